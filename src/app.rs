@@ -1,0 +1,93 @@
+//! Wires the rooms together; owns start-up and shutdown.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    discord,
+    reconciler::Reconciler,
+    runtime::kubernetes::{self, Kubernetes, Secrets},
+    service::{Service, wall_clock},
+    session::Policy,
+    settings::Settings,
+};
+
+/// How long work under way may take to end after a signal.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs `body` until it ends or a signal (SIGTERM, SIGINT) asks it to.
+///
+/// # Errors
+/// Those of `body`.
+pub fn run<F: Future<Output = anyhow::Result<()>>>(
+    body: impl FnOnce(CancellationToken) -> F,
+) -> anyhow::Result<()> {
+    // kube and serenity both use rustls; one provider serves them. An error
+    // says that one is installed already, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    let outcome = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate()).context("no signal handler")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("no signal handler")?;
+        let body = body(shutdown.clone());
+        let mut body = std::pin::pin!(body);
+        tokio::select! {
+            outcome = &mut body => return outcome,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("told to stop");
+        shutdown.cancel();
+        // What does not end in time is dropped: a restart carries on from the records.
+        tokio::time::timeout(FAREWELL, body).await.unwrap_or(Ok(()))
+    });
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    outcome
+}
+
+/// The bot.
+///
+/// # Errors
+/// If the cluster or Discord can't be used, in a sentence that says what to do.
+pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let settings = Arc::new(settings);
+    let started = async {
+        let client = kubernetes::connect(&settings).await?;
+        let discord = discord::connect(&settings.discord).await?;
+        let runtime = Arc::new(Kubernetes::start(&client, settings.clone()).await?);
+        anyhow::Ok((client, discord, runtime))
+    };
+    let (client, discord, runtime) = tokio::select! {
+        started = started => started?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let credentials = Arc::new(Secrets::new(&client, &settings.kubernetes.namespace));
+    let clock = wall_clock();
+    let service = Service::new(
+        settings.clone(),
+        runtime.clone(),
+        credentials,
+        clock.clone(),
+    );
+    let reconciler = Reconciler {
+        runtime,
+        herald: Arc::new(discord.herald()),
+        policy: Policy {
+            start_timeout: settings.sessions.start_timeout,
+        },
+        clock,
+    };
+    info!("serving guild {}", settings.discord.guild);
+    let chat = async {
+        let outcome = discord.serve(Arc::new(service), shutdown.clone()).await;
+        shutdown.cancel();
+        outcome
+    };
+    let (outcome, ()) = tokio::join!(chat, reconciler.run(shutdown.clone()));
+    outcome
+}

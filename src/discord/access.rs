@@ -1,0 +1,107 @@
+//! Who may use the bot, and where. Pure.
+
+use crate::{service::Requester, settings::Discord};
+
+/// Where and as whom somebody acts.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// The person.
+    pub id: u64,
+    /// What they are called in the guild.
+    pub display_name: String,
+    /// Their roles in the guild.
+    pub roles: Vec<u64>,
+    /// The channel, when it is one of the guild; none in direct messages.
+    pub channel: Option<u64>,
+}
+
+/// Why somebody is turned away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    /// The bot serves another guild.
+    #[error("I serve another server, so I can't help you here.")]
+    OtherGuild,
+    /// Not in that guild (any more).
+    #[error("You are not a member of the server that I serve.")]
+    NotAMember,
+    /// The bot is not to be used in this channel.
+    #[error("I don't answer in this channel. Please use {}.", list(.0, "#"))]
+    OtherChannel(Vec<u64>),
+    /// None of the roles that are needed.
+    #[error("You need one of these roles to use me: {}. An admin of this server can give it to you.", list(.0, "@&"))]
+    NoRole(Vec<u64>),
+}
+
+/// Lets a member of the guild in, or says why not.
+pub fn admit(rules: &Discord, visitor: &Visitor) -> Result<Requester, Stranger> {
+    let has_one_of = |roles: &[u64]| visitor.roles.iter().any(|role| roles.contains(role));
+    let is_admin = has_one_of(&rules.admin_roles);
+    if let Some(channel) = visitor.channel
+        && !rules.allowed_channels.is_empty()
+        && !rules.allowed_channels.contains(&channel)
+    {
+        return Err(Stranger::OtherChannel(rules.allowed_channels.clone()));
+    }
+    if !is_admin && !rules.allowed_roles.is_empty() && !has_one_of(&rules.allowed_roles) {
+        return Err(Stranger::NoRole(rules.allowed_roles.clone()));
+    }
+    Ok(Requester {
+        id: visitor.id.into(),
+        display_name: visitor.display_name.clone(),
+        is_admin,
+    })
+}
+
+/// Mentions that Discord shows as names: `<#1>`, `<@&1>`.
+fn list(ids: &[u64], sigil: &str) -> String {
+    let mentions: Vec<_> = ids.iter().map(|id| format!("<{sigil}{id}>")).collect();
+    mentions.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Discord {
+        Discord {
+            token: String::new().into(),
+            guild: 1,
+            allowed_channels: vec![10],
+            allowed_roles: vec![20],
+            admin_roles: vec![30],
+            api_proxy: None,
+        }
+    }
+
+    fn visitor(roles: &[u64], channel: Option<u64>) -> Visitor {
+        Visitor {
+            id: 7,
+            display_name: "Ana".into(),
+            roles: roles.to_vec(),
+            channel,
+        }
+    }
+
+    #[test]
+    fn channel_and_role_decide_and_an_admin_needs_no_other_role() {
+        let is_admin = |roles: &[u64], channel| {
+            admit(&rules(), &visitor(roles, channel)).map(|requester| requester.is_admin)
+        };
+        assert_eq!(is_admin(&[20], Some(10)), Ok(false));
+        assert_eq!(is_admin(&[30], Some(10)), Ok(true));
+        assert_eq!(is_admin(&[20], None), Ok(false));
+        assert_eq!(
+            is_admin(&[20], Some(11)),
+            Err(Stranger::OtherChannel(vec![10]))
+        );
+        assert_eq!(is_admin(&[21], Some(10)), Err(Stranger::NoRole(vec![20])));
+    }
+
+    #[test]
+    fn without_lists_everyone_may_everywhere() {
+        let mut open = rules();
+        open.allowed_channels.clear();
+        open.allowed_roles.clear();
+        assert!(admit(&open, &visitor(&[], Some(99))).is_ok());
+    }
+}

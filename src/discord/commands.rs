@@ -1,0 +1,216 @@
+//! The commands: one table from which they are registered, parsed, helped with
+//! and documented (commands.md). Pure.
+
+use std::fmt::Write;
+
+use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption, InteractionContext};
+
+/// The name that all commands start with.
+pub const ROOT: &str = "duck";
+
+/// A command, as `/duck <name>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Hand in credentials.
+    Setup,
+    /// Start a session.
+    Start,
+    /// Stop a session.
+    Stop,
+    /// Show sessions.
+    List,
+    /// Explain the commands.
+    Help,
+}
+
+/// What one command is called and takes.
+pub struct Spec {
+    /// Its name.
+    pub name: &'static str,
+    /// One line, up to 100 characters.
+    pub summary: &'static str,
+    /// What else a person should know.
+    pub details: &'static str,
+    /// What it takes.
+    pub options: &'static [OptionSpec],
+}
+
+/// An option of a command.
+pub struct OptionSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// One line, up to 100 characters.
+    pub summary: &'static str,
+    /// What kind of value.
+    pub value: Value,
+}
+
+/// The kind of value that an option takes. None is required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// A text, with suggestions while typing.
+    Suggested,
+    /// Yes or no.
+    Flag,
+}
+
+/// Option `size`.
+pub const SIZE: &str = "size";
+/// Option `catalog`.
+pub const CATALOG: &str = "catalog";
+/// Option `session`.
+pub const SESSION: &str = "session";
+/// Option `all`.
+pub const ALL: &str = "all";
+
+impl Kind {
+    /// All of them, in the order of a first day.
+    pub const EVERY: [Self; 5] = [Self::Setup, Self::Start, Self::List, Self::Stop, Self::Help];
+
+    /// The command with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::EVERY
+            .into_iter()
+            .find(|kind| kind.spec().name == name)
+    }
+
+    /// The table.
+    pub fn spec(self) -> Spec {
+        match self {
+            Self::Setup => Spec {
+                name: "setup",
+                summary: "Hand in your S3 credentials, in private",
+                details: "I send you a direct message with a button. It opens a form for your \
+                    access key ID, your secret access key and, if you have them, a session token \
+                    and a catalog token. Nothing that you type there stands in any chat. \
+                    Doing it again replaces what I have.",
+                options: &[],
+            },
+            Self::Start => Spec {
+                name: "start",
+                summary: "Start your own DuckDB, attached to the team's tables",
+                details: "I post its link in the channel when it is ready. If one of yours runs \
+                    already, I show it to you first.",
+                options: &[
+                    OptionSpec {
+                        name: SIZE,
+                        summary: "How much processor and memory it gets",
+                        value: Value::Suggested,
+                    },
+                    OptionSpec {
+                        name: CATALOG,
+                        summary: "Which tables it is attached to",
+                        value: Value::Suggested,
+                    },
+                ],
+            },
+            Self::List => Spec {
+                name: "list",
+                summary: "Show your sessions, or everybody's",
+                details: "Only you see the answer.",
+                options: &[OptionSpec {
+                    name: ALL,
+                    summary: "Everybody's sessions",
+                    value: Value::Flag,
+                }],
+            },
+            Self::Stop => Spec {
+                name: "stop",
+                summary: "Stop one of your sessions",
+                details: "I ask first: what is only in the session is lost. With one session you \
+                    need not say which. Admins can stop any session.",
+                options: &[OptionSpec {
+                    name: SESSION,
+                    summary: "Which one, if you have several",
+                    value: Value::Suggested,
+                }],
+            },
+            Self::Help => Spec {
+                name: "help",
+                summary: "Show what I can do",
+                details: "",
+                options: &[],
+            },
+        }
+    }
+}
+
+/// What is registered with Discord.
+pub fn registration() -> [CreateCommand; 1] {
+    let commands = Kind::EVERY.map(|kind| {
+        let spec = kind.spec();
+        let command =
+            CreateCommandOption::new(CommandOptionType::SubCommand, spec.name, spec.summary);
+        spec.options.iter().fold(command, |command, option| {
+            let is_suggested = option.value == Value::Suggested;
+            let kind = match option.value {
+                Value::Suggested => CommandOptionType::String,
+                Value::Flag => CommandOptionType::Boolean,
+            };
+            command.add_sub_option(
+                CreateCommandOption::new(kind, option.name, option.summary)
+                    .set_autocomplete(is_suggested),
+            )
+        })
+    });
+    [CreateCommand::new(ROOT)
+        .description("Your own DuckDB, attached to the team's tables")
+        .contexts(vec![InteractionContext::Guild])
+        .set_options(commands.into())]
+}
+
+/// The reference of all commands: commands.md.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Commands\n\n\
+         <!-- Made by `duckbot commands`; a test compares them. -->\n\n\
+         What people type in Discord. Options in square brackets may be left out.\n",
+    );
+    for kind in Kind::EVERY {
+        let spec = kind.spec();
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n## `{}`\n\n{}.\n", usage(&spec), spec.summary);
+        if !spec.details.is_empty() {
+            let _ = write!(text, "\n{}\n", spec.details);
+        }
+        if !spec.options.is_empty() {
+            text.push_str("\n| option | what it says |\n| --- | --- |\n");
+        }
+        for option in spec.options {
+            let _ = writeln!(text, "| `{}` | {} |", option.name, option.summary);
+        }
+    }
+    text
+}
+
+/// A command with its options, as one would type it.
+pub fn usage(spec: &Spec) -> String {
+    let options = spec.options.iter().map(|option| match option.value {
+        Value::Suggested => format!(" [{}]", option.name),
+        Value::Flag => format!(" [{}:True]", option.name),
+    });
+    format!("/{ROOT} {}{}", spec.name, options.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_md_is_what_the_table_says() {
+        let written = include_str!("../../commands.md");
+        assert_eq!(
+            written,
+            reference(),
+            "run: cargo run -- commands > commands.md"
+        );
+    }
+
+    #[test]
+    fn every_name_finds_its_command() {
+        for kind in Kind::EVERY {
+            assert_eq!(Kind::named(kind.spec().name), Some(kind));
+        }
+        assert_eq!(Kind::named("quack"), None);
+    }
+}

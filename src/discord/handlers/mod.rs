@@ -1,0 +1,239 @@
+//! One handler per thing that people do. Each acknowledges first.
+
+mod list;
+mod setup;
+mod start;
+mod stop;
+mod suggest;
+
+use std::sync::Arc;
+
+use serenity::{
+    all::{GuildId, Interaction, InteractionId, Member, User, UserId},
+    http::Http,
+};
+use tracing::{debug, warn};
+
+use super::{
+    access::{Stranger, Visitor, admit},
+    herald::fault,
+    parse::{self, Button, Command, FORM},
+    replies::{self, Reply},
+    responder::{Responder, Unanswerable},
+    status,
+};
+use crate::{
+    fault::{Fault, new_reference},
+    service::{Problem, Requester, Service},
+    settings,
+};
+
+/// Answers interactions.
+pub struct Handlers {
+    http: Arc<Http>,
+    settings: settings::Discord,
+    service: Arc<Service>,
+}
+
+/// Who acts, and where.
+struct Scene {
+    guild: Option<GuildId>,
+    channel: u64,
+    user: User,
+    member: Option<Member>,
+}
+
+/// Why nothing was done: somebody who may not, or Discord that does not say.
+enum Turned {
+    Away(Stranger),
+    Unknown(Fault),
+}
+
+impl Handlers {
+    /// Serves the guild of `settings` by means of `service`.
+    pub fn new(http: Arc<Http>, settings: settings::Discord, service: Arc<Service>) -> Self {
+        Self {
+            http,
+            settings,
+            service,
+        }
+    }
+
+    /// Answers one interaction.
+    pub async fn handle(&self, interaction: Interaction) {
+        let answered = match interaction {
+            Interaction::Command(it) => {
+                let responder = self.responder(it.id, &it.token);
+                let scene = Scene {
+                    guild: it.guild_id,
+                    channel: it.channel_id.get(),
+                    member: it.member.map(|member| *member),
+                    user: it.user,
+                };
+                self.command(responder, &scene, parse::command(&it.data))
+                    .await
+            }
+            Interaction::Component(it) => {
+                let responder = self.responder(it.id, &it.token);
+                let scene = Scene {
+                    guild: it.guild_id,
+                    channel: it.channel_id.get(),
+                    member: it.member,
+                    user: it.user,
+                };
+                let button = Button::from_custom_id(&it.data.custom_id);
+                self.press(responder, &scene, button).await
+            }
+            Interaction::Modal(it) => {
+                let responder = self.responder(it.id, &it.token);
+                let scene = Scene {
+                    guild: it.guild_id,
+                    channel: it.channel_id.get(),
+                    member: it.member,
+                    user: it.user,
+                };
+                match it.data.custom_id == FORM {
+                    true => self.form(&responder, &scene, parse::form(&it.data)).await,
+                    false => responder.say(&replies::outdated()).await,
+                }
+            }
+            Interaction::Autocomplete(it) => {
+                let responder = self.responder(it.id, &it.token);
+                let choices = self.suggestions(it.user.id.get(), it.member.as_deref(), &it.data);
+                responder.suggest(choices).await
+            }
+            _ => Ok(()),
+        };
+        if answered == Err(Unanswerable) {
+            debug!("an interaction was left alone");
+        }
+    }
+
+    async fn command(
+        &self,
+        responder: Responder,
+        scene: &Scene,
+        command: Option<Command>,
+    ) -> Result<(), Unanswerable> {
+        responder.acknowledge().await?;
+        let who = match self.admit(scene).await {
+            Ok(who) => who,
+            Err(turned) => {
+                responder.edit(&turned_away(turned)).await;
+                return Ok(());
+            }
+        };
+        match command {
+            Some(Command::Setup) => self.setup(&responder, &who).await,
+            Some(Command::Start { size, catalog }) => {
+                let ask = start::Ask {
+                    size,
+                    catalog,
+                    another: false,
+                };
+                self.start(&responder, &who, scene.channel, ask).await;
+            }
+            Some(Command::Stop { session }) => {
+                self.ask_to_stop(&responder, &who, session.as_deref()).await;
+            }
+            Some(Command::List { all }) => self.list(&responder, &who, all).await,
+            Some(Command::Help) => responder.edit(&replies::help()).await,
+            None => responder.edit(&replies::outdated()).await,
+        }
+        Ok(())
+    }
+
+    async fn press(
+        &self,
+        responder: Responder,
+        scene: &Scene,
+        button: Option<Button>,
+    ) -> Result<(), Unanswerable> {
+        match button {
+            // A form can only be the first answer, so who may is asked when it comes back.
+            Some(Button::OpenForm) => return responder.open_form().await,
+            None => return responder.say(&replies::outdated()).await,
+            Some(_) => responder.acknowledge_press().await?,
+        }
+        let who = match self.admit(scene).await {
+            Ok(who) => who,
+            Err(turned) => {
+                responder.edit(&turned_away(turned)).await;
+                return Ok(());
+            }
+        };
+        match button {
+            Some(Button::StartAnother { size, catalog }) => {
+                let ask = start::Ask {
+                    size,
+                    catalog,
+                    another: true,
+                };
+                self.start(&responder, &who, scene.channel, ask).await;
+            }
+            Some(Button::Stop(id)) => self.stop(&responder, &who, &id).await,
+            Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
+            Some(Button::OpenForm) | None => {}
+        }
+        Ok(())
+    }
+
+    fn responder(&self, id: InteractionId, token: &str) -> Responder {
+        Responder::new(self.http.clone(), id, token)
+    }
+
+    /// Lets the person in, or says why not.
+    async fn admit(&self, scene: &Scene) -> Result<Requester, Turned> {
+        let ours = GuildId::new(self.settings.guild);
+        let visitor = match (&scene.guild, &scene.member) {
+            (Some(guild), _) if *guild != ours => {
+                return Err(Turned::Away(Stranger::OtherGuild));
+            }
+            (Some(_), Some(member)) => visitor(member, Some(scene.channel)),
+            // A direct message says nothing about the guild.
+            _ => visitor(&self.member(ours, scene.user.id).await?, None),
+        };
+        admit(&self.settings, &visitor).map_err(Turned::Away)
+    }
+
+    async fn member(&self, guild: GuildId, user: UserId) -> Result<Member, Turned> {
+        self.http
+            .get_member(guild, user)
+            .await
+            .map_err(|error| match status(&error) {
+                Some(404) => Turned::Away(Stranger::NotAMember),
+                _ => Turned::Unknown(fault("asking who you are", &error)),
+            })
+    }
+}
+
+fn visitor(member: &Member, channel: Option<u64>) -> Visitor {
+    Visitor {
+        id: member.user.id.get(),
+        display_name: member.display_name().to_owned(),
+        roles: member.roles.iter().map(|role| role.get()).collect(),
+        channel,
+    }
+}
+
+fn turned_away(turned: Turned) -> Reply {
+    match turned {
+        Turned::Away(why) => replies::stranger(&why),
+        Turned::Unknown(fault) => replies::failed(&fault, &logged(&fault)),
+    }
+}
+
+/// Logs a fault, and returns the reference under which it stands in the log.
+fn logged(fault: &Fault) -> String {
+    let reference = new_reference();
+    warn!(reference, error = %fault, "a command failed [{reference}]");
+    reference
+}
+
+/// What to say about a use case that did not work out.
+fn explain(problem: &Problem) -> Reply {
+    match problem {
+        Problem::Refused(refusal) => replies::refused(refusal),
+        Problem::Failed(fault) => replies::failed(fault, &logged(fault)),
+    }
+}

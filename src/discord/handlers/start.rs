@@ -1,0 +1,102 @@
+//! `/duck start`: claim a place, then follow the session until it is ready.
+
+use super::{Handlers, Responder, explain, logged};
+use crate::{
+    discord::{
+        parse::Button,
+        replies::{self, Reply},
+    },
+    runtime::find,
+    service::{Problem, Requester, StartRequest, Started},
+    session::{Observed, Record, RequestId, Stage},
+};
+
+/// What the person chose.
+pub(super) struct Ask {
+    pub size: Option<String>,
+    pub catalog: Option<String>,
+    pub another: bool,
+}
+
+impl Handlers {
+    pub(super) async fn start(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        channel: u64,
+        ask: Ask,
+    ) {
+        let another = Button::StartAnother {
+            size: ask.size.clone(),
+            catalog: ask.catalog.clone(),
+        };
+        let request = StartRequest {
+            request: RequestId(responder.id().to_string()),
+            channel: channel.into(),
+            size: ask.size,
+            catalog: ask.catalog,
+            another: ask.another,
+        };
+        match self.service.start(who, request).await {
+            Ok(Started::Starting(record)) => self.follow(responder, &record).await,
+            Ok(Started::AlreadyRunning { sessions, room }) => {
+                let sessions = self.with_urls(sessions);
+                let reply = replies::already_running(&sessions, room, another);
+                responder.edit(&reply).await;
+            }
+            Err(Problem::Failed(fault)) => {
+                responder
+                    .edit(&replies::start_failed(&fault, &logged(&fault)))
+                    .await;
+            }
+            Err(refused) => responder.edit(&explain(&refused)).await,
+        }
+    }
+
+    /// Shows each change of the session until it is ready or has ended.
+    async fn follow(&self, responder: &Responder, record: &Record) {
+        let runtime = self.service.runtime();
+        let mut changes = runtime.changes();
+        let mut shown = None;
+        // Until the view has it, the record itself is the newest that is known.
+        let mut was_seen = false;
+        loop {
+            changes.mark_unchanged();
+            let seen = find(runtime, &record.id);
+            was_seen |= seen.is_some();
+            let (reply, is_last) = match seen {
+                Some(seen) => self.news(&seen),
+                None if was_seen => (replies::gone(&record.id), true),
+                None => (replies::progress(record, None), false),
+            };
+            if shown.as_ref() != Some(&reply) {
+                responder.edit(&reply).await;
+                shown = Some(reply);
+            }
+            if is_last || changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What to say of it now, and whether that is the last word.
+    fn news(&self, seen: &Observed) -> (Reply, bool) {
+        let record = &seen.record;
+        match &record.stage {
+            Stage::Starting => (replies::progress(record, seen.pod.as_ref()), false),
+            Stage::Running => {
+                let url = self.service.runtime().url(&record.id);
+                (replies::ready(&record.id, &url), true)
+            }
+            Stage::Stopping { ending } => (replies::ended(record, ending), true),
+        }
+    }
+
+    pub(super) fn with_urls(&self, sessions: Vec<Observed>) -> Vec<(Observed, String)> {
+        let url = |seen: Observed| {
+            let url = self.service.runtime().url(&seen.record.id);
+            (seen, url)
+        };
+        sessions.into_iter().map(url).collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! `/duck stop`: say what is lost, then do it and show when it is done.
+
+use super::{Handlers, Responder, explain};
+use crate::{discord::replies, runtime::find, service::Requester, session::SessionId};
+
+impl Handlers {
+    pub(super) async fn ask_to_stop(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        given: Option<&str>,
+    ) {
+        let reply = match self.service.to_stop(who, given) {
+            Ok(seen) if seen.record.is_stopping() => replies::stopping(&seen.record.id),
+            Ok(seen) => replies::confirm_stop(&seen.record),
+            Err(refusal) => replies::refused(&refusal),
+        };
+        responder.edit(&reply).await;
+    }
+
+    pub(super) async fn stop(&self, responder: &Responder, who: &Requester, id: &SessionId) {
+        if let Err(problem) = self.service.stop(who, id).await {
+            responder.edit(&explain(&problem)).await;
+            return;
+        }
+        responder.edit(&replies::stopping(id)).await;
+        let runtime = self.service.runtime();
+        let mut changes = runtime.changes();
+        while find(runtime, id).is_some() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+        responder.edit(&replies::stopped(id)).await;
+    }
+}

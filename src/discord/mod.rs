@@ -1,0 +1,165 @@
+//! The chat face: what people type and press, and what they read.
+//!
+//! Interactions are parsed once ([`parse`]) into commands and buttons; handlers
+//! call the [`Service`]; [`replies`] has every text; [`responder`] knows
+//! Discord's deadlines.
+
+mod access;
+mod commands;
+mod handlers;
+mod herald;
+mod parse;
+mod replies;
+mod responder;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret;
+use serenity::{
+    Client,
+    all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Ready},
+    async_trait,
+    client::{Context, EventHandler, RawEventHandler},
+    http::{Http, HttpBuilder, HttpError},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use commands::reference;
+use handlers::Handlers;
+pub use herald::Channels;
+
+use crate::{service::Service, settings};
+
+/// How long one request to Discord may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A connection to Discord whose token works and whose commands are registered.
+pub struct Discord {
+    http: Arc<Http>,
+    settings: settings::Discord,
+}
+
+/// Checks the token and registers the commands.
+///
+/// # Errors
+/// What is wrong, in a sentence for whoever installs the bot.
+pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
+    let http = http(settings)?;
+    match http.get_current_application_info().await {
+        Ok(application) => http.set_application_id(application.id),
+        Err(error) if status(&error) == Some(401) => {
+            bail!(
+                "Discord does not accept the bot's token; copy it again from the developer portal"
+            )
+        }
+        Err(error) => return Err(error).context("Discord can't be reached"),
+    }
+    // If this fails, serenity would silently dial the public gateway instead.
+    http.get_gateway()
+        .await
+        .context("Discord names no gateway")?;
+    let guild = GuildId::new(settings.guild);
+    match http
+        .create_guild_commands(guild, &commands::registration())
+        .await
+    {
+        Ok(_) => Ok(Discord {
+            http: Arc::new(http),
+            settings: settings.clone(),
+        }),
+        Err(error) if matches!(status(&error), Some(403 | 404)) => bail!(
+            "Discord lets the bot register no commands in guild {guild}: \
+             invite it there with the scopes bot and applications.commands"
+        ),
+        Err(error) => Err(error).context("the commands can't be registered"),
+    }
+}
+
+fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
+    let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
+    let mut builder = HttpBuilder::new(settings.token.expose_secret()).client(client);
+    if let Some(proxy) = &settings.api_proxy {
+        // serenity ignores the proxy while its own rate limiter is on.
+        builder = builder.proxy(proxy).ratelimiter_disabled(true);
+    }
+    Ok(builder.build())
+}
+
+impl Discord {
+    /// Who posts in channels.
+    pub fn herald(&self) -> Channels {
+        Channels::new(self.http.clone())
+    }
+
+    /// Answers people until `shutdown`.
+    ///
+    /// # Errors
+    /// If Discord ends the connection for good (the token was revoked).
+    pub async fn serve(
+        self,
+        service: Arc<Service>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        // The client wants an Http of its own; it only asks that one for the gateway.
+        let own = http(&self.settings)?;
+        let handlers = Arc::new(Handlers::new(self.http, self.settings, service));
+        let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::empty())
+            .event_handler(Gateway(handlers))
+            .raw_event_handler(Watchful)
+            .await?;
+        let shards = client.shard_manager.clone();
+        tokio::select! {
+            outcome = client.start() => outcome.context("the connection to Discord ended"),
+            () = shutdown.cancelled() => {
+                shards.shutdown_all().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Gateway(Arc<Handlers>);
+
+#[async_trait]
+impl EventHandler for Gateway {
+    async fn ready(&self, _: Context, ready: Ready) {
+        info!("connected to Discord as {}", ready.user.name);
+    }
+
+    async fn interaction_create(&self, _: Context, interaction: Interaction) {
+        self.0.handle(interaction).await;
+    }
+}
+
+/// Notices interactions that serenity could not read: it drops them in silence.
+struct Watchful;
+
+#[async_trait]
+impl RawEventHandler for Watchful {
+    async fn raw_event(&self, _: Context, event: Event) {
+        if let Event::Unknown(unknown) = event
+            && unknown.kind == "INTERACTION_CREATE"
+        {
+            warn!("Discord sent an interaction that this version can't read; nobody answers it");
+        }
+    }
+}
+
+fn status(error: &serenity::Error) -> Option<u16> {
+    match error {
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
+            Some(answer.status_code.as_u16())
+        }
+        _ => None,
+    }
+}
+
+/// Discord's own error code (`10008`: unknown message).
+fn code(error: &serenity::Error) -> Option<isize> {
+    match error {
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => Some(answer.error.code),
+        _ => None,
+    }
+}

@@ -1,0 +1,329 @@
+//! Everything that the bot says. Pure: text in, text out; snapshots in `tests/`
+//! hold each reply.
+
+use std::fmt::Write;
+
+use super::{
+    access::Stranger,
+    commands::{Kind, usage},
+    parse::Button,
+};
+use crate::{
+    credentials::{KeyHint, Mistake},
+    fault::Fault,
+    service::Refusal,
+    session::{Cause, Ending, Observed, PodState, Record, SessionId},
+};
+
+/// What a message may hold, in characters (Discord: 2000).
+const MOST_CHARACTERS: usize = 2000;
+/// What is kept free for the line that says how many were left out.
+const RESERVE: usize = 120;
+
+/// A text with buttons under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Discord markdown.
+    pub text: String,
+    /// Up to five.
+    pub buttons: Vec<Labelled>,
+}
+
+/// A button as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// What it does.
+    pub button: Button,
+    /// What stands on it.
+    pub label: &'static str,
+    /// How it looks.
+    pub emphasis: Emphasis,
+}
+
+/// How a button looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emphasis {
+    /// What most people want.
+    Main,
+    /// The other way.
+    Quiet,
+    /// What can't be undone.
+    Danger,
+}
+
+impl Reply {
+    fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            buttons: Vec::new(),
+        }
+    }
+
+    fn with(mut self, emphasis: Emphasis, label: &'static str, button: Button) -> Self {
+        self.buttons.push(Labelled {
+            button,
+            label,
+            emphasis,
+        });
+        self
+    }
+}
+
+/// Under whatever asks for credentials.
+fn with_form(reply: Reply) -> Reply {
+    reply.with(Emphasis::Main, "Enter credentials", Button::OpenForm)
+}
+
+/// The direct message that asks for credentials.
+pub fn setup_invitation() -> Reply {
+    with_form(Reply::new(
+        "Press the button and paste your S3 keys into the form that opens. What you type there \
+         stands in no chat. I keep it where only your own sessions can read it, and show nothing \
+         of it but the last four characters of the key ID.",
+    ))
+}
+
+/// In the channel, after that was sent.
+pub fn setup_sent(direct_messages: u64) -> Reply {
+    Reply::new(format!(
+        "I've sent you a direct message (<#{direct_messages}>). Press the button there to hand in \
+         your S3 credentials in private."
+    ))
+}
+
+/// In the channel, when a direct message can't be sent.
+pub fn setup_here() -> Reply {
+    let mut reply = setup_invitation();
+    let why = "I can't send you direct messages, so here is the button. Only you can see it.";
+    reply.text = format!("{why}\n\n{}", reply.text);
+    reply
+}
+
+/// After the form was handed in.
+pub fn stored(hint: &KeyHint) -> Reply {
+    let which = match hint.0.as_str() {
+        "" => "Your key is stored.".to_owned(),
+        last => format!("Your key ending in `{last}` is stored."),
+    };
+    Reply::new(format!(
+        "{which} You can use `/duck start` in the server now."
+    ))
+}
+
+/// When the form was not filled in right.
+pub fn not_stored(mistakes: &[Mistake]) -> Reply {
+    let mut text = "Nothing was stored:".to_owned();
+    for mistake in mistakes {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n- {mistake}");
+    }
+    with_form(Reply::new(text))
+}
+
+/// While a session gets ready.
+pub fn progress(record: &Record, pod: Option<&PodState>) -> Reply {
+    let state = match pod {
+        None | Some(PodState::Queued) => "is waiting for a place on the cluster",
+        Some(_) => "has a place, and DuckDB is getting ready",
+    };
+    Reply::new(format!(
+        "Session `{}` ({}, {}) {state}… (asked for {})\n\
+         Its link will be posted in this channel.",
+        record.id,
+        record.size,
+        record.catalog,
+        since(record),
+    ))
+}
+
+/// To the owner, when it is ready.
+pub fn ready(id: &SessionId, url: &str) -> Reply {
+    Reply::new(format!("Session `{id}` is ready: <{url}>"))
+}
+
+/// To everybody, when it is ready.
+pub fn announcement(record: &Record, url: &str) -> Reply {
+    Reply::new(format!(
+        "<@{}> Your DuckDB is ready: <{url}>\nSession `{}`, {}, tables of `{}`. \
+         `/duck stop` ends it.",
+        record.owner, record.id, record.size, record.catalog
+    ))
+}
+
+/// When one of theirs runs already.
+pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
+    let mut text = "You have a session already:".to_owned();
+    for (seen, url) in sessions {
+        let _ = write!(text, "\n{}", line(seen, url));
+    }
+    match room {
+        true => Reply::new(text).with(Emphasis::Quiet, "Start another one", other),
+        false => {
+            text.push_str("\nThat is as many as you may have. `/duck stop` ends one.");
+            Reply::new(text)
+        }
+    }
+}
+
+/// Before a session is stopped.
+pub fn confirm_stop(record: &Record) -> Reply {
+    let whose = format!("Session `{}` of <@{}>", record.id, record.owner);
+    Reply::new(format!(
+        "{whose} ({}, {}, asked for {}) will be stopped.\n\
+         **What is only in the session is lost**: tables and notebooks that were not saved \
+         elsewhere. What is in S3 stays.",
+        record.size,
+        record.catalog,
+        since(record),
+    ))
+    .with(Emphasis::Danger, "Stop it", Button::Stop(record.id.clone()))
+    .with(Emphasis::Quiet, "Keep it", Button::Keep(record.id.clone()))
+}
+
+/// While it is taken down.
+pub fn stopping(id: &SessionId) -> Reply {
+    Reply::new(format!("Session `{id}` is being stopped…"))
+}
+
+/// When it is gone.
+pub fn stopped(id: &SessionId) -> Reply {
+    Reply::new(format!("Session `{id}` is stopped. Nothing of it is left."))
+}
+
+/// When the person thought better of it.
+pub fn kept(id: &SessionId) -> Reply {
+    Reply::new(format!("Session `{id}` goes on."))
+}
+
+/// How a session ended.
+pub fn ended(record: &Record, ending: &Ending) -> Reply {
+    let session = format!("<@{}> Session `{}`", record.owner, record.id);
+    Reply::new(match &ending.cause {
+        Cause::Stopped { by } if by == &record.owner => {
+            format!("{session} has ended: its owner stopped it.")
+        }
+        Cause::Stopped { by } => format!("{session} has ended: <@{by}> stopped it."),
+        Cause::Refused { why, reference } => {
+            format!("{session} could not be made. {why} (Reference: `{reference}`)")
+        }
+        Cause::TookTooLong { after_seconds } => format!(
+            "{session} was not ready after {}, so I took it down. Please try again; \
+             if it happens again, tell an admin.",
+            duration(*after_seconds)
+        ),
+        Cause::Failed { why } => format!("{session} has failed: {}", plain(why)),
+        Cause::Lost => {
+            format!("{session} has ended: the cluster took it away. `/duck start` makes a new one.")
+        }
+    })
+}
+
+/// When the person who waits finds it gone.
+pub fn gone(id: &SessionId) -> Reply {
+    Reply::new(format!("Session `{id}` has ended. The channel says why."))
+}
+
+/// The sessions of one person or of all.
+pub fn list(sessions: &[(Observed, String)], all: bool) -> Reply {
+    if sessions.is_empty() {
+        return Reply::new(match all {
+            true => "Nobody has a session. `/duck start` makes one.",
+            false => {
+                "You have no session. `/duck start` makes one; `/duck list all:True` shows \
+                 everybody's."
+            }
+        });
+    }
+    let mut text = match (all, sessions.len()) {
+        (true, 1) => "One session:".to_owned(),
+        (true, n) => format!("{n} sessions, oldest first:"),
+        (false, 1) => "Your session:".to_owned(),
+        (false, n) => format!("Your {n} sessions, oldest first:"),
+    };
+    for (place, (seen, url)) in sessions.iter().enumerate() {
+        let line = line(seen, url);
+        if text.chars().count() + line.chars().count() > MOST_CHARACTERS - RESERVE {
+            let left = sessions.len() - place;
+            let _ = write!(
+                text,
+                "\n…and {left} more, which don't fit into one message."
+            );
+            break;
+        }
+        let _ = write!(text, "\n{line}");
+    }
+    Reply::new(text)
+}
+
+/// The commands.
+pub fn help() -> Reply {
+    let mut text = "Your own DuckDB, attached to the team's tables:".to_owned();
+    for kind in Kind::EVERY {
+        let spec = kind.spec();
+        let _ = write!(text, "\n- `{}` {}.", usage(&spec), spec.summary);
+    }
+    Reply::new(text)
+}
+
+/// Turned away.
+pub fn stranger(stranger: &Stranger) -> Reply {
+    Reply::new(stranger.to_string())
+}
+
+/// Turned down.
+pub fn refused(refusal: &Refusal) -> Reply {
+    let reply = Reply::new(refusal.to_string());
+    match refusal {
+        Refusal::NoCredentials => with_form(reply),
+        _ => reply,
+    }
+}
+
+/// Something that should have worked did not.
+pub fn failed(fault: &Fault, reference: &str) -> Reply {
+    Reply::new(format!("{} (Reference: `{reference}`)", fault.for_people()))
+}
+
+/// The same, when a session may have been asked for already.
+pub fn start_failed(fault: &Fault, reference: &str) -> Reply {
+    let mut reply = failed(fault, reference);
+    reply
+        .text
+        .push_str("\nIf your session starts all the same, its link will be posted here.");
+    reply
+}
+
+/// A button, form or command of an older version.
+pub fn outdated() -> Reply {
+    Reply::new("That is from an older version of me. Please use the command again: `/duck help`.")
+}
+
+fn line(seen: &Observed, url: &str) -> String {
+    let record = &seen.record;
+    format!(
+        "- `{}` of <@{}>: {}, {}, `{}`, since {}, <{url}>",
+        record.id,
+        record.owner,
+        seen.phase(),
+        record.size,
+        record.catalog,
+        since(record),
+    )
+}
+
+/// Discord shows it in the reader's own language and keeps it current.
+fn since(record: &Record) -> String {
+    let seconds = record.created.timestamp();
+    format!("<t:{seconds}:R>")
+}
+
+fn duration(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or_default();
+    humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
+}
+
+/// The cluster's words, so that they can't break the message or ping anybody.
+fn plain(text: &str) -> String {
+    let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
+    format!("`{}`", harmless.take(300).collect::<String>())
+}

@@ -1,0 +1,146 @@
+//! Answers one interaction: acknowledge, edit, or open a form.
+//!
+//! Discord's rules (developer docs, "Receiving and Responding"): the first
+//! answer is due within 3 s and fixes whether the reply is private; then it can
+//! be edited for 15 minutes.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use serenity::{
+    all::{
+        AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions,
+        CreateAutocompleteResponse, CreateButton, CreateInputText, CreateInteractionResponse,
+        CreateInteractionResponseMessage, CreateModal, EditInteractionResponse, InputTextStyle,
+        InteractionId,
+    },
+    builder::Builder,
+    http::Http,
+};
+use tracing::debug;
+
+use super::{
+    code,
+    parse::{FORM, input_id},
+    replies::{Emphasis, Labelled, Reply},
+};
+use crate::credentials::Field;
+
+/// The most that Discord shows of suggestions.
+pub const MOST_CHOICES: usize = 25;
+
+/// One interaction that wants an answer.
+pub struct Responder {
+    http: Arc<Http>,
+    id: InteractionId,
+    /// Whoever has it can write in the bot's name for 15 minutes.
+    token: SecretString,
+}
+
+/// The interaction can't be answered (any more), so nothing must be done for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unanswerable;
+
+impl Responder {
+    /// Answers the interaction with this id and token.
+    pub fn new(http: Arc<Http>, id: InteractionId, token: &str) -> Self {
+        Self {
+            http,
+            id,
+            token: token.into(),
+        }
+    }
+
+    /// The interaction's id.
+    pub fn id(&self) -> InteractionId {
+        self.id
+    }
+
+    /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
+    pub async fn acknowledge(&self) -> Result<(), Unanswerable> {
+        let private = CreateInteractionResponseMessage::new().ephemeral(true);
+        self.first(CreateInteractionResponse::Defer(private)).await
+    }
+
+    /// Acknowledges a button; what is edited later is the message that it is on.
+    pub async fn acknowledge_press(&self) -> Result<(), Unanswerable> {
+        self.first(CreateInteractionResponse::Acknowledge).await
+    }
+
+    /// Answers at once, in private.
+    pub async fn say(&self, reply: &Reply) -> Result<(), Unanswerable> {
+        let message = CreateInteractionResponseMessage::new()
+            .ephemeral(true)
+            .content(&reply.text)
+            .allowed_mentions(CreateAllowedMentions::new())
+            .components(rows(reply));
+        self.first(CreateInteractionResponse::Message(message))
+            .await
+    }
+
+    /// Opens the form for credentials.
+    pub async fn open_form(&self) -> Result<(), Unanswerable> {
+        let inputs = Field::ALL.map(|field| {
+            let length = u16::try_from(field.max_length()).expect("no field has over 4000");
+            let input =
+                CreateInputText::new(InputTextStyle::Short, field.to_string(), input_id(field))
+                    .required(field.is_required())
+                    .max_length(length);
+            CreateActionRow::InputText(input)
+        });
+        let modal = CreateModal::new(FORM, "Your S3 credentials").components(inputs.into());
+        self.first(CreateInteractionResponse::Modal(modal)).await
+    }
+
+    /// Answers with suggestions.
+    pub async fn suggest(&self, choices: Vec<(String, String)>) -> Result<(), Unanswerable> {
+        let choices = choices.into_iter().take(MOST_CHOICES);
+        let choices = choices.map(|(name, value)| AutocompleteChoice::new(name, value));
+        let answer = CreateAutocompleteResponse::new().set_choices(choices.collect());
+        self.first(CreateInteractionResponse::Autocomplete(answer))
+            .await
+    }
+
+    /// Puts `reply` in place of what stands there. A failure is not passed on:
+    /// what was done stays done, and results are told in the channel as well.
+    pub async fn edit(&self, reply: &Reply) {
+        let edit = EditInteractionResponse::new()
+            .content(&reply.text)
+            .allowed_mentions(CreateAllowedMentions::new())
+            .components(rows(reply));
+        let done = edit.execute(&*self.http, self.token.expose_secret()).await;
+        if let Err(error) = done {
+            debug!(interaction = %self.id, code = code(&error), "a reply could not be edited");
+        }
+    }
+
+    async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {
+        let token = self.token.expose_secret();
+        let done = answer.execute(&*self.http, (self.id, token)).await;
+        done.map_err(|error| {
+            // Too late, or answered already: the same interaction delivered twice.
+            debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
+            Unanswerable
+        })
+    }
+}
+
+/// A reply's buttons, as Discord wants them.
+pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
+    let button = |labelled: &Labelled| {
+        let style = match labelled.emphasis {
+            Emphasis::Main => ButtonStyle::Primary,
+            Emphasis::Quiet => ButtonStyle::Secondary,
+            Emphasis::Danger => ButtonStyle::Danger,
+        };
+        CreateButton::new(labelled.button.custom_id())
+            .label(labelled.label)
+            .style(style)
+    };
+    match reply.buttons.is_empty() {
+        true => Vec::new(),
+        false => vec![CreateActionRow::Buttons(
+            reply.buttons.iter().map(button).collect(),
+        )],
+    }
+}

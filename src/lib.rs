@@ -1,0 +1,26 @@
+//! duckbot: everyone in a team gets their own DuckDB UI, by typing `/duck start`.
+//!
+//! The rooms, from the inside out (docs/architecture.md says why):
+//!
+//! - [`session`]: what a session is and every rule about it. Pure.
+//! - [`credentials`]: what people hand in, and the store's trait.
+//! - [`door`]: the one way into a session's Pod.
+//! - [`runtime`]: where sessions run.
+//! - [`service`]: the use cases; whoever asks goes through here.
+//! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
+//! - [`app`] wires them together; [`settings`] and [`telemetry`] serve all.
+//! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
+
+pub mod app;
+pub mod credentials;
+pub mod discord;
+pub mod door;
+pub mod fault;
+pub mod reconciler;
+pub mod runtime;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod service;
+pub mod session;
+pub mod settings;
+pub mod telemetry;

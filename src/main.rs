@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use duckbot::{app, discord, door, settings::Settings, telemetry};
+
+/// Everyone in a team gets their own DuckDB UI, by typing /duck start in Discord.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Connect to Discord and the cluster, and serve until told to stop (SIGTERM or Ctrl-C).
+    ///
+    /// The cluster is the one of KUBECONFIG, or the one that this runs in. Ends with 0 when
+    /// told to stop, 1 when something failed, 2 when the settings or the command line are wrong.
+    Serve {
+        /// The settings' file (TOML). Without one: the defaults and DUCKBOT_... variables.
+        #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Guard one session: runs beside DuckDB in the session's Pod.
+    Door,
+    /// Print the reference of all chat commands (commands.md).
+    Commands,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve { config } => serve(config),
+        Command::Door => finish(app::run(door::serve)),
+        Command::Commands => {
+            print!("{}", discord::reference());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn serve(config: Option<PathBuf>) -> ExitCode {
+    // Lossy: a variable that is not UTF-8 is shown as a mistake, not a panic.
+    let variables = std::env::vars_os()
+        .map(|(name, value)| [name, value].map(|it| it.to_string_lossy().into_owned()))
+        .map(|[name, value]| (name, value));
+    let settings = match Settings::load(config.as_deref(), variables.collect()) {
+        Ok(settings) => settings,
+        Err(invalid) => {
+            eprintln!("duckbot: {invalid}");
+            return ExitCode::from(2);
+        }
+    };
+    telemetry::start(&settings.log);
+    finish(app::run(|shutdown| app::serve(settings, shutdown)))
+}
+
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("duckbot: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! One call to the API server: its time limit, and what its failure means.
+
+use std::{fmt, time::Duration};
+
+use kube::core::Status;
+
+use crate::fault::Fault;
+
+/// How long one call may take, the client's own retries included.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a call does, in RBAC's words.
+#[derive(Debug, Clone, Copy)]
+pub struct Action<'a> {
+    verb: &'static str,
+    resource: &'a str,
+    namespace: &'a str,
+    sensitive: bool,
+}
+
+impl<'a> Action<'a> {
+    /// For example `create`, `pods`, `duckbot-sessions`.
+    pub fn new(verb: &'static str, resource: &'a str, namespace: &'a str) -> Self {
+        Self {
+            verb,
+            resource,
+            namespace,
+            sensitive: false,
+        }
+    }
+
+    /// The server's words are not passed on: they may quote what it was sent.
+    pub fn sensitive(self) -> Self {
+        Self {
+            sensitive: true,
+            ..self
+        }
+    }
+
+    /// What an answer that is an error means.
+    fn refused(&self, status: &Status) -> Fault {
+        let action = self.to_string();
+        let why = match self.sensitive {
+            true => format!("{} {}", status.code, status.reason),
+            false => format!("{} {}", status.code, status.message),
+        };
+        // Admission also answers 403; only RBAC's says that we "cannot".
+        let denied = format!("cannot {} resource", self.verb);
+        match status.code {
+            401 => Fault::Unavailable {
+                action,
+                why: "the API server does not accept the bot's credentials".into(),
+            },
+            403 if status.message.contains(&denied) => Fault::NotAllowed {
+                verb: self.verb.to_owned(),
+                resource: self.resource.to_owned(),
+                namespace: self.namespace.to_owned(),
+            },
+            404 => Fault::Unknown { action, why },
+            409 => Fault::Conflict { action },
+            400 | 403 | 422 => Fault::Refused { action, why },
+            _ => Fault::Unavailable { action, why },
+        }
+    }
+
+    fn failed(&self, error: &kube::Error) -> Fault {
+        match error {
+            kube::Error::Api(status) => self.refused(status),
+            other => Fault::Unavailable {
+                action: self.to_string(),
+                why: match self.sensitive {
+                    true => "no usable answer".into(),
+                    false => chain(other),
+                },
+            },
+        }
+    }
+}
+
+impl fmt::Display for Action<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} in {}", self.verb, self.resource, self.namespace)
+    }
+}
+
+/// Makes a call, within [`TIME_LIMIT`].
+pub async fn call<T>(
+    action: Action<'_>,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(TIME_LIMIT, answer).await {
+        Ok(answer) => answer.map_err(|error| action.failed(&error)),
+        Err(_) => Err(Fault::TimedOut {
+            action: action.to_string(),
+            after: TIME_LIMIT,
+        }),
+    }
+}
+
+/// An error with its causes: kube's own text often leaves the useful one out.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,199 @@
+//! The Pod of a session: DuckDB with its UI, and the door in front of it.
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+        HTTPGetAction, Pod, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
+        SeccompProfile, SecretKeySelector, SecurityContext, Volume, VolumeMount,
+    },
+    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+};
+
+use super::{HTTP, owned_by, secret_name, stamp};
+use crate::{
+    door,
+    runtime::kubernetes::secrets::Key,
+    session::{Record, Size},
+    settings::{Catalog, Settings},
+};
+
+/// The user that both containers run as; both images have it.
+const USER: i64 = 1000;
+/// DuckDB loses nothing by a quick end: what is not in S3 is lost either way.
+const GRACE_SECONDS: i64 = 5;
+/// Folders that DuckDB writes to; everything else is read-only.
+const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
+
+/// The Pod of `session`, whose record has the unique id `uid`.
+pub fn pod(
+    settings: &Settings,
+    session: &Record,
+    uid: &str,
+    size: &Size,
+    catalog: &Catalog,
+) -> Pod {
+    Pod {
+        metadata: stamp(
+            settings,
+            session,
+            session.id.object_name(),
+            Some(owned_by(session, uid)),
+        ),
+        spec: Some(PodSpec {
+            containers: vec![
+                duckdb(settings, session, size, catalog),
+                door(settings, session),
+            ],
+            volumes: Some(WRITABLE.map(|(name, _)| scratch(name)).into()),
+            restart_policy: Some("Never".into()),
+            termination_grace_period_seconds: Some(GRACE_SECONDS),
+            automount_service_account_token: Some(false),
+            enable_service_links: Some(false),
+            security_context: Some(pod_security()),
+            ..PodSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Container {
+    Container {
+        name: "duckdb".into(),
+        image: Some(settings.sessions.image.clone()),
+        env: Some(environment(session, catalog)),
+        // The DuckDB command line ends at the end of its input.
+        stdin: Some(true),
+        resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
+        volume_mounts: Some(WRITABLE.map(|(name, path)| mount(name, path)).into()),
+        security_context: Some(container_security()),
+        ..Container::default()
+    }
+}
+
+fn door(settings: &Settings, session: &Record) -> Container {
+    Container {
+        name: "door".into(),
+        image: Some(settings.sessions.door_image.clone()),
+        args: Some(vec!["door".into()]),
+        env: Some(vec![literal("SESSION_ID", session.id.to_string())]),
+        ports: Some(vec![ContainerPort {
+            name: Some(HTTP.into()),
+            container_port: door::PORT.into(),
+            ..ContainerPort::default()
+        }]),
+        readiness_probe: Some(Probe {
+            http_get: Some(HTTPGetAction {
+                path: Some(door::READY_PATH.into()),
+                port: IntOrString::Int(door::PORT.into()),
+                ..HTTPGetAction::default()
+            }),
+            period_seconds: Some(1),
+            ..Probe::default()
+        }),
+        resources: Some(exactly("100m", "64Mi")),
+        security_context: Some(container_security()),
+        ..Container::default()
+    }
+}
+
+/// What the session image is told. Secret values only by reference.
+fn environment(session: &Record, catalog: &Catalog) -> Vec<EnvVar> {
+    let secret = |name, key| from_secret(name, session, key);
+    vec![
+        literal("SESSION_ID", session.id.to_string()),
+        literal("USERNAME", session.display_name.clone()),
+        literal("CATALOG_NAME", catalog.name.clone()),
+        literal("CATALOG_ENDPOINT", catalog.endpoint.clone()),
+        literal(
+            "CATALOG_WAREHOUSE",
+            catalog.warehouse.clone().unwrap_or_default(),
+        ),
+        literal(
+            "S3_ENDPOINT",
+            catalog.s3_endpoint.clone().unwrap_or_default(),
+        ),
+        literal("S3_REGION", catalog.s3_region.clone()),
+        literal("S3_PATH_STYLE", catalog.s3_path_style.to_string()),
+        secret("S3_ACCESS_KEY_ID", Key::KeyId),
+        secret("S3_SECRET_ACCESS_KEY", Key::SecretKey),
+        secret("S3_SESSION_TOKEN", Key::SessionToken),
+        secret("CATALOG_TOKEN", Key::CatalogToken),
+    ]
+}
+
+fn literal(name: &str, value: String) -> EnvVar {
+    EnvVar {
+        name: name.into(),
+        // The kubelet would expand $(NAME) in a display name or a warehouse.
+        value: Some(value.replace('$', "$$")),
+        value_from: None,
+    }
+}
+
+fn from_secret(name: &str, session: &Record, key: Key) -> EnvVar {
+    EnvVar {
+        name: name.into(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: secret_name(session.owner),
+                key: key.name().into(),
+                optional: Some(!key.is_required()),
+            }),
+            ..EnvVarSource::default()
+        }),
+    }
+}
+
+/// Requests and limits alike: a session gets what its size says, no more and no less.
+fn exactly(cpu: &str, memory: &str) -> ResourceRequirements {
+    let amounts = [("cpu", cpu), ("memory", memory)]
+        .map(|(what, amount)| (what.to_owned(), Quantity(amount.to_owned())));
+    ResourceRequirements {
+        requests: Some(amounts.clone().into()),
+        limits: Some(amounts.into()),
+        claims: None,
+    }
+}
+
+fn pod_security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        fs_group: Some(USER),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".into(),
+            localhost_profile: None,
+        }),
+        ..PodSecurityContext::default()
+    }
+}
+
+fn container_security() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".into()]),
+            add: None,
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+fn scratch(name: &str) -> Volume {
+    Volume {
+        name: name.into(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    }
+}
+
+fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        name: name.into(),
+        mount_path: path.into(),
+        ..VolumeMount::default()
+    }
+}

@@ -1,0 +1,179 @@
+//! Start-up: connect, and find out now what would fail later.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, ListParams, PostParams},
+    config::Config,
+};
+
+use super::{
+    apply::{Action, call, chain},
+    build::route_resource,
+};
+use crate::{
+    fault::Fault,
+    settings::{RouteKind, Settings},
+};
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A permission that the bot needs in the sessions namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The API group; empty is the core one.
+    pub group: &'static str,
+    /// The resource.
+    pub resource: &'static str,
+    /// What is done with it.
+    pub verbs: &'static [&'static str],
+}
+
+/// Everything that the bot does, and nothing else. `deploy/` grants exactly
+/// this (a test compares them); of the last two the one that is configured is needed.
+pub const REQUIRED: [Rule; 6] = [
+    rule(
+        "",
+        "configmaps",
+        &["create", "delete", "get", "list", "update", "watch"],
+    ),
+    rule("", "pods", &["create", "delete", "list", "watch"]),
+    rule("", "services", &["create", "delete", "list", "watch"]),
+    rule("", "secrets", &["create", "get", "patch"]),
+    rule(
+        "traefik.io",
+        "ingressroutes",
+        &["create", "delete", "list", "watch"],
+    ),
+    rule(
+        "networking.k8s.io",
+        "ingresses",
+        &["create", "delete", "list", "watch"],
+    ),
+];
+
+const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
+    Rule {
+        group,
+        resource,
+        verbs,
+    }
+}
+
+/// The cluster can't be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// Neither a kubeconfig nor a service account.
+    #[error("there is no cluster to talk to: {0}. Set KUBECONFIG, or run inside the cluster")]
+    NoConfig(String),
+    /// The client can't be built from it.
+    #[error("the connection to the cluster can't be set up: {0}")]
+    BadConfig(String),
+    /// It doesn't answer.
+    #[error("the Kubernetes API at {url} can't be used: {fault}")]
+    NoAnswer {
+        /// Where it was looked for.
+        url: String,
+        /// What happened.
+        fault: Fault,
+    },
+    /// Permissions are missing.
+    #[error(
+        "the bot's service account lacks permissions in namespace {namespace}: {missing}. \
+         deploy/ has the Role that grants them"
+    )]
+    NotAllowed {
+        /// Where.
+        namespace: String,
+        /// Which, as a list.
+        missing: String,
+    },
+    /// Routes can't be made.
+    #[error(
+        "this cluster has no Traefik IngressRoute (traefik.io/v1alpha1): install Traefik's custom \
+         resource definitions, or set routing.kind = \"ingress\""
+    )]
+    NoTraefik,
+}
+
+/// Connects to the cluster and checks that the bot can work there.
+///
+/// # Errors
+/// What is wrong, in a sentence for whoever installs the bot.
+pub async fn connect(settings: &Settings) -> Result<Client, Unusable> {
+    let mut config = Config::infer()
+        .await
+        .map_err(|error| Unusable::NoConfig(chain(&error)))?;
+    config.connect_timeout = Some(CONNECT_WITHIN);
+    let url = config.cluster_url.to_string();
+    let client = Client::try_from(config).map_err(|error| Unusable::BadConfig(chain(&error)))?;
+    let no_answer = |fault| Unusable::NoAnswer {
+        url: url.clone(),
+        fault,
+    };
+
+    let namespace = &settings.kubernetes.namespace;
+    let missing = missing(&client, settings).await.map_err(no_answer)?;
+    if !missing.is_empty() {
+        return Err(Unusable::NotAllowed {
+            namespace: namespace.clone(),
+            missing: missing.join(", "),
+        });
+    }
+    let resource = route_resource(settings.routing.kind);
+    let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let one = ListParams::default().limit(1);
+    let listed = routes.list_metadata(&one);
+    match call(Action::new("list", &resource.plural, namespace), listed).await {
+        Ok(_) => Ok(client),
+        Err(Fault::Unknown { .. }) => Err(Unusable::NoTraefik),
+        Err(fault) => Err(no_answer(fault)),
+    }
+}
+
+/// The permissions that are missing, as `create pods`.
+async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Fault> {
+    let unused = match settings.routing.kind {
+        RouteKind::Traefik => "ingresses",
+        RouteKind::Ingress => "ingressroutes",
+    };
+    let needed = REQUIRED.into_iter().filter(|rule| rule.resource != unused);
+    let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
+    let namespace = &settings.kubernetes.namespace;
+    let asked = each.map(|(rule, verb)| async move {
+        let allowed = is_allowed(client, namespace, rule, verb).await?;
+        Ok((!allowed).then(|| format!("{verb} {}", rule.resource)))
+    });
+    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+}
+
+async fn is_allowed(
+    client: &Client,
+    namespace: &str,
+    rule: Rule,
+    verb: &str,
+) -> Result<bool, Fault> {
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                namespace: Some(namespace.to_owned()),
+                group: Some(rule.group.to_owned()),
+                resource: Some(rule.resource.to_owned()),
+                verb: Some(verb.to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            non_resource_attributes: None,
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let params = PostParams::default();
+    let action = Action::new("create", "selfsubjectaccessreviews", "(all)");
+    let answer = call(action, reviews.create(&params, &review)).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}

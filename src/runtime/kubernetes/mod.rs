@@ -1,0 +1,240 @@
+//! Sessions on Kubernetes: a record (ConfigMap) that owns a Pod, a Service and
+//! a route.
+
+mod apply;
+pub mod build;
+mod check;
+mod observe;
+mod secrets;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, DynamicObject, PostParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+
+use apply::{Action, call};
+pub use check::{REQUIRED, Rule, connect};
+use observe::Cache;
+pub use secrets::Secrets;
+
+use super::{Claim, Runtime};
+use crate::{
+    fault::Fault,
+    session::{Observed, Parts, Record, SessionId},
+    settings::Settings,
+};
+
+/// How long deleted objects may take to go before the attempt counts as over:
+/// a Pod's grace period and what a busy kubelet adds to it.
+const GONE_WITHIN: Duration = Duration::from_secs(40);
+
+/// Sessions in one namespace of one cluster.
+pub struct Kubernetes {
+    settings: Arc<Settings>,
+    cache: Cache,
+    records: Api<ConfigMap>,
+    pods: Api<Pod>,
+    services: Api<Service>,
+    routes: Api<DynamicObject>,
+    route_plural: String,
+}
+
+impl Kubernetes {
+    /// Starts to watch; returns when everything was seen once.
+    ///
+    /// # Errors
+    /// If a watch ends by itself.
+    pub async fn start(client: &Client, settings: Arc<Settings>) -> anyhow::Result<Self> {
+        let namespace = &settings.kubernetes.namespace;
+        let resource = build::route_resource(settings.routing.kind);
+        Ok(Self {
+            cache: Cache::start(client, &settings).await?,
+            records: Api::namespaced(client.clone(), namespace),
+            pods: Api::namespaced(client.clone(), namespace),
+            services: Api::namespaced(client.clone(), namespace),
+            routes: Api::namespaced_with(client.clone(), namespace, &resource),
+            route_plural: resource.plural,
+            settings,
+        })
+    }
+
+    fn action<'a>(&'a self, verb: &'static str, resource: &'a str) -> Action<'a> {
+        Action::new(verb, resource, &self.settings.kubernetes.namespace)
+    }
+
+    async fn create_pod(&self, seen: &Observed) -> Result<(), Fault> {
+        let record = &seen.record;
+        // Only a change of the settings while the session starts leads here.
+        let gone = |what: &str, name: &str| Fault::Refused {
+            action: self.action("create", "pods").to_string(),
+            why: format!("the settings no longer have the {what} {name:?}"),
+        };
+        let size = self.settings.size(&record.size);
+        let size = size.ok_or_else(|| gone("size", &record.size))?;
+        let catalog = self.settings.catalog(&record.catalog);
+        let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
+        let pod = build::pod(&self.settings, record, &seen.uid, size, catalog);
+        self.make(&self.pods, "pods", &pod).await
+    }
+
+    async fn create_service(&self, seen: &Observed) -> Result<(), Fault> {
+        let service = build::service(&self.settings, &seen.record, &seen.uid);
+        self.make(&self.services, "services", &service).await
+    }
+
+    async fn create_route(&self, seen: &Observed) -> Result<(), Fault> {
+        let route = build::route(&self.settings, &seen.record, &seen.uid);
+        self.make(&self.routes, &self.route_plural, &route).await
+    }
+
+    /// Creates an object. One that is there already came from an earlier attempt.
+    async fn make<K>(&self, api: &Api<K>, resource: &str, object: &K) -> Result<(), Fault>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug + Serialize,
+    {
+        let params = PostParams::default();
+        let created = api.create(&params, object);
+        match call(self.action("create", resource), created).await {
+            Ok(_) | Err(Fault::Conflict { .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn drop<K>(&self, api: &Api<K>, resource: &str, name: &str) -> Result<(), Fault>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let params = DeleteParams::background();
+        let deleted = api.delete(name, &params);
+        match call(self.action("delete", resource), deleted).await {
+            Ok(_) | Err(Fault::Unknown { .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+#[async_trait]
+impl Runtime for Kubernetes {
+    fn sessions(&self) -> Vec<Observed> {
+        self.cache.sessions()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.cache.changes()
+    }
+
+    fn url(&self, id: &SessionId) -> String {
+        format!("https://{}/", build::host(&self.settings, id))
+    }
+
+    async fn claim(&self, record: &Record) -> Result<Claim, Fault> {
+        let stored = build::record(&self.settings, record, None);
+        let name = stored.name_any();
+        let params = PostParams::default();
+        let created = self.records.create(&params, &stored);
+        match call(self.action("create", "configmaps"), created).await {
+            Ok(_) => {
+                self.cache
+                    .until(|cache| cache.record(&name).is_some())
+                    .await;
+                Ok(Claim::Made(Box::new(record.clone())))
+            }
+            Err(Fault::Conflict { action }) => {
+                let found = call(self.action("get", "configmaps"), self.records.get(&name)).await?;
+                match build::read_record(&found) {
+                    Ok(found) if found.request == record.request => {
+                        Ok(Claim::Made(Box::new(found)))
+                    }
+                    Ok(found) => Ok(Claim::Taken(Box::new(found))),
+                    Err(why) => Err(Fault::Refused { action, why }),
+                }
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Fault> {
+        let stored = build::record(&self.settings, record, Some(&seen.revision));
+        let name = stored.name_any();
+        let params = PostParams::default();
+        let replaced = self.records.replace(&name, &params, &stored);
+        let saved = call(self.action("update", "configmaps"), replaced).await?;
+        let newest = revision(saved.resource_version().as_deref());
+        let is_seen = |cache: &Cache| match cache.record(&name) {
+            Some(shown) => shown.uid != seen.uid || revision(Some(&shown.revision)) >= newest,
+            None => true,
+        };
+        self.cache.until(is_seen).await;
+        Ok(())
+    }
+
+    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+        let Parts {
+            pod,
+            service,
+            route,
+        } = parts;
+        let (pod, service, route) = tokio::join!(
+            when(pod, self.create_pod(seen)),
+            when(service, self.create_service(seen)),
+            when(route, self.create_route(seen)),
+        );
+        pod.and(service).and(route)?;
+        let name = build::record_name(seen.record.owner, seen.record.slot);
+        let is_seen = |cache: &Cache| match cache.record(&name) {
+            Some(shown) if shown.uid == seen.uid => !shown.parts().missing().any(),
+            _ => true,
+        };
+        self.cache.until(is_seen).await;
+        Ok(())
+    }
+
+    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+        let name = seen.record.id.object_name();
+        let Parts {
+            pod,
+            service,
+            route,
+        } = parts;
+        let (pod, service, route) = tokio::join!(
+            when(pod, self.drop(&self.pods, "pods", &name)),
+            when(service, self.drop(&self.services, "services", &name)),
+            when(route, self.drop(&self.routes, &self.route_plural, &name)),
+        );
+        pod.and(service).and(route)?;
+        let name = build::record_name(seen.record.owner, seen.record.slot);
+        let is_gone = |cache: &Cache| match cache.record(&name) {
+            Some(shown) if shown.uid == seen.uid => !shown.parts().any(),
+            _ => true,
+        };
+        self.cache.until_within(GONE_WITHIN, is_gone).await;
+        Ok(())
+    }
+
+    async fn remove(&self, seen: &Observed) -> Result<(), Fault> {
+        let name = build::record_name(seen.record.owner, seen.record.slot);
+        self.drop(&self.records, "configmaps", &name).await?;
+        let is_gone = |cache: &Cache| cache.record(&name).is_none_or(|it| it.uid != seen.uid);
+        self.cache.until(is_gone).await;
+        Ok(())
+    }
+}
+
+async fn when(wanted: bool, doing: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
+    match wanted {
+        true => doing.await,
+        false => Ok(()),
+    }
+}
+
+/// Revisions grow, and since Kubernetes 1.35 comparing them is documented; on
+/// older versions every etcd-backed server did the same.
+fn revision(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}

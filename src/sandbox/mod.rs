@@ -1,0 +1,1 @@
+//! For trying the bot, and for the tests.

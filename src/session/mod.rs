@@ -1,0 +1,16 @@
+//! What a session is, and every rule about it.
+//!
+//! Pure: no clock, no network, no tokio, kube or serenity. Whoever needs the
+//! time or a fresh id passes it in.
+
+mod id;
+mod observed;
+mod plan;
+mod record;
+mod size;
+
+pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
+pub use observed::{Observed, Parts, Phase, PodState};
+pub use plan::{Policy, Step, next_step};
+pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage};
+pub use size::{Cpu, Memory, Size};

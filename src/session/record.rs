@@ -1,0 +1,193 @@
+//! The record of a session: the one document that outlives the bot.
+//!
+//! Where it is kept is the runtime's business (a ConfigMap on Kubernetes);
+//! what it says is fixed here, with a version, because a later bot must read
+//! what an earlier one wrote.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelId, MessageId, OwnerId, RequestId, SessionId};
+
+/// The version that this bot writes.
+pub const RECORD_VERSION: u32 = 1;
+
+/// One session, as it was asked for and how far it has come.
+///
+/// What the Pod says (queued, ready, failed) is never stored: see
+/// [`Phase`](super::Phase).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`RECORD_VERSION`] of the bot that wrote it.
+    pub version: u32,
+    /// The session's id.
+    pub id: SessionId,
+    /// The request that made it. A second record for the same request is never made.
+    pub request: RequestId,
+    /// Whose session it is.
+    pub owner: OwnerId,
+    /// Which of the owner's places (counted from 0) it takes up.
+    pub slot: u8,
+    /// What the owner is called in the chat: display text only.
+    pub display_name: String,
+    /// Name of its size in the settings.
+    pub size: String,
+    /// Name of its catalog in the settings.
+    pub catalog: String,
+    /// Where it was asked for, and where its URL is told.
+    pub channel: ChannelId,
+    /// When it was asked for.
+    pub created: DateTime<Utc>,
+    /// The public message with its URL, once that is posted.
+    pub announcement: Option<MessageId>,
+    /// How far it has come.
+    #[serde(flatten)]
+    pub stage: Stage,
+}
+
+/// How far a session has come. It only moves forward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// Its objects are being made, or its Pod is not ready yet.
+    Starting,
+    /// It was ready, and its owner was told the URL.
+    Running,
+    /// It is being taken down; the record goes last.
+    Stopping {
+        /// Why.
+        ending: Ending,
+    },
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// When that was decided.
+    pub at: DateTime<Utc>,
+    /// What made it end.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// What makes a session end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// Somebody asked for it: the owner or an admin.
+    Stopped {
+        /// Who.
+        by: OwnerId,
+    },
+    /// The cluster refused one of its objects, and asking again would not help.
+    Refused {
+        /// A sentence for the owner, without anything secret.
+        why: String,
+        /// What an engineer looks for in the log.
+        reference: String,
+    },
+    /// It was not ready in time.
+    TookTooLong {
+        /// How long it was given, in seconds.
+        after_seconds: i64,
+    },
+    /// Its container failed.
+    Failed {
+        /// What the cluster says about it.
+        why: String,
+    },
+    /// Its Pod was deleted or moved away by somebody else.
+    Lost,
+}
+
+impl Record {
+    /// Whether it is being taken down.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.stage, Stage::Stopping { .. })
+    }
+
+    /// The same record with its end decided. A session ends for one reason: a
+    /// record that is already stopping is returned as it was.
+    pub fn ended(&self, cause: Cause, at: DateTime<Utc>) -> Self {
+        let mut record = self.clone();
+        if !record.is_stopping() {
+            record.stage = Stage::Stopping {
+                ending: Ending { at, cause },
+            };
+        }
+        record
+    }
+
+    /// The same record after its URL was told, in `message` if there is one.
+    pub fn announced(&self, message: Option<MessageId>) -> Self {
+        Self {
+            announcement: message,
+            stage: Stage::Running,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A record of the analyst with id 7, asked for at 12:00.
+    pub fn starting() -> Record {
+        Record {
+            version: RECORD_VERSION,
+            id: "977a26".parse().expect("an id"),
+            request: RequestId("1042".into()),
+            owner: 7.into(),
+            slot: 0,
+            display_name: "Ana".into(),
+            size: "small".into(),
+            catalog: "lake".into(),
+            channel: 5.into(),
+            created: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            announcement: None,
+            stage: Stage::Starting,
+        }
+    }
+
+    #[test]
+    fn version_1_is_written_like_this_and_read_back() {
+        let record = starting().announced(Some(99.into())).ended(
+            Cause::Stopped { by: 7.into() },
+            "2026-11-23T13:00:00Z".parse().expect("a time"),
+        );
+        let json = serde_json::to_string_pretty(&record).expect("a record is JSON");
+        insta::assert_snapshot!(json, @r#"
+        {
+          "version": 1,
+          "id": "977a26",
+          "request": "1042",
+          "owner": "7",
+          "slot": 0,
+          "display_name": "Ana",
+          "size": "small",
+          "catalog": "lake",
+          "channel": "5",
+          "created": "2026-11-23T12:00:00Z",
+          "announcement": "99",
+          "stage": "stopping",
+          "ending": {
+            "at": "2026-11-23T13:00:00Z",
+            "cause": "stopped",
+            "by": "7"
+          }
+        }
+        "#);
+        assert_eq!(
+            serde_json::from_str::<Record>(&json).expect("reads"),
+            record
+        );
+    }
+
+    #[test]
+    fn a_session_ends_for_the_first_reason_given() {
+        let at = "2026-11-23T13:00:00Z".parse().expect("a time");
+        let once = starting().ended(Cause::Lost, at);
+        assert_eq!(once.ended(Cause::Stopped { by: 7.into() }, at), once);
+    }
+}

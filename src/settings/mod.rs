@@ -1,0 +1,476 @@
+//! The settings: typed, strict, and checked as a whole before anything connects.
+//!
+//! `config/default.toml` (built in), then the file named by `--config`, then
+//! `DUCKBOT_<SECTION>__<KEY>` variables; the last one wins. Reads that file,
+//! the token file and nothing else.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, fmt, path::Path, path::PathBuf};
+
+use chrono::TimeDelta;
+use config::{Config, Environment, File, FileFormat};
+use reader::{Mistake, Reader};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::session::{Cpu, Memory, Size};
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Variables with our prefix that are no settings.
+const NOT_SETTINGS: [&str; 2] = ["DUCKBOT_CONFIG", TOKEN_VARIABLE];
+const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
+/// The prefix of what only the tests read.
+const TEST_PREFIX: &str = "DUCKBOT_TEST_";
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[discord]`
+    pub discord: Discord,
+    /// `[kubernetes]`
+    pub kubernetes: Kubernetes,
+    /// `[routing]`
+    pub routing: Routing,
+    /// `[sessions]`
+    pub sessions: Sessions,
+    /// `[sizes.<name>]`, smallest first.
+    pub sizes: Vec<Size>,
+    /// `[catalogs.<name>]`, by name.
+    pub catalogs: Vec<Catalog>,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// Who the bot is on Discord and whom it serves.
+#[derive(Debug, Clone)]
+pub struct Discord {
+    /// The bot's token.
+    pub token: SecretString,
+    /// The one guild that it serves.
+    pub guild: u64,
+    /// Channels in which it answers; empty means all.
+    pub allowed_channels: Vec<u64>,
+    /// Roles of which a person needs one; empty means everyone.
+    pub allowed_roles: Vec<u64>,
+    /// Roles whose people may see and stop every session.
+    pub admin_roles: Vec<u64>,
+    /// Base URL of a proxy in front of Discord's API, which then keeps the rate limits.
+    pub api_proxy: Option<String>,
+}
+
+/// Where sessions live on the cluster.
+#[derive(Debug, Clone)]
+pub struct Kubernetes {
+    /// The namespace of records, Pods, Services, routes and users' Secrets.
+    pub namespace: String,
+}
+
+/// How a session is reached from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routing {
+    /// Which kind of object routes to it.
+    pub kind: RouteKind,
+    /// Sessions are at `duckui-<id>.<domain>`.
+    pub domain: String,
+    /// The Secret with the wildcard certificate; none: the controller's default.
+    pub tls_secret: Option<String>,
+    /// Traefik's entry points.
+    pub entry_points: Vec<String>,
+    /// The Ingress class; none: the cluster's default.
+    pub ingress_class: Option<String>,
+}
+
+/// The kind of object that routes to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteKind {
+    /// `traefik.io/v1alpha1` IngressRoute
+    Traefik,
+    /// `networking.k8s.io/v1` Ingress
+    Ingress,
+}
+
+/// What every session is made like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sessions {
+    /// The session image.
+    pub image: String,
+    /// The bot's own image, which the door runs from.
+    pub door_image: String,
+    /// How many sessions one person may have.
+    pub per_user: u8,
+    /// How long a session may take until it is ready.
+    pub start_timeout: TimeDelta,
+    /// The size where none is asked for.
+    pub default_size: String,
+    /// The catalog where none is asked for.
+    pub default_catalog: String,
+}
+
+/// A catalog that people choose by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    /// What people type.
+    pub name: String,
+    /// The Iceberg REST endpoint.
+    pub endpoint: String,
+    /// The warehouse, where the catalog has several.
+    pub warehouse: Option<String>,
+    /// The S3 endpoint; none: AWS.
+    pub s3_endpoint: Option<String>,
+    /// The S3 region.
+    pub s3_region: String,
+    /// Whether buckets are in the path instead of the host name.
+    pub s3_path_style: bool,
+}
+
+/// How the bot logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A filter such as `info` or `duckbot=debug`.
+    pub filter: String,
+    /// JSON lines instead of text.
+    pub json: bool,
+}
+
+/// The settings can't be used; says everything that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub struct Invalid(Vec<String>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "these settings need a change:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl Settings {
+    /// Reads the settings from the built-in defaults, `file` and `variables`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its key and what would be right.
+    pub fn load(file: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, Invalid> {
+        let token = variables.get(TOKEN_VARIABLE).cloned();
+        let mut reader = Reader::new(merge(file, variables).map_err(|why| Invalid(vec![why]))?);
+        let settings = read(&mut reader, token);
+        let mistakes = reader.finish();
+        match settings {
+            Some(settings) if mistakes.is_empty() => Ok(settings),
+            _ => Err(Invalid(mistakes.iter().map(Mistake::to_string).collect())),
+        }
+    }
+
+    /// The size with this name.
+    pub fn size(&self, name: &str) -> Option<&Size> {
+        self.sizes.iter().find(|size| size.name == name)
+    }
+
+    /// The catalog with this name.
+    pub fn catalog(&self, name: &str) -> Option<&Catalog> {
+        self.catalogs.iter().find(|catalog| catalog.name == name)
+    }
+}
+
+fn merge(
+    file: Option<&Path>,
+    variables: HashMap<String, String>,
+) -> Result<Map<String, Value>, String> {
+    let ours = variables.into_iter().filter(|(name, _)| {
+        !NOT_SETTINGS.contains(&name.as_str()) && !name.starts_with(TEST_PREFIX)
+    });
+    let environment = Environment::with_prefix("DUCKBOT")
+        .prefix_separator("_")
+        .separator("__")
+        .source(Some(ours.collect()));
+    let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|why| format!("{}: can't be read: {why}", path.display()))?;
+        builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+    }
+    let merged = builder.add_source(environment).build();
+    merged
+        .and_then(Config::try_deserialize)
+        .map_err(|why| match file {
+            Some(path) => format!("{}: {why}", path.display()),
+            None => why.to_string(),
+        })
+}
+
+fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
+    let discord = read_discord(reader, token);
+    let kubernetes = read_kubernetes(reader);
+    let routing = read_routing(reader);
+    let sizes = read_sizes(reader);
+    let catalogs = read_catalogs(reader);
+    let sessions = read_sessions(reader);
+    let log = read_log(reader);
+    let settings = Settings {
+        discord: discord?,
+        kubernetes: kubernetes?,
+        routing: routing?,
+        sessions: sessions?,
+        sizes: sizes?,
+        catalogs: catalogs?,
+        log: log?,
+    };
+    check_defaults(reader, &settings)?;
+    Some(settings)
+}
+
+fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
+    const IDS: &str = "a Discord id, like 1029384756102938475";
+    let id = |text: &str| text.parse::<u64>().ok().filter(|id| *id > 0);
+    let token = read_token(reader, token);
+    let guild = reader.required("discord.guild", IDS, id);
+    let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
+    let allowed_roles = reader.list("discord.allowed_roles", IDS, id);
+    let admin_roles = reader.list("discord.admin_roles", IDS, id);
+    let api_proxy = reader.optional("discord.api_proxy", "an http:// or https:// URL", url);
+    Some(Discord {
+        token: token?,
+        guild: guild?,
+        allowed_channels: allowed_channels?,
+        allowed_roles: allowed_roles?,
+        admin_roles: admin_roles?,
+        api_proxy: api_proxy?,
+    })
+}
+
+fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretString> {
+    const KEY: &str = "discord.token_file";
+    if reader.take("discord.token").is_some() {
+        return reader.mistake(
+            "discord.token",
+            format!("a token never goes into the settings; name a file in {KEY}"),
+        );
+    }
+    let file = reader.optional(KEY, "a path", |text| Some(PathBuf::from(text)))?;
+    let (key, token) = match (file, variable) {
+        (Some(path), _) => match std::fs::read_to_string(&path) {
+            Ok(token) => (KEY, token),
+            Err(why) => {
+                return reader.mistake(KEY, format!("{} can't be read: {why}", path.display()));
+            }
+        },
+        (None, Some(token)) => (TOKEN_VARIABLE, token),
+        (None, None) => {
+            return reader.mistake(
+                KEY,
+                format!("there is no bot token: name its file here, or set {TOKEN_VARIABLE}"),
+            );
+        }
+    };
+    // serenity refuses the same; the sentence names the place.
+    match token.trim() {
+        "" => reader.mistake(key, "the bot token is empty"),
+        token if token.chars().any(|c| !c.is_ascii_graphic()) => reader.mistake(
+            key,
+            "the bot token has a space or a strange character inside",
+        ),
+        token => Some(SecretString::from(token)),
+    }
+}
+
+fn read_kubernetes(reader: &mut Reader) -> Option<Kubernetes> {
+    let namespace = reader.required("kubernetes.namespace", "a namespace's name", label);
+    Some(Kubernetes {
+        namespace: namespace?,
+    })
+}
+
+fn read_routing(reader: &mut Reader) -> Option<Routing> {
+    let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
+        "traefik" => Some(RouteKind::Traefik),
+        "ingress" => Some(RouteKind::Ingress),
+        _ => None,
+    });
+    let domain = reader.required(
+        "routing.domain",
+        "a DNS name, like duck.example.com",
+        domain,
+    );
+    let tls_secret = reader.optional("routing.tls_secret", "a Secret's name", domain_name);
+    let entry_points = reader.list("routing.entry_points", "names", label);
+    let ingress_class = reader.optional("routing.ingress_class", "a class's name", domain_name);
+    Some(Routing {
+        kind: kind?,
+        domain: domain?,
+        tls_secret: tls_secret?,
+        entry_points: entry_points?,
+        ingress_class: ingress_class?,
+    })
+}
+
+fn read_sessions(reader: &mut Reader) -> Option<Sessions> {
+    let duckdb_image = reader.required("sessions.image", "a container image", image);
+    let door_image = reader.required("sessions.door_image", "a container image", image);
+    let per_user = reader.required("sessions.per_user", "a number from 1 to 20", |text| {
+        text.parse().ok().filter(|n| (1..=20).contains(n))
+    });
+    let start_timeout = reader.required("sessions.start_timeout", DURATION, duration);
+    let default_size = reader.required("sessions.default_size", "a size's name", label);
+    let default_catalog = reader.required("sessions.default_catalog", "a catalog's name", label);
+    Some(Sessions {
+        image: duckdb_image?,
+        door_image: door_image?,
+        per_user: per_user?,
+        start_timeout: start_timeout?,
+        default_size: default_size?,
+        default_catalog: default_catalog?,
+    })
+}
+
+fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
+    let names = reader.tables("sizes");
+    let sizes = names.into_iter().map(|name| {
+        let key = format!("sizes.{name}");
+        let valid = read_name(reader, &key, &name);
+        let cpu = reader.required(&format!("{key}.cpu"), "cores, like 2 or 500m", parse::<Cpu>);
+        let amount = "an amount of memory, like 512Mi or 4Gi";
+        let memory = reader.required(&format!("{key}.memory"), amount, parse::<Memory>);
+        Some(Size {
+            name: valid?,
+            cpu: cpu?,
+            memory: memory?,
+        })
+    });
+    // Not short-circuiting: every size's mistakes are wanted.
+    let mut sizes: Vec<Size> = sizes
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Option<_>>()?;
+    sizes.sort_by_key(|size| (size.memory, size.cpu));
+    Some(sizes)
+}
+
+fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
+    const URL: &str = "an http:// or https:// URL";
+    let names = reader.tables("catalogs");
+    let catalogs = names.into_iter().map(|name| {
+        let key = |field: &str| format!("catalogs.{name}.{field}");
+        let valid = read_name(reader, &format!("catalogs.{name}"), &name);
+        let endpoint = reader.required(&key("endpoint"), URL, url);
+        let warehouse = reader.optional(&key("warehouse"), "a warehouse's name", any);
+        let s3_endpoint = reader.optional(&key("s3_endpoint"), URL, url);
+        let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
+        let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
+        Some(Catalog {
+            name: valid?,
+            endpoint: endpoint?,
+            warehouse: warehouse?,
+            s3_endpoint: s3_endpoint?,
+            s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
+            s3_path_style: s3_path_style?.unwrap_or(false),
+        })
+    });
+    catalogs.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn read_name(reader: &mut Reader, key: &str, name: &str) -> Option<String> {
+    match label(name).filter(|name| name.len() <= 32) {
+        Some(name) => Some(name),
+        None => reader.mistake(
+            key,
+            "a name has up to 32 lower-case letters, digits and hyphens",
+        ),
+    }
+}
+
+fn read_log(reader: &mut Reader) -> Option<Log> {
+    let filter = reader.required(
+        "log.filter",
+        "a filter, like info or duckbot=debug",
+        |text| {
+            let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
+            valid.is_ok().then(|| text.to_owned())
+        },
+    );
+    let json = reader.required("log.format", "text or json", |text| match text {
+        "text" => Some(false),
+        "json" => Some(true),
+        _ => None,
+    });
+    Some(Log {
+        filter: filter?,
+        json: json?,
+    })
+}
+
+fn check_defaults(reader: &mut Reader, settings: &Settings) -> Option<()> {
+    let Sessions {
+        default_size: size,
+        default_catalog: catalog,
+        ..
+    } = &settings.sessions;
+    let no_size = settings.size(size).is_none();
+    let no_catalog = settings.catalog(catalog).is_none();
+    if no_size {
+        reader.mistake::<()>(
+            "sessions.default_size",
+            format!("{size:?} is not among the sizes; add [sizes.{size}]"),
+        );
+    }
+    if no_catalog {
+        reader.mistake::<()>(
+            "sessions.default_catalog",
+            format!("{catalog:?} is not among the catalogs; add [catalogs.{catalog}]"),
+        );
+    }
+    (!no_size && !no_catalog).then_some(())
+}
+
+const DURATION: &str = "a duration, like 5m or 1h 30m";
+
+fn duration(text: &str) -> Option<TimeDelta> {
+    let duration = humantime::parse_duration(text).ok()?;
+    let delta = TimeDelta::from_std(duration).ok()?;
+    (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+fn any(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn url(text: &str) -> Option<String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or(text.strip_prefix("http://"))?;
+    let valid =
+        !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic());
+    valid.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn image(text: &str) -> Option<String> {
+    text.chars()
+        .all(|c| c.is_ascii_graphic())
+        .then(|| text.to_owned())
+}
+
+/// An RFC 1123 label.
+fn label(text: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let valid = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    valid.then(|| text.to_owned())
+}
+
+/// An RFC 1123 subdomain: what Kubernetes accepts as most objects' name.
+fn domain_name(text: &str) -> Option<String> {
+    let valid = text.len() <= 253 && text.split('.').all(|part| label(part).is_some());
+    valid.then(|| text.to_owned())
+}
+
+/// A DNS name, with an optional port for installations that use an odd one.
+fn domain(text: &str) -> Option<String> {
+    domain_name(text)
+}

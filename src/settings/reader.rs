@@ -1,0 +1,194 @@
+//! Reads typed values out of a tree of raw ones and remembers every mistake.
+//!
+//! serde stops at the first error; whoever installs the bot wants them all at
+//! once. So each value is taken out of the tree by its key, and what nobody
+//! took is a key that does not exist.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde_json::{Map, Value};
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    key: String,
+    problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+/// The raw settings, the keys asked for so far, and the mistakes found so far.
+pub struct Reader {
+    tree: Map<String, Value>,
+    asked: BTreeSet<String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    /// Reads from `tree`, whose first level is the sections.
+    pub fn new(tree: Map<String, Value>) -> Self {
+        Self {
+            tree,
+            asked: BTreeSet::new(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Takes a value that must be there.
+    pub fn required<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        match self.text(key, expected)? {
+            Some(text) => self.parsed(key, &text, expected, parse),
+            None => self.mistake(key, format!("is not set; it needs {expected}")),
+        }
+    }
+
+    /// Takes a value that may be left out (or empty).
+    pub fn optional<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.text(key, expected)? {
+            Some(text) => self.parsed(key, &text, expected, parse).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Takes a list; an environment variable writes it with commas.
+    pub fn list<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = match self.take(key) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(one) => match scalar(&one) {
+                Some(text) => text.split(',').map(|item| item.trim().into()).collect(),
+                None => return self.mistake(key, format!("needs a list of {expected}")),
+            },
+        };
+        let texts = items.iter().map(scalar).collect::<Option<Vec<_>>>();
+        let Some(texts) = texts else {
+            return self.mistake(key, format!("needs a list of {expected}"));
+        };
+        let filled = texts.iter().filter(|text| !text.is_empty());
+        let parsed = filled.map(|text| self.parsed(key, text, expected, &parse));
+        // Not short-circuiting: every item's mistake is wanted.
+        parsed.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// The names of the tables in a section such as `[sizes.small]`.
+    pub fn tables(&mut self, section: &str) -> Vec<String> {
+        self.asked.insert(format!("{section}.<name>"));
+        match self.tree.get(section) {
+            Some(Value::Object(tables)) => tables.keys().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Notes a mistake. Returns `None`, so that it can end a function that reads.
+    pub fn mistake<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
+        self.mistakes.push(Mistake {
+            key: key.to_owned(),
+            problem: problem.into(),
+        });
+        None
+    }
+
+    /// All mistakes, with a line for every key that nobody asked for. The value
+    /// of such a key is not repeated: it may be a secret in the wrong place.
+    pub fn finish(mut self) -> Vec<Mistake> {
+        let mut unknown = Vec::new();
+        leaves(
+            "",
+            &Value::Object(std::mem::take(&mut self.tree)),
+            &mut unknown,
+        );
+        for key in unknown {
+            let nearest = self
+                .asked
+                .iter()
+                .map(|asked| (strsim::normalized_damerau_levenshtein(asked, &key), asked))
+                .max_by(|(a, _), (b, _)| a.total_cmp(b));
+            let problem = match nearest {
+                Some((likeness, asked)) if likeness > 0.7 => {
+                    format!("there is no such setting; did you mean {asked}?")
+                }
+                _ => "there is no such setting; config/default.toml has them all".to_owned(),
+            };
+            self.mistakes.push(Mistake { key, problem });
+        }
+        self.mistakes
+    }
+
+    /// Takes out the value at `section.key` or `section.table.key`.
+    pub fn take(&mut self, key: &str) -> Option<Value> {
+        self.asked.insert(key.to_owned());
+        let mut path = key.split('.').collect::<Vec<_>>();
+        let last = path.pop().expect("split gives at least one piece");
+        let mut at = &mut self.tree;
+        for name in path {
+            at = at.get_mut(name)?.as_object_mut()?;
+        }
+        at.remove(last)
+    }
+
+    /// The text at `key`; an empty one counts as not set, as with variables.
+    fn text(&mut self, key: &str, expected: &str) -> Option<Option<String>> {
+        match self.take(key) {
+            None => Some(None),
+            Some(value) => match scalar(&value) {
+                Some(text) if text.is_empty() => Some(None),
+                Some(text) => Some(Some(text)),
+                None => self.mistake(key, format!("needs {expected}, not a list or table")),
+            },
+        }
+    }
+
+    fn parsed<T>(
+        &mut self,
+        key: &str,
+        text: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        match parse(text) {
+            Some(value) => Some(value),
+            None => self.mistake(key, format!("{text:?} is not {expected}")),
+        }
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(yes.to_string()),
+        Value::Null => Some(String::new()),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn leaves(path: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (name, inner) in entries {
+                let dot = if path.is_empty() { "" } else { "." };
+                leaves(&format!("{path}{dot}{name}"), inner, found);
+            }
+        }
+        _ => found.push(path.to_owned()),
+    }
+}
