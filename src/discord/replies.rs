@@ -327,3 +327,6 @@ fn plain(text: &str) -> String {
     let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
     format!("`{}`", harmless.take(300).collect::<String>())
 }
+
+#[cfg(test)]
+mod tests;

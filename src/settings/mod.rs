@@ -242,13 +242,14 @@ fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
 
 fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretString> {
     const KEY: &str = "discord.token_file";
+    let file = reader.optional(KEY, "a path", |text| Some(PathBuf::from(text)));
     if reader.take("discord.token").is_some() {
         return reader.mistake(
             "discord.token",
             format!("a token never goes into the settings; name a file in {KEY}"),
         );
     }
-    let file = reader.optional(KEY, "a path", |text| Some(PathBuf::from(text)))?;
+    let file = file?;
     let (key, token) = match (file, variable) {
         (Some(path), _) => match std::fs::read_to_string(&path) {
             Ok(token) => (KEY, token),

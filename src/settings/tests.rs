@@ -1,1 +1,198 @@
+use std::{collections::HashMap, io::Write, path::PathBuf};
 
+use secrecy::ExposeSecret;
+
+use super::*;
+
+/// Enough for a bot, as variables.
+fn minimal() -> HashMap<String, String> {
+    variables(&[
+        ("DUCKBOT_DISCORD__GUILD", "1029384756102938475"),
+        ("DUCKBOT_DISCORD_TOKEN", "canary-token"),
+        ("DUCKBOT_ROUTING__DOMAIN", "duck.example.com"),
+        ("DUCKBOT_SESSIONS__IMAGE", "duckui:1"),
+        ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1"),
+        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake"),
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181/"),
+    ])
+}
+
+fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    pairs.iter().map(owned).collect()
+}
+
+fn with(changes: &[(&str, &str)]) -> Result<Settings, Invalid> {
+    let mut all = minimal();
+    all.extend(variables(changes));
+    Settings::load(None, all)
+}
+
+/// A file with this content, gone when dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(content: &str) -> Self {
+        let name = format!("duckbot-settings-{}", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
+        let mut file = std::fs::File::create(&path).expect("a temporary file");
+        file.write_all(content.as_bytes()).expect("written");
+        Self(path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_small_installation_needs_seven_values() {
+    let settings = Settings::load(None, minimal()).expect("valid");
+    assert_eq!(settings.discord.token.expose_secret(), "canary-token");
+    assert_eq!(settings.kubernetes.namespace, "duckbot-sessions");
+    assert_eq!(settings.sessions.per_user, 2);
+    assert_eq!(settings.sessions.start_timeout, TimeDelta::minutes(5));
+    assert_eq!(settings.catalogs[0].endpoint, "http://catalog:8181");
+    let sizes: Vec<_> = settings.sizes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        sizes,
+        ["small: 1 CPU, 4Gi memory", "large: 4 CPU, 16Gi memory"]
+    );
+}
+
+#[test]
+fn the_example_is_valid_once_its_token_file_is_there() {
+    let token = Temporary::new("canary-token\n");
+    let path = token.0.to_str().expect("a plain path");
+    let example = std::path::Path::new("config/example.toml");
+    let moved = variables(&[("DUCKBOT_DISCORD__TOKEN_FILE", path)]);
+    let settings = Settings::load(Some(example), moved).expect("valid");
+    assert_eq!(settings.discord.admin_roles, [1029384756102938477]);
+    assert_eq!(
+        settings.routing.tls_secret.as_deref(),
+        Some("duckui-wildcard-tls")
+    );
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_the_file_over_the_default() {
+    let file = Temporary::new("[sessions]\nper_user = 3\nstart_timeout = \"2m\"\n");
+    let mut all = minimal();
+    all.extend(variables(&[("DUCKBOT_SESSIONS__PER_USER", "4")]));
+    let sessions = Settings::load(Some(&file.0), all).expect("valid").sessions;
+    assert_eq!(sessions.per_user, 4);
+    assert_eq!(sessions.start_timeout, TimeDelta::minutes(2));
+}
+
+#[test]
+fn lists_are_written_with_commas_in_a_variable() {
+    let settings = with(&[("DUCKBOT_DISCORD__ADMIN_ROLES", "1, 2")]).expect("valid");
+    assert_eq!(settings.discord.admin_roles, [1, 2]);
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let file = Temporary::new(
+        "[discord]\nguidl = \"1\"\ntoken = \"canary-in-toml\"\nallowed_roles = [\"x\", 7, \"y\"]\n\
+         [routing]\nkind = \"nginx\"\ndomain = \"https://duck\"\n\
+         [sizes.Huge]\ncpu = \"many\"\nmemory = \"4GB\"\n\
+         [sessions]\nper_user = 0\nstart_timeout = \"soon\"\n\
+         [catalogs.lake]\ns3_path_style = \"maybe\"\n",
+    );
+    let invalid = Settings::load(Some(&file.0), HashMap::new()).expect_err("invalid");
+    assert!(!invalid.to_string().contains("canary"));
+    insta::assert_snapshot!(invalid, @r#"
+    these settings need a change:
+      discord.token: a token never goes into the settings; name a file in discord.token_file
+      discord.guild: is not set; it needs a Discord id, like 1029384756102938475
+      discord.allowed_roles: "x" is not a Discord id, like 1029384756102938475
+      discord.allowed_roles: "y" is not a Discord id, like 1029384756102938475
+      routing.kind: "nginx" is not traefik or ingress
+      routing.domain: "https://duck" is not a DNS name, like duck.example.com
+      sizes.Huge: a name has up to 32 lower-case letters, digits and hyphens
+      sizes.Huge.cpu: "many" is not cores, like 2 or 500m
+      sizes.Huge.memory: "4GB" is not an amount of memory, like 512Mi or 4Gi
+      catalogs.lake.endpoint: is not set; it needs an http:// or https:// URL
+      catalogs.lake.s3_path_style: "maybe" is not true or false
+      sessions.image: is not set; it needs a container image
+      sessions.door_image: is not set; it needs a container image
+      sessions.per_user: "0" is not a number from 1 to 20
+      sessions.start_timeout: "soon" is not a duration, like 5m or 1h 30m
+      sessions.default_catalog: is not set; it needs a catalog's name
+      discord.guidl: there is no such setting; did you mean discord.guild?
+    "#);
+}
+
+#[test]
+fn defaults_must_exist() {
+    let invalid = with(&[
+        ("DUCKBOT_SESSIONS__DEFAULT_SIZE", "huge"),
+        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "pond"),
+    ]);
+    insta::assert_snapshot!(invalid.expect_err("invalid"), @r#"
+    these settings need a change:
+      sessions.default_size: "huge" is not among the sizes; add [sizes.huge]
+      sessions.default_catalog: "pond" is not among the catalogs; add [catalogs.pond]
+    "#);
+}
+
+#[test]
+fn a_misspelt_variable_is_named_without_its_value() {
+    let invalid = with(&[("DUCKBOT_SESSIONS__PER_USR", "canary")]);
+    insta::assert_snapshot!(invalid.expect_err("invalid"), @r#"
+    these settings need a change:
+      sessions.per_usr: there is no such setting; did you mean sessions.per_user?
+    "#);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_named() {
+    let missing = Settings::load(Some(Path::new("/nowhere/duckbot.toml")), minimal());
+    let missing = missing.expect_err("invalid").to_string();
+    assert!(
+        missing.contains("/nowhere/duckbot.toml: can't be read"),
+        "{missing}"
+    );
+    let file = Temporary::new("[sessions\n");
+    let broken = Settings::load(Some(&file.0), minimal()).expect_err("invalid");
+    assert!(
+        broken.to_string().contains(file.0.to_str().expect("plain")),
+        "{broken}"
+    );
+}
+
+#[test]
+fn a_token_comes_from_its_file_first_and_must_look_like_one() {
+    let load = |content: &str| {
+        let file = Temporary::new(content);
+        let path = file.0.to_str().expect("plain").to_owned();
+        with(&[("DUCKBOT_DISCORD__TOKEN_FILE", &path)])
+    };
+    let settings = load("  from-file\n").expect("valid");
+    assert_eq!(settings.discord.token.expose_secret(), "from-file");
+    assert!(
+        load("\n")
+            .expect_err("empty")
+            .to_string()
+            .contains("is empty")
+    );
+    let two = load("canary one\n").expect_err("two words").to_string();
+    assert!(
+        two.contains("discord.token_file") && !two.contains("canary"),
+        "{two}"
+    );
+    let mut none = minimal();
+    none.remove("DUCKBOT_DISCORD_TOKEN");
+    let none = Settings::load(None, none)
+        .expect_err("no token")
+        .to_string();
+    assert!(none.contains("DUCKBOT_DISCORD_TOKEN"), "{none}");
+}
+
+#[test]
+fn debug_shows_no_token() {
+    let settings = Settings::load(None, minimal()).expect("valid");
+    assert!(!format!("{settings:?}").contains("canary"));
+}

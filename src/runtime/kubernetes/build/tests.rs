@@ -1,1 +1,93 @@
+//! Whole objects, so that nothing gets into them unseen.
 
+use std::collections::HashMap;
+
+use super::*;
+use crate::session::{RECORD_VERSION, RequestId, Stage};
+
+fn settings(changes: &[(&str, &str)]) -> Settings {
+    let pairs = [
+        ("DUCKBOT_DISCORD__GUILD", "1"),
+        ("DUCKBOT_DISCORD_TOKEN", "t"),
+        ("DUCKBOT_ROUTING__DOMAIN", "duck.example.com"),
+        ("DUCKBOT_SESSIONS__IMAGE", "duckui:1"),
+        ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1"),
+        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake"),
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181"),
+        (
+            "DUCKBOT_CATALOGS__LAKE__WAREHOUSE",
+            "a$(S3_SECRET_ACCESS_KEY)b",
+        ),
+    ];
+    let all = pairs.iter().chain(changes);
+    let all: HashMap<_, _> = all.map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    Settings::load(None, all).expect("valid")
+}
+
+fn session() -> Record {
+    Record {
+        version: RECORD_VERSION,
+        id: "977a26".parse().expect("an id"),
+        request: RequestId("1042".into()),
+        owner: 7.into(),
+        slot: 1,
+        display_name: "Ana".into(),
+        size: "small".into(),
+        catalog: "lake".into(),
+        channel: 5.into(),
+        created: "2026-11-23T12:00:00Z".parse().expect("a time"),
+        announcement: None,
+        stage: Stage::Starting,
+    }
+}
+
+fn json(object: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(object).expect("objects are JSON")
+}
+
+#[test]
+fn the_record_names_owner_and_place() {
+    let stored = record(&settings(&[]), &session(), None);
+    insta::assert_snapshot!(json(&stored));
+    assert_eq!(read_record(&stored), Ok(session()));
+}
+
+#[test]
+fn a_record_of_a_newer_bot_is_left_alone() {
+    let mut newer = session();
+    newer.version = RECORD_VERSION + 1;
+    let stored = record(&settings(&[]), &newer, None);
+    assert!(
+        read_record(&stored)
+            .expect_err("newer")
+            .contains("newer than this bot")
+    );
+}
+
+#[test]
+fn the_pod_is_restricted_and_holds_no_secret_value() {
+    let settings = settings(&[]);
+    let size = settings.size("small").expect("a default");
+    let catalog = settings.catalog("lake").expect("set above");
+    insta::assert_snapshot!(json(&pod(&settings, &session(), "uid-1", size, catalog)));
+}
+
+#[test]
+fn the_service_leads_to_the_door() {
+    insta::assert_snapshot!(json(&service(&settings(&[]), &session(), "uid-1")));
+}
+
+#[test]
+fn the_route_is_traefiks_by_default() {
+    insta::assert_snapshot!(json(&route(&settings(&[]), &session(), "uid-1")));
+}
+
+#[test]
+fn or_an_ingress() {
+    let settings = settings(&[
+        ("DUCKBOT_ROUTING__KIND", "ingress"),
+        ("DUCKBOT_ROUTING__INGRESS_CLASS", "nginx"),
+        ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
+    ]);
+    insta::assert_snapshot!(json(&route(&settings, &session(), "uid-1")));
+}

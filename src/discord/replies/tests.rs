@@ -1,0 +1,209 @@
+//! Every reply, as people read it.
+
+use super::*;
+use crate::{
+    credentials::Field,
+    session::{MessageId, RECORD_VERSION, RequestId, Stage},
+};
+
+const URL: &str = "https://duckui-977a26.duck.example.com/";
+
+fn record(stage: Stage) -> Record {
+    Record {
+        version: RECORD_VERSION,
+        id: "977a26".parse().expect("an id"),
+        request: RequestId("1042".into()),
+        owner: 7.into(),
+        slot: 0,
+        display_name: "Ana".into(),
+        size: "small".into(),
+        catalog: "lake".into(),
+        channel: 5.into(),
+        created: "2026-11-23T12:00:00Z".parse().expect("a time"),
+        announcement: None::<MessageId>,
+        stage,
+    }
+}
+
+fn seen() -> Observed {
+    Observed {
+        record: record(Stage::Running),
+        uid: "u".into(),
+        revision: "1".into(),
+        pod: Some(PodState::Ready),
+        service: true,
+        route: true,
+    }
+}
+
+fn ending(cause: Cause) -> Reply {
+    let at = "2026-11-23T13:00:00Z".parse().expect("a time");
+    ended(&record(Stage::Running), &Ending { at, cause })
+}
+
+/// Texts under headings, buttons in brackets.
+fn gallery(replies: &[(&str, Reply)]) -> String {
+    let mut text = String::new();
+    for (title, reply) in replies {
+        text.push_str(&format!("--- {title}\n{}\n", reply.text));
+        for button in &reply.buttons {
+            text.push_str(&format!(
+                "[{}] {}\n",
+                button.label,
+                button.button.custom_id()
+            ));
+        }
+    }
+    text
+}
+
+#[test]
+fn setting_up() {
+    let mistakes = [
+        Mistake::Spaces(Field::KeyId),
+        Mistake::TooLong(Field::SecretKey, 4000),
+    ];
+    insta::assert_snapshot!(gallery(&[
+        ("in a direct message", setup_invitation()),
+        ("in the channel", setup_sent(99)),
+        ("direct messages are closed", setup_here()),
+        ("stored", stored(&KeyHint("4D7Q".into()))),
+        ("stored, short key", stored(&KeyHint(String::new()))),
+        ("not stored", not_stored(&mistakes)),
+    ]));
+}
+
+#[test]
+fn starting() {
+    let record = record(Stage::Starting);
+    let another = || Button::StartAnother {
+        size: None,
+        catalog: Some("lake".into()),
+    };
+    let one = [(seen(), URL.to_owned())];
+    insta::assert_snapshot!(gallery(&[
+        ("queued", progress(&record, Some(&PodState::Queued))),
+        ("starting", progress(&record, Some(&PodState::Starting))),
+        ("ready, in private", ready(&record.id, URL)),
+        ("ready, in the channel", announcement(&record, URL)),
+        ("one runs already", already_running(&one, true, another())),
+        (
+            "as many as allowed",
+            already_running(&one, false, another())
+        ),
+    ]));
+}
+
+#[test]
+fn ending_sessions() {
+    let record = record(Stage::Running);
+    let refused = Cause::Refused {
+        why: Fault::NotAllowed {
+            verb: "create".into(),
+            resource: "pods".into(),
+            namespace: "duckbot-sessions".into(),
+        }
+        .for_people(),
+        reference: "1a2b3c4d".into(),
+    };
+    insta::assert_snapshot!(gallery(&[
+        ("before", confirm_stop(&record)),
+        ("meanwhile", stopping(&record.id)),
+        ("after", stopped(&record.id)),
+        ("thought better", kept(&record.id)),
+        ("by the owner", ending(Cause::Stopped { by: 7.into() })),
+        ("by an admin", ending(Cause::Stopped { by: 8.into() })),
+        ("refused", ending(refused)),
+        (
+            "too long",
+            ending(Cause::TookTooLong { after_seconds: 300 })
+        ),
+        (
+            "failed",
+            ending(Cause::Failed {
+                why: "`OOM`\n@everyone".into()
+            })
+        ),
+        ("lost", ending(Cause::Lost)),
+        ("gone", gone(&record.id)),
+    ]));
+}
+
+#[test]
+fn listing_and_helping() {
+    let one = [(seen(), URL.to_owned())];
+    insta::assert_snapshot!(gallery(&[
+        ("none of theirs", list(&[], false)),
+        ("none at all", list(&[], true)),
+        ("one", list(&one, false)),
+        ("everybody's", list(&[one[0].clone(), one[0].clone()], true)),
+        ("help", help()),
+        ("outdated", outdated()),
+    ]));
+}
+
+#[test]
+fn a_long_list_says_how_many_it_leaves_out() {
+    let many = vec![(seen(), URL.to_owned()); 60];
+    let text = list(&many, true).text;
+    assert!(text.chars().count() <= MOST_CHARACTERS);
+    let shown = text.matches("\n- ").count();
+    assert!(text.starts_with("60 sessions"), "{text}");
+    assert!(text.ends_with(&format!(
+        "…and {} more, which don't fit into one message.",
+        60 - shown
+    )));
+}
+
+#[test]
+fn turning_down() {
+    let id = || "977a26".parse().expect("an id");
+    let fault = Fault::TimedOut {
+        action: "create configmaps in duckbot-sessions".into(),
+        after: std::time::Duration::from_secs(10),
+    };
+    let names = || vec!["small".to_owned(), "large".to_owned()];
+    let given = || "`huge` @everyone".to_owned();
+    let refusal = |refusal| refused(&refusal);
+    insta::assert_snapshot!(gallery(&[
+        (
+            "size",
+            refusal(Refusal::UnknownSize {
+                given: given(),
+                known: names()
+            })
+        ),
+        (
+            "catalog",
+            refusal(Refusal::UnknownCatalog {
+                given: given(),
+                known: names()
+            })
+        ),
+        ("credentials", refusal(Refusal::NoCredentials)),
+        (
+            "quota",
+            refusal(Refusal::QuotaReached {
+                ids: vec!["977a26".into()],
+                limit: 1
+            })
+        ),
+        ("no id", refusal(Refusal::NotAnId("../../x".repeat(9)))),
+        ("no such session", refusal(Refusal::NoSuchSession(id()))),
+        ("not theirs", refusal(Refusal::NotYours(id()))),
+        ("nothing to stop", refusal(Refusal::NothingToStop)),
+        (
+            "which",
+            refusal(Refusal::SayWhich(vec!["977a26".into(), "1b2c3d".into()]))
+        ),
+        ("other guild", stranger(&Stranger::OtherGuild)),
+        ("not a member", stranger(&Stranger::NotAMember)),
+        (
+            "other channel",
+            stranger(&Stranger::OtherChannel(vec![5, 6]))
+        ),
+        ("no role", stranger(&Stranger::NoRole(vec![8]))),
+        ("fault", failed(&fault, "1a2b3c4d")),
+        ("fault of start", start_failed(&fault, "1a2b3c4d")),
+    ]));
+}
