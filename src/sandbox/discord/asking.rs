@@ -1,0 +1,121 @@
+//! An interaction comes to be: noted in the world, and sent over the gateway. Changes the world.
+//!
+//! The payload is outside of Discord's API description; its shape is that of
+//! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::blueprint::ADMINISTRATOR;
+use super::model::{Invocation, Kind, World};
+use super::snowflake::{Snowflake, random_hex};
+
+/// What a person did.
+#[derive(Debug)]
+pub struct Act {
+    pub kind: Kind,
+    pub person: Snowflake,
+    pub channel: Snowflake,
+    /// The message with the button, or from which the modal was opened.
+    pub source: Option<Snowflake>,
+    /// The interaction that opened the modal.
+    pub parent: Option<Snowflake>,
+    /// The `data` of the interaction.
+    pub data: Value,
+    /// The same in words, for the transcript.
+    pub words: String,
+}
+
+impl World {
+    /// Notes the interaction and sends it to every session, whether somebody listens or not.
+    pub fn ask(&mut self, act: Act) -> Snowflake {
+        let id = self.ids.next();
+        let words = format!(
+            "{} in {} {}",
+            self.name_of(act.person),
+            self.place_of(act.channel),
+            act.words
+        );
+        self.record.say(words);
+        // A button's answer is the next version of its message, so reading starts there.
+        let read_from = act
+            .source
+            .and_then(|id| self.messages.get(&id))
+            .map_or(0, |m| m.versions.len());
+        self.invocations.insert(
+            id,
+            Invocation {
+                id,
+                token: format!("interaction.{id}.{}", random_hex()),
+                kind: act.kind,
+                person: act.person,
+                channel: act.channel,
+                source: act.source,
+                parent: act.parent,
+                made: Instant::now(),
+                expired: false,
+                answer: None,
+                original: None,
+                followups: Vec::new(),
+                choices: Vec::new(),
+                modal: None,
+                read_from,
+                read_to: read_from,
+                followups_read: 0,
+            },
+        );
+        let payload = self.payload(&self.invocations[&id], act.data);
+        self.dispatch("INTERACTION_CREATE", &payload, 0);
+        if self.knobs.deliver_twice > 0 {
+            self.knobs.deliver_twice -= 1;
+            self.dispatch("INTERACTION_CREATE", &payload, 0);
+        }
+        id
+    }
+
+    fn payload(&self, asked: &Invocation, data: Value) -> Value {
+        let mut payload = json!({
+            "id": asked.id.to_string(),
+            "application_id": self.application.id.to_string(),
+            "type": asked.kind as u8,
+            "data": data,
+            "channel_id": asked.channel.to_string(),
+            "token": asked.token,
+            "version": 1,
+            "app_permissions": ADMINISTRATOR.to_string(),
+            "locale": "en-US",
+            "entitlements": [],
+            "attachment_size_limit": 10 << 20,
+        });
+        self.place(&mut payload, asked);
+        if let Some(source) = asked.source.and_then(|id| self.messages.get(&id)) {
+            payload["message"] = self.message_json(source);
+        }
+        payload
+    }
+
+    /// In the guild a member asks; in a DM there is only a user.
+    fn place(&self, payload: &mut Value, asked: &Invocation) {
+        let channel = self.channel(asked.channel);
+        if let Some(channel) = channel {
+            payload["channel"] = self.channel_json(channel);
+        }
+        if channel.is_some_and(|channel| channel.with.is_some()) {
+            payload["user"] = self.user_json(asked.person);
+            payload["context"] = 1.into();
+            payload["authorizing_integration_owners"] = json!({ "0": "0" });
+            return;
+        }
+        let guild = self.guild.id.to_string();
+        if let Some(person) = self.person(asked.person) {
+            payload["member"] = self.asking_member_json(person);
+            payload["channel"]["permissions"] = self.permissions(person).to_string().into();
+        }
+        payload["context"] = 0.into();
+        payload["authorizing_integration_owners"] = json!({ "0": guild });
+        payload["guild"] = json!({ "id": guild, "locale": "en-US", "features": [] });
+        payload["guild_locale"] = "en-US".into();
+        payload["guild_id"] = guild.into();
+    }
+}

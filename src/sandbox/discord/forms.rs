@@ -1,0 +1,90 @@
+//! What people do with a modal: fill it in and send it.
+
+use serde_json::{Value, json};
+
+use super::asking::Act;
+use super::interaction::Interaction;
+use super::model::Kind;
+use super::people::Person;
+use super::view::{Input, ModalView};
+
+impl Person {
+    /// Fills in a modal by labels and sends it. A field that is not named keeps what stands in it.
+    ///
+    /// # Errors
+    ///
+    /// What Discord's client would not have let pass: an unknown label, a required field left
+    /// empty, a text that is too short or too long.
+    pub async fn submits(
+        &self,
+        modal: &ModalView,
+        fields: &[(&str, &str)],
+    ) -> Result<Interaction, String> {
+        if let Some((label, _)) = fields
+            .iter()
+            .find(|(label, _)| modal.input(label).is_none())
+        {
+            return Err(format!("the modal has no field {label:?}"));
+        }
+        let mut values = Vec::new();
+        for input in &modal.inputs {
+            let typed = fields.iter().find(|(label, _)| *label == input.label);
+            let text = typed.map_or(input.value.as_str(), |(_, text)| text);
+            fits(input, text)?;
+            values.push((input.custom_id.as_str(), text));
+        }
+        self.submits_raw(modal, &values).await
+    }
+
+    /// Sends a modal by custom ids, past all rules of the client.
+    ///
+    /// # Errors
+    ///
+    /// None so far; the type is that of the other verbs.
+    pub async fn submits_raw(
+        &self,
+        modal: &ModalView,
+        values: &[(&str, &str)],
+    ) -> Result<Interaction, String> {
+        let row = |(at, (id, value)): (usize, &(&str, &str))| {
+            let at = 2 * at + 1;
+            let input = json!({ "type": 4, "id": at + 1, "custom_id": id, "value": value });
+            json!({ "type": 1, "id": at, "components": [input] })
+        };
+        let rows: Vec<Value> = values.iter().enumerate().map(row).collect();
+        let data = json!({ "custom_id": modal.custom_id, "components": rows });
+        // What was filled in may be a secret, and the transcript is printed: labels only.
+        let words = format!("submits {:?}", modal.title);
+        Ok(self.shared.change(|world| {
+            let source = world
+                .invocations
+                .get(&modal.opened_by)
+                .and_then(|asked| asked.source);
+            let act = Act {
+                kind: Kind::Modal,
+                person: self.id,
+                channel: modal.channel,
+                source,
+                parent: Some(modal.opened_by),
+                data,
+                words,
+            };
+            self.sent(world, act)
+        }))
+    }
+}
+
+/// What Discord's client checks before it sends a modal.
+fn fits(input: &Input, text: &str) -> Result<(), String> {
+    let count = text.chars().count();
+    if text.is_empty() && input.required {
+        return Err(format!("the field {:?} is required", input.label));
+    }
+    if !text.is_empty() && !(input.min_length..=input.max_length).contains(&count) {
+        return Err(format!(
+            "the field {:?} can't hold {count} characters",
+            input.label
+        ));
+    }
+    Ok(())
+}

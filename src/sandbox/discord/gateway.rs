@@ -1,0 +1,250 @@
+//! The gateway: sessions of the bot over websockets, JSON text frames, one shard. Does I/O.
+//!
+//! <https://discord.com/developers/docs/events/gateway>. A client may ask for compression; Discord
+//! compresses only where it wants to, so sending plain text is always right.
+
+use std::sync::Arc;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::model::World;
+use super::shared::Shared;
+use super::snowflake::{Snowflake, random_hex};
+
+/// Discord's own interval, in milliseconds.
+const HEARTBEAT: u64 = 41_250;
+/// The intent for GUILD_CREATE and its like.
+const GUILDS: u64 = 1;
+const GUILD_MESSAGES: u64 = 1 << 9;
+const DIRECT_MESSAGES: u64 = 1 << 12;
+/// Close code "authentication failed"; a client must not come back after it.
+const AUTHENTICATION_FAILED: u16 = 4004;
+/// Close code "not authenticated": the first words were not IDENTIFY or RESUME.
+const NOT_AUTHENTICATED: u16 = 4003;
+
+/// A session: outlives its socket, so that it can be resumed.
+#[derive(Debug)]
+pub struct Session {
+    id: String,
+    intents: u64,
+    seq: u64,
+    /// Every event so far, for a replay.
+    events: Vec<String>,
+    /// The socket, if there is one now.
+    outbox: Option<mpsc::UnboundedSender<Frame>>,
+}
+
+/// What a socket's task is told to do.
+#[derive(Debug)]
+enum Frame {
+    Send(String),
+    Close(u16),
+    /// Go without a word, as when a cable is pulled.
+    Cut,
+}
+
+impl Session {
+    fn dispatch(&mut self, event: &str, data: &Value) {
+        self.seq += 1;
+        let text = json!({ "op": 0, "t": event, "s": self.seq, "d": data }).to_string();
+        self.events.push(text.clone());
+        self.send(Frame::Send(text));
+    }
+
+    fn send(&self, frame: Frame) {
+        if let Some(outbox) = &self.outbox {
+            // A socket that has just gone takes nothing any more; the event waits for a RESUME.
+            let _ = outbox.send(frame);
+        }
+    }
+}
+
+impl World {
+    /// Sends an event to every session that has one of the intents; 0 stands for all sessions.
+    pub fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
+        for session in &mut self.sessions {
+            if intents == 0 || session.intents & intents != 0 {
+                session.dispatch(event, data);
+            }
+        }
+    }
+
+    /// Tells of a new message whoever has the intent for it; an ephemeral one is told to nobody.
+    pub fn announce(&mut self, id: Snowflake) {
+        let Some(message) = self.messages.get(&id).filter(|m| m.only_for.is_none()) else {
+            return;
+        };
+        let is_dm = self
+            .channel(message.channel)
+            .is_some_and(|channel| channel.with.is_some());
+        let mut data = self.message_json(message);
+        let intent = if is_dm {
+            DIRECT_MESSAGES
+        } else {
+            data["guild_id"] = self.guild.id.to_string().into();
+            GUILD_MESSAGES
+        };
+        self.dispatch("MESSAGE_CREATE", &data, intent);
+    }
+
+    /// Whether a bot is connected and ready.
+    pub fn is_connected(&self) -> bool {
+        self.sessions.iter().any(|session| session.outbox.is_some())
+    }
+
+    /// Takes the sockets away without a word; the sessions can be resumed.
+    pub fn cut_sockets(&mut self) {
+        for session in &mut self.sessions {
+            session.send(Frame::Cut);
+            session.outbox = None;
+        }
+    }
+}
+
+/// Serves one socket until it closes.
+pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
+    let (outbox, mut inbox) = mpsc::unbounded_channel();
+    let hello = json!({ "op": 10, "d": { "heartbeat_interval": HEARTBEAT } });
+    if shared.look(|world| world.knobs.offline || world.knobs.gateway_closed) {
+        return;
+    }
+    let _ = outbox.send(Frame::Send(hello.to_string()));
+    let mut polite = false;
+    loop {
+        tokio::select! {
+            // A second sender lives in this task, so the channel does not end before it.
+            Some(frame) = inbox.recv() => {
+                if !pass_on(&mut socket, frame).await {
+                    break;
+                }
+            }
+            said = socket.recv() => match said {
+                Some(Ok(Message::Text(text))) => hear(&shared, &outbox, &text),
+                Some(Ok(Message::Close(_))) => {
+                    polite = true;
+                    break;
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break,
+            },
+        }
+    }
+    shared.change(|world| leave(world, &outbox, polite));
+}
+
+/// Does what the frame says; false at the end of the connection.
+async fn pass_on(socket: &mut WebSocket, frame: Frame) -> bool {
+    match frame {
+        Frame::Send(text) => socket.send(Message::Text(text.into())).await.is_ok(),
+        Frame::Close(code) => {
+            let frame = CloseFrame {
+                code,
+                reason: "".into(),
+            };
+            let _ = socket.send(Message::Close(Some(frame))).await;
+            // The client answers a close with a close; only then may the socket go.
+            while let Some(Ok(_)) = socket.recv().await {}
+            false
+        }
+        Frame::Cut => false,
+    }
+}
+
+fn hear(shared: &Shared, outbox: &mpsc::UnboundedSender<Frame>, text: &str) {
+    let said: Value = serde_json::from_str(text).unwrap_or_default();
+    let reply = |frame: Frame| {
+        let _ = outbox.send(frame);
+    };
+    match said["op"].as_u64() {
+        Some(1) => reply(Frame::Send(json!({ "op": 11 }).to_string())),
+        Some(2) => shared.change(|world| identify(world, outbox, &said["d"])),
+        Some(6) => shared.change(|world| resume(world, outbox, &said["d"])),
+        Some(3) => {} // Presence: nobody looks at it here.
+        _ => reply(Frame::Close(NOT_AUTHENTICATED)),
+    }
+}
+
+fn identify(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
+    let token = data["token"].as_str().unwrap_or("");
+    if token.trim_start_matches("Bot ") != world.application.token {
+        world.record.say("gateway: wrong token".to_owned());
+        let _ = outbox.send(Frame::Close(AUTHENTICATION_FAILED));
+        return;
+    }
+    let mut session = Session {
+        id: random_hex(),
+        intents: data["intents"].as_u64().unwrap_or(0),
+        seq: 0,
+        events: Vec::new(),
+        outbox: Some(outbox.clone()),
+    };
+    session.dispatch("READY", &ready(world, &session.id, &data["shard"]));
+    if session.intents & GUILDS != 0 {
+        session.dispatch("GUILD_CREATE", &world.guild_create_json());
+    }
+    world.record.say("gateway: the bot is connected".to_owned());
+    world.sessions.push(session);
+}
+
+fn ready(world: &World, session: &str, shard: &Value) -> Value {
+    let mut ready = json!({
+        "v": 10,
+        "user": world.own_user_json(),
+        "guilds": [{ "id": world.guild.id.to_string(), "unavailable": true }],
+        "session_id": session,
+        "resume_gateway_url": world.gateway_url,
+        "application": { "id": world.application.id.to_string(), "flags": 0 },
+    });
+    if shard.is_array() {
+        ready["shard"] = shard.clone();
+    }
+    ready
+}
+
+fn resume(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
+    let refused = std::mem::take(&mut world.knobs.refuse_resume);
+    let wanted = data["session_id"].as_str().unwrap_or("");
+    let found = world
+        .sessions
+        .iter_mut()
+        .find(|session| session.id == wanted && !refused);
+    let Some(session) = found else {
+        world.record.say("gateway: a RESUME is refused".to_owned());
+        world.sessions.retain(|session| session.id != wanted);
+        let invalid = json!({ "op": 9, "d": false });
+        let _ = outbox.send(Frame::Send(invalid.to_string()));
+        return;
+    };
+    session.outbox = Some(outbox.clone());
+    let heard = data["seq"]
+        .as_u64()
+        .and_then(|seq| usize::try_from(seq).ok())
+        .unwrap_or(0);
+    for missed in session.events.iter().skip(heard) {
+        session.send(Frame::Send(missed.clone()));
+    }
+    session.dispatch("RESUMED", &json!({}));
+    world.record.say("gateway: the bot has resumed".to_owned());
+}
+
+/// After a close frame a session is over; after anything else it waits for a RESUME.
+fn leave(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, polite: bool) {
+    let mine = |session: &Session| {
+        session
+            .outbox
+            .as_ref()
+            .is_some_and(|other| other.same_channel(outbox))
+    };
+    if !world.sessions.iter().any(mine) {
+        return;
+    }
+    world.record.say("gateway: the bot is gone".to_owned());
+    if polite {
+        world.sessions.retain(|session| !mine(session));
+    }
+    for session in world.sessions.iter_mut().filter(|session| mine(session)) {
+        session.outbox = None;
+    }
+}

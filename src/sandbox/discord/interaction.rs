@@ -1,0 +1,186 @@
+//! What a person sees of an interaction after starting it: the answer, and how it changes. Waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::model::{AnswerKind, World};
+use super::shared::Shared;
+use super::snowflake::Snowflake;
+use super::view::{MessageView, ModalView};
+
+/// One interaction, in the eyes of the person.
+#[derive(Debug, Clone)]
+pub struct Interaction {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: Snowflake,
+}
+
+/// The first response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub kind: AnswerKind,
+    /// From the interaction to its first response.
+    pub elapsed: Duration,
+}
+
+impl Interaction {
+    /// The id of the interaction.
+    #[must_use]
+    pub fn id(&self) -> Snowflake {
+        self.id
+    }
+
+    /// The token, for tests that answer it by themselves or look for it in logs.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.shared
+            .look(|world| world.invocations[&self.id].token.clone())
+    }
+
+    /// Waits for the first response; `None` if the bot lets Discord's time pass, and the person
+    /// reads "The application did not respond".
+    pub async fn outcome(&self) -> Option<Acknowledged> {
+        let left = self.shared.look(|world| {
+            let passed = world.invocations[&self.id].made.elapsed();
+            world.first_response_within.saturating_sub(passed)
+        });
+        let found = self
+            .shared
+            .wait_for(left, |world| self.answered(world))
+            .await;
+        // The response may have come with the last moment.
+        found.or_else(|| self.shared.look(|world| self.answered(world)))
+    }
+
+    /// Waits for the first response.
+    pub async fn acknowledged(&self) -> Acknowledged {
+        match self.outcome().await {
+            Some(acknowledged) => acknowledged,
+            None => self.shared.fail("The application did not respond"),
+        }
+    }
+
+    /// The reply's first version with content: what the person reads once "thinking" ends. For a
+    /// button that changes its own message, that message after the change.
+    pub async fn reply(&self) -> MessageView {
+        self.next().await
+    }
+
+    /// The next version of the reply. Versions are queued; none is missed.
+    pub async fn next(&self) -> MessageView {
+        self.only_with_reply().await;
+        self.shared
+            .wait("the reply to change", |world| {
+                unread_version(world, self.id)
+            })
+            .await
+    }
+
+    /// Reads on, from the version that was read last, until one is as wanted.
+    pub async fn until(&self, wanted: impl Fn(&MessageView) -> bool) -> MessageView {
+        self.only_with_reply().await;
+        if let Some(current) = self.shared.look(|world| last_read(world, self.id))
+            && wanted(&current)
+        {
+            return current;
+        }
+        let found = self.shared.wait("the reply to become as wanted", |world| {
+            while let Some(version) = unread_version(world, self.id) {
+                if wanted(&version) {
+                    return Some(version);
+                }
+            }
+            None
+        });
+        found.await
+    }
+
+    /// The next follow-up message.
+    pub async fn follow_up(&self) -> MessageView {
+        let found = self.shared.wait("a follow-up", |world| {
+            let asked = world.invocations.get_mut(&self.id)?;
+            let id = *asked.followups.get(asked.followups_read)?;
+            asked.followups_read += 1;
+            let message = world.messages.get_mut(&id)?;
+            message.seen = true;
+            message.versions.first().cloned()
+        });
+        found.await
+    }
+
+    /// The modal that popped up.
+    pub async fn modal(&self) -> ModalView {
+        let acknowledged = self.acknowledged().await;
+        let failure = || format!("no modal popped up, but {:?} came", acknowledged.kind);
+        self.modal_if_any()
+            .unwrap_or_else(|| self.shared.fail(&failure()))
+    }
+
+    /// The modal, if one has popped up so far. Does not wait.
+    #[must_use]
+    pub fn modal_if_any(&self) -> Option<ModalView> {
+        self.shared
+            .look(|world| world.invocations[&self.id].modal.clone())
+    }
+
+    /// Makes the token worthless now, as if its 15 minutes were over.
+    pub fn expires(&self) {
+        self.shared.change(|world| {
+            if let Some(asked) = world.invocations.get_mut(&self.id) {
+                asked.expired = true;
+            }
+        });
+    }
+
+    /// The answer to an autocomplete; `None` if it came too late.
+    pub(super) async fn choices(&self) -> Option<Vec<Value>> {
+        self.outcome().await?;
+        Some(
+            self.shared
+                .look(|world| world.invocations[&self.id].choices.clone()),
+        )
+    }
+
+    fn answered(&self, world: &World) -> Option<Acknowledged> {
+        let answer = world.invocations[&self.id].answer;
+        answer.map(|(kind, elapsed)| Acknowledged { kind, elapsed })
+    }
+
+    /// Fails at once where no reply can come, rather than when patience runs out.
+    async fn only_with_reply(&self) {
+        let acknowledged = self.acknowledged().await;
+        if matches!(acknowledged.kind, AnswerKind::Modal | AnswerKind::Choices) {
+            self.shared
+                .fail(&format!("no reply came, but {:?}", acknowledged.kind));
+        }
+    }
+}
+
+/// Takes the next version of the reply that says something.
+fn unread_version(world: &mut World, id: Snowflake) -> Option<MessageView> {
+    let asked = world.invocations.get_mut(&id)?;
+    let message = world.messages.get_mut(&asked.original?)?;
+    let unread = message.versions.iter().skip(asked.read_to);
+    let at = unread
+        .take_while(|version| version.thinking && !version.deleted)
+        .count()
+        + asked.read_to;
+    let version = message.versions.get(at)?.clone();
+    asked.read_to = at + 1;
+    message.seen = true;
+    Some(version)
+}
+
+/// The version that was read last, if this interaction has read one.
+fn last_read(world: &World, id: Snowflake) -> Option<MessageView> {
+    let asked = world.invocations.get(&id)?;
+    let message = world.messages.get(&asked.original?)?;
+    let at = (asked.read_to > asked.read_from).then(|| asked.read_to - 1)?;
+    message
+        .versions
+        .get(at)
+        .filter(|version| !version.thinking)
+        .cloned()
+}

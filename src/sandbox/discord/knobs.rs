@@ -1,0 +1,63 @@
+//! Turning the knobs of a loopback Discord. Changes state only.
+
+use std::sync::Arc;
+
+use super::{Discord, Fault, Gate};
+
+impl Discord {
+    /// Lets something go wrong with the next calls that match.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.change(|world| world.knobs.add(fault));
+    }
+
+    /// Takes back all faults that were not used up.
+    pub fn clear_faults(&self) {
+        self.shared.change(|world| world.knobs.clear());
+    }
+
+    /// Puts a gate before and after every call.
+    pub fn set_gate(&self, gate: Arc<dyn Gate>) {
+        self.shared.change(|world| world.knobs.gate = Some(gate));
+    }
+
+    /// Takes the gate away.
+    pub fn clear_gate(&self) {
+        self.shared.change(|world| world.knobs.gate = None);
+    }
+
+    /// Cuts the gateway's sockets without a word. The bot may come back and resume.
+    pub fn drop_gateway(&self) {
+        self.shared.change(|world| {
+            world.record.say("gateway: the sockets are cut".to_owned());
+            world.cut_sockets();
+        });
+    }
+
+    /// Refuses the next RESUME, so that the bot has to IDENTIFY anew and has lost its events.
+    pub fn refuse_next_resume(&self) {
+        self.shared.change(|world| world.knobs.refuse_resume = true);
+    }
+
+    /// While closed, new gateway connections end at once.
+    pub fn close_gateway(&self, closed: bool) {
+        self.shared
+            .change(|world| world.knobs.gateway_closed = closed);
+    }
+
+    /// An outage: while offline every connection is cut, REST and gateway alike.
+    pub fn set_offline(&self, offline: bool) {
+        self.shared.change(|world| {
+            world.knobs.offline = offline;
+            if offline {
+                world.record.say("Discord goes offline".to_owned());
+                world.cut_sockets();
+            }
+        });
+    }
+
+    /// Delivers the next interactions twice, as a gateway may do after a resume.
+    pub fn deliver_twice(&self, interactions: usize) {
+        self.shared
+            .change(|world| world.knobs.deliver_twice = interactions);
+    }
+}

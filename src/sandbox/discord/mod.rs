@@ -1,0 +1,257 @@
+//! A stand-in for Discord, in process: REST v10 and the gateway in plain http and ws on loopback.
+//!
+//! It speaks Discord's wire format and knows nothing of any bot. The bot's real client connects to
+//! [`Discord::url`]; tests play the people through [`Person`] and read what they would read. All
+//! state is one plain `World` behind one lock; what Discord would refuse is refused here, with the
+//! same codes. Every route that is not served answers 404 and is listed by
+//! [`Discord::unknown_routes`].
+//!
+//! ```no_run
+//! # use duckbot::sandbox::discord::{Blueprint, Discord};
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! let blueprint = Blueprint::default().channel("data").role("analyst").person("ana", &["analyst"]);
+//! let discord = Discord::start(blueprint).await?;
+//! // ... the bot starts, with discord.url() and discord.token() ...
+//! discord.commands_registered().await;
+//! let ana = discord.person("ana");
+//! let start = ana.types("#data", "/duck start size:small").await?;
+//! let ready = start.until(|reply| reply.button("Stop it").is_some()).await;
+//! let stop = ana.presses(&ready, "Stop it").await?;
+//! assert_eq!(stop.reply().await.content, "Stopped.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Does I/O: it listens on a socket.
+
+mod asking;
+mod blueprint;
+mod faults;
+mod forms;
+mod gateway;
+mod interaction;
+mod knobs;
+mod model;
+mod people;
+mod post;
+mod reading;
+mod refusal;
+mod rest;
+mod rules;
+mod shared;
+mod snowflake;
+mod transcript;
+mod typed;
+mod view;
+mod wire;
+mod world;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{State, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
+pub use self::faults::{BoxFuture, Call, Fault, Gate, Verdict};
+pub use self::interaction::{Acknowledged, Interaction};
+pub use self::model::{Access, AnswerKind};
+pub use self::people::Person;
+pub use self::shared::Observer;
+pub use self::snowflake::Snowflake;
+pub use self::transcript::Exchange;
+pub use self::view::{Button, Input, MessageView, ModalView};
+
+use self::model::World;
+use self::shared::Shared;
+
+/// A running loopback Discord. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Discord {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Discord {
+    /// Starts it, in the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If it can't listen.
+    pub async fn start(blueprint: Blueprint) -> io::Result<Self> {
+        let listener = TcpListener::bind(blueprint.listen).await?;
+        let address = listener.local_addr()?;
+        let mut world = World::new(&blueprint);
+        world.gateway_url = format!("ws://{address}/gateway");
+        let shared = Shared::new(world, blueprint.patience);
+        let app = Router::new()
+            .route("/gateway", any(open_gateway))
+            .fallback(rest::serve)
+            .with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            // Axum's server ends only with its task.
+            let _ = axum::serve(listener, app).await;
+        });
+        Ok(Self {
+            shared,
+            address,
+            server,
+        })
+    }
+
+    /// What a client takes instead of `https://discord.com`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The bot token; it differs in every run, so a leak of it can be looked for.
+    #[must_use]
+    pub fn token(&self) -> String {
+        self.shared.look(|world| world.application.token.clone())
+    }
+
+    /// The application's id, which is also the bot's user id.
+    #[must_use]
+    pub fn application_id(&self) -> Snowflake {
+        self.shared.look(|world| world.application.id)
+    }
+
+    /// The guild's id.
+    #[must_use]
+    pub fn guild_id(&self) -> Snowflake {
+        self.shared.look(|world| world.guild.id)
+    }
+
+    /// The id of a channel.
+    ///
+    /// # Panics
+    ///
+    /// If the blueprint has none of this name.
+    #[must_use]
+    pub fn channel(&self, name: &str) -> Snowflake {
+        let id = self
+            .shared
+            .look(|world| world.channel_named(name).map(|channel| channel.id));
+        id.unwrap_or_else(|| panic!("the blueprint has no channel {name:?}"))
+    }
+
+    /// The id of a role.
+    ///
+    /// # Panics
+    ///
+    /// If the blueprint has none of this name.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Snowflake {
+        self.shared.look(|world| world.guild.role(name).id)
+    }
+
+    /// Somebody of the blueprint.
+    ///
+    /// # Panics
+    ///
+    /// If the blueprint has nobody of this name.
+    #[must_use]
+    pub fn person(&self, name: &str) -> Person {
+        let id = self.shared.look(|world| {
+            world
+                .people
+                .iter()
+                .find(|person| person.name == name)
+                .map(|person| person.id)
+        });
+        let id = id.unwrap_or_else(|| panic!("the blueprint has no person {name:?}"));
+        Person {
+            shared: Arc::clone(&self.shared),
+            id,
+        }
+    }
+
+    /// Gives somebody a role.
+    pub fn grant(&self, person: &str, role: &str) {
+        let (id, role) = (self.person(person).id, self.role(role));
+        self.shared
+            .change(|world| world.person_mut(id).map(|person| person.roles.push(role)));
+    }
+
+    /// Takes a role away from somebody.
+    pub fn revoke(&self, person: &str, role: &str) {
+        let (id, role) = (self.person(person).id, self.role(role));
+        self.shared.change(|world| {
+            world
+                .person_mut(id)
+                .map(|person| person.roles.retain(|held| *held != role))
+        });
+    }
+
+    /// Somebody leaves the guild, and loses all roles by that.
+    pub fn leave_guild(&self, person: &str) {
+        let id = self.person(person).id;
+        self.shared.change(|world| {
+            world.person_mut(id).map(|person| {
+                person.in_guild = false;
+                person.roles.clear();
+            })
+        });
+    }
+
+    /// Somebody comes into the guild.
+    pub fn join_guild(&self, person: &str) {
+        let id = self.person(person).id;
+        self.shared
+            .change(|world| world.person_mut(id).map(|person| person.in_guild = true));
+    }
+
+    /// Says what the bot may do in a channel.
+    pub fn set_access(&self, channel: &str, access: Access) {
+        let id = self.channel(channel);
+        self.shared.change(|world| {
+            let channels = world.channels.iter_mut();
+            channels
+                .filter(|channel| channel.id == id)
+                .for_each(|channel| channel.access = access);
+        });
+    }
+
+    /// Waits until a bot is connected and READY.
+    pub async fn connected(&self) {
+        self.shared
+            .wait("a bot to connect", |world| {
+                world.is_connected().then_some(())
+            })
+            .await;
+    }
+
+    /// Waits until no bot is connected.
+    pub async fn disconnected(&self) {
+        self.shared
+            .wait("the bot to leave", |world| {
+                (!world.is_connected()).then_some(())
+            })
+            .await;
+    }
+
+    /// Waits until the bot has registered commands.
+    pub async fn commands_registered(&self) {
+        let any = |world: &mut World| (!world.commands.is_empty()).then_some(());
+        self.shared.wait("commands to be registered", any).await;
+    }
+}
+
+impl Drop for Discord {
+    fn drop(&mut self) {
+        self.server.abort();
+        // Connections that are open already have tasks of their own, which this ends.
+        self.set_offline(true);
+    }
+}
+
+async fn open_gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| gateway::serve(shared, socket))
+}

@@ -1,0 +1,261 @@
+//! What people do: type, press, write, read. Each verb checks what Discord's client would check
+//! first, and waits where it needs the bot.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::asking::Act;
+use super::interaction::Interaction;
+use super::model::{EPHEMERAL, Kind, LOADING, Message, PersonState, World};
+use super::post::{Draft, Place};
+use super::shared::Shared;
+use super::snowflake::Snowflake;
+use super::typed::{self, Purpose};
+use super::view::{MessageView, plain};
+
+/// Somebody who uses Discord. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: Snowflake,
+}
+
+impl Person {
+    /// The person's user id.
+    #[must_use]
+    pub fn id(&self) -> Snowflake {
+        self.id
+    }
+
+    /// The person's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.shared.look(|world| world.name_of(self.id).to_owned())
+    }
+
+    /// How a message mentions the person.
+    #[must_use]
+    pub fn mention(&self) -> String {
+        format!("<@{}>", self.id)
+    }
+
+    /// From now on the bot's DMs are refused.
+    pub fn closes_dms(&self) {
+        self.be(|person| person.dms_open = false);
+    }
+
+    /// From now on the bot's DMs arrive again.
+    pub fn opens_dms(&self) {
+        self.be(|person| person.dms_open = true);
+    }
+
+    /// Types a command such as `/duck start size:small` and sends it.
+    ///
+    /// # Errors
+    ///
+    /// What Discord's client would not have let pass.
+    pub async fn types(&self, channel: &str, line: &str) -> Result<Interaction, String> {
+        self.shared.change(|world| {
+            let data = typed::read(world, self.member(world)?, line, Purpose::Send)?;
+            let channel = place(world, channel)?;
+            let words = format!("types {line}");
+            Ok(self.act(world, Kind::Command, channel, None, data, words))
+        })
+    }
+
+    /// Types the beginning of a command's last option; the answer is what the client then offers,
+    /// as name and value.
+    ///
+    /// # Errors
+    ///
+    /// What Discord's client would not have let pass; or that no choices came in time.
+    pub async fn completes(
+        &self,
+        channel: &str,
+        line: &str,
+    ) -> Result<Vec<(String, String)>, String> {
+        let asked = self.shared.change(|world| {
+            let data = typed::read(world, self.member(world)?, line, Purpose::Complete)?;
+            let channel = place(world, channel)?;
+            let words = format!("begins to type {line}");
+            Ok::<_, String>(self.act(world, Kind::Autocomplete, channel, None, data, words))
+        })?;
+        let choices = asked.choices().await.ok_or("no choices came in time")?;
+        Ok(choices
+            .iter()
+            .map(|one| (plain(&one["name"]), plain(&one["value"])))
+            .collect())
+    }
+
+    /// Presses the button with this label under a message, as the message stands now.
+    ///
+    /// # Errors
+    ///
+    /// If the person does not see the message, or if such a button can't be pressed.
+    pub async fn presses(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
+        let custom_id = self.shared.look(|world| {
+            let message = self.visible(world, message.id)?;
+            let now = MessageView::of(message);
+            let button = now
+                .button(label)
+                .ok_or_else(|| format!("no button {label:?} there"))?;
+            if button.disabled {
+                return Err(format!("the button {label:?} is disabled"));
+            }
+            button
+                .custom_id
+                .clone()
+                .ok_or_else(|| format!("the button {label:?} opens a link"))
+        })?;
+        self.presses_custom(message.id, &custom_id).await
+    }
+
+    /// Sends a press that the message does not have to offer: forged, or from an old client.
+    ///
+    /// # Errors
+    ///
+    /// If there never was such a message.
+    pub async fn presses_custom(
+        &self,
+        message: Snowflake,
+        custom_id: &str,
+    ) -> Result<Interaction, String> {
+        let data = json!({ "component_type": 2, "custom_id": custom_id });
+        self.shared.change(|world| {
+            let source = world
+                .messages
+                .get(&message)
+                .ok_or("there never was such a message")?;
+            let (channel, words) = (source.channel, format!("presses {custom_id:?}"));
+            Ok(self.act(world, Kind::Component, channel, Some(message), data, words))
+        })
+    }
+
+    /// Writes a DM to the bot, which learns of it if it has the intent.
+    pub fn writes_dm(&self, text: &str) -> Snowflake {
+        self.shared.change(|world| {
+            let channel = world.dm_with(self.id);
+            let place = Place {
+                channel,
+                author: self.id,
+                only_for: None,
+                answers: None,
+            };
+            let draft = Draft {
+                content: Some(text.to_owned()),
+                ..Draft::default()
+            };
+            let posted = world.post(place, draft);
+            let id = posted.unwrap_or_else(|_| panic!("{text:?} is nothing to write"));
+            if let Some(message) = world.messages.get_mut(&id) {
+                message.seen = true;
+            }
+            id
+        })
+    }
+
+    /// The next unread public message of a channel, as it was posted. Waits for it.
+    pub async fn reads(&self, channel: &str) -> MessageView {
+        let what = format!("a message in {channel}");
+        self.shared
+            .wait(&what, |world| {
+                let channel = world.channel_named(channel)?.id;
+                next_unread(world, channel)
+            })
+            .await
+    }
+
+    /// The next unread DM of the bot, as it was posted. Waits for it.
+    pub async fn reads_dm(&self) -> MessageView {
+        let read = self.shared.wait("a DM", |world| {
+            let channel = world
+                .channels
+                .iter()
+                .find(|channel| channel.with == Some(self.id))?
+                .id;
+            next_unread(world, channel)
+        });
+        read.await
+    }
+
+    fn be(&self, change: impl FnOnce(&mut PersonState)) {
+        self.shared
+            .change(|world| world.person_mut(self.id).map(change));
+    }
+
+    fn member<'a>(&self, world: &'a World) -> Result<&'a PersonState, String> {
+        let person = world.person(self.id).filter(|person| person.in_guild);
+        person.ok_or_else(|| format!("{} is not in the guild", world.name_of(self.id)))
+    }
+
+    fn visible<'a>(&self, world: &'a World, id: Snowflake) -> Result<&'a Message, String> {
+        let message = world.messages.get(&id).filter(|message| !message.deleted);
+        let message = message.ok_or("the message is gone")?;
+        let for_me = message.only_for.is_none_or(|only| only == self.id);
+        let channel = world.channel(message.channel);
+        let in_reach = match channel.and_then(|channel| channel.with) {
+            Some(with) => with == self.id,
+            None => self.member(world).is_ok(),
+        };
+        if for_me && in_reach {
+            return Ok(message);
+        }
+        Err(format!(
+            "{} does not see that message",
+            world.name_of(self.id)
+        ))
+    }
+
+    fn act(
+        &self,
+        world: &mut World,
+        kind: Kind,
+        channel: Snowflake,
+        source: Option<Snowflake>,
+        data: Value,
+        words: String,
+    ) -> Interaction {
+        let (person, parent) = (self.id, None);
+        self.sent(
+            world,
+            Act {
+                kind,
+                person,
+                channel,
+                source,
+                parent,
+                data,
+                words,
+            },
+        )
+    }
+
+    pub(super) fn sent(&self, world: &mut World, act: Act) -> Interaction {
+        Interaction {
+            shared: Arc::clone(&self.shared),
+            id: world.ask(act),
+        }
+    }
+}
+
+fn place(world: &World, channel: &str) -> Result<Snowflake, String> {
+    let found = world.channel_named(channel);
+    found
+        .map(|channel| channel.id)
+        .ok_or_else(|| format!("there is no channel {channel}"))
+}
+
+/// The oldest public message of the bot that nobody has read, in its first version with content.
+fn next_unread(world: &mut World, channel: Snowflake) -> Option<MessageView> {
+    let unread = |message: &&mut Message| {
+        message.channel == channel && !message.seen && message.flags & (EPHEMERAL | LOADING) == 0
+    };
+    let message = world.messages.values_mut().find(unread)?;
+    message.seen = true;
+    message
+        .versions
+        .iter()
+        .find(|version| !version.thinking)
+        .cloned()
+}

@@ -1,0 +1,239 @@
+//! Messages as they come to be: read from a body, posted, edited, deleted. Changes the world, no I/O.
+
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, World};
+use super::refusal::{EMPTY_MESSAGE, Refusal};
+use super::rules::messages;
+use super::snowflake::Snowflake;
+use super::view::{MessageView, plain};
+
+/// The flags that a body can set; all others are Discord's own.
+const SETTABLE: u64 = EPHEMERAL | SILENT | SUPPRESS_EMBEDS;
+
+/// What a body says about a message. `None` leaves a part as it was.
+#[derive(Debug, Default)]
+pub struct Draft {
+    pub content: Option<String>,
+    pub embeds: Option<Vec<Value>>,
+    pub components: Option<Vec<Value>>,
+    pub flags: u64,
+    pub nonce: Option<Value>,
+    pub enforce_nonce: bool,
+    pub allowed_mentions: Value,
+    /// Names of files.
+    pub files: Option<Vec<String>>,
+}
+
+impl Draft {
+    /// Reads a body; `at` is where it stands in the request, with its dot, such as `data.`.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it breaks one of Discord's limits.
+    pub fn read(at: &str, body: &Value) -> Result<Self, Refusal> {
+        messages::check(at, body).finish()?;
+        let list = |key: &str| match &body[key] {
+            Value::Array(list) => Some(list.clone()),
+            Value::Null if body.get(key).is_some() => Some(Vec::new()),
+            _ => None,
+        };
+        Ok(Self {
+            content: body
+                .get("content")
+                .map(|text| text.as_str().unwrap_or("").to_owned()),
+            embeds: list("embeds").map(|embeds| embeds.into_iter().map(finished_embed).collect()),
+            components: list("components").map(numbered),
+            flags: body["flags"].as_u64().unwrap_or(0) & SETTABLE,
+            nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
+            enforce_nonce: body["enforce_nonce"] == true,
+            allowed_mentions: body["allowed_mentions"].clone(),
+            files: list("attachments").map(|files| files.iter().map(file_name).collect()),
+        })
+    }
+}
+
+/// Where a message is posted, and on whose behalf.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub channel: Snowflake,
+    pub author: Snowflake,
+    /// The only person who will see it.
+    pub only_for: Option<Snowflake>,
+    /// The interaction that it answers.
+    pub answers: Option<Snowflake>,
+}
+
+impl World {
+    /// Posts a message.
+    ///
+    /// # Errors
+    ///
+    /// 400 if there is nothing in it and it is not "thinking" either.
+    pub fn post(&mut self, place: Place, draft: Draft) -> Result<Snowflake, Refusal> {
+        let id = self.ids.next();
+        let mut message = Message {
+            id,
+            channel: place.channel,
+            author: place.author,
+            content: String::new(),
+            embeds: Vec::new(),
+            components: Vec::new(),
+            flags: draft.flags,
+            nonce: draft.nonce.clone(),
+            nonce_enforced: draft.enforce_nonce,
+            edited: None,
+            deleted: false,
+            only_for: place.only_for,
+            answers: place.answers,
+            mentions: Vec::new(),
+            notified: Vec::new(),
+            files: Vec::new(),
+            versions: Vec::new(),
+            seen: false,
+        };
+        self.fill(&mut message, draft);
+        if message.flags & LOADING == 0 && is_empty(&message) {
+            return Err(EMPTY_MESSAGE.into());
+        }
+        if message.flags & SILENT == 0 {
+            message.notified = message.mentions.clone();
+        }
+        message.versions.push(MessageView::of(&message));
+        self.note_message("", &message);
+        self.messages.insert(id, message);
+        self.announce(id);
+        Ok(id)
+    }
+
+    /// Edits a message; what the draft leaves out stays. A "thinking" one has its answer then.
+    ///
+    /// # Errors
+    ///
+    /// 400 if nothing would be left of it.
+    pub fn edit(&mut self, id: Snowflake, draft: Draft) -> Result<(), Refusal> {
+        let Some(mut message) = self.messages.get(&id).cloned() else {
+            return Ok(());
+        };
+        self.fill(&mut message, draft);
+        if is_empty(&message) {
+            return Err(EMPTY_MESSAGE.into());
+        }
+        message.flags &= !LOADING;
+        message.edited = Some(Utc::now());
+        message.versions.push(MessageView::of(&message));
+        self.note_message("edits: ", &message);
+        self.messages.insert(id, message);
+        Ok(())
+    }
+
+    /// Deletes a message; it stays in the record, marked.
+    pub fn delete(&mut self, id: Snowflake) {
+        if let Some(mut message) = self.messages.remove(&id) {
+            message.deleted = true;
+            message.versions.push(MessageView::of(&message));
+            self.note_message("deletes: ", &message);
+            self.messages.insert(id, message);
+        }
+    }
+
+    fn fill(&self, message: &mut Message, draft: Draft) {
+        message.content = draft
+            .content
+            .unwrap_or_else(|| std::mem::take(&mut message.content));
+        message.embeds = draft
+            .embeds
+            .unwrap_or_else(|| std::mem::take(&mut message.embeds));
+        message.components = draft
+            .components
+            .unwrap_or_else(|| std::mem::take(&mut message.components));
+        message.files = draft
+            .files
+            .unwrap_or_else(|| std::mem::take(&mut message.files));
+        let named = |id: &Snowflake| {
+            self.person(*id).is_some()
+                && message.content.contains(&format!("<@{id}>"))
+                && may_ping(&draft.allowed_mentions, *id)
+                && message.only_for.is_none_or(|only| only == *id)
+        };
+        message.mentions = self
+            .people
+            .iter()
+            .map(|person| person.id)
+            .filter(named)
+            .collect();
+    }
+
+    fn note_message(&mut self, what: &str, message: &Message) {
+        let mut view = MessageView::of(message).text().replace('\n', "\n      ");
+        if message.flags & LOADING != 0 {
+            view.push_str("(is thinking)");
+        }
+        for button in MessageView::of(message).components.iter().flatten() {
+            view.push_str(&format!(" [{}]", button.label));
+        }
+        let only = message
+            .only_for
+            .map(|id| format!(", only for {}", self.name_of(id)));
+        let line = format!(
+            "{} in {}{}: {what}{view}",
+            self.name_of(message.author),
+            self.place_of(message.channel),
+            only.unwrap_or_default(),
+        );
+        self.record.say(line);
+    }
+}
+
+fn is_empty(message: &Message) -> bool {
+    message.content.trim().is_empty() && message.embeds.is_empty() && message.files.is_empty()
+}
+
+fn file_name(attachment: &Value) -> String {
+    attachment["filename"]
+        .as_str()
+        .unwrap_or("unnamed")
+        .to_owned()
+}
+
+/// What `allowed_mentions` says about one person; without it everybody named is pinged.
+fn may_ping(allowed: &Value, person: Snowflake) -> bool {
+    let holds = |key: &str, wanted: &str| {
+        allowed[key]
+            .as_array()
+            .is_some_and(|list| list.iter().any(|one| plain(one) == wanted))
+    };
+    allowed.is_null() || holds("parse", "users") || holds("users", &person.to_string())
+}
+
+/// Discord numbers the components of a message when it stores them.
+fn numbered(mut rows: Vec<Value>) -> Vec<Value> {
+    let mut next = 1;
+    for row in &mut rows {
+        row["id"] = next.into();
+        next += 1;
+        for component in row["components"].as_array_mut().into_iter().flatten() {
+            component["id"] = next.into();
+            next += 1;
+        }
+    }
+    rows
+}
+
+/// Discord names the kind of an embed, says of each field whether it is inline, and drops nulls.
+fn finished_embed(mut embed: Value) -> Value {
+    if let Some(parts) = embed.as_object_mut() {
+        parts.retain(|_, part| !part.is_null());
+    }
+    embed["type"] = json!("rich");
+    for field in embed
+        .get_mut("fields")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        field["inline"] = (field["inline"] == true).into();
+    }
+    embed
+}

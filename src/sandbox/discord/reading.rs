@@ -1,0 +1,191 @@
+//! Reading a loopback Discord from outside: messages, history, the record of calls. Waits at most.
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::model::{EPHEMERAL, Message, World};
+use super::{Call, Discord, Exchange, MessageView, Observer, Person, Snowflake};
+
+impl Discord {
+    /// A message as it stands now, whoever may see it. It does not count as read by this.
+    #[must_use]
+    pub fn message(&self, id: Snowflake) -> Option<MessageView> {
+        self.shared
+            .look(|world| world.messages.get(&id).map(MessageView::of))
+    }
+
+    /// What everybody sees in a channel now, oldest first. It does not count as read by this.
+    #[must_use]
+    pub fn history(&self, channel: &str) -> Vec<MessageView> {
+        let channel = self.channel(channel);
+        let public = |message: &&Message| {
+            message.channel == channel && !message.deleted && message.flags & EPHEMERAL == 0
+        };
+        self.shared.look(|world| {
+            world
+                .messages
+                .values()
+                .filter(public)
+                .map(MessageView::of)
+                .collect()
+        })
+    }
+
+    /// The commands that the bot registered, as Discord gave them back.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Value> {
+        self.shared.look(|world| world.commands.clone())
+    }
+
+    /// Names of the guild's channels.
+    #[must_use]
+    pub fn channels(&self) -> Vec<String> {
+        self.shared.look(|world| {
+            let guild = world
+                .channels
+                .iter()
+                .filter(|channel| channel.with.is_none());
+            guild.map(|channel| channel.name.clone()).collect()
+        })
+    }
+
+    /// Names of all people.
+    #[must_use]
+    pub fn people(&self) -> Vec<String> {
+        self.shared.look(|world| {
+            world
+                .people
+                .iter()
+                .map(|person| person.name.clone())
+                .collect()
+        })
+    }
+
+    /// Waits until a message is as wanted, and returns it like that. It counts as read.
+    pub async fn edited(
+        &self,
+        id: Snowflake,
+        wanted: impl Fn(&MessageView) -> bool,
+    ) -> MessageView {
+        let find = |world: &mut World| {
+            let message = world.messages.get_mut(&id)?;
+            let found = message
+                .versions
+                .iter()
+                .rfind(|version| wanted(version))
+                .cloned();
+            message.seen |= found.is_some();
+            found
+        };
+        self.shared
+            .wait("a message to become as wanted", find)
+            .await
+    }
+
+    /// The bot's messages and replies that no verb has read, those that still "think" included.
+    #[must_use]
+    pub fn unread(&self) -> Vec<MessageView> {
+        self.shared.look(|world| {
+            let unread = world.messages.values().filter(|message| !message.seen);
+            unread.map(MessageView::of).collect()
+        })
+    }
+
+    /// Everything that was said and requested, in order, a line each. For people to read.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        self.shared.look(|world| world.record.transcript())
+    }
+
+    /// Every request of the bot and every answer to it, in full: the place to look for a secret.
+    ///
+    /// It holds no header, so the bot token stands here only if a body or path gives it away.
+    #[must_use]
+    pub fn everything(&self) -> String {
+        self.shared.look(|world| world.record.everything())
+    }
+
+    /// Every REST call so far, in the order of arrival.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.exchanges().iter().map(Exchange::call).collect()
+    }
+
+    /// Every REST call so far with what it carried.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.shared.look(|world| world.record.exchanges().to_vec())
+    }
+
+    /// Waits until a call with this method and route template was answered for the n-th time.
+    pub async fn answered(&self, method: &str, route: &str, times: usize) {
+        let what = format!("{method} {route} to be answered {times} times");
+        let enough = |world: &mut World| {
+            let calls = world.record.exchanges().iter();
+            let same = calls.filter(|call| call.method == method && call.route == route);
+            (same.filter(|call| call.status.is_some()).count() >= times).then_some(())
+        };
+        self.shared.wait(&what, enough).await;
+    }
+
+    /// Calls of routes that are not served: each is a gap in the loopback or a mistake of the bot.
+    #[must_use]
+    pub fn unknown_routes(&self) -> Vec<Call> {
+        let unknown = |exchange: &&Exchange| {
+            exchange.status == Some(404)
+                && exchange
+                    .response
+                    .as_ref()
+                    .is_some_and(|body| body["code"] == 0)
+        };
+        self.exchanges()
+            .iter()
+            .filter(unknown)
+            .map(Exchange::call)
+            .collect()
+    }
+
+    /// Has the observer told of every answered exchange from now on.
+    pub fn set_observer(&self, observer: Observer) {
+        self.shared.observe(observer);
+    }
+
+    /// Counts changes of any kind: for a page that shows the chat.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes()
+    }
+}
+
+impl Person {
+    /// What the person sees in a channel now, own ephemeral replies included, oldest first. It does
+    /// not count as read by this.
+    #[must_use]
+    pub fn sees(&self, channel: &str) -> Vec<MessageView> {
+        self.shared.look(|world| {
+            let id = world.channel_named(channel).map(|channel| channel.id);
+            self.views(world, id)
+        })
+    }
+
+    /// What stands in the person's DMs with the bot, oldest first. It does not count as read.
+    #[must_use]
+    pub fn sees_dms(&self) -> Vec<MessageView> {
+        self.shared.look(|world| {
+            let dm = world
+                .channels
+                .iter()
+                .find(|channel| channel.with == Some(self.id));
+            self.views(world, dm.map(|channel| channel.id))
+        })
+    }
+
+    fn views(&self, world: &World, channel: Option<Snowflake>) -> Vec<MessageView> {
+        let seen = world.messages.values().filter(|message| {
+            Some(message.channel) == channel
+                && !message.deleted
+                && message.only_for.is_none_or(|only| only == self.id)
+        });
+        seen.map(MessageView::of).collect()
+    }
+}

@@ -1,0 +1,219 @@
+//! REST v10: reads a request, finds its route, lets faults and the gate have their say, answers.
+//! Does I/O; the handlers in the files beside this one only change the world.
+
+mod commands;
+mod identity;
+mod interactions;
+mod messages;
+mod multipart;
+mod routes;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use self::routes::Route;
+use super::faults::{Call, Effect, Gate, Verdict};
+use super::model::World;
+use super::refusal::{INVALID_JSON, NO_SUCH_ROUTE, Refusal, UNAUTHORIZED};
+use super::shared::Shared;
+use super::snowflake::Snowflake;
+use super::transcript::Exchange;
+
+/// What the bot asks for.
+struct Ask {
+    /// What the placeholders of the route stand for.
+    params: Vec<(&'static str, String)>,
+    query: String,
+    authorization: String,
+    /// Null if there is none.
+    body: Value,
+}
+
+/// What it gets.
+struct Answer {
+    status: u16,
+    body: Option<Value>,
+}
+
+type Outcome = Result<Answer, Refusal>;
+
+impl Ask {
+    fn text(&self, name: &str) -> &str {
+        let found = self.params.iter().find(|(key, _)| *key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// An id of the path. No id is 0, so text that is none finds nothing.
+    fn id(&self, name: &str) -> Snowflake {
+        self.text(name).parse().unwrap_or(0)
+    }
+}
+
+impl Answer {
+    fn ok(body: Value) -> Self {
+        Self {
+            status: 200,
+            body: Some(body),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            status: 204,
+            body: None,
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: refusal.status,
+            body: Some(refusal.body),
+        }
+    }
+}
+
+/// Serves one request, whatever it asks for.
+pub async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if shared.look(|world| world.knobs.offline) {
+        cut();
+    }
+    let (parts, body) = request.into_parts();
+    // Far above what Discord takes; a body that breaks off counts as none.
+    let bytes = to_bytes(body, 64 << 20).await.unwrap_or_default();
+    let path = parts.uri.path();
+    let (path, found) = match path.strip_prefix("/api/v10") {
+        Some(path) => (path, routes::find(parts.method.as_str(), path)),
+        None => (path, None),
+    };
+    let route = found.as_ref().map_or(path, |(route, _)| route.template);
+    let exchange = Exchange {
+        method: parts.method.to_string(),
+        route: route.to_owned(),
+        path: path.to_owned(),
+        query: parts.uri.query().unwrap_or("").to_owned(),
+        request: body_of(&parts.headers, &bytes),
+        status: None,
+        response: None,
+    };
+    let answer = answer(&shared, exchange, found, &parts.headers).await;
+    depart(&shared, answer)
+}
+
+type Found = (&'static Route, Vec<(&'static str, String)>);
+
+/// The answer to a recorded request, and where its record is.
+async fn answer(
+    shared: &Shared,
+    asked: Exchange,
+    found: Option<Found>,
+    headers: &HeaderMap,
+) -> (usize, Answer) {
+    let call = asked.call();
+    let at = shared.change(|world| world.record.asked(asked.clone()));
+    let (gate, effect) = shared.look(|world| (world.knobs.gate.clone(), world.knobs.hit(&call)));
+    before(&effect, gate.as_deref(), &call).await;
+    let answer = match (&effect, found) {
+        (Some(Effect::Answer(refusal)), _) => refusal.clone().into(),
+        (_, None) => Refusal::from(NO_SUCH_ROUTE).into(),
+        (_, Some((route, params))) => {
+            let authorization = headers
+                .get(header::AUTHORIZATION)
+                .and_then(|it| it.to_str().ok());
+            let ask = Ask {
+                params,
+                query: asked.query,
+                authorization: authorization.unwrap_or("").to_owned(),
+                body: asked.request.unwrap_or_default(),
+            };
+            shared.change(|world| handle(world, route, &ask))
+        }
+    };
+    after(&effect, gate.as_deref(), &call).await;
+    (at, answer)
+}
+
+/// The body as JSON; what is none is kept as a string, for the record.
+fn body_of(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let form = kind.and_then(|kind| multipart::payload(kind, bytes));
+    let json = form.or_else(|| serde_json::from_slice(bytes).ok());
+    Some(json.unwrap_or_else(|| String::from_utf8_lossy(bytes).into()))
+}
+
+fn handle(world: &mut World, route: &Route, ask: &Ask) -> Answer {
+    if ask.body.is_string() {
+        return Refusal::from(INVALID_JSON).into();
+    }
+    let expected = format!("Bot {}", world.application.token);
+    if route.needs_token && ask.authorization != expected {
+        return Refusal::from(UNAUTHORIZED).into();
+    }
+    (route.run)(world, ask).unwrap_or_else(Answer::from)
+}
+
+async fn before(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) {
+    match effect {
+        Some(Effect::Delay(by)) => tokio::time::sleep(*by).await,
+        Some(Effect::CutBefore) => cut(),
+        _ => {}
+    }
+    if let Some(gate) = gate
+        && gate.before(call).await == Verdict::Drop
+    {
+        cut();
+    }
+}
+
+async fn after(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) {
+    if let Some(gate) = gate
+        && gate.after(call).await == Verdict::Drop
+    {
+        cut();
+    }
+    if *effect == Some(Effect::CutAfter) {
+        cut();
+    }
+}
+
+/// Ends the task of this connection, and with it the connection, before a byte is answered.
+///
+/// Axum has no other way to say nothing; unwinding without a panic message is the quiet one.
+fn cut() -> ! {
+    std::panic::resume_unwind(Box::new("the loopback Discord cuts this connection"))
+}
+
+fn depart(shared: &Shared, (at, answer): (usize, Answer)) -> Response {
+    let exchange = shared.change(|world| {
+        world
+            .record
+            .answered(at, answer.status, answer.body.as_ref())
+    });
+    if let Some(observer) = shared.observer() {
+        observer(&exchange);
+    }
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let Some(body) = answer.body else {
+        return (status, Body::empty()).into_response();
+    };
+    let mut response = (status, axum::Json(&body)).into_response();
+    if let Some(seconds) = body["retry_after"].as_f64() {
+        // Whole seconds in the header, rounded up; the exact time is in the body.
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, (seconds.ceil() as u64).into());
+    }
+    response
+}

@@ -1,0 +1,159 @@
+//! The routes that are served: method, template, handler. Pure.
+
+use super::super::model::World;
+use super::{Ask, Outcome, commands, identity, interactions, messages, webhooks};
+
+/// One operation of the API.
+pub struct Route {
+    pub method: &'static str,
+    pub template: &'static str,
+    /// Interaction routes carry their own token in the path.
+    pub needs_token: bool,
+    pub run: fn(&mut World, &Ask) -> Outcome,
+}
+
+type Handler = fn(&mut World, &Ask) -> Outcome;
+
+const fn bot(method: &'static str, template: &'static str, run: Handler) -> Route {
+    Route {
+        method,
+        template,
+        needs_token: true,
+        run,
+    }
+}
+
+const fn open(method: &'static str, template: &'static str, run: Handler) -> Route {
+    Route {
+        method,
+        template,
+        needs_token: false,
+        run,
+    }
+}
+
+/// Literal paths stand before templated ones: the first match counts.
+const ROUTES: &[Route] = &[
+    open("GET", "/gateway", identity::gateway),
+    bot("GET", "/gateway/bot", identity::gateway_bot),
+    bot("GET", "/users/@me", identity::own_user),
+    bot("POST", "/users/@me/channels", messages::open_dm),
+    bot("GET", "/applications/@me", identity::application),
+    // The older name, which serenity still asks.
+    bot("GET", "/oauth2/applications/@me", identity::application),
+    bot(
+        "GET",
+        "/applications/{application}/guilds/{guild}/commands",
+        commands::list,
+    ),
+    bot(
+        "PUT",
+        "/applications/{application}/guilds/{guild}/commands",
+        commands::overwrite,
+    ),
+    bot("GET", "/guilds/{guild}", identity::guild),
+    bot("GET", "/guilds/{guild}/members/{user}", identity::member),
+    bot("GET", "/channels/{channel}", identity::channel),
+    bot("POST", "/channels/{channel}/messages", messages::create),
+    bot(
+        "GET",
+        "/channels/{channel}/messages/{message}",
+        messages::get,
+    ),
+    bot(
+        "PATCH",
+        "/channels/{channel}/messages/{message}",
+        messages::edit,
+    ),
+    bot(
+        "DELETE",
+        "/channels/{channel}/messages/{message}",
+        messages::delete,
+    ),
+    open(
+        "POST",
+        "/interactions/{interaction}/{token}/callback",
+        interactions::callback,
+    ),
+    open(
+        "POST",
+        "/webhooks/{application}/{token}",
+        webhooks::follow_up,
+    ),
+    open(
+        "GET",
+        "/webhooks/{application}/{token}/messages/@original",
+        webhooks::get,
+    ),
+    open(
+        "PATCH",
+        "/webhooks/{application}/{token}/messages/@original",
+        webhooks::edit,
+    ),
+    open(
+        "DELETE",
+        "/webhooks/{application}/{token}/messages/@original",
+        webhooks::delete,
+    ),
+    open(
+        "GET",
+        "/webhooks/{application}/{token}/messages/{message}",
+        webhooks::get,
+    ),
+    open(
+        "PATCH",
+        "/webhooks/{application}/{token}/messages/{message}",
+        webhooks::edit,
+    ),
+    open(
+        "DELETE",
+        "/webhooks/{application}/{token}/messages/{message}",
+        webhooks::delete,
+    ),
+];
+
+/// The route of a request, with what its placeholders stand for.
+pub fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
+    let mut same_method = ROUTES.iter().filter(|route| route.method == method);
+    same_method.find_map(|route| Some((route, captures(route.template, path)?)))
+}
+
+fn captures(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let (wanted, actual) = (template.split('/'), path.split('/'));
+    if wanted.clone().count() != actual.clone().count() {
+        return None;
+    }
+    let mut found = Vec::new();
+    for (wanted, actual) in wanted.zip(actual) {
+        match wanted
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(name) => found.push((name, actual.to_owned())),
+            None if wanted == actual => {}
+            None => return None,
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_original_is_found_before_a_message_of_that_name() {
+        let (route, params) = find("PATCH", "/webhooks/1/t/messages/@original").unwrap();
+        assert!(route.template.ends_with("@original"));
+        assert_eq!(
+            params,
+            [("application", "1".to_owned()), ("token", "t".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_is_not_served_is_not_found() {
+        assert!(find("GET", "/voice/regions").is_none());
+        assert!(find("PUT", "/gateway").is_none());
+    }
+}

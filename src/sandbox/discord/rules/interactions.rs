@@ -1,0 +1,136 @@
+//! Limits of the two answers to an interaction that are no message: modals and choices. Pure.
+//!
+//! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object>
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{super::refusal::Form, list};
+
+/// Checks the `data` of a modal.
+pub fn modal(data: &Value) -> Form {
+    let mut form = Form::default();
+    form.required("data.custom_id", data["custom_id"].as_str(), 1, 100);
+    form.required("data.title", data["title"].as_str(), 1, 45);
+    let rows = list(data, "components");
+    form.count("data.components", rows.len(), 5);
+    if rows.is_empty() {
+        form.wrong(
+            "data.components",
+            "BASE_TYPE_REQUIRED",
+            "This field is required",
+        );
+    }
+    let mut seen = HashSet::new();
+    for (index, row) in rows.iter().enumerate() {
+        let inputs = list(row, "components");
+        let at = format!("data.components.{index}");
+        match inputs {
+            [one] => input(&mut form, &format!("{at}.components.0"), one),
+            _ => form.wrong(
+                &at,
+                "BASE_TYPE_BAD_LENGTH",
+                "Must be between 1 and 1 in length.",
+            ),
+        }
+        if let Some(id) = inputs.first().and_then(|input| input["custom_id"].as_str())
+            && !seen.insert(id)
+        {
+            let message = "Component custom id cannot be duplicated";
+            form.wrong(&at, "COMPONENT_CUSTOM_ID_DUPLICATED", message);
+        }
+    }
+    form
+}
+
+fn input(form: &mut Form, at: &str, input: &Value) {
+    if input["type"] != 4 {
+        form.wrong(
+            &format!("{at}.type"),
+            "UNION_TYPE_CHOICES",
+            "Value of field \"type\" must be one of (4,).",
+        );
+    }
+    form.required(
+        &format!("{at}.custom_id"),
+        input["custom_id"].as_str(),
+        1,
+        100,
+    );
+    form.required(&format!("{at}.label"), input["label"].as_str(), 1, 45);
+    form.length(
+        &format!("{at}.placeholder"),
+        input["placeholder"].as_str().unwrap_or(""),
+        0,
+        100,
+    );
+    let (least, most) = value_lengths(input);
+    if most > 4000 || most == 0 || least > most {
+        let message = "Must be at most 4000, and at least min_length.";
+        form.wrong(&format!("{at}.max_length"), "NUMBER_TYPE_MAX", message);
+    }
+    if let Some(value) = input["value"].as_str().filter(|value| !value.is_empty()) {
+        form.length(&format!("{at}.value"), value, least, most);
+    }
+}
+
+/// How long the text of an input may be, in characters.
+pub fn value_lengths(input: &Value) -> (usize, usize) {
+    let length = |key: &str| input[key].as_u64().and_then(|n| usize::try_from(n).ok());
+    (
+        length("min_length").unwrap_or(0),
+        length("max_length").unwrap_or(4000),
+    )
+}
+
+/// Checks the `data` of an answer to autocomplete.
+pub fn choices(data: &Value) -> Form {
+    let mut form = Form::default();
+    let choices = list(data, "choices");
+    form.count("data.choices", choices.len(), 25);
+    for (index, choice) in choices.iter().enumerate() {
+        let at = format!("data.choices.{index}");
+        form.required(&format!("{at}.name"), choice["name"].as_str(), 1, 100);
+        if let Some(text) = choice["value"].as_str() {
+            form.length(&format!("{at}.value"), text, 1, 100);
+        } else if !choice["value"].is_number() {
+            form.wrong(
+                &format!("{at}.value"),
+                "BASE_TYPE_REQUIRED",
+                "This field is required",
+            );
+        }
+    }
+    form
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn with_input(input: Value) -> Value {
+        let rows = json!([{ "type": 1, "components": [input] }]);
+        json!({ "custom_id": "m", "title": "Keys", "components": rows })
+    }
+
+    #[test]
+    fn a_modal_with_one_input_is_accepted() {
+        let input = json!({ "type": 4, "style": 1, "custom_id": "k", "label": "Key" });
+        assert!(modal(&with_input(input)).finish().is_ok());
+    }
+
+    #[test]
+    fn a_label_over_45_is_refused() {
+        let label = "x".repeat(46);
+        let input = json!({ "type": 4, "style": 1, "custom_id": "k", "label": label });
+        assert!(modal(&with_input(input)).finish().is_err());
+    }
+
+    #[test]
+    fn a_choice_without_a_name_is_refused() {
+        let data = json!({ "choices": [{ "name": "", "value": "x" }] });
+        assert!(choices(&data).finish().is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! Limits of a message: text, embeds, rows of components. Pure.
+//!
+//! <https://discord.com/developers/docs/resources/message#create-message> and
+//! <https://discord.com/developers/docs/components/reference>
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{super::refusal::Form, list, number};
+
+const ACTION_ROW: u64 = 1;
+const BUTTON: u64 = 2;
+const LINK: u64 = 5;
+/// `IS_COMPONENTS_V2`, another grammar of messages that this stand-in does not speak.
+const COMPONENTS_V2: u64 = 1 << 15;
+
+/// Checks a message's body; `at` is where it stands in the request, with its dot, such as `data.`.
+pub fn check(at: &str, body: &Value) -> Form {
+    let mut form = Form::default();
+    if let Some(content) = body["content"].as_str() {
+        form.length(&format!("{at}content"), content, 0, 2000);
+    }
+    if number(body, "flags") & COMPONENTS_V2 != 0 {
+        let message = "The loopback does not speak components v2";
+        form.wrong(&format!("{at}flags"), "LOOPBACK_UNSUPPORTED", message);
+    }
+    nonce(&mut form, at, body);
+    embeds(&mut form, at, list(body, "embeds"));
+    rows(&mut form, at, list(body, "components"));
+    form
+}
+
+fn nonce(form: &mut Form, at: &str, body: &Value) {
+    if let Some(nonce) = body["nonce"].as_str() {
+        form.length(&format!("{at}nonce"), nonce, 0, 25);
+    }
+}
+
+fn embeds(form: &mut Form, at: &str, embeds: &[Value]) {
+    form.count(&format!("{at}embeds"), embeds.len(), 10);
+    let total: usize = embeds.iter().map(weight).sum();
+    if total > 6000 {
+        let message = "Embed size exceeds maximum size of 6000";
+        form.wrong(&format!("{at}embeds"), "MAX_EMBED_SIZE_EXCEEDED", message);
+    }
+    for (index, embed) in embeds.iter().enumerate() {
+        let at = format!("{at}embeds.{index}");
+        let text = |key: &str| embed[key].as_str().unwrap_or("");
+        form.length(&format!("{at}.title"), text("title"), 0, 256);
+        form.length(&format!("{at}.description"), text("description"), 0, 4096);
+        let footer = embed["footer"]["text"].as_str().unwrap_or("");
+        form.length(&format!("{at}.footer.text"), footer, 0, 2048);
+        fields(form, &at, list(embed, "fields"));
+    }
+}
+
+fn fields(form: &mut Form, at: &str, fields: &[Value]) {
+    form.count(&format!("{at}.fields"), fields.len(), 25);
+    for (index, field) in fields.iter().enumerate() {
+        let at = format!("{at}.fields.{index}");
+        form.required(&format!("{at}.name"), field["name"].as_str(), 1, 256);
+        form.required(&format!("{at}.value"), field["value"].as_str(), 1, 1024);
+    }
+}
+
+/// What counts towards the 6000 characters that all embeds of a message share.
+fn weight(embed: &Value) -> usize {
+    let own = [
+        &embed["title"],
+        &embed["description"],
+        &embed["footer"]["text"],
+        &embed["author"]["name"],
+    ];
+    let fields = list(embed, "fields").iter();
+    own.into_iter()
+        .chain(fields.flat_map(|field| [&field["name"], &field["value"]]))
+        .filter_map(Value::as_str)
+        .map(|text| text.chars().count())
+        .sum()
+}
+
+fn rows(form: &mut Form, at: &str, rows: &[Value]) {
+    form.count(&format!("{at}components"), rows.len(), 5);
+    let mut seen = HashSet::new();
+    for (index, row) in rows.iter().enumerate() {
+        let at = format!("{at}components.{index}");
+        if number(row, "type") != ACTION_ROW {
+            let message = "Value of field \"type\" must be one of (1,).";
+            form.wrong(&format!("{at}.type"), "UNION_TYPE_CHOICES", message);
+        }
+        let components = list(row, "components");
+        form.count(&format!("{at}.components"), components.len(), 5);
+        if components.is_empty() {
+            let message = "Must be between 1 and 5 in length.";
+            form.wrong(&format!("{at}.components"), "BASE_TYPE_BAD_LENGTH", message);
+        }
+        for (index, component) in components.iter().enumerate() {
+            let at = format!("{at}.components.{index}");
+            one_component(form, &at, component);
+            if let Some(id) = component["custom_id"].as_str()
+                && !seen.insert(id)
+            {
+                let message = "Component custom id cannot be duplicated";
+                form.wrong(
+                    &format!("{at}.custom_id"),
+                    "COMPONENT_CUSTOM_ID_DUPLICATED",
+                    message,
+                );
+            }
+        }
+    }
+}
+
+fn one_component(form: &mut Form, at: &str, component: &Value) {
+    if number(component, "type") != BUTTON {
+        form.required(
+            &format!("{at}.custom_id"),
+            component["custom_id"].as_str(),
+            1,
+            100,
+        );
+        return;
+    }
+    if component["emoji"].is_null() {
+        form.required(&format!("{at}.label"), component["label"].as_str(), 1, 80);
+    }
+    if number(component, "style") == LINK {
+        form.required(&format!("{at}.url"), component["url"].as_str(), 1, 512);
+        link(form, at, component);
+    } else {
+        form.required(
+            &format!("{at}.custom_id"),
+            component["custom_id"].as_str(),
+            1,
+            100,
+        );
+    }
+}
+
+fn link(form: &mut Form, at: &str, button: &Value) {
+    if !button["custom_id"].is_null() {
+        let message = "A custom id and url cannot both be specified";
+        form.wrong(
+            at,
+            "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE",
+            message,
+        );
+    }
+    let url = button["url"].as_str().unwrap_or("");
+    let schemes = ["http://", "https://", "discord://"];
+    if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        let message = "Scheme must be one of ('http', 'https', 'discord').";
+        form.wrong(&format!("{at}.url"), "URL_TYPE_INVALID_SCHEME", message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused(body: Value) -> bool {
+        check("", &body).finish().is_err()
+    }
+
+    fn button(id: &str) -> Value {
+        json!({ "type": 2, "style": 1, "label": "Stop", "custom_id": id })
+    }
+
+    fn row(components: &[Value]) -> Value {
+        json!({ "type": 1, "components": components })
+    }
+
+    #[test]
+    fn text_may_have_2000_characters_and_no_more() {
+        assert!(!refused(json!({ "content": "ä".repeat(2000) })));
+        assert!(refused(json!({ "content": "ä".repeat(2001) })));
+    }
+
+    #[test]
+    fn a_custom_id_stands_once_in_a_message() {
+        let rows = [row(&[button("a")]), row(&[button("a")])];
+        assert!(refused(json!({ "components": rows })));
+        let rows = [row(&[button("a"), button("b")])];
+        assert!(!refused(json!({ "components": rows })));
+    }
+
+    #[test]
+    fn five_buttons_stand_in_a_row_and_five_rows_in_a_message() {
+        let six: Vec<Value> = (0..6).map(|n| button(&n.to_string())).collect();
+        assert!(refused(json!({ "components": [row(&six)] })));
+        let rows: Vec<Value> = six
+            .iter()
+            .map(|one| row(std::slice::from_ref(one)))
+            .collect();
+        assert!(refused(json!({ "components": rows })));
+    }
+
+    #[test]
+    fn a_link_button_needs_a_url_and_no_custom_id() {
+        let link = json!({ "type": 2, "style": 5, "label": "Open", "url": "https://a.example" });
+        assert!(!refused(json!({ "components": [row(&[link])] })));
+        let both =
+            json!({ "type": 2, "style": 5, "label": "Open", "url": "https://a", "custom_id": "x" });
+        assert!(refused(json!({ "components": [row(&[both])] })));
+    }
+
+    #[test]
+    fn all_embeds_together_have_at_most_6000_characters() {
+        let embed = json!({ "description": "x".repeat(3001) });
+        assert!(!refused(json!({ "embeds": [embed] })));
+        assert!(refused(json!({ "embeds": [embed, embed] })));
+    }
+}

@@ -1,0 +1,111 @@
+//! The one lock around the world, and waiting for it to change. Waits, but does no other I/O.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::model::World;
+use super::transcript::Exchange;
+
+/// Is told of every answered REST exchange.
+pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
+/// What the server, the gateway and the handles share.
+pub struct Shared {
+    world: Mutex<World>,
+    observer: Mutex<Option<Observer>>,
+    /// Counts changes, so that whoever waits for one can't miss it.
+    changes: watch::Sender<u64>,
+    pub patience: Duration,
+}
+
+impl Shared {
+    pub fn new(world: World, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            world: Mutex::new(world),
+            observer: Mutex::new(None),
+            changes: watch::Sender::new(0),
+            patience,
+        })
+    }
+
+    /// Looks at the world; nobody is woken.
+    pub fn look<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        look(&mut self.lock())
+    }
+
+    /// Changes the world and wakes all who wait.
+    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub fn observe(&self, observer: Observer) {
+        *unpoisoned(&self.observer) = Some(observer);
+    }
+
+    pub fn observer(&self) -> Option<Observer> {
+        unpoisoned(&self.observer).clone()
+    }
+
+    /// Waits until the world holds what is looked for.
+    ///
+    /// # Panics
+    ///
+    /// When patience runs out, with the whole transcript: that is what a failed test needs to show.
+    pub async fn wait<T>(&self, what: &str, find: impl FnMut(&mut World) -> Option<T>) -> T {
+        match self.wait_for(self.patience, find).await {
+            Some(found) => found,
+            None => self.fail(&format!("waited {:?} for {what}", self.patience)),
+        }
+    }
+
+    /// Like [`Shared::wait`], with its own limit, and `None` at the end of it.
+    pub async fn wait_for<T>(
+        &self,
+        limit: Duration,
+        mut find: impl FnMut(&mut World) -> Option<T>,
+    ) -> Option<T> {
+        let mut changes = self.changes();
+        let found = tokio::time::timeout(limit, async {
+            loop {
+                changes.mark_unchanged();
+                if let Some(found) = self.look(&mut find) {
+                    return Some(found);
+                }
+                // The sender lives as long as `self`, so this ends only by a change.
+                changes.changed().await.ok()?;
+            }
+        });
+        found.await.ok().flatten()
+    }
+
+    /// Fails the test that runs.
+    pub fn fail(&self, reason: &str) -> ! {
+        let transcript = self.look(|world| world.record.transcript());
+        panic!("{reason}\n--- loopback Discord ---\n{transcript}---");
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        unpoisoned(&self.world)
+    }
+}
+
+impl fmt::Debug for Shared {
+    /// Nothing of the state: handles are printed in passing, and the transcript tells more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// A test that fails while it holds the lock must not hide its reason behind a poisoned one.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,255 @@
+//! What a person types into the command line of Discord's client, checked as the client does. Reads
+//! the world, no I/O.
+
+mod values;
+
+use serde_json::{Map, Value, json};
+
+use super::model::{PersonState, World};
+use super::rules::list;
+
+/// Why the line is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is sent.
+    Send,
+    /// Choices are wanted for its last option.
+    Complete,
+}
+
+const SUB_COMMAND_GROUP: u64 = 2;
+
+/// Turns a line such as `/duck start size:small` into the `data` of an interaction.
+///
+/// # Errors
+///
+/// A sentence that says what Discord's client would not let the person send.
+pub fn read(
+    world: &World,
+    person: &PersonState,
+    line: &str,
+    purpose: Purpose,
+) -> Result<Value, String> {
+    let mut words = line.split_whitespace();
+    let name = words.next().and_then(|word| word.strip_prefix('/'));
+    let name = name.ok_or_else(|| format!("{line:?} does not begin with a /command"))?;
+    let command = world
+        .commands
+        .iter()
+        .find(|command| command["name"] == name);
+    let command = command.ok_or_else(|| format!("there is no command /{name} here"))?;
+    allowed(world, person, command)?;
+
+    let path = descend(command, &mut words)?;
+    let leaf = path.last().copied().unwrap_or(command);
+    let typed = pairs(words, leaf)?;
+    let mut resolved = json!({});
+    let mut options = Vec::new();
+    for (at, (option, text)) in typed.iter().enumerate() {
+        let focused = purpose == Purpose::Complete && at + 1 == typed.len();
+        options.push(filled(world, option, text, focused, &mut resolved)?);
+    }
+    if purpose == Purpose::Send {
+        nothing_missing(leaf, &typed)?;
+    } else if !options
+        .last()
+        .is_some_and(|option| option["focused"] == true)
+    {
+        return Err(format!("{line:?} ends in no option that can be completed"));
+    }
+    Ok(data(world, command, nested(&path, options), resolved))
+}
+
+/// Follows the sub-commands that come next in the line.
+fn descend<'a, 'w>(
+    command: &'a Value,
+    words: &mut impl Iterator<Item = &'w str>,
+) -> Result<Vec<&'a Value>, String> {
+    let mut path = Vec::new();
+    let mut leaf = command;
+    while list(leaf, "options").iter().any(is_nested) {
+        let word = words.next().ok_or("the line lacks a sub-command")?;
+        let found = list(leaf, "options")
+            .iter()
+            .find(|option| option["name"] == word);
+        leaf = found.ok_or_else(|| format!("{word:?} is no sub-command here"))?;
+        path.push(leaf);
+    }
+    Ok(path)
+}
+
+fn is_nested(option: &Value) -> bool {
+    option["type"]
+        .as_u64()
+        .is_some_and(|kind| kind <= SUB_COMMAND_GROUP)
+}
+
+/// Discord hides a command from people who lack its default permissions.
+fn allowed(world: &World, person: &PersonState, command: &Value) -> Result<(), String> {
+    let needed = command["default_member_permissions"]
+        .as_str()
+        .and_then(|bits| bits.parse().ok());
+    let needed: u64 = needed.unwrap_or(0);
+    let hidden = command["default_member_permissions"] == "0";
+    let held = world.permissions(person);
+    let is_admin = held & super::blueprint::ADMINISTRATOR != 0;
+    if is_admin || (held & needed == needed && !hidden) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not shown the command {}",
+        person.name, command["name"]
+    ))
+}
+
+/// Splits `name:value name:value`; a value runs up to the next option, spaces and all.
+fn pairs<'a, 'w>(
+    words: impl Iterator<Item = &'w str>,
+    leaf: &'a Value,
+) -> Result<Vec<(&'a Value, String)>, String> {
+    let mut typed: Vec<(&Value, String)> = Vec::new();
+    for word in words {
+        let named = word.split_once(':');
+        let option = named.and_then(|(name, _)| {
+            list(leaf, "options")
+                .iter()
+                .find(|option| option["name"] == name)
+        });
+        match (option, named, typed.last_mut()) {
+            (Some(option), Some((name, value)), _) => {
+                if typed.iter().any(|(other, _)| other["name"] == name) {
+                    return Err(format!("the option {name:?} is there twice"));
+                }
+                typed.push((option, value.to_owned()));
+            }
+            // A URL is a value; anything else with a colon was meant as an option.
+            (None, Some((name, rest)), last) if !rest.starts_with("//") || last.is_none() => {
+                return Err(format!("there is no option {name:?}"));
+            }
+            (_, _, Some((_, value))) => {
+                value.push(' ');
+                value.push_str(word);
+            }
+            _ => return Err(format!("{word:?} is neither a sub-command nor an option")),
+        }
+    }
+    Ok(typed)
+}
+
+fn nothing_missing(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), String> {
+    let required = list(leaf, "options")
+        .iter()
+        .filter(|option| option["required"] == true);
+    for option in required {
+        if !typed
+            .iter()
+            .any(|(other, _)| other["name"] == option["name"])
+        {
+            return Err(format!("the option {} is required", option["name"]));
+        }
+    }
+    Ok(())
+}
+
+fn filled(
+    world: &World,
+    option: &Value,
+    text: &str,
+    focused: bool,
+    resolved: &mut Value,
+) -> Result<Value, String> {
+    let mut filled = json!({ "name": option["name"], "type": option["type"] });
+    if focused {
+        if option["autocomplete"] != true {
+            return Err(format!("the option {} has no autocomplete", option["name"]));
+        }
+        filled["focused"] = true.into();
+        filled["value"] = text.into();
+        return Ok(filled);
+    }
+    filled["value"] = values::read(world, option, text, resolved)?;
+    Ok(filled)
+}
+
+/// Wraps options into the sub-commands that lead to them.
+fn nested(path: &[&Value], options: Vec<Value>) -> Vec<Value> {
+    path.iter().rev().fold(options, |inner, step| {
+        vec![json!({ "name": step["name"], "type": step["type"], "options": inner })]
+    })
+}
+
+fn data(world: &World, command: &Value, options: Vec<Value>, resolved: Value) -> Value {
+    let mut data = Map::new();
+    data.insert("id".to_owned(), command["id"].clone());
+    data.insert("name".to_owned(), command["name"].clone());
+    data.insert("type".to_owned(), command["type"].clone());
+    data.insert("guild_id".to_owned(), world.guild.id.to_string().into());
+    data.insert("options".to_owned(), options.into());
+    if resolved != json!({}) {
+        data.insert("resolved".to_owned(), resolved);
+    }
+    data.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::blueprint::Blueprint;
+    use super::*;
+
+    fn world() -> World {
+        let mut world = World::new(&Blueprint::default().person("ana", &[]).person("bo", &[]));
+        let size = json!({ "type": 3, "name": "size", "description": "x", "required": true,
+            "choices": [{ "name": "Small", "value": "small" }] });
+        let catalog =
+            json!({ "type": 3, "name": "catalog", "description": "x", "autocomplete": true });
+        let owner = json!({ "type": 6, "name": "owner", "description": "x" });
+        world.commands = vec![json!({ "id": "1", "name": "duck", "type": 1, "options": [
+            { "type": 1, "name": "start", "description": "x", "options": [size, catalog, owner] },
+        ]})];
+        world
+    }
+
+    fn typed(line: &str, purpose: Purpose) -> Result<Value, String> {
+        let world = world();
+        read(&world, &world.people[0], line, purpose)
+    }
+
+    #[test]
+    fn a_line_becomes_nested_options() {
+        let data = typed("/duck start size:Small catalog:my lake", Purpose::Send).unwrap();
+        let start = &data["options"][0];
+        assert_eq!(start["name"], "start");
+        assert_eq!(start["options"][0]["value"], "small");
+        assert_eq!(start["options"][1]["value"], "my lake");
+    }
+
+    #[test]
+    fn a_person_is_resolved() {
+        let data = typed("/duck start size:small owner:@bo", Purpose::Send).unwrap();
+        let id = data["options"][0]["options"][1]["value"].as_str().unwrap();
+        assert_eq!(data["resolved"]["users"][id]["username"], "bo");
+    }
+
+    #[test]
+    fn what_the_client_would_refuse_is_an_error() {
+        for line in [
+            "duck start",
+            "/goose",
+            "/duck",
+            "/duck fly",
+            "/duck start",
+            "/duck start size:huge",
+            "/duck start size:small colour:red",
+            "/duck start size:small owner:@nobody",
+        ] {
+            assert!(typed(line, Purpose::Send).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_option_is_completed() {
+        let data = typed("/duck start size:small catalog:la", Purpose::Complete).unwrap();
+        assert_eq!(data["options"][0]["options"][1]["focused"], true);
+        assert!(typed("/duck start size:sm", Purpose::Complete).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! The value of one typed option, by the option's type. Reads the world, no I/O.
+
+use serde_json::Value;
+
+use super::super::blueprint::EVERYBODY;
+use super::super::model::World;
+use super::super::rules::list;
+use super::super::view::plain;
+use super::super::wire::role_json;
+
+/// Reads a value by the option's type; a choice is typed by its name, as people see it.
+pub fn read(
+    world: &World,
+    option: &Value,
+    text: &str,
+    resolved: &mut Value,
+) -> Result<Value, String> {
+    let value = value(world, option, text, resolved)?;
+    within(option, &value)?;
+    Ok(value)
+}
+
+fn value(world: &World, option: &Value, text: &str, resolved: &mut Value) -> Result<Value, String> {
+    let wrong = || format!("{text:?} is no value for the option {}", option["name"]);
+    let choices = list(option, "choices");
+    if !choices.is_empty() {
+        let named = |choice: &&Value| choice["name"] == text || plain(&choice["value"]) == text;
+        let choice = choices.iter().find(named);
+        return choice
+            .map(|choice| choice["value"].clone())
+            .ok_or_else(wrong);
+    }
+    match option["type"].as_u64() {
+        Some(3) => Ok(text.into()),
+        Some(4) => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
+        Some(5) => text.parse::<bool>().map(Value::from).map_err(|_| wrong()),
+        Some(6) => user(world, text, resolved).ok_or_else(wrong),
+        Some(7) => channel(world, text, resolved).ok_or_else(wrong),
+        Some(8) => role(world, text, resolved).ok_or_else(wrong),
+        Some(10) => text.parse::<f64>().map(Value::from).map_err(|_| wrong()),
+        kind => Err(format!(
+            "the loopback can't type an option of type {kind:?}"
+        )),
+    }
+}
+
+fn user(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
+    let name = text
+        .trim_start_matches("<@")
+        .trim_end_matches('>')
+        .trim_start_matches('@');
+    let person = world
+        .people
+        .iter()
+        .find(|person| person.name == name || person.id.to_string() == name)?;
+    let id = person.id.to_string();
+    resolved["users"][&id] = world.user_json(person.id);
+    if person.in_guild {
+        let mut member = world.asking_member_json(person);
+        if let Some(parts) = member.as_object_mut() {
+            parts.remove("user");
+        }
+        resolved["members"][&id] = member;
+    }
+    Some(id.into())
+}
+
+fn channel(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
+    let channel = world.channel_named(text)?;
+    let mut json = world.channel_json(channel);
+    json["permissions"] = EVERYBODY.to_string().into();
+    resolved["channels"][channel.id.to_string()] = json;
+    Some(channel.id.to_string().into())
+}
+
+fn role(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
+    let name = text.trim_start_matches('@');
+    let role = world.guild.roles.iter().find(|role| role.name == name)?;
+    resolved["roles"][role.id.to_string()] = role_json(role);
+    Some(role.id.to_string().into())
+}
+
+fn within(option: &Value, value: &Value) -> Result<(), String> {
+    let size = match value {
+        Value::String(text) => text.chars().count() as f64,
+        other => other.as_f64().unwrap_or(0.0),
+    };
+    let limit = |keys: [&str; 2]| keys.iter().find_map(|key| option[*key].as_f64());
+    let least = limit(["min_value", "min_length"]).unwrap_or(f64::MIN);
+    let most = limit(["max_value", "max_length"]).unwrap_or(f64::MAX);
+    if (least..=most).contains(&size) && *value != "" {
+        return Ok(());
+    }
+    Err(format!(
+        "{value} is too short, too long or out of range for {}",
+        option["name"]
+    ))
+}

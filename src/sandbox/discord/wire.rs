@@ -1,0 +1,252 @@
+//! The world as JSON, in the shapes that Discord sends. Reads the world, no I/O.
+
+use serde_json::{Value, json};
+
+use super::model::{Channel, Invocation, Kind, Message, PersonState, Role, World};
+use super::snowflake::{Snowflake, made_at};
+
+impl World {
+    /// A user, be it the bot or a person.
+    pub fn user_json(&self, id: Snowflake) -> Value {
+        let mut user = json!({
+            "id": id.to_string(),
+            "username": self.name_of(id),
+            "global_name": self.name_of(id),
+            "avatar": null,
+            "discriminator": "0",
+            "public_flags": 0,
+            "flags": 0,
+            "primary_guild": null,
+        });
+        if id == self.application.id {
+            user["bot"] = true.into();
+        }
+        user
+    }
+
+    /// The bot's own user, with what only itself may see.
+    pub fn own_user_json(&self) -> Value {
+        let mut user = self.user_json(self.application.id);
+        for (key, value) in [
+            ("mfa_enabled", json!(true)),
+            ("locale", json!("en-US")),
+            ("verified", json!(true)),
+            ("email", Value::Null),
+        ] {
+            user[key] = value;
+        }
+        user
+    }
+
+    /// The bot's application.
+    pub fn application_json(&self) -> Value {
+        json!({
+            "id": self.application.id.to_string(),
+            "name": self.application.name,
+            "icon": null,
+            "description": "",
+            "type": null,
+            "verify_key": "00",
+            "flags": 0,
+            "flags_new": "0",
+            "redirect_uris": [],
+            "interactions_endpoint_url": null,
+            "role_connections_verification_url": null,
+            "owner": self.user_json(self.application.id),
+            "approximate_guild_count": 1,
+            "approximate_user_install_count": 0,
+            "approximate_user_authorization_count": 0,
+            "explicit_content_filter": 0,
+            "team": null,
+            "eligible_oauth2_scopes": [],
+            "bot_public": false,
+            "bot_require_code_grant": false,
+        })
+    }
+
+    /// A member of the guild.
+    pub fn member_json(&self, person: &PersonState) -> Value {
+        let roles: Vec<String> = person.roles.iter().map(Snowflake::to_string).collect();
+        json!({
+            "user": self.user_json(person.id),
+            "roles": roles,
+            "nick": null,
+            "avatar": null,
+            "banner": null,
+            "communication_disabled_until": null,
+            "flags": 0,
+            "joined_at": made_at(person.id).to_rfc3339(),
+            "pending": false,
+            "premium_since": null,
+            "mute": false,
+            "deaf": false,
+        })
+    }
+
+    /// A member as an interaction carries it: with computed permissions.
+    pub fn asking_member_json(&self, person: &PersonState) -> Value {
+        let mut member = self.member_json(person);
+        member["permissions"] = self.permissions(person).to_string().into();
+        member
+    }
+
+    /// A channel, of the guild or a DM.
+    pub fn channel_json(&self, channel: &Channel) -> Value {
+        let newest = self.messages.values().rfind(|m| m.channel == channel.id);
+        let newest = newest.map(|message| message.id.to_string());
+        match channel.with {
+            Some(person) => json!({
+                "id": channel.id.to_string(),
+                "type": 1,
+                "flags": 0,
+                "last_message_id": newest,
+                "recipients": [self.user_json(person)],
+            }),
+            None => json!({
+                "id": channel.id.to_string(),
+                "type": 0,
+                "flags": 0,
+                "guild_id": self.guild.id.to_string(),
+                "name": channel.name,
+                "position": 0,
+                "last_message_id": newest,
+                "permission_overwrites": [],
+            }),
+        }
+    }
+
+    /// The guild, with its roles.
+    pub fn guild_json(&self) -> Value {
+        let roles: Vec<Value> = self.guild.roles.iter().map(role_json).collect();
+        json!({
+            "id": self.guild.id.to_string(), "name": self.guild.name, "icon": null,
+            "description": null, "home_header": null, "splash": null, "discovery_splash": null,
+            "features": [], "banner": null, "owner_id": self.application.id.to_string(),
+            "application_id": null, "region": "us-west", "afk_channel_id": null,
+            "afk_timeout": 300, "system_channel_id": null, "system_channel_flags": 0,
+            "widget_enabled": false, "widget_channel_id": null, "verification_level": 0,
+            "roles": roles, "default_message_notifications": 0, "mfa_level": 0,
+            "explicit_content_filter": 0, "max_presences": null, "max_members": 1000,
+            "max_stage_video_channel_users": 0, "max_video_channel_users": 0,
+            "vanity_url_code": null, "premium_tier": 0, "premium_subscription_count": 0,
+            "preferred_locale": "en-US", "rules_channel_id": null,
+            "safety_alerts_channel_id": null, "public_updates_channel_id": null,
+            "premium_progress_bar_enabled": false, "nsfw": false, "nsfw_level": 0,
+            "emojis": [], "stickers": [], "incidents_data": null,
+        })
+    }
+
+    /// The guild as GUILD_CREATE carries it, to a bot that sees no members.
+    pub fn guild_create_json(&self) -> Value {
+        let mut guild = self.guild_json();
+        let channels = self
+            .channels
+            .iter()
+            .filter(|channel| channel.with.is_none());
+        let channels: Vec<Value> = channels.map(|channel| self.channel_json(channel)).collect();
+        let members = self.people.iter().filter(|person| person.in_guild).count() + 1;
+        for (key, value) in [
+            ("channels", json!(channels)),
+            ("member_count", json!(members)),
+            ("joined_at", json!(made_at(self.guild.id).to_rfc3339())),
+            ("large", json!(false)),
+            ("unavailable", json!(false)),
+        ] {
+            guild[key] = value;
+        }
+        for key in [
+            "members",
+            "threads",
+            "presences",
+            "voice_states",
+            "stage_instances",
+            "guild_scheduled_events",
+        ] {
+            guild[key] = json!([]);
+        }
+        guild
+    }
+
+    /// A message, as it stands.
+    pub fn message_json(&self, message: &Message) -> Value {
+        let mentions = message.mentions.iter().map(|&id| self.user_json(id));
+        let answers = message.answers.and_then(|id| self.invocations.get(&id));
+        let is_command = answers.is_some_and(|asked| asked.kind == Kind::Command);
+        let mut json = json!({
+            "id": message.id.to_string(),
+            "channel_id": message.channel.to_string(),
+            "type": if is_command { 20 } else { 0 },
+            "author": self.user_json(message.author),
+            "content": message.content,
+            "embeds": message.embeds,
+            "components": message.components,
+            "flags": message.flags,
+            "mentions": mentions.collect::<Vec<_>>(),
+            "mention_roles": [],
+            "mention_everyone": false,
+            "attachments": attachments(message),
+            "timestamp": made_at(message.id).to_rfc3339(),
+            "edited_timestamp": message.edited.map(|at| at.to_rfc3339()),
+            "pinned": false,
+            "tts": false,
+        });
+        if let Some(nonce) = &message.nonce {
+            json["nonce"] = nonce.clone();
+        }
+        if let Some(asked) = answers {
+            json["webhook_id"] = self.application.id.to_string().into();
+            json["application_id"] = self.application.id.to_string().into();
+            json["interaction_metadata"] = self.metadata_json(asked);
+        }
+        json
+    }
+
+    /// Where a message comes from: the interaction that it answers.
+    fn metadata_json(&self, asked: &Invocation) -> Value {
+        let mut metadata = json!({
+            "id": asked.id.to_string(),
+            "type": asked.kind as u8,
+            "user": self.user_json(asked.person),
+            "authorizing_integration_owners": { "0": self.guild.id.to_string() },
+        });
+        if asked.kind == Kind::Component {
+            metadata["interacted_message_id"] = json!(asked.source.map(|id| id.to_string()));
+        }
+        if let Some(parent) = asked.parent.and_then(|id| self.invocations.get(&id)) {
+            metadata["triggering_interaction_metadata"] = self.metadata_json(parent);
+        }
+        metadata
+    }
+}
+
+/// A role of the guild.
+pub fn role_json(role: &Role) -> Value {
+    json!({
+        "id": role.id.to_string(),
+        "name": role.name,
+        "permissions": role.permissions.to_string(),
+        "position": 0,
+        "color": 0,
+        "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null },
+        "hoist": false,
+        "managed": false,
+        "mentionable": false,
+        "icon": null,
+        "unicode_emoji": null,
+        "flags": 0,
+    })
+}
+
+/// Nobody can fetch a file from the loopback, so its address leads nowhere.
+fn attachments(message: &Message) -> Vec<Value> {
+    let file = |(at, name): (usize, &String)| {
+        json!({
+            "id": (message.id + 1 + at as u64).to_string(),
+            "filename": name,
+            "size": 0,
+            "url": "https://files.invalid/",
+            "proxy_url": "https://files.invalid/",
+        })
+    };
+    message.files.iter().enumerate().map(file).collect()
+}

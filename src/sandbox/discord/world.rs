@@ -1,0 +1,160 @@
+//! The world, built from a blueprint, and how to look things up in it. No I/O.
+
+use std::collections::BTreeMap;
+
+use super::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY};
+use super::faults::Knobs;
+use super::model::{Access, Application, Channel, Guild, PersonState, Role, World};
+use super::snowflake::{Ids, Snowflake, random_hex};
+use super::transcript::Record;
+
+impl World {
+    /// Builds the guild that a blueprint describes.
+    pub fn new(plan: &Blueprint) -> Self {
+        let mut ids = Ids::default();
+        let application = Application {
+            id: ids.next(),
+            token: format!("loopback.{}", random_hex()),
+            name: plan.bot.clone(),
+        };
+        let guild = guild(plan, &mut ids);
+        let people = plan.people.iter().map(|person| PersonState {
+            id: ids.next(),
+            name: person.name.clone(),
+            roles: person
+                .roles
+                .iter()
+                .map(|name| guild.role(name).id)
+                .collect(),
+            in_guild: person.member,
+            dms_open: true,
+        });
+        let people = people.collect();
+        let channels = plan.channels.iter().map(|name| Channel {
+            id: ids.next(),
+            name: name.clone(),
+            with: None,
+            access: Access::Full,
+        });
+        let channels = channels.collect();
+        Self {
+            ids,
+            application,
+            guild,
+            people,
+            channels,
+            commands: Vec::new(),
+            messages: BTreeMap::new(),
+            invocations: BTreeMap::new(),
+            sessions: Vec::new(),
+            knobs: Knobs::default(),
+            record: Record::default(),
+            gateway_url: String::new(),
+            first_response_within: plan.first_response_within,
+            tokens_live: plan.tokens_live,
+        }
+    }
+
+    pub fn person(&self, id: Snowflake) -> Option<&PersonState> {
+        self.people.iter().find(|person| person.id == id)
+    }
+
+    pub fn person_mut(&mut self, id: Snowflake) -> Option<&mut PersonState> {
+        self.people.iter_mut().find(|person| person.id == id)
+    }
+
+    pub fn channel(&self, id: Snowflake) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.id == id)
+    }
+
+    /// Finds a guild channel by name, with or without `#`.
+    pub fn channel_named(&self, name: &str) -> Option<&Channel> {
+        let name = name.trim_start_matches('#');
+        let mut guild = self
+            .channels
+            .iter()
+            .filter(|channel| channel.with.is_none());
+        guild.find(|channel| channel.name == name)
+    }
+
+    /// The DM channel with a person, opened now if there was none.
+    pub fn dm_with(&mut self, person: Snowflake) -> Snowflake {
+        if let Some(open) = self.channels.iter().find(|c| c.with == Some(person)) {
+            return open.id;
+        }
+        let id = self.ids.next();
+        let name = format!("@{}", self.name_of(person));
+        self.channels.push(Channel {
+            id,
+            name,
+            with: Some(person),
+            access: Access::Full,
+        });
+        id
+    }
+
+    /// The permission bits of a person in the guild.
+    pub fn permissions(&self, person: &PersonState) -> u64 {
+        let held = self
+            .guild
+            .roles
+            .iter()
+            .filter(|role| person.roles.contains(&role.id));
+        let bits = held.fold(EVERYBODY, |bits, role| bits | role.permissions);
+        if bits & ADMINISTRATOR == 0 {
+            bits
+        } else {
+            u64::MAX >> 11
+        }
+    }
+
+    /// A name for people to read, of a person or of the bot.
+    pub fn name_of(&self, id: Snowflake) -> &str {
+        match self.person(id) {
+            Some(person) => &person.name,
+            None if id == self.application.id => &self.application.name,
+            None => "somebody",
+        }
+    }
+
+    /// A channel's name for people to read.
+    pub fn place_of(&self, id: Snowflake) -> String {
+        match self.channel(id) {
+            Some(channel) if channel.with.is_some() => format!("DM with {}", channel.name),
+            Some(channel) => format!("#{}", channel.name),
+            None => "an unknown channel".to_owned(),
+        }
+    }
+}
+
+impl Guild {
+    /// A role of the blueprint.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of this name: the test itself is wrong then.
+    pub fn role(&self, name: &str) -> &Role {
+        let role = self.roles.iter().find(|role| role.name == name);
+        role.unwrap_or_else(|| panic!("the blueprint has no role {name:?}"))
+    }
+}
+
+fn guild(plan: &Blueprint, ids: &mut Ids) -> Guild {
+    let id = ids.next();
+    // `@everyone` is a role with the id of its guild.
+    let mut roles = vec![Role {
+        id,
+        name: "@everyone".to_owned(),
+        permissions: EVERYBODY,
+    }];
+    roles.extend(plan.roles.iter().map(|(name, permissions)| Role {
+        id: ids.next(),
+        name: name.clone(),
+        permissions: *permissions,
+    }));
+    Guild {
+        id,
+        name: plan.guild.clone(),
+        roles,
+    }
+}

@@ -1,0 +1,57 @@
+//! Who may use the bot, and where.
+
+use crate::support::Team;
+
+#[tokio::test]
+async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right() {
+    let team = Team::gathers().await;
+    let data = team.discord.channel("data");
+    let analyst = team.discord.role("analyst");
+    for line in [
+        "/duck start",
+        "/duck stop",
+        "/duck list all:true",
+        "/duck setup",
+        "/duck help",
+    ] {
+        let elsewhere = team.ana.types("#random", line).await.unwrap().reply().await;
+        assert_eq!(
+            elsewhere.content,
+            format!("I don't answer in this channel. Please use <#{data}>.")
+        );
+        let nobody = team.gil.types("#data", line).await.unwrap().reply().await;
+        assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
+    }
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn another_guild_is_not_served() {
+    // The same installation, configured for a guild that this is not: the bot
+    // can't even register its commands there.
+    let mut team = Team::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
+    team.launches_the_bot();
+    let status = team
+        .bot()
+        .ends(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    let log = team.log();
+    assert!(
+        log.contains("registers no commands") || log.contains("register no commands"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_button_of_another_version_is_answered() {
+    let team = Team::gathers().await;
+    let asked = team.ana.types("#data", "/duck help").await.unwrap();
+    let help = asked.reply().await;
+    for custom_id in ["duckbot:dance", "duckbot:stop:../../etc", "x"] {
+        let pressed = team.ana.presses_custom(help.id, custom_id).await.unwrap();
+        let reply = pressed.reply().await;
+        assert!(reply.ephemeral && reply.content.contains("older version of me"));
+    }
+}

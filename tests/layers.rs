@@ -1,0 +1,148 @@
+//! Which way imports run.
+
+use std::{fs, path::Path};
+
+/// Each room and those that it may import from, from the inside out.
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
+    ("session", &[]),
+    ("fault", &[]),
+    ("settings", &["session"]),
+    ("telemetry", &["settings"]),
+    ("credentials", &["fault", "session"]),
+    ("door", &[]),
+    (
+        "runtime",
+        &[
+            "credentials",
+            "door",
+            "fault",
+            "runtime",
+            "session",
+            "settings",
+        ],
+    ),
+    (
+        "service",
+        &["credentials", "fault", "runtime", "session", "settings"],
+    ),
+    (
+        "discord",
+        &[
+            "credentials",
+            "discord",
+            "fault",
+            "runtime",
+            "service",
+            "session",
+            "settings",
+        ],
+    ),
+    ("reconciler", &["fault", "runtime", "service", "session"]),
+    ("sandbox", &[]),
+    (
+        "app",
+        &[
+            "discord",
+            "reconciler",
+            "runtime",
+            "service",
+            "session",
+            "settings",
+        ],
+    ),
+    ("lib", &[]),
+];
+
+/// Crates that belong to one room.
+const ONLY_IN: [(&str, &[&str]); 3] = [
+    ("kube", &["runtime"]),
+    ("k8s_openapi", &["runtime"]),
+    ("serenity", &["discord"]),
+];
+
+/// Every source file with the room that it belongs to.
+fn sources(folder: &Path, room: Option<&str>, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let room = room.unwrap_or(&name);
+        if path.is_dir() {
+            sources(&path, Some(room), found);
+        } else if path.extension().is_some_and(|it| it == "rs") && name != "main" {
+            found.push((room.to_owned(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// The rooms that a file names after `crate::`, also in braces.
+fn imported(source: &str) -> Vec<String> {
+    let word = |text: &str| {
+        let end = text
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(text.len());
+        text[..end].to_owned()
+    };
+    let mut found = Vec::new();
+    for (at, _) in source.match_indices("crate::") {
+        let rest = &source[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => found.push(word(rest)),
+            Some(list) => {
+                let mut depth = 0;
+                let mut is_start = true;
+                for (place, c) in list.char_indices() {
+                    if depth == 0 && is_start && c.is_alphabetic() {
+                        found.push(word(&list[place..]));
+                        is_start = false;
+                    }
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' => is_start = true,
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_run_inwards() {
+    let mut files = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        None,
+        &mut files,
+    );
+    assert!(files.len() > 30, "the sources were found");
+    for (room, source) in &files {
+        let (_, allowed) = MAY_IMPORT
+            .iter()
+            .find(|(name, _)| name == room)
+            .unwrap_or_else(|| panic!("{room} is a new room: say here what it may import"));
+        // Inside a room everything may see everything.
+        for import in imported(source).iter().filter(|import| *import != room) {
+            assert!(
+                allowed.contains(&import.as_str()),
+                "{room} imports {import}"
+            );
+        }
+        for (name, rooms) in ONLY_IN {
+            let named =
+                source.contains(&format!("use {name}::")) || source.contains(&format!(" {name}::"));
+            assert!(
+                !named || rooms.contains(&room.as_str()),
+                "{room} names {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn imports_in_braces_are_seen() {
+    let source = "use crate::{\n    fault::{Fault, new},\n    session::Id,\n};\nuse crate::door;";
+    assert_eq!(imported(source), ["fault", "session", "door"]);
+}

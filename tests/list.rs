@@ -1,0 +1,86 @@
+//! Looking at sessions.
+
+use crate::support::Team;
+
+#[tokio::test]
+async fn everyone_sees_their_own_and_can_ask_for_all() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+
+    let mine = team
+        .ana
+        .types("#data", "/duck list")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(mine.ephemeral && mine.content.starts_with("Your session:"));
+    let record = &team.cluster.documents().await[0];
+    let created: chrono::DateTime<chrono::Utc> =
+        record["created"].as_str().unwrap().parse().unwrap();
+    let line = format!(
+        "- `{id}` of <@{}>: running, small, `lake`, since <t:{}:R>, <https://duckui-{id}.duck.example.com/>",
+        team.ana.id(),
+        created.timestamp(),
+    );
+    assert!(mine.content.contains(&line), "{}", mine.content);
+
+    let none = team
+        .ben
+        .types("#data", "/duck list")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(none.content.starts_with("You have no session."));
+    let all = team
+        .ben
+        .types("#data", "/duck list all:true")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(all.ephemeral && all.content.contains(&line));
+}
+
+#[tokio::test]
+async fn a_queued_session_is_listed_as_such() {
+    let team = Team::gathers().await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    let list = team
+        .ana
+        .types("#data", "/duck list")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(list.content.contains(&format!("`{id}` of")) && list.content.contains(": queued,"));
+    team.kubelet.readies(&id).await;
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    team.ana.reads("#data").await;
+}
+
+#[tokio::test]
+async fn help_names_every_command() {
+    let team = Team::gathers().await;
+    let help = team
+        .ana
+        .types("#data", "/duck help")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(help.ephemeral);
+    for name in ["setup", "start", "stop", "list", "help"] {
+        assert!(
+            help.content.contains(&format!("`/duck {name}")),
+            "{}",
+            help.content
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! Black-box tests: the bot as a process, against the loopback Discord and a
+//! real Kubernetes API server. A file per capability; `support` is the harness.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod access;
+mod crashes;
+mod faults;
+mod layers;
+mod list;
+mod permissions;
+mod process;
+mod secrets;
+mod setup;
+mod start;
+mod stop;
+mod support;

@@ -1,0 +1,151 @@
+//! The bot as a process: how it starts, what it says when it can't, how it ends.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::support::{Damage, Team, command};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Starts a bot that gives up; its exit code and what it said.
+async fn fails(team: &mut Team) -> (Option<i32>, String) {
+    team.launches_the_bot();
+    let status = team.bot().ends(SOON).await.expect("it gives up");
+    let log = team.log();
+    let said = log.split("duckbot: ").last().unwrap_or_default().to_owned();
+    (status.code(), said)
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_cleanly_within_five_seconds() {
+    let mut team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let status = team
+        .bot()
+        .terminate(Duration::from_secs(5))
+        .await
+        .expect("it ends in time");
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.whole(&team.ana, 0, &id),
+        "sessions live on"
+    );
+}
+
+#[tokio::test]
+async fn sigterm_while_it_starts_ends_it_too() {
+    let mut team = Team::without_bot(&[]).await;
+    team.api
+        .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
+    team.launches_the_bot();
+    // It is up once it asks the API server.
+    while team.api.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let status = team
+        .bot()
+        .terminate(Duration::from_secs(5))
+        .await
+        .expect("it ends in time");
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named_and_end_with_2() {
+    let variables = HashMap::from([("DUCKBOT_SESSIONS__PER_USR".to_owned(), "3".to_owned())]);
+    let output = command(&["serve"], &variables).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for mistake in [
+        "discord.token_file: ",
+        "discord.guild: ",
+        "sessions.per_usr: ",
+    ] {
+        assert!(said.contains(mistake), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn help_is_everywhere() {
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["door", "--help"],
+        &["commands", "--help"],
+    ] {
+        let output = command(arguments, &HashMap::new()).output().await.unwrap();
+        assert!(output.status.success());
+        assert!(
+            String::from_utf8(output.stdout)
+                .unwrap()
+                .contains("Usage: duckbot")
+        );
+    }
+    let nonsense = command(&["quack"], &HashMap::new()).output().await.unwrap();
+    assert_eq!(nonsense.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_token_that_discord_refuses_is_said() {
+    let mut team = Team::without_bot(&[]).await;
+    let token = team.file("token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.wrong-canary");
+    team.variables
+        .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), token);
+    let (code, said) = fails(&mut team).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.starts_with("Discord does not accept the bot's token"),
+        "{said}"
+    );
+    assert!(!team.log().contains("wrong-canary"));
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_said() {
+    let mut team = Team::without_bot(&[]).await;
+    let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: t\n\
+        contexts: [{name: t, context: {cluster: t, user: t}}]\n\
+        clusters: [{name: t, cluster: {server: \"http://127.0.0.1:9\"}}]\nusers: [{name: t, user: {}}]\n";
+    let kubeconfig = team.file("kubeconfig", nowhere);
+    team.variables.insert("KUBECONFIG".into(), kubeconfig);
+    let (code, said) = fails(&mut team).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("the Kubernetes API at http://127.0.0.1:9/ can't be used"),
+        "{said}"
+    );
+    assert!(said.contains("Connection refused"), "{said}");
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_at_the_start() {
+    let mut team = Team::without_bot(&[]).await;
+    let roles = team.cluster.roles();
+    let mut role = roles.get("duckbot-sessions").await.unwrap();
+    for rule in role.rules.iter_mut().flatten() {
+        rule.verbs.retain(|verb| verb != "watch" && verb != "patch");
+    }
+    roles
+        .replace("duckbot-sessions", &Default::default(), &role)
+        .await
+        .unwrap();
+    let (code, said) = fails(&mut team).await;
+    assert_eq!(code, Some(1));
+    let missing =
+        "watch configmaps, watch pods, watch services, patch secrets, watch ingressroutes";
+    assert!(said.contains(missing), "{said}");
+}
+
+#[tokio::test]
+async fn a_cluster_without_traefik_is_said() {
+    // One control plane serves all tests, so the definition can't be removed:
+    // the answer is the one that a real server gives without it.
+    let mut team = Team::without_bot(&[]).await;
+    team.api.damages(|call| {
+        let is_route = call.route == "ingressroutes";
+        is_route.then(|| Damage::Answer(404, "404 page not found".into()))
+    });
+    let (code, said) = fails(&mut team).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no Traefik IngressRoute"), "{said}");
+}

@@ -1,0 +1,98 @@
+//! Credentials are in the Secret and nowhere else.
+
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+
+use crate::support::{KEYS, Team};
+
+#[tokio::test]
+async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
+    let mut team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    let pid = team.bot().pid();
+
+    let all = Default::default();
+    let events: Api<Event> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
+    let everything = [
+        (
+            "the records",
+            format!("{:?}", team.cluster.records().list(&all).await.unwrap()),
+        ),
+        (
+            "the Pods",
+            format!("{:?}", team.cluster.pods().list(&all).await.unwrap()),
+        ),
+        (
+            "the Services",
+            format!("{:?}", team.cluster.services().list(&all).await.unwrap()),
+        ),
+        (
+            "the routes",
+            format!("{:?}", team.cluster.routes().list(&all).await.unwrap()),
+        ),
+        (
+            "the events",
+            format!("{:?}", events.list(&all).await.unwrap()),
+        ),
+        ("the log", team.log()),
+        ("Discord", team.discord.everything()),
+        ("the chat", team.discord.transcript()),
+        ("the process list", proc_file(pid, "cmdline")),
+        ("the environment", proc_file(pid, "environ")),
+    ];
+    for (place, text) in everything {
+        assert!(!text.is_empty(), "{place}: nothing to look at");
+        for (name, value) in KEYS {
+            assert!(!text.contains(value), "{place}: the {name} is there");
+        }
+        assert!(
+            !text.contains(&team.discord.token()),
+            "{place}: the bot's token is there"
+        );
+    }
+    // Managed fields name keys and hold no values.
+    let secret = team
+        .cluster
+        .secrets()
+        .get(&format!("duckbot-s3-{}", team.ana.id()))
+        .await
+        .unwrap();
+    let metadata = serde_json::to_string(&secret.metadata).unwrap();
+    assert!(metadata.contains("s3-secret-access-key"));
+    assert!(!metadata.to_lowercase().contains("canary"));
+    assert!(team.log().contains(&id), "the log was read");
+}
+
+#[tokio::test]
+async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
+    let team = Team::gathers().await;
+    team.api.damages(|call| {
+        let is_secret = call.method == "PATCH" && call.route == "secrets/{name}";
+        let quoting = format!(
+            "Secret is invalid: data: {:?}",
+            KEYS.map(|(_, value)| value)
+        );
+        is_secret.then(|| crate::support::Damage::Answer(422, quoting))
+    });
+    let reply = team.hands_in_keys(&team.ana).await;
+    assert!(
+        reply
+            .content
+            .starts_with("The cluster's rules turned it down."),
+        "{}",
+        reply.content
+    );
+    // That nothing of it is in the log is checked when the team goes.
+}
+
+#[cfg(target_os = "linux")]
+fn proc_file(pid: u32, name: &str) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/{name}")).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn proc_file(_: u32, _: &str) -> String {
+    "not to be seen on this system".to_owned()
+}

@@ -1,0 +1,247 @@
+//! Starting sessions.
+
+use futures_util::future::join_all;
+
+use crate::support::{Team, session_in};
+
+#[tokio::test]
+async fn ana_starts_a_session_and_the_channel_shows_its_url() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+
+    let (asked, id) = team.starts(&team.ana, "size:large catalog:pond").await;
+    team.kubelet.schedules(&id).await;
+    let progress = asked
+        .until(|reply| reply.content.contains("has a place"))
+        .await;
+    assert!(progress.ephemeral && progress.content.contains("(large, pond)"));
+
+    team.kubelet.readies(&id).await;
+    let url = format!("<https://duckui-{id}.duck.example.com/>");
+    let ready = asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    assert_eq!(ready.content, format!("Session `{id}` is ready: {url}"));
+
+    let announced = team.ana.reads("#data").await;
+    assert!(announced.content.contains(&url));
+    assert_eq!(announced.mentions, [team.ana.id()]);
+    team.cluster
+        .at_stage(&team.record(&team.ana, 0), "running")
+        .await;
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    let pod = team
+        .cluster
+        .pods()
+        .get(&format!("duckui-{id}"))
+        .await
+        .unwrap();
+    let limits = pod.spec.unwrap().containers[0]
+        .resources
+        .clone()
+        .unwrap()
+        .limits
+        .unwrap();
+    assert_eq!(limits["memory"].0, "16Gi");
+}
+
+#[tokio::test]
+async fn without_credentials_the_answer_has_the_button_for_them() {
+    let team = Team::gathers().await;
+    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let reply = asked.reply().await;
+    assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
+    let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
+    pressed.modal().await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
+    let team = Team::gathers().await;
+    for (options, answer) in [
+        (
+            "size:huge",
+            "There is no size `huge`. Choose one of: `small`, `large`.",
+        ),
+        (
+            "catalog:sea",
+            "There is no catalog `sea`. Choose one of: `lake`, `pond`.",
+        ),
+    ] {
+        let line = format!("/duck start {options}");
+        let asked = team.ana.types("#data", &line).await.unwrap();
+        assert_eq!(asked.reply().await.content, answer);
+    }
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn sizes_and_catalogs_are_suggested_while_typing() {
+    let team = Team::gathers().await;
+    let sizes = team
+        .ana
+        .completes("#data", "/duck start size:")
+        .await
+        .unwrap();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        sizes,
+        [
+            pair("small: 1 CPU, 4Gi memory", "small"),
+            pair("large: 4 CPU, 16Gi memory", "large"),
+        ]
+    );
+    let catalogs = team
+        .ana
+        .completes("#data", "/duck start catalog:LA")
+        .await
+        .unwrap();
+    assert_eq!(catalogs, [pair("lake", "lake")]);
+}
+
+#[tokio::test]
+async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
+    let team = Team::gathers().await;
+    let first = team.serves(&team.ana).await;
+
+    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let offer = asked.reply().await;
+    assert!(
+        offer.content.starts_with("You have a session already"),
+        "{}",
+        offer.content
+    );
+    assert!(
+        offer
+            .content
+            .contains(&format!("https://duckui-{first}.duck.example.com/"))
+    );
+
+    let another = team.ana.presses(&offer, "Start another one").await.unwrap();
+    let second = session_in(&another.reply().await.content);
+    team.kubelet.readies(&second).await;
+    another
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    team.ana.reads("#data").await;
+
+    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let full = asked.reply().await;
+    assert!(
+        full.content.contains("as many as you may have"),
+        "{}",
+        full.content
+    );
+    assert!(full.button("Start another one").is_none());
+    // The old button is still there to press.
+    let pressed = team.ana.presses(&offer, "Start another one").await;
+    assert!(
+        pressed.is_err(),
+        "the offer was replaced by the second session's news"
+    );
+}
+
+#[tokio::test]
+async fn fifty_starts_at_once_make_exactly_the_quota() {
+    let team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let asked = join_all((0..50).map(|_| team.ana.types("#data", "/duck start"))).await;
+    let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
+
+    let (refused, started): (Vec<_>, Vec<_>) = replies
+        .iter()
+        .partition(|reply| reply.content.starts_with("You already have 3 of 3"));
+    assert_eq!((started.len(), refused.len()), (3, 47));
+    let records = team.cluster.documents().await;
+    assert_eq!(records.len(), 3);
+
+    // All three come up, each announced once.
+    let quick = team.kubelet.is_quick();
+    for _ in 0..3 {
+        team.ana.reads("#data").await;
+    }
+    for asked in asked.iter().flatten() {
+        asked.until(|reply| !reply.content.contains('…')).await;
+    }
+    quick.abort();
+    assert_eq!(team.discord.history("#data").len(), 3);
+}
+
+#[tokio::test]
+async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
+    let team = Team::gathers().await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    team.kubelet.fails(&id, "The node was low on memory.").await;
+
+    let answer = asked
+        .until(|reply| reply.content.contains("has failed"))
+        .await;
+    assert!(
+        answer.content.contains("The node was low on memory."),
+        "{}",
+        answer.content
+    );
+    let told = team.ana.reads("#data").await;
+    assert!(told.content.contains("has failed"));
+    assert_eq!(told.mentions, [team.ana.id()]);
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_ready_in_time_is_taken_down() {
+    let team = Team::with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let (asked, _) = team.starts(&team.ana, "").await;
+    asked
+        .until(|reply| reply.content.contains("was not ready after 1s"))
+        .await;
+    team.ana.reads("#data").await;
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_ingress_instead_of_traefik_is_a_setting() {
+    let team = Team::with(&[("DUCKBOT_ROUTING__KIND", "ingress")]).await;
+    let id = team.serves(&team.ana).await;
+    let objects = team.cluster.objects().await;
+    assert!(
+        objects.contains(&format!("ingresses/duckui-{id}")),
+        "{objects:?}"
+    );
+    assert!(
+        !objects
+            .iter()
+            .any(|name| name.starts_with("ingressroutes/"))
+    );
+}
+
+#[tokio::test]
+async fn what_somebody_deletes_under_a_running_session_is_made_again() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let name = format!("duckui-{id}");
+    let old = team.cluster.services().get(&name).await.unwrap();
+    team.cluster
+        .services()
+        .delete(&name, &Default::default())
+        .await
+        .unwrap();
+    let is_new = move |it: Option<&k8s_openapi::api::core::v1::Service>| {
+        it.is_some_and(|it| it.metadata.uid != old.metadata.uid)
+    };
+    let made = kube::runtime::wait::await_condition(team.cluster.services(), &name, is_new);
+    tokio::time::timeout(std::time::Duration::from_secs(20), made)
+        .await
+        .unwrap()
+        .unwrap();
+}

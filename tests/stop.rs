@@ -1,0 +1,220 @@
+//! Stopping sessions.
+
+use crate::support::Team;
+
+#[tokio::test]
+async fn ana_stops_her_only_session_after_reading_what_is_lost() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+
+    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
+    let question = asked.reply().await;
+    assert!(
+        question.ephemeral
+            && question
+                .content
+                .contains("What is only in the session is lost")
+    );
+    assert_eq!(
+        team.cluster.objects().await.len(),
+        4,
+        "nothing happens before the answer"
+    );
+
+    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    let done = pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    assert_eq!(
+        done.content,
+        format!("Session `{id}` is stopped. Nothing of it is left.")
+    );
+    assert!(done.button("Stop it").is_none());
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+
+    // The message with the URL no longer offers it, and nobody was pinged again.
+    let [announced] = &team.discord.history("#data")[..] else {
+        panic!("one message")
+    };
+    assert!(
+        announced
+            .content
+            .contains("has ended: its owner stopped it")
+    );
+    assert!(!announced.content.contains("https://"));
+}
+
+#[tokio::test]
+async fn keeping_it_changes_nothing() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
+    let question = asked.reply().await;
+    let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
+    assert_eq!(
+        pressed.reply().await.content,
+        format!("Session `{id}` goes on.")
+    );
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+}
+
+#[tokio::test]
+async fn a_session_that_is_still_starting_can_be_stopped() {
+    let team = Team::gathers().await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let (starting, id) = team.starts(&team.ana, "").await;
+    team.kubelet.sees(&id).await;
+
+    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
+    let question = asked.reply().await;
+    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    starting
+        .until(|reply| reply.content.contains("has ended"))
+        .await;
+    team.ana.reads("#data").await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
+    let mut team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
+    let question = asked.reply().await;
+    let custom_id = question
+        .button("Stop it")
+        .unwrap()
+        .custom_id
+        .clone()
+        .unwrap();
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+
+    let first = team
+        .ana
+        .presses_custom(question.id, &custom_id)
+        .await
+        .unwrap();
+    let second = team
+        .ana
+        .presses_custom(question.id, &custom_id)
+        .await
+        .unwrap();
+    first.acknowledged().await;
+    second.acknowledged().await;
+    let is_over = |text: &str| text.contains("is stopped") || text.contains("has ended, or never");
+    team.discord
+        .edited(question.id, |reply| is_over(&reply.content))
+        .await;
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+
+    let late = team
+        .ana
+        .presses_custom(question.id, &custom_id)
+        .await
+        .unwrap();
+    late.acknowledged().await;
+    let answer = format!("There is no session `{id}`: it has ended, or never was.");
+    team.discord
+        .edited(question.id, |reply| reply.content.starts_with(&answer))
+        .await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_told() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let line = format!("/duck stop session:{id}");
+
+    let asked = team.ben.types("#data", &line).await.unwrap();
+    assert!(
+        asked
+            .reply()
+            .await
+            .content
+            .contains("belongs to somebody else")
+    );
+    let choices = team
+        .ben
+        .completes("#data", "/duck stop session:")
+        .await
+        .unwrap();
+    assert_eq!(choices, []);
+
+    let choices = team
+        .ada
+        .completes("#data", "/duck stop session:")
+        .await
+        .unwrap();
+    assert_eq!(
+        choices,
+        [(format!("{id} (ana, small, running)"), id.clone())]
+    );
+    let asked = team.ada.types("#data", &line).await.unwrap();
+    let question = asked.reply().await;
+
+    // Ben finds the id of Ada's button: it is his name that counts.
+    let forged = format!("duckbot:stop:{id}");
+    let pressed = team.ben.presses_custom(question.id, &forged).await.unwrap();
+    pressed.acknowledged().await;
+    team.discord
+        .edited(question.id, |reply| reply.content.contains("somebody else"))
+        .await;
+    assert_eq!(team.cluster.objects().await.len(), 4);
+
+    let pressed = team.ada.presses_custom(question.id, &forged).await.unwrap();
+    pressed.acknowledged().await;
+    team.discord
+        .edited(question.id, |reply| reply.content.contains("is stopped"))
+        .await;
+    let told = team.ana.reads("#data").await;
+    assert_eq!(told.mentions, [team.ana.id()]);
+    assert!(
+        told.content
+            .contains(&format!("<@{}> stopped it", team.ada.id()))
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_id_or_none_to_stop_is_said() {
+    let team = Team::gathers().await;
+    for (line, answer) in [
+        ("/duck stop", "You have no session to stop."),
+        ("/duck stop session:abcdef", "There is no session `abcdef`"),
+        ("/duck stop session:quack", "`quack` is no session"),
+    ] {
+        let reply = team.ana.types("#data", line).await.unwrap().reply().await;
+        assert!(reply.content.starts_with(answer), "{}", reply.content);
+    }
+}
+
+#[tokio::test]
+async fn with_two_sessions_one_must_say_which() {
+    let team = Team::gathers().await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let (one, first) = team.starts(&team.ana, "").await;
+    let (two, second) = team.starts(&team.ana, "").await;
+    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
+    let reply = asked.reply().await;
+    assert!(reply.content.contains(&first) && reply.content.contains(&second));
+    let choices = team
+        .ana
+        .completes("#data", &format!("/duck stop session:{first}"))
+        .await;
+    assert_eq!(choices.unwrap().len(), 1);
+    for (asked, id) in [(one, first), (two, second)] {
+        team.kubelet.readies(&id).await;
+        asked
+            .until(|reply| reply.content.contains("is ready"))
+            .await;
+        team.ana.reads("#data").await;
+    }
+}

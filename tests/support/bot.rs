@@ -1,0 +1,104 @@
+//! The bot as a process of its own, as in production.
+
+use std::{
+    collections::HashMap,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    task::JoinHandle,
+};
+
+/// A running bot; it is killed when dropped.
+pub struct Bot {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reading: JoinHandle<()>,
+}
+
+impl Bot {
+    /// Starts `duckbot serve` with nothing but these variables.
+    pub fn start(variables: &HashMap<String, String>) -> Self {
+        let mut child = command(&["serve"], variables).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let written = log.clone();
+        let reading = tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut log = written.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Self {
+            child,
+            log,
+            reading,
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Ends it as a crash does (SIGKILL).
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Ends it as an operator does (SIGTERM); its status, if it ends in time.
+    pub async fn terminate(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .unwrap();
+        assert!(sent.success());
+        self.ends(limit).await
+    }
+
+    /// Waits for it to end by itself.
+    pub async fn ends(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let status = tokio::time::timeout(limit, self.child.wait())
+            .await
+            .ok()?
+            .unwrap();
+        // Its last words may still be in the pipe.
+        let _ = (&mut self.reading).await;
+        Some(status)
+    }
+}
+
+/// The program with these arguments, and nothing but these variables.
+pub fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
+    // On Linux the bot also ends when the thread of its test does, however that happens.
+    let program = env!("CARGO_BIN_EXE_duckbot");
+    let mut command = match cfg!(target_os = "linux") {
+        true => Command::new("setpriv"),
+        false => Command::new(program),
+    };
+    if cfg!(target_os = "linux") {
+        command.args(["--pdeathsig", "KILL", program]);
+    }
+    command
+        .args(arguments)
+        .env_clear()
+        .env("RUST_BACKTRACE", "1")
+        .envs(variables)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}

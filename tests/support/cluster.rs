@@ -1,0 +1,284 @@
+//! The control plane that all tests share, and a pair of namespaces for each.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{ChildStdin, Command, Stdio},
+    sync::OnceLock,
+};
+
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    rbac::v1::Role,
+};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::wait::{Condition, await_condition},
+};
+use serde_json::json;
+
+/// etcd, kube-apiserver and kube-controller-manager, started once.
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    /// They end when this closes, and it closes when this process ends, however that happens.
+    _lifeline: ChildStdin,
+}
+
+impl Cluster {
+    /// The cluster of this test run; the first caller starts it.
+    pub fn shared() -> &'static Self {
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        CLUSTER.get_or_init(Self::start)
+    }
+
+    fn start() -> Self {
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/control-plane");
+        let programs = Command::new(scripts.join("get"))
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(
+            programs.status.success(),
+            "there is no control plane to test with"
+        );
+        let programs = String::from_utf8(programs.stdout).unwrap();
+        let mut running = Command::new(scripts.join("run"))
+            .arg(programs.trim())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lifeline = running.stdin.take().unwrap();
+        let mut line = String::new();
+        BufReader::new(running.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let kubeconfig = line
+            .trim()
+            .strip_prefix("ready ")
+            .expect("the control plane starts");
+        Self {
+            kubeconfig: kubeconfig.into(),
+            _lifeline: lifeline,
+        }
+    }
+
+    /// How an admin connects.
+    pub async fn config(&self) -> Config {
+        // rustls wants a provider in tests, too; whoever comes first installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .unwrap()
+    }
+
+    /// The certificate of whoever signed the API server's.
+    pub fn authority(&self) -> PathBuf {
+        self.kubeconfig.with_file_name("ca.crt")
+    }
+}
+
+/// The two namespaces of one installation, made from `deploy/`.
+pub struct Namespaces {
+    /// An admin of the cluster.
+    pub admin: Client,
+    /// Where the bot lives.
+    pub bot: String,
+    /// Where sessions live.
+    pub sessions: String,
+}
+
+impl Namespaces {
+    /// Installs `deploy/` under names of its own.
+    pub async fn install() -> Self {
+        let admin = Client::try_from(Cluster::shared().config().await).unwrap();
+        let suffix = &uuid::Uuid::new_v4().simple().to_string()[..8];
+        let this = Self {
+            admin,
+            bot: format!("duckbot-{suffix}"),
+            sessions: format!("duckbot-sessions-{suffix}"),
+        };
+        for file in ["namespaces.yaml", "rbac.yaml"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("deploy")
+                .join(file);
+            let text = std::fs::read_to_string(path).unwrap();
+            for document in text.split("\n---\n") {
+                this.create(document).await;
+            }
+        }
+        this
+    }
+
+    /// Creates what a manifest says, in our namespaces; as strict as `kubectl`.
+    async fn create(&self, manifest: &str) {
+        let (bot, sessions) = (&self.bot, &self.sessions);
+        let mut text = format!("{manifest}\n")
+            .replace(
+                "namespace: duckbot-sessions\n",
+                &format!("namespace: {sessions}\n"),
+            )
+            .replace("namespace: duckbot\n", &format!("namespace: {bot}\n"));
+        let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{sessions}");
+        let path = match manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("kind: "))
+            .unwrap()
+        {
+            "Namespace" => {
+                text = text
+                    .replace("name: duckbot-sessions\n", &format!("name: {sessions}\n"))
+                    .replace("name: duckbot\n", &format!("name: {bot}\n"));
+                "/api/v1/namespaces".to_owned()
+            }
+            "ServiceAccount" => format!("/api/v1/namespaces/{bot}/serviceaccounts"),
+            "Role" => format!("{rbac}/roles"),
+            "RoleBinding" => format!("{rbac}/rolebindings"),
+            other => panic!("the harness does not know {other}"),
+        };
+        let request = http_request(&format!("{path}?fieldValidation=Strict"), text);
+        self.admin
+            .request::<serde_json::Value>(request)
+            .await
+            .unwrap();
+    }
+
+    /// A token of the bot's service account, as a Pod would get.
+    pub async fn token(&self) -> String {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.clone(), &self.bot);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let params = PostParams::default();
+        let answer = accounts
+            .create_token_request("duckbot", &params, &request)
+            .await
+            .unwrap();
+        answer.status.unwrap().token
+    }
+
+    /// A client that may what the bot may.
+    pub async fn as_the_bot(&self) -> Client {
+        let mut config = Cluster::shared().config().await;
+        config.auth_info.token = Some(self.token().await.into());
+        Client::try_from(config).unwrap()
+    }
+
+    pub fn records(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.admin.clone(), &self.sessions)
+    }
+
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.admin.clone(), &self.sessions)
+    }
+
+    pub fn services(&self) -> Api<Service> {
+        Api::namespaced(self.admin.clone(), &self.sessions)
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.admin.clone(), &self.sessions)
+    }
+
+    pub fn roles(&self) -> Api<Role> {
+        Api::namespaced(self.admin.clone(), &self.sessions)
+    }
+
+    pub fn routes(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("traefik.io", "v1alpha1", "IngressRoute");
+        let resource = ApiResource::from_gvk(&kind);
+        Api::namespaced_with(self.admin.clone(), &self.sessions, &resource)
+    }
+
+    pub fn ingresses(&self) -> Api<k8s_openapi::api::networking::v1::Ingress> {
+        Api::namespaced(self.admin.clone(), &self.sessions)
+    }
+
+    /// All that sessions are made of, as `pods/duckui-977a26`, sorted.
+    pub async fn objects(&self) -> Vec<String> {
+        let ours = ListParams::default().labels("app.kubernetes.io/name=duckui");
+        let mut found = Vec::new();
+        let mut add = |kind: &str, name: String| found.push(format!("{kind}/{name}"));
+        for it in self.records().list(&ours).await.unwrap() {
+            add("configmaps", it.name_any());
+        }
+        for it in self.pods().list(&ours).await.unwrap() {
+            add("pods", it.name_any());
+        }
+        for it in self.services().list(&ours).await.unwrap() {
+            add("services", it.name_any());
+        }
+        for it in self.routes().list(&ours).await.unwrap() {
+            add("ingressroutes", it.name_any());
+        }
+        for it in self.ingresses().list(&ours).await.unwrap() {
+            add("ingresses", it.name_any());
+        }
+        found.sort();
+        found
+    }
+
+    /// The records, as the documents that they hold.
+    pub async fn documents(&self) -> Vec<serde_json::Value> {
+        let ours = ListParams::default().labels("app.kubernetes.io/name=duckui");
+        let stored = self.records().list(&ours).await.unwrap();
+        let document = |map: &ConfigMap| map.data.as_ref().unwrap()["record.json"].clone();
+        let parsed = stored
+            .items
+            .iter()
+            .map(|map| serde_json::from_str(&document(map)).unwrap());
+        parsed.collect()
+    }
+
+    /// Waits until the record of that name is gone.
+    pub async fn gone(&self, record: &str) {
+        let is_gone = |map: Option<&ConfigMap>| map.is_none();
+        self.until(record, is_gone, "to go").await;
+    }
+
+    /// Waits until the record of that name is at that stage.
+    pub async fn at_stage(&self, record: &str, stage: &str) {
+        let wanted = format!("\"stage\":\"{stage}\"");
+        let is_there = |map: Option<&ConfigMap>| {
+            let data = map.and_then(|map| map.data.as_ref());
+            data.is_some_and(|data| data["record.json"].contains(&wanted))
+        };
+        self.until(record, is_there, &format!("to be {stage}"))
+            .await;
+    }
+
+    async fn until(&self, record: &str, condition: impl Condition<ConfigMap>, what: &str) {
+        let done = await_condition(self.records(), record, condition);
+        let limit = std::time::Duration::from_secs(60);
+        let done = tokio::time::timeout(limit, done).await;
+        done.unwrap_or_else(|_| panic!("waited in vain for {record} {what}"))
+            .unwrap();
+    }
+
+    /// A Secret as the setup flow would leave it, for tests of something else.
+    pub async fn keys_of(&self, person: u64) {
+        let secret = serde_json::from_value(json!({
+            "metadata": { "name": format!("duckbot-s3-{person}") },
+            "stringData": { "s3-access-key-id": "AKIAHARNESS", "s3-secret-access-key": "harness" },
+        }));
+        self.secrets()
+            .create(&PostParams::default(), &secret.unwrap())
+            .await
+            .unwrap();
+    }
+}
+
+fn http_request(path: &str, yaml: String) -> axum::http::Request<Vec<u8>> {
+    axum::http::Request::post(path)
+        .header("content-type", "application/yaml")
+        .body(yaml.into_bytes())
+        .unwrap()
+}

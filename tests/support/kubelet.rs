@@ -1,0 +1,88 @@
+//! The part of a node: writes into Pods what a kubelet would report. (A real
+//! node comes with a later issue; here nothing runs in a Pod.)
+
+use futures_util::TryStreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{WatchStreamExt, wait::await_condition, watcher},
+};
+use serde_json::{Value, json};
+
+/// A node's say over the Pods of one namespace.
+#[derive(Clone)]
+pub struct Kubelet {
+    pods: Api<Pod>,
+}
+
+impl Kubelet {
+    pub fn new(pods: Api<Pod>) -> Self {
+        Self { pods }
+    }
+
+    /// Waits until the Pod of a session is there.
+    pub async fn sees(&self, session: &str) {
+        let name = format!("duckui-{session}");
+        let is_there = |pod: Option<&Pod>| pod.is_some();
+        let seen = await_condition(self.pods.clone(), &name, is_there);
+        let seen = tokio::time::timeout(std::time::Duration::from_secs(30), seen).await;
+        seen.expect("the Pod appears").unwrap();
+    }
+
+    /// Takes the Pod.
+    pub async fn schedules(&self, session: &str) {
+        let scheduled = json!([{ "type": "PodScheduled", "status": "True" }]);
+        self.reports(
+            session,
+            json!({ "phase": "Pending", "conditions": scheduled }),
+        )
+        .await;
+    }
+
+    /// DuckDB answers.
+    pub async fn readies(&self, session: &str) {
+        self.reports(session, ready()).await;
+    }
+
+    /// The Pod ended, with that message.
+    pub async fn fails(&self, session: &str, message: &str) {
+        self.reports(session, json!({ "phase": "Failed", "message": message }))
+            .await;
+    }
+
+    async fn reports(&self, session: &str, status: Value) {
+        self.sees(session).await;
+        let name = format!("duckui-{session}");
+        let patch = Patch::Merge(json!({ "status": status }));
+        self.pods
+            .patch_status(&name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
+    /// From now on makes every Pod ready as soon as it appears, until dropped.
+    pub fn is_quick(&self) -> tokio::task::JoinHandle<()> {
+        let pods = self.pods.clone();
+        tokio::spawn(async move {
+            let mut seen =
+                Box::pin(watcher(pods.clone(), watcher::Config::default()).touched_objects());
+            while let Ok(Some(pod)) = seen.try_next().await {
+                let is_new = pod.status.as_ref().is_none_or(|it| it.conditions.is_none());
+                if is_new && pod.metadata.deletion_timestamp.is_none() {
+                    let patch = Patch::Merge(json!({ "status": ready() }));
+                    // It may be gone by now.
+                    let _ = pods
+                        .patch_status(&pod.name_any(), &PatchParams::default(), &patch)
+                        .await;
+                }
+            }
+        })
+    }
+}
+
+fn ready() -> Value {
+    let conditions =
+        ["PodScheduled", "Ready"].map(|kind| json!({ "type": kind, "status": "True" }));
+    json!({ "phase": "Running", "conditions": conditions })
+}

@@ -1,0 +1,210 @@
+//! A proxy between the bot and the API server: records calls, and does damage
+//! on demand. What it lets through goes to the real server and back unchanged.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use duckbot::sandbox::discord::{Call, Gate, Verdict};
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::Cluster;
+
+/// What happens to a call instead of passing.
+#[derive(Debug, Clone)]
+pub enum Damage {
+    /// No answer for that long, and the call never arrives.
+    Hang(Duration),
+    /// This status with this message, as the API server words it.
+    Answer(u16, String),
+    /// The server acts, but answers with 503.
+    LostAnswer,
+}
+
+type Choice = Box<dyn Fn(&Call) -> Option<Damage> + Send + Sync>;
+
+struct Inside {
+    server: String,
+    client: reqwest::Client,
+    calls: Mutex<Vec<Call>>,
+    damage: Mutex<Option<Choice>>,
+    gate: Mutex<Option<Arc<dyn Gate>>>,
+}
+
+/// The proxy; it ends when dropped.
+pub struct Proxy {
+    pub url: String,
+    inside: Arc<Inside>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub async fn start() -> Self {
+        let config = Cluster::shared().config().await;
+        let authority = std::fs::read(Cluster::shared().authority()).unwrap();
+        let client = reqwest::Client::builder()
+            .add_root_certificate(reqwest::Certificate::from_pem(&authority).unwrap())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let inside = Arc::new(Inside {
+            server: config.cluster_url.to_string(),
+            client,
+            calls: Mutex::default(),
+            damage: Mutex::default(),
+            gate: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(pass).with_state(inside.clone());
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, inside, task }
+    }
+
+    /// From now on `choice` decides what is damaged.
+    pub fn damages(&self, choice: impl Fn(&Call) -> Option<Damage> + Send + Sync + 'static) {
+        *self.inside.damage.lock().unwrap() = Some(Box::new(choice));
+    }
+
+    /// Everything passes again.
+    pub fn heals(&self) {
+        *self.inside.damage.lock().unwrap() = None;
+    }
+
+    /// Asks `gate` before and after each call; `None` asks nobody.
+    pub fn set_gate(&self, gate: Option<Arc<dyn Gate>>) {
+        *self.inside.gate.lock().unwrap() = gate;
+    }
+
+    /// Every call so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.inside.calls.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// `POST pods`, `GET secrets/{name}`, `WATCH pods`: a call in few words.
+fn described(request: &Request) -> Call {
+    let path = request.uri().path().to_owned();
+    let is_watch = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.contains("watch=true"));
+    let method = if is_watch {
+        "WATCH"
+    } else {
+        request.method().as_str()
+    };
+    let mut words = path
+        .split('/')
+        .skip_while(|word| *word != "namespaces")
+        .skip(2);
+    let resource = words
+        .next()
+        .unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default());
+    let route = match words.next() {
+        Some(_) => format!("{resource}/{{name}}"),
+        None => resource.to_owned(),
+    };
+    Call {
+        method: method.to_owned(),
+        route,
+        path,
+    }
+}
+
+async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
+    let call = described(&request);
+    inside.calls.lock().unwrap().push(call.clone());
+    let gate = inside.gate.lock().unwrap().clone();
+    if let Some(gate) = &gate
+        && gate.before(&call).await == Verdict::Drop
+    {
+        return cut().await;
+    }
+    let damage = inside
+        .damage
+        .lock()
+        .unwrap()
+        .as_ref()
+        .and_then(|choice| choice(&call));
+    let answer = match damage {
+        Some(Damage::Hang(time)) => {
+            tokio::time::sleep(time).await;
+            StatusCode::GATEWAY_TIMEOUT.into_response()
+        }
+        Some(Damage::Answer(code, message)) => status(code, &message),
+        Some(Damage::LostAnswer) => {
+            forward(&inside, request).await;
+            status(503, "the answer was lost")
+        }
+        None => forward(&inside, request).await,
+    };
+    match gate {
+        Some(gate) if gate.after(&call).await == Verdict::Drop => cut().await,
+        _ => answer,
+    }
+}
+
+/// The bot is dead: there is nobody to answer.
+async fn cut() -> Response {
+    std::future::pending().await
+}
+
+fn status(code: u16, message: &str) -> Response {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "code": code,
+    });
+    let code = StatusCode::from_u16(code).unwrap();
+    (
+        code,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+async fn forward(inside: &Inside, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let rest = head.uri.path_and_query().unwrap().as_str();
+    let url = format!("{}{rest}", inside.server.trim_end_matches('/'));
+    let sent = inside
+        .client
+        .request(head.method, url)
+        .headers(without_host(head.headers))
+        .body(body);
+    match sent.send().await {
+        Ok(answer) => {
+            let mut response = Response::builder().status(answer.status());
+            *response.headers_mut().unwrap() = without_host(answer.headers().clone());
+            response
+                .body(Body::from_stream(answer.bytes_stream()))
+                .unwrap()
+        }
+        Err(error) => status(502, &error.to_string()),
+    }
+}
+
+/// Headers that belong to one connection.
+fn without_host(mut headers: HeaderMap) -> HeaderMap {
+    for name in [header::HOST, header::TRANSFER_ENCODING, header::CONNECTION] {
+        headers.remove(name);
+    }
+    headers
+}

@@ -1,0 +1,322 @@
+//! A team, its bot and its cluster: what most tests begin with.
+
+use std::{collections::HashMap, sync::Arc};
+
+use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, Person};
+use tempfile::TempDir;
+
+use super::{Bot, Kubelet, Namespaces, Proxy, contract::Contract};
+
+/// What people in tests hand in. Each value is looked for where it must not be.
+pub const KEYS: [(&str, &str); 4] = [
+    ("Access key ID", "AKIACANARYKEYID4D7Q"),
+    ("Secret access key", "canary/SecretAccessKey+93"),
+    ("Session token", "canarySessionToken=="),
+    ("Catalog token", "canary.catalog.token"),
+];
+
+/// A guild with `#data` (where the bot may be used) and `#random` (where not);
+/// the analysts Ana and Ben, Ada the admin, Gil without a role, Max from elsewhere.
+pub struct Team {
+    pub discord: Discord,
+    pub cluster: Namespaces,
+    pub api: Proxy,
+    pub kubelet: Kubelet,
+    pub ana: Person,
+    pub ben: Person,
+    pub ada: Person,
+    pub gil: Person,
+    bot: Option<Bot>,
+    /// Logs of bots that have ended.
+    logs: String,
+    pub variables: HashMap<String, String>,
+    token: String,
+    folder: TempDir,
+    contract: Option<Arc<Contract>>,
+}
+
+impl Team {
+    /// With the bot up and connected.
+    pub async fn gathers() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with other settings.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let mut team = Self::without_bot(settings).await;
+        team.starts_the_bot().await;
+        team
+    }
+
+    /// The same before the bot is started.
+    pub async fn without_bot(settings: &[(&str, &str)]) -> Self {
+        let blueprint = Blueprint::default()
+            .channel("data")
+            .channel("random")
+            .role("analyst")
+            .role("admin")
+            .person("ana", &["analyst"])
+            .person("ben", &["analyst"])
+            .person("ada", &["admin"])
+            .person("gil", &[])
+            .stranger("max");
+        let discord = Discord::start(blueprint).await.unwrap();
+        let contract = Contract::from_env();
+        if let Some(contract) = &contract {
+            discord.set_observer(contract.observer());
+        }
+        let cluster = Namespaces::install().await;
+        let api = Proxy::start().await;
+        let folder = TempDir::new().unwrap();
+        let token = cluster.token().await;
+        let mut team = Self {
+            kubelet: Kubelet::new(cluster.pods()),
+            ana: discord.person("ana"),
+            ben: discord.person("ben"),
+            ada: discord.person("ada"),
+            gil: discord.person("gil"),
+            discord,
+            cluster,
+            api,
+            bot: None,
+            logs: String::new(),
+            variables: HashMap::new(),
+            token,
+            folder,
+            contract,
+        };
+        team.variables = team.default_settings();
+        team.variables
+            .extend(settings.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+        team
+    }
+
+    fn default_settings(&self) -> HashMap<String, String> {
+        let discord = &self.discord;
+        let pairs = [
+            ("KUBECONFIG", self.kubeconfig()),
+            (
+                "DUCKBOT_DISCORD__TOKEN_FILE",
+                self.file("token", &discord.token()),
+            ),
+            ("DUCKBOT_DISCORD__API_PROXY", discord.url()),
+            ("DUCKBOT_DISCORD__GUILD", discord.guild_id().to_string()),
+            (
+                "DUCKBOT_DISCORD__ALLOWED_CHANNELS",
+                discord.channel("data").to_string(),
+            ),
+            (
+                "DUCKBOT_DISCORD__ALLOWED_ROLES",
+                discord.role("analyst").to_string(),
+            ),
+            (
+                "DUCKBOT_DISCORD__ADMIN_ROLES",
+                discord.role("admin").to_string(),
+            ),
+            (
+                "DUCKBOT_KUBERNETES__NAMESPACE",
+                self.cluster.sessions.clone(),
+            ),
+            ("DUCKBOT_ROUTING__DOMAIN", "duck.example.com".into()),
+            ("DUCKBOT_SESSIONS__IMAGE", "duckui:1".into()),
+            ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1".into()),
+            ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake".into()),
+            (
+                "DUCKBOT_CATALOGS__LAKE__ENDPOINT",
+                "http://catalog:8181".into(),
+            ),
+            (
+                "DUCKBOT_CATALOGS__POND__ENDPOINT",
+                "http://pond:8181".into(),
+            ),
+            // Whoever looks for a secret in the log should find it.
+            ("DUCKBOT_LOG__FILTER", "trace".into()),
+        ];
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// Leads through the proxy, as the service account of `deploy/`.
+    fn kubeconfig(&self) -> String {
+        let (server, token) = (&self.api.url, &self.token);
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+             contexts: [{{name: test, context: {{cluster: test, user: bot}}}}]\n\
+             clusters: [{{name: test, cluster: {{server: \"{server}\"}}}}]\n\
+             users: [{{name: bot, user: {{token: {token}}}}}]\n"
+        );
+        self.file("kubeconfig", &text)
+    }
+
+    /// A file for the bot; its path.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Starts the bot and waits until it is connected.
+    pub async fn starts_the_bot(&mut self) {
+        self.launches_the_bot();
+        let bot = self.bot.as_mut().expect("it was launched");
+        let gave_up = tokio::select! {
+            () = self.discord.connected() => None,
+            status = bot.ends(std::time::Duration::from_secs(60)) => status,
+        };
+        assert!(gave_up.is_none(), "the bot gives up:\n{}", self.log());
+    }
+
+    /// Starts the bot.
+    pub fn launches_the_bot(&mut self) {
+        assert!(self.bot.is_none(), "one bot is enough");
+        self.bot = Some(Bot::start(&self.variables));
+    }
+
+    /// The bot's process.
+    pub fn bot(&mut self) -> &mut Bot {
+        self.bot.as_mut().expect("the bot runs")
+    }
+
+    /// Ends the bot as a crash does.
+    pub async fn kills_the_bot(&mut self) {
+        let mut bot = self.bot.take().expect("the bot runs");
+        bot.kill().await;
+        self.logs.push_str(&bot.log());
+        self.discord.disconnected().await;
+    }
+
+    /// What all bots of this team have logged.
+    pub fn log(&self) -> String {
+        let current = self.bot.as_ref().map(Bot::log).unwrap_or_default();
+        format!("{}{current}", self.logs)
+    }
+
+    /// Somebody types `/duck start …` and sees that it begins; the session's id.
+    pub async fn starts(&self, person: &Person, options: &str) -> (Interaction, String) {
+        let line = format!("/duck start {options}");
+        let asked = person.types("#data", line.trim()).await.unwrap();
+        let reply = asked.reply().await;
+        let id = session_in(&reply.content);
+        (asked, id)
+    }
+
+    /// Gives somebody keys and a session that is ready; its id.
+    pub async fn serves(&self, person: &Person) -> String {
+        let have = self
+            .cluster
+            .secrets()
+            .get_opt(&format!("duckbot-s3-{}", person.id()))
+            .await;
+        if have.unwrap().is_none() {
+            self.cluster
+                .keys_of(person.id().to_string().parse().unwrap())
+                .await;
+        }
+        let (asked, id) = self.starts(person, "").await;
+        self.kubelet.readies(&id).await;
+        asked
+            .until(|reply| reply.content.contains("is ready"))
+            .await;
+        let announced = person.reads("#data").await;
+        assert!(announced.content.contains(&id), "{}", announced.content);
+        id
+    }
+
+    /// Ana stops what she has, if anything, and what was said meanwhile counts as read.
+    pub async fn finishes_what_is_there(&self) {
+        let asked = self.ana.types("#data", "/duck stop").await.unwrap();
+        let question = asked.reply().await;
+        if question.button("Stop it").is_some() {
+            let pressed = self.ana.presses(&question, "Stop it").await.unwrap();
+            pressed
+                .until(|reply| reply.content.contains("is stopped"))
+                .await;
+        }
+        assert_eq!(self.cluster.objects().await, [""; 0]);
+        for message in self.discord.unread() {
+            self.discord.edited(message.id, |_| true).await;
+        }
+    }
+
+    /// The name of somebody's record in a place.
+    pub fn record(&self, person: &Person, slot: u8) -> String {
+        format!("duckui-{}-{slot}", person.id())
+    }
+
+    /// The objects of one ready session, sorted.
+    pub fn whole(&self, person: &Person, slot: u8, id: &str) -> Vec<String> {
+        vec![
+            format!("configmaps/{}", self.record(person, slot)),
+            format!("ingressroutes/duckui-{id}"),
+            format!("pods/duckui-{id}"),
+            format!("services/duckui-{id}"),
+        ]
+    }
+
+    /// Hands in [`KEYS`] as a person does; the last reply.
+    pub async fn hands_in_keys(&self, person: &Person) -> MessageView {
+        let asked = person.types("#data", "/duck setup").await.unwrap();
+        asked.reply().await;
+        let invitation = person.reads_dm().await;
+        let pressed = person
+            .presses(&invitation, "Enter credentials")
+            .await
+            .unwrap();
+        let form = pressed.modal().await;
+        person.submits(&form, &KEYS).await.unwrap().reply().await
+    }
+}
+
+impl Drop for Team {
+    /// What must hold in every test.
+    fn drop(&mut self) {
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- the chat\n{}", self.discord.transcript());
+            let ours = |line: &&str| line.contains("duckbot") || !line.starts_with("20");
+            let lines: Vec<_> = log.lines().filter(ours).collect();
+            let tail = lines.len().saturating_sub(60);
+            eprintln!("--- the bot\n{}", lines[tail..].join("\n"));
+            return;
+        }
+        let violations = self.contract.as_ref().map(|contract| contract.violations());
+        assert_eq!(
+            violations.unwrap_or_default(),
+            Vec::<String>::new(),
+            "Discord's description"
+        );
+        assert_eq!(
+            self.discord.unknown_routes(),
+            [],
+            "routes that the loopback does not serve"
+        );
+        let unread = self.discord.unread();
+        assert!(
+            unread.is_empty(),
+            "nobody read {unread:#?}\n{}",
+            self.discord.transcript()
+        );
+        assert!(!log.contains("panicked"), "{log}");
+        for secret in [self.discord.token(), self.token.clone()] {
+            assert!(!log.contains(&secret), "a token is in the log");
+        }
+        for (name, value) in KEYS {
+            assert!(!log.contains(value), "the {name} is in the log");
+            assert!(
+                !self.discord.everything().contains(value),
+                "the {name} went to Discord"
+            );
+        }
+    }
+}
+
+/// The session that a text speaks of.
+pub fn session_in(text: &str) -> String {
+    let is_id = |word: &&str| word.len() == 6 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let found = text.split('`').find(is_id);
+    found
+        .unwrap_or_else(|| panic!("no session in {text:?}"))
+        .to_owned()
+}
