@@ -69,7 +69,10 @@ fn sources(folder: &Path, room: Option<&str>, found: &mut Vec<(String, String)>)
         if path.is_dir() {
             sources(&path, Some(room), found);
         } else if path.extension().is_some_and(|it| it == "rs") && name != "main" {
-            found.push((room.to_owned(), fs::read_to_string(&path).unwrap()));
+            // Documentation may point anywhere.
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            found.push((room.to_owned(), code.collect::<Vec<_>>().join("\n")));
         }
     }
 }

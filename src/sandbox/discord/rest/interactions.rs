@@ -27,6 +27,10 @@ pub fn callback(world: &mut World, ask: &Ask) -> Outcome {
     let asked = world.invocations.get_mut(&id).ok_or(UNKNOWN_INTERACTION)?;
     asked.answer = Some((kind, asked.made.elapsed()));
     asked.original = original;
+    if original != asked.source {
+        // A message of its own: the person has read nothing of it.
+        (asked.read_from, asked.read_to) = (0, 0);
+    }
     let note = format!("{} answers with {kind:?}", world.application.name);
     world.record.say(note);
     if ask.query.contains("with_response=true") {
