@@ -26,9 +26,22 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
 }
 
 #[tokio::test]
-async fn another_guild_is_not_served() {
-    // The same installation, configured for a guild that this is not: the bot
-    // can't even register its commands there.
+async fn another_guild_that_has_the_bot_is_not_served() {
+    let team = Team::gathers().await;
+    team.discord.moves_to_another_guild();
+    for line in ["/duck start", "/duck list all:true"] {
+        let asked = team.ana.types("#data", line).await.unwrap();
+        let reply = asked.reply().await;
+        assert_eq!(
+            reply.content,
+            "I serve another server, so I can't help you here."
+        );
+    }
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
     let mut team = Team::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
     team.launches_the_bot();
     let status = team

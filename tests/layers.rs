@@ -71,7 +71,9 @@ fn sources(folder: &Path, room: Option<&str>, found: &mut Vec<(String, String)>)
         } else if path.extension().is_some_and(|it| it == "rs") && name != "main" {
             // Documentation may point anywhere.
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
             found.push((room.to_owned(), code.collect::<Vec<_>>().join("\n")));
         }
     }

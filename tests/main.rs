@@ -7,6 +7,7 @@ mod crashes;
 mod faults;
 mod layers;
 mod list;
+mod loopback;
 mod permissions;
 mod process;
 mod secrets;

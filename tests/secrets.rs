@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 
-use crate::support::{KEYS, Team};
+use crate::support::{Damage, KEYS, Team};
 
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
@@ -73,7 +73,7 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
             "Secret is invalid: data: {:?}",
             KEYS.map(|(_, value)| value)
         );
-        is_secret.then(|| crate::support::Damage::Answer(422, quoting))
+        is_secret.then_some(Damage::Answer(422, quoting))
     });
     let reply = team.hands_in_keys(&team.ana).await;
     assert!(

@@ -124,6 +124,16 @@ fn check(field: Field, typed: &SecretString) -> Result<Option<SecretString>, Mis
 }
 
 impl Credentials {
+    /// What was typed into a field, if anything.
+    pub fn value(&self, field: Field) -> Option<&SecretString> {
+        match field {
+            Field::KeyId => Some(&self.key_id),
+            Field::SecretKey => Some(&self.secret_key),
+            Field::SessionToken => self.session_token.as_ref(),
+            Field::CatalogToken => self.catalog_token.as_ref(),
+        }
+    }
+
     /// What may be shown of them. A key too short to keep a secret beside four
     /// characters of it shows none.
     pub fn hint(&self) -> KeyHint {

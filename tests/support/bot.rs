@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -80,16 +81,24 @@ impl Bot {
     }
 }
 
+/// Cargo names the program to tests; to an example it is a neighbour.
+fn program() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_duckbot") {
+        Some(path) => path.into(),
+        None => std::env::current_exe()
+            .unwrap()
+            .with_file_name("../duckbot"),
+    }
+}
+
 /// The program with these arguments, and nothing but these variables.
 pub fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
-    // On Linux the bot also ends when the thread of its test does, however that happens.
-    let program = env!("CARGO_BIN_EXE_duckbot");
-    let mut command = match cfg!(target_os = "linux") {
-        true => Command::new("setpriv"),
-        false => Command::new(program),
-    };
+    let program = program();
+    let mut command = Command::new(&program);
     if cfg!(target_os = "linux") {
-        command.args(["--pdeathsig", "KILL", program]);
+        // The bot also ends when the thread of its test does, however that happens.
+        command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program);
     }
     command
         .args(arguments)

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -23,8 +23,8 @@ use serde_json::json;
 /// etcd, kube-apiserver and kube-controller-manager, started once.
 pub struct Cluster {
     kubeconfig: PathBuf,
-    /// They end when this closes, and it closes when this process ends, however that happens.
-    _lifeline: ChildStdin,
+    /// They end when its standard input closes: when this process ends, however that happens.
+    _running: Child,
 }
 
 impl Cluster {
@@ -51,7 +51,6 @@ impl Cluster {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lifeline = running.stdin.take().unwrap();
         let mut line = String::new();
         BufReader::new(running.stdout.take().unwrap())
             .read_line(&mut line)
@@ -62,7 +61,7 @@ impl Cluster {
             .expect("the control plane starts");
         Self {
             kubeconfig: kubeconfig.into(),
-            _lifeline: lifeline,
+            _running: running,
         }
     }
 

@@ -13,6 +13,7 @@ mod team;
 
 pub use bot::{Bot, command};
 pub use cluster::{Cluster, Namespaces};
+pub use contract::Contract;
 pub use kubelet::Kubelet;
 pub use proxy::{Damage, Proxy};
 pub use team::{KEYS, Team, session_in};

@@ -9,14 +9,14 @@ use kube::{
     Api, Client, ResourceExt,
     api::{PartialObjectMeta, Patch, PatchParams},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::{
     apply::{Action, call},
     build::{DUCKBOT, MANAGED_BY, OWNER, secret_name},
 };
 use crate::{
-    credentials::{CredentialStore, Credentials, KeyHint},
+    credentials::{CredentialStore, Credentials, Field, KeyHint},
     fault::Fault,
     session::OwnerId,
 };
@@ -24,33 +24,13 @@ use crate::{
 const HINT: &str = "duckbot.dev/key-hint";
 const KIND: &str = "duckbot.dev/s3-credentials";
 
-/// A key inside the Secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// The access key ID.
-    KeyId,
-    /// The secret access key.
-    SecretKey,
-    /// The session token; optional.
-    SessionToken,
-    /// The catalog's token; optional.
-    CatalogToken,
-}
-
-impl Key {
-    /// How it is spelt in the Secret.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::KeyId => "s3-access-key-id",
-            Self::SecretKey => "s3-secret-access-key",
-            Self::SessionToken => "s3-session-token",
-            Self::CatalogToken => "catalog-token",
-        }
-    }
-
-    /// Whether every Secret has it.
-    pub fn is_required(self) -> bool {
-        matches!(self, Self::KeyId | Self::SecretKey)
+/// How a value is called inside the Secret.
+pub fn entry(field: Field) -> &'static str {
+    match field {
+        Field::KeyId => "s3-access-key-id",
+        Field::SecretKey => "s3-secret-access-key",
+        Field::SessionToken => "s3-session-token",
+        Field::CatalogToken => "catalog-token",
     }
 }
 
@@ -101,22 +81,10 @@ impl CredentialStore for Secrets {
 }
 
 fn secret(owner: OwnerId, credentials: &Credentials) -> Secret {
-    let Credentials {
-        key_id,
-        secret_key,
-        session_token,
-        catalog_token,
-    } = credentials;
-    let values = [
-        (Key::KeyId, Some(key_id)),
-        (Key::SecretKey, Some(secret_key)),
-        (Key::SessionToken, session_token.as_ref()),
-        (Key::CatalogToken, catalog_token.as_ref()),
-    ];
-    let bytes = |value: &SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
-    let data = values
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.name().to_owned(), bytes(value?))));
+    let data = Field::ALL.into_iter().filter_map(|field| {
+        let value = credentials.value(field)?.expose_secret();
+        Some((entry(field).to_owned(), ByteString(value.into())))
+    });
     let mut secret = Secret {
         type_: Some(KIND.into()),
         data: Some(data.collect()),

@@ -107,7 +107,7 @@ impl World {
             payload["authorizing_integration_owners"] = json!({ "0": "0" });
             return;
         }
-        let guild = self.guild.id.to_string();
+        let guild = self.knobs.elsewhere.unwrap_or(self.guild.id).to_string();
         if let Some(person) = self.person(asked.person) {
             payload["member"] = self.asking_member_json(person);
             payload["channel"]["permissions"] = self.permissions(person).to_string().into();

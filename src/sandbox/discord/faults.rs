@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::refusal::Refusal;
+use super::snowflake::Snowflake;
 
 /// A future behind a pointer, the same type as that of the `futures` crate.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -132,6 +133,8 @@ pub struct Knobs {
     pub refuse_resume: bool,
     /// How many of the next interactions are delivered twice.
     pub deliver_twice: usize,
+    /// The guild that interactions are said to come from, if it is another one.
+    pub elsewhere: Option<Snowflake>,
     /// Nothing answers any more, neither REST nor the gateway.
     pub offline: bool,
     /// New gateway connections are closed at once.

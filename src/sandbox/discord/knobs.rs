@@ -55,6 +55,12 @@ impl Discord {
         });
     }
 
+    /// From now on what people do comes from another guild that has the bot, too.
+    pub fn moves_to_another_guild(&self) {
+        self.shared
+            .change(|world| world.knobs.elsewhere = Some(world.ids.next()));
+    }
+
     /// Delivers the next interactions twice, as a gateway may do after a resume.
     pub fn deliver_twice(&self, interactions: usize) {
         self.shared

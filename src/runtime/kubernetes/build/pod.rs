@@ -11,8 +11,9 @@ use k8s_openapi::{
 
 use super::{HTTP, owned_by, secret_name, stamp};
 use crate::{
+    credentials::Field,
     door,
-    runtime::kubernetes::secrets::Key,
+    runtime::kubernetes::secrets::entry,
     session::{Record, Size},
     settings::{Catalog, Settings},
 };
@@ -98,7 +99,7 @@ fn door(settings: &Settings, session: &Record) -> Container {
 
 /// What the session image is told. Secret values only by reference.
 fn environment(session: &Record, catalog: &Catalog) -> Vec<EnvVar> {
-    let secret = |name, key| from_secret(name, session, key);
+    let secret = |name, field| from_secret(name, session, field);
     vec![
         literal("SESSION_ID", session.id.to_string()),
         literal("USERNAME", session.display_name.clone()),
@@ -114,10 +115,10 @@ fn environment(session: &Record, catalog: &Catalog) -> Vec<EnvVar> {
         ),
         literal("S3_REGION", catalog.s3_region.clone()),
         literal("S3_PATH_STYLE", catalog.s3_path_style.to_string()),
-        secret("S3_ACCESS_KEY_ID", Key::KeyId),
-        secret("S3_SECRET_ACCESS_KEY", Key::SecretKey),
-        secret("S3_SESSION_TOKEN", Key::SessionToken),
-        secret("CATALOG_TOKEN", Key::CatalogToken),
+        secret("S3_ACCESS_KEY_ID", Field::KeyId),
+        secret("S3_SECRET_ACCESS_KEY", Field::SecretKey),
+        secret("S3_SESSION_TOKEN", Field::SessionToken),
+        secret("CATALOG_TOKEN", Field::CatalogToken),
     ]
 }
 
@@ -130,15 +131,15 @@ fn literal(name: &str, value: String) -> EnvVar {
     }
 }
 
-fn from_secret(name: &str, session: &Record, key: Key) -> EnvVar {
+fn from_secret(name: &str, session: &Record, field: Field) -> EnvVar {
     EnvVar {
         name: name.into(),
         value: None,
         value_from: Some(EnvVarSource {
             secret_key_ref: Some(SecretKeySelector {
                 name: secret_name(session.owner),
-                key: key.name().into(),
-                optional: Some(!key.is_required()),
+                key: entry(field).into(),
+                optional: Some(!field.is_required()),
             }),
             ..EnvVarSource::default()
         }),

@@ -1,0 +1,374 @@
+//! The loopback Discord, tried by a bot on the real serenity client.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::bot::Bot;
+use crate::support::Contract;
+use duckbot::sandbox::discord::{
+    AnswerKind, Blueprint, BoxFuture, Call, Discord, Fault, Gate, Verdict,
+};
+use serenity::Error;
+use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
+
+/// A loopback whose exchanges are checked; to be finished by `done`.
+struct Pond {
+    discord: Discord,
+    contract: Option<Arc<Contract>>,
+}
+
+impl Pond {
+    async fn new() -> Self {
+        Self::with(Blueprint::default()).await
+    }
+
+    async fn with(blueprint: Blueprint) -> Self {
+        let blueprint = blueprint
+            .channel("data")
+            .role("analyst")
+            .person("ana", &["analyst"])
+            .person("bo", &[])
+            .stranger("sam")
+            .patience(Duration::from_secs(8));
+        let discord = Discord::start(blueprint).await.unwrap();
+        let contract = Contract::from_env();
+        if let Some(contract) = &contract {
+            discord.set_observer(contract.observer());
+        }
+        Self { discord, contract }
+    }
+
+    fn done(self, bot: &Bot) {
+        let unread = self.discord.unread();
+        assert!(unread.is_empty(), "{unread:?}");
+        assert_eq!(self.discord.unknown_routes(), []);
+        assert_eq!(*bot.unknown.lock().unwrap(), Vec::<String>::new());
+        if let Some(contract) = self.contract {
+            assert_eq!(contract.violations(), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_deferred_edited_and_announced() {
+    let pond = Pond::new().await;
+    let bot = Bot::start(&pond.discord).await;
+    let ana = pond.discord.person("ana");
+
+    let start = ana
+        .types("#data", "/duck start size:small catalog:lake")
+        .await
+        .unwrap();
+    assert_eq!(start.acknowledged().await.kind, AnswerKind::Deferred);
+    let first = start.reply().await;
+    assert_eq!(
+        (first.content.as_str(), first.ephemeral),
+        ("Starting", true)
+    );
+    assert_eq!(start.next().await.content, "Still starting");
+    let ready = start.until(|reply| reply.button("Stop it").is_some()).await;
+    assert_eq!(ready.text(), "Ready\nSession\nSize\nsmall");
+
+    let public = ana.reads("#data").await;
+    assert_eq!(public.mentions, [ana.id()]);
+    assert_eq!(public.nonce.as_deref(), Some("n1"));
+    assert_eq!(pond.discord.history("#data").len(), 1);
+
+    assert!(ana.presses(&ready, "Later").await.is_err());
+    assert!(ana.presses(&ready, "Open").await.is_err());
+    assert!(
+        pond.discord
+            .person("bo")
+            .presses(&ready, "Stop it")
+            .await
+            .is_err()
+    );
+    let stop = ana.presses(&ready, "Stop it").await.unwrap();
+    let stopped = stop.reply().await;
+    assert_eq!(
+        (stopped.content.as_str(), stopped.id),
+        ("Stopped", ready.id)
+    );
+    pond.done(&bot);
+}
+
+#[tokio::test]
+async fn a_modal_is_filled_in_and_answered_privately_and_by_dm() {
+    let pond = Pond::new().await;
+    let bot = Bot::start(&pond.discord).await;
+    let ana = pond.discord.person("ana");
+
+    let modal = ana
+        .types("#data", "/duck keys")
+        .await
+        .unwrap()
+        .modal()
+        .await;
+    assert!(ana.submits(&modal, &[]).await.is_err());
+    assert!(
+        ana.submits(&modal, &[("Access key ID", "AK")])
+            .await
+            .is_err()
+    );
+    assert!(ana.submits(&modal, &[("Secret", "AKIA")]).await.is_err());
+    let saved = ana
+        .submits(&modal, &[("Access key ID", "AKIA1")])
+        .await
+        .unwrap();
+    assert_eq!(saved.reply().await.content, "Saved 5 characters");
+    assert_eq!(ana.reads_dm().await.content, "Your keys are safe");
+    assert!(!pond.discord.transcript().contains("AKIA1"));
+    pond.done(&bot);
+}
+
+#[tokio::test]
+async fn choices_are_offered() {
+    let pond = Pond::new().await;
+    let bot = Bot::start(&pond.discord).await;
+    let ana = pond.discord.person("ana");
+    let choices = ana
+        .completes("#data", "/duck start size:small catalog:la")
+        .await
+        .unwrap();
+    assert_eq!(choices, [("lake".to_owned(), "lake".to_owned())]);
+    pond.done(&bot);
+}
+
+#[tokio::test]
+async fn a_reply_is_followed_up() {
+    let pond = Pond::new().await;
+    let bot = Bot::start(&pond.discord).await;
+    let ping = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck ping")
+        .await
+        .unwrap();
+    assert_eq!(ping.reply().await.content, "pong");
+    let more = ping.follow_up().await;
+    assert_eq!(
+        (more.content.as_str(), more.files),
+        ("and again", vec!["log.txt".to_owned()])
+    );
+    assert!(pond.discord.everything().contains("quack"));
+    pond.done(&bot);
+}
+
+#[tokio::test]
+async fn what_nobody_reads_is_listed() {
+    let pond = Pond::new().await;
+    let _bot = Bot::start(&pond.discord).await;
+    let ping = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck ping")
+        .await
+        .unwrap();
+    ping.follow_up().await;
+    let unread: Vec<String> = pond
+        .discord
+        .unread()
+        .into_iter()
+        .map(|m| m.content)
+        .collect();
+    assert_eq!(unread, ["pong"]);
+}
+
+#[tokio::test]
+async fn a_dm_is_heard_and_answered_in_the_dm() {
+    let pond = Pond::new().await;
+    let bot = Bot::start(&pond.discord).await;
+    let ana = pond.discord.person("ana");
+    ana.writes_dm("hello");
+    assert_eq!(ana.reads_dm().await.content, "I don't read DMs.");
+    pond.done(&bot);
+}
+
+#[tokio::test]
+async fn a_command_is_not_shown_to_a_stranger() {
+    let pond = Pond::new().await;
+    let _bot = Bot::start(&pond.discord).await;
+    assert!(
+        pond.discord
+            .person("sam")
+            .types("#data", "/duck ping")
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn an_unanswered_interaction_fails_in_time() {
+    let soon = Duration::from_millis(200);
+    let pond = Pond::with(Blueprint::default().first_response_within(soon)).await;
+    let _bot = Bot::start(&pond.discord).await;
+    let sleep = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck sleep")
+        .await
+        .unwrap();
+    assert_eq!(sleep.outcome().await, None);
+}
+
+#[tokio::test]
+async fn a_cut_gateway_is_resumed_and_nothing_is_lost() {
+    let pond = Pond::new().await;
+    let bot = Bot::start(&pond.discord).await;
+    pond.discord.drop_gateway();
+    let ping = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck ping")
+        .await
+        .unwrap();
+    assert_eq!(ping.reply().await.content, "pong");
+    ping.follow_up().await;
+    assert!(pond.discord.transcript().contains("has resumed"));
+    pond.done(&bot);
+}
+
+#[tokio::test]
+async fn after_a_refused_resume_the_bot_identifies_anew() {
+    let pond = Pond::new().await;
+    let _bot = Bot::start(&pond.discord).await;
+    pond.discord.refuse_next_resume();
+    pond.discord.drop_gateway();
+    pond.discord.connected().await;
+    assert_eq!(pond.discord.transcript().matches("is connected").count(), 2);
+}
+
+#[tokio::test]
+async fn a_second_bot_takes_over_from_one_that_stopped() {
+    let pond = Pond::new().await;
+    let first = Bot::start(&pond.discord).await;
+    first.stop().await;
+    pond.discord.disconnected().await;
+    let second = Bot::start(&pond.discord).await;
+    let ping = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck ping")
+        .await
+        .unwrap();
+    assert_eq!(ping.reply().await.content, "pong");
+    ping.follow_up().await;
+    pond.done(&second);
+}
+
+#[tokio::test]
+async fn a_killed_bot_is_gone() {
+    let pond = Pond::new().await;
+    drop(Bot::start(&pond.discord).await);
+    pond.discord.disconnected().await;
+}
+
+#[tokio::test]
+async fn an_interaction_is_delivered_twice_and_answered_once() {
+    let pond = Pond::new().await;
+    let _bot = Bot::start(&pond.discord).await;
+    pond.discord.deliver_twice(1);
+    let ping = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck ping")
+        .await
+        .unwrap();
+    let route = "/interactions/{interaction}/{token}/callback";
+    pond.discord.answered("POST", route, 2).await;
+    ping.reply().await;
+    let exchanges = pond.discord.exchanges();
+    let callbacks = exchanges.iter().filter(|exchange| exchange.route == route);
+    let mut statuses: Vec<_> = callbacks.filter_map(|callback| callback.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 400]);
+}
+
+#[tokio::test]
+async fn a_fault_hits_the_call_that_it_names() {
+    let pond = Pond::new().await;
+    let _bot = Bot::start(&pond.discord).await;
+    let route = "/channels/{channel}/messages";
+    pond.discord.fault(Fault::answer(
+        "POST",
+        route,
+        500,
+        0,
+        "Internal Server Error",
+    ));
+    let start = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck start size:small")
+        .await
+        .unwrap();
+    start.until(|reply| reply.content == "Ready").await;
+    pond.discord.answered("POST", route, 1).await;
+    assert_eq!(pond.discord.history("#data"), []);
+}
+
+/// Drops the first callback after it took effect.
+#[derive(Default)]
+struct DropFirst(Mutex<Vec<String>>);
+
+impl Gate for DropFirst {
+    fn before<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Verdict> {
+        Box::pin(async { Verdict::Go })
+    }
+
+    fn after<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+        Box::pin(async {
+            let mut seen = self.0.lock().unwrap();
+            seen.push(call.route.clone());
+            if seen.len() == 1 {
+                Verdict::Drop
+            } else {
+                Verdict::Go
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_gate_loses_an_answer_after_the_call_took_effect() {
+    let pond = Pond::new().await;
+    let _bot = Bot::start(&pond.discord).await;
+    pond.discord.set_gate(Arc::new(DropFirst::default()));
+    let ping = pond
+        .discord
+        .person("ana")
+        .types("#data", "/duck ping")
+        .await
+        .unwrap();
+    assert_eq!(ping.reply().await.content, "pong");
+    let lost = pond
+        .discord
+        .exchanges()
+        .into_iter()
+        .filter(|one| one.status.is_none());
+    assert_eq!(lost.count(), 1);
+}
+
+#[tokio::test]
+#[should_panic(expected = "loopback Discord")]
+async fn a_wait_without_end_shows_the_transcript() {
+    let blueprint = Blueprint::default().channel("data").person("ana", &[]);
+    let discord = Discord::start(blueprint.patience(Duration::from_millis(50)))
+        .await
+        .unwrap();
+    discord.person("ana").reads("#data").await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_turned_away_for_good() {
+    let pond = Pond::new().await;
+    let http = HttpBuilder::new("wrong")
+        .proxy(pond.discord.url())
+        .ratelimiter_disabled(true);
+    let client = ClientBuilder::new_with_http(http.build(), GatewayIntents::empty());
+    let ended = client.await.unwrap().start().await;
+    assert!(matches!(
+        ended,
+        Err(Error::Gateway(GatewayError::InvalidAuthentication))
+    ));
+}
