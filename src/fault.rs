@@ -38,6 +38,12 @@ pub enum Fault {
         /// The server's words.
         why: String,
     },
+    /// An object of that name is there already.
+    #[error("{action} failed: it exists already")]
+    Exists {
+        /// What was tried.
+        action: String,
+    },
     /// Somebody else changed the object in between.
     #[error("{action} met a newer version")]
     Conflict {
@@ -51,6 +57,14 @@ pub enum Fault {
         action: String,
         /// How long it was waited for.
         after: Duration,
+    },
+    /// Discord did not do what it was asked.
+    #[error("{action} failed: {why}")]
+    Discord {
+        /// What was tried.
+        action: String,
+        /// What is known about it.
+        why: String,
     },
     /// Anything else: no connection, a server error.
     #[error("{action} failed: {why}")]
@@ -89,8 +103,11 @@ impl Fault {
             Self::Unknown { .. } => "Something that I need is not installed on the cluster. \
                  An admin can see what in my log."
                 .into(),
-            Self::Conflict { .. } => {
+            Self::Exists { .. } | Self::Conflict { .. } => {
                 "Somebody else changed it at the same moment. Please try again.".into()
+            }
+            Self::Discord { .. } => {
+                "Discord did not answer me as it should. Please try again in a minute.".into()
             }
             Self::TimedOut { .. } | Self::Unavailable { .. } => {
                 "I can't reach the cluster at the moment. Please try again in a minute.".into()

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use duckbot::{app, discord, door, settings::Settings, telemetry};
@@ -25,7 +25,11 @@ enum Command {
         config: Option<PathBuf>,
     },
     /// Guard one session: runs beside DuckDB in the session's Pod.
-    Door,
+    Door {
+        /// The address to listen on. Without one: port 8080 on all addresses.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
     /// Print the reference of all chat commands (commands.md).
     Commands,
 }
@@ -33,7 +37,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config } => serve(config),
-        Command::Door => finish(app::run(door::serve)),
+        Command::Door { listen } => finish(app::run(|shutdown| door::serve(listen, shutdown))),
         Command::Commands => {
             print!("{}", discord::reference());
             ExitCode::SUCCESS

@@ -16,9 +16,9 @@ use tracing::{info, warn};
 
 use crate::{
     fault::{Fault, new_reference},
-    runtime::Runtime,
+    runtime::{Runtime, rewrite},
     service::{Clock, Herald},
-    session::{Cause, Observed, Parts, Policy, SessionId, Step, next_step},
+    session::{Cause, Observed, Parts, Policy, SessionId, Stage, Step, next_step},
 };
 
 /// The longest pause between two attempts at a step that fails.
@@ -66,7 +66,9 @@ impl Reconciler {
             changes.mark_unchanged();
             let now = (this.clock)();
             let mut wake = now + TimeDelta::hours(1);
-            for seen in this.runtime.sessions() {
+            let sessions = this.runtime.sessions();
+            setbacks.retain(|id, _| sessions.iter().any(|seen| seen.record.id == *id));
+            for seen in sessions {
                 let id = seen.record.id.clone();
                 if busy.contains(&id) {
                     continue;
@@ -125,9 +127,13 @@ impl Reconciler {
                     %session, reference, error = %fault,
                     "session {session}: {} failed [{reference}]", name(&step),
                 );
-                match (&step, fault.is_permanent()) {
-                    (Step::Create(_), true) => self.give_up(seen, &fault, reference).await,
-                    _ => Err(()),
+                // A session that runs is not ended for want of a Service.
+                let is_hopeless = matches!(step, Step::Create(_))
+                    && seen.record.stage == Stage::Starting
+                    && fault.is_permanent();
+                match is_hopeless {
+                    true => self.give_up(seen, &fault, reference).await,
+                    false => Err(()),
                 }
             }
         }
@@ -140,19 +146,22 @@ impl Reconciler {
             Step::Announce => self.announce(seen).await,
             Step::End(cause) => self.end(seen, cause.clone()).await,
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
-            Step::Finish(ending) => {
+            Step::Tell(ending) => {
                 self.herald.ended(&seen.record, ending).await?;
-                self.runtime.remove(seen).await
+                self.runtime.save(seen, &seen.record.told()).await
             }
+            Step::Remove => self.runtime.remove(seen).await,
         }
     }
 
     async fn announce(&self, seen: &Observed) -> Result<(), Fault> {
         let url = self.runtime.url(&seen.record.id);
         let message = self.herald.ready(&seen.record, &url).await?;
-        self.runtime
-            .save(seen, &seen.record.announced(message))
-            .await
+        // If somebody stops it right now, the message must be known all the
+        // same, or it would offer the URL for ever.
+        let id = &seen.record.id;
+        rewrite(&*self.runtime, id, |record| record.announced(message)).await?;
+        Ok(())
     }
 
     async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Fault> {
@@ -179,7 +188,8 @@ fn name(step: &Step) -> &'static str {
         Step::Announce => "announcing it",
         Step::End(_) => "deciding its end",
         Step::Delete(_) => "taking it down",
-        Step::Finish(_) => "removing its record",
+        Step::Tell(_) => "telling its end",
+        Step::Remove => "removing its record",
     }
 }
 

@@ -13,10 +13,10 @@ use uuid::Uuid;
 use crate::{
     credentials::{CredentialStore, Credentials, KeyHint},
     fault::Fault,
-    runtime::{Claim, Runtime, find},
+    runtime::{Claim, Runtime, rewrite},
     session::{
         Cause, ChannelId, Ending, MessageId, Observed, OwnerId, RECORD_VERSION, Record, RequestId,
-        SessionId, Stage,
+        SessionId, Stage, open_places,
     },
     settings::Settings,
 };
@@ -28,9 +28,6 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub fn wall_clock() -> Clock {
     Arc::new(Utc::now)
 }
-
-/// How often a mark is tried again when somebody else wrote the record first.
-const ATTEMPTS: usize = 5;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +132,8 @@ pub enum Problem {
 
 /// Tells people about sessions where everybody sees it.
 ///
-/// Each call may be repeated after a crash; the message is then the same one.
+/// Each call may be repeated after a crash; for some minutes the message is then
+/// the same one.
 #[async_trait]
 pub trait Herald: Send + Sync {
     /// Says that a session is ready, and where. `None` when there is no such
@@ -194,8 +192,7 @@ impl Service {
     /// # Errors
     /// A refusal changes nothing. After a fault the session may still come up.
     pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, Problem> {
-        let size = self.size(ask.size.as_deref())?;
-        let catalog = self.catalog(ask.catalog.as_deref())?;
+        let record = self.record(who, &ask)?;
         let mine = self.of(who.id);
         let limit = self.settings.sessions.per_user;
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
@@ -208,28 +205,39 @@ impl Service {
         if self.credentials.hint(who.id).await?.is_none() {
             return Err(Refusal::NoCredentials.into());
         }
-        let mut taken = Vec::new();
-        for slot in 0..limit {
+        let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
+        let open = open_places(limit, &places);
+        let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
+        let mut taken: Vec<_> = beyond.map(|seen| seen.record.id.to_string()).collect();
+        for slot in 0..open {
             let record = Record {
-                version: RECORD_VERSION,
-                id: self.fresh_id(),
-                request: ask.request.clone(),
-                owner: who.id,
                 slot,
-                display_name: who.display_name.clone(),
-                size: size.clone(),
-                catalog: catalog.clone(),
-                channel: ask.channel,
-                created: (self.clock)(),
-                announcement: None,
-                stage: Stage::Starting,
+                ..record.clone()
             };
             match self.runtime.claim(&record).await? {
                 Claim::Made(record) => return Ok(Started::Starting(record)),
-                Claim::Taken(other) => taken.push(other.id.to_string()),
+                Claim::Taken(other) => taken.push(other),
             }
         }
         Err(Refusal::QuotaReached { ids: taken, limit }.into())
+    }
+
+    /// The record that is asked for, if there is such a size and catalog.
+    fn record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Refusal> {
+        Ok(Record {
+            version: RECORD_VERSION,
+            id: self.fresh_id(),
+            request: ask.request.clone(),
+            owner: who.id,
+            slot: 0,
+            display_name: who.display_name.clone(),
+            size: self.size(ask.size.as_deref())?,
+            catalog: self.catalog(ask.catalog.as_deref())?,
+            channel: ask.channel,
+            created: (self.clock)(),
+            announcement: None,
+            stage: Stage::Starting,
+        })
     }
 
     /// Finds the session that somebody wants to stop.
@@ -239,6 +247,10 @@ impl Service {
     pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
         let Some(given) = given else {
             let mut mine = self.of(who.id);
+            if mine.len() > 1 {
+                // One that ends already is not meant.
+                mine.retain(|seen| !seen.record.is_stopping());
+            }
             return match mine.len() {
                 0 => Err(Refusal::NothingToStop),
                 1 => Ok(mine.remove(0)),
@@ -249,7 +261,7 @@ impl Service {
         };
         let id = given.trim().parse::<SessionId>();
         let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
-        match find(&*self.runtime, &id) {
+        match self.runtime.session(&id) {
             None => Err(Refusal::NoSuchSession(id)),
             Some(seen) if seen.record.owner == who.id || who.is_admin => Ok(seen),
             Some(_) => Err(Refusal::NotYours(id)),
@@ -261,34 +273,11 @@ impl Service {
     /// # Errors
     /// As [`Service::to_stop`], or if the record can't be written.
     pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, Problem> {
-        let text = id.to_string();
-        for _ in 0..ATTEMPTS {
-            let seen = self.to_stop(who, Some(&text))?;
-            let ended = seen
-                .record
-                .ended(Cause::Stopped { by: who.id }, (self.clock)());
-            if ended == seen.record {
-                return Ok(ended);
-            }
-            match self.runtime.save(&seen, &ended).await {
-                Ok(()) => return Ok(ended),
-                // Somebody (the reconciler, most likely) wrote it first: look again.
-                Err(Fault::Conflict { .. }) => {
-                    let mut changes = self.runtime.changes();
-                    let is_newer =
-                        || find(&*self.runtime, id).is_none_or(|it| it.revision != seen.revision);
-                    let newer = async { while !is_newer() && changes.changed().await.is_ok() {} };
-                    let limit = std::time::Duration::from_secs(2);
-                    // Whether it came in time or not, the next attempt finds out.
-                    let _ = tokio::time::timeout(limit, newer).await;
-                }
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-        Err(Fault::Conflict {
-            action: format!("stopping {id}"),
-        }
-        .into())
+        self.to_stop(who, Some(&id.to_string()))?;
+        let cause = || Cause::Stopped { by: who.id };
+        let ended = |record: &Record| record.ended(cause(), (self.clock)());
+        let stopped = rewrite(&*self.runtime, id, ended).await?;
+        stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
     }
 
     /// All sessions, or only `of` one person; oldest first.
@@ -341,7 +330,7 @@ impl Service {
     fn fresh_id(&self) -> SessionId {
         loop {
             let id = SessionId::from_uuid(Uuid::new_v4());
-            if find(&*self.runtime, &id).is_none() {
+            if self.runtime.session(&id).is_none() {
                 return id;
             }
         }

@@ -2,9 +2,8 @@
 //!
 //! Never logged: credentials, tokens, what people type, interaction tokens,
 //! whole requests or events. Libraries record such things in their debug
-//! output (serenity's spans hold whole gateway events and request routes with
-//! tokens, see serenity 0.12 `http/client.rs`), so that stays off whatever the
-//! filter says.
+//! output, and some in warnings (serenity 0.12: `gateway/ws.rs`, `http/client.rs`;
+//! kube 5: `client/mod.rs`), so those stay off whatever the filter says.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -34,7 +33,10 @@ fn allowed() -> Targets {
     Targets::new()
         .with_default(LevelFilter::INFO)
         .with_target("duckbot", LevelFilter::TRACE)
-        .with_target("serenity", LevelFilter::WARN)
+        // Warns with the text of an answer that it can't read.
+        .with_target("kube_client", LevelFilter::ERROR)
+        // Warns with the text of an event that it can't read: a form with keys.
+        .with_target("serenity", LevelFilter::ERROR)
         .with_target("tungstenite", LevelFilter::WARN)
         .with_target("tokio_tungstenite", LevelFilter::WARN)
 }

@@ -1,8 +1,9 @@
 //! What people read when the cluster or Discord fails.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use duckbot::sandbox::discord::Fault;
+use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
+use tokio::sync::Notify;
 
 use crate::support::{Damage, Team};
 
@@ -112,6 +113,146 @@ async fn what_admission_refuses_is_taken_down_again() {
     team.ana.reads("#data").await;
     team.cluster.gone(&team.record(&team.ana, 0)).await;
     assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_running_session_is_not_ended_for_want_of_a_route() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.api.damages(|call| {
+        let is_route = call.method == "POST" && call.route == "ingressroutes";
+        is_route.then(|| Damage::Answer(404, "404 page not found".into()))
+    });
+    let name = format!("duckui-{id}");
+    team.cluster
+        .routes()
+        .delete(&name, &Default::default())
+        .await
+        .unwrap();
+    team.api.called("POST", "ingressroutes", 3).await;
+    let listed = team
+        .ana
+        .types("#data", "/duck list")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(listed.content.contains(": running,"), "{}", listed.content);
+    team.api.heals();
+    let is_back = |it: Option<&kube::api::DynamicObject>| it.is_some();
+    let back = kube::runtime::wait::await_condition(team.cluster.routes(), &name, is_back);
+    tokio::time::timeout(Duration::from_secs(20), back)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
+    let team = Team::gathers().await;
+    team.serves(&team.ana).await;
+    let edit = "/channels/{channel}/messages/{message}";
+    team.discord.fault(Fault::answer(
+        "PATCH",
+        edit,
+        400,
+        50083,
+        "Thread is archived",
+    ));
+    let question = team
+        .ana
+        .types("#data", "/duck stop")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.api.damages(|call| {
+        let is_removal = call.method == "DELETE" && call.route == "configmaps/{name}";
+        is_removal.then(|| Damage::Answer(500, "etcd is ill".into()))
+    });
+    team.kubelet.ends_duckdb(&id, "Error").await;
+    team.ana.reads("#data").await;
+    team.api.called("DELETE", "configmaps/{name}", 3).await;
+    let posts =
+        |call: &&Call| call.method == "POST" && call.route == "/channels/{channel}/messages";
+    assert_eq!(
+        team.discord.calls().iter().filter(posts).count(),
+        2,
+        "ready, and ended"
+    );
+    team.api.heals();
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+}
+
+/// Holds the first post in a channel until it is let go.
+#[derive(Default)]
+struct SlowPost {
+    arrived: Notify,
+    go: Notify,
+}
+
+impl Gate for SlowPost {
+    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+        Box::pin(async move {
+            if call.method == "POST" && call.route == "/channels/{channel}/messages" {
+                self.arrived.notify_one();
+                self.go.notified().await;
+            }
+            Verdict::Go
+        })
+    }
+
+    fn after<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Verdict> {
+        Box::pin(async { Verdict::Go })
+    }
+}
+
+#[tokio::test]
+async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offering_it() {
+    let team = Team::gathers().await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let slow = Arc::new(SlowPost::default());
+    team.discord.set_gate(slow.clone());
+    let (starting, id) = team.starts(&team.ana, "").await;
+    team.kubelet.readies(&id).await;
+    slow.arrived.notified().await;
+
+    let question = team
+        .ana
+        .types("#data", "/duck stop")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    team.cluster
+        .at_stage(&team.record(&team.ana, 0), "stopping")
+        .await;
+    slow.go.notify_one();
+    pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    starting
+        .until(|reply| reply.content.contains("has ended"))
+        .await;
+    team.ana.reads("#data").await;
+    let [message] = &team.discord.history("#data")[..] else {
+        panic!("one message")
+    };
+    assert!(!message.content.contains("https://"), "{}", message.content);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod access;
 mod crashes;
+mod door;
 mod faults;
 mod layers;
 mod list;

@@ -39,9 +39,7 @@ async fn sigterm_while_it_starts_ends_it_too() {
         .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
     team.launches_the_bot();
     // It is up once it asks the API server.
-    while team.api.calls().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    team.api.called("POST", "selfsubjectaccessreviews", 1).await;
     let status = team
         .bot()
         .terminate(Duration::from_secs(5))

@@ -62,6 +62,15 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     assert!(metadata.contains("s3-secret-access-key"));
     assert!(!metadata.to_lowercase().contains("canary"));
     assert!(team.log().contains(&id), "the log was read");
+    // To see whether keys are there the bot asks for metadata, so none travels back.
+    let accepted = team.api.accepted("GET secrets/{name}");
+    assert!(!accepted.is_empty());
+    assert!(
+        accepted
+            .iter()
+            .all(|it| it.contains("as=PartialObjectMetadata")),
+        "{accepted:?}"
+    );
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees
     team.ana.closes_dms();
     let asked = team.ana.types("#data", "/duck setup").await.unwrap();
     let reply = asked.reply().await;
-    assert!(reply.ephemeral && reply.content.contains("can't send you direct messages"));
+    assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
 
     let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
     let form = pressed.modal().await;

@@ -195,6 +195,119 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
 }
 
 #[tokio::test]
+async fn duckdb_that_dies_in_a_running_session_ends_it() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.kubelet.ends_duckdb(&id, "OOMKilled").await;
+    let told = team.ana.reads("#data").await;
+    assert_eq!(told.mentions, [team.ana.id()]);
+    let why = format!("Session `{id}` has failed: `DuckDB ended (OOMKilled, exit code 137)`");
+    assert!(told.content.contains(&why), "{}", told.content);
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    assert_eq!(team.cluster.objects().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn start_another_pressed_twice_starts_one() {
+    let team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    team.serves(&team.ana).await;
+    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let offer = asked.reply().await;
+    let button = offer
+        .button("Start another one")
+        .unwrap()
+        .custom_id
+        .clone()
+        .unwrap();
+    let presses = [0, 1].map(|_| team.ana.presses_custom(offer.id, &button));
+    for pressed in join_all(presses).await {
+        pressed.unwrap().acknowledged().await;
+    }
+    let reply = team
+        .discord
+        .edited(offer.id, |it| it.content.contains("is waiting"))
+        .await;
+    let second = session_in(&reply.content);
+    team.kubelet.readies(&second).await;
+    team.discord
+        .edited(offer.id, |it| it.content.contains("is ready"))
+        .await;
+    team.ana.reads("#data").await;
+    assert_eq!(team.cluster.documents().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_place_that_a_larger_quota_gave_still_counts() {
+    let mut team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let mut started = Vec::new();
+    for _ in 0..3 {
+        started.push(team.starts(&team.ana, "").await);
+    }
+    let (asked, first) = started.remove(0);
+    let line = format!("/duck stop session:{first}");
+    let question = team.ana.types("#data", &line).await.unwrap().reply().await;
+    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    asked
+        .until(|reply| reply.content.contains("has ended"))
+        .await;
+
+    team.kills_the_bot().await;
+    team.variables
+        .insert("DUCKBOT_SESSIONS__PER_USER".into(), "2".into());
+    team.starts_the_bot().await;
+    let full = team
+        .ana
+        .types("#data", "/duck start")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(
+        full.content.starts_with("You already have 2 of 2 sessions"),
+        "{}",
+        full.content
+    );
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
+    let team = Team::gathers().await;
+    team.cluster
+        .keys_of(team.ana.id().to_string().parse().unwrap())
+        .await;
+    let name = team.record(&team.ana, 0);
+    let labels = serde_json::json!({
+        "app.kubernetes.io/managed-by": "duckbot", "app.kubernetes.io/name": "duckui",
+    });
+    let record = serde_json::from_value(serde_json::json!({
+        "metadata": { "name": name, "labels": labels },
+        "data": { "record.json": "{\"version\":1,\"id\":\"quack\"}" },
+    }));
+    team.cluster
+        .records()
+        .create(&Default::default(), &record.unwrap())
+        .await
+        .unwrap();
+
+    let (asked, id) = team.starts(&team.ana, "").await;
+    team.kubelet.readies(&id).await;
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    team.ana.reads("#data").await;
+    let second = team.record(&team.ana, 1);
+    team.cluster.at_stage(&second, "running").await;
+    assert!(team.log().contains(&format!("record {name} can't be read")));
+}
+
+#[tokio::test]
 async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     let team = Team::with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
     team.cluster

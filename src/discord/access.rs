@@ -11,8 +11,9 @@ pub struct Visitor {
     pub display_name: String,
     /// Their roles in the guild.
     pub roles: Vec<u64>,
-    /// The channel, when it is one of the guild; none in direct messages.
-    pub channel: Option<u64>,
+    /// The channel in the guild, and the one that it is a thread of; none in
+    /// direct messages.
+    pub channels: Vec<u64>,
 }
 
 /// Why somebody is turned away.
@@ -36,10 +37,12 @@ pub enum Stranger {
 pub fn admit(rules: &Discord, visitor: &Visitor) -> Result<Requester, Stranger> {
     let has_one_of = |roles: &[u64]| visitor.roles.iter().any(|role| roles.contains(role));
     let is_admin = has_one_of(&rules.admin_roles);
-    if let Some(channel) = visitor.channel
-        && !rules.allowed_channels.is_empty()
-        && !rules.allowed_channels.contains(&channel)
-    {
+    let allowed = &rules.allowed_channels;
+    let is_elsewhere = !visitor
+        .channels
+        .iter()
+        .any(|channel| allowed.contains(channel));
+    if !allowed.is_empty() && !visitor.channels.is_empty() && is_elsewhere {
         return Err(Stranger::OtherChannel(rules.allowed_channels.clone()));
     }
     if !is_admin && !rules.allowed_roles.is_empty() && !has_one_of(&rules.allowed_roles) {
@@ -73,28 +76,33 @@ mod tests {
         }
     }
 
-    fn visitor(roles: &[u64], channel: Option<u64>) -> Visitor {
+    fn visitor(roles: &[u64], channels: &[u64]) -> Visitor {
         Visitor {
             id: 7,
             display_name: "Ana".into(),
             roles: roles.to_vec(),
-            channel,
+            channels: channels.to_vec(),
         }
     }
 
     #[test]
     fn channel_and_role_decide_and_an_admin_needs_no_other_role() {
-        let is_admin = |roles: &[u64], channel| {
-            admit(&rules(), &visitor(roles, channel)).map(|requester| requester.is_admin)
+        let is_admin = |roles: &[u64], channels: &[u64]| {
+            admit(&rules(), &visitor(roles, channels)).map(|requester| requester.is_admin)
         };
-        assert_eq!(is_admin(&[20], Some(10)), Ok(false));
-        assert_eq!(is_admin(&[30], Some(10)), Ok(true));
-        assert_eq!(is_admin(&[20], None), Ok(false));
+        assert_eq!(is_admin(&[20], &[10]), Ok(false));
+        assert_eq!(is_admin(&[30], &[10]), Ok(true));
+        assert_eq!(is_admin(&[20], &[]), Ok(false));
         assert_eq!(
-            is_admin(&[20], Some(11)),
+            is_admin(&[20], &[11]),
             Err(Stranger::OtherChannel(vec![10]))
         );
-        assert_eq!(is_admin(&[21], Some(10)), Err(Stranger::NoRole(vec![20])));
+        assert_eq!(is_admin(&[21], &[10]), Err(Stranger::NoRole(vec![20])));
+    }
+
+    #[test]
+    fn a_thread_counts_as_its_channel() {
+        assert!(admit(&rules(), &visitor(&[20], &[99, 10])).is_ok());
     }
 
     #[test]
@@ -102,6 +110,6 @@ mod tests {
         let mut open = rules();
         open.allowed_channels.clear();
         open.allowed_roles.clear();
-        assert!(admit(&open, &visitor(&[], Some(99))).is_ok());
+        assert!(admit(&open, &visitor(&[], &[99])).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption, InteractionContext};
+use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption};
 
 /// The name that all commands start with.
 pub const ROOT: &str = "duck";
@@ -155,7 +155,6 @@ pub fn registration() -> [CreateCommand; 1] {
     });
     [CreateCommand::new(ROOT)
         .description("Your own DuckDB, attached to the team's tables")
-        .contexts(vec![InteractionContext::Guild])
         .set_options(commands.into())]
 }
 

@@ -11,17 +11,16 @@ use serenity::{
 };
 use tracing::warn;
 
-use super::{code, replies, responder::rows, status};
+use super::{
+    code, replies,
+    responder::{fitting, rows},
+    status,
+};
 use crate::{
     fault::Fault,
     service::Herald,
     session::{Cause, Ending, MessageId, OwnerId, Record},
 };
-
-/// Unknown channel, missing access, missing permissions: nothing that waiting mends.
-const NOWHERE: [isize; 3] = [10003, 50001, 50013];
-/// Somebody deleted the message.
-const UNKNOWN_MESSAGE: isize = 10008;
 
 /// The channels in which sessions were asked for.
 pub struct Channels {
@@ -41,17 +40,18 @@ impl Channels {
         record: &Record,
         nonce: String,
         reply: &replies::Reply,
+        called: Option<OwnerId>,
     ) -> Result<Option<MessageId>, Fault> {
         let message = CreateMessage::new()
-            .content(&reply.text)
+            .content(fitting(&reply.text))
             .components(rows(reply))
-            .allowed_mentions(only(record.owner))
+            .allowed_mentions(only(called))
             .nonce(Nonce::String(nonce))
             .enforce_nonce(true);
         let channel = ChannelId::new(record.channel.get());
         match message.execute(&*self.http, (channel, None)).await {
             Ok(message) => Ok(Some(message.id.get().into())),
-            Err(error) if code(&error).is_some_and(|code| NOWHERE.contains(&code)) => {
+            Err(error) if is_final(&error) => {
                 warn!(
                     session = %record.id, channel = %record.channel, code = code(&error),
                     "session {}: I may not write in its channel", record.id,
@@ -69,9 +69,9 @@ impl Channels {
         reply: &replies::Reply,
     ) -> Result<(), Fault> {
         let edit = EditMessage::new()
-            .content(&reply.text)
+            .content(fitting(&reply.text))
             .components(rows(reply))
-            .allowed_mentions(only(record.owner));
+            .allowed_mentions(only(None));
         let place = (
             ChannelId::new(record.channel.get()),
             message.get().into(),
@@ -79,10 +79,8 @@ impl Channels {
         );
         match edit.execute(&*self.http, place).await {
             Ok(_) => Ok(()),
-            Err(error) => match code(&error) {
-                Some(code) if code == UNKNOWN_MESSAGE || NOWHERE.contains(&code) => Ok(()),
-                _ => Err(fault("editing a message", &error)),
-            },
+            Err(error) if is_final(&error) => Ok(()),
+            Err(error) => Err(fault("editing a message", &error)),
         }
     }
 }
@@ -91,32 +89,43 @@ impl Channels {
 impl Herald for Channels {
     async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Fault> {
         let nonce = format!("ready-{}", record.id);
-        self.post(record, nonce, &replies::announcement(record, url))
-            .await
+        let reply = replies::announcement(record, url);
+        self.post(record, nonce, &reply, Some(record.owner)).await
     }
 
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {
         let reply = replies::ended(record, ending);
+        // Whoever stopped it themselves knows, and need not be called.
+        let is_expected = matches!(ending.cause, Cause::Stopped { by } if by == record.owner);
         if let Some(message) = record.announcement {
             self.edit(record, message, &reply).await?;
-            // An edit notifies nobody. Whoever stopped it themselves knows.
-            let is_expected = matches!(ending.cause, Cause::Stopped { by } if by == record.owner);
+            // An edit notifies nobody.
             if is_expected {
                 return Ok(());
             }
         }
         let nonce = format!("ended-{}", record.id);
-        self.post(record, nonce, &reply).await.map(|_| ())
+        let called = (!is_expected).then_some(record.owner);
+        self.post(record, nonce, &reply, called).await.map(|_| ())
     }
 }
 
-fn only(owner: OwnerId) -> CreateAllowedMentions {
-    CreateAllowedMentions::new().users([UserId::new(owner.get())])
+fn only(called: Option<OwnerId>) -> CreateAllowedMentions {
+    CreateAllowedMentions::new().users(called.map(|owner| UserId::new(owner.get())))
+}
+
+/// Refused for good: the channel, the message or the permission is gone, the
+/// thread is archived. Waiting mends only a token (401), a slow or busy moment.
+fn is_final(error: &serenity::Error) -> bool {
+    let client_error = |status: &u16| (400..500).contains(status);
+    status(error)
+        .filter(client_error)
+        .is_some_and(|status| ![401, 408, 429].contains(&status))
 }
 
 /// What serenity says of a failure holds the request's URL, which is not passed on.
 pub fn fault(action: &str, error: &serenity::Error) -> Fault {
-    Fault::Unavailable {
+    Fault::Discord {
         action: action.to_owned(),
         why: match status(error) {
             Some(status) => format!("Discord answered {status} (code {:?})", code(error)),

@@ -1,8 +1,8 @@
 //! The chat face: what people type and press, and what they read.
 //!
-//! Interactions are parsed once ([`parse`]) into commands and buttons; handlers
-//! call the [`Service`]; [`replies`] has every text; [`responder`] knows
-//! Discord's deadlines.
+//! Interactions are parsed once (`parse`) into commands and buttons; handlers
+//! call the [`Service`]; `replies` has every text; `responder` knows Discord's
+//! deadlines.
 
 mod access;
 mod commands;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What a message may hold, in characters (Discord: 2000).
-const MOST_CHARACTERS: usize = 2000;
+pub const MOST_CHARACTERS: usize = 2000;
 /// What is kept free for the line that says how many were left out.
 const RESERVE: usize = 120;
 
@@ -78,8 +78,8 @@ fn with_form(reply: Reply) -> Reply {
 pub fn setup_invitation() -> Reply {
     with_form(Reply::new(
         "Press the button and paste your S3 keys into the form that opens. What you type there \
-         stands in no chat. I keep it where only your own sessions can read it, and show nothing \
-         of it but the last four characters of the key ID.",
+         stands in no chat. I keep it as a Secret on the cluster, for your own sessions, and show \
+         nothing of it but the last four characters of the key ID.",
     ))
 }
 
@@ -94,7 +94,7 @@ pub fn setup_sent(direct_messages: u64) -> Reply {
 /// In the channel, when a direct message can't be sent.
 pub fn setup_here() -> Reply {
     let mut reply = setup_invitation();
-    let why = "I can't send you direct messages, so here is the button. Only you can see it.";
+    let why = "I couldn't send you a direct message, so here is the button. Only you can see it.";
     reply.text = format!("{why}\n\n{}", reply.text);
     reply
 }

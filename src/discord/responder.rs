@@ -4,7 +4,7 @@
 //! answer is due within 3 s and fixes whether the reply is private; then it can
 //! be edited for 15 minutes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use serenity::{
@@ -17,15 +17,18 @@ use serenity::{
     builder::Builder,
     http::Http,
 };
-use tracing::debug;
+use tokio::{sync::watch, time::Instant};
+use tracing::{debug, warn};
 
 use super::{
     code,
     parse::{FORM, input_id},
-    replies::{Emphasis, Labelled, Reply},
+    replies::{Emphasis, Labelled, MOST_CHARACTERS, Reply},
 };
 use crate::credentials::Field;
 
+/// How long an interaction can be answered; Discord says 15 minutes.
+const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
 /// The most that Discord shows of suggestions.
 pub const MOST_CHOICES: usize = 25;
 
@@ -35,6 +38,7 @@ pub struct Responder {
     id: InteractionId,
     /// Whoever has it can write in the bot's name for 15 minutes.
     token: SecretString,
+    closes: Instant,
 }
 
 /// The interaction can't be answered (any more), so nothing must be done for it.
@@ -48,12 +52,16 @@ impl Responder {
             http,
             id,
             token: token.into(),
+            closes: Instant::now() + OPEN_FOR,
         }
     }
 
-    /// The interaction's id.
-    pub fn id(&self) -> InteractionId {
-        self.id
+    /// Waits for news. False when there is no telling them here any more.
+    pub async fn waits_for(&self, news: &mut watch::Receiver<u64>) -> bool {
+        tokio::select! {
+            news = news.changed() => news.is_ok(),
+            () = tokio::time::sleep_until(self.closes) => false,
+        }
     }
 
     /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
@@ -71,7 +79,7 @@ impl Responder {
     pub async fn say(&self, reply: &Reply) -> Result<(), Unanswerable> {
         let message = CreateInteractionResponseMessage::new()
             .ephemeral(true)
-            .content(&reply.text)
+            .content(fitting(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows(reply));
         self.first(CreateInteractionResponse::Message(message))
@@ -104,13 +112,17 @@ impl Responder {
     /// Puts `reply` in place of what stands there. A failure is not passed on:
     /// what was done stays done, and results are told in the channel as well.
     pub async fn edit(&self, reply: &Reply) {
+        if Instant::now() >= self.closes {
+            // Discord would count it as an invalid request.
+            return;
+        }
         let edit = EditInteractionResponse::new()
-            .content(&reply.text)
+            .content(fitting(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows(reply));
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
         if let Err(error) = done {
-            debug!(interaction = %self.id, code = code(&error), "a reply could not be edited");
+            warn!(interaction = %self.id, code = code(&error), "a reply could not be edited");
         }
     }
 
@@ -122,6 +134,14 @@ impl Responder {
             debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
             Unanswerable
         })
+    }
+}
+
+/// As much of a text as a message holds.
+pub fn fitting(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS - 1) {
+        Some((end, _)) if text.chars().count() > MOST_CHARACTERS => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
     }
 }
 
@@ -142,5 +162,19 @@ pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
         false => vec![CreateActionRow::Buttons(
             reply.buttons.iter().map(button).collect(),
         )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_a_message_ends() {
+        let most = "é".repeat(MOST_CHARACTERS);
+        assert_eq!(fitting(&most), most);
+        let cut = fitting(&format!("{most}é"));
+        assert_eq!(cut.chars().count(), MOST_CHARACTERS);
+        assert!(cut.ends_with("é…"));
     }
 }

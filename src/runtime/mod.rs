@@ -5,6 +5,8 @@
 
 pub mod kubernetes;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -13,24 +15,33 @@ use crate::{
     session::{Observed, Parts, Record, SessionId},
 };
 
+/// How often a record is written again when somebody else wrote it first.
+const ATTEMPTS: usize = 5;
+/// How long to wait for what they wrote.
+const NEWS_WITHIN: Duration = Duration::from_secs(2);
+
 /// The answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// The record is stored. (Also when an earlier attempt of the same request
     /// had stored it: then this is that record.)
     Made(Box<Record>),
-    /// The owner's place is taken by this record.
-    Taken(Box<Record>),
+    /// The owner's place is taken, by the session of that name.
+    Taken(String),
 }
 
 /// A place where sessions run.
 ///
-/// Each change returns only when [`Runtime::sessions`] shows it, so whoever
-/// looks afterwards decides on the newest state.
+/// A change returns when [`Runtime::sessions`] shows it, so whoever looks
+/// afterwards decides on the newest state; if that takes too long, it fails,
+/// though what was changed stays changed. (A claim does not fail for that.)
 #[async_trait]
 pub trait Runtime: Send + Sync {
     /// All sessions as last seen, oldest first. Reads memory: no call is made.
     fn sessions(&self) -> Vec<Observed>;
+
+    /// The session with this id as last seen. Reads memory, too.
+    fn session(&self, id: &SessionId) -> Option<Observed>;
 
     /// Is marked as changed whenever [`Runtime::sessions`] may say something new.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -50,18 +61,47 @@ pub trait Runtime: Send + Sync {
     /// already is fine.
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault>;
 
-    /// Deletes these parts and waits until they are gone. A part that is gone
-    /// already is fine.
+    /// Deletes these parts. A part that is gone already is fine.
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault>;
 
-    /// Removes the record: the last act of a session's life.
+    /// Removes the record of `seen`, and never another one that has taken its
+    /// place since: the last act of a session's life.
     async fn remove(&self, seen: &Observed) -> Result<(), Fault>;
 }
 
-/// The session with this id as last seen.
-pub fn find(runtime: &dyn Runtime, id: &SessionId) -> Option<Observed> {
-    runtime
-        .sessions()
-        .into_iter()
-        .find(|seen| seen.record.id == *id)
+/// Writes the newest record of a session as `change` makes it of that; again if
+/// somebody else wrote it first. Returns what was written, or `None` if there
+/// is no such session.
+///
+/// # Errors
+/// If the record can't be written, or others always come first.
+pub async fn rewrite(
+    runtime: &dyn Runtime,
+    id: &SessionId,
+    change: impl Fn(&Record) -> Record,
+) -> Result<Option<Record>, Fault> {
+    let mut changes = runtime.changes();
+    let mut outcome = Ok(None);
+    for _ in 0..ATTEMPTS {
+        let Some(seen) = runtime.session(id) else {
+            return Ok(None);
+        };
+        let changed = change(&seen.record);
+        if changed == seen.record {
+            return Ok(Some(changed));
+        }
+        outcome = runtime.save(&seen, &changed).await.map(|()| Some(changed));
+        if !matches!(outcome, Err(Fault::Conflict { .. })) {
+            return outcome;
+        }
+        let is_newer = || {
+            runtime
+                .session(id)
+                .is_none_or(|it| it.revision != seen.revision)
+        };
+        let newer = async { while !is_newer() && changes.changed().await.is_ok() {} };
+        // Whether it came in time or not, the next attempt finds out.
+        let _ = tokio::time::timeout(NEWS_WITHIN, newer).await;
+    }
+    outcome
 }

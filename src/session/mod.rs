@@ -6,11 +6,13 @@
 mod id;
 mod observed;
 mod plan;
+mod quota;
 mod record;
 mod size;
 
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use observed::{Observed, Parts, Phase, PodState};
 pub use plan::{Policy, Step, next_step};
+pub use quota::open_places;
 pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage};
 pub use size::{Cpu, Memory, Size};

@@ -28,8 +28,10 @@ pub enum Step {
     End(Cause),
     /// Delete these parts.
     Delete(Parts),
-    /// Everything is gone: tell how it ended and remove the record.
-    Finish(Ending),
+    /// Everything is gone: tell how it ended, and remember that in the record.
+    Tell(Ending),
+    /// People were told: remove the record.
+    Remove,
 }
 
 /// Decides what to do next for one session.
@@ -37,9 +39,10 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match &seen.record.stage {
         Stage::Starting => while_starting(seen, now, policy),
         Stage::Running => while_running(seen),
-        Stage::Stopping { ending } => match seen.parts() {
+        Stage::Stopping { ending, told } => match seen.parts() {
             parts if parts.any() => Step::Delete(parts),
-            _ => Step::Finish(ending.clone()),
+            _ if *told => Step::Remove,
+            _ => Step::Tell(ending.clone()),
         },
     }
 }
@@ -114,7 +117,9 @@ mod tests {
             step(stopping(), Some(Ready), true),
             Step::Delete(Parts::ALL)
         );
-        assert!(matches!(step(stopping(), None, false), Step::Finish(_)));
+        assert!(matches!(step(stopping(), None, false), Step::Tell(_)));
+        let told = starting().ended(Cause::Lost, after(1)).told().stage;
+        assert_eq!(step(told, None, false), Step::Remove);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Stage {
     Stopping {
         /// Why.
         ending: Ending,
+        /// Whether people were told that it has ended.
+        told: bool,
     },
 }
 
@@ -113,6 +115,7 @@ impl Record {
         if !record.is_stopping() {
             record.stage = Stage::Stopping {
                 ending: Ending { at, cause },
+                told: false,
             };
         }
         record
@@ -120,11 +123,21 @@ impl Record {
 
     /// The same record after its URL was told, in `message` if there is one.
     pub fn announced(&self, message: Option<MessageId>) -> Self {
-        Self {
-            announcement: message,
-            stage: Stage::Running,
-            ..self.clone()
+        let mut record = self.clone();
+        record.announcement = message;
+        if record.stage == Stage::Starting {
+            record.stage = Stage::Running;
         }
+        record
+    }
+
+    /// The same record after people were told that it has ended.
+    pub fn told(&self) -> Self {
+        let mut record = self.clone();
+        if let Stage::Stopping { told, .. } = &mut record.stage {
+            *told = true;
+        }
+        record
     }
 }
 
@@ -175,13 +188,23 @@ pub(crate) mod tests {
             "at": "2026-11-23T13:00:00Z",
             "cause": "stopped",
             "by": "7"
-          }
+          },
+          "told": false
         }
         "#);
         assert_eq!(
             serde_json::from_str::<Record>(&json).expect("reads"),
             record
         );
+    }
+
+    #[test]
+    fn a_session_that_is_stopped_while_it_is_announced_goes_on_stopping() {
+        let at = "2026-11-23T13:00:00Z".parse().expect("a time");
+        let stopping = starting().ended(Cause::Lost, at);
+        let both = stopping.announced(Some(99.into()));
+        assert_eq!(both.announcement, Some(99.into()));
+        assert_eq!(both.stage, stopping.stage);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use config::{Config, Environment, File, FileFormat};
 use reader::{Mistake, Reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use tracing::level_filters::LevelFilter;
 
 use crate::session::{Cpu, Memory, Size};
 
@@ -174,13 +175,32 @@ impl Settings {
     }
 }
 
+/// A Service named duckbot makes Kubernetes set DUCKBOT_PORT and the like in the
+/// Pods beside it.
+fn is_no_setting(name: &str) -> bool {
+    let is_service_link = !name.contains("__")
+        && (name == "DUCKBOT_PORT"
+            || name.starts_with("DUCKBOT_PORT_")
+            || name.starts_with("DUCKBOT_SERVICE_"));
+    NOT_SETTINGS.contains(&name) || name.starts_with(TEST_PREFIX) || is_service_link
+}
+
+/// Without the lines that quote the file: one of them may be a token.
+fn without_quotation(error: &config::ConfigError) -> String {
+    let text = error.to_string();
+    let said = text
+        .lines()
+        .filter(|line| !line.contains('|') && !line.trim().is_empty());
+    said.collect::<Vec<_>>().join(": ")
+}
+
 fn merge(
     file: Option<&Path>,
     variables: HashMap<String, String>,
 ) -> Result<Map<String, Value>, String> {
-    let ours = variables.into_iter().filter(|(name, _)| {
-        !NOT_SETTINGS.contains(&name.as_str()) && !name.starts_with(TEST_PREFIX)
-    });
+    let ours = variables
+        .into_iter()
+        .filter(|(name, _)| !is_no_setting(name));
     let environment = Environment::with_prefix("DUCKBOT")
         .prefix_separator("_")
         .separator("__")
@@ -195,8 +215,8 @@ fn merge(
     merged
         .and_then(Config::try_deserialize)
         .map_err(|why| match file {
-            Some(path) => format!("{}: {why}", path.display()),
-            None => why.to_string(),
+            Some(path) => format!("{}: {}", path.display(), without_quotation(&why)),
+            None => without_quotation(&why),
         })
 }
 
@@ -253,9 +273,11 @@ fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretStr
     let (key, token) = match (file, variable) {
         (Some(path), _) => match std::fs::read_to_string(&path) {
             Ok(token) => (KEY, token),
-            Err(why) => {
+            Err(why) if path.is_absolute() => {
                 return reader.mistake(KEY, format!("{} can't be read: {why}", path.display()));
             }
+            // What is no path may be the token itself.
+            Err(why) => return reader.mistake(KEY, format!("that file can't be read: {why}")),
         },
         (None, Some(token)) => (TOKEN_VARIABLE, token),
         (None, None) => {
@@ -292,7 +314,10 @@ fn read_routing(reader: &mut Reader) -> Option<Routing> {
     let domain = reader.required(
         "routing.domain",
         "a DNS name, like duck.example.com",
-        domain,
+        |text| {
+            // A session's host is `duckui-977a26.` longer.
+            domain_name(text).filter(|name| name.len() <= 239)
+        },
     );
     let tls_secret = reader.optional("routing.tls_secret", "a Secret's name", domain_name);
     let entry_points = reader.list("routing.entry_points", "names", label);
@@ -387,7 +412,10 @@ fn read_log(reader: &mut Reader) -> Option<Log> {
         "a filter, like info or duckbot=debug",
         |text| {
             let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
-            valid.is_ok().then(|| text.to_owned())
+            // A bare word would be taken for a target, and a misspelt level for silence.
+            let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
+            let is_clear = text.split(',').all(|it| is_level(it.trim()));
+            (valid.is_ok() && is_clear).then(|| text.to_owned())
         },
     );
     let json = reader.required("log.format", "text or json", |text| match text {
@@ -469,9 +497,4 @@ fn label(text: &str) -> Option<String> {
 fn domain_name(text: &str) -> Option<String> {
     let valid = text.len() <= 253 && text.split('.').all(|part| label(part).is_some());
     valid.then(|| text.to_owned())
-}
-
-/// A DNS name, with an optional port for installations that use an odd one.
-fn domain(text: &str) -> Option<String> {
-    domain_name(text)
 }

@@ -196,3 +196,43 @@ fn debug_shows_no_token() {
     let settings = Settings::load(None, minimal()).expect("valid");
     assert!(!format!("{settings:?}").contains("canary"));
 }
+
+#[test]
+fn a_token_in_the_wrong_place_is_not_repeated() {
+    let unquoted = Temporary::new("[discord]\ntoken = canary.in.toml\n");
+    let said = Settings::load(Some(&unquoted.0), minimal())
+        .expect_err("no TOML")
+        .to_string();
+    assert!(
+        said.contains("line 2") && !said.contains("canary"),
+        "{said}"
+    );
+    let as_path = with(&[("DUCKBOT_DISCORD__TOKEN_FILE", "canary.as.path")]);
+    let said = as_path.expect_err("no file").to_string();
+    assert!(
+        said.contains("discord.token_file") && !said.contains("canary"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_misspelt_level_is_no_filter() {
+    for filter in ["inof", "info,degub", "duckbot=loud"] {
+        assert!(
+            with(&[("DUCKBOT_LOG__FILTER", filter)]).is_err(),
+            "{filter}"
+        );
+    }
+    for filter in ["info", "warn,duckbot=debug", "off"] {
+        assert!(with(&[("DUCKBOT_LOG__FILTER", filter)]).is_ok(), "{filter}");
+    }
+}
+
+#[test]
+fn what_kubernetes_says_of_a_service_named_duckbot_is_no_setting() {
+    let links = [
+        ("DUCKBOT_PORT", "tcp://10.0.0.1:80"),
+        ("DUCKBOT_SERVICE_HOST", "10.0.0.1"),
+    ];
+    assert!(with(&links).is_ok());
+}

@@ -45,6 +45,24 @@ impl Kubelet {
         self.reports(session, ready()).await;
     }
 
+    /// DuckDB ended for that reason; the door goes on.
+    pub async fn ends_duckdb(&self, session: &str, reason: &str) {
+        let status = |name: &str, state: Value| {
+            json!({ "name": name, "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                "state": state })
+        };
+        let ended = json!({ "terminated": { "exitCode": 137, "reason": reason } });
+        let containers = [
+            status("duckdb", ended),
+            status("door", json!({ "running": {} })),
+        ];
+        self.reports(
+            session,
+            json!({ "phase": "Running", "containerStatuses": containers }),
+        )
+        .await;
+    }
+
     /// The Pod ended, with that message.
     pub async fn fails(&self, session: &str, message: &str) {
         self.reports(session, json!({ "phase": "Failed", "message": message }))

@@ -7,6 +7,7 @@
 mod bot;
 mod cluster;
 mod contract;
+mod duckdb;
 mod kubelet;
 mod proxy;
 mod team;
@@ -14,6 +15,7 @@ mod team;
 pub use bot::{Bot, command};
 pub use cluster::{Cluster, Namespaces};
 pub use contract::Contract;
+pub use duckdb::DuckDb;
 pub use kubelet::Kubelet;
 pub use proxy::{Damage, Proxy};
 pub use team::{KEYS, Team, session_in};

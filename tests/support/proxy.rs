@@ -15,7 +15,7 @@ use axum::{
 };
 use duckbot::sandbox::discord::{Call, Gate, Verdict};
 use serde_json::json;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::Cluster;
 
@@ -36,6 +36,8 @@ struct Inside {
     server: String,
     client: reqwest::Client,
     calls: Mutex<Vec<Call>>,
+    count: watch::Sender<usize>,
+    accepted: Mutex<Vec<(String, String)>>,
     damage: Mutex<Option<Choice>>,
     gate: Mutex<Option<Arc<dyn Gate>>>,
 }
@@ -60,6 +62,8 @@ impl Proxy {
             server: config.cluster_url.to_string(),
             client,
             calls: Mutex::default(),
+            count: watch::Sender::new(0),
+            accepted: Mutex::default(),
             damage: Mutex::default(),
             gate: Mutex::default(),
         });
@@ -83,6 +87,26 @@ impl Proxy {
     /// Asks `gate` before and after each call; `None` asks nobody.
     pub fn set_gate(&self, gate: Option<Arc<dyn Gate>>) {
         *self.inside.gate.lock().unwrap() = gate;
+    }
+
+    /// Waits until such a call came for the n-th time.
+    pub async fn called(&self, method: &str, route: &str, times: usize) {
+        let mut count = self.inside.count.subscribe();
+        let same = |call: &&Call| call.method == method && call.route == route;
+        let enough = || self.calls().iter().filter(same).count() >= times;
+        let waited = async { while !enough() && count.changed().await.is_ok() {} };
+        let waited = tokio::time::timeout(Duration::from_secs(30), waited).await;
+        assert!(
+            waited.is_ok(),
+            "{method} {route} did not come {times} times"
+        );
+    }
+
+    /// In which forms the answers to such a call (`GET secrets/{name}`) were accepted.
+    pub fn accepted(&self, call: &str) -> Vec<String> {
+        let all = self.inside.accepted.lock().unwrap();
+        let same = all.iter().filter(|(what, _)| what == call);
+        same.map(|(_, accept)| accept.clone()).collect()
     }
 
     /// Every call so far.
@@ -130,6 +154,12 @@ fn described(request: &Request) -> Call {
 async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
     let call = described(&request);
     inside.calls.lock().unwrap().push(call.clone());
+    inside.count.send_modify(|count| *count += 1);
+    if let Some(accept) = request.headers().get(header::ACCEPT) {
+        let what = format!("{} {}", call.method, call.route);
+        let accept = accept.to_str().unwrap().to_owned();
+        inside.accepted.lock().unwrap().push((what, accept));
+    }
     let gate = inside.gate.lock().unwrap().clone();
     if let Some(gate) = &gate
         && gate.before(&call).await == Verdict::Drop

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     fault::{Fault, new_reference},
     service::{Problem, Requester, Service},
+    session::RequestId,
     settings,
 };
 
@@ -39,8 +40,26 @@ pub struct Handlers {
 struct Scene {
     guild: Option<GuildId>,
     channel: u64,
+    /// The channel that it is a thread of.
+    parent: Option<u64>,
     user: User,
     member: Option<Member>,
+}
+
+/// The scene of an interaction; its three kinds have the same fields by name only.
+macro_rules! scene {
+    ($interaction:expr) => {
+        Scene {
+            guild: $interaction.guild_id,
+            channel: $interaction.channel_id.get(),
+            parent: $interaction
+                .channel
+                .and_then(|it| it.parent_id)
+                .map(|id| id.get()),
+            user: $interaction.user,
+            member: $interaction.member.map(|it| Member::clone(&it)),
+        }
+    };
 }
 
 /// Why nothing was done: somebody who may not, or Discord that does not say.
@@ -64,36 +83,25 @@ impl Handlers {
         let answered = match interaction {
             Interaction::Command(it) => {
                 let responder = self.responder(it.id, &it.token);
-                let scene = Scene {
-                    guild: it.guild_id,
-                    channel: it.channel_id.get(),
-                    member: it.member.map(|member| *member),
-                    user: it.user,
-                };
-                self.command(responder, &scene, parse::command(&it.data))
-                    .await
+                let request = RequestId(it.id.to_string());
+                let command = parse::command(&it.data);
+                let scene = scene!(it);
+                self.command(responder, &scene, request, command).await
             }
             Interaction::Component(it) => {
                 let responder = self.responder(it.id, &it.token);
-                let scene = Scene {
-                    guild: it.guild_id,
-                    channel: it.channel_id.get(),
-                    member: it.member,
-                    user: it.user,
-                };
+                let request = RequestId(it.message.id.to_string());
                 let button = Button::from_custom_id(&it.data.custom_id);
-                self.press(responder, &scene, button).await
+                let scene = scene!(it);
+                self.press(responder, &scene, request, button).await
             }
             Interaction::Modal(it) => {
                 let responder = self.responder(it.id, &it.token);
-                let scene = Scene {
-                    guild: it.guild_id,
-                    channel: it.channel_id.get(),
-                    member: it.member,
-                    user: it.user,
-                };
                 match it.data.custom_id == FORM {
-                    true => self.form(&responder, &scene, parse::form(&it.data)).await,
+                    true => {
+                        let typed = parse::form(&it.data);
+                        self.form(&responder, &scene!(it), typed).await
+                    }
                     false => responder.say(&replies::outdated()).await,
                 }
             }
@@ -113,6 +121,7 @@ impl Handlers {
         &self,
         responder: Responder,
         scene: &Scene,
+        request: RequestId,
         command: Option<Command>,
     ) -> Result<(), Unanswerable> {
         responder.acknowledge().await?;
@@ -127,6 +136,7 @@ impl Handlers {
             Some(Command::Setup) => self.setup(&responder, &who).await,
             Some(Command::Start { size, catalog }) => {
                 let ask = start::Ask {
+                    request,
                     size,
                     catalog,
                     another: false,
@@ -147,6 +157,7 @@ impl Handlers {
         &self,
         responder: Responder,
         scene: &Scene,
+        request: RequestId,
         button: Option<Button>,
     ) -> Result<(), Unanswerable> {
         match button {
@@ -165,6 +176,7 @@ impl Handlers {
         match button {
             Some(Button::StartAnother { size, catalog }) => {
                 let ask = start::Ask {
+                    request,
                     size,
                     catalog,
                     another: true,
@@ -185,13 +197,20 @@ impl Handlers {
     /// Lets the person in, or says why not.
     async fn admit(&self, scene: &Scene) -> Result<Requester, Turned> {
         let ours = GuildId::new(self.settings.guild);
-        let visitor = match (&scene.guild, &scene.member) {
-            (Some(guild), _) if *guild != ours => {
-                return Err(Turned::Away(Stranger::OtherGuild));
-            }
-            (Some(_), Some(member)) => visitor(member, Some(scene.channel)),
+        if scene.guild.is_some_and(|guild| guild != ours) {
+            return Err(Turned::Away(Stranger::OtherGuild));
+        }
+        let channels = match scene.guild {
+            Some(_) => [Some(scene.channel), scene.parent]
+                .into_iter()
+                .flatten()
+                .collect(),
+            None => Vec::new(),
+        };
+        let visitor = match &scene.member {
+            Some(member) => visitor(member, channels),
             // A direct message says nothing about the guild.
-            _ => visitor(&self.member(ours, scene.user.id).await?, None),
+            None => visitor(&self.member(ours, scene.user.id).await?, channels),
         };
         admit(&self.settings, &visitor).map_err(Turned::Away)
     }
@@ -207,12 +226,12 @@ impl Handlers {
     }
 }
 
-fn visitor(member: &Member, channel: Option<u64>) -> Visitor {
+fn visitor(member: &Member, channels: Vec<u64>) -> Visitor {
     Visitor {
         id: member.user.id.get(),
         display_name: member.display_name().to_owned(),
         roles: member.roles.iter().map(|role| role.get()).collect(),
-        channel,
+        channels,
     }
 }
 

@@ -6,13 +6,15 @@ use crate::{
         parse::Button,
         replies::{self, Reply},
     },
-    runtime::find,
     service::{Problem, Requester, StartRequest, Started},
     session::{Observed, Record, RequestId, Stage},
 };
 
 /// What the person chose.
 pub(super) struct Ask {
+    /// What asks: the command, or the message whose button was pressed. Pressing
+    /// twice asks once.
+    pub request: RequestId,
     pub size: Option<String>,
     pub catalog: Option<String>,
     pub another: bool,
@@ -31,7 +33,7 @@ impl Handlers {
             catalog: ask.catalog.clone(),
         };
         let request = StartRequest {
-            request: RequestId(responder.id().to_string()),
+            request: ask.request,
             channel: channel.into(),
             size: ask.size,
             catalog: ask.catalog,
@@ -62,7 +64,7 @@ impl Handlers {
         let mut was_seen = false;
         loop {
             changes.mark_unchanged();
-            let seen = find(runtime, &record.id);
+            let seen = runtime.session(&record.id);
             was_seen |= seen.is_some();
             let (reply, is_last) = match seen {
                 Some(seen) => self.news(&seen),
@@ -73,7 +75,7 @@ impl Handlers {
                 responder.edit(&reply).await;
                 shown = Some(reply);
             }
-            if is_last || changes.changed().await.is_err() {
+            if is_last || !responder.waits_for(&mut changes).await {
                 return;
             }
         }
@@ -88,7 +90,7 @@ impl Handlers {
                 let url = self.service.runtime().url(&record.id);
                 (replies::ready(&record.id, &url), true)
             }
-            Stage::Stopping { ending } => (replies::ended(record, ending), true),
+            Stage::Stopping { ending, .. } => (replies::ended(record, ending), true),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `/duck stop`: say what is lost, then do it and show when it is done.
 
 use super::{Handlers, Responder, explain};
-use crate::{discord::replies, runtime::find, service::Requester, session::SessionId};
+use crate::{discord::replies, service::Requester, session::SessionId};
 
 impl Handlers {
     pub(super) async fn ask_to_stop(
@@ -26,8 +26,8 @@ impl Handlers {
         responder.edit(&replies::stopping(id)).await;
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
-        while find(runtime, id).is_some() {
-            if changes.changed().await.is_err() {
+        while runtime.session(id).is_some() {
+            if !responder.waits_for(&mut changes).await {
                 return;
             }
         }

@@ -41,7 +41,7 @@ impl Handlers {
 
     /// The person's own sessions; an admin's own first, then everybody else's.
     fn stoppable(&self, user: u64, member: Option<&Member>) -> Vec<(String, String)> {
-        let who = member.and_then(|it| admit(&self.settings, &visitor(it, None)).ok());
+        let who = member.and_then(|it| admit(&self.settings, &visitor(it, Vec::new())).ok());
         let is_admin = who.is_some_and(|who| who.is_admin);
         let is_mine = |owner: u64| owner == user;
         let mut sessions = self.service.list(None);

@@ -44,19 +44,18 @@ impl<'a> Action<'a> {
             true => format!("{} {}", status.code, status.reason),
             false => format!("{} {}", status.code, status.message),
         };
-        // Admission also answers 403; only RBAC's says that we "cannot".
-        let denied = format!("cannot {} resource", self.verb);
         match status.code {
             401 => Fault::Unavailable {
                 action,
                 why: "the API server does not accept the bot's credentials".into(),
             },
-            403 if status.message.contains(&denied) => Fault::NotAllowed {
-                verb: self.verb.to_owned(),
+            403 if let Some(verb) = denied_verb(&status.message) => Fault::NotAllowed {
+                verb: verb.to_owned(),
                 resource: self.resource.to_owned(),
                 namespace: self.namespace.to_owned(),
             },
             404 => Fault::Unknown { action, why },
+            409 if status.reason == "AlreadyExists" => Fault::Exists { action },
             409 => Fault::Conflict { action },
             400 | 403 | 422 => Fault::Refused { action, why },
             _ => Fault::Unavailable { action, why },
@@ -81,6 +80,14 @@ impl fmt::Display for Action<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} in {}", self.verb, self.resource, self.namespace)
     }
+}
+
+/// The verb that RBAC denies (admission answers 403 as well, in other words).
+/// It need not be the one that was tried: an apply that creates needs `create`.
+fn denied_verb(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("cannot ")?;
+    let (verb, _) = rest.split_once(" resource ")?;
+    (!verb.contains(' ')).then_some(verb)
 }
 
 /// Makes a call, within [`TIME_LIMIT`].

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, PostParams},
+    api::{DeleteParams, DynamicObject, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ use crate::{
     settings::Settings,
 };
 
+/// How long a change may take to show up in the view.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 /// How long deleted objects may take to go before the attempt counts as over:
 /// a Pod's grace period and what a busy kubelet adds to it.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
@@ -68,6 +70,21 @@ impl Kubernetes {
         Action::new(verb, resource, &self.settings.kubernetes.namespace)
     }
 
+    /// Waits until the view shows what was done.
+    async fn shown(
+        &self,
+        limit: Duration,
+        condition: impl Fn(&Cache) -> bool,
+    ) -> Result<(), Fault> {
+        match tokio::time::timeout(limit, self.cache.until(condition)).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Fault::TimedOut {
+                action: "waiting until the cluster shows it".into(),
+                after: limit,
+            }),
+        }
+    }
+
     async fn create_pod(&self, seen: &Observed) -> Result<(), Fault> {
         let record = &seen.record;
         // Only a change of the settings while the session starts leads here.
@@ -101,7 +118,7 @@ impl Kubernetes {
         let params = PostParams::default();
         let created = api.create(&params, object);
         match call(self.action("create", resource), created).await {
-            Ok(_) | Err(Fault::Conflict { .. }) => Ok(()),
+            Ok(_) | Err(Fault::Exists { .. }) => Ok(()),
             Err(fault) => Err(fault),
         }
     }
@@ -125,6 +142,10 @@ impl Runtime for Kubernetes {
         self.cache.sessions()
     }
 
+    fn session(&self, id: &SessionId) -> Option<Observed> {
+        self.cache.session(id)
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.cache.changes()
     }
@@ -140,19 +161,24 @@ impl Runtime for Kubernetes {
         let created = self.records.create(&params, &stored);
         match call(self.action("create", "configmaps"), created).await {
             Ok(_) => {
-                self.cache
-                    .until(|cache| cache.record(&name).is_some())
+                // Made is made: whether it shows in time is no matter.
+                let _ = self
+                    .shown(VISIBLE_WITHIN, |cache| cache.record(&name).is_some())
                     .await;
                 Ok(Claim::Made(Box::new(record.clone())))
             }
-            Err(Fault::Conflict { action }) => {
-                let found = call(self.action("get", "configmaps"), self.records.get(&name)).await?;
-                match build::read_record(&found) {
-                    Ok(found) if found.request == record.request => {
+            Err(Fault::Exists { .. }) => {
+                let found = self.records.get(&name);
+                let found = call(self.action("get", "configmaps"), found).await;
+                match found.map(|found| build::read_record(&found)) {
+                    Ok(Ok(found)) if found.request == record.request => {
                         Ok(Claim::Made(Box::new(found)))
                     }
-                    Ok(found) => Ok(Claim::Taken(Box::new(found))),
-                    Err(why) => Err(Fault::Refused { action, why }),
+                    Ok(Ok(found)) => Ok(Claim::Taken(found.id.to_string())),
+                    // A record that this bot can't read takes up its place all the same,
+                    // and so does one that went just now: the next claim finds it free.
+                    Ok(Err(_)) | Err(Fault::Unknown { .. }) => Ok(Claim::Taken(name)),
+                    Err(fault) => Err(fault),
                 }
             }
             Err(fault) => Err(fault),
@@ -170,8 +196,7 @@ impl Runtime for Kubernetes {
             Some(shown) => shown.uid != seen.uid || revision(Some(&shown.revision)) >= newest,
             None => true,
         };
-        self.cache.until(is_seen).await;
-        Ok(())
+        self.shown(VISIBLE_WITHIN, is_seen).await
     }
 
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
@@ -191,8 +216,7 @@ impl Runtime for Kubernetes {
             Some(shown) if shown.uid == seen.uid => !shown.parts().missing().any(),
             _ => true,
         };
-        self.cache.until(is_seen).await;
-        Ok(())
+        self.shown(VISIBLE_WITHIN, is_seen).await
     }
 
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
@@ -213,16 +237,23 @@ impl Runtime for Kubernetes {
             Some(shown) if shown.uid == seen.uid => !shown.parts().any(),
             _ => true,
         };
-        self.cache.until_within(GONE_WITHIN, is_gone).await;
-        Ok(())
+        self.shown(GONE_WITHIN, is_gone).await
     }
 
     async fn remove(&self, seen: &Observed) -> Result<(), Fault> {
         let name = build::record_name(seen.record.owner, seen.record.slot);
-        self.drop(&self.records, "configmaps", &name).await?;
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: Some(seen.uid.clone()),
+            resource_version: None,
+        });
+        let deleted = self.records.delete(&name, &params);
+        match call(self.action("delete", "configmaps"), deleted).await {
+            // A conflict: the name belongs to another record by now.
+            Ok(_) | Err(Fault::Unknown { .. } | Fault::Conflict { .. }) => {}
+            Err(fault) => return Err(fault),
+        }
         let is_gone = |cache: &Cache| cache.record(&name).is_none_or(|it| it.uid != seen.uid);
-        self.cache.until(is_gone).await;
-        Ok(())
+        self.shown(VISIBLE_WITHIN, is_gone).await
     }
 }
 

@@ -3,14 +3,17 @@
 //! Progress, `/duck list` and the reconciler all read it, so none of them asks
 //! the API server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use anyhow::Context;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DynamicObject, PartialObjectMeta},
+    api::{ApiResource, DynamicObject, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
@@ -23,16 +26,12 @@ use tracing::{info, warn};
 
 use super::{
     apply::chain,
-    build::{DUCKBOT, MANAGED_BY, read_record, route_resource},
+    build::{DUCKBOT, DUCKDB, MANAGED_BY, SESSION, read_record, route_resource},
 };
 use crate::{
-    session::{Observed, PodState},
+    session::{Observed, PodState, Record, SessionId},
     settings::Settings,
 };
-
-/// How long a change may take to show up in the view before whoever made it
-/// goes on without.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The view. Dropping it ends the watches.
 pub struct Cache {
@@ -41,6 +40,8 @@ pub struct Cache {
     pods: Store<Pod>,
     services: Store<PartialObjectMeta<Service>>,
     routes: Store<PartialObjectMeta<DynamicObject>>,
+    route_resource: ApiResource,
+    documents: Mutex<Documents>,
     changes: Arc<watch::Sender<u64>>,
     _watches: JoinSet<()>,
 }
@@ -75,7 +76,14 @@ impl Cache {
                 namespaced(client, &namespace),
                 Writer::default(),
             ),
-            routes: keep(&mut watches, &changes, routes, Writer::new(resource)),
+            routes: keep(
+                &mut watches,
+                &changes,
+                routes,
+                Writer::new(resource.clone()),
+            ),
+            route_resource: resource,
+            documents: Mutex::default(),
             namespace,
             changes,
             _watches: watches,
@@ -96,6 +104,8 @@ impl Cache {
     /// All sessions, oldest first.
     pub fn sessions(&self) -> Vec<Observed> {
         let stored = self.records.state();
+        self.documents()
+            .retain(stored.iter().filter_map(|map| map.uid()).collect());
         let mut sessions: Vec<_> = stored.iter().filter_map(|map| self.observed(map)).collect();
         sessions.sort_by(|a, b| {
             let key = |seen: &Observed| (seen.record.created, seen.record.id.clone());
@@ -104,41 +114,83 @@ impl Cache {
         sessions
     }
 
+    /// The session with this id.
+    pub fn session(&self, id: &SessionId) -> Option<Observed> {
+        let id = id.to_string();
+        let labelled = |map: &ConfigMap| map.labels().get(SESSION) == Some(&id);
+        self.observed(&*self.records.find(labelled)?)
+    }
+
     /// The record that is stored under `name`.
     pub fn record(&self, name: &str) -> Option<Observed> {
         let key = ObjectRef::new(name).within(&self.namespace);
         self.observed(&*self.records.get(&key)?)
     }
 
-    /// Waits until the view fulfils `condition`, but not for ever: a watch that
-    /// hangs must not stop what has been done already.
-    pub async fn until(&self, condition: impl Fn(&Self) -> bool) -> bool {
-        self.until_within(VISIBLE_WITHIN, condition).await
-    }
-
-    /// The same with a time limit of one's own.
-    pub async fn until_within(&self, limit: Duration, condition: impl Fn(&Self) -> bool) -> bool {
+    /// Waits until the view fulfils `condition`.
+    pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let mut changes = self.changes();
-        let fulfilled = async { while !condition(self) && changes.changed().await.is_ok() {} };
-        tokio::time::timeout(limit, fulfilled).await.is_ok()
+        while !condition(self) && changes.changed().await.is_ok() {}
     }
 
     fn observed(&self, stored: &ConfigMap) -> Option<Observed> {
-        let record = read_record(stored).ok()?;
+        let (uid, revision) = (stored.uid()?, stored.resource_version()?);
+        let record = self.documents().read(&uid, &revision, stored)?;
         let name = record.id.object_name();
-        let pod = self.pods.get(&self.key(&name, ()));
+        let resource = self.route_resource.clone();
+        let route = ObjectRef::new_with(&name, resource).within(&self.namespace);
         Some(Observed {
-            uid: stored.uid()?,
-            revision: stored.resource_version()?,
-            pod: pod.as_deref().map(pod_state),
-            service: self.services.get(&self.key(&name, ())).is_some(),
-            route: self.routes.find(|route| route.name_any() == name).is_some(),
+            uid,
+            revision,
+            pod: self.pods.get(&self.key(&name)).as_deref().map(pod_state),
+            service: self.services.get(&self.key(&name)).is_some(),
+            route: self.routes.get(&route).is_some(),
             record,
         })
     }
 
-    fn key<K: Resource<DynamicType = ()>>(&self, name: &str, (): ()) -> ObjectRef<K> {
+    fn key<K: Resource<DynamicType = ()>>(&self, name: &str) -> ObjectRef<K> {
         ObjectRef::new(name).within(&self.namespace)
+    }
+
+    fn documents(&self) -> MutexGuard<'_, Documents> {
+        // What is inside is a memo: a panic while it was held spoils nothing.
+        self.documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records as they were read last, so that each revision is parsed, and
+/// complained about, once.
+#[derive(Default)]
+struct Documents {
+    by_uid: HashMap<String, (String, Option<Record>)>,
+}
+
+impl Documents {
+    fn read(&mut self, uid: &str, revision: &str, stored: &ConfigMap) -> Option<Record> {
+        if let Some((known, record)) = self.by_uid.get(uid)
+            && known == revision
+        {
+            return record.clone();
+        }
+        let record = read_record(stored);
+        if let Err(why) = &record {
+            let name = stored.name_any();
+            warn!(
+                record = name,
+                why, "record {name} can't be read; its session is left alone"
+            );
+        }
+        let record = record.ok();
+        self.by_uid
+            .insert(uid.to_owned(), (revision.to_owned(), record.clone()));
+        record
+    }
+
+    fn retain(&mut self, present: HashSet<String>) {
+        self.by_uid.retain(|uid, _| present.contains(uid));
     }
 }
 
@@ -174,18 +226,23 @@ where
         let mut events = std::pin::pin!(events);
         let mut broken = false;
         while let Some(event) = events.next().await {
-            if let Err(error) = &event
-                && !broken
-            {
-                warn!(
-                    watch = what,
-                    error = chain(error),
-                    "a watch of the cluster broke; trying again"
-                );
-            } else if event.is_ok() && broken {
-                info!(watch = what, "the watch of the cluster works again");
+            match event {
+                Err(error) if !broken => {
+                    broken = true;
+                    let error = chain(&error);
+                    warn!(
+                        watch = what,
+                        error, "a watch of the cluster broke; trying again"
+                    );
+                }
+                // Init comes before the server is asked, so it proves nothing.
+                Err(_) | Ok(watcher::Event::Init) => {}
+                Ok(_) if broken => {
+                    broken = false;
+                    info!(watch = what, "the watch of the cluster works again");
+                }
+                Ok(_) => {}
             }
-            broken = event.is_err();
             changes.send_modify(|count| *count += 1);
         }
     });
@@ -203,12 +260,27 @@ fn pod_state(pod: &Pod) -> PodState {
         .filter(|condition| condition.status == "True")
         .map(|condition| condition.type_.as_str())
         .collect();
+    // With the door still running, the phase stays Running when DuckDB has ended.
+    let containers = status.container_statuses.iter().flatten();
+    let mut ended = containers.filter_map(|it| Some((it, it.state.as_ref()?.terminated.as_ref()?)));
+    if let Some((container, end)) = ended.next() {
+        let reason = end.reason.as_deref().unwrap_or("no reason given");
+        let name = if container.name == DUCKDB {
+            "DuckDB"
+        } else {
+            "its door"
+        };
+        return PodState::Failed(format!(
+            "{name} ended ({reason}, exit code {})",
+            end.exit_code
+        ));
+    }
     match status.phase.as_deref() {
         Some("Failed") => {
             let why = status.message.or(status.reason);
-            PodState::Failed(why.unwrap_or_else(|| "its container ended".into()))
+            PodState::Failed(why.unwrap_or_else(|| "it ended by itself".into()))
         }
-        Some("Succeeded") => PodState::Failed("DuckDB ended by itself".into()),
+        Some("Succeeded") => PodState::Failed("it ended by itself".into()),
         _ if holds.contains(&"Ready") => PodState::Ready,
         _ if holds.contains(&"PodScheduled") => PodState::Starting,
         _ => PodState::Queued,
@@ -247,9 +319,23 @@ mod tests {
             PodState::Failed("The node was low on memory.".into())
         );
         let done = json!({ "phase": "Succeeded" });
-        assert_eq!(
-            state(done),
-            PodState::Failed("DuckDB ended by itself".into())
-        );
+        assert_eq!(state(done), PodState::Failed("it ended by itself".into()));
+    }
+
+    #[test]
+    fn duckdb_that_ended_behind_an_open_door_has_ended() {
+        use serde_json::json;
+        let status = |name: &str, state| {
+            json!({ "name": name, "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                "state": state })
+        };
+        let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+        let containers = [
+            status("duckdb", killed),
+            status("door", json!({ "running": {} })),
+        ];
+        let pod = json!({ "phase": "Running", "containerStatuses": containers });
+        let why = "DuckDB ended (OOMKilled, exit code 137)";
+        assert_eq!(state(pod), PodState::Failed(why.into()));
     }
 }

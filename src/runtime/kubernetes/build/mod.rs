@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use pod::pod;
+pub use pod::{DUCKDB, pod};
 pub use record::{read_record, record, record_name};
 pub use route::{route, route_resource};
 pub use service::service;
@@ -28,7 +28,8 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const DUCKBOT: &str = "duckbot";
 const NAME: &str = "app.kubernetes.io/name";
 const DUCKUI: &str = "duckui";
-const SESSION: &str = "duckbot.dev/session";
+/// Label with the session's id.
+pub const SESSION: &str = "duckbot.dev/session";
 /// Label with the owner's Discord id.
 pub const OWNER: &str = "duckbot.dev/owner";
 const DISPLAY_NAME: &str = "duckbot.dev/display-name";

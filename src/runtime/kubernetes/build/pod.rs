@@ -18,6 +18,8 @@ use crate::{
     settings::{Catalog, Settings},
 };
 
+/// The container that DuckDB runs in.
+pub const DUCKDB: &str = "duckdb";
 /// The user that both containers run as; both images have it.
 const USER: i64 = 1000;
 /// DuckDB loses nothing by a quick end: what is not in S3 is lost either way.
@@ -59,7 +61,7 @@ pub fn pod(
 
 fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Container {
     Container {
-        name: "duckdb".into(),
+        name: DUCKDB.into(),
         image: Some(settings.sessions.image.clone()),
         env: Some(environment(session, catalog)),
         // The DuckDB command line ends at the end of its input.
@@ -89,6 +91,9 @@ fn door(settings: &Settings, session: &Record) -> Container {
                 ..HTTPGetAction::default()
             }),
             period_seconds: Some(1),
+            timeout_seconds: Some(3),
+            // A query that keeps every core busy must not take its own session away.
+            failure_threshold: Some(30),
             ..Probe::default()
         }),
         resources: Some(exactly("100m", "64Mi")),
