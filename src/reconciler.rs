@@ -23,6 +23,8 @@ use crate::{
 
 /// The longest pause between two attempts at a step that fails.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// The longest time between two looks.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::hours(1);
 
 /// The loop's parts.
 pub struct Reconciler {
@@ -36,19 +38,63 @@ pub struct Reconciler {
     pub clock: Clock,
 }
 
+/// What is under way, and what waits after a failure.
+#[derive(Default)]
+struct Agenda {
+    busy: HashSet<SessionId>,
+    setbacks: HashMap<SessionId, Setback>,
+}
+
 /// A session whose last step failed.
 struct Setback {
     failures: u32,
     again: DateTime<Utc>,
 }
 
-impl Setback {
-    fn after(earlier: Option<&Self>, now: DateTime<Utc>) -> Self {
-        let failures = earlier.map_or(0, |setback| setback.failures) + 1;
-        let pause = TimeDelta::seconds(1 << failures.min(10).saturating_sub(1)).min(LONGEST_PAUSE);
-        Self {
-            failures,
-            again: now + pause,
+impl Agenda {
+    /// The steps to take now, and when to look again if nothing happens. What
+    /// is returned counts as under way.
+    fn due(
+        &mut self,
+        sessions: Vec<Observed>,
+        now: DateTime<Utc>,
+        policy: &Policy,
+    ) -> (Vec<(Observed, Step)>, DateTime<Utc>) {
+        self.setbacks
+            .retain(|id, _| sessions.iter().any(|seen| seen.record.id == *id));
+        let mut wake = now + LONGEST_SLEEP;
+        let mut due = Vec::new();
+        for seen in sessions {
+            let id = &seen.record.id;
+            if self.busy.contains(id) {
+                continue;
+            }
+            if let Some(setback) = self.setbacks.get(id)
+                && setback.again > now
+            {
+                wake = wake.min(setback.again);
+                continue;
+            }
+            match next_step(&seen, now, policy) {
+                Step::Wait(until) => wake = until.map_or(wake, |until| wake.min(until)),
+                step => {
+                    self.busy.insert(id.clone());
+                    due.push((seen, step));
+                }
+            }
+        }
+        (due, wake)
+    }
+
+    /// Notes how a step went.
+    fn done(&mut self, id: SessionId, outcome: Result<(), ()>, now: DateTime<Utc>) {
+        self.busy.remove(&id);
+        let earlier = self.setbacks.remove(&id);
+        if outcome.is_err() {
+            let failures = earlier.map_or(0, |setback| setback.failures) + 1;
+            let pause = TimeDelta::seconds(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
+            let again = now + pause;
+            self.setbacks.insert(id, Setback { failures, again });
         }
     }
 }
@@ -59,52 +105,24 @@ impl Reconciler {
     pub async fn run(self, shutdown: CancellationToken) {
         let this = Arc::new(self);
         let mut changes = this.runtime.changes();
-        let mut busy = HashSet::new();
-        let mut setbacks: HashMap<SessionId, Setback> = HashMap::new();
+        let mut agenda = Agenda::default();
         let mut steps = JoinSet::new();
         loop {
             changes.mark_unchanged();
             let now = (this.clock)();
-            let mut wake = now + TimeDelta::hours(1);
-            let sessions = this.runtime.sessions();
-            setbacks.retain(|id, _| sessions.iter().any(|seen| seen.record.id == *id));
-            for seen in sessions {
+            let (due, wake) = agenda.due(this.runtime.sessions(), now, &this.policy);
+            for (seen, step) in due {
+                let this = this.clone();
                 let id = seen.record.id.clone();
-                if busy.contains(&id) {
-                    continue;
-                }
-                if let Some(setback) = setbacks.get(&id)
-                    && setback.again > now
-                {
-                    wake = wake.min(setback.again);
-                    continue;
-                }
-                match next_step(&seen, now, &this.policy) {
-                    Step::Wait(until) => wake = until.map_or(wake, |until| wake.min(until)),
-                    step => {
-                        busy.insert(id.clone());
-                        let this = this.clone();
-                        steps.spawn(async move { (id, this.take(&seen, step).await) });
-                    }
-                }
+                steps.spawn(async move { (id, this.take(&seen, step).await) });
             }
             tokio::select! {
                 // The view outlives this loop, so it never closes before.
                 _ = changes.changed() => {}
-                Some(done) = steps.join_next(), if !steps.is_empty() => {
-                    let (id, outcome) = match done {
-                        Ok(done) => done,
-                        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-                    };
-                    busy.remove(&id);
-                    match outcome {
-                        Ok(()) => setbacks.remove(&id),
-                        Err(()) => {
-                            let setback = Setback::after(setbacks.get(&id), (this.clock)());
-                            setbacks.insert(id, setback)
-                        }
-                    };
-                }
+                Some(done) = steps.join_next(), if !steps.is_empty() => match done {
+                    Ok((id, outcome)) => agenda.done(id, outcome, (this.clock)()),
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
                 () = tokio::time::sleep(until(wake, (this.clock)())) => {}
                 () = shutdown.cancelled() => return,
             }
@@ -195,4 +213,54 @@ fn name(step: &Step) -> &'static str {
 
 fn until(when: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (when - now).to_std().unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::starting;
+
+    const POLICY: Policy = Policy {
+        start_timeout: TimeDelta::minutes(5),
+    };
+
+    fn new_session() -> Observed {
+        Observed {
+            record: starting(),
+            uid: "u".into(),
+            revision: "1".into(),
+            pod: None,
+            service: false,
+            route: false,
+        }
+    }
+
+    #[test]
+    fn a_session_does_one_step_at_a_time_and_waits_longer_after_each_failure() {
+        let mut agenda = Agenda::default();
+        let mut now = starting().created;
+        let due = |agenda: &mut Agenda, now| agenda.due(vec![new_session()], now, &POLICY);
+        let id = || starting().id;
+
+        assert_eq!(due(&mut agenda, now).0.len(), 1);
+        assert_eq!(due(&mut agenda, now).0.len(), 0, "it is under way");
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            agenda.done(id(), Err(()), now);
+            let again = now + TimeDelta::seconds(pause);
+            let (steps, wake) = due(&mut agenda, again - TimeDelta::milliseconds(1));
+            assert_eq!((steps.len(), wake), (0, again));
+            now = again;
+            assert_eq!(due(&mut agenda, now).0.len(), 1);
+        }
+        agenda.done(id(), Ok(()), now);
+        assert_eq!(due(&mut agenda, now).0.len(), 1, "success forgives");
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let mut agenda = Agenda::default();
+        agenda.done(starting().id, Err(()), starting().created);
+        agenda.due(Vec::new(), starting().created, &POLICY);
+        assert!(agenda.setbacks.is_empty());
+    }
 }

@@ -22,7 +22,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
         let nobody = team.gil.types("#data", line).await.unwrap().reply().await;
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
     }
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn another_guild_that_has_the_bot_is_not_served() {
             "I serve another server, so I can't help you here."
         );
     }
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]

@@ -134,9 +134,7 @@ enum Story {
 impl Story {
     /// What comes before the story.
     async fn prepare(self, team: &Team) -> Option<String> {
-        team.cluster
-            .keys_of(team.ana.id().to_string().parse().unwrap())
-            .await;
+        team.cluster.keys_of(team.ana.id()).await;
         match self {
             Self::Start => None,
             Self::Stop => Some(team.serves(&team.ana).await),
@@ -170,7 +168,7 @@ impl Story {
         assert!(found.len() <= 1, "two records: {found:?}");
         match (self, found.first()) {
             // Killed before anything was claimed: nothing is there at all.
-            (Self::Start, None) => assert_eq!(team.cluster.objects().await, [""; 0]),
+            (Self::Start, None) => team.nothing_is_left().await,
             (Self::Start, Some(found)) => {
                 let id = found["id"].as_str().unwrap().to_owned();
                 team.cluster.at_stage(&record, "running").await;
@@ -187,7 +185,7 @@ impl Story {
             }
             (Self::Stop, _) => {
                 team.cluster.gone(&record).await;
-                assert_eq!(team.cluster.objects().await, [""; 0]);
+                team.nothing_is_left().await;
                 let [told] = &team.discord.history("#data")[..] else {
                     panic!("told {} times", team.discord.history("#data").len())
                 };

@@ -10,9 +10,7 @@ use crate::support::{Damage, Team};
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     team.api
         .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
     let asked = team.ana.types("#data", "/duck start").await.unwrap();
@@ -25,15 +23,13 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     );
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
     team.api.heals();
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
 async fn a_claim_whose_answer_is_lost_makes_one_session() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let first = std::sync::atomic::AtomicBool::new(true);
     team.api.damages(move |call| {
         let is_claim = call.method == "POST" && call.route == "configmaps";
@@ -53,9 +49,7 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
 #[tokio::test]
 async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let roles = team.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
     for rule in role.rules.iter_mut().flatten() {
@@ -81,15 +75,13 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
     );
     team.ana.reads("#data").await;
     team.cluster.gone(&team.record(&team.ana, 0)).await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
 async fn what_admission_refuses_is_taken_down_again() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     team.api.damages(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
         is_pod.then(|| {
@@ -112,7 +104,7 @@ async fn what_admission_refuses_is_taken_down_again() {
     );
     team.ana.reads("#data").await;
     team.cluster.gone(&team.record(&team.ana, 0)).await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -170,7 +162,7 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
     pressed
         .until(|reply| reply.content.contains("is stopped"))
         .await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -221,9 +213,7 @@ impl Gate for SlowPost {
 #[tokio::test]
 async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offering_it() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let slow = Arc::new(SlowPost::default());
     team.discord.set_gate(slow.clone());
     let (starting, id) = team.starts(&team.ana, "").await;
@@ -258,9 +248,7 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
 #[tokio::test]
 async fn one_interaction_delivered_twice_makes_one_session() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     team.discord.deliver_twice(1);
     let (asked, id) = team.starts(&team.ana, "").await;
     team.kubelet.readies(&id).await;
@@ -274,9 +262,7 @@ async fn one_interaction_delivered_twice_makes_one_session() {
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     team.discord
         .fault(Fault::cut_after("POST", "/channels/{channel}/messages"));
     let (asked, id) = team.starts(&team.ana, "").await;

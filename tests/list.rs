@@ -46,9 +46,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
 #[tokio::test]
 async fn a_queued_session_is_listed_as_such() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let (asked, id) = team.starts(&team.ana, "").await;
     let list = team
         .ana

@@ -53,7 +53,7 @@ async fn without_credentials_the_answer_has_the_button_for_them() {
     assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
     let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
         let asked = team.ana.types("#data", &line).await.unwrap();
         assert_eq!(asked.reply().await.content, answer);
     }
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -145,9 +145,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 #[tokio::test]
 async fn fifty_starts_at_once_make_exactly_the_quota() {
     let team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let asked = join_all((0..50).map(|_| team.ana.types("#data", "/duck start"))).await;
     let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
 
@@ -173,9 +171,7 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
 #[tokio::test]
 async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let (asked, id) = team.starts(&team.ana, "").await;
     team.kubelet.fails(&id, "The node was low on memory.").await;
 
@@ -191,7 +187,7 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
     assert!(told.content.contains("has failed"));
     assert_eq!(told.mentions, [team.ana.id()]);
     team.cluster.gone(&team.record(&team.ana, 0)).await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -204,7 +200,7 @@ async fn duckdb_that_dies_in_a_running_session_ends_it() {
     let why = format!("Session `{id}` has failed: `DuckDB ended (OOMKilled, exit code 137)`");
     assert!(told.content.contains(&why), "{}", told.content);
     team.cluster.gone(&team.record(&team.ana, 0)).await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -239,9 +235,7 @@ async fn start_another_pressed_twice_starts_one() {
 #[tokio::test]
 async fn a_place_that_a_larger_quota_gave_still_counts() {
     let mut team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let mut started = Vec::new();
     for _ in 0..3 {
         started.push(team.starts(&team.ana, "").await);
@@ -279,9 +273,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
 #[tokio::test]
 async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let name = team.record(&team.ana, 0);
     let labels = serde_json::json!({
         "app.kubernetes.io/managed-by": "duckbot", "app.kubernetes.io/name": "duckui",
@@ -310,16 +302,14 @@ async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
 #[tokio::test]
 async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     let team = Team::with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let (asked, _) = team.starts(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("was not ready after 1s"))
         .await;
     team.ana.reads("#data").await;
     team.cluster.gone(&team.record(&team.ana, 0)).await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]

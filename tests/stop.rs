@@ -30,7 +30,7 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
         format!("Session `{id}` is stopped. Nothing of it is left.")
     );
     assert!(done.button("Stop it").is_none());
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 
     // The message with the URL no longer offers it, and nobody was pinged again.
     let [announced] = &team.discord.history("#data")[..] else {
@@ -61,9 +61,7 @@ async fn keeping_it_changes_nothing() {
 #[tokio::test]
 async fn a_session_that_is_still_starting_can_be_stopped() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let (starting, id) = team.starts(&team.ana, "").await;
     team.kubelet.sees(&id).await;
 
@@ -77,7 +75,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
         .until(|reply| reply.content.contains("has ended"))
         .await;
     team.ana.reads("#data").await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -123,7 +121,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     team.discord
         .edited(question.id, |reply| reply.content.starts_with(&answer))
         .await;
-    assert_eq!(team.cluster.objects().await, [""; 0]);
+    team.nothing_is_left().await;
 }
 
 #[tokio::test]
@@ -197,9 +195,7 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
 #[tokio::test]
 async fn with_two_sessions_one_must_say_which() {
     let team = Team::gathers().await;
-    team.cluster
-        .keys_of(team.ana.id().to_string().parse().unwrap())
-        .await;
+    team.cluster.keys_of(team.ana.id()).await;
     let (one, first) = team.starts(&team.ana, "").await;
     let (two, second) = team.starts(&team.ana, "").await;
     let asked = team.ana.types("#data", "/duck stop").await.unwrap();

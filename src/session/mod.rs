@@ -16,3 +16,6 @@ pub use plan::{Policy, Step, next_step};
 pub use quota::open_places;
 pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage};
 pub use size::{Cpu, Memory, Size};
+
+#[cfg(test)]
+pub(crate) use record::tests::starting;

@@ -210,9 +210,7 @@ impl Team {
             .get_opt(&format!("duckbot-s3-{}", person.id()))
             .await;
         if have.unwrap().is_none() {
-            self.cluster
-                .keys_of(person.id().to_string().parse().unwrap())
-                .await;
+            self.cluster.keys_of(person.id()).await;
         }
         let (asked, id) = self.starts(person, "").await;
         self.kubelet.readies(&id).await;
@@ -234,7 +232,7 @@ impl Team {
                 .until(|reply| reply.content.contains("is stopped"))
                 .await;
         }
-        assert_eq!(self.cluster.objects().await, [""; 0]);
+        self.nothing_is_left().await;
         self.reads_everything().await;
     }
 
@@ -243,6 +241,11 @@ impl Team {
         for message in self.discord.unread() {
             self.discord.edited(message.id, |_| true).await;
         }
+    }
+
+    /// There is no object of any session.
+    pub async fn nothing_is_left(&self) {
+        assert_eq!(self.cluster.objects().await, [""; 0]);
     }
 
     /// The name of somebody's record in a place.

@@ -3,25 +3,15 @@
 use super::*;
 use crate::{
     credentials::Field,
-    session::{MessageId, RECORD_VERSION, RequestId, Stage},
+    session::{Stage, starting as starting_record},
 };
 
 const URL: &str = "https://duckui-977a26.duck.example.com/";
 
 fn record(stage: Stage) -> Record {
     Record {
-        version: RECORD_VERSION,
-        id: "977a26".parse().expect("an id"),
-        request: RequestId("1042".into()),
-        owner: 7.into(),
-        slot: 0,
-        display_name: "Ana".into(),
-        size: "small".into(),
-        catalog: "lake".into(),
-        channel: 5.into(),
-        created: "2026-11-23T12:00:00Z".parse().expect("a time"),
-        announcement: None::<MessageId>,
         stage,
+        ..starting_record()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::session::{RECORD_VERSION, RequestId, Stage};
+use crate::session::{RECORD_VERSION, starting};
 
 fn settings(changes: &[(&str, &str)]) -> Settings {
     let pairs = [
@@ -26,18 +26,8 @@ fn settings(changes: &[(&str, &str)]) -> Settings {
 
 fn session() -> Record {
     Record {
-        version: RECORD_VERSION,
-        id: "977a26".parse().expect("an id"),
-        request: RequestId("1042".into()),
-        owner: 7.into(),
         slot: 1,
-        display_name: "Ana".into(),
-        size: "small".into(),
-        catalog: "lake".into(),
-        channel: 5.into(),
-        created: "2026-11-23T12:00:00Z".parse().expect("a time"),
-        announcement: None,
-        stage: Stage::Starting,
+        ..starting()
     }
 }
 

@@ -1,0 +1,294 @@
+//! Reads each setting: its key, what it must look like, and the words for when
+//! it doesn't.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    Catalog, Discord, Kubernetes, Log, RouteKind, Routing, Sessions, Settings, TOKEN_VARIABLE,
+    reader::Reader,
+};
+use crate::session::{Cpu, Memory, Size};
+
+/// Reads everything. `None` if something is wrong; then the reader knows what.
+pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
+    let discord = read_discord(reader, token);
+    let kubernetes = read_kubernetes(reader);
+    let routing = read_routing(reader);
+    let sizes = read_sizes(reader);
+    let catalogs = read_catalogs(reader);
+    let sessions = read_sessions(reader);
+    let log = read_log(reader);
+    let settings = Settings {
+        discord: discord?,
+        kubernetes: kubernetes?,
+        routing: routing?,
+        sessions: sessions?,
+        sizes: sizes?,
+        catalogs: catalogs?,
+        log: log?,
+    };
+    check_defaults(reader, &settings)?;
+    Some(settings)
+}
+
+fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
+    const IDS: &str = "a Discord id, like 1029384756102938475";
+    let id = |text: &str| text.parse::<u64>().ok().filter(|id| *id > 0);
+    let token = read_token(reader, token);
+    let guild = reader.required("discord.guild", IDS, id);
+    let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
+    let allowed_roles = reader.list("discord.allowed_roles", IDS, id);
+    let admin_roles = reader.list("discord.admin_roles", IDS, id);
+    let api_proxy = reader.optional("discord.api_proxy", "an http:// or https:// URL", url);
+    Some(Discord {
+        token: token?,
+        guild: guild?,
+        allowed_channels: allowed_channels?,
+        allowed_roles: allowed_roles?,
+        admin_roles: admin_roles?,
+        api_proxy: api_proxy?,
+    })
+}
+
+fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretString> {
+    const KEY: &str = "discord.token_file";
+    let file = reader.optional(KEY, "a path", |text| Some(PathBuf::from(text)));
+    if reader.take("discord.token").is_some() {
+        return reader.mistake(
+            "discord.token",
+            format!("a token never goes into the settings; name a file in {KEY}"),
+        );
+    }
+    let file = file?;
+    let (key, token) = match (file, variable) {
+        (Some(path), _) => match std::fs::read_to_string(&path) {
+            Ok(token) => (KEY, token),
+            Err(why) if path.is_absolute() => {
+                return reader.mistake(KEY, format!("{} can't be read: {why}", path.display()));
+            }
+            // What is no path may be the token itself.
+            Err(why) => return reader.mistake(KEY, format!("that file can't be read: {why}")),
+        },
+        (None, Some(token)) => (TOKEN_VARIABLE, token),
+        (None, None) => {
+            return reader.mistake(
+                KEY,
+                format!("there is no bot token: name its file here, or set {TOKEN_VARIABLE}"),
+            );
+        }
+    };
+    // serenity refuses the same; the sentence names the place.
+    match token.trim() {
+        "" => reader.mistake(key, "the bot token is empty"),
+        token if token.chars().any(|c| !c.is_ascii_graphic()) => reader.mistake(
+            key,
+            "the bot token has a space or a strange character inside",
+        ),
+        token => Some(SecretString::from(token)),
+    }
+}
+
+fn read_kubernetes(reader: &mut Reader) -> Option<Kubernetes> {
+    let namespace = reader.required("kubernetes.namespace", "a namespace's name", label);
+    Some(Kubernetes {
+        namespace: namespace?,
+    })
+}
+
+fn read_routing(reader: &mut Reader) -> Option<Routing> {
+    let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
+        "traefik" => Some(RouteKind::Traefik),
+        "ingress" => Some(RouteKind::Ingress),
+        _ => None,
+    });
+    let domain = reader.required(
+        "routing.domain",
+        "a DNS name, like duck.example.com",
+        |text| {
+            // A session's host is `duckui-977a26.` longer.
+            domain_name(text).filter(|name| name.len() <= 239)
+        },
+    );
+    let tls_secret = reader.optional("routing.tls_secret", "a Secret's name", domain_name);
+    let entry_points = reader.list("routing.entry_points", "names", label);
+    let ingress_class = reader.optional("routing.ingress_class", "a class's name", domain_name);
+    Some(Routing {
+        kind: kind?,
+        domain: domain?,
+        tls_secret: tls_secret?,
+        entry_points: entry_points?,
+        ingress_class: ingress_class?,
+    })
+}
+
+fn read_sessions(reader: &mut Reader) -> Option<Sessions> {
+    let duckdb_image = reader.required("sessions.image", "a container image", image);
+    let door_image = reader.required("sessions.door_image", "a container image", image);
+    let per_user = reader.required("sessions.per_user", "a number from 1 to 20", |text| {
+        text.parse().ok().filter(|n| (1..=20).contains(n))
+    });
+    let start_timeout = reader.required("sessions.start_timeout", DURATION, duration);
+    let default_size = reader.required("sessions.default_size", "a size's name", label);
+    let default_catalog = reader.required("sessions.default_catalog", "a catalog's name", label);
+    Some(Sessions {
+        image: duckdb_image?,
+        door_image: door_image?,
+        per_user: per_user?,
+        start_timeout: start_timeout?,
+        default_size: default_size?,
+        default_catalog: default_catalog?,
+    })
+}
+
+fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
+    let names = reader.tables("sizes");
+    let sizes = names.into_iter().map(|name| {
+        let key = format!("sizes.{name}");
+        let valid = read_name(reader, &key, &name);
+        let cpu = reader.required(&format!("{key}.cpu"), "cores, like 2 or 500m", parse::<Cpu>);
+        let amount = "an amount of memory, like 512Mi or 4Gi";
+        let memory = reader.required(&format!("{key}.memory"), amount, parse::<Memory>);
+        Some(Size {
+            name: valid?,
+            cpu: cpu?,
+            memory: memory?,
+        })
+    });
+    // Not short-circuiting: every size's mistakes are wanted.
+    let mut sizes: Vec<Size> = sizes
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Option<_>>()?;
+    sizes.sort_by_key(|size| (size.memory, size.cpu));
+    Some(sizes)
+}
+
+fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
+    const URL: &str = "an http:// or https:// URL";
+    let names = reader.tables("catalogs");
+    let catalogs = names.into_iter().map(|name| {
+        let key = |field: &str| format!("catalogs.{name}.{field}");
+        let valid = read_name(reader, &format!("catalogs.{name}"), &name);
+        let endpoint = reader.required(&key("endpoint"), URL, url);
+        let warehouse = reader.optional(&key("warehouse"), "a warehouse's name", any);
+        let s3_endpoint = reader.optional(&key("s3_endpoint"), URL, url);
+        let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
+        let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
+        Some(Catalog {
+            name: valid?,
+            endpoint: endpoint?,
+            warehouse: warehouse?,
+            s3_endpoint: s3_endpoint?,
+            s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
+            s3_path_style: s3_path_style?.unwrap_or(false),
+        })
+    });
+    catalogs.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn read_name(reader: &mut Reader, key: &str, name: &str) -> Option<String> {
+    match label(name).filter(|name| name.len() <= 32) {
+        Some(name) => Some(name),
+        None => reader.mistake(
+            key,
+            "a name has up to 32 lower-case letters, digits and hyphens",
+        ),
+    }
+}
+
+fn read_log(reader: &mut Reader) -> Option<Log> {
+    let filter = reader.required(
+        "log.filter",
+        "a filter, like info or duckbot=debug",
+        |text| {
+            let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
+            // A bare word would be taken for a target, and a misspelt level for silence.
+            let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
+            let is_clear = text.split(',').all(|it| is_level(it.trim()));
+            (valid.is_ok() && is_clear).then(|| text.to_owned())
+        },
+    );
+    let json = reader.required("log.format", "text or json", |text| match text {
+        "text" => Some(false),
+        "json" => Some(true),
+        _ => None,
+    });
+    Some(Log {
+        filter: filter?,
+        json: json?,
+    })
+}
+
+fn check_defaults(reader: &mut Reader, settings: &Settings) -> Option<()> {
+    let Sessions {
+        default_size: size,
+        default_catalog: catalog,
+        ..
+    } = &settings.sessions;
+    let no_size = settings.size(size).is_none();
+    let no_catalog = settings.catalog(catalog).is_none();
+    if no_size {
+        reader.mistake::<()>(
+            "sessions.default_size",
+            format!("{size:?} is not among the sizes; add [sizes.{size}]"),
+        );
+    }
+    if no_catalog {
+        reader.mistake::<()>(
+            "sessions.default_catalog",
+            format!("{catalog:?} is not among the catalogs; add [catalogs.{catalog}]"),
+        );
+    }
+    (!no_size && !no_catalog).then_some(())
+}
+
+const DURATION: &str = "a duration, like 5m or 1h 30m";
+
+fn duration(text: &str) -> Option<TimeDelta> {
+    let duration = humantime::parse_duration(text).ok()?;
+    let delta = TimeDelta::from_std(duration).ok()?;
+    (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+fn any(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn url(text: &str) -> Option<String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or(text.strip_prefix("http://"))?;
+    let valid =
+        !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic());
+    valid.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn image(text: &str) -> Option<String> {
+    text.chars()
+        .all(|c| c.is_ascii_graphic())
+        .then(|| text.to_owned())
+}
+
+/// An RFC 1123 label.
+fn label(text: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let valid = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    valid.then(|| text.to_owned())
+}
+
+/// An RFC 1123 subdomain: what Kubernetes accepts as most objects' name.
+fn domain_name(text: &str) -> Option<String> {
+    let valid = text.len() <= 253 && text.split('.').all(|part| label(part).is_some());
+    valid.then(|| text.to_owned())
+}
