@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    credentials::preflight::Preflight,
     discord,
     reconciler::Reconciler,
     runtime::kubernetes::{self, Kubernetes, Secrets},
-    service::{Service, wall_clock},
+    service::{Parts, Service, wall_clock},
     session::Policy,
     settings::Settings,
 };
@@ -29,6 +30,10 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
     // kube and serenity both use rustls; one provider serves them. An error
     // says that one is installed already, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // A core dump would hold whatever keys are in memory.
+    rlimit::Resource::CORE
+        .set(0, 0)
+        .context("core dumps can't be turned off")?;
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
@@ -68,17 +73,20 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
     };
     let credentials = Arc::new(Secrets::new(&client, &settings.kubernetes.namespace));
     let clock = wall_clock();
-    let service = Service::new(
-        settings.clone(),
-        runtime.clone(),
+    let preflight = Preflight::new().context("no HTTPS client")?;
+    let parts = Parts {
+        runtime: runtime.clone(),
         credentials,
-        clock.clone(),
-    );
+        preflight,
+        clock: clock.clone(),
+    };
+    let service = Service::new(settings.clone(), parts);
     let reconciler = Reconciler {
         runtime,
         herald: Arc::new(discord.herald()),
         policy: Policy {
             start_timeout: settings.sessions.start_timeout,
+            key_warning: settings.credentials.warn_before,
         },
         clock,
     };

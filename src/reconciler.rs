@@ -162,6 +162,10 @@ impl Reconciler {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => self.runtime.create(seen, *parts).await,
             Step::Announce => self.announce(seen).await,
+            Step::WarnOfKeys(expire) => {
+                self.herald.keys_expire(&seen.record, *expire).await?;
+                self.runtime.save(seen, &seen.record.warned_of_keys()).await
+            }
             Step::End(cause) => self.end(seen, cause.clone()).await,
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::Tell(ending) => {
@@ -204,6 +208,7 @@ fn name(step: &Step) -> &'static str {
         Step::Create(Parts::ALL) => "making it",
         Step::Create(_) => "making what was missing",
         Step::Announce => "announcing it",
+        Step::WarnOfKeys(_) => "warning of its keys' end",
         Step::End(_) => "deciding its end",
         Step::Delete(_) => "taking it down",
         Step::Tell(_) => "telling its end",
@@ -222,6 +227,7 @@ mod tests {
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
+        key_warning: TimeDelta::minutes(30),
     };
 
     fn new_session() -> Observed {

@@ -8,7 +8,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("fault", &[]),
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
-    ("credentials", &["fault", "session"]),
+    ("credentials", &["fault", "session", "settings"]),
     ("door", &[]),
     (
         "runtime",
@@ -42,6 +42,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     (
         "app",
         &[
+            "credentials",
             "discord",
             "reconciler",
             "runtime",

@@ -73,6 +73,21 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_crash_of_the_bot_leaves_no_core() {
+    let mut team = Team::gathers().await;
+    let limits = proc_file(team.bot().pid(), "limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(
+        core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(),
+        ["0", "0"]
+    );
+}
+
 #[tokio::test]
 async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
     let team = Team::gathers().await;

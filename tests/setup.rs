@@ -1,8 +1,8 @@
-//! Handing in credentials.
+//! Handing in credentials: the private flow, and what is accepted.
 
 use kube::ResourceExt;
 
-use crate::support::{KEYS, Team};
+use crate::support::{KEYS, PERMANENT, Team};
 
 #[tokio::test]
 async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
@@ -23,19 +23,15 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
         .iter()
         .map(|input| input.label.as_str())
         .collect();
-    assert_eq!(labels, KEYS.map(|(label, _)| label));
+    assert_eq!(labels[..4], KEYS.map(|(label, _)| label));
+    assert_eq!(labels[4], "Session token expires");
 
     let stored = team.ana.submits(&form, &KEYS).await.unwrap().reply().await;
     assert_eq!(
         stored.content,
-        "Your key ending in `4D7Q` is stored. You can use `/duck start` in the server now."
+        "Stored: your key ending in `4D7Q`. It works. You can use `/duck start` in the server now."
     );
-    let secret = team
-        .cluster
-        .secrets()
-        .get(&format!("duckbot-s3-{}", team.ana.id()))
-        .await
-        .unwrap();
+    let secret = team.keys_kept_of(&team.ana).await.expect("they are kept");
     let values = secret.data.clone().unwrap();
     let stored: Vec<_> = values
         .iter()
@@ -60,65 +56,133 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
 async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees() {
     let team = Team::gathers().await;
     team.ana.closes_dms();
-    let asked = team.ana.types("#data", "/duck setup").await.unwrap();
-    let reply = asked.reply().await;
-    assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
-
-    let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
-    let form = pressed.modal().await;
-    let stored = team
+    let reply = team
         .ana
-        .submits(&form, &KEYS[..2])
+        .types("#data", "/duck setup")
         .await
         .unwrap()
         .reply()
         .await;
-    assert!(stored.ephemeral && stored.content.contains("`4D7Q` is stored"));
+    assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
+
+    let stored = team.fills_in(&team.ana, &reply, &PERMANENT).await;
+    assert!(
+        stored.ephemeral && stored.content.contains("ending in `WXYZ`"),
+        "{}",
+        stored.content
+    );
     assert_eq!(team.discord.history("#data"), []);
 }
 
 #[tokio::test]
-async fn handing_in_again_replaces_everything_and_a_form_sent_twice_changes_nothing() {
+async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one() {
+    let team = Team::gathers().await;
+    team.ana.closes_dms();
+    for _ in 0..3 {
+        team.ana
+            .types("#data", "/duck setup")
+            .await
+            .unwrap()
+            .reply()
+            .await;
+    }
+    let tries = |team: &Team| {
+        let calls = team.discord.calls();
+        calls
+            .iter()
+            .filter(|call| call.route == "/channels/{channel}/messages")
+            .count()
+    };
+    assert_eq!(tries(&team), 1);
+
+    team.ana.opens_dms();
+    team.ana.writes_dm("hello?");
+    team.ana.reads_dm().await;
+    let reply = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(reply.content.starts_with("I've sent you a direct message"));
+    team.ana.reads_dm().await;
+}
+
+#[tokio::test]
+async fn a_block_of_an_aws_credentials_file_will_do() {
+    let team = Team::gathers().await;
+    let invitation = team.is_invited(&team.ana).await;
+    let [(_, id), (_, secret)] = PERMANENT;
+    let block = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    let stored = team
+        .fills_in(&team.ana, &invitation, &[("Access key ID", &block)])
+        .await;
+    assert!(
+        stored.content.contains("ending in `WXYZ`"),
+        "{}",
+        stored.content
+    );
+}
+
+#[tokio::test]
+async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
 
-    let asked = team.ana.types("#data", "/duck setup").await.unwrap();
-    asked.reply().await;
-    let invitation = team.ana.reads_dm().await;
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&kept, "Replace").await.unwrap();
+    let form = pressed.modal().await;
+    let twice = [0, 1].map(|_| team.ana.submits(&form, &PERMANENT));
+    for submitted in futures_util::future::join_all(twice).await {
+        let stored = submitted.unwrap().reply().await;
+        assert!(
+            stored.content.contains("ending in `WXYZ`"),
+            "{}",
+            stored.content
+        );
+    }
+    let secret = team.keys_kept_of(&team.ana).await.expect("they are kept");
+    let names: Vec<_> = secret.data.unwrap().into_keys().collect();
+    assert_eq!(names, ["s3-access-key-id", "s3-secret-access-key"]);
+}
+
+#[tokio::test]
+async fn the_form_of_an_old_button_works_after_a_restart() {
+    let mut team = Team::gathers().await;
+    let invitation = team.is_invited(&team.ana).await;
     let pressed = team
         .ana
         .presses(&invitation, "Enter credentials")
         .await
         .unwrap();
     let form = pressed.modal().await;
-    let new = [
-        ("Access key ID", "AKIANEWKEYID0000WXYZ"),
-        ("Secret access key", "new-secret"),
-    ];
-    for _ in 0..2 {
-        let stored = team.ana.submits(&form, &new).await.unwrap().reply().await;
-        assert!(
-            stored.content.contains("`WXYZ` is stored"),
-            "{}",
-            stored.content
-        );
-    }
-    let secret = team
-        .cluster
-        .secrets()
-        .get(&format!("duckbot-s3-{}", team.ana.id()))
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+    let stored = team
+        .ana
+        .submits(&form, &PERMANENT)
         .await
-        .unwrap();
-    let names: Vec<_> = secret.data.unwrap().into_keys().collect();
-    assert_eq!(names, ["s3-access-key-id", "s3-secret-access-key"]);
+        .unwrap()
+        .reply()
+        .await;
+    assert!(
+        stored.content.contains("ending in `WXYZ`"),
+        "{}",
+        stored.content
+    );
 }
 
 #[tokio::test]
 async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
     let team = Team::gathers().await;
-    let asked = team.ana.types("#data", "/duck setup").await.unwrap();
-    asked.reply().await;
-    let invitation = team.ana.reads_dm().await;
+    let invitation = team.is_invited(&team.ana).await;
     let long = "canary".repeat(667)[..4000].to_owned();
     for (typed, answer) in [
         (
@@ -165,21 +229,18 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             reply.content
         );
     }
-    let stored = team
-        .cluster
-        .secrets()
-        .list(&Default::default())
-        .await
-        .unwrap();
-    assert_eq!(stored.items, []);
+    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    assert_eq!(
+        team.s3.requests(),
+        [""; 0],
+        "what is no key is tried nowhere"
+    );
 }
 
 #[tokio::test]
 async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
     let team = Team::gathers().await;
-    let asked = team.ben.types("#data", "/duck setup").await.unwrap();
-    asked.reply().await;
-    let invitation = team.ben.reads_dm().await;
+    let invitation = team.is_invited(&team.ben).await;
     team.discord.revoke("ben", "analyst");
 
     let pressed = team
@@ -201,11 +262,40 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         reply.content,
         "You are not a member of the server that I serve."
     );
-    let stored = team
-        .cluster
-        .secrets()
-        .list(&Default::default())
-        .await
-        .unwrap();
-    assert_eq!(stored.items, []);
+    assert!(team.keys_kept_of(&team.ben).await.is_none());
+    assert_eq!(
+        team.s3.requests(),
+        [""; 0],
+        "a stranger's keys are tried nowhere"
+    );
+}
+
+#[tokio::test]
+async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning() {
+    let team = Team::gathers().await;
+    team.ana.writes_dm("hello, how do I start?");
+    let answer = team.ana.reads_dm().await;
+    assert!(answer.button("Enter credentials").is_some());
+    assert!(!answer.content.contains("looks like a key"));
+
+    team.ana.writes_dm(KEYS[1].1);
+    team.ana.writes_dm("aws_secret_access_key = whatever");
+    for _ in 0..2 {
+        let answer = team.ana.reads_dm().await;
+        assert!(
+            answer.content.contains("That looks like a key"),
+            "{}",
+            answer.content
+        );
+        assert!(answer.content.contains("a bot can't delete your message"));
+    }
+    assert!(team.keys_kept_of(&team.ana).await.is_none());
+
+    team.discord.leave_guild("ben");
+    team.ben.writes_dm("hello?");
+    let answer = team.ben.reads_dm().await;
+    assert_eq!(
+        answer.content,
+        "You are not a member of the server that I serve."
+    );
 }

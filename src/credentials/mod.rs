@@ -1,12 +1,17 @@
-//! The S3 credentials that a person hands in: what is accepted, and where it
-//! goes. Values are held as [`SecretString`]s and appear in no message.
+//! The S3 credentials that a person hands in: what is accepted, whether they
+//! work, and where they go. Values are held as [`SecretString`]s and appear in
+//! no message.
 
 mod parse;
+mod paste;
+pub mod preflight;
+mod sign;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-pub use parse::{Field, Mistake, parse};
+pub use parse::{Field, Mistake, Typed, looks_like_a_key, parse};
 
 use crate::{fault::Fault, session::OwnerId};
 
@@ -21,6 +26,8 @@ pub struct Credentials {
     pub session_token: Option<SecretString>,
     /// The token for the Iceberg catalog, where that wants one.
     pub catalog_token: Option<SecretString>,
+    /// When the session token expires, if the person said so.
+    pub expires: Option<DateTime<Utc>>,
 }
 
 /// The last four characters of an access key ID: enough for its owner to
@@ -28,13 +35,41 @@ pub struct Credentials {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyHint(pub String);
 
-/// Where credentials are kept. They can be put in and asked about; reading
-/// them back is not possible here, because the bot never needs to.
+/// What may be known of credentials without seeing them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Which key it is.
+    pub hint: KeyHint,
+    /// Since when they are kept.
+    pub stored: Option<DateTime<Utc>>,
+    /// When they were last seen to work.
+    pub checked: Option<DateTime<Utc>>,
+    /// When they expire, if that is known.
+    pub expires: Option<DateTime<Utc>>,
+}
+
+/// Where credentials are kept.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
-    /// Keeps `credentials` for `owner` in place of what was there.
-    async fn put(&self, owner: OwnerId, credentials: &Credentials) -> Result<(), Fault>;
+    /// Keeps `credentials` for `owner` in place of what was there. `checked` is
+    /// when they were seen to work, if they were tried.
+    async fn put(
+        &self,
+        owner: OwnerId,
+        credentials: &Credentials,
+        now: DateTime<Utc>,
+        checked: Option<DateTime<Utc>>,
+    ) -> Result<(), Fault>;
 
-    /// The hint of what is kept for `owner`, if anything is.
-    async fn hint(&self, owner: OwnerId) -> Result<Option<KeyHint>, Fault>;
+    /// What is kept for `owner`, if anything is; no value travels.
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault>;
+
+    /// The values, for trying them out again because their owner asks.
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault>;
+
+    /// Notes that they were seen to work.
+    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault>;
+
+    /// Removes what is kept, and looks that it is gone.
+    async fn forget(&self, owner: OwnerId) -> Result<(), Fault>;
 }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Credentials, KeyHint};
+use super::{
+    Credentials, KeyHint,
+    paste::{Name, take_apart},
+};
 
-/// One input of the form.
+/// One secret input of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// `AKIA…`, or whatever the S3 service calls its user.
@@ -31,7 +35,7 @@ impl Field {
     /// The most characters that it takes. Access key IDs have up to 128 (AWS
     /// IAM API, `AccessKey`); a session token has no stated limit, and 4000 is
     /// what a Discord form carries.
-    pub fn max_length(self) -> usize {
+    fn max_length(self) -> usize {
         match self {
             Self::KeyId => 128,
             Self::SecretKey => 256,
@@ -76,20 +80,45 @@ pub enum Mistake {
     /// Longer than any key.
     #[error("**{0}** is {1} characters long, and no such key is. Please paste the key alone.")]
     TooLong(Field, usize),
+    /// Two different values for the same thing.
+    #[error("**{0}** is there twice, with different values. Please paste only one.")]
+    Twice(Field),
+    /// Not a time.
+    #[error(
+        "**Expires** is not a time that I understand. Write `12h`, or a time in UTC like \
+         `2026-11-23 18:00`."
+    )]
+    NoTime,
+    /// A time that has passed.
+    #[error("**Expires** is in the past: these keys no longer work. Please get new ones.")]
+    Past,
 }
 
-/// Checks the four inputs, given in the order of [`Field::ALL`]. White space
-/// around a value is dropped: it comes along when one copies from a terminal.
+/// What the form came back with.
+pub struct Typed {
+    /// In the order of [`Field::ALL`].
+    pub secrets: [SecretString; 4],
+    /// When the session token expires, in the person's words; may be empty.
+    pub expires: String,
+}
+
+/// Checks what was typed. Accepts what people paste: white space and quotes
+/// around a value, and lines with names, which may stand in any input.
 ///
 /// # Errors
 /// Everything that is wrong, one [`Mistake`] per field at most.
-pub fn parse(typed: [SecretString; 4]) -> Result<Credentials, Vec<Mistake>> {
+pub fn parse(typed: &Typed, now: DateTime<Utc>) -> Result<Credentials, Vec<Mistake>> {
     let mut mistakes = Vec::new();
-    let [key_id, secret_key, session_token, catalog_token] = [0, 1, 2, 3].map(|place| {
-        check(Field::ALL[place], &typed[place]).unwrap_or_else(|mistake| {
+    let [key_id, secret_key, session_token, catalog_token] = Field::ALL.map(|field| {
+        let checked = collect(field, typed).and_then(|value| check(field, value));
+        checked.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             None
         })
+    });
+    let expires = expiry(typed, now).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        None
     });
     match (key_id, secret_key) {
         (Some(key_id), Some(secret_key)) if mistakes.is_empty() => Ok(Credentials {
@@ -97,13 +126,34 @@ pub fn parse(typed: [SecretString; 4]) -> Result<Credentials, Vec<Mistake>> {
             secret_key,
             session_token,
             catalog_token,
+            expires,
         }),
         _ => Err(mistakes),
     }
 }
 
-fn check(field: Field, typed: &SecretString) -> Result<Option<SecretString>, Mistake> {
-    let value = typed.expose_secret().trim();
+/// The value for a field: named anywhere, or bare in its own input.
+fn collect(field: Field, typed: &Typed) -> Result<&str, Mistake> {
+    let mut found = "";
+    for (input, text) in Field::ALL.iter().zip(&typed.secrets) {
+        for pasted in take_apart(text.expose_secret()) {
+            let is_ours = match pasted.name {
+                Some(name) => name == Name::Field(field),
+                None => *input == field,
+            };
+            if !is_ours || pasted.value.is_empty() || pasted.value == found {
+                continue;
+            }
+            if !found.is_empty() {
+                return Err(Mistake::Twice(field));
+            }
+            found = pasted.value;
+        }
+    }
+    Ok(found)
+}
+
+fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
     let length = value.chars().count();
     if value.is_empty() {
         return match field.is_required() {
@@ -121,6 +171,42 @@ fn check(field: Field, typed: &SecretString) -> Result<Option<SecretString>, Mis
         return Err(Mistake::Strange(field));
     }
     Ok(Some(SecretString::from(value)))
+}
+
+/// When the token expires: as typed, or as it stands in a paste.
+fn expiry(typed: &Typed, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Mistake> {
+    let pastes = typed.secrets.iter().map(|text| text.expose_secret());
+    let named = pastes
+        .flat_map(take_apart)
+        .find(|it| it.name == Some(Name::Expiry));
+    let text = match typed.expires.trim() {
+        "" => named.map_or("", |it| it.value),
+        text => text,
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match time(text, now).ok_or(Mistake::NoTime)? {
+        past if past <= now => Err(Mistake::Past),
+        expires => Ok(Some(expires)),
+    }
+}
+
+/// `12h`, `in 90 min`, `2026-11-23 18:00` (UTC), or RFC 3339.
+fn time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.to_utc());
+    }
+    let bare = text.trim_end_matches("UTC").trim_end();
+    for format in ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M"] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(bare, format) {
+            return Some(time.and_utc());
+        }
+    }
+    let span = text.strip_prefix("in ").unwrap_or(text);
+    let span = TimeDelta::from_std(humantime::parse_duration(span).ok()?).ok()?;
+    now.checked_add_signed(span)
+        .filter(|time| *time < now + TimeDelta::days(3660))
 }
 
 impl Credentials {
@@ -147,21 +233,87 @@ impl Credentials {
     }
 }
 
+/// Whether a text looks like somebody wrote a key where everybody's history
+/// keeps it: an AWS key ID, a named key, or a long random word.
+pub fn looks_like_a_key(text: &str) -> bool {
+    let is_named = take_apart(text).iter().any(|it| it.name.is_some());
+    let is_key_id = |word: &str| {
+        (word.starts_with("AKIA") || word.starts_with("ASIA"))
+            && word.len() >= 16
+            && word.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    let is_random = |word: &str| {
+        word.len() >= 32
+            && !word.contains("://")
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+/=_-.".contains(c))
+            && word.chars().any(|c| c.is_ascii_digit())
+            && word.chars().any(|c| c.is_ascii_alphabetic())
+    };
+    is_named
+        || text
+            .split_whitespace()
+            .any(|word| is_key_id(word) || is_random(word))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn noon() -> DateTime<Utc> {
+        "2026-11-23T12:00:00Z".parse().expect("a time")
+    }
+
     fn typed(values: [&str; 4]) -> Result<Credentials, Vec<Mistake>> {
-        parse(values.map(SecretString::from))
+        with_expiry(values, "")
+    }
+
+    fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Mistake>> {
+        let typed = Typed {
+            secrets: values.map(SecretString::from),
+            expires: expires.into(),
+        };
+        parse(&typed, noon())
+    }
+
+    fn shown(keys: &Credentials) -> [&str; 4] {
+        Field::ALL.map(|field| keys.value(field).map_or("", |it| it.expose_secret()))
     }
 
     #[test]
     fn white_space_around_a_key_is_dropped_and_optional_fields_may_be_empty() {
-        let keys = typed(["  AKIAEXAMPLE4D7Q\n", "\ts3cr3t/+= ", "", "  "]).expect("fine");
-        assert_eq!(keys.key_id.expose_secret(), "AKIAEXAMPLE4D7Q");
-        assert_eq!(keys.secret_key.expose_secret(), "s3cr3t/+=");
-        assert!(keys.session_token.is_none() && keys.catalog_token.is_none());
+        let keys = typed(["  AKIAEXAMPLE4D7Q\n", "\t's3cr3t/+=' ", "", "  "]).expect("fine");
+        assert_eq!(shown(&keys), ["AKIAEXAMPLE4D7Q", "s3cr3t/+=", "", ""]);
         assert_eq!(keys.hint(), KeyHint("4D7Q".into()));
+    }
+
+    #[test]
+    fn a_block_in_the_first_input_fills_the_others() {
+        let block = "[default]\naws_access_key_id = AKIA1234\naws_secret_access_key = s/+=\n\
+            aws_session_token = t==";
+        let keys = typed([block, "", "", "catalog"]).expect("fine");
+        assert_eq!(shown(&keys), ["AKIA1234", "s/+=", "t==", "catalog"]);
+    }
+
+    #[test]
+    fn lines_may_be_split_over_the_inputs_in_any_order() {
+        let keys = typed([
+            "AWS_SECRET_ACCESS_KEY=s",
+            "AWS_ACCESS_KEY_ID=AKIA1234",
+            "",
+            "",
+        ]);
+        assert_eq!(shown(&keys.expect("fine")), ["AKIA1234", "s", "", ""]);
+        let twice = typed([
+            "AKIA1234",
+            "AWS_ACCESS_KEY_ID=AKIA9999 secret_access_key=s",
+            "",
+            "",
+        ]);
+        assert_eq!(twice.expect_err("refused"), [Mistake::Twice(Field::KeyId)]);
     }
 
     #[test]
@@ -196,6 +348,24 @@ mod tests {
     }
 
     #[test]
+    fn an_expiry_is_a_span_or_a_time_to_come() {
+        let expires = |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|keys| keys.expires);
+        let at = |text: &str| Ok(Some(text.parse().expect("a time")));
+        assert_eq!(expires(""), Ok(None));
+        assert_eq!(expires("12h"), at("2026-11-24T00:00:00Z"));
+        assert_eq!(expires("in 90 min"), at("2026-11-23T13:30:00Z"));
+        assert_eq!(expires("2026-11-23 18:00 UTC"), at("2026-11-23T18:00:00Z"));
+        assert_eq!(
+            expires("2026-11-23T18:00:00+02:00"),
+            at("2026-11-23T16:00:00Z")
+        );
+        assert_eq!(expires("2026-11-23 11:59"), Err(vec![Mistake::Past]));
+        for text in ["soon", "999999999999999999h", "-1h", "2026-13-01 10:00"] {
+            assert_eq!(expires(text), Err(vec![Mistake::NoTime]), "{text}");
+        }
+    }
+
+    #[test]
     fn nothing_is_shown_of_a_very_short_key_id() {
         assert_eq!(
             typed(["minio", "s", "", ""]).expect("fine").hint(),
@@ -207,5 +377,55 @@ mod tests {
     fn debug_shows_no_value() {
         let keys = typed(["AKIACANARY", "canary", "canary", "canary"]).expect("fine");
         assert!(!format!("{keys:?}").to_lowercase().contains("canary"));
+    }
+
+    #[test]
+    fn a_key_in_a_message_is_noticed_and_talk_is_not() {
+        for text in [
+            "my key is AKIAIOSFODNN7EXAMPLE ok?",
+            "aws_secret_access_key = x",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1",
+        ] {
+            assert!(looks_like_a_key(text), "{text}");
+        }
+        for text in [
+            "hello",
+            "how do I set this up?",
+            "see https://duckui-977a26.duck.example.com/some/long/path/1",
+            "antidisestablishmentarianism-antidisestablishmentarianism",
+        ] {
+            assert!(!looks_like_a_key(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_typed_is_repeated_or_breaks_anything(
+            values in prop::array::uniform4(".{0,60}"), expires in ".{0,30}",
+        ) {
+            let each = [0, 1, 2, 3].map(|place| values[place].as_str());
+            if let Err(mistakes) = with_expiry(each, &expires) {
+                let said: String = mistakes.iter().map(ToString::to_string).collect();
+                for value in &values {
+                    prop_assert!(value.trim().len() < 12 || !said.contains(value.trim()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_key_survives_however_it_is_pasted(
+            key in "[A-Z0-9]{16,40}", secret in "[A-Za-z0-9+/]{20,60}={0,2}",
+            quote in "[\"']?", space in "[ \t\n]{0,3}", export in "(export )?",
+        ) {
+            let bare = |value: &str| format!("{space}{quote}{value}{quote}{space}");
+            let keys = typed([&bare(&key), &bare(&secret), "", ""]).expect("fine");
+            prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
+            let block = format!(
+                "{export}AWS_ACCESS_KEY_ID={quote}{key}{quote}\n\
+                 {export}AWS_SECRET_ACCESS_KEY={quote}{secret}{quote}\n"
+            );
+            let keys = typed([&block, "", "", ""]).expect("fine");
+            prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
+        }
     }
 }

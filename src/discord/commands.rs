@@ -17,6 +17,8 @@ pub enum Kind {
     Start,
     /// Stop a session.
     Stop,
+    /// Forget credentials.
+    Forget,
     /// Show sessions.
     List,
     /// Explain the commands.
@@ -65,7 +67,14 @@ pub const ALL: &str = "all";
 
 impl Kind {
     /// All of them, in the order of a first day.
-    pub const EVERY: [Self; 5] = [Self::Setup, Self::Start, Self::List, Self::Stop, Self::Help];
+    pub const EVERY: [Self; 6] = [
+        Self::Setup,
+        Self::Start,
+        Self::List,
+        Self::Stop,
+        Self::Forget,
+        Self::Help,
+    ];
 
     /// The command with this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -82,9 +91,15 @@ impl Kind {
                 summary: "Hand in your S3 credentials, in private",
                 details: "I send you a direct message with a button. It opens a form for your \
                     access key ID, your secret access key and, if you have them, a session token \
-                    and a catalog token. Nothing that you type there stands in any chat. \
-                    Doing it again replaces what I have.",
-                options: &[],
+                    with its expiry and a catalog token. Lines of an env file or an AWS \
+                    credentials file will do as well, in any field. Nothing that you type there \
+                    stands in any chat. I try the keys before I keep them. Doing it again shows \
+                    what I have; you can replace it, have it checked again, or have it forgotten.",
+                options: &[OptionSpec {
+                    name: CATALOG,
+                    summary: "Which tables the keys are tried against",
+                    value: Value::Suggested,
+                }],
             },
             Self::Start => Spec {
                 name: "start",
@@ -124,6 +139,13 @@ impl Kind {
                     summary: "Which one, if you have several",
                     value: Value::Suggested,
                 }],
+            },
+            Self::Forget => Spec {
+                name: "forget",
+                summary: "Have me forget your S3 credentials",
+                details: "I ask first, and say which running sessions hold them: those keep them \
+                    until they end.",
+                options: &[],
             },
             Self::Help => Spec {
                 name: "help",

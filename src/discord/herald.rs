@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serenity::{
     all::{ChannelId, CreateAllowedMentions, CreateMessage, EditMessage, Nonce, UserId},
     builder::Builder,
@@ -12,7 +13,9 @@ use serenity::{
 use tracing::warn;
 
 use super::{
-    code, replies,
+    code,
+    direct::DirectMessages,
+    replies,
     responder::{fitting, rows},
     status,
 };
@@ -25,12 +28,13 @@ use crate::{
 /// The channels in which sessions were asked for.
 pub struct Channels {
     http: Arc<Http>,
+    direct: Arc<DirectMessages>,
 }
 
 impl Channels {
     /// Posts by this connection.
-    pub fn new(http: Arc<Http>) -> Self {
-        Self { http }
+    pub fn new(http: Arc<Http>, direct: Arc<DirectMessages>) -> Self {
+        Self { http, direct }
     }
 
     /// Posts once: Discord answers a repeated nonce with the message that it
@@ -91,6 +95,16 @@ impl Herald for Channels {
         let nonce = format!("ready-{}", record.id);
         let reply = replies::announcement(record, url);
         self.post(record, nonce, &reply, Some(record.owner)).await
+    }
+
+    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault> {
+        let reply = replies::keys_expire(record, at);
+        if self.direct.send(record.owner, &reply).await?.is_some() {
+            return Ok(());
+        }
+        let nonce = format!("keys-{}", record.id);
+        let posted = self.post(record, nonce, &reply, Some(record.owner));
+        posted.await.map(|_| ())
     }
 
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {

@@ -6,6 +6,7 @@
 
 mod access;
 mod commands;
+mod direct;
 mod handlers;
 mod herald;
 mod parse;
@@ -18,7 +19,7 @@ use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 use serenity::{
     Client,
-    all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Ready},
+    all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Message, Ready},
     async_trait,
     client::{Context, EventHandler, RawEventHandler},
     http::{Http, HttpBuilder, HttpError},
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use commands::reference;
+use direct::DirectMessages;
 use handlers::Handlers;
 pub use herald::Channels;
 
@@ -38,6 +40,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A connection to Discord whose token works and whose commands are registered.
 pub struct Discord {
     http: Arc<Http>,
+    direct: Arc<DirectMessages>,
     settings: settings::Discord,
 }
 
@@ -65,10 +68,14 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
         .create_guild_commands(guild, &commands::registration())
         .await
     {
-        Ok(_) => Ok(Discord {
-            http: Arc::new(http),
-            settings: settings.clone(),
-        }),
+        Ok(_) => {
+            let http = Arc::new(http);
+            Ok(Discord {
+                direct: Arc::new(DirectMessages::new(http.clone())),
+                http,
+                settings: settings.clone(),
+            })
+        }
         Err(error) if matches!(status(&error), Some(403 | 404)) => bail!(
             "Discord lets the bot register no commands in guild {guild}: \
              invite it there with the scopes bot and applications.commands"
@@ -90,7 +97,7 @@ fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
 impl Discord {
     /// Who posts in channels.
     pub fn herald(&self) -> Channels {
-        Channels::new(self.http.clone())
+        Channels::new(self.http.clone(), self.direct.clone())
     }
 
     /// Answers people until `shutdown`.
@@ -104,8 +111,13 @@ impl Discord {
     ) -> anyhow::Result<()> {
         // The client wants an Http of its own; it only asks that one for the gateway.
         let own = http(&self.settings)?;
-        let handlers = Arc::new(Handlers::new(self.http, self.settings, service));
-        let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::empty())
+        let handlers = Arc::new(Handlers::new(
+            self.http,
+            self.settings,
+            service,
+            self.direct,
+        ));
+        let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
             .event_handler(Gateway(handlers))
             .raw_event_handler(Watchful)
             .await?;
@@ -126,6 +138,10 @@ struct Gateway(Arc<Handlers>);
 impl EventHandler for Gateway {
     async fn ready(&self, _: Context, ready: Ready) {
         info!("connected to Discord as {}", ready.user.name);
+    }
+
+    async fn message(&self, _: Context, message: Message) {
+        self.0.direct_message(message).await;
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {

@@ -6,13 +6,21 @@ use serenity::all::{
 };
 
 use super::commands::{ALL, CATALOG, Kind, SESSION, SIZE};
-use crate::{credentials::Field, session::SessionId};
+use crate::{
+    credentials::{Field, Typed},
+    session::SessionId,
+};
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `/duck setup`
-    Setup,
+    Setup {
+        /// The catalog that keys are tried against.
+        catalog: Option<String>,
+    },
+    /// `/duck forget`
+    Forget,
     /// `/duck start`
     Start {
         /// A size's name.
@@ -38,8 +46,21 @@ pub enum Command {
 /// a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Button {
-    /// Opens the form for credentials.
-    OpenForm,
+    /// Opens the form for credentials, to be tried against that catalog.
+    OpenForm(Option<String>),
+    /// Tries the keys that are kept.
+    CheckKeys(Option<String>),
+    /// Asks whether to forget them.
+    AskToForget,
+    /// Forgets them.
+    Forget {
+        /// And stops the sessions that hold them.
+        stop: bool,
+    },
+    /// Leaves them alone.
+    KeepKeys,
+    /// Starts sessions with old keys again.
+    Restart,
     /// Starts one more session.
     StartAnother {
         /// A size's name.
@@ -53,19 +74,37 @@ pub enum Button {
     Keep(SessionId),
 }
 
-/// The id of the form for credentials.
-pub const FORM: &str = "duckbot:credentials";
+const FORM: &str = "duckbot:credentials:";
+
+/// The id of the form for credentials, to be tried against that catalog.
+pub fn form_id(catalog: Option<&str>) -> String {
+    format!("{FORM}{}", catalog.unwrap_or_default())
+}
+
+/// The catalog in a form's id; none if it is not our form.
+pub fn form_catalog(id: &str) -> Option<Option<String>> {
+    id.strip_prefix(FORM).map(some)
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
 
 impl Button {
     /// The id that Discord sends back: at most 100 characters.
     pub fn custom_id(&self) -> String {
+        let or_empty = |name: &Option<String>| name.clone().unwrap_or_default();
         match self {
-            Self::OpenForm => "duckbot:setup".into(),
-            Self::StartAnother { size, catalog } => format!(
-                "duckbot:start:{}:{}",
-                size.as_deref().unwrap_or_default(),
-                catalog.as_deref().unwrap_or_default(),
-            ),
+            Self::OpenForm(catalog) => format!("duckbot:setup:{}", or_empty(catalog)),
+            Self::CheckKeys(catalog) => format!("duckbot:check:{}", or_empty(catalog)),
+            Self::AskToForget => "duckbot:ask-to-forget".into(),
+            Self::Forget { stop: true } => "duckbot:forget:stop".into(),
+            Self::Forget { stop: false } => "duckbot:forget:only".into(),
+            Self::KeepKeys => "duckbot:keep-keys".into(),
+            Self::Restart => "duckbot:restart".into(),
+            Self::StartAnother { size, catalog } => {
+                format!("duckbot:start:{}:{}", or_empty(size), or_empty(catalog))
+            }
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
         }
@@ -73,9 +112,14 @@ impl Button {
 
     /// Reads such an id; none if it is not (any more) one of ours.
     pub fn from_custom_id(text: &str) -> Option<Self> {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         match text.split(':').collect::<Vec<_>>()[..] {
-            ["duckbot", "setup"] => Some(Self::OpenForm),
+            ["duckbot", "setup", catalog] => Some(Self::OpenForm(some(catalog))),
+            ["duckbot", "check", catalog] => Some(Self::CheckKeys(some(catalog))),
+            ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
+            ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
+            ["duckbot", "forget", "only"] => Some(Self::Forget { stop: false }),
+            ["duckbot", "keep-keys"] => Some(Self::KeepKeys),
+            ["duckbot", "restart"] => Some(Self::Restart),
             ["duckbot", "start", size, catalog] => Some(Self::StartAnother {
                 size: some(size),
                 catalog: some(catalog),
@@ -96,7 +140,10 @@ pub fn command(data: &CommandData) -> Option<Command> {
     let value = |name: &str| Some(&options.iter().find(|option| option.name == name)?.value);
     let text = |name: &str| Some(value(name)?.as_str()?.to_owned());
     Some(match Kind::named(&chosen.name)? {
-        Kind::Setup => Command::Setup,
+        Kind::Setup => Command::Setup {
+            catalog: text(CATALOG),
+        },
+        Kind::Forget => Command::Forget,
         Kind::Start => Command::Start {
             size: text(SIZE),
             catalog: text(CATALOG),
@@ -111,19 +158,24 @@ pub fn command(data: &CommandData) -> Option<Command> {
     })
 }
 
-/// What was typed into the form, in the order of [`Field::ALL`].
-pub fn form(data: &ModalInteractionData) -> [SecretString; 4] {
+/// What was typed into the form.
+pub fn form(data: &ModalInteractionData) -> Typed {
     let inputs = || data.components.iter().flat_map(|row| &row.components);
-    Field::ALL.map(|field| {
-        let typed = inputs().find_map(|component| match component {
-            ActionRowComponent::InputText(input) if input.custom_id == input_id(field) => {
-                input.value.clone()
-            }
+    let typed = |id: &str| {
+        let found = inputs().find_map(|component| match component {
+            ActionRowComponent::InputText(input) if input.custom_id == id => input.value.clone(),
             _ => None,
         });
-        SecretString::from(typed.unwrap_or_default())
-    })
+        found.unwrap_or_default()
+    };
+    Typed {
+        secrets: Field::ALL.map(|field| SecretString::from(typed(input_id(field)))),
+        expires: typed(EXPIRES),
+    }
 }
+
+/// The id of the form's last input.
+pub const EXPIRES: &str = "expires";
 
 /// The id of an input of the form.
 pub fn input_id(field: Field) -> &'static str {
@@ -144,7 +196,14 @@ mod tests {
         let id: SessionId = "977a26".parse().expect("an id");
         let name = || Some("n".repeat(32));
         for button in [
-            Button::OpenForm,
+            Button::OpenForm(None),
+            Button::OpenForm(name()),
+            Button::CheckKeys(name()),
+            Button::AskToForget,
+            Button::Forget { stop: true },
+            Button::Forget { stop: false },
+            Button::KeepKeys,
+            Button::Restart,
             Button::StartAnother {
                 size: name(),
                 catalog: name(),
@@ -170,7 +229,7 @@ mod tests {
             "duckbot:stop",
             "duckbot:stop:../x",
             "other:setup",
-            "duckbot:setup:x",
+            "duckbot:setup:x:y",
         ] {
             assert_eq!(Button::from_custom_id(text), None, "{text:?}");
         }

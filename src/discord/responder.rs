@@ -22,13 +22,15 @@ use tracing::{debug, warn};
 
 use super::{
     code,
-    parse::{FORM, input_id},
+    parse::{EXPIRES, form_id, input_id},
     replies::{Emphasis, Labelled, MOST_CHARACTERS, Reply},
 };
 use crate::credentials::Field;
 
 /// How long an interaction can be answered; Discord says 15 minutes.
 const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
+/// The most characters that an input of a form takes.
+const MOST_TYPED: u16 = 4000;
 /// The most that Discord shows of suggestions.
 pub const MOST_CHOICES: usize = 25;
 
@@ -87,16 +89,19 @@ impl Responder {
     }
 
     /// Opens the form for credentials.
-    pub async fn open_form(&self) -> Result<(), Unanswerable> {
-        let inputs = Field::ALL.map(|field| {
-            let length = u16::try_from(field.max_length()).expect("no field has over 4000");
-            let input =
-                CreateInputText::new(InputTextStyle::Short, field.to_string(), input_id(field))
-                    .required(field.is_required())
-                    .max_length(length);
-            CreateActionRow::InputText(input)
-        });
-        let modal = CreateModal::new(FORM, "Your S3 credentials").components(inputs.into());
+    pub async fn open_form(&self, catalog: Option<&str>) -> Result<(), Unanswerable> {
+        // None is required here: a paste into one field may fill the others.
+        let input = |label: String, id| {
+            CreateInputText::new(InputTextStyle::Short, label, id)
+                .required(false)
+                .max_length(MOST_TYPED)
+        };
+        let secrets = Field::ALL.map(|field| input(field.to_string(), input_id(field)));
+        let expires = input("Session token expires".into(), EXPIRES)
+            .placeholder("12h, or a time in UTC: 2026-11-23 18:00");
+        let inputs = secrets.into_iter().chain([expires]);
+        let inputs = inputs.map(CreateActionRow::InputText).collect();
+        let modal = CreateModal::new(form_id(catalog), "Your S3 credentials").components(inputs);
         self.first(CreateInteractionResponse::Modal(modal)).await
     }
 

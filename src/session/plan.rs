@@ -13,6 +13,8 @@ use super::{Cause, Ending, Observed, Parts, PodState, Stage};
 pub struct Policy {
     /// How long a session may take until it is ready.
     pub start_timeout: TimeDelta,
+    /// How long before a session's keys expire its owner is warned.
+    pub key_warning: TimeDelta,
 }
 
 /// The next thing to do for a session.
@@ -24,6 +26,8 @@ pub enum Step {
     Create(Parts),
     /// Tell the owner its URL, and remember that in the record.
     Announce,
+    /// Warn the owner that the session's keys expire then, and remember that.
+    WarnOfKeys(DateTime<Utc>),
     /// Write into the record that it ends, and why.
     End(Cause),
     /// Delete these parts.
@@ -38,7 +42,7 @@ pub enum Step {
 pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match &seen.record.stage {
         Stage::Starting => while_starting(seen, now, policy),
-        Stage::Running => while_running(seen),
+        Stage::Running => while_running(seen, now, policy),
         Stage::Stopping { ending, told } => match seen.parts() {
             parts if parts.any() => Step::Delete(parts),
             _ if *told => Step::Remove,
@@ -62,13 +66,19 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
     }
 }
 
-fn while_running(seen: &Observed) -> Step {
+fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let missing = seen.parts().missing();
     match &seen.pod {
         None | Some(PodState::Going) => Step::End(Cause::Lost),
         Some(PodState::Failed(why)) => Step::End(Cause::Failed { why: why.clone() }),
         Some(_) if missing.any() => Step::Create(missing),
-        Some(_) => Step::Wait(None),
+        Some(_) => match seen.record.keys_expire {
+            Some(expire) if !seen.record.keys_warned => match expire - policy.key_warning {
+                warning if now >= warning => Step::WarnOfKeys(expire),
+                warning => Step::Wait(Some(warning)),
+            },
+            _ => Step::Wait(None),
+        },
     }
 }
 
@@ -79,6 +89,7 @@ mod tests {
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
+        key_warning: TimeDelta::minutes(30),
     };
 
     fn seen(stage: Stage, pod: Option<PodState>, others: bool) -> Observed {
@@ -154,6 +165,18 @@ mod tests {
         // Ready at the last moment is ready.
         let ready = seen(Stage::Starting, Some(PodState::Ready), true);
         assert_eq!(next_step(&ready, after(5), &POLICY), Step::Announce);
+    }
+
+    #[test]
+    fn the_owner_is_warned_once_before_the_keys_expire() {
+        let mut running = seen(Stage::Running, Some(PodState::Ready), true);
+        running.record.keys_expire = Some(after(60));
+        let step = |running: &Observed, minutes| next_step(running, after(minutes), &POLICY);
+        assert_eq!(step(&running, 29), Step::Wait(Some(after(30))));
+        assert_eq!(step(&running, 30), Step::WarnOfKeys(after(60)));
+        assert_eq!(step(&running, 61), Step::WarnOfKeys(after(60)));
+        running.record = running.record.warned_of_keys();
+        assert_eq!(step(&running, 30), Step::Wait(None));
     }
 
     #[test]

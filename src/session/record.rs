@@ -38,6 +38,12 @@ pub struct Record {
     pub channel: ChannelId,
     /// When it was asked for.
     pub created: DateTime<Utc>,
+    /// When the keys that it was started with expire, if that is known.
+    #[serde(default)]
+    pub keys_expire: Option<DateTime<Utc>>,
+    /// Whether its owner was warned of that.
+    #[serde(default)]
+    pub keys_warned: bool,
     /// The public message with its URL, once that is posted.
     pub announcement: Option<MessageId>,
     /// How far it has come.
@@ -131,6 +137,14 @@ impl Record {
         record
     }
 
+    /// The same record after its owner was warned that its keys expire.
+    pub fn warned_of_keys(&self) -> Self {
+        Self {
+            keys_warned: true,
+            ..self.clone()
+        }
+    }
+
     /// The same record after people were told that it has ended.
     pub fn told(&self) -> Self {
         let mut record = self.clone();
@@ -158,6 +172,8 @@ pub(crate) mod tests {
             catalog: "lake".into(),
             channel: 5.into(),
             created: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            keys_expire: None,
+            keys_warned: false,
             announcement: None,
             stage: Stage::Starting,
         }
@@ -182,6 +198,8 @@ pub(crate) mod tests {
           "catalog": "lake",
           "channel": "5",
           "created": "2026-11-23T12:00:00Z",
+          "keys_expire": null,
+          "keys_warned": false,
           "announcement": "99",
           "stage": "stopping",
           "ending": {
@@ -195,6 +213,18 @@ pub(crate) mod tests {
         assert_eq!(
             serde_json::from_str::<Record>(&json).expect("reads"),
             record
+        );
+    }
+
+    #[test]
+    fn a_record_from_before_keys_could_expire_is_read() {
+        let mut json = serde_json::to_value(starting()).expect("a record is JSON");
+        let fields = json.as_object_mut().expect("an object");
+        fields.remove("keys_expire");
+        fields.remove("keys_warned");
+        assert_eq!(
+            serde_json::from_value::<Record>(json).expect("reads"),
+            starting()
         );
     }
 

@@ -42,8 +42,19 @@ pub struct Settings {
     pub sizes: Vec<Size>,
     /// `[catalogs.<name>]`, by name.
     pub catalogs: Vec<Catalog>,
+    /// `[credentials]`
+    pub credentials: Checks,
     /// `[log]`
     pub log: Log,
+}
+
+/// What is done with credentials that people hand in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checks {
+    /// Whether they are tried out before they are kept.
+    pub preflight: bool,
+    /// How long before they expire the owner of a running session is warned.
+    pub warn_before: TimeDelta,
 }
 
 /// Who the bot is on Discord and whom it serves.
@@ -126,6 +137,10 @@ pub struct Catalog {
     pub s3_region: String,
     /// Whether buckets are in the path instead of the host name.
     pub s3_path_style: bool,
+    /// The bucket that keys are tried against; none: any bucket will do.
+    pub s3_bucket: Option<String>,
+    /// What everybody may list in it; none: all.
+    pub s3_prefix: Option<String>,
 }
 
 /// How the bot logs.

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Catalog, Discord, Kubernetes, Log, RouteKind, Routing, Sessions, Settings, TOKEN_VARIABLE,
-    reader::Reader,
+    Catalog, Checks, Discord, Kubernetes, Log, RouteKind, Routing, Sessions, Settings,
+    TOKEN_VARIABLE, reader::Reader,
 };
 use crate::session::{Cpu, Memory, Size};
 
@@ -21,6 +21,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let sizes = read_sizes(reader);
     let catalogs = read_catalogs(reader);
     let sessions = read_sessions(reader);
+    let credentials = read_credentials(reader);
     let log = read_log(reader);
     let settings = Settings {
         discord: discord?,
@@ -29,6 +30,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         sessions: sessions?,
         sizes: sizes?,
         catalogs: catalogs?,
+        credentials: credentials?,
         log: log?,
     };
     check_defaults(reader, &settings)?;
@@ -177,6 +179,8 @@ fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
         let warehouse = reader.optional(&key("warehouse"), "a warehouse's name", any);
         let s3_endpoint = reader.optional(&key("s3_endpoint"), URL, url);
         let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
+        let s3_bucket = reader.optional(&key("s3_bucket"), "a bucket's name", bucket);
+        let s3_prefix = reader.optional(&key("s3_prefix"), "a prefix", any);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
         Some(Catalog {
             name: valid?,
@@ -185,6 +189,8 @@ fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
             s3_endpoint: s3_endpoint?,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
             s3_path_style: s3_path_style?.unwrap_or(false),
+            s3_bucket: s3_bucket?,
+            s3_prefix: s3_prefix?,
         })
     });
     catalogs.collect::<Vec<_>>().into_iter().collect()
@@ -198,6 +204,15 @@ fn read_name(reader: &mut Reader, key: &str, name: &str) -> Option<String> {
             "a name has up to 32 lower-case letters, digits and hyphens",
         ),
     }
+}
+
+fn read_credentials(reader: &mut Reader) -> Option<Checks> {
+    let preflight = reader.required("credentials.preflight", "true or false", parse);
+    let warn_before = reader.required("credentials.warn_before", DURATION, duration);
+    Some(Checks {
+        preflight: preflight?,
+        warn_before: warn_before?,
+    })
 }
 
 fn read_log(reader: &mut Reader) -> Option<Log> {
@@ -266,8 +281,11 @@ fn url(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("https://")
         .or(text.strip_prefix("http://"))?;
-    let valid =
-        !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic());
+    // A user and password in it would end up in requests, and in logs.
+    let valid = !rest.contains('@')
+        && !rest.is_empty()
+        && !rest.starts_with('/')
+        && rest.chars().all(|c| c.is_ascii_graphic());
     valid.then(|| text.trim_end_matches('/').to_owned())
 }
 
@@ -275,6 +293,13 @@ fn image(text: &str) -> Option<String> {
     text.chars()
         .all(|c| c.is_ascii_graphic())
         .then(|| text.to_owned())
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
+/// and the underscore that older buckets have.
+fn bucket(text: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    ((3..=63).contains(&text.len()) && text.chars().all(inner)).then(|| text.to_owned())
 }
 
 /// An RFC 1123 label.

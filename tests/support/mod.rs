@@ -5,17 +5,22 @@
 //! loopback), and the node: [`Kubelet`] writes what a kubelet would report.
 
 mod bot;
+mod catalog;
 mod cluster;
 mod contract;
 mod duckdb;
 mod kubelet;
 mod proxy;
+mod s3;
+mod server;
 mod team;
 
 pub use bot::{Bot, command};
+pub use catalog::Catalog;
 pub use cluster::{Cluster, Namespaces};
 pub use contract::Contract;
 pub use duckdb::DuckDb;
 pub use kubelet::Kubelet;
 pub use proxy::{Damage, Proxy};
-pub use team::{KEYS, Team, session_in};
+pub use s3::S3;
+pub use team::{KEYS, PERMANENT, Team, session_in};

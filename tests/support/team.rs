@@ -3,14 +3,24 @@
 use std::{collections::HashMap, sync::Arc};
 
 use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, Person};
+use k8s_openapi::api::core::v1::Secret;
 use tempfile::TempDir;
 
-use super::{Bot, Kubelet, Namespaces, Proxy, contract::Contract};
+use super::{Bot, Catalog, Kubelet, Namespaces, Proxy, S3, contract::Contract};
+
+/// Keys without a session token.
+pub const PERMANENT: [(&str, &str); 2] = [
+    ("Access key ID", "AKIANEWKEYID0000WXYZ"),
+    ("Secret access key", "canary/AnotherSecretKey+47"),
+];
 
 /// What people in tests hand in. Each value is looked for where it must not be.
 pub const KEYS: [(&str, &str); 4] = [
     ("Access key ID", "AKIACANARYKEYID4D7Q"),
-    ("Secret access key", "canary/SecretAccessKey+93"),
+    (
+        "Secret access key",
+        "canary/SecretAccessKey+93/0123456789abcd",
+    ),
     ("Session token", "canarySessionToken=="),
     ("Catalog token", "canary.catalog.token"),
 ];
@@ -21,6 +31,8 @@ pub struct Team {
     pub discord: Discord,
     pub cluster: Namespaces,
     pub api: Proxy,
+    pub s3: S3,
+    pub catalog: Catalog,
     pub kubelet: Kubelet,
     pub ana: Person,
     pub ben: Person,
@@ -67,6 +79,7 @@ impl Team {
         }
         let cluster = Namespaces::install().await;
         let api = Proxy::start().await;
+        let (s3, catalog) = storage().await;
         let folder = TempDir::new().unwrap();
         let token = cluster.token().await;
         let mut team = Self {
@@ -78,6 +91,8 @@ impl Team {
             discord,
             cluster,
             api,
+            s3,
+            catalog,
             bot: None,
             logs: String::new(),
             variables: HashMap::new(),
@@ -121,10 +136,10 @@ impl Team {
             ("DUCKBOT_SESSIONS__IMAGE", "duckui:1".into()),
             ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1".into()),
             ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake".into()),
-            (
-                "DUCKBOT_CATALOGS__LAKE__ENDPOINT",
-                "http://catalog:8181".into(),
-            ),
+            ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", self.catalog.url()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", self.s3.url()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "lake".into()),
             (
                 "DUCKBOT_CATALOGS__POND__ENDPOINT",
                 "http://pond:8181".into(),
@@ -204,12 +219,7 @@ impl Team {
 
     /// Gives somebody keys and a session that is ready; its id.
     pub async fn serves(&self, person: &Person) -> String {
-        let have = self
-            .cluster
-            .secrets()
-            .get_opt(&format!("duckbot-s3-{}", person.id()))
-            .await;
-        if have.unwrap().is_none() {
+        if self.keys_kept_of(person).await.is_none() {
             self.cluster.keys_of(person.id()).await;
         }
         let (asked, id) = self.starts(person, "").await;
@@ -243,6 +253,12 @@ impl Team {
         }
     }
 
+    /// Somebody's Secret, if there is one.
+    pub async fn keys_kept_of(&self, person: &Person) -> Option<Secret> {
+        let name = format!("duckbot-s3-{}", person.id());
+        self.cluster.secrets().get_opt(&name).await.unwrap()
+    }
+
     /// There is no object of any session.
     pub async fn nothing_is_left(&self) {
         assert_eq!(self.cluster.objects().await, [""; 0]);
@@ -263,17 +279,37 @@ impl Team {
         ]
     }
 
-    /// Hands in [`KEYS`] as a person does; the last reply.
-    pub async fn hands_in_keys(&self, person: &Person) -> MessageView {
+    /// Asks for the form in private; the direct message with its button.
+    pub async fn is_invited(&self, person: &Person) -> MessageView {
         let asked = person.types("#data", "/duck setup").await.unwrap();
         asked.reply().await;
-        let invitation = person.reads_dm().await;
-        let pressed = person
-            .presses(&invitation, "Enter credentials")
-            .await
-            .unwrap();
+        person.reads_dm().await
+    }
+
+    /// Opens the form from a message and hands these values in; the reply.
+    pub async fn fills_in(
+        &self,
+        person: &Person,
+        message: &MessageView,
+        values: &[(&str, &str)],
+    ) -> MessageView {
+        let label = message
+            .components
+            .iter()
+            .flatten()
+            .next()
+            .expect("a button")
+            .label
+            .clone();
+        let pressed = person.presses(message, &label).await.unwrap();
         let form = pressed.modal().await;
-        person.submits(&form, &KEYS).await.unwrap().reply().await
+        person.submits(&form, values).await.unwrap().reply().await
+    }
+
+    /// Hands in [`KEYS`] as a person does; the last reply.
+    pub async fn hands_in_keys(&self, person: &Person) -> MessageView {
+        let invitation = self.is_invited(person).await;
+        self.fills_in(person, &invitation, &KEYS).await
     }
 }
 
@@ -310,7 +346,7 @@ impl Drop for Team {
         for secret in [self.discord.token(), self.token.clone()] {
             assert!(!log.contains(&secret), "a token is in the log");
         }
-        for (name, value) in KEYS {
+        for (name, value) in KEYS.into_iter().chain(PERMANENT) {
             assert!(!log.contains(value), "the {name} is in the log");
             assert!(
                 !self.discord.everything().contains(value),
@@ -318,6 +354,18 @@ impl Drop for Team {
             );
         }
     }
+}
+
+/// A storage that knows the keys of the tests, and a catalog that takes their token.
+async fn storage() -> (S3, Catalog) {
+    let s3 = S3::start().await;
+    s3.bucket("lake");
+    let in_a_day = chrono::Utc::now() + chrono::TimeDelta::days(1);
+    s3.knows_temporary(KEYS[0].1, KEYS[1].1, KEYS[2].1, in_a_day);
+    s3.knows(PERMANENT[0].1, PERMANENT[1].1);
+    let catalog = Catalog::start().await;
+    catalog.accepts_everyone();
+    (s3, catalog)
 }
 
 /// The session that a text speaks of.

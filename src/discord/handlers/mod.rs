@@ -1,5 +1,6 @@
 //! One handler per thing that people do. Each acknowledges first.
 
+mod keys;
 mod list;
 mod setup;
 mod start;
@@ -16,8 +17,9 @@ use tracing::{debug, warn};
 
 use super::{
     access::{Stranger, Visitor, admit},
+    direct::DirectMessages,
     herald::fault,
-    parse::{self, Button, Command, FORM},
+    parse::{self, Button, Command},
     replies::{self, Reply},
     responder::{Responder, Unanswerable},
     status,
@@ -34,6 +36,7 @@ pub struct Handlers {
     http: Arc<Http>,
     settings: settings::Discord,
     service: Arc<Service>,
+    direct: Arc<DirectMessages>,
 }
 
 /// Who acts, and where.
@@ -70,11 +73,17 @@ enum Turned {
 
 impl Handlers {
     /// Serves the guild of `settings` by means of `service`.
-    pub fn new(http: Arc<Http>, settings: settings::Discord, service: Arc<Service>) -> Self {
+    pub fn new(
+        http: Arc<Http>,
+        settings: settings::Discord,
+        service: Arc<Service>,
+        direct: Arc<DirectMessages>,
+    ) -> Self {
         Self {
             http,
             settings,
             service,
+            direct,
         }
     }
 
@@ -97,12 +106,12 @@ impl Handlers {
             }
             Interaction::Modal(it) => {
                 let responder = self.responder(it.id, &it.token);
-                match it.data.custom_id == FORM {
-                    true => {
+                match parse::form_catalog(&it.data.custom_id) {
+                    Some(catalog) => {
                         let typed = parse::form(&it.data);
-                        self.form(&responder, &scene!(it), typed).await
+                        self.form(&responder, &scene!(it), typed, catalog).await
                     }
-                    false => responder.say(&replies::outdated()).await,
+                    None => responder.say(&replies::outdated()).await,
                 }
             }
             Interaction::Autocomplete(it) => {
@@ -133,7 +142,8 @@ impl Handlers {
             }
         };
         match command {
-            Some(Command::Setup) => self.setup(&responder, &who).await,
+            Some(Command::Setup { catalog }) => self.setup(&responder, &who, catalog).await,
+            Some(Command::Forget) => self.ask_to_forget(&responder, &who).await,
             Some(Command::Start { size, catalog }) => {
                 let ask = start::Ask {
                     request,
@@ -160,9 +170,11 @@ impl Handlers {
         request: RequestId,
         button: Option<Button>,
     ) -> Result<(), Unanswerable> {
-        match button {
+        match &button {
             // A form can only be the first answer, so who may is asked when it comes back.
-            Some(Button::OpenForm) => return responder.open_form().await,
+            Some(Button::OpenForm(catalog)) => {
+                return responder.open_form(catalog.as_deref()).await;
+            }
             None => return responder.say(&replies::outdated()).await,
             Some(_) => responder.acknowledge_press().await?,
         }
@@ -185,7 +197,12 @@ impl Handlers {
             }
             Some(Button::Stop(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
-            Some(Button::OpenForm) | None => {}
+            Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
+            Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
+            Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,
+            Some(Button::KeepKeys) => responder.edit(&replies::keys_kept()).await,
+            Some(Button::Restart) => self.restart(&responder, &who).await,
+            Some(Button::OpenForm(_)) | None => {}
         }
         Ok(())
     }
@@ -253,6 +270,7 @@ fn logged(fault: &Fault) -> String {
 fn explain(problem: &Problem) -> Reply {
     match problem {
         Problem::Refused(refusal) => replies::refused(refusal),
+        Problem::Unusable(troubles) => replies::no_longer_usable(troubles, None),
         Problem::Failed(fault) => replies::failed(fault, &logged(fault)),
     }
 }

@@ -1,45 +1,38 @@
-//! `/duck setup`: an invitation in private, a form, and what comes back.
+//! `/duck setup`: what is kept, or an invitation in private; a form, and what
+//! comes back.
 
-use secrecy::SecretString;
-use serde_json::json;
-use serenity::{all::CreateMessage, builder::Builder};
-
-use super::{Handlers, Responder, Scene, Unanswerable, logged, turned_away};
+use super::{Handlers, Problem, Responder, Scene, Unanswerable, explain, logged, turned_away};
 use crate::{
-    credentials,
-    discord::{herald::fault, replies, responder::rows, status},
-    fault::Fault,
+    credentials::{self, Typed},
+    discord::replies::{self, Reply},
     service::Requester,
 };
 
 impl Handlers {
-    pub(super) async fn setup(&self, responder: &Responder, who: &Requester) {
-        let reply = match self.invite(who).await {
-            Ok(Some(channel)) => replies::setup_sent(channel),
-            Ok(None) => replies::setup_here(),
-            Err(fault) => {
-                logged(&fault);
-                replies::setup_here()
-            }
+    pub(super) async fn setup(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        catalog: Option<String>,
+    ) {
+        let reply = match self.service.about_keys(who.id).await {
+            Ok(Some(about)) => replies::keys(&about, catalog),
+            Ok(None) => self.invite(who, catalog).await,
+            Err(fault) => replies::failed(&fault, &logged(&fault)),
         };
         responder.edit(&reply).await;
     }
 
-    /// Sends the invitation as a direct message. `None` when the person takes none.
-    async fn invite(&self, who: &Requester) -> Result<Option<u64>, Fault> {
-        let recipient = json!({ "recipient_id": who.id });
-        let opened = self.http.create_private_channel(&recipient).await;
-        let channel = opened
-            .map_err(|error| fault("opening a direct message", &error))?
-            .id;
-        let invitation = replies::setup_invitation();
-        let message = CreateMessage::new()
-            .content(&invitation.text)
-            .components(rows(&invitation));
-        match message.execute(&*self.http, (channel, None)).await {
-            Ok(_) => Ok(Some(channel.get())),
-            Err(error) if status(&error) == Some(403) => Ok(None),
-            Err(error) => Err(fault("sending a direct message", &error)),
+    /// Sends the invitation as a direct message; says where it is.
+    async fn invite(&self, who: &Requester, catalog: Option<String>) -> Reply {
+        let invitation = replies::setup_invitation(catalog.clone());
+        match self.direct.send(who.id, &invitation).await {
+            Ok(Some(channel)) => replies::setup_sent(channel),
+            Ok(None) => replies::setup_here(catalog),
+            Err(fault) => {
+                logged(&fault);
+                replies::setup_here(catalog)
+            }
         }
     }
 
@@ -47,20 +40,30 @@ impl Handlers {
         &self,
         responder: &Responder,
         scene: &Scene,
-        typed: [SecretString; 4],
+        typed: Typed,
+        catalog: Option<String>,
     ) -> Result<(), Unanswerable> {
         responder.acknowledge().await?;
         let reply = match self.admit(scene).await {
+            Ok(who) => self.store(&who, &typed, catalog).await,
             Err(turned) => turned_away(turned),
-            Ok(who) => match credentials::parse(typed) {
-                Err(mistakes) => replies::not_stored(&mistakes),
-                Ok(keys) => match self.service.set_up(who.id, &keys).await {
-                    Ok(hint) => replies::stored(&hint),
-                    Err(fault) => replies::failed(&fault, &logged(&fault)),
-                },
-            },
         };
         responder.edit(&reply).await;
         Ok(())
+    }
+
+    async fn store(&self, who: &Requester, typed: &Typed, catalog: Option<String>) -> Reply {
+        let keys = match credentials::parse(typed, self.service.now()) {
+            Ok(keys) => keys,
+            Err(mistakes) => return replies::not_stored(&mistakes, catalog),
+        };
+        match self.service.set_up(who.id, &keys, catalog.as_deref()).await {
+            Ok(old) => {
+                let is_tried = self.service.settings().credentials.preflight;
+                replies::stored(&keys.hint(), is_tried, &old)
+            }
+            Err(Problem::Unusable(troubles)) => replies::not_usable(&troubles, catalog),
+            Err(problem) => explain(&problem),
+        }
     }
 }

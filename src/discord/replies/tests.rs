@@ -53,13 +53,80 @@ fn setting_up() {
         Mistake::Spaces(Field::KeyId),
         Mistake::TooLong(Field::SecretKey, 4000),
     ];
+    let lake = || Some("lake".to_owned());
+    let key = KeyHint("4D7Q".into());
     insta::assert_snapshot!(gallery(&[
-        ("in a direct message", setup_invitation()),
+        ("in a direct message", setup_invitation(lake())),
         ("in the channel", setup_sent(99)),
-        ("direct messages are closed", setup_here()),
-        ("stored", stored(&KeyHint("4D7Q".into()))),
-        ("stored, short key", stored(&KeyHint(String::new()))),
-        ("not stored", not_stored(&mistakes)),
+        ("direct messages are closed", setup_here(None)),
+        ("stored", stored(&key, true, &[])),
+        (
+            "stored, short key, not tried",
+            stored(&KeyHint(String::new()), false, &[])
+        ),
+        ("stored, with sessions", stored(&key, true, &[seen()])),
+        ("not stored", not_stored(&mistakes, lake())),
+        ("a text", direct_message(false)),
+        ("a key", direct_message(true)),
+    ]));
+}
+
+#[test]
+fn keeping_keys() {
+    let noon = || starting_record().created;
+    let about = |checked, expires| About {
+        hint: KeyHint("4D7Q".into()),
+        stored: Some(noon()),
+        checked,
+        expires,
+    };
+    let tried = about(Some(noon()), Some(noon()));
+    insta::assert_snapshot!(gallery(&[
+        ("kept, tried, expires", keys(&tried, Some("lake".into()))),
+        ("kept, not tried", keys(&about(None, None), None)),
+        ("forget?", confirm_forget(&tried, &[])),
+        ("forget, with a session?", confirm_forget(&tried, &[seen()])),
+        ("forgotten", forgotten(&[])),
+        ("forgotten, with a session", forgotten(&[seen()])),
+        ("stopping", stopping_all(&[seen()])),
+        ("kept after all", keys_kept()),
+        ("nothing kept", nothing_kept()),
+        ("restarting", restarting(&[seen()])),
+        ("restarted", restarted(&[seen()])),
+        ("nothing to restart", nothing_to_restart()),
+        ("keys expire", keys_expire(&starting_record(), noon())),
+    ]));
+}
+
+#[test]
+fn keys_that_do_not_work() {
+    let lake = || "lake".to_owned();
+    let troubles = [
+        Trouble::Unreachable("the storage".into()),
+        Trouble::UnknownKey,
+        Trouble::WrongSecret,
+        Trouble::ExpiredToken,
+        Trouble::WrongToken,
+        Trouble::ClockSkew,
+        Trouble::NoPermission {
+            action: "s3:ListBucket",
+            bucket: lake(),
+        },
+        Trouble::NoBucket(lake()),
+        Trouble::OtherRegion,
+        Trouble::CatalogWantsToken(lake()),
+        Trouble::CatalogRefuses(lake()),
+        Trouble::Strange {
+            who: "The storage".into(),
+            what: "503 SlowDown".into(),
+        },
+    ];
+    insta::assert_snapshot!(gallery(&[
+        ("new ones", not_usable(&troubles, Some(lake()))),
+        (
+            "those that are kept",
+            no_longer_usable(&troubles[..1], None)
+        ),
     ]));
 }
 

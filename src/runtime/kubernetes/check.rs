@@ -44,7 +44,7 @@ pub const REQUIRED: [Rule; 6] = [
     ),
     rule("", "pods", &["create", "delete", "list", "watch"]),
     rule("", "services", &["create", "delete", "list", "watch"]),
-    rule("", "secrets", &["create", "get", "patch"]),
+    rule("", "secrets", &["create", "delete", "get", "patch"]),
     rule(
         "traefik.io",
         "ingressroutes",

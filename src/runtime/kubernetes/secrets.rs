@@ -1,27 +1,33 @@
-//! People's credentials as Secrets. Write-only: to see whether one is there the
-//! bot reads its metadata, so the values never travel back.
+//! People's credentials as Secrets. What may be known of them without seeing
+//! them stands in annotations, and is read as metadata: the values travel back
+//! only when their owner asks for them to be tried again.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Client, ResourceExt,
-    api::{PartialObjectMeta, Patch, PatchParams},
+    api::{DeleteParams, PartialObjectMeta, Patch, PatchParams},
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroize};
+use serde_json::json;
 
 use super::{
     apply::{Action, call},
     build::{DUCKBOT, MANAGED_BY, OWNER, secret_name},
 };
 use crate::{
-    credentials::{CredentialStore, Credentials, Field, KeyHint},
+    credentials::{About, CredentialStore, Credentials, Field, KeyHint},
     fault::Fault,
     session::OwnerId,
 };
 
 const HINT: &str = "duckbot.dev/key-hint";
+const STORED: &str = "duckbot.dev/stored-at";
+const CHECKED: &str = "duckbot.dev/checked-at";
+const EXPIRES: &str = "duckbot.dev/expires-at";
 const KIND: &str = "duckbot.dev/s3-credentials";
 
 /// How a value is called inside the Secret.
@@ -60,41 +66,122 @@ impl Secrets {
 impl CredentialStore for Secrets {
     /// One server-side apply: it creates or replaces, and a token that the new
     /// credentials lack goes. Managed fields hold names, never values.
-    async fn put(&self, owner: OwnerId, credentials: &Credentials) -> Result<(), Fault> {
-        let params = PatchParams::apply(DUCKBOT).force();
-        let secret = secret(owner, credentials);
+    async fn put(
+        &self,
+        owner: OwnerId,
+        credentials: &Credentials,
+        now: DateTime<Utc>,
+        checked: Option<DateTime<Utc>>,
+    ) -> Result<(), Fault> {
+        let about = About {
+            hint: credentials.hint(),
+            stored: Some(now),
+            checked,
+            expires: credentials.expires,
+        };
+        let mut secret = secret(owner, credentials, &about);
         let name = secret_name(owner);
+        let params = PatchParams::apply(DUCKBOT).force();
         let patch = Patch::Apply(&secret);
         let stored = self.secrets.patch_metadata(&name, &params, &patch);
-        call(self.action("patch"), stored).await?;
-        Ok(())
+        let outcome = call(self.action("patch"), stored).await;
+        for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
+            value.0.zeroize();
+        }
+        outcome.map(|_| ())
     }
 
-    async fn hint(&self, owner: OwnerId) -> Result<Option<KeyHint>, Fault> {
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
         let name = secret_name(owner);
         let found = call(self.action("get"), self.metadata.get_opt(&name)).await?;
         Ok(found.map(|secret| {
-            let hint = secret.annotations().get(HINT);
-            KeyHint(hint.cloned().unwrap_or_default())
+            let time = |name: &str| secret.annotations().get(name)?.parse().ok();
+            About {
+                hint: KeyHint(secret.annotations().get(HINT).cloned().unwrap_or_default()),
+                stored: time(STORED),
+                checked: time(CHECKED),
+                expires: time(EXPIRES),
+            }
         }))
+    }
+
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
+        let name = secret_name(owner);
+        let Some(mut secret) = call(self.action("get"), self.secrets.get_opt(&name)).await? else {
+            return Ok(None);
+        };
+        let expires = secret
+            .annotations()
+            .get(EXPIRES)
+            .and_then(|at| at.parse().ok());
+        let mut data = secret.data.take().unwrap_or_default();
+        let mut value = |field| {
+            let mut bytes = data.remove(entry(field))?.0;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            bytes.zeroize();
+            Some(SecretString::from(text))
+        };
+        let (key_id, secret_key) = (value(Field::KeyId), value(Field::SecretKey));
+        Ok(key_id
+            .zip(secret_key)
+            .map(|(key_id, secret_key)| Credentials {
+                key_id,
+                secret_key,
+                session_token: value(Field::SessionToken),
+                catalog_token: value(Field::CatalogToken),
+                expires,
+            }))
+    }
+
+    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault> {
+        let name = secret_name(owner);
+        let patch = json!({ "metadata": { "annotations": { CHECKED: at.to_rfc3339() } } });
+        let patch = Patch::Merge(&patch);
+        let params = PatchParams::default();
+        let marked = self.secrets.patch_metadata(&name, &params, &patch);
+        call(self.action("patch"), marked).await.map(|_| ())
+    }
+
+    async fn forget(&self, owner: OwnerId) -> Result<(), Fault> {
+        let name = secret_name(owner);
+        let params = DeleteParams::default();
+        match call(self.action("delete"), self.secrets.delete(&name, &params)).await {
+            Ok(_) | Err(Fault::Unknown { .. }) => {}
+            Err(fault) => return Err(fault),
+        }
+        // A finalizer could hold it: gone is what is looked for and not found.
+        match self.about(owner).await? {
+            None => Ok(()),
+            Some(_) => Err(Fault::Unavailable {
+                action: self.action("delete").to_string(),
+                why: "the Secret is still there".into(),
+            }),
+        }
     }
 }
 
-fn secret(owner: OwnerId, credentials: &Credentials) -> Secret {
+fn secret(owner: OwnerId, credentials: &Credentials, about: &About) -> Secret {
     let data = Field::ALL.into_iter().filter_map(|field| {
         let value = credentials.value(field)?.expose_secret();
         Some((entry(field).to_owned(), ByteString(value.into())))
     });
+    // Empty ones as well: applying must also take the place of what a patch wrote.
+    let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let annotations = [
+        (HINT, about.hint.0.clone()),
+        (STORED, time(about.stored)),
+        (CHECKED, time(about.checked)),
+        (EXPIRES, time(about.expires)),
+    ];
+    let labels = [(MANAGED_BY, DUCKBOT.to_owned()), (OWNER, owner.to_string())];
+    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
     let mut secret = Secret {
         type_: Some(KIND.into()),
         data: Some(data.collect()),
         ..Secret::default()
     };
     secret.metadata.name = Some(secret_name(owner));
-    secret.metadata.labels = Some(BTreeMap::from([
-        (MANAGED_BY.to_owned(), DUCKBOT.to_owned()),
-        (OWNER.to_owned(), owner.to_string()),
-    ]));
-    secret.metadata.annotations = Some(BTreeMap::from([(HINT.to_owned(), credentials.hint().0)]));
+    secret.metadata.labels = Some(labels.into_iter().map(owned).collect());
+    secret.metadata.annotations = Some(annotations.into_iter().map(owned).collect());
     secret
 }

@@ -1,0 +1,312 @@
+//! Tries credentials out before they are kept: one signed request to the S3
+//! service and one to the catalog.
+//!
+//! Does I/O, but only with endpoints from the settings: no redirect is
+//! followed, each request has [`ANSWER_WITHIN`], and of an answer no more than
+//! [`MOST_READ`] is read.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
+use secrecy::ExposeSecret;
+
+use super::{Credentials, sign::sign};
+use crate::settings::Catalog;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// In bytes. Error documents have a few hundred.
+const MOST_READ: usize = 64 * 1024;
+
+/// What is wrong with credentials, or with what they were tried against.
+///
+/// S3's codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No connection, or no answer in time.
+    #[error("I can't reach {0}. Your keys were not tried; an admin should look at it.")]
+    Unreachable(String),
+    /// `InvalidAccessKeyId`
+    #[error(
+        "The storage doesn't know this **access key ID**. Is it complete, and for this storage? \
+         (One that begins with `ASIA` works only together with its session token.)"
+    )]
+    UnknownKey,
+    /// `SignatureDoesNotMatch`
+    #[error("The **secret access key** doesn't belong to this access key ID.")]
+    WrongSecret,
+    /// `ExpiredToken`
+    #[error("The **session token** has expired. Please get new keys.")]
+    ExpiredToken,
+    /// `InvalidToken`
+    #[error("The **session token** isn't one that the storage gave out with this key.")]
+    WrongToken,
+    /// `RequestTimeTooSkewed`
+    #[error(
+        "My clock and the storage's differ by more than a quarter of an hour, so your keys could \
+         not be tried. An admin has to set one of the clocks right."
+    )]
+    ClockSkew,
+    /// `AccessDenied`
+    #[error(
+        "The keys are right, but they may not list bucket `{bucket}` (permission `{action}`). \
+         Please ask whoever gave you the keys."
+    )]
+    NoPermission {
+        /// The permission, as in an IAM policy.
+        action: &'static str,
+        /// The bucket from the settings.
+        bucket: String,
+    },
+    /// `NoSuchBucket`
+    #[error(
+        "The keys are right, but there is no bucket `{0}`. An admin has to correct my settings."
+    )]
+    NoBucket(String),
+    /// The settings name another region.
+    #[error("The storage is in another region than my settings say. An admin has to correct them.")]
+    OtherRegion,
+    /// 401 or 403 from the catalog, without a token.
+    #[error("The catalog `{0}` wants a **catalog token**. Please enter one.")]
+    CatalogWantsToken(String),
+    /// 401 or 403 from the catalog.
+    #[error("The catalog `{0}` doesn't accept this **catalog token**.")]
+    CatalogRefuses(String),
+    /// Anything else.
+    #[error(
+        "{who} answered something that I don't understand ({what}). An admin should look at it."
+    )]
+    Strange {
+        /// Who.
+        who: String,
+        /// The status, and the error's code if it has one.
+        what: String,
+    },
+}
+
+/// Tries credentials out.
+pub struct Preflight {
+    client: Client,
+}
+
+/// The part of an answer that matters here.
+struct Answer {
+    status: StatusCode,
+    text: String,
+}
+
+impl Preflight {
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// If TLS can't be set up on this machine.
+    pub fn new() -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .timeout(ANSWER_WITHIN)
+            .redirect(Policy::none())
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Tries `keys` against the storage and the catalog, side by side.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub async fn check(
+        &self,
+        keys: &Credentials,
+        catalog: &Catalog,
+        now: DateTime<Utc>,
+    ) -> Result<(), Vec<Trouble>> {
+        let (storage, tables) = tokio::join!(
+            self.storage(keys, catalog, now),
+            self.catalog(keys, catalog)
+        );
+        let troubles: Vec<_> = [storage, tables]
+            .into_iter()
+            .filter_map(Result::err)
+            .collect();
+        match troubles.is_empty() {
+            true => Ok(()),
+            false => Err(troubles),
+        }
+    }
+
+    async fn storage(
+        &self,
+        keys: &Credentials,
+        catalog: &Catalog,
+        now: DateTime<Utc>,
+    ) -> Result<(), Trouble> {
+        let who = "the storage".to_owned();
+        let unusable = |_| Trouble::Strange {
+            who: "The storage".into(),
+            what: "its address or region in my settings can't be used".into(),
+        };
+        let url = listing(catalog).map_err(|()| unusable(()))?;
+        let headers = sign(&Method::GET, &url, keys, &catalog.s3_region, now);
+        let headers = headers.map_err(|_| unusable(()))?;
+        let asked = self.client.get(url).headers(headers);
+        match answer(asked).await {
+            None => Err(Trouble::Unreachable(who)),
+            Some(answer) if answer.status.is_success() && answer.text.contains("Result") => Ok(()),
+            Some(answer) => storage_trouble(&answer, catalog).map_or(Ok(()), Err),
+        }
+    }
+
+    async fn catalog(&self, keys: &Credentials, catalog: &Catalog) -> Result<(), Trouble> {
+        let who = format!("the catalog `{}`", catalog.name);
+        let mut asked = self.client.get(format!("{}/v1/config", catalog.endpoint));
+        if let Some(warehouse) = &catalog.warehouse {
+            asked = asked.query(&[("warehouse", warehouse)]);
+        }
+        if let Some(token) = &keys.catalog_token {
+            asked = asked.bearer_auth(token.expose_secret());
+        }
+        let Some(answer) = answer(asked).await else {
+            return Err(Trouble::Unreachable(who));
+        };
+        let is_config = serde_json::from_str::<serde_json::Map<_, _>>(&answer.text).is_ok();
+        match (answer.status.as_u16(), &keys.catalog_token) {
+            (200, _) if is_config => Ok(()),
+            (401 | 403, None) => Err(Trouble::CatalogWantsToken(catalog.name.clone())),
+            (401 | 403, Some(_)) => Err(Trouble::CatalogRefuses(catalog.name.clone())),
+            (status, _) => Err(Trouble::Strange {
+                who: format!("The catalog `{}`", catalog.name),
+                what: status.to_string(),
+            }),
+        }
+    }
+}
+
+/// Where one may list: the bucket of the settings, else the buckets.
+fn listing(catalog: &Catalog) -> Result<Url, ()> {
+    let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
+    let endpoint = catalog.s3_endpoint.clone().unwrap_or_else(aws);
+    let mut url = Url::parse(&endpoint).map_err(|_| ())?;
+    let Some(bucket) = &catalog.s3_bucket else {
+        return Ok(url);
+    };
+    match catalog.s3_path_style {
+        true => url.set_path(&format!("/{bucket}")),
+        false => {
+            let host = format!("{bucket}.{}", url.host_str().ok_or(())?);
+            url.set_host(Some(&host)).map_err(|_| ())?;
+        }
+    }
+    url.query_pairs_mut()
+        .append_pair("list-type", "2")
+        .append_pair("max-keys", "1")
+        .append_pair("prefix", catalog.s3_prefix.as_deref().unwrap_or_default());
+    // Some servers sign for `%20` what others sign for `+`; nobody mistakes `%20`.
+    let query = url.query().map(|query| query.replace('+', "%20"));
+    url.set_query(query.as_deref());
+    Ok(url)
+}
+
+/// What an error of the storage means; `None` if the keys are fine after all.
+fn storage_trouble(answer: &Answer, catalog: &Catalog) -> Option<Trouble> {
+    let code = code(&answer.text);
+    Some(match (code, &catalog.s3_bucket) {
+        ("InvalidAccessKeyId", _) => Trouble::UnknownKey,
+        ("SignatureDoesNotMatch", _) => Trouble::WrongSecret,
+        ("ExpiredToken", _) => Trouble::ExpiredToken,
+        ("InvalidToken", _) => Trouble::WrongToken,
+        ("RequestTimeTooSkewed", _) => Trouble::ClockSkew,
+        // Known and signed right; that they may not list all buckets is no fault.
+        ("AccessDenied", None) => return None,
+        ("AccessDenied", Some(bucket)) => Trouble::NoPermission {
+            action: "s3:ListBucket",
+            bucket: bucket.clone(),
+        },
+        ("NoSuchBucket", Some(bucket)) => Trouble::NoBucket(bucket.clone()),
+        ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) => Trouble::OtherRegion,
+        (code, _) => Trouble::Strange {
+            who: "The storage".into(),
+            what: format!("{} {code}", answer.status.as_u16())
+                .trim()
+                .to_owned(),
+        },
+    })
+}
+
+/// The code of an S3 error document; empty if there is none that looks like one.
+fn code(document: &str) -> &str {
+    let inside = document
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"));
+    let is_code = |code: &&str| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric());
+    inside
+        .map(|(code, _)| code)
+        .filter(is_code)
+        .unwrap_or_default()
+}
+
+/// Sends a request and reads the beginning of the answer; `None` if there is
+/// none in time.
+async fn answer(request: RequestBuilder) -> Option<Answer> {
+    let mut response = request.send().await.ok()?;
+    let mut read = Vec::new();
+    while read.len() < MOST_READ {
+        match response.chunk().await.ok()? {
+            Some(chunk) => read.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    read.truncate(MOST_READ);
+    Some(Answer {
+        status: response.status(),
+        text: String::from_utf8_lossy(&read).into_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lake() -> Catalog {
+        Catalog {
+            name: "lake".into(),
+            endpoint: "http://catalog".into(),
+            warehouse: None,
+            s3_endpoint: Some("https://s3.example.com:9000".into()),
+            s3_region: "eu-central-1".into(),
+            s3_path_style: true,
+            s3_bucket: Some("lake".into()),
+            s3_prefix: Some("team a/".into()),
+        }
+    }
+
+    #[test]
+    fn a_listing_is_asked_for_where_the_settings_say() {
+        let url = |change: fn(&mut Catalog)| {
+            let mut catalog = lake();
+            change(&mut catalog);
+            listing(&catalog).expect("a URL").to_string()
+        };
+        let query = "?list-type=2&max-keys=1&prefix=team%20a%2F";
+        assert_eq!(
+            url(|_| {}),
+            format!("https://s3.example.com:9000/lake{query}")
+        );
+        let virtual_host = url(|it| it.s3_path_style = false);
+        assert_eq!(
+            virtual_host,
+            format!("https://lake.s3.example.com:9000/{query}")
+        );
+        assert_eq!(
+            url(|it| it.s3_bucket = None),
+            "https://s3.example.com:9000/"
+        );
+        let aws = url(|it| (it.s3_endpoint, it.s3_bucket) = (None, None));
+        assert_eq!(aws, "https://s3.eu-central-1.amazonaws.com/");
+    }
+
+    #[test]
+    fn only_what_looks_like_a_code_is_repeated() {
+        assert_eq!(code("<Error><Code>SlowDown</Code></Error>"), "SlowDown");
+        for document in ["", "<Code>", "<Code>@everyone</Code>", "<Code>a b</Code>"] {
+            assert_eq!(code(document), "", "{document}");
+        }
+    }
+}

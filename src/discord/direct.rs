@@ -1,0 +1,84 @@
+//! Direct messages, and remembering who takes none.
+//!
+//! Discord counts refused calls: 10,000 in ten minutes, and the bot's address
+//! is banned for a while (developer docs, "Rate Limits", "Invalid Request Limit").
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::json;
+use serenity::{all::CreateMessage, builder::Builder, http::Http};
+use tokio::time::Instant;
+
+use super::{
+    herald::fault,
+    replies::Reply,
+    responder::{fitting, rows},
+    status,
+};
+use crate::{fault::Fault, session::OwnerId};
+
+/// How long a refusal is remembered: people do change their mind.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Sends direct messages.
+pub struct DirectMessages {
+    http: Arc<Http>,
+    refused: Mutex<HashMap<OwnerId, Instant>>,
+}
+
+impl DirectMessages {
+    /// Sends by this connection.
+    pub fn new(http: Arc<Http>) -> Self {
+        Self {
+            http,
+            refused: Mutex::default(),
+        }
+    }
+
+    /// Sends a direct message; the channel that it is in, or `None` if the
+    /// person takes none.
+    pub async fn send(&self, to: OwnerId, reply: &Reply) -> Result<Option<u64>, Fault> {
+        if self.has_refused(to) {
+            return Ok(None);
+        }
+        let recipient = json!({ "recipient_id": to });
+        let message = CreateMessage::new()
+            .content(fitting(&reply.text))
+            .components(rows(reply));
+        let sent = async {
+            let channel = self.http.create_private_channel(&recipient).await?.id;
+            message.execute(&*self.http, (channel, None)).await?;
+            Ok(channel.get())
+        };
+        match sent.await {
+            Ok(channel) => Ok(Some(channel)),
+            // 50007: takes none; 50278: no guild in common.
+            Err(error) if status(&error) == Some(403) => {
+                self.remember(to);
+                Ok(None)
+            }
+            Err(error) => Err(fault("sending a direct message", &error)),
+        }
+    }
+
+    fn has_refused(&self, person: OwnerId) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|_, at| at.elapsed() < REMEMBERED_FOR);
+        refused.contains_key(&person)
+    }
+
+    fn remember(&self, person: OwnerId) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert(person, Instant::now());
+    }
+
+    /// Forgets a refusal: the person wrote a direct message themselves.
+    pub fn are_open(&self, person: OwnerId) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.remove(&person);
+    }
+}

@@ -1,0 +1,199 @@
+//! The use cases. Discord (and later HTTP) both go through here, so a rule
+//! holds whichever way a request came in.
+//!
+//! A use case claims or marks a record and returns; carrying it out is the
+//! [`reconciler`](crate::reconciler)'s work. So a crash right after loses nothing.
+
+mod keys;
+mod refusal;
+mod sessions;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub use refusal::Refusal;
+
+use crate::{
+    credentials::{
+        CredentialStore,
+        preflight::{Preflight, Trouble},
+    },
+    fault::Fault,
+    runtime::Runtime,
+    session::{ChannelId, Ending, MessageId, Observed, OwnerId, Record, RequestId},
+    settings::Settings,
+};
+
+/// Tells the time; tests step it.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The clock on the wall.
+pub fn wall_clock() -> Clock {
+    Arc::new(Utc::now)
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requester {
+    /// The person.
+    pub id: OwnerId,
+    /// What they are called in the chat.
+    pub display_name: String,
+    /// Whether they may act on everybody's sessions.
+    pub is_admin: bool,
+}
+
+/// What is asked for by `start`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartRequest {
+    /// Names the request: the same one never makes two sessions.
+    pub request: RequestId,
+    /// Where it was asked for.
+    pub channel: ChannelId,
+    /// A size's name; none: the default.
+    pub size: Option<String>,
+    /// A catalog's name; none: the default.
+    pub catalog: Option<String>,
+    /// Start one although another one runs.
+    pub another: bool,
+}
+
+/// The answer to `start`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// It is on its way.
+    Starting(Box<Record>),
+    /// One of theirs runs already; `room` says whether another may be started.
+    AlreadyRunning {
+        /// Theirs.
+        sessions: Vec<Observed>,
+        /// Whether the quota leaves room.
+        room: bool,
+    },
+}
+
+/// A use case that did not work out.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It is not to be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The keys don't work.
+    #[error("the keys don't work")]
+    Unusable(Vec<Trouble>),
+    /// It could not be done.
+    #[error(transparent)]
+    Failed(#[from] Fault),
+}
+
+/// Tells people about sessions where everybody sees it.
+///
+/// Each call may be repeated after a crash; for some minutes the message is then
+/// the same one.
+#[async_trait]
+pub trait Herald: Send + Sync {
+    /// Says that a session is ready, and where. `None` when there is no such
+    /// place any more (the channel is gone).
+    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Fault>;
+
+    /// Warns the owner that a session's keys expire.
+    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault>;
+
+    /// Says that a session has ended, and why.
+    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault>;
+}
+
+/// What the use cases work with.
+pub struct Parts {
+    /// Where sessions run.
+    pub runtime: Arc<dyn Runtime>,
+    /// Where credentials are kept.
+    pub credentials: Arc<dyn CredentialStore>,
+    /// Tries credentials out.
+    pub preflight: Preflight,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The use cases.
+pub struct Service {
+    settings: Arc<Settings>,
+    runtime: Arc<dyn Runtime>,
+    credentials: Arc<dyn CredentialStore>,
+    preflight: Preflight,
+    clock: Clock,
+}
+
+impl Service {
+    /// Works with `parts` under the rules of `settings`.
+    pub fn new(settings: Arc<Settings>, parts: Parts) -> Self {
+        let Parts {
+            runtime,
+            credentials,
+            preflight,
+            clock,
+        } = parts;
+        Self {
+            settings,
+            runtime,
+            credentials,
+            preflight,
+            clock,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where sessions are looked at; for following one.
+    pub fn runtime(&self) -> &dyn Runtime {
+        &*self.runtime
+    }
+
+    fn of(&self, owner: OwnerId) -> Vec<Observed> {
+        let mut sessions = self.runtime.sessions();
+        sessions.retain(|seen| seen.record.owner == owner);
+        sessions
+    }
+
+    fn size(&self, asked: Option<&str>) -> Result<String, Refusal> {
+        let name = asked.unwrap_or(&self.settings.sessions.default_size);
+        match self.settings.size(name) {
+            Some(size) => Ok(size.name.clone()),
+            None => Err(Refusal::UnknownSize {
+                given: name.to_owned(),
+                known: self
+                    .settings
+                    .sizes
+                    .iter()
+                    .map(|it| it.name.clone())
+                    .collect(),
+            }),
+        }
+    }
+
+    fn catalog(&self, asked: Option<&str>) -> Result<String, Refusal> {
+        let name = asked.unwrap_or(&self.settings.sessions.default_catalog);
+        match self.settings.catalog(name) {
+            Some(catalog) => Ok(catalog.name.clone()),
+            None => Err(Refusal::UnknownCatalog {
+                given: name.to_owned(),
+                known: self
+                    .settings
+                    .catalogs
+                    .iter()
+                    .map(|it| it.name.clone())
+                    .collect(),
+            }),
+        }
+    }
+}

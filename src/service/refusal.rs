@@ -1,0 +1,76 @@
+//! Why a request is turned down. Pure.
+
+use chrono::{DateTime, Utc};
+
+use crate::session::SessionId;
+
+/// A request that is turned down: a value with a sentence for the person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such size.
+    #[error("There is no size `{}`. Choose one of: {}.", quoted(.given), names(.known))]
+    UnknownSize {
+        /// What was asked for.
+        given: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// No such catalog.
+    #[error("There is no catalog `{}`. Choose one of: {}.", quoted(.given), names(.known))]
+    UnknownCatalog {
+        /// What was asked for.
+        given: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The keys that they handed in have expired.
+    #[error("Your keys have expired (<t:{}:R>). Hand in new ones, then start again.", .0.timestamp())]
+    KeysExpired(DateTime<Utc>),
+    /// There is nothing to check or to forget.
+    #[error("I have no keys of yours.")]
+    NothingKept,
+    /// They have not handed in credentials yet.
+    #[error("I don't have your S3 credentials yet. Hand them in once, then start again.")]
+    NoCredentials,
+    /// All their places are taken.
+    #[error(
+        "You already have {} of {} sessions ({}). Stop one first with `/duck stop`.",
+        .ids.len(), .limit, names(.ids)
+    )]
+    QuotaReached {
+        /// Their sessions.
+        ids: Vec<String>,
+        /// How many they may have.
+        limit: u8,
+    },
+    /// Not an id at all.
+    #[error("`{}` is no session: a session is six characters, like `977a26`. `/duck list` shows yours.", quoted(.0))]
+    NotAnId(String),
+    /// No session has that id.
+    #[error("There is no session `{0}`: it has ended, or never was. `/duck list` shows what runs.")]
+    NoSuchSession(SessionId),
+    /// It is somebody else's.
+    #[error("Session `{0}` belongs to somebody else. Only they or an admin can stop it.")]
+    NotYours(SessionId),
+    /// They have none.
+    #[error("You have no session to stop.")]
+    NothingToStop,
+    /// They have several.
+    #[error("You have several sessions ({}). Say which: `/duck stop session:…`", names(.0))]
+    SayWhich(Vec<String>),
+}
+
+fn names(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// What a person typed, short and without what would end a code span.
+fn quoted(text: &str) -> String {
+    let plain = text.chars().filter(|c| *c != '`' && !c.is_control());
+    let mut short: String = plain.take(40).collect();
+    if text.chars().count() > 40 {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,171 @@
+//! The use cases around sessions: start, stop, start again, list.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Problem, Refusal, Requester, Service, StartRequest, Started};
+use crate::{
+    fault::Fault,
+    runtime::{Claim, rewrite},
+    session::{
+        Cause, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId, Stage, open_places,
+    },
+};
+
+/// How long a session that is stopped may take to go before it is no longer waited for.
+const GONE_WITHIN: Duration = Duration::from_secs(120);
+
+impl Service {
+    /// Starts a session: claims a place for it.
+    ///
+    /// # Errors
+    /// A refusal changes nothing. After a fault the session may still come up.
+    pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, Problem> {
+        let mut record = self.record(who, &ask)?;
+        let mine = self.of(who.id);
+        let limit = self.settings.sessions.per_user;
+        let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
+        if !ask.another && mine.iter().any(is_ready) {
+            return Ok(Started::AlreadyRunning {
+                room: mine.len() < usize::from(limit),
+                sessions: mine,
+            });
+        }
+        let about = self.credentials.about(who.id).await?;
+        record.keys_expire = match about.ok_or(Refusal::NoCredentials)?.expires {
+            Some(expired) if expired <= self.now() => {
+                return Err(Refusal::KeysExpired(expired).into());
+            }
+            expires => expires,
+        };
+        let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
+        let open = open_places(limit, &places);
+        let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
+        let mut taken: Vec<_> = beyond.map(|seen| seen.record.id.to_string()).collect();
+        for slot in 0..open {
+            let record = Record {
+                slot,
+                ..record.clone()
+            };
+            match self.runtime.claim(&record).await? {
+                Claim::Made(record) => return Ok(Started::Starting(record)),
+                Claim::Taken(other) => taken.push(other),
+            }
+        }
+        Err(Refusal::QuotaReached { ids: taken, limit }.into())
+    }
+
+    /// The record that is asked for, if there is such a size and catalog.
+    fn record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Refusal> {
+        Ok(Record {
+            version: RECORD_VERSION,
+            id: self.fresh_id(),
+            request: ask.request.clone(),
+            owner: who.id,
+            slot: 0,
+            display_name: who.display_name.clone(),
+            size: self.size(ask.size.as_deref())?,
+            catalog: self.catalog(ask.catalog.as_deref())?,
+            channel: ask.channel,
+            created: (self.clock)(),
+            keys_expire: None,
+            keys_warned: false,
+            announcement: None,
+            stage: Stage::Starting,
+        })
+    }
+
+    /// Finds the session that somebody wants to stop.
+    ///
+    /// # Errors
+    /// A refusal when it is not theirs, not there, or not clear which.
+    pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+        let Some(given) = given else {
+            let mut mine = self.of(who.id);
+            if mine.len() > 1 {
+                // One that ends already is not meant.
+                mine = self.live(who.id);
+            }
+            return match mine.len() {
+                0 => Err(Refusal::NothingToStop),
+                1 => Ok(mine.remove(0)),
+                _ => Err(Refusal::SayWhich(
+                    mine.iter().map(|seen| seen.record.id.to_string()).collect(),
+                )),
+            };
+        };
+        let id = given.trim().parse::<SessionId>();
+        let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
+        match self.runtime.session(&id) {
+            None => Err(Refusal::NoSuchSession(id)),
+            Some(seen) if seen.record.owner == who.id || who.is_admin => Ok(seen),
+            Some(_) => Err(Refusal::NotYours(id)),
+        }
+    }
+
+    /// Marks a session as stopping. Stopping one that is stopping already is fine.
+    ///
+    /// # Errors
+    /// As [`Service::to_stop`], or if the record can't be written.
+    pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, Problem> {
+        self.to_stop(who, Some(&id.to_string()))?;
+        let cause = || Cause::Stopped { by: who.id };
+        let ended = |record: &Record| record.ended(cause(), (self.clock)());
+        let stopped = rewrite(&*self.runtime, id, ended).await?;
+        stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
+    }
+
+    /// Stops a session and waits until it is gone.
+    ///
+    /// # Errors
+    /// As [`Service::stop`].
+    pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), Problem> {
+        self.stop(who, id).await?;
+        let mut changes = self.runtime.changes();
+        let gone = async {
+            while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
+        };
+        let gone = tokio::time::timeout(GONE_WITHIN, gone).await;
+        gone.map_err(|_| {
+            let action = format!("stopping {id}");
+            let after = GONE_WITHIN;
+            Fault::TimedOut { action, after }.into()
+        })
+    }
+
+    /// Stops a session and starts one like it, where that was asked for. Asking
+    /// twice starts one.
+    ///
+    /// # Errors
+    /// As [`Service::stop`] and [`Service::start`].
+    pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), Problem> {
+        self.stop_and_wait(who, &old.id).await?;
+        let ask = StartRequest {
+            request: RequestId(format!("restart-{}", old.id)),
+            channel: old.channel,
+            size: Some(old.size.clone()),
+            catalog: Some(old.catalog.clone()),
+            another: true,
+        };
+        self.start(who, ask).await.map(|_| ())
+    }
+
+    /// All sessions, or only `of` one person; oldest first.
+    pub fn list(&self, of: Option<OwnerId>) -> Vec<Observed> {
+        match of {
+            Some(owner) => self.of(owner),
+            None => self.runtime.sessions(),
+        }
+    }
+
+    /// An id that no session has.
+    fn fresh_id(&self) -> SessionId {
+        loop {
+            let id = SessionId::from_uuid(Uuid::new_v4());
+            if self.runtime.session(&id).is_none() {
+                return id;
+            }
+        }
+    }
+}

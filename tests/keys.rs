@@ -1,0 +1,277 @@
+//! Keys that are kept: looked at, checked again, replaced, forgotten, expired.
+
+use chrono::{TimeDelta, Utc};
+
+use crate::support::{KEYS, PERMANENT, Team, session_in};
+
+#[tokio::test]
+async fn setup_again_shows_what_is_kept_and_checks_it_again() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(kept.ephemeral);
+    assert!(
+        kept.content
+            .starts_with("I have your key ending in `4D7Q`, since <t:")
+    );
+    assert!(
+        kept.content.contains("It worked when I last tried it, <t:"),
+        "{}",
+        kept.content
+    );
+
+    let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
+    let checked = pressed.reply().await;
+    assert!(
+        checked.content.contains("It worked when I last tried it"),
+        "{}",
+        checked.content
+    );
+    assert_eq!(team.s3.requests().len(), 2);
+
+    team.s3.forgets(KEYS[0].1);
+    let pressed = team.ana.presses(&checked, "Check again").await.unwrap();
+    let refused = pressed.reply().await;
+    assert!(
+        refused.content.starts_with("I tried your keys again:"),
+        "{}",
+        refused.content
+    );
+    assert!(
+        refused
+            .content
+            .contains("doesn't know this **access key ID**")
+    );
+    assert!(
+        team.keys_kept_of(&team.ana).await.is_some(),
+        "they are not thrown away"
+    );
+}
+
+#[tokio::test]
+async fn forgetting_asks_first_and_removes_the_secret() {
+    let team = Team::gathers().await;
+    let nothing = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert_eq!(nothing.content, "I have no keys of yours.");
+
+    team.hands_in_keys(&team.ana).await;
+    let question = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
+    let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
+    assert_eq!(pressed.reply().await.content, "Your keys stay as they are.");
+    assert!(team.keys_kept_of(&team.ana).await.is_some());
+
+    let question = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let custom_id = question
+        .button("Forget it")
+        .unwrap()
+        .custom_id
+        .clone()
+        .unwrap();
+    for _ in 0..2 {
+        // Twice: a stale button does no harm.
+        let pressed = team
+            .ana
+            .presses_custom(question.id, &custom_id)
+            .await
+            .unwrap();
+        let done = pressed.reply().await;
+        assert_eq!(
+            done.content,
+            "Your keys are forgotten: I have none of yours any more."
+        );
+    }
+    assert!(team.keys_kept_of(&team.ana).await.is_none());
+}
+
+#[tokio::test]
+async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+
+    let question = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(
+        question
+            .content
+            .contains(&format!("Sessions that hold it: `{id}`."))
+    );
+    let pressed = team
+        .ana
+        .presses(&question, "Forget it and stop them")
+        .await
+        .unwrap();
+    pressed
+        .until(|reply| reply.content.contains("I have none of yours any more"))
+        .await;
+    team.nothing_is_left().await;
+    assert!(team.keys_kept_of(&team.ana).await.is_none());
+}
+
+#[tokio::test]
+async fn forgetting_only_leaves_the_session_and_says_so() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    let question = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
+    let done = pressed.reply().await;
+    assert!(
+        done.content
+            .contains(&format!("these sessions still hold them: `{id}`"))
+    );
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+}
+
+#[tokio::test]
+async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let old = team.serves(&team.ana).await;
+
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let stored = team.fills_in(&team.ana, &kept, &PERMANENT).await;
+    assert!(
+        stored
+            .content
+            .contains(&format!("Sessions with the keys of before: `{old}`"))
+    );
+    let label = "Start them again with the new keys";
+    let pressed = team.ana.presses(&stored, label).await.unwrap();
+    let done = pressed
+        .until(|reply| reply.content.starts_with("Stopped"))
+        .await;
+    assert!(done.content.contains(&old));
+
+    let records = team.cluster.documents().await;
+    let new = records[0]["id"].as_str().unwrap().to_owned();
+    assert_ne!(new, old);
+    team.kubelet.readies(&new).await;
+    let announced = team.ana.reads("#data").await;
+    assert_eq!(session_in(&announced.content), new);
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &new));
+
+    // Its keys are the new ones: there is nothing to start again.
+    let button = stored.button(label).unwrap().custom_id.clone().unwrap();
+    let pressed = team.ana.presses_custom(stored.id, &button).await.unwrap();
+    pressed
+        .until(|reply| reply.content == "No session of yours holds old keys.")
+        .await;
+}
+
+#[tokio::test]
+async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
+    let team = Team::gathers().await;
+    let invitation = team.is_invited(&team.ana).await;
+    let expires = ("Session token expires", "20 min");
+    let values = [KEYS[0], KEYS[1], KEYS[2], expires];
+    team.fills_in(&team.ana, &invitation, &values).await;
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(kept.content.contains("It expires <t:"), "{}", kept.content);
+
+    // Less than half an hour is left, so the warning comes as soon as it runs.
+    let id = team.serves(&team.ana).await;
+    let warning = team.ana.reads_dm().await;
+    let text = format!("The S3 keys of your session `{id}` expire <t:");
+    assert!(warning.content.contains(&text), "{}", warning.content);
+    assert!(warning.button("Enter credentials").is_some());
+    assert_eq!(team.cluster.documents().await.len(), 1, "it goes on");
+}
+
+#[tokio::test]
+async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
+    let team = Team::gathers().await;
+    let invitation = team.is_invited(&team.ana).await;
+    let expires = ("Session token expires", "20 min");
+    let values = [KEYS[0], KEYS[1], KEYS[2], expires];
+    team.fills_in(&team.ana, &invitation, &values).await;
+    team.ana.closes_dms();
+    team.serves(&team.ana).await;
+    let warning = team.ana.reads("#data").await;
+    assert_eq!(warning.mentions, [team.ana.id()]);
+    assert!(
+        warning.content.contains("expire <t:"),
+        "{}",
+        warning.content
+    );
+}
+
+#[tokio::test]
+async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let past = (Utc::now() - TimeDelta::minutes(1)).to_rfc3339();
+    let patch = serde_json::json!({
+        "metadata": { "annotations": { "duckbot.dev/expires-at": past } },
+    });
+    let name = format!("duckbot-s3-{}", team.ana.id());
+    let patch = kube::api::Patch::Merge(&patch);
+    team.cluster
+        .secrets()
+        .patch(&name, &Default::default(), &patch)
+        .await
+        .unwrap();
+
+    let reply = team
+        .ana
+        .types("#data", "/duck start")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(
+        reply.content.starts_with("Your keys have expired (<t:"),
+        "{}",
+        reply.content
+    );
+    assert!(reply.button("Enter credentials").is_some());
+    team.nothing_is_left().await;
+}

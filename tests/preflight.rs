@@ -1,0 +1,211 @@
+//! Keys are tried before they are kept, against an S3 server that checks
+//! signatures and a catalog that can fail in each way.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+
+use crate::support::{Catalog, KEYS, PERMANENT, S3, Team};
+
+/// Hands these in and expects this answer; nothing may be stored.
+async fn refused(team: &Team, values: &[(&str, &str)], answer: &str) {
+    let invitation = team.is_invited(&team.ana).await;
+    let reply = team.fills_in(&team.ana, &invitation, values).await;
+    assert!(
+        reply.content.starts_with("Nothing was stored:"),
+        "{}",
+        reply.content
+    );
+    assert!(reply.content.contains(answer), "{}", reply.content);
+    assert!(reply.button("Enter credentials").is_some());
+    assert!(team.keys_kept_of(&team.ana).await.is_none());
+}
+
+#[tokio::test]
+async fn one_signed_listing_and_one_look_at_the_catalog() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    assert_eq!(
+        team.s3.requests(),
+        ["GET /lake?list-type=2&max-keys=1&prefix="]
+    );
+    assert_eq!(team.catalog.requests(), ["GET /v1/config"]);
+    assert!(
+        team.catalog.asked()[0].authorized,
+        "with the person's token"
+    );
+}
+
+#[tokio::test]
+async fn each_way_in_which_keys_are_wrong_is_named() {
+    let team = Team::gathers().await;
+    let [id, secret] = PERMANENT;
+    let other = ("Access key ID", "AKIAUNKNOWN000000000");
+    refused(
+        &team,
+        &[other, secret],
+        "doesn't know this **access key ID**",
+    )
+    .await;
+    let other = ("Secret access key", "canary/SomebodyElsesSecret");
+    refused(&team, &[id, other], "**secret access key** doesn't belong").await;
+    let other = ("Session token", "canaryWrongToken==");
+    refused(
+        &team,
+        &[KEYS[0], KEYS[1], other],
+        "**session token** isn't one",
+    )
+    .await;
+    let past = Utc::now() - TimeDelta::minutes(1);
+    team.s3
+        .knows_temporary(KEYS[0].1, KEYS[1].1, KEYS[2].1, past);
+    refused(&team, &KEYS, "**session token** has expired").await;
+    team.s3.denies(id.1, "s3:ListBucket", "lake");
+    let lacking = "may not list bucket `lake` (permission `s3:ListBucket`)";
+    refused(&team, &PERMANENT, lacking).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
+    let team = Team::gathers().await;
+    team.s3.clock_is_off_by(TimeDelta::minutes(16));
+    refused(&team, &PERMANENT, "My clock and the storage's differ").await;
+    team.s3.clock_is_off_by(TimeDelta::minutes(14));
+    let invitation = team.is_invited(&team.ana).await;
+    let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
+    assert!(reply.content.contains("It works."), "{}", reply.content);
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named_as_such() {
+    let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
+    let team = Team::with(&[bucket]).await;
+    refused(&team, &PERMANENT, "there is no bucket `pond`").await;
+    team.s3.region_is("eu-central-1");
+    refused(&team, &PERMANENT, "in another region than my settings say").await;
+}
+
+#[tokio::test]
+async fn without_a_bucket_it_is_enough_that_the_storage_knows_the_keys() {
+    let team = Team::with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
+    team.s3.denies(PERMANENT[0].1, "s3:ListAllMyBuckets", "*");
+    let invitation = team.is_invited(&team.ana).await;
+    let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
+    assert!(reply.content.contains("It works."), "{}", reply.content);
+    assert_eq!(team.s3.requests(), ["GET /"]);
+}
+
+#[tokio::test]
+async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_followed() {
+    let team = Team::gathers().await;
+    let elsewhere = S3::start().await;
+    team.s3.redirects_to(307, &elsewhere.url());
+    refused(&team, &PERMANENT, "that I don't understand (307").await;
+    team.catalog.redirects_to(302, &elsewhere.url());
+    refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
+    assert_eq!(elsewhere.requests(), [""; 0]);
+    team.catalog.behaves();
+
+    team.s3.answers_endlessly(403);
+    refused(&team, &PERMANENT, "that I don't understand (403)").await;
+    team.s3.answers_garbage(200);
+    refused(
+        &team,
+        &PERMANENT,
+        "The storage answered something that I don't understand (200)",
+    )
+    .await;
+    team.s3.behaves();
+    team.catalog.answers_garbage(200);
+    refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
+    team.catalog.behaves();
+    team.catalog.answers(500);
+    refused(&team, &PERMANENT, "that I don't understand (500)").await;
+}
+
+#[tokio::test]
+async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
+    let team = Team::gathers().await;
+    team.s3.hangs();
+    team.catalog.stalls(200);
+    let limit = Duration::from_secs(15);
+    let answered = refused(&team, &PERMANENT, "I can't reach the storage");
+    tokio::time::timeout(limit, answered)
+        .await
+        .expect("it gives up by itself");
+}
+
+#[tokio::test]
+async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
+    let catalog = Catalog::start().await;
+    let team = Team::with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
+    refused(
+        &team,
+        &PERMANENT,
+        "The catalog `lake` wants a **catalog token**",
+    )
+    .await;
+    refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
+    catalog.accepts(KEYS[3].1);
+    let reply = team.hands_in_keys(&team.ana).await;
+    assert!(reply.content.contains("It works."), "{}", reply.content);
+
+    catalog.forgets(KEYS[3].1);
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
+    let answer = pressed.reply().await.content;
+    assert!(
+        answer.contains("doesn't accept this **catalog token**"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn the_catalog_to_try_against_can_be_chosen() {
+    let team = Team::gathers().await;
+    let asked = team
+        .ana
+        .types("#data", "/duck setup catalog:pond")
+        .await
+        .unwrap();
+    asked.reply().await;
+    let invitation = team.ana.reads_dm().await;
+    let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
+    // There is no pond here: its name leads nowhere.
+    assert!(
+        reply.content.contains("I can't reach the catalog `pond`"),
+        "{}",
+        reply.content
+    );
+    assert_eq!(team.catalog.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn trying_can_be_turned_off() {
+    let team = Team::with(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let reply = team.hands_in_keys(&team.ana).await;
+    assert!(
+        reply
+            .content
+            .starts_with("Stored: your key ending in `4D7Q`. You can use")
+    );
+    assert_eq!(team.s3.requests(), [""; 0]);
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(
+        kept.content.contains("I haven't tried it."),
+        "{}",
+        kept.content
+    );
+}

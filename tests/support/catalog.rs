@@ -1,0 +1,111 @@
+//! An Iceberg REST catalog, as far as `GET <base>/v1/config`. Whatever the
+//! base, so that a catalog below a path is one too.
+
+use std::{
+    collections::HashSet,
+    ops::Deref,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::server::Server;
+
+#[derive(Default)]
+struct Inside {
+    tokens: Mutex<HashSet<String>>,
+    open: Mutex<bool>,
+    status: Mutex<Option<StatusCode>>,
+}
+
+/// The catalog; it ends when dropped. How it may misbehave, [`Server`] says.
+pub struct Catalog {
+    server: Server,
+    inside: Arc<Inside>,
+}
+
+impl Deref for Catalog {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Catalog {
+    /// A catalog that accepts nobody yet.
+    pub async fn start() -> Self {
+        let inside = Arc::<Inside>::default();
+        let app = Router::new().fallback(answer).with_state(inside.clone());
+        let server = Server::start(|_| app).await;
+        Self { server, inside }
+    }
+
+    /// From now on it accepts this bearer token.
+    pub fn accepts(&self, token: &str) {
+        self.inside.tokens.lock().unwrap().insert(token.into());
+    }
+
+    /// From now on it accepts everyone, with or without a token.
+    pub fn accepts_everyone(&self) {
+        *self.inside.open.lock().unwrap() = true;
+    }
+
+    /// From now on it refuses this bearer token.
+    pub fn forgets(&self, token: &str) {
+        self.inside.tokens.lock().unwrap().remove(token);
+    }
+
+    /// From now on it answers those it accepts with this error: 400, 403, 404, 500, 503.
+    pub fn answers(&self, status: u16) {
+        *self.inside.status.lock().unwrap() = Some(StatusCode::from_u16(status).unwrap());
+    }
+
+    /// From now on it sends everyone to `url`, with a status such as 301 or 307.
+    pub fn redirects_to(&self, status: u16, url: &str) {
+        self.redirects_with(status, url, String::new());
+    }
+}
+
+async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response {
+    if request.method() != Method::GET || !request.uri().path().ends_with("/v1/config") {
+        return error(StatusCode::NOT_FOUND);
+    }
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let token = authorization
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let known = token.is_some_and(|token| inside.tokens.lock().unwrap().contains(token));
+    if !known && !*inside.open.lock().unwrap() {
+        return error(StatusCode::UNAUTHORIZED);
+    }
+    match *inside.status.lock().unwrap() {
+        Some(status) => error(status),
+        None => reply(StatusCode::OK, &json!({ "defaults": {}, "overrides": {} })),
+    }
+}
+
+/// An error as the catalog's specification has it (`IcebergErrorResponse`).
+fn error(status: StatusCode) -> Response {
+    let (kind, message) = match status.as_u16() {
+        400 => ("BadRequestException", "Malformed request"),
+        401 => ("NotAuthorizedException", "Not authorized"),
+        403 => ("ForbiddenException", "Not authorized to make this request"),
+        404 => ("NoSuchWarehouseException", "The warehouse does not exist"),
+        503 => ("SlowDownException", "Slow down"),
+        _ => ("InternalServerError", "Internal server error"),
+    };
+    let error = json!({ "message": message, "type": kind, "code": status.as_u16() });
+    reply(status, &json!({ "error": error }))
+}
+
+fn reply(status: StatusCode, body: &Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (status, kind, body.to_string()).into_response()
+}

@@ -1,0 +1,158 @@
+//! S3, in this process: [`s3s`] verifies the signatures and speaks the protocol;
+//! `account` has what it serves, and the checks of AWS that s3s leaves out.
+
+mod account;
+
+use std::{ops::Deref, sync::Arc};
+
+use account::{Account, Key, error, xml};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use s3s::{
+    config::{S3Config, StaticConfigProvider},
+    host::SingleDomain,
+    service::{S3Service, S3ServiceBuilder},
+};
+
+use super::server::Server;
+
+/// The server; it ends when dropped. How it may misbehave, [`Server`] says.
+pub struct S3 {
+    server: Server,
+    account: Account,
+}
+
+impl Deref for S3 {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl S3 {
+    /// A server in `us-east-1` without keys or buckets.
+    pub async fn start() -> Self {
+        let account = Account::default();
+        let inside = account.clone();
+        let server = Server::start(|address| {
+            let s3 = service(&inside, address.port());
+            Router::new().fallback(move |request| answer(inside.clone(), s3.clone(), request))
+        })
+        .await;
+        Self { server, account }
+    }
+
+    /// From now on these keys sign requests.
+    pub fn knows(&self, key_id: &str, secret: &str) {
+        let key = Key::new(secret, None);
+        self.account.inside().keys.insert(key_id.into(), key);
+    }
+
+    /// From now on these keys do, with their token, until they expire.
+    pub fn knows_temporary(
+        &self,
+        key_id: &str,
+        secret: &str,
+        session_token: &str,
+        expires: DateTime<Utc>,
+    ) {
+        let key = Key::new(secret, Some((session_token.into(), expires)));
+        self.account.inside().keys.insert(key_id.into(), key);
+    }
+
+    /// From now on these keys do not exist.
+    pub fn forgets(&self, key_id: &str) {
+        self.account.inside().keys.remove(key_id);
+    }
+
+    /// Creates a bucket with an object in it, `some/object.parquet`.
+    pub fn bucket(&self, name: &str) {
+        self.account.inside().buckets.insert(name.into());
+    }
+
+    /// From now on these keys may not do this: `s3:ListBucket` in a bucket, or
+    /// `s3:ListAllMyBuckets`, for which the bucket is `*`.
+    pub fn denies(&self, key_id: &str, action: &str, bucket: &str) {
+        let denied = (key_id.into(), action.into(), bucket.into());
+        self.account.inside().denied.insert(denied);
+    }
+
+    /// From now on it is in another region, and takes signatures for that one only.
+    pub fn region_is(&self, region: &str) {
+        self.account.inside().region = region.into();
+    }
+
+    /// From now on its clock is that far ahead, or behind if negative.
+    pub fn clock_is_off_by(&self, delta: TimeDelta) {
+        self.account.inside().clock = delta;
+    }
+
+    /// From now on it sends everyone to `url`: 301 (or 308) as when a bucket is in
+    /// another region, 307 (or 302) as when it is new.
+    pub fn redirects_to(&self, status: u16, url: &str) {
+        let code = match status {
+            301 | 308 => "PermanentRedirect",
+            _ => "TemporaryRedirect",
+        };
+        let message = "Please send all future requests to this endpoint.";
+        self.redirects_with(status, url, xml(code, message, &[("Endpoint", url)]));
+    }
+}
+
+fn service(account: &Account, port: u16) -> S3Service {
+    let mut config = S3Config::default();
+    // s3s knows the real time only; `account` compares with the clock the test has set.
+    config.presigned_url_max_skew_time_secs = u32::MAX;
+    let mut builder = S3ServiceBuilder::new(account.clone());
+    builder.set_auth(account.clone());
+    builder.set_access(account.clone());
+    builder.set_config(Arc::new(StaticConfigProvider::new(config.into())));
+    builder.set_host(SingleDomain::new(&format!("localhost:{port}")).unwrap());
+    builder.build()
+}
+
+async fn answer(account: Account, s3: S3Service, request: Request) -> Response {
+    let mut response = match account.refuses(request.headers()) {
+        Some(refusal) => refusal,
+        None => {
+            let headers = request.headers().clone();
+            let request = request.map(s3s::Body::http_body_unsync);
+            let response = s3.call(request).await.unwrap().map(Body::new);
+            quoted(response, &headers).await
+        }
+    };
+    let now = account.now().format("%a, %d %b %Y %H:%M:%S GMT");
+    let now = HeaderValue::from_str(&now.to_string()).unwrap();
+    response.headers_mut().insert(header::DATE, now);
+    response
+}
+
+/// Where a signature is wrong, AWS quotes the request as it should have been signed, with
+/// its session token. So does this, as to the headers: a test sees whether it is passed on.
+async fn quoted(response: Response, headers: &HeaderMap) -> Response {
+    if response.status() != StatusCode::FORBIDDEN {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let code = "SignatureDoesNotMatch";
+    if !String::from_utf8_lossy(&body).contains(code) {
+        return Response::from_parts(parts, body.into());
+    }
+    let canonical = headers
+        .iter()
+        .filter(|(name, _)| name.as_str() == "host" || name.as_str().starts_with("x-amz-"))
+        .map(|(name, value)| format!("{name}:{}\n", String::from_utf8_lossy(value.as_bytes())))
+        .collect::<String>();
+    let message = "The request signature we calculated does not match the signature you \
+                   provided. Check your key and signing method.";
+    let details = [("CanonicalRequest", canonical.as_str())];
+    error(StatusCode::FORBIDDEN, code, message, &details)
+}

@@ -1,0 +1,243 @@
+//! What the S3 server serves, and to whom. The order of the checks in front of
+//! s3s follows from what AWS can know: a token is read before a secret is.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use s3s::{
+    S3, S3Request, S3Response, S3Result,
+    access::{S3Access, S3AccessContext},
+    auth::{S3Auth, SecretKey},
+    dto::{
+        Bucket, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output,
+        Object,
+    },
+    s3_error,
+};
+
+const OBJECT: &str = "some/object.parquet";
+
+/// Keys that sign requests.
+pub struct Key {
+    secret: String,
+    session: Option<(String, DateTime<Utc>)>,
+}
+
+impl Key {
+    /// With a token and its expiry, if they are temporary.
+    pub fn new(secret: &str, session: Option<(String, DateTime<Utc>)>) -> Self {
+        let secret = secret.into();
+        Self { secret, session }
+    }
+}
+
+/// What a test has set.
+pub struct Inside {
+    pub keys: HashMap<String, Key>,
+    pub buckets: BTreeSet<String>,
+    /// Key id, action and bucket.
+    pub denied: HashSet<(String, String, String)>,
+    pub region: String,
+    /// How far the server's clock is ahead.
+    pub clock: TimeDelta,
+}
+
+/// Shared by the test, the checks in front of s3s, and s3s.
+#[derive(Clone)]
+pub struct Account(Arc<Mutex<Inside>>);
+
+impl Default for Account {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Inside {
+            keys: HashMap::new(),
+            buckets: BTreeSet::new(),
+            denied: HashSet::new(),
+            region: "us-east-1".into(),
+            clock: TimeDelta::zero(),
+        })))
+    }
+}
+
+impl Account {
+    pub fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap()
+    }
+
+    /// The server's time.
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now() + self.inside().clock
+    }
+
+    /// What AWS checks and s3s does not: clock, region, session, and that all is signed.
+    /// What is not signed at all, or not like that, s3s answers.
+    pub fn refuses(&self, headers: &HeaderMap) -> Option<Response> {
+        let text = |name| headers.get(name)?.to_str().ok();
+        let authorization = text("authorization")?;
+        let mut credential = field(authorization, "Credential")?.split('/');
+        let (id, _date, region) = (credential.next()?, credential.next()?, credential.next()?);
+        let signed: Vec<_> = field(authorization, "SignedHeaders")?.split(';').collect();
+        let date = text("x-amz-date")?;
+        let time = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
+        let now = self.now();
+        if (now - time.and_utc()).abs() > TimeDelta::minutes(15) {
+            let message = "The difference between the request time and the current time is too \
+                           large.";
+            let now = now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let details = [
+                ("RequestTime", date),
+                ("ServerTime", now.as_str()),
+                ("MaxAllowedSkewMilliseconds", "900000"),
+            ];
+            return forbidden("RequestTimeTooSkewed", message, &details);
+        }
+        let inside = self.inside();
+        if region != inside.region {
+            let right = inside.region.as_str();
+            let message = format!(
+                "The authorization header is malformed; the region '{region}' is wrong; \
+                 expecting '{right}'"
+            );
+            let code = "AuthorizationHeaderMalformed";
+            return bad(code, &message, &[("Region", right)]);
+        }
+        let token = text("x-amz-security-token");
+        let session = inside.keys.get(id).map(|key| key.session.as_ref());
+        match (session, token) {
+            (None, _) | (Some(Some(_)), None) => {
+                let message = "The AWS Access Key Id you provided does not exist in our records.";
+                forbidden("InvalidAccessKeyId", message, &[("AWSAccessKeyId", id)])
+            }
+            (Some(session), Some(token)) if session.is_none_or(|(right, _)| right != token) => {
+                let message = "The provided token is malformed or otherwise invalid.";
+                bad("InvalidToken", message, &[("Token-0", token)])
+            }
+            (Some(Some((_, expires))), Some(token)) if *expires <= now => {
+                let message = "The provided token has expired.";
+                bad("ExpiredToken", message, &[("Token-0", token)])
+            }
+            _ => {
+                let message = "There were headers present in the request which were not signed";
+                headers
+                    .keys()
+                    .map(header::HeaderName::as_str)
+                    .filter(|name| *name == "host" || name.starts_with("x-amz-"))
+                    .find(|name| !signed.contains(name))
+                    .and_then(|name| {
+                        forbidden("AccessDenied", message, &[("HeadersNotSigned", name)])
+                    })
+            }
+        }
+    }
+}
+
+/// `Credential=…` and the like, in an `Authorization` header.
+fn field<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
+    authorization
+        .split([' ', ','])
+        .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn bad(code: &str, message: &str, details: &[(&str, &str)]) -> Option<Response> {
+    Some(error(StatusCode::BAD_REQUEST, code, message, details))
+}
+
+fn forbidden(code: &str, message: &str, details: &[(&str, &str)]) -> Option<Response> {
+    Some(error(StatusCode::FORBIDDEN, code, message, details))
+}
+
+/// An error as AWS answers it.
+pub fn error(status: StatusCode, code: &str, message: &str, details: &[(&str, &str)]) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/xml")];
+    (status, kind, xml(code, message, details)).into_response()
+}
+
+/// Its body.
+pub fn xml(code: &str, message: &str, details: &[(&str, &str)]) -> String {
+    let mut elements = format!("<Code>{code}</Code><Message>{message}</Message>");
+    for (name, value) in details {
+        let value = value.replace('&', "&amp;").replace('<', "&lt;");
+        elements += &format!("<{name}>{value}</{name}>");
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{elements}\
+         <RequestId>4442587FB7D0A2F9</RequestId><HostId>c3RhbmQtaW4=</HostId></Error>"
+    )
+}
+
+#[async_trait]
+impl S3Auth for Account {
+    async fn get_secret_key(&self, id: &str) -> S3Result<SecretKey> {
+        let inside = self.inside();
+        let key = inside.keys.get(id);
+        key.map(|key| key.secret.as_str().into())
+            .ok_or_else(|| s3_error!(InvalidAccessKeyId))
+    }
+}
+
+#[async_trait]
+impl S3Access for Account {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let refused = || s3_error!(AccessDenied, "Access Denied");
+        let id = &context.credentials().ok_or_else(refused)?.access_key;
+        let action = match context.s3_op().name() {
+            "ListBuckets" => "ListAllMyBuckets",
+            "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
+            other => other,
+        };
+        let bucket = context.s3_path().get_bucket_name().unwrap_or("*");
+        let asked = (id.clone(), format!("s3:{action}"), bucket.to_owned());
+        match self.inside().denied.contains(&asked) {
+            true => Err(refused()),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl S3 for Account {
+    async fn list_buckets(
+        &self,
+        _: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let named = |name: &String| Bucket {
+            name: Some(name.clone()),
+            ..Bucket::default()
+        };
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets: Some(self.inside().buckets.iter().map(named).collect()),
+            ..ListBucketsOutput::default()
+        }))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let ListObjectsV2Input { bucket, prefix, .. } = request.input;
+        if !self.inside().buckets.contains(&bucket) {
+            let message = "The specified bucket does not exist";
+            return Err(s3_error!(NoSuchBucket, "{message}"));
+        }
+        let found = OBJECT.starts_with(prefix.as_deref().unwrap_or_default());
+        let object = found.then(|| Object {
+            key: Some(OBJECT.into()),
+            size: Some(1),
+            ..Object::default()
+        });
+        Ok(S3Response::new(ListObjectsV2Output {
+            key_count: Some(object.iter().len() as i32),
+            contents: Some(object.into_iter().collect()),
+            name: Some(bucket),
+            prefix,
+            ..ListObjectsV2Output::default()
+        }))
+    }
+}
