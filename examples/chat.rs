@@ -12,7 +12,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
-use support::Team;
+use support::{PERMANENT, Team};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const PEOPLE: [&str; 4] = ["ana", "ben", "ada", "gil"];
@@ -26,7 +26,8 @@ You are ana, an analyst, in #data. Type commands as in Discord, or:
   log             what the bot has logged
   quit            end everything (also Ctrl-C)
 
-Try: /duck setup, then press Enter credentials, then /duck start, /duck list, /duck stop
+Try: /duck setup, then press Enter credentials, then /duck start, /duck list, /duck stop.
+A key that the storage here knows, to paste into the form's first field:
 ";
 
 #[tokio::main]
@@ -36,6 +37,8 @@ async fn main() {
     team.starts_the_bot().await;
     let node = team.kubelet.is_quick();
     println!("{WELCOME}");
+    let [(_, id), (_, secret)] = PERMANENT;
+    println!("  aws_access_key_id={id} aws_secret_access_key={secret}\n");
 
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut screen = Screen::default();

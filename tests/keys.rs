@@ -18,7 +18,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     assert!(kept.ephemeral);
     assert!(
         kept.content
-            .starts_with("I have your key ending in `4D7Q`, since <t:")
+            .starts_with("I have your key ending in `4D7Q`, stored <t:")
     );
     assert!(
         kept.content.contains("It worked when I last tried it, <t:"),

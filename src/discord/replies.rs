@@ -108,7 +108,7 @@ pub fn setup_here(catalog: Option<String>) -> Reply {
 pub fn keys(about: &About, catalog: Option<String>) -> Reply {
     let mut text = format!("I have {}", key(&about.hint));
     if let Some(stored) = about.stored {
-        let _ = write!(text, ", since {}", ago(stored));
+        let _ = write!(text, ", stored {}", ago(stored));
     }
     match about.checked {
         Some(checked) => {
@@ -459,7 +459,7 @@ pub fn outdated() -> Reply {
 fn line(seen: &Observed, url: &str) -> String {
     let record = &seen.record;
     format!(
-        "- `{}` of <@{}>: {}, {}, `{}`, since {}, <{url}>",
+        "- `{}` of <@{}>: {}, {}, `{}`, started {}, <{url}>",
         record.id,
         record.owner,
         seen.phase(),
