@@ -30,9 +30,10 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
     // kube and serenity both use rustls; one provider serves them. An error
     // says that one is installed already, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // A core dump would hold whatever keys are in memory.
+    // A core dump would hold whatever keys are in memory. Not 0: with that, Linux
+    // still hands a dump to a program (core_pattern with a pipe), with 1 it doesn't.
     rlimit::Resource::CORE
-        .set(0, 0)
+        .set(1, 1)
         .context("core dumps can't be turned off")?;
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     let outcome = runtime.block_on(async {

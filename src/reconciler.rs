@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::{
     fault::{Fault, new_reference},
@@ -173,6 +174,12 @@ impl Reconciler {
                 self.runtime.save(seen, &seen.record.told()).await
             }
             Step::Remove => self.runtime.remove(seen).await,
+            Step::Renew(keys_expire) => {
+                // One write: there is no moment without a record of what was wanted.
+                let id = SessionId::from_uuid(Uuid::new_v4());
+                let next = seen.record.renewed(id, *keys_expire, (self.clock)());
+                self.runtime.save(seen, &next).await
+            }
         }
     }
 
@@ -213,6 +220,7 @@ fn name(step: &Step) -> &'static str {
         Step::Delete(_) => "taking it down",
         Step::Tell(_) => "telling its end",
         Step::Remove => "removing its record",
+        Step::Renew(_) => "starting another in its place",
     }
 }
 

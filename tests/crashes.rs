@@ -129,6 +129,7 @@ fn watch(team: &Team, gate: Option<Arc<dyn Gate>>) {
 enum Story {
     Start,
     Stop,
+    Restart,
 }
 
 impl Story {
@@ -138,6 +139,11 @@ impl Story {
         match self {
             Self::Start => None,
             Self::Stop => Some(team.serves(&team.ana).await),
+            Self::Restart => {
+                let id = team.serves(&team.ana).await;
+                team.keys_are_newer(&team.ana).await;
+                Some(id)
+            }
         }
     }
 
@@ -157,6 +163,19 @@ impl Story {
                 pressed
                     .until(|reply| reply.content.contains("is stopped"))
                     .await;
+            }
+            Self::Restart => {
+                let asked = team.ana.types("#data", "/duck list").await.unwrap();
+                let list = asked.reply().await;
+                let pressed = team
+                    .ana
+                    .presses_custom(list.id, "duckbot:restart")
+                    .await
+                    .unwrap();
+                pressed
+                    .until(|reply| reply.content.starts_with("Stopped"))
+                    .await;
+                team.ana.reads("#data").await;
             }
         }
     }
@@ -179,9 +198,24 @@ impl Story {
                 assert!(told.content.contains(&format!("https://duckui-{id}.")));
             }
             // Killed before it was marked, the session goes on untouched.
-            (Self::Stop, Some(found)) if found["stage"] == "running" => {
+            (Self::Restart, None) => panic!("the record is gone, and the wish with it"),
+            (Self::Stop | Self::Restart, Some(found))
+                if found["stage"] == "running" && found["id"] == session.as_deref().unwrap() =>
+            {
                 let id = session.expect("it was ready before");
                 assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+            }
+            (Self::Restart, Some(_)) => {
+                team.cluster.at_stage(&record, "running").await;
+                let found = team.cluster.documents().await;
+                let id = found[0]["id"].as_str().unwrap().to_owned();
+                assert_ne!(Some(&id), session.as_ref());
+                assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+                let [old, new] = &team.discord.history("#data")[..] else {
+                    panic!("told {} times", team.discord.history("#data").len())
+                };
+                assert!(old.content.contains("started again with new keys"));
+                assert!(new.content.contains(&format!("https://duckui-{id}.")));
             }
             (Self::Stop, _) => {
                 team.cluster.gone(&record).await;
@@ -203,11 +237,11 @@ async fn places(story: Story) -> Vec<Place> {
     let recorder = Arc::new(Recorder::default());
     watch(&team, Some(recorder.clone()));
     story.tell(&team).await;
-    if matches!(story, Story::Start) {
+    if matches!(story, Story::Start | Story::Restart) {
         team.cluster
             .at_stage(&team.record(&team.ana, 0), "running")
             .await;
-        team.ana.reads("#data").await;
+        team.reads_everything().await;
     }
     quick.abort();
     recorder.places.lock().unwrap().clone()
@@ -270,4 +304,9 @@ async fn killed_anywhere_in_start_nothing_is_half_or_double() {
 #[tokio::test]
 async fn killed_anywhere_in_stop_nothing_is_half_or_forgotten() {
     walk(Story::Stop).await;
+}
+
+#[tokio::test]
+async fn killed_anywhere_in_restart_the_wish_is_not_forgotten() {
+    walk(Story::Restart).await;
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
 use tokio::sync::Notify;
 
-use crate::support::{Damage, Team};
+use crate::support::{Bot, Damage, Team};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
@@ -272,4 +272,40 @@ async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
         .await;
     team.ana.reads("#data").await;
     assert_eq!(team.discord.history("#data").len(), 1);
+}
+
+#[tokio::test]
+async fn two_bots_at_once_do_everything_once() {
+    let team = Team::gathers().await;
+    let mut second = Bot::start(&team.variables);
+    second.says("connected to Discord").await;
+    team.cluster.keys_of(team.ana.id()).await;
+    for _ in 0..3 {
+        let (asked, id) = team.starts(&team.ana, "").await;
+        team.kubelet.readies(&id).await;
+        asked
+            .until(|reply| reply.content.contains("is ready"))
+            .await;
+        team.ana.reads("#data").await;
+        team.cluster
+            .at_stage(&team.record(&team.ana, 0), "running")
+            .await;
+        assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+
+        let question = team
+            .ana
+            .types("#data", "/duck stop")
+            .await
+            .unwrap()
+            .reply()
+            .await;
+        let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+        pressed
+            .until(|reply| reply.content.contains("is stopped"))
+            .await;
+        team.nothing_is_left().await;
+    }
+    let messages = team.discord.history("#data");
+    assert_eq!(messages.len(), 3, "{}", team.discord.transcript());
+    assert!(messages.iter().all(|it| it.content.contains("has ended")));
 }

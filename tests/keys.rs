@@ -248,18 +248,8 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
 async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
-    let past = (Utc::now() - TimeDelta::minutes(1)).to_rfc3339();
-    let patch = serde_json::json!({
-        "metadata": { "annotations": { "duckbot.dev/expires-at": past } },
-    });
-    let name = format!("duckbot-s3-{}", team.ana.id());
-    let patch = kube::api::Patch::Merge(&patch);
-    team.cluster
-        .secrets()
-        .patch(&name, &Default::default(), &patch)
-        .await
-        .unwrap();
-
+    let past = Utc::now() - TimeDelta::minutes(1);
+    team.annotates_keys_of(&team.ana, "expires-at", past).await;
     let reply = team
         .ana
         .types("#data", "/duck start")
@@ -273,5 +263,112 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
         reply.content
     );
     assert!(reply.button("Enter credentials").is_some());
+    team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    team.keys_are_newer(&team.ana).await;
+    team.annotates_keys_of(&team.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
+        .await;
+    let list = team
+        .ana
+        .types("#data", "/duck list")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team
+        .ana
+        .presses_custom(list.id, "duckbot:restart")
+        .await
+        .unwrap();
+    pressed
+        .until(|reply| reply.content.starts_with("Your keys have expired"))
+        .await;
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+}
+
+#[tokio::test]
+async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ben).await;
+    team.discord.revoke("ben", "analyst");
+    team.ben.writes_dm("please delete my data");
+    let answer = team.ben.reads_dm().await;
+    assert!(
+        answer.content.starts_with("You need one of these roles"),
+        "{}",
+        answer.content
+    );
+    let pressed = team.ben.presses(&answer, "Forget them").await.unwrap();
+    let question = pressed.reply().await;
+    let pressed = team.ben.presses(&question, "Forget it").await.unwrap();
+    pressed
+        .until(|reply| reply.content.contains("I have none of yours any more"))
+        .await;
+    assert!(team.keys_kept_of(&team.ben).await.is_none());
+}
+
+#[tokio::test]
+async fn forgetting_while_a_form_is_being_tried_wins() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let kept = team
+        .ana
+        .types("#data", "/duck setup")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&kept, "Replace").await.unwrap();
+    let form = pressed.modal().await;
+    team.s3.hangs();
+    let submitted = team.ana.submits(&form, &PERMANENT).await.unwrap();
+    submitted.acknowledged().await;
+    let question = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&question, "Forget it").await.unwrap();
+    pressed
+        .until(|reply| reply.content.contains("I have none of yours any more"))
+        .await;
+    submitted.reply().await;
+    assert!(team.keys_kept_of(&team.ana).await.is_none());
+}
+
+#[tokio::test]
+async fn a_session_that_is_starting_cannot_start_without_its_keys() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let (starting, _) = team.starts(&team.ana, "").await;
+    let question = team
+        .ana
+        .types("#data", "/duck forget")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
+    let done = pressed
+        .until(|reply| reply.content.contains("forgotten"))
+        .await;
+    assert!(
+        done.content.contains("I have none of yours any more"),
+        "{}",
+        done.content
+    );
+    starting
+        .until(|reply| reply.content.contains("has ended"))
+        .await;
+    team.ana.reads("#data").await;
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
     team.nothing_is_left().await;
 }

@@ -61,7 +61,7 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
         .knows_temporary(KEYS[0].1, KEYS[1].1, KEYS[2].1, past);
     refused(&team, &KEYS, "**session token** has expired").await;
     team.s3.denies(id.1, "s3:ListBucket", "lake");
-    let lacking = "may not list bucket `lake` (permission `s3:ListBucket`)";
+    let lacking = "list bucket `lake` (permission `s3:ListBucket`)";
     refused(&team, &PERMANENT, lacking).await;
 }
 
@@ -80,19 +80,26 @@ async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
 async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
     let team = Team::with(&[bucket]).await;
-    refused(&team, &PERMANENT, "there is no bucket `pond`").await;
+    refused(&team, &PERMANENT, "There is no bucket `pond`").await;
     team.s3.region_is("eu-central-1");
     refused(&team, &PERMANENT, "in another region than my settings say").await;
 }
 
 #[tokio::test]
-async fn without_a_bucket_it_is_enough_that_the_storage_knows_the_keys() {
+async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
     let team = Team::with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
     team.s3.denies(PERMANENT[0].1, "s3:ListAllMyBuckets", "*");
     let invitation = team.is_invited(&team.ana).await;
+    // Not every storage means by that that the keys are right.
     let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
+    assert!(
+        reply
+            .content
+            .starts_with("Stored: your key ending in `WXYZ`. You can use")
+    );
+    let reply = team.fills_in(&team.ana, &invitation, &KEYS).await;
     assert!(reply.content.contains("It works."), "{}", reply.content);
-    assert_eq!(team.s3.requests(), ["GET /"]);
+    assert_eq!(team.s3.requests(), ["GET /", "GET /"]);
 }
 
 #[tokio::test]

@@ -126,6 +126,24 @@ async fn a_block_of_an_aws_credentials_file_will_do() {
 }
 
 #[tokio::test]
+async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
+    let team = Team::gathers().await;
+    let reply = team
+        .ana
+        .types("#data", "/duck setup catalog:sea")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(
+        reply.content.starts_with("There is no catalog `"),
+        "{}",
+        reply.content
+    );
+    assert_eq!(team.ana.sees_dms(), []);
+}
+
+#[tokio::test]
 async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;

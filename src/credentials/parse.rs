@@ -39,7 +39,8 @@ impl Field {
         match self {
             Self::KeyId => 128,
             Self::SecretKey => 256,
-            Self::SessionToken | Self::CatalogToken => 4000,
+            // One less than the form takes: a text that fills it may have been cut.
+            Self::SessionToken | Self::CatalogToken => 3999,
         }
     }
 
@@ -77,8 +78,20 @@ pub enum Mistake {
          Please copy it again from where it was issued."
     )]
     Strange(Field),
+    /// An access key ID with signs that only other things have.
+    #[error(
+        "**Access key ID** has signs that no key ID has. Are it and the secret access key swapped, \
+         or is there more than the key ID in the field?"
+    )]
+    NoKeyId,
+    /// With a name, an equals sign or quotes around it that could not be understood.
+    #[error(
+        "**{0}** has more in it than the value: quotes, braces or an equals sign. Please paste \
+         the value alone."
+    )]
+    Wrapped(Field),
     /// Longer than any key.
-    #[error("**{0}** is {1} characters long, and no such key is. Please paste the key alone.")]
+    #[error("**{0}** is {1} characters long, more than I can take. Please paste the value alone.")]
     TooLong(Field, usize),
     /// Two different values for the same thing.
     #[error("**{0}** is there twice, with different values. Please paste only one.")]
@@ -170,6 +183,14 @@ fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
     if !value.chars().all(|c| c.is_ascii_graphic()) {
         return Err(Mistake::Strange(field));
     }
+    let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\' | '$');
+    if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
+        return Err(Mistake::Wrapped(field));
+    }
+    // It travels in clear in each request, so nothing else must be taken for one.
+    if field == Field::KeyId && value.contains([',', '=', '/', '+', ';']) {
+        return Err(Mistake::NoKeyId);
+    }
     Ok(Some(SecretString::from(value)))
 }
 
@@ -203,7 +224,9 @@ fn time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
             return Some(time.and_utc());
         }
     }
-    let span = text.strip_prefix("in ").unwrap_or(text);
+    // humantime takes `M` for months.
+    let span = text.to_lowercase();
+    let span = span.strip_prefix("in ").unwrap_or(&span);
     let span = TimeDelta::from_std(humantime::parse_duration(span).ok()?).ok()?;
     now.checked_add_signed(span)
         .filter(|time| *time < now + TimeDelta::days(3660))
@@ -236,25 +259,22 @@ impl Credentials {
 /// Whether a text looks like somebody wrote a key where everybody's history
 /// keeps it: an AWS key ID, a named key, or a long random word.
 pub fn looks_like_a_key(text: &str) -> bool {
-    let is_named = take_apart(text).iter().any(|it| it.name.is_some());
+    let is_named = take_apart(text)
+        .iter()
+        .any(|it| matches!(it.name, Some(Name::Field(_))));
     let is_key_id = |word: &str| {
-        (word.starts_with("AKIA") || word.starts_with("ASIA"))
-            && word.len() >= 16
-            && word.chars().all(|c| c.is_ascii_alphanumeric())
+        let is_prefixed = word.starts_with("AKIA") || word.starts_with("ASIA");
+        is_prefixed && word.len() >= 16 && word.chars().all(|c| c.is_ascii_alphanumeric())
     };
     let is_random = |word: &str| {
+        let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
         word.len() >= 32
-            && !word.contains("://")
-            && word
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+/=_-.".contains(c))
-            && word.chars().any(|c| c.is_ascii_digit())
-            && word.chars().any(|c| c.is_ascii_alphabetic())
+            && has(char::is_ascii_digit)
+            && has(char::is_ascii_lowercase)
+            && has(char::is_ascii_uppercase)
     };
-    is_named
-        || text
-            .split_whitespace()
-            .any(|word| is_key_id(word) || is_random(word))
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=_-".contains(c));
+    is_named || words.any(|word| is_random(word) || word.split('=').any(is_key_id))
 }
 
 #[cfg(test)]
@@ -354,6 +374,7 @@ mod tests {
         assert_eq!(expires(""), Ok(None));
         assert_eq!(expires("12h"), at("2026-11-24T00:00:00Z"));
         assert_eq!(expires("in 90 min"), at("2026-11-23T13:30:00Z"));
+        assert_eq!(expires("30M"), at("2026-11-23T12:30:00Z"));
         assert_eq!(expires("2026-11-23 18:00 UTC"), at("2026-11-23T18:00:00Z"));
         assert_eq!(
             expires("2026-11-23T18:00:00+02:00"),
@@ -363,6 +384,22 @@ mod tests {
         for text in ["soon", "999999999999999999h", "-1h", "2026-13-01 10:00"] {
             assert_eq!(expires(text), Err(vec![Mistake::NoTime]), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_wrapped_or_swapped_is_refused_rather_than_kept_wrong() {
+        let refused = |values| typed(values).expect_err("refused");
+        let swapped = ["wJalr/XUtn+FEMI", "AKIA1234", "", ""];
+        assert_eq!(refused(swapped), [Mistake::NoKeyId]);
+        let row = ["AKIA1234,wJalrXUtnFEMI", "s", "", ""];
+        assert_eq!(refused(row), [Mistake::NoKeyId]);
+        for secret in ["X=\"abc", "SOMETHING=abc", "{\"a\"", "a\\u002Bb", "abc\""] {
+            let mistakes = refused(["AKIA1234", secret, "", ""]);
+            assert_eq!(mistakes, [Mistake::Wrapped(Field::SecretKey)], "{secret}");
+        }
+        let full = "t".repeat(4000);
+        let cut = refused(["AKIA1234", "s", &full, ""]);
+        assert_eq!(cut, [Mistake::TooLong(Field::SessionToken, 4000)]);
     }
 
     #[test]
@@ -385,12 +422,17 @@ mod tests {
             "my key is AKIAIOSFODNN7EXAMPLE ok?",
             "aws_secret_access_key = x",
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1",
+            "`wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1`.",
+            "||AKIAIOSFODNN7EXAMPLE||",
+            "AKIAIOSFODNN7EXAMPLE,wJalrXUtnFEMI",
+            "key=AKIAIOSFODNN7EXAMPLE",
         ] {
             assert!(looks_like_a_key(text), "{text}");
         }
         for text in [
             "hello",
             "how do I set this up?",
+            "expiration: friday",
             "see https://duckui-977a26.duck.example.com/some/long/path/1",
             "antidisestablishmentarianism-antidisestablishmentarianism",
         ] {

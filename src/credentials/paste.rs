@@ -23,13 +23,20 @@ pub enum Name {
 
 /// What each name is called in env files, AWS credentials files and `aws sts`,
 /// in lower case and without underscores.
-const KNOWN: [(&str, Name); 9] = [
+const KNOWN: [(&str, Name); 16] = [
     ("awsaccesskeyid", Name::Field(Field::KeyId)),
     ("accesskeyid", Name::Field(Field::KeyId)),
+    ("accesskey", Name::Field(Field::KeyId)),
+    ("s3accesskey", Name::Field(Field::KeyId)),
+    ("miniorootuser", Name::Field(Field::KeyId)),
     ("awssecretaccesskey", Name::Field(Field::SecretKey)),
     ("secretaccesskey", Name::Field(Field::SecretKey)),
+    ("secretkey", Name::Field(Field::SecretKey)),
+    ("s3secretkey", Name::Field(Field::SecretKey)),
+    ("miniorootpassword", Name::Field(Field::SecretKey)),
     ("awssessiontoken", Name::Field(Field::SessionToken)),
     ("sessiontoken", Name::Field(Field::SessionToken)),
+    ("awssecuritytoken", Name::Field(Field::SessionToken)),
     ("awscredentialexpiration", Name::Expiry),
     ("expiration", Name::Expiry),
     ("catalogtoken", Name::Field(Field::CatalogToken)),
@@ -60,22 +67,29 @@ fn known(name: &str) -> Option<Name> {
     KNOWN.iter().find(same).map(|(_, name)| *name)
 }
 
-/// Every `NAME = value` and `"Name": "value"` in a text.
+/// Every `NAME = value` and `"Name": "value"` in a text, comments left out.
 fn assignments(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = text;
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let lines = text.lines().filter(move |line| !is_comment(line));
+    lines.flat_map(assignments_in_line)
+}
+
+fn assignments_in_line(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = line;
     std::iter::from_fn(move || {
         loop {
             let start = rest.find(|c: char| c.is_ascii_alphanumeric())?;
-            rest = &rest[start..];
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
-            let (name, after) = rest.split_at(end);
+            let (before, from) = rest.split_at(start);
+            let end = from.find(|c| !is_name(c)).unwrap_or(from.len());
+            let (name, after) = from.split_at(end);
             rest = after;
-            let after = after.trim_start_matches('"').trim_start();
-            let Some(after) = after.strip_prefix(['=', ':']) else {
+            // PowerShell's `$Env:NAME="value"`
+            if before.ends_with('$') && name.eq_ignore_ascii_case("env") {
+                continue;
+            }
+            let Some(after) = assigned(after) else {
                 continue;
             };
-            let after = after.trim_start();
             if after.starts_with(['{', '[']) {
                 // The values are further in.
                 rest = after;
@@ -83,12 +97,25 @@ fn assignments(text: &str) -> impl Iterator<Item = (&str, &str)> {
             }
             let (value, after) = value(after);
             rest = after;
-            return Some((name, value));
+            if !value.is_empty() && value != "null" {
+                return Some((name, value));
+            }
         }
     })
 }
 
-/// The value at the start of a text, and what comes after it.
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// What comes after a name and its `=` or `:`.
+fn assigned(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches('"').trim_start();
+    Some(text.strip_prefix(['=', ':'])?.trim_start())
+}
+
+/// The value at the start of a text, and what comes after it. Where the next
+/// assignment follows at once, there is none.
 fn value(text: &str) -> (&str, &str) {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
     if let Some(quote) = quote
@@ -96,8 +123,15 @@ fn value(text: &str) -> (&str, &str) {
     {
         return (value, rest);
     }
-    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '}');
-    text.split_at(text.find(ends).unwrap_or(text.len()))
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let (value, rest) = text.split_at(end);
+    let name_end = value.find(|c| !is_name(c)).unwrap_or(value.len());
+    let is_next = assigned(&text[name_end..]).is_some() && known(&value[..name_end]).is_some();
+    match is_next {
+        true => ("", text),
+        // `set "NAME=value"` on Windows; the comma of a JSON line.
+        false => (value.trim_end_matches([',', ';', '}', '"']), rest),
+    }
 }
 
 /// Without one pair of quotes around it.
@@ -145,6 +179,35 @@ mod tests {
             named(text),
             [(KEY, "AKIA1"), (SECRET, "s/+="), (TOKEN, "t==")]
         );
+    }
+
+    #[test]
+    fn an_empty_value_does_not_take_the_next_line() {
+        let text = "AWS_SESSION_TOKEN=\nAWS_DEFAULT_REGION=eu\nAWS_ACCESS_KEY_ID=AKIA1";
+        assert_eq!(named(text), [(KEY, "AKIA1")]);
+        let text = "aws_secret_access_key = \naws_session_token = t==";
+        assert_eq!(named(text), [(TOKEN, "t==")]);
+        // A field of one line turns line breaks into spaces.
+        let text = "aws_secret_access_key = aws_session_token = t==";
+        assert_eq!(named(text), [(TOKEN, "t==")]);
+    }
+
+    #[test]
+    fn what_shells_and_tools_print_is_read() {
+        for text in [
+            "$Env:AWS_ACCESS_KEY_ID=\"AKIA1\"",
+            "set \"AWS_ACCESS_KEY_ID=AKIA1\"",
+            "set AWS_ACCESS_KEY_ID=AKIA1\r\n",
+            "\"AccessKeyId\": \"AKIA1\",",
+            "{\"accessKey\":\"AKIA1\",\"api\":\"s3v4\"}",
+            "# AWS_ACCESS_KEY_ID=OLD\nAWS_ACCESS_KEY_ID=AKIA1",
+            "MINIO_ROOT_USER=AKIA1",
+            "AWS_ACCESS_KEY_ID=AKIA1;",
+            "{\"AccessKeyId\": \"AKIA1\", \"SessionToken\": null}",
+        ] {
+            assert_eq!(named(text), [(KEY, "AKIA1")], "{text}");
+        }
+        assert_eq!(named("secret_key=pa;ss,word"), [(SECRET, "pa;ss,word")]);
     }
 
     #[test]

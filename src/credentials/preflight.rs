@@ -2,8 +2,8 @@
 //! service and one to the catalog.
 //!
 //! Does I/O, but only with endpoints from the settings: no redirect is
-//! followed, each request has [`ANSWER_WITHIN`], and of an answer no more than
-//! [`MOST_READ`] is read.
+//! followed, no proxy is used, each request has 5 s, and of an answer no more than
+//! 64 KiB is read.
 
 use std::time::Duration;
 
@@ -47,9 +47,12 @@ pub enum Trouble {
          not be tried. An admin has to set one of the clocks right."
     )]
     ClockSkew,
+    /// 401, by storages that don't say more
+    #[error("The storage doesn't accept these keys.")]
+    Refused,
     /// `AccessDenied`
     #[error(
-        "The keys are right, but they may not list bucket `{bucket}` (permission `{action}`). \
+        "The storage doesn't let these keys list bucket `{bucket}` (permission `{action}`). \
          Please ask whoever gave you the keys."
     )]
     NoPermission {
@@ -59,9 +62,7 @@ pub enum Trouble {
         bucket: String,
     },
     /// `NoSuchBucket`
-    #[error(
-        "The keys are right, but there is no bucket `{0}`. An admin has to correct my settings."
-    )]
+    #[error("There is no bucket `{0}`. An admin has to correct my settings.")]
     NoBucket(String),
     /// The settings name another region.
     #[error("The storage is in another region than my settings say. An admin has to correct them.")]
@@ -104,11 +105,14 @@ impl Preflight {
         let client = Client::builder()
             .timeout(ANSWER_WITHIN)
             .redirect(Policy::none())
+            .no_proxy()
             .build()?;
         Ok(Self { client })
     }
 
-    /// Tries `keys` against the storage and the catalog, side by side.
+    /// Tries `keys` against the storage and the catalog, side by side. True when
+    /// they were seen to work; false when nothing speaks against them, but the
+    /// storage, asked without a bucket, lets nobody see that.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -117,18 +121,14 @@ impl Preflight {
         keys: &Credentials,
         catalog: &Catalog,
         now: DateTime<Utc>,
-    ) -> Result<(), Vec<Trouble>> {
+    ) -> Result<bool, Vec<Trouble>> {
         let (storage, tables) = tokio::join!(
             self.storage(keys, catalog, now),
             self.catalog(keys, catalog)
         );
-        let troubles: Vec<_> = [storage, tables]
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
-        match troubles.is_empty() {
-            true => Ok(()),
-            false => Err(troubles),
+        match (storage, tables) {
+            (Ok(works), Ok(())) => Ok(works),
+            (storage, tables) => Err(storage.err().into_iter().chain(tables.err()).collect()),
         }
     }
 
@@ -137,7 +137,7 @@ impl Preflight {
         keys: &Credentials,
         catalog: &Catalog,
         now: DateTime<Utc>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let who = "the storage".to_owned();
         let unusable = |_| Trouble::Strange {
             who: "The storage".into(),
@@ -149,8 +149,8 @@ impl Preflight {
         let asked = self.client.get(url).headers(headers);
         match answer(asked).await {
             None => Err(Trouble::Unreachable(who)),
-            Some(answer) if answer.status.is_success() && answer.text.contains("Result") => Ok(()),
-            Some(answer) => storage_trouble(&answer, catalog).map_or(Ok(()), Err),
+            Some(answer) if is_listing(&answer) => Ok(true),
+            Some(answer) => storage_trouble(&answer, catalog).map_or(Ok(false), Err),
         }
     }
 
@@ -170,7 +170,8 @@ impl Preflight {
         match (answer.status.as_u16(), &keys.catalog_token) {
             (200, _) if is_config => Ok(()),
             (401 | 403, None) => Err(Trouble::CatalogWantsToken(catalog.name.clone())),
-            (401 | 403, Some(_)) => Err(Trouble::CatalogRefuses(catalog.name.clone())),
+            // 419 is Iceberg's own for a token that has expired.
+            (401 | 403 | 419, Some(_)) => Err(Trouble::CatalogRefuses(catalog.name.clone())),
             (status, _) => Err(Trouble::Strange {
                 who: format!("The catalog `{}`", catalog.name),
                 what: status.to_string(),
@@ -188,7 +189,8 @@ fn listing(catalog: &Catalog) -> Result<Url, ()> {
         return Ok(url);
     };
     match catalog.s3_path_style {
-        true => url.set_path(&format!("/{bucket}")),
+        // Some services have their S3 below a path.
+        true => url.set_path(&format!("{}/{bucket}", url.path().trim_end_matches('/'))),
         false => {
             let host = format!("{bucket}.{}", url.host_str().ok_or(())?);
             url.set_host(Some(&host)).map_err(|_| ())?;
@@ -204,23 +206,35 @@ fn listing(catalog: &Catalog) -> Result<Url, ()> {
     Ok(url)
 }
 
-/// What an error of the storage means; `None` if the keys are fine after all.
+fn is_listing(answer: &Answer) -> bool {
+    let listings = ["<ListBucketResult", "<ListAllMyBucketsResult"];
+    answer.status.is_success() && listings.iter().any(|listing| answer.text.contains(listing))
+}
+
+/// What an error of the storage means; `None` if it says nothing about the keys.
 fn storage_trouble(answer: &Answer, catalog: &Catalog) -> Option<Trouble> {
     let code = code(&answer.text);
     Some(match (code, &catalog.s3_bucket) {
         ("InvalidAccessKeyId", _) => Trouble::UnknownKey,
         ("SignatureDoesNotMatch", _) => Trouble::WrongSecret,
         ("ExpiredToken", _) => Trouble::ExpiredToken,
-        ("InvalidToken", _) => Trouble::WrongToken,
+        ("InvalidToken" | "InvalidTokenId", _) => Trouble::WrongToken,
         ("RequestTimeTooSkewed", _) => Trouble::ClockSkew,
-        // Known and signed right; that they may not list all buckets is no fault.
+        // AWS says that of known keys that may not list all buckets, others
+        // (Garage) of unknown ones as well.
         ("AccessDenied", None) => return None,
         ("AccessDenied", Some(bucket)) => Trouble::NoPermission {
             action: "s3:ListBucket",
             bucket: bucket.clone(),
         },
         ("NoSuchBucket", Some(bucket)) => Trouble::NoBucket(bucket.clone()),
-        ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) => Trouble::OtherRegion,
+        ("PermanentRedirect" | "IllegalLocationConstraintException", _) => Trouble::OtherRegion,
+        // Without a region it is the key ID that AWS can't make sense of.
+        ("AuthorizationHeaderMalformed", _) if answer.text.contains("<Region>") => {
+            Trouble::OtherRegion
+        }
+        ("AuthorizationHeaderMalformed", _) => Trouble::UnknownKey,
+        _ if answer.status == StatusCode::UNAUTHORIZED => Trouble::Refused,
         (code, _) => Trouble::Strange {
             who: "The storage".into(),
             what: format!("{} {code}", answer.status.as_u16())
@@ -298,6 +312,8 @@ mod tests {
             url(|it| it.s3_bucket = None),
             "https://s3.example.com:9000/"
         );
+        let below = url(|it| it.s3_endpoint = Some("https://host/storage/s3".into()));
+        assert_eq!(below, format!("https://host/storage/s3/lake{query}"));
         let aws = url(|it| (it.s3_endpoint, it.s3_bucket) = (None, None));
         assert_eq!(aws, "https://s3.eu-central-1.amazonaws.com/");
     }

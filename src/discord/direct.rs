@@ -10,14 +10,17 @@ use std::{
 };
 
 use serde_json::json;
-use serenity::{all::CreateMessage, builder::Builder, http::Http};
+use serenity::{
+    all::{CreateMessage, Nonce},
+    builder::Builder,
+    http::Http,
+};
 use tokio::time::Instant;
 
 use super::{
-    herald::fault,
+    herald::{fault, is_final},
     replies::Reply,
     responder::{fitting, rows},
-    status,
 };
 use crate::{fault::Fault, session::OwnerId};
 
@@ -40,15 +43,25 @@ impl DirectMessages {
     }
 
     /// Sends a direct message; the channel that it is in, or `None` if the
-    /// person takes none.
-    pub async fn send(&self, to: OwnerId, reply: &Reply) -> Result<Option<u64>, Fault> {
+    /// person takes none. The same nonce within minutes is the same message.
+    pub async fn send(
+        &self,
+        to: OwnerId,
+        reply: &Reply,
+        nonce: Option<&str>,
+    ) -> Result<Option<u64>, Fault> {
         if self.has_refused(to) {
             return Ok(None);
         }
         let recipient = json!({ "recipient_id": to });
-        let message = CreateMessage::new()
+        let mut message = CreateMessage::new()
             .content(fitting(&reply.text))
             .components(rows(reply));
+        if let Some(nonce) = nonce {
+            message = message
+                .nonce(Nonce::String(nonce.to_owned()))
+                .enforce_nonce(true);
+        }
         let sent = async {
             let channel = self.http.create_private_channel(&recipient).await?.id;
             message.execute(&*self.http, (channel, None)).await?;
@@ -56,8 +69,8 @@ impl DirectMessages {
         };
         match sent.await {
             Ok(channel) => Ok(Some(channel)),
-            // 50007: takes none; 50278: no guild in common.
-            Err(error) if status(&error) == Some(403) => {
+            // 50007: takes none; 50278: no guild in common; or there is no such person.
+            Err(error) if is_final(&error) => {
                 self.remember(to);
                 Ok(None)
             }

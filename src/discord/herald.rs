@@ -99,10 +99,11 @@ impl Herald for Channels {
 
     async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault> {
         let reply = replies::keys_expire(record, at);
-        if self.direct.send(record.owner, &reply).await?.is_some() {
+        let nonce = format!("keys-{}", record.id);
+        let sent = self.direct.send(record.owner, &reply, Some(&nonce)).await?;
+        if sent.is_some() {
             return Ok(());
         }
-        let nonce = format!("keys-{}", record.id);
         let posted = self.post(record, nonce, &reply, Some(record.owner));
         posted.await.map(|_| ())
     }
@@ -110,7 +111,10 @@ impl Herald for Channels {
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {
         let reply = replies::ended(record, ending);
         // Whoever stopped it themselves knows, and need not be called.
-        let is_expected = matches!(ending.cause, Cause::Stopped { by } if by == record.owner);
+        let is_expected = matches!(
+            ending.cause,
+            Cause::Stopped { by } | Cause::Restarted { by, .. } if by == record.owner
+        );
         if let Some(message) = record.announcement {
             self.edit(record, message, &reply).await?;
             // An edit notifies nobody.
@@ -130,7 +134,7 @@ fn only(called: Option<OwnerId>) -> CreateAllowedMentions {
 
 /// Refused for good: the channel, the message or the permission is gone, the
 /// thread is archived. Waiting mends only a token (401), a slow or busy moment.
-fn is_final(error: &serenity::Error) -> bool {
+pub fn is_final(error: &serenity::Error) -> bool {
     let client_error = |status: &u16| (400..500).contains(status);
     status(error)
         .filter(client_error)

@@ -1,9 +1,9 @@
 //! From Discord's words to ours. Past this line nobody sees a raw option.
 
+use std::collections::HashMap;
+
 use secrecy::SecretString;
-use serenity::all::{
-    ActionRowComponent, CommandData, CommandDataOptionValue, ModalInteractionData,
-};
+use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptionValue};
 
 use super::commands::{ALL, CATALOG, Kind, SESSION, SIZE};
 use crate::{
@@ -158,16 +158,16 @@ pub fn command(data: &CommandData) -> Option<Command> {
     })
 }
 
-/// What was typed into the form.
-pub fn form(data: &ModalInteractionData) -> Typed {
-    let inputs = || data.components.iter().flat_map(|row| &row.components);
-    let typed = |id: &str| {
-        let found = inputs().find_map(|component| match component {
-            ActionRowComponent::InputText(input) if input.custom_id == id => input.value.clone(),
+/// What was typed into the form. Takes the values out, so no copy of them stays.
+pub fn form(rows: Vec<ActionRow>) -> Typed {
+    let inputs = rows.into_iter().flat_map(|row| row.components);
+    let mut values: HashMap<String, String> = inputs
+        .filter_map(|component| match component {
+            ActionRowComponent::InputText(input) => Some((input.custom_id, input.value?)),
             _ => None,
-        });
-        found.unwrap_or_default()
-    };
+        })
+        .collect();
+    let mut typed = |id: &str| values.remove(id).unwrap_or_default();
     Typed {
         secrets: Field::ALL.map(|field| SecretString::from(typed(input_id(field)))),
         expires: typed(EXPIRES),

@@ -105,7 +105,7 @@ pub fn setup_here(catalog: Option<String>) -> Reply {
 }
 
 /// What is kept of somebody.
-pub fn keys(about: &About, catalog: Option<String>) -> Reply {
+pub fn keys(about: &About, can_check: bool, catalog: Option<String>) -> Reply {
     let mut text = format!("I have {}", key(&about.hint));
     if let Some(stored) = about.stored {
         let _ = write!(text, ", stored {}", ago(stored));
@@ -119,10 +119,12 @@ pub fn keys(about: &About, catalog: Option<String>) -> Reply {
     if let Some(expires) = about.expires {
         let _ = write!(text, "\nIt expires {}.", ago(expires));
     }
-    Reply::new(text)
-        .with(Emphasis::Main, "Replace", Button::OpenForm(catalog.clone()))
-        .with(Emphasis::Quiet, "Check again", Button::CheckKeys(catalog))
-        .with(Emphasis::Danger, "Forget", Button::AskToForget)
+    let mut reply = Reply::new(text);
+    reply = reply.with(Emphasis::Main, "Replace", Button::OpenForm(catalog.clone()));
+    if can_check {
+        reply = reply.with(Emphasis::Quiet, "Check again", Button::CheckKeys(catalog));
+    }
+    reply.with(Emphasis::Danger, "Forget", Button::AskToForget)
 }
 
 /// After the form was handed in. `old` are sessions with the keys of before.
@@ -219,6 +221,20 @@ pub fn restarting(old: &[Observed]) -> Reply {
     Reply::new(format!("Starting {} again with the new keys…", ids(old)))
 }
 
+/// When keys are forgotten, but something after that went wrong.
+pub fn forgotten_but(trouble: Reply) -> Reply {
+    Reply {
+        text: format!("Your keys are forgotten. But: {}", trouble.text),
+        ..trouble
+    }
+}
+
+/// To somebody who may no longer use the bot, but whose keys are kept.
+pub fn may_forget(refusal: Reply) -> Reply {
+    let text = format!("{}\nI still have keys of yours.", refusal.text);
+    Reply { text, ..refusal }.with(Emphasis::Danger, "Forget them", Button::AskToForget)
+}
+
 /// After that.
 pub fn restarted(old: &[Observed]) -> Reply {
     Reply::new(format!(
@@ -245,18 +261,15 @@ pub fn keys_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     with_form(Reply::new(text), Some(record.catalog.clone()))
 }
 
-/// In answer to a text in a direct message.
-pub fn direct_message(is_key: bool) -> Reply {
-    let mut reply = setup_invitation(None);
-    if is_key {
-        reply.text = format!(
-            "**That looks like a key.** I did not keep it, but a bot can't delete your message: it \
-             stays in this chat's history until you delete it. Please delete it, and have that key \
-             replaced by a new one.\n\n{}",
-            reply.text
-        );
-    }
-    reply
+/// Before the answer to a direct message with a key in it.
+pub fn warned_of_key(answer: Reply) -> Reply {
+    let text = format!(
+        "**That looks like a key.** I did not keep it, but a bot can't delete your message: it \
+         stays in this chat's history until you delete it. Please delete it, and have that key \
+         replaced by a new one.\n\n{}",
+        answer.text
+    );
+    Reply { text, ..answer }
 }
 
 fn points(lead: &str, points: &[impl Display]) -> Reply {
@@ -359,6 +372,10 @@ pub fn ended(record: &Record, ending: &Ending) -> Reply {
             format!("{session} has ended: its owner stopped it.")
         }
         Cause::Stopped { by } => format!("{session} has ended: <@{by}> stopped it."),
+        Cause::Restarted { .. } => format!(
+            "{session} has ended: its owner had it started again with new keys. The link of the new \
+             one will be posted here."
+        ),
         Cause::Refused { why, reference } => {
             format!("{session} could not be made. {why} (Reference: `{reference}`)")
         }

@@ -1,18 +1,32 @@
 //! The use cases around credentials: set up, look, check, forget.
 
-use chrono::{DateTime, Utc};
-
-use super::{Problem, Refusal, Service};
+use super::{Problem, Refusal, Requester, Service};
 use crate::{
     credentials::{About, Credentials},
     fault::Fault,
-    session::{Observed, OwnerId},
+    runtime::rewrite,
+    session::{Cause, Observed, OwnerId, Record, Stage},
 };
 
+/// What came of handing in keys.
+pub struct SetUp {
+    /// Whether they were seen to work.
+    pub is_tried: bool,
+    /// The person's sessions, which were started with the keys of before.
+    pub old: Vec<Observed>,
+}
+
 impl Service {
+    /// Looks a catalog up: keys are tried against it.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn known_catalog(&self, name: Option<&str>) -> Result<(), Refusal> {
+        self.catalog(name).map(|_| ())
+    }
+
     /// Tries a person's credentials against a catalog (none: the default one),
-    /// and keeps them in place of those they had. Returns the sessions that
-    /// still hold the old ones.
+    /// and keeps them in place of those they had.
     ///
     /// # Errors
     /// If they don't work, nothing is changed.
@@ -21,10 +35,28 @@ impl Service {
         who: OwnerId,
         keys: &Credentials,
         catalog: Option<&str>,
-    ) -> Result<Vec<Observed>, Problem> {
-        let checked = self.checked(keys, catalog).await?;
+    ) -> Result<SetUp, Problem> {
+        let name = self.catalog(catalog)?;
+        let _turn = self.turn(who).await;
+        let is_tried = self.settings.credentials.preflight && self.tried(keys, &name).await?;
+        let checked = is_tried.then(|| self.now());
         self.credentials.put(who, keys, self.now(), checked).await?;
-        Ok(self.live(who))
+        let live = self.live(who);
+        // Their Pods read the keys when they start, which is still to come.
+        let starting = live
+            .iter()
+            .filter(|seen| seen.record.stage == Stage::Starting);
+        for seen in starting {
+            let renew = |record: &Record| Record {
+                keys_expire: keys.expires,
+                ..record.clone()
+            };
+            rewrite(&*self.runtime, &seen.record.id, renew).await?;
+        }
+        Ok(SetUp {
+            is_tried,
+            old: live,
+        })
     }
 
     /// What is known of a person's credentials.
@@ -40,24 +72,37 @@ impl Service {
     /// # Errors
     /// If there are none, or they don't work.
     pub async fn check_keys(&self, who: OwnerId, catalog: Option<&str>) -> Result<About, Problem> {
-        let keys = self
-            .credentials
-            .read(who)
-            .await?
-            .ok_or(Refusal::NothingKept)?;
+        if !self.settings.credentials.preflight {
+            return Err(Refusal::CheckingIsOff.into());
+        }
         let name = self.catalog(catalog)?;
-        self.tried(&keys, &name).await?;
-        self.credentials.mark_checked(who, self.now()).await?;
+        let _turn = self.turn(who).await;
+        let keys = self.credentials.read(who).await?;
+        let keys = keys.ok_or(Refusal::NothingKept)?;
+        if self.tried(&keys, &name).await? {
+            self.credentials.mark_checked(who, self.now()).await?;
+        }
         let about = self.credentials.about(who).await?;
         about.ok_or_else(|| Refusal::NothingKept.into())
     }
 
-    /// Removes a person's credentials. Sessions keep what they were started with.
+    /// Removes a person's credentials. Sessions that run keep what they were
+    /// started with, and are returned; those that are starting can't start
+    /// without, and are stopped.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn forget_keys(&self, who: OwnerId) -> Result<(), Fault> {
-        self.credentials.forget(who).await
+    pub async fn forget_keys(&self, who: &Requester) -> Result<Vec<Observed>, Problem> {
+        let _turn = self.turn(who.id).await;
+        self.credentials.forget(who.id).await?;
+        let (starting, running): (Vec<_>, Vec<_>) = self
+            .live(who.id)
+            .into_iter()
+            .partition(|seen| seen.record.stage == Stage::Starting);
+        for seen in starting {
+            self.stop(who, &seen.record.id).await?;
+        }
+        Ok(running)
     }
 
     /// A person's sessions that are not ending: those hold the person's keys.
@@ -67,38 +112,49 @@ impl Service {
         sessions
     }
 
-    /// When the keys were seen to work: now, or never if trying is turned off.
-    async fn checked(
-        &self,
-        keys: &Credentials,
-        catalog: Option<&str>,
-    ) -> Result<Option<DateTime<Utc>>, Problem> {
-        let name = self.catalog(catalog)?;
-        if !self.settings.credentials.preflight {
-            return Ok(None);
-        }
-        self.tried(keys, &name).await?;
-        Ok(Some(self.now()))
-    }
-
-    async fn tried(&self, keys: &Credentials, catalog: &str) -> Result<(), Problem> {
-        let catalog = self
-            .settings
-            .catalog(catalog)
-            .expect("it was looked up by this name");
-        let tried = self.preflight.check(keys, catalog, self.now()).await;
-        tried.map_err(Problem::Unusable)
-    }
-
     /// A person's sessions that were started before the keys that are kept now.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn with_old_keys(&self, who: OwnerId) -> Result<Vec<Observed>, Fault> {
+    /// If there are no keys to start them again with.
+    pub async fn with_old_keys(&self, who: OwnerId) -> Result<Vec<Observed>, Problem> {
         let about = self.credentials.about(who).await?;
-        let stored = about.and_then(|about| about.stored);
+        let stored = about.ok_or(Refusal::NothingKept)?.stored;
         let mut sessions = self.live(who);
         sessions.retain(|seen| stored.is_some_and(|stored| seen.record.created < stored));
         Ok(sessions)
+    }
+
+    /// Has a session's place taken by one like it, with the keys that are kept
+    /// now; returns when the old one is gone. The wish stands in the record, so
+    /// it outlives the bot.
+    ///
+    /// # Errors
+    /// If there are no keys that work, nothing is changed.
+    pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), Problem> {
+        let keys_expire = self.usable_keys(who.id).await?.expires;
+        let cause = Cause::Restarted {
+            by: who.id,
+            keys_expire,
+        };
+        self.end(who, &old.id, cause).await?;
+        self.until_gone(&old.id).await
+    }
+
+    /// What is known of keys that a session can be started with.
+    pub(super) async fn usable_keys(&self, who: OwnerId) -> Result<About, Problem> {
+        let about = self.credentials.about(who).await?;
+        let about = about.ok_or(Refusal::NoCredentials)?;
+        match about.expires {
+            Some(expired) if expired <= self.now() => Err(Refusal::KeysExpired(expired).into()),
+            _ => Ok(about),
+        }
+    }
+
+    /// Whether keys were seen to work.
+    async fn tried(&self, keys: &Credentials, catalog: &str) -> Result<bool, Problem> {
+        let catalog = self.settings.catalog(catalog);
+        let catalog = catalog.expect("it was looked up by this name");
+        let tried = self.preflight.check(keys, catalog, self.now()).await;
+        tried.map_err(Problem::Unusable)
     }
 }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, MutexGuard};
 
+pub use keys::SetUp;
 pub use refusal::Refusal;
 
 use crate::{
@@ -124,6 +126,8 @@ pub struct Service {
     credentials: Arc<dyn CredentialStore>,
     preflight: Preflight,
     clock: Clock,
+    /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
+    turns: [Mutex<()>; 64],
 }
 
 impl Service {
@@ -141,7 +145,16 @@ impl Service {
             credentials,
             preflight,
             clock,
+            turns: std::array::from_fn(|_| Mutex::new(())),
         }
+    }
+
+    /// One change of a person's keys at a time: trying keys takes seconds, and
+    /// whatever the person did last must win. Some people share a turn.
+    async fn turn(&self, who: OwnerId) -> MutexGuard<'_, ()> {
+        let count = self.turns.len() as u64;
+        let place = usize::try_from(who.get() % count).expect("it is below 64");
+        self.turns[place].lock().await
     }
 
     /// The time.

@@ -26,6 +26,9 @@ pub enum Refusal {
     /// The keys that they handed in have expired.
     #[error("Your keys have expired (<t:{}:R>). Hand in new ones, then start again.", .0.timestamp())]
     KeysExpired(DateTime<Utc>),
+    /// The settings say not to.
+    #[error("Trying keys out is turned off here.")]
+    CheckingIsOff,
     /// There is nothing to check or to forget.
     #[error("I have no keys of yours.")]
     NothingKept,

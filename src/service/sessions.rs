@@ -8,9 +8,7 @@ use super::{Problem, Refusal, Requester, Service, StartRequest, Started};
 use crate::{
     fault::Fault,
     runtime::{Claim, rewrite},
-    session::{
-        Cause, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId, Stage, open_places,
-    },
+    session::{Cause, Observed, OwnerId, RECORD_VERSION, Record, SessionId, Stage, open_places},
 };
 
 /// How long a session that is stopped may take to go before it is no longer waited for.
@@ -32,13 +30,7 @@ impl Service {
                 sessions: mine,
             });
         }
-        let about = self.credentials.about(who.id).await?;
-        record.keys_expire = match about.ok_or(Refusal::NoCredentials)?.expires {
-            Some(expired) if expired <= self.now() => {
-                return Err(Refusal::KeysExpired(expired).into());
-            }
-            expires => expires,
-        };
+        record.keys_expire = self.usable_keys(who.id).await?.expires;
         let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
         let open = open_places(limit, &places);
         let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
@@ -109,11 +101,7 @@ impl Service {
     /// # Errors
     /// As [`Service::to_stop`], or if the record can't be written.
     pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, Problem> {
-        self.to_stop(who, Some(&id.to_string()))?;
-        let cause = || Cause::Stopped { by: who.id };
-        let ended = |record: &Record| record.ended(cause(), (self.clock)());
-        let stopped = rewrite(&*self.runtime, id, ended).await?;
-        stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
+        self.end(who, id, Cause::Stopped { by: who.id }).await
     }
 
     /// Stops a session and waits until it is gone.
@@ -122,6 +110,23 @@ impl Service {
     /// As [`Service::stop`].
     pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), Problem> {
         self.stop(who, id).await?;
+        self.until_gone(id).await
+    }
+
+    /// Writes into a session's record that it ends, and why.
+    pub(super) async fn end(
+        &self,
+        who: &Requester,
+        id: &SessionId,
+        cause: Cause,
+    ) -> Result<Record, Problem> {
+        self.to_stop(who, Some(&id.to_string()))?;
+        let ended = |record: &Record| record.ended(cause.clone(), self.now());
+        let stopped = rewrite(&*self.runtime, id, ended).await?;
+        stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
+    }
+
+    pub(super) async fn until_gone(&self, id: &SessionId) -> Result<(), Problem> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
@@ -132,23 +137,6 @@ impl Service {
             let after = GONE_WITHIN;
             Fault::TimedOut { action, after }.into()
         })
-    }
-
-    /// Stops a session and starts one like it, where that was asked for. Asking
-    /// twice starts one.
-    ///
-    /// # Errors
-    /// As [`Service::stop`] and [`Service::start`].
-    pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), Problem> {
-        self.stop_and_wait(who, &old.id).await?;
-        let ask = StartRequest {
-            request: RequestId(format!("restart-{}", old.id)),
-            channel: old.channel,
-            size: Some(old.size.clone()),
-            catalog: Some(old.catalog.clone()),
-            another: true,
-        };
-        self.start(who, ask).await.map(|_| ())
     }
 
     /// All sessions, or only `of` one person; oldest first.

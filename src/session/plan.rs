@@ -36,6 +36,9 @@ pub enum Step {
     Tell(Ending),
     /// People were told: remove the record.
     Remove,
+    /// People were told: put the record of a new session, with keys that expire
+    /// then, in its place.
+    Renew(Option<DateTime<Utc>>),
 }
 
 /// Decides what to do next for one session.
@@ -43,10 +46,11 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match &seen.record.stage {
         Stage::Starting => while_starting(seen, now, policy),
         Stage::Running => while_running(seen, now, policy),
-        Stage::Stopping { ending, told } => match seen.parts() {
-            parts if parts.any() => Step::Delete(parts),
-            _ if *told => Step::Remove,
-            _ => Step::Tell(ending.clone()),
+        Stage::Stopping { ending, told } => match (seen.parts(), told, &ending.cause) {
+            (parts, _, _) if parts.any() => Step::Delete(parts),
+            (_, false, _) => Step::Tell(ending.clone()),
+            (_, true, Cause::Restarted { keys_expire, .. }) => Step::Renew(*keys_expire),
+            (_, true, _) => Step::Remove,
         },
     }
 }
@@ -131,6 +135,12 @@ mod tests {
         assert!(matches!(step(stopping(), None, false), Step::Tell(_)));
         let told = starting().ended(Cause::Lost, after(1)).told().stage;
         assert_eq!(step(told, None, false), Step::Remove);
+        let restarted = Cause::Restarted {
+            by: 7.into(),
+            keys_expire: None,
+        };
+        let told = starting().ended(restarted, after(1)).told().stage;
+        assert_eq!(step(told, None, false), Step::Renew(None));
     }
 
     #[test]

@@ -87,6 +87,13 @@ pub enum Cause {
         /// Who.
         by: OwnerId,
     },
+    /// Its owner wants one like it with new keys; that takes its place.
+    Restarted {
+        /// Who.
+        by: OwnerId,
+        /// When the new keys expire, if that is known.
+        keys_expire: Option<DateTime<Utc>>,
+    },
     /// The cluster refused one of its objects, and asking again would not help.
     Refused {
         /// A sentence for the owner, without anything secret.
@@ -141,6 +148,26 @@ impl Record {
     pub fn warned_of_keys(&self) -> Self {
         Self {
             keys_warned: true,
+            ..self.clone()
+        }
+    }
+
+    /// The record of the session that takes this one's place.
+    pub fn renewed(
+        &self,
+        id: SessionId,
+        keys_expire: Option<DateTime<Utc>>,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            version: RECORD_VERSION,
+            request: RequestId(format!("restart-{}", self.id)),
+            id,
+            keys_expire,
+            keys_warned: false,
+            created: at,
+            announcement: None,
+            stage: Stage::Starting,
             ..self.clone()
         }
     }

@@ -4,20 +4,20 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    sync::watch,
     task::JoinHandle,
 };
 
 /// A running bot; it is killed when dropped.
 pub struct Bot {
     child: Child,
-    log: Arc<Mutex<String>>,
+    log: watch::Receiver<String>,
     reading: JoinHandle<()>,
 }
 
@@ -25,14 +25,15 @@ impl Bot {
     /// Starts `duckbot serve` with nothing but these variables.
     pub fn start(variables: &HashMap<String, String>) -> Self {
         let mut child = command(&["serve"], variables).spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
+        let (written, log) = watch::channel(String::new());
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let written = log.clone();
+
         let reading = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                let mut log = written.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
+                written.send_modify(|log| {
+                    log.push_str(&line);
+                    log.push('\n');
+                });
             }
         });
         Self {
@@ -44,7 +45,17 @@ impl Bot {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.borrow().clone()
+    }
+
+    /// Waits until it logs that.
+    pub async fn says(&mut self, text: &str) {
+        let said = self.log.wait_for(|log| log.contains(text));
+        let said = tokio::time::timeout(Duration::from_secs(30), said).await;
+        assert!(
+            said.is_ok_and(|said| said.is_ok()),
+            "it never said {text:?}"
+        );
     }
 
     /// Its process id.

@@ -23,4 +23,4 @@ pub use duckdb::DuckDb;
 pub use kubelet::Kubelet;
 pub use proxy::{Damage, Proxy};
 pub use s3::S3;
-pub use team::{KEYS, PERMANENT, Team, session_in};
+pub use team::{KEYS, PERMANENT, Team, keys_in, session_in};

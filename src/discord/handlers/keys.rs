@@ -9,6 +9,7 @@ use crate::{
     credentials::looks_like_a_key,
     discord::replies::{self, Reply},
     service::Requester,
+    session::OwnerId,
 };
 
 impl Handlers {
@@ -19,7 +20,7 @@ impl Handlers {
         catalog: Option<String>,
     ) {
         let reply = match self.service.check_keys(who.id, catalog.as_deref()).await {
-            Ok(about) => replies::keys(&about, catalog),
+            Ok(about) => replies::keys(&about, true, catalog),
             Err(Problem::Unusable(troubles)) => replies::no_longer_usable(&troubles, catalog),
             Err(problem) => explain(&problem),
         };
@@ -37,22 +38,21 @@ impl Handlers {
 
     /// Forgets the keys first: if stopping fails, that much is done.
     pub(super) async fn forget(&self, responder: &Responder, who: &Requester, stop: bool) {
-        if let Err(fault) = self.service.forget_keys(who.id).await {
-            responder
-                .edit(&replies::failed(&fault, &logged(&fault)))
-                .await;
-            return;
+        let running = match self.service.forget_keys(who).await {
+            Ok(running) => running,
+            Err(problem) => return responder.edit(&explain(&problem)).await,
+        };
+        if !stop || running.is_empty() {
+            return responder.edit(&replies::forgotten(&running)).await;
         }
-        let live = self.service.live(who.id);
-        if !stop || live.is_empty() {
-            responder.edit(&replies::forgotten(&live)).await;
-            return;
-        }
-        responder.edit(&replies::stopping_all(&live)).await;
-        let stopped = live
+        responder.edit(&replies::stopping_all(&running)).await;
+        let stopped = running
             .iter()
             .map(|seen| self.service.stop_and_wait(who, &seen.record.id));
-        let reply = all_or_first(join_all(stopped).await, replies::forgotten(&[]));
+        let reply = match first_problem(join_all(stopped).await) {
+            Some(problem) => replies::forgotten_but(explain(&problem)),
+            None => replies::forgotten(&[]),
+        };
         responder.edit(&reply).await;
     }
 
@@ -60,12 +60,7 @@ impl Handlers {
     pub(super) async fn restart(&self, responder: &Responder, who: &Requester) {
         let old = match self.service.with_old_keys(who.id).await {
             Ok(old) => old,
-            Err(fault) => {
-                responder
-                    .edit(&replies::failed(&fault, &logged(&fault)))
-                    .await;
-                return;
-            }
+            Err(problem) => return responder.edit(&explain(&problem)).await,
         };
         if old.is_empty() {
             responder.edit(&replies::nothing_to_restart()).await;
@@ -75,8 +70,19 @@ impl Handlers {
         let restarted = old
             .iter()
             .map(|seen| self.service.restart(who, &seen.record));
-        let reply = all_or_first(join_all(restarted).await, replies::restarted(&old));
+        let reply = match first_problem(join_all(restarted).await) {
+            Some(problem) => explain(&problem),
+            None => replies::restarted(&old),
+        };
         responder.edit(&reply).await;
+    }
+
+    /// Somebody who is turned away can still have their keys forgotten.
+    async fn way_out(&self, who: OwnerId, refusal: Reply) -> Reply {
+        match self.service.about_keys(who).await {
+            Ok(Some(_)) => replies::may_forget(refusal),
+            _ => refusal,
+        }
     }
 
     /// Answers a text in a direct message: it can't be deleted by a bot, so a
@@ -86,7 +92,8 @@ impl Handlers {
             return;
         }
         let author = message.author.id.get().into();
-        let is_key = looks_like_a_key(&message.content);
+        // A file may well be the one with keys that a console hands out.
+        let is_key = looks_like_a_key(&message.content) || !message.attachments.is_empty();
         let scene = Scene {
             guild: None,
             channel: message.channel_id.get(),
@@ -94,21 +101,20 @@ impl Handlers {
             user: message.author,
             member: None,
         };
-        let reply = match self.admit(&scene).await {
-            Ok(_) => replies::direct_message(is_key),
-            Err(turned) => turned_away(turned),
+        let mut reply = match self.admit(&scene).await {
+            Ok(_) => replies::setup_invitation(None),
+            Err(turned) => self.way_out(author, turned_away(turned)).await,
         };
+        if is_key {
+            reply = replies::warned_of_key(reply);
+        }
         self.direct.are_open(author);
-        if let Err(fault) = self.direct.send(author, &reply).await {
+        if let Err(fault) = self.direct.send(author, &reply, None).await {
             logged(&fault);
         }
     }
 }
 
-/// `done` if everything worked, else what is to be said about the first that didn't.
-fn all_or_first<T>(outcomes: Vec<Result<T, Problem>>, done: Reply) -> Reply {
-    match outcomes.into_iter().find_map(Result::err) {
-        Some(problem) => explain(&problem),
-        None => done,
-    }
+fn first_problem(outcomes: Vec<Result<(), Problem>>) -> Option<Problem> {
+    outcomes.into_iter().find_map(Result::err)
 }

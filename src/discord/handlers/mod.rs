@@ -49,6 +49,17 @@ struct Scene {
     member: Option<Member>,
 }
 
+impl Scene {
+    /// The person, with no right but over what is theirs.
+    fn themselves(&self) -> Requester {
+        Requester {
+            id: self.user.id.get().into(),
+            display_name: self.user.name.clone(),
+            is_admin: false,
+        }
+    }
+}
+
 /// The scene of an interaction; its three kinds have the same fields by name only.
 macro_rules! scene {
     ($interaction:expr) => {
@@ -104,11 +115,11 @@ impl Handlers {
                 let scene = scene!(it);
                 self.press(responder, &scene, request, button).await
             }
-            Interaction::Modal(it) => {
+            Interaction::Modal(mut it) => {
                 let responder = self.responder(it.id, &it.token);
                 match parse::form_catalog(&it.data.custom_id) {
                     Some(catalog) => {
-                        let typed = parse::form(&it.data);
+                        let typed = parse::form(std::mem::take(&mut it.data.components));
                         self.form(&responder, &scene!(it), typed, catalog).await
                     }
                     None => responder.say(&replies::outdated()).await,
@@ -134,6 +145,10 @@ impl Handlers {
         command: Option<Command>,
     ) -> Result<(), Unanswerable> {
         responder.acknowledge().await?;
+        if command == Some(Command::Forget) {
+            self.ask_to_forget(&responder, &scene.themselves()).await;
+            return Ok(());
+        }
         let who = match self.admit(scene).await {
             Ok(who) => who,
             Err(turned) => {
@@ -143,7 +158,7 @@ impl Handlers {
         };
         match command {
             Some(Command::Setup { catalog }) => self.setup(&responder, &who, catalog).await,
-            Some(Command::Forget) => self.ask_to_forget(&responder, &who).await,
+
             Some(Command::Start { size, catalog }) => {
                 let ask = start::Ask {
                     request,
@@ -158,7 +173,7 @@ impl Handlers {
             }
             Some(Command::List { all }) => self.list(&responder, &who, all).await,
             Some(Command::Help) => responder.edit(&replies::help()).await,
-            None => responder.edit(&replies::outdated()).await,
+            Some(Command::Forget) | None => responder.edit(&replies::outdated()).await,
         }
         Ok(())
     }
@@ -171,6 +186,12 @@ impl Handlers {
         button: Option<Button>,
     ) -> Result<(), Unanswerable> {
         match &button {
+            // Whoever presses may have their own keys forgotten, role or not.
+            Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
+                responder.acknowledge_press().await?;
+                self.press_about_keys(&responder, scene, button).await;
+                return Ok(());
+            }
             // A form can only be the first answer, so who may is asked when it comes back.
             Some(Button::OpenForm(catalog)) => {
                 return responder.open_form(catalog.as_deref()).await;
@@ -198,13 +219,20 @@ impl Handlers {
             Some(Button::Stop(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
-            Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
-            Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,
-            Some(Button::KeepKeys) => responder.edit(&replies::keys_kept()).await,
+
             Some(Button::Restart) => self.restart(&responder, &who).await,
-            Some(Button::OpenForm(_)) | None => {}
+            Some(_) | None => {}
         }
         Ok(())
+    }
+
+    async fn press_about_keys(&self, responder: &Responder, scene: &Scene, button: Option<Button>) {
+        let who = scene.themselves();
+        match button {
+            Some(Button::AskToForget) => self.ask_to_forget(responder, &who).await,
+            Some(Button::Forget { stop }) => self.forget(responder, &who, stop).await,
+            _ => responder.edit(&replies::keys_kept()).await,
+        }
     }
 
     fn responder(&self, id: InteractionId, token: &str) -> Responder {

@@ -5,7 +5,7 @@ use super::{Handlers, Problem, Responder, Scene, Unanswerable, explain, logged, 
 use crate::{
     credentials::{self, Typed},
     discord::replies::{self, Reply},
-    service::Requester,
+    service::{Requester, SetUp},
 };
 
 impl Handlers {
@@ -15,8 +15,13 @@ impl Handlers {
         who: &Requester,
         catalog: Option<String>,
     ) {
+        if let Err(unknown) = self.service.known_catalog(catalog.as_deref()) {
+            responder.edit(&replies::refused(&unknown)).await;
+            return;
+        }
+        let can_check = self.service.settings().credentials.preflight;
         let reply = match self.service.about_keys(who.id).await {
-            Ok(Some(about)) => replies::keys(&about, catalog),
+            Ok(Some(about)) => replies::keys(&about, can_check, catalog),
             Ok(None) => self.invite(who, catalog).await,
             Err(fault) => replies::failed(&fault, &logged(&fault)),
         };
@@ -26,7 +31,7 @@ impl Handlers {
     /// Sends the invitation as a direct message; says where it is.
     async fn invite(&self, who: &Requester, catalog: Option<String>) -> Reply {
         let invitation = replies::setup_invitation(catalog.clone());
-        match self.direct.send(who.id, &invitation).await {
+        match self.direct.send(who.id, &invitation, None).await {
             Ok(Some(channel)) => replies::setup_sent(channel),
             Ok(None) => replies::setup_here(catalog),
             Err(fault) => {
@@ -58,10 +63,7 @@ impl Handlers {
             Err(mistakes) => return replies::not_stored(&mistakes, catalog),
         };
         match self.service.set_up(who.id, &keys, catalog.as_deref()).await {
-            Ok(old) => {
-                let is_tried = self.service.settings().credentials.preflight;
-                replies::stored(&keys.hint(), is_tried, &old)
-            }
+            Ok(SetUp { is_tried, old }) => replies::stored(&keys.hint(), is_tried, &old),
             Err(Problem::Unusable(troubles)) => replies::not_usable(&troubles, catalog),
             Err(problem) => explain(&problem),
         }

@@ -31,6 +31,13 @@ fn ending(cause: Cause) -> Reply {
     ended(&record(Stage::Running), &Ending { at, cause })
 }
 
+fn slow() -> Fault {
+    Fault::TimedOut {
+        action: "create configmaps in duckbot-sessions".into(),
+        after: std::time::Duration::from_secs(10),
+    }
+}
+
 /// Texts under headings, buttons in brackets.
 fn gallery(replies: &[(&str, Reply)]) -> String {
     let mut text = String::new();
@@ -66,8 +73,7 @@ fn setting_up() {
         ),
         ("stored, with sessions", stored(&key, true, &[seen()])),
         ("not stored", not_stored(&mistakes, lake())),
-        ("a text", direct_message(false)),
-        ("a key", direct_message(true)),
+        ("a key in a message", warned_of_key(setup_invitation(None))),
     ]));
 }
 
@@ -82,8 +88,11 @@ fn keeping_keys() {
     };
     let tried = about(Some(noon()), Some(noon()));
     insta::assert_snapshot!(gallery(&[
-        ("kept, tried, expires", keys(&tried, Some("lake".into()))),
-        ("kept, not tried", keys(&about(None, None), None)),
+        (
+            "kept, tried, expires",
+            keys(&tried, true, Some("lake".into()))
+        ),
+        ("kept, not tried", keys(&about(None, None), false, None)),
         ("forget?", confirm_forget(&tried, &[])),
         ("forget, with a session?", confirm_forget(&tried, &[seen()])),
         ("forgotten", forgotten(&[])),
@@ -94,6 +103,14 @@ fn keeping_keys() {
         ("restarting", restarting(&[seen()])),
         ("restarted", restarted(&[seen()])),
         ("nothing to restart", nothing_to_restart()),
+        (
+            "forgotten, with trouble",
+            forgotten_but(failed(&slow(), "1a2b3c4d"))
+        ),
+        (
+            "no longer welcome",
+            may_forget(stranger(&Stranger::NotAMember))
+        ),
         ("keys expire", keys_expire(&starting_record(), noon())),
     ]));
 }
@@ -104,6 +121,7 @@ fn keys_that_do_not_work() {
     let troubles = [
         Trouble::Unreachable("the storage".into()),
         Trouble::UnknownKey,
+        Trouble::Refused,
         Trouble::WrongSecret,
         Trouble::ExpiredToken,
         Trouble::WrongToken,
@@ -169,6 +187,13 @@ fn ending_sessions() {
         ("after", stopped(&record.id)),
         ("thought better", kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
+        (
+            "restarted",
+            ending(Cause::Restarted {
+                by: 7.into(),
+                keys_expire: None
+            })
+        ),
         ("by an admin", ending(Cause::Stopped { by: 8.into() })),
         ("refused", ending(refused)),
         (
@@ -215,10 +240,7 @@ fn a_long_list_says_how_many_it_leaves_out() {
 #[test]
 fn turning_down() {
     let id = || "977a26".parse().expect("an id");
-    let fault = Fault::TimedOut {
-        action: "create configmaps in duckbot-sessions".into(),
-        after: std::time::Duration::from_secs(10),
-    };
+    let fault = slow();
     let names = || vec!["small".to_owned(), "large".to_owned()];
     let given = || "`huge` @everyone".to_owned();
     let refusal = |refusal| refused(&refusal);
@@ -238,6 +260,12 @@ fn turning_down() {
             })
         ),
         ("credentials", refusal(Refusal::NoCredentials)),
+        (
+            "expired",
+            refusal(Refusal::KeysExpired(starting_record().created))
+        ),
+        ("nothing kept", refusal(Refusal::NothingKept)),
+        ("checking is off", refusal(Refusal::CheckingIsOff)),
         (
             "quota",
             refusal(Refusal::QuotaReached {

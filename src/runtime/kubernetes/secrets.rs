@@ -145,7 +145,7 @@ impl CredentialStore for Secrets {
     async fn forget(&self, owner: OwnerId) -> Result<(), Fault> {
         let name = secret_name(owner);
         let params = DeleteParams::default();
-        match call(self.action("delete"), self.secrets.delete(&name, &params)).await {
+        match call(self.action("delete"), self.metadata.delete(&name, &params)).await {
             Ok(_) | Err(Fault::Unknown { .. }) => {}
             Err(fault) => return Err(fault),
         }
