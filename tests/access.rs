@@ -19,7 +19,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
             elsewhere.content,
             format!("I don't answer in this channel. Please use <#{data}>.")
         );
-        let nobody = team.gil.types("#data", line).await.unwrap().reply().await;
+        let nobody = team.reply_to(&team.gil, line).await;
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
     }
     team.nothing_is_left().await;
@@ -30,8 +30,7 @@ async fn another_guild_that_has_the_bot_is_not_served() {
     let team = Team::gathers().await;
     team.discord.moves_to_another_guild();
     for line in ["/duck start", "/duck list all:true"] {
-        let asked = team.ana.types("#data", line).await.unwrap();
-        let reply = asked.reply().await;
+        let reply = team.reply_to(&team.ana, line).await;
         assert_eq!(
             reply.content,
             "I serve another server, so I can't help you here."
@@ -60,8 +59,7 @@ async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
 #[tokio::test]
 async fn a_button_of_another_version_is_answered() {
     let team = Team::gathers().await;
-    let asked = team.ana.types("#data", "/duck help").await.unwrap();
-    let help = asked.reply().await;
+    let help = team.reply_to(&team.ana, "/duck help").await;
     for custom_id in ["duckbot:dance", "duckbot:stop:../../etc", "x"] {
         let pressed = team.ana.presses_custom(help.id, custom_id).await.unwrap();
         let reply = pressed.reply().await;

@@ -157,16 +157,14 @@ impl Story {
                     .await;
             }
             Self::Stop => {
-                let asked = team.ana.types("#data", "/duck stop").await.unwrap();
-                let question = asked.reply().await;
+                let question = team.reply_to(&team.ana, "/duck stop").await;
                 let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
                 pressed
                     .until(|reply| reply.content.contains("is stopped"))
                     .await;
             }
             Self::Restart => {
-                let asked = team.ana.types("#data", "/duck list").await.unwrap();
-                let list = asked.reply().await;
+                let list = team.reply_to(&team.ana, "/duck list").await;
                 let pressed = team
                     .ana
                     .presses_custom(list.id, "duckbot:restart")

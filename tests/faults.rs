@@ -122,13 +122,7 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
         .await
         .unwrap();
     team.api.called("POST", "ingressroutes", 3).await;
-    let listed = team
-        .ana
-        .types("#data", "/duck list")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let listed = team.reply_to(&team.ana, "/duck list").await;
     assert!(listed.content.contains(": running,"), "{}", listed.content);
     team.api.heals();
     let is_back = |it: Option<&kube::api::DynamicObject>| it.is_some();
@@ -151,13 +145,7 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
         50083,
         "Thread is archived",
     ));
-    let question = team
-        .ana
-        .types("#data", "/duck stop")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("is stopped"))
@@ -220,13 +208,7 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
     team.kubelet.readies(&id).await;
     slow.arrived.notified().await;
 
-    let question = team
-        .ana
-        .types("#data", "/duck stop")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     team.cluster
         .at_stage(&team.record(&team.ana, 0), "stopping")
@@ -292,13 +274,7 @@ async fn two_bots_at_once_do_everything_once() {
             .await;
         assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
 
-        let question = team
-            .ana
-            .types("#data", "/duck stop")
-            .await
-            .unwrap()
-            .reply()
-            .await;
+        let question = team.reply_to(&team.ana, "/duck stop").await;
         let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
         pressed
             .until(|reply| reply.content.contains("is stopped"))

@@ -8,13 +8,7 @@ use crate::support::{KEYS, PERMANENT, Team, session_in};
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     assert!(kept.ephemeral);
     assert!(
         kept.content
@@ -57,35 +51,17 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
 #[tokio::test]
 async fn forgetting_asks_first_and_removes_the_secret() {
     let team = Team::gathers().await;
-    let nothing = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let nothing = team.reply_to(&team.ana, "/duck forget").await;
     assert_eq!(nothing.content, "I have no keys of yours.");
 
     team.hands_in_keys(&team.ana).await;
-    let question = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck forget").await;
     assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
     let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
     assert_eq!(pressed.reply().await.content, "Your keys stay as they are.");
     assert!(team.keys_kept_of(&team.ana).await.is_some());
 
-    let question = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck forget").await;
     let custom_id = question
         .button("Forget it")
         .unwrap()
@@ -114,13 +90,7 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
     team.hands_in_keys(&team.ana).await;
     let id = team.serves(&team.ana).await;
 
-    let question = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck forget").await;
     assert!(
         question
             .content
@@ -143,13 +113,7 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
     let id = team.serves(&team.ana).await;
-    let question = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
     let done = pressed.reply().await;
     assert!(
@@ -165,13 +129,7 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
     team.hands_in_keys(&team.ana).await;
     let old = team.serves(&team.ana).await;
 
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     let stored = team.fills_in(&team.ana, &kept, &PERMANENT).await;
     assert!(
         stored
@@ -208,13 +166,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     let expires = ("Session token expires", "20 min");
     let values = [KEYS[0], KEYS[1], KEYS[2], expires];
     team.fills_in(&team.ana, &invitation, &values).await;
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     assert!(kept.content.contains("It expires <t:"), "{}", kept.content);
 
     // Less than half an hour is left, so the warning comes as soon as it runs.
@@ -250,13 +202,7 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
     team.hands_in_keys(&team.ana).await;
     let past = Utc::now() - TimeDelta::minutes(1);
     team.annotates_keys_of(&team.ana, "expires-at", past).await;
-    let reply = team
-        .ana
-        .types("#data", "/duck start")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let reply = team.reply_to(&team.ana, "/duck start").await;
     assert!(
         reply.content.starts_with("Your keys have expired (<t:"),
         "{}",
@@ -274,13 +220,7 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
     team.keys_are_newer(&team.ana).await;
     team.annotates_keys_of(&team.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
         .await;
-    let list = team
-        .ana
-        .types("#data", "/duck list")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let list = team.reply_to(&team.ana, "/duck list").await;
     let pressed = team
         .ana
         .presses_custom(list.id, "duckbot:restart")
@@ -317,25 +257,13 @@ async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
 async fn forgetting_while_a_form_is_being_tried_wins() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     let pressed = team.ana.presses(&kept, "Replace").await.unwrap();
     let form = pressed.modal().await;
     team.s3.hangs();
     let submitted = team.ana.submits(&form, &PERMANENT).await.unwrap();
     submitted.acknowledged().await;
-    let question = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
@@ -349,13 +277,7 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
     let (starting, _) = team.starts(&team.ana, "").await;
-    let question = team
-        .ana
-        .types("#data", "/duck forget")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
     let done = pressed
         .until(|reply| reply.content.contains("forgotten"))

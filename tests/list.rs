@@ -7,13 +7,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
     let team = Team::gathers().await;
     let id = team.serves(&team.ana).await;
 
-    let mine = team
-        .ana
-        .types("#data", "/duck list")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let mine = team.reply_to(&team.ana, "/duck list").await;
     assert!(mine.ephemeral && mine.content.starts_with("Your session:"));
     let record = &team.cluster.documents().await[0];
     let created: chrono::DateTime<chrono::Utc> =
@@ -25,21 +19,9 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
     );
     assert!(mine.content.contains(&line), "{}", mine.content);
 
-    let none = team
-        .ben
-        .types("#data", "/duck list")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let none = team.reply_to(&team.ben, "/duck list").await;
     assert!(none.content.starts_with("You have no session."));
-    let all = team
-        .ben
-        .types("#data", "/duck list all:true")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let all = team.reply_to(&team.ben, "/duck list all:true").await;
     assert!(all.ephemeral && all.content.contains(&line));
 }
 
@@ -48,13 +30,7 @@ async fn a_queued_session_is_listed_as_such() {
     let team = Team::gathers().await;
     team.cluster.keys_of(team.ana.id()).await;
     let (asked, id) = team.starts(&team.ana, "").await;
-    let list = team
-        .ana
-        .types("#data", "/duck list")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let list = team.reply_to(&team.ana, "/duck list").await;
     assert!(list.content.contains(&format!("`{id}` of")) && list.content.contains(": queued,"));
     team.kubelet.readies(&id).await;
     asked
@@ -66,13 +42,7 @@ async fn a_queued_session_is_listed_as_such() {
 #[tokio::test]
 async fn help_names_every_command() {
     let team = Team::gathers().await;
-    let help = team
-        .ana
-        .types("#data", "/duck help")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let help = team.reply_to(&team.ana, "/duck help").await;
     assert!(help.ephemeral);
     for name in ["setup", "start", "stop", "list", "help"] {
         assert!(

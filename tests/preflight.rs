@@ -158,13 +158,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     assert!(reply.content.contains("It works."), "{}", reply.content);
 
     catalog.forgets(KEYS[3].1);
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
     let answer = pressed.reply().await.content;
     assert!(
@@ -203,13 +197,7 @@ async fn trying_can_be_turned_off() {
             .starts_with("Stored: your key ending in `4D7Q`. You can use")
     );
     assert_eq!(team.s3.requests(), [""; 0]);
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     assert!(
         kept.content.contains("I haven't tried it."),
         "{}",

@@ -20,13 +20,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     team.fills_in(&team.ana, &invitation, &swapped).await;
     team.fills_in(&team.ana, &invitation, &PERMANENT).await;
     let id = team.serves(&team.ana).await;
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     let checked = team
         .ana
         .presses(&kept, "Check again")

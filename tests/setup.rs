@@ -7,8 +7,7 @@ use crate::support::{KEYS, PERMANENT, Team};
 #[tokio::test]
 async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     let team = Team::gathers().await;
-    let asked = team.ana.types("#data", "/duck setup").await.unwrap();
-    let reply = asked.reply().await;
+    let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.starts_with("I've sent you a direct message"));
 
     let invitation = team.ana.reads_dm().await;
@@ -56,13 +55,7 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
 async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees() {
     let team = Team::gathers().await;
     team.ana.closes_dms();
-    let reply = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
 
     let stored = team.fills_in(&team.ana, &reply, &PERMANENT).await;
@@ -79,12 +72,7 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
     let team = Team::gathers().await;
     team.ana.closes_dms();
     for _ in 0..3 {
-        team.ana
-            .types("#data", "/duck setup")
-            .await
-            .unwrap()
-            .reply()
-            .await;
+        team.reply_to(&team.ana, "/duck setup").await;
     }
     let tries = |team: &Team| {
         let calls = team.discord.calls();
@@ -98,13 +86,7 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
     team.ana.opens_dms();
     team.ana.writes_dm("hello?");
     team.ana.reads_dm().await;
-    let reply = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.content.starts_with("I've sent you a direct message"));
     team.ana.reads_dm().await;
 }
@@ -128,13 +110,7 @@ async fn a_block_of_an_aws_credentials_file_will_do() {
 #[tokio::test]
 async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
     let team = Team::gathers().await;
-    let reply = team
-        .ana
-        .types("#data", "/duck setup catalog:sea")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let reply = team.reply_to(&team.ana, "/duck setup catalog:sea").await;
     assert!(
         reply.content.starts_with("There is no catalog `"),
         "{}",
@@ -148,13 +124,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
 
-    let kept = team
-        .ana
-        .types("#data", "/duck setup")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let kept = team.reply_to(&team.ana, "/duck setup").await;
     let pressed = team.ana.presses(&kept, "Replace").await.unwrap();
     let form = pressed.modal().await;
     let twice = [0, 1].map(|_| team.ana.submits(&form, &PERMANENT));

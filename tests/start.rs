@@ -48,8 +48,7 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
 #[tokio::test]
 async fn without_credentials_the_answer_has_the_button_for_them() {
     let team = Team::gathers().await;
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
-    let reply = asked.reply().await;
+    let reply = team.reply_to(&team.ana, "/duck start").await;
     assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
     let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
@@ -105,8 +104,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     let team = Team::gathers().await;
     let first = team.serves(&team.ana).await;
 
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
-    let offer = asked.reply().await;
+    let offer = team.reply_to(&team.ana, "/duck start").await;
     assert!(
         offer.content.starts_with("You have a session already"),
         "{}",
@@ -126,8 +124,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
         .await;
     team.ana.reads("#data").await;
 
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
-    let full = asked.reply().await;
+    let full = team.reply_to(&team.ana, "/duck start").await;
     assert!(
         full.content.contains("as many as you may have"),
         "{}",
@@ -207,8 +204,7 @@ async fn duckdb_that_dies_in_a_running_session_ends_it() {
 async fn start_another_pressed_twice_starts_one() {
     let team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     team.serves(&team.ana).await;
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
-    let offer = asked.reply().await;
+    let offer = team.reply_to(&team.ana, "/duck start").await;
     let button = offer
         .button("Start another one")
         .unwrap()
@@ -242,7 +238,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
     }
     let (asked, first) = started.remove(0);
     let line = format!("/duck stop session:{first}");
-    let question = team.ana.types("#data", &line).await.unwrap().reply().await;
+    let question = team.reply_to(&team.ana, &line).await;
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("is stopped"))
@@ -255,13 +251,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
     team.variables
         .insert("DUCKBOT_SESSIONS__PER_USER".into(), "2".into());
     team.starts_the_bot().await;
-    let full = team
-        .ana
-        .types("#data", "/duck start")
-        .await
-        .unwrap()
-        .reply()
-        .await;
+    let full = team.reply_to(&team.ana, "/duck start").await;
     assert!(
         full.content.starts_with("You already have 2 of 2 sessions"),
         "{}",

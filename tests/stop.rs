@@ -7,8 +7,7 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
     let team = Team::gathers().await;
     let id = team.serves(&team.ana).await;
 
-    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
-    let question = asked.reply().await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
     assert!(
         question.ephemeral
             && question
@@ -48,8 +47,7 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
 async fn keeping_it_changes_nothing() {
     let team = Team::gathers().await;
     let id = team.serves(&team.ana).await;
-    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
-    let question = asked.reply().await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
     assert_eq!(
         pressed.reply().await.content,
@@ -65,8 +63,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
     let (starting, id) = team.starts(&team.ana, "").await;
     team.kubelet.sees(&id).await;
 
-    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
-    let question = asked.reply().await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("is stopped"))
@@ -82,8 +79,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
 async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     let mut team = Team::gathers().await;
     let id = team.serves(&team.ana).await;
-    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
-    let question = asked.reply().await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
     let custom_id = question
         .button("Stop it")
         .unwrap()
@@ -154,8 +150,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
         choices,
         [(format!("{id} (ana, small, running)"), id.clone())]
     );
-    let asked = team.ada.types("#data", &line).await.unwrap();
-    let question = asked.reply().await;
+    let question = team.reply_to(&team.ada, &line).await;
 
     // Ben finds the id of Ada's button: it is his name that counts.
     let forged = format!("duckbot:stop:{id}");
@@ -187,7 +182,7 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
         ("/duck stop session:abcdef", "There is no session `abcdef`"),
         ("/duck stop session:quack", "`quack` is no session"),
     ] {
-        let reply = team.ana.types("#data", line).await.unwrap().reply().await;
+        let reply = team.reply_to(&team.ana, line).await;
         assert!(reply.content.starts_with(answer), "{}", reply.content);
     }
 }
@@ -198,8 +193,7 @@ async fn with_two_sessions_one_must_say_which() {
     team.cluster.keys_of(team.ana.id()).await;
     let (one, first) = team.starts(&team.ana, "").await;
     let (two, second) = team.starts(&team.ana, "").await;
-    let asked = team.ana.types("#data", "/duck stop").await.unwrap();
-    let reply = asked.reply().await;
+    let reply = team.reply_to(&team.ana, "/duck stop").await;
     assert!(reply.content.contains(&first) && reply.content.contains(&second));
     let choices = team
         .ana

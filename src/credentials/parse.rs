@@ -183,7 +183,7 @@ fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
     if !value.chars().all(|c| c.is_ascii_graphic()) {
         return Err(Mistake::Strange(field));
     }
-    let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\' | '$');
+    let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\');
     if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
         return Err(Mistake::Wrapped(field));
     }
@@ -458,13 +458,17 @@ mod tests {
         fn a_key_survives_however_it_is_pasted(
             key in "[A-Z0-9]{16,40}", secret in "[A-Za-z0-9+/]{20,60}={0,2}",
             quote in "[\"']?", space in "[ \t\n]{0,3}", export in "(export )?",
+            noise in prop::sample::select(vec![
+                "", "[default]\n", "# AWS_ACCESS_KEY_ID=OLD\n", "AWS_PROFILE=\n",
+                "AWS_SESSION_TOKEN=\n", "AWS_DEFAULT_REGION=eu-central-1\r\n",
+            ]),
         ) {
             let bare = |value: &str| format!("{space}{quote}{value}{quote}{space}");
             let keys = typed([&bare(&key), &bare(&secret), "", ""]).expect("fine");
             prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
             let block = format!(
-                "{export}AWS_ACCESS_KEY_ID={quote}{key}{quote}\n\
-                 {export}AWS_SECRET_ACCESS_KEY={quote}{secret}{quote}\n"
+                "{noise}{export}AWS_ACCESS_KEY_ID={quote}{key}{quote}\n{noise}\
+                 {export}AWS_SECRET_ACCESS_KEY={quote}{secret}{quote}\n{noise}"
             );
             let keys = typed([&block, "", "", ""]).expect("fine");
             prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);

@@ -237,8 +237,7 @@ impl Team {
 
     /// Ana stops what she has, if anything, and what was said meanwhile counts as read.
     pub async fn finishes_what_is_there(&self) {
-        let asked = self.ana.types("#data", "/duck stop").await.unwrap();
-        let question = asked.reply().await;
+        let question = self.reply_to(&self.ana, "/duck stop").await;
         if question.button("Stop it").is_some() {
             let pressed = self.ana.presses(&question, "Stop it").await.unwrap();
             pressed
@@ -301,10 +300,14 @@ impl Team {
         ]
     }
 
+    /// Somebody types a command in `#data`; the first answer to it.
+    pub async fn reply_to(&self, person: &Person, line: &str) -> MessageView {
+        person.types("#data", line).await.unwrap().reply().await
+    }
+
     /// Asks for the form in private; the direct message with its button.
     pub async fn is_invited(&self, person: &Person) -> MessageView {
-        let asked = person.types("#data", "/duck setup").await.unwrap();
-        asked.reply().await;
+        self.reply_to(person, "/duck setup").await;
         person.reads_dm().await
     }
 

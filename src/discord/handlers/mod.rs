@@ -145,11 +145,12 @@ impl Handlers {
         command: Option<Command>,
     ) -> Result<(), Unanswerable> {
         responder.acknowledge().await?;
-        if command == Some(Command::Forget) {
-            self.ask_to_forget(&responder, &scene.themselves()).await;
-            return Ok(());
-        }
-        let who = match self.admit(scene).await {
+        let admitted = match command {
+            // Whoever asks may have their own keys forgotten, role or not.
+            Some(Command::Forget) => Ok(scene.themselves()),
+            _ => self.admit(scene).await,
+        };
+        let who = match admitted {
             Ok(who) => who,
             Err(turned) => {
                 responder.edit(&turned_away(turned)).await;
@@ -158,7 +159,7 @@ impl Handlers {
         };
         match command {
             Some(Command::Setup { catalog }) => self.setup(&responder, &who, catalog).await,
-
+            Some(Command::Forget) => self.ask_to_forget(&responder, &who).await,
             Some(Command::Start { size, catalog }) => {
                 let ask = start::Ask {
                     request,
@@ -173,7 +174,7 @@ impl Handlers {
             }
             Some(Command::List { all }) => self.list(&responder, &who, all).await,
             Some(Command::Help) => responder.edit(&replies::help()).await,
-            Some(Command::Forget) | None => responder.edit(&replies::outdated()).await,
+            None => responder.edit(&replies::outdated()).await,
         }
         Ok(())
     }
@@ -186,12 +187,6 @@ impl Handlers {
         button: Option<Button>,
     ) -> Result<(), Unanswerable> {
         match &button {
-            // Whoever presses may have their own keys forgotten, role or not.
-            Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
-                responder.acknowledge_press().await?;
-                self.press_about_keys(&responder, scene, button).await;
-                return Ok(());
-            }
             // A form can only be the first answer, so who may is asked when it comes back.
             Some(Button::OpenForm(catalog)) => {
                 return responder.open_form(catalog.as_deref()).await;
@@ -199,7 +194,13 @@ impl Handlers {
             None => return responder.say(&replies::outdated()).await,
             Some(_) => responder.acknowledge_press().await?,
         }
-        let who = match self.admit(scene).await {
+        let admitted = match button {
+            Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
+                Ok(scene.themselves())
+            }
+            _ => self.admit(scene).await,
+        };
+        let who = match admitted {
             Ok(who) => who,
             Err(turned) => {
                 responder.edit(&turned_away(turned)).await;
@@ -221,18 +222,12 @@ impl Handlers {
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
 
             Some(Button::Restart) => self.restart(&responder, &who).await,
-            Some(_) | None => {}
+            Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
+            Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,
+            Some(Button::KeepKeys) => responder.edit(&replies::keys_kept()).await,
+            Some(Button::OpenForm(_)) | None => {}
         }
         Ok(())
-    }
-
-    async fn press_about_keys(&self, responder: &Responder, scene: &Scene, button: Option<Button>) {
-        let who = scene.themselves();
-        match button {
-            Some(Button::AskToForget) => self.ask_to_forget(responder, &who).await,
-            Some(Button::Forget { stop }) => self.forget(responder, &who, stop).await,
-            _ => responder.edit(&replies::keys_kept()).await,
-        }
     }
 
     fn responder(&self, id: InteractionId, token: &str) -> Responder {
