@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    credentials::Field,
+    credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
     session::{Stage, starting as starting_record},
 };
 

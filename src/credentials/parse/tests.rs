@@ -1,0 +1,195 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-23T12:00:00Z".parse().expect("a time")
+}
+
+fn typed(values: [&str; 4]) -> Result<Credentials, Vec<Mistake>> {
+    with_expiry(values, "")
+}
+
+fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Mistake>> {
+    let typed = Typed {
+        secrets: values.map(SecretString::from),
+        expires: expires.into(),
+    };
+    parse(&typed, noon())
+}
+
+fn shown(keys: &Credentials) -> [&str; 4] {
+    Field::ALL.map(|field| keys.value(field).map_or("", |it| it.expose_secret()))
+}
+
+#[test]
+fn white_space_around_a_key_is_dropped_and_optional_fields_may_be_empty() {
+    let keys = typed(["  AKIAEXAMPLE4D7Q\n", "\t's3cr3t/+=' ", "", "  "]).expect("fine");
+    assert_eq!(shown(&keys), ["AKIAEXAMPLE4D7Q", "s3cr3t/+=", "", ""]);
+    assert_eq!(keys.hint(), KeyHint("4D7Q".into()));
+}
+
+#[test]
+fn a_block_in_the_first_input_fills_the_others() {
+    let block = "[default]\naws_access_key_id = AKIA1234\naws_secret_access_key = s/+=\n\
+        aws_session_token = t==";
+    let keys = typed([block, "", "", "catalog"]).expect("fine");
+    assert_eq!(shown(&keys), ["AKIA1234", "s/+=", "t==", "catalog"]);
+}
+
+#[test]
+fn lines_may_be_split_over_the_inputs_in_any_order() {
+    let keys = typed([
+        "AWS_SECRET_ACCESS_KEY=s",
+        "AWS_ACCESS_KEY_ID=AKIA1234",
+        "",
+        "",
+    ]);
+    assert_eq!(shown(&keys.expect("fine")), ["AKIA1234", "s", "", ""]);
+    let twice = typed([
+        "AKIA1234",
+        "AWS_ACCESS_KEY_ID=AKIA9999 secret_access_key=s",
+        "",
+        "",
+    ]);
+    assert_eq!(twice.expect_err("refused"), [Mistake::Twice(Field::KeyId)]);
+}
+
+#[test]
+fn every_mistake_is_named_at_once_and_none_repeats_what_was_typed() {
+    let long = "x".repeat(4001);
+    let mistakes = typed(["AKIA CANARY", "", "canary\u{fc}", &long]).expect_err("refused");
+    let said: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        mistakes,
+        [
+            Mistake::Spaces(Field::KeyId),
+            Mistake::Empty(Field::SecretKey),
+            Mistake::Strange(Field::SessionToken),
+            Mistake::TooLong(Field::CatalogToken, 4001),
+        ]
+    );
+    assert!(!said.join(" ").to_lowercase().contains("canary"));
+}
+
+#[test]
+fn line_breaks_inside_and_4000_characters_are_no_key() {
+    let long = "k".repeat(4000);
+    let refused = |values| typed(values).expect_err("refused");
+    assert_eq!(
+        refused(["AKIA\nX", "s", "", ""]),
+        [Mistake::Spaces(Field::KeyId)]
+    );
+    assert_eq!(
+        refused([&long, "s", "", ""]),
+        [Mistake::TooLong(Field::KeyId, 4000)]
+    );
+}
+
+#[test]
+fn an_expiry_is_a_span_or_a_time_to_come() {
+    let expires = |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|keys| keys.expires);
+    let at = |text: &str| Ok(Some(text.parse().expect("a time")));
+    assert_eq!(expires(""), Ok(None));
+    assert_eq!(expires("12h"), at("2026-11-24T00:00:00Z"));
+    assert_eq!(expires("in 90 min"), at("2026-11-23T13:30:00Z"));
+    assert_eq!(expires("30M"), at("2026-11-23T12:30:00Z"));
+    assert_eq!(expires("2026-11-23 18:00 UTC"), at("2026-11-23T18:00:00Z"));
+    assert_eq!(
+        expires("2026-11-23T18:00:00+02:00"),
+        at("2026-11-23T16:00:00Z")
+    );
+    assert_eq!(expires("2026-11-23 11:59"), Err(vec![Mistake::Past]));
+    for text in ["soon", "999999999999999999h", "-1h", "2026-13-01 10:00"] {
+        assert_eq!(expires(text), Err(vec![Mistake::NoTime]), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrapped_or_swapped_is_refused_rather_than_kept_wrong() {
+    let refused = |values| typed(values).expect_err("refused");
+    let swapped = ["wJalr/XUtn+FEMI", "AKIA1234", "", ""];
+    assert_eq!(refused(swapped), [Mistake::NoKeyId]);
+    let row = ["AKIA1234,wJalrXUtnFEMI", "s", "", ""];
+    assert_eq!(refused(row), [Mistake::NoKeyId]);
+    for secret in ["X=\"abc", "SOMETHING=abc", "{\"a\"", "a\\u002Bb", "abc\""] {
+        let mistakes = refused(["AKIA1234", secret, "", ""]);
+        assert_eq!(mistakes, [Mistake::Wrapped(Field::SecretKey)], "{secret}");
+    }
+    let full = "t".repeat(4000);
+    let cut = refused(["AKIA1234", "s", &full, ""]);
+    assert_eq!(cut, [Mistake::TooLong(Field::SessionToken, 4000)]);
+}
+
+#[test]
+fn nothing_is_shown_of_a_very_short_key_id() {
+    assert_eq!(
+        typed(["minio", "s", "", ""]).expect("fine").hint(),
+        KeyHint(String::new())
+    );
+}
+
+#[test]
+fn debug_shows_no_value() {
+    let keys = typed(["AKIACANARY", "canary", "canary", "canary"]).expect("fine");
+    assert!(!format!("{keys:?}").to_lowercase().contains("canary"));
+}
+
+#[test]
+fn a_key_in_a_message_is_noticed_and_talk_is_not() {
+    for text in [
+        "my key is AKIAIOSFODNN7EXAMPLE ok?",
+        "aws_secret_access_key = x",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1",
+        "`wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1`.",
+        "||AKIAIOSFODNN7EXAMPLE||",
+        "AKIAIOSFODNN7EXAMPLE,wJalrXUtnFEMI",
+        "key=AKIAIOSFODNN7EXAMPLE",
+    ] {
+        assert!(looks_like_a_key(text), "{text}");
+    }
+    for text in [
+        "hello",
+        "how do I set this up?",
+        "expiration: friday",
+        "see https://duckui-977a26.duck.example.com/some/long/path/1",
+        "antidisestablishmentarianism-antidisestablishmentarianism",
+    ] {
+        assert!(!looks_like_a_key(text), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_typed_is_repeated_or_breaks_anything(
+        values in prop::array::uniform4(".{0,60}"), expires in ".{0,30}",
+    ) {
+        let each = [0, 1, 2, 3].map(|place| values[place].as_str());
+        if let Err(mistakes) = with_expiry(each, &expires) {
+            let said: String = mistakes.iter().map(ToString::to_string).collect();
+            for value in &values {
+                prop_assert!(value.trim().len() < 12 || !said.contains(value.trim()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_survives_however_it_is_pasted(
+        key in "[A-Z0-9]{16,40}", secret in "[A-Za-z0-9+/]{20,60}={0,2}",
+        quote in "[\"']?", space in "[ \t\n]{0,3}", export in "(export )?",
+        noise in prop::sample::select(vec![
+            "", "[default]\n", "# AWS_ACCESS_KEY_ID=OLD\n", "AWS_PROFILE=\n",
+            "AWS_SESSION_TOKEN=\n", "AWS_DEFAULT_REGION=eu-central-1\r\n",
+        ]),
+    ) {
+        let bare = |value: &str| format!("{space}{quote}{value}{quote}{space}");
+        let keys = typed([&bare(&key), &bare(&secret), "", ""]).expect("fine");
+        prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
+        let block = format!(
+            "{noise}{export}AWS_ACCESS_KEY_ID={quote}{key}{quote}\n{noise}\
+             {export}AWS_SECRET_ACCESS_KEY={quote}{secret}{quote}\n{noise}"
+        );
+        let keys = typed([&block, "", "", ""]).expect("fine");
+        prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
+    }
+}
