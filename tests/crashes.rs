@@ -158,10 +158,7 @@ impl Story {
             }
             Self::Stop => {
                 let question = team.reply_to(&team.ana, "/duck stop").await;
-                let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
-                pressed
-                    .until(|reply| reply.content.contains("is stopped"))
-                    .await;
+                team.confirms_stop(&team.ana, &question).await;
             }
             Self::Restart => {
                 let list = team.reply_to(&team.ana, "/duck list").await;

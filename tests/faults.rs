@@ -146,10 +146,7 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
         "Thread is archived",
     ));
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
-    pressed
-        .until(|reply| reply.content.contains("is stopped"))
-        .await;
+    team.confirms_stop(&team.ana, &question).await;
     team.nothing_is_left().await;
 }
 
@@ -275,10 +272,7 @@ async fn two_bots_at_once_do_everything_once() {
         assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
 
         let question = team.reply_to(&team.ana, "/duck stop").await;
-        let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
-        pressed
-            .until(|reply| reply.content.contains("is stopped"))
-            .await;
+        team.confirms_stop(&team.ana, &question).await;
         team.nothing_is_left().await;
     }
     let messages = team.discord.history("#data");

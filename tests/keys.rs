@@ -258,8 +258,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let team = Team::gathers().await;
     team.hands_in_keys(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let pressed = team.ana.presses(&kept, "Replace").await.unwrap();
-    let form = pressed.modal().await;
+    let form = team.opens_form(&team.ana, &kept, "Replace").await;
     team.s3.hangs();
     let submitted = team.ana.submits(&form, &PERMANENT).await.unwrap();
     submitted.acknowledged().await;

@@ -11,12 +11,9 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     assert!(reply.ephemeral && reply.content.starts_with("I've sent you a direct message"));
 
     let invitation = team.ana.reads_dm().await;
-    let pressed = team
-        .ana
-        .presses(&invitation, "Enter credentials")
-        .await
-        .unwrap();
-    let form = pressed.modal().await;
+    let form = team
+        .opens_form(&team.ana, &invitation, "Enter credentials")
+        .await;
     let labels: Vec<_> = form
         .inputs
         .iter()
@@ -125,8 +122,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     team.hands_in_keys(&team.ana).await;
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let pressed = team.ana.presses(&kept, "Replace").await.unwrap();
-    let form = pressed.modal().await;
+    let form = team.opens_form(&team.ana, &kept, "Replace").await;
     let twice = [0, 1].map(|_| team.ana.submits(&form, &PERMANENT));
     for submitted in futures_util::future::join_all(twice).await {
         let stored = submitted.unwrap().reply().await;
@@ -145,12 +141,9 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
 async fn the_form_of_an_old_button_works_after_a_restart() {
     let mut team = Team::gathers().await;
     let invitation = team.is_invited(&team.ana).await;
-    let pressed = team
-        .ana
-        .presses(&invitation, "Enter credentials")
-        .await
-        .unwrap();
-    let form = pressed.modal().await;
+    let form = team
+        .opens_form(&team.ana, &invitation, "Enter credentials")
+        .await;
     team.kills_the_bot().await;
     team.starts_the_bot().await;
     let stored = team
@@ -171,12 +164,9 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
 async fn direct_messages_closed_between_button_and_answer_change_nothing() {
     let team = Team::gathers().await;
     let invitation = team.is_invited(&team.ana).await;
-    let pressed = team
-        .ana
-        .presses(&invitation, "Enter credentials")
-        .await
-        .unwrap();
-    let form = pressed.modal().await;
+    let form = team
+        .opens_form(&team.ana, &invitation, "Enter credentials")
+        .await;
     team.ana.closes_dms();
     let stored = team
         .ana
@@ -216,12 +206,9 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             "**Secret access key** has a character",
         ),
     ] {
-        let pressed = team
-            .ana
-            .presses(&invitation, "Enter credentials")
-            .await
-            .unwrap();
-        let form = pressed.modal().await;
+        let form = team
+            .opens_form(&team.ana, &invitation, "Enter credentials")
+            .await;
         let ids: Vec<_> = form
             .inputs
             .iter()
@@ -256,12 +243,9 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
     let invitation = team.is_invited(&team.ben).await;
     team.discord.revoke("ben", "analyst");
 
-    let pressed = team
-        .ben
-        .presses(&invitation, "Enter credentials")
-        .await
-        .unwrap();
-    let form = pressed.modal().await;
+    let form = team
+        .opens_form(&team.ben, &invitation, "Enter credentials")
+        .await;
     let reply = team.ben.submits(&form, &KEYS).await.unwrap().reply().await;
     assert!(
         reply.content.starts_with("You need one of these roles"),

@@ -239,10 +239,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
     let (asked, first) = started.remove(0);
     let line = format!("/duck stop session:{first}");
     let question = team.reply_to(&team.ana, &line).await;
-    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
-    pressed
-        .until(|reply| reply.content.contains("is stopped"))
-        .await;
+    team.confirms_stop(&team.ana, &question).await;
     asked
         .until(|reply| reply.content.contains("has ended"))
         .await;

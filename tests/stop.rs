@@ -64,10 +64,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
     team.kubelet.sees(&id).await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
-    pressed
-        .until(|reply| reply.content.contains("is stopped"))
-        .await;
+    team.confirms_stop(&team.ana, &question).await;
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;

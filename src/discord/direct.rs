@@ -5,22 +5,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use serde_json::json;
-use serenity::{
-    all::{CreateMessage, Nonce},
-    builder::Builder,
-    http::Http,
-};
+use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
 
 use super::{
     herald::{fault, is_final},
     replies::Reply,
-    responder::{fitting, rows},
+    responder::message,
 };
 use crate::{fault::Fault, session::OwnerId};
 
@@ -54,14 +50,7 @@ impl DirectMessages {
             return Ok(None);
         }
         let recipient = json!({ "recipient_id": to });
-        let mut message = CreateMessage::new()
-            .content(fitting(&reply.text))
-            .components(rows(reply));
-        if let Some(nonce) = nonce {
-            message = message
-                .nonce(Nonce::String(nonce.to_owned()))
-                .enforce_nonce(true);
-        }
+        let message = message(reply, nonce);
         let sent = async {
             let channel = self.http.create_private_channel(&recipient).await?.id;
             message.execute(&*self.http, (channel, None)).await?;
@@ -71,7 +60,7 @@ impl DirectMessages {
             Ok(channel) => Ok(Some(channel)),
             // 50007: takes none; 50278: no guild in common; or there is no such person.
             Err(error) if is_final(&error) => {
-                self.remember(to);
+                self.refused().insert(to, Instant::now());
                 Ok(None)
             }
             Err(error) => Err(fault("sending a direct message", &error)),
@@ -79,19 +68,18 @@ impl DirectMessages {
     }
 
     fn has_refused(&self, person: OwnerId) -> bool {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refused();
         refused.retain(|_, at| at.elapsed() < REMEMBERED_FOR);
         refused.contains_key(&person)
     }
 
-    fn remember(&self, person: OwnerId) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.insert(person, Instant::now());
-    }
-
     /// Forgets a refusal: the person wrote a direct message themselves.
     pub fn are_open(&self, person: OwnerId) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.remove(&person);
+        self.refused().remove(&person);
+    }
+
+    fn refused(&self) -> MutexGuard<'_, HashMap<OwnerId, Instant>> {
+        // A panic while it was held leaves at worst one refusal out.
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

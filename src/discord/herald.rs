@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serenity::{
-    all::{ChannelId, CreateAllowedMentions, CreateMessage, EditMessage, Nonce, UserId},
+    all::{ChannelId, CreateAllowedMentions, EditMessage, UserId},
     builder::Builder,
     http::Http,
 };
@@ -16,7 +16,7 @@ use super::{
     code,
     direct::DirectMessages,
     replies,
-    responder::{fitting, rows},
+    responder::{fitting, message, rows},
     status,
 };
 use crate::{
@@ -37,8 +37,7 @@ impl Channels {
         Self { http, direct }
     }
 
-    /// Posts once: Discord answers a repeated nonce with the message that it
-    /// has (for a few minutes), so trying again after a crash doubles nothing.
+    /// Posts once, also when it is tried again after a crash.
     async fn post(
         &self,
         record: &Record,
@@ -46,12 +45,7 @@ impl Channels {
         reply: &replies::Reply,
         called: Option<OwnerId>,
     ) -> Result<Option<MessageId>, Fault> {
-        let message = CreateMessage::new()
-            .content(fitting(&reply.text))
-            .components(rows(reply))
-            .allowed_mentions(only(called))
-            .nonce(Nonce::String(nonce))
-            .enforce_nonce(true);
+        let message = message(reply, Some(&nonce)).allowed_mentions(only(called));
         let channel = ChannelId::new(record.channel.get());
         match message.execute(&*self.http, (channel, None)).await {
             Ok(message) => Ok(Some(message.id.get().into())),

@@ -11,8 +11,8 @@ use serenity::{
     all::{
         AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions,
         CreateAutocompleteResponse, CreateButton, CreateInputText, CreateInteractionResponse,
-        CreateInteractionResponseMessage, CreateModal, EditInteractionResponse, InputTextStyle,
-        InteractionId,
+        CreateInteractionResponseMessage, CreateMessage, CreateModal, EditInteractionResponse,
+        InputTextStyle, InteractionId, Nonce,
     },
     builder::Builder,
     http::Http,
@@ -147,6 +147,20 @@ pub fn fitting(text: &str) -> String {
     match text.char_indices().nth(MOST_CHARACTERS - 1) {
         Some((end, _)) if text.chars().count() > MOST_CHARACTERS => format!("{}…", &text[..end]),
         _ => text.to_owned(),
+    }
+}
+
+/// A reply as a message of its own. Discord answers a repeated nonce with the
+/// message that it has (for a few minutes), so trying again doubles nothing.
+pub fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
+    let message = CreateMessage::new()
+        .content(fitting(&reply.text))
+        .components(rows(reply));
+    match nonce {
+        Some(nonce) => message
+            .nonce(Nonce::String(nonce.to_owned()))
+            .enforce_nonce(true),
+        None => message,
     }
 }
 

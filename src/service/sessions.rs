@@ -60,7 +60,7 @@ impl Service {
             size: self.size(ask.size.as_deref())?,
             catalog: self.catalog(ask.catalog.as_deref())?,
             channel: ask.channel,
-            created: (self.clock)(),
+            created: self.now(),
             keys_expire: None,
             keys_warned: false,
             announcement: None,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, Person};
+use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, ModalView, Person};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -239,10 +239,7 @@ impl Team {
     pub async fn finishes_what_is_there(&self) {
         let question = self.reply_to(&self.ana, "/duck stop").await;
         if question.button("Stop it").is_some() {
-            let pressed = self.ana.presses(&question, "Stop it").await.unwrap();
-            pressed
-                .until(|reply| reply.content.contains("is stopped"))
-                .await;
+            self.confirms_stop(&self.ana, &question).await;
         }
         self.nothing_is_left().await;
         self.reads_everything().await;
@@ -311,6 +308,24 @@ impl Team {
         person.reads_dm().await
     }
 
+    /// Presses a button that opens the form.
+    pub async fn opens_form(
+        &self,
+        person: &Person,
+        message: &MessageView,
+        label: &str,
+    ) -> ModalView {
+        person.presses(message, label).await.unwrap().modal().await
+    }
+
+    /// Says yes to the question before a stop, and sees it done; the last reply.
+    pub async fn confirms_stop(&self, person: &Person, question: &MessageView) -> MessageView {
+        let pressed = person.presses(question, "Stop it").await.unwrap();
+        pressed
+            .until(|reply| reply.content.contains("is stopped"))
+            .await
+    }
+
     /// Opens the form from a message and hands these values in; the reply.
     pub async fn fills_in(
         &self,
@@ -326,8 +341,7 @@ impl Team {
             .expect("a button")
             .label
             .clone();
-        let pressed = person.presses(message, &label).await.unwrap();
-        let form = pressed.modal().await;
+        let form = self.opens_form(person, message, &label).await;
         person.submits(&form, values).await.unwrap().reply().await
     }
 

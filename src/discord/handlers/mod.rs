@@ -195,6 +195,7 @@ impl Handlers {
             Some(_) => responder.acknowledge_press().await?,
         }
         let admitted = match button {
+            // As with the command.
             Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
                 Ok(scene.themselves())
             }
@@ -220,7 +221,6 @@ impl Handlers {
             Some(Button::Stop(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
-
             Some(Button::Restart) => self.restart(&responder, &who).await,
             Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
             Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,
