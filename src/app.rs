@@ -63,28 +63,29 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let started = async {
-        let client = kubernetes::connect(&settings).await?;
+        let clients = kubernetes::connect(&settings).await?;
         let discord = discord::connect(&settings.discord).await?;
-        let runtime = Arc::new(Kubernetes::start(&client, settings.clone()).await?);
-        anyhow::Ok((client, discord, runtime))
+        let runtime = Arc::new(Kubernetes::start(&clients, settings.clone()).await?);
+        anyhow::Ok((clients, discord, runtime))
     };
-    let (client, discord, runtime) = tokio::select! {
+    let (clients, discord, runtime) = tokio::select! {
         started = started => started?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let credentials = Arc::new(Secrets::new(&client, &settings.kubernetes.namespace));
+    let credentials = Arc::new(Secrets::new(&clients.calls, &settings.kubernetes.namespace));
     let clock = wall_clock();
     let preflight = Preflight::new().context("no HTTPS client")?;
     let parts = Parts {
         runtime: runtime.clone(),
-        credentials,
+        credentials: credentials.clone(),
         preflight,
         clock: clock.clone(),
     };
     let service = Service::new(settings.clone(), parts);
     let reconciler = Reconciler {
         runtime,
-        herald: Arc::new(discord.herald()),
+        herald: Arc::new(discord.herald(settings.clone())),
+        credentials,
         policy: Policy {
             start_timeout: settings.sessions.start_timeout,
             key_warning: settings.credentials.warn_before,

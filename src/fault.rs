@@ -30,6 +30,14 @@ pub enum Fault {
         /// The server's words.
         why: String,
     },
+    /// Turned down because the namespace has used up what it may.
+    #[error("{action} was refused: the quota of the namespace is used up ({why})")]
+    QuotaExceeded {
+        /// What was tried.
+        action: String,
+        /// How much was requested, is used and is allowed, in the server's words.
+        why: String,
+    },
     /// The namespace or the kind of object does not exist.
     #[error("{action} failed: the cluster does not know it ({why})")]
     Unknown {
@@ -82,7 +90,10 @@ impl Fault {
     pub fn is_permanent(&self) -> bool {
         matches!(
             self,
-            Self::NotAllowed { .. } | Self::Refused { .. } | Self::Unknown { .. }
+            Self::NotAllowed { .. }
+                | Self::Refused { .. }
+                | Self::QuotaExceeded { .. }
+                | Self::Unknown { .. }
         )
     }
 
@@ -100,6 +111,10 @@ impl Fault {
             Self::Refused { .. } => {
                 "The cluster's rules turned it down. An admin can see why in my log.".into()
             }
+            Self::QuotaExceeded { why, .. } => format!(
+                "The team's share of the cluster is used up ({why}). Stop a session that nobody \
+                 needs, or take a smaller size."
+            ),
             Self::Unknown { .. } => "Something that I need is not installed on the cluster. \
                  An admin can see what in my log."
                 .into(),

@@ -16,10 +16,14 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    credentials::{CredentialStore, redacted},
     fault::{Fault, new_reference},
     runtime::{Runtime, rewrite},
     service::{Clock, Herald},
-    session::{Cause, Observed, Parts, Policy, SessionId, Stage, Step, next_step},
+    session::{
+        Cause, Failure, Incident, Observed, Parts, Policy, Record, SessionId, Stage, Step,
+        next_step,
+    },
 };
 
 /// The longest pause between two attempts at a step that fails.
@@ -33,6 +37,8 @@ pub struct Reconciler {
     pub runtime: Arc<dyn Runtime>,
     /// Who tells people.
     pub herald: Arc<dyn Herald>,
+    /// Keys, so that they are not in what admins are shown.
+    pub credentials: Arc<dyn CredentialStore>,
     /// The rules.
     pub policy: Policy,
     /// The time.
@@ -167,6 +173,20 @@ impl Reconciler {
                 self.herald.keys_expire(&seen.record, *expire).await?;
                 self.runtime.save(seen, &seen.record.warned_of_keys()).await
             }
+            Step::TellRestart(why, times) => {
+                self.herald.restarted(&seen.record, why, *times).await?;
+                let told = seen.record.told_of_restarts(*times);
+                self.runtime.save(seen, &told).await
+            }
+            Step::Move(why) => {
+                let moving = seen.record.moving(why.clone());
+                self.runtime.save(seen, &moving).await
+            }
+            Step::Resume(why) => {
+                self.herald.moved(&seen.record, why).await?;
+                let resumed = seen.record.resumed((self.clock)());
+                self.runtime.save(seen, &resumed).await
+            }
             Step::End(cause) => self.end(seen, cause.clone()).await,
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::Tell(ending) => {
@@ -186,16 +206,60 @@ impl Reconciler {
     async fn announce(&self, seen: &Observed) -> Result<(), Fault> {
         let url = self.runtime.url(&seen.record.id);
         let message = self.herald.ready(&seen.record, &url).await?;
+        let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
+        let now = (self.clock)();
         // If somebody stops it right now, the message must be known all the
         // same, or it would offer the URL for ever.
         let id = &seen.record.id;
-        rewrite(&*self.runtime, id, |record| record.announced(message)).await?;
+        let announced = |record: &Record| record.announced(message, now, restarts);
+        rewrite(&*self.runtime, id, announced).await?;
         Ok(())
     }
 
     async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Fault> {
+        match &cause {
+            // An end can't be taken back, so the view alone is not believed.
+            Cause::Lost if !self.runtime.pod_is_gone(seen).await? => {
+                let action = "looking for a Pod that the watch does not show".to_owned();
+                return Err(Fault::Conflict { action });
+            }
+            Cause::Failed(Incident {
+                failure: Failure::Crashed,
+                ..
+            }) => self.show_last_words(seen).await,
+            _ => {}
+        }
         let ended = seen.record.ended(cause, (self.clock)());
         self.runtime.save(seen, &ended).await
+    }
+
+    /// Shows admins why DuckDB keeps ending: soon its log is gone. Not being able
+    /// to keeps no session from being taken down.
+    async fn show_last_words(&self, seen: &Observed) {
+        let session = &seen.record.id;
+        let shown = async {
+            let log = self.runtime.last_words(seen).await?;
+            // Without the very keys that it was started with nobody can tell
+            // whether they stand in there.
+            let owner = seen.record.owner;
+            let about = self.credentials.about(owner).await?;
+            let is_same = |stored: DateTime<Utc>| stored <= seen.record.starts_since();
+            let is_known = about.and_then(|about| about.stored).is_some_and(is_same);
+            match self.credentials.read(owner).await? {
+                Some(keys) if is_known => {
+                    let log = redacted(&log, &keys);
+                    self.herald.last_words(&seen.record, &log).await
+                }
+                _ => {
+                    info!(%session, "session {session}: its log is not shown, because its keys were replaced since");
+                    Ok(())
+                }
+            }
+        };
+        let shown: Result<(), Fault> = shown.await;
+        if let Err(fault) = shown {
+            warn!(%session, error = %fault, "session {session}: admins were not shown its log");
+        }
     }
 
     /// Ends a session whose objects the cluster will not have.
@@ -216,6 +280,9 @@ fn name(step: &Step) -> &'static str {
         Step::Create(_) => "making what was missing",
         Step::Announce => "announcing it",
         Step::WarnOfKeys(_) => "warning of its keys' end",
+        Step::TellRestart(..) => "telling that DuckDB was restarted",
+        Step::Move(_) => "moving it",
+        Step::Resume(_) => "starting it again",
         Step::End(_) => "deciding its end",
         Step::Delete(_) => "taking it down",
         Step::Tell(_) => "telling its end",

@@ -9,7 +9,7 @@ mod sign;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use parse::{Field, Mistake, Typed, looks_like_a_key, parse};
 
@@ -46,6 +46,17 @@ pub struct About {
     pub checked: Option<DateTime<Utc>>,
     /// When they expire, if that is known.
     pub expires: Option<DateTime<Utc>>,
+}
+
+/// The text without any of these values.
+pub fn redacted(text: &str, keys: &Credentials) -> String {
+    let optional = [&keys.session_token, &keys.catalog_token];
+    let values = [&keys.key_id, &keys.secret_key]
+        .into_iter()
+        .chain(optional.into_iter().flatten());
+    values.fold(text.to_owned(), |text, value| {
+        text.replace(value.expose_secret(), "[removed]")
+    })
 }
 
 /// Where credentials are kept.

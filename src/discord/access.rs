@@ -72,6 +72,7 @@ mod tests {
             allowed_channels: vec![10],
             allowed_roles: vec![20],
             admin_roles: vec![30],
+            admin_channel: None,
             api_proxy: None,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serenity::{
-    all::{ChannelId, CreateAllowedMentions, EditMessage, UserId},
+    all::{ChannelId, CreateAllowedMentions, CreateAttachment, EditMessage, UserId},
     builder::Builder,
     http::Http,
 };
@@ -22,19 +22,30 @@ use super::{
 use crate::{
     fault::Fault,
     service::Herald,
-    session::{Cause, Ending, MessageId, OwnerId, Record},
+    session::{Cause, Ending, Incident, MessageId, OwnerId, Record},
+    settings::Settings,
 };
 
 /// The channels in which sessions were asked for.
 pub struct Channels {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
+    settings: Arc<Settings>,
 }
 
 impl Channels {
     /// Posts by this connection.
-    pub fn new(http: Arc<Http>, direct: Arc<DirectMessages>) -> Self {
-        Self { http, direct }
+    pub fn new(http: Arc<Http>, direct: Arc<DirectMessages>, settings: Arc<Settings>) -> Self {
+        Self {
+            http,
+            direct,
+            settings,
+        }
+    }
+
+    fn larger(&self, record: &Record) -> Option<&str> {
+        let larger = self.settings.larger(&record.size)?;
+        Some(&larger.name)
     }
 
     /// Posts once, also when it is tried again after a crash.
@@ -86,7 +97,10 @@ impl Channels {
 #[async_trait]
 impl Herald for Channels {
     async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Fault> {
-        let nonce = format!("ready-{}", record.id);
+        let nonce = match record.moved {
+            None => format!("ready-{}", record.id),
+            Some(_) => format!("ready-again-{}", record.id),
+        };
         let reply = replies::announcement(record, url);
         self.post(record, nonce, &reply, Some(record.owner)).await
     }
@@ -102,8 +116,46 @@ impl Herald for Channels {
         posted.await.map(|_| ())
     }
 
+    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault> {
+        let reply = replies::came_back(record, why, self.larger(record));
+        // One that was moved counts its restarts anew.
+        let nonce = match record.moved {
+            None => format!("again-{}-{times}", record.id),
+            Some(_) => format!("moved-again-{}-{times}", record.id),
+        };
+        let posted = self.post(record, nonce, &reply, Some(record.owner));
+        posted.await.map(|_| ())
+    }
+
+    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault> {
+        // The owner is called when it is ready, or when it won't be.
+        match record.announcement {
+            Some(message) => {
+                self.edit(record, message, &replies::moved(record, why))
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Fault> {
+        let Some(channel) = self.settings.discord.admin_channel else {
+            return Ok(());
+        };
+        let file = CreateAttachment::bytes(log, format!("duckui-{}.log", record.id));
+        let nonce = format!("log-{}", record.id);
+        let message = message(&replies::last_words(record), Some(&nonce))
+            .allowed_mentions(only(None))
+            .add_file(file);
+        let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
+        match posted.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(fault("posting a log for admins", &error)),
+        }
+    }
+
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {
-        let reply = replies::ended(record, ending);
+        let reply = replies::ended(record, ending, self.larger(record));
         // Whoever stopped it themselves knows, and need not be called.
         let is_expected = matches!(
             ending.cause,

@@ -96,8 +96,8 @@ fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
 
 impl Discord {
     /// Who posts in channels.
-    pub fn herald(&self) -> Channels {
-        Channels::new(self.http.clone(), self.direct.clone())
+    pub fn herald(&self, settings: Arc<settings::Settings>) -> Channels {
+        Channels::new(self.http.clone(), self.direct.clone(), settings)
     }
 
     /// Answers people until `shutdown`.

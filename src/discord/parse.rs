@@ -8,7 +8,7 @@ use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptio
 use super::commands::{ALL, CATALOG, Kind, SESSION, SIZE};
 use crate::{
     credentials::{Field, Typed},
-    session::SessionId,
+    session::{OwnerId, SessionId},
 };
 
 /// What a person asks for.
@@ -68,6 +68,15 @@ pub enum Button {
         /// A catalog's name.
         catalog: Option<String>,
     },
+    /// Starts a session like one of its owner's that failed.
+    Retry {
+        /// Whose button it is.
+        owner: OwnerId,
+        /// A size's name.
+        size: String,
+        /// A catalog's name.
+        catalog: String,
+    },
     /// Stops a session, for good.
     Stop(SessionId),
     /// Leaves a session alone.
@@ -105,6 +114,11 @@ impl Button {
             Self::StartAnother { size, catalog } => {
                 format!("duckbot:start:{}:{}", or_empty(size), or_empty(catalog))
             }
+            Self::Retry {
+                owner,
+                size,
+                catalog,
+            } => format!("duckbot:retry:{owner}:{size}:{catalog}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
         }
@@ -123,6 +137,11 @@ impl Button {
             ["duckbot", "start", size, catalog] => Some(Self::StartAnother {
                 size: some(size),
                 catalog: some(catalog),
+            }),
+            ["duckbot", "retry", owner, size, catalog] => Some(Self::Retry {
+                owner: owner.parse::<u64>().ok()?.into(),
+                size: size.to_owned(),
+                catalog: catalog.to_owned(),
             }),
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
@@ -211,6 +230,11 @@ mod tests {
             Button::StartAnother {
                 size: None,
                 catalog: None,
+            },
+            Button::Retry {
+                owner: u64::MAX.into(),
+                size: "n".repeat(32),
+                catalog: "n".repeat(32),
             },
             Button::Stop(id.clone()),
             Button::Keep(id),

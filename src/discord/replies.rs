@@ -2,6 +2,7 @@
 //! hold each reply.
 
 mod keys;
+mod life;
 
 use std::fmt::Write;
 
@@ -15,10 +16,11 @@ use super::{
 use crate::{
     fault::Fault,
     service::Refusal,
-    session::{Cause, Ending, Observed, PodState, Record, SessionId},
+    session::{Observed, Record, SessionId},
 };
 
 pub use keys::*;
+pub use life::*;
 
 /// What a message may hold, in characters (Discord: 2000).
 pub const MOST_CHARACTERS: usize = 2000;
@@ -74,36 +76,6 @@ impl Reply {
     }
 }
 
-/// While a session gets ready.
-pub fn progress(record: &Record, pod: Option<&PodState>) -> Reply {
-    let state = match pod {
-        None | Some(PodState::Queued) => "is waiting for a place on the cluster",
-        Some(_) => "has a place, and DuckDB is getting ready",
-    };
-    Reply::new(format!(
-        "Session `{}` ({}, {}) {state}… (asked for {})\n\
-         Its link will be posted in this channel.",
-        record.id,
-        record.size,
-        record.catalog,
-        since(record),
-    ))
-}
-
-/// To the owner, when it is ready.
-pub fn ready(id: &SessionId, url: &str) -> Reply {
-    Reply::new(format!("Session `{id}` is ready: <{url}>"))
-}
-
-/// To everybody, when it is ready.
-pub fn announcement(record: &Record, url: &str) -> Reply {
-    Reply::new(format!(
-        "<@{}> Your DuckDB is ready: <{url}>\nSession `{}`, {}, tables of `{}`. \
-         `/duck stop` ends it.",
-        record.owner, record.id, record.size, record.catalog
-    ))
-}
-
 /// When one of theirs runs already.
 pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
     let mut text = "You have a session already:".to_owned();
@@ -149,40 +121,25 @@ pub fn kept(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` goes on."))
 }
 
-/// How a session ended.
-pub fn ended(record: &Record, ending: &Ending) -> Reply {
-    let session = format!("<@{}> Session `{}`", record.owner, record.id);
-    Reply::new(match &ending.cause {
-        Cause::Stopped { by } if by == &record.owner => {
-            format!("{session} has ended: its owner stopped it.")
-        }
-        Cause::Stopped { by } => format!("{session} has ended: <@{by}> stopped it."),
-        Cause::Restarted { .. } => format!(
-            "{session} has ended: its owner had it started again with new keys. The link of the new \
-             one will be posted here."
-        ),
-        Cause::Refused { why, reference } => {
-            format!("{session} could not be made. {why} (Reference: `{reference}`)")
-        }
-        Cause::TookTooLong { after_seconds } => format!(
-            "{session} was not ready after {}, so I took it down. Please try again; \
-             if it happens again, tell an admin.",
-            duration(*after_seconds)
-        ),
-        Cause::Failed { why } => format!("{session} has failed: {}", plain(why)),
-        Cause::Lost => {
-            format!("{session} has ended: the cluster took it away. `/duck start` makes a new one.")
-        }
-    })
-}
-
 /// When the person who waits finds it gone.
 pub fn gone(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` has ended. The channel says why."))
 }
 
-/// The sessions of one person or of all.
-pub fn list(sessions: &[(Observed, String)], all: bool) -> Reply {
+/// The sessions of one person or of all; `stale` says since when nothing new is known.
+pub fn list(sessions: &[(Observed, String)], all: bool, stale: Option<DateTime<Utc>>) -> Reply {
+    let mut reply = all_of(sessions, all);
+    if let Some(since) = stale {
+        let _ = write!(
+            reply.text,
+            "\nI have heard nothing of the cluster since {}, so this may have changed.",
+            ago(since)
+        );
+    }
+    reply
+}
+
+fn all_of(sessions: &[(Observed, String)], all: bool) -> Reply {
     if sessions.is_empty() {
         return Reply::new(match all {
             true => "Nobody has a session. `/duck start` makes one.",
@@ -283,12 +240,6 @@ fn ago(time: DateTime<Utc>) -> String {
 fn duration(seconds: i64) -> String {
     let seconds = u64::try_from(seconds).unwrap_or_default();
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
-}
-
-/// The cluster's words, so that they can't break the message or ping anybody.
-fn plain(text: &str) -> String {
-    let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
-    format!("`{}`", harmless.take(300).collect::<String>())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod kubernetes;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::{
@@ -43,11 +44,22 @@ pub trait Runtime: Send + Sync {
     /// The session with this id as last seen. Reads memory, too.
     fn session(&self, id: &SessionId) -> Option<Observed>;
 
+    /// Since when [`Runtime::sessions`] may show what is no longer true, because
+    /// news don't arrive.
+    fn stale_since(&self) -> Option<DateTime<Utc>>;
+
     /// Is marked as changed whenever [`Runtime::sessions`] may say something new.
     fn changes(&self) -> watch::Receiver<u64>;
 
     /// The address that people open.
     fn url(&self, id: &SessionId) -> String;
+
+    /// Asks the place itself whether a session's Pod is gone, or going. What has
+    /// not arrived yet looks in [`Runtime::sessions`] as if it were gone.
+    async fn pod_is_gone(&self, seen: &Observed) -> Result<bool, Fault>;
+
+    /// The last lines that DuckDB wrote, as they are.
+    async fn last_words(&self, seen: &Observed) -> Result<String, Fault>;
 
     /// Stores a new record in its owner's place, if that is free. This is the
     /// lock and the quota in one: two claims of one place never both succeed.
@@ -61,7 +73,8 @@ pub trait Runtime: Send + Sync {
     /// already is fine.
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault>;
 
-    /// Deletes these parts. A part that is gone already is fine.
+    /// Deletes these parts. A part that is gone already is fine. A Pod that does
+    /// not go by itself, because its node is gone, is removed all the same.
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault>;
 
     /// Removes the record of `seen`, and never another one that has taken its

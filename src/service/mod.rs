@@ -24,7 +24,7 @@ use crate::{
     },
     fault::Fault,
     runtime::Runtime,
-    session::{ChannelId, Ending, MessageId, Observed, OwnerId, Record, RequestId},
+    session::{ChannelId, Ending, Incident, MessageId, Observed, OwnerId, Record, RequestId},
     settings::Settings,
 };
 
@@ -102,6 +102,15 @@ pub trait Herald: Send + Sync {
 
     /// Warns the owner that a session's keys expire.
     async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault>;
+
+    /// Says that DuckDB ended and was started again, for that many times by now.
+    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault>;
+
+    /// Says that a session was taken from its node and starts again.
+    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault>;
+
+    /// Shows admins the last lines that a session's DuckDB wrote.
+    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Fault>;
 
     /// Says that a session has ended, and why.
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault>;

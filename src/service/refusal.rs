@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::session::SessionId;
+use crate::session::{OwnerId, SessionId};
 
 /// A request that is turned down: a value with a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,9 @@ pub enum Refusal {
     /// It is somebody else's.
     #[error("Session `{0}` belongs to somebody else. Only they or an admin can stop it.")]
     NotYours(SessionId),
+    /// Somebody else may press it.
+    #[error("That button is for <@{0}>. `/duck start` makes a session of your own.")]
+    NotYourButton(OwnerId),
     /// They have none.
     #[error("You have no session to stop.")]
     NothingToStop,

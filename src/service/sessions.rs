@@ -63,6 +63,9 @@ impl Service {
             created: self.now(),
             keys_expire: None,
             keys_warned: false,
+            ready: None,
+            moved: None,
+            restarts_told: 0,
             announcement: None,
             stage: Stage::Starting,
         })

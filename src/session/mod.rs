@@ -4,6 +4,7 @@
 //! time or a fresh id passes it in.
 
 mod id;
+mod incident;
 mod observed;
 mod plan;
 mod quota;
@@ -11,11 +12,12 @@ mod record;
 mod size;
 
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
-pub use observed::{Observed, Parts, Phase, PodState};
-pub use plan::{Policy, Step, next_step};
+pub use incident::{Failure, Incident};
+pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
+pub use plan::{Policy, Step, next_step, usual_start};
 pub use quota::open_places;
 pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage};
-pub use size::{Cpu, Memory, Size};
+pub use size::{Cpu, Mebibytes, Size};
 
 #[cfg(test)]
 pub(crate) use record::tests::starting;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Record, Stage};
+use chrono::{DateTime, Utc};
+
+use super::{Incident, Record, Stage};
 
 /// A session as the runtime sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,26 +16,74 @@ pub struct Observed {
     /// The stored record's revision; whoever writes it names the one it read.
     pub revision: String,
     /// What its Pod says, if there is one.
-    pub pod: Option<PodState>,
+    pub pod: Option<Pod>,
     /// Whether its Service is there.
     pub service: bool,
     /// Whether its route is there.
     pub route: bool,
 }
 
+/// What a Pod says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Where it is in its life.
+    pub state: PodState,
+    /// How often DuckDB was started again in it.
+    pub restarts: u32,
+    /// Why DuckDB ended the last time.
+    pub last_end: Option<Incident>,
+}
+
 /// Where a Pod is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodState {
-    /// No node was found for it yet.
-    Queued,
-    /// On a node, not ready.
-    Starting,
+    /// On its way.
+    Coming {
+        /// How far.
+        station: Station,
+        /// What is in the way, if anything is. It may mend.
+        incident: Option<Incident>,
+    },
     /// Ready: DuckDB answers.
     Ready,
-    /// Ended by itself; with what the cluster says about it.
-    Failed(String),
+    /// It will not get ready any more, though it may be there for long.
+    Failed(Incident),
+    /// The cluster took it from its node: somewhere else it may go on.
+    Taken(Incident),
     /// Being deleted.
     Going,
+}
+
+/// The way of a Pod until it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Station {
+    /// No node was found for it yet.
+    Queued,
+    /// A node prepares it.
+    Placed,
+    /// The node fetches an image since then.
+    Pulling(DateTime<Utc>),
+    /// Its containers run.
+    Starting,
+}
+
+impl Pod {
+    /// In that state, and never restarted.
+    pub fn new(state: PodState) -> Self {
+        Self {
+            state,
+            restarts: 0,
+            last_end: None,
+        }
+    }
+
+    /// On its way, with nothing in the way.
+    pub fn at(station: Station) -> Self {
+        Self::new(PodState::Coming {
+            station,
+            incident: None,
+        })
+    }
 }
 
 /// Some of the three things that a session is made of.
@@ -48,6 +98,12 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Only the Pod.
+    pub const POD: Self = Self {
+        pod: true,
+        service: false,
+        route: false,
+    };
     /// All three.
     pub const ALL: Self = Self {
         pod: true,
@@ -58,6 +114,15 @@ impl Parts {
     /// Whether there is any.
     pub fn any(self) -> bool {
         self != Self::default()
+    }
+
+    /// Those that are in both.
+    pub fn both(self, other: Self) -> Self {
+        Self {
+            pod: self.pod && other.pod,
+            service: self.service && other.service,
+            route: self.route && other.route,
+        }
     }
 
     /// Those that are not among these.
@@ -79,6 +144,8 @@ pub enum Phase {
     Starting,
     /// Ready to use.
     Running,
+    /// It was ready, and does not answer at the moment.
+    Unready,
     /// Being taken down.
     Stopping,
 }
@@ -89,6 +156,7 @@ impl fmt::Display for Phase {
             Self::Queued => "queued",
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Unready => "not answering",
             Self::Stopping => "stopping",
         })
     }
@@ -106,11 +174,19 @@ impl Observed {
 
     /// How far it is.
     pub fn phase(&self) -> Phase {
-        match (&self.record.stage, &self.pod) {
-            (Stage::Stopping { .. }, _) => Phase::Stopping,
-            (Stage::Running, _) => Phase::Running,
-            (Stage::Starting, Some(PodState::Starting | PodState::Ready)) => Phase::Starting,
-            (Stage::Starting, _) => Phase::Queued,
+        let state = self.pod.as_ref().map(|pod| &pod.state);
+        let is_queued = match state {
+            None => true,
+            Some(PodState::Coming { station, .. }) => *station == Station::Queued,
+            Some(_) => false,
+        };
+        match &self.record.stage {
+            Stage::Stopping { .. } => Phase::Stopping,
+            Stage::Running if state == Some(&PodState::Ready) => Phase::Running,
+            Stage::Running => Phase::Unready,
+            Stage::Starting if is_queued => Phase::Queued,
+            Stage::Starting => Phase::Starting,
+            Stage::Moving { .. } => Phase::Queued,
         }
     }
 }

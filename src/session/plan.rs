@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Cause, Ending, Observed, Parts, PodState, Stage};
+use super::{Cause, Ending, Incident, Observed, Parts, Pod, PodState, Stage};
 
 /// What the settings say about the life of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,12 @@ pub enum Step {
     Announce,
     /// Warn the owner that the session's keys expire then, and remember that.
     WarnOfKeys(DateTime<Utc>),
+    /// Tell the owner that DuckDB was started again, and why; remember how often.
+    TellRestart(Incident, u32),
+    /// Write into the record that the cluster took its Pod, for it to start again.
+    Move(Incident),
+    /// The old Pod is gone: say that it starts again, and let it.
+    Resume(Incident),
     /// Write into the record that it ends, and why.
     End(Cause),
     /// Delete these parts.
@@ -43,10 +49,14 @@ pub enum Step {
 
 /// Decides what to do next for one session.
 pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
+    let parts = seen.parts();
     match &seen.record.stage {
         Stage::Starting => while_starting(seen, now, policy),
         Stage::Running => while_running(seen, now, policy),
-        Stage::Stopping { ending, told } => match (seen.parts(), told, &ending.cause) {
+        // The Service and the route stay, and with them the URL.
+        Stage::Moving(_) if parts.pod => Step::Delete(Parts::POD),
+        Stage::Moving(incident) => Step::Resume(incident.clone()),
+        Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
             (parts, _, _) if parts.any() => Step::Delete(parts),
             (_, false, _) => Step::Tell(ending.clone()),
             (_, true, Cause::Restarted { keys_expire, .. }) => Step::Renew(*keys_expire),
@@ -56,14 +66,22 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
 }
 
 fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
-    let deadline = seen.record.created + policy.start_timeout;
+    let deadline = seen.record.starts_since() + policy.start_timeout;
     let missing = seen.parts().missing();
-    match &seen.pod {
-        Some(PodState::Failed(why)) => Step::End(Cause::Failed { why: why.clone() }),
+    let state = seen.pod.as_ref().map(|pod| &pod.state);
+    match state {
+        Some(PodState::Failed(incident)) => Step::End(Cause::Failed(incident.clone())),
+        Some(PodState::Taken(incident)) => taken(seen, incident),
         Some(PodState::Going) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
-        _ if now >= deadline => Step::End(Cause::TookTooLong {
-            after_seconds: policy.start_timeout.num_seconds(),
+        _ if now >= deadline => Step::End(match state {
+            Some(PodState::Coming {
+                incident: Some(incident),
+                ..
+            }) => Cause::Failed(incident.clone()),
+            _ => Cause::TookTooLong {
+                after_seconds: policy.start_timeout.num_seconds(),
+            },
         }),
         _ if missing.any() => Step::Create(missing),
         _ => Step::Wait(Some(deadline)),
@@ -72,29 +90,79 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
 
 fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let missing = seen.parts().missing();
-    match &seen.pod {
-        None | Some(PodState::Going) => Step::End(Cause::Lost),
-        Some(PodState::Failed(why)) => Step::End(Cause::Failed { why: why.clone() }),
-        Some(_) if missing.any() => Step::Create(missing),
-        Some(_) => match seen.record.keys_expire {
-            Some(expire) if !seen.record.keys_warned => match expire - policy.key_warning {
-                warning if now >= warning => Step::WarnOfKeys(expire),
-                warning => Step::Wait(Some(warning)),
-            },
-            _ => Step::Wait(None),
-        },
+    let Some(pod) = &seen.pod else {
+        return Step::End(Cause::Lost);
+    };
+    match &pod.state {
+        PodState::Going => Step::End(Cause::Lost),
+        PodState::Taken(incident) => taken(seen, incident),
+        PodState::Failed(incident) => Step::End(Cause::Failed(incident.clone())),
+        PodState::Coming { .. } | PodState::Ready if missing.any() => Step::Create(missing),
+        PodState::Coming { .. } | PodState::Ready => {
+            untold_restart(seen, pod).unwrap_or_else(|| warning(seen, now, policy))
+        }
     }
+}
+
+/// Another node gets one try: a session that is taken from that as well has no luck here.
+fn taken(seen: &Observed, incident: &Incident) -> Step {
+    match seen.record.moved {
+        None => Step::Move(incident.clone()),
+        Some(_) => Step::End(Cause::Failed(incident.clone())),
+    }
+}
+
+fn untold_restart(seen: &Observed, pod: &Pod) -> Option<Step> {
+    let why = pod.last_end.clone()?;
+    let is_untold = pod.restarts > seen.record.restarts_told;
+    is_untold.then_some(Step::TellRestart(why, pod.restarts))
+}
+
+fn warning(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
+    match seen.record.keys_expire {
+        Some(expire) if !seen.record.keys_warned => match expire - policy.key_warning {
+            warning if now >= warning => Step::WarnOfKeys(expire),
+            warning => Step::Wait(Some(warning)),
+        },
+        _ => Step::Wait(None),
+    }
+}
+
+/// How long a start takes here, as far as the sessions that run now can tell:
+/// the middle one of their starts.
+pub fn usual_start(sessions: &[Observed]) -> Option<TimeDelta> {
+    let records = sessions.iter().map(|seen| &seen.record);
+    let mut starts: Vec<_> = records
+        .filter_map(|record| Some(record.ready? - record.created))
+        .collect();
+    starts.sort();
+    starts.get(starts.len() / 2).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::record::tests::starting;
     use super::*;
+    use crate::session::{Failure, Station};
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         key_warning: TimeDelta::minutes(30),
     };
+
+    const QUEUED: PodState = coming(Station::Queued);
+    const PLACED: PodState = coming(Station::Placed);
+
+    const fn coming(station: Station) -> PodState {
+        PodState::Coming {
+            station,
+            incident: None,
+        }
+    }
+
+    fn incident(failure: Failure) -> Incident {
+        Incident::new(failure, "why")
+    }
 
     fn seen(stage: Stage, pod: Option<PodState>, others: bool) -> Observed {
         let mut record = starting();
@@ -103,7 +171,7 @@ mod tests {
             record,
             uid: "u".into(),
             revision: "1".into(),
-            pod,
+            pod: pod.map(Pod::new),
             service: others,
             route: others,
         }
@@ -120,18 +188,15 @@ mod tests {
     #[test]
     fn a_life_without_trouble() {
         let step = |stage, pod, others| next_step(&seen(stage, pod, others), after(1), &POLICY);
-        use PodState::{Queued, Ready, Starting};
+        let ready = || Some(PodState::Ready);
 
         assert_eq!(step(Stage::Starting, None, false), Step::Create(Parts::ALL));
         let deadline = Step::Wait(Some(after(5)));
-        assert_eq!(step(Stage::Starting, Some(Queued), true), deadline);
-        assert_eq!(step(Stage::Starting, Some(Starting), true), deadline);
-        assert_eq!(step(Stage::Starting, Some(Ready), true), Step::Announce);
-        assert_eq!(step(Stage::Running, Some(Ready), true), Step::Wait(None));
-        assert_eq!(
-            step(stopping(), Some(Ready), true),
-            Step::Delete(Parts::ALL)
-        );
+        assert_eq!(step(Stage::Starting, Some(QUEUED), true), deadline);
+        assert_eq!(step(Stage::Starting, Some(PLACED), true), deadline);
+        assert_eq!(step(Stage::Starting, ready(), true), Step::Announce);
+        assert_eq!(step(Stage::Running, ready(), true), Step::Wait(None));
+        assert_eq!(step(stopping(), ready(), true), Step::Delete(Parts::ALL));
         assert!(matches!(step(stopping(), None, false), Step::Tell(_)));
         let told = starting().ended(Cause::Lost, after(1)).told().stage;
         assert_eq!(step(told, None, false), Step::Remove);
@@ -161,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_session_that_is_not_ready_in_time_ends() {
-        let queued = seen(Stage::Starting, Some(PodState::Queued), true);
+        let queued = seen(Stage::Starting, Some(QUEUED), true);
         let just_before = after(5) - TimeDelta::milliseconds(1);
         let too_long = Step::End(Cause::TookTooLong { after_seconds: 300 });
         assert_eq!(
@@ -191,17 +256,85 @@ mod tests {
 
     #[test]
     fn a_pod_that_failed_or_is_being_deleted_ends_the_session() {
-        let failed = || Some(PodState::Failed("OOMKilled".into()));
-        let end = Step::End(Cause::Failed {
-            why: "OOMKilled".into(),
-        });
+        let failed = || Some(PodState::Failed(incident(Failure::Crashed)));
+        let end = Step::End(Cause::Failed(incident(Failure::Crashed)));
         for stage in [Stage::Starting, Stage::Running] {
-            assert_eq!(
-                next_step(&seen(stage.clone(), failed(), true), after(1), &POLICY),
-                end
-            );
-            let going = seen(stage, Some(PodState::Going), true);
-            assert_eq!(next_step(&going, after(1), &POLICY), Step::End(Cause::Lost));
+            let step = |pod| next_step(&seen(stage.clone(), pod, true), after(1), &POLICY);
+            assert_eq!(step(failed()), end);
+            assert_eq!(step(Some(PodState::Going)), Step::End(Cause::Lost));
         }
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_waited_for_and_then_named() {
+        let no_room = PodState::Coming {
+            station: Station::Queued,
+            incident: Some(incident(Failure::NoRoom)),
+        };
+        let queued = seen(Stage::Starting, Some(no_room), true);
+        let wait = Step::Wait(Some(after(5)));
+        assert_eq!(next_step(&queued, after(1), &POLICY), wait);
+        let end = Step::End(Cause::Failed(incident(Failure::NoRoom)));
+        assert_eq!(next_step(&queued, after(5), &POLICY), end);
+    }
+
+    #[test]
+    fn a_session_that_is_taken_from_its_node_starts_again_once_under_its_record() {
+        let evicted = || incident(Failure::Evicted);
+        let taken = || Some(PodState::Taken(evicted()));
+        for stage in [Stage::Starting, Stage::Running] {
+            let session = seen(stage, taken(), true);
+            let step = next_step(&session, after(1), &POLICY);
+            assert_eq!(step, Step::Move(evicted()));
+        }
+
+        let mut session = seen(Stage::Moving(evicted()), taken(), true);
+        let step = |session: &Observed| next_step(session, after(21), &POLICY);
+        assert_eq!(step(&session), Step::Delete(Parts::POD));
+        session.pod = None;
+        assert_eq!(step(&session), Step::Resume(evicted()));
+        session.record = session.record.resumed(after(20));
+        assert_eq!(
+            step(&session),
+            Step::Create(Parts::POD),
+            "it has its time anew"
+        );
+        for stage in [Stage::Starting, Stage::Running] {
+            session.record.stage = stage;
+            session.pod = taken().map(Pod::new);
+            assert_eq!(step(&session), Step::End(Cause::Failed(evicted())));
+        }
+    }
+
+    #[test]
+    fn the_owner_is_told_once_of_each_restart() {
+        let mut running = seen(Stage::Running, Some(PLACED), true);
+        let step = |running: &Observed| next_step(running, after(1), &POLICY);
+        let oom = || incident(Failure::OutOfMemory);
+        running.pod = Some(Pod {
+            state: PLACED,
+            restarts: 1,
+            last_end: Some(oom()),
+        });
+        assert_eq!(step(&running), Step::TellRestart(oom(), 1));
+        running.record = running.record.told_of_restarts(1);
+        assert_eq!(step(&running), Step::Wait(None));
+        // Those before it was announced concern nobody.
+        let announced = starting().announced(None, after(1), 1);
+        running.record = announced;
+        assert_eq!(step(&running), Step::Wait(None));
+    }
+
+    #[test]
+    fn what_starts_usually_take_is_the_middle_of_those_that_are_known() {
+        assert_eq!(usual_start(&[]), None);
+        let after = |seconds| {
+            let mut session = seen(Stage::Running, Some(PodState::Ready), true);
+            session.record.ready = Some(starting().created + TimeDelta::seconds(seconds));
+            session
+        };
+        let unknown = seen(Stage::Starting, None, true);
+        let all = [after(60), unknown, after(10), after(20)];
+        assert_eq!(usual_start(&all), Some(TimeDelta::seconds(20)));
     }
 }

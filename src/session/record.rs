@@ -7,10 +7,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, MessageId, OwnerId, RequestId, SessionId};
+use super::{ChannelId, Incident, MessageId, OwnerId, RequestId, SessionId};
 
-/// The version that this bot writes.
-pub const RECORD_VERSION: u32 = 1;
+/// The version that this bot writes. It reads the older ones:
+///
+/// - 1 had no `ready`, `moved` and `restarts_told`, no stage `moving`, and a
+///   failure without its kind.
+pub const RECORD_VERSION: u32 = 2;
 
 /// One session, as it was asked for and how far it has come.
 ///
@@ -44,6 +47,15 @@ pub struct Record {
     /// Whether its owner was warned of that.
     #[serde(default)]
     pub keys_warned: bool,
+    /// When it was ready for the first time.
+    #[serde(default)]
+    pub ready: Option<DateTime<Utc>>,
+    /// When and why it was started again on another node. That happens once.
+    #[serde(default)]
+    pub moved: Option<Moved>,
+    /// How many restarts of DuckDB in its Pod the owner knows of.
+    #[serde(default)]
+    pub restarts_told: u32,
     /// The public message with its URL, once that is posted.
     pub announcement: Option<MessageId>,
     /// How far it has come.
@@ -51,7 +63,8 @@ pub struct Record {
     pub stage: Stage,
 }
 
-/// How far a session has come. It only moves forward.
+/// How far a session has come. It moves forward, but for the one time that it
+/// is started again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
@@ -59,6 +72,8 @@ pub enum Stage {
     Starting,
     /// It was ready, and its owner was told the URL.
     Running,
+    /// The cluster took its Pod away; once that is gone, it starts again.
+    Moving(Incident),
     /// It is being taken down; the record goes last.
     Stopping {
         /// Why.
@@ -66,6 +81,16 @@ pub enum Stage {
         /// Whether people were told that it has ended.
         told: bool,
     },
+}
+
+/// How a session came to another node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// When it was started again.
+    pub at: DateTime<Utc>,
+    /// What took it from the first one.
+    #[serde(flatten)]
+    pub incident: Incident,
 }
 
 /// Why a session ends.
@@ -106,12 +131,9 @@ pub enum Cause {
         /// How long it was given, in seconds.
         after_seconds: i64,
     },
-    /// Its container failed.
-    Failed {
-        /// What the cluster says about it.
-        why: String,
-    },
-    /// Its Pod was deleted or moved away by somebody else.
+    /// Its Pod can't run.
+    Failed(Incident),
+    /// Its Pod was deleted by somebody else.
     Lost,
 }
 
@@ -135,13 +157,49 @@ impl Record {
     }
 
     /// The same record after its URL was told, in `message` if there is one.
-    pub fn announced(&self, message: Option<MessageId>) -> Self {
+    pub fn announced(&self, message: Option<MessageId>, at: DateTime<Utc>, restarts: u32) -> Self {
         let mut record = self.clone();
         record.announcement = message;
+        record.ready.get_or_insert(at);
+        record.restarts_told = restarts;
         if record.stage == Stage::Starting {
             record.stage = Stage::Running;
         }
         record
+    }
+
+    /// Since when it starts: since it was asked for, or since it was moved.
+    pub fn starts_since(&self) -> DateTime<Utc> {
+        self.moved.as_ref().map_or(self.created, |moved| moved.at)
+    }
+
+    /// The same record when its Pod was taken away and it is to start again.
+    pub fn moving(&self, incident: Incident) -> Self {
+        let mut record = self.clone();
+        if !record.is_stopping() {
+            record.stage = Stage::Moving(incident);
+        }
+        record
+    }
+
+    /// The same record when the old Pod is gone.
+    pub fn resumed(&self, at: DateTime<Utc>) -> Self {
+        let mut record = self.clone();
+        if let Stage::Moving(incident) = &self.stage {
+            let incident = incident.clone();
+            record.moved = Some(Moved { at, incident });
+            record.restarts_told = 0;
+            record.stage = Stage::Starting;
+        }
+        record
+    }
+
+    /// The same record after its owner was told of that many restarts.
+    pub fn told_of_restarts(&self, restarts: u32) -> Self {
+        Self {
+            restarts_told: restarts,
+            ..self.clone()
+        }
     }
 
     /// The same record after its owner was warned that its keys expire.
@@ -166,6 +224,9 @@ impl Record {
             keys_expire,
             keys_warned: false,
             created: at,
+            ready: None,
+            moved: None,
+            restarts_told: 0,
             announcement: None,
             stage: Stage::Starting,
             ..self.clone()
@@ -185,6 +246,7 @@ impl Record {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::session::Failure;
 
     /// A record of the analyst with id 7, asked for at 12:00.
     pub fn starting() -> Record {
@@ -201,21 +263,37 @@ pub(crate) mod tests {
             created: "2026-11-23T12:00:00Z".parse().expect("a time"),
             keys_expire: None,
             keys_warned: false,
+            ready: None,
+            moved: None,
+            restarts_told: 0,
             announcement: None,
             stage: Stage::Starting,
         }
     }
 
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    fn read(json: &str) -> Record {
+        serde_json::from_str(json).expect("reads")
+    }
+
     #[test]
-    fn version_1_is_written_like_this_and_read_back() {
-        let record = starting().announced(Some(99.into())).ended(
-            Cause::Stopped { by: 7.into() },
-            "2026-11-23T13:00:00Z".parse().expect("a time"),
-        );
+    fn version_2_is_written_like_this_and_read_back() {
+        let drained = Incident::new(Failure::Evicted, "The node is drained.");
+        let record = starting()
+            .announced(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
+            .moving(drained)
+            .resumed(at("2026-11-23T12:30:00Z"))
+            .ended(
+                Cause::Failed(Incident::new(Failure::OutOfMemory, "OOMKilled")),
+                at("2026-11-23T13:00:00Z"),
+            );
         let json = serde_json::to_string_pretty(&record).expect("a record is JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 1,
+          "version": 2,
           "id": "977a26",
           "request": "1042",
           "owner": "7",
@@ -227,46 +305,66 @@ pub(crate) mod tests {
           "created": "2026-11-23T12:00:00Z",
           "keys_expire": null,
           "keys_warned": false,
+          "ready": "2026-11-23T12:00:20Z",
+          "moved": {
+            "at": "2026-11-23T12:30:00Z",
+            "failure": "evicted",
+            "why": "The node is drained."
+          },
+          "restarts_told": 0,
           "announcement": "99",
           "stage": "stopping",
           "ending": {
             "at": "2026-11-23T13:00:00Z",
-            "cause": "stopped",
-            "by": "7"
+            "cause": "failed",
+            "failure": "out_of_memory",
+            "why": "OOMKilled"
           },
           "told": false
         }
         "#);
-        assert_eq!(
-            serde_json::from_str::<Record>(&json).expect("reads"),
-            record
-        );
+        assert_eq!(read(&json), record);
+        let moving = starting().moving(Incident::new(Failure::NodeGone, "gone"));
+        let json = serde_json::to_string(&moving).expect("a record is JSON");
+        assert_eq!(read(&json), moving);
     }
 
+    /// As the first release wrote it.
+    const VERSION_1: &str = r#"{
+        "version": 1, "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
+        "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
+        "created": "2026-11-23T12:00:00Z", "keys_expire": null, "keys_warned": false,
+        "announcement": "99", "stage": "stopping",
+        "ending": { "at": "2026-11-23T13:00:00Z", "cause": "failed", "why": "OOMKilled" },
+        "told": false
+    }"#;
+
     #[test]
-    fn a_record_from_before_keys_could_expire_is_read() {
-        let mut json = serde_json::to_value(starting()).expect("a record is JSON");
-        let fields = json.as_object_mut().expect("an object");
-        fields.remove("keys_expire");
-        fields.remove("keys_warned");
-        assert_eq!(
-            serde_json::from_value::<Record>(json).expect("reads"),
-            starting()
-        );
+    fn version_1_is_read() {
+        let failed = Cause::Failed(Incident::new(Failure::Other, "OOMKilled"));
+        let expected = Record {
+            version: 1,
+            announcement: Some(99.into()),
+            ..starting().ended(failed, at("2026-11-23T13:00:00Z"))
+        };
+        assert_eq!(read(VERSION_1), expected);
+        // Before keys could expire, the version was 1 as well.
+        let older = VERSION_1.replace(r#""keys_expire": null, "keys_warned": false,"#, "");
+        assert_eq!(read(&older), expected);
     }
 
     #[test]
     fn a_session_that_is_stopped_while_it_is_announced_goes_on_stopping() {
-        let at = "2026-11-23T13:00:00Z".parse().expect("a time");
+        let at = at("2026-11-23T13:00:00Z");
         let stopping = starting().ended(Cause::Lost, at);
-        let both = stopping.announced(Some(99.into()));
+        let both = stopping.announced(Some(99.into()), at, 0);
         assert_eq!(both.announcement, Some(99.into()));
         assert_eq!(both.stage, stopping.stage);
     }
 
     #[test]
     fn a_session_ends_for_the_first_reason_given() {
-        let at = "2026-11-23T13:00:00Z".parse().expect("a time");
+        let at = at("2026-11-23T13:00:00Z");
         let once = starting().ended(Cause::Lost, at);
         assert_eq!(once.ended(Cause::Stopped { by: 7.into() }, at), once);
     }

@@ -9,8 +9,10 @@ pub struct Size {
     pub name: String,
     /// Processor time.
     pub cpu: Cpu,
-    /// Memory; a session that needs more is killed.
-    pub memory: Memory,
+    /// Memory; DuckDB that needs more is killed.
+    pub memory: Mebibytes,
+    /// Room on the node's disk; a session that needs more is taken from it.
+    pub disk: Mebibytes,
 }
 
 impl fmt::Display for Size {
@@ -51,17 +53,26 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// Memory in MiB, written as Kubernetes does (`512Mi`, `4Gi`).
+/// An amount in MiB, written as Kubernetes does (`512Mi`, `4Gi`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Memory {
+pub struct Mebibytes {
     mebibytes: u32,
 }
 
-impl FromStr for Memory {
+impl Mebibytes {
+    /// That many GiB.
+    pub const fn gibibytes(count: u32) -> Self {
+        Self {
+            mebibytes: count * 1024,
+        }
+    }
+}
+
+impl FromStr for Mebibytes {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "an amount of memory, like 512Mi or 4Gi";
+        const EXPECTED: &str = "an amount, like 512Mi or 4Gi";
         let (digits, scale) = match (text.strip_suffix("Mi"), text.strip_suffix("Gi")) {
             (Some(digits), _) => (digits, 1),
             (_, Some(digits)) => (digits, 1024),
@@ -75,7 +86,7 @@ impl FromStr for Memory {
     }
 }
 
-impl fmt::Display for Memory {
+impl fmt::Display for Mebibytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mebibytes % 1024 {
             0 => write!(f, "{}Gi", self.mebibytes / 1024),
@@ -95,7 +106,7 @@ mod tests {
             assert_eq!(cpu.to_string(), written);
         }
         for (text, written) in [("512Mi", "512Mi"), ("4Gi", "4Gi"), ("2048Mi", "2Gi")] {
-            let memory: Memory = text.parse().expect(text);
+            let memory: Mebibytes = text.parse().expect(text);
             assert_eq!(memory.to_string(), written);
         }
     }
@@ -106,7 +117,7 @@ mod tests {
             assert!(text.parse::<Cpu>().is_err(), "{text:?}");
         }
         for text in ["", "0Mi", "4", "4GB", "-1Gi", "4294967295Gi", "Gi"] {
-            assert!(text.parse::<Memory>().is_err(), "{text:?}");
+            assert!(text.parse::<Mebibytes>().is_err(), "{text:?}");
         }
     }
 }

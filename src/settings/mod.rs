@@ -70,6 +70,8 @@ pub struct Discord {
     pub allowed_roles: Vec<u64>,
     /// Roles whose people may see and stop every session.
     pub admin_roles: Vec<u64>,
+    /// Where admins are told what is not for everybody; none: nowhere.
+    pub admin_channel: Option<u64>,
     /// Base URL of a proxy in front of Discord's API, which then keeps the rate limits.
     pub api_proxy: Option<String>,
 }
@@ -79,6 +81,8 @@ pub struct Discord {
 pub struct Kubernetes {
     /// The namespace of records, Pods, Services, routes and users' Secrets.
     pub namespace: String,
+    /// How long a watch may be silent until it is begun anew.
+    pub watch_silence: std::time::Duration,
 }
 
 /// How a session is reached from outside.
@@ -177,6 +181,12 @@ impl Settings {
             Some(settings) if mistakes.is_empty() => Ok(settings),
             _ => Err(Invalid(mistakes.iter().map(Mistake::to_string).collect())),
         }
+    }
+
+    /// The next size with more memory than that one.
+    pub fn larger(&self, name: &str) -> Option<&Size> {
+        let memory = self.size(name)?.memory;
+        self.sizes.iter().find(|size| size.memory > memory)
     }
 
     /// The size with this name.

@@ -11,7 +11,7 @@ use super::{
     Catalog, Checks, Discord, Kubernetes, Log, RouteKind, Routing, Sessions, Settings,
     TOKEN_VARIABLE, reader::Reader,
 };
-use crate::session::{Cpu, Memory, Size};
+use crate::session::{Cpu, Mebibytes, Size};
 
 /// Reads everything. `None` if something is wrong; then the reader knows what.
 pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
@@ -45,6 +45,7 @@ fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
     let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
     let allowed_roles = reader.list("discord.allowed_roles", IDS, id);
     let admin_roles = reader.list("discord.admin_roles", IDS, id);
+    let admin_channel = reader.optional("discord.admin_channel", "a channel's id", id);
     let api_proxy = reader.optional("discord.api_proxy", "an http:// or https:// URL", url);
     Some(Discord {
         token: token?,
@@ -52,6 +53,7 @@ fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
         allowed_channels: allowed_channels?,
         allowed_roles: allowed_roles?,
         admin_roles: admin_roles?,
+        admin_channel: admin_channel?,
         api_proxy: api_proxy?,
     })
 }
@@ -96,8 +98,10 @@ fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretStr
 
 fn read_kubernetes(reader: &mut Reader) -> Option<Kubernetes> {
     let namespace = reader.required("kubernetes.namespace", "a namespace's name", label);
+    let watch_silence = reader.required("kubernetes.watch_silence", DURATION, duration);
     Some(Kubernetes {
         namespace: namespace?,
+        watch_silence: watch_silence?.to_std().ok()?,
     })
 }
 
@@ -152,12 +156,14 @@ fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
         let key = format!("sizes.{name}");
         let valid = read_name(reader, &key, &name);
         let cpu = reader.required(&format!("{key}.cpu"), "cores, like 2 or 500m", parse::<Cpu>);
-        let amount = "an amount of memory, like 512Mi or 4Gi";
-        let memory = reader.required(&format!("{key}.memory"), amount, parse::<Memory>);
+        let amount = "an amount, like 512Mi or 4Gi";
+        let memory = reader.required(&format!("{key}.memory"), amount, parse::<Mebibytes>);
+        let disk = reader.optional(&format!("{key}.disk"), amount, parse::<Mebibytes>);
         Some(Size {
             name: valid?,
             cpu: cpu?,
             memory: memory?,
+            disk: disk?.unwrap_or(DISK),
         })
     });
     // Not short-circuiting: every size's mistakes are wanted.
@@ -168,6 +174,9 @@ fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
     sizes.sort_by_key(|size| (size.memory, size.cpu));
     Some(sizes)
 }
+
+/// The disk of a size that names none.
+const DISK: Mebibytes = Mebibytes::gibibytes(10);
 
 fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
     const URL: &str = "an http:// or https:// URL";

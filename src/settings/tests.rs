@@ -113,7 +113,7 @@ fn all_mistakes_are_named_at_once() {
       routing.domain: "https://duck" is not a DNS name, like duck.example.com
       sizes.Huge: a name has up to 32 lower-case letters, digits and hyphens
       sizes.Huge.cpu: "many" is not cores, like 2 or 500m
-      sizes.Huge.memory: "4GB" is not an amount of memory, like 512Mi or 4Gi
+      sizes.Huge.memory: "4GB" is not an amount, like 512Mi or 4Gi
       catalogs.lake.endpoint: is not set; it needs an http:// or https:// URL
       catalogs.lake.s3_path_style: "maybe" is not true or false
       sessions.image: is not set; it needs a container image

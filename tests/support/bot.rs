@@ -50,11 +50,16 @@ impl Bot {
 
     /// Waits until it logs that.
     pub async fn says(&mut self, text: &str) {
-        let said = self.log.wait_for(|log| log.contains(text));
+        self.says_times(text, 1).await;
+    }
+
+    /// Waits until it has logged that so often.
+    pub async fn says_times(&mut self, text: &str, times: usize) {
+        let said = self.log.wait_for(|log| log.matches(text).count() >= times);
         let said = tokio::time::timeout(Duration::from_secs(30), said).await;
         assert!(
             said.is_ok_and(|said| said.is_ok()),
-            "it never said {text:?}"
+            "it did not say {text:?} {times} times"
         );
     }
 
@@ -93,7 +98,7 @@ impl Bot {
 }
 
 /// Cargo names the program to tests; to an example it is a neighbour.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     match option_env!("CARGO_BIN_EXE_duckbot") {
         Some(path) => path.into(),
         None => std::env::current_exe()

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -9,22 +10,34 @@ use std::{
 
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+    core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount},
     rbac::v1::Role,
 };
 use kube::{
     Api, Client, Config, ResourceExt,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
+    api::{
+        ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    },
     config::{KubeConfigOptions, Kubeconfig},
     runtime::wait::{Condition, await_condition},
 };
 use serde_json::json;
 
-/// etcd, kube-apiserver and kube-controller-manager, started once.
+/// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started
+/// once. [`Node`](super::Node)s are added to it.
 pub struct Cluster {
+    programs: PathBuf,
     kubeconfig: PathBuf,
+    host: IpAddr,
+    nodes: Result<(), String>,
     /// They end when its standard input closes: when this process ends, however that happens.
     _running: Child,
+}
+
+/// A script of the harness.
+pub fn script(name: &str) -> PathBuf {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/cluster");
+    scripts.join(name)
 }
 
 impl Cluster {
@@ -35,34 +48,56 @@ impl Cluster {
     }
 
     fn start() -> Self {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/control-plane");
-        let programs = Command::new(scripts.join("get"))
+        let got = Command::new(script("get"))
             .stderr(Stdio::inherit())
             .output()
             .unwrap();
-        assert!(
-            programs.status.success(),
-            "there is no control plane to test with"
-        );
-        let programs = String::from_utf8(programs.stdout).unwrap();
-        let mut running = Command::new(scripts.join("run"))
-            .arg(programs.trim())
+        assert!(got.status.success(), "there is no cluster to test with");
+        let programs = PathBuf::from(String::from_utf8(got.stdout).unwrap().trim());
+        let mut running = Command::new(script("run"))
+            .arg(&programs)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(running.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let kubeconfig = line
-            .trim()
-            .strip_prefix("ready ")
-            .expect("the control plane starts");
+        let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+        let mut says = |start: &str| {
+            let line = lines.next().expect("the cluster starts").unwrap();
+            let said = line.strip_prefix(start);
+            said.unwrap_or_else(|| panic!("{line:?}")).trim().to_owned()
+        };
+        let host = says("host ").parse().unwrap();
+        let nodes = match &says("nodes ")[..] {
+            "yes" => Ok(()),
+            no => Err(no.trim_start_matches("no: ").to_owned()),
+        };
         Self {
-            kubeconfig: kubeconfig.into(),
+            kubeconfig: says("ready ").into(),
+            programs,
+            host,
+            nodes,
             _running: running,
         }
+    }
+
+    /// Where the programs are that it runs.
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// Its own folder.
+    pub fn folder(&self) -> &Path {
+        self.kubeconfig.parent().unwrap()
+    }
+
+    /// This machine's address, as its nodes and their Pods reach it.
+    pub fn host(&self) -> IpAddr {
+        self.host
+    }
+
+    /// Whether it can have nodes, or why not.
+    pub fn nodes(&self) -> Result<(), &str> {
+        self.nodes.as_ref().map(|()| ()).map_err(String::as_str)
     }
 
     /// How an admin connects.
@@ -94,6 +129,12 @@ pub struct Namespaces {
 impl Namespaces {
     /// Installs `deploy/` under names of its own.
     pub async fn install() -> Self {
+        Self::install_for(None).await
+    }
+
+    /// The same, with sessions on that node. Without one their Pods stay where
+    /// they are, and a test writes what becomes of them.
+    pub async fn install_for(node: Option<&str>) -> Self {
         let admin = Client::try_from(Cluster::shared().config().await).unwrap();
         let suffix = &uuid::Uuid::new_v4().simple().to_string()[..8];
         let this = Self {
@@ -110,7 +151,21 @@ impl Namespaces {
                 this.create(document).await;
             }
         }
+        if let Some(node) = node {
+            this.moves_to(node).await;
+        }
         this
+    }
+
+    /// From now on Pods of sessions go to that node.
+    pub async fn moves_to(&self, node: &str) {
+        let namespaces: Api<Namespace> = Api::all(self.admin.clone());
+        let patch = json!({ "metadata": { "labels": { "duckbot.dev/node": node } } });
+        let params = PatchParams::default();
+        namespaces
+            .patch(&self.sessions, &params, &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 
     /// Creates what a manifest says, in our namespaces; as strict as `kubectl`.
@@ -235,6 +290,21 @@ impl Namespaces {
             .iter()
             .map(|map| serde_json::from_str(&document(map)).unwrap());
         parsed.collect()
+    }
+
+    /// Changes what the record of that name says.
+    pub async fn writes_down(&self, record: &str, change: impl FnOnce(&mut serde_json::Value)) {
+        let mut stored = self.records().get(record).await.unwrap();
+        let data = stored.data.as_mut().unwrap();
+        let text = data.get_mut("record.json").unwrap();
+        let mut document = serde_json::from_str(text).unwrap();
+        change(&mut document);
+        *text = document.to_string();
+        let params = PostParams::default();
+        self.records()
+            .replace(record, &params, &stored)
+            .await
+            .unwrap();
     }
 
     /// Waits until the record of that name is gone.

@@ -1,8 +1,9 @@
 //! The harness: a team in a chat, a bot, and a cluster.
 //!
-//! Real: the bot's own program and serenity client, etcd, kube-apiserver and
-//! kube-controller-manager, RBAC and admission. Stand-ins: Discord (the
-//! loopback), and the node: [`Kubelet`] writes what a kubelet would report.
+//! Real: the bot's own program and serenity client, the control plane, RBAC and
+//! admission, and for the tests in `node` a [`Node`] with kubelet and containerd.
+//! Stand-ins: Discord (the loopback), and in the other tests the node: there
+//! [`Kubelet`] writes what a kubelet would report.
 
 mod bot;
 mod catalog;
@@ -10,7 +11,9 @@ mod cluster;
 mod contract;
 mod duckdb;
 mod kubelet;
+mod node;
 mod proxy;
+mod registry;
 mod s3;
 mod server;
 mod team;
@@ -21,6 +24,8 @@ pub use cluster::{Cluster, Namespaces};
 pub use contract::Contract;
 pub use duckdb::DuckDb;
 pub use kubelet::Kubelet;
+pub use node::Node;
 pub use proxy::{Damage, Proxy};
+pub use registry::Registry;
 pub use s3::S3;
 pub use team::{KEYS, PERMANENT, Team, keys_in, session_in};

@@ -14,7 +14,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use duckbot::sandbox::discord::{Call, Gate, Verdict};
-use serde_json::json;
+use futures_util::{Stream, StreamExt};
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::Cluster;
@@ -28,6 +29,16 @@ pub enum Damage {
     Answer(u16, String),
     /// The server acts, but answers with 503.
     LostAnswer,
+    /// This list, however old it is.
+    List(Value),
+}
+
+/// What happens to the watches that are open.
+#[derive(Debug, Clone, Copy)]
+enum Watches {
+    Flow,
+    Silent,
+    Cut,
 }
 
 type Choice = Box<dyn Fn(&Call) -> Option<Damage> + Send + Sync>;
@@ -40,6 +51,7 @@ struct Inside {
     accepted: Mutex<Vec<(String, String)>>,
     damage: Mutex<Option<Choice>>,
     gate: Mutex<Option<Arc<dyn Gate>>>,
+    watches: watch::Sender<Watches>,
 }
 
 /// The proxy; it ends when dropped.
@@ -66,6 +78,7 @@ impl Proxy {
             accepted: Mutex::default(),
             damage: Mutex::default(),
             gate: Mutex::default(),
+            watches: watch::Sender::new(Watches::Flow),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -82,6 +95,17 @@ impl Proxy {
     /// Everything passes again.
     pub fn heals(&self) {
         *self.inside.damage.lock().unwrap() = None;
+    }
+
+    /// The watches that are open now say nothing any more, as when a firewall
+    /// has forgotten their connection. Later ones work.
+    pub fn silences_watches(&self) {
+        self.inside.watches.send_replace(Watches::Silent);
+    }
+
+    /// The watches that are open now end. Later ones work.
+    pub fn cuts_watches(&self) {
+        self.inside.watches.send_replace(Watches::Cut);
     }
 
     /// Asks `gate` before and after each call; `None` asks nobody.
@@ -124,11 +148,7 @@ impl Drop for Proxy {
 /// `POST pods`, `GET secrets/{name}`, `WATCH pods`: a call in few words.
 fn described(request: &Request) -> Call {
     let path = request.uri().path().to_owned();
-    let is_watch = request
-        .uri()
-        .query()
-        .is_some_and(|query| query.contains("watch=true"));
-    let method = if is_watch {
+    let method = if is_watch(request) {
         "WATCH"
     } else {
         request.method().as_str()
@@ -149,6 +169,31 @@ fn described(request: &Request) -> Call {
         route,
         path,
     }
+}
+
+fn is_watch(request: &Request) -> bool {
+    let query = request.uri().query();
+    query.is_some_and(|query| query.contains("watch=true"))
+}
+
+/// What comes through until the fate of this watch is decided.
+fn watched<T: Send + 'static>(
+    stream: impl Stream<Item = T> + Send + 'static,
+    fate: watch::Receiver<Watches>,
+) -> impl Stream<Item = T> + Send {
+    let begun = (Box::pin(stream), fate);
+    futures_util::stream::unfold(begun, |(mut stream, mut fate)| async move {
+        let item = tokio::select! {
+            item = stream.next() => item?,
+            _ = fate.changed() => {
+                if matches!(*fate.borrow(), Watches::Silent) {
+                    std::future::pending::<()>().await;
+                }
+                return None;
+            }
+        };
+        Some((item, (stream, fate)))
+    })
 }
 
 async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
@@ -178,6 +223,7 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
         Some(Damage::Answer(code, message)) => status(code, &message),
+        Some(Damage::List(list)) => axum::Json(list).into_response(),
         Some(Damage::LostAnswer) => {
             forward(&inside, request).await;
             status(503, "the answer was lost")
@@ -210,6 +256,7 @@ fn status(code: u16, message: &str) -> Response {
 }
 
 async fn forward(inside: &Inside, request: Request) -> Response {
+    let is_watch = is_watch(&request);
     let (head, body) = request.into_parts();
     let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let rest = head.uri.path_and_query().unwrap().as_str();
@@ -223,9 +270,12 @@ async fn forward(inside: &Inside, request: Request) -> Response {
         Ok(answer) => {
             let mut response = Response::builder().status(answer.status());
             *response.headers_mut().unwrap() = without_host(answer.headers().clone());
-            response
-                .body(Body::from_stream(answer.bytes_stream()))
-                .unwrap()
+            let fate = inside.watches.subscribe();
+            let body = match is_watch {
+                true => Body::from_stream(watched(answer.bytes_stream(), fate)),
+                false => Body::from_stream(answer.bytes_stream()),
+            };
+            response.body(body).unwrap()
         }
         Err(error) => status(502, &error.to_string()),
     }

@@ -1,15 +1,21 @@
 //! A team, its bot and its cluster: what most tests begin with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, ModalView, Person};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Pod, Secret},
+};
+use kube::{
+    api::{DeleteParams, Patch, PatchParams},
+    runtime::wait::await_condition,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Bot, Catalog, Kubelet, Namespaces, Proxy, S3, contract::Contract};
+use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, contract::Contract};
 
 /// Keys without a session token.
 pub const PERMANENT: [(&str, &str); 2] = [
@@ -28,6 +34,16 @@ pub const KEYS: [(&str, &str); 4] = [
     ("Catalog token", "canary.catalog.token"),
 ];
 
+/// Sessions that are real, and small enough for many at a time.
+const ON_A_NODE: [(&str, &str); 6] = [
+    ("DUCKBOT_SESSIONS__IMAGE", "duckbot.test/duckui:works"),
+    ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot.test/duckbot:test"),
+    ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
+    ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
+    ("DUCKBOT_SIZES__LARGE__CPU", "100m"),
+    ("DUCKBOT_SIZES__LARGE__MEMORY", "512Mi"),
+];
+
 /// A guild with `#data` (where the bot may be used) and `#random` (where not);
 /// the analysts Ana and Ben, Ada the admin, Gil without a role, Max from elsewhere.
 pub struct Team {
@@ -41,6 +57,8 @@ pub struct Team {
     pub ben: Person,
     pub ada: Person,
     pub gil: Person,
+    /// Whether sessions run on a node; without one a test writes their status.
+    on_a_node: bool,
     bot: Option<Bot>,
     /// Logs of bots that have ended.
     logs: String,
@@ -63,24 +81,47 @@ impl Team {
         team
     }
 
+    /// The same with sessions that run on the shared node; `None` where there
+    /// can be none.
+    pub async fn on_a_node(settings: &[(&str, &str)]) -> Option<Self> {
+        Some(Self::on(Node::shared()?, settings).await)
+    }
+
+    /// The same with sessions that run on that node.
+    pub async fn on(node: &Node, settings: &[(&str, &str)]) -> Self {
+        let mut all = ON_A_NODE.to_vec();
+        all.extend(settings);
+        let mut team = Self::made(Some(node), &all).await;
+        team.starts_the_bot().await;
+        team
+    }
+
     /// The same before the bot is started.
     pub async fn without_bot(settings: &[(&str, &str)]) -> Self {
+        Self::made(None, settings).await
+    }
+
+    async fn made(node: Option<&Node>, settings: &[(&str, &str)]) -> Self {
         let blueprint = Blueprint::default()
             .channel("data")
             .channel("random")
+            .channel("ops")
             .role("analyst")
             .role("admin")
             .person("ana", &["analyst"])
             .person("ben", &["analyst"])
             .person("ada", &["admin"])
             .person("gil", &[])
-            .stranger("max");
+            .stranger("max")
+            // What a cluster does to a node takes its time.
+            .patience(Duration::from_secs(if node.is_some() { 120 } else { 20 }));
         let discord = Discord::start(blueprint).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {
             discord.set_observer(contract.observer());
         }
-        let cluster = Namespaces::install().await;
+        let node_name = node.map(|node| node.name.as_str());
+        let cluster = Namespaces::install_for(node_name).await;
         let api = Proxy::start().await;
         let (s3, catalog) = storage().await;
         let folder = TempDir::new().unwrap();
@@ -96,6 +137,7 @@ impl Team {
             api,
             s3,
             catalog,
+            on_a_node: node.is_some(),
             bot: None,
             logs: String::new(),
             variables: HashMap::new(),
@@ -181,7 +223,7 @@ impl Team {
         let bot = self.bot.as_mut().expect("it was launched");
         let gave_up = tokio::select! {
             () = self.discord.connected() => None,
-            status = bot.ends(std::time::Duration::from_secs(60)) => status,
+            status = bot.ends(Duration::from_secs(60)) => status,
         };
         assert!(gave_up.is_none(), "the bot gives up:\n{}", self.log());
     }
@@ -220,13 +262,38 @@ impl Team {
         (asked, id)
     }
 
+    /// Waits until the Pod of a session is ready.
+    pub async fn is_ready(&self, session: &str) {
+        let is_ready = |pod: Option<&Pod>| {
+            let status = pod.and_then(|pod| pod.status.as_ref());
+            let mut conditions = status
+                .into_iter()
+                .flat_map(|it| it.conditions.iter().flatten());
+            conditions.any(|it| it.type_ == "Ready" && it.status == "True")
+        };
+        let name = format!("duckui-{session}");
+        let ready = await_condition(self.cluster.pods(), &name, is_ready);
+        let ready = tokio::time::timeout(Duration::from_secs(60), ready).await;
+        ready.expect("the Pod gets ready").unwrap();
+    }
+
+    /// An admin deletes the Pod of a session, and it is gone.
+    pub async fn deletes_the_pod(&self, session: &str) {
+        let (pods, name) = (self.cluster.pods(), format!("duckui-{session}"));
+        pods.delete(&name, &DeleteParams::default()).await.unwrap();
+        let gone = await_condition(pods, &name, |pod: Option<&Pod>| pod.is_none());
+        gone.await.unwrap();
+    }
+
     /// Gives somebody keys and a session that is ready; its id.
     pub async fn serves(&self, person: &Person) -> String {
         if self.keys_kept_of(person).await.is_none() {
             self.cluster.keys_of(person.id()).await;
         }
         let (asked, id) = self.starts(person, "").await;
-        self.kubelet.readies(&id).await;
+        if !self.on_a_node {
+            self.kubelet.readies(&id).await;
+        }
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;

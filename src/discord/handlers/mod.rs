@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     fault::{Fault, new_reference},
-    service::{Problem, Requester, Service},
+    service::{Problem, Refusal, Requester, Service},
     session::RequestId,
     settings,
 };
@@ -192,6 +192,8 @@ impl Handlers {
                 return responder.open_form(catalog.as_deref()).await;
             }
             None => return responder.say(&replies::outdated()).await,
+            // It stands under a message for everybody; the answer is for one.
+            Some(Button::Retry { .. }) => responder.acknowledge().await?,
             Some(_) => responder.acknowledge_press().await?,
         }
         let admitted = match button {
@@ -215,6 +217,20 @@ impl Handlers {
                     size,
                     catalog,
                     another: true,
+                };
+                self.start(&responder, &who, scene.channel, ask).await;
+            }
+            Some(Button::Retry { owner, .. }) if owner != who.id => {
+                responder
+                    .edit(&replies::refused(&Refusal::NotYourButton(owner)))
+                    .await;
+            }
+            Some(Button::Retry { size, catalog, .. }) => {
+                let ask = start::Ask {
+                    request,
+                    size: Some(size),
+                    catalog: Some(catalog),
+                    another: false,
                 };
                 self.start(&responder, &who, scene.channel, ask).await;
             }

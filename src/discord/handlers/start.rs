@@ -1,5 +1,7 @@
 //! `/duck start`: claim a place, then follow the session until it is ready.
 
+use std::time::Duration;
+
 use super::{Handlers, Responder, explain, logged};
 use crate::{
     discord::{
@@ -7,8 +9,11 @@ use crate::{
         replies::{self, Reply},
     },
     service::{Problem, Requester, StartRequest, Started},
-    session::{Observed, Record, RequestId, Stage},
+    session::{Observed, Record, RequestId, Stage, usual_start},
 };
+
+/// Discord takes five edits in five seconds; this leaves room for other things.
+const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
 
 /// What the person chose.
 pub(super) struct Ask {
@@ -69,13 +74,21 @@ impl Handlers {
             let (reply, is_last) = match seen {
                 Some(seen) => self.news(&seen),
                 None if was_seen => (replies::gone(&record.id), true),
-                None => (replies::progress(record, None), false),
+                None => (replies::progress(record, None, None), false),
             };
-            if shown.as_ref() != Some(&reply) {
+            let is_news = shown.as_ref() != Some(&reply);
+            if is_news {
                 responder.edit(&reply).await;
                 shown = Some(reply);
             }
-            if is_last || !responder.waits_for(&mut changes).await {
+            if is_last {
+                return;
+            }
+            if is_news {
+                // What comes thick and fast is shown as one edit.
+                tokio::time::sleep(BETWEEN_EDITS).await;
+            }
+            if !responder.waits_for(&mut changes).await {
                 return;
             }
         }
@@ -85,12 +98,19 @@ impl Handlers {
     fn news(&self, seen: &Observed) -> (Reply, bool) {
         let record = &seen.record;
         match &record.stage {
-            Stage::Starting => (replies::progress(record, seen.pod.as_ref()), false),
+            Stage::Starting | Stage::Moving(_) => {
+                let usual = usual_start(&self.service.list(None));
+                (replies::progress(record, seen.pod.as_ref(), usual), false)
+            }
             Stage::Running => {
                 let url = self.service.runtime().url(&record.id);
                 (replies::ready(&record.id, &url), true)
             }
-            Stage::Stopping { ending, .. } => (replies::ended(record, ending), true),
+            Stage::Stopping { ending, .. } => {
+                let larger = self.service.settings().larger(&record.size);
+                let larger = larger.map(|size| size.name.as_str());
+                (replies::ended(record, ending, larger), true)
+            }
         }
     }
 

@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
-    session::{Stage, starting as starting_record},
+    session::{
+        Cause, Ending, Failure, Incident, Pod, PodState, Stage, Station,
+        starting as starting_record,
+    },
 };
 
 const URL: &str = "https://duckui-977a26.duck.example.com/";
@@ -20,7 +23,7 @@ fn seen() -> Observed {
         record: record(Stage::Running),
         uid: "u".into(),
         revision: "1".into(),
-        pod: Some(PodState::Ready),
+        pod: Some(Pod::new(PodState::Ready)),
         service: true,
         route: true,
     }
@@ -28,7 +31,11 @@ fn seen() -> Observed {
 
 fn ending(cause: Cause) -> Reply {
     let at = "2026-11-23T13:00:00Z".parse().expect("a time");
-    ended(&record(Stage::Running), &Ending { at, cause })
+    ended(
+        &record(Stage::Running),
+        &Ending { at, cause },
+        Some("large"),
+    )
 }
 
 fn slow() -> Fault {
@@ -156,9 +163,32 @@ fn starting() {
         catalog: Some("lake".into()),
     };
     let one = [(seen(), URL.to_owned())];
+    let usual = Some(chrono::TimeDelta::milliseconds(21_400));
+    let no_room = Pod::new(PodState::Coming {
+        station: Station::Queued,
+        incident: Some(Incident::new(Failure::NoRoom, "asked for 4 CPU and 16Gi")),
+    });
+    let pulling = Station::Pulling("2026-11-23T12:00:05Z".parse().expect("a time"));
     insta::assert_snapshot!(gallery(&[
-        ("queued", progress(&record, Some(&PodState::Queued))),
-        ("starting", progress(&record, Some(&PodState::Starting))),
+        ("asked for", progress(&record, None, None)),
+        (
+            "queued",
+            progress(&record, Some(&Pod::at(Station::Queued)), usual)
+        ),
+        ("no room", progress(&record, Some(&no_room), usual)),
+        (
+            "placed",
+            progress(&record, Some(&Pod::at(Station::Placed)), usual)
+        ),
+        ("pulling", progress(&record, Some(&Pod::at(pulling)), usual)),
+        (
+            "starting",
+            progress(&record, Some(&Pod::at(Station::Starting)), usual)
+        ),
+        (
+            "almost",
+            progress(&record, Some(&Pod::new(PodState::Ready)), usual)
+        ),
         ("ready, in private", ready(&record.id, URL)),
         ("ready, in the channel", announcement(&record, URL)),
         ("one runs already", already_running(&one, true, another())),
@@ -202,9 +232,10 @@ fn ending_sessions() {
         ),
         (
             "failed",
-            ending(Cause::Failed {
-                why: "`OOM`\n@everyone".into()
-            })
+            ending(Cause::Failed(Incident::new(
+                Failure::Other,
+                "`OOM`\n@everyone"
+            )))
         ),
         ("lost", ending(Cause::Lost)),
         ("gone", gone(&record.id)),
@@ -212,13 +243,69 @@ fn ending_sessions() {
 }
 
 #[test]
+fn failing() {
+    let all = [
+        Failure::NoRoom,
+        Failure::ImageMissing,
+        Failure::ImageRefused,
+        Failure::ImageUnavailable,
+        Failure::KeysMissing,
+        Failure::Mount,
+        Failure::Container,
+        Failure::Crashed,
+        Failure::OutOfMemory,
+        Failure::Door,
+        Failure::Evicted,
+        Failure::NodeGone,
+        Failure::Other,
+    ];
+    let of = |failure| ending(Cause::Failed(Incident::new(failure, "its words")));
+    let names = all.map(|failure| format!("{failure:?}"));
+    let replies = all.map(of);
+    let titled: Vec<_> = names.iter().map(String::as_str).zip(replies).collect();
+    insta::assert_snapshot!(gallery(&titled));
+}
+
+#[test]
+fn going_on() {
+    let record = record(Stage::Running);
+    let oom = Incident::new(Failure::OutOfMemory, "OOMKilled");
+    let crashed = Incident::new(Failure::Crashed, "Error, exit code 1");
+    let drained = Incident::new(Failure::Evicted, "Eviction API: evicting");
+    let at = record.created;
+    let again = record.moving(drained.clone()).resumed(at);
+    insta::assert_snapshot!(gallery(&[
+        ("out of memory", came_back(&record, &oom, Some("large"))),
+        (
+            "out of memory, largest size",
+            came_back(&record, &oom, None)
+        ),
+        (
+            "ended by itself",
+            came_back(&record, &crashed, Some("large"))
+        ),
+        ("moved", moved(&record, &drained)),
+        ("starts again", progress(&again, None, None)),
+        ("ready again", announcement(&again, URL)),
+        ("for admins", last_words(&record)),
+    ]));
+}
+
+#[test]
 fn listing_and_helping() {
     let one = [(seen(), URL.to_owned())];
     insta::assert_snapshot!(gallery(&[
-        ("none of theirs", list(&[], false)),
-        ("none at all", list(&[], true)),
-        ("one", list(&one, false)),
-        ("everybody's", list(&[one[0].clone(), one[0].clone()], true)),
+        ("none of theirs", list(&[], false, None)),
+        ("none at all", list(&[], true, None)),
+        ("one", list(&one, false, None)),
+        (
+            "one, long ago",
+            list(&one, false, Some(one[0].0.record.created))
+        ),
+        (
+            "everybody's",
+            list(&[one[0].clone(), one[0].clone()], true, None)
+        ),
         ("help", help()),
         ("outdated", outdated()),
     ]));
@@ -227,7 +314,7 @@ fn listing_and_helping() {
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
     let many = vec![(seen(), URL.to_owned()); 60];
-    let text = list(&many, true).text;
+    let text = list(&many, true, None).text;
     assert!(text.chars().count() <= MOST_CHARACTERS);
     let shown = text.matches("\n- ").count();
     assert!(text.starts_with("60 sessions"), "{text}");

@@ -54,6 +54,10 @@ impl<'a> Action<'a> {
                 resource: self.resource.to_owned(),
                 namespace: self.namespace.to_owned(),
             },
+            403 if let Some(why) = exceeded_quota(&status.message) => Fault::QuotaExceeded {
+                action,
+                why: why.to_owned(),
+            },
             404 => Fault::Unknown { action, why },
             409 if status.reason == "AlreadyExists" => Fault::Exists { action },
             409 => Fault::Conflict { action },
@@ -88,6 +92,13 @@ fn denied_verb(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("cannot ")?;
     let (verb, _) = rest.split_once(" resource ")?;
     (!verb.contains(' ')).then_some(verb)
+}
+
+/// What the quota admission says of amounts: `requested: …, used: …, limited: …`.
+fn exceeded_quota(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("exceeded quota: ")?;
+    let (_, amounts) = rest.split_once(", ")?;
+    Some(amounts)
 }
 
 /// Makes a call, within [`TIME_LIMIT`].

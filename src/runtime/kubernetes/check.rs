@@ -28,7 +28,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 pub struct Rule {
     /// The API group; empty is the core one.
     pub group: &'static str,
-    /// The resource.
+    /// The resource, with its subresource after a slash.
     pub resource: &'static str,
     /// What is done with it.
     pub verbs: &'static [&'static str],
@@ -36,13 +36,15 @@ pub struct Rule {
 
 /// Everything that the bot does, and nothing else. `deploy/` grants exactly
 /// this (a test compares them); of the last two the one that is configured is needed.
-pub const REQUIRED: [Rule; 6] = [
+pub const REQUIRED: [Rule; 8] = [
     rule(
         "",
         "configmaps",
         &["create", "delete", "get", "list", "update", "watch"],
     ),
-    rule("", "pods", &["create", "delete", "list", "watch"]),
+    rule("", "pods", &["create", "delete", "get", "list", "watch"]),
+    rule("", "pods/log", &["get"]),
+    rule("", "events", &["list", "watch"]),
     rule("", "services", &["create", "delete", "list", "watch"]),
     rule("", "secrets", &["create", "delete", "get", "patch"]),
     rule(
@@ -101,17 +103,32 @@ pub enum Unusable {
     NoTraefik,
 }
 
+/// Connections to one API server.
+pub struct Clients {
+    /// For single calls. It tries again by itself when the server is busy.
+    pub calls: Client,
+    /// For watches. The server speaks on each about once a minute: one that is
+    /// silent for longer leads nowhere, though its connection looks open, and
+    /// fails. It is the watch that tries again: the client would pause for minutes.
+    pub watches: Client,
+}
+
 /// Connects to the cluster and checks that the bot can work there.
 ///
 /// # Errors
 /// What is wrong, in a sentence for whoever installs the bot.
-pub async fn connect(settings: &Settings) -> Result<Client, Unusable> {
+pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
     let mut config = Config::infer()
         .await
         .map_err(|error| Unusable::NoConfig(chain(&error)))?;
     config.connect_timeout = Some(CONNECT_WITHIN);
     let url = config.cluster_url.to_string();
-    let client = Client::try_from(config).map_err(|error| Unusable::BadConfig(chain(&error)))?;
+    let mut watching = config.clone();
+    watching.read_timeout = Some(settings.kubernetes.watch_silence);
+    watching.default_retry = false;
+    let client =
+        |config| Client::try_from(config).map_err(|error| Unusable::BadConfig(chain(&error)));
+    let (client, watches) = (client(config)?, client(watching)?);
     let no_answer = |fault| Unusable::NoAnswer {
         url: url.clone(),
         fault,
@@ -130,7 +147,10 @@ pub async fn connect(settings: &Settings) -> Result<Client, Unusable> {
     let one = ListParams::default().limit(1);
     let listed = routes.list_metadata(&one);
     match call(Action::new("list", &resource.plural, namespace), listed).await {
-        Ok(_) => Ok(client),
+        Ok(_) => Ok(Clients {
+            calls: client,
+            watches,
+        }),
         Err(Fault::Unknown { .. }) => Err(Unusable::NoTraefik),
         Err(fault) => Err(no_answer(fault)),
     }
@@ -158,12 +178,17 @@ async fn is_allowed(
     rule: Rule,
     verb: &str,
 ) -> Result<bool, Fault> {
+    let (resource, subresource) = match rule.resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (rule.resource, None),
+    };
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
                 namespace: Some(namespace.to_owned()),
                 group: Some(rule.group.to_owned()),
-                resource: Some(rule.resource.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource,
                 verb: Some(verb.to_owned()),
                 ..ResourceAttributes::default()
             }),

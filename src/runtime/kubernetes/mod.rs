@@ -6,20 +6,26 @@ pub mod build;
 mod check;
 mod observe;
 mod secrets;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use chrono::{DateTime, Utc};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Pod, Service},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 use kube::{
-    Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, PostParams, Preconditions},
+    Api, ResourceExt,
+    api::{DeleteParams, DynamicObject, LogParams, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
+use tracing::warn;
 
 use apply::{Action, call};
-pub use check::{REQUIRED, Rule, connect};
+pub use check::{Clients, REQUIRED, Rule, connect};
 use observe::Cache;
 pub use secrets::Secrets;
 
@@ -35,6 +41,13 @@ const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 /// How long deleted objects may take to go before the attempt counts as over:
 /// a Pod's grace period and what a busy kubelet adds to it.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
+
+/// How long after the end of its grace period a Pod is removed by force: by then
+/// a node that still lives would have reported that it ended.
+const FORCED_AFTER: Duration = Duration::from_secs(30);
+/// How much of a log is asked for.
+const LAST_LINES: i64 = 100;
+const LAST_BYTES: i64 = 16 << 10;
 
 /// Sessions in one namespace of one cluster.
 pub struct Kubernetes {
@@ -52,11 +65,12 @@ impl Kubernetes {
     ///
     /// # Errors
     /// If a watch ends by itself.
-    pub async fn start(client: &Client, settings: Arc<Settings>) -> anyhow::Result<Self> {
+    pub async fn start(clients: &Clients, settings: Arc<Settings>) -> anyhow::Result<Self> {
+        let client = &clients.calls;
         let namespace = &settings.kubernetes.namespace;
         let resource = build::route_resource(settings.routing.kind);
         Ok(Self {
-            cache: Cache::start(client, &settings).await?,
+            cache: Cache::start(&clients.watches, &settings).await?,
             records: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             services: Api::namespaced(client.clone(), namespace),
@@ -123,11 +137,33 @@ impl Kubernetes {
         }
     }
 
-    async fn drop<K>(&self, api: &Api<K>, resource: &str, name: &str) -> Result<(), Fault>
+    async fn drop_pod(&self, name: &str) -> Result<(), Fault> {
+        let pod = self.cache.pod(name);
+        let deadline = pod.and_then(|pod| pod.metadata.deletion_timestamp.clone());
+        let overdue = deadline.is_some_and(|Time(at)| {
+            Utc::now().timestamp() - at.as_second() > FORCED_AFTER.as_secs() as i64
+        });
+        let mut params = DeleteParams::background();
+        if overdue {
+            warn!(
+                pod = name,
+                "{name} does not go; its node is probably gone, so I remove it by force"
+            );
+            params = params.grace_period(0);
+        }
+        self.drop(&self.pods, "pods", name, params).await
+    }
+
+    async fn drop<K>(
+        &self,
+        api: &Api<K>,
+        resource: &str,
+        name: &str,
+        params: DeleteParams,
+    ) -> Result<(), Fault>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
-        let params = DeleteParams::background();
         let deleted = api.delete(name, &params);
         match call(self.action("delete", resource), deleted).await {
             Ok(_) | Err(Fault::Unknown { .. }) => Ok(()),
@@ -148,6 +184,28 @@ impl Runtime for Kubernetes {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.cache.changes()
+    }
+
+    fn stale_since(&self) -> Option<DateTime<Utc>> {
+        self.cache.stale_since()
+    }
+
+    async fn pod_is_gone(&self, seen: &Observed) -> Result<bool, Fault> {
+        let name = seen.record.id.object_name();
+        let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
+        Ok(found.is_none_or(|pod| pod.metadata.deletion_timestamp.is_some()))
+    }
+
+    async fn last_words(&self, seen: &Observed) -> Result<String, Fault> {
+        let name = seen.record.id.object_name();
+        let params = LogParams {
+            container: Some(build::DUCKDB.into()),
+            tail_lines: Some(LAST_LINES),
+            limit_bytes: Some(LAST_BYTES),
+            ..LogParams::default()
+        };
+        let log = self.pods.logs(&name, &params);
+        call(self.action("get", "pods/log"), log).await
     }
 
     fn url(&self, id: &SessionId) -> String {
@@ -213,7 +271,7 @@ impl Runtime for Kubernetes {
         pod.and(service).and(route)?;
         let name = build::record_name(seen.record.owner, seen.record.slot);
         let is_seen = |cache: &Cache| match cache.record(&name) {
-            Some(shown) if shown.uid == seen.uid => !shown.parts().missing().any(),
+            Some(shown) if shown.uid == seen.uid => !shown.parts().missing().both(parts).any(),
             _ => true,
         };
         self.shown(VISIBLE_WITHIN, is_seen).await
@@ -221,20 +279,27 @@ impl Runtime for Kubernetes {
 
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
         let name = seen.record.id.object_name();
+        let params = DeleteParams::background();
         let Parts {
             pod,
             service,
             route,
         } = parts;
         let (pod, service, route) = tokio::join!(
-            when(pod, self.drop(&self.pods, "pods", &name)),
-            when(service, self.drop(&self.services, "services", &name)),
-            when(route, self.drop(&self.routes, &self.route_plural, &name)),
+            when(pod, self.drop_pod(&name)),
+            when(
+                service,
+                self.drop(&self.services, "services", &name, params.clone())
+            ),
+            when(
+                route,
+                self.drop(&self.routes, &self.route_plural, &name, params.clone())
+            ),
         );
         pod.and(service).and(route)?;
         let name = build::record_name(seen.record.owner, seen.record.slot);
         let is_gone = |cache: &Cache| match cache.record(&name) {
-            Some(shown) if shown.uid == seen.uid => !shown.parts().any(),
+            Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
         };
         self.shown(GONE_WITHIN, is_gone).await

@@ -1,22 +1,23 @@
-//! The view of the cluster, kept in memory by four watches.
+//! The view of the cluster, kept in memory by five watches.
 //!
 //! Progress, `/duck list` and the reconciler all read it, so none of them asks
 //! the API server.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject, PartialObjectMeta},
     runtime::{
-        WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
+        utils::Backoff,
         watcher,
     },
 };
@@ -26,10 +27,11 @@ use tracing::{info, warn};
 
 use super::{
     apply::chain,
-    build::{DUCKBOT, DUCKDB, MANAGED_BY, SESSION, read_record, route_resource},
+    build::{DUCKBOT, MANAGED_BY, SESSION, read_record, route_resource},
+    status,
 };
 use crate::{
-    session::{Observed, PodState, Record, SessionId},
+    session::{self, Observed, Record, SessionId},
     settings::Settings,
 };
 
@@ -38,13 +40,19 @@ pub struct Cache {
     namespace: String,
     records: Store<ConfigMap>,
     pods: Store<Pod>,
+    /// What was said about Pods, also about those that are not ours.
+    events: Store<Event>,
     services: Store<PartialObjectMeta<Service>>,
     routes: Store<PartialObjectMeta<DynamicObject>>,
     route_resource: ApiResource,
     documents: Mutex<Documents>,
     changes: Arc<watch::Sender<u64>>,
+    broken: Broken,
     _watches: JoinSet<()>,
 }
+
+/// The watches that don't work at the moment, and since when.
+type Broken = Arc<Mutex<HashMap<String, DateTime<Utc>>>>;
 
 impl Cache {
     /// Starts the watches; returns when each has seen everything once.
@@ -54,43 +62,35 @@ impl Cache {
     pub async fn start(client: &Client, settings: &Settings) -> anyhow::Result<Self> {
         let namespace = settings.kubernetes.namespace.clone();
         let resource = route_resource(settings.routing.kind);
-        let changes = Arc::new(watch::Sender::new(0));
-        let mut watches = JoinSet::new();
+        let mut keeper = Keeper {
+            watches: JoinSet::new(),
+            changes: Arc::new(watch::Sender::new(0)),
+            broken: Broken::default(),
+        };
+        let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
+        let about_pods = watcher::Config::default().fields("involvedObject.kind=Pod");
         let routes = Api::namespaced_with(client.clone(), &namespace, &resource);
         let cache = Self {
-            records: keep(
-                &mut watches,
-                &changes,
+            records: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
+            pods: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
+            events: keeper.keep(
                 namespaced(client, &namespace),
+                &about_pods,
                 Writer::default(),
             ),
-            pods: keep(
-                &mut watches,
-                &changes,
-                namespaced(client, &namespace),
-                Writer::default(),
-            ),
-            services: keep(
-                &mut watches,
-                &changes,
-                namespaced(client, &namespace),
-                Writer::default(),
-            ),
-            routes: keep(
-                &mut watches,
-                &changes,
-                routes,
-                Writer::new(resource.clone()),
-            ),
+            services: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
+            routes: keeper.keep(routes, &ours, Writer::new(resource.clone())),
             route_resource: resource,
             documents: Mutex::default(),
             namespace,
-            changes,
-            _watches: watches,
+            changes: keeper.changes,
+            broken: keeper.broken,
+            _watches: keeper.watches,
         };
         let lost = "a watch ended before it had seen everything";
         cache.records.wait_until_ready().await.context(lost)?;
         cache.pods.wait_until_ready().await.context(lost)?;
+        cache.events.wait_until_ready().await.context(lost)?;
         cache.services.wait_until_ready().await.context(lost)?;
         cache.routes.wait_until_ready().await.context(lost)?;
         Ok(cache)
@@ -99,6 +99,16 @@ impl Cache {
     /// Is marked as changed after every event.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Since when this view may be old: a watch is broken.
+    pub fn stale_since(&self) -> Option<DateTime<Utc>> {
+        lock(&self.broken).values().min().copied()
+    }
+
+    /// The Pod of that name.
+    pub fn pod(&self, name: &str) -> Option<Arc<Pod>> {
+        self.pods.get(&self.key(name))
     }
 
     /// All sessions, oldest first.
@@ -142,11 +152,19 @@ impl Cache {
         Some(Observed {
             uid,
             revision,
-            pod: self.pods.get(&self.key(&name)).as_deref().map(pod_state),
+            pod: self.pod(&name).map(|pod| self.read(&pod)),
             service: self.services.get(&self.key(&name)).is_some(),
             route: self.routes.get(&route).is_some(),
             record,
         })
+    }
+
+    fn read(&self, pod: &Pod) -> session::Pod {
+        let told = self.events.state();
+        let about = told.iter().map(|event| &**event).filter(|event| {
+            status::is_telling(event) && event.involved_object.uid == pod.metadata.uid
+        });
+        status::read(pod, about)
     }
 
     fn key<K: Resource<DynamicType = ()>>(&self, name: &str) -> ObjectRef<K> {
@@ -154,11 +172,13 @@ impl Cache {
     }
 
     fn documents(&self) -> MutexGuard<'_, Documents> {
-        // What is inside is a memo: a panic while it was held spoils nothing.
-        self.documents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.documents)
     }
+}
+
+/// What is inside is a memo or a note: a panic while it was held spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Records as they were read last, so that each revision is parsed, and
@@ -201,141 +221,61 @@ where
     Api::namespaced(client.clone(), namespace)
 }
 
-/// Keeps a store up to date in the background, and says when it changed.
-fn keep<K>(
-    watches: &mut JoinSet<()>,
-    changes: &Arc<watch::Sender<u64>>,
-    api: Api<K>,
-    writer: Writer<K>,
-) -> Store<K>
-where
-    K: Resource<DynamicType: Clone + Eq + std::hash::Hash + Send + Sync + Unpin>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    let store = writer.as_reader();
-    let changes = changes.clone();
-    let what = api.resource_url().to_owned();
-    let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
-    let events = watcher(api, ours).default_backoff().reflect(writer);
-    watches.spawn(async move {
-        let mut events = std::pin::pin!(events);
-        let mut broken = false;
-        while let Some(event) = events.next().await {
-            match event {
-                Err(error) if !broken => {
-                    broken = true;
-                    let error = chain(&error);
-                    warn!(
-                        watch = what,
-                        error, "a watch of the cluster broke; trying again"
-                    );
+/// What keeps stores up to date in the background.
+struct Keeper {
+    watches: JoinSet<()>,
+    changes: Arc<watch::Sender<u64>>,
+    broken: Broken,
+}
+
+impl Keeper {
+    /// Keeps one store up to date, and says when it changed.
+    fn keep<K>(&mut self, api: Api<K>, which: &watcher::Config, mut writer: Writer<K>) -> Store<K>
+    where
+        K: Resource<DynamicType: Clone + Eq + std::hash::Hash + Send + Sync + Unpin>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let store = writer.as_reader();
+        let (changes, broken) = (self.changes.clone(), self.broken.clone());
+        let which = which.clone();
+        self.watches.spawn(async move {
+            let what = api.resource_url();
+            let mut pauses = watcher::DefaultBackoff::default();
+            loop {
+                // Each time from the start, with a list: after an error nobody
+                // knows what was missed, and there is not much to list.
+                let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
+                while let Some(event) = events.next().await {
+                    let event = match event {
+                        Ok(event) => event,
+                        Err(error) => {
+                            let error = chain(&error);
+                            if let Entry::Vacant(entry) = lock(&broken).entry(what.to_owned()) {
+                                entry.insert(Utc::now());
+                                warn!(what, error, "a watch of the cluster broke; trying again");
+                            }
+                            break;
+                        }
+                    };
+                    // Init comes before the server is asked, so it proves nothing.
+                    if !matches!(event, watcher::Event::Init) {
+                        pauses.reset();
+                        if lock(&broken).remove(what).is_some() {
+                            info!(what, "the watch of the cluster works again");
+                        }
+                    }
+                    writer.apply_watcher_event(&event);
+                    changes.send_modify(|count| *count += 1);
                 }
-                // Init comes before the server is asked, so it proves nothing.
-                Err(_) | Ok(watcher::Event::Init) => {}
-                Ok(_) if broken => {
-                    broken = false;
-                    info!(watch = what, "the watch of the cluster works again");
-                }
-                Ok(_) => {}
+                changes.send_modify(|count| *count += 1);
+                tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
-            changes.send_modify(|count| *count += 1);
-        }
-    });
-    store
-}
-
-/// What a Pod says, in our words.
-fn pod_state(pod: &Pod) -> PodState {
-    if pod.metadata.deletion_timestamp.is_some() {
-        return PodState::Going;
-    }
-    let status = pod.status.clone().unwrap_or_default();
-    let conditions = status.conditions.iter().flatten();
-    let holds: Vec<_> = conditions
-        .filter(|condition| condition.status == "True")
-        .map(|condition| condition.type_.as_str())
-        .collect();
-    // With the door still running, the phase stays Running when DuckDB has ended.
-    let containers = status.container_statuses.iter().flatten();
-    let mut ended = containers.filter_map(|it| Some((it, it.state.as_ref()?.terminated.as_ref()?)));
-    if let Some((container, end)) = ended.next() {
-        let reason = end.reason.as_deref().unwrap_or("no reason given");
-        let name = if container.name == DUCKDB {
-            "DuckDB"
-        } else {
-            "its door"
-        };
-        return PodState::Failed(format!(
-            "{name} ended ({reason}, exit code {})",
-            end.exit_code
-        ));
-    }
-    match status.phase.as_deref() {
-        Some("Failed") => {
-            let why = status.message.or(status.reason);
-            PodState::Failed(why.unwrap_or_else(|| "it ended by itself".into()))
-        }
-        Some("Succeeded") => PodState::Failed("it ended by itself".into()),
-        _ if holds.contains(&"Ready") => PodState::Ready,
-        _ if holds.contains(&"PodScheduled") => PodState::Starting,
-        _ => PodState::Queued,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(status: serde_json::Value) -> PodState {
-        let pod = serde_json::json!({ "metadata": {}, "status": status });
-        pod_state(&serde_json::from_value(pod).expect("a Pod"))
-    }
-
-    fn condition(kind: &str) -> serde_json::Value {
-        serde_json::json!([{ "type": kind, "status": "True" }])
-    }
-
-    #[test]
-    fn a_pod_is_queued_then_starting_then_ready() {
-        use serde_json::json;
-        assert_eq!(state(json!({})), PodState::Queued);
-        let scheduled = json!({ "phase": "Pending", "conditions": condition("PodScheduled") });
-        assert_eq!(state(scheduled), PodState::Starting);
-        let ready = json!({ "phase": "Running", "conditions": condition("Ready") });
-        assert_eq!(state(ready), PodState::Ready);
-    }
-
-    #[test]
-    fn a_pod_that_ended_says_why() {
-        use serde_json::json;
-        let evicted = json!({ "phase": "Failed", "message": "The node was low on memory." });
-        assert_eq!(
-            state(evicted),
-            PodState::Failed("The node was low on memory.".into())
-        );
-        let done = json!({ "phase": "Succeeded" });
-        assert_eq!(state(done), PodState::Failed("it ended by itself".into()));
-    }
-
-    #[test]
-    fn duckdb_that_ended_behind_an_open_door_has_ended() {
-        use serde_json::json;
-        let status = |name: &str, state| {
-            json!({ "name": name, "ready": false, "restartCount": 0, "image": "", "imageID": "",
-                "state": state })
-        };
-        let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
-        let containers = [
-            status("duckdb", killed),
-            status("door", json!({ "running": {} })),
-        ];
-        let pod = json!({ "phase": "Running", "containerStatuses": containers });
-        let why = "DuckDB ended (OOMKilled, exit code 137)";
-        assert_eq!(state(pod), PodState::Failed(why.into()));
+        });
+        store
     }
 }

@@ -65,7 +65,7 @@ pub use self::people::Person;
 pub use self::shared::Observer;
 pub use self::snowflake::Snowflake;
 pub use self::transcript::Exchange;
-pub use self::view::{Button, Input, MessageView, ModalView};
+pub use self::view::{Button, File, Input, MessageView, ModalView};
 
 use self::model::World;
 use self::shared::Shared;

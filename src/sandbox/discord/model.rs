@@ -12,7 +12,7 @@ use super::faults::Knobs;
 use super::gateway::Session;
 use super::snowflake::{Ids, Snowflake};
 use super::transcript::Record;
-use super::view::{MessageView, ModalView};
+use super::view::{File, MessageView, ModalView};
 
 /// The whole state.
 #[derive(Debug)]
@@ -111,8 +111,8 @@ pub struct Message {
     pub mentions: Vec<Snowflake>,
     /// People who got a ping: only when it was posted, never by an edit.
     pub notified: Vec<Snowflake>,
-    /// Names of attached files.
-    pub files: Vec<String>,
+    /// Attached files.
+    pub files: Vec<File>,
     /// One view for each change, the first as posted.
     pub versions: Vec<MessageView>,
     /// Whether a verb has read any version.

@@ -7,7 +7,7 @@ use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, World};
 use super::refusal::{EMPTY_MESSAGE, Refusal};
 use super::rules::messages;
 use super::snowflake::Snowflake;
-use super::view::{MessageView, plain};
+use super::view::{File, MessageView, plain};
 
 /// The flags that a body can set; all others are Discord's own.
 const SETTABLE: u64 = EPHEMERAL | SILENT | SUPPRESS_EMBEDS;
@@ -23,7 +23,7 @@ pub struct Draft {
     pub enforce_nonce: bool,
     pub allowed_mentions: Value,
     /// Names of files.
-    pub files: Option<Vec<String>>,
+    pub files: Option<Vec<File>>,
 }
 
 impl Draft {
@@ -49,7 +49,7 @@ impl Draft {
             nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
             enforce_nonce: body["enforce_nonce"] == true,
             allowed_mentions: body["allowed_mentions"].clone(),
-            files: list("attachments").map(|files| files.iter().map(file_name).collect()),
+            files: list("attachments").map(|files| files.iter().map(file).collect()),
         })
     }
 }
@@ -190,11 +190,12 @@ fn is_empty(message: &Message) -> bool {
     message.content.trim().is_empty() && message.embeds.is_empty() && message.files.is_empty()
 }
 
-fn file_name(attachment: &Value) -> String {
-    attachment["filename"]
-        .as_str()
-        .unwrap_or("unnamed")
-        .to_owned()
+fn file(attachment: &Value) -> File {
+    let text = |name: &str| attachment[name].as_str().map(str::to_owned);
+    File {
+        name: text("filename").unwrap_or_else(|| "unnamed".to_owned()),
+        content: text("content").unwrap_or_default(),
+    }
 }
 
 /// What `allowed_mentions` says about one person; without it everybody named is pinged.

@@ -26,8 +26,16 @@ pub struct MessageView {
     pub nonce: Option<String>,
     /// Discord's message flags.
     pub flags: u64,
-    /// Names of attached files.
-    pub files: Vec<String>,
+    /// Attached files.
+    pub files: Vec<File>,
+}
+
+/// A file at a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct File {
+    pub name: String,
+    /// As text; what is none is shown as well as it can be.
+    pub content: String,
 }
 
 /// A button under a message.

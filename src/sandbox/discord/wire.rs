@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::model::{Channel, Invocation, Kind, Message, PersonState, Role, World};
 use super::snowflake::{Snowflake, made_at};
+use super::view::File;
 
 impl World {
     /// A user, be it the bot or a person.
@@ -239,11 +240,11 @@ pub fn role_json(role: &Role) -> Value {
 
 /// Nobody can fetch a file from the loopback, so its address leads nowhere.
 fn attachments(message: &Message) -> Vec<Value> {
-    let file = |(at, name): (usize, &String)| {
+    let file = |(at, file): (usize, &File)| {
         json!({
             "id": (message.id + 1 + at as u64).to_string(),
-            "filename": name,
-            "size": 0,
+            "filename": file.name,
+            "size": file.content.len(),
             "url": "https://files.invalid/",
             "proxy_url": "https://files.invalid/",
         })

@@ -47,8 +47,9 @@ pub fn pod(
                 duckdb(settings, session, size, catalog),
                 door(settings, session),
             ],
-            volumes: Some(WRITABLE.map(|(name, _)| scratch(name)).into()),
-            restart_policy: Some("Never".into()),
+            volumes: Some(WRITABLE.map(|(name, _)| scratch(name, size)).into()),
+            // DuckDB that ran out of memory is back in seconds, at the same address.
+            restart_policy: Some("Always".into()),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
@@ -188,10 +189,14 @@ fn container_security() -> SecurityContext {
     }
 }
 
-fn scratch(name: &str) -> Volume {
+/// A folder on the node's disk. The kubelet takes a Pod away that fills one.
+fn scratch(name: &str, size: &Size) -> Volume {
     Volume {
         name: name.into(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(size.disk.to_string())),
+            ..EmptyDirVolumeSource::default()
+        }),
         ..Volume::default()
     }
 }

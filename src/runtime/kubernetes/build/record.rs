@@ -2,6 +2,7 @@
 //! the lock.
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{map, stamp};
 use crate::{
@@ -30,18 +31,32 @@ pub fn record(settings: &Settings, session: &Record, revision: Option<&str>) -> 
     }
 }
 
-/// Reads a record back.
+/// Reads a record back. One that an older bot wrote counts as this bot's from
+/// here on, because its next write is.
 ///
 /// # Errors
 /// What is wrong with it: no document, not a record, or a newer version.
 pub fn read_record(stored: &ConfigMap) -> Result<Record, String> {
     let document = stored.data.as_ref().and_then(|data| data.get(DOCUMENT));
     let document = document.ok_or_else(|| format!("it has no {DOCUMENT}"))?;
-    let record: Record = serde_json::from_str(document).map_err(|why| why.to_string())?;
-    match record.version {
-        RECORD_VERSION => Ok(record),
-        newer => Err(format!(
-            "version {newer} is newer than this bot's {RECORD_VERSION}"
-        )),
+    let Versioned { version } = read(document)?;
+    if version > RECORD_VERSION {
+        return Err(format!(
+            "version {version} is newer than this bot's {RECORD_VERSION}"
+        ));
     }
+    Ok(Record {
+        version: RECORD_VERSION,
+        ..read(document)?
+    })
+}
+
+/// What is the same in every version.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn read<T: DeserializeOwned>(document: &str) -> Result<T, String> {
+    serde_json::from_str(document).map_err(|why| why.to_string())
 }

@@ -1,0 +1,257 @@
+//! What is said of one session from its start to its end.
+
+use chrono::TimeDelta;
+
+use super::{Button, Emphasis, Reply, duration, since};
+use crate::{
+    discord::replies::ago,
+    session::{Cause, Ending, Failure, Incident, Pod, PodState, Record, SessionId, Station},
+};
+
+/// While a session gets ready; `usual` is how long that takes here.
+pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
+    let (place, state) = match pod.map(|pod| &pod.state) {
+        Some(PodState::Coming { station, incident }) => {
+            let (place, state) = at(*station);
+            (place, incident.as_ref().map_or(state, hindered))
+        }
+        Some(PodState::Ready) => (STATIONS, "it is ready".into()),
+        Some(_) | None => (0, "asking the cluster for a place".into()),
+    };
+    let again = match record.moved {
+        Some(_) => "starts again",
+        None => "starts",
+    };
+    let usual = usual.map(|usual| format!("; that usually takes about {}", rounded(usual)));
+    Reply::new(format!(
+        "{} Session `{}` ({}, {}) {again}: {state}…\n\
+         Asked for {}{}. Its link will be posted in this channel.",
+        bar(place),
+        record.id,
+        record.size,
+        record.catalog,
+        since(record),
+        usual.unwrap_or_default(),
+    ))
+}
+
+/// Queued, placed, pulling, starting, ready.
+const STATIONS: usize = 5;
+
+fn at(station: Station) -> (usize, String) {
+    match station {
+        Station::Queued => (1, "waiting for a place on the cluster".into()),
+        Station::Placed => (2, "a machine prepares it".into()),
+        Station::Pulling(began) => (
+            3,
+            format!("the machine fetches the software, since {}", ago(began)),
+        ),
+        Station::Starting => (4, "DuckDB is getting ready".into()),
+    }
+}
+
+fn hindered(incident: &Incident) -> String {
+    let state = match incident.failure {
+        Failure::NoRoom => "no machine of the cluster has room for it at the moment, so it waits",
+        Failure::Mount => "a disk of it can't be attached yet, so it waits",
+        Failure::ImageUnavailable => "the software can't be fetched yet, so it is tried again",
+        _ => "something is in the way, so it waits",
+    };
+    format!("{state} ({})", plain(&incident.why))
+}
+
+fn bar(place: usize) -> String {
+    "▰".repeat(place) + &"▱".repeat(STATIONS - place)
+}
+
+/// Whole seconds, and at least one.
+fn rounded(usual: TimeDelta) -> String {
+    duration(usual.num_seconds().max(1))
+}
+
+/// To the owner, when it is ready.
+pub fn ready(id: &SessionId, url: &str) -> Reply {
+    Reply::new(format!("Session `{id}` is ready: <{url}>"))
+}
+
+/// To everybody, when it is ready.
+pub fn announcement(record: &Record, url: &str) -> Reply {
+    let news = match &record.moved {
+        None => "Your DuckDB is ready".to_owned(),
+        Some(moved) => format!(
+            "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
+            taken(moved.incident.failure)
+        ),
+    };
+    Reply::new(format!(
+        "<@{}> {news}: <{url}>\nSession `{}`, {}, tables of `{}`. `/duck stop` ends it.",
+        record.owner, record.id, record.size, record.catalog
+    ))
+}
+
+const LOST: &str = "What was only in it is lost: tables and notebooks that were not saved \
+                    elsewhere. What is in S3 stays.";
+
+/// To everybody, when a session was taken from its machine and starts again.
+pub fn moved(record: &Record, why: &Incident) -> Reply {
+    Reply::new(format!(
+        "<@{}> Session `{}` starts again. {} {LOST} I say when it is ready.\n{}",
+        record.owner,
+        record.id,
+        taken(why.failure),
+        detail(&why.why),
+    ))
+}
+
+fn taken(failure: Failure) -> &'static str {
+    match failure {
+        Failure::NodeGone => "The machine that it was on has failed.",
+        _ => "The cluster needed the machine that it was on, or the space there.",
+    }
+}
+
+/// To everybody, when DuckDB ended and was started again; `larger` is a size
+/// with more memory.
+pub fn came_back(record: &Record, why: &Incident, larger: Option<&str>) -> Reply {
+    let what = match (why.failure, larger) {
+        (Failure::OutOfMemory, Some(larger)) => format!(
+            "needed more memory than size `{}` has, and was started again. (`/duck stop`, then \
+             `/duck start size:{larger}` gives it more.)",
+            record.size
+        ),
+        (Failure::OutOfMemory, None) => format!(
+            "needed more memory than size `{}` has, and was started again.",
+            record.size
+        ),
+        _ => "ended by itself, and was started again.".to_owned(),
+    };
+    Reply::new(format!(
+        "<@{}> Your DuckDB in session `{}` {what} The link is the same. Queries that ran, and \
+         tables that were only in memory, are lost.\n{}",
+        record.owner,
+        record.id,
+        detail(&why.why),
+    ))
+}
+
+/// To admins, with the log as a file.
+pub fn last_words(record: &Record) -> Reply {
+    Reply::new(format!(
+        "DuckDB in session `{}` of {} keeps ending, so I take it down. This is what it wrote last.",
+        record.id,
+        plain(&record.display_name)
+    ))
+}
+
+/// How a session ended; `larger` is a size with more memory than it had.
+pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
+    let session = format!("<@{}> Session `{}`", record.owner, record.id);
+    match &ending.cause {
+        Cause::Stopped { by } if by == &record.owner => {
+            Reply::new(format!("{session} has ended: its owner stopped it."))
+        }
+        Cause::Stopped { by } => Reply::new(format!("{session} has ended: <@{by}> stopped it.")),
+        Cause::Restarted { .. } => Reply::new(format!(
+            "{session} has ended: its owner had it started again with new keys. The link of the new \
+             one will be posted here."
+        )),
+        Cause::Refused { why, reference } => with_retry(
+            format!("{session} could not be made. {why} (Reference: `{reference}`)"),
+            record,
+        ),
+        Cause::TookTooLong { after_seconds } => with_retry(
+            format!(
+                "{session} was not ready after {}, so I took it down. Please try again; \
+                 if it happens again, tell an admin.",
+                duration(*after_seconds)
+            ),
+            record,
+        ),
+        Cause::Failed(incident) => {
+            let what = failed(record, incident.failure);
+            let text = format!("{session} {what}\n{}", detail(&incident.why));
+            let reply = with_retry(text, record);
+            match larger {
+                Some(larger) if incident.failure == Failure::OutOfMemory => reply.with(
+                    Emphasis::Main,
+                    "Try again, one size up",
+                    retry(record, larger),
+                ),
+                _ => reply,
+            }
+        }
+        Cause::Lost => with_retry(
+            format!("{session} has ended: somebody deleted it on the cluster."),
+            record,
+        ),
+    }
+}
+
+fn failed(record: &Record, failure: Failure) -> String {
+    const ADMIN: &str = "Only an admin can mend that.";
+    let size = &record.size;
+    match failure {
+        Failure::NoRoom => format!(
+            "got no place: no machine of the cluster has room for size `{size}`. Try again later, \
+             or with a smaller size."
+        ),
+        Failure::ImageMissing => {
+            format!("could not start: its software is not where the settings say. {ADMIN}")
+        }
+        Failure::ImageRefused => {
+            format!("could not start: the cluster may not fetch its software. {ADMIN}")
+        }
+        Failure::ImageUnavailable => "could not start: its software could not be fetched in time. \
+             Try again; if it happens again, tell an admin."
+            .into(),
+        Failure::KeysMissing => "could not start: your S3 credentials are no longer there. Hand \
+             them in with `/duck setup`, then try again."
+            .into(),
+        Failure::Mount => {
+            format!("could not start: a disk of it could not be attached in time. {ADMIN}")
+        }
+        Failure::Container => {
+            format!("could not start: the cluster can't run it as it is set up. {ADMIN}")
+        }
+        Failure::Crashed => "has ended: DuckDB ended again and again. Please tell an admin.".into(),
+        Failure::OutOfMemory => {
+            format!("has ended: DuckDB needed more memory than size `{size}` has, again and again.")
+        }
+        Failure::Door => {
+            format!("has ended: the door in front of it ended again and again. {ADMIN}")
+        }
+        Failure::Evicted => "has ended: the cluster took it from its machine for the second time. \
+             What was only in it is lost; what is in S3 stays."
+            .into(),
+        Failure::NodeGone => "has ended: the machine that it was on failed, for the second time. \
+             What was only in it is lost; what is in S3 stays."
+            .into(),
+        Failure::Other => "has failed.".into(),
+    }
+}
+
+fn with_retry(text: String, record: &Record) -> Reply {
+    Reply::new(text).with(Emphasis::Quiet, "Try again", retry(record, &record.size))
+}
+
+fn retry(record: &Record, size: &str) -> Button {
+    Button::Retry {
+        owner: record.owner,
+        size: size.to_owned(),
+        catalog: record.catalog.clone(),
+    }
+}
+
+/// For an engineer, small.
+fn detail(why: &str) -> String {
+    match why.trim() {
+        "" => String::new(),
+        why => format!("-# The cluster says: {}", plain(why)),
+    }
+}
+
+/// The cluster's words, so that they can't break the message or ping anybody.
+fn plain(text: &str) -> String {
+    let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
+    format!("`{}`", harmless.take(300).collect::<String>())
+}

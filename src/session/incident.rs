@@ -1,0 +1,56 @@
+//! What keeps a Pod from running, or took it away.
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that went wrong, and what the cluster says about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// What kind of thing. A record from before there were kinds has none.
+    #[serde(default)]
+    pub failure: Failure,
+    /// The cluster's words, without anything secret.
+    pub why: String,
+}
+
+impl Incident {
+    /// Of that kind, in these words.
+    pub fn new(failure: Failure, why: impl Into<String>) -> Self {
+        Self {
+            failure,
+            why: why.into(),
+        }
+    }
+}
+
+/// The kinds that people are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// No node has room for it.
+    NoRoom,
+    /// The image is not in its registry.
+    ImageMissing,
+    /// The registry does not let the cluster have the image.
+    ImageRefused,
+    /// The image can't be fetched for another reason.
+    ImageUnavailable,
+    /// The Secret with the owner's keys, or an entry of it, is gone.
+    KeysMissing,
+    /// A volume can't be mounted.
+    Mount,
+    /// A container can't be made as the Pod describes it.
+    Container,
+    /// DuckDB ends again and again.
+    Crashed,
+    /// DuckDB needed more memory than it has.
+    OutOfMemory,
+    /// The door ends again and again.
+    Door,
+    /// The node needed the space, or was emptied.
+    Evicted,
+    /// The node is gone.
+    NodeGone,
+    /// Something else, or something that an older bot wrote down.
+    #[default]
+    Other,
+}

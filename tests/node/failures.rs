@@ -1,0 +1,344 @@
+//! Sessions that can't run: each cause, made to happen, and what people read.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{DynamicObject, PostParams},
+};
+use serde_json::{Value, json};
+
+use super::{creates, fails, image, resource};
+use crate::support::{KEYS, Node, Team};
+
+#[tokio::test]
+async fn no_machine_has_room() {
+    let settings = [
+        ("DUCKBOT_SIZES__SMALL__MEMORY", "8000Gi"),
+        ("DUCKBOT_SESSIONS__START_TIMEOUT", "8s"),
+    ];
+    let Some(team) = Team::on_a_node(&settings).await else {
+        return;
+    };
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, _) = team.starts(&team.ana, "").await;
+    let waits = asked
+        .until(|reply| reply.content.contains("no machine"))
+        .await;
+    assert!(
+        waits
+            .content
+            .contains("so it waits (`asked for 50m CPU and 8000Gi: ")
+    );
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    assert!(listed.content.contains(": queued, "), "{}", listed.content);
+
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content
+            .contains("no machine of the cluster has room for size `small`")
+    );
+    assert!(
+        told.content.contains("Insufficient memory"),
+        "{}",
+        told.content
+    );
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    team.nothing_is_left().await;
+
+    // Somebody else's button is not for Ben; Ana's leads to a new try.
+    let pressed = team.ben.presses(&told, "Try again").await.unwrap();
+    let refused = pressed.reply().await;
+    assert!(refused.ephemeral && refused.content.contains("That button is for <@"));
+    let pressed = team.ana.presses(&told, "Try again").await.unwrap();
+    let again = pressed.reply().await;
+    assert!(again.ephemeral && again.content.contains("(small, lake) starts"));
+    team.ana.reads("#data").await;
+}
+
+#[tokio::test]
+async fn the_image_is_not_there() {
+    let (name, value) = image("missing/duckui:works");
+    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    let told = fails(&team).await;
+    assert!(
+        told.content
+            .contains("its software is not where the settings say"),
+        "{}",
+        told.content
+    );
+    assert!(
+        told.content.contains("missing/duckui:works"),
+        "for the admin: {}",
+        told.content
+    );
+}
+
+#[tokio::test]
+async fn the_registry_refuses() {
+    let (name, value) = image("private/duckui:works");
+    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    let told = fails(&team).await;
+    assert!(
+        told.content
+            .contains("the cluster may not fetch its software"),
+        "{}",
+        told.content
+    );
+}
+
+#[tokio::test]
+async fn the_registry_is_broken() {
+    let (name, value) = image("broken/duckui:works");
+    let settings = [
+        (name, &value[..]),
+        ("DUCKBOT_SESSIONS__START_TIMEOUT", "8s"),
+    ];
+    let Some(team) = Team::on_a_node(&settings).await else {
+        return;
+    };
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, _) = team.starts(&team.ana, "").await;
+    asked
+        .until(|reply| reply.content.contains("can't be fetched yet"))
+        .await;
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content.contains("could not be fetched in time"),
+        "{}",
+        told.content
+    );
+}
+
+#[tokio::test]
+async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
+    let (name, value) = image("duckui:crashes");
+    let Some(mut team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    team.kills_the_bot().await;
+    let ops = team.discord.channel("ops").to_string();
+    team.variables
+        .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
+    team.starts_the_bot().await;
+    // Through the front door, so that the values are known that must not show.
+    team.hands_in_keys(&team.ana).await;
+
+    let (_, id) = team.starts(&team.ana, "").await;
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content.contains("DuckDB ended again and again"),
+        "{}",
+        told.content
+    );
+    assert!(told.content.contains("exit code 3"), "{}", told.content);
+    let log = team.ada.reads("#ops").await;
+    assert!(log.mentions.is_empty() && log.content.contains(&id));
+    assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
+    let lines = &log.files[0].content;
+    assert!(lines.contains("The duck has no pond"), "{lines}");
+    assert!(
+        lines.contains("Reading the catalog as [removed] with [removed]…"),
+        "{lines}"
+    );
+    assert!(KEYS.iter().all(|(_, value)| !lines.contains(value)));
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
+    let (name, value) = image("duckui:hungry");
+    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    let told = fails(&team).await;
+    assert!(
+        told.content
+            .contains("needed more memory than size `small` has"),
+        "{}",
+        told.content
+    );
+    let pressed = team
+        .ana
+        .presses(&told, "Try again, one size up")
+        .await
+        .unwrap();
+    let reply = pressed.reply().await;
+    assert!(
+        reply.content.contains("(large, lake) starts"),
+        "{}",
+        reply.content
+    );
+    let told = team.ana.reads("#data").await;
+    assert!(told.content.contains("size `large`"), "{}", told.content);
+    assert!(
+        told.button("Try again, one size up").is_none(),
+        "there is none"
+    );
+}
+
+#[tokio::test]
+async fn the_keys_are_gone_when_it_starts() {
+    let (name, value) = image("held-keys/duckui:works");
+    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, _) = team.starts(&team.ana, "").await;
+    asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
+    let secret = format!("duckbot-s3-{}", team.ana.id());
+    team.cluster
+        .secrets()
+        .delete(&secret, &Default::default())
+        .await
+        .unwrap();
+    Node::registry().releases("held-keys");
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content
+            .contains("your S3 credentials are no longer there"),
+        "{}",
+        told.content
+    );
+}
+
+#[tokio::test]
+async fn a_volume_can_not_be_mounted() {
+    let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "10s")];
+    let Some(team) = Team::on_a_node(&settings).await else {
+        return;
+    };
+    // As a cluster does that adds its own volumes to every Pod.
+    adds_to_every_pod(
+        &team,
+        json!({ "name": "theirs", "secret": { "secretName": "not-there" } }),
+    )
+    .await;
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, _) = team.starts(&team.ana, "").await;
+    asked
+        .until(|reply| reply.content.contains("can't be attached yet"))
+        .await;
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content.contains("could not be attached in time"),
+        "{}",
+        told.content
+    );
+    assert!(told.content.contains("not-there"), "{}", told.content);
+}
+
+#[tokio::test]
+async fn the_namespace_has_used_up_its_quota() {
+    let Some(team) = Team::on_a_node(&[]).await else {
+        return;
+    };
+    creates(
+        &team,
+        json!({ "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
+    )
+    .await;
+    let told = fails(&team).await;
+    assert!(
+        told.content
+            .contains("The team's share of the cluster is used up"),
+        "{}",
+        told.content
+    );
+    assert!(
+        told.content.contains("limited: requests.memory=100Mi"),
+        "{}",
+        told.content
+    );
+}
+
+#[tokio::test]
+async fn admission_refuses_the_pod() {
+    let Some(team) = Team::on_a_node(&[]).await else {
+        return;
+    };
+    creates(
+        &team,
+        json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "tiny" },
+        "spec": { "limits": [{ "type": "Container", "max": { "memory": "100Mi" } }] } }),
+    )
+    .await;
+    let told = fails(&team).await;
+    assert!(
+        told.content.contains("The cluster's rules turned it down"),
+        "{}",
+        told.content
+    );
+    let (_, reference) = told.content.split_once("Reference: `").unwrap();
+    let reference = &reference[..8];
+    assert!(
+        team.log()
+            .lines()
+            .any(|line| line.contains(reference) && line.contains("maximum memory usage"))
+    );
+}
+
+#[tokio::test]
+async fn it_is_not_ready_in_time() {
+    let (name, value) = image("duckui:held");
+    let settings = [
+        (name, &value[..]),
+        ("DUCKBOT_SESSIONS__START_TIMEOUT", "6s"),
+    ];
+    let Some(team) = Team::on_a_node(&settings).await else {
+        return;
+    };
+    let told = fails(&team).await;
+    assert!(
+        told.content.contains("was not ready after 6s"),
+        "{}",
+        told.content
+    );
+}
+
+/// Has the cluster add a volume to every Pod of this team, as some clusters do.
+async fn adds_to_every_pod(team: &Team, volume: Value) {
+    let name = &team.cluster.sessions;
+    let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+        "resources": ["pods"] });
+    let namespace = json!({ "matchLabels": { "kubernetes.io/metadata.name": name } });
+    let patch = format!("[JSONPatch{{op: 'add', path: '/spec/volumes/-', value: {volume}}}]");
+    let policy = json!({ "metadata": { "name": name }, "spec": {
+        "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+        "matchConstraints": { "resourceRules": [rule], "namespaceSelector": namespace },
+        "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": patch } }],
+    }});
+    let binding = json!({ "metadata": { "name": name }, "spec": { "policyName": name } });
+    for (kind, object) in [
+        ("MutatingAdmissionPolicy", policy),
+        ("MutatingAdmissionPolicyBinding", binding),
+    ] {
+        let resource = resource("admissionregistration.k8s.io/v1beta1", kind);
+        let objects: Api<DynamicObject> = Api::all_with(team.cluster.admin.clone(), &resource);
+        let object = serde_json::from_value(object).unwrap();
+        objects
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
+    }
+    // It takes a moment until it holds.
+    let probe: Pod = serde_json::from_value(json!({ "metadata": { "name": "probe" },
+        "spec": { "volumes": [{ "name": "own", "emptyDir": {} }],
+            "containers": [{ "name": "probe", "image": "probe" }] } }))
+    .unwrap();
+    let only_ask = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    loop {
+        let pod = team.cluster.pods().create(&only_ask, &probe).await.unwrap();
+        if pod.spec.unwrap().volumes.unwrap().len() == 2 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A session from its start to its end.
+
+use super::{events, image, pod};
+use crate::support::{Node, Team};
+
+#[tokio::test]
+async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
+    let Some(team) = Team::on_a_node(&[]).await else {
+        return;
+    };
+    let id = team.serves(&team.ana).await;
+
+    let pod = pod(&team, &id).await;
+    let address = pod.status.unwrap().pod_ip.unwrap();
+    let ready = format!("http://{address}:8080/.duckbot/ready");
+    let answer = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(answer.get(&ready).send().await.unwrap().status(), 200);
+    let shut = answer
+        .get(format!("http://{address}:8080/"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(shut.status(), 403, "and nobody gets in yet");
+
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    assert!(listed.content.contains(": running, "), "{}", listed.content);
+    let question = team.reply_to(&team.ana, "/duck stop").await;
+    team.confirms_stop(&team.ana, &question).await;
+    team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn progress_follows_what_the_cluster_does() {
+    let (name, value) = image("held-progress/duckui:held");
+    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    let sees = async |text: &str, phase: &str, kubectl: &str| {
+        let reply = asked.until(|reply| reply.content.contains(text)).await;
+        assert!(reply.ephemeral && reply.content.contains("Asked for <t:"));
+        let listed = team.reply_to(&team.ana, "/duck list").await;
+        assert!(listed.content.contains(phase), "{}", listed.content);
+        let status = pod(&team, &id).await.status.unwrap();
+        assert_eq!(status.phase.as_deref(), Some(kubectl));
+    };
+
+    sees("▰▰▰▱▱ Session", ": starting, ", "Pending").await;
+    assert!(events(&team, &id).await.contains(&"Pulling".to_owned()));
+    Node::registry().releases("held-progress");
+    sees("▰▰▰▰▱ Session", ": starting, ", "Running").await;
+    super::runs(&team, &id, &["touch", "/tmp/go"]).await;
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    team.ana.reads("#data").await;
+
+    // The next one is told how long it takes.
+    team.cluster.keys_of(team.ben.id()).await;
+    let (asked, id) = team.starts(&team.ben, "").await;
+    asked
+        .until(|reply| reply.content.contains("; that usually takes about "))
+        .await;
+    asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
+    super::runs(&team, &id, &["touch", "/tmp/go"]).await;
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    team.ben.reads("#data").await;
+}
+
+#[tokio::test]
+async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
+    let (name, value) = image("held-restart/duckui:works");
+    let Some(mut team) = Team::on_a_node(&[(name, &value)]).await else {
+        return;
+    };
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
+    team.kills_the_bot().await;
+    Node::registry().releases("held-restart");
+    team.starts_the_bot().await;
+    let announced = team.ana.reads("#data").await;
+    assert!(announced.content.contains(&id) && announced.content.contains("is ready"));
+}

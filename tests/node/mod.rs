@@ -1,0 +1,85 @@
+//! Sessions that really run: the kubelet, the container runtime, the scheduler
+//! and DuckDB are real, and so is what goes wrong.
+
+mod failures;
+mod life;
+mod recovery;
+
+use duckbot::sandbox::discord::MessageView;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::{
+    Api,
+    api::{ApiResource, AttachParams, DynamicObject, GroupVersionKind, PostParams},
+};
+use serde_json::Value;
+
+use crate::support::Team;
+
+/// The setting for an image that does this.
+fn image(what: &str) -> (&'static str, String) {
+    ("DUCKBOT_SESSIONS__IMAGE", format!("duckbot.test/{what}"))
+}
+
+/// The Pod of a session, as an admin sees it.
+async fn pod(team: &Team, session: &str) -> Pod {
+    team.cluster
+        .pods()
+        .get(&format!("duckui-{session}"))
+        .await
+        .unwrap()
+}
+
+/// Runs a command in DuckDB's container.
+async fn runs(team: &Team, session: &str, command: &[&str]) {
+    let params = AttachParams::default().container("duckdb").stderr(false);
+    let (pods, name) = (team.cluster.pods(), format!("duckui-{session}"));
+    let process = pods.exec(&name, command.iter().copied(), &params);
+    process.await.unwrap().join().await.unwrap();
+}
+
+/// Creates an object in the sessions' namespace.
+async fn creates(team: &Team, object: Value) {
+    let text = |name: &str| object[name].as_str().unwrap();
+    let resource = resource(text("apiVersion"), text("kind"));
+    let objects: Api<DynamicObject> = Api::namespaced_with(
+        team.cluster.admin.clone(),
+        &team.cluster.sessions,
+        &resource,
+    );
+    let object = serde_json::from_value(object.clone()).unwrap();
+    objects
+        .create(&PostParams::default(), &object)
+        .await
+        .unwrap();
+}
+
+fn resource(version: &str, kind: &str) -> ApiResource {
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+/// Ana asks for a session that will not come up; what she and the channel are
+/// told in the end, after which nothing is left.
+async fn fails(team: &Team) -> MessageView {
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, _) = team.starts(&team.ana, "").await;
+    let last = asked.until(|reply| !reply.content.contains('…')).await;
+    let told = team.ana.reads("#data").await;
+    assert_eq!(told.content, last.content, "in private and in the channel");
+    assert_eq!(told.mentions, [team.ana.id()]);
+    assert!(told.button("Try again").is_some(), "{}", told.content);
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    team.nothing_is_left().await;
+    told
+}
+
+/// What the cluster said about a session's Pod.
+async fn events(team: &Team, session: &str) -> Vec<String> {
+    let events: Api<Event> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
+    let all = events.list(&Default::default()).await.unwrap();
+    let about = all
+        .items
+        .into_iter()
+        .filter(|it| it.involved_object.name.as_deref() == Some(&format!("duckui-{session}")));
+    about.filter_map(|it| it.reason).collect()
+}

@@ -1,0 +1,131 @@
+//! A registry of container images for the nodes: the pull side of the OCI
+//! distribution API over the image layout that `cluster/images` makes.
+//!
+//! The first part of a repository's name is what happens: `private/duckui` is
+//! refused, `broken/duckui` fails, `missing/duckui` is not there, and
+//! `held-x/duckui` waits until somebody [releases](Registry::releases) `held-x`.
+
+use std::{
+    collections::HashSet,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// What is shared with the requests.
+struct Inside {
+    layout: PathBuf,
+    released: watch::Sender<HashSet<String>>,
+}
+
+/// The registry of this test run. It has a thread of its own, because it
+/// outlives the test that started it.
+pub struct Registry {
+    pub url: String,
+    inside: Arc<Inside>,
+}
+
+impl Registry {
+    /// Serves an image layout on that address.
+    pub fn start(address: IpAddr, layout: PathBuf) -> Self {
+        let inside = Arc::new(Inside {
+            layout,
+            released: watch::Sender::new(HashSet::new()),
+        });
+        let listener = std::net::TcpListener::bind(SocketAddr::new(address, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new()
+            .route("/v2/", get(StatusCode::OK))
+            .route("/v2/{*path}", get(pull))
+            .with_state(inside.clone());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                axum::serve(listener, app).await.unwrap();
+            });
+        });
+        Self { url, inside }
+    }
+
+    /// Lets the pulls of `held-x/…` go on.
+    pub fn releases(&self, held: &str) {
+        self.inside.released.send_modify(|all| {
+            all.insert(held.to_owned());
+        });
+    }
+}
+
+async fn pull(State(inside): State<Arc<Inside>>, Path(path): Path<String>) -> Response {
+    let parts: Vec<_> = path.split('/').collect();
+    let [name @ .., kind, reference] = &parts[..] else {
+        return refusal(404, "NAME_UNKNOWN");
+    };
+    match name.first() {
+        Some(&"private") => return refusal(401, "UNAUTHORIZED"),
+        Some(&"broken") => return refusal(500, "UNKNOWN"),
+        Some(&"missing") => return refusal(404, "MANIFEST_UNKNOWN"),
+        Some(held) if held.starts_with("held-") => {
+            let mut released = inside.released.subscribe();
+            let is_released = |all: &HashSet<String>| all.contains(*held);
+            released.wait_for(is_released).await.unwrap();
+        }
+        _ => {}
+    }
+    let image = format!("{}:{reference}", name.last().unwrap_or(&""));
+    match *kind {
+        "manifests" => match manifest(&inside, &image, reference) {
+            Some((digest, media_type)) => blob(&inside, &digest, &media_type).await,
+            None => refusal(404, "MANIFEST_UNKNOWN"),
+        },
+        "blobs" => blob(&inside, reference, "application/octet-stream").await,
+        _ => refusal(404, "UNSUPPORTED"),
+    }
+}
+
+/// The digest and the type of a manifest, by the image's name or by its digest.
+fn manifest(inside: &Inside, image: &str, reference: &str) -> Option<(String, String)> {
+    let index = std::fs::read_to_string(inside.layout.join("index.json")).unwrap();
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let found = index["manifests"].as_array()?.iter().find(|it| {
+        it["annotations"]["org.opencontainers.image.ref.name"] == image || it["digest"] == reference
+    })?;
+    let text = |name: &str| Some(found[name].as_str()?.to_owned());
+    Some((text("digest")?, text("mediaType")?))
+}
+
+async fn blob(inside: &Inside, digest: &str, media_type: &str) -> Response {
+    let name = digest.trim_start_matches("sha256:");
+    let path = inside.layout.join("blobs/sha256").join(name);
+    let Ok(content) = tokio::fs::read(path).await else {
+        return refusal(404, "BLOB_UNKNOWN");
+    };
+    let headers = [
+        (header::CONTENT_TYPE, media_type.to_owned()),
+        (header::CONTENT_LENGTH, content.len().to_string()),
+        (
+            header::HeaderName::from_static("docker-content-digest"),
+            digest.to_owned(),
+        ),
+    ];
+    (headers, Body::from(content)).into_response()
+}
+
+fn refusal(code: u16, reason: &str) -> Response {
+    let body = json!({ "errors": [{ "code": reason, "message": reason }] });
+    (StatusCode::from_u16(code).unwrap(), body.to_string()).into_response()
+}

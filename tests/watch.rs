@@ -1,0 +1,95 @@
+//! The bot's view of the cluster: news that come late, twice, or not at all.
+
+use duckbot::sandbox::discord::Call;
+use serde_json::json;
+
+use crate::support::{Damage, Team};
+
+#[tokio::test]
+async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
+    let team = Team::with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "2s")]).await;
+    let id = team.serves(&team.ana).await;
+    team.api.silences_watches();
+    team.deletes_the_pod(&id).await;
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content.contains("somebody deleted it"),
+        "{}",
+        told.content
+    );
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+}
+
+#[tokio::test]
+async fn a_watch_that_is_too_old_begins_with_a_list() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let asked = |method, route| {
+        let same = move |call: &&Call| call.method == method && call.route == route;
+        team.api.calls().iter().filter(same).count()
+    };
+    let lists = asked("GET", "pods");
+    team.api.damages(|call| {
+        let is_watch = call.method == "WATCH" && call.route == "pods";
+        is_watch.then(|| Damage::Answer(410, "too old resource version".into()))
+    });
+    team.api.cuts_watches();
+    team.deletes_the_pod(&id).await;
+    team.api.called("GET", "pods", lists + 1).await;
+    team.api.heals();
+    let told = team.ana.reads("#data").await;
+    assert!(
+        told.content.contains("somebody deleted it"),
+        "{}",
+        told.content
+    );
+    team.cluster.gone(&team.record(&team.ana, 0)).await;
+}
+
+#[tokio::test]
+async fn while_nothing_is_heard_the_list_says_since_when() {
+    let mut team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.api
+        .damages(|_| Some(Damage::Answer(503, "the API server is ill".into())));
+    team.api.cuts_watches();
+    team.bot().says("a watch of the cluster broke").await;
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    assert!(listed.content.contains(&id), "{}", listed.content);
+    assert!(
+        listed
+            .content
+            .contains("I have heard nothing of the cluster since <t:"),
+        "{}",
+        listed.content
+    );
+    team.api.heals();
+    team.bot().says_times("works again", 5).await;
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    assert!(
+        !listed.content.contains("heard nothing"),
+        "{}",
+        listed.content
+    );
+}
+
+#[tokio::test]
+async fn a_session_is_not_ended_because_its_pod_was_not_heard_of() {
+    let mut team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.kills_the_bot().await;
+    // As from an API server that lags behind.
+    team.api.damages(|call| match (call.method.as_str(), call.route.as_str()) {
+        ("GET", "pods") => Some(Damage::List(json!({
+            "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [],
+        }))),
+        ("WATCH", "pods") => Some(Damage::Hang(std::time::Duration::from_secs(60))),
+        _ => None,
+    });
+    team.starts_the_bot().await;
+    team.api.called("GET", "pods/{name}", 2).await;
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    team.api.heals();
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    assert!(listed.content.contains(&id), "{}", listed.content);
+}
