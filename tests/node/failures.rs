@@ -5,7 +5,7 @@ use kube::{
     Api,
     api::{DynamicObject, PostParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{creates, fails, image, resource};
 use crate::support::{KEYS, Node, Team};
@@ -213,11 +213,8 @@ async fn a_volume_can_not_be_mounted() {
         return;
     };
     // As a cluster does that adds its own volumes to every Pod.
-    adds_to_every_pod(
-        &team,
-        json!({ "name": "theirs", "secret": { "secretName": "not-there" } }),
-    )
-    .await;
+    adds_to_every_pod(&team, "not-there").await;
+
     team.cluster.keys_of(team.ana.id()).await;
     let (asked, _) = team.starts(&team.ana, "").await;
     asked
@@ -301,12 +298,15 @@ async fn it_is_not_ready_in_time() {
     );
 }
 
-/// Has the cluster add a volume to every Pod of this team, as some clusters do.
-async fn adds_to_every_pod(team: &Team, volume: Value) {
+/// Has the cluster mount a Secret into every Pod of this team, as some clusters do.
+async fn adds_to_every_pod(team: &Team, secret: &str) {
     let name = &team.cluster.sessions;
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
         "resources": ["pods"] });
     let namespace = json!({ "matchLabels": { "kubernetes.io/metadata.name": name } });
+    let volume = format!(
+        "Object.spec.volumes{{name: 'theirs', secret: Object.spec.volumes.secret{{secretName: '{secret}'}}}}"
+    );
     let patch = format!("[JSONPatch{{op: 'add', path: '/spec/volumes/-', value: {volume}}}]");
     let policy = json!({ "metadata": { "name": name }, "spec": {
         "failurePolicy": "Fail", "reinvocationPolicy": "Never",
@@ -327,9 +327,13 @@ async fn adds_to_every_pod(team: &Team, volume: Value) {
             .unwrap();
     }
     // It takes a moment until it holds.
-    let probe: Pod = serde_json::from_value(json!({ "metadata": { "name": "probe" },
-        "spec": { "volumes": [{ "name": "own", "emptyDir": {} }],
-            "containers": [{ "name": "probe", "image": "probe" }] } }))
+    let probe: Pod = serde_json::from_value(json!({ "metadata": { "name": "probe" }, "spec": {
+        "automountServiceAccountToken": false, // it would be a volume, too
+        "volumes": [{ "name": "own", "emptyDir": {} }],
+        "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
+        "containers": [{ "name": "probe", "image": "probe", "securityContext": {
+            "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } } }],
+    }}))
     .unwrap();
     let only_ask = PostParams {
         dry_run: true,

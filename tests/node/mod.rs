@@ -34,7 +34,8 @@ async fn runs(team: &Team, session: &str, command: &[&str]) {
     let params = AttachParams::default().container("duckdb").stderr(false);
     let (pods, name) = (team.cluster.pods(), format!("duckui-{session}"));
     let process = pods.exec(&name, command.iter().copied(), &params);
-    process.await.unwrap().join().await.unwrap();
+    let ended = process.await.unwrap().take_status().unwrap().await.unwrap();
+    assert_eq!(ended.status.as_deref(), Some("Success"), "{ended:?}");
 }
 
 /// Creates an object in the sessions' namespace.

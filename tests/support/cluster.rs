@@ -97,7 +97,10 @@ impl Cluster {
 
     /// Whether it can have nodes, or why not.
     pub fn nodes(&self) -> Result<(), &str> {
-        self.nodes.as_ref().map(|()| ()).map_err(String::as_str)
+        match &self.nodes {
+            Ok(()) => Ok(()),
+            Err(reason) => Err(reason),
+        }
     }
 
     /// How an admin connects.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Handlers, Responder, explain, logged};
 use crate::{
     discord::{
@@ -13,6 +15,7 @@ use crate::{
 };
 
 /// Discord takes five edits in five seconds; this leaves room for other things.
+/// What comes faster is shown as one edit; the last state never waits.
 const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
 
 /// What the person chose.
@@ -65,6 +68,7 @@ impl Handlers {
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
         let mut shown = None;
+        let mut next_edit = Instant::now();
         // Until the view has it, the record itself is the newest that is known.
         let mut was_seen = false;
         loop {
@@ -76,19 +80,22 @@ impl Handlers {
                 None if was_seen => (replies::gone(&record.id), true),
                 None => (replies::progress(record, None, None), false),
             };
+            let now = Instant::now();
             let is_news = shown.as_ref() != Some(&reply);
-            if is_news {
+            let is_too_soon = is_news && !is_last && now < next_edit;
+            if is_news && !is_too_soon {
                 responder.edit(&reply).await;
                 shown = Some(reply);
+                next_edit = now + BETWEEN_EDITS;
             }
             if is_last {
                 return;
             }
-            if is_news {
-                // What comes thick and fast is shown as one edit.
-                tokio::time::sleep(BETWEEN_EDITS).await;
-            }
-            if !responder.waits_for(&mut changes).await {
+            let in_time = tokio::select! {
+                in_time = responder.waits_for(&mut changes) => in_time,
+                () = tokio::time::sleep_until(next_edit), if is_too_soon => true,
+            };
+            if !in_time {
                 return;
             }
         }

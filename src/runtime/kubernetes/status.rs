@@ -48,11 +48,14 @@ fn state<'a>(
     if let Some(incident) = disruption(status) {
         return PodState::Taken(incident);
     }
-    if stored.metadata.deletion_timestamp.is_some() {
-        return PodState::Going;
-    }
-    if let Some("Failed" | "Succeeded") = status.phase.as_deref() {
-        return ended(status);
+    let ended =
+        matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")).then(|| ended(status));
+    match ended {
+        Some(PodState::Taken(incident)) => return PodState::Taken(incident),
+        // A Pod that is deleted ends on its way out.
+        _ if stored.metadata.deletion_timestamp.is_some() => return PodState::Going,
+        Some(ended) => return ended,
+        None => {}
     }
     if let Some(incident) = containers(status).find_map(hopeless) {
         return PodState::Failed(incident);
@@ -65,10 +68,8 @@ fn state<'a>(
 
 /// Somebody or something that has nothing to do with this session took its Pod away.
 fn disruption(status: &PodStatus) -> Option<Incident> {
-    let conditions = status.conditions.iter().flatten();
-    let condition = conditions
-        .filter(|it| it.type_ == "DisruptionTarget" && it.status == "True")
-        .next()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let condition = conditions.find(|it| it.type_ == "DisruptionTarget" && it.status == "True")?;
     let failure = match condition.reason.as_deref() {
         Some("DeletionByTaintManager" | "DeletionByPodGC") => Failure::NodeGone,
         _ => Failure::Evicted,
@@ -195,17 +196,18 @@ fn on_the_way<'a>(
     if containers(status).next().is_some() && !waits_for_first {
         return coming(Station::Starting, None);
     }
-    let mut newest: Vec<_> = events.filter_map(|it| Some((seen_at(it)?, it))).collect();
-    newest.sort_by_key(|(at, _)| *at);
-    match newest.last() {
-        Some((_, event)) if event.reason.as_deref() == Some("FailedMount") => {
-            let message = event.message.as_deref().unwrap_or_default();
-            coming(
-                Station::Placed,
-                Some(Incident::new(Failure::Mount, message)),
-            )
-        }
-        Some((at, _)) if is_pulling(status) => coming(Station::Pulling(*at), None),
+    let mut told: Vec<_> = events
+        .filter_map(|it| Some((seen_at(it)?, it.reason.as_deref()?, it)))
+        .collect();
+    told.sort_by_key(|(at, ..)| *at);
+    if let Some((_, "FailedMount", event)) = told.last() {
+        let message = event.message.as_deref().unwrap_or_default();
+        let incident = Incident::new(Failure::Mount, message);
+        return coming(Station::Placed, Some(incident));
+    }
+    let mut pulling = told.iter().filter(|(_, reason, _)| *reason == "Pulling");
+    match pulling.next() {
+        Some((since, ..)) if is_pulling(status) => coming(Station::Pulling(*since), None),
         _ => coming(Station::Placed, None),
     }
 }
@@ -229,9 +231,8 @@ fn no_room(stored: &Stored, status: &PodStatus) -> Option<Incident> {
         .message
         .as_deref()
         .unwrap_or_default();
-    // What follows is about taking the place of other Pods.
-    let message = message.split(" preemption:").next().unwrap_or_default();
-    let message = message.trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
+    // What follows the first sentence is about taking the place of other Pods.
+    let message = message.split(". ").next().unwrap_or_default();
     let asked = asked(stored).unwrap_or_default();
     Some(Incident::new(Failure::NoRoom, format!("{asked}{message}")))
 }
@@ -258,4 +259,211 @@ fn seen_at(event: &Event) -> Option<DateTime<Utc>> {
     let newest = event.last_timestamp.as_ref().map(|Time(at)| at);
     let at = newest.or(event.event_time.as_ref().map(|it| &it.0))?;
     DateTime::from_timestamp(at.as_second(), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(status: Value) -> Pod {
+        pod_with(json!({}), status, &[])
+    }
+
+    fn pod_with(metadata: Value, status: Value, events: &[Value]) -> Pod {
+        let resources = json!({ "requests": { "cpu": "2", "memory": "8Gi" } });
+        let spec = json!({ "containers": [{ "name": "duckdb", "resources": resources }] });
+        let stored = json!({ "metadata": metadata, "spec": spec, "status": status });
+        let events: Vec<Event> = events
+            .iter()
+            .map(|event| serde_json::from_value(event.clone()).expect("an Event"))
+            .collect();
+        let stored = serde_json::from_value(stored).expect("a Pod");
+        read(&stored, events.iter())
+    }
+
+    fn conditions(names: &[&str]) -> Value {
+        names
+            .iter()
+            .map(|name| json!({ "type": name, "status": "True" }))
+            .collect()
+    }
+
+    /// On a node, with DuckDB's container in that state.
+    fn placed(state: Value) -> Value {
+        json!({ "phase": "Pending", "conditions": conditions(&["PodScheduled"]),
+            "containerStatuses": [container("duckdb", state)] })
+    }
+
+    fn container(name: &str, state: Value) -> Value {
+        json!({ "name": name, "ready": false, "restartCount": 0, "image": "", "imageID": "",
+            "state": state })
+    }
+
+    fn waiting(reason: &str, message: &str) -> Value {
+        json!({ "waiting": { "reason": reason, "message": message } })
+    }
+
+    fn event(reason: &str, second: u8, message: &str) -> Value {
+        json!({ "metadata": {}, "involvedObject": {}, "reason": reason, "message": message,
+            "lastTimestamp": format!("2026-11-23T12:00:{second:02}Z") })
+    }
+
+    fn coming(station: Station) -> PodState {
+        Pod::at(station).state
+    }
+
+    #[test]
+    fn a_pod_is_queued_placed_pulled_started_and_ready() {
+        let since = "2026-11-23T12:00:03Z".parse().expect("a time");
+        let creating = || placed(waiting("ContainerCreating", ""));
+        let pulling = [event("Pulling", 9, "door"), event("Pulling", 3, "duckdb")];
+        let running = placed(json!({ "running": {} }));
+        let ready =
+            json!({ "phase": "Running", "conditions": conditions(&["PodScheduled", "Ready"]) });
+        for (state, expected) in [
+            (pod(json!({})).state, coming(Station::Queued)),
+            (pod(creating()).state, coming(Station::Placed)),
+            (
+                pod_with(json!({}), creating(), &pulling).state,
+                coming(Station::Pulling(since)),
+            ),
+            (pod(running).state, coming(Station::Starting)),
+            (pod(ready).state, PodState::Ready),
+        ] {
+            assert_eq!(state, expected);
+        }
+    }
+
+    #[test]
+    fn what_may_mend_is_waited_for() {
+        let unschedulable = json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled",
+            "status": "False", "reason": "Unschedulable", "message":
+            "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: …" }] });
+        let mount = [
+            event("Pulling", 1, ""),
+            event("FailedMount", 2, "secret \"x\" not found"),
+        ];
+        let creating = placed(waiting("ContainerCreating", ""));
+        let unavailable = placed(waiting("ImagePullBackOff", "dial tcp: no such host"));
+        for (pod, station, failure, why) in [
+            (
+                pod(unschedulable),
+                Station::Queued,
+                Failure::NoRoom,
+                "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 Insufficient memory",
+            ),
+            (
+                pod_with(json!({}), creating, &mount),
+                Station::Placed,
+                Failure::Mount,
+                "secret \"x\" not found",
+            ),
+            (
+                pod(unavailable),
+                Station::Placed,
+                Failure::ImageUnavailable,
+                "dial tcp: no such host",
+            ),
+        ] {
+            let incident = Some(Incident::new(failure, why));
+            assert_eq!(pod.state, PodState::Coming { station, incident });
+        }
+    }
+
+    #[test]
+    fn what_will_not_mend_is_a_failure() {
+        let last = |reason: &str| {
+            let ended = json!({ "exitCode": 137, "reason": reason,
+                "startedAt": "2026-11-23T12:00:00Z", "finishedAt": "2026-11-23T12:00:01Z" });
+            let mut status = placed(waiting("CrashLoopBackOff", "back-off 10s"));
+            status["containerStatuses"][0]["lastState"] = json!({ "terminated": ended });
+            status
+        };
+        let mut door = last("Error");
+        door["containerStatuses"][0]["name"] = "door".into();
+        let too_long = json!({ "phase": "Failed", "reason": "DeadlineExceeded", "message": "why" });
+        for (status, failure) in [
+            (
+                placed(waiting("ErrImagePull", "x: not found")),
+                Failure::ImageMissing,
+            ),
+            (
+                placed(waiting("InvalidImageName", "")),
+                Failure::ImageMissing,
+            ),
+            (
+                placed(waiting("ImagePullBackOff", "401 Unauthorized")),
+                Failure::ImageRefused,
+            ),
+            (
+                placed(waiting(
+                    "CreateContainerConfigError",
+                    "secret \"x\" not found",
+                )),
+                Failure::KeysMissing,
+            ),
+            (
+                placed(waiting("RunContainerError", "no such file")),
+                Failure::Container,
+            ),
+            (last("Error"), Failure::Crashed),
+            (last("OOMKilled"), Failure::OutOfMemory),
+            (door, Failure::Door),
+            (too_long, Failure::Other),
+        ] {
+            match pod(status.clone()).state {
+                PodState::Failed(incident) => assert_eq!(incident.failure, failure, "{status}"),
+                other => panic!("{other:?} for {status}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_cluster_takes_away_may_start_elsewhere() {
+        let disrupted = |reason: &str| {
+            json!({ "phase": "Running", "conditions":
+            [{ "type": "DisruptionTarget", "status": "True", "reason": reason, "message": "why" }] })
+        };
+        let failed =
+            |reason: &str| json!({ "phase": "Failed", "reason": reason, "message": "why" });
+        for (status, failure) in [
+            (disrupted("EvictionByEvictionAPI"), Failure::Evicted),
+            (disrupted("PreemptionByScheduler"), Failure::Evicted),
+            (disrupted("DeletionByTaintManager"), Failure::NodeGone),
+            (failed("Evicted"), Failure::Evicted),
+            (failed("OutOfmemory"), Failure::Evicted),
+            (failed("NodeShutdown"), Failure::Evicted),
+        ] {
+            let deleted = json!({ "deletionTimestamp": "2026-11-23T12:00:00Z" });
+            let expected = PodState::Taken(Incident::new(failure, "why"));
+            assert_eq!(
+                pod_with(deleted, status.clone(), &[]).state,
+                expected,
+                "{status}"
+            );
+            assert_eq!(pod(status).state, expected);
+        }
+        let deleted = json!({ "deletionTimestamp": "2026-11-23T12:00:00Z" });
+        assert_eq!(pod_with(deleted, json!({}), &[]).state, PodState::Going);
+    }
+
+    #[test]
+    fn a_duckdb_that_ran_for_a_while_may_end_a_few_times() {
+        let ended = |restarts: i32| {
+            let last = json!({ "exitCode": 1, "reason": "Error",
+                "startedAt": "2026-11-23T12:00:00Z", "finishedAt": "2026-11-23T12:05:00Z" });
+            let mut status = placed(waiting("CrashLoopBackOff", "back-off 10s"));
+            status["containerStatuses"][0]["lastState"] = json!({ "terminated": last });
+            status["containerStatuses"][0]["restartCount"] = restarts.into();
+            pod(status)
+        };
+        let again = ended(2);
+        assert_eq!(again.state, coming(Station::Starting));
+        assert_eq!(again.restarts, 2);
+        let why = Incident::new(Failure::Crashed, "Error, exit code 1");
+        assert_eq!(again.last_end, Some(why.clone()));
+        assert_eq!(ended(3).state, PodState::Failed(why));
+    }
 }
