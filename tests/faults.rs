@@ -158,7 +158,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
         let is_removal = call.method == "DELETE" && call.route == "configmaps/{name}";
         is_removal.then(|| Damage::Answer(500, "etcd is ill".into()))
     });
-    team.kubelet.ends_duckdb(&id, "Error").await;
+    team.kubelet.fails(&id, "why").await;
     team.ana.reads("#data").await;
     team.api.called("DELETE", "configmaps/{name}", 3).await;
     let posts =

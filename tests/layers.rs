@@ -37,7 +37,10 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
             "settings",
         ],
     ),
-    ("reconciler", &["fault", "runtime", "service", "session"]),
+    (
+        "reconciler",
+        &["credentials", "fault", "runtime", "service", "session"],
+    ),
     ("sandbox", &[]),
     (
         "app",

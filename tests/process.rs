@@ -129,8 +129,8 @@ async fn a_missing_permission_is_named_at_the_start() {
         .unwrap();
     let (code, said) = fails(&mut team).await;
     assert_eq!(code, Some(1));
-    let missing =
-        "watch configmaps, watch pods, watch services, patch secrets, watch ingressroutes";
+    let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \
+                   watch ingressroutes";
     assert!(said.contains(missing), "{said}");
 }
 

@@ -46,6 +46,8 @@ pub enum PodState {
     },
     /// Ready: DuckDB answers.
     Ready,
+    /// DuckDB ended several times in quick succession; the next start is put off.
+    Crashing(Incident),
     /// It will not get ready any more, though it may be there for long.
     Failed(Incident),
     /// The cluster took it from its node: somewhere else it may go on.

@@ -47,6 +47,10 @@ pub enum Step {
     Renew(Option<DateTime<Utc>>),
 }
 
+/// How often DuckDB may be started again in a session that runs, when it ends in
+/// quick succession.
+const MOST_RESTARTS: u32 = 3;
+
 /// Decides what to do next for one session.
 pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let parts = seen.parts();
@@ -70,7 +74,9 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
     let missing = seen.parts().missing();
     let state = seen.pod.as_ref().map(|pod| &pod.state);
     match state {
-        Some(PodState::Failed(incident)) => Step::End(Cause::Failed(incident.clone())),
+        Some(PodState::Failed(incident) | PodState::Crashing(incident)) => {
+            Step::End(Cause::Failed(incident.clone()))
+        }
         Some(PodState::Taken(incident)) => taken(seen, incident),
         Some(PodState::Going) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
@@ -97,10 +103,11 @@ fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         PodState::Going => Step::End(Cause::Lost),
         PodState::Taken(incident) => taken(seen, incident),
         PodState::Failed(incident) => Step::End(Cause::Failed(incident.clone())),
-        PodState::Coming { .. } | PodState::Ready if missing.any() => Step::Create(missing),
-        PodState::Coming { .. } | PodState::Ready => {
-            untold_restart(seen, pod).unwrap_or_else(|| warning(seen, now, policy))
+        PodState::Crashing(incident) if pod.restarts >= MOST_RESTARTS => {
+            Step::End(Cause::Failed(incident.clone()))
         }
+        _ if missing.any() => Step::Create(missing),
+        _ => untold_restart(seen, pod).unwrap_or_else(|| warning(seen, now, policy)),
     }
 }
 
@@ -323,6 +330,24 @@ mod tests {
         let announced = starting().announced(None, after(1), 1);
         running.record = announced;
         assert_eq!(step(&running), Step::Wait(None));
+    }
+
+    #[test]
+    fn duckdb_may_end_a_few_times_in_a_session_that_runs_but_not_in_one_that_starts() {
+        let crashing = |restarts| Pod {
+            state: PodState::Crashing(incident(Failure::OutOfMemory)),
+            restarts,
+            last_end: None,
+        };
+        let end = Step::End(Cause::Failed(incident(Failure::OutOfMemory)));
+        let mut session = seen(Stage::Running, None, true);
+        session.pod = Some(crashing(2));
+        assert_eq!(next_step(&session, after(1), &POLICY), Step::Wait(None));
+        session.pod = Some(crashing(3));
+        assert_eq!(next_step(&session, after(1), &POLICY), end);
+        session.record.stage = Stage::Starting;
+        session.pod = Some(crashing(1));
+        assert_eq!(next_step(&session, after(1), &POLICY), end);
     }
 
     #[test]

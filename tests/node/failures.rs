@@ -304,10 +304,14 @@ async fn adds_to_every_pod(team: &Team, secret: &str) {
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
         "resources": ["pods"] });
     let namespace = json!({ "matchLabels": { "kubernetes.io/metadata.name": name } });
+    let mount = "Object.spec.containers.volumeMounts{name: 'theirs', mountPath: '/theirs'}";
     let volume = format!(
         "Object.spec.volumes{{name: 'theirs', secret: Object.spec.volumes.secret{{secretName: '{secret}'}}}}"
     );
-    let patch = format!("[JSONPatch{{op: 'add', path: '/spec/volumes/-', value: {volume}}}]");
+    let patch = format!(
+        "[JSONPatch{{op: 'add', path: '/spec/volumes/-', value: {volume}}},
+          JSONPatch{{op: 'add', path: '/spec/containers/0/volumeMounts/-', value: {mount}}}]"
+    );
     let policy = json!({ "metadata": { "name": name }, "spec": {
         "failurePolicy": "Fail", "reinvocationPolicy": "Never",
         "matchConstraints": { "resourceRules": [rule], "namespaceSelector": namespace },
@@ -331,7 +335,8 @@ async fn adds_to_every_pod(team: &Team, secret: &str) {
         "automountServiceAccountToken": false, // it would be a volume, too
         "volumes": [{ "name": "own", "emptyDir": {} }],
         "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
-        "containers": [{ "name": "probe", "image": "probe", "securityContext": {
+        "containers": [{ "name": "probe", "image": "probe",
+            "volumeMounts": [{ "name": "own", "mountPath": "/own" }], "securityContext": {
             "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } } }],
     }}))
     .unwrap();

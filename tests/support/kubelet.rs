@@ -1,5 +1,5 @@
-//! The part of a node: writes into Pods what a kubelet would report. (A real
-//! node comes with a later issue; here nothing runs in a Pod.)
+//! Stands in for a node where a test is about the conversation and not about
+//! what runs: writes into Pods what a kubelet would report. (`node` is the real one.)
 
 use futures_util::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -43,24 +43,6 @@ impl Kubelet {
     /// DuckDB answers.
     pub async fn readies(&self, session: &str) {
         self.reports(session, ready()).await;
-    }
-
-    /// DuckDB ended for that reason; the door goes on.
-    pub async fn ends_duckdb(&self, session: &str, reason: &str) {
-        let status = |name: &str, state: Value| {
-            json!({ "name": name, "ready": false, "restartCount": 0, "image": "", "imageID": "",
-                "state": state })
-        };
-        let ended = json!({ "terminated": { "exitCode": 137, "reason": reason } });
-        let containers = [
-            status("duckdb", ended),
-            status("door", json!({ "running": {} })),
-        ];
-        self.reports(
-            session,
-            json!({ "phase": "Running", "containerStatuses": containers }),
-        )
-        .await;
     }
 
     /// The Pod ended, with that message.

@@ -15,7 +15,7 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
             let (place, state) = at(*station);
             (place, incident.as_ref().map_or(state, hindered))
         }
-        Some(PodState::Ready) => (STATIONS, "it is ready".into()),
+        Some(PodState::Ready) => (STATIONS, "DuckDB answers".into()),
         Some(_) | None => (0, "asking the cluster for a place".into()),
     };
     let again = match record.moved {

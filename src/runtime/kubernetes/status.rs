@@ -14,11 +14,6 @@ use k8s_openapi::{
 use super::build::DUCKDB;
 use crate::session::{Failure, Incident, Pod, PodState, Station};
 
-/// How often DuckDB may end while people use it, before its session is given
-/// up. Only ends in quick succession count: the kubelet forgets after ten
-/// minutes without one.
-const MOST_RESTARTS: i32 = 3;
-
 /// Whether an event can tell more than the status does.
 pub fn is_telling(event: &Event) -> bool {
     matches!(event.reason.as_deref(), Some("Pulling" | "FailedMount"))
@@ -59,6 +54,9 @@ fn state<'a>(
     }
     if let Some(incident) = containers(status).find_map(hopeless) {
         return PodState::Failed(incident);
+    }
+    if let Some(incident) = containers(status).find_map(crash_loop) {
+        return PodState::Crashing(incident);
     }
     if holds(status, "Ready") {
         return PodState::Ready;
@@ -103,7 +101,10 @@ fn hopeless(container: &ContainerStatus) -> Option<Incident> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let message = waiting.message.as_deref().unwrap_or_default();
     match waiting.reason.as_deref()? {
-        "CrashLoopBackOff" => crash_loop(container),
+        "CrashLoopBackOff" if container.name != DUCKDB => {
+            let end = crash_loop(container)?;
+            Some(Incident::new(Failure::Door, end.why))
+        }
         "InvalidImageName" | "ErrImageNeverPull" => {
             Some(Incident::new(Failure::ImageMissing, message))
         }
@@ -120,17 +121,9 @@ fn hopeless(container: &ContainerStatus) -> Option<Incident> {
 }
 
 fn crash_loop(container: &ContainerStatus) -> Option<Incident> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let last = container.last_state.as_ref()?.terminated.as_ref()?;
-    let end = end(last);
-    if container.name != DUCKDB {
-        return Some(Incident::new(Failure::Door, end.why));
-    }
-    // It was ready before if it had run for a while; then it may be tried more often.
-    let (Some(Time(began)), Some(Time(finished))) = (&last.started_at, &last.finished_at) else {
-        return Some(end);
-    };
-    let ran = finished.as_second() - began.as_second();
-    (ran < 10 || container.restart_count >= MOST_RESTARTS).then_some(end)
+    (waiting.reason.as_deref() == Some("CrashLoopBackOff")).then(|| end(last))
 }
 
 /// Why DuckDB ended.
@@ -372,15 +365,16 @@ mod tests {
         }
     }
 
+    /// DuckDB ended that way, and its next start is put off.
+    fn last(reason: &str) -> Value {
+        let ended = json!({ "exitCode": 137, "reason": reason });
+        let mut status = placed(waiting("CrashLoopBackOff", "back-off 10s"));
+        status["containerStatuses"][0]["lastState"] = json!({ "terminated": ended });
+        status
+    }
+
     #[test]
     fn what_will_not_mend_is_a_failure() {
-        let last = |reason: &str| {
-            let ended = json!({ "exitCode": 137, "reason": reason,
-                "startedAt": "2026-11-23T12:00:00Z", "finishedAt": "2026-11-23T12:00:01Z" });
-            let mut status = placed(waiting("CrashLoopBackOff", "back-off 10s"));
-            status["containerStatuses"][0]["lastState"] = json!({ "terminated": ended });
-            status
-        };
         let mut door = last("Error");
         door["containerStatuses"][0]["name"] = "door".into();
         let too_long = json!({ "phase": "Failed", "reason": "DeadlineExceeded", "message": "why" });
@@ -408,8 +402,6 @@ mod tests {
                 placed(waiting("RunContainerError", "no such file")),
                 Failure::Container,
             ),
-            (last("Error"), Failure::Crashed),
-            (last("OOMKilled"), Failure::OutOfMemory),
             (door, Failure::Door),
             (too_long, Failure::Other),
         ] {
@@ -450,20 +442,20 @@ mod tests {
     }
 
     #[test]
-    fn a_duckdb_that_ran_for_a_while_may_end_a_few_times() {
-        let ended = |restarts: i32| {
-            let last = json!({ "exitCode": 1, "reason": "Error",
-                "startedAt": "2026-11-23T12:00:00Z", "finishedAt": "2026-11-23T12:05:00Z" });
-            let mut status = placed(waiting("CrashLoopBackOff", "back-off 10s"));
-            status["containerStatuses"][0]["lastState"] = json!({ "terminated": last });
-            status["containerStatuses"][0]["restartCount"] = restarts.into();
-            pod(status)
-        };
-        let again = ended(2);
-        assert_eq!(again.state, coming(Station::Starting));
-        assert_eq!(again.restarts, 2);
-        let why = Incident::new(Failure::Crashed, "Error, exit code 1");
-        assert_eq!(again.last_end, Some(why.clone()));
-        assert_eq!(ended(3).state, PodState::Failed(why));
+    fn duckdb_that_ends_again_and_again_says_why_and_how_often() {
+        for (reason, failure, why) in [
+            ("Error", Failure::Crashed, "Error, exit code 137"),
+            ("OOMKilled", Failure::OutOfMemory, "OOMKilled"),
+        ] {
+            let mut status = last(reason);
+            status["containerStatuses"][0]["restartCount"] = 2.into();
+            let incident = Incident::new(failure, why);
+            let expected = Pod {
+                state: PodState::Crashing(incident.clone()),
+                restarts: 2,
+                last_end: Some(incident),
+            };
+            assert_eq!(pod(status), expected);
+        }
     }
 }
