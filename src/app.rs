@@ -11,7 +11,7 @@ use crate::{
     credentials::preflight::Preflight,
     discord,
     reconciler::Reconciler,
-    runtime::kubernetes::{self, Kubernetes, Secrets},
+    runtime::kubernetes::{self, Kubernetes, Replies, Secrets},
     service::{Parts, Service, wall_clock},
     session::Policy,
     settings::Settings,
@@ -78,6 +78,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
     let parts = Parts {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
+        replies: Arc::new(Replies::new(&clients.calls, settings.clone())),
         preflight,
         clock: clock.clone(),
     };

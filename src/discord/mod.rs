@@ -117,12 +117,20 @@ impl Discord {
             service,
             self.direct,
         ));
+        let going_on = {
+            let handlers = handlers.clone();
+            async move {
+                handlers.go_on().await;
+                std::future::pending().await
+            }
+        };
         let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
             .event_handler(Gateway(handlers))
             .raw_event_handler(Watchful)
             .await?;
         let shards = client.shard_manager.clone();
         tokio::select! {
+            () = going_on => Ok(()),
             outcome = client.start() => outcome.context("the connection to Discord ended"),
             () = shutdown.cancelled() => {
                 shards.shutdown_all().await;

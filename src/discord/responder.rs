@@ -6,7 +6,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use serenity::{
     all::{
         AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions,
@@ -43,6 +45,14 @@ pub struct Responder {
     closes: Instant,
 }
 
+/// A responder as it is kept over a restart.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    id: InteractionId,
+    token: String,
+    closes: DateTime<Utc>,
+}
+
 /// The interaction can't be answered (any more), so nothing must be done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unanswerable;
@@ -56,6 +66,29 @@ impl Responder {
             token: token.into(),
             closes: Instant::now() + OPEN_FOR,
         }
+    }
+
+    /// What [`Responder::unsealed`] goes on with in another process.
+    pub fn sealed(&self) -> SecretString {
+        let sealed = Sealed {
+            id: self.id,
+            token: self.token.expose_secret().to_owned(),
+            closes: Utc::now() + self.closes.saturating_duration_since(Instant::now()),
+        };
+        let text = serde_json::to_string(&sealed).expect("it is plain JSON");
+        text.into()
+    }
+
+    /// Goes on with a reply, if it is one and can still be edited.
+    pub fn unsealed(http: Arc<Http>, sealed: &SecretString) -> Option<Self> {
+        let sealed: Sealed = serde_json::from_str(sealed.expose_secret()).ok()?;
+        let left = (sealed.closes - Utc::now()).to_std().ok()?;
+        Some(Self {
+            http,
+            id: sealed.id,
+            token: sealed.token.into(),
+            closes: Instant::now() + left.min(OPEN_FOR),
+        })
     }
 
     /// Waits for news. False when there is no telling them here any more.

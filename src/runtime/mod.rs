@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::{
@@ -80,6 +81,16 @@ pub trait Runtime: Send + Sync {
     /// Removes the record of `seen`, and never another one that has taken its
     /// place since: the last act of a session's life.
     async fn remove(&self, seen: &Observed) -> Result<(), Fault>;
+}
+
+/// Keeps what it takes to go on with a private reply after a restart of the bot.
+#[async_trait]
+pub trait ReplyStore: Send + Sync {
+    /// Keeps it as long as the session lasts.
+    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Fault>;
+
+    /// What is kept for a session, if anything is.
+    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault>;
 }
 
 /// Writes the newest record of a session as `change` makes it of that; again if

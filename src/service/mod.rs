@@ -23,7 +23,7 @@ use crate::{
         preflight::{Preflight, Trouble},
     },
     fault::Fault,
-    runtime::Runtime,
+    runtime::{ReplyStore, Runtime},
     session::{ChannelId, Ending, Incident, MessageId, Observed, OwnerId, Record, RequestId},
     settings::Settings,
 };
@@ -122,6 +122,8 @@ pub struct Parts {
     pub runtime: Arc<dyn Runtime>,
     /// Where credentials are kept.
     pub credentials: Arc<dyn CredentialStore>,
+    /// Where replies that go on are kept.
+    pub replies: Arc<dyn ReplyStore>,
     /// Tries credentials out.
     pub preflight: Preflight,
     /// The time.
@@ -133,6 +135,7 @@ pub struct Service {
     settings: Arc<Settings>,
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
+    replies: Arc<dyn ReplyStore>,
     preflight: Preflight,
     clock: Clock,
     /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
@@ -145,6 +148,7 @@ impl Service {
         let Parts {
             runtime,
             credentials,
+            replies,
             preflight,
             clock,
         } = parts;
@@ -152,6 +156,7 @@ impl Service {
             settings,
             runtime,
             credentials,
+            replies,
             preflight,
             clock,
             turns: std::array::from_fn(|_| Mutex::new(())),
@@ -179,6 +184,11 @@ impl Service {
     /// Where sessions are looked at; for following one.
     pub fn runtime(&self) -> &dyn Runtime {
         &*self.runtime
+    }
+
+    /// Where replies that go on are kept.
+    pub fn replies(&self) -> &dyn ReplyStore {
+        &*self.replies
     }
 
     fn of(&self, owner: OwnerId) -> Vec<Observed> {

@@ -84,4 +84,8 @@ async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
     team.starts_the_bot().await;
     let announced = team.ana.reads("#data").await;
     assert!(announced.content.contains(&id) && announced.content.contains("is ready"));
+    let reply = asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    assert!(reply.ephemeral, "the private reply goes on, too");
 }

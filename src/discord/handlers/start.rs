@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::{Handlers, Responder, explain, logged};
 use crate::{
@@ -48,7 +50,10 @@ impl Handlers {
             another: ask.another,
         };
         match self.service.start(who, request).await {
-            Ok(Started::Starting(record)) => self.follow(responder, &record).await,
+            Ok(Started::Starting(record)) => {
+                let kept = self.keep(responder, &record);
+                tokio::join!(kept, self.follow(responder, &record));
+            }
             Ok(Started::AlreadyRunning { sessions, room }) => {
                 let sessions = self.with_urls(sessions);
                 let reply = replies::already_running(&sessions, room, another);
@@ -61,6 +66,35 @@ impl Handlers {
             }
             Err(refused) => responder.edit(&explain(&refused)).await,
         }
+    }
+
+    /// Keeps what it takes to go on with the reply after a restart. Without it the
+    /// reply stands still then, and the channel is told all the same.
+    async fn keep(&self, responder: &Responder, record: &Record) {
+        let Some(seen) = self.service.runtime().session(&record.id) else {
+            return;
+        };
+        let kept = self
+            .service
+            .replies()
+            .keep(&seen, &responder.sealed())
+            .await;
+        if let Err(error) = kept {
+            debug!(session = %record.id, %error, "the reply will not go on after a restart");
+        }
+    }
+
+    /// Goes on with the replies of sessions that were starting when the bot ended.
+    pub async fn go_on(&self) {
+        let mut starting = self.service.list(None);
+        starting.retain(|seen| matches!(seen.record.stage, Stage::Starting | Stage::Moving(_)));
+        let replies = starting.iter().map(async |seen| {
+            let kept = self.service.replies().kept(seen).await.ok().flatten()?;
+            let responder = Responder::unsealed(self.http.clone(), &kept)?;
+            self.follow(&responder, &seen.record).await;
+            Some(())
+        });
+        join_all(replies).await;
     }
 
     /// Shows each change of the session until it is ready or has ended.

@@ -5,6 +5,7 @@ mod apply;
 pub mod build;
 mod check;
 mod observe;
+mod replies;
 mod secrets;
 mod status;
 
@@ -27,6 +28,7 @@ use tracing::warn;
 use apply::{Action, call};
 pub use check::{Clients, REQUIRED, Rule, connect};
 use observe::Cache;
+pub use replies::Replies;
 pub use secrets::Secrets;
 
 use super::{Claim, Runtime};

@@ -3,6 +3,7 @@
 
 mod pod;
 mod record;
+mod reply;
 mod route;
 mod service;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 pub use pod::{DUCKDB, pod};
 pub use record::{read_record, record, record_name};
+pub use reply::{REPLY, reply};
 pub use route::{route, route_resource};
 pub use service::service;
 

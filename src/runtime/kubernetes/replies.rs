@@ -1,0 +1,60 @@
+//! What it takes to go on with a private reply: a Secret of the session, which
+//! goes with its record.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    apply::{Action, call},
+    build,
+};
+use crate::{fault::Fault, runtime::ReplyStore, session::Observed, settings::Settings};
+
+/// Such Secrets in the sessions namespace.
+pub struct Replies {
+    secrets: Api<Secret>,
+    settings: Arc<Settings>,
+}
+
+impl Replies {
+    /// Keeps replies where `settings` say that sessions are.
+    pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
+        Self {
+            secrets: Api::namespaced(client.clone(), &settings.kubernetes.namespace),
+            settings,
+        }
+    }
+
+    fn action(&self, verb: &'static str) -> Action<'_> {
+        Action::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
+    }
+}
+
+#[async_trait]
+impl ReplyStore for Replies {
+    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Fault> {
+        let (record, uid) = (&session.record, &session.uid);
+        let secret = build::reply(&self.settings, record, uid, reply.expose_secret());
+        let name = record.id.object_name();
+        // Applied, not created: somebody may ask again for what they have asked for.
+        let params = PatchParams::apply(build::DUCKBOT).force();
+        let patch = Patch::Apply(&secret);
+        let kept = self.secrets.patch_metadata(&name, &params, &patch);
+        call(self.action("patch"), kept).await.map(|_| ())
+    }
+
+    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault> {
+        let name = session.record.id.object_name();
+        let found = call(self.action("get"), self.secrets.get_opt(&name)).await?;
+        let value = found.and_then(|secret| secret.data?.remove(build::REPLY));
+        let text = value.and_then(|value| String::from_utf8(value.0).ok());
+        Ok(text.map(SecretString::from))
+    }
+}
