@@ -30,7 +30,7 @@ use super::{
 use crate::credentials::Field;
 
 /// How long an interaction can be answered; Discord says 15 minutes.
-const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
+pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
 /// The most characters that an input of a form takes.
 const MOST_TYPED: u16 = 4000;
 /// The most that Discord shows of suggestions.

@@ -21,7 +21,7 @@ use super::{
     herald::fault,
     parse::{self, Button, Command},
     replies::{self, Reply},
-    responder::{Responder, Unanswerable},
+    responder::{OPEN_FOR, Responder, Unanswerable},
     status,
 };
 use crate::{

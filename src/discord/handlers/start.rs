@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Handlers, Responder, explain, logged};
+use super::{Handlers, OPEN_FOR, Responder, explain, logged};
 use crate::{
     discord::{
         parse::Button,
@@ -84,11 +84,13 @@ impl Handlers {
         }
     }
 
-    /// Goes on with the replies of sessions that were starting when the bot ended.
+    /// Goes on with the replies that can still be edited since the bot ended. Also
+    /// with those of sessions that are ready or failed: perhaps it was not said yet.
     pub async fn go_on(&self) {
-        let mut starting = self.service.list(None);
-        starting.retain(|seen| matches!(seen.record.stage, Stage::Starting | Stage::Moving(_)));
-        let replies = starting.iter().map(async |seen| {
+        let oldest = self.service.now() - OPEN_FOR;
+        let mut recent = self.service.list(None);
+        recent.retain(|seen| seen.record.created > oldest);
+        let replies = recent.iter().map(async |seen| {
             let kept = self.service.replies().kept(seen).await.ok().flatten()?;
             let responder = Responder::unsealed(self.http.clone(), &kept)?;
             self.follow(&responder, &seen.record).await;

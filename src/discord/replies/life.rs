@@ -77,11 +77,12 @@ pub fn ready(id: &SessionId, url: &str) -> Reply {
 /// To everybody, when it is ready.
 pub fn announcement(record: &Record, url: &str) -> Reply {
     let news = match &record.moved {
-        None => "Your DuckDB is ready".to_owned(),
-        Some(moved) => format!(
+        // One that was never ready before has lost nothing.
+        Some(moved) if record.ready.is_some() => format!(
             "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
             taken(moved.incident.failure)
         ),
+        _ => "Your DuckDB is ready".to_owned(),
     };
     Reply::new(format!(
         "<@{}> {news}: <{url}>\nSession `{}`, {}, tables of `{}`. `/duck stop` ends it.",

@@ -273,7 +273,10 @@ fn going_on() {
     let crashed = Incident::new(Failure::Crashed, "Error, exit code 1");
     let drained = Incident::new(Failure::Evicted, "Eviction API: evicting");
     let at = record.created;
-    let again = record.moving(drained.clone()).resumed(at);
+    let again = record
+        .announced(None, at, 0)
+        .moving(drained.clone())
+        .resumed(at);
     insta::assert_snapshot!(gallery(&[
         ("out of memory", came_back(&record, &oom, Some("large"))),
         (
