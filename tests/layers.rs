@@ -60,7 +60,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 /// Crates that belong to one room.
 const ONLY_IN: [(&str, &[&str]); 3] = [
     ("kube", &["runtime"]),
-    ("k8s_openapi", &["runtime"]),
+    ("k8s_openapi", &["runtime", "settings"]),
     ("serenity", &["discord"]),
 ];
 

@@ -27,6 +27,13 @@ pub struct Cpu {
     millis: u32,
 }
 
+impl Cpu {
+    /// Whole cores, rounded up.
+    pub fn cores(self) -> u32 {
+        self.millis.div_ceil(1000)
+    }
+}
+
 impl FromStr for Cpu {
     type Err = &'static str;
 
@@ -65,6 +72,11 @@ impl Mebibytes {
         Self {
             mebibytes: count * 1024,
         }
+    }
+
+    /// How many.
+    pub fn mebibytes(self) -> u32 {
+        self.mebibytes
     }
 }
 

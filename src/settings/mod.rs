@@ -9,10 +9,15 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    path::Path,
+};
 
 use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat};
+use k8s_openapi::api::core::v1::{Container, Toleration};
 use reader::{Mistake, Reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -38,6 +43,8 @@ pub struct Settings {
     pub routing: Routing,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[pod]`
+    pub pod: Pod,
     /// `[sizes.<name>]`, smallest first.
     pub sizes: Vec<Size>,
     /// `[catalogs.<name>]`, by name.
@@ -124,6 +131,31 @@ pub struct Sessions {
     pub default_size: String,
     /// The catalog where none is asked for.
     pub default_catalog: String,
+}
+
+/// What is added to every session's Pod, in Kubernetes' own words.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pod {
+    /// When images are fetched.
+    pub image_pull_policy: Option<String>,
+    /// Secrets for the registry, by name.
+    pub image_pull_secrets: Vec<String>,
+    /// More labels.
+    pub labels: BTreeMap<String, String>,
+    /// More annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// More environment variables of DuckDB.
+    pub environment: BTreeMap<String, String>,
+    /// Labels that a node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that don't matter.
+    pub tolerations: Vec<Toleration>,
+    /// How important it is, by the name of a PriorityClass.
+    pub priority_class: Option<String>,
+    /// What runs before DuckDB.
+    pub init_containers: Vec<Container>,
+    /// A ConfigMap whose `init.sql` DuckDB runs when it starts.
+    pub init_sql: Option<String>,
 }
 
 /// A catalog that people choose by name.

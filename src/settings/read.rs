@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Catalog, Checks, Discord, Kubernetes, Log, RouteKind, Routing, Sessions, Settings,
+    Catalog, Checks, Discord, Kubernetes, Log, Pod, RouteKind, Routing, Sessions, Settings,
     TOKEN_VARIABLE, reader::Reader,
 };
 use crate::session::{Cpu, Mebibytes, Size};
@@ -21,6 +21,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let sizes = read_sizes(reader);
     let catalogs = read_catalogs(reader);
     let sessions = read_sessions(reader);
+    let pod = read_pod(reader);
     let credentials = read_credentials(reader);
     let log = read_log(reader);
     let settings = Settings {
@@ -28,6 +29,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         kubernetes: kubernetes?,
         routing: routing?,
         sessions: sessions?,
+        pod: pod?,
         sizes: sizes?,
         catalogs: catalogs?,
         credentials: credentials?,
@@ -173,6 +175,40 @@ fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
         .collect::<Option<_>>()?;
     sizes.sort_by_key(|size| (size.memory, size.cpu));
     Some(sizes)
+}
+
+fn read_pod(reader: &mut Reader) -> Option<Pod> {
+    const TEXTS: &str = "a table of texts";
+    const CONTAINERS: &str = "a list of containers as in a Pod's description";
+    const POLICY: &str = "Always, IfNotPresent or Never";
+    let policies = ["Always", "IfNotPresent", "Never"];
+    let policy = |text: &str| policies.contains(&text).then(|| text.to_owned());
+    let image_pull_policy = reader.optional("pod.image_pull_policy", POLICY, policy);
+    let image_pull_secrets = reader.list("pod.image_pull_secrets", "a Secret's name", domain_name);
+    let labels = reader.manifest("pod.labels", TEXTS);
+    let annotations = reader.manifest("pod.annotations", TEXTS);
+    let environment = reader.manifest("pod.environment", TEXTS);
+    let node_selector = reader.manifest("pod.node_selector", TEXTS);
+    let tolerations = reader.manifest(
+        "pod.tolerations",
+        "a list of tolerations as in a Pod's description",
+    );
+    let priority_class =
+        reader.optional("pod.priority_class", "a PriorityClass's name", domain_name);
+    let init_containers = reader.manifest("pod.init_containers", CONTAINERS);
+    let init_sql = reader.optional("pod.init_sql", "a ConfigMap's name", domain_name);
+    Some(Pod {
+        image_pull_policy: image_pull_policy?,
+        image_pull_secrets: image_pull_secrets?,
+        labels: labels?,
+        annotations: annotations?,
+        environment: environment?,
+        node_selector: node_selector?,
+        tolerations: tolerations?,
+        priority_class: priority_class?,
+        init_containers: init_containers?,
+        init_sql: init_sql?,
+    })
 }
 
 /// The disk of a size that names none.

@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 /// One thing that is wrong with the settings.
@@ -89,6 +90,32 @@ impl Reader {
         parsed.collect::<Vec<_>>().into_iter().collect()
     }
 
+    /// Takes a value as Kubernetes describes it: its fields have the names and the
+    /// shapes that they have in a manifest. None of them may be unknown.
+    pub fn manifest<T: Default + DeserializeOwned + Serialize>(
+        &mut self,
+        key: &str,
+        expected: &str,
+    ) -> Option<T> {
+        let Some(given) = self.take(key) else {
+            return Some(T::default());
+        };
+        if given == Value::String(String::new()) {
+            return Some(T::default());
+        }
+        // What Kubernetes says of a wrong field may quote it, which is fine: no
+        // secret belongs here.
+        let read: T = match serde_json::from_value(given.clone()) {
+            Ok(read) => read,
+            Err(why) => return self.mistake(key, format!("needs {expected} ({why})")),
+        };
+        let understood = serde_json::to_value(&read).expect("it came from JSON");
+        match unknown(&given, &understood) {
+            None => Some(read),
+            Some(field) => self.mistake(key, format!("Kubernetes has no field {field} there")),
+        }
+    }
+
     /// The names of the tables in a section such as `[sizes.small]`.
     pub fn tables(&mut self, section: &str) -> Vec<String> {
         self.asked.insert(format!("{section}.<name>"));
@@ -168,6 +195,25 @@ impl Reader {
             Some(value) => Some(value),
             None => self.mistake(key, format!("{text:?} is not {expected}")),
         }
+    }
+}
+
+/// The first field of `given` that is not in `understood`.
+fn unknown(given: &Value, understood: &Value) -> Option<String> {
+    match (given, understood) {
+        (Value::Object(given), Value::Object(understood)) => {
+            given
+                .iter()
+                .find_map(|(name, inner)| match understood.get(name) {
+                    Some(understood) => unknown(inner, understood),
+                    None => Some(name.clone()),
+                })
+        }
+        (Value::Array(given), Value::Array(understood)) => {
+            let mut pairs = given.iter().zip(understood);
+            pairs.find_map(|(given, understood)| unknown(given, understood))
+        }
+        _ => None,
     }
 }
 

@@ -1,10 +1,13 @@
 //! The Pod of a session: DuckDB with its UI, and the door in front of it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-        HTTPGetAction, Pod, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
-        SeccompProfile, SecretKeySelector, SecurityContext, Volume, VolumeMount,
+        Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
+        EnvVar, EnvVarSource, HTTPGetAction, LocalObjectReference, Pod, PodSecurityContext,
+        PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext,
+        Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
@@ -27,6 +30,10 @@ const GRACE_SECONDS: i64 = 5;
 /// Folders that DuckDB writes to; everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 
+/// The volume with the admin's statements, and where it is.
+const INIT_SQL: &str = "init-sql";
+const INIT_SQL_FOLDER: &str = "/etc/duckbot/init";
+
 /// The Pod of `session`, whose record has the unique id `uid`.
 pub fn pod(
     settings: &Settings,
@@ -35,19 +42,29 @@ pub fn pod(
     size: &Size,
     catalog: &Catalog,
 ) -> Pod {
+    let extra = &settings.pod;
+    let name = session.id.object_name();
+    let mut metadata = stamp(settings, session, name, Some(owned_by(session, uid)));
+    add(&mut metadata.labels, &extra.labels);
+    add(&mut metadata.annotations, &extra.annotations);
+    let mut volumes: Vec<_> = WRITABLE.map(|(name, _)| scratch(name, size)).into();
+    volumes.extend(extra.init_sql.as_ref().map(|name| init_sql(name)));
+    let init = extra.init_containers.iter().cloned().map(restricted);
+    let secrets = extra.image_pull_secrets.iter();
+    let secrets = secrets.map(|name| LocalObjectReference { name: name.clone() });
     Pod {
-        metadata: stamp(
-            settings,
-            session,
-            session.id.object_name(),
-            Some(owned_by(session, uid)),
-        ),
+        metadata,
         spec: Some(PodSpec {
             containers: vec![
                 duckdb(settings, session, size, catalog),
                 door(settings, session),
             ],
-            volumes: Some(WRITABLE.map(|(name, _)| scratch(name, size)).into()),
+            init_containers: some(init.collect()),
+            volumes: Some(volumes),
+            image_pull_secrets: some(secrets.collect()),
+            node_selector: (!extra.node_selector.is_empty()).then(|| extra.node_selector.clone()),
+            tolerations: some(extra.tolerations.clone()),
+            priority_class_name: extra.priority_class.clone(),
             // DuckDB that ran out of memory is back in seconds, at the same address.
             restart_policy: Some("Always".into()),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
@@ -60,15 +77,45 @@ pub fn pod(
     }
 }
 
+/// Adds what the settings say, but nothing in place of what is there.
+fn add(to: &mut Option<BTreeMap<String, String>>, extra: &BTreeMap<String, String>) {
+    let entries = to.get_or_insert_default();
+    for (name, value) in extra {
+        entries.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+/// Kubernetes stores no empty lists, so none are sent.
+fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}
+
+/// What an admin adds is held to the same as our own, unless they say otherwise.
+fn restricted(container: Container) -> Container {
+    let own = container.security_context.clone();
+    Container {
+        security_context: own.or_else(|| Some(container_security())),
+        ..container
+    }
+}
+
 fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Container {
+    let mut mounts: Vec<_> = WRITABLE.map(|(name, path)| mount(name, path)).into();
+    if settings.pod.init_sql.is_some() {
+        mounts.push(VolumeMount {
+            read_only: Some(true),
+            ..mount(INIT_SQL, INIT_SQL_FOLDER)
+        });
+    }
     Container {
         name: DUCKDB.into(),
         image: Some(settings.sessions.image.clone()),
-        env: Some(environment(session, catalog)),
+        image_pull_policy: settings.pod.image_pull_policy.clone(),
+        env: Some(environment(settings, session, size, catalog)),
         // The DuckDB command line ends at the end of its input.
         stdin: Some(true),
         resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
-        volume_mounts: Some(WRITABLE.map(|(name, path)| mount(name, path)).into()),
+        volume_mounts: Some(mounts),
         security_context: Some(container_security()),
         ..Container::default()
     }
@@ -78,6 +125,7 @@ fn door(settings: &Settings, session: &Record) -> Container {
     Container {
         name: "door".into(),
         image: Some(settings.sessions.door_image.clone()),
+        image_pull_policy: settings.pod.image_pull_policy.clone(),
         args: Some(vec!["door".into()]),
         env: Some(vec![literal("SESSION_ID", session.id.to_string())]),
         ports: Some(vec![ContainerPort {
@@ -104,9 +152,14 @@ fn door(settings: &Settings, session: &Record) -> Container {
 }
 
 /// What the session image is told. Secret values only by reference.
-fn environment(session: &Record, catalog: &Catalog) -> Vec<EnvVar> {
+fn environment(
+    settings: &Settings,
+    session: &Record,
+    size: &Size,
+    catalog: &Catalog,
+) -> Vec<EnvVar> {
     let secret = |name, field| from_secret(name, session, field);
-    vec![
+    let mut all = vec![
         literal("SESSION_ID", session.id.to_string()),
         literal("USERNAME", session.display_name.clone()),
         literal("CATALOG_NAME", catalog.name.clone()),
@@ -125,7 +178,16 @@ fn environment(session: &Record, catalog: &Catalog) -> Vec<EnvVar> {
         secret("S3_SECRET_ACCESS_KEY", Field::SecretKey),
         secret("S3_SESSION_TOKEN", Field::SessionToken),
         secret("CATALOG_TOKEN", Field::CatalogToken),
-    ]
+        literal("DUCKDB_MEMORY", size.memory.mebibytes().to_string()),
+        literal("DUCKDB_THREADS", size.cpu.cores().to_string()),
+        literal("DUCKDB_DISK", size.disk.mebibytes().to_string()),
+    ];
+    for (name, value) in &settings.pod.environment {
+        if all.iter().all(|it| it.name != *name) {
+            all.push(literal(name, value.clone()));
+        }
+    }
+    all
 }
 
 fn literal(name: &str, value: String) -> EnvVar {
@@ -186,6 +248,18 @@ fn container_security() -> SecurityContext {
             add: None,
         }),
         ..SecurityContext::default()
+    }
+}
+
+/// The admin's statements.
+fn init_sql(config_map: &str) -> Volume {
+    Volume {
+        name: INIT_SQL.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: config_map.into(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
     }
 }
 

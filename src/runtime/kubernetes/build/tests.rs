@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::session::{RECORD_VERSION, starting};
+use crate::{
+    session::{RECORD_VERSION, starting},
+    settings,
+};
+use k8s_openapi::api::core::v1::{Container, Toleration};
 
 fn settings(changes: &[(&str, &str)]) -> Settings {
     let pairs = [
@@ -60,6 +64,38 @@ fn the_pod_is_restricted_and_holds_no_secret_value() {
     let size = settings.size("small").expect("a default");
     let catalog = settings.catalog("lake").expect("set above");
     insta::assert_snapshot!(json(&pod(&settings, &session(), "uid-1", size, catalog)));
+}
+
+#[test]
+fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
+    let mut settings = settings(&[]);
+    let text = |pairs: &[(&str, &str)]| {
+        let owned = pairs.iter().map(|(a, b)| (a.to_string(), b.to_string()));
+        owned.collect::<BTreeMap<_, _>>()
+    };
+    settings.pod = settings::Pod {
+        image_pull_policy: Some("Always".into()),
+        image_pull_secrets: vec!["registry".into()],
+        labels: text(&[("team", "data"), ("duckbot.dev/owner", "8")]),
+        annotations: text(&[("note", "hello")]),
+        environment: text(&[("TZ", "Europe/Vienna"), ("SESSION_ID", "000000")]),
+        node_selector: text(&[("disk", "ssd")]),
+        tolerations: vec![Toleration {
+            key: Some("team".into()),
+            operator: Some("Exists".into()),
+            ..Toleration::default()
+        }],
+        priority_class: Some("low".into()),
+        init_containers: vec![Container {
+            name: "certificates".into(),
+            image: Some("certificates:1".into()),
+            ..Container::default()
+        }],
+        init_sql: Some("init".into()),
+    };
+    let size = settings.size("small").expect("a default").clone();
+    let catalog = settings.catalog("lake").expect("set above").clone();
+    insta::assert_snapshot!(json(&pod(&settings, &session(), "uid-1", &size, &catalog)));
 }
 
 #[test]
