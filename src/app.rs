@@ -24,9 +24,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// Those of `body`.
-pub fn run<F: Future<Output = anyhow::Result<()>>>(
+pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
     body: impl FnOnce(CancellationToken) -> F,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<T> {
     // kube and serenity both use rustls; one provider serves them. An error
     // says that one is installed already, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -50,7 +50,9 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
         info!("told to stop");
         shutdown.cancel();
         // What does not end in time is dropped: a restart carries on from the records.
-        tokio::time::timeout(FAREWELL, body).await.unwrap_or(Ok(()))
+        tokio::time::timeout(FAREWELL, body)
+            .await
+            .unwrap_or(Ok(T::default()))
     });
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome

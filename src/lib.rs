@@ -4,7 +4,7 @@
 //!
 //! - [`session`]: what a session is and every rule about it. Pure.
 //! - [`credentials`]: what people hand in, and the store's trait.
-//! - [`door`]: the one way into a session's Pod.
+//! - [`door`]: the one way into a session's Pod. [`duckdb`]: what runs behind it.
 //! - [`runtime`]: where sessions run.
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
@@ -15,6 +15,7 @@ pub mod app;
 pub mod credentials;
 pub mod discord;
 pub mod door;
+pub mod duckdb;
 pub mod fault;
 pub mod reconciler;
 pub mod runtime;

@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use duckbot::{app, discord, door, settings::Settings, telemetry};
+use duckbot::{app, discord, door, duckdb, settings::Settings, telemetry};
 
 /// Everyone in a team gets their own DuckDB UI, by typing /duck start in Discord.
 #[derive(Parser)]
@@ -30,6 +30,11 @@ enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
     },
+    /// Run DuckDB with its UI, ready for the team's tables: what the session image starts.
+    ///
+    /// All that it needs to know is in its environment. Ends with 0 when told to stop, as DuckDB
+    /// ends when that ends, 1 when the UI can't be started, 2 when the environment is wrong.
+    Duckdb,
     /// Print the reference of all chat commands (commands.md).
     Commands,
 }
@@ -38,6 +43,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config } => serve(config),
         Command::Door { listen } => finish(app::run(|shutdown| door::serve(listen, shutdown))),
+        Command::Duckdb => duckdb(),
         Command::Commands => {
             print!("{}", discord::reference());
             ExitCode::SUCCESS
@@ -46,19 +52,36 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: Option<PathBuf>) -> ExitCode {
-    // Lossy: a variable that is not UTF-8 is shown as a mistake, not a panic.
-    let variables = std::env::vars_os()
-        .map(|(name, value)| [name, value].map(|it| it.to_string_lossy().into_owned()))
-        .map(|[name, value]| (name, value));
-    let settings = match Settings::load(config.as_deref(), variables.collect()) {
+    let settings = match Settings::load(config.as_deref(), variables()) {
         Ok(settings) => settings,
-        Err(invalid) => {
-            eprintln!("duckbot: {invalid}");
-            return ExitCode::from(2);
-        }
+        Err(invalid) => return wrong(&invalid),
     };
     telemetry::start(&settings.log);
     finish(app::run(|shutdown| app::serve(settings, shutdown)))
+}
+
+fn duckdb() -> ExitCode {
+    let wanted = match duckdb::environment::read(&variables()) {
+        Ok(wanted) => wanted,
+        Err(mistakes) => return wrong(&mistakes),
+    };
+    match app::run(|shutdown| duckdb::run(wanted, shutdown)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => finish(Err(error)),
+    }
+}
+
+/// The environment. Lossy: a variable that is not UTF-8 is shown as a mistake, not a panic.
+fn variables() -> HashMap<String, String> {
+    std::env::vars_os()
+        .map(|(name, value)| [name, value].map(|it| it.to_string_lossy().into_owned()))
+        .map(|[name, value]| (name, value))
+        .collect()
+}
+
+fn wrong(mistakes: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("duckbot: {mistakes}");
+    ExitCode::from(2)
 }
 
 fn finish(outcome: anyhow::Result<()>) -> ExitCode {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("session", &[]),
     ("fault", &[]),
     ("settings", &["session"]),
@@ -37,6 +37,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
             "settings",
         ],
     ),
+    ("duckdb", &[]),
     (
         "reconciler",
         &["credentials", "fault", "runtime", "service", "session"],

@@ -15,6 +15,7 @@ mod permissions;
 mod preflight;
 mod process;
 mod secrets;
+mod session;
 mod setup;
 mod start;
 mod stop;

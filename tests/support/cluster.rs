@@ -23,6 +23,8 @@ use kube::{
 };
 use serde_json::json;
 
+use super::tools::script;
+
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started
 /// once. [`Node`](super::Node)s are added to it.
 pub struct Cluster {
@@ -34,12 +36,6 @@ pub struct Cluster {
     _running: Child,
 }
 
-/// A script of the harness.
-pub fn script(name: &str) -> PathBuf {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/cluster");
-    scripts.join(name)
-}
-
 impl Cluster {
     /// The cluster of this test run; the first caller starts it.
     pub fn shared() -> &'static Self {
@@ -48,13 +44,13 @@ impl Cluster {
     }
 
     fn start() -> Self {
-        let got = Command::new(script("get"))
+        let got = Command::new(script("cluster/get"))
             .stderr(Stdio::inherit())
             .output()
             .unwrap();
         assert!(got.status.success(), "there is no cluster to test with");
         let programs = PathBuf::from(String::from_utf8(got.stdout).unwrap().trim());
-        let mut running = Command::new(script("run"))
+        let mut running = Command::new(script("cluster/run"))
             .arg(&programs)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

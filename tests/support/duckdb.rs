@@ -1,12 +1,14 @@
 //! A real DuckDB with its UI, as a process.
 
-use std::{path::Path, process::Stdio};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, ChildStdin, Command},
 };
+
+use super::tools;
 
 /// DuckDB with an open command line; it is killed when dropped.
 pub struct DuckDb {
@@ -18,15 +20,7 @@ pub struct DuckDb {
 impl DuckDb {
     /// Starts it; its UI server is not up yet.
     pub async fn start() -> Self {
-        let get = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/duckdb/get");
-        let got = Command::new(get)
-            .stderr(Stdio::inherit())
-            .output()
-            .await
-            .unwrap();
-        assert!(got.status.success(), "there is no DuckDB to test with");
-        let folder = String::from_utf8(got.stdout).unwrap();
-        let folder = Path::new(folder.trim());
+        let folder = tools::duckdb();
         let home = TempDir::new().unwrap();
         // The ui extension wants it to be there.
         std::fs::create_dir(home.path().join(".duckdb")).unwrap();

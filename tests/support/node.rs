@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Cluster, Registry, bot::program, cluster::script};
+use super::{Cluster, Registry, bot::program, tools::script};
 
 /// A node; it ends when dropped, and when this process ends.
 pub struct Node {
@@ -38,7 +38,7 @@ impl Node {
             eprintln!("skipped, because no node can run here: {reason}");
             return None;
         }
-        let mut running = Command::new(script("node"))
+        let mut running = Command::new(script("cluster/node"))
             .args([cluster.folder(), Path::new(name)])
             .arg(&Self::registry().url)
             .stdin(Stdio::piped())
@@ -62,7 +62,7 @@ impl Node {
         static REGISTRY: OnceLock<Registry> = OnceLock::new();
         REGISTRY.get_or_init(|| {
             let cluster = Cluster::shared();
-            let made = Command::new(script("images"))
+            let made = Command::new(script("cluster/images"))
                 .arg(cluster.programs())
                 .arg(program())
                 .stderr(Stdio::inherit())

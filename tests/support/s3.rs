@@ -3,7 +3,7 @@
 
 mod account;
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
 use account::{Account, Key, error, xml};
 use axum::{
@@ -19,6 +19,7 @@ use s3s::{
     host::SingleDomain,
     service::{S3Service, S3ServiceBuilder},
 };
+use s3s_fs::FileSystem;
 
 use super::server::Server;
 
@@ -37,12 +38,21 @@ impl Deref for S3 {
 }
 
 impl S3 {
-    /// A server in `us-east-1` without keys or buckets.
+    /// A server in `us-east-1` without keys or buckets. Of objects it knows one name only.
     pub async fn start() -> Self {
         let account = Account::default();
+        Self::serve(account.clone(), account).await
+    }
+
+    /// A server that keeps what it is given: a bucket is a folder in `folder`.
+    pub async fn keeping(folder: &Path) -> Self {
+        Self::serve(FileSystem::new(folder).unwrap(), Account::default()).await
+    }
+
+    async fn serve(objects: impl s3s::S3, account: Account) -> Self {
         let inside = account.clone();
         let server = Server::start(|address| {
-            let s3 = service(&inside, address.port());
+            let s3 = service(objects, &inside, address.port());
             Router::new().fallback(move |request| answer(inside.clone(), s3.clone(), request))
         })
         .await;
@@ -106,11 +116,11 @@ impl S3 {
     }
 }
 
-fn service(account: &Account, port: u16) -> S3Service {
+fn service(objects: impl s3s::S3, account: &Account, port: u16) -> S3Service {
     let mut config = S3Config::default();
     // s3s knows the real time only; `account` compares with the clock the test has set.
     config.presigned_url_max_skew_time_secs = u32::MAX;
-    let mut builder = S3ServiceBuilder::new(account.clone());
+    let mut builder = S3ServiceBuilder::new(objects);
     builder.set_auth(account.clone());
     builder.set_access(account.clone());
     builder.set_config(Arc::new(StaticConfigProvider::new(config.into())));

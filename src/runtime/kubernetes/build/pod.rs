@@ -32,7 +32,7 @@ const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 
 /// The volume with the admin's statements, and where it is.
 const INIT_SQL: &str = "init-sql";
-const INIT_SQL_FOLDER: &str = "/etc/duckbot/init";
+const INIT_SQL_FOLDER: &str = "/etc/duckbot";
 
 /// The Pod of `session`, whose record has the unique id `uid`.
 pub fn pod(

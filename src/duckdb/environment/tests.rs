@@ -1,0 +1,84 @@
+use super::*;
+
+/// A whole environment, and what differs in it.
+fn with(differing: &[(&str, &str)]) -> Result<Wanted, Mistakes> {
+    let mut variables: HashMap<String, String> = [
+        ("HOME", "/home/duck"),
+        ("DUCKDB_MEMORY", "4096"),
+        ("DUCKDB_THREADS", "2"),
+        ("DUCKDB_DISK", "10240"),
+        ("S3_REGION", "eu-central-1"),
+        ("S3_PATH_STYLE", "true"),
+        ("S3_ACCESS_KEY_ID", "AKIA"),
+        ("S3_SECRET_ACCESS_KEY", "secret"),
+        ("CATALOG_NAME", "lake"),
+        ("CATALOG_ENDPOINT", "https://catalog.example/"),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .into();
+    variables.extend(
+        differing
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into())),
+    );
+    read(&variables)
+}
+
+#[test]
+fn an_endpoint_is_taken_apart() {
+    for (text, authority, tls) in [
+        ("https://s3.example", "s3.example", true),
+        ("http://minio:9000/", "minio:9000", false),
+        ("http://[::1]:9000", "[::1]:9000", false),
+    ] {
+        let endpoint = with(&[("S3_ENDPOINT", text)]).expect(text).s3.endpoint;
+        let authority = authority.to_owned();
+        assert_eq!(endpoint, Some(Endpoint { authority, tls }), "{text}");
+    }
+    for text in [
+        "minio:9000",
+        "https://",
+        "https://a/b",
+        "ftp://a",
+        "https://u:p@a",
+    ] {
+        let mistakes = with(&[("S3_ENDPOINT", text)]).expect_err(text).to_string();
+        assert!(mistakes.contains("\n  S3_ENDPOINT "), "{mistakes}");
+    }
+}
+
+#[test]
+fn without_an_endpoint_it_is_aws() {
+    for differing in [&[][..], &[("S3_ENDPOINT", "")]] {
+        assert_eq!(with(differing).expect("it is whole").s3.endpoint, None);
+    }
+}
+
+#[test]
+fn the_persons_token_goes_before_the_teams_client() {
+    let client = [
+        ("CATALOG_OAUTH2_CLIENT_ID", "team"),
+        ("CATALOG_OAUTH2_CLIENT_SECRET", "secret"),
+    ];
+    let token = ("CATALOG_TOKEN", "token");
+    let login = |differing: &[_]| with(differing).map(|wanted| wanted.catalog.login);
+    let (server, scope) = (None, None);
+    assert_eq!(login(&[]), Ok(Login::Nothing));
+    assert_eq!(login(&client), Ok(Login::OAuth2 { server, scope }));
+    assert_eq!(login(&[token]), Ok(Login::Token));
+    assert_eq!(login(&[client[0], client[1], token]), Ok(Login::Token));
+    let half = login(&client[..1])
+        .expect_err("half of it is nothing")
+        .to_string();
+    assert!(
+        half.contains("CATALOG_OAUTH2_CLIENT_SECRET go together"),
+        "{half}"
+    );
+}
+
+#[test]
+fn a_secret_value_is_not_quoted_whatever_is_wrong() {
+    let mistakes = with(&[("S3_SECRET_ACCESS_KEY", "canary\n"), ("S3_PATH_STYLE", "?")]);
+    let mistakes = mistakes.expect_err("no boolean").to_string();
+    assert!(!mistakes.contains("canary"), "{mistakes}");
+}

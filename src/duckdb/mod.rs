@@ -1,0 +1,117 @@
+//! DuckDB, made ready for one person: what runs in the session image (`duckbot duckdb`).
+//!
+//! [`environment`] says what is wanted, [`script`] turns that into SQL (both pure), [`shell`]
+//! gives it to DuckDB's command line, statement by statement, and hears what failed.
+//!
+//! The UI comes first and needs nobody else. What comes after it (the keys, the catalog, an
+//! admin's own SQL) may fail: the person finds it in the table `problems`, beside the
+//! statement that tries again.
+//!
+//! Key values reach DuckDB through its environment only. In SQL they are `getenv('…')`, and
+//! from whatever DuckDB says they are taken out before it is printed or stored.
+
+pub mod environment;
+pub mod script;
+mod secrets;
+pub mod shell;
+
+use std::{fs, io, path::Path, time::Instant};
+
+use anyhow::{Context, bail};
+use tokio_util::sync::CancellationToken;
+
+use environment::Wanted;
+use script::{Script, Step};
+use shell::{Ended, Shell};
+
+/// Runs DuckDB until it ends or `shutdown`. Its exit code, as a shell would give it; 0 after
+/// `shutdown`.
+///
+/// # Errors
+/// If DuckDB or its UI can't be started. Everything else is the person's to see, in the UI.
+pub async fn run(wanted: Wanted, shutdown: CancellationToken) -> anyhow::Result<u8> {
+    let folder = wanted.home.join(".duckdb");
+    // The ui extension wants it to be there, and the volume comes empty.
+    fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    let own = own_sql(&wanted.init);
+    let script = Script::new(&wanted, own.as_deref());
+    let mut shell = Shell::start(&wanted.program)
+        .with_context(|| format!("{} can't be started", wanted.program.display()))?;
+    let outcome = tokio::select! {
+        outcome = serve(&mut shell, &script) => outcome,
+        () = shutdown.cancelled() => {
+            shell.end().await.context("DuckDB can't be ended")?;
+            return Ok(0);
+        }
+    };
+    match outcome {
+        Ok(Ended) => Ok(shell.code().await?),
+        Err(error) => {
+            shell.end().await.context("DuckDB can't be ended")?;
+            Err(error)
+        }
+    }
+}
+
+/// Prepares the session, then passes on what DuckDB says until it ends.
+async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Ended> {
+    let begin = Instant::now();
+    for step in &script.essential {
+        match attempt(shell, step).await {
+            Ok(None) => {}
+            Ok(Some(error)) => bail!("{} failed: {error}", step.what),
+            Err(ended) => return Ok(ended),
+        }
+    }
+    eprintln!("duckbot: DuckDB's UI is started");
+    Ok(match prepare(shell, script).await {
+        Ok(problems) => {
+            let took = begin.elapsed().as_secs_f32();
+            eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
+            shell.passes_on().await
+        }
+        Err(ended) => ended,
+    })
+}
+
+/// Does what may fail; how often it did.
+async fn prepare(shell: &mut Shell, script: &Script) -> Result<usize, Ended> {
+    let mut problems = 0;
+    for chain in [&script.access, &script.own] {
+        for step in chain {
+            let Some(error) = attempt(shell, step).await? else {
+                continue;
+            };
+            eprintln!("duckbot: {} failed: {error}", step.what);
+            problems += 1;
+            for statement in script::problem(step, &error) {
+                if let Err(error) = shell.runs(&statement).await? {
+                    eprintln!("duckbot: the problem can't be shown in the UI: {error}");
+                }
+            }
+            // What follows rests on this: it could only fail too, and later.
+            break;
+        }
+    }
+    Ok(problems)
+}
+
+/// Runs the statements of `step` up to the first that fails: its error, if any.
+async fn attempt(shell: &mut Shell, step: &Step) -> Result<Option<String>, Ended> {
+    for statement in &step.statements {
+        if let Err(error) = shell.runs(statement).await? {
+            return Ok(Some(error));
+        }
+    }
+    Ok(None)
+}
+
+/// What stands in the admin's file, if there is one. Where it can't be read, DuckDB can't
+/// either, and says so to the person.
+fn own_sql(path: &Path) -> Option<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => None,
+        Err(_) => Some(String::new()),
+    }
+}

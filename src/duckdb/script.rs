@@ -1,0 +1,220 @@
+//! From what is wanted to the SQL that does it. Pure.
+
+use std::fmt::Write;
+
+use super::environment::{Catalog, Login, S3, Wanted, secret};
+
+/// The table in which the person finds what failed: the first thing that the UI shows.
+pub const PROBLEMS: &str = "memory.main.problems";
+
+/// For the statements here only, not for the person's: an endpoint that does not answer is
+/// told after 10 s, instead of the two minutes that DuckDB would try.
+const HURRY: &str = "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
+const TAKE_TIME: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
+
+/// Something to do, and what to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it does, as the beginning of a sentence.
+    pub what: String,
+    /// One after the other, up to the first that fails.
+    pub statements: Vec<String>,
+    /// What a person pastes into the UI to try again.
+    pub try_again: String,
+}
+
+/// All that is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Without these there is no session.
+    pub essential: Vec<Step>,
+    /// From the keys to the tables; each rests on the one before.
+    pub access: Vec<Step>,
+    /// An admin's.
+    pub own: Vec<Step>,
+}
+
+impl Script {
+    /// The script for `wanted`; `own` is what stands in the admin's file, if there is one.
+    pub fn new(wanted: &Wanted, own: Option<&str>) -> Self {
+        let Wanted { s3, catalog, .. } = wanted;
+        let own = own.map(|text| Step {
+            what: format!("Running {}", wanted.init.display()),
+            // Not its text: what it leaves open (a quote, a statement) ends with the file.
+            statements: vec![
+                TAKE_TIME.into(),
+                format!(".read '{}'", wanted.init.display()),
+            ],
+            try_again: text.to_owned(),
+        });
+        Self {
+            essential: vec![limits(wanted), ui(wanted)],
+            access: vec![keys(s3), attach(catalog), read(catalog)],
+            own: own.into_iter().collect(),
+        }
+    }
+}
+
+/// The statements that tell the person that `step` failed, with `error`.
+pub fn problem(step: &Step, error: &str) -> [String; 2] {
+    let row = [&step.what, error, &step.try_again].map(literal).join(", ");
+    [
+        format!("CREATE TABLE IF NOT EXISTS {PROBLEMS} (what TEXT, error TEXT, try_again TEXT);"),
+        format!("INSERT INTO {PROBLEMS} VALUES ({row});"),
+    ]
+}
+
+/// A string in SQL.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A name in SQL.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl Step {
+    fn new(what: impl Into<String>, statements: Vec<String>) -> Self {
+        Self {
+            what: what.into(),
+            try_again: statements.join("\n"),
+            statements,
+        }
+    }
+}
+
+fn limits(wanted: &Wanted) -> Step {
+    let memory = memory_limit(wanted.memory.get());
+    // The UI keeps its notebooks in the same folder, and a Pod that fills it is taken away.
+    let spill = u64::from(wanted.disk.get()) * 9 / 10;
+    let folder = wanted.home.join("spill");
+    let folder = literal(&folder.to_string_lossy());
+    Step::new(
+        "Setting DuckDB's limits",
+        vec![
+            format!("SET memory_limit = '{memory}MiB';"),
+            format!("SET threads = {};", wanted.threads),
+            format!("SET temp_directory = {folder};"),
+            format!("SET max_temp_directory_size = '{spill}MiB';"),
+        ],
+    )
+}
+
+/// DuckDB's limit is on its buffers. The rest of the process (program, threads, what HTTP and
+/// Parquet hold, what the allocator keeps) needs room too: some 130 MiB were seen over the
+/// limit. A quarter is left, but at least 256 MiB, though never more than half: who is
+/// stopped by DuckDB loses a query, who is stopped by the kernel loses the session.
+pub fn memory_limit(container: u32) -> u32 {
+    let room = (container / 4).max(256).min(container / 2);
+    container - room
+}
+
+fn ui(wanted: &Wanted) -> Step {
+    let mut statements = vec![
+        // What is not in the image is not fetched behind the person's back.
+        "SET autoinstall_known_extensions = false;".to_owned(),
+        "LOAD ui;".to_owned(),
+        format!("SET ui_local_port = {};", wanted.ui_port),
+        "CALL start_ui_server();".to_owned(),
+    ];
+    if let Some(folder) = &wanted.extensions {
+        statements.insert(0, format!("SET extension_directory = {};", literal(folder)));
+    }
+    Step::new("Starting DuckDB's UI", statements)
+}
+
+fn keys(s3: &S3) -> Step {
+    let mut options = format!(
+        "TYPE s3, KEY_ID getenv('{}'), SECRET getenv('{}'), REGION {}, URL_STYLE '{}'",
+        secret::KEY_ID,
+        secret::KEY,
+        literal(&s3.region),
+        if s3.path_style { "path" } else { "vhost" },
+    );
+    if s3.session_token {
+        let _ = write!(
+            options,
+            ", SESSION_TOKEN getenv('{}')",
+            secret::SESSION_TOKEN
+        );
+    }
+    if let Some(endpoint) = &s3.endpoint {
+        let authority = literal(&endpoint.authority);
+        let _ = write!(options, ", ENDPOINT {authority}, USE_SSL {}", endpoint.tls);
+    }
+    let statements = vec![
+        "LOAD httpfs;".into(),
+        format!("CREATE OR REPLACE SECRET s3 ({options});"),
+    ];
+    Step::new("Taking your S3 keys", statements)
+}
+
+fn attach(catalog: &Catalog) -> Step {
+    let login = match &catalog.login {
+        Login::Nothing => None,
+        Login::Token => Some(format!("TOKEN getenv('{}')", secret::CATALOG_TOKEN)),
+        Login::OAuth2 { server, scope } => {
+            Some(client(catalog, server.as_deref(), scope.as_deref()))
+        }
+    };
+    let authorization = match login {
+        None => "AUTHORIZATION_TYPE 'none'",
+        Some(_) => "SECRET catalog",
+    };
+    let login =
+        login.map(|options| format!("CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"));
+    // Delegation would let the catalog's keys take the place of the person's own.
+    let attach = format!(
+        "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
+         ACCESS_DELEGATION_MODE 'none');",
+        literal(&catalog.warehouse),
+        identifier(&catalog.name),
+        literal(&catalog.endpoint),
+    );
+    let again: Vec<_> = login.into_iter().chain([attach]).collect();
+    // avro first: iceberg would try to download it.
+    let before = ["LOAD avro;".into(), "LOAD iceberg;".into(), HURRY.into()];
+    Step {
+        what: format!("Attaching the catalog {}", catalog.name),
+        try_again: again.join("\n"),
+        statements: before.into_iter().chain(again).collect(),
+    }
+}
+
+/// DuckDB gets the token when the secret is made, and not again.
+fn client(catalog: &Catalog, server: Option<&str>, scope: Option<&str>) -> String {
+    let [id, key] = [secret::CLIENT_ID, secret::CLIENT_SECRET];
+    let mut options = format!("CLIENT_ID getenv('{id}'), CLIENT_SECRET getenv('{key}')");
+    let _ = match server {
+        Some(url) => write!(options, ", OAUTH2_SERVER_URI {}", literal(url)),
+        None => write!(options, ", ENDPOINT {}", literal(&catalog.endpoint)),
+    };
+    if let Some(scope) = scope {
+        let _ = write!(options, ", OAUTH2_SCOPE {}", literal(scope));
+    }
+    options
+}
+
+/// A catalog is attached without S3 being asked. So one row of some table is read: whether
+/// the keys are good, the person should not have to find out by a query that fails.
+fn read(catalog: &Catalog) -> Step {
+    let name = literal(&catalog.name);
+    let statements = vec![
+        format!(
+            "SET VARIABLE some_table = (SELECT format('\"{{}}\".\"{{}}\".\"{{}}\"', \
+             replace(database_name, '\"', '\"\"'), replace(schema_name, '\"', '\"\"'), \
+             replace(table_name, '\"', '\"\"')) \
+             FROM duckdb_tables() WHERE database_name = {name} LIMIT 1);"
+        ),
+        "FROM query('FROM ' || coalesce(getvariable('some_table'), '(SELECT 1)') || ' LIMIT 1');"
+            .into(),
+    ];
+    Step::new(
+        format!("Reading a table of {} with your S3 keys", catalog.name),
+        statements,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use std::collections::HashMap;
+
+use super::*;
+use crate::duckdb::environment;
+
+const PLAIN: [(&str, &str); 12] = [
+    ("HOME", "/home/duck"),
+    ("DUCKDB_EXTENSIONS", "/usr/lib/duckdb/extensions"),
+    ("DUCKDB_MEMORY", "4096"),
+    ("DUCKDB_THREADS", "2"),
+    ("DUCKDB_DISK", "10240"),
+    ("S3_REGION", "eu-central-1"),
+    ("S3_PATH_STYLE", "false"),
+    ("S3_ACCESS_KEY_ID", "canary"),
+    ("S3_SECRET_ACCESS_KEY", "canary"),
+    ("CATALOG_NAME", "lake"),
+    ("CATALOG_ENDPOINT", "https://catalog.example"),
+    ("CATALOG_WAREHOUSE", "the team's"),
+];
+
+const RICH: [(&str, &str); 8] = [
+    ("S3_ENDPOINT", "http://minio:9000"),
+    ("S3_PATH_STYLE", "true"),
+    ("S3_SESSION_TOKEN", "canary"),
+    ("CATALOG_NAME", "the \"lake\""),
+    ("CATALOG_OAUTH2_CLIENT_ID", "canary"),
+    ("CATALOG_OAUTH2_CLIENT_SECRET", "canary"),
+    ("CATALOG_OAUTH2_SERVER_URI", "https://login.example/token"),
+    ("CATALOG_OAUTH2_SCOPE", "lake"),
+];
+
+fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
+    let variables = PLAIN.iter().chain(differing);
+    let variables: HashMap<_, _> = variables
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let wanted = environment::read(&variables).expect("it is whole");
+    let script = Script::new(&wanted, own);
+    let steps = [script.essential, script.access, script.own];
+    let steps = steps.iter().flatten().map(|step| {
+        let Step {
+            what,
+            statements,
+            try_again,
+        } = step;
+        format!(
+            "-- {what}\n{}\n-- to try again:\n{try_again}\n",
+            statements.join("\n")
+        )
+    });
+    steps.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_catalog_on_aws_without_login() {
+    insta::assert_snapshot!(written(&[], None));
+}
+
+#[test]
+fn a_storage_of_ones_own_and_a_client_of_the_team() {
+    insta::assert_snapshot!(written(&RICH, Some("SELECT 1;")));
+}
+
+#[test]
+fn no_value_of_a_key_is_in_it() {
+    let token = [&RICH[..], &[("CATALOG_TOKEN", "canary")]].concat();
+    for differing in [&[], &RICH[..], &token] {
+        let written = written(differing, None);
+        assert!(!written.contains("canary"), "{written}");
+    }
+}
+
+#[test]
+fn room_is_left_below_the_containers_memory() {
+    for (container, limit) in [
+        (1, 1),
+        (256, 128),
+        (512, 256),
+        (1024, 768),
+        (4096, 3072),
+        (u32::MAX, u32::MAX - u32::MAX / 4),
+    ] {
+        assert_eq!(memory_limit(container), limit, "{container}");
+    }
+}
+
+#[test]
+fn a_problem_is_quoted_whole() {
+    let step = Step::new("Doing it's", vec!["SELECT 'a';".into()]);
+    let [_, insert] = problem(&step, "no 'such' thing");
+    assert_eq!(
+        insert,
+        "INSERT INTO memory.main.problems VALUES \
+         ('Doing it''s', 'no ''such'' thing', 'SELECT ''a'';');"
+    );
+}

@@ -1,0 +1,85 @@
+//! The team's tables, with the person's own keys.
+
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+use crate::support::{Session, lake};
+
+const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
+
+/// Nothing failed, and the table is as it was made.
+async fn reads_the_ducks(session: &mut Session) {
+    session.is_prepared().await;
+    let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
+    assert_eq!(session.rows(DUCKS).await, Ok(ducks), "{}", session.log());
+    let error = session.rows("FROM problems").await.unwrap_err();
+    assert!(error.contains("problems does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn a_table_answers_with_the_owners_keys() {
+    lake().s3.knows("AKIAOWNER", "the-owners-secret");
+    let mut session = Session::starts("AKIAOWNER", "the-owners-secret");
+    reads_the_ducks(&mut session).await;
+    let wrote = "CREATE TABLE lake.zoo.geese AS SELECT 'greylag' AS name";
+    assert_eq!(session.runs_sql(wrote).await, Ok(()));
+    let geese = session.rows("FROM lake.zoo.geese").await;
+    assert_eq!(geese, Ok(json!([{"name": "greylag"}])));
+    assert_eq!(session.runs_sql("DROP TABLE lake.zoo.geese").await, Ok(()));
+}
+
+#[tokio::test]
+async fn temporary_keys_come_with_their_token() {
+    let expires = Utc::now() + TimeDelta::hours(1);
+    let s3 = &lake().s3;
+    s3.knows_temporary(
+        "ASIATEMPORARY",
+        "a-short-secret",
+        "a-session-token",
+        expires,
+    );
+    let token = [("S3_SESSION_TOKEN", "a-session-token")];
+    let mut session = Session::starts_with("ASIATEMPORARY", "a-short-secret", &token);
+    reads_the_ducks(&mut session).await;
+}
+
+#[tokio::test]
+async fn a_catalog_may_want_a_token() {
+    lake().s3.knows("AKIATOKEN", "a-secret-beside-a-token");
+    let token = [("CATALOG_TOKEN", "a-token-for-the-catalog")];
+    let mut session = Session::starts_with("AKIATOKEN", "a-secret-beside-a-token", &token);
+    reads_the_ducks(&mut session).await;
+}
+
+#[tokio::test]
+async fn a_catalog_may_know_the_team_by_oauth2() {
+    lake().s3.knows("AKIAOAUTH", "a-secret-beside-a-client");
+    let server = format!("{}/v1/oauth/tokens", lake().catalog);
+    for server in ["", &server] {
+        let client = [
+            ("CATALOG_OAUTH2_CLIENT_ID", "duck-team"),
+            ("CATALOG_OAUTH2_CLIENT_SECRET", "the-clients-secret"),
+            ("CATALOG_OAUTH2_SCOPE", "catalog"),
+            ("CATALOG_OAUTH2_SERVER_URI", server),
+        ];
+        let mut session = Session::starts_with("AKIAOAUTH", "a-secret-beside-a-client", &client);
+        reads_the_ducks(&mut session).await;
+    }
+}
+
+#[tokio::test]
+async fn anothers_keys_read_nothing() {
+    let s3 = &lake().s3;
+    s3.knows("AKIASTRANGER", "a-strangers-secret");
+    s3.denies("AKIASTRANGER", "s3:GetObject", "lake");
+    let mut session = Session::starts("AKIASTRANGER", "a-strangers-secret");
+    session.is_prepared().await;
+    let error = session.rows(DUCKS).await.unwrap_err();
+    assert!(error.contains("HTTP 403"), "{error}");
+    let problems = session.problems().await;
+    assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
+    assert_eq!(
+        problems[0]["what"],
+        "Reading a table of lake with your S3 keys"
+    );
+}

@@ -1,0 +1,202 @@
+//! How a session starts and ends, and what it may use.
+
+use std::{
+    collections::HashMap,
+    fs,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Port, Session, lake, signal, tools};
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_query_that_needs_too_much_memory_fails_alone() {
+    lake().s3.knows("AKIAHUNGRY", "a-hungry-secret");
+    let mut session = Session::starts("AKIAHUNGRY", "a-hungry-secret");
+    session.is_prepared().await;
+    let settings = "SELECT current_setting('memory_limit') AS memory, \
+                    current_setting('threads') AS threads, \
+                    current_setting('max_temp_directory_size') AS disk";
+    let settings = session.rows(settings).await.unwrap();
+    assert_eq!(settings[0]["memory"], "768.0 MiB");
+    assert_eq!(settings[0]["threads"], 2);
+    assert_eq!(settings[0]["disk"], "90.0 MiB");
+    let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
+    let error = session.rows(hungry).await.unwrap_err();
+    assert!(error.contains("Out of Memory Error"), "{error}");
+    let rows = session
+        .rows("SELECT count(*) AS n FROM lake.zoo.ducks")
+        .await;
+    assert_eq!(rows.unwrap()[0]["n"], 2);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_ends_within_a_second_whatever_it_does() {
+    lake().s3.knows("AKIABUSY", "a-busy-secret");
+    let mut session = Session::starts("AKIABUSY", "a-busy-secret");
+    session.is_prepared().await;
+    let duckdb = format!("/proc/{}", session.duckdb());
+    let endless = "SELECT sum(a.range * b.range) FROM range(10_000_000) a, range(10_000_000) b";
+    // Long enough that the query runs.
+    let busy = tokio::time::timeout(A_SECOND / 5, session.runs_sql(endless)).await;
+    assert!(busy.is_err(), "{busy:?}");
+    assert!(fs::exists(&duckdb).unwrap());
+    let ended = session.is_told_to_stop(A_SECOND).await;
+    assert_eq!(ended.expect("it ends in time").code(), Some(0));
+    assert!(!fs::exists(&duckdb).unwrap(), "DuckDB goes with it");
+}
+
+#[tokio::test]
+async fn told_to_stop_while_it_starts_it_ends_too() {
+    let mut session = Session::starts("AKIAHASTY", "a-hasty-secret");
+    session.says("UI is started").await;
+    let ended = session
+        .is_told_to_stop(A_SECOND)
+        .await
+        .expect("it ends in time");
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_duckdb_that_crashes_takes_the_session_with_it() {
+    let mut session = Session::starts("AKIACRASH", "a-secret-in-a-crash");
+    session.is_prepared().await;
+    signal("SEGV", session.duckdb()).await;
+    let ended = session.ends(A_SECOND).await.expect("it ends");
+    assert_eq!(ended.code(), Some(128 + 11), "{}", session.log());
+}
+
+#[tokio::test]
+async fn without_a_ui_there_is_no_session() {
+    let empty = tempfile::TempDir::new().unwrap();
+    let nowhere = [("DUCKDB_EXTENSIONS", empty.path().to_str().unwrap())];
+    let mut session = Session::starts_with("AKIANOUI", "a-secret-without-ui", &nowhere);
+    session.says("Starting DuckDB's UI failed").await;
+    assert_eq!(session.ends(A_SECOND).await.unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_wrong_environment_is_told_whole() {
+    let mut session = Session::runs(&HashMap::from([
+        ("S3_ENDPOINT", "minio:9000"),
+        ("S3_PATH_STYLE", "yes"),
+        ("S3_SECRET_ACCESS_KEY", "a-secret-in-a-wrong-place"),
+        ("CATALOG_NAME", "la\nke"),
+        ("DUCKDB_MEMORY", "4Gi"),
+    ]));
+    assert_eq!(session.ends(A_SECOND).await.unwrap().code(), Some(2));
+    session.says("CATALOG_ENDPOINT is missing.").await;
+    for mistake in [
+        "S3_ENDPOINT begins with https:// or http://; here it is \"minio:9000\".",
+        "S3_PATH_STYLE is true or false; here it is \"yes\".",
+        "CATALOG_NAME is text without control characters; here it is \"la\\nke\".",
+        "DUCKDB_MEMORY is a whole number, at least 1; here it is \"4Gi\".",
+        "DUCKDB_THREADS is missing.",
+        "S3_ACCESS_KEY_ID is missing.",
+    ] {
+        assert!(session.log().contains(mistake), "{}", session.log());
+    }
+}
+
+/// Values that are planted in every field, and looked for wherever somebody might look.
+#[tokio::test]
+async fn key_values_are_told_to_nobody() {
+    const CANARIES: [(&str, &str); 6] = [
+        ("S3_ACCESS_KEY_ID", "canary-key-id"),
+        ("S3_SECRET_ACCESS_KEY", "canary-secret-key"),
+        ("S3_SESSION_TOKEN", "canary-session-token"),
+        ("CATALOG_TOKEN", "canary-catalog-token"),
+        ("CATALOG_OAUTH2_CLIENT_ID", "canary-client-id"),
+        ("CATALOG_OAUTH2_CLIENT_SECRET", "canary-client-secret"),
+    ];
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("init.sql");
+    // DuckDB quotes them if it is made to.
+    let names = CANARIES.map(|(name, _)| format!("SELECT error(getenv('{name}'));"));
+    fs::write(&file, names.join("\n")).unwrap();
+    let init = ("DUCKDB_INIT", file.to_str().unwrap());
+    for without_token in [false, true] {
+        let mut variables: Vec<_> = CANARIES.into_iter().chain([init]).collect();
+        variables.retain(|(name, _)| !(without_token && *name == "CATALOG_TOKEN"));
+        let mut session = Session::starts_with("", "", &variables);
+        session.is_prepared().await;
+        let problems = session.problems().await.to_string();
+        for (name, _) in CANARIES.into_iter().take(3) {
+            assert!(problems.contains(&format!("<{name}>")), "{problems}");
+        }
+        let secrets = session.rows("SELECT * EXCLUDE secret_string FROM duckdb_secrets()");
+        let secrets = secrets.await.unwrap().to_string();
+        let ids = [session.id(), session.duckdb()];
+        let lines = ids.map(|id| fs::read(format!("/proc/{id}/cmdline")).unwrap());
+        let lines = lines.map(|line| String::from_utf8(line).unwrap());
+        let log = session.log();
+        for place in [&log, &problems, &secrets, &lines[0], &lines[1]] {
+            assert!(!place.contains("canary"), "{place}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_ui_answers_as_early_as_a_bare_duckdbs() {
+    lake().s3.knows("AKIAQUICK", "a-quick-secret");
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    // In turns, so that both meet the same machine.
+    for _ in 0..5 {
+        bare.push(bare_start().await);
+        let begin = Instant::now();
+        let session = Session::starts("AKIAQUICK", "a-quick-secret");
+        session.ui_answers().await;
+        ours.push(begin.elapsed());
+    }
+    bare.sort();
+    ours.sort();
+    println!(
+        "UI answers: DuckDB alone {:?}, session {:?}",
+        bare[2], ours[2]
+    );
+    assert!(ours[2] < bare[2] + A_SECOND / 2, "{bare:?} {ours:?}");
+}
+
+async fn bare_start() -> Duration {
+    let port = Port::refuses();
+    let home = tempfile::TempDir::new().unwrap();
+    fs::create_dir(home.path().join(".duckdb")).unwrap();
+    let extensions = tools::duckdb().join("extensions");
+    let sql = format!(
+        "SET extension_directory = '{}'; SET ui_local_port = {}; LOAD ui; CALL start_ui_server();",
+        extensions.display(),
+        port.number()
+    );
+    let begin = Instant::now();
+    let _running = tokio::process::Command::new(tools::duckdb().join("duckdb"))
+        .env("HOME", home.path())
+        .args(["-init", "/dev/null", "-cmd", &sql])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://localhost:{}/info", port.number());
+    while client.get(&url).send().await.is_err() {}
+    begin.elapsed()
+}
+
+/// The image is built from the wheels that are tested.
+#[test]
+fn the_image_has_the_duckdb_of_the_tests() {
+    let read =
+        |path| fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    let image = read("deploy/images/duckui/Dockerfile").unwrap();
+    let tests = read("tests/support/duckdb/get").unwrap();
+    let value = |text: &str, name: &str| {
+        let mut lines = text.lines();
+        lines
+            .find_map(|line| Some(line.strip_prefix(name)?.to_owned()))
+            .expect(name)
+    };
+    assert_eq!(value(&image, "ARG DUCKDB="), value(&tests, "version="));
+    assert_eq!(value(&image, "ARG EXTENSIONS="), value(&tests, "build="));
+}

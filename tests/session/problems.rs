@@ -1,0 +1,133 @@
+//! What fails does not keep the UI from starting; the person finds it in a table, beside the
+//! statement that tries again.
+
+use serde_json::Value;
+
+use crate::support::{Port, Server, Session, lake};
+
+const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
+
+/// The one problem: what, error, and how to try again.
+async fn only_problem(session: &Session) -> [String; 3] {
+    let problems = session.problems().await;
+    assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
+    ["what", "error", "try_again"].map(|column| match &problems[0][column] {
+        Value::String(text) => text.clone(),
+        other => panic!("{column} is {other}"),
+    })
+}
+
+/// Ducks are counted after the statement beside the problem.
+async fn trying_again_helps(session: &Session, try_again: &str) {
+    assert_eq!(session.runs_sql(try_again).await, Ok(()));
+    let rows = session.rows(COUNT).await.unwrap();
+    assert_eq!(rows[0]["ducks"], 2);
+}
+
+#[tokio::test]
+async fn the_catalog_is_down() {
+    lake().s3.knows("AKIANOCATALOG", "a-secret-without-catalog");
+    let mut port = Port::refuses();
+    let url = port.url();
+    let mut session = Session::starts_with(
+        "AKIANOCATALOG",
+        "a-secret-without-catalog",
+        &[("CATALOG_ENDPOINT", &url)],
+    );
+    session.is_prepared().await;
+    let [what, error, try_again] = only_problem(&session).await;
+    assert_eq!(what, "Attaching the catalog lake");
+    assert!(error.contains("Could not establish connection"), "{error}");
+    assert_eq!(
+        session.runs_sql(&try_again).await.unwrap_err(),
+        error,
+        "it is still down"
+    );
+    port.leads_to(&lake().catalog);
+    trying_again_helps(&session, &try_again).await;
+}
+
+#[tokio::test]
+async fn the_authorization_server_is_down() {
+    lake().s3.knows("AKIANOSERVER", "a-secret-without-server");
+    let mut port = Port::refuses();
+    let server = format!("{}/v1/oauth/tokens", port.url());
+    let client = [
+        ("CATALOG_OAUTH2_CLIENT_ID", "duck-team"),
+        ("CATALOG_OAUTH2_CLIENT_SECRET", "the-clients-secret"),
+        ("CATALOG_OAUTH2_SERVER_URI", &server),
+    ];
+    let mut session = Session::starts_with("AKIANOSERVER", "a-secret-without-server", &client);
+    session.is_prepared().await;
+    let [what, error, try_again] = only_problem(&session).await;
+    assert_eq!(what, "Attaching the catalog lake");
+    assert!(error.contains("Could not get token"), "{error}");
+    port.leads_to(&lake().catalog);
+    trying_again_helps(&session, &try_again).await;
+}
+
+#[tokio::test]
+async fn s3_is_down() {
+    lake().s3.knows("AKIANOS3", "a-secret-without-s3");
+    let mut port = Port::refuses();
+    let url = port.url();
+    let endpoint = [("S3_ENDPOINT", url.as_str())];
+    let mut session = Session::starts_with("AKIANOS3", "a-secret-without-s3", &endpoint);
+    session.is_prepared().await;
+    let [what, error, try_again] = only_problem(&session).await;
+    assert_eq!(what, "Reading a table of lake with your S3 keys");
+    assert!(error.contains("Could not establish connection"), "{error}");
+    port.leads_to(&lake().s3.url());
+    trying_again_helps(&session, &try_again).await;
+}
+
+#[tokio::test]
+async fn the_key_is_wrong_for_now() {
+    let mut session = Session::starts("AKIAEARLY", "a-secret-not-known-yet");
+    session.is_prepared().await;
+    let [what, error, try_again] = only_problem(&session).await;
+    assert_eq!(what, "Reading a table of lake with your S3 keys");
+    assert!(error.contains("HTTP 403"), "{error}");
+    lake().s3.knows("AKIAEARLY", "a-secret-not-known-yet");
+    trying_again_helps(&session, &try_again).await;
+}
+
+#[tokio::test]
+async fn the_ui_waits_for_nobody() {
+    let silent = Server::start(|_| axum::Router::new()).await;
+    silent.hangs();
+    let url = silent.url();
+    let endpoint = [("CATALOG_ENDPOINT", url.as_str())];
+    let session = Session::starts_with("AKIAPATIENT", "a-patient-secret", &endpoint);
+    session.ui_answers().await;
+    // DuckDB stands before the catalog that says nothing, and yet:
+    while silent.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let rows = session.rows("SELECT 42 AS answer").await.unwrap();
+    assert_eq!(rows[0]["answer"], 42);
+    assert!(!session.log().contains("prepared"), "{}", session.log());
+}
+
+#[tokio::test]
+async fn an_admins_sql_runs_last_and_may_fail() {
+    lake().s3.knows("AKIAADMIN", "a-secret-beside-an-admin");
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("their own.sql");
+    let sql = "CREATE VIEW heavy AS FROM lake.zoo.ducks WHERE grams > 1000;\n\
+               CREATE VIEW wrong AS SELECT nonsense;\n\
+               CREATE TABLE after_it (a INT);\n\
+               SELECT 'this is left open";
+    std::fs::write(&file, sql).unwrap();
+    let init = [("DUCKDB_INIT", file.to_str().unwrap())];
+    let mut session = Session::starts_with("AKIAADMIN", "a-secret-beside-an-admin", &init);
+    session.is_prepared().await;
+    let heavy = session.rows("FROM heavy").await.unwrap();
+    assert_eq!(heavy[0]["name"], "mallard");
+    assert_eq!(session.runs_sql("FROM after_it").await, Ok(()));
+    let [what, error, try_again] = only_problem(&session).await;
+    assert_eq!(what, format!("Running {}", file.display()));
+    assert!(error.contains("\"nonsense\" was not found"), "{error}");
+    assert!(error.contains("unterminated"), "{error}");
+    assert_eq!(try_again, sql);
+}

@@ -1,0 +1,188 @@
+//! Names and values reach DuckDB as they are, whatever they are made of.
+//!
+//! A real DuckDB is kept open behind the same shell that runs a session's statements.
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{Router, routing::get};
+use duckbot::duckdb::{
+    environment::{self, Wanted},
+    script::{Script, identifier, literal},
+    shell::Shell,
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use tokio::{runtime::Runtime, sync::Mutex, time::timeout};
+
+use crate::support::{Server, tools};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Anything that the environment lets through, with what is special in SQL, in DuckDB's
+/// command line and in URLs more often than by chance.
+fn text() -> impl Strategy<Value = String> {
+    let special = prop::sample::select(vec![
+        "'", "''", "\"", "\"\"", "\\", "\\'", ";", "; ", "--", "/*", "*/", "$$", "$x$", "%", "%2F",
+        "%s", "?", "&", "#", "=", "{}", "{0}", ".", "E'", "SELECT", " ", "/", "🦆", "é",
+        "\u{2028}",
+    ]);
+    let part = prop_oneof![
+        special.prop_map(str::to_owned),
+        "[a-z]{1,4}",
+        any::<char>()
+            .prop_filter("no control characters", |it| !it.is_control())
+            .prop_map(String::from),
+    ];
+    let text = prop::collection::vec(part, 1..8).prop_map(|parts| parts.concat());
+    text.prop_filter("DuckDB has its own", |text| {
+        !["memory", "system", "temp", "main"].contains(&text.to_lowercase().as_str())
+    })
+}
+
+fn wanted(name: &str, warehouse: &str, endpoint: &str) -> Wanted {
+    let variables = HashMap::from([
+        ("HOME", "/nowhere"),
+        ("DUCKDB_MEMORY", "1024"),
+        ("DUCKDB_THREADS", "1"),
+        ("DUCKDB_DISK", "1"),
+        ("S3_REGION", "us-east-1"),
+        ("S3_PATH_STYLE", "true"),
+        ("S3_ACCESS_KEY_ID", "x"),
+        ("S3_SECRET_ACCESS_KEY", "x"),
+        ("CATALOG_NAME", name),
+        ("CATALOG_WAREHOUSE", warehouse),
+        ("CATALOG_ENDPOINT", endpoint),
+    ]);
+    let variables = variables
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    environment::read(&variables.collect()).unwrap()
+}
+
+/// DuckDB, ready for Iceberg.
+struct Duck {
+    runtime: Runtime,
+    shell: Mutex<Shell>,
+}
+
+impl Duck {
+    fn starts() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let guard = runtime.enter();
+        let shell = Mutex::new(Shell::start(&tools::duckdb().join("duckdb")).unwrap());
+        drop(guard);
+        let duck = Self { runtime, shell };
+        let extensions = literal(tools::duckdb().join("extensions").to_str().unwrap());
+        duck.runs(&format!("SET extension_directory = {extensions};"));
+        duck.runs("LOAD httpfs; LOAD avro; LOAD iceberg;");
+        duck
+    }
+
+    fn runs(&self, sql: &str) {
+        // What is left open DuckDB would wait for.
+        let outcome = async { timeout(SOON, self.shell.lock().await.runs(sql)).await };
+        let outcome = self.runtime.block_on(outcome).expect("it is whole");
+        let outcome = outcome.expect("DuckDB lives");
+        assert_eq!(outcome, Ok(()), "{sql}");
+    }
+
+    /// The value that `query` gives, compared by bytes: nothing is quoted twice.
+    fn gives(&self, query: &str, text: &str) {
+        let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+        self.runs(&format!(
+            "SELECT CASE WHEN list(hex(encode(it))) <> ['{hex}'] \
+             THEN error('something else: ' || list(it)::TEXT) END FROM ({query}) _(it);"
+        ));
+    }
+}
+
+fn holds<T: std::fmt::Debug>(cases: u32, of: impl Strategy<Value = T>, test: impl Fn(T)) {
+    let mut runner = TestRunner::new(Config {
+        cases,
+        // The first case that fails leaves DuckDB as it should not be.
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    runner
+        .run(&of, |value| {
+            test(value);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_literal_is_what_it_was() {
+    let duck = Duck::starts();
+    holds(400, text(), |text| {
+        duck.gives(&format!("SELECT {}", literal(&text)), &text)
+    });
+}
+
+#[test]
+fn a_catalog_and_its_warehouse_are_called_what_they_are() {
+    let duck = Duck::starts();
+    let config = || async { r#"{"defaults": {}, "overrides": {}}"# };
+    let app = Router::new().route("/v1/config", get(config));
+    let catalog = duck.runtime.block_on(Server::start(|_| app));
+    holds(400, (text(), text()), |(name, warehouse)| {
+        let script = Script::new(&wanted(&name, &warehouse, &catalog.url()), None);
+        let [_, attach, _] = &script.access[..] else {
+            panic!()
+        };
+        duck.runs(&attach.try_again);
+        assert_eq!(warehouse_in(catalog.requests().last().unwrap()), warehouse);
+        let query = "SELECT database_name FROM duckdb_databases() WHERE type = 'iceberg'";
+        duck.gives(query, &name);
+        duck.runs(&format!("DETACH {};", identifier(&name)));
+    });
+}
+
+/// What `GET /v1/config?warehouse=…` asked for.
+fn warehouse_in(line: &str) -> String {
+    let path = line.strip_prefix("GET ").unwrap();
+    let url = reqwest::Url::parse(&format!("http://localhost{path}")).unwrap();
+    let [(name, value)] = &url.query_pairs().collect::<Vec<_>>()[..] else {
+        panic!("{line}")
+    };
+    assert_eq!(name, "warehouse");
+    value.clone().into_owned()
+}
+
+#[test]
+fn a_table_is_found_whatever_its_names() {
+    let duck = Duck::starts();
+    holds(300, (text(), text(), text()), |(name, schema, table)| {
+        let [catalog, schema] = [&name, &schema].map(|name| identifier(name));
+        let whole = format!("{catalog}.{schema}.{}", identifier(&table));
+        duck.runs(&format!(
+            "ATTACH ':memory:' AS {catalog}; CREATE SCHEMA {catalog}.{schema};"
+        ));
+        duck.runs(&format!(
+            "CREATE TABLE {whole} AS SELECT {} AS it;",
+            literal(&table)
+        ));
+        let script = Script::new(&wanted(&name, "", "http://localhost"), None);
+        let [_, _, read] = &script.access[..] else {
+            panic!()
+        };
+        let [find, query] = &read.statements[..] else {
+            panic!()
+        };
+        duck.runs(find);
+        duck.gives(query.trim_end_matches(';'), &table);
+        duck.runs(&format!("DETACH {catalog};"));
+    });
+}
+
+#[test]
+fn a_catalog_without_tables_is_no_problem() {
+    let duck = Duck::starts();
+    let script = Script::new(&wanted("empty", "", "http://localhost"), None);
+    for statement in &script.access[2].statements {
+        duck.runs(statement);
+    }
+}

@@ -1,0 +1,220 @@
+//! What runs in a session's container, as a process: `duckbot duckdb`.
+
+use std::{
+    collections::HashMap,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use super::{Port, bot::program, lake, tools};
+
+const SOON: Duration = Duration::from_secs(30);
+/// Around the part of an answer that is read: what the UI's format says besides is left alone.
+const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
+
+/// A running session; it is killed when dropped.
+pub struct Session {
+    child: Child,
+    log: watch::Receiver<String>,
+    ui: String,
+    client: Client,
+    _home: TempDir,
+    _port: Port,
+}
+
+impl Session {
+    /// Starts one for these keys, at the lake.
+    pub fn starts(key_id: &str, secret: &str) -> Self {
+        Self::starts_with(key_id, secret, &[])
+    }
+
+    /// Starts one whose environment differs in some variables.
+    pub fn starts_with(key_id: &str, secret: &str, differing: &[(&str, &str)]) -> Self {
+        let lake = lake();
+        let (s3, catalog) = (lake.s3.url(), lake.catalog.clone());
+        let mut variables = HashMap::from([
+            ("SESSION_ID", "977a26"),
+            ("USERNAME", "Ana"),
+            ("CATALOG_NAME", "lake"),
+            ("CATALOG_ENDPOINT", catalog.as_str()),
+            ("CATALOG_WAREHOUSE", ""),
+            ("S3_ENDPOINT", s3.as_str()),
+            ("S3_REGION", "us-east-1"),
+            ("S3_PATH_STYLE", "true"),
+            ("S3_ACCESS_KEY_ID", key_id),
+            ("S3_SECRET_ACCESS_KEY", secret),
+            ("DUCKDB_MEMORY", "1024"),
+            ("DUCKDB_THREADS", "2"),
+            ("DUCKDB_DISK", "100"),
+        ]);
+        variables.extend(differing.iter().copied());
+        Self::runs(&variables)
+    }
+
+    /// Starts one with these variables, and those that say where DuckDB is.
+    pub fn runs(variables: &HashMap<&str, &str>) -> Self {
+        let port = Port::refuses();
+        let home = TempDir::new().unwrap();
+        let mut child = Command::new(program())
+            .arg("duckdb")
+            .env_clear()
+            .env("HOME", home.path())
+            .env("DUCKDB_PROGRAM", tools::duckdb().join("duckdb"))
+            .env("DUCKDB_EXTENSIONS", tools::duckdb().join("extensions"))
+            .env("DUCKDB_UI_PORT", port.number().to_string())
+            .envs(variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (written, log) = watch::channel(String::new());
+        read(child.stdout.take().unwrap(), written.clone());
+        read(child.stderr.take().unwrap(), written);
+        Self {
+            child,
+            log,
+            ui: format!("http://localhost:{}", port.number()),
+            client: Client::builder().no_proxy().build().unwrap(),
+            _home: home,
+            _port: port,
+        }
+    }
+
+    /// All that it has printed so far.
+    pub fn log(&self) -> String {
+        self.log.borrow().clone()
+    }
+
+    /// Waits until it prints that.
+    pub async fn says(&mut self, text: &str) {
+        let said = self.log.wait_for(|log| log.contains(text));
+        let said = timeout(SOON, said).await.is_ok_and(|said| said.is_ok());
+        assert!(said, "it does not say {text:?}, but:\n{}", self.log());
+    }
+
+    /// Waits until the keys, the catalog and an admin's SQL were tried.
+    pub async fn is_prepared(&mut self) {
+        self.says("the session is prepared").await;
+    }
+
+    /// Waits until the UI answers: asks until it does, as the door does.
+    pub async fn ui_answers(&self) {
+        let url = format!("{}/info", self.ui);
+        let answers = async { while self.client.get(&url).send().await.is_err() {} };
+        let answered = timeout(SOON, answers).await;
+        assert!(answered.is_ok(), "{}", self.log());
+    }
+
+    /// Runs statements in the UI; an error is DuckDB's.
+    pub async fn runs_sql(&self, sql: &str) -> Result<(), String> {
+        result(&self.asks(sql).await).map(drop)
+    }
+
+    /// The rows of a query, each an object.
+    pub async fn rows(&self, query: &str) -> Result<Value, String> {
+        let [open, close] = MARKS;
+        let sql = format!(
+            "SELECT '{open}' || coalesce(to_json(list(it))::TEXT, '[]') || '{close}' AS answer \
+             FROM ({query}) it"
+        );
+        let answer = result(&self.asks(&sql).await)?;
+        let (_, rest) = answer.split_once(open).expect(&answer);
+        let (json, _) = rest.split_once(close).unwrap();
+        Ok(serde_json::from_str(json).unwrap())
+    }
+
+    /// What stands in the table of problems.
+    pub async fn problems(&self) -> Value {
+        let query = "SELECT what, error, try_again FROM problems";
+        self.rows(query).await.unwrap()
+    }
+
+    async fn asks(&self, sql: &str) -> Vec<u8> {
+        let asked = self.client.post(format!("{}/ddb/run", self.ui));
+        let asked = asked
+            // The UI answers its own pages only.
+            .header("Origin", &self.ui)
+            .header("X-DuckDB-UI-Connection-Name", "test")
+            .body(sql.to_owned())
+            .send();
+        let answer: Response = timeout(SOON, asked).await.expect("in time").unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap().into()
+    }
+
+    /// The process id of DuckDB, its only child.
+    pub fn duckdb(&self) -> u32 {
+        // A child belongs to the thread that started it.
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let children = threads.map(|thread| thread.unwrap().path().join("children"));
+        let children = children.map(|file| std::fs::read_to_string(file).unwrap());
+        children
+            .collect::<String>()
+            .trim()
+            .parse()
+            .expect("one child")
+    }
+
+    /// Its own process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Sends it TERM; how it ended, if it did in time.
+    pub async fn is_told_to_stop(&mut self, within: Duration) -> Option<ExitStatus> {
+        signal("TERM", self.id()).await;
+        self.ends(within).await
+    }
+
+    /// How it ended, if it does in time.
+    pub async fn ends(&mut self, within: Duration) -> Option<ExitStatus> {
+        let ended = timeout(within, self.child.wait()).await.ok()?;
+        Some(ended.unwrap())
+    }
+}
+
+/// Sends a signal to a process.
+pub async fn signal(name: &str, id: u32) {
+    let kill = Command::new("kill")
+        .args([&format!("-{name}"), &id.to_string()])
+        .status();
+    assert!(kill.await.unwrap().success());
+}
+
+fn read(pipe: impl tokio::io::AsyncRead + Unpin + Send + 'static, written: watch::Sender<String>) {
+    let mut lines = BufReader::new(pipe).lines();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            written.send_modify(|log| {
+                log.push_str(&line);
+                log.push('\n');
+            });
+        }
+    });
+}
+
+/// An answer of the UI: DuckDB's serialization, which begins with field 100, whether it went
+/// well. If not, field 101 is the error: its length, seven bits a byte, and its text.
+fn result(answer: &[u8]) -> Result<String, String> {
+    match answer {
+        [100, 0, 1, ..] => Ok(String::from_utf8_lossy(answer).into()),
+        [100, 0, 0, 101, 0, rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| **byte >= 128).count() + 1;
+            let text = &rest[digits..rest.len() - 2];
+            Err(String::from_utf8_lossy(text).into())
+        }
+        _ => panic!("this is no answer: {answer:?}"),
+    }
+}

@@ -1,0 +1,33 @@
+//! Programs that the tests get for themselves.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::LazyLock,
+};
+
+/// The folder with DuckDB's command line (`duckdb`) and its extensions (`extensions/`).
+pub fn duckdb() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| get("duckdb"));
+    &FOLDER
+}
+
+/// The folder with an Iceberg catalog (`catalog.jar`) and `python/bin/python`.
+pub fn iceberg() -> PathBuf {
+    get("iceberg")
+}
+
+/// A script of the harness.
+pub fn script(path: &str) -> PathBuf {
+    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+    support.join(path)
+}
+
+fn get(what: &str) -> PathBuf {
+    let got = Command::new(script(what).join("get"))
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(got.status.success(), "there is no {what} to test with");
+    String::from_utf8(got.stdout).unwrap().trim().into()
+}
