@@ -4,6 +4,7 @@
 mod failures;
 mod life;
 mod recovery;
+mod tables;
 
 use duckbot::sandbox::discord::MessageView;
 use k8s_openapi::api::core::v1::{Event, Pod};

@@ -333,9 +333,14 @@ impl Namespaces {
 
     /// A Secret as the setup flow would leave it, for tests of something else.
     pub async fn keys_of(&self, person: u64) {
+        self.has_keys(person, "AKIAHARNESS", "harness").await;
+    }
+
+    /// The same with these keys.
+    pub async fn has_keys(&self, person: u64, id: &str, key: &str) {
         let secret = serde_json::from_value(json!({
             "metadata": { "name": format!("duckbot-s3-{person}") },
-            "stringData": { "s3-access-key-id": "AKIAHARNESS", "s3-secret-access-key": "harness" },
+            "stringData": { "s3-access-key-id": id, "s3-secret-access-key": key },
         }));
         self.secrets()
             .create(&PostParams::default(), &secret.unwrap())

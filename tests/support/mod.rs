@@ -21,6 +21,7 @@ mod server;
 mod session;
 mod team;
 pub mod tools;
+mod ui;
 
 pub use bot::{Bot, command};
 pub use catalog::Catalog;
@@ -37,3 +38,4 @@ pub use s3::S3;
 pub use server::Server;
 pub use session::{Session, signal};
 pub use team::{KEYS, PERMANENT, Team, keys_in, session_in};
+pub use ui::Ui;

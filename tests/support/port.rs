@@ -1,6 +1,6 @@
 //! A port that somebody may stand behind, or not.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::{
     io::copy_bidirectional,
@@ -20,7 +20,12 @@ pub struct Port {
 impl Port {
     /// A port that refuses.
     pub fn refuses() -> Self {
-        let kept = socket("127.0.0.1:0".parse().unwrap());
+        Self::on(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same on another address of this machine.
+    pub fn on(address: IpAddr) -> Self {
+        let kept = socket(SocketAddr::new(address, 0));
         let address = kept.local_addr().unwrap();
         Self {
             _kept: kept,

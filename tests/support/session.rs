@@ -2,12 +2,11 @@
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use reqwest::{Client, Response};
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -16,20 +15,25 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Port, bot::program, lake, tools};
+use super::{Port, Ui, bot::program, lake, tools};
 
 const SOON: Duration = Duration::from_secs(30);
-/// Around the part of an answer that is read: what the UI's format says besides is left alone.
-const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
 
 /// A running session; it is killed when dropped.
 pub struct Session {
     child: Child,
     log: watch::Receiver<String>,
-    ui: String,
-    client: Client,
+    ui: Ui,
     _home: TempDir,
     _port: Port,
+}
+
+impl Deref for Session {
+    type Target = Ui;
+
+    fn deref(&self) -> &Ui {
+        &self.ui
+    }
 }
 
 impl Session {
@@ -85,8 +89,7 @@ impl Session {
         Self {
             child,
             log,
-            ui: format!("http://localhost:{}", port.number()),
-            client: Client::builder().no_proxy().build().unwrap(),
+            ui: Ui::at(port.number(), port.number()),
             _home: home,
             _port: port,
         }
@@ -111,47 +114,7 @@ impl Session {
 
     /// Waits until the UI answers: asks until it does, as the door does.
     pub async fn ui_answers(&self) {
-        let url = format!("{}/info", self.ui);
-        let answers = async { while self.client.get(&url).send().await.is_err() {} };
-        let answered = timeout(SOON, answers).await;
-        assert!(answered.is_ok(), "{}", self.log());
-    }
-
-    /// Runs statements in the UI; an error is DuckDB's.
-    pub async fn runs_sql(&self, sql: &str) -> Result<(), String> {
-        result(&self.asks(sql).await).map(drop)
-    }
-
-    /// The rows of a query, each an object.
-    pub async fn rows(&self, query: &str) -> Result<Value, String> {
-        let [open, close] = MARKS;
-        let sql = format!(
-            "SELECT '{open}' || coalesce(to_json(list(it))::TEXT, '[]') || '{close}' AS answer \
-             FROM ({query}) it"
-        );
-        let answer = result(&self.asks(&sql).await)?;
-        let (_, rest) = answer.split_once(open).expect(&answer);
-        let (json, _) = rest.split_once(close).unwrap();
-        Ok(serde_json::from_str(json).unwrap())
-    }
-
-    /// What stands in the table of problems.
-    pub async fn problems(&self) -> Value {
-        let query = "SELECT what, error, try_again FROM problems";
-        self.rows(query).await.unwrap()
-    }
-
-    async fn asks(&self, sql: &str) -> Vec<u8> {
-        let asked = self.client.post(format!("{}/ddb/run", self.ui));
-        let asked = asked
-            // The UI answers its own pages only.
-            .header("Origin", &self.ui)
-            .header("X-DuckDB-UI-Connection-Name", "test")
-            .body(sql.to_owned())
-            .send();
-        let answer: Response = timeout(SOON, asked).await.expect("in time").unwrap();
-        assert_eq!(answer.status(), 200);
-        answer.bytes().await.unwrap().into()
+        assert!(self.ui.answers().await, "{}", self.log());
     }
 
     /// The process id of DuckDB, its only child.
@@ -203,18 +166,4 @@ fn read(pipe: impl tokio::io::AsyncRead + Unpin + Send + 'static, written: watch
             });
         }
     });
-}
-
-/// An answer of the UI: DuckDB's serialization, which begins with field 100, whether it went
-/// well. If not, field 101 is the error: its length, seven bits a byte, and its text.
-fn result(answer: &[u8]) -> Result<String, String> {
-    match answer {
-        [100, 0, 1, ..] => Ok(String::from_utf8_lossy(answer).into()),
-        [100, 0, 0, 101, 0, rest @ ..] => {
-            let digits = rest.iter().take_while(|byte| **byte >= 128).count() + 1;
-            let text = &rest[digits..rest.len() - 2];
-            Err(String::from_utf8_lossy(text).into())
-        }
-        _ => panic!("this is no answer: {answer:?}"),
-    }
 }

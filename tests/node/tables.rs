@@ -1,0 +1,107 @@
+//! A session that runs on the node, and the team's tables.
+
+use futures_util::{AsyncBufReadExt, TryStreamExt};
+use kube::api::LogParams;
+use serde_json::json;
+
+use super::pod;
+use crate::support::{Cluster, Node, Port, Team, Ui, lake};
+
+const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
+
+/// A team whose catalog and storage are the lake, as its Pods reach it.
+struct AtTheLake {
+    team: Team,
+    _catalog: Port,
+    _s3: Port,
+}
+
+impl AtTheLake {
+    async fn gathers() -> Option<Self> {
+        Node::shared()?;
+        let host = Cluster::shared().host();
+        let (mut catalog, mut s3) = (Port::on(host), Port::on(host));
+        catalog.leads_to(&lake().catalog);
+        s3.leads_to(&lake().s3.url());
+        let settings = [
+            ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", catalog.url()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", s3.url()),
+            // DuckDB itself, its extensions and the door want a place, too.
+            ("DUCKBOT_SIZES__SMALL__MEMORY", "512Mi".to_owned()),
+        ];
+        let settings = settings
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        Some(Self {
+            team: Team::on_a_node(&settings).await?,
+            _catalog: catalog,
+            _s3: s3,
+        })
+    }
+
+    /// The UI of a session, once the keys and the catalog were tried.
+    async fn ui(&self, session: &str) -> Ui {
+        let (pods, name) = (self.team.cluster.pods(), format!("duckui-{session}"));
+        let follow = LogParams {
+            container: Some("duckdb".into()),
+            follow: true,
+            ..LogParams::default()
+        };
+        let mut lines = pods.log_stream(&name, &follow).await.unwrap().lines();
+        let mut is_prepared = false;
+        while !is_prepared {
+            let line = lines.try_next().await.unwrap().expect("it goes on");
+            is_prepared = line.contains("the session is prepared");
+        }
+        Ui::of_pod(pods, &name).await
+    }
+}
+
+#[tokio::test]
+async fn each_reads_the_teams_tables_with_their_own_keys() {
+    let Some(here) = AtTheLake::gathers().await else {
+        return;
+    };
+    let team = &here.team;
+    lake().s3.knows("AKIAANAINAPOD", "anas-own-secret");
+    team.cluster
+        .has_keys(team.ana.id(), "AKIAANAINAPOD", "anas-own-secret")
+        .await;
+    team.cluster
+        .has_keys(team.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
+        .await;
+
+    let anas = here.ui(&team.serves(&team.ana).await).await;
+    let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
+    assert_eq!(anas.rows(DUCKS).await, Ok(ducks));
+
+    let bens = here.ui(&team.serves(&team.ben).await).await;
+    let error = bens.rows(DUCKS).await.unwrap_err();
+    assert!(error.contains("HTTP 403"), "{error}");
+    let problems = bens.problems().await.to_string();
+    assert!(
+        problems.contains("Reading a table of lake with your S3 keys"),
+        "{problems}"
+    );
+    assert!(!problems.contains("bens-wrong-secret"));
+}
+
+#[tokio::test]
+async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
+    let Some(here) = AtTheLake::gathers().await else {
+        return;
+    };
+    let id = here.team.serves(&here.team.ana).await;
+    let ui = here.ui(&id).await;
+    let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
+    let error = ui.rows(hungry).await.unwrap_err();
+    assert!(error.contains("Out of Memory Error"), "{error}");
+    assert_eq!(ui.rows("SELECT 1 AS one").await, Ok(json!([{"one": 1}])));
+    let status = pod(&here.team, &id).await.status.unwrap();
+    let restarts = status
+        .container_statuses
+        .into_iter()
+        .flatten()
+        .map(|it| it.restart_count);
+    assert_eq!(restarts.sum::<i32>(), 0);
+}

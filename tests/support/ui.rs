@@ -1,0 +1,107 @@
+//! DuckDB's UI server, as its own pages use it: SQL in, rows out.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tokio::{io::copy_bidirectional, net::TcpListener, time::timeout};
+
+const SOON: Duration = Duration::from_secs(30);
+/// Around the part of an answer that is read: what the UI's format says besides is left alone.
+const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
+
+/// A UI server that is reached at a port of this machine.
+pub struct Ui {
+    url: String,
+    origin: String,
+    client: Client,
+}
+
+impl Ui {
+    /// Reached at `port`; it takes itself for the one at `own`.
+    pub fn at(port: u16, own: u16) -> Self {
+        Self {
+            url: format!("http://localhost:{port}"),
+            origin: format!("http://localhost:{own}"),
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// The one in a session's Pod, past its door: as `kubectl port-forward` does.
+    pub async fn of_pod(pods: Api<Pod>, name: &str) -> Self {
+        const PORT: u16 = 4213;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap().port();
+        let name = name.to_owned();
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let mut forward = pods.portforward(&name, &[PORT]).await.unwrap();
+                let mut server = forward.take_stream(PORT).unwrap();
+                // Whoever hangs up first: the other notices by itself.
+                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+            }
+        });
+        Self::at(here, PORT)
+    }
+
+    /// Whether it answers soon.
+    pub async fn answers(&self) -> bool {
+        let url = format!("{}/info", self.url);
+        let answers = async { while self.client.get(&url).send().await.is_err() {} };
+        timeout(SOON, answers).await.is_ok()
+    }
+
+    /// Runs statements in the UI; an error is DuckDB's.
+    pub async fn runs_sql(&self, sql: &str) -> Result<(), String> {
+        result(&self.asks(sql).await).map(drop)
+    }
+
+    /// The rows of a query, each an object.
+    pub async fn rows(&self, query: &str) -> Result<Value, String> {
+        let [open, close] = MARKS;
+        let sql = format!(
+            "SELECT '{open}' || coalesce(to_json(list(it))::TEXT, '[]') || '{close}' AS answer \
+             FROM ({query}) it"
+        );
+        let answer = result(&self.asks(&sql).await)?;
+        let (_, rest) = answer.split_once(open).expect(&answer);
+        let (json, _) = rest.split_once(close).unwrap();
+        Ok(serde_json::from_str(json).unwrap())
+    }
+
+    /// What stands in the table of problems.
+    pub async fn problems(&self) -> Value {
+        let query = "SELECT what, error, try_again FROM problems";
+        self.rows(query).await.unwrap()
+    }
+
+    async fn asks(&self, sql: &str) -> Vec<u8> {
+        let asked = self.client.post(format!("{}/ddb/run", self.url));
+        let asked = asked
+            // The UI answers its own pages only.
+            .header("Origin", &self.origin)
+            .header("X-DuckDB-UI-Connection-Name", "test")
+            .body(sql.to_owned())
+            .send();
+        let answer: Response = timeout(SOON, asked).await.expect("in time").unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap().into()
+    }
+}
+
+/// An answer of the UI: DuckDB's serialization, which begins with field 100, whether it went
+/// well. If not, field 101 is the error: its length, seven bits a byte, and its text.
+fn result(answer: &[u8]) -> Result<String, String> {
+    match answer {
+        [100, 0, 1, ..] => Ok(String::from_utf8_lossy(answer).into()),
+        [100, 0, 0, 101, 0, rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| **byte >= 128).count() + 1;
+            let text = &rest[digits..rest.len() - 2];
+            Err(String::from_utf8_lossy(text).into())
+        }
+        _ => panic!("this is no answer: {answer:?}"),
+    }
+}
