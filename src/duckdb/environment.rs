@@ -51,6 +51,10 @@ pub struct Wanted {
     pub ui_port: u16,
     /// An admin's SQL, run if it is there.
     pub init: PathBuf,
+    /// Where the person may read and write besides the catalog's tables; none: anywhere.
+    pub folders: Option<Vec<String>>,
+    /// Whether the person may install extensions that others than DuckDB's makers publish.
+    pub community_extensions: bool,
     /// Where the data is.
     pub s3: S3,
     /// Where it says what is there.
@@ -149,6 +153,8 @@ impl Reader<'_> {
         let home = self.required("HOME");
         let ui_port = self.ui_port();
         let init = self.init();
+        let folders = self.text("DUCKDB_FOLDERS");
+        let community = self.flag("DUCKDB_COMMUNITY_EXTENSIONS");
         let s3 = self.s3();
         let catalog = self.catalog();
         Some(Wanted {
@@ -162,6 +168,8 @@ impl Reader<'_> {
             extensions: self.text("DUCKDB_EXTENSIONS"),
             ui_port: ui_port?,
             init: init?,
+            folders: folders.map(|list| list.split(',').map(str::to_owned).collect()),
+            community_extensions: community? == Some(true),
             s3: s3?,
             catalog: catalog?,
         })
@@ -175,11 +183,11 @@ impl Reader<'_> {
         }
         let endpoint = self.endpoint();
         let region = self.required("S3_REGION");
-        let path_style = self.path_style();
+        let path_style = self.flag("S3_PATH_STYLE");
         Some(S3 {
             endpoint: endpoint?,
             region: region?,
-            path_style: path_style?,
+            path_style: path_style? == Some(true),
             session_token: self.is_set(secret::SESSION_TOKEN),
         })
     }
@@ -202,12 +210,13 @@ impl Reader<'_> {
         }
     }
 
-    fn path_style(&mut self) -> Option<bool> {
-        const NAME: &str = "S3_PATH_STYLE";
-        match self.required(NAME)?.as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            other => self.mistake(NAME, "is true or false", other),
+    /// The outer option: whether it can be used at all.
+    fn flag(&mut self, name: &str) -> Option<Option<bool>> {
+        match self.text(name).as_deref() {
+            None => Some(None),
+            Some("true") => Some(Some(true)),
+            Some("false") => Some(Some(false)),
+            Some(other) => self.mistake(name, "is true or false", other),
         }
     }
 

@@ -56,22 +56,31 @@ pub async fn run(wanted: Wanted, shutdown: CancellationToken) -> anyhow::Result<
 /// Prepares the session, then passes on what DuckDB says until it ends.
 async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Ended> {
     let begin = Instant::now();
-    for step in &script.essential {
+    if let Err(ended) = insist(shell, &script.essential).await? {
+        return Ok(ended);
+    }
+    let problems = match prepare(shell, script).await {
+        Ok(problems) => problems,
+        Err(ended) => return Ok(ended),
+    };
+    if let Err(ended) = insist(shell, &script.last).await? {
+        return Ok(ended);
+    }
+    let took = begin.elapsed().as_secs_f32();
+    eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
+    Ok(shell.passes_on().await)
+}
+
+/// Does what must not fail.
+async fn insist(shell: &mut Shell, steps: &[Step]) -> anyhow::Result<Result<(), Ended>> {
+    for step in steps {
         match attempt(shell, step).await {
-            Ok(None) => {}
+            Ok(None) => eprintln!("duckbot: {}: done", step.what),
             Ok(Some(error)) => bail!("{} failed: {error}", step.what),
-            Err(ended) => return Ok(ended),
+            Err(ended) => return Ok(Err(ended)),
         }
     }
-    eprintln!("duckbot: DuckDB's UI is started");
-    Ok(match prepare(shell, script).await {
-        Ok(problems) => {
-            let took = begin.elapsed().as_secs_f32();
-            eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
-            shell.passes_on().await
-        }
-        Err(ended) => ended,
-    })
+    Ok(Ok(()))
 }
 
 /// Does what may fail; how often it did.

@@ -32,6 +32,8 @@ pub struct Script {
     pub access: Vec<Step>,
     /// An admin's.
     pub own: Vec<Step>,
+    /// Without these there is no session, either; but they come after all others.
+    pub last: Vec<Step>,
 }
 
 impl Script {
@@ -47,12 +49,38 @@ impl Script {
             ],
             try_again: text.to_owned(),
         });
+        let (first, last) = match fence(wanted) {
+            None => (vec![start(wanted)], Vec::new()),
+            // Nobody gets in before it is closed.
+            Some(fence) => (Vec::new(), vec![fence, start(wanted)]),
+        };
         Self {
-            essential: vec![limits(wanted), ui(wanted)],
+            essential: [limits(wanted), load(wanted)]
+                .into_iter()
+                .chain(first)
+                .collect(),
             access: vec![keys(s3), attach(catalog), read(catalog)],
             own: own.into_iter().collect(),
+            last,
         }
     }
+}
+
+/// Keeps the person to the folders that they may use. It comes last, because DuckDB
+/// attaches nothing and loads nothing any more after that.
+fn fence(wanted: &Wanted) -> Option<Step> {
+    let folders = wanted.folders.as_ref()?;
+    let home = wanted.home.to_string_lossy();
+    let folders = folders.iter().map(String::as_str).chain([&*home]);
+    let folders = folders.map(literal).collect::<Vec<_>>().join(", ");
+    let statements = vec![
+        format!("SET allowed_directories = [{folders}];"),
+        "SET enable_external_access = false;".to_owned(),
+    ];
+    Some(Step::new(
+        "Keeping to the folders that are allowed",
+        statements,
+    ))
 }
 
 /// The statements that tell the person that `step` failed, with `error`.
@@ -101,26 +129,36 @@ fn limits(wanted: &Wanted) -> Step {
     )
 }
 
-/// DuckDB's limit is on its buffers. The rest of the process (program, threads, what HTTP and
-/// Parquet hold, what the allocator keeps) needs room too: some 130 MiB were seen over the
-/// limit. A quarter is left, but at least 256 MiB, though never more than half: who is
-/// stopped by DuckDB loses a query, who is stopped by the kernel loses the session.
+/// DuckDB's limit is on its buffers. The rest of the process (program, threads, what HTTP,
+/// Parquet and sorting hold, what the allocator keeps) needs room too: 200 to 300 MiB over the
+/// limit were seen, at any limit. A quarter is left, but at least 384 MiB, though never more
+/// than half: who is stopped by DuckDB loses a query, by the kernel the session.
 pub fn memory_limit(container: u32) -> u32 {
-    let room = (container / 4).max(256).min(container / 2);
+    let room = (container / 4).max(384).min(container / 2);
     container - room
 }
 
-fn ui(wanted: &Wanted) -> Step {
+fn load(wanted: &Wanted) -> Step {
     let mut statements = vec![
         // What is not in the image is not fetched behind the person's back.
         "SET autoinstall_known_extensions = false;".to_owned(),
+        format!(
+            "SET allow_community_extensions = {};",
+            wanted.community_extensions
+        ),
         "LOAD ui;".to_owned(),
-        format!("SET ui_local_port = {};", wanted.ui_port),
-        "CALL start_ui_server();".to_owned(),
     ];
     if let Some(folder) = &wanted.extensions {
         statements.insert(0, format!("SET extension_directory = {};", literal(folder)));
     }
+    Step::new("Loading DuckDB's UI", statements)
+}
+
+fn start(wanted: &Wanted) -> Step {
+    let statements = vec![
+        format!("SET ui_local_port = {};", wanted.ui_port),
+        "CALL start_ui_server();".to_owned(),
+    ];
     Step::new("Starting DuckDB's UI", statements)
 }
 

@@ -75,10 +75,11 @@ impl Shell {
         let mut said = String::new();
         loop {
             match self.line().await {
-                Some(line) if line.ends_with(&end) => break,
-                Some(line) => said += &format!("{line}\n"),
+                // Compared as it is: a key's id may be a word of it.
+                Some(line) if line.trim_end().ends_with(&end) => break,
+                Some(line) => said += &line,
                 None => {
-                    eprint!("{said}");
+                    eprint!("{}", self.secrets.taken_out(&said));
                     return Err(Ended);
                 }
             }
@@ -86,27 +87,24 @@ impl Shell {
         written.map_err(|_| Ended)?;
         match said.trim() {
             "" => Ok(Ok(())),
-            error => Ok(Err(error.to_owned())),
+            error => Ok(Err(self.secrets.taken_out(error))),
         }
     }
 
     /// Prints what DuckDB says, until it ends.
     pub async fn passes_on(&mut self) -> Ended {
         while let Some(line) = self.line().await {
-            eprintln!("{line}");
+            eprint!("{}", self.secrets.taken_out(&line));
         }
         Ended
     }
 
-    /// What DuckDB says next, without secret values.
+    /// What DuckDB says next, with the end of the line.
     async fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         match self.errors.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => None,
-            Ok(_) => {
-                let line = String::from_utf8_lossy(&line);
-                Some(self.secrets.taken_out(line.trim_end()))
-            }
+            Ok(_) => Some(String::from_utf8_lossy(&line).into_owned()),
         }
     }
 

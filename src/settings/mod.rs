@@ -43,6 +43,8 @@ pub struct Settings {
     pub routing: Routing,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[duckdb]`
+    pub duckdb: DuckDb,
     /// `[pod]`
     pub pod: Pod,
     /// `[sizes.<name>]`, smallest first.
@@ -133,6 +135,15 @@ pub struct Sessions {
     pub default_catalog: String,
 }
 
+/// What people may do in their DuckDB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuckDb {
+    /// Where they may read and write besides the catalog's tables; empty: anywhere.
+    pub folders: Vec<String>,
+    /// Whether they may install extensions that others than DuckDB's makers publish.
+    pub community_extensions: bool,
+}
+
 /// What is added to every session's Pod, in Kubernetes' own words.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pod {
@@ -158,6 +169,17 @@ pub struct Pod {
     pub init_sql: Option<String>,
 }
 
+/// The team's client at a catalog's authorization server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth2 {
+    /// A Secret in the sessions namespace with `client-id` and `client-secret`.
+    pub secret: String,
+    /// Where tokens come from; none: the catalog itself.
+    pub server: Option<String>,
+    /// What they are for; none: DuckDB's default.
+    pub scope: Option<String>,
+}
+
 /// A catalog that people choose by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
@@ -167,6 +189,8 @@ pub struct Catalog {
     pub endpoint: String,
     /// The warehouse, where the catalog has several.
     pub warehouse: Option<String>,
+    /// How sessions show who they are, where people have no token of their own.
+    pub oauth2: Option<OAuth2>,
     /// The S3 endpoint; none: AWS.
     pub s3_endpoint: Option<String>,
     /// The S3 region.

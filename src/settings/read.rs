@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Catalog, Checks, Discord, Kubernetes, Log, Pod, RouteKind, Routing, Sessions, Settings,
-    TOKEN_VARIABLE, reader::Reader,
+    Catalog, Checks, Discord, DuckDb, Kubernetes, Log, OAuth2, Pod, RouteKind, Routing, Sessions,
+    Settings, TOKEN_VARIABLE, reader::Reader,
 };
 use crate::session::{Cpu, Mebibytes, Size};
 
@@ -21,6 +21,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let sizes = read_sizes(reader);
     let catalogs = read_catalogs(reader);
     let sessions = read_sessions(reader);
+    let duckdb = read_duckdb(reader);
     let pod = read_pod(reader);
     let credentials = read_credentials(reader);
     let log = read_log(reader);
@@ -29,6 +30,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         kubernetes: kubernetes?,
         routing: routing?,
         sessions: sessions?,
+        duckdb: duckdb?,
         pod: pod?,
         sizes: sizes?,
         catalogs: catalogs?,
@@ -177,6 +179,18 @@ fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
     Some(sizes)
 }
 
+fn read_duckdb(reader: &mut Reader) -> Option<DuckDb> {
+    const FOLDER: &str = "a folder that ends with a slash, like s3://lake/shared/";
+    // A comma separates them on their way to the session.
+    let folder = |text: &str| (text.ends_with('/') && !text.contains(',')).then(|| text.to_owned());
+    let folders = reader.list("duckdb.folders", FOLDER, folder);
+    let community = reader.required("duckdb.community_extensions", "true or false", parse);
+    Some(DuckDb {
+        folders: folders?,
+        community_extensions: community?,
+    })
+}
+
 fn read_pod(reader: &mut Reader) -> Option<Pod> {
     const TEXTS: &str = "a table of texts";
     const CONTAINERS: &str = "a list of containers as in a Pod's description";
@@ -222,15 +236,33 @@ fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
         let valid = read_name(reader, &format!("catalogs.{name}"), &name);
         let endpoint = reader.required(&key("endpoint"), URL, url);
         let warehouse = reader.optional(&key("warehouse"), "a warehouse's name", any);
+        let secret = reader.optional(&key("oauth2_secret"), "a Secret's name", domain_name);
+        let server = reader.optional(&key("oauth2_server"), URL, url);
+        let scope = reader.optional(&key("oauth2_scope"), "a scope", any);
         let s3_endpoint = reader.optional(&key("s3_endpoint"), URL, url);
         let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
         let s3_bucket = reader.optional(&key("s3_bucket"), "a bucket's name", bucket);
         let s3_prefix = reader.optional(&key("s3_prefix"), "a prefix", any);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
+        let oauth2 = match (secret?, server?, scope?) {
+            (Some(secret), server, scope) => Some(OAuth2 {
+                secret,
+                server,
+                scope,
+            }),
+            (None, None, None) => None,
+            (None, ..) => {
+                return reader.mistake(
+                    &key("oauth2_secret"),
+                    "is not set, though it is what oauth2_server and oauth2_scope are for",
+                );
+            }
+        };
         Some(Catalog {
             name: valid?,
             endpoint: endpoint?,
             warehouse: warehouse?,
+            oauth2,
             s3_endpoint: s3_endpoint?,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
             s3_path_style: s3_path_style?.unwrap_or(false),

@@ -83,3 +83,21 @@ async fn anothers_keys_read_nothing() {
         "Reading a table of lake with your S3 keys"
     );
 }
+
+#[tokio::test]
+async fn an_admin_may_keep_people_to_some_folders() {
+    lake().s3.knows("AKIAFENCED", "a-secret-behind-a-fence");
+    let fence = [("DUCKDB_FOLDERS", "s3://lake/")];
+    let mut session = Session::starts_with("AKIAFENCED", "a-secret-behind-a-fence", &fence);
+    reads_the_ducks(&mut session).await;
+    for outside in [
+        "FROM read_csv('https://example.com/a.csv')",
+        "FROM read_text('/etc/passwd')",
+        "FROM read_csv('s3://pond/a.csv')",
+    ] {
+        let error = session.rows(outside).await.unwrap_err();
+        assert!(error.contains("Permission Error"), "{error}");
+    }
+    let error = session.runs_sql("SET enable_external_access = true").await;
+    assert!(error.is_err(), "it stays closed");
+}

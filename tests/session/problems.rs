@@ -131,3 +131,11 @@ async fn an_admins_sql_runs_last_and_may_fail() {
     assert!(error.contains("unterminated"), "{error}");
     assert_eq!(try_again, sql);
 }
+
+#[tokio::test]
+async fn keys_that_are_common_words_confuse_nobody() {
+    let mut session = Session::starts("duckbot", "end of statement");
+    session.is_prepared().await;
+    let [what, ..] = only_problem(&session).await;
+    assert_eq!(what, "Reading a table of lake with your S3 keys");
+}

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use axum::{Router, routing::get};
 use duckbot::duckdb::{
     environment::{self, Wanted},
-    script::{Script, identifier, literal},
+    script::{Script, identifier, literal, problem},
     shell::Shell,
 };
 use proptest::{
@@ -185,4 +185,23 @@ fn a_catalog_without_tables_is_no_problem() {
     for statement in &script.access[2].statements {
         duck.runs(statement);
     }
+}
+
+#[test]
+fn an_error_is_told_as_it_was_whatever_it_says() {
+    let duck = Duck::starts();
+    // Lines that the command line would take for its own, outside of quotes.
+    let line = prop_oneof![text(), Just(".quit".to_owned()), Just("go".to_owned())];
+    let error = prop::collection::vec(line, 1..4).prop_map(|lines| lines.join("\n"));
+    let [keys, ..] = &Script::new(&wanted("lake", "", "http://localhost"), None).access[..] else {
+        panic!()
+    };
+    holds(200, error, |error| {
+        for statement in problem(keys, &error) {
+            duck.runs(&statement);
+        }
+        duck.gives("SELECT error FROM problems", &error);
+        duck.gives("SELECT try_again FROM problems", &keys.try_again);
+        duck.runs("DROP TABLE problems;");
+    });
 }

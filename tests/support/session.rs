@@ -110,6 +110,7 @@ impl Session {
     /// Waits until the keys, the catalog and an admin's SQL were tried.
     pub async fn is_prepared(&mut self) {
         self.says("the session is prepared").await;
+        self.ui_answers().await;
     }
 
     /// Waits until the UI answers: asks until it does, as the door does.

@@ -36,7 +36,7 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
         .collect();
     let wanted = environment::read(&variables).expect("it is whole");
     let script = Script::new(&wanted, own);
-    let steps = [script.essential, script.access, script.own];
+    let steps = [script.essential, script.access, script.own, script.last];
     let steps = steps.iter().flatten().map(|step| {
         let Step {
             what,
@@ -76,7 +76,7 @@ fn room_is_left_below_the_containers_memory() {
         (1, 1),
         (256, 128),
         (512, 256),
-        (1024, 768),
+        (1024, 640),
         (4096, 3072),
         (u32::MAX, u32::MAX - u32::MAX / 4),
     ] {

@@ -18,7 +18,7 @@ use crate::{
     door,
     runtime::kubernetes::secrets::entry,
     session::{Record, Size},
-    settings::{Catalog, Settings},
+    settings::{Catalog, OAuth2, Settings},
 };
 
 /// The container that DuckDB runs in.
@@ -182,6 +182,30 @@ fn environment(
         literal("DUCKDB_THREADS", size.cpu.cores().to_string()),
         literal("DUCKDB_DISK", size.disk.mebibytes().to_string()),
     ];
+    if !settings.duckdb.folders.is_empty() {
+        all.push(literal("DUCKDB_FOLDERS", settings.duckdb.folders.join(",")));
+    }
+    let community = settings.duckdb.community_extensions;
+    all.push(literal(
+        "DUCKDB_COMMUNITY_EXTENSIONS",
+        community.to_string(),
+    ));
+    if let Some(OAuth2 {
+        secret,
+        server,
+        scope,
+    }) = &catalog.oauth2
+    {
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        all.push(team_secret("CATALOG_OAUTH2_CLIENT_ID", secret, "client-id"));
+        all.push(team_secret(
+            "CATALOG_OAUTH2_CLIENT_SECRET",
+            secret,
+            "client-secret",
+        ));
+        all.push(literal("CATALOG_OAUTH2_SERVER_URI", optional(server)));
+        all.push(literal("CATALOG_OAUTH2_SCOPE", optional(scope)));
+    }
     for (name, value) in &settings.pod.environment {
         if all.iter().all(|it| it.name != *name) {
             all.push(literal(name, value.clone()));
@@ -199,15 +223,26 @@ fn literal(name: &str, value: String) -> EnvVar {
     }
 }
 
+/// A value of the owner's own.
 fn from_secret(name: &str, session: &Record, field: Field) -> EnvVar {
+    let secret = secret_name(session.owner);
+    secret_value(name, secret, entry(field), !field.is_required())
+}
+
+/// A value of the team's.
+fn team_secret(name: &str, secret: &str, key: &str) -> EnvVar {
+    secret_value(name, secret.to_owned(), key, false)
+}
+
+fn secret_value(name: &str, secret: String, key: &str, optional: bool) -> EnvVar {
     EnvVar {
         name: name.into(),
         value: None,
         value_from: Some(EnvVarSource {
             secret_key_ref: Some(SecretKeySelector {
-                name: secret_name(session.owner),
-                key: entry(field).into(),
-                optional: Some(!field.is_required()),
+                name: secret,
+                key: key.into(),
+                optional: Some(optional),
             }),
             ..EnvVarSource::default()
         }),

@@ -93,8 +93,14 @@ fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
         }],
         init_sql: Some("init".into()),
     };
+    settings.duckdb.folders = vec!["s3://lake/".into(), "s3://pond/".into()];
     let size = settings.size("small").expect("a default").clone();
-    let catalog = settings.catalog("lake").expect("set above").clone();
+    let mut catalog = settings.catalog("lake").expect("set above").clone();
+    catalog.oauth2 = Some(settings::OAuth2 {
+        secret: "catalog-client".into(),
+        server: None,
+        scope: Some("catalog".into()),
+    });
     insta::assert_snapshot!(json(&pod(&settings, &session(), "uid-1", &size, &catalog)));
 }
 

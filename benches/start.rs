@@ -1,0 +1,60 @@
+//! How long it takes until DuckDB's UI answers: in a session, and bare, which is
+//! the floor. `cargo bench --bench start`
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use support::{Port, Session, Ui, lake, tools};
+use tokio::process::Command;
+
+const ROUNDS: usize = 11;
+
+#[tokio::main]
+async fn main() {
+    lake().s3.knows("AKIAQUICK", "a-quick-secret");
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    // In turns, so that both meet the same machine.
+    for _ in 0..ROUNDS {
+        bare.push(bare_start().await);
+        let begin = Instant::now();
+        let session = Session::starts("AKIAQUICK", "a-quick-secret");
+        session.ui_answers().await;
+        ours.push(begin.elapsed());
+    }
+    let [bare, ours] = [bare, ours].map(middle);
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64();
+    println!("UI answers: bare DuckDB {bare:.0?}, session {ours:.0?}, {ratio:.2} times as long");
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+async fn bare_start() -> Duration {
+    let port = Port::refuses().number();
+    let home = tempfile::TempDir::new().unwrap();
+    std::fs::create_dir(home.path().join(".duckdb")).unwrap();
+    let sql = format!(
+        "SET extension_directory = '{}'; SET ui_local_port = {port}; LOAD ui; CALL start_ui_server();",
+        tools::duckdb().join("extensions").display(),
+    );
+    let begin = Instant::now();
+    let _running = Command::new(tools::duckdb().join("duckdb"))
+        .env("HOME", home.path())
+        .args(["-init", "/dev/null", "-cmd", &sql])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    assert!(Ui::at(port, port).answers().await);
+    begin.elapsed()
+}
