@@ -243,7 +243,8 @@ fn read(catalog: &Catalog) -> Step {
             "SET VARIABLE some_table = (SELECT format('\"{{}}\".\"{{}}\".\"{{}}\"', \
              replace(database_name, '\"', '\"\"'), replace(schema_name, '\"', '\"\"'), \
              replace(table_name, '\"', '\"\"')) \
-             FROM duckdb_tables() WHERE database_name = {name} LIMIT 1);"
+             FROM duckdb_tables() WHERE database_name = {name} \
+             ORDER BY schema_name, table_name LIMIT 1);"
         ),
         "FROM query('FROM ' || coalesce(getvariable('some_table'), '(SELECT 1)') || ' LIMIT 1');"
             .into(),
