@@ -113,9 +113,6 @@ fn hopeless(container: &ContainerStatus) -> Option<Incident> {
             failure => Some(Incident::new(failure, message)),
         },
         "CreateContainerConfigError" => Some(Incident::new(config_failure(message), message)),
-        "CreateContainerError" | "RunContainerError" => {
-            Some(Incident::new(Failure::Container, message))
-        }
         _ => None,
     }
 }
@@ -159,6 +156,18 @@ fn pull_failure(message: &str) -> Failure {
     }
 }
 
+/// What a container waits for, though the kubelet tries on: a busy node, or a
+/// registry that is down.
+fn hindered(container: &ContainerStatus) -> Option<Incident> {
+    let (reason, message) = waits(container)?;
+    let failure = match reason {
+        "ErrImagePull" | "ImagePullBackOff" => Failure::ImageUnavailable,
+        "CreateContainerError" | "RunContainerError" => Failure::Container,
+        _ => return None,
+    };
+    Some(Incident::new(failure, message))
+}
+
 fn config_failure(message: &str) -> Failure {
     match message.contains("secret") {
         true => Failure::KeysMissing,
@@ -175,11 +184,7 @@ fn on_the_way<'a>(
     if !holds(status, "PodScheduled") {
         return coming(Station::Queued, no_room(stored, status));
     }
-    let mut reasons = containers(status).filter_map(waits);
-    if let Some((_, message)) =
-        reasons.find(|(reason, _)| ["ErrImagePull", "ImagePullBackOff"].contains(reason))
-    {
-        let incident = Incident::new(Failure::ImageUnavailable, message);
+    if let Some(incident) = containers(status).find_map(hindered) {
         return coming(Station::Placed, Some(incident));
     }
     // A container that never ran has not been fetched, or is being made.
@@ -359,6 +364,15 @@ mod tests {
                 Failure::ImageUnavailable,
                 "dial tcp: no such host",
             ),
+            (
+                pod(placed(waiting(
+                    "CreateContainerError",
+                    "context deadline exceeded",
+                ))),
+                Station::Placed,
+                Failure::Container,
+                "context deadline exceeded",
+            ),
         ] {
             let incident = Some(Incident::new(failure, why));
             assert_eq!(pod.state, PodState::Coming { station, incident });
@@ -397,10 +411,6 @@ mod tests {
                     "secret \"x\" not found",
                 )),
                 Failure::KeysMissing,
-            ),
-            (
-                placed(waiting("RunContainerError", "no such file")),
-                Failure::Container,
             ),
             (door, Failure::Door),
             (too_long, Failure::Other),
