@@ -1,8 +1,8 @@
 //! The whole thing on one machine, to try it out: a loopback Discord in this
-//! terminal, a real Kubernetes API server, and the bot as in production.
+//! terminal, a real Kubernetes cluster, and the bot as in production.
 //!
-//! What is missing is a node: nothing runs in the Pods, a stand-in only reports
-//! them ready.
+//! Where a node can run (as root on Linux), sessions are real; elsewhere nothing
+//! runs in the Pods, and a stand-in reports them ready.
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unused_imports)]
@@ -12,7 +12,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
-use support::{PERMANENT, Team};
+use support::{Node, PERMANENT, Team};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const PEOPLE: [&str; 4] = ["ana", "ben", "ada", "gil"];
@@ -32,10 +32,14 @@ A key that the storage here knows, to paste into the form's first field:
 
 #[tokio::main]
 async fn main() {
-    eprintln!("Starting a Kubernetes API server and the bot…");
-    let mut team = Team::without_bot(&[("DUCKBOT_LOG__FILTER", "info")]).await;
-    team.starts_the_bot().await;
-    let node = team.kubelet.is_quick();
+    eprintln!("Starting a Kubernetes cluster and the bot…");
+    let settings = [("DUCKBOT_LOG__FILTER", "info")];
+    let node = Node::shared();
+    let team = match node {
+        Some(node) => Team::on(node, &settings).await,
+        None => Team::with(&settings).await,
+    };
+    let stand_in = node.is_none().then(|| team.kubelet.is_quick());
     println!("{WELCOME}");
     let [(_, id), (_, secret)] = PERMANENT;
     println!("  aws_access_key_id={id} aws_secret_access_key={secret}\n");
@@ -73,7 +77,9 @@ async fn main() {
             }
         }
     }
-    node.abort();
+    if let Some(stand_in) = stand_in {
+        stand_in.abort();
+    }
     team.reads_everything().await;
 }
 
