@@ -8,7 +8,7 @@
 //! - [`runtime`]: where sessions run.
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
-//! - [`app`] wires them together; [`settings`] and [`telemetry`] serve all.
+//! - [`app`] wires them together; [`settings`], [`telemetry`] and `redact` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 
 pub mod app;
@@ -18,6 +18,7 @@ pub mod door;
 pub mod duckdb;
 pub mod fault;
 pub mod reconciler;
+mod redact;
 pub mod runtime;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

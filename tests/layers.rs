@@ -3,18 +3,20 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("session", &[]),
     ("fault", &[]),
+    ("redact", &[]),
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
-    ("credentials", &["fault", "session", "settings"]),
+    ("credentials", &["fault", "redact", "session", "settings"]),
     ("door", &[]),
     (
         "runtime",
         &[
             "credentials",
             "door",
+            "duckdb",
             "fault",
             "runtime",
             "session",
@@ -37,7 +39,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
             "settings",
         ],
     ),
-    ("duckdb", &[]),
+    ("duckdb", &["redact"]),
     (
         "reconciler",
         &["credentials", "fault", "runtime", "service", "session"],

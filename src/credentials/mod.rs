@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use parse::{Field, Mistake, Typed, looks_like_a_key, parse};
 
-use crate::{fault::Fault, session::OwnerId};
+use crate::{fault::Fault, redact::redact, session::OwnerId};
 
 /// What a person typed into the form, checked.
 #[derive(Debug)]
@@ -54,9 +54,10 @@ pub fn redacted(text: &str, keys: &Credentials) -> String {
     let values = [&keys.key_id, &keys.secret_key]
         .into_iter()
         .chain(optional.into_iter().flatten());
-    values.fold(text.to_owned(), |text, value| {
-        text.replace(value.expose_secret(), "[removed]")
-    })
+    redact(
+        text,
+        values.map(|value| (value.expose_secret(), "[removed]")),
+    )
 }
 
 /// Where credentials are kept.

@@ -49,7 +49,6 @@ const GONE_WITHIN: Duration = Duration::from_secs(40);
 const FORCED_AFTER: Duration = Duration::from_secs(30);
 /// How much of a log is asked for.
 const LAST_LINES: i64 = 100;
-const LAST_BYTES: i64 = 16 << 10;
 
 /// Sessions in one namespace of one cluster.
 pub struct Kubernetes {
@@ -153,7 +152,7 @@ impl Kubernetes {
             );
             params = params.grace_period(0);
         }
-        self.drop(&self.pods, "pods", name, params).await
+        self.drop(&self.pods, "pods", name, &params).await
     }
 
     async fn drop<K>(
@@ -161,12 +160,12 @@ impl Kubernetes {
         api: &Api<K>,
         resource: &str,
         name: &str,
-        params: DeleteParams,
+        params: &DeleteParams,
     ) -> Result<(), Fault>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
-        let deleted = api.delete(name, &params);
+        let deleted = api.delete(name, params);
         match call(self.action("delete", resource), deleted).await {
             Ok(_) | Err(Fault::Unknown { .. }) => Ok(()),
             Err(fault) => Err(fault),
@@ -202,8 +201,9 @@ impl Runtime for Kubernetes {
         let name = seen.record.id.object_name();
         let params = LogParams {
             container: Some(build::DUCKDB.into()),
+            // No limit in bytes: it would keep the first ones, and could cut a key
+            // in two that then is not found. A line has 16 KiB at most.
             tail_lines: Some(LAST_LINES),
-            limit_bytes: Some(LAST_BYTES),
             ..LogParams::default()
         };
         let log = self.pods.logs(&name, &params);
@@ -291,11 +291,11 @@ impl Runtime for Kubernetes {
             when(pod, self.drop_pod(&name)),
             when(
                 service,
-                self.drop(&self.services, "services", &name, params.clone())
+                self.drop(&self.services, "services", &name, &params)
             ),
             when(
                 route,
-                self.drop(&self.routes, &self.route_plural, &name, params.clone())
+                self.drop(&self.routes, &self.route_plural, &name, &params)
             ),
         );
         pod.and(service).and(route)?;
