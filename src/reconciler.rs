@@ -226,7 +226,7 @@ impl Reconciler {
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
                 ..
-            }) => self.show_last_words(seen).await,
+            }) if self.herald.reaches_admins() => self.show_last_words(seen).await,
             _ => {}
         }
         let ended = seen.record.ended(cause, (self.clock)());

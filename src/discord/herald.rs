@@ -43,11 +43,6 @@ impl Channels {
         }
     }
 
-    fn larger(&self, record: &Record) -> Option<&str> {
-        let larger = self.settings.larger(&record.size)?;
-        Some(&larger.name)
-    }
-
     /// Posts once, also when it is tried again after a crash.
     async fn post(
         &self,
@@ -117,7 +112,7 @@ impl Herald for Channels {
     }
 
     async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault> {
-        let reply = replies::came_back(record, why, self.larger(record));
+        let reply = replies::came_back(record, why, self.settings.larger(&record.size));
         // One that was moved counts its restarts anew.
         let nonce = match record.moved {
             None => format!("again-{}-{times}", record.id),
@@ -138,6 +133,10 @@ impl Herald for Channels {
         }
     }
 
+    fn reaches_admins(&self) -> bool {
+        self.settings.discord.admin_channel.is_some()
+    }
+
     async fn last_words(&self, record: &Record, log: &str) -> Result<(), Fault> {
         let Some(channel) = self.settings.discord.admin_channel else {
             return Ok(());
@@ -155,7 +154,7 @@ impl Herald for Channels {
     }
 
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {
-        let reply = replies::ended(record, ending, self.larger(record));
+        let reply = replies::ended(record, ending, self.settings.larger(&record.size));
         // Whoever stopped it themselves knows, and need not be called.
         let is_expected = matches!(
             ending.cause,

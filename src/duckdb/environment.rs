@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf};
 
 /// The port of DuckDB's UI that browsers' pages and the door expect.
 pub const UI_PORT: u16 = 4213;
-/// Where an admin may mount SQL of their own.
-pub const INIT: &str = "/etc/duckbot/init.sql";
+/// Where an admin may mount SQL of their own, as `init.sql`.
+pub const INIT_FOLDER: &str = "/etc/duckbot";
 
 /// Variables with secret values. DuckDB reads them itself, with `getenv()`.
 pub mod secret {
@@ -267,7 +267,8 @@ impl Reader<'_> {
 
     fn init(&mut self) -> Option<PathBuf> {
         const NAME: &str = "DUCKDB_INIT";
-        let path = self.text(NAME).unwrap_or_else(|| INIT.into());
+        let path = self.text(NAME);
+        let path = path.unwrap_or_else(|| format!("{INIT_FOLDER}/init.sql"));
         // The command line has no way to quote one.
         match path.contains('\'') {
             true => self.mistake(NAME, "is a path without an apostrophe", &path),

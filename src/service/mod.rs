@@ -109,6 +109,9 @@ pub trait Herald: Send + Sync {
     /// Says that a session was taken from its node and starts again.
     async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault>;
 
+    /// Whether there is a place that only admins read.
+    fn reaches_admins(&self) -> bool;
+
     /// Shows admins the last lines that a session's DuckDB wrote.
     async fn last_words(&self, record: &Record, log: &str) -> Result<(), Fault>;
 

@@ -239,10 +239,11 @@ impl Settings {
         }
     }
 
-    /// The next size with more memory than that one.
-    pub fn larger(&self, name: &str) -> Option<&Size> {
+    /// The name of the next size with more memory than that one.
+    pub fn larger(&self, name: &str) -> Option<&str> {
         let memory = self.size(name)?.memory;
-        self.sizes.iter().find(|size| size.memory > memory)
+        let larger = self.sizes.iter().find(|size| size.memory > memory)?;
+        Some(&larger.name)
     }
 
     /// The size with this name.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::debug;
@@ -103,6 +104,7 @@ impl Handlers {
     async fn follow(&self, responder: &Responder, record: &Record) {
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
+        let usual = usual_start(&self.service.list(None));
         let mut shown = None;
         let mut next_edit = Instant::now();
         // Until the view has it, the record itself is the newest that is known.
@@ -112,7 +114,7 @@ impl Handlers {
             let seen = runtime.session(&record.id);
             was_seen |= seen.is_some();
             let (reply, is_last) = match seen {
-                Some(seen) => self.news(&seen),
+                Some(seen) => self.news(&seen, usual),
                 None if was_seen => (replies::gone(&record.id), true),
                 None => (replies::progress(record, None, None), false),
             };
@@ -138,11 +140,10 @@ impl Handlers {
     }
 
     /// What to say of it now, and whether that is the last word.
-    fn news(&self, seen: &Observed) -> (Reply, bool) {
+    fn news(&self, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
         let record = &seen.record;
         match &record.stage {
             Stage::Starting | Stage::Moving(_) => {
-                let usual = usual_start(&self.service.list(None));
                 (replies::progress(record, seen.pod.as_ref(), usual), false)
             }
             Stage::Running => {
@@ -151,7 +152,6 @@ impl Handlers {
             }
             Stage::Stopping { ending, .. } => {
                 let larger = self.service.settings().larger(&record.size);
-                let larger = larger.map(|size| size.name.as_str());
                 (replies::ended(record, ending, larger), true)
             }
         }

@@ -160,8 +160,9 @@ impl Cache {
     }
 
     fn read(&self, pod: &Pod) -> session::Pod {
-        let told = self.events.state();
-        let about = told.iter().map(|event| &**event).filter(|event| {
+        // Most Pods are ready, and for those nobody looks.
+        let told = std::iter::once_with(|| self.events.state()).flatten();
+        let about = told.filter(|event| {
             status::is_telling(event) && event.involved_object.uid == pod.metadata.uid
         });
         status::read(pod, about)

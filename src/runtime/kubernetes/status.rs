@@ -2,12 +2,15 @@
 //!
 //! The reasons are those of the kubelet and the scheduler (Kubernetes 1.35,
 //! `pkg/kubelet/container/sync_result.go`, `pkg/kubelet/images/types.go`,
-//! `pkg/kubelet/eviction`, and the Pod conditions of `k8s.io/api/core/v1`);
-//! `tests/node` makes each of them happen on a real node.
+//! `pkg/kubelet/eviction`, and the Pod conditions of `k8s.io/api/core/v1`).
+//! `tests/node` makes the common ones happen on a real node; the rest stand in
+//! the tests below.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::{
-    api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod as Stored, PodStatus},
+    api::core::v1::{ContainerStatus, Event, Pod as Stored, PodStatus},
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
@@ -20,25 +23,22 @@ pub fn is_telling(event: &Event) -> bool {
 }
 
 /// Reads a Pod, with the events about it that are [telling](is_telling).
-pub fn read<'a>(stored: &Stored, events: impl Iterator<Item = &'a Event>) -> Pod {
+/// Only one that is on its way needs them.
+pub fn read(stored: &Stored, events: impl Iterator<Item = Arc<Event>>) -> Pod {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);
     let duckdb = containers(status).find(|it| it.name == DUCKDB);
-    let last_end = duckdb.and_then(|it| {
-        let last = it.last_state.as_ref()?.terminated.as_ref()?;
-        Some(end(last))
-    });
     Pod {
         state: state(stored, status, events),
         restarts: duckdb.map_or(0, |it| it.restart_count.try_into().unwrap_or(0)),
-        last_end,
+        last_end: duckdb.and_then(last_end),
     }
 }
 
-fn state<'a>(
+fn state(
     stored: &Stored,
     status: &PodStatus,
-    events: impl Iterator<Item = &'a Event>,
+    events: impl Iterator<Item = Arc<Event>>,
 ) -> PodState {
     if let Some(incident) = disruption(status) {
         return PodState::Taken(incident);
@@ -98,9 +98,8 @@ fn ended(status: &PodStatus) -> PodState {
 
 /// What a container waits for in vain.
 fn hopeless(container: &ContainerStatus) -> Option<Incident> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let message = waiting.message.as_deref().unwrap_or_default();
-    match waiting.reason.as_deref()? {
+    let (reason, message) = waits(container)?;
+    match reason {
         "CrashLoopBackOff" if container.name != DUCKDB => {
             let end = crash_loop(container)?;
             Some(Incident::new(Failure::Door, end.why))
@@ -118,21 +117,21 @@ fn hopeless(container: &ContainerStatus) -> Option<Incident> {
 }
 
 fn crash_loop(container: &ContainerStatus) -> Option<Incident> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let last = container.last_state.as_ref()?.terminated.as_ref()?;
-    (waiting.reason.as_deref() == Some("CrashLoopBackOff")).then(|| end(last))
+    let (reason, _) = waits(container)?;
+    (reason == "CrashLoopBackOff").then(|| last_end(container))?
 }
 
-/// Why DuckDB ended.
-fn end(last: &ContainerStateTerminated) -> Incident {
-    match last.reason.as_deref() {
+/// Why a container ended the last time.
+fn last_end(container: &ContainerStatus) -> Option<Incident> {
+    let last = container.last_state.as_ref()?.terminated.as_ref()?;
+    Some(match last.reason.as_deref() {
         Some("OOMKilled") => Incident::new(Failure::OutOfMemory, "OOMKilled"),
         reason => {
             let reason = reason.unwrap_or("no reason given");
             let why = format!("{reason}, exit code {}", last.exit_code);
             Incident::new(Failure::Crashed, why)
         }
-    }
+    })
 }
 
 /// Registries and container runtimes agree on the codes of the distribution
@@ -175,10 +174,10 @@ fn config_failure(message: &str) -> Failure {
     }
 }
 
-fn on_the_way<'a>(
+fn on_the_way(
     stored: &Stored,
     status: &PodStatus,
-    events: impl Iterator<Item = &'a Event>,
+    events: impl Iterator<Item = Arc<Event>>,
 ) -> PodState {
     let coming = |station, incident| PodState::Coming { station, incident };
     if !holds(status, "PodScheduled") {
@@ -194,7 +193,9 @@ fn on_the_way<'a>(
     if containers(status).next().is_some() && !waits_for_first {
         return coming(Station::Starting, None);
     }
-    let mut told: Vec<_> = events
+    let events: Vec<_> = events.collect();
+    let told = events.iter();
+    let mut told: Vec<_> = told
         .filter_map(|it| Some((seen_at(it)?, it.reason.as_deref()?, it)))
         .collect();
     told.sort_by_key(|(at, ..)| *at);
@@ -273,12 +274,11 @@ mod tests {
         let resources = json!({ "requests": { "cpu": "2", "memory": "8Gi" } });
         let spec = json!({ "containers": [{ "name": "duckdb", "resources": resources }] });
         let stored = json!({ "metadata": metadata, "spec": spec, "status": status });
-        let events: Vec<Event> = events
+        let events = events
             .iter()
-            .map(|event| serde_json::from_value(event.clone()).expect("an Event"))
-            .collect();
+            .map(|event| Arc::new(serde_json::from_value(event.clone()).expect("an Event")));
         let stored = serde_json::from_value(stored).expect("a Pod");
-        read(&stored, events.iter())
+        read(&stored, events)
     }
 
     fn conditions(names: &[&str]) -> Value {

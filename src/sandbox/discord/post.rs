@@ -22,7 +22,7 @@ pub struct Draft {
     pub nonce: Option<Value>,
     pub enforce_nonce: bool,
     pub allowed_mentions: Value,
-    /// Names of files.
+    /// Attached files.
     pub files: Option<Vec<File>>,
 }
 

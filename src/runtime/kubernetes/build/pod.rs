@@ -16,6 +16,7 @@ use super::{HTTP, owned_by, secret_name, stamp};
 use crate::{
     credentials::Field,
     door,
+    duckdb::environment::{INIT_FOLDER, secret as variable},
     runtime::kubernetes::secrets::entry,
     session::{Record, Size},
     settings::{Catalog, OAuth2, Settings},
@@ -30,9 +31,8 @@ const GRACE_SECONDS: i64 = 5;
 /// Folders that DuckDB writes to; everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 
-/// The volume with the admin's statements, and where it is.
+/// The volume with the admin's statements.
 const INIT_SQL: &str = "init-sql";
-const INIT_SQL_FOLDER: &str = "/etc/duckbot";
 
 /// The Pod of `session`, whose record has the unique id `uid`.
 pub fn pod(
@@ -104,7 +104,7 @@ fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog)
     if settings.pod.init_sql.is_some() {
         mounts.push(VolumeMount {
             read_only: Some(true),
-            ..mount(INIT_SQL, INIT_SQL_FOLDER)
+            ..mount(INIT_SQL, INIT_FOLDER)
         });
     }
     Container {
@@ -112,8 +112,6 @@ fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog)
         image: Some(settings.sessions.image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
         env: Some(environment(settings, session, size, catalog)),
-        // The DuckDB command line ends at the end of its input.
-        stdin: Some(true),
         resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),
@@ -174,10 +172,10 @@ fn environment(
         ),
         literal("S3_REGION", catalog.s3_region.clone()),
         literal("S3_PATH_STYLE", catalog.s3_path_style.to_string()),
-        secret("S3_ACCESS_KEY_ID", Field::KeyId),
-        secret("S3_SECRET_ACCESS_KEY", Field::SecretKey),
-        secret("S3_SESSION_TOKEN", Field::SessionToken),
-        secret("CATALOG_TOKEN", Field::CatalogToken),
+        secret(variable::KEY_ID, Field::KeyId),
+        secret(variable::KEY, Field::SecretKey),
+        secret(variable::SESSION_TOKEN, Field::SessionToken),
+        secret(variable::CATALOG_TOKEN, Field::CatalogToken),
         literal("DUCKDB_MEMORY", size.memory.mebibytes().to_string()),
         literal("DUCKDB_THREADS", size.cpu.cores().to_string()),
         literal("DUCKDB_DISK", size.disk.mebibytes().to_string()),
@@ -197,9 +195,9 @@ fn environment(
     }) = &catalog.oauth2
     {
         let optional = |text: &Option<String>| text.clone().unwrap_or_default();
-        all.push(team_secret("CATALOG_OAUTH2_CLIENT_ID", secret, "client-id"));
+        all.push(team_secret(variable::CLIENT_ID, secret, "client-id"));
         all.push(team_secret(
-            "CATALOG_OAUTH2_CLIENT_SECRET",
+            variable::CLIENT_SECRET,
             secret,
             "client-secret",
         ));
