@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
 use tokio::sync::Notify;
 
-use crate::support::{Bot, Damage, Team};
+use crate::support::{Bot, Damage, Team, says};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
@@ -67,15 +67,14 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .until(|reply| reply.content.contains("could not be made"))
         .await;
     let lacking = format!("(to create services in {})", team.cluster.sessions);
-    assert!(reply.content.contains(&lacking), "{}", reply.content);
+    says(&reply, &lacking);
     let reference = reply.content.split("Reference: `").nth(1).unwrap()[..8].to_owned();
     assert!(
         team.log().contains(&reference),
         "the log knows the reference"
     );
     team.ana.reads("#data").await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
@@ -95,16 +94,9 @@ async fn what_admission_refuses_is_taken_down_again() {
     let reply = asked
         .until(|reply| reply.content.contains("could not be made"))
         .await;
-    assert!(
-        reply
-            .content
-            .contains("The cluster's rules turned it down."),
-        "{}",
-        reply.content
-    );
+    says(&reply, "The cluster's rules turned it down.");
     team.ana.reads("#data").await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
@@ -123,7 +115,7 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
         .unwrap();
     team.api.called("POST", "ingressroutes", 3).await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    assert!(listed.content.contains(": running,"), "{}", listed.content);
+    says(&listed, ": running,");
     team.api.heals();
     let is_back = |it: Option<&kube::api::DynamicObject>| it.is_some();
     let back = kube::runtime::wait::await_condition(team.cluster.routes(), &name, is_back);

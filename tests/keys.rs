@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{KEYS, PERMANENT, Team, session_in};
+use crate::support::{KEYS, PERMANENT, Team, says, session_in};
 
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
@@ -14,19 +14,11 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
         kept.content
             .starts_with("I have your key ending in `4D7Q`, stored <t:")
     );
-    assert!(
-        kept.content.contains("It worked when I last tried it, <t:"),
-        "{}",
-        kept.content
-    );
+    says(&kept, "It worked when I last tried it, <t:");
 
     let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
     let checked = pressed.reply().await;
-    assert!(
-        checked.content.contains("It worked when I last tried it"),
-        "{}",
-        checked.content
-    );
+    says(&checked, "It worked when I last tried it");
     assert_eq!(team.s3.requests().len(), 2);
 
     team.s3.forgets(KEYS[0].1);
@@ -167,13 +159,13 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     let values = [KEYS[0], KEYS[1], KEYS[2], expires];
     team.fills_in(&team.ana, &invitation, &values).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    assert!(kept.content.contains("It expires <t:"), "{}", kept.content);
+    says(&kept, "It expires <t:");
 
     // Less than half an hour is left, so the warning comes as soon as it runs.
     let id = team.serves(&team.ana).await;
     let warning = team.ana.reads_dm().await;
     let text = format!("The S3 keys of your session `{id}` expire <t:");
-    assert!(warning.content.contains(&text), "{}", warning.content);
+    says(&warning, &text);
     assert!(warning.button("Enter credentials").is_some());
     assert_eq!(team.cluster.documents().await.len(), 1, "it goes on");
 }
@@ -189,11 +181,7 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
     team.serves(&team.ana).await;
     let warning = team.ana.reads("#data").await;
     assert_eq!(warning.mentions, [team.ana.id()]);
-    assert!(
-        warning.content.contains("expire <t:"),
-        "{}",
-        warning.content
-    );
+    says(&warning, "expire <t:");
 }
 
 #[tokio::test]
@@ -281,15 +269,10 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     let done = pressed
         .until(|reply| reply.content.contains("forgotten"))
         .await;
-    assert!(
-        done.content.contains("I have none of yours any more"),
-        "{}",
-        done.content
-    );
+    says(&done, "I have none of yours any more");
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
     team.ana.reads("#data").await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
 }

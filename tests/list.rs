@@ -1,6 +1,6 @@
 //! Looking at sessions.
 
-use crate::support::Team;
+use crate::support::{Team, says};
 
 #[tokio::test]
 async fn everyone_sees_their_own_and_can_ask_for_all() {
@@ -17,7 +17,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
         team.ana.id(),
         created.timestamp(),
     );
-    assert!(mine.content.contains(&line), "{}", mine.content);
+    says(&mine, &line);
 
     let none = team.reply_to(&team.ben, "/duck list").await;
     assert!(none.content.starts_with("You have no session."));
@@ -45,10 +45,6 @@ async fn help_names_every_command() {
     let help = team.reply_to(&team.ana, "/duck help").await;
     assert!(help.ephemeral);
     for name in ["setup", "start", "stop", "list", "help"] {
-        assert!(
-            help.content.contains(&format!("`/duck {name}")),
-            "{}",
-            help.content
-        );
+        says(&help, &format!("`/duck {name}"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{Catalog, KEYS, PERMANENT, S3, Team};
+use crate::support::{Catalog, KEYS, PERMANENT, S3, Team, says};
 
 /// Hands these in and expects this answer; nothing may be stored.
 async fn refused(team: &Team, values: &[(&str, &str)], answer: &str) {
@@ -16,7 +16,7 @@ async fn refused(team: &Team, values: &[(&str, &str)], answer: &str) {
         "{}",
         reply.content
     );
-    assert!(reply.content.contains(answer), "{}", reply.content);
+    says(&reply, answer);
     assert!(reply.button("Enter credentials").is_some());
     assert!(team.keys_kept_of(&team.ana).await.is_none());
 }
@@ -73,7 +73,7 @@ async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
     team.s3.clock_is_off_by(TimeDelta::minutes(14));
     let invitation = team.is_invited(&team.ana).await;
     let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
-    assert!(reply.content.contains("It works."), "{}", reply.content);
+    says(&reply, "It works.");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
             .starts_with("Stored: your key ending in `WXYZ`. You can use")
     );
     let reply = team.fills_in(&team.ana, &invitation, &KEYS).await;
-    assert!(reply.content.contains("It works."), "{}", reply.content);
+    says(&reply, "It works.");
     assert_eq!(team.s3.requests(), ["GET /", "GET /"]);
 }
 
@@ -155,7 +155,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
     catalog.accepts(KEYS[3].1);
     let reply = team.hands_in_keys(&team.ana).await;
-    assert!(reply.content.contains("It works."), "{}", reply.content);
+    says(&reply, "It works.");
 
     catalog.forgets(KEYS[3].1);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
@@ -179,11 +179,7 @@ async fn the_catalog_to_try_against_can_be_chosen() {
     let invitation = team.ana.reads_dm().await;
     let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
     // There is no pond here: its name leads nowhere.
-    assert!(
-        reply.content.contains("I can't reach the catalog `pond`"),
-        "{}",
-        reply.content
-    );
+    says(&reply, "I can't reach the catalog `pond`");
     assert_eq!(team.catalog.requests(), [""; 0]);
 }
 
@@ -198,9 +194,5 @@ async fn trying_can_be_turned_off() {
     );
     assert_eq!(team.s3.requests(), [""; 0]);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    assert!(
-        kept.content.contains("I haven't tried it."),
-        "{}",
-        kept.content
-    );
+    says(&kept, "I haven't tried it.");
 }

@@ -4,7 +4,7 @@ use duckbot::sandbox::discord::Call;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 
-use crate::support::{Damage, KEYS, PERMANENT, Team, keys_in};
+use crate::support::{Damage, KEYS, PERMANENT, Team, keys_in, says};
 
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
@@ -29,11 +29,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         .reply()
         .await;
     let stored = team.fills_in(&team.ana, &checked, &KEYS).await;
-    assert!(
-        stored.content.contains("`4D7Q`. It works."),
-        "{}",
-        stored.content
-    );
+    says(&stored, "`4D7Q`. It works.");
     let pid = team.bot().pid();
 
     let all = Default::default();

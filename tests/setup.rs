@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::support::{KEYS, PERMANENT, Team};
+use crate::support::{KEYS, PERMANENT, Team, says};
 
 #[tokio::test]
 async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
@@ -97,11 +97,7 @@ async fn a_block_of_an_aws_credentials_file_will_do() {
     let stored = team
         .fills_in(&team.ana, &invitation, &[("Access key ID", &block)])
         .await;
-    assert!(
-        stored.content.contains("ending in `WXYZ`"),
-        "{}",
-        stored.content
-    );
+    says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
@@ -126,11 +122,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     let twice = [0, 1].map(|_| team.ana.submits(&form, &PERMANENT));
     for submitted in futures_util::future::join_all(twice).await {
         let stored = submitted.unwrap().reply().await;
-        assert!(
-            stored.content.contains("ending in `WXYZ`"),
-            "{}",
-            stored.content
-        );
+        says(&stored, "ending in `WXYZ`");
     }
     let secret = team.keys_kept_of(&team.ana).await.expect("they are kept");
     let names: Vec<_> = secret.data.unwrap().into_keys().collect();
@@ -153,11 +145,7 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
         .unwrap()
         .reply()
         .await;
-    assert!(
-        stored.content.contains("ending in `WXYZ`"),
-        "{}",
-        stored.content
-    );
+    says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
@@ -175,11 +163,7 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
         .unwrap()
         .reply()
         .await;
-    assert!(
-        stored.content.contains("ending in `WXYZ`"),
-        "{}",
-        stored.content
-    );
+    says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
@@ -279,11 +263,7 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
     team.ana.writes_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
         let answer = team.ana.reads_dm().await;
-        assert!(
-            answer.content.contains("That looks like a key"),
-            "{}",
-            answer.content
-        );
+        says(&answer, "That looks like a key");
         assert!(answer.content.contains("a bot can't delete your message"));
     }
     assert!(team.keys_kept_of(&team.ana).await.is_none());

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{Team, session_in};
+use crate::support::{Team, says, session_in};
 
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {
@@ -125,11 +125,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     team.ana.reads("#data").await;
 
     let full = team.reply_to(&team.ana, "/duck start").await;
-    assert!(
-        full.content.contains("as many as you may have"),
-        "{}",
-        full.content
-    );
+    says(&full, "as many as you may have");
     assert!(full.button("Start another one").is_none());
     // The old button is still there to press.
     let pressed = team.ana.presses(&offer, "Start another one").await;
@@ -175,16 +171,11 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
     let answer = asked
         .until(|reply| reply.content.contains("has failed"))
         .await;
-    assert!(
-        answer.content.contains("The node was low on memory."),
-        "{}",
-        answer.content
-    );
+    says(&answer, "The node was low on memory.");
     let told = team.ana.reads("#data").await;
     assert!(told.content.contains("has failed"));
     assert_eq!(told.mentions, [team.ana.id()]);
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
@@ -282,8 +273,7 @@ async fn a_session_that_is_not_ready_in_time_is_taken_down() {
         .until(|reply| reply.content.contains("was not ready after 1s"))
         .await;
     team.ana.reads("#data").await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]

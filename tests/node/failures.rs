@@ -7,8 +7,8 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{creates, fails, image, resource};
-use crate::support::{KEYS, Node, Team};
+use super::{IMAGE, creates, fails, resource};
+use crate::support::{KEYS, Node, Team, says};
 
 #[tokio::test]
 async fn no_machine_has_room() {
@@ -30,20 +30,15 @@ async fn no_machine_has_room() {
             .contains("so it waits (`asked for 50m CPU and 8000Gi: ")
     );
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    assert!(listed.content.contains(": queued, "), "{}", listed.content);
+    says(&listed, ": queued, ");
 
     let told = team.ana.reads("#data").await;
     assert!(
         told.content
             .contains("no machine of the cluster has room for size `small`")
     );
-    assert!(
-        told.content.contains("Insufficient memory"),
-        "{}",
-        told.content
-    );
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    says(&told, "Insufficient memory");
+    team.leaves_nothing(&team.ana).await;
 
     // Somebody else's button is not for Ben; Ana's leads to a new try.
     let pressed = team.ben.presses(&told, "Try again").await.unwrap();
@@ -57,17 +52,12 @@ async fn no_machine_has_room() {
 
 #[tokio::test]
 async fn the_image_is_not_there() {
-    let (name, value) = image("missing/duckui:works");
-    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/missing/duckui:works");
+    let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
     let told = fails(&team).await;
-    assert!(
-        told.content
-            .contains("its software is not where the settings say"),
-        "{}",
-        told.content
-    );
+    says(&told, "its software is not where the settings say");
     assert!(
         told.content.contains("missing/duckui:works"),
         "for the admin: {}",
@@ -77,26 +67,18 @@ async fn the_image_is_not_there() {
 
 #[tokio::test]
 async fn the_registry_refuses() {
-    let (name, value) = image("private/duckui:works");
-    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/private/duckui:works");
+    let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
     let told = fails(&team).await;
-    assert!(
-        told.content
-            .contains("the cluster may not fetch its software"),
-        "{}",
-        told.content
-    );
+    says(&told, "the cluster may not fetch its software");
 }
 
 #[tokio::test]
 async fn the_registry_is_broken() {
-    let (name, value) = image("broken/duckui:works");
-    let settings = [
-        (name, &value[..]),
-        ("DUCKBOT_SESSIONS__START_TIMEOUT", "8s"),
-    ];
+    let image = (IMAGE, "duckbot.test/broken/duckui:works");
+    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "8s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
@@ -106,17 +88,13 @@ async fn the_registry_is_broken() {
         .until(|reply| reply.content.contains("can't be fetched yet"))
         .await;
     let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("could not be fetched in time"),
-        "{}",
-        told.content
-    );
+    says(&told, "could not be fetched in time");
 }
 
 #[tokio::test]
 async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
-    let (name, value) = image("duckui:crashes");
-    let Some(mut team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/duckui:crashes");
+    let Some(mut team) = Team::on_a_node(&[image]).await else {
         return;
     };
     team.kills_the_bot().await;
@@ -129,12 +107,8 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
 
     let (_, id) = team.starts(&team.ana, "").await;
     let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("DuckDB ended again and again"),
-        "{}",
-        told.content
-    );
-    assert!(told.content.contains("exit code 3"), "{}", told.content);
+    says(&told, "DuckDB ended again and again");
+    says(&told, "exit code 3");
     let log = team.ada.reads("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
@@ -145,36 +119,26 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
         "{lines}"
     );
     assert!(KEYS.iter().all(|(_, value)| !lines.contains(value)));
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
 async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
-    let (name, value) = image("duckui:hungry");
-    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/duckui:hungry");
+    let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
     let told = fails(&team).await;
-    assert!(
-        told.content
-            .contains("needed more memory than size `small` has"),
-        "{}",
-        told.content
-    );
+    says(&told, "needed more memory than size `small` has");
     let pressed = team
         .ana
         .presses(&told, "Try again, one size up")
         .await
         .unwrap();
     let reply = pressed.reply().await;
-    assert!(
-        reply.content.contains("(large, lake) starts"),
-        "{}",
-        reply.content
-    );
+    says(&reply, "(large, lake) starts");
     let told = team.ana.reads("#data").await;
-    assert!(told.content.contains("size `large`"), "{}", told.content);
+    says(&told, "size `large`");
     assert!(
         told.button("Try again, one size up").is_none(),
         "there is none"
@@ -183,8 +147,8 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
 
 #[tokio::test]
 async fn the_keys_are_gone_when_it_starts() {
-    let (name, value) = image("held-keys/duckui:works");
-    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/held-keys/duckui:works");
+    let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
@@ -198,12 +162,7 @@ async fn the_keys_are_gone_when_it_starts() {
         .unwrap();
     Node::registry().releases("held-keys");
     let told = team.ana.reads("#data").await;
-    assert!(
-        told.content
-            .contains("your S3 credentials are no longer there"),
-        "{}",
-        told.content
-    );
+    says(&told, "your S3 credentials are no longer there");
 }
 
 #[tokio::test]
@@ -221,12 +180,8 @@ async fn a_volume_can_not_be_mounted() {
         .until(|reply| reply.content.contains("can't be attached yet"))
         .await;
     let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("could not be attached in time"),
-        "{}",
-        told.content
-    );
-    assert!(told.content.contains("not-there"), "{}", told.content);
+    says(&told, "could not be attached in time");
+    says(&told, "not-there");
 }
 
 #[tokio::test]
@@ -241,17 +196,8 @@ async fn the_namespace_has_used_up_its_quota() {
     )
     .await;
     let told = fails(&team).await;
-    assert!(
-        told.content
-            .contains("The team's share of the cluster is used up"),
-        "{}",
-        told.content
-    );
-    assert!(
-        told.content.contains("limited: requests.memory=100Mi"),
-        "{}",
-        told.content
-    );
+    says(&told, "The team's share of the cluster is used up");
+    says(&told, "limited: requests.memory=100Mi");
 }
 
 #[tokio::test]
@@ -266,11 +212,7 @@ async fn admission_refuses_the_pod() {
     )
     .await;
     let told = fails(&team).await;
-    assert!(
-        told.content.contains("The cluster's rules turned it down"),
-        "{}",
-        told.content
-    );
+    says(&told, "The cluster's rules turned it down");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();
     let reference = &reference[..8];
     assert!(
@@ -282,20 +224,13 @@ async fn admission_refuses_the_pod() {
 
 #[tokio::test]
 async fn it_is_not_ready_in_time() {
-    let (name, value) = image("duckui:held");
-    let settings = [
-        (name, &value[..]),
-        ("DUCKBOT_SESSIONS__START_TIMEOUT", "6s"),
-    ];
+    let image = (IMAGE, "duckbot.test/duckui:held");
+    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "6s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
     let told = fails(&team).await;
-    assert!(
-        told.content.contains("was not ready after 6s"),
-        "{}",
-        told.content
-    );
+    says(&told, "was not ready after 6s");
 }
 
 /// Has the cluster mount a Secret into every Pod of this team, as some clusters do.

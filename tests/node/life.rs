@@ -1,7 +1,7 @@
 //! A session from its start to its end.
 
-use super::{events, image, pod};
-use crate::support::{Node, Team};
+use super::{IMAGE, events, pod};
+use crate::support::{Node, Team, says};
 
 #[tokio::test]
 async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
@@ -23,7 +23,7 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
     assert_eq!(shut.status(), 403, "and nobody gets in yet");
 
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    assert!(listed.content.contains(": running, "), "{}", listed.content);
+    says(&listed, ": running, ");
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirms_stop(&team.ana, &question).await;
     team.nothing_is_left().await;
@@ -31,8 +31,8 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
 
 #[tokio::test]
 async fn progress_follows_what_the_cluster_does() {
-    let (name, value) = image("held-progress/duckui:held");
-    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/held-progress/duckui:held");
+    let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
@@ -41,7 +41,7 @@ async fn progress_follows_what_the_cluster_does() {
         let reply = asked.until(|reply| reply.content.contains(text)).await;
         assert!(reply.ephemeral && reply.content.contains("Asked for <t:"));
         let listed = team.reply_to(&team.ana, "/duck list").await;
-        assert!(listed.content.contains(phase), "{}", listed.content);
+        says(&listed, phase);
         let status = pod(&team, &id).await.status.unwrap();
         assert_eq!(status.phase.as_deref(), Some(kubectl));
     };
@@ -72,8 +72,8 @@ async fn progress_follows_what_the_cluster_does() {
 
 #[tokio::test]
 async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
-    let (name, value) = image("held-restart/duckui:works");
-    let Some(mut team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/held-restart/duckui:works");
+    let Some(mut team) = Team::on_a_node(&[image]).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;

@@ -16,10 +16,8 @@ use serde_json::Value;
 
 use crate::support::Team;
 
-/// The setting for an image that does this.
-fn image(what: &str) -> (&'static str, String) {
-    ("DUCKBOT_SESSIONS__IMAGE", format!("duckbot.test/{what}"))
-}
+/// The setting that says what a session's image does.
+const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";
 
 /// The Pod of a session, as an admin sees it.
 async fn pod(team: &Team, session: &str) -> Pod {
@@ -70,8 +68,7 @@ async fn fails(team: &Team) -> MessageView {
     assert_eq!(told.content, last.content, "in private and in the channel");
     assert_eq!(told.mentions, [team.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.leaves_nothing(&team.ana).await;
     told
 }
 

@@ -3,30 +3,21 @@
 use kube::api::EvictParams;
 use serde_json::Value;
 
-use super::{image, pod, runs};
-use crate::support::{Node, Team};
+use super::{IMAGE, pod, runs};
+use crate::support::{Node, Team, says};
 
 #[tokio::test]
 async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what_is_lost() {
-    let (name, value) = image("duckui:grows");
-    let Some(team) = Team::on_a_node(&[(name, &value)]).await else {
+    let image = (IMAGE, "duckbot.test/duckui:grows");
+    let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
     let id = team.serves(&team.ana).await;
     runs(&team, &id, &["touch", "/tmp/eat"]).await;
     let told = team.ana.reads("#data").await;
     assert_eq!(told.mentions, [team.ana.id()]);
-    assert!(
-        told.content
-            .contains("needed more memory than size `small` has"),
-        "{}",
-        told.content
-    );
-    assert!(
-        told.content.contains("The link is the same."),
-        "{}",
-        told.content
-    );
+    says(&told, "needed more memory than size `small` has");
+    says(&told, "The link is the same.");
 
     // And again: told again.
     team.is_ready(&id).await;
@@ -34,7 +25,7 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
     team.ana.reads("#data").await;
     team.is_ready(&id).await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    assert!(listed.content.contains(": running, "), "{}", listed.content);
+    says(&listed, ": running, ");
     assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
 }
 
@@ -54,11 +45,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
 
     let back = team.ana.reads("#data").await;
     assert_eq!(back.mentions, [team.ana.id()]);
-    assert!(
-        back.content.contains("Your DuckDB is ready again."),
-        "{}",
-        back.content
-    );
+    says(&back, "Your DuckDB is ready again.");
     assert!(back.content.contains("What was only in it is lost"));
     assert!(
         back.content.contains(&format!("https://duckui-{id}.")),
@@ -70,7 +57,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
     };
     assert_eq!(document["moved"]["failure"], "evicted");
     let first = &team.discord.history("#data")[0];
-    assert!(first.content.contains("starts again"), "{}", first.content);
+    says(first, "starts again");
 
     // Once is enough.
     team.cluster
@@ -79,33 +66,23 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         .await
         .unwrap();
     let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("for the second time"),
-        "{}",
-        told.content
-    );
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    says(&told, "for the second time");
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
 async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
-    let (name, value) = image("duckui:writes");
-    let settings = [(name, &value[..]), ("DUCKBOT_SIZES__SMALL__DISK", "64Mi")];
+    let image = (IMAGE, "duckbot.test/duckui:writes");
+    let settings = [image, ("DUCKBOT_SIZES__SMALL__DISK", "64Mi")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
     team.serves(&team.ana).await;
     let back = team.ana.reads("#data").await;
-    assert!(back.content.contains("is ready again"), "{}", back.content);
+    says(&back, "is ready again");
     let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("exceeds the limit"),
-        "{}",
-        told.content
-    );
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    says(&told, "exceeds the limit");
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
@@ -118,12 +95,7 @@ async fn a_session_whose_node_dies_starts_again_on_another_one() {
     team.cluster.moves_to("shared").await;
     first.freezes();
     let back = team.ana.reads("#data").await;
-    assert!(
-        back.content
-            .contains("The machine that it was on has failed."),
-        "{}",
-        back.content
-    );
+    says(&back, "The machine that it was on has failed.");
     let pod = pod(&team, &id).await;
     assert_eq!(pod.spec.unwrap().node_name.as_deref(), Some("shared"));
 }
@@ -135,14 +107,8 @@ async fn what_somebody_deletes_on_the_cluster_has_ended() {
     };
     let id = team.serves(&team.ana).await;
     team.deletes_the_pod(&id).await;
-    let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("somebody deleted it"),
-        "{}",
-        told.content
-    );
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
-    team.nothing_is_left().await;
+    team.is_told_of_the_deletion().await;
+    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
@@ -165,11 +131,7 @@ async fn a_session_of_an_older_bot_goes_on_after_the_upgrade() {
     let [announced] = &team.discord.history("#data")[..] else {
         panic!("one message")
     };
-    assert!(
-        announced.content.contains("its owner stopped it"),
-        "{}",
-        announced.content
-    );
+    says(announced, "its owner stopped it");
     team.nothing_is_left().await;
 }
 

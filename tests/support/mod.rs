@@ -37,5 +37,5 @@ pub use registry::Registry;
 pub use s3::S3;
 pub use server::Server;
 pub use session::{Session, signal};
-pub use team::{KEYS, PERMANENT, Team, keys_in, session_in};
+pub use team::{KEYS, PERMANENT, Team, keys_in, says, session_in};
 pub use ui::Ui;

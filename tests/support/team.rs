@@ -344,6 +344,18 @@ impl Team {
             .unwrap();
     }
 
+    /// Waits until somebody's first session is gone, and nothing of any is left.
+    pub async fn leaves_nothing(&self, person: &Person) {
+        self.cluster.gone(&self.record(person, 0)).await;
+        self.nothing_is_left().await;
+    }
+
+    /// Ana reads that somebody deleted her session on the cluster.
+    pub async fn is_told_of_the_deletion(&self) {
+        let told = self.ana.reads("#data").await;
+        says(&told, "somebody deleted it");
+    }
+
     /// There is no object of any session.
     pub async fn nothing_is_left(&self) {
         assert_eq!(self.cluster.objects().await, [""; 0]);
@@ -493,6 +505,12 @@ async fn storage() -> (S3, Catalog) {
     let catalog = Catalog::start().await;
     catalog.accepts_everyone();
     (s3, catalog)
+}
+
+/// Those words are in the message.
+#[track_caller]
+pub fn says(message: &MessageView, words: &str) {
+    assert!(message.content.contains(words), "{}", message.content);
 }
 
 /// The session that a text speaks of.
