@@ -3,7 +3,7 @@
 use duckbot::sandbox::discord::Call;
 use serde_json::json;
 
-use crate::support::{Damage, Team};
+use crate::support::{Damage, Team, says};
 
 #[tokio::test]
 async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
@@ -11,13 +11,16 @@ async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
     let id = team.serves(&team.ana).await;
     team.api.silences_watches();
     team.deletes_the_pod(&id).await;
-    let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("somebody deleted it"),
-        "{}",
-        told.content
-    );
+    team.is_told_of_the_deletion().await;
     team.cluster.gone(&team.record(&team.ana, 0)).await;
+}
+
+#[tokio::test]
+async fn where_nothing_happens_no_watch_is_taken_for_broken() {
+    let team = Team::with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "2s")]).await;
+    // The first two ended without a word.
+    team.api.called("WATCH", "events", 3).await;
+    assert!(!team.log().contains("a watch of the cluster broke"));
 }
 
 #[tokio::test]
@@ -37,12 +40,7 @@ async fn a_watch_that_is_too_old_begins_with_a_list() {
     team.deletes_the_pod(&id).await;
     team.api.called("GET", "pods", lists + 1).await;
     team.api.heals();
-    let told = team.ana.reads("#data").await;
-    assert!(
-        told.content.contains("somebody deleted it"),
-        "{}",
-        told.content
-    );
+    team.is_told_of_the_deletion().await;
     team.cluster.gone(&team.record(&team.ana, 0)).await;
 }
 
@@ -55,14 +53,8 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
     team.api.cuts_watches();
     team.bot().says("a watch of the cluster broke").await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    assert!(listed.content.contains(&id), "{}", listed.content);
-    assert!(
-        listed
-            .content
-            .contains("I have heard nothing of the cluster since <t:"),
-        "{}",
-        listed.content
-    );
+    says(&listed, &id);
+    says(&listed, "I have heard nothing of the cluster since <t:");
     team.api.heals();
     team.bot().says_times("works again", 5).await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
@@ -91,5 +83,5 @@ async fn a_session_is_not_ended_because_its_pod_was_not_heard_of() {
     assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
     team.api.heals();
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    assert!(listed.content.contains(&id), "{}", listed.content);
+    says(&listed, &id);
 }

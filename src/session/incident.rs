@@ -13,12 +13,27 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Of that kind, in these words.
+    /// Of that kind, in these words. What follows a question mark in a URL is left
+    /// out: a registry may answer with one that holds a token.
     pub fn new(failure: Failure, why: impl Into<String>) -> Self {
+        let why: String = why.into();
+        let words = why.split_inclusive(char::is_whitespace);
         Self {
             failure,
-            why: why.into(),
+            why: words.map(without_query).collect(),
         }
+    }
+}
+
+/// A word as it is or, of a URL with a query, what stands before that.
+fn without_query(word: &str) -> String {
+    match word.split_once('?') {
+        Some((address, query)) if address.contains("://") => {
+            // A quotation mark ends it.
+            let end = query.trim_start_matches(|c: char| !c.is_whitespace() && !"\"'`".contains(c));
+            format!("{address}?…{end}")
+        }
+        _ => word.to_owned(),
     }
 }
 
@@ -53,4 +68,17 @@ pub enum Failure {
     /// Something else, or something that an older bot wrote down.
     #[default]
     Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_query_of_a_url_is_kept() {
+        let why = "failed to do request: Get \"https://s3.example/x?X-Amz-Security-Token=canary&a=b\": EOF. Why?";
+        let incident = Incident::new(Failure::ImageUnavailable, why);
+        let kept = "failed to do request: Get \"https://s3.example/x?…\": EOF. Why?";
+        assert_eq!(incident.why, kept);
+    }
 }

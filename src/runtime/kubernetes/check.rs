@@ -107,9 +107,9 @@ pub enum Unusable {
 pub struct Clients {
     /// For single calls. It tries again by itself when the server is busy.
     pub calls: Client,
-    /// For watches. The server speaks on each about once a minute: one that is
-    /// silent for longer leads nowhere, though its connection looks open, and
-    /// fails. It is the watch that tries again: the client would pause for minutes.
+    /// For watches. The server ends each in time: one that is silent for longer
+    /// leads nowhere, though its connection looks open, and fails. It is the watch
+    /// that tries again: the client would pause for minutes.
     pub watches: Client,
 }
 

@@ -139,12 +139,16 @@ impl Kubernetes {
     }
 
     async fn drop_pod(&self, name: &str) -> Result<(), Fault> {
-        let pod = self.cache.pod(name);
-        let deadline = pod.and_then(|pod| pod.metadata.deletion_timestamp.clone());
+        // After a move the next Pod has the same name: only the one that was seen is meant.
+        let seen = self.cache.pod(name).map(|pod| pod.metadata.clone());
+        let (uid, deadline) = seen.map_or((None, None), |it| (it.uid, it.deletion_timestamp));
         let overdue = deadline.is_some_and(|Time(at)| {
             Utc::now().timestamp() - at.as_second() > FORCED_AFTER.as_secs() as i64
         });
-        let mut params = DeleteParams::background();
+        let mut params = DeleteParams::background().preconditions(Preconditions {
+            uid,
+            resource_version: None,
+        });
         if overdue {
             warn!(
                 pod = name,
@@ -167,7 +171,8 @@ impl Kubernetes {
     {
         let deleted = api.delete(name, params);
         match call(self.action("delete", resource), deleted).await {
-            Ok(_) | Err(Fault::Unknown { .. }) => Ok(()),
+            // A conflict: the name belongs to another object by now.
+            Ok(_) | Err(Fault::Unknown { .. } | Fault::Conflict { .. }) => Ok(()),
             Err(fault) => Err(fault),
         }
     }

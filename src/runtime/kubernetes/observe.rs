@@ -67,8 +67,15 @@ impl Cache {
             changes: Arc::new(watch::Sender::new(0)),
             broken: Broken::default(),
         };
-        let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
-        let about_pods = watcher::Config::default().fields("involvedObject.kind=Pod");
+        // The server ends a watch before it has been silent for too long: not all kinds
+        // have bookmarks, so where nothing happens nothing might come. (kube takes
+        // less than 295 s.)
+        let seconds = (settings.kubernetes.watch_silence / 2)
+            .as_secs()
+            .clamp(1, 290);
+        let any = watcher::Config::default().timeout(seconds as u32);
+        let ours = any.clone().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
+        let about_pods = any.fields("involvedObject.kind=Pod");
         let routes = Api::namespaced_with(client.clone(), &namespace, &resource);
         let cache = Self {
             records: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
