@@ -77,10 +77,11 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
     let credentials = Arc::new(Secrets::new(&clients.calls, &settings.kubernetes.namespace));
     let clock = wall_clock();
     let preflight = Preflight::new().context("no HTTPS client")?;
+    let replies = Arc::new(Replies::new(&clients.calls, settings.clone()));
     let parts = Parts {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
-        replies: Arc::new(Replies::new(&clients.calls, settings.clone())),
+        replies: replies.clone(),
         preflight,
         clock: clock.clone(),
     };
@@ -89,6 +90,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
         runtime,
         herald: Arc::new(discord.herald(settings.clone())),
         credentials,
+        replies,
         policy: Policy {
             start_timeout: settings.sessions.start_timeout,
             key_warning: settings.credentials.warn_before,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     credentials::{CredentialStore, redacted},
     fault::{Fault, new_reference},
-    runtime::{Runtime, rewrite},
+    runtime::{ReplyStore, Runtime, rewrite},
     service::{Clock, Herald},
     session::{
         Cause, Failure, Incident, Observed, Parts, Policy, Record, SessionId, Stage, Step,
@@ -39,6 +39,8 @@ pub struct Reconciler {
     pub herald: Arc<dyn Herald>,
     /// Keys, so that they are not in what admins are shown.
     pub credentials: Arc<dyn CredentialStore>,
+    /// Replies that go on, and end with their session.
+    pub replies: Arc<dyn ReplyStore>,
     /// The rules.
     pub policy: Policy,
     /// The time.
@@ -153,8 +155,10 @@ impl Reconciler {
                     "session {session}: {} failed [{reference}]", name(&step),
                 );
                 // A session that runs is not ended for want of a Service.
+                // One that was moved has all its time: its place may be taken for a moment only.
                 let is_hopeless = matches!(step, Step::Create(_))
                     && seen.record.stage == Stage::Starting
+                    && seen.record.moved.is_none()
                     && fault.is_permanent();
                 match is_hopeless {
                     true => self.give_up(seen, &fault, reference).await,
@@ -179,14 +183,13 @@ impl Reconciler {
                 self.runtime.save(seen, &told).await
             }
             Step::Move(why) => {
+                if why.failure == Failure::Vanished {
+                    self.pod_is_gone(seen).await?;
+                }
                 let moving = seen.record.moving(why.clone());
                 self.runtime.save(seen, &moving).await
             }
-            Step::Resume(why) => {
-                self.herald.moved(&seen.record, why).await?;
-                let resumed = seen.record.resumed((self.clock)());
-                self.runtime.save(seen, &resumed).await
-            }
+            Step::Resume(why) => self.resume(seen, why).await,
             Step::End(cause) => self.end(seen, cause.clone()).await,
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::Tell(ending) => {
@@ -195,11 +198,39 @@ impl Reconciler {
             }
             Step::Remove => self.runtime.remove(seen).await,
             Step::Renew(keys_expire) => {
+                self.replies.forget(seen).await?;
                 // One write: there is no moment without a record of what was wanted.
                 let id = SessionId::from_uuid(Uuid::new_v4());
                 let next = seen.record.renewed(id, *keys_expire, (self.clock)());
                 self.runtime.save(seen, &next).await
             }
+        }
+    }
+
+    /// Lets a session start again whose old Pod is gone.
+    async fn resume(&self, seen: &Observed, why: &Incident) -> Result<(), Fault> {
+        // The next one has the same name, and could not be made beside it.
+        self.pod_is_gone(seen).await?;
+        // It reads the keys that are kept now.
+        let about = self.credentials.about(seen.record.owner).await?;
+        let keys_expire = about.and_then(|about| about.expires);
+        let resumed = seen.record.resumed(keys_expire, (self.clock)());
+        self.runtime.save(seen, &resumed).await?;
+        // Not worth waiting for: what comes of it is told in any case.
+        if let Err(fault) = self.herald.moved(&resumed, why).await {
+            let session = &seen.record.id;
+            warn!(%session, error = %fault, "session {session}: people were not told that it starts again");
+        }
+        Ok(())
+    }
+
+    /// Succeeds if the cluster itself says so; the view alone is not believed.
+    async fn pod_is_gone(&self, seen: &Observed) -> Result<(), Fault> {
+        match self.runtime.pod(seen).await? {
+            None => Ok(()),
+            Some(_) => Err(Fault::Conflict {
+                action: "looking for a Pod that the watch does not show".to_owned(),
+            }),
         }
     }
 
@@ -218,11 +249,6 @@ impl Reconciler {
 
     async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Fault> {
         match &cause {
-            // An end can't be taken back, so the view alone is not believed.
-            Cause::Lost if !self.runtime.pod_is_gone(seen).await? => {
-                let action = "looking for a Pod that the watch does not show".to_owned();
-                return Err(Fault::Conflict { action });
-            }
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
                 ..

@@ -12,6 +12,7 @@ use std::{
 
 use duckbot::sandbox::discord::{BoxFuture, Call, Gate, Verdict};
 use futures_util::{StreamExt, stream};
+use kube::api::EvictParams;
 use tokio::sync::Notify;
 
 use crate::support::Team;
@@ -130,6 +131,7 @@ enum Story {
     Start,
     Stop,
     Restart,
+    Move,
 }
 
 impl Story {
@@ -138,7 +140,7 @@ impl Story {
         team.cluster.keys_of(team.ana.id()).await;
         match self {
             Self::Start => None,
-            Self::Stop => Some(team.serves(&team.ana).await),
+            Self::Stop | Self::Move => Some(team.serves(&team.ana).await),
             Self::Restart => {
                 let id = team.serves(&team.ana).await;
                 team.keys_are_newer(&team.ana).await;
@@ -172,6 +174,15 @@ impl Story {
                     .await;
                 team.ana.reads("#data").await;
             }
+            Self::Move => {
+                let [document] = &team.cluster.documents().await[..] else {
+                    panic!("one record")
+                };
+                let name = format!("duckui-{}", document["id"].as_str().unwrap());
+                let evict = EvictParams::default();
+                team.cluster.pods().evict(&name, &evict).await.unwrap();
+                team.ana.reads("#data").await;
+            }
         }
     }
 
@@ -193,7 +204,22 @@ impl Story {
                 assert!(told.content.contains(&format!("https://duckui-{id}.")));
             }
             // Killed before it was marked, the session goes on untouched.
-            (Self::Restart, None) => panic!("the record is gone, and the wish with it"),
+            (Self::Restart | Self::Move, None) => {
+                panic!("the record is gone, and the wish with it")
+            }
+            (Self::Move, Some(found)) => {
+                let id = session.expect("it was ready before");
+                assert_eq!(found["id"], id);
+                if team.discord.history("#data").len() < 2 {
+                    team.ana.reads("#data").await;
+                }
+                team.cluster.at_stage(&record, "running").await;
+                assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+                let [_, told] = &team.discord.history("#data")[..] else {
+                    panic!("told {} times", team.discord.history("#data").len())
+                };
+                assert!(told.content.contains("Your DuckDB is ready again."));
+            }
             (Self::Stop | Self::Restart, Some(found))
                 if found["stage"] == "running" && found["id"] == session.as_deref().unwrap() =>
             {
@@ -232,7 +258,7 @@ async fn places(story: Story) -> Vec<Place> {
     let recorder = Arc::new(Recorder::default());
     watch(&team, Some(recorder.clone()));
     story.tell(&team).await;
-    if matches!(story, Story::Start | Story::Restart) {
+    if !matches!(story, Story::Stop) {
         team.cluster
             .at_stage(&team.record(&team.ana, 0), "running")
             .await;
@@ -299,6 +325,11 @@ async fn killed_anywhere_in_start_nothing_is_half_or_double() {
 #[tokio::test]
 async fn killed_anywhere_in_stop_nothing_is_half_or_forgotten() {
     walk(Story::Stop).await;
+}
+
+#[tokio::test]
+async fn killed_anywhere_in_a_move_the_session_comes_back() {
+    walk(Story::Move).await;
 }
 
 #[tokio::test]

@@ -143,6 +143,21 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
 }
 
 #[tokio::test]
+async fn the_last_word_arrives_although_discord_stumbles() {
+    let team = Team::gathers().await;
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    let edit = "/webhooks/{application}/{token}/messages/@original";
+    let stumble = Fault::answer("PATCH", edit, 503, 0, "overloaded");
+    team.discord.fault(stumble.times(2));
+    team.kubelet.readies(&id).await;
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    team.ana.reads("#data").await;
+}
+
+#[tokio::test]
 async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
     let team = Team::gathers().await;
     let id = team.serves(&team.ana).await;

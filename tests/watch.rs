@@ -11,8 +11,20 @@ async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
     let id = team.serves(&team.ana).await;
     team.api.silences_watches();
     team.deletes_the_pod(&id).await;
-    team.is_told_of_the_deletion().await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    comes_back(&team, &id).await;
+}
+
+/// The bot did not see why the Pod went, so the session starts again.
+async fn comes_back(team: &Team, session: &str) {
+    team.cluster
+        .at_stage(&team.record(&team.ana, 0), "starting")
+        .await;
+    team.kubelet.readies(session).await;
+    let told = team.ana.reads("#data").await;
+    says(
+        &told,
+        "Your DuckDB is ready again. It was gone from the cluster",
+    );
 }
 
 #[tokio::test]
@@ -25,6 +37,18 @@ async fn where_nothing_happens_no_watch_is_taken_for_broken() {
 
 #[tokio::test]
 async fn a_watch_that_is_too_old_begins_with_a_list() {
+    let words = "too old resource version: 1 (2)";
+    begins_with_a_list(Damage::Answer(410, words.into())).await;
+}
+
+#[tokio::test]
+async fn a_watch_that_becomes_too_old_begins_with_a_list() {
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "too old resource version: 1 (2)", "reason": "Expired", "code": 410 });
+    begins_with_a_list(Damage::Says(json!({ "type": "ERROR", "object": status }))).await;
+}
+
+async fn begins_with_a_list(answer: Damage) {
     let team = Team::gathers().await;
     let id = team.serves(&team.ana).await;
     let asked = |method, route| {
@@ -32,16 +56,15 @@ async fn a_watch_that_is_too_old_begins_with_a_list() {
         team.api.calls().iter().filter(same).count()
     };
     let lists = asked("GET", "pods");
-    team.api.damages(|call| {
+    team.api.damages(move |call| {
         let is_watch = call.method == "WATCH" && call.route == "pods";
-        is_watch.then(|| Damage::Answer(410, "too old resource version".into()))
+        is_watch.then(|| answer.clone())
     });
     team.api.cuts_watches();
     team.deletes_the_pod(&id).await;
     team.api.called("GET", "pods", lists + 1).await;
     team.api.heals();
-    team.is_told_of_the_deletion().await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    comes_back(&team, &id).await;
 }
 
 #[tokio::test]
@@ -51,7 +74,9 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
     team.api
         .damages(|_| Some(Damage::Answer(503, "the API server is ill".into())));
     team.api.cuts_watches();
-    team.bot().says("a watch of the cluster broke").await;
+    team.bot()
+        .says_times("a watch of the cluster broke", 5)
+        .await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
     says(&listed, &id);
     says(&listed, "I have heard nothing of the cluster since <t:");
@@ -72,7 +97,7 @@ async fn a_session_is_not_ended_because_its_pod_was_not_heard_of() {
     team.kills_the_bot().await;
     // As from an API server that lags behind.
     team.api.damages(|call| match (call.method.as_str(), call.route.as_str()) {
-        ("GET", "pods") => Some(Damage::List(json!({
+        ("GET", "pods") => Some(Damage::Says(json!({
             "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [],
         }))),
         ("WATCH", "pods") => Some(Damage::Hang(std::time::Duration::from_secs(60))),

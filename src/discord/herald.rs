@@ -112,7 +112,8 @@ impl Herald for Channels {
     }
 
     async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault> {
-        let reply = replies::came_back(record, why, self.settings.larger(&record.size));
+        let reply =
+            replies::came_back(record, why, self.settings.larger(&record.size, why.failure));
         // One that was moved counts its restarts anew.
         let nonce = match record.moved {
             None => format!("again-{}-{times}", record.id),
@@ -154,7 +155,11 @@ impl Herald for Channels {
     }
 
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {
-        let reply = replies::ended(record, ending, self.settings.larger(&record.size));
+        let reply = replies::ended(
+            record,
+            ending,
+            self.settings.larger(&record.size, ending.cause.failure()),
+        );
         // Whoever stopped it themselves knows, and need not be called.
         let is_expected = matches!(
             ending.cause,

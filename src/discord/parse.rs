@@ -70,6 +70,8 @@ pub enum Button {
     },
     /// Starts a session like one of its owner's that failed.
     Retry {
+        /// The one that failed.
+        session: SessionId,
         /// Whose button it is.
         owner: OwnerId,
         /// A size's name.
@@ -115,10 +117,11 @@ impl Button {
                 format!("duckbot:start:{}:{}", or_empty(size), or_empty(catalog))
             }
             Self::Retry {
+                session,
                 owner,
                 size,
                 catalog,
-            } => format!("duckbot:retry:{owner}:{size}:{catalog}"),
+            } => format!("duckbot:retry:{session}:{owner}:{size}:{catalog}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
         }
@@ -138,7 +141,8 @@ impl Button {
                 size: some(size),
                 catalog: some(catalog),
             }),
-            ["duckbot", "retry", owner, size, catalog] => Some(Self::Retry {
+            ["duckbot", "retry", session, owner, size, catalog] => Some(Self::Retry {
+                session: session.parse().ok()?,
                 owner: owner.parse::<u64>().ok()?.into(),
                 size: size.to_owned(),
                 catalog: catalog.to_owned(),
@@ -209,11 +213,12 @@ pub fn input_id(field: Field) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::LONGEST_NAME;
 
     #[test]
     fn a_button_is_read_back_from_its_id() {
         let id: SessionId = "977a26".parse().expect("an id");
-        let name = || Some("n".repeat(32));
+        let name = || Some("n".repeat(LONGEST_NAME));
         for button in [
             Button::OpenForm(None),
             Button::OpenForm(name()),
@@ -232,9 +237,10 @@ mod tests {
                 catalog: None,
             },
             Button::Retry {
+                session: id.clone(),
                 owner: u64::MAX.into(),
-                size: "n".repeat(32),
-                catalog: "n".repeat(32),
+                size: "n".repeat(LONGEST_NAME),
+                catalog: "n".repeat(LONGEST_NAME),
             },
             Button::Stop(id.clone()),
             Button::Keep(id),

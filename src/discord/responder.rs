@@ -24,6 +24,7 @@ use tracing::{debug, warn};
 
 use super::{
     code,
+    herald::is_final,
     parse::{EXPIRES, form_id, input_id},
     replies::{Emphasis, Labelled, MOST_CHARACTERS, Reply},
 };
@@ -31,6 +32,8 @@ use crate::credentials::Field;
 
 /// How long an interaction can be answered; Discord says 15 minutes.
 pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
+/// How long to wait after an edit that failed.
+const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 /// The most characters that an input of a form takes.
 const MOST_TYPED: u16 = 4000;
 /// The most that Discord shows of suggestions.
@@ -147,20 +150,30 @@ impl Responder {
             .await
     }
 
-    /// Puts `reply` in place of what stands there. A failure is not passed on:
-    /// what was done stays done, and results are told in the channel as well.
+    /// Puts `reply` in place of what stands there, however often Discord must be asked.
     pub async fn edit(&self, reply: &Reply) {
+        while !self.try_to_edit(reply).await {
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+
+    /// Asks once. Says whether `reply` stands there now, or never will.
+    pub async fn try_to_edit(&self, reply: &Reply) -> bool {
         if Instant::now() >= self.closes {
             // Discord would count it as an invalid request.
-            return;
+            return true;
         }
         let edit = EditInteractionResponse::new()
             .content(fitting(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows(reply));
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
-        if let Err(error) = done {
-            warn!(interaction = %self.id, code = code(&error), "a reply could not be edited");
+        match done {
+            Ok(_) => true,
+            Err(error) => {
+                warn!(interaction = %self.id, code = code(&error), "a reply could not be edited");
+                is_final(&error)
+            }
         }
     }
 

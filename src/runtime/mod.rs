@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     fault::Fault,
-    session::{Observed, Parts, Record, SessionId},
+    session::{Observed, Parts, Pod, Record, SessionId},
 };
 
 /// How often a record is written again when somebody else wrote it first.
@@ -55,9 +55,9 @@ pub trait Runtime: Send + Sync {
     /// The address that people open.
     fn url(&self, id: &SessionId) -> String;
 
-    /// Asks the place itself whether a session's Pod is gone, or going. What has
-    /// not arrived yet looks in [`Runtime::sessions`] as if it were gone.
-    async fn pod_is_gone(&self, seen: &Observed) -> Result<bool, Fault>;
+    /// Asks the place itself what a session's Pod says; none if it is gone. What
+    /// can't be taken back is not done because of what [`Runtime::sessions`] shows.
+    async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Fault>;
 
     /// The last lines that DuckDB wrote, as they are.
     async fn last_words(&self, seen: &Observed) -> Result<String, Fault>;
@@ -91,6 +91,9 @@ pub trait ReplyStore: Send + Sync {
 
     /// What is kept for a session, if anything is.
     async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault>;
+
+    /// Removes what is kept for a session whose record goes on without it.
+    async fn forget(&self, session: &Observed) -> Result<(), Fault>;
 }
 
 /// Writes the newest record of a session as `change` makes it of that; again if

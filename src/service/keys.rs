@@ -43,9 +43,7 @@ impl Service {
         self.credentials.put(who, keys, self.now(), checked).await?;
         let live = self.live(who);
         // Their Pods read the keys when they start, which is still to come.
-        let starting = live
-            .iter()
-            .filter(|seen| seen.record.stage == Stage::Starting);
+        let starting = live.iter().filter(|seen| seen.record.is_to_start());
         for seen in starting {
             let renew = |record: &Record| Record {
                 keys_expire: keys.expires,
@@ -98,7 +96,7 @@ impl Service {
         let (starting, running): (Vec<_>, Vec<_>) = self
             .live(who.id)
             .into_iter()
-            .partition(|seen| seen.record.stage == Stage::Starting);
+            .partition(|seen| seen.record.is_to_start());
         for seen in starting {
             self.stop(who, &seen.record.id).await?;
         }
@@ -120,7 +118,11 @@ impl Service {
         let about = self.credentials.about(who).await?;
         let stored = about.ok_or(Refusal::NothingKept)?.stored;
         let mut sessions = self.live(who);
-        sessions.retain(|seen| stored.is_some_and(|stored| seen.record.created < stored));
+        let is_older = |record: &Record| {
+            !matches!(record.stage, Stage::Moving(_))
+                && stored.is_some_and(|stored| record.starts_since() < stored)
+        };
+        sessions.retain(|seen| is_older(&seen.record));
         Ok(sessions)
     }
 

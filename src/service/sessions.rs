@@ -22,6 +22,10 @@ impl Service {
     pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, Problem> {
         let mut record = self.record(who, &ask)?;
         let mine = self.of(who.id);
+        let same = |seen: &&Observed| seen.record.request == record.request;
+        if let Some(same) = mine.iter().find(same) {
+            return Ok(Started::Starting(Box::new(same.record.clone())));
+        }
         let limit = self.settings.sessions.per_user;
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
         if !ask.another && mine.iter().any(is_ready) {

@@ -43,6 +43,8 @@ fn without_query(word: &str) -> String {
 pub enum Failure {
     /// No node has room for it.
     NoRoom,
+    /// No node may take it as it is set up.
+    NoNode,
     /// The image is not in its registry.
     ImageMissing,
     /// The registry does not let the cluster have the image.
@@ -61,12 +63,17 @@ pub enum Failure {
     OutOfMemory,
     /// The door ends again and again.
     Door,
+    /// It filled the disk that it may.
+    DiskFull,
     /// The node needed the space, or was emptied.
     Evicted,
     /// The node is gone.
     NodeGone,
-    /// Something else, or something that an older bot wrote down.
+    /// Its Pod is gone, and nobody saw why.
+    Vanished,
+    /// Something else, or something that another version of the bot wrote down.
     #[default]
+    #[serde(other)]
     Other,
 }
 

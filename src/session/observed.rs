@@ -32,6 +32,8 @@ pub struct Pod {
     pub restarts: u32,
     /// Why DuckDB ended the last time.
     pub last_end: Option<Incident>,
+    /// Since when it is not ready, if it is not.
+    pub unready_since: Option<DateTime<Utc>>,
 }
 
 /// Where a Pod is in its life.
@@ -46,9 +48,16 @@ pub enum PodState {
     },
     /// Ready: DuckDB answers.
     Ready,
-    /// DuckDB ended several times in quick succession; the next start is put off.
-    Crashing(Incident),
-    /// It will not get ready any more, though it may be there for long.
+    /// A container ended again soon after its start; the next start is put off.
+    Crashing {
+        /// How it ended.
+        incident: Incident,
+        /// How often it was started again.
+        restarts: u32,
+    },
+    /// A container can't start, and the node tries in vain.
+    Stuck(Incident),
+    /// It has ended, and stays like that.
     Failed(Incident),
     /// The cluster took it from its node: somewhere else it may go on.
     Taken(Incident),
@@ -76,6 +85,7 @@ impl Pod {
             state,
             restarts: 0,
             last_end: None,
+            unready_since: None,
         }
     }
 

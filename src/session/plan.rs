@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Cause, Ending, Incident, Observed, Parts, Pod, PodState, Stage};
+use super::{Cause, Ending, Failure, Incident, Observed, Parts, Pod, PodState, Stage};
 
 /// What the settings say about the life of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub enum Step {
     Renew(Option<DateTime<Utc>>),
 }
 
-/// How often DuckDB may be started again in a session that runs, when it ends in
-/// quick succession.
+/// How often a container may be started again in a session that runs, when it
+/// ends soon each time.
 const MOST_RESTARTS: u32 = 3;
 
 /// Decides what to do next for one session.
@@ -74,9 +74,11 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
     let missing = seen.parts().missing();
     let state = seen.pod.as_ref().map(|pod| &pod.state);
     match state {
-        Some(PodState::Failed(incident) | PodState::Crashing(incident)) => {
-            Step::End(Cause::Failed(incident.clone()))
-        }
+        Some(
+            PodState::Failed(incident)
+            | PodState::Stuck(incident)
+            | PodState::Crashing { incident, .. },
+        ) => Step::End(Cause::Failed(incident.clone())),
         Some(PodState::Taken(incident)) => taken(seen, incident),
         Some(PodState::Going) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
@@ -97,17 +99,38 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
 fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let missing = seen.parts().missing();
     let Some(pod) = &seen.pod else {
-        return Step::End(Cause::Lost);
+        return taken(seen, &Incident::new(Failure::Vanished, ""));
     };
     match &pod.state {
         PodState::Going => Step::End(Cause::Lost),
         PodState::Taken(incident) => taken(seen, incident),
         PodState::Failed(incident) => Step::End(Cause::Failed(incident.clone())),
-        PodState::Crashing(incident) if pod.restarts >= MOST_RESTARTS => {
+        PodState::Crashing { incident, restarts } if *restarts >= MOST_RESTARTS => {
             Step::End(Cause::Failed(incident.clone()))
         }
         _ if missing.any() => Step::Create(missing),
-        _ => untold_restart(seen, pod).unwrap_or_else(|| warning(seen, now, policy)),
+        state => untold_restart(seen, pod).unwrap_or_else(|| {
+            match (obstacle(state), pod.unready_since) {
+                (Some(incident), Some(since)) => {
+                    let deadline = since + policy.start_timeout;
+                    match now >= deadline {
+                        true => Step::End(Cause::Failed(incident.clone())),
+                        false => Step::Wait(Some(deadline)),
+                    }
+                }
+                _ => warning(seen, now, policy),
+            }
+        }),
+    }
+}
+
+/// What keeps DuckDB from running again. One that runs and is too busy to answer
+/// has nothing in its way.
+fn obstacle(state: &PodState) -> Option<&Incident> {
+    match state {
+        PodState::Stuck(incident) => Some(incident),
+        PodState::Coming { incident, .. } => incident.as_ref(),
+        _ => None,
     }
 }
 
@@ -150,7 +173,7 @@ pub fn usual_start(sessions: &[Observed]) -> Option<TimeDelta> {
 mod tests {
     use super::super::record::tests::starting;
     use super::*;
-    use crate::session::{Failure, Station};
+    use crate::session::Station;
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
@@ -216,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_made_again_but_never_the_pod_of_a_running_session() {
+    fn what_is_missing_is_made_again() {
         let step = |stage, pod, others| next_step(&seen(stage, pod, others), after(1), &POLICY);
         let ready = Some(PodState::Ready);
         let others = Parts {
@@ -228,7 +251,6 @@ mod tests {
             Step::Create(others)
         );
         assert_eq!(step(Stage::Running, ready, false), Step::Create(others));
-        assert_eq!(step(Stage::Running, None, true), Step::End(Cause::Lost));
     }
 
     #[test]
@@ -264,12 +286,15 @@ mod tests {
     #[test]
     fn a_pod_that_failed_or_is_being_deleted_ends_the_session() {
         let failed = || Some(PodState::Failed(incident(Failure::Crashed)));
+        let stuck = Some(PodState::Stuck(incident(Failure::Crashed)));
         let end = Step::End(Cause::Failed(incident(Failure::Crashed)));
         for stage in [Stage::Starting, Stage::Running] {
             let step = |pod| next_step(&seen(stage.clone(), pod, true), after(1), &POLICY);
             assert_eq!(step(failed()), end);
             assert_eq!(step(Some(PodState::Going)), Step::End(Cause::Lost));
         }
+        let starting = seen(Stage::Starting, stuck, true);
+        assert_eq!(next_step(&starting, after(1), &POLICY), end);
     }
 
     #[test]
@@ -300,7 +325,7 @@ mod tests {
         assert_eq!(step(&session), Step::Delete(Parts::POD));
         session.pod = None;
         assert_eq!(step(&session), Step::Resume(evicted()));
-        session.record = session.record.resumed(after(20));
+        session.record = session.record.resumed(None, after(20));
         assert_eq!(
             step(&session),
             Step::Create(Parts::POD),
@@ -314,14 +339,47 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_that_went_unseen_is_one_that_was_taken() {
+        let vanished = || Incident::new(Failure::Vanished, "");
+        let mut session = seen(Stage::Running, None, true);
+        let step = |session: &Observed| next_step(session, after(1), &POLICY);
+        assert_eq!(step(&session), Step::Move(vanished()));
+        session.record = session.record.moving(vanished()).resumed(None, after(1));
+        session.record.stage = Stage::Running;
+        assert_eq!(step(&session), Step::End(Cause::Failed(vanished())));
+    }
+
+    #[test]
+    fn a_session_that_ran_and_can_not_start_any_more_has_as_long_as_at_first() {
+        let stuck = || incident(Failure::KeysMissing);
+        let mut session = seen(Stage::Running, Some(PodState::Stuck(stuck())), true);
+        let step = |session: &Observed, minutes| next_step(session, after(minutes), &POLICY);
+        assert_eq!(
+            step(&session, 60),
+            Step::Wait(None),
+            "nobody knows since when"
+        );
+        if let Some(pod) = &mut session.pod {
+            pod.unready_since = Some(after(20));
+        }
+        assert_eq!(step(&session, 24), Step::Wait(Some(after(25))));
+        assert_eq!(step(&session, 25), Step::End(Cause::Failed(stuck())));
+        // One that is only too busy to answer has nothing in its way.
+        if let Some(pod) = &mut session.pod {
+            pod.state = coming(Station::Starting);
+        }
+        assert_eq!(step(&session, 90), Step::Wait(None));
+    }
+
+    #[test]
     fn the_owner_is_told_once_of_each_restart() {
         let mut running = seen(Stage::Running, Some(PLACED), true);
         let step = |running: &Observed| next_step(running, after(1), &POLICY);
         let oom = || incident(Failure::OutOfMemory);
         running.pod = Some(Pod {
-            state: PLACED,
             restarts: 1,
             last_end: Some(oom()),
+            ..Pod::new(PLACED)
         });
         assert_eq!(step(&running), Step::TellRestart(oom(), 1));
         running.record = running.record.told_of_restarts(1);
@@ -334,10 +392,11 @@ mod tests {
 
     #[test]
     fn duckdb_may_end_a_few_times_in_a_session_that_runs_but_not_in_one_that_starts() {
-        let crashing = |restarts| Pod {
-            state: PodState::Crashing(incident(Failure::OutOfMemory)),
-            restarts,
-            last_end: None,
+        let crashing = |restarts| {
+            Pod::new(PodState::Crashing {
+                incident: incident(Failure::OutOfMemory),
+                restarts,
+            })
         };
         let end = Step::End(Cause::Failed(incident(Failure::OutOfMemory)));
         let mut session = seen(Stage::Running, None, true);

@@ -7,12 +7,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, Incident, MessageId, OwnerId, RequestId, SessionId};
+use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, SessionId};
 
 /// The version that this bot writes. It reads the older ones:
 ///
 /// - 1 had no `ready`, `moved` and `restarts_told`, no stage `moving`, and a
-///   failure without its kind.
+///   failure without its kind. Its Pods were never restarted.
 pub const RECORD_VERSION: u32 = 2;
 
 /// One session, as it was asked for and how far it has come.
@@ -137,6 +137,16 @@ pub enum Cause {
     Lost,
 }
 
+impl Cause {
+    /// The kind of failure that it was.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Failed(incident) => incident.failure,
+            _ => Failure::Other,
+        }
+    }
+}
+
 impl Record {
     /// Whether it is being taken down.
     pub fn is_stopping(&self) -> bool {
@@ -168,6 +178,16 @@ impl Record {
         record
     }
 
+    /// Whether it was ready once. (Version 1 tells only by its announcement.)
+    pub fn was_ready(&self) -> bool {
+        self.ready.is_some() || self.announcement.is_some()
+    }
+
+    /// Whether its Pod is still to read its owner's keys.
+    pub fn is_to_start(&self) -> bool {
+        matches!(self.stage, Stage::Starting | Stage::Moving(_))
+    }
+
     /// Since when it starts: since it was asked for, or since it was moved.
     pub fn starts_since(&self) -> DateTime<Utc> {
         self.moved.as_ref().map_or(self.created, |moved| moved.at)
@@ -182,13 +202,16 @@ impl Record {
         record
     }
 
-    /// The same record when the old Pod is gone.
-    pub fn resumed(&self, at: DateTime<Utc>) -> Self {
+    /// The same record when the old Pod is gone, and the next one will have keys
+    /// that expire then.
+    pub fn resumed(&self, keys_expire: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Self {
         let mut record = self.clone();
         if let Stage::Moving(incident) = &self.stage {
             let incident = incident.clone();
             record.moved = Some(Moved { at, incident });
             record.restarts_told = 0;
+            record.keys_warned &= record.keys_expire == keys_expire;
+            record.keys_expire = keys_expire;
             record.stage = Stage::Starting;
         }
         record
@@ -246,7 +269,6 @@ impl Record {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::session::Failure;
 
     /// A record of the analyst with id 7, asked for at 12:00.
     pub fn starting() -> Record {
@@ -285,7 +307,7 @@ pub(crate) mod tests {
         let record = starting()
             .announced(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
             .moving(drained)
-            .resumed(at("2026-11-23T12:30:00Z"))
+            .resumed(None, at("2026-11-23T12:30:00Z"))
             .ended(
                 Cause::Failed(Incident::new(Failure::OutOfMemory, "OOMKilled")),
                 at("2026-11-23T13:00:00Z"),
@@ -348,6 +370,10 @@ pub(crate) mod tests {
             ..starting().ended(failed, at("2026-11-23T13:00:00Z"))
         };
         assert_eq!(read(VERSION_1), expected);
+        // What a later version calls a failure is read as something else.
+        let later = r#""cause": "failed", "failure": "struck_by_lightning""#;
+        let later = VERSION_1.replace(r#""cause": "failed""#, later);
+        assert_eq!(read(&later), expected);
         // Before keys could expire, the version was 1 as well.
         let older = VERSION_1.replace(r#""keys_expire": null, "keys_warned": false,"#, "");
         assert_eq!(read(&older), expected);

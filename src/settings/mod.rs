@@ -22,7 +22,9 @@ use reader::{Mistake, Reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::session::Size;
+pub use read::LONGEST_NAME;
+
+use crate::session::{Failure, Size};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -239,11 +241,16 @@ impl Settings {
         }
     }
 
-    /// The name of the next size with more memory than that one.
-    pub fn larger(&self, name: &str) -> Option<&str> {
-        let memory = self.size(name)?.memory;
-        let larger = self.sizes.iter().find(|size| size.memory > memory)?;
-        Some(&larger.name)
+    /// The name of the next size that has more of what a session of that one lacked.
+    pub fn larger(&self, name: &str, failure: Failure) -> Option<&str> {
+        let amount = |size: &Size| match failure {
+            Failure::OutOfMemory => Some(size.memory),
+            Failure::DiskFull => Some(size.disk),
+            _ => None,
+        };
+        let had = amount(self.size(name)?)?;
+        let has_more = |size: &&Size| amount(size).is_some_and(|amount| amount > had);
+        Some(&self.sizes.iter().find(has_more)?.name)
     }
 
     /// The size with this name.

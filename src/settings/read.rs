@@ -13,6 +13,10 @@ use super::{
 };
 use crate::session::{Cpu, Mebibytes, Size};
 
+/// The most characters of a size's or a catalog's name: a button holds two of
+/// them, two ids and its own name in the 100 that Discord takes.
+pub const LONGEST_NAME: usize = 28;
+
 /// Reads everything. `None` if something is wrong; then the reader knows what.
 pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let discord = read_discord(reader, token);
@@ -274,11 +278,11 @@ fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
 }
 
 fn read_name(reader: &mut Reader, key: &str, name: &str) -> Option<String> {
-    match label(name).filter(|name| name.len() <= 32) {
+    match label(name).filter(|name| name.len() <= LONGEST_NAME) {
         Some(name) => Some(name),
         None => reader.mistake(
             key,
-            "a name has up to 32 lower-case letters, digits and hyphens",
+            format!("a name has up to {LONGEST_NAME} lower-case letters, digits and hyphens"),
         ),
     }
 }

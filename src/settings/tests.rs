@@ -111,7 +111,7 @@ fn all_mistakes_are_named_at_once() {
       discord.allowed_roles: "y" is not a Discord id, like 1029384756102938475
       routing.kind: "nginx" is not traefik or ingress
       routing.domain: "https://duck" is not a DNS name, like duck.example.com
-      sizes.Huge: a name has up to 32 lower-case letters, digits and hyphens
+      sizes.Huge: a name has up to 28 lower-case letters, digits and hyphens
       sizes.Huge.cpu: "many" is not cores, like 2 or 500m
       sizes.Huge.memory: "4GB" is not an amount, like 512Mi or 4Gi
       catalogs.lake.endpoint: is not set; it needs an http:// or https:// URL

@@ -7,20 +7,20 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{IMAGE, creates, fails, resource};
-use crate::support::{KEYS, Node, Team, says};
+use super::{IMAGE, agree, creates, ends, fails, resource};
+use crate::support::{KEYS, Node, Team, says, session_in};
 
 #[tokio::test]
 async fn no_machine_has_room() {
     let settings = [
         ("DUCKBOT_SIZES__SMALL__MEMORY", "8000Gi"),
-        ("DUCKBOT_SESSIONS__START_TIMEOUT", "8s"),
+        ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s"),
     ];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, _) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.starts(&team.ana, "").await;
     let waits = asked
         .until(|reply| reply.content.contains("no machine"))
         .await;
@@ -29,16 +29,12 @@ async fn no_machine_has_room() {
             .content
             .contains("so it waits (`asked for 50m CPU and 8000Gi: ")
     );
-    let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, ": queued, ");
+    agree(&team, &id, ": queued, ", "Pending").await;
 
-    let told = team.ana.reads("#data").await;
-    assert!(
-        told.content
-            .contains("no machine of the cluster has room for size `small`")
-    );
+    let (told, ending) = ends(&team, &asked).await;
+    says(&told, "no machine of the cluster has room for size `small`");
     says(&told, "Insufficient memory");
-    team.leaves_nothing(&team.ana).await;
+    assert_eq!(ending["failure"], "no_room");
 
     // Somebody else's button is not for Ben; Ana's leads to a new try.
     let pressed = team.ben.presses(&told, "Try again").await.unwrap();
@@ -47,7 +43,38 @@ async fn no_machine_has_room() {
     let pressed = team.ana.presses(&told, "Try again").await.unwrap();
     let again = pressed.reply().await;
     assert!(again.ephemeral && again.content.contains("(small, lake) starts"));
+    // Twice, or under her own message, is the same wish.
+    let twice = team.ana.presses(&told, "Try again").await.unwrap();
+    let twice = twice.reply().await;
+    assert_eq!(session_in(&twice.content), session_in(&again.content));
     team.ana.reads("#data").await;
+}
+
+#[tokio::test]
+async fn no_machine_may_take_it() {
+    let Some(mut team) = Team::on_a_node(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")]).await
+    else {
+        return;
+    };
+    let settings = "[pod.node_selector]\n\"duckbot.test/pond\" = \"deep\"\n";
+    team.restarts_the_bot_with(settings).await;
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    let waits = asked
+        .until(|reply| {
+            reply
+                .content
+                .contains("no machine of the cluster may take it")
+        })
+        .await;
+    says(&waits, "node affinity/selector");
+    agree(&team, &id, ": queued, ", "Pending").await;
+    let (told, ending) = ends(&team, &asked).await;
+    says(
+        &told,
+        "got no place: no machine of the cluster may take it.",
+    );
+    assert_eq!(ending["failure"], "no_node");
 }
 
 #[tokio::test]
@@ -56,8 +83,9 @@ async fn the_image_is_not_there() {
     let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    let told = fails(&team).await;
+    let (told, ending) = fails(&team).await;
     says(&told, "its software is not where the settings say");
+    assert_eq!(ending["failure"], "image_missing");
     assert!(
         told.content.contains("missing/duckui:works"),
         "for the admin: {}",
@@ -71,24 +99,62 @@ async fn the_registry_refuses() {
     let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    let told = fails(&team).await;
+    let (told, ending) = fails(&team).await;
     says(&told, "the cluster may not fetch its software");
+    assert_eq!(ending["failure"], "image_refused");
 }
 
 #[tokio::test]
 async fn the_registry_is_broken() {
     let image = (IMAGE, "duckbot.test/broken/duckui:works");
-    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "8s")];
+    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, _) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.starts(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be fetched yet"))
         .await;
-    let told = team.ana.reads("#data").await;
+    agree(&team, &id, ": starting, ", "Pending").await;
+    let (told, ending) = ends(&team, &asked).await;
     says(&told, "could not be fetched in time");
+    assert_eq!(ending["failure"], "image_unavailable");
+}
+
+#[tokio::test]
+async fn the_door_ends_again_and_again() {
+    let door = (
+        "DUCKBOT_SESSIONS__DOOR_IMAGE",
+        "duckbot.test/duckui:crashes",
+    );
+    let Some(team) = Team::on_a_node(&[door]).await else {
+        return;
+    };
+    let (told, ending) = fails(&team).await;
+    says(&told, "the door in front of it ended again and again");
+    assert_eq!(ending["failure"], "door");
+}
+
+#[tokio::test]
+async fn what_an_admin_added_can_not_run() {
+    for (command, why) in [
+        ("/bin/nowhere", "no such file or directory"),
+        ("/bin/false", "fetch: Error, exit code 1"),
+    ] {
+        let Some(mut team) = Team::on_a_node(&[]).await else {
+            return;
+        };
+        let settings = format!(
+            "[[pod.init_containers]]\nname = \"fetch\"\nimage = \"duckbot.test/pause:1\"\n\
+             command = [\"{command}\"]\n"
+        );
+        team.restarts_the_bot_with(&settings).await;
+        let (told, ending) = fails(&team).await;
+        says(&told, "the cluster can't run it as it is set up");
+        says(&told, why);
+        assert_eq!(ending["failure"], "container");
+    }
 }
 
 #[tokio::test]
@@ -97,11 +163,9 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     let Some(mut team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    team.kills_the_bot().await;
-    let ops = team.discord.channel("ops").to_string();
-    team.variables
-        .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
-    team.starts_the_bot().await;
+    let ops = team.discord.channel("ops");
+    team.restarts_the_bot_with(&format!("discord.admin_channel = {ops}\n"))
+        .await;
     // Through the front door, so that the values are known that must not show.
     team.hands_in_keys(&team.ana).await;
 
@@ -128,8 +192,9 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    let told = fails(&team).await;
+    let (told, ending) = fails(&team).await;
     says(&told, "needed more memory than size `small` has");
+    assert_eq!(ending["failure"], "out_of_memory");
     let pressed = team
         .ana
         .presses(&told, "Try again, one size up")
@@ -152,8 +217,9 @@ async fn the_keys_are_gone_when_it_starts() {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, _) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.starts(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
+    agree(&team, &id, ": starting, ", "Pending").await;
     let secret = format!("duckbot-s3-{}", team.ana.id());
     team.cluster
         .secrets()
@@ -161,13 +227,14 @@ async fn the_keys_are_gone_when_it_starts() {
         .await
         .unwrap();
     Node::registry().releases("held-keys");
-    let told = team.ana.reads("#data").await;
+    let (told, ending) = ends(&team, &asked).await;
     says(&told, "your S3 credentials are no longer there");
+    assert_eq!(ending["failure"], "keys_missing");
 }
 
 #[tokio::test]
 async fn a_volume_can_not_be_mounted() {
-    let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "10s")];
+    let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
@@ -175,13 +242,15 @@ async fn a_volume_can_not_be_mounted() {
     adds_to_every_pod(&team, "not-there").await;
 
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, _) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.starts(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be attached yet"))
         .await;
-    let told = team.ana.reads("#data").await;
+    agree(&team, &id, ": starting, ", "Pending").await;
+    let (told, ending) = ends(&team, &asked).await;
     says(&told, "could not be attached in time");
     says(&told, "not-there");
+    assert_eq!(ending["failure"], "mount");
 }
 
 #[tokio::test]
@@ -195,7 +264,8 @@ async fn the_namespace_has_used_up_its_quota() {
         "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
     )
     .await;
-    let told = fails(&team).await;
+    let (told, ending) = fails(&team).await;
+    assert_eq!(ending["cause"], "refused");
     says(&told, "The team's share of the cluster is used up");
     says(&told, "limited: requests.memory=100Mi");
 }
@@ -211,7 +281,8 @@ async fn admission_refuses_the_pod() {
         "spec": { "limits": [{ "type": "Container", "max": { "memory": "100Mi" } }] } }),
     )
     .await;
-    let told = fails(&team).await;
+    let (told, ending) = fails(&team).await;
+    assert_eq!(ending["cause"], "refused");
     says(&told, "The cluster's rules turned it down");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();
     let reference = &reference[..8];
@@ -225,12 +296,17 @@ async fn admission_refuses_the_pod() {
 #[tokio::test]
 async fn it_is_not_ready_in_time() {
     let image = (IMAGE, "duckbot.test/duckui:held");
-    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "6s")];
+    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
-    let told = fails(&team).await;
-    says(&told, "was not ready after 6s");
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
+    agree(&team, &id, ": starting, ", "Running").await;
+    let (told, ending) = ends(&team, &asked).await;
+    says(&told, "was not ready after 30s");
+    assert_eq!(ending["cause"], "took_too_long");
 }
 
 /// Has the cluster mount a Secret into every Pod of this team, as some clusters do.
@@ -279,10 +355,16 @@ async fn adds_to_every_pod(team: &Team, secret: &str) {
         dry_run: true,
         ..PostParams::default()
     };
-    loop {
-        let pod = team.cluster.pods().create(&only_ask, &probe).await.unwrap();
-        if pod.spec.unwrap().volumes.unwrap().len() == 2 {
-            return;
+    let holds = async {
+        loop {
+            let pod = team.cluster.pods().create(&only_ask, &probe).await.unwrap();
+            if pod.spec.unwrap().volumes.unwrap().len() == 2 {
+                return;
+            }
         }
-    }
+    };
+    let limit = std::time::Duration::from_secs(60);
+    tokio::time::timeout(limit, holds)
+        .await
+        .expect("the policy holds");
 }

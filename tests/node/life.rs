@@ -1,6 +1,6 @@
 //! A session from its start to its end.
 
-use super::{IMAGE, events, pod};
+use super::{IMAGE, agree, events, pod};
 use crate::support::{Node, Team, says};
 
 #[tokio::test]
@@ -40,10 +40,7 @@ async fn progress_follows_what_the_cluster_does() {
     let sees = async |text: &str, phase: &str, kubectl: &str| {
         let reply = asked.until(|reply| reply.content.contains(text)).await;
         assert!(reply.ephemeral && reply.content.contains("Asked for <t:"));
-        let listed = team.reply_to(&team.ana, "/duck list").await;
-        says(&listed, phase);
-        let status = pod(&team, &id).await.status.unwrap();
-        assert_eq!(status.phase.as_deref(), Some(kubectl));
+        agree(&team, &id, phase, kubectl).await;
     };
 
     sees("▰▰▰▱▱ Session", ": starting, ", "Pending").await;

@@ -6,7 +6,7 @@ mod life;
 mod recovery;
 mod tables;
 
-use duckbot::sandbox::discord::MessageView;
+use duckbot::sandbox::discord::{Interaction, MessageView};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{
     Api,
@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::Value;
 
-use crate::support::Team;
+use crate::support::{Team, says};
 
 /// The setting that says what a session's image does.
 const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";
@@ -58,18 +58,34 @@ fn resource(version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-/// Ana asks for a session that will not come up; what she and the channel are
-/// told in the end, after which nothing is left.
-async fn fails(team: &Team) -> MessageView {
+/// Ana asks for a session that will not come up. What she and the channel are
+/// told in the end, what her record says of it, and that nothing is left.
+async fn fails(team: &Team) -> (MessageView, Value) {
     team.cluster.keys_of(team.ana.id()).await;
     let (asked, _) = team.starts(&team.ana, "").await;
-    let last = asked.until(|reply| !reply.content.contains('…')).await;
+    ends(team, &asked).await
+}
+
+/// The same from when she has asked.
+async fn ends(team: &Team, asked: &Interaction) -> (MessageView, Value) {
+    let ending = team.cluster.ending(&team.record(&team.ana, 0)).await;
+    let last = asked
+        .until(|reply| reply.button("Try again").is_some())
+        .await;
     let told = team.ana.reads("#data").await;
     assert_eq!(told.content, last.content, "in private and in the channel");
     assert_eq!(told.mentions, [team.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);
     team.leaves_nothing(&team.ana).await;
-    told
+    (told, ending)
+}
+
+/// The bot and the cluster say the same of a session.
+async fn agree(team: &Team, session: &str, phase: &str, kubectl: &str) {
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    says(&listed, phase);
+    let status = pod(team, session).await.status.unwrap();
+    assert_eq!(status.phase.as_deref(), Some(kubectl));
 }
 
 /// What the cluster said about a session's Pod.

@@ -3,7 +3,7 @@
 use kube::api::EvictParams;
 use serde_json::Value;
 
-use super::{IMAGE, pod, runs};
+use super::{IMAGE, agree, pod, runs};
 use crate::support::{Node, Team, says};
 
 #[tokio::test]
@@ -24,8 +24,7 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
     runs(&team, &id, &["touch", "/tmp/eat"]).await;
     team.ana.reads("#data").await;
     team.is_ready(&id).await;
-    let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, ": running, ");
+    agree(&team, &id, ": running, ", "Running").await;
     assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
 }
 
@@ -52,6 +51,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         "the link is the same"
     );
     assert_ne!(pod(&team, &id).await.metadata.uid, before);
+    agree(&team, &id, ": running, ", "Running").await;
     let [document] = &team.cluster.documents().await[..] else {
         panic!("one record")
     };
@@ -66,7 +66,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         .await
         .unwrap();
     let told = team.ana.reads("#data").await;
-    says(&told, "for the second time");
+    says(&told, "it was started again once already");
     team.leaves_nothing(&team.ana).await;
 }
 
@@ -79,9 +79,13 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     };
     team.serves(&team.ana).await;
     let back = team.ana.reads("#data").await;
-    says(&back, "is ready again");
+    says(
+        &back,
+        "is ready again. It filled the disk that size `small` has.",
+    );
     let told = team.ana.reads("#data").await;
     says(&told, "exceeds the limit");
+    assert!(told.button("Try again, one size up").is_some());
     team.leaves_nothing(&team.ana).await;
 }
 
@@ -126,10 +130,19 @@ async fn a_session_of_an_older_bot_goes_on_after_the_upgrade() {
     assert!(
         listed.content.contains(&format!("`{id}` of ")) && listed.content.contains(": running, ")
     );
+
+    // What it did not write down is known all the same.
+    let name = format!("duckui-{id}");
+    let evict = EvictParams::default();
+    team.cluster.pods().evict(&name, &evict).await.unwrap();
+    let back = team.ana.reads("#data").await;
+    says(&back, "Your DuckDB is ready again.");
+    says(&back, "What was only in it is lost");
+
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirms_stop(&team.ana, &question).await;
-    let [announced] = &team.discord.history("#data")[..] else {
-        panic!("one message")
+    let [_, announced] = &team.discord.history("#data")[..] else {
+        panic!("two messages")
     };
     says(announced, "its owner stopped it");
     team.nothing_is_left().await;

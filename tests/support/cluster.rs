@@ -313,6 +313,22 @@ impl Namespaces {
     }
 
     /// Waits until the record of that name is at that stage.
+    /// Waits until a record says that its session ends; how.
+    pub async fn ending(&self, record: &str) -> serde_json::Value {
+        let document = |map: Option<&ConfigMap>| -> Option<serde_json::Value> {
+            serde_json::from_str(map?.data.as_ref()?.get("record.json")?).ok()
+        };
+        let said = std::sync::Mutex::new(None);
+        let ends = |map: Option<&ConfigMap>| {
+            let ending = document(map).and_then(|it| it.get("ending").cloned());
+            *said.lock().unwrap() = ending.clone();
+            ending.is_some()
+        };
+        self.until(record, ends, "to end").await;
+        let ending = said.lock().unwrap().take();
+        ending.expect("it was seen")
+    }
+
     pub async fn at_stage(&self, record: &str, stage: &str) {
         let wanted = format!("\"stage\":\"{stage}\"");
         let is_there = |map: Option<&ConfigMap>| {

@@ -29,8 +29,8 @@ pub enum Damage {
     Answer(u16, String),
     /// The server acts, but answers with 503.
     LostAnswer,
-    /// This list, however old it is.
-    List(Value),
+    /// 200 with this: a list, however old it is, or what a watch tells.
+    Says(Value),
 }
 
 /// What happens to the watches that are open.
@@ -223,7 +223,7 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
         Some(Damage::Answer(code, message)) => status(code, &message),
-        Some(Damage::List(list)) => axum::Json(list).into_response(),
+        Some(Damage::Says(json)) => axum::Json(json).into_response(),
         Some(Damage::LostAnswer) => {
             forward(&inside, request).await;
             status(503, "the answer was lost")

@@ -228,6 +228,14 @@ impl Team {
         assert!(gave_up.is_none(), "the bot gives up:\n{}", self.log());
     }
 
+    /// Starts the bot anew, with a file of settings.
+    pub async fn restarts_the_bot_with(&mut self, settings: &str) {
+        self.kills_the_bot().await;
+        let path = self.file("settings.toml", settings);
+        self.variables.insert("DUCKBOT_CONFIG".into(), path);
+        self.starts_the_bot().await;
+    }
+
     /// Starts the bot.
     pub fn launches_the_bot(&mut self) {
         assert!(self.bot.is_none(), "one bot is enough");

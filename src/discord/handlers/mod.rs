@@ -225,9 +225,15 @@ impl Handlers {
                     .edit(&replies::refused(&Refusal::NotYourButton(owner)))
                     .await;
             }
-            Some(Button::Retry { size, catalog, .. }) => {
+            Some(Button::Retry {
+                session,
+                size,
+                catalog,
+                ..
+            }) => {
                 let ask = start::Ask {
-                    request,
+                    // It stands under two messages, in one or two sizes, and is one wish.
+                    request: RequestId(format!("retry-{session}")),
                     size: Some(size),
                     catalog: Some(catalog),
                     another: false,

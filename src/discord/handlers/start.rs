@@ -108,30 +108,32 @@ impl Handlers {
         let mut shown = None;
         let mut next_edit = Instant::now();
         // Until the view has it, the record itself is the newest that is known.
-        let mut was_seen = false;
+        let mut newest = None;
         loop {
             changes.mark_unchanged();
             let seen = runtime.session(&record.id);
-            was_seen |= seen.is_some();
-            let (reply, is_last) = match seen {
-                Some(seen) => self.news(&seen, usual),
-                None if was_seen => (replies::gone(&record.id), true),
-                None => (replies::progress(record, None, None), false),
+            let (reply, is_last) = match (&seen, &newest) {
+                (Some(seen), _) => self.news(seen, usual),
+                (None, None) => (replies::progress(record, None, None), false),
+                (None, Some(last)) => (self.farewell(last), true),
             };
+            newest = seen.map(|seen| seen.record).or(newest);
             let now = Instant::now();
             let is_news = shown.as_ref() != Some(&reply);
             let is_too_soon = is_news && !is_last && now < next_edit;
+            let mut is_late = is_too_soon;
             if is_news && !is_too_soon {
-                responder.edit(&reply).await;
-                shown = Some(reply);
+                match responder.try_to_edit(&reply).await {
+                    true if is_last => return,
+                    true => shown = Some(reply),
+                    // Whatever is newest then is tried again.
+                    false => is_late = true,
+                }
                 next_edit = now + BETWEEN_EDITS;
-            }
-            if is_last {
-                return;
             }
             let in_time = tokio::select! {
                 in_time = responder.waits_for(&mut changes) => in_time,
-                () = tokio::time::sleep_until(next_edit), if is_too_soon => true,
+                () = tokio::time::sleep_until(next_edit), if is_late => true,
             };
             if !in_time {
                 return;
@@ -150,10 +152,26 @@ impl Handlers {
                 let url = self.service.runtime().url(&record.id);
                 (replies::ready(&record.id, &url), true)
             }
-            Stage::Stopping { ending, .. } => {
-                let larger = self.service.settings().larger(&record.size);
-                (replies::ended(record, ending, larger), true)
+            Stage::Stopping { told, .. } => {
+                let mut reply = self.farewell(record);
+                if !told {
+                    // Its place is still taken.
+                    reply.buttons.clear();
+                }
+                (reply, *told)
             }
+        }
+    }
+
+    /// What to say of a session that is gone.
+    fn farewell(&self, record: &Record) -> Reply {
+        match &record.stage {
+            Stage::Stopping { ending, .. } => {
+                let settings = self.service.settings();
+                let larger = settings.larger(&record.size, ending.cause.failure());
+                replies::ended(record, ending, larger)
+            }
+            _ => replies::gone(&record.id),
         }
     }
 

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{Button, Emphasis, Reply, duration, since};
 use crate::{
     discord::replies::ago,
-    session::{Cause, Ending, Failure, Incident, Pod, PodState, Record, SessionId, Station},
+    session::{Cause, Ending, Failure, Incident, Pod, PodState, Record, SessionId, Stage, Station},
 };
 
 /// While a session gets ready; `usual` is how long that takes here.
@@ -16,11 +16,12 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
             (place, incident.as_ref().map_or(state, hindered))
         }
         Some(PodState::Ready) => (STATIONS, "DuckDB answers".into()),
-        Some(_) | None => (0, "asking the cluster for a place".into()),
+        Some(_) => (0, "leaving the machine that it was on".into()),
+        None => (0, "asking the cluster for a place".into()),
     };
-    let again = match record.moved {
-        Some(_) => "starts again",
-        None => "starts",
+    let again = match (&record.moved, &record.stage) {
+        (None, Stage::Starting) => "starts",
+        _ => "starts again",
     };
     let usual = usual.map(|usual| format!("; that usually takes about {}", rounded(usual)));
     Reply::new(format!(
@@ -53,8 +54,11 @@ fn at(station: Station) -> (usize, String) {
 fn hindered(incident: &Incident) -> String {
     let state = match incident.failure {
         Failure::NoRoom => "no machine of the cluster has room for it at the moment, so it waits",
+        Failure::NoNode => "no machine of the cluster may take it at the moment, so it waits",
         Failure::Mount => "a disk of it can't be attached yet, so it waits",
-        Failure::ImageUnavailable => "the software can't be fetched yet, so it is tried again",
+        Failure::ImageMissing | Failure::ImageRefused | Failure::ImageUnavailable => {
+            "the software can't be fetched yet, so it is tried again"
+        }
         _ => "something is in the way, so it waits",
     };
     format!("{state} ({})", plain(&incident.why))
@@ -78,9 +82,9 @@ pub fn ready(id: &SessionId, url: &str) -> Reply {
 pub fn announcement(record: &Record, url: &str) -> Reply {
     let news = match &record.moved {
         // One that was never ready before has lost nothing.
-        Some(moved) if record.ready.is_some() => format!(
+        Some(moved) if record.was_ready() => format!(
             "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
-            taken(moved.incident.failure)
+            taken(record, moved.incident.failure)
         ),
         _ => "Your DuckDB is ready".to_owned(),
     };
@@ -96,18 +100,20 @@ const LOST: &str = "What was only in it is lost: tables and notebooks that were 
 /// To everybody, when a session was taken from its machine and starts again.
 pub fn moved(record: &Record, why: &Incident) -> Reply {
     Reply::new(format!(
-        "<@{}> Session `{}` starts again. {} {LOST} I say when it is ready.\n{}",
+        "<@{}> Session `{}` starts again. {} {LOST} Its link is told anew below.\n{}",
         record.owner,
         record.id,
-        taken(why.failure),
+        taken(record, why.failure),
         detail(&why.why),
     ))
 }
 
-fn taken(failure: Failure) -> &'static str {
+fn taken(record: &Record, failure: Failure) -> String {
     match failure {
-        Failure::NodeGone => "The machine that it was on has failed.",
-        _ => "The cluster needed the machine that it was on, or the space there.",
+        Failure::NodeGone => "The machine that it was on has failed.".into(),
+        Failure::DiskFull => format!("It filled the disk that size `{}` has.", record.size),
+        Failure::Vanished => "It was gone from the cluster, and I did not see why.".into(),
+        _ => "The cluster needed the machine that it was on, or the space there.".into(),
     }
 }
 
@@ -144,75 +150,93 @@ pub fn last_words(record: &Record) -> Reply {
     ))
 }
 
-/// How a session ended; `larger` is a size with more memory than it had.
+/// How a session ended; `larger` is a size that has more of what it lacked.
 pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let session = format!("<@{}> Session `{}`", record.owner, record.id);
-    match &ending.cause {
+    // Its owner knows what they end themselves.
+    let lost = match record.was_ready() {
+        true => format!(" {LOST}"),
+        false => String::new(),
+    };
+    let text = match &ending.cause {
         Cause::Stopped { by } if by == &record.owner => {
-            Reply::new(format!("{session} has ended: its owner stopped it."))
+            return Reply::new(format!("{session} has ended: its owner stopped it."));
         }
-        Cause::Stopped { by } => Reply::new(format!("{session} has ended: <@{by}> stopped it.")),
-        Cause::Restarted { .. } => Reply::new(format!(
-            "{session} has ended: its owner had it started again with new keys. The link of the new \
-             one will be posted here."
-        )),
-        Cause::Refused { why, reference } => with_retry(
-            format!("{session} could not be made. {why} (Reference: `{reference}`)"),
-            record,
-        ),
-        Cause::TookTooLong { after_seconds } => with_retry(
-            format!(
-                "{session} was not ready after {}, so I took it down. Please try again; \
-                 if it happens again, tell an admin.",
-                duration(*after_seconds)
-            ),
-            record,
+        Cause::Stopped { by } => {
+            return Reply::new(format!("{session} has ended: <@{by}> stopped it."));
+        }
+        Cause::Restarted { .. } => {
+            return Reply::new(format!(
+                "{session} has ended: its owner had it started again with new keys. The link of the \
+                 new one will be posted here."
+            ));
+        }
+        Cause::Refused { why, reference } => {
+            format!("{session} could not be made. {why}{lost} (Reference: `{reference}`)")
+        }
+        Cause::TookTooLong { after_seconds } => format!(
+            "{session} was not ready{} after {}, so I took it down.{lost} Please try again; \
+             if it happens again, tell an admin.",
+            again(record),
+            duration(*after_seconds)
         ),
         Cause::Failed(incident) => {
             let what = failed(record, incident.failure);
-            let text = format!("{session} {what}\n{}", detail(&incident.why));
-            let reply = with_retry(text, record);
-            match larger {
-                Some(larger) if incident.failure == Failure::OutOfMemory => reply.with(
-                    Emphasis::Main,
-                    "Try again, one size up",
-                    retry(record, larger),
-                ),
-                _ => reply,
-            }
+            format!("{session} {what}{lost}\n{}", detail(&incident.why))
         }
-        Cause::Lost => with_retry(
-            format!("{session} has ended: somebody deleted it on the cluster."),
-            record,
+        Cause::Lost => {
+            format!("{session} has ended: somebody deleted it on the cluster.{lost}")
+        }
+    };
+    let reply = Reply::new(text).with(Emphasis::Quiet, "Try again", retry(record, &record.size));
+    match larger {
+        Some(larger) => reply.with(
+            Emphasis::Main,
+            "Try again, one size up",
+            retry(record, larger),
         ),
+        None => reply,
+    }
+}
+
+/// For sessions that were ready once.
+fn again(record: &Record) -> &'static str {
+    match record.was_ready() {
+        true => " again",
+        false => "",
     }
 }
 
 fn failed(record: &Record, failure: Failure) -> String {
     const ADMIN: &str = "Only an admin can mend that.";
-    let size = &record.size;
+    let (size, again) = (&record.size, again(record));
     match failure {
         Failure::NoRoom => format!(
             "got no place: no machine of the cluster has room for size `{size}`. Try again later, \
              or with a smaller size."
         ),
+        Failure::NoNode => {
+            format!("got no place: no machine of the cluster may take it. {ADMIN}")
+        }
         Failure::ImageMissing => {
-            format!("could not start: its software is not where the settings say. {ADMIN}")
+            format!("could not start{again}: its software is not where the settings say. {ADMIN}")
         }
         Failure::ImageRefused => {
-            format!("could not start: the cluster may not fetch its software. {ADMIN}")
+            format!("could not start{again}: the cluster may not fetch its software. {ADMIN}")
         }
-        Failure::ImageUnavailable => "could not start: its software could not be fetched in time. \
-             Try again; if it happens again, tell an admin."
-            .into(),
-        Failure::KeysMissing => "could not start: your S3 credentials are no longer there. Hand \
-             them in with `/duck setup`, then try again."
-            .into(),
+        Failure::ImageUnavailable => format!(
+            "could not start{again}: its software could not be fetched in time. Try again; if it \
+             happens again, tell an admin."
+        ),
+        Failure::KeysMissing => format!(
+            "could not start{again}: your S3 credentials are no longer there. Hand them in with \
+             `/duck setup`, then try again."
+        ),
         Failure::Mount => {
-            format!("could not start: a disk of it could not be attached in time. {ADMIN}")
+            format!("could not start{again}: a disk of it could not be attached in time. {ADMIN}")
         }
         Failure::Container => {
-            format!("could not start: the cluster can't run it as it is set up. {ADMIN}")
+            format!("could not start{again}: the cluster can't run it as it is set up. {ADMIN}")
         }
         Failure::Crashed => "has ended: DuckDB ended again and again. Please tell an admin.".into(),
         Failure::OutOfMemory => {
@@ -221,22 +245,32 @@ fn failed(record: &Record, failure: Failure) -> String {
         Failure::Door => {
             format!("has ended: the door in front of it ended again and again. {ADMIN}")
         }
-        Failure::Evicted => "has ended: the cluster took it from its machine for the second time. \
-             What was only in it is lost; what is in S3 stays."
+        Failure::DiskFull => {
+            format!(
+                "has ended: it filled the disk that size `{size}` has, and it was started again once \
+                 already."
+            )
+        }
+        Failure::Evicted => "has ended: the cluster took it from its machine, and it was started \
+             again once already."
             .into(),
-        Failure::NodeGone => "has ended: the machine that it was on failed, for the second time. \
-             What was only in it is lost; what is in S3 stays."
-            .into(),
+        Failure::NodeGone => {
+            "has ended: the machine that it was on has failed, and it was started \
+             again once already."
+                .into()
+        }
+        Failure::Vanished => {
+            "has ended: it was gone from the cluster, I did not see why, and it was \
+             started again once already."
+                .into()
+        }
         Failure::Other => "has failed.".into(),
     }
 }
 
-fn with_retry(text: String, record: &Record) -> Reply {
-    Reply::new(text).with(Emphasis::Quiet, "Try again", retry(record, &record.size))
-}
-
 fn retry(record: &Record, size: &str) -> Button {
     Button::Retry {
+        session: record.id.clone(),
         owner: record.owner,
         size: size.to_owned(),
         catalog: record.catalog.clone(),

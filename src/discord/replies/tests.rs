@@ -31,10 +31,11 @@ fn seen() -> Observed {
 
 fn ending(cause: Cause) -> Reply {
     let at = "2026-11-23T13:00:00Z".parse().expect("a time");
+    let is_small = matches!(cause.failure(), Failure::OutOfMemory | Failure::DiskFull);
     ended(
         &record(Stage::Running),
         &Ending { at, cause },
-        Some("large"),
+        is_small.then_some("large"),
     )
 }
 
@@ -246,6 +247,7 @@ fn ending_sessions() {
 fn failing() {
     let all = [
         Failure::NoRoom,
+        Failure::NoNode,
         Failure::ImageMissing,
         Failure::ImageRefused,
         Failure::ImageUnavailable,
@@ -255,8 +257,10 @@ fn failing() {
         Failure::Crashed,
         Failure::OutOfMemory,
         Failure::Door,
+        Failure::DiskFull,
         Failure::Evicted,
         Failure::NodeGone,
+        Failure::Vanished,
         Failure::Other,
     ];
     let of = |failure| ending(Cause::Failed(Incident::new(failure, "its words")));
@@ -276,7 +280,9 @@ fn going_on() {
     let again = record
         .announced(None, at, 0)
         .moving(drained.clone())
-        .resumed(at);
+        .resumed(None, at);
+    let not_again = |cause| ended(&again, &Ending { at, cause }, None);
+    let stuck = Cause::Failed(Incident::new(Failure::ImageMissing, "not found"));
     insta::assert_snapshot!(gallery(&[
         ("out of memory", came_back(&record, &oom, Some("large"))),
         (
@@ -290,6 +296,11 @@ fn going_on() {
         ("moved", moved(&record, &drained)),
         ("starts again", progress(&again, None, None)),
         ("ready again", announcement(&again, URL)),
+        (
+            "not ready again",
+            not_again(Cause::TookTooLong { after_seconds: 300 })
+        ),
+        ("can't start again", not_again(stuck)),
         ("for admins", last_words(&record)),
     ]));
 }

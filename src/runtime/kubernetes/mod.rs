@@ -13,10 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use k8s_openapi::{
-    api::core::v1::{ConfigMap, Pod, Service},
-    apimachinery::pkg::apis::meta::v1::Time,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, DynamicObject, LogParams, PostParams, Preconditions},
@@ -34,19 +31,15 @@ pub use secrets::Secrets;
 use super::{Claim, Runtime};
 use crate::{
     fault::Fault,
-    session::{Observed, Parts, Record, SessionId},
+    session::{self, Observed, Parts, Record, SessionId},
     settings::Settings,
 };
 
 /// How long a change may take to show up in the view.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
-/// How long deleted objects may take to go before the attempt counts as over:
-/// a Pod's grace period and what a busy kubelet adds to it.
+/// How long deleted objects may take to go: a Pod's grace period, and more than a
+/// node that still lives takes to report that it ended. Then Pods go by force.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
-
-/// How long after the end of its grace period a Pod is removed by force: by then
-/// a node that still lives would have reported that it ended.
-const FORCED_AFTER: Duration = Duration::from_secs(30);
 /// How much of a log is asked for.
 const LAST_LINES: i64 = 100;
 
@@ -138,24 +131,18 @@ impl Kubernetes {
         }
     }
 
-    async fn drop_pod(&self, name: &str) -> Result<(), Fault> {
-        // After a move the next Pod has the same name: only the one that was seen is meant.
-        let seen = self.cache.pod(name).map(|pod| pod.metadata.clone());
-        let (uid, deadline) = seen.map_or((None, None), |it| (it.uid, it.deletion_timestamp));
-        let overdue = deadline.is_some_and(|Time(at)| {
-            Utc::now().timestamp() - at.as_second() > FORCED_AFTER.as_secs() as i64
-        });
+    /// Deletes the Pod of that name that is seen now: after a move the next one
+    /// has the same name.
+    async fn drop_pod(&self, name: &str, grace: Option<u32>) -> Result<(), Fault> {
+        let uid = self
+            .cache
+            .pod(name)
+            .and_then(|pod| pod.metadata.uid.clone());
         let mut params = DeleteParams::background().preconditions(Preconditions {
             uid,
             resource_version: None,
         });
-        if overdue {
-            warn!(
-                pod = name,
-                "{name} does not go; its node is probably gone, so I remove it by force"
-            );
-            params = params.grace_period(0);
-        }
+        params.grace_period_seconds = grace;
         self.drop(&self.pods, "pods", name, &params).await
     }
 
@@ -196,10 +183,10 @@ impl Runtime for Kubernetes {
         self.cache.stale_since()
     }
 
-    async fn pod_is_gone(&self, seen: &Observed) -> Result<bool, Fault> {
+    async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Fault> {
         let name = seen.record.id.object_name();
         let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
-        Ok(found.is_none_or(|pod| pod.metadata.deletion_timestamp.is_some()))
+        Ok(found.map(|pod| status::read(&pod, std::iter::empty())))
     }
 
     async fn last_words(&self, seen: &Observed) -> Result<String, Fault> {
@@ -292,8 +279,8 @@ impl Runtime for Kubernetes {
             service,
             route,
         } = parts;
-        let (pod, service, route) = tokio::join!(
-            when(pod, self.drop_pod(&name)),
+        let (dropped, service, route) = tokio::join!(
+            when(pod, self.drop_pod(&name, None)),
             when(
                 service,
                 self.drop(&self.services, "services", &name, &params)
@@ -303,13 +290,22 @@ impl Runtime for Kubernetes {
                 self.drop(&self.routes, &self.route_plural, &name, &params)
             ),
         );
-        pod.and(service).and(route)?;
-        let name = build::record_name(seen.record.owner, seen.record.slot);
-        let is_gone = |cache: &Cache| match cache.record(&name) {
+        dropped.and(service).and(route)?;
+        let record = build::record_name(seen.record.owner, seen.record.slot);
+        let is_gone = |cache: &Cache| match cache.record(&record) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
         };
-        self.shown(GONE_WITHIN, is_gone).await
+        let gone = self.shown(GONE_WITHIN, is_gone).await;
+        if gone.is_err() && pod && self.cache.pod(&name).is_some() {
+            warn!(
+                pod = name,
+                "{name} does not go; its node is probably gone, so I remove it by force"
+            );
+            self.drop_pod(&name, Some(0)).await?;
+            return self.shown(VISIBLE_WITHIN, is_gone).await;
+        }
+        gone
     }
 
     async fn remove(&self, seen: &Observed) -> Result<(), Fault> {

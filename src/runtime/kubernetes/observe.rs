@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -34,6 +35,9 @@ use crate::{
     session::{self, Observed, Record, SessionId},
     settings::Settings,
 };
+
+/// How long a watch must go on after its list until it counts as one that works.
+const PROVEN_AFTER: Duration = Duration::from_secs(2);
 
 /// The view. Dropping it ends the watches.
 pub struct Cache {
@@ -78,15 +82,31 @@ impl Cache {
         let about_pods = any.fields("involvedObject.kind=Pod");
         let routes = Api::namespaced_with(client.clone(), &namespace, &resource);
         let cache = Self {
-            records: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
-            pods: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
+            records: keeper.keep(
+                namespaced(client, &namespace),
+                &ours,
+                Writer::default(),
+                all,
+            ),
+            pods: keeper.keep(
+                namespaced(client, &namespace),
+                &ours,
+                Writer::default(),
+                all,
+            ),
             events: keeper.keep(
                 namespaced(client, &namespace),
                 &about_pods,
                 Writer::default(),
+                status::is_telling,
             ),
-            services: keeper.keep(namespaced(client, &namespace), &ours, Writer::default()),
-            routes: keeper.keep(routes, &ours, Writer::new(resource.clone())),
+            services: keeper.keep(
+                namespaced(client, &namespace),
+                &ours,
+                Writer::default(),
+                all,
+            ),
+            routes: keeper.keep(routes, &ours, Writer::new(resource.clone()), all),
             route_resource: resource,
             documents: Mutex::default(),
             namespace,
@@ -103,7 +123,7 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Is marked as changed after every event.
+    /// Is marked as changed when it may say something new.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -229,6 +249,10 @@ where
     Api::namespaced(client.clone(), namespace)
 }
 
+fn all<K>(_: &K) -> bool {
+    true
+}
+
 /// What keeps stores up to date in the background.
 struct Keeper {
     watches: JoinSet<()>,
@@ -237,8 +261,14 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps one store up to date, and says when it changed.
-    fn keep<K>(&mut self, api: Api<K>, which: &watcher::Config, mut writer: Writer<K>) -> Store<K>
+    /// Keeps one store up to date, and says when that is news to anybody.
+    fn keep<K>(
+        &mut self,
+        api: Api<K>,
+        which: &watcher::Config,
+        mut writer: Writer<K>,
+        is_news: fn(&K) -> bool,
+    ) -> Store<K>
     where
         K: Resource<DynamicType: Clone + Eq + std::hash::Hash + Send + Sync + Unpin>
             + Clone
@@ -258,10 +288,24 @@ impl Keeper {
                 // Each time from the start, with a list: after an error nobody
                 // knows what was missed, and there is not much to list.
                 let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
-                while let Some(event) = events.next().await {
+                let mut is_listed = false;
+                loop {
+                    let event = tokio::select! {
+                        event = events.next() => event,
+                        // A list alone proves nothing of the watch that follows.
+                        () = tokio::time::sleep(PROVEN_AFTER), if is_listed => {
+                            pauses.reset();
+                            if lock(&broken).remove(what).is_some() {
+                                info!(what, "the watch of the cluster works again");
+                                changes.send_modify(|count| *count += 1);
+                            }
+                            is_listed = false;
+                            continue;
+                        }
+                    };
                     let event = match event {
-                        Ok(event) => event,
-                        Err(error) => {
+                        Some(Ok(event)) => event,
+                        Some(Err(error)) => {
                             let error = chain(&error);
                             if let Entry::Vacant(entry) = lock(&broken).entry(what.to_owned()) {
                                 entry.insert(Utc::now());
@@ -269,16 +313,26 @@ impl Keeper {
                             }
                             break;
                         }
+                        None => break,
                     };
-                    // Init comes before the server is asked, so it proves nothing.
-                    if !matches!(event, watcher::Event::Init) {
-                        pauses.reset();
-                        if lock(&broken).remove(what).is_some() {
-                            info!(what, "the watch of the cluster works again");
+                    let is_told = match &event {
+                        watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
+                            is_news(object)
                         }
-                    }
+                        watcher::Event::InitDone => {
+                            is_listed = true;
+                            // What is shown was true at this moment.
+                            if let Some(since) = lock(&broken).get_mut(what) {
+                                *since = Utc::now();
+                            }
+                            true
+                        }
+                        watcher::Event::Init | watcher::Event::InitApply(_) => false,
+                    };
                     writer.apply_watcher_event(&event);
-                    changes.send_modify(|count| *count += 1);
+                    if is_told {
+                        changes.send_modify(|count| *count += 1);
+                    }
                 }
                 changes.send_modify(|count| *count += 1);
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -56,5 +56,15 @@ impl ReplyStore for Replies {
         let value = found.and_then(|secret| secret.data?.remove(build::REPLY));
         let text = value.and_then(|value| String::from_utf8(value.0).ok());
         Ok(text.map(SecretString::from))
+    }
+
+    async fn forget(&self, session: &Observed) -> Result<(), Fault> {
+        let name = session.record.id.object_name();
+        let params = DeleteParams::default();
+        let deleted = self.secrets.delete(&name, &params);
+        match call(self.action("delete"), deleted).await {
+            Ok(_) | Err(Fault::Unknown { .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 }

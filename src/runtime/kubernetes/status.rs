@@ -3,8 +3,8 @@
 //! The reasons are those of the kubelet and the scheduler (Kubernetes 1.35,
 //! `pkg/kubelet/container/sync_result.go`, `pkg/kubelet/images/types.go`,
 //! `pkg/kubelet/eviction`, and the Pod conditions of `k8s.io/api/core/v1`).
-//! `tests/node` makes the common ones happen on a real node; the rest stand in
-//! the tests below.
+//! `tests/node` makes the common ones happen on a real node; the tests below have
+//! all of them.
 
 use std::sync::Arc;
 
@@ -14,12 +14,27 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
-use super::build::DUCKDB;
+use super::build::{DOOR, DUCKDB, SECRET_PREFIX};
 use crate::session::{Failure, Incident, Pod, PodState, Station};
+
+/// A container that ends within this many seconds has never really run.
+const SHORT_LIFE: i64 = 60;
+/// Events of a node that can't prepare a Pod yet. It tries again.
+const OBSTACLES: [(&str, Failure); 3] = [
+    ("FailedMount", Failure::Mount),
+    ("FailedAttachVolume", Failure::Mount),
+    ("FailedCreatePodSandBox", Failure::Container),
+];
 
 /// Whether an event can tell more than the status does.
 pub fn is_telling(event: &Event) -> bool {
-    matches!(event.reason.as_deref(), Some("Pulling" | "FailedMount"))
+    let reason = event.reason.as_deref().unwrap_or_default();
+    matches!(reason, "Pulling" | "Pulled") || obstacle(reason).is_some()
+}
+
+fn obstacle(reason: &str) -> Option<Failure> {
+    let found = OBSTACLES.iter().find(|(name, _)| *name == reason)?;
+    Some(found.1)
 }
 
 /// Reads a Pod, with the events about it that are [telling](is_telling).
@@ -30,8 +45,9 @@ pub fn read(stored: &Stored, events: impl Iterator<Item = Arc<Event>>) -> Pod {
     let duckdb = containers(status).find(|it| it.name == DUCKDB);
     Pod {
         state: state(stored, status, events),
-        restarts: duckdb.map_or(0, |it| it.restart_count.try_into().unwrap_or(0)),
+        restarts: duckdb.map_or(0, restarts),
         last_end: duckdb.and_then(last_end),
+        unready_since: unready_since(status),
     }
 }
 
@@ -40,23 +56,26 @@ fn state(
     status: &PodStatus,
     events: impl Iterator<Item = Arc<Event>>,
 ) -> PodState {
-    if let Some(incident) = disruption(status) {
+    let is_deleted = stored.metadata.deletion_timestamp.is_some();
+    let has_ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
+    // The condition alone is an intention, and may be given up.
+    if (is_deleted || has_ended)
+        && let Some(incident) = disruption(status)
+    {
         return PodState::Taken(incident);
     }
-    let ended =
-        matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")).then(|| ended(status));
-    match ended {
+    match has_ended.then(|| ended(status)) {
         Some(PodState::Taken(incident)) => return PodState::Taken(incident),
         // A Pod that is deleted ends on its way out.
-        _ if stored.metadata.deletion_timestamp.is_some() => return PodState::Going,
+        _ if is_deleted => return PodState::Going,
         Some(ended) => return ended,
         None => {}
     }
-    if let Some(incident) = containers(status).find_map(hopeless) {
-        return PodState::Failed(incident);
+    if let Some(incident) = containers(status).find_map(stuck) {
+        return PodState::Stuck(incident);
     }
-    if let Some(incident) = containers(status).find_map(crash_loop) {
-        return PodState::Crashing(incident);
+    if let Some(crashing) = containers(status).find_map(crash_loop) {
+        return crashing;
     }
     if holds(status, "Ready") {
         return PodState::Ready;
@@ -68,13 +87,28 @@ fn state(
 fn disruption(status: &PodStatus) -> Option<Incident> {
     let mut conditions = status.conditions.iter().flatten();
     let condition = conditions.find(|it| it.type_ == "DisruptionTarget" && it.status == "True")?;
-    let failure = match condition.reason.as_deref() {
-        Some("DeletionByTaintManager" | "DeletionByPodGC") => Failure::NodeGone,
-        _ => Failure::Evicted,
-    };
     // What the kubelet says of an eviction stands in the status, with numbers.
     let message = status.message.as_ref().or(condition.message.as_ref());
-    Some(Incident::new(failure, message.cloned().unwrap_or_default()))
+    let message = message.cloned().unwrap_or_default();
+    let failure = match condition.reason.as_deref() {
+        Some("DeletionByTaintManager" | "DeletionByPodGC") => Failure::NodeGone,
+        _ => eviction(&message),
+    };
+    Some(Incident::new(failure, message))
+}
+
+/// A Pod is evicted for what it did itself, or for what the node needs. (The
+/// words are those of the kubelet's `pkg/kubelet/eviction/helpers.go`.)
+fn eviction(message: &str) -> Failure {
+    const OWN: [&str; 3] = [
+        "exceeds the limit",
+        "exceeds the total limit",
+        "exceeded its local ephemeral storage limit",
+    ];
+    match OWN.iter().any(|words| message.contains(words)) {
+        true => Failure::DiskFull,
+        false => Failure::Evicted,
+    }
 }
 
 /// The Pod as a whole has ended; its containers are not restarted any more.
@@ -87,7 +121,7 @@ fn ended(status: &PodStatus) -> PodState {
         | "Terminated"
         | "Preempting"
         | "NodeAffinity"
-        | "UnexpectedAdmissionError" => PodState::Taken(Incident::new(Failure::Evicted, message)),
+        | "UnexpectedAdmissionError" => PodState::Taken(Incident::new(eviction(message), message)),
         // The kubelet had less free than the scheduler thought.
         _ if reason.starts_with("OutOf") => {
             PodState::Taken(Incident::new(Failure::Evicted, message))
@@ -97,40 +131,66 @@ fn ended(status: &PodStatus) -> PodState {
 }
 
 /// What a container waits for in vain.
-fn hopeless(container: &ContainerStatus) -> Option<Incident> {
+fn stuck(container: &ContainerStatus) -> Option<Incident> {
     let (reason, message) = waits(container)?;
-    match reason {
-        "CrashLoopBackOff" if container.name != DUCKDB => {
-            let end = crash_loop(container)?;
-            Some(Incident::new(Failure::Door, end.why))
-        }
-        "InvalidImageName" | "ErrImageNeverPull" => {
-            Some(Incident::new(Failure::ImageMissing, message))
-        }
-        "ErrImagePull" | "ImagePullBackOff" => match pull_failure(message) {
-            Failure::ImageUnavailable => None,
-            failure => Some(Incident::new(failure, message)),
+    let failure = match reason {
+        "InvalidImageName" | "ErrImageNeverPull" => Failure::ImageMissing,
+        "SignatureValidationFailed" => Failure::ImageRefused,
+        // Said twice: the first time may have been a registry's bad moment.
+        "ImagePullBackOff" => match pull_failure(message) {
+            Failure::ImageUnavailable => return None,
+            failure => failure,
         },
-        "CreateContainerConfigError" => Some(Incident::new(config_failure(message), message)),
-        _ => None,
-    }
+        "CreateContainerConfigError" => config_failure(message)?,
+        "CrashLoopBackOff" => {
+            return last_end(container).filter(|end| end.failure == Failure::Container);
+        }
+        _ => return None,
+    };
+    Some(Incident::new(failure, message))
 }
 
-fn crash_loop(container: &ContainerStatus) -> Option<Incident> {
+fn crash_loop(container: &ContainerStatus) -> Option<PodState> {
     let (reason, _) = waits(container)?;
-    (reason == "CrashLoopBackOff").then(|| last_end(container))?
+    let is_loop = reason == "CrashLoopBackOff" && lived_shortly(container);
+    is_loop.then_some(())?;
+    Some(PodState::Crashing {
+        incident: last_end(container)?,
+        restarts: restarts(container),
+    })
+}
+
+fn restarts(container: &ContainerStatus) -> u32 {
+    container.restart_count.try_into().unwrap_or(0)
+}
+
+fn lived_shortly(container: &ContainerStatus) -> bool {
+    let seconds = || {
+        let last = container.last_state.as_ref()?.terminated.as_ref()?;
+        let (Time(from), Time(to)) = (last.started_at.as_ref()?, last.finished_at.as_ref()?);
+        Some(to.as_second() - from.as_second())
+    };
+    seconds().is_none_or(|seconds| seconds < SHORT_LIFE)
 }
 
 /// Why a container ended the last time.
 fn last_end(container: &ContainerStatus) -> Option<Incident> {
     let last = container.last_state.as_ref()?.terminated.as_ref()?;
-    Some(match last.reason.as_deref() {
-        Some("OOMKilled") => Incident::new(Failure::OutOfMemory, "OOMKilled"),
-        reason => {
-            let reason = reason.unwrap_or("no reason given");
-            let why = format!("{reason}, exit code {}", last.exit_code);
-            Incident::new(Failure::Crashed, why)
-        }
+    let reason = last.reason.as_deref().unwrap_or("no reason given");
+    if matches!(reason, "StartError" | "ContainerCannotRun") {
+        let message = last.message.clone().unwrap_or_default();
+        return Some(Incident::new(Failure::Container, message));
+    }
+    let code = last.exit_code;
+    Some(match (&container.name[..], reason) {
+        (DUCKDB, "OOMKilled") => Incident::new(Failure::OutOfMemory, reason),
+        (DUCKDB, _) => Incident::new(Failure::Crashed, format!("{reason}, exit code {code}")),
+        (DOOR, _) => Incident::new(Failure::Door, format!("{reason}, exit code {code}")),
+        // One that an admin, or the cluster, has added.
+        (name, _) => Incident::new(
+            Failure::Container,
+            format!("{name}: {reason}, exit code {code}"),
+        ),
     })
 }
 
@@ -139,9 +199,7 @@ fn last_end(container: &ContainerStatus) -> Option<Incident> {
 fn pull_failure(message: &str) -> Failure {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["not found", "manifest unknown", "name unknown", "no such"])
-        && !says(&["no such host"])
-    {
+    if says(&["not found", "manifest unknown", "name unknown"]) {
         Failure::ImageMissing
     } else if says(&[
         "unauthorized",
@@ -160,18 +218,26 @@ fn pull_failure(message: &str) -> Failure {
 fn hindered(container: &ContainerStatus) -> Option<Incident> {
     let (reason, message) = waits(container)?;
     let failure = match reason {
-        "ErrImagePull" | "ImagePullBackOff" => Failure::ImageUnavailable,
-        "CreateContainerError" | "RunContainerError" => Failure::Container,
+        "ErrImagePull" | "ImagePullBackOff" => pull_failure(message),
+        "ImageInspectError" | "RegistryUnavailable" => Failure::ImageUnavailable,
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+            Failure::Container
+        }
+        "CrashLoopBackOff" => return last_end(container),
         _ => return None,
     };
     Some(Incident::new(failure, message))
 }
 
-fn config_failure(message: &str) -> Failure {
-    match message.contains("secret") {
+/// What is wrong with a container's description, unless the kubelet is only slow.
+fn config_failure(message: &str) -> Option<Failure> {
+    if message.contains("failed to sync") || message.contains("timed out") {
+        return None;
+    }
+    Some(match message.contains(SECRET_PREFIX) {
         true => Failure::KeysMissing,
         false => Failure::Container,
-    }
+    })
 }
 
 fn on_the_way(
@@ -181,14 +247,15 @@ fn on_the_way(
 ) -> PodState {
     let coming = |station, incident| PodState::Coming { station, incident };
     if !holds(status, "PodScheduled") {
-        return coming(Station::Queued, no_room(stored, status));
+        return coming(Station::Queued, no_place(stored, status));
     }
     if let Some(incident) = containers(status).find_map(hindered) {
         return coming(Station::Placed, Some(incident));
     }
     // A container that never ran has not been fetched, or is being made.
     let waits_for_first = containers(status).any(|it| {
-        waits(it).is_some_and(|(reason, _)| reason == "ContainerCreating") && it.restart_count == 0
+        let first = |(reason, _)| matches!(reason, "ContainerCreating" | "PodInitializing");
+        waits(it).is_some_and(first) && it.restart_count == 0
     });
     if containers(status).next().is_some() && !waits_for_first {
         return coming(Station::Starting, None);
@@ -198,10 +265,13 @@ fn on_the_way(
     let mut told: Vec<_> = told
         .filter_map(|it| Some((seen_at(it)?, it.reason.as_deref()?, it)))
         .collect();
-    told.sort_by_key(|(at, ..)| *at);
-    if let Some((_, "FailedMount", event)) = told.last() {
+    // Within one second images come last: they are fetched when all else is there.
+    told.sort_by_key(|(at, reason, _)| (*at, obstacle(reason).is_none()));
+    if let Some((_, reason, event)) = told.last()
+        && let Some(failure) = obstacle(reason)
+    {
         let message = event.message.as_deref().unwrap_or_default();
-        let incident = Incident::new(Failure::Mount, message);
+        let incident = Incident::new(failure, message);
         return coming(Station::Placed, Some(incident));
     }
     let mut pulling = told.iter().filter(|(_, reason, _)| *reason == "Pulling");
@@ -222,8 +292,8 @@ fn waits(container: &ContainerStatus) -> Option<(&str, &str)> {
     Some((waiting.reason.as_deref()?, message))
 }
 
-/// What the scheduler says when no node has room, after what was asked for.
-fn no_room(stored: &Stored, status: &PodStatus) -> Option<Incident> {
+/// What the scheduler says when no node takes it, after what was asked for.
+fn no_place(stored: &Stored, status: &PodStatus) -> Option<Incident> {
     let mut conditions = status.conditions.iter().flatten();
     let message = conditions
         .find(|it| it.type_ == "PodScheduled" && it.reason.as_deref() == Some("Unschedulable"))?
@@ -233,7 +303,12 @@ fn no_room(stored: &Stored, status: &PodStatus) -> Option<Incident> {
     // What follows the first sentence is about taking the place of other Pods.
     let message = message.split(". ").next().unwrap_or_default();
     let asked = asked(stored).unwrap_or_default();
-    Some(Incident::new(Failure::NoRoom, format!("{asked}{message}")))
+    let is_room = ["Insufficient", "Too many pods"];
+    let failure = match is_room.iter().any(|words| message.contains(words)) {
+        true => Failure::NoRoom,
+        false => Failure::NoNode,
+    };
+    Some(Incident::new(failure, format!("{asked}{message}")))
 }
 
 fn asked(stored: &Stored) -> Option<String> {
@@ -249,15 +324,30 @@ fn holds(status: &PodStatus, condition: &str) -> bool {
     conditions.any(|it| it.type_ == condition && it.status == "True")
 }
 
+/// Those that an admin had added to run first come first.
 fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
-    status.container_statuses.iter().flatten()
+    let init = status.init_container_statuses.iter().flatten();
+    init.chain(status.container_statuses.iter().flatten())
+}
+
+fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
+    let mut conditions = status.conditions.iter().flatten();
+    let unready = conditions.find(|it| it.type_ == "Ready" && it.status != "True")?;
+    time(unready.last_transition_time.as_ref()?)
+}
+
+fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.as_second(), 0)
 }
 
 /// When an event was seen last.
 fn seen_at(event: &Event) -> Option<DateTime<Utc>> {
-    let newest = event.last_timestamp.as_ref().map(|Time(at)| at);
-    let at = newest.or(event.event_time.as_ref().map(|it| &it.0))?;
-    DateTime::from_timestamp(at.as_second(), 0)
+    let precise = || DateTime::from_timestamp(event.event_time.as_ref()?.0.as_second(), 0);
+    event
+        .last_timestamp
+        .as_ref()
+        .and_then(time)
+        .or_else(precise)
 }
 
 #[cfg(test)]
@@ -336,65 +426,129 @@ mod tests {
 
     #[test]
     fn what_may_mend_is_waited_for() {
-        let unschedulable = json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled",
-            "status": "False", "reason": "Unschedulable", "message":
-            "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: …" }] });
-        let mount = [
-            event("Pulling", 1, ""),
-            event("FailedMount", 2, "secret \"x\" not found"),
-        ];
-        let creating = placed(waiting("ContainerCreating", ""));
-        let unavailable = placed(waiting("ImagePullBackOff", "dial tcp: no such host"));
-        for (pod, station, failure, why) in [
+        let unschedulable = |why: &str| {
+            json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": why }] })
+        };
+        let full = "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate: …";
+        let tainted = "0/1 nodes are available: 1 node(s) had untolerated taint(s).";
+        let mut restarted = last("duckdb", "Error", 61);
+        restarted["containerStatuses"][0]["restartCount"] = 9.into();
+        for (status, station, failure, why) in [
             (
-                pod(unschedulable),
+                unschedulable(full),
                 Station::Queued,
                 Failure::NoRoom,
                 "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 Insufficient memory",
             ),
             (
-                pod_with(json!({}), creating, &mount),
-                Station::Placed,
-                Failure::Mount,
-                "secret \"x\" not found",
+                unschedulable(tainted),
+                Station::Queued,
+                Failure::NoNode,
+                "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 node(s) had untolerated taint(s).",
             ),
             (
-                pod(unavailable),
+                placed(waiting("ImagePullBackOff", "dial tcp: no such host")),
                 Station::Placed,
                 Failure::ImageUnavailable,
                 "dial tcp: no such host",
             ),
             (
-                pod(placed(waiting(
-                    "CreateContainerError",
-                    "context deadline exceeded",
-                ))),
+                placed(waiting("ImagePullBackOff", "open /x: no such file")),
+                Station::Placed,
+                Failure::ImageUnavailable,
+                "open /x: no such file",
+            ),
+            // The first try may have met a registry that just starts.
+            (
+                placed(waiting("ErrImagePull", "401 Unauthorized")),
+                Station::Placed,
+                Failure::ImageRefused,
+                "401 Unauthorized",
+            ),
+            (
+                placed(waiting("RegistryUnavailable", "later")),
+                Station::Placed,
+                Failure::ImageUnavailable,
+                "later",
+            ),
+            (
+                placed(waiting("CreateContainerError", "context deadline exceeded")),
                 Station::Placed,
                 Failure::Container,
                 "context deadline exceeded",
             ),
+            (
+                placed(waiting(
+                    "CreateContainerConfigError",
+                    "failed to sync secret cache: timed out waiting for the condition",
+                )),
+                Station::Placed,
+                Failure::Container,
+                "failed to sync secret cache: timed out waiting for the condition",
+            ),
+            // It ran for more than a minute, as often as that may have been.
+            (
+                restarted,
+                Station::Placed,
+                Failure::Crashed,
+                "Error, exit code 137",
+            ),
         ] {
             let incident = Some(Incident::new(failure, why));
-            assert_eq!(pod.state, PodState::Coming { station, incident });
+            let expected = PodState::Coming { station, incident };
+            assert_eq!(pod(status).state, expected);
         }
     }
 
-    /// DuckDB ended that way, and its next start is put off.
-    fn last(reason: &str) -> Value {
-        let ended = json!({ "exitCode": 137, "reason": reason });
+    #[test]
+    fn what_a_node_can_not_prepare_is_told_until_it_goes_on() {
+        let creating = || placed(waiting("ContainerCreating", ""));
+        let first = |events: &[Value]| pod_with(json!({}), creating(), events).state;
+        for (reason, failure) in OBSTACLES {
+            let incident = Some(Incident::new(failure, "why"));
+            let hindered = PodState::Coming {
+                station: Station::Placed,
+                incident,
+            };
+            let events = [event("Pulling", 1, ""), event(reason, 2, "why")];
+            assert_eq!(first(&events), hindered);
+            let goes_on = [event("Pulled", 2, ""), event(reason, 2, "why")];
+            assert_eq!(first(&goes_on), coming(Station::Placed));
+        }
+    }
+
+    /// A container ended that way after so many seconds, and its next start is put off.
+    fn last(name: &str, reason: &str, seconds: u8) -> Value {
+        let from = "2026-11-23T12:00:00Z";
+        let to = format!("2026-11-23T12:{:02}:{:02}Z", seconds / 60, seconds % 60);
+        let ended = json!({ "exitCode": 137, "reason": reason, "message": "why",
+            "startedAt": from, "finishedAt": to });
         let mut status = placed(waiting("CrashLoopBackOff", "back-off 10s"));
-        status["containerStatuses"][0]["lastState"] = json!({ "terminated": ended });
+        let container = &mut status["containerStatuses"][0];
+        container["name"] = name.into();
+        container["lastState"] = json!({ "terminated": ended });
+        status
+    }
+
+    /// The same of a container that runs before the others.
+    fn init(mut status: Value) -> Value {
+        status["initContainerStatuses"] = status["containerStatuses"].take();
+        status["containerStatuses"] = json!([container("duckdb", waiting("PodInitializing", ""))]);
         status
     }
 
     #[test]
-    fn what_will_not_mend_is_a_failure() {
-        let mut door = last("Error");
-        door["containerStatuses"][0]["name"] = "door".into();
-        let too_long = json!({ "phase": "Failed", "reason": "DeadlineExceeded", "message": "why" });
+    fn a_pod_is_prepared_by_what_an_admin_added() {
+        let runs = init(placed(json!({ "running": {} })));
+        assert_eq!(pod(runs).state, coming(Station::Placed));
+    }
+
+    #[test]
+    fn what_will_not_mend_is_stuck() {
         for (status, failure) in [
             (
-                placed(waiting("ErrImagePull", "x: not found")),
+                placed(waiting("ImagePullBackOff", "x: not found")),
                 Failure::ImageMissing,
             ),
             (
@@ -406,17 +560,29 @@ mod tests {
                 Failure::ImageRefused,
             ),
             (
+                placed(waiting("SignatureValidationFailed", "unsigned")),
+                Failure::ImageRefused,
+            ),
+            (
                 placed(waiting(
                     "CreateContainerConfigError",
-                    "secret \"x\" not found",
+                    "secret \"duckbot-s3-7\" not found",
                 )),
                 Failure::KeysMissing,
             ),
-            (door, Failure::Door),
-            (too_long, Failure::Other),
+            (
+                placed(waiting(
+                    "CreateContainerConfigError",
+                    "secret \"theirs\" not found",
+                )),
+                Failure::Container,
+            ),
+            (last("duckdb", "StartError", 0), Failure::Container),
+            (last("theirs", "Error", 0), Failure::Container),
+            (init(last("fetch", "Error", 0)), Failure::Container),
         ] {
             match pod(status.clone()).state {
-                PodState::Failed(incident) => assert_eq!(incident.failure, failure, "{status}"),
+                PodState::Stuck(incident) => assert_eq!(incident.failure, failure, "{status}"),
                 other => panic!("{other:?} for {status}"),
             }
         }
@@ -430,6 +596,7 @@ mod tests {
         };
         let failed =
             |reason: &str| json!({ "phase": "Failed", "reason": reason, "message": "why" });
+        let deleted = || json!({ "deletionTimestamp": "2026-11-23T12:00:00Z" });
         for (status, failure) in [
             (disrupted("EvictionByEvictionAPI"), Failure::Evicted),
             (disrupted("PreemptionByScheduler"), Failure::Evicted),
@@ -438,34 +605,75 @@ mod tests {
             (failed("OutOfmemory"), Failure::Evicted),
             (failed("NodeShutdown"), Failure::Evicted),
         ] {
-            let deleted = json!({ "deletionTimestamp": "2026-11-23T12:00:00Z" });
             let expected = PodState::Taken(Incident::new(failure, "why"));
-            assert_eq!(
-                pod_with(deleted, status.clone(), &[]).state,
-                expected,
-                "{status}"
-            );
-            assert_eq!(pod(status).state, expected);
+            assert_eq!(pod_with(deleted(), status.clone(), &[]).state, expected);
+            if status["phase"] == "Failed" {
+                assert_eq!(pod(status).state, expected);
+            }
         }
-        let deleted = json!({ "deletionTimestamp": "2026-11-23T12:00:00Z" });
-        assert_eq!(pod_with(deleted, json!({}), &[]).state, PodState::Going);
+        // Meant to be evicted, and not yet, or never.
+        let meant = pod(disrupted("EvictionByEvictionAPI")).state;
+        assert!(!matches!(meant, PodState::Taken(_)), "{meant:?}");
+        let going = pod_with(deleted(), json!({}), &[]).state;
+        assert_eq!(going, PodState::Going);
+        let over = json!({ "phase": "Failed", "reason": "DeadlineExceeded", "message": "why" });
+        let over = pod(over).state;
+        assert_eq!(over, PodState::Failed(Incident::new(Failure::Other, "why")));
     }
 
     #[test]
-    fn duckdb_that_ends_again_and_again_says_why_and_how_often() {
-        for (reason, failure, why) in [
-            ("Error", Failure::Crashed, "Error, exit code 137"),
-            ("OOMKilled", Failure::OutOfMemory, "OOMKilled"),
+    fn a_session_that_fills_its_disk_is_told_from_one_whose_node_needs_the_space() {
+        for (message, failure) in [
+            (
+                "Usage of EmptyDir volume \"work\" exceeds the limit \"64Mi\". ",
+                Failure::DiskFull,
+            ),
+            (
+                "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+                Failure::DiskFull,
+            ),
+            (
+                "The node was low on resource: memory. Container duckdb was using 9Gi, request is \
+                 8Gi, has larger consumption of memory. ",
+                Failure::Evicted,
+            ),
         ] {
-            let mut status = last(reason);
+            let status = json!({ "phase": "Failed", "reason": "Evicted", "message": message });
+            let expected = PodState::Taken(Incident::new(failure, message));
+            assert_eq!(pod(status).state, expected);
+        }
+    }
+
+    #[test]
+    fn what_ends_again_and_again_says_why_and_how_often() {
+        for (name, reason, failure, why) in [
+            ("duckdb", "Error", Failure::Crashed, "Error, exit code 137"),
+            ("duckdb", "OOMKilled", Failure::OutOfMemory, "OOMKilled"),
+            ("door", "Error", Failure::Door, "Error, exit code 137"),
+        ] {
+            let mut status = last(name, reason, 2);
             status["containerStatuses"][0]["restartCount"] = 2.into();
             let incident = Incident::new(failure, why);
+            let is_duckdb = name == "duckdb";
             let expected = Pod {
-                state: PodState::Crashing(incident.clone()),
-                restarts: 2,
-                last_end: Some(incident),
+                restarts: if is_duckdb { 2 } else { 0 },
+                last_end: is_duckdb.then(|| incident.clone()),
+                ..Pod::new(PodState::Crashing {
+                    incident,
+                    restarts: 2,
+                })
             };
             assert_eq!(pod(status), expected);
         }
+    }
+
+    #[test]
+    fn it_says_since_when_it_is_not_ready() {
+        let since = "2026-11-23T12:00:03Z";
+        let mut status = placed(json!({ "running": {} }));
+        status["conditions"] = json!([{ "type": "Ready", "status": "False",
+            "lastTransitionTime": since }]);
+        let since = since.parse().expect("a time");
+        assert_eq!(pod(status).unready_since, Some(since));
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use pod::{DUCKDB, pod};
+pub use pod::{DOOR, DUCKDB, pod};
 pub use record::{read_record, record, record_name};
 pub use reply::{REPLY, reply};
 pub use route::{route, route_resource};
@@ -39,9 +39,12 @@ const DISPLAY_NAME: &str = "duckbot.dev/display-name";
 const HTTP: &str = "http";
 const HTTP_PORT: i32 = 80;
 
+/// What the names of Secrets with credentials begin with.
+pub const SECRET_PREFIX: &str = "duckbot-s3-";
+
 /// The name of the Secret with a person's credentials.
 pub fn secret_name(owner: OwnerId) -> String {
-    format!("duckbot-s3-{owner}")
+    format!("{SECRET_PREFIX}{owner}")
 }
 
 /// The host name of a session.

@@ -24,6 +24,8 @@ use crate::{
 
 /// The container that DuckDB runs in.
 pub const DUCKDB: &str = "duckdb";
+/// The container that lets people in.
+pub const DOOR: &str = "door";
 /// The user that both containers run as; both images have it.
 const USER: i64 = 1000;
 /// DuckDB loses nothing by a quick end: what is not in S3 is lost either way.
@@ -121,7 +123,7 @@ fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog)
 
 fn door(settings: &Settings, session: &Record) -> Container {
     Container {
-        name: "door".into(),
+        name: DOOR.into(),
         image: Some(settings.sessions.door_image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
         args: Some(vec!["door".into()]),
