@@ -1,6 +1,7 @@
 //! Sessions that really run: the kubelet, the container runtime, the scheduler
 //! and DuckDB are real, and so is what goes wrong.
 
+mod additions;
 mod failures;
 mod life;
 mod recovery;

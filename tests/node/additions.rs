@@ -1,0 +1,70 @@
+//! What an installer adds to every session's Pod.
+
+use kube::{
+    Api,
+    api::{DynamicObject, PostParams},
+};
+use serde_json::json;
+
+use super::{creates, pod, resource};
+use crate::support::{Team, Ui};
+
+#[tokio::test]
+async fn what_an_installer_adds_is_there_when_a_session_runs() {
+    let Some(mut team) = Team::on_a_node(&[]).await else {
+        return;
+    };
+    let priority = team.cluster.sessions.clone();
+    let class = json!({ "metadata": { "name": priority }, "value": 7 });
+    let classes: Api<DynamicObject> = Api::all_with(
+        team.cluster.admin.clone(),
+        &resource("scheduling.k8s.io/v1", "PriorityClass"),
+    );
+    let class = serde_json::from_value(class).unwrap();
+    classes
+        .create(&PostParams::default(), &class)
+        .await
+        .unwrap();
+    let sql = "CREATE TABLE ponds AS SELECT getenv('POND') AS name;";
+    creates(
+        &team,
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "team-sql" },
+        "data": { "init.sql": sql } }),
+    )
+    .await;
+    team.restarts_the_bot_with(&format!(
+        r#"
+        [pod]
+        image_pull_policy = "Always"
+        priority_class = "{priority}"
+        init_sql = "team-sql"
+        labels = {{ "team.example.com/cost" = "ducks" }}
+        annotations = {{ "team.example.com/note" = "quack" }}
+        environment = {{ POND = "deep" }}
+        node_selector = {{ "kubernetes.io/os" = "linux" }}
+        tolerations = [{{ key = "ducks-only", operator = "Exists" }}]
+        [[pod.init_containers]]
+        name = "first"
+        image = "duckbot.test/pause:1"
+        command = ["/bin/true"]
+        "#
+    ))
+    .await;
+
+    let id = team.serves(&team.ana).await;
+    let ui = Ui::of_pod(team.cluster.pods(), &format!("duckui-{id}")).await;
+    let ponds = ui.rows("FROM ponds").await;
+    assert_eq!(ponds, Ok(json!([{ "name": "deep" }])));
+
+    let pod = pod(&team, &id).await;
+    let pod = serde_json::to_value(&pod).unwrap();
+    let (metadata, spec) = (&pod["metadata"], &pod["spec"]);
+    assert_eq!(metadata["labels"]["team.example.com/cost"], "ducks");
+    assert_eq!(metadata["annotations"]["team.example.com/note"], "quack");
+    assert_eq!(spec["priority"], 7);
+    assert_eq!(spec["nodeSelector"]["kubernetes.io/os"], "linux");
+    assert_eq!(spec["tolerations"][0]["key"], "ducks-only");
+    assert_eq!(spec["containers"][0]["imagePullPolicy"], "Always");
+    let first = &pod["status"]["initContainerStatuses"][0]["state"]["terminated"];
+    assert_eq!(first["exitCode"], 0);
+}
