@@ -29,6 +29,12 @@ enum Command {
         /// The address to listen on. Without one: port 8080 on all addresses.
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
+        /// The address for the cluster's own questions. Without one: port 8081 on all addresses.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        admin: Option<SocketAddr>,
+        /// The port of DuckDB's UI server on this machine.
+        #[arg(long, value_name = "PORT", default_value_t = door::DUCKDB_PORT)]
+        duckdb: u16,
     },
     /// Run DuckDB with its UI, ready for the team's tables: what the session image starts.
     ///
@@ -42,7 +48,15 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config } => serve(config),
-        Command::Door { listen } => finish(app::run(|shutdown| door::serve(listen, shutdown))),
+        Command::Door {
+            listen,
+            admin,
+            duckdb,
+        } => finish(
+            door::Config::read(|name| std::env::var(name).ok(), duckdb).and_then(|config| {
+                app::run(|shutdown| door::serve(config, listen, admin, shutdown))
+            }),
+        ),
         Command::Duckdb => duckdb(),
         Command::Commands => {
             print!("{}", discord::reference());

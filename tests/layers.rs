@@ -25,13 +25,21 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ),
     (
         "service",
-        &["credentials", "fault", "runtime", "session", "settings"],
+        &[
+            "credentials",
+            "door",
+            "fault",
+            "runtime",
+            "session",
+            "settings",
+        ],
     ),
     (
         "discord",
         &[
             "credentials",
             "discord",
+            "door",
             "fault",
             "runtime",
             "service",

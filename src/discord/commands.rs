@@ -15,6 +15,8 @@ pub enum Kind {
     Setup,
     /// Start a session.
     Start,
+    /// Open a session.
+    Open,
     /// Stop a session.
     Stop,
     /// Forget credentials.
@@ -67,9 +69,10 @@ pub const ALL: &str = "all";
 
 impl Kind {
     /// All of them, in the order of a first day.
-    pub const EVERY: [Self; 6] = [
+    pub const EVERY: [Self; 7] = [
         Self::Setup,
         Self::Start,
+        Self::Open,
         Self::List,
         Self::Stop,
         Self::Forget,
@@ -118,6 +121,19 @@ impl Kind {
                         value: Value::Suggested,
                     },
                 ],
+            },
+            Self::Open => Spec {
+                name: "open",
+                summary: "Get a link that opens your session",
+                details: "Only you see the link. It is good for one minute and for one browser, \
+                    which then stays in until the session ends. The button Open under the \
+                    message about a session does the same. With one session you need not say \
+                    which. Nobody else can open it, not even an admin.",
+                options: &[OptionSpec {
+                    name: SESSION,
+                    summary: "Which one, if you have several",
+                    value: Value::Suggested,
+                }],
             },
             Self::List => Spec {
                 name: "list",

@@ -28,6 +28,11 @@ pub enum Command {
         /// A catalog's name.
         catalog: Option<String>,
     },
+    /// `/duck open`
+    Open {
+        /// A session's id, as typed.
+        session: Option<String>,
+    },
     /// `/duck stop`
     Stop {
         /// A session's id, as typed.
@@ -79,6 +84,8 @@ pub enum Button {
         /// A catalog's name.
         catalog: String,
     },
+    /// Opens a session, for its owner.
+    Open(SessionId),
     /// Stops a session, for good.
     Stop(SessionId),
     /// Leaves a session alone.
@@ -122,6 +129,7 @@ impl Button {
                 size,
                 catalog,
             } => format!("duckbot:retry:{session}:{owner}:{size}:{catalog}"),
+            Self::Open(id) => format!("duckbot:open:{id}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
         }
@@ -147,6 +155,7 @@ impl Button {
                 size: size.to_owned(),
                 catalog: catalog.to_owned(),
             }),
+            ["duckbot", "open", id] => Some(Self::Open(id.parse().ok()?)),
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
             _ => None,
@@ -170,6 +179,9 @@ pub fn command(data: &CommandData) -> Option<Command> {
         Kind::Start => Command::Start {
             size: text(SIZE),
             catalog: text(CATALOG),
+        },
+        Kind::Open => Command::Open {
+            session: text(SESSION),
         },
         Kind::Stop => Command::Stop {
             session: text(SESSION),
@@ -242,6 +254,7 @@ mod tests {
                 size: "n".repeat(LONGEST_NAME),
                 catalog: "n".repeat(LONGEST_NAME),
             },
+            Button::Open(id.clone()),
             Button::Stop(id.clone()),
             Button::Keep(id),
         ] {

@@ -14,6 +14,7 @@ use super::{
     parse::Button,
 };
 use crate::{
+    door::activity::Activity,
     fault::Fault,
     service::Refusal,
     session::{Observed, Record, SessionId},
@@ -80,7 +81,7 @@ impl Reply {
 pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
     let mut text = "You have a session already:".to_owned();
     for (seen, url) in sessions {
-        let _ = write!(text, "\n{}", line(seen, url));
+        let _ = write!(text, "\n{}", line(seen, url, None));
     }
     match room {
         true => Reply::new(text).with(Emphasis::Quiet, "Start another one", other),
@@ -89,6 +90,15 @@ pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Butto
             Reply::new(text)
         }
     }
+}
+
+/// With the link that opens a session.
+pub fn opening(record: &Record) -> Reply {
+    Reply::new(format!(
+        "Here is the way into session `{}`. The link is good for one minute and one browser; \
+         `/duck open` makes another one.",
+        record.id
+    ))
 }
 
 /// Before a session is stopped.
@@ -126,8 +136,11 @@ pub fn gone(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` has ended. The channel says why."))
 }
 
+/// A session with its address, and what goes on in it where that is known.
+pub type Listed = ((Observed, String), Option<Activity>);
+
 /// The sessions of one person or of all; `stale` says since when nothing new is known.
-pub fn list(sessions: &[(Observed, String)], all: bool, stale: Option<DateTime<Utc>>) -> Reply {
+pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>) -> Reply {
     let mut reply = all_of(sessions, all);
     if let Some(since) = stale {
         let _ = write!(
@@ -139,7 +152,7 @@ pub fn list(sessions: &[(Observed, String)], all: bool, stale: Option<DateTime<U
     reply
 }
 
-fn all_of(sessions: &[(Observed, String)], all: bool) -> Reply {
+fn all_of(sessions: &[Listed], all: bool) -> Reply {
     if sessions.is_empty() {
         return Reply::new(match all {
             true => "Nobody has a session. `/duck start` makes one.",
@@ -155,8 +168,8 @@ fn all_of(sessions: &[(Observed, String)], all: bool) -> Reply {
         (false, 1) => "Your session:".to_owned(),
         (false, n) => format!("Your {n} sessions, oldest first:"),
     };
-    for (place, (seen, url)) in sessions.iter().enumerate() {
-        let line = line(seen, url);
+    for (place, ((seen, url), used)) in sessions.iter().enumerate() {
+        let line = line(seen, url, used.as_ref());
         if text.chars().count() + line.chars().count() > MOST_CHARACTERS - RESERVE {
             let left = sessions.len() - place;
             let _ = write!(
@@ -215,10 +228,18 @@ pub fn outdated() -> Reply {
     Reply::new("That is from an older version of me. Please use the command again: `/duck help`.")
 }
 
-fn line(seen: &Observed, url: &str) -> String {
+fn line(seen: &Observed, url: &str, used: Option<&Activity>) -> String {
     let record = &seen.record;
+    let used = match used {
+        Some(Activity { queries: 1.., .. }) => ", a query runs".to_owned(),
+        Some(Activity {
+            last_query: Some(last),
+            ..
+        }) => format!(", last query {}", ago(*last)),
+        _ => String::new(),
+    };
     format!(
-        "- `{}` of <@{}>: {}, {}, `{}`, started {}, <{url}>",
+        "- `{}` of <@{}>: {}, {}, `{}`, started {}{used}, <{url}>",
         record.id,
         record.owner,
         seen.phase(),

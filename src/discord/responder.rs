@@ -167,6 +167,10 @@ impl Responder {
             .content(fitting(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows(reply));
+        self.sends(edit).await
+    }
+
+    async fn sends(&self, edit: EditInteractionResponse) -> bool {
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
         match done {
             Ok(_) => true,
@@ -175,6 +179,17 @@ impl Responder {
                 is_final(&error)
             }
         }
+    }
+
+    /// Edits in a reply with a button that leads to an address, which nobody else is to see.
+    pub async fn show_link(&self, reply: &Reply, label: &str, address: &SecretString) {
+        let link = CreateButton::new_link(address.expose_secret()).label(label);
+        let edit = EditInteractionResponse::new()
+            .content(fitting(&reply.text))
+            .allowed_mentions(CreateAllowedMentions::new())
+            .components(vec![CreateActionRow::Buttons(vec![link])]);
+        // Tried once: the link does not keep.
+        self.sends(edit).await;
     }
 
     async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {

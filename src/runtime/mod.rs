@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::{
+    door::activity::Activity,
     fault::Fault,
     session::{Observed, Parts, Pod, Record, SessionId},
 };
@@ -54,6 +55,13 @@ pub trait Runtime: Send + Sync {
 
     /// The address that people open.
     fn url(&self, id: &SessionId) -> String;
+
+    /// A ticket that opens a session's door once, within the next minute. None if
+    /// this bot has not the key to it.
+    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault>;
+
+    /// What goes on in a session, as its door says.
+    async fn activity(&self, seen: &Observed) -> Result<Activity, Fault>;
 
     /// Asks the place itself what a session's Pod says; none if it is gone. What
     /// can't be taken back is not done because of what [`Runtime::sessions`] shows.

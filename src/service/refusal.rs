@@ -62,8 +62,27 @@ pub enum Refusal {
     #[error("You have no session to stop.")]
     NothingToStop,
     /// They have several.
-    #[error("You have several sessions ({}). Say which: `/duck stop session:…`", names(.0))]
-    SayWhich(Vec<String>),
+    #[error("You have several sessions ({}). Say which: `/duck {} session:…`", names(.ids), .command)]
+    SayWhich {
+        /// Theirs.
+        ids: Vec<String>,
+        /// What they wanted.
+        command: &'static str,
+    },
+    /// They have none.
+    #[error("You have no session to open. `/duck start` makes one.")]
+    NothingToOpen,
+    /// Not even an admin gets in.
+    #[error("Only <@{0}> can open that session. `/duck start` makes one of your own.")]
+    NotYoursToOpen(OwnerId),
+    /// It has no link yet.
+    #[error("Session `{0}` is not ready yet. I post its link when it is.")]
+    NotReady(SessionId),
+    /// The key to its door is gone, or its door is one without a lock.
+    #[error(
+        "I don't have the key to session `{0}` (any more). `/duck stop` and `/duck start` give you a new one."
+    )]
+    NoKey(SessionId),
 }
 
 fn names(names: &[String]) -> String {

@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::{Problem, Refusal, Requester, Service, StartRequest, Started};
 use crate::{
+    door::{ENTER, activity::Activity},
     fault::Fault,
     runtime::{Claim, rewrite},
-    session::{Cause, Observed, OwnerId, RECORD_VERSION, Record, SessionId, Stage, open_places},
+    session::{
+        Cause, Observed, OwnerId, Phase, RECORD_VERSION, Record, SessionId, Stage, open_places,
+    },
 };
 
+/// How many doors are asked at the same time.
+const DOORS_AT_ONCE: usize = 32;
 /// How long a session that is stopped may take to go before it is no longer waited for.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -89,9 +96,7 @@ impl Service {
             return match mine.len() {
                 0 => Err(Refusal::NothingToStop),
                 1 => Ok(mine.remove(0)),
-                _ => Err(Refusal::SayWhich(
-                    mine.iter().map(|seen| seen.record.id.to_string()).collect(),
-                )),
+                _ => Err(say_which("stop", &mine)),
             };
         };
         let id = given.trim().parse::<SessionId>();
@@ -100,6 +105,59 @@ impl Service {
             None => Err(Refusal::NoSuchSession(id)),
             Some(seen) if seen.record.owner == who.id || who.is_admin => Ok(seen),
             Some(_) => Err(Refusal::NotYours(id)),
+        }
+    }
+
+    /// Makes the link that opens a session for its owner: once, within a minute.
+    ///
+    /// # Errors
+    /// A refusal when it is not theirs, not ready, not there, or not clear which.
+    pub async fn open(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+    ) -> Result<(Record, SecretString), Problem> {
+        let seen = self.to_open(who, given)?;
+        let id = &seen.record.id;
+        let ticket = self.runtime.ticket(&seen).await?;
+        let ticket = ticket.ok_or_else(|| Refusal::NoKey(id.clone()))?;
+        let url = self.runtime.url(id);
+        let door = url.trim_end_matches('/');
+        let link = format!("{door}{ENTER}#{}", ticket.expose_secret());
+        Ok((seen.record, link.into()))
+    }
+
+    /// Finds the session that somebody wants to open.
+    fn to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+        let seen = match given {
+            Some(given) => {
+                let id = given.trim().parse::<SessionId>();
+                let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
+                let seen = self.runtime.session(&id);
+                seen.ok_or(Refusal::NoSuchSession(id))?
+            }
+            None => {
+                let mut mine = self.live(who.id);
+                let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
+                if mine.iter().any(is_ready) {
+                    mine.retain(is_ready);
+                }
+                match mine.len() {
+                    0 => return Err(Refusal::NothingToOpen),
+                    1 => mine.remove(0),
+                    _ => return Err(say_which("open", &mine)),
+                }
+            }
+        };
+        let id = seen.record.id.clone();
+        // Not for admins either: inside are the owner's own keys.
+        if seen.record.owner != who.id {
+            return Err(Refusal::NotYoursToOpen(seen.record.owner));
+        }
+        match seen.record.stage {
+            Stage::Running => Ok(seen),
+            Stage::Stopping { .. } => Err(Refusal::NoSuchSession(id)),
+            Stage::Starting | Stage::Moving(_) => Err(Refusal::NotReady(id)),
         }
     }
 
@@ -154,6 +212,22 @@ impl Service {
         }
     }
 
+    /// What goes on in these sessions, where their doors say so soon.
+    pub async fn activities(&self, sessions: &[Observed]) -> Vec<Option<Activity>> {
+        let mut all = Vec::new();
+        for some in sessions.chunks(DOORS_AT_ONCE) {
+            all.extend(join_all(some.iter().map(|seen| self.activity(seen))).await);
+        }
+        all
+    }
+
+    async fn activity(&self, seen: &Observed) -> Option<Activity> {
+        match seen.phase() {
+            Phase::Running => self.runtime.activity(seen).await.ok(),
+            _ => None,
+        }
+    }
+
     /// An id that no session has.
     fn fresh_id(&self) -> SessionId {
         loop {
@@ -162,5 +236,13 @@ impl Service {
                 return id;
             }
         }
+    }
+}
+
+fn say_which(command: &'static str, sessions: &[Observed]) -> Refusal {
+    let ids = sessions.iter().map(|seen| seen.record.id.to_string());
+    Refusal::SayWhich {
+        ids: ids.collect(),
+        command,
     }
 }

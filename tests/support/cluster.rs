@@ -176,7 +176,9 @@ impl Namespaces {
                 &format!("namespace: {sessions}\n"),
             )
             .replace("namespace: duckbot\n", &format!("namespace: {bot}\n"));
-        let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{sessions}");
+        let is_at_home = manifest.contains("  name: duckbot\n  namespace: duckbot\n");
+        let namespace = if is_at_home { bot } else { sessions };
+        let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
         let path = match manifest
             .lines()
             .find_map(|line| line.strip_prefix("kind: "))
@@ -312,7 +314,6 @@ impl Namespaces {
         self.until(record, is_gone, "to go").await;
     }
 
-    /// Waits until the record of that name is at that stage.
     /// Waits until a record says that its session ends; how.
     pub async fn ending(&self, record: &str) -> serde_json::Value {
         let document = |map: Option<&ConfigMap>| -> Option<serde_json::Value> {
@@ -329,6 +330,7 @@ impl Namespaces {
         ending.expect("it was seen")
     }
 
+    /// Waits until the record of that name is at that stage.
     pub async fn at_stage(&self, record: &str, stage: &str) {
         let wanted = format!("\"stage\":\"{stage}\"");
         let is_there = |map: Option<&ConfigMap>| {

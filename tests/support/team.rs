@@ -200,10 +200,10 @@ impl Team {
 
     /// Leads through the proxy, as the service account of `deploy/`.
     fn kubeconfig(&self) -> String {
-        let (server, token) = (&self.api.url, &self.token);
+        let (server, token, home) = (&self.api.url, &self.token, &self.cluster.bot);
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
-             contexts: [{{name: test, context: {{cluster: test, user: bot}}}}]\n\
+             contexts: [{{name: test, context: {{cluster: test, user: bot, namespace: {home}}}}}]\n\
              clusters: [{{name: test, cluster: {{server: \"{server}\"}}}}]\n\
              users: [{{name: bot, user: {{token: {token}}}}}]\n"
         );

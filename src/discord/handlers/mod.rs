@@ -2,6 +2,7 @@
 
 mod keys;
 mod list;
+mod open;
 mod setup;
 mod start;
 mod stop;
@@ -169,6 +170,9 @@ impl Handlers {
                 };
                 self.start(&responder, &who, scene.channel, ask).await;
             }
+            Some(Command::Open { session }) => {
+                self.open(&responder, &who, session.as_deref()).await;
+            }
             Some(Command::Stop { session }) => {
                 self.ask_to_stop(&responder, &who, session.as_deref()).await;
             }
@@ -193,7 +197,7 @@ impl Handlers {
             }
             None => return responder.say(&replies::outdated()).await,
             // It stands under a message for everybody; the answer is for one.
-            Some(Button::Retry { .. }) => responder.acknowledge().await?,
+            Some(Button::Retry { .. } | Button::Open(_)) => responder.acknowledge().await?,
             Some(_) => responder.acknowledge_press().await?,
         }
         let admitted = match button {
@@ -240,6 +244,7 @@ impl Handlers {
                 };
                 self.start(&responder, &who, scene.channel, ask).await;
             }
+            Some(Button::Open(id)) => self.open(&responder, &who, Some(&id.to_string())).await,
             Some(Button::Stop(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,

@@ -5,7 +5,7 @@ use serenity::all::{CommandData, Member};
 use super::{Handlers, visitor};
 use crate::discord::{
     access::admit,
-    commands::{CATALOG, SESSION, SIZE},
+    commands::{CATALOG, Kind, SESSION, SIZE},
 };
 
 impl Handlers {
@@ -31,7 +31,12 @@ impl Handlers {
                 let names = settings.catalogs.iter().map(|catalog| catalog.name.clone());
                 names.map(|name| (name.clone(), name)).collect()
             }
-            SESSION => self.stoppable(user, member),
+            SESSION => {
+                let command = data.options.first().map(|it| it.name.as_str());
+                // Nobody opens what is not theirs.
+                let member = member.filter(|_| command != Some(Kind::Open.spec().name));
+                self.sessions(user, member)
+            }
             _ => Vec::new(),
         };
         let typed = focused.value.to_lowercase();
@@ -39,8 +44,8 @@ impl Handlers {
         choices.into_iter().filter(fits).collect()
     }
 
-    /// The person's own sessions; an admin's own first, then everybody else's.
-    fn stoppable(&self, user: u64, member: Option<&Member>) -> Vec<(String, String)> {
+    /// The person's own sessions; if the member is an admin, then everybody else's.
+    fn sessions(&self, user: u64, member: Option<&Member>) -> Vec<(String, String)> {
         let who = member.and_then(|it| admit(&self.settings, &visitor(it, Vec::new())).ok());
         let is_admin = who.is_some_and(|who| who.is_admin);
         let is_mine = |owner: u64| owner == user;

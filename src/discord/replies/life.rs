@@ -75,7 +75,8 @@ fn rounded(usual: TimeDelta) -> String {
 
 /// To the owner, when it is ready.
 pub fn ready(id: &SessionId, url: &str) -> Reply {
-    Reply::new(format!("Session `{id}` is ready: <{url}>"))
+    let text = format!("Session `{id}` is ready: <{url}>");
+    Reply::new(text).with(Emphasis::Main, "Open", Button::Open(id.clone()))
 }
 
 /// To everybody, when it is ready.
@@ -89,9 +90,11 @@ pub fn announcement(record: &Record, url: &str) -> Reply {
         _ => "Your DuckDB is ready".to_owned(),
     };
     Reply::new(format!(
-        "<@{}> {news}: <{url}>\nSession `{}`, {}, tables of `{}`. `/duck stop` ends it.",
+        "<@{}> {news}: <{url}>\nSession `{}`, {}, tables of `{}`. Only its owner can open it. \
+         `/duck stop` ends it.",
         record.owner, record.id, record.size, record.catalog
     ))
+    .with(Emphasis::Main, "Open", Button::Open(record.id.clone()))
 }
 
 const LOST: &str = "What was only in it is lost: tables and notebooks that were not saved \

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
+    door::activity::Activity,
     session::{
         Cause, Ending, Failure, Incident, Pod, PodState, Stage, Station,
         starting as starting_record,
@@ -302,20 +303,30 @@ fn going_on() {
         ),
         ("can't start again", not_again(stuck)),
         ("for admins", last_words(&record)),
+        ("the way in", opening(&record)),
     ]));
 }
 
 #[test]
 fn listing_and_helping() {
-    let one = [(seen(), URL.to_owned())];
+    let one = [((seen(), URL.to_owned()), None)];
+    let used = |queries, last_query| {
+        let activity = Activity {
+            queries,
+            last_query,
+            tabs: 1,
+        };
+        [((seen(), URL.to_owned()), Some(activity))]
+    };
+    let noon = starting_record().created;
     insta::assert_snapshot!(gallery(&[
         ("none of theirs", list(&[], false, None)),
         ("none at all", list(&[], true, None)),
         ("one", list(&one, false, None)),
-        (
-            "one, long ago",
-            list(&one, false, Some(one[0].0.record.created))
-        ),
+        ("one, long ago", list(&one, false, Some(noon))),
+        ("not used", list(&used(0, None), false, None)),
+        ("used before", list(&used(0, Some(noon)), false, None)),
+        ("in use", list(&used(1, Some(noon)), false, None)),
         (
             "everybody's",
             list(&[one[0].clone(), one[0].clone()], true, None)
@@ -327,7 +338,7 @@ fn listing_and_helping() {
 
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
-    let many = vec![(seen(), URL.to_owned()); 60];
+    let many = vec![((seen(), URL.to_owned()), None); 60];
     let text = list(&many, true, None).text;
     assert!(text.chars().count() <= MOST_CHARACTERS);
     let shown = text.matches("\n- ").count();
@@ -380,8 +391,18 @@ fn turning_down() {
         ("nothing to stop", refusal(Refusal::NothingToStop)),
         (
             "which",
-            refusal(Refusal::SayWhich(vec!["977a26".into(), "1b2c3d".into()]))
+            refusal(Refusal::SayWhich {
+                ids: vec!["977a26".into(), "1b2c3d".into()],
+                command: "stop",
+            })
         ),
+        ("nothing to open", refusal(Refusal::NothingToOpen)),
+        (
+            "not theirs to open",
+            refusal(Refusal::NotYoursToOpen(7.into()))
+        ),
+        ("not ready", refusal(Refusal::NotReady(id()))),
+        ("no key", refusal(Refusal::NoKey(id()))),
         ("other guild", stranger(&Stranger::OtherGuild)),
         ("not a member", stranger(&Stranger::NotAMember)),
         (

@@ -15,6 +15,7 @@ use kube::{
 use super::{
     apply::{Action, call, chain},
     build::route_resource,
+    keys::DOOR_KEYS,
 };
 use crate::{
     fault::Fault,
@@ -58,6 +59,10 @@ pub const REQUIRED: [Rule; 8] = [
         &["create", "delete", "list", "watch"],
     ),
 ];
+
+/// What the bot does in its own namespace: with the one Secret [`DOOR_KEYS`].
+/// (`create` can't be granted by name.)
+pub const REQUIRED_AT_HOME: Rule = rule("", "secrets", &["create", "get", "update"]);
 
 const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
     Rule {
@@ -136,12 +141,10 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
 
     let namespace = &settings.kubernetes.namespace;
     let missing = missing(&client, settings).await.map_err(no_answer)?;
-    if !missing.is_empty() {
-        return Err(Unusable::NotAllowed {
-            namespace: namespace.clone(),
-            missing: missing.join(", "),
-        });
-    }
+    not_allowed(namespace, missing)?;
+    let home = client.default_namespace();
+    let missing = missing_at_home(&client).await.map_err(no_answer)?;
+    not_allowed(home, missing)?;
     let resource = route_resource(settings.routing.kind);
     let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let one = ListParams::default().limit(1);
@@ -156,6 +159,28 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
     }
 }
 
+fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), Unusable> {
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Unusable::NotAllowed {
+            namespace: namespace.to_owned(),
+            missing: missing.join(", "),
+        }),
+    }
+}
+
+/// The permissions that are missing in the bot's own namespace.
+async fn missing_at_home(client: &Client) -> Result<Vec<String>, Fault> {
+    let rule = REQUIRED_AT_HOME;
+    let namespace = client.default_namespace();
+    let asked = rule.verbs.iter().map(|verb| async move {
+        let name = (*verb != "create").then_some(DOOR_KEYS);
+        let allowed = is_allowed(client, namespace, rule, verb, name).await?;
+        Ok((!allowed).then(|| format!("{verb} {} {DOOR_KEYS}", rule.resource)))
+    });
+    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+}
+
 /// The permissions that are missing, as `create pods`.
 async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Fault> {
     let unused = match settings.routing.kind {
@@ -166,7 +191,7 @@ async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Fa
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {
-        let allowed = is_allowed(client, namespace, rule, verb).await?;
+        let allowed = is_allowed(client, namespace, rule, verb, None).await?;
         Ok((!allowed).then(|| format!("{verb} {}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
@@ -177,6 +202,7 @@ async fn is_allowed(
     namespace: &str,
     rule: Rule,
     verb: &str,
+    name: Option<&str>,
 ) -> Result<bool, Fault> {
     let (resource, subresource) = match rule.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
@@ -190,6 +216,7 @@ async fn is_allowed(
                 resource: Some(resource.to_owned()),
                 subresource,
                 verb: Some(verb.to_owned()),
+                name: name.map(str::to_owned),
                 ..ResourceAttributes::default()
             }),
             non_resource_attributes: None,

@@ -4,12 +4,17 @@
 mod apply;
 pub mod build;
 mod check;
+mod keys;
 mod observe;
 mod replies;
 mod secrets;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -18,18 +23,22 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, DynamicObject, LogParams, PostParams, Preconditions},
 };
+use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use tracing::warn;
 
-use apply::{Action, call};
-pub use check::{Clients, REQUIRED, Rule, connect};
+use apply::{Action, call, chain};
+pub use check::{Clients, REQUIRED, REQUIRED_AT_HOME, Rule, connect};
+pub use keys::DOOR_KEYS;
+use keys::Keys;
 use observe::Cache;
 pub use replies::Replies;
 pub use secrets::Secrets;
 
 use super::{Claim, Runtime};
 use crate::{
+    door::{self, activity::Activity},
     fault::Fault,
     session::{self, Observed, Parts, Record, SessionId},
     settings::Settings,
@@ -40,6 +49,8 @@ const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 /// How long deleted objects may take to go: a Pod's grace period, and more than a
 /// node that still lives takes to report that it ended. Then Pods go by force.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
+/// How long a door may take to tell of its session.
+const DOOR_WITHIN: Duration = Duration::from_secs(2);
 /// How much of a log is asked for.
 const LAST_LINES: i64 = 100;
 
@@ -47,6 +58,8 @@ const LAST_LINES: i64 = 100;
 pub struct Kubernetes {
     settings: Arc<Settings>,
     cache: Cache,
+    keys: Keys,
+    doors: reqwest::Client,
     records: Api<ConfigMap>,
     pods: Api<Pod>,
     services: Api<Service>,
@@ -58,13 +71,18 @@ impl Kubernetes {
     /// Starts to watch; returns when everything was seen once.
     ///
     /// # Errors
-    /// If a watch ends by itself.
+    /// If a watch ends by itself, or the keys of doors can't be read.
     pub async fn start(clients: &Clients, settings: Arc<Settings>) -> anyhow::Result<Self> {
         let client = &clients.calls;
         let namespace = &settings.kubernetes.namespace;
         let resource = build::route_resource(settings.routing.kind);
         Ok(Self {
             cache: Cache::start(&clients.watches, &settings).await?,
+            keys: Keys::start(client, Utc::now()).await?,
+            doors: reqwest::Client::builder()
+                .no_proxy()
+                .timeout(DOOR_WITHIN)
+                .build()?,
             records: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             services: Api::namespaced(client.clone(), namespace),
@@ -104,7 +122,8 @@ impl Kubernetes {
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
-        let pod = build::pod(&self.settings, record, &seen.uid, size, catalog);
+        let key = self.keys.newest(Utc::now()).await?.public();
+        let pod = build::pod(&self.settings, record, &seen.uid, size, catalog, &key);
         self.make(&self.pods, "pods", &pod).await
     }
 
@@ -203,7 +222,38 @@ impl Runtime for Kubernetes {
     }
 
     fn url(&self, id: &SessionId) -> String {
-        format!("https://{}/", build::host(&self.settings, id))
+        format!("{}/", build::origin(&self.settings, id))
+    }
+
+    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault> {
+        let pod = self.cache.pod(&seen.record.id.object_name());
+        let id = pod.and_then(|pod| pod.annotations().get(build::DOOR_KEY).cloned());
+        let Some(id) = id else {
+            return Ok(None);
+        };
+        let key = self.keys.named(&id).await?;
+        let session = seen.record.id.to_string();
+        Ok(key.map(|key| key.ticket(&session, Utc::now()).into()))
+    }
+
+    async fn activity(&self, seen: &Observed) -> Result<Activity, Fault> {
+        let action = || format!("asking the door of session {}", seen.record.id);
+        let unavailable = |why: String| Fault::Unavailable {
+            action: action(),
+            why,
+        };
+        let pod = self.cache.pod(&seen.record.id.object_name());
+        let address = pod.and_then(|pod| pod.status.as_ref()?.pod_ip.clone());
+        let address = address.and_then(|address| address.parse::<IpAddr>().ok());
+        let address = address.ok_or_else(|| unavailable("its Pod has no address".into()))?;
+        let address = SocketAddr::new(address, door::ADMIN_PORT);
+        let url = format!("http://{address}{}", door::ACTIVITY_PATH);
+        let answered = async {
+            let answer = self.doors.get(url).send().await?.error_for_status()?;
+            answer.bytes().await
+        };
+        let body = answered.await.map_err(|error| unavailable(chain(&error)))?;
+        serde_json::from_slice(&body).map_err(|error| unavailable(error.to_string()))
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Fault> {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use pod::{DOOR, DUCKDB, pod};
+pub use pod::{DOOR, DOOR_KEY, DUCKDB, pod};
 pub use record::{read_record, record, record_name};
 pub use reply::{REPLY, reply};
 pub use route::{route, route_resource};
@@ -50,6 +50,11 @@ pub fn secret_name(owner: OwnerId) -> String {
 /// The host name of a session.
 pub fn host(settings: &Settings, id: &SessionId) -> String {
     format!("{}.{}", id.object_name(), settings.routing.domain)
+}
+
+/// Scheme and host of a session's URL.
+pub fn origin(settings: &Settings, id: &SessionId) -> String {
+    format!("https://{}", host(settings, id))
 }
 
 /// The metadata that every object of a session carries.

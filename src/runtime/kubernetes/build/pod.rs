@@ -12,7 +12,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, owned_by, secret_name, stamp};
+use super::{HTTP, origin, owned_by, secret_name, stamp};
 use crate::{
     credentials::Field,
     door,
@@ -33,22 +33,31 @@ const GRACE_SECONDS: i64 = 5;
 /// Folders that DuckDB writes to; everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 
+/// Annotation with the id of the key whose tickets the door takes.
+pub const DOOR_KEY: &str = "duckbot.dev/door-key";
 /// The volume with the admin's statements.
 const INIT_SQL: &str = "init-sql";
 
-/// The Pod of `session`, whose record has the unique id `uid`.
+/// The Pod of `session`, whose record has the unique id `uid`. Its door takes
+/// tickets that are signed with `key` ([`SigningKey::public`]).
+///
+/// [`SigningKey::public`]: crate::door::ticket::SigningKey::public
 pub fn pod(
     settings: &Settings,
     session: &Record,
     uid: &str,
     size: &Size,
     catalog: &Catalog,
+    key: &str,
 ) -> Pod {
     let extra = &settings.pod;
     let name = session.id.object_name();
     let mut metadata = stamp(settings, session, name, Some(owned_by(session, uid)));
     add(&mut metadata.labels, &extra.labels);
     add(&mut metadata.annotations, &extra.annotations);
+    let id = key.split(':').next().unwrap_or_default();
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(DOOR_KEY.into(), id.to_owned());
     let mut volumes: Vec<_> = WRITABLE.map(|(name, _)| scratch(name, size)).into();
     volumes.extend(extra.init_sql.as_ref().map(|name| init_sql(name)));
     let init = extra.init_containers.iter().cloned().map(restricted);
@@ -59,7 +68,7 @@ pub fn pod(
         spec: Some(PodSpec {
             containers: vec![
                 duckdb(settings, session, size, catalog),
-                door(settings, session),
+                door(settings, session, key),
             ],
             init_containers: some(init.collect()),
             volumes: Some(volumes),
@@ -121,22 +130,26 @@ fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog)
     }
 }
 
-fn door(settings: &Settings, session: &Record) -> Container {
+fn door(settings: &Settings, session: &Record, key: &str) -> Container {
     Container {
         name: DOOR.into(),
         image: Some(settings.sessions.door_image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
         args: Some(vec!["door".into()]),
-        env: Some(vec![literal("SESSION_ID", session.id.to_string())]),
-        ports: Some(vec![ContainerPort {
-            name: Some(HTTP.into()),
-            container_port: door::PORT.into(),
-            ..ContainerPort::default()
-        }]),
+        env: Some(vec![
+            literal(door::variable::SESSION, session.id.to_string()),
+            literal(door::variable::ORIGIN, origin(settings, &session.id)),
+            literal(door::variable::KEY, key.to_owned()),
+            literal(door::variable::OWNER, session.display_name.clone()),
+        ]),
+        ports: Some(vec![
+            port(HTTP, door::PORT),
+            port("admin", door::ADMIN_PORT),
+        ]),
         readiness_probe: Some(Probe {
             http_get: Some(HTTPGetAction {
                 path: Some(door::READY_PATH.into()),
-                port: IntOrString::Int(door::PORT.into()),
+                port: IntOrString::Int(door::ADMIN_PORT.into()),
                 ..HTTPGetAction::default()
             }),
             period_seconds: Some(1),
@@ -148,6 +161,14 @@ fn door(settings: &Settings, session: &Record) -> Container {
         resources: Some(exactly("100m", "64Mi")),
         security_context: Some(container_security()),
         ..Container::default()
+    }
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.into()),
+        container_port: number.into(),
+        ..ContainerPort::default()
     }
 }
 

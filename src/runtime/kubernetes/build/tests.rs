@@ -9,6 +9,8 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::{Container, Toleration};
 
+const KEY: &str = "2026-11-23-1a2b3c4d:AAAA";
+
 fn settings(changes: &[(&str, &str)]) -> Settings {
     let pairs = [
         ("DUCKBOT_DISCORD__GUILD", "1"),
@@ -63,7 +65,14 @@ fn the_pod_is_restricted_and_holds_no_secret_value() {
     let settings = settings(&[]);
     let size = settings.size("small").expect("a default");
     let catalog = settings.catalog("lake").expect("set above");
-    insta::assert_snapshot!(json(&pod(&settings, &session(), "uid-1", size, catalog)));
+    insta::assert_snapshot!(json(&pod(
+        &settings,
+        &session(),
+        "uid-1",
+        size,
+        catalog,
+        KEY
+    )));
 }
 
 #[test]
@@ -101,7 +110,14 @@ fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
         server: None,
         scope: Some("catalog".into()),
     });
-    insta::assert_snapshot!(json(&pod(&settings, &session(), "uid-1", &size, &catalog)));
+    insta::assert_snapshot!(json(&pod(
+        &settings,
+        &session(),
+        "uid-1",
+        &size,
+        &catalog,
+        KEY
+    )));
 }
 
 #[test]

@@ -1,0 +1,481 @@
+//! What becomes of a request, by its head alone. Pure.
+
+use hyper::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::{self, HeaderName, HeaderValue},
+    http::request::Parts,
+};
+
+/// What people have to do with us instead of DuckDB.
+pub const OURS: &str = "/.duckbot/";
+/// Where a ticket is shown.
+pub const ENTER: &str = "/.duckbot/enter";
+
+/// How the browser sees a session: `https://duckui-977a26.duck.example.com`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    text: String,
+    /// Host, and the port if it is not the scheme's own.
+    authority: String,
+    is_https: bool,
+}
+
+impl Origin {
+    /// Reads one; none if it is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let uri: Uri = text.parse().ok()?;
+        let is_https = match uri.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let authority = uri.authority()?.as_str().to_ascii_lowercase();
+        let text = format!("{}://{authority}", uri.scheme_str()?);
+        (uri.path() == "/" && !authority.contains('@')).then_some(Self {
+            text,
+            authority,
+            is_https,
+        })
+    }
+
+    /// The cookie's name. Browsers take `__Host-` only from the very host, with TLS.
+    pub fn cookie(&self) -> &'static str {
+        match self.is_https {
+            true => "__Host-duckbot",
+            false => "duckbot",
+        }
+    }
+
+    /// The whole of `Set-Cookie`.
+    pub fn set_cookie(&self, value: &str) -> String {
+        let secure = if self.is_https { "; Secure" } else { "" };
+        let name = self.cookie();
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}")
+    }
+
+    fn is_host(&self, host: &str) -> bool {
+        let default = if self.is_https { ":443" } else { ":80" };
+        let host = host.to_ascii_lowercase();
+        host == self.authority || host.strip_suffix(default) == Some(&self.authority)
+    }
+}
+
+/// What to do with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// To DuckDB.
+    Pass,
+    /// Show the page on which a browser shows its ticket.
+    Enter,
+    /// Take the ticket in its body.
+    Ticket,
+    /// Somebody who has shown none yet.
+    Stranger,
+    /// Not at all.
+    Refuse(StatusCode, &'static str),
+}
+
+/// Decides.
+pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> Verdict {
+    let headers = &request.headers;
+    let refuse = Verdict::Refuse;
+    match host(request) {
+        Some(host) if own.is_host(host) => {}
+        Some(_) => {
+            return refuse(
+                StatusCode::MISDIRECTED_REQUEST,
+                "There is no such session here.",
+            );
+        }
+        None => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "The request does not say for whom it is.",
+            );
+        }
+    }
+    if !request.uri.path().starts_with('/') || request.method == Method::TRACE {
+        return refuse(StatusCode::BAD_REQUEST, "This is no request for a session.");
+    }
+    // Two lengths: somebody wants to be read in two ways.
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        return refuse(StatusCode::BAD_REQUEST, "The request has two lengths.");
+    }
+    let is_reading = request.method == Method::GET || request.method == Method::HEAD;
+    if !is_from_here(headers, own, is_reading) {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "This was asked for by another page than the session's own.",
+        );
+    }
+    if request.uri.path().starts_with(OURS) {
+        return match (request.uri.path(), &request.method) {
+            (ENTER, &Method::POST) => Verdict::Ticket,
+            (ENTER, _) if is_reading => Verdict::Enter,
+            _ => refuse(StatusCode::NOT_FOUND, "There is nothing here."),
+        };
+    }
+    match cookies(headers, own.cookie()).any(is_guest) {
+        true => Verdict::Pass,
+        false => Verdict::Stranger,
+    }
+}
+
+/// The host that is asked for, if the request names exactly one.
+fn host(request: &Parts) -> Option<&str> {
+    let mut all = request.headers.get_all(header::HOST).iter();
+    let host = all.next()?.to_str().ok()?;
+    let is_same = match request.uri.authority() {
+        Some(authority) => authority.as_str().eq_ignore_ascii_case(host),
+        None => true,
+    };
+    (all.next().is_none() && is_same).then_some(host)
+}
+
+/// Whether it comes from the session's own page, or from the address bar. A browser
+/// says so in Origin and Sec-Fetch-*, which no page can change. Sessions of others
+/// are on the same site, so SameSite cookies don't tell.
+fn is_from_here(headers: &HeaderMap, own: &Origin, is_reading: bool) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let is_upgrade = headers.contains_key(header::UPGRADE);
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) => return origin.as_bytes() == own.text.as_bytes(),
+        (Some(_), Some(_)) => return false,
+        // Browsers leave it out where a page of the same origin only reads.
+        (None, _) => {
+            if !is_reading || is_upgrade {
+                return false;
+            }
+        }
+    }
+    let says = |name: &str, values: &[&str]| {
+        let value = headers.get(name).map(HeaderValue::as_bytes);
+        value.is_none_or(|value| values.iter().any(|it| it.as_bytes() == value))
+    };
+    says("sec-fetch-site", &["same-origin", "none"])
+        // Somebody follows a link.
+        || (says("sec-fetch-mode", &["navigate"]) && says("sec-fetch-dest", &["document"]))
+}
+
+/// The values of the cookies of that name.
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    pairs.filter_map(move |pair| {
+        let (this, value) = pair.trim().split_once('=')?;
+        (this == name).then_some(value)
+    })
+}
+
+/// What belongs to one connection (RFC 9110, 7.6.1), and what only proxies tell each other.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Leaves out what belongs to the connection that it came by.
+pub fn without_hops(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// What DuckDB must not see: it passes on to ui.duckdb.org what the browser says.
+const PRIVATE: [HeaderName; 4] = [
+    header::COOKIE,
+    header::AUTHORIZATION,
+    // It would also be what `/localToken` hands out a token for.
+    header::REFERER,
+    header::FORWARDED,
+];
+
+/// Makes a browser's headers such that DuckDB takes them, and tells it nothing more.
+pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
+    without_hops(headers);
+    for name in PRIVATE {
+        headers.remove(name);
+    }
+    let proxies: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-forwarded-") || *name == "x-real-ip")
+        .cloned()
+        .collect();
+    for name in proxies {
+        headers.remove(name);
+    }
+    if headers.contains_key(header::ORIGIN) {
+        let origin = format!("http://{duckdb}");
+        let origin = HeaderValue::try_from(origin).expect("it is plain text");
+        headers.insert(header::ORIGIN, origin);
+    }
+    headers.insert(header::HOST, HeaderValue::from_static(duckdb));
+}
+
+/// Makes DuckDB's headers such that they harm nobody.
+pub fn for_the_browser(headers: &mut HeaderMap) {
+    without_hops(headers);
+    // Ours are the only cookies here.
+    headers.remove(header::SET_COOKIE);
+    let foreign: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("access-control-"))
+        .cloned()
+        .collect();
+    for name in foreign {
+        headers.remove(name);
+    }
+    for (name, value) in [
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    const OWN: &str = "https://duckui-977a26.duck.example.com";
+    const HOST: (&str, &str) = ("host", "duckui-977a26.duck.example.com");
+    const GUEST: (&str, &str) = ("cookie", "a=b; __Host-duckbot=known");
+    const FROM_HERE: (&str, &str) = ("origin", OWN);
+
+    fn own() -> Origin {
+        Origin::read(OWN).expect("an origin")
+    }
+
+    fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn verdict(method: &str, path: &str, headers: &[(&str, &str)]) -> Verdict {
+        judge(&head(method, path, headers), &own(), |value| {
+            value == "known"
+        })
+    }
+
+    fn status(verdict: Verdict) -> u16 {
+        match verdict {
+            Verdict::Refuse(status, _) => status.as_u16(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        for text in [
+            "",
+            "duck",
+            "ftp://x",
+            "https://",
+            "https://x/y",
+            "https://a@x",
+        ] {
+            assert_eq!(Origin::read(text), None, "{text:?}");
+        }
+        let local = Origin::read("http://duckui-977a26.localhost:4200").expect("an origin");
+        assert_eq!(
+            local.set_cookie("v"),
+            "duckbot=v; Path=/; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(
+            own().set_cookie("v"),
+            "__Host-duckbot=v; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
+    }
+
+    #[test]
+    fn a_guest_passes_and_a_stranger_does_not() {
+        assert_eq!(verdict("GET", "/", &[HOST, GUEST]), Verdict::Pass);
+        assert_eq!(
+            verdict("POST", "/ddb/run", &[HOST, GUEST, FROM_HERE]),
+            Verdict::Pass
+        );
+        for cookie in [
+            "",
+            "duckbot=known",
+            "__Host-duckbot=other",
+            "x__Host-duckbot=known",
+        ] {
+            let headers = [HOST, ("cookie", cookie)];
+            assert_eq!(verdict("GET", "/", &headers), Verdict::Stranger, "{cookie}");
+        }
+        assert_eq!(verdict("GET", ENTER, &[HOST]), Verdict::Enter);
+        assert_eq!(verdict("POST", ENTER, &[HOST, FROM_HERE]), Verdict::Ticket);
+        assert_eq!(status(verdict("GET", "/.duckbot/x", &[HOST, GUEST])), 404);
+        assert_eq!(status(verdict("DELETE", ENTER, &[HOST, FROM_HERE])), 404);
+    }
+
+    #[test]
+    fn only_its_own_host_is_its_own() {
+        for host in [
+            "DUCKUI-977a26.duck.example.com",
+            "duckui-977a26.duck.example.com:443",
+        ] {
+            assert_eq!(
+                verdict("GET", "/", &[("host", host), GUEST]),
+                Verdict::Pass,
+                "{host}"
+            );
+        }
+        for host in [
+            "duckui-1b2c3d.duck.example.com",
+            "localhost:4213",
+            "duckui-977a26.duck.example.com:8080",
+            "duckui-977a26.duck.example.com.evil.example",
+        ] {
+            assert_eq!(
+                status(verdict("GET", "/", &[("host", host), GUEST])),
+                421,
+                "{host}"
+            );
+        }
+        assert_eq!(status(verdict("GET", "/", &[GUEST])), 400);
+        assert_eq!(status(verdict("GET", "/", &[HOST, HOST, GUEST])), 400);
+        let absolute = format!("{OWN}/x");
+        assert_eq!(verdict("GET", &absolute, &[HOST, GUEST]), Verdict::Pass);
+        assert_eq!(
+            status(verdict("GET", "https://evil.example/x", &[HOST, GUEST])),
+            400
+        );
+    }
+
+    #[test]
+    fn other_pages_ask_in_vain() {
+        let site = |value| ("sec-fetch-site", value);
+        let origin = |value| ("origin", value);
+        for headers in [
+            &[origin("https://evil.example")][..],
+            &[origin("null")],
+            &[origin("https://duckui-1b2c3d.duck.example.com")],
+            &[origin("http://duckui-977a26.duck.example.com")],
+            &[FROM_HERE, origin("https://evil.example")],
+            &[
+                site("cross-site"),
+                ("sec-fetch-mode", "no-cors"),
+                ("sec-fetch-dest", "script"),
+            ],
+            &[
+                site("same-site"),
+                ("sec-fetch-mode", "cors"),
+                ("sec-fetch-dest", "empty"),
+            ],
+            &[
+                site("cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "iframe"),
+            ],
+        ] {
+            let all: Vec<_> = [HOST, GUEST]
+                .into_iter()
+                .chain(headers.iter().copied())
+                .collect();
+            assert_eq!(status(verdict("GET", "/ddb/x", &all)), 403, "{headers:?}");
+        }
+        for method in ["POST", "PUT", "DELETE"] {
+            assert_eq!(
+                status(verdict(method, "/ddb/run", &[HOST, GUEST])),
+                403,
+                "{method}"
+            );
+        }
+        assert_eq!(status(verdict("POST", ENTER, &[HOST])), 403);
+        let socket = [HOST, GUEST, ("upgrade", "websocket")];
+        assert_eq!(status(verdict("GET", "/x", &socket)), 403);
+        // A link in a chat is followed.
+        let link = [
+            HOST,
+            GUEST,
+            site("cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        assert_eq!(verdict("GET", "/", &link), Verdict::Pass);
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_not_read() {
+        let both = [
+            HOST,
+            GUEST,
+            FROM_HERE,
+            ("transfer-encoding", "chunked"),
+            ("content-length", "3"),
+        ];
+        assert_eq!(status(verdict("POST", "/ddb/run", &both)), 400);
+        assert_eq!(status(verdict("TRACE", "/", &[HOST, GUEST])), 400);
+        assert_eq!(
+            status(verdict("OPTIONS", "*", &[HOST, GUEST, FROM_HERE])),
+            400
+        );
+    }
+
+    #[test]
+    fn duckdb_hears_nothing_private() {
+        let mut headers = head(
+            "POST",
+            "/ddb/run",
+            &[
+                HOST,
+                GUEST,
+                FROM_HERE,
+                ("referer", OWN),
+                ("authorization", "Basic x"),
+                ("connection", "close, x-mine"),
+                ("x-mine", "1"),
+                ("x-forwarded-for", "10.0.0.1"),
+                ("forwarded", "for=10.0.0.1"),
+                ("te", "trailers"),
+                ("x-duckdb-ui-connection-name", "mine"),
+                ("content-type", "text/plain"),
+            ],
+        )
+        .headers;
+        for_duckdb(&mut headers, "localhost:4213");
+        let mut left: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
+            .collect();
+        left.sort();
+        let expected = [
+            "content-type: text/plain",
+            "host: localhost:4213",
+            "origin: http://localhost:4213",
+            "x-duckdb-ui-connection-name: mine",
+        ];
+        assert_eq!(left, expected);
+    }
+}

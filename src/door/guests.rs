@@ -1,0 +1,61 @@
+//! Who is inside: browsers that have shown a ticket. They live in memory, so they
+//! end with the session.
+
+use std::collections::VecDeque;
+
+use super::ticket::random;
+
+/// More browsers than one person has. The one that came first has to show a ticket again.
+const MOST: usize = 32;
+
+/// The cookies that were given out.
+#[derive(Default)]
+pub struct Guests {
+    keys: VecDeque<String>,
+}
+
+impl Guests {
+    /// Lets one more in; the value of its cookie.
+    pub fn welcome(&mut self) -> String {
+        // Guessing 256 bits takes longer than any session lives.
+        let key = random() + &random();
+        if self.keys.len() == MOST {
+            self.keys.pop_front();
+        }
+        self.keys.push_back(key.clone());
+        key
+    }
+
+    /// Whether a cookie with this value was given out.
+    pub fn knows(&self, value: &str) -> bool {
+        // Every one is compared to its end: time tells nothing about where they differ.
+        let same = |key: &String| {
+            let bytes = key.bytes().zip(value.bytes());
+            let differ = bytes.fold(0, |differ, (a, b)| differ | (a ^ b));
+            key.len() == value.len() && differ == 0
+        };
+        self.keys.iter().fold(false, |known, key| known | same(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_known_by_its_cookie() {
+        let mut guests = Guests::default();
+        assert!(!guests.knows(""));
+        let (one, two) = (guests.welcome(), guests.welcome());
+        assert_ne!(one, two);
+        assert!(guests.knows(&one) && guests.knows(&two));
+        assert!(!guests.knows(&one[1..]) && !guests.knows(&format!("{one}x")));
+        for _ in 0..MOST - 1 {
+            guests.welcome();
+        }
+        assert!(
+            !guests.knows(&one) && guests.knows(&two),
+            "the first one left"
+        );
+    }
+}

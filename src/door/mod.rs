@@ -1,0 +1,317 @@
+//! The door: the one way into a session.
+//!
+//! DuckDB's UI has no login, trusts every page that says it is its own, and passes
+//! cookies on to a third party. So nothing reaches it but what the browser of the
+//! session's owner asks for, and that without anything private.
+//!
+//! [`ticket`] how the owner shows who they are, [`guests`] which browsers have,
+//! [`gate`] what becomes of a request, [`proxy`] the way to DuckDB, [`activity`]
+//! what is counted, [`pages`] what the door says itself. The first four know no
+//! network.
+
+pub mod activity;
+mod gate;
+mod guests;
+mod pages;
+mod proxy;
+pub mod ticket;
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::{Json, Router, routing::get};
+use chrono::Utc;
+use http_body_util::{BodyExt, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+
+use activity::Counter;
+use gate::{Origin, Verdict, judge};
+use guests::Guests;
+use pages::Page;
+use proxy::{Body, DuckDb, Unanswered};
+use ticket::Tickets;
+
+/// The port for browsers.
+pub const PORT: u16 = 8080;
+/// The port for the kubelet and the bot.
+pub const ADMIN_PORT: u16 = 8081;
+/// On the second port: answers 200 when DuckDB's UI answers, else 503.
+pub const READY_PATH: &str = "/ready";
+/// On the second port: [`activity::Activity`] as JSON.
+pub const ACTIVITY_PATH: &str = "/activity";
+/// Where a ticket is shown, in the fragment of the URL: what stands there is never
+/// sent by a browser, so no log and no link preview reads it.
+pub use gate::ENTER;
+
+/// The port of DuckDB's UI server.
+pub const DUCKDB_PORT: u16 = 4213;
+
+/// The variables that tell a door what it guards.
+pub mod variable {
+    /// The session's id.
+    pub const SESSION: &str = "SESSION_ID";
+    /// Scheme and host of its URL.
+    pub const ORIGIN: &str = "DOOR_ORIGIN";
+    /// Whose tickets it takes ([`super::ticket::SigningKey::public`]).
+    pub const KEY: &str = "DOOR_KEY";
+    /// What its owner is called.
+    pub const OWNER: &str = "DOOR_OWNER";
+}
+
+/// More connections than one person's browsers have.
+const MOST_CONNECTIONS: usize = 512;
+/// The most of a request that comes before its body.
+const LONGEST_HEAD: usize = 64 << 10;
+/// How long a request's head may take to come, and a connection may wait for the next.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// How long a ticket may take to come.
+const TICKET_WITHIN: Duration = Duration::from_secs(5);
+/// What DuckDB answers with 500 when it can't fetch its pages begins like this.
+const NO_ASSETS: &[u8] = b"Could not fetch";
+/// The most of such an answer that is read.
+const LONGEST_COMPLAINT: usize = 16 << 10;
+
+/// What a door guards.
+pub struct Config {
+    session: String,
+    owner: String,
+    origin: Origin,
+    tickets: Tickets,
+    duckdb: u16,
+}
+
+impl Config {
+    /// Reads the [variables](variable) by means of `get`; DuckDB is at that port.
+    ///
+    /// # Errors
+    /// Which one is missing or wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>, duckdb: u16) -> anyhow::Result<Self> {
+        let text = |name| get(name).with_context(|| format!("{name} is not set"));
+        let session = text(variable::SESSION)?;
+        let origin = Origin::read(&text(variable::ORIGIN)?);
+        let origin = origin.with_context(|| {
+            let name = variable::ORIGIN;
+            format!("{name} is no scheme and host, like https://duckui-977a26.duck.example.com")
+        })?;
+        let tickets = Tickets::new(&session, &text(variable::KEY)?, Utc::now());
+        let tickets = tickets.with_context(|| {
+            let name = variable::KEY;
+            format!("{name} is no key id and public key, like k1:AAAA…")
+        })?;
+        Ok(Self {
+            owner: text(variable::OWNER)?,
+            session,
+            origin,
+            tickets,
+            duckdb,
+        })
+    }
+}
+
+/// A door at work.
+struct Door {
+    session: String,
+    owner: String,
+    origin: Origin,
+    tickets: Mutex<Tickets>,
+    guests: Mutex<Guests>,
+    duckdb: DuckDb,
+    counter: Counter,
+}
+
+/// Listens until `shutdown`: for browsers on `listen`, for the cluster on `admin`.
+/// Without them, on all addresses at [`PORT`] and [`ADMIN_PORT`].
+///
+/// # Errors
+/// If a port is taken.
+pub async fn serve(
+    config: Config,
+    listen: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = listen_on(listen, PORT)
+        .await
+        .context("the door can't listen")?;
+    let second = listen_on(admin, ADMIN_PORT).await;
+    let second = second.context("the door's second port can't listen")?;
+    eprintln!("the door listens on {}", listener.local_addr()?);
+    eprintln!("for the cluster it listens on {}", second.local_addr()?);
+    let door = Arc::new(Door {
+        session: config.session,
+        owner: config.owner,
+        origin: config.origin,
+        tickets: Mutex::new(config.tickets),
+        guests: Mutex::default(),
+        duckdb: DuckDb::at(config.duckdb),
+        counter: Counter::default(),
+    });
+    let admin = admin_pages(&door);
+    tokio::select! {
+        () = accept(listener, door) => Ok(()),
+        served = async { axum::serve(second, admin).await } => Ok(served?),
+        // Streams have no end of their own, and nobody waits for one.
+        () = shutdown.cancelled() => Ok(()),
+    }
+}
+
+async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpListener> {
+    match address {
+        Some(address) => TcpListener::bind(address).await,
+        // The IPv6 wildcard takes IPv4 as well, where there is IPv6 at all.
+        None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
+            listening => listening,
+        },
+    }
+}
+
+fn admin_pages(door: &Arc<Door>) -> Router {
+    let (ready, counter) = (door.duckdb.clone(), door.counter.clone());
+    let ready = move || async move {
+        match ready.answers().await {
+            true => (StatusCode::OK, "ready\n"),
+            false => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "DuckDB does not answer yet\n",
+            ),
+        }
+    };
+    Router::new().route(READY_PATH, get(ready)).route(
+        ACTIVITY_PATH,
+        get(move || async move { Json(counter.now()) }),
+    )
+}
+
+async fn accept(listener: TcpListener, door: Arc<Door>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let place = places.clone().acquire_owned().await;
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, say: it passes.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let door = door.clone();
+        tokio::spawn(async move {
+            serve_one(stream, door).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve_one(stream: TcpStream, door: Arc<Door>) {
+    // Small answers must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let door = door.clone();
+        async move { Ok::<_, Infallible>(door.answer(request).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // Whoever hangs up in the middle is no news.
+    let _ = served.await;
+}
+
+impl Door {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let is_guest = |value: &str| lock(&self.guests).knows(value);
+        let page = match judge(&head, &self.origin, is_guest) {
+            Verdict::Pass => return self.pass(Request::from_parts(head, body)).await,
+            Verdict::Ticket => return self.take_ticket(&head.headers, body).await,
+            Verdict::Enter => Page::enter(),
+            Verdict::Stranger => Page::stranger(&self.session, &self.owner),
+            Verdict::Refuse(status, why) => Page::refused(status, why),
+        };
+        page.answer(&head.headers)
+    }
+
+    async fn take_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
+        let body = Limited::new(body, ticket::LONGEST).collect();
+        let page = match tokio::time::timeout(TICKET_WITHIN, body).await {
+            Err(_) => Page::too_slow(),
+            Ok(Err(_)) => Page::rejected(ticket::Rejected::Forged),
+            Ok(Ok(body)) => {
+                let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+                let taken = lock(&self.tickets).take(&text, Utc::now());
+                match taken {
+                    Ok(()) => return self.welcome(),
+                    Err(why) => Page::rejected(why),
+                }
+            }
+        };
+        page.answer(headers)
+    }
+
+    fn welcome(&self) -> Response<Body> {
+        let cookie = self.origin.set_cookie(&lock(&self.guests).welcome());
+        let cookie = HeaderValue::try_from(cookie).expect("it is plain text");
+        let mut answer = Response::new(proxy::empty());
+        *answer.status_mut() = StatusCode::NO_CONTENT;
+        let headers = answer.headers_mut();
+        headers.insert(header::SET_COOKIE, cookie);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    }
+
+    async fn pass(&self, request: Request<Incoming>) -> Response<Body> {
+        let headers = request.headers().clone();
+        let page = match self.duckdb.ask(request, &self.counter).await {
+            Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {
+                return explained(answer, &headers).await;
+            }
+            Ok(answer) => return answer,
+            Err(Unanswered::Silent) => Page::silent(),
+            Err(Unanswered::TooLong) => Page::too_long(),
+            Err(Unanswered::TooSlow) => Page::too_slow(),
+        };
+        page.answer(&headers)
+    }
+}
+
+/// A failure of DuckDB's as it is, but in plain words when its pages are out of reach.
+async fn explained(answer: Response<Body>, request: &hyper::HeaderMap) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    match Limited::new(body, LONGEST_COMPLAINT).collect().await {
+        Ok(said) => {
+            let said = said.to_bytes();
+            match said.starts_with(NO_ASSETS) {
+                true => Page::no_assets().answer(request),
+                false => {
+                    let said = http_body_util::Full::from(said);
+                    let said = said.map_err(|never| match never {}).boxed_unsync();
+                    Response::from_parts(head, said)
+                }
+            }
+        }
+        Err(_) => Page::silent().answer(request),
+    }
+}
+
+/// What is inside is changed in one go: a panic meanwhile spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

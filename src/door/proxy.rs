@@ -1,0 +1,186 @@
+//! The way to DuckDB: requests in, answers out, both as they come.
+
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response, StatusCode, Uri,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{HttpConnector, dns::Name},
+    },
+    rt::{TokioExecutor, TokioIo},
+};
+use tower::util::BoxCloneSyncService;
+use tower_http::timeout::TimeoutBody;
+
+use super::{
+    activity::{Counter, Kind, Watched},
+    gate::{for_duckdb, for_the_browser},
+};
+
+/// The most that a request may bring: queries with what they insert.
+pub const MOST_SENT: usize = 64 << 20;
+/// How long the next piece of a request may take.
+const NEXT_PIECE: Duration = Duration::from_secs(30);
+/// How long DuckDB may take to say that it is there.
+const ANSWER_WITHIN: Duration = Duration::from_millis(800);
+
+/// Whatever goes wrong with a body.
+#[derive(Debug, thiserror::Error)]
+#[error("a body broke off")]
+pub struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// A body that comes from somewhere.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;
+
+/// DuckDB's UI server in the same Pod.
+#[derive(Clone)]
+pub struct DuckDb {
+    client: Client<HttpConnector<Resolver>, Body>,
+    /// What it calls itself. It asks for exactly that in Host and Origin.
+    name: &'static str,
+}
+
+impl DuckDb {
+    /// The one at that port of this machine.
+    pub fn at(port: u16) -> Self {
+        // In a Pod its `localhost` is ::1, on most machines 127.0.0.1 (both seen with 1.4.4).
+        let addresses = [
+            SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        ];
+        let resolve =
+            tower::service_fn(
+                move |_: Name| async move { Ok::<_, Infallible>(addresses.into_iter()) },
+            );
+        let mut connector = HttpConnector::new_with_resolver(BoxCloneSyncService::new(resolve));
+        connector.set_nodelay(true);
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            // Once per door, so it may as well stay.
+            name: Box::leak(format!("localhost:{port}").into_boxed_str()),
+        }
+    }
+
+    /// Whether it answers.
+    pub async fn answers(&self) -> bool {
+        let mut request = Request::new(empty());
+        *request.uri_mut() = self.uri("/info");
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.client.request(request)).await;
+        matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
+    }
+
+    /// Passes a request on, and what is answered back. It counts in `counter`.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer, or the request is not one that can be passed on.
+    pub async fn ask(
+        &self,
+        mut request: Request<Incoming>,
+        counter: &Counter,
+    ) -> Result<Response<Body>, Unanswered> {
+        let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
+        let uri = self.uri(path);
+        let kind = Kind::of(request.uri().path());
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > MOST_SENT) {
+            return Err(Unanswered::TooLong);
+        }
+        *request.uri_mut() = uri;
+        let protocol = request.headers().get(header::UPGRADE).cloned();
+        let browser = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+        for_duckdb(request.headers_mut(), self.name);
+        if let Some(protocol) = protocol {
+            upgrade_to(request.headers_mut(), protocol);
+        }
+        let request = request.map(|body| {
+            let steady = TimeoutBody::new(NEXT_PIECE, body);
+            let limited = Limited::new(Box::pin(steady), MOST_SENT);
+            limited.map_err(BodyError).boxed_unsync()
+        });
+        let counted = kind.map(|kind| counter.begin(kind));
+        let client = self.client.clone();
+        // A query goes on when its browser goes away, and it counts as long as it does.
+        let asking = tokio::spawn(async move { (client.request(request).await, counted) });
+        let (answer, counted) = asking.await.map_err(|_| Unanswered::Silent)?;
+        let mut answer = answer.map_err(|error| Unanswered::because(&error))?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let protocol = answer.headers().get(header::UPGRADE).cloned();
+            let duckdb = hyper::upgrade::on(&mut answer);
+            for_the_browser(answer.headers_mut());
+            let (Some(browser), Some(protocol)) = (browser, protocol) else {
+                return Err(Unanswered::Silent);
+            };
+            upgrade_to(answer.headers_mut(), protocol);
+            tokio::spawn(async move {
+                if let (Ok(browser), Ok(duckdb)) = tokio::join!(browser, duckdb) {
+                    let (mut browser, mut duckdb) = (TokioIo::new(browser), TokioIo::new(duckdb));
+                    // Whoever hangs up first: the other notices by itself.
+                    let _ = tokio::io::copy_bidirectional(&mut browser, &mut duckdb).await;
+                }
+            });
+            return Ok(answer.map(|_| empty()));
+        }
+        for_the_browser(answer.headers_mut());
+        Ok(answer.map(|body| {
+            let body = Watched { body, counted };
+            body.map_err(|error| BodyError(error.into())).boxed_unsync()
+        }))
+    }
+
+    fn uri(&self, path: &str) -> Uri {
+        let uri = format!("http://{}{path}", self.name);
+        // The path was one of a request, and the name is ours.
+        uri.parse().unwrap_or_default()
+    }
+}
+
+fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, protocol);
+}
+
+/// Nothing.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Why there is no answer from DuckDB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It does not listen, or hung up.
+    Silent,
+    /// The request is longer than it may be.
+    TooLong,
+    /// The request did not come to its end.
+    TooSlow,
+}
+
+impl Unanswered {
+    fn because(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.is::<http_body_util::LengthLimitError>() {
+                return Self::TooLong;
+            }
+            if error.is::<tower_http::timeout::TimeoutError>() {
+                return Self::TooSlow;
+            }
+            cause = error.source();
+        }
+        Self::Silent
+    }
+}

@@ -1,0 +1,256 @@
+//! Tickets: what the bot gives to a session's owner, and the door takes once.
+//!
+//! A ticket is `<key id>.<payload>.<signature>`, the last two in base64 (URL
+//! alphabet, no padding). The payload is JSON; the signature is Ed25519 over
+//! [`PURPOSE`], the key id and the payload as they stand in the ticket. The bot
+//! holds the private key, the door the public one only.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use ring::{
+    rand::{SecureRandom, SystemRandom},
+    signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
+};
+use serde::{Deserialize, Serialize};
+
+/// How long a ticket is good.
+pub const GOOD_FOR: TimeDelta = TimeDelta::minutes(1);
+/// How far the bot's clock may be ahead of the door's.
+const SKEW: TimeDelta = TimeDelta::seconds(30);
+/// A signature for anything else is never one for a ticket.
+const PURPOSE: &str = "duckbot ticket 1";
+/// More than any ticket of ours has.
+pub const LONGEST: usize = 1024;
+
+/// What a ticket says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Payload {
+    /// Whose door it opens.
+    session: String,
+    issued: DateTime<Utc>,
+    /// Makes it one of its kind.
+    nonce: String,
+}
+
+/// Why a ticket is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// Not one of ours, or changed.
+    #[error("this is no ticket of this door")]
+    Forged,
+    /// For another session.
+    #[error("this ticket is for another session")]
+    OtherSession,
+    /// Too old, or from the future.
+    #[error("this ticket has expired")]
+    Expired,
+    /// From before the door was started: it may have been used already.
+    #[error("this ticket is from before the session was started again")]
+    BeforeStart,
+    /// It was used.
+    #[error("this ticket has been used")]
+    Used,
+}
+
+/// Makes tickets.
+pub struct SigningKey {
+    id: String,
+    pair: Ed25519KeyPair,
+}
+
+impl SigningKey {
+    /// A new key, as it is stored (PKCS#8).
+    pub fn generate() -> Vec<u8> {
+        let random = SystemRandom::new();
+        let document = Ed25519KeyPair::generate_pkcs8(&random).expect("the system has randomness");
+        document.as_ref().to_vec()
+    }
+
+    /// The key that is stored like this; none if it is no such key.
+    pub fn read(id: &str, stored: &[u8]) -> Option<Self> {
+        Some(Self {
+            id: id.to_owned(),
+            pair: Ed25519KeyPair::from_pkcs8_maybe_unchecked(stored).ok()?,
+        })
+    }
+
+    /// What the door is told of it: `<key id>:<public key in base64>`.
+    pub fn public(&self) -> String {
+        let key = URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref());
+        format!("{}:{key}", self.id)
+    }
+
+    /// A ticket for that session.
+    pub fn ticket(&self, session: &str, now: DateTime<Utc>) -> String {
+        let payload = Payload {
+            session: session.to_owned(),
+            issued: now,
+            nonce: random(),
+        };
+        let payload = serde_json::to_vec(&payload).expect("it is plain JSON");
+        let payload = URL_SAFE_NO_PAD.encode(payload);
+        let signature = self.pair.sign(&signed(&self.id, &payload));
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        format!("{}.{payload}.{signature}", self.id)
+    }
+}
+
+/// 128 random bits, for people who guess.
+pub fn random() -> String {
+    let mut bytes = [0; 16];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.expect("the system has randomness");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn signed(key: &str, payload: &str) -> Vec<u8> {
+    format!("{PURPOSE}.{key}.{payload}").into_bytes()
+}
+
+/// Takes tickets, each once.
+pub struct Tickets {
+    key: (String, Vec<u8>),
+    session: String,
+    /// Tickets from before may have been used in an earlier life.
+    started: DateTime<Utc>,
+    /// Those that would still be good, and when they were issued.
+    used: Vec<(String, DateTime<Utc>)>,
+}
+
+impl Tickets {
+    /// For one session, signed with the key that [`SigningKey::public`] describes.
+    /// None if that describes none.
+    pub fn new(session: &str, key: &str, started: DateTime<Utc>) -> Option<Self> {
+        let (id, key) = key.split_once(':')?;
+        let key = URL_SAFE_NO_PAD.decode(key).ok()?;
+        (key.len() == 32).then(|| Self {
+            key: (id.to_owned(), key),
+            session: session.to_owned(),
+            started,
+            used: Vec::new(),
+        })
+    }
+
+    /// Takes a ticket.
+    ///
+    /// # Errors
+    /// Why it is not good; then nothing has changed.
+    pub fn take(&mut self, ticket: &str, now: DateTime<Utc>) -> Result<(), Rejected> {
+        let Payload {
+            session,
+            issued,
+            nonce,
+        } = self.read(ticket).ok_or(Rejected::Forged)?;
+        if session != self.session {
+            return Err(Rejected::OtherSession);
+        }
+        if now >= issued + GOOD_FOR || issued > now + SKEW {
+            return Err(Rejected::Expired);
+        }
+        if issued < self.started {
+            return Err(Rejected::BeforeStart);
+        }
+        self.used.retain(|(_, issued)| now < *issued + GOOD_FOR);
+        if self.used.iter().any(|(used, _)| *used == nonce) {
+            return Err(Rejected::Used);
+        }
+        self.used.push((nonce, issued));
+        Ok(())
+    }
+
+    /// What a ticket says, if it is signed with our key.
+    fn read(&self, ticket: &str) -> Option<Payload> {
+        let mut parts = ticket.split('.');
+        let (id, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || id != self.key.0 || ticket.len() > LONGEST {
+            return None;
+        }
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let key = UnparsedPublicKey::new(&ED25519, &self.key.1);
+        key.verify(&signed(id, payload), &signature).ok()?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + second, 0).expect("a time")
+    }
+
+    fn key(id: &str) -> SigningKey {
+        SigningKey::read(id, &SigningKey::generate()).expect("it is one")
+    }
+
+    /// A door that was started at 0.
+    fn door(key: &SigningKey) -> Tickets {
+        Tickets::new("977a26", &key.public(), at(0)).expect("a key")
+    }
+
+    #[test]
+    fn a_ticket_opens_its_door_once() {
+        let key = key("k1");
+        let mut door = door(&key);
+        let (one, two) = (key.ticket("977a26", at(5)), key.ticket("977a26", at(5)));
+        assert_eq!(door.take(&one, at(6)), Ok(()));
+        assert_eq!(door.take(&one, at(7)), Err(Rejected::Used));
+        assert_eq!(door.take(&two, at(7)), Ok(()));
+        assert_eq!(door.take(&one, at(64)), Err(Rejected::Used));
+        assert_eq!(door.take(&one, at(65)), Err(Rejected::Expired));
+        let late = key.ticket("977a26", at(200));
+        assert_eq!(door.take(&late, at(200)), Ok(()));
+        assert_eq!(door.used.len(), 1, "what has expired is forgotten");
+    }
+
+    #[test]
+    fn no_other_ticket_opens_it() {
+        let own = key("k1");
+        let mut door = door(&own);
+        for (ticket, why) in [
+            (own.ticket("1b2c3d", at(5)), Rejected::OtherSession),
+            (own.ticket("977a26", at(-1)), Rejected::BeforeStart),
+            (own.ticket("977a26", at(-60)), Rejected::Expired),
+            (own.ticket("977a26", at(37)), Rejected::Expired),
+            (key("k1").ticket("977a26", at(5)), Rejected::Forged),
+            (key("k2").ticket("977a26", at(5)), Rejected::Forged),
+            (
+                own.ticket("977a26", at(5)).replacen("k1", "k2", 1),
+                Rejected::Forged,
+            ),
+            (String::new(), Rejected::Forged),
+            ("..".into(), Rejected::Forged),
+        ] {
+            assert_eq!(door.take(&ticket, at(6)), Err(why), "{ticket}");
+        }
+    }
+
+    #[test]
+    fn only_a_public_key_makes_a_door() {
+        for key in ["", "k1", "k1:", "k1:AAAA", ":!"] {
+            assert!(Tickets::new("977a26", key, at(0)).is_none(), "{key:?}");
+        }
+        assert!(SigningKey::read("k1", b"no key").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_ticket_that_was_changed_is_forged(place in 0_usize..200, other in "[A-Za-z0-9_.-]") {
+            let key = key("k1");
+            let ticket = key.ticket("977a26", at(5));
+            let place = place % ticket.len();
+            let changed = format!("{}{other}{}", &ticket[..place], &ticket[place + 1..]);
+            prop_assume!(changed != ticket);
+            // The last character of base64 has bits that say nothing; no decoder takes others than zero.
+            prop_assert_eq!(door(&key).take(&changed, at(6)), Err(Rejected::Forged));
+        }
+
+        #[test]
+        fn anything_else_is_forged(text in "\\PC*") {
+            prop_assert_eq!(door(&key("k1")).take(&text, at(6)), Err(Rejected::Forged));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The keys that tickets are signed with: one Secret in the bot's own namespace,
+//! made at the first start. A new key comes every month. A session's door knows
+//! the one key that was the newest when its Pod was made, so old ones are kept
+//! for a year.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, Client, api::PostParams};
+use secrecy::zeroize::Zeroize;
+use uuid::Uuid;
+
+use super::{
+    apply::{Action, call},
+    build::{DUCKBOT, MANAGED_BY},
+};
+use crate::{door::ticket::SigningKey, fault::Fault};
+
+/// The Secret's name.
+pub const DOOR_KEYS: &str = "duckbot-door-keys";
+const ROTATED_AFTER: TimeDelta = TimeDelta::days(30);
+const MOST_KEPT: usize = 12;
+
+/// The keys by their ids, which begin with the day on which they were made.
+type ById = BTreeMap<String, Arc<SigningKey>>;
+
+/// The Secret, and what was read of it last.
+pub struct Keys {
+    secrets: Api<Secret>,
+    namespace: String,
+    known: Mutex<ById>,
+}
+
+impl Keys {
+    /// Reads the keys in the client's own namespace, after making the first one if
+    /// there is none.
+    ///
+    /// # Errors
+    /// If the Secret can't be read or made.
+    pub async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Fault> {
+        let this = Self {
+            secrets: Api::default_namespaced(client.clone()),
+            namespace: client.default_namespace().to_owned(),
+            known: Mutex::default(),
+        };
+        this.newest(now).await?;
+        Ok(this)
+    }
+
+    /// The key for the next session.
+    ///
+    /// # Errors
+    /// If a new one is due and can't be stored.
+    pub async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Fault> {
+        if let Some(key) = fresh(&self.known(), now) {
+            return Ok(key);
+        }
+        let stored = self.read().await?;
+        if let Some(key) = fresh(&self.known(), now) {
+            return Ok(key);
+        }
+        match self.add(stored, now).await {
+            Ok(()) => {}
+            // Another bot came first.
+            Err(Fault::Exists { .. } | Fault::Conflict { .. }) => {
+                self.read().await?;
+            }
+            Err(fault) => return Err(fault),
+        }
+        fresh(&self.known(), now).ok_or_else(|| Fault::Unavailable {
+            action: self.action("get").to_string(),
+            why: format!("the Secret {DOOR_KEYS} holds no key of ours"),
+        })
+    }
+
+    /// The key with this id, if it is kept.
+    ///
+    /// # Errors
+    /// If it must be looked for, and the Secret can't be read.
+    pub async fn named(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Fault> {
+        if let Some(key) = self.known().get(id) {
+            return Ok(Some(key.clone()));
+        }
+        // Another bot may have made it.
+        self.read().await?;
+        Ok(self.known().get(id).cloned())
+    }
+
+    async fn read(&self) -> Result<Option<Secret>, Fault> {
+        let found = call(self.action("get"), self.secrets.get_opt(DOOR_KEYS)).await?;
+        let data = found.iter().flat_map(|secret| secret.data.iter().flatten());
+        let keys = data.filter_map(|(id, ByteString(bytes))| {
+            let key = SigningKey::read(id, bytes)?;
+            Some((id.clone(), Arc::new(key)))
+        });
+        *self.known() = keys.collect();
+        Ok(found)
+    }
+
+    /// Makes a new key and stores it beside the others.
+    async fn add(&self, stored: Option<Secret>, now: DateTime<Utc>) -> Result<(), Fault> {
+        let random = &Uuid::new_v4().simple().to_string()[..8];
+        let id = format!("{}-{random}", now.format("%Y-%m-%d"));
+        let bytes = SigningKey::generate();
+        let key = SigningKey::read(&id, &bytes).expect("it was just made");
+        let is_first = stored.is_none();
+        let mut secret = stored.unwrap_or_default();
+        secret.metadata.name = Some(DOOR_KEYS.into());
+        let labels = secret.metadata.labels.get_or_insert_default();
+        labels.insert(MANAGED_BY.into(), DUCKBOT.into());
+        let data = secret.data.get_or_insert_default();
+        data.insert(id.clone(), ByteString(bytes));
+        while data.len() > MOST_KEPT {
+            data.pop_first();
+        }
+        let params = PostParams::default();
+        let outcome = match is_first {
+            true => call(self.action("create"), self.secrets.create(&params, &secret)).await,
+            false => {
+                let replaced = self.secrets.replace(DOOR_KEYS, &params, &secret);
+                call(self.action("update"), replaced).await
+            }
+        };
+        for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
+            value.0.zeroize();
+        }
+        outcome?;
+        self.known().insert(id, Arc::new(key));
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, ById> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn action(&self, verb: &'static str) -> Action<'_> {
+        Action::new(verb, "secrets", &self.namespace).sensitive()
+    }
+}
+
+/// The newest key, unless another one is due.
+fn fresh(keys: &ById, now: DateTime<Utc>) -> Option<Arc<SigningKey>> {
+    let (id, key) = keys.last_key_value()?;
+    let made: NaiveDate = id.get(..10)?.parse().ok()?;
+    (now.date_naive() - made < ROTATED_AFTER).then(|| key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(ids: &[&str]) -> ById {
+        let key = |id: &&str| SigningKey::read(id, &SigningKey::generate()).expect("a key");
+        let pair = |id: &&str| ((*id).to_owned(), Arc::new(key(id)));
+        ids.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn the_newest_key_is_good_for_a_month() {
+        let both = keys(&["2026-10-01-bbbbbbbb", "2026-11-01-aaaaaaaa"]);
+        let at = |day: &str| format!("{day}T12:00:00Z").parse().expect("a time");
+        let newest = |day: &str| fresh(&both, at(day)).map(|key| key.public()[..10].to_owned());
+        assert_eq!(newest("2026-11-30").as_deref(), Some("2026-11-01"));
+        assert_eq!(newest("2026-12-01"), None);
+        assert!(fresh(&keys(&[]), at("2026-11-30")).is_none());
+        assert!(fresh(&keys(&["theirs"]), at("2026-11-30")).is_none());
+    }
+}
