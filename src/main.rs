@@ -33,7 +33,7 @@ enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         admin: Option<SocketAddr>,
         /// The port of DuckDB's UI server on this machine.
-        #[arg(long, value_name = "PORT", default_value_t = door::DUCKDB_PORT)]
+        #[arg(long, value_name = "PORT", default_value_t = duckdb::environment::UI_PORT)]
         duckdb: u16,
     },
     /// Run DuckDB with its UI, ready for the team's tables: what the session image starts.

@@ -96,7 +96,9 @@ async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything()
             .map(|verb| format!("{verb} {}", rule.resource))
     });
     assert_eq!(allowed(&bot, &cluster.sessions).await, does.collect());
-    for elsewhere in [cluster.bot.as_str(), "default", "kube-system"] {
+    let at_home = allowed(&bot, &cluster.bot).await;
+    assert_eq!(at_home, ["create secrets".to_owned()].into());
+    for elsewhere in ["default", "kube-system"] {
         assert_eq!(
             allowed(&bot, elsewhere).await,
             BTreeSet::new(),

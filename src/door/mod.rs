@@ -61,9 +61,6 @@ pub const ACTIVITY_PATH: &str = "/activity";
 /// sent by a browser, so no log and no link preview reads it.
 pub use gate::ENTER;
 
-/// The port of DuckDB's UI server.
-pub const DUCKDB_PORT: u16 = 4213;
-
 /// The variables that tell a door what it guards.
 pub mod variable {
     /// The session's id.

@@ -8,13 +8,14 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use super::tools;
+use super::{Port, Ui, tools};
 
 /// DuckDB with an open command line; it is killed when dropped.
 pub struct DuckDb {
     _child: Child,
     input: ChildStdin,
     _home: TempDir,
+    _port: Option<Port>,
 }
 
 impl DuckDb {
@@ -35,6 +36,7 @@ impl DuckDb {
             input: child.stdin.take().unwrap(),
             _child: child,
             _home: home,
+            _port: None,
         };
         let extensions = folder.join("extensions");
         let extensions = extensions.to_str().unwrap();
@@ -44,6 +46,26 @@ impl DuckDb {
             ))
             .await;
         duckdb
+    }
+
+    /// One whose UI server is to be at a port of its own, and is not up yet.
+    pub async fn at_a_port() -> (Self, u16) {
+        let port = Port::refuses();
+        let mut duckdb = Self::start().await;
+        duckdb
+            .runs(&format!("SET ui_local_port = {};", port.number()))
+            .await;
+        let number = port.number();
+        duckdb._port = Some(port);
+        (duckdb, number)
+    }
+
+    /// One whose UI server answers, and its port.
+    pub async fn serves_ui() -> (Self, u16) {
+        let (mut duckdb, port) = Self::at_a_port().await;
+        duckdb.runs("CALL start_ui_server();").await;
+        assert!(Ui::at(port, port).answers().await);
+        (duckdb, port)
     }
 
     /// Runs a statement.

@@ -15,7 +15,7 @@ const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
 /// A UI server that is reached at a port of this machine.
 pub struct Ui {
     url: String,
-    origin: String,
+    headers: Vec<(&'static str, String)>,
     client: Client,
 }
 
@@ -24,7 +24,17 @@ impl Ui {
     pub fn at(port: u16, own: u16) -> Self {
         Self {
             url: format!("http://localhost:{port}"),
-            origin: format!("http://localhost:{own}"),
+            // The UI answers its own pages only.
+            headers: vec![("origin", format!("http://localhost:{own}"))],
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// Reached at that address, by a browser that sends these headers.
+    pub fn through(url: String, headers: Vec<(&'static str, String)>) -> Self {
+        Self {
+            url,
+            headers,
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }
@@ -80,9 +90,11 @@ impl Ui {
 
     async fn asks(&self, sql: &str) -> Vec<u8> {
         let asked = self.client.post(format!("{}/ddb/run", self.url));
+        let with = |asked: reqwest::RequestBuilder, (name, value): &(&str, String)| {
+            asked.header(*name, value)
+        };
+        let asked = self.headers.iter().fold(asked, with);
         let asked = asked
-            // The UI answers its own pages only.
-            .header("Origin", &self.origin)
             .header("X-DuckDB-UI-Connection-Name", "test")
             .body(sql.to_owned())
             .send();

@@ -1,0 +1,182 @@
+//! Getting in: the link from the bot, and nothing else.
+
+use chrono::{TimeDelta, Utc};
+
+use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN};
+
+const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
+
+#[tokio::test]
+async fn whoever_shows_the_ticket_is_in() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let answer = door.is_shown(&door.ticket("977a26", Utc::now())).await;
+    assert_eq!(answer.status(), 204);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    let (cookie, attributes) = cookie.split_once(';').unwrap();
+    assert!(
+        cookie.starts_with("__Host-duckbot=") && cookie.len() > 50,
+        "{cookie}"
+    );
+    assert_eq!(attributes, " Path=/; HttpOnly; SameSite=Lax; Secure");
+
+    let inside = door
+        .get("/info")
+        .header("cookie", cookie)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(inside.status(), 200);
+    assert!(inside.headers().contains_key("x-duckdb-version"));
+
+    // The next door of the same session knows nobody.
+    let next = door.is_restarted(port).await;
+    let outside = next
+        .get("/info")
+        .header("cookie", cookie)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(outside.status(), 401);
+}
+
+#[tokio::test]
+async fn nobody_else_sees_more_than_whose_session_it_is() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    for path in [
+        "/",
+        "/info",
+        "/localToken",
+        "/localEvents",
+        "/ddb/run",
+        "/x?y=z",
+    ] {
+        for cookie in ["", "__Host-duckbot=", "__Host-duckbot=guess"] {
+            let answer = door
+                .get(path)
+                .header("cookie", cookie)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 401, "{path} with {cookie:?}");
+            let said = answer.text().await.unwrap();
+            assert!(
+                said.starts_with("Only Ana can get in. In Discord, press Open"),
+                "{said}"
+            );
+        }
+    }
+    let page = door
+        .get("/")
+        .header("accept", "text/html,*/*")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(page.headers()["cache-control"], "no-store");
+    assert_eq!(page.headers()["x-frame-options"], "DENY");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert!(
+        page.text()
+            .await
+            .unwrap()
+            .contains("<h1>🦆 The DuckDB of Ana</h1>")
+    );
+    assert_eq!(duckdb.heard(), "");
+}
+
+#[tokio::test]
+async fn a_link_that_is_looked_at_still_works() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let ticket = door.ticket("977a26", Utc::now());
+    // A preview, a scanner and a prefetching browser: none sends what follows the #.
+    for _ in 0..3 {
+        let looked = door
+            .get("/.duckbot/enter")
+            .header("purpose", "prefetch")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(looked.status(), 200);
+        assert!(!looked.headers().contains_key("set-cookie"));
+    }
+    assert_eq!(door.is_shown(&ticket).await.status(), 204);
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_not_good_says_why() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let other = Door::guards(duckdb.port).await;
+    let ago = |seconds| Utc::now() - TimeDelta::seconds(seconds);
+    let used = door.ticket("977a26", Utc::now());
+    door.is_shown(&used).await;
+    for (ticket, why) in [
+        (used, "was used already"),
+        (door.ticket("977a26", ago(61)), "has expired"),
+        (door.ticket("977a26", ago(-90)), "has expired"),
+        (door.ticket("977a26", ago(40)), "was started again"),
+        (
+            door.ticket("1b2c3d", Utc::now()),
+            "is not one for this session",
+        ),
+        (
+            other.ticket("977a26", Utc::now()),
+            "is not one for this session",
+        ),
+        ("k1.AAAA.AAAA".into(), "is not one for this session"),
+        ("x".repeat(5000), "is not one for this session"),
+        (String::new(), "is not one for this session"),
+    ] {
+        let answer = door.is_shown(&ticket).await;
+        assert_eq!(answer.status(), 403, "{ticket}");
+        assert!(!answer.headers().contains_key("set-cookie"));
+        let said = answer.text().await.unwrap();
+        assert!(
+            said.contains(why) && said.contains("Press Open in Discord"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_from_before_a_restart_is_refused_after_it() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let ticket = door.ticket("977a26", Utc::now());
+    assert_eq!(door.is_shown(&ticket).await.status(), 204);
+    let next = door.is_restarted(duckdb.port).await;
+    let answer = next.is_shown(&ticket).await;
+    assert_eq!(answer.status(), 403);
+    assert!(answer.text().await.unwrap().contains("was started again"));
+}
+
+#[tokio::test]
+async fn another_page_can_not_show_a_ticket() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let ticket = door.ticket("977a26", Utc::now());
+    let show = |origin: Option<&str>| {
+        let url = format!("http://{}/.duckbot/enter", door.address);
+        let request = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .post(url);
+        let request = request.header("host", HOST).body(ticket.clone());
+        match origin {
+            Some(origin) => request.header("origin", origin).send(),
+            None => request.send(),
+        }
+    };
+    for origin in [None, Some("null"), Some("https://evil.example")] {
+        assert_eq!(show(origin).await.unwrap().status(), 403, "{origin:?}");
+    }
+    assert_eq!(
+        show(Some(ORIGIN)).await.unwrap().status(),
+        204,
+        "it is still good"
+    );
+}

@@ -1,0 +1,219 @@
+//! What passes: everything that DuckDB's UI needs, and nothing private.
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN};
+
+#[tokio::test]
+async fn ready_is_when_duckdb_answers() {
+    let (mut duckdb, port) = DuckDb::at_a_port().await;
+    let door = Door::guards(port).await;
+    assert_eq!(door.readiness().await, 503);
+    let cookie = door.lets_in().await;
+    let page = door
+        .get("/")
+        .header("cookie", &cookie)
+        .header("accept", "text/html");
+    let page = page.send().await.unwrap();
+    assert_eq!(page.status(), 503);
+    assert_eq!(page.headers()["refresh"], "3");
+    assert!(
+        page.text()
+            .await
+            .unwrap()
+            .contains("DuckDB does not answer yet")
+    );
+
+    duckdb.runs("CALL start_ui_server();").await;
+    let ready = async { while door.readiness().await != 200 {} };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, ready)
+        .await
+        .expect("it gets ready");
+}
+
+#[tokio::test]
+async fn a_query_comes_through_and_counts() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let before = door.activity().await;
+    assert_eq!(
+        (before.queries, before.last_query, before.tabs),
+        (0, None, 0)
+    );
+    let ui = door.ui(&door.lets_in().await);
+    assert_eq!(
+        ui.rows("SELECT 42 AS answer").await,
+        Ok(json!([{ "answer": 42 }]))
+    );
+    door.tells(|it| it.queries == 0 && it.last_query.is_some())
+        .await;
+}
+
+#[tokio::test]
+async fn a_query_counts_until_it_ends_although_its_tab_was_closed() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let cookie = door.lets_in().await;
+    let endless = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
+    let connection = "x-duckdb-ui-connection-name";
+    let asked = door.post("/ddb/run", endless).header("cookie", &cookie);
+    let asked = tokio::spawn(asked.header(connection, "mine").send());
+    door.tells(|it| it.queries == 1).await;
+    asked.abort();
+    let interrupt = || {
+        let request = door.post("/ddb/interrupt", "").header("cookie", &cookie);
+        request.header(connection, "mine").send()
+    };
+    assert_eq!(door.activity().await.queries, 1);
+    interrupt().await.unwrap();
+    door.tells(|it| it.queries == 0 && it.last_query.is_some())
+        .await;
+}
+
+#[tokio::test]
+async fn an_open_tab_is_told_what_happens_and_is_counted_as_a_tab() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let cookie = door.lets_in().await;
+    let events = door.get("/localEvents").header("cookie", &cookie).send();
+    let mut events = events.await.unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    door.tells(|it| it.tabs == 1).await;
+    let ui = door.ui(&cookie);
+    ui.runs_sql("ATTACH ':memory:' AS pond").await.unwrap();
+    let event = events.chunk().await.unwrap().expect("an event");
+    assert!(!event.is_empty());
+    assert_eq!(door.activity().await.queries, 0, "a tab is no query");
+    drop(events);
+    door.tells(|it| it.tabs == 0).await;
+}
+
+#[tokio::test]
+async fn the_token_is_handed_to_nobody() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let to_a_stranger = client.get(format!("http://localhost:{port}/localToken"));
+    let to_a_stranger = to_a_stranger.send().await.unwrap();
+    let through = door
+        .get("/localToken")
+        .header("cookie", door.lets_in().await);
+    let through = through.header("referer", format!("http://localhost:{port}/"));
+    let through = through.send().await.unwrap();
+    assert_eq!(through.status(), to_a_stranger.status());
+    assert!(!through.status().is_success());
+}
+
+#[tokio::test]
+async fn duckdb_is_found_at_either_address() {
+    for address in ["127.0.0.1", "::1"] {
+        let fine = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
+        let duckdb = Listener::answers(address, fine).await;
+        let door = Door::guards(duckdb.port).await;
+        assert_eq!(door.readiness().await, 200, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_private_passes_in_either_direction() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nset-cookie: __Host-duckbot=theirs\r\n\
+        access-control-allow-origin: *\r\nconnection: x-hop\r\nx-hop: 1\r\nx-theirs: 1\r\n\r\nfine";
+    let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
+    let door = Door::guards(duckdb.port).await;
+    let cookie = door.lets_in().await;
+    let answer = door
+        .get("/page?x=1")
+        .header("cookie", format!("canary=quack; {cookie}"))
+        .header("authorization", "Bearer canary-token")
+        .header("referer", format!("{ORIGIN}/canary-page"))
+        .header("x-forwarded-for", "198.51.100.7")
+        .header("accept-language", "de");
+    let answer = answer.send().await.unwrap();
+    let heard = duckdb.heard().to_lowercase();
+    assert!(heard.starts_with("get /page?x=1 http/1.1\r\n"), "{heard}");
+    assert!(heard.contains(&format!("\r\nhost: localhost:{}\r\n", duckdb.port)));
+    assert!(heard.contains("\r\naccept-language: de\r\n"));
+    for private in [
+        "cookie",
+        "canary",
+        "quack",
+        "198.51.100.7",
+        "duckui-977a26",
+        "bearer",
+    ] {
+        assert!(!heard.contains(private), "{private} in {heard}");
+    }
+    let headers = answer.headers();
+    assert_eq!(headers["x-theirs"], "1");
+    for name in ["set-cookie", "access-control-allow-origin", "x-hop"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+    assert_eq!(headers["x-frame-options"], "DENY");
+    assert!(
+        !headers.contains_key("content-security-policy"),
+        "DuckDB's pages need theirs"
+    );
+}
+
+#[tokio::test]
+async fn pages_that_duckdb_can_not_fetch_are_explained() {
+    const ANSWER: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain\r\n\
+        content-length: 54\r\n\r\nCould not fetch: '/' from 'https://ui.duckdb.org': ...\n";
+    let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
+    let door = Door::guards(duckdb.port).await;
+    let page = door.get("/").header("cookie", door.lets_in().await);
+    let page = page.header("accept", "text/html").send().await.unwrap();
+    assert_eq!(page.status(), 502);
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("it can't reach that from this cluster"),
+        "{page}"
+    );
+    assert!(page.contains("duckdb.http_proxy"));
+}
+
+#[tokio::test]
+async fn another_failure_of_duckdb_is_its_own() {
+    const ANSWER: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 6\r\n\r\nquack!";
+    let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
+    let door = Door::guards(duckdb.port).await;
+    let answer = door
+        .get("/")
+        .header("cookie", door.lets_in().await)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 500);
+    assert_eq!(answer.text().await.unwrap(), "quack!");
+}
+
+#[tokio::test]
+async fn a_web_socket_passes() {
+    const SWITCHES: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+        upgrade: websocket\r\nsec-websocket-accept: yes\r\n\r\n";
+    let duckdb = Listener::answers("127.0.0.1", SWITCHES).await;
+    let door = Door::guards(duckdb.port).await;
+    let cookie = door.lets_in().await;
+    let mut socket = TcpStream::connect(door.address).await.unwrap();
+    let request = format!(
+        "GET /socket HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
+         connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: key\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with("\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap().into());
+    }
+    assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+    assert!(answer.to_lowercase().contains("sec-websocket-accept: yes"));
+    assert!(duckdb.heard().contains("sec-websocket-key: key"));
+    socket.write_all(b"quack").await.unwrap();
+    let mut echo = [0; 5];
+    socket.read_exact(&mut echo).await.unwrap();
+    assert_eq!(&echo, b"quack");
+}

@@ -1,0 +1,160 @@
+//! What does not come through, whoever sends it.
+
+use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN};
+
+const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
+
+#[tokio::test]
+async fn another_page_makes_nothing_happen_in_duckdb() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let cookie = door.lets_in().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let asks = |host: &str, origin: Option<&str>| {
+        let request = client
+            .post(format!("http://{}/ddb/run", door.address))
+            .header("host", host)
+            .header("cookie", &cookie)
+            .body("CREATE TABLE stolen AS SELECT 1");
+        match origin {
+            Some(origin) => request.header("origin", origin).send(),
+            None => request.send(),
+        }
+    };
+    for (host, origin, status) in [
+        (HOST, None, 403),
+        (HOST, Some("https://evil.example"), 403),
+        (HOST, Some("https://duckui-1b2c3d.duck.example.com"), 403),
+        (HOST, Some("http://localhost:4213"), 403),
+        ("localhost:4213", Some("http://localhost:4213"), 421),
+        ("duckui-1b2c3d.duck.example.com", Some(ORIGIN), 421),
+    ] {
+        let answer = asks(host, origin).await.unwrap();
+        assert_eq!(answer.status(), status, "{host} from {origin:?}");
+    }
+    let ui = door.ui(&cookie);
+    let tables = ui.rows("SELECT count(*) AS n FROM duckdb_tables()").await;
+    assert_eq!(tables, Ok(serde_json::json!([{ "n": 0 }])));
+}
+
+#[tokio::test]
+async fn what_could_be_read_in_two_ways_does_not_reach_duckdb() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let cookie = door.lets_in().await;
+    let head = |line: &str, more: &str| {
+        format!(
+            "{line} HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\nconnection: close\r\n{more}\r\n"
+        )
+    };
+    let post = "POST /ddb/run";
+    let smuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (request, status) in [
+        (
+            head(post, "content-length: 4\r\ncontent-length: 40\r\n") + smuggled,
+            "400",
+        ),
+        (
+            head(post, "transfer-encoding: identity, chunked, x\r\n") + smuggled,
+            "400",
+        ),
+        (head(post, "content-length: 4x\r\n") + smuggled, "400"),
+        (
+            head(post, "host: localhost:4213\r\ncontent-length: 0\r\n"),
+            "400",
+        ),
+        (head("GET http://localhost:4213/info", ""), "400"),
+        (head("GET /x\u{0}y", ""), "400"),
+        (head("CONNECT localhost:4213", ""), "4"),
+        (head("TRACE /", ""), "4"),
+        (head("GET /", "x: a\r\n b\r\n"), "4"),
+        ("GET /\r\n\r\n".to_owned(), "400"),
+        (
+            head("GET /", &format!("x: {}\r\n", "y".repeat(300_000))),
+            "431",
+        ),
+        (head(&format!("GET /{}", "y".repeat(300_000)), ""), "4"),
+        (head(post, "content-length: 999999999999\r\n"), "413"),
+    ] {
+        let answer = door.hears(&request).await;
+        let shown = &request[..request.len().min(300)];
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{shown}\n→ {answer}"
+        );
+    }
+    assert_eq!(duckdb.heard(), "");
+}
+
+#[tokio::test]
+async fn a_request_with_two_lengths_is_one_request_for_duckdb() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let cookie = door.lets_in().await;
+    // Whoever counts bytes sees another request in the end of this one.
+    let request = format!(
+        "POST /ddb/run HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
+         connection: close\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n\
+         0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: {HOST}\r\n\r\n"
+    );
+    door.hears(&request).await;
+    let heard = duckdb.heard();
+    assert_eq!(heard.matches("HTTP/1.1").count(), 1, "{heard}");
+    assert!(
+        !heard.contains("smuggled") && !heard.contains("content-length: 4"),
+        "{heard}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_an_end_is_cut_where_it_is_too_long() {
+    // It answers when all is there, which never is.
+    let duckdb = Listener::answers("127.0.0.1", "").await;
+    let door = Door::guards(duckdb.port).await;
+    let cookie = door.lets_in().await;
+    let piece = vec![b'x'; 1 << 20];
+    let endless = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
+    let body = reqwest::Body::wrap_stream(endless);
+    let sent = door
+        .post("/ddb/run", body)
+        .header("cookie", cookie)
+        .send()
+        .await;
+    // Whether the answer is read before the connection breaks is the client's luck.
+    if let Ok(answer) = sent {
+        assert_eq!(answer.status(), 413);
+    }
+    let heard = duckdb.heard().len();
+    assert!(heard < 70 << 20, "{heard}");
+}
+
+#[tokio::test]
+async fn without_knowing_what_it_guards_no_door_opens() {
+    let door = |variables: &[(&str, &str)]| {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let mut door = crate::support::command(&["door"], &variables.collect());
+        async move { door.output().await.unwrap() }
+    };
+    let most = [
+        ("SESSION_ID", "977a26"),
+        ("DOOR_ORIGIN", ORIGIN),
+        ("DOOR_OWNER", "Ana"),
+    ];
+    for (change, why) in [
+        (
+            ("DOOR_KEY", "no key"),
+            "DOOR_KEY is no key id and public key",
+        ),
+        (("DOOR_ORIGIN", "duck"), "DOOR_ORIGIN is no scheme and host"),
+        (("OTHER", ""), "DOOR_KEY is not set"),
+    ] {
+        let mut variables = most.to_vec();
+        variables.retain(|(name, _)| *name != change.0);
+        variables.push(change);
+        let output = door(&variables).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(why), "{said}");
+    }
+}
