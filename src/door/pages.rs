@@ -55,10 +55,12 @@ impl Page {
     /// Shows the ticket in the address, and goes on.
     pub fn enter() -> Self {
         let wait = "<span id=\"say\">One moment…</span>";
+        let inside =
+            "<small>If this browser is in already: <a href=\"/\">go on to DuckDB</a>.</small>";
         let without = "<noscript>This page needs JavaScript, and so does DuckDB's UI.</noscript>";
         Self {
             script: true,
-            ..Self::new(StatusCode::OK, "Your DuckDB", &[wait, without])
+            ..Self::new(StatusCode::OK, "Your DuckDB", &[wait, inside, without])
         }
     }
 
@@ -166,7 +168,7 @@ impl Page {
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\">\
              <meta name=\"robots\" content=\"noindex\"><title>{title}</title>\
-             <style>{STYLE}</style></head><body><h1>🦆 {title}</h1>{}{script}</body></html>\n",
+             <style>{STYLE}</style></head><body><h1>{title}</h1>{}{script}</body></html>\n",
             paragraphs.collect::<String>()
         )
     }

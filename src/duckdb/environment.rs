@@ -55,6 +55,8 @@ pub struct Wanted {
     pub folders: Option<Vec<String>>,
     /// Whether the person may install extensions that others than DuckDB's makers publish.
     pub community_extensions: bool,
+    /// Host and port of the proxy through which the UI's pages are fetched; none: straight.
+    pub http_proxy: Option<String>,
     /// Where the data is.
     pub s3: S3,
     /// Where it says what is there.
@@ -170,6 +172,7 @@ impl Reader<'_> {
             init: init?,
             folders: folders.map(|list| list.split(',').map(str::to_owned).collect()),
             community_extensions: community? == Some(true),
+            http_proxy: self.text("DUCKDB_HTTP_PROXY"),
             s3: s3?,
             catalog: catalog?,
         })

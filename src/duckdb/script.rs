@@ -155,10 +155,16 @@ fn load(wanted: &Wanted) -> Step {
 }
 
 fn start(wanted: &Wanted) -> Step {
-    let statements = vec![
+    let mut statements = vec![
         format!("SET ui_local_port = {};", wanted.ui_port),
         "CALL start_ui_server();".to_owned(),
     ];
+    if let Some(proxy) = &wanted.http_proxy {
+        // The UI keeps what was set when it was started (seen with 1.4.4). The storage and the
+        // catalog are nearer than the proxy.
+        statements.insert(1, format!("SET http_proxy = {};", literal(proxy)));
+        statements.push("RESET http_proxy;".to_owned());
+    }
     Step::new("Starting DuckDB's UI", statements)
 }
 

@@ -144,6 +144,8 @@ pub struct DuckDb {
     pub folders: Vec<String>,
     /// Whether they may install extensions that others than DuckDB's makers publish.
     pub community_extensions: bool,
+    /// Host and port of the proxy through which the UI's pages are fetched; none: straight.
+    pub http_proxy: Option<String>,
 }
 
 /// What is added to every session's Pod, in Kubernetes' own words.

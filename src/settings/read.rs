@@ -189,9 +189,15 @@ fn read_duckdb(reader: &mut Reader) -> Option<DuckDb> {
     let folder = |text: &str| (text.ends_with('/') && !text.contains(',')).then(|| text.to_owned());
     let folders = reader.list("duckdb.folders", FOLDER, folder);
     let community = reader.required("duckdb.community_extensions", "true or false", parse);
+    let http_proxy = reader.optional(
+        "duckdb.http_proxy",
+        "a host and a port, like proxy.example.com:3128",
+        host_and_port,
+    );
     Some(DuckDb {
         folders: folders?,
         community_extensions: community?,
+        http_proxy: http_proxy?,
     })
 }
 
@@ -368,6 +374,12 @@ fn url(text: &str) -> Option<String> {
         && !rest.starts_with('/')
         && rest.chars().all(|c| c.is_ascii_graphic());
     valid.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn host_and_port(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let valid = domain_name(host).is_some() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    valid.then(|| text.to_owned())
 }
 
 fn image(text: &str) -> Option<String> {

@@ -13,6 +13,7 @@ fn minimal() -> HashMap<String, String> {
         ("DUCKBOT_SESSIONS__IMAGE", "duckui:1"),
         ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1"),
         ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake"),
+        ("DUCKBOT_DUCKDB__HTTP_PROXY", "proxy.example.com:3128"),
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181/"),
     ])
 }

@@ -81,7 +81,7 @@ async fn nobody_else_sees_more_than_whose_session_it_is() {
         page.text()
             .await
             .unwrap()
-            .contains("<h1>🦆 The DuckDB of Ana</h1>")
+            .contains("<h1>The DuckDB of Ana</h1>")
     );
     assert_eq!(duckdb.heard(), "");
 }

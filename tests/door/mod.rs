@@ -1,5 +1,6 @@
 //! The door in front of a session: who gets in, and what passes.
 
 mod entering;
+mod pages;
 mod passing;
 mod refusing;

@@ -7,7 +7,7 @@ use kube::{
 use serde_json::json;
 
 use super::{creates, pod, resource};
-use crate::support::{Team, Ui};
+use crate::support::Team;
 
 #[tokio::test]
 async fn what_an_installer_adds_is_there_when_a_session_runs() {
@@ -52,7 +52,8 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
     .await;
 
     let id = team.serves(&team.ana).await;
-    let ui = Ui::of_pod(team.cluster.pods(), &format!("duckui-{id}")).await;
+    team.is_prepared(&id).await;
+    let ui = team.opens(&team.ana, &id).await;
     let ponds = ui.rows("FROM ponds").await;
     assert_eq!(ponds, Ok(json!([{ "name": "deep" }])));
 

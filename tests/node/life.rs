@@ -12,7 +12,7 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
 
     let pod = pod(&team, &id).await;
     let address = pod.status.unwrap().pod_ip.unwrap();
-    let ready = format!("http://{address}:8080/.duckbot/ready");
+    let ready = format!("http://{address}:8081/ready");
     let answer = reqwest::Client::builder().no_proxy().build().unwrap();
     assert_eq!(answer.get(&ready).send().await.unwrap().status(), 200);
     let shut = answer
@@ -20,7 +20,7 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
         .send()
         .await
         .unwrap();
-    assert_eq!(shut.status(), 403, "and nobody gets in yet");
+    assert_eq!(shut.status(), 421, "its name is another one");
 
     let listed = team.reply_to(&team.ana, "/duck list").await;
     says(&listed, ": running, ");

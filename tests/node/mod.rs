@@ -2,9 +2,11 @@
 //! and DuckDB are real, and so is what goes wrong.
 
 mod additions;
+mod door;
 mod failures;
 mod life;
 mod recovery;
+mod shipped;
 mod tables;
 
 use duckbot::sandbox::discord::{Interaction, MessageView};

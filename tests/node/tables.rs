@@ -1,23 +1,40 @@
 //! A session that runs on the node, and the team's tables.
 
-use futures_util::{AsyncBufReadExt, TryStreamExt};
-use kube::api::LogParams;
+use duckbot::sandbox::discord::Person;
 use serde_json::json;
 
-use super::pod;
+use super::{IMAGE, pod};
 use crate::support::{Cluster, Node, Port, Team, Ui, lake};
 
-const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
+pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// A team whose catalog and storage are the lake, as its Pods reach it.
-struct AtTheLake {
-    team: Team,
+pub struct AtTheLake {
+    pub team: Team,
     _catalog: Port,
     _s3: Port,
 }
 
 impl AtTheLake {
-    async fn gathers() -> Option<Self> {
+    pub async fn gathers() -> Option<Self> {
+        Self::gathers_with(&[]).await
+    }
+
+    /// The same with the images of `deploy/images`.
+    pub async fn gathers_with_what_is_shipped() -> Option<Self> {
+        Node::shared()?;
+        tokio::task::spawn_blocking(Node::runs_what_is_shipped)
+            .await
+            .unwrap();
+        let door = "DUCKBOT_SESSIONS__DOOR_IMAGE";
+        let images = [
+            (IMAGE, "duckbot.test/shipped/duckui:shipped"),
+            (door, "duckbot.test/shipped/duckbot:shipped"),
+        ];
+        Self::gathers_with(&images).await
+    }
+
+    async fn gathers_with(more: &[(&str, &str)]) -> Option<Self> {
         Node::shared()?;
         let host = Cluster::shared().host();
         let (mut catalog, mut s3) = (Port::on(host), Port::on(host));
@@ -29,9 +46,11 @@ impl AtTheLake {
             // DuckDB itself, its extensions and the door want a place, too.
             ("DUCKBOT_SIZES__SMALL__MEMORY", "512Mi".to_owned()),
         ];
-        let settings = settings
-            .each_ref()
-            .map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(more.iter().copied())
+            .collect();
         Some(Self {
             team: Team::on_a_node(&settings).await?,
             _catalog: catalog,
@@ -39,21 +58,10 @@ impl AtTheLake {
         })
     }
 
-    /// The UI of a session, once the keys and the catalog were tried.
-    async fn ui(&self, session: &str) -> Ui {
-        let (pods, name) = (self.team.cluster.pods(), format!("duckui-{session}"));
-        let follow = LogParams {
-            container: Some("duckdb".into()),
-            follow: true,
-            ..LogParams::default()
-        };
-        let mut lines = pods.log_stream(&name, &follow).await.unwrap().lines();
-        let mut is_prepared = false;
-        while !is_prepared {
-            let line = lines.try_next().await.unwrap().expect("it goes on");
-            is_prepared = line.contains("the session is prepared");
-        }
-        Ui::of_pod(pods, &name).await
+    /// The UI of somebody's session, once the keys and the catalog were tried.
+    pub async fn ui(&self, person: &Person, session: &str) -> Ui {
+        self.team.is_prepared(session).await;
+        self.team.opens(person, session).await
     }
 }
 
@@ -71,11 +79,11 @@ async fn each_reads_the_teams_tables_with_their_own_keys() {
         .has_keys(team.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
         .await;
 
-    let anas = here.ui(&team.serves(&team.ana).await).await;
+    let anas = here.ui(&team.ana, &team.serves(&team.ana).await).await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(anas.rows(DUCKS).await, Ok(ducks));
 
-    let bens = here.ui(&team.serves(&team.ben).await).await;
+    let bens = here.ui(&team.ben, &team.serves(&team.ben).await).await;
     let error = bens.rows(DUCKS).await.unwrap_err();
     assert!(error.contains("HTTP 403"), "{error}");
     let problems = bens.problems().await.to_string();
@@ -92,7 +100,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
         return;
     };
     let id = here.team.serves(&here.team.ana).await;
-    let ui = here.ui(&id).await;
+    let ui = here.ui(&here.team.ana, &id).await;
     let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
     let error = ui.rows(hungry).await.unwrap_err();
     assert!(error.contains("Out of Memory Error"), "{error}");

@@ -110,6 +110,11 @@ impl Cluster {
     }
 
     /// The certificate of whoever signed the API server's.
+    /// The kubeconfig of an admin.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     pub fn authority(&self) -> PathBuf {
         self.kubeconfig.with_file_name("ca.crt")
     }

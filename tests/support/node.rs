@@ -76,6 +76,19 @@ impl Node {
         })
     }
 
+    /// Has the registry serve what is shipped: the images of `deploy/images`.
+    pub fn runs_what_is_shipped() {
+        Self::registry().ships(|| {
+            let made = Command::new(script("images/build"))
+                .arg(program())
+                .stderr(Stdio::inherit())
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "the images can't be built");
+            String::from_utf8(made.stdout).unwrap().trim().into()
+        });
+    }
+
     /// Its kubelet says nothing any more, while its containers go on.
     pub fn freezes(&mut self) {
         writeln!(self.orders, "freeze").unwrap();

@@ -4,12 +4,13 @@
 //! The first part of a repository's name is what happens: `private/duckui` is
 //! refused, `broken/duckui` fails, `missing/duckui` is not there, and
 //! `held-x/duckui` waits until somebody [releases](Registry::releases) `held-x`.
+//! `shipped/…` are the images of `deploy/images`.
 
 use std::{
     collections::HashSet,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
+    path::{Path as FsPath, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 use axum::{
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 /// What is shared with the requests.
 struct Inside {
     layout: PathBuf,
+    shipped: OnceLock<PathBuf>,
     released: watch::Sender<HashSet<String>>,
 }
 
@@ -41,6 +43,7 @@ impl Registry {
     pub fn start(address: IpAddr, layout: PathBuf) -> Self {
         let inside = Arc::new(Inside {
             layout,
+            shipped: OnceLock::new(),
             released: watch::Sender::new(HashSet::new()),
         });
         let listener = std::net::TcpListener::bind(SocketAddr::new(address, 0)).unwrap();
@@ -60,6 +63,11 @@ impl Registry {
             });
         });
         Self { url, inside }
+    }
+
+    /// Has the images of `deploy/images`, after making them with `build` if nobody did.
+    pub fn ships(&self, build: impl FnOnce() -> PathBuf) {
+        self.inside.shipped.get_or_init(build);
     }
 
     /// Lets the pulls of `held-x/…` go on.
@@ -86,20 +94,24 @@ async fn pull(State(inside): State<Arc<Inside>>, Path(path): Path<String>) -> Re
         }
         _ => {}
     }
+    let layout = match name.first() {
+        Some(&"shipped") => inside.shipped.get().expect("they are built"),
+        _ => &inside.layout,
+    };
     let image = format!("{}:{reference}", name.last().unwrap_or(&""));
     match *kind {
-        "manifests" => match manifest(&inside, &image, reference) {
-            Some((digest, media_type)) => blob(&inside, &digest, &media_type).await,
+        "manifests" => match manifest(layout, &image, reference) {
+            Some((digest, media_type)) => blob(layout, &digest, &media_type).await,
             None => refusal(404, "MANIFEST_UNKNOWN"),
         },
-        "blobs" => blob(&inside, reference, "application/octet-stream").await,
+        "blobs" => blob(layout, reference, "application/octet-stream").await,
         _ => refusal(404, "UNSUPPORTED"),
     }
 }
 
 /// The digest and the type of a manifest, by the image's name or by its digest.
-fn manifest(inside: &Inside, image: &str, reference: &str) -> Option<(String, String)> {
-    let index = std::fs::read_to_string(inside.layout.join("index.json")).unwrap();
+fn manifest(layout: &FsPath, image: &str, reference: &str) -> Option<(String, String)> {
+    let index = std::fs::read_to_string(layout.join("index.json")).unwrap();
     let index: Value = serde_json::from_str(&index).unwrap();
     let found = index["manifests"].as_array()?.iter().find(|it| {
         it["annotations"]["org.opencontainers.image.ref.name"] == image || it["digest"] == reference
@@ -108,9 +120,9 @@ fn manifest(inside: &Inside, image: &str, reference: &str) -> Option<(String, St
     Some((text("digest")?, text("mediaType")?))
 }
 
-async fn blob(inside: &Inside, digest: &str, media_type: &str) -> Response {
+async fn blob(layout: &FsPath, digest: &str, media_type: &str) -> Response {
     let name = digest.trim_start_matches("sha256:");
-    let path = inside.layout.join("blobs/sha256").join(name);
+    let path = layout.join("blobs/sha256").join(name);
     let Ok(content) = tokio::fs::read(path).await else {
         return refusal(404, "BLOB_UNKNOWN");
     };

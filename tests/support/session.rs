@@ -25,7 +25,7 @@ pub struct Session {
     log: watch::Receiver<String>,
     ui: Ui,
     _home: TempDir,
-    _port: Port,
+    port: Port,
 }
 
 impl Deref for Session {
@@ -91,7 +91,7 @@ impl Session {
             log,
             ui: Ui::at(port.number(), port.number()),
             _home: home,
-            _port: port,
+            port,
         }
     }
 
@@ -129,6 +129,11 @@ impl Session {
             .trim()
             .parse()
             .expect("one child")
+    }
+
+    /// The port of its UI.
+    pub fn port(&self) -> u16 {
+        self.port.number()
     }
 
     /// Its own process id.

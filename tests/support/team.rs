@@ -4,18 +4,19 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, ModalView, Person};
+use futures_util::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Pod, Secret},
 };
 use kube::{
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, LogParams, Patch, PatchParams},
     runtime::wait::await_condition,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, contract::Contract};
+use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of};
 
 /// Keys without a session token.
 pub const PERMANENT: [(&str, &str); 2] = [
@@ -308,6 +309,44 @@ impl Team {
         let announced = person.reads("#data").await;
         assert!(announced.content.contains(&id), "{}", announced.content);
         id
+    }
+
+    /// Waits until the keys, the catalog and an admin's SQL were tried in a session on the node.
+    pub async fn is_prepared(&self, session: &str) {
+        let (pods, name) = (self.cluster.pods(), format!("duckui-{session}"));
+        let follow = LogParams {
+            container: Some("duckdb".into()),
+            follow: true,
+            ..LogParams::default()
+        };
+        let mut lines = pods.log_stream(&name, &follow).await.unwrap().lines();
+        let mut is_prepared = false;
+        while !is_prepared {
+            let line = lines.try_next().await.unwrap().expect("it goes on");
+            is_prepared = line.contains("the session is prepared");
+        }
+    }
+
+    /// Somebody opens their session on the node, as a browser does; DuckDB's UI.
+    pub async fn opens(&self, person: &Person, session: &str) -> Ui {
+        let line = format!("/duck open session:{session}");
+        let reply = self.reply_to(person, &line).await;
+        let link = link_of(&reply, "Open DuckDB");
+        let (page, ticket) = link.split_once('#').unwrap();
+        let (origin, path) = page.split_at(page.rfind("/.duckbot").unwrap());
+        let host = origin.strip_prefix("https://").unwrap();
+        let name = format!("duckui-{session}");
+        let pod = self.cluster.pods().get(&name).await.unwrap();
+        let door = format!("http://{}:8080", pod.status.unwrap().pod_ip.unwrap());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let shown = client.post(format!("{door}{path}"));
+        let shown = shown.header("host", host).header("origin", origin);
+        let answer = shown.body(ticket.to_owned()).send().await.unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap();
+        let headers = [("host", host), ("origin", origin), ("cookie", cookie)];
+        let headers = headers.map(|(name, value)| (name, value.to_owned()));
+        Ui::through(door, headers.into())
     }
 
     /// Ana stops what she has, if anything, and what was said meanwhile counts as read.

@@ -17,6 +17,16 @@ pub fn iceberg() -> PathBuf {
     get("iceberg")
 }
 
+/// The folder with `traefik`.
+pub fn traefik() -> PathBuf {
+    get("traefik")
+}
+
+/// The folder with `chromium` and `chromedriver`.
+pub fn chromium() -> PathBuf {
+    get("chromium")
+}
+
 /// A script of the harness.
 pub fn script(path: &str) -> PathBuf {
     let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");

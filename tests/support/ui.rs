@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use reqwest::{Client, Response};
 use serde_json::Value;
-use tokio::{io::copy_bidirectional, net::TcpListener, time::timeout};
+use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(30);
 /// Around the part of an answer that is read: what the UI's format says besides is left alone.
@@ -39,29 +37,16 @@ impl Ui {
         }
     }
 
-    /// The one in a session's Pod, past its door: as `kubectl port-forward` does.
-    pub async fn of_pod(pods: Api<Pod>, name: &str) -> Self {
-        const PORT: u16 = 4213;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let here = listener.local_addr().unwrap().port();
-        let name = name.to_owned();
-        tokio::spawn(async move {
-            loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let mut forward = pods.portforward(&name, &[PORT]).await.unwrap();
-                let mut server = forward.take_stream(PORT).unwrap();
-                // Whoever hangs up first: the other notices by itself.
-                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-            }
-        });
-        Self::at(here, PORT)
-    }
-
     /// Whether it answers soon.
     pub async fn answers(&self) -> bool {
         let url = format!("{}/info", self.url);
         let answers = async { while self.client.get(&url).send().await.is_err() {} };
         timeout(SOON, answers).await.is_ok()
+    }
+
+    /// Runs statements that may end DuckDB.
+    pub async fn try_sql(&self, sql: &str) -> reqwest::Result<()> {
+        self.request(sql).send().await.map(drop)
     }
 
     /// Runs statements in the UI; an error is DuckDB's.
@@ -88,16 +73,19 @@ impl Ui {
         self.rows(query).await.unwrap()
     }
 
-    async fn asks(&self, sql: &str) -> Vec<u8> {
+    fn request(&self, sql: &str) -> reqwest::RequestBuilder {
         let asked = self.client.post(format!("{}/ddb/run", self.url));
         let with = |asked: reqwest::RequestBuilder, (name, value): &(&str, String)| {
             asked.header(*name, value)
         };
         let asked = self.headers.iter().fold(asked, with);
-        let asked = asked
+        asked
             .header("X-DuckDB-UI-Connection-Name", "test")
             .body(sql.to_owned())
-            .send();
+    }
+
+    async fn asks(&self, sql: &str) -> Vec<u8> {
+        let asked = self.request(sql).send();
         let answer: Response = timeout(SOON, asked).await.expect("in time").unwrap();
         assert_eq!(answer.status(), 200);
         answer.bytes().await.unwrap().into()

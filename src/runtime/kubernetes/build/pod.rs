@@ -211,6 +211,9 @@ fn environment(
         "DUCKDB_COMMUNITY_EXTENSIONS",
         community.to_string(),
     ));
+    if let Some(proxy) = &settings.duckdb.http_proxy {
+        all.push(literal("DUCKDB_HTTP_PROXY", proxy.clone()));
+    }
     if let Some(OAuth2 {
         secret,
         server,

@@ -1,0 +1,44 @@
+//! The pages of DuckDB's UI come from somewhere else, by way of DuckDB.
+
+use crate::support::{Door, PAGE, Pages, Session, lake};
+
+#[tokio::test]
+async fn nothing_private_reaches_the_makers_of_the_pages() {
+    lake().s3.knows("AKIAPAGES", "a-secret-for-pages");
+    let pages = Pages::start().await;
+    let authority = pages.certificates.file("ca.pem");
+    let more = [
+        ("DUCKDB_HTTP_PROXY", pages.proxy.as_str()),
+        ("SSL_CERT_FILE", authority.to_str().unwrap()),
+    ];
+    let mut session = Session::starts_with("AKIAPAGES", "a-secret-for-pages", &more);
+    session.is_prepared().await;
+    let door = Door::guards(session.port()).await;
+    let asked = door
+        .get("/")
+        .header("cookie", format!("canary=quack; {}", door.lets_in().await))
+        .header("authorization", "Bearer canary-token");
+    let page = asked.send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(!page.headers().contains_key("set-cookie"));
+    assert_eq!(page.text().await.unwrap(), PAGE);
+    let heard = pages.heard().to_lowercase();
+    assert!(
+        heard.starts_with("connect ui.duckdb.org:443 http/1.1"),
+        "{heard}"
+    );
+    assert!(heard.contains("get / http/1.1"), "{heard}");
+    for private in ["canary", "cookie", "__host-duckbot", "duckui-977a26"] {
+        assert!(!heard.contains(private), "{private} in {heard}");
+    }
+
+    // Without a door in between DuckDB tells everything.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let straight = client.get(format!("http://localhost:{}/", session.port()));
+    straight
+        .header("cookie", "canary=quack")
+        .send()
+        .await
+        .unwrap();
+    assert!(pages.heard().contains("canary=quack"), "{}", pages.heard());
+}

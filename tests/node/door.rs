@@ -1,0 +1,118 @@
+//! The whole way, as a person goes it: button, link, browser, TLS, Traefik, door,
+//! DuckDB, and back with the team's tables.
+
+use super::tables::{AtTheLake, DUCKS};
+use crate::support::{Browser, Traefik, lake, link_of, says};
+
+/// Asks DuckDB as its own pages do, and returns what comes back as text.
+fn fetches(sql: &str) -> String {
+    format!(
+        r#"const answer = await fetch("/ddb/run", {{ method: "POST", body: `{sql}`,
+            headers: {{ "X-DuckDB-UI-Connection-Name": "page" }} }});
+        return answer.status + " " + await answer.text();"#
+    )
+}
+
+#[tokio::test]
+async fn ana_opens_her_session_and_nobody_else_does() {
+    let Some(here) = AtTheLake::gathers().await else {
+        return;
+    };
+    let team = &here.team;
+    lake()
+        .s3
+        .knows("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
+    let (key, secret) = ("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
+    team.cluster.has_keys(team.ana.id(), key, secret).await;
+    let traefik = Traefik::routes_to(&team.cluster);
+    let id = team.serves(&team.ana).await;
+    here.ui(&team.ana, &id).await;
+    let browser = Browser::at(&traefik).await;
+
+    // The link in the channel opens for nobody.
+    let announced = &team.discord.history("#data")[0];
+    let url = format!("https://duckui-{id}.duck.example.com/");
+    says(announced, &url);
+    browser.goes_to(&url).await;
+    browser.reads("The DuckDB of ana").await;
+    browser
+        .reads("press Open under the message about session")
+        .await;
+    browser.is_pictured("stranger").await;
+
+    // The button gives its owner the way in, and nobody else, be it an admin.
+    for other in [&team.ben, &team.ada] {
+        let pressed = other.presses(announced, "Open").await.unwrap();
+        let refused = pressed.reply().await;
+        assert!(refused.ephemeral);
+        says(&refused, "can open that session.");
+    }
+    let pressed = team.ana.presses(announced, "Open").await.unwrap();
+    let reply = pressed.reply().await;
+    assert!(reply.ephemeral);
+    let link = link_of(&reply, "Open DuckDB");
+    let (page, ticket) = link.split_once('#').unwrap();
+    assert_eq!(page, format!("{url}.duckbot/enter"));
+    browser.goes_to(&link).await;
+    // No page of DuckDB's own can be fetched here: that is said in plain words.
+    browser.reads("DuckDB's pages can't be fetched").await;
+    browser.is_pictured("no-assets").await;
+    assert_eq!(browser.address().await, url);
+
+    let answer = browser.runs(&fetches(DUCKS)).await;
+    let answer = answer.as_str().unwrap();
+    assert!(
+        answer.starts_with("200 ") && answer.contains("mallard"),
+        "{answer}"
+    );
+    let cookies = browser.cookies().await;
+    let cookie = &cookies[0];
+    assert_eq!(cookie["name"], "__Host-duckbot");
+    assert_eq!(
+        (&cookie["secure"], &cookie["httpOnly"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(browser.runs("return document.cookie").await, "");
+
+    let listed = team.reply_to(&team.ana, "/duck list").await;
+    says(&listed, ", last query <t:");
+
+    // Another browser comes too late with the same link.
+    let thief = Browser::at(&traefik).await;
+    thief.goes_to(&link).await;
+    thief.reads("This link was used already").await;
+    thief.is_pictured("used").await;
+    assert_eq!(
+        thief.runs(&fetches("SELECT 1")).await.as_str().unwrap()[..4],
+        *"401 "
+    );
+    assert!(
+        !thief.address().await.contains('#'),
+        "it stays in no history"
+    );
+
+    assert!(traefik.access_log().contains("/.duckbot/enter"));
+    for log in [traefik.access_log(), team.log()] {
+        assert!(!log.contains(ticket), "a ticket in a log");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_opened_by_command_too() {
+    let Some(here) = AtTheLake::gathers().await else {
+        return;
+    };
+    let team = &here.team;
+    let none = team.reply_to(&team.ana, "/duck open").await;
+    says(&none, "You have no session to open.");
+    let id = team.serves(&team.ana).await;
+    let reply = team.reply_to(&team.ana, "/duck open").await;
+    assert!(reply.ephemeral);
+    let link = link_of(&reply, "Open DuckDB");
+    assert!(link.starts_with(&format!(
+        "https://duckui-{id}.duck.example.com/.duckbot/enter#"
+    )));
+    let line = format!("/duck open session:{id}");
+    let refused = team.reply_to(&team.ben, &line).await;
+    says(&refused, "can open that session.");
+}

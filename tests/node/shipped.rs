@@ -1,0 +1,54 @@
+//! The images of `deploy/images`, built by buildah, in a session.
+
+use serde_json::json;
+
+use super::{
+    pod,
+    tables::{AtTheLake, DUCKS},
+};
+use crate::support::{Team, lake, says};
+
+/// How often anything in a session's Pod was started again.
+async fn restarts(team: &Team, session: &str) -> i32 {
+    let status = pod(team, session).await.status.unwrap();
+    let containers = status.container_statuses.into_iter().flatten();
+    containers.map(|it| it.restart_count).sum()
+}
+
+#[tokio::test]
+async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
+    let Some(here) = AtTheLake::gathers_with_what_is_shipped().await else {
+        return;
+    };
+    let team = &here.team;
+    lake().s3.knows("AKIAANASHIPPED", "anas-shipped-secret");
+    team.cluster
+        .has_keys(team.ana.id(), "AKIAANASHIPPED", "anas-shipped-secret")
+        .await;
+    let id = team.serves(&team.ana).await;
+    let ui = here.ui(&team.ana, &id).await;
+    let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
+    assert_eq!(ui.rows(DUCKS).await, Ok(ducks));
+
+    // 512 MiB in all: a sort of 480 MB goes by way of the disk, and the Pod stays.
+    ui.runs_sql("CREATE TABLE sorted AS SELECT hash(range) AS a, range AS b, range * 3 AS c FROM range(20_000_000) ORDER BY a")
+        .await
+        .unwrap();
+    let count = ui.rows("SELECT count(*) AS n FROM sorted").await;
+    assert_eq!(count, Ok(json!([{ "n": 20_000_000 }])));
+    let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
+    let error = ui.rows(hungry).await.unwrap_err();
+    assert!(error.contains("Out of Memory Error"), "{error}");
+    assert_eq!(restarts(team, &id).await, 0);
+
+    // Who takes DuckDB's own limit away meets the kernel's; the session comes back.
+    let greedy = format!("SET memory_limit = '100GB'; {hungry}");
+    let _ = ui.try_sql(&greedy).await;
+    let told = team.ana.reads("#data").await;
+    says(&told, "needed more memory than size `small` has");
+    team.is_ready(&id).await;
+    assert_eq!(
+        here.ui(&team.ana, &id).await.rows("SELECT 1 AS one").await,
+        Ok(json!([{ "one": 1 }]))
+    );
+}

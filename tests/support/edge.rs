@@ -1,0 +1,270 @@
+//! What stands between a person and a door: a browser, and Traefik with TLS.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use duckbot::sandbox::discord::MessageView;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Cluster, Namespaces, tools};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// The domain of the sessions' names.
+const DOMAIN: &str = "duck.example.com";
+
+/// Traefik with a wildcard certificate, and the authority that signed it. It ends
+/// when dropped.
+pub struct Traefik {
+    address: String,
+    log: PathBuf,
+    certificates: Certificates,
+    _running: Child,
+}
+
+impl Traefik {
+    /// Routes to the sessions of a team.
+    pub fn routes_to(cluster: &Namespaces) -> Self {
+        let certificates = Certificates::of(&format!("*.{DOMAIN}"));
+        let mut running = Command::new(tools::script("traefik/run"))
+            .arg(tools::traefik())
+            .arg(Cluster::shared().kubeconfig())
+            .arg(&cluster.sessions)
+            .args(["leaf.pem", "leaf.key"].map(|name| certificates.file(name)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let line = first_line(&mut running);
+        let mut words = line.strip_prefix("ready ").expect(&line).split(' ');
+        let (address, log) = (words.next().unwrap(), words.next().unwrap());
+        Self {
+            address: address.to_owned(),
+            log: log.into(),
+            certificates,
+            _running: running,
+        }
+    }
+
+    /// Who asked for what.
+    pub fn access_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+/// An authority (`ca.pem`), and a certificate of it (`leaf.pem`, `leaf.key`).
+pub struct Certificates {
+    folder: TempDir,
+}
+
+impl Certificates {
+    /// For that name.
+    pub fn of(name: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let run = |arguments: &[&str]| {
+            let done = Command::new("openssl")
+                .args(arguments)
+                .current_dir(&folder)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.success(), "{said}");
+        };
+        let key = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-noenc",
+        ];
+        let names = format!("subjectAltName=DNS:{name}");
+        let authority = ["req", "-x509", "-days", "2", "-subj", "/CN=Test authority"];
+        let files = ["-keyout", "ca.key", "-out", "ca.pem"];
+        run(&[&authority[..], &key, &files].concat());
+        let leaf = [
+            "req", "-x509", "-days", "1", "-subj", "/CN=Leaf", "-addext", &names,
+        ];
+        let no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"];
+        let signed = ["-CA", "ca.pem", "-CAkey", "ca.key"];
+        let files = ["-keyout", "leaf.key", "-out", "leaf.pem"];
+        run(&[&leaf[..], &no_authority, &key, &signed, &files].concat());
+        Self { folder }
+    }
+
+    /// One of the files.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// A person's browser, spoken to in plain WebDriver. It ends when dropped.
+pub struct Browser {
+    client: reqwest::Client,
+    session: String,
+    /// Its standard input: at the end of that, the browser ends.
+    _running: Child,
+}
+
+impl Browser {
+    /// One that finds the sessions behind Traefik, and trusts its authority.
+    pub async fn at(traefik: &Traefik) -> Self {
+        let programs = tools::chromium();
+        let mut running = Command::new(tools::script("chromium/run"))
+            .arg(&programs)
+            .arg(traefik.certificates.file("ca.pem"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let line = first_line(&mut running);
+        let url = line.strip_prefix("ready ").expect(&line);
+        let mut browser = Self {
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            session: format!("{url}/session"),
+            _running: running,
+        };
+        let rules = format!(
+            "--host-resolver-rules=MAP *.{DOMAIN}:443 {}",
+            traefik.address
+        );
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=900,600",
+            &rules,
+        ];
+        let options = json!({ "binary": programs.join("chromium"), "args": arguments });
+        let wanted = json!({ "alwaysMatch": { "goog:chromeOptions": options } });
+        let begun = browser
+            .call("", json!({ "capabilities": wanted }))
+            .await
+            .unwrap();
+        let id = begun["sessionId"].as_str().unwrap();
+        browser.session = format!("{}/{id}", browser.session);
+        browser
+    }
+
+    /// Types an address, or follows a link.
+    pub async fn goes_to(&self, url: &str) {
+        self.call("/url", json!({ "url": url })).await.unwrap();
+    }
+
+    /// Waits until the page shows that.
+    pub async fn reads(&self, text: &str) {
+        let read = async { while !self.page().await.contains(text) {} };
+        if tokio::time::timeout(SOON, read).await.is_err() {
+            panic!("no {text:?} in {:?}", self.page().await);
+        }
+    }
+
+    /// What the page shows.
+    pub async fn page(&self) -> String {
+        // Between two pages there is no body.
+        let text = "return document.body ? document.body.innerText : ''";
+        self.runs(text)
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Where it is.
+    pub async fn address(&self) -> String {
+        self.runs("return location.href")
+            .await
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Runs a script in the page; what it returns, or comes to.
+    pub async fn runs(&self, script: &str) -> Value {
+        let script = json!({ "script": script, "args": [] });
+        let ran = self.call("/execute/sync", script).await;
+        ran.unwrap_or(Value::Null)
+    }
+
+    /// Its cookies for this page, those that scripts don't see too.
+    pub async fn cookies(&self) -> Value {
+        let url = format!("{}/cookie", self.session);
+        let answer: Value = self
+            .client
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        answer["value"].clone()
+    }
+
+    /// Keeps a picture, where `DUCKBOT_TEST_PICTURES` says, for somebody to look at.
+    pub async fn is_pictured(&self, name: &str) {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        let Some(folder) = std::env::var_os("DUCKBOT_TEST_PICTURES") else {
+            return;
+        };
+        let url = format!("{}/screenshot", self.session);
+        let answer: Value = self
+            .client
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let picture = BASE64_STANDARD
+            .decode(answer["value"].as_str().unwrap())
+            .unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+    }
+
+    async fn call(&self, path: &str, body: Value) -> Result<Value, String> {
+        let request = self
+            .client
+            .request(Method::POST, format!("{}{path}", self.session));
+        let answer: Value = request
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        match answer["value"]["error"].as_str() {
+            Some(_) => Err(answer["value"]["message"].to_string()),
+            None => Ok(answer["value"].clone()),
+        }
+    }
+}
+
+/// Where a message's button leads.
+pub fn link_of(message: &MessageView, label: &str) -> String {
+    let button = message
+        .button(label)
+        .unwrap_or_else(|| panic!("{message:?}"));
+    button.url.clone().expect("a link")
+}
+
+fn first_line(running: &mut Child) -> String {
+    let mut line = String::new();
+    let output = running.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    line.trim().to_owned()
+}

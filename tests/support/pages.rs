@@ -1,0 +1,101 @@
+//! In the place of https://ui.duckdb.org, behind a proxy: who remembers what it hears.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+};
+
+use super::edge::Certificates;
+
+/// What each of its pages says.
+pub const PAGE: &str = "<title>DuckDB</title>";
+
+/// A proxy that leads to the pages of DuckDB's UI, whatever is asked for. It ends when dropped.
+pub struct Pages {
+    /// Host and port of the proxy.
+    pub proxy: String,
+    /// Who signed its certificate.
+    pub certificates: Certificates,
+    heard: Arc<Mutex<String>>,
+    task: JoinHandle<()>,
+}
+
+impl Pages {
+    pub async fn start() -> Self {
+        let certificates = Certificates::of("ui.duckdb.org");
+        let chain = CertificateDer::from_pem_file(certificates.file("leaf.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(certificates.file("leaf.key")).unwrap();
+        let ring = tokio_rustls::rustls::crypto::ring::default_provider();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![chain], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = listener.local_addr().unwrap().to_string();
+        let heard = Arc::new(Mutex::new(String::new()));
+        let all = heard.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, acceptor.clone(), all.clone()));
+            }
+        });
+        Self {
+            proxy,
+            certificates,
+            heard,
+            task,
+        }
+    }
+
+    /// Everything so far, also what was meant for the proxy.
+    pub fn heard(&self) -> String {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, heard: Arc<Mutex<String>>) {
+    let asked = head(&mut stream).await;
+    heard.lock().unwrap().push_str(&asked);
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    let mut stream = acceptor
+        .accept(stream)
+        .await
+        .expect("its certificate is trusted");
+    let asked = head(&mut stream).await;
+    heard.lock().unwrap().push_str(&asked);
+    let length = PAGE.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\
+         set-cookie: theirs=1\r\ncontent-length: {length}\r\n\r\n{PAGE}"
+    );
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    let _ = stream.shutdown().await;
+}
+
+async fn head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap().into());
+    }
+    head
+}
