@@ -1,10 +1,10 @@
 //! Credentials are in the Secret and nowhere else.
 
 use duckbot::sandbox::discord::Call;
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::Api;
 
-use crate::support::{Damage, KEYS, PERMANENT, Team, keys_in, says};
+use crate::support::{Damage, KEYS, PERMANENT, Team, keys_in, link_of, says};
 
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
@@ -82,13 +82,59 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     assert!(team.log().contains(&id), "the log was read");
     // To see whether keys are there the bot asks for metadata; the values travel
     // once, because Ana has them checked again.
-    let is_read = |call: &&Call| call.method == "GET" && call.route == "secrets/{name}";
+    let is_read = |call: &&Call| {
+        let is_door_key = call.path.ends_with("/duckbot-door-keys");
+        call.method == "GET" && call.route == "secrets/{name}" && !is_door_key
+    };
     let reads = team.api.calls().iter().filter(is_read).count();
     let accepted = team.api.accepted("GET secrets/{name}");
     let metadata = accepted
         .iter()
         .filter(|it| it.contains("as=PartialObjectMetadata"));
     assert_eq!(reads - metadata.count(), 1);
+}
+
+#[tokio::test]
+async fn what_opens_doors_is_in_its_secret_alone() {
+    let mut team = Team::gathers().await;
+    let home: Api<Secret> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.bot);
+    let stored = async || home.get("duckbot-door-keys").await.unwrap().data.unwrap();
+    let keys = stored().await;
+    team.serves(&team.ana).await;
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+    assert_eq!(stored().await, keys, "a restart makes no new key");
+
+    let reply = team.reply_to(&team.ana, "/duck open").await;
+    assert!(reply.ephemeral);
+    let link = link_of(&reply, "Open DuckDB");
+    let (_, ticket) = link.split_once('#').unwrap();
+    let key = keys.values().next().unwrap();
+    let base64 = serde_json::to_value(key).unwrap();
+    let traces = [
+        ticket.to_owned(),
+        base64.as_str().unwrap().to_owned(),
+        format!("{:?}", key.0),
+    ];
+    let all = Default::default();
+    let pods = team.cluster.pods().list(&all).await.unwrap();
+    let records = team.cluster.records().list(&all).await.unwrap();
+    let pid = team.bot().pid();
+    for (place, text) in [
+        (
+            "the Pods",
+            format!("{pods:?}{}", serde_json::to_string(&pods).unwrap()),
+        ),
+        ("the records", format!("{records:?}")),
+        ("the log", team.log()),
+        ("the process list", proc_file(pid, "cmdline")),
+        ("the environment", proc_file(pid, "environ")),
+    ] {
+        assert!(!text.is_empty(), "{place}: nothing to look at");
+        for trace in &traces {
+            assert!(!text.contains(trace), "{place} hold {trace}");
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
