@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -27,10 +27,12 @@ const SOON: Duration = Duration::from_secs(30);
 /// A door; it is killed when dropped.
 pub struct Door {
     pub address: SocketAddr,
+    /// How long it took from its start.
+    pub listens_after: Duration,
     admin: SocketAddr,
     key: Arc<SigningKey>,
     client: Client,
-    _child: Child,
+    child: Child,
 }
 
 impl Door {
@@ -56,18 +58,21 @@ impl Door {
         let port = duckdb.to_string();
         let here = "127.0.0.1:0";
         let arguments = ["door", "--listen", here, "--admin", here, "--duckdb", &port];
+        let begin = Instant::now();
         let mut child = command(&arguments, &variables).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut address = async || {
             let line = lines.next_line().await.unwrap().expect("it says where");
             line.rsplit(' ').next().unwrap().parse().expect(&line)
         };
+        let listens = address().await;
         Self {
-            address: address().await,
+            address: listens,
+            listens_after: begin.elapsed(),
             admin: address().await,
             key,
             client: Client::builder().no_proxy().build().unwrap(),
-            _child: child,
+            child,
         }
     }
 
@@ -127,6 +132,19 @@ impl Door {
         let told = async { while !wanted(&self.activity().await) {} };
         let told = tokio::time::timeout(SOON, told).await;
         assert!(told.is_ok(), "{:?}", self.activity().await);
+    }
+
+    /// Its resident memory, in KiB.
+    pub fn memory(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        line.unwrap()
+            .split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     /// What a kubelet is told.

@@ -49,6 +49,16 @@ impl Ui {
         self.request(sql).send().await.map(drop)
     }
 
+    /// How many bytes the answer to a query has; they are not kept.
+    pub async fn answer_length(&self, sql: &str) -> usize {
+        let mut answer = self.request(sql).send().await.unwrap();
+        let mut length = 0;
+        while let Some(piece) = answer.chunk().await.unwrap() {
+            length += piece.len();
+        }
+        length
+    }
+
     /// Runs statements in the UI; an error is DuckDB's.
     pub async fn runs_sql(&self, sql: &str) -> Result<(), String> {
         result(&self.asks(sql).await).map(drop)

@@ -1,0 +1,75 @@
+//! What the door costs, against DuckDB without it in the same run, which is the
+//! floor. `cargo bench --bench door`
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Door, DuckDb, Ui};
+
+const ROUNDS: usize = 400;
+const LARGE_ROUNDS: usize = 7;
+/// About 100 MB.
+const LARGE: &str = "SELECT repeat('x', 1000) AS x FROM range(100_000)";
+
+#[tokio::main]
+async fn main() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let listening = door.listens_after;
+    let through = door.ui(&door.lets_in().await);
+    let straight = Ui::at(port, port);
+    let idle = door.memory();
+
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    // In turns, so that both meet the same machine.
+    for _ in 0..ROUNDS {
+        without.push(took(&straight, "SELECT 42").await.0);
+        with.push(took(&through, "SELECT 42").await.0);
+    }
+    report("a small query", middle(with), middle(without));
+
+    let (mut with, mut without, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut most = idle;
+    for _ in 0..LARGE_ROUNDS {
+        without.push(took(&straight, LARGE).await.0);
+        let large = took(&through, LARGE);
+        let mut large = std::pin::pin!(large);
+        let (time, length) = loop {
+            tokio::select! {
+                done = &mut large => break done,
+                () = tokio::time::sleep(Duration::from_millis(5)) => most = most.max(door.memory()),
+            }
+        };
+        with.push(time);
+        bytes = length;
+    }
+    report(
+        &format!("{} MB", bytes / 1_000_000),
+        middle(with),
+        middle(without),
+    );
+    println!("memory: {idle} KiB idle, {most} KiB at most while it streams");
+    println!("listens after {listening:.0?}");
+}
+
+async fn took(ui: &Ui, sql: &str) -> (Duration, usize) {
+    let begin = Instant::now();
+    let length = ui.answer_length(sql).await;
+    (begin.elapsed(), length)
+}
+
+fn report(what: &str, with: Duration, without: Duration) {
+    let ratio = with.as_secs_f64() / without.as_secs_f64();
+    println!(
+        "{what}: straight {without:.2?}, through the door {with:.2?}, {ratio:.2} times as long"
+    );
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
