@@ -155,17 +155,22 @@ impl Reconciler {
                     "session {session}: {} failed [{reference}]", name(&step),
                 );
                 // A session that runs is not ended for want of a Service.
-                // One that was moved has all its time: its place may be taken for a moment only.
                 let is_hopeless = matches!(step, Step::Create(_))
                     && seen.record.stage == Stage::Starting
-                    && seen.record.moved.is_none()
-                    && fault.is_permanent();
+                    && fault.is_permanent()
+                    && !self.may_wait(&seen.record);
                 match is_hopeless {
                     true => self.give_up(seen, &fault, reference).await,
                     false => Err(()),
                 }
             }
         }
+    }
+
+    /// A session that was moved has its time: its place may be taken for a moment only.
+    fn may_wait(&self, record: &Record) -> bool {
+        let deadline = record.starts_since() + self.policy.start_timeout;
+        record.moved.is_some() && (self.clock)() + LONGEST_PAUSE < deadline
     }
 
     async fn attempt(&self, seen: &Observed, step: &Step) -> Result<(), Fault> {
@@ -236,6 +241,10 @@ impl Reconciler {
 
     async fn announce(&self, seen: &Observed) -> Result<(), Fault> {
         let url = self.runtime.url(&seen.record.id);
+        if let Some(moved) = &seen.record.moved {
+            // Its first message must not offer it any more, whatever became of the first try.
+            self.herald.moved(&seen.record, &moved.incident).await?;
+        }
         let message = self.herald.ready(&seen.record, &url).await?;
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
@@ -249,6 +258,10 @@ impl Reconciler {
 
     async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Fault> {
         match &cause {
+            // An end can't be taken back, so the view alone is not believed.
+            Cause::Failed(incident) if incident.failure == Failure::Vanished => {
+                self.pod_is_gone(seen).await?;
+            }
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
                 ..

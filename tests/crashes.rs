@@ -1,5 +1,5 @@
-//! The bot is killed before and after each call that it makes for `start` and
-//! `stop`. After a restart nothing is half, nothing is double, and the person
+//! The bot is killed before and after each call that it makes for `start`, `stop`,
+//! starting again and a move. After a restart nothing is half, nothing is double, and the person
 //! was told.
 
 use std::{
@@ -215,10 +215,11 @@ impl Story {
                 }
                 team.cluster.at_stage(&record, "running").await;
                 assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
-                let [_, told] = &team.discord.history("#data")[..] else {
+                let [first, told] = &team.discord.history("#data")[..] else {
                     panic!("told {} times", team.discord.history("#data").len())
                 };
                 assert!(told.content.contains("Your DuckDB is ready again."));
+                assert!(first.content.contains("starts again") && first.components.is_empty());
             }
             (Self::Stop | Self::Restart, Some(found))
                 if found["stage"] == "running" && found["id"] == session.as_deref().unwrap() =>

@@ -147,6 +147,10 @@ async fn the_last_word_arrives_although_discord_stumbles() {
     let team = Team::gathers().await;
     team.cluster.keys_of(team.ana.id()).await;
     let (asked, id) = team.starts(&team.ana, "").await;
+    // After this nothing is on its way.
+    asked
+        .until(|reply| reply.content.contains("waiting for a place"))
+        .await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
     let stumble = Fault::cut_before("PATCH", edit);
     team.discord.fault(stumble.times(2));

@@ -1,8 +1,18 @@
 //! Credentials are in the Secret and nowhere else.
 
-use duckbot::sandbox::discord::Call;
-use k8s_openapi::api::core::v1::{Event, Secret};
-use kube::Api;
+use duckbot::{
+    door::ticket::{SigningKey, Tickets},
+    sandbox::discord::Call,
+};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Event, Secret},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
 
 use crate::support::{Damage, KEYS, PERMANENT, Team, keys_in, link_of, says};
 
@@ -135,6 +145,38 @@ async fn what_opens_doors_is_in_its_secret_alone() {
             assert!(!text.contains(trace), "{place} hold {trace}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_open() {
+    let mut team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.kills_the_bot().await;
+    // As if all that had begun long ago.
+    let old = ("2026-01-31-0a1b2c3d", SigningKey::generate());
+    let home: Api<Secret> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.bot);
+    let mut secret = home.get("duckbot-door-keys").await.unwrap();
+    secret.data = Some([(old.0.to_owned(), ByteString(old.1.clone()))].into());
+    home.replace("duckbot-door-keys", &PostParams::default(), &secret)
+        .await
+        .unwrap();
+    let annotation = json!({ "metadata": { "annotations": { "duckbot.dev/door-key": old.0 } } });
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&annotation));
+    team.cluster
+        .pods()
+        .patch(&format!("duckui-{id}"), &params, &patch)
+        .await
+        .unwrap();
+    team.starts_the_bot().await;
+
+    let keys = home.get("duckbot-door-keys").await.unwrap().data.unwrap();
+    assert_eq!(keys.len(), 2, "the old one and today's");
+    let started = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
+    let link = link_of(&team.reply_to(&team.ana, "/duck open").await, "Open DuckDB");
+    let (_, ticket) = link.split_once('#').unwrap();
+    let key = SigningKey::read(old.0, &old.1).unwrap();
+    let mut door = Tickets::new(&id, &key.public(), started).unwrap();
+    assert_eq!(door.take(ticket, chrono::Utc::now()), Ok(()));
 }
 
 #[cfg(target_os = "linux")]

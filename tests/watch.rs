@@ -91,10 +91,27 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
 }
 
 #[tokio::test]
-async fn a_session_is_not_ended_because_its_pod_was_not_heard_of() {
+async fn a_session_is_not_moved_because_its_pod_was_not_heard_of() {
     let mut team = Team::gathers().await;
     let id = team.serves(&team.ana).await;
     team.kills_the_bot().await;
+    is_not_heard_of(&mut team, &id).await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of() {
+    let mut team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    team.kills_the_bot().await;
+    let moved = json!({ "at": "2026-11-23T12:00:00Z", "failure": "evicted", "why": "drained" });
+    let record = team.record(&team.ana, 0);
+    team.cluster
+        .writes_down(&record, |document| document["moved"] = moved)
+        .await;
+    is_not_heard_of(&mut team, &id).await;
+}
+
+async fn is_not_heard_of(team: &mut Team, id: &str) {
     // As from an API server that lags behind.
     team.api.damages(|call| match (call.method.as_str(), call.route.as_str()) {
         ("GET", "pods") => Some(Damage::Says(json!({
@@ -105,8 +122,8 @@ async fn a_session_is_not_ended_because_its_pod_was_not_heard_of() {
     });
     team.starts_the_bot().await;
     team.api.called("GET", "pods/{name}", 2).await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, id));
     team.api.heals();
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, &id);
+    says(&listed, id);
 }

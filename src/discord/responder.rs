@@ -157,7 +157,8 @@ impl Responder {
         }
     }
 
-    /// Asks once. Says whether `reply` stands there now, or never will.
+    /// Asks once: for what is soon replaced, and must keep nothing from being done. Says
+    /// whether `reply` stands there now, or never will.
     pub async fn try_to_edit(&self, reply: &Reply) -> bool {
         if Instant::now() >= self.closes {
             // Discord would count it as an invalid request.

@@ -78,7 +78,7 @@ const MOST_CONNECTIONS: usize = 512;
 /// The most of a request that comes before its body.
 const LONGEST_HEAD: usize = 64 << 10;
 /// How long a request's head may take to come, and a connection may wait for the next.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
+const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// How long a ticket may take to come.
 const TICKET_WITHIN: Duration = Duration::from_secs(5);
 /// What DuckDB answers with 500 when it can't fetch its pages begins like this.

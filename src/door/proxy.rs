@@ -31,7 +31,7 @@ use super::{
 /// The most that a request may bring: queries with what they insert.
 pub const MOST_SENT: usize = 64 << 20;
 /// How long the next piece of a request may take.
-const NEXT_PIECE: Duration = Duration::from_secs(30);
+const NEXT_PIECE: Duration = Duration::from_secs(20);
 /// How long DuckDB may take to say that it is there.
 const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 

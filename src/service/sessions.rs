@@ -191,7 +191,11 @@ impl Service {
         stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
     }
 
-    pub(super) async fn until_gone(&self, id: &SessionId) -> Result<(), Problem> {
+    /// Waits until a session is gone, if it goes.
+    ///
+    /// # Errors
+    /// If it is there for longer than anybody waits.
+    pub async fn until_gone(&self, id: &SessionId) -> Result<(), Problem> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}

@@ -47,8 +47,8 @@ pub enum Step {
     Renew(Option<DateTime<Utc>>),
 }
 
-/// How often a container may be started again in a session that runs, when it
-/// ends soon each time.
+/// After how many restarts in all a session that runs is ended when a container of it
+/// ends again soon after its start.
 const MOST_RESTARTS: u32 = 3;
 
 /// Decides what to do next for one session.

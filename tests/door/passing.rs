@@ -94,6 +94,29 @@ async fn an_open_tab_is_told_what_happens_and_is_counted_as_a_tab() {
 }
 
 #[tokio::test]
+async fn a_large_answer_streams_and_is_not_collected() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let ui = door.ui(&door.lets_in().await);
+    ui.runs_sql("SELECT 1").await.unwrap();
+    let before = door.memory();
+    let large = ui.answer_length("SELECT repeat('x', 1000) AS x FROM range(100_000)");
+    let mut large = std::pin::pin!(large);
+    let mut most = before;
+    let length = loop {
+        tokio::select! {
+            length = &mut large => break length,
+            () = tokio::task::yield_now() => most = most.max(door.memory()),
+        }
+    };
+    assert!(length > 100_000_000, "{length}");
+    assert!(
+        most < before + 10_000,
+        "{before} KiB before, {most} KiB meanwhile"
+    );
+}
+
+#[tokio::test]
 async fn the_token_is_handed_to_nobody() {
     let (_duckdb, port) = DuckDb::serves_ui().await;
     let door = Door::guards(port).await;

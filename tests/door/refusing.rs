@@ -129,6 +129,22 @@ async fn a_request_without_an_end_is_cut_where_it_is_too_long() {
 }
 
 #[tokio::test]
+async fn a_request_that_stops_in_the_middle_is_not_waited_for() {
+    let duckdb = Listener::answers("127.0.0.1", "").await;
+    let door = Door::guards(duckdb.port).await;
+    let cookie = door.lets_in().await;
+    let half = format!(
+        "POST /ddb/run HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
+         connection: close\r\ncontent-length: 40\r\n\r\nSELECT"
+    );
+    let answer = door.hears(&half).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("The request stopped in the middle."));
+    let head = &half[..30];
+    assert!(!door.hears(head).await.contains("200"));
+}
+
+#[tokio::test]
 async fn without_knowing_what_it_guards_no_door_opens() {
     let door = |variables: &[(&str, &str)]| {
         let variables = variables

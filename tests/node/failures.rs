@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{IMAGE, agree, creates, ends, fails, resource};
+use super::{IMAGE, Witness, agree, creates, ends, fails, resource};
 use crate::support::{KEYS, Node, Team, says, session_in};
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn the_image_is_not_there() {
     let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    let (told, ending) = fails(&team).await;
+    let (told, ending) = fails(&team, Some("ImagePullBackOff")).await;
     says(&told, "its software is not where the settings say");
     assert_eq!(ending["failure"], "image_missing");
     assert!(
@@ -99,7 +99,7 @@ async fn the_registry_refuses() {
     let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    let (told, ending) = fails(&team).await;
+    let (told, ending) = fails(&team, Some("ImagePullBackOff")).await;
     says(&told, "the cluster may not fetch its software");
     assert_eq!(ending["failure"], "image_refused");
 }
@@ -131,16 +131,20 @@ async fn the_door_ends_again_and_again() {
     let Some(team) = Team::on_a_node(&[door]).await else {
         return;
     };
-    let (told, ending) = fails(&team).await;
+    let (told, ending) = fails(&team, Some("CrashLoopBackOff")).await;
     says(&told, "the door in front of it ended again and again");
     assert_eq!(ending["failure"], "door");
 }
 
 #[tokio::test]
 async fn what_an_admin_added_can_not_run() {
-    for (command, why) in [
-        ("/bin/nowhere", "no such file or directory"),
-        ("/bin/false", "fetch: Error, exit code 1"),
+    for (command, why, kubectl) in [
+        ("/bin/nowhere", "no such file or directory", "StartError"),
+        (
+            "/bin/false",
+            "fetch: Error, exit code 1",
+            "CrashLoopBackOff",
+        ),
     ] {
         let Some(mut team) = Team::on_a_node(&[]).await else {
             return;
@@ -150,7 +154,7 @@ async fn what_an_admin_added_can_not_run() {
              command = [\"{command}\"]\n"
         );
         team.restarts_the_bot_with(&settings).await;
-        let (told, ending) = fails(&team).await;
+        let (told, ending) = fails(&team, Some(kubectl)).await;
         says(&told, "the cluster can't run it as it is set up");
         says(&told, why);
         assert_eq!(ending["failure"], "container");
@@ -169,8 +173,11 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     // Through the front door, so that the values are known that must not show.
     team.hands_in_keys(&team.ana).await;
 
-    let (_, id) = team.starts(&team.ana, "").await;
-    let told = team.ana.reads("#data").await;
+    let witness = Witness::of(&team);
+    let (asked, id) = team.starts(&team.ana, "").await;
+    let (told, ending) = ends(&team, &asked).await;
+    assert!(witness.says().contains(&"CrashLoopBackOff".to_owned()));
+    assert_eq!(ending["failure"], "crashed");
     says(&told, "DuckDB ended again and again");
     says(&told, "exit code 3");
     let log = team.ada.reads("#ops").await;
@@ -183,7 +190,6 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
         "{lines}"
     );
     assert!(KEYS.iter().all(|(_, value)| !lines.contains(value)));
-    team.leaves_nothing(&team.ana).await;
 }
 
 #[tokio::test]
@@ -192,7 +198,7 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     let Some(team) = Team::on_a_node(&[image]).await else {
         return;
     };
-    let (told, ending) = fails(&team).await;
+    let (told, ending) = fails(&team, Some("OOMKilled")).await;
     says(&told, "needed more memory than size `small` has");
     assert_eq!(ending["failure"], "out_of_memory");
     let pressed = team
@@ -264,7 +270,7 @@ async fn the_namespace_has_used_up_its_quota() {
         "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
     )
     .await;
-    let (told, ending) = fails(&team).await;
+    let (told, ending) = fails(&team, None).await;
     assert_eq!(ending["cause"], "refused");
     says(&told, "The team's share of the cluster is used up");
     says(&told, "limited: requests.memory=100Mi");
@@ -281,7 +287,7 @@ async fn admission_refuses_the_pod() {
         "spec": { "limits": [{ "type": "Container", "max": { "memory": "100Mi" } }] } }),
     )
     .await;
-    let (told, ending) = fails(&team).await;
+    let (told, ending) = fails(&team, None).await;
     assert_eq!(ending["cause"], "refused");
     says(&told, "The cluster's rules turned it down");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();

@@ -10,14 +10,18 @@ mod shipped;
 mod tables;
 
 use duckbot::sandbox::discord::{Interaction, MessageView};
+use futures_util::TryStreamExt;
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{
     Api,
     api::{ApiResource, AttachParams, DynamicObject, GroupVersionKind, PostParams},
 };
 use serde_json::Value;
+use std::sync::{Arc, Mutex};
+use tokio::task::JoinHandle;
 
-use crate::support::{Team, says};
+use crate::support::Team;
 
 /// The setting that says what a session's image does.
 const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";
@@ -61,12 +65,20 @@ fn resource(version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-/// Ana asks for a session that will not come up. What she and the channel are
-/// told in the end, what her record says of it, and that nothing is left.
-async fn fails(team: &Team) -> (MessageView, Value) {
+/// Ana asks for a session that will not come up, because of what an admin reads of it
+/// as well, if there is a Pod at all. What she and the channel are told in the end,
+/// what her record says of it, and that nothing is left.
+async fn fails(team: &Team, kubectl: Option<&str>) -> (MessageView, Value) {
+    let witness = Witness::of(team);
     team.cluster.keys_of(team.ana.id()).await;
     let (asked, _) = team.starts(&team.ana, "").await;
-    ends(team, &asked).await
+    let end = ends(team, &asked).await;
+    let read = witness.says();
+    match kubectl {
+        Some(reason) => assert!(read.iter().any(|it| it == reason), "{reason}: {read:?}"),
+        None => assert_eq!(read, [""; 0]),
+    }
+    end
 }
 
 /// The same from when she has asked.
@@ -83,12 +95,59 @@ async fn ends(team: &Team, asked: &Interaction) -> (MessageView, Value) {
     (told, ending)
 }
 
-/// The bot and the cluster say the same of a session.
+/// The bot and the cluster say the same of a session, as soon as the bot has heard of it.
 async fn agree(team: &Team, session: &str, phase: &str, kubectl: &str) {
-    let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, phase);
+    let agrees = async {
+        while !team
+            .reply_to(&team.ana, "/duck list")
+            .await
+            .content
+            .contains(phase)
+        {}
+    };
+    let agreed = tokio::time::timeout(std::time::Duration::from_secs(30), agrees).await;
+    assert!(agreed.is_ok(), "never{phase}");
     let status = pod(team, session).await.status.unwrap();
     assert_eq!(status.phase.as_deref(), Some(kubectl));
+}
+
+/// Everything that an admin reads in the column STATUS of a team's Pods, from now on.
+struct Witness {
+    read: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Witness {
+    fn of(team: &Team) -> Self {
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let (pods, all) = (team.cluster.pods(), read.clone());
+        let task = tokio::spawn(async move {
+            let seen = watcher(pods, watcher::Config::default()).touched_objects();
+            let mut seen = Box::pin(seen);
+            while let Ok(Some(pod)) = seen.try_next().await {
+                let status = serde_json::to_value(pod.status).unwrap();
+                let kinds = ["initContainerStatuses", "containerStatuses"];
+                let containers = kinds.iter().filter_map(|kind| status[kind].as_array());
+                for container in containers.flatten() {
+                    for path in [
+                        "/state/waiting",
+                        "/state/terminated",
+                        "/lastState/terminated",
+                    ] {
+                        let reason = container.pointer(path).and_then(|it| it["reason"].as_str());
+                        all.lock().unwrap().extend(reason.map(str::to_owned));
+                    }
+                }
+            }
+        });
+        Self { read, task }
+    }
+
+    /// What was read.
+    fn says(self) -> Vec<String> {
+        self.task.abort();
+        self.read.lock().unwrap().clone()
+    }
 }
 
 /// What the cluster said about a session's Pod.

@@ -109,12 +109,12 @@ impl Cluster {
             .unwrap()
     }
 
-    /// The certificate of whoever signed the API server's.
     /// The kubeconfig of an admin.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
+    /// The certificate of whoever signed the API server's.
     pub fn authority(&self) -> PathBuf {
         self.kubeconfig.with_file_name("ca.crt")
     }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -22,13 +22,12 @@ use super::{Ui, command};
 /// How its session is seen from outside.
 pub const HOST: &str = "duckui-977a26.duck.example.com";
 pub const ORIGIN: &str = "https://duckui-977a26.duck.example.com";
-const SOON: Duration = Duration::from_secs(30);
+/// Longer than a door waits for anybody.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A door; it is killed when dropped.
 pub struct Door {
     pub address: SocketAddr,
-    /// How long it took from its start.
-    pub listens_after: Duration,
     admin: SocketAddr,
     key: Arc<SigningKey>,
     client: Client,
@@ -58,7 +57,6 @@ impl Door {
         let port = duckdb.to_string();
         let here = "127.0.0.1:0";
         let arguments = ["door", "--listen", here, "--admin", here, "--duckdb", &port];
-        let begin = Instant::now();
         let mut child = command(&arguments, &variables).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut address = async || {
@@ -68,7 +66,6 @@ impl Door {
         let listens = address().await;
         Self {
             address: listens,
-            listens_after: begin.elapsed(),
             admin: address().await,
             key,
             client: Client::builder().no_proxy().build().unwrap(),

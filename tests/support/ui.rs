@@ -44,6 +44,16 @@ impl Ui {
         timeout(SOON, answers).await.is_ok()
     }
 
+    /// Waits until it answers again.
+    pub async fn comes_back(&self) {
+        let is_back = async || {
+            let answer = self.request("SELECT 1").send().await;
+            answer.is_ok_and(|answer| answer.status() == 200)
+        };
+        let back = async { while !is_back().await {} };
+        timeout(SOON, back).await.expect("it comes back");
+    }
+
     /// Runs statements that may end DuckDB.
     pub async fn try_sql(&self, sql: &str) -> reqwest::Result<()> {
         self.request(sql).send().await.map(drop)

@@ -45,7 +45,9 @@ impl Handlers {
         if !stop || running.is_empty() {
             return responder.edit(&replies::forgotten(&running)).await;
         }
-        responder.edit(&replies::stopping_all(&running)).await;
+        responder
+            .try_to_edit(&replies::stopping_all(&running))
+            .await;
         let stopped = running
             .iter()
             .map(|seen| self.service.stop_and_wait(who, &seen.record.id));
@@ -66,7 +68,7 @@ impl Handlers {
             responder.edit(&replies::nothing_to_restart()).await;
             return;
         }
-        responder.edit(&replies::restarting(&old)).await;
+        responder.try_to_edit(&replies::restarting(&old)).await;
         let restarted = old
             .iter()
             .map(|seen| self.service.restart(who, &seen.record));

@@ -242,6 +242,8 @@ impl Handlers {
                     catalog: Some(catalog),
                     another: false,
                 };
+                // Under the public message it stands before the place is free.
+                let _ = self.service.until_gone(&session).await;
                 self.start(&responder, &who, scene.channel, ask).await;
             }
             Some(Button::Open(id)) => self.open(&responder, &who, Some(&id.to_string())).await,

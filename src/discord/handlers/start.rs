@@ -23,8 +23,8 @@ const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
 
 /// What the person chose.
 pub(super) struct Ask {
-    /// What asks: the command, or the message whose button was pressed. Pressing
-    /// twice asks once.
+    /// What asks: the command, the message whose button was pressed, or the session that
+    /// is tried again. Pressing twice asks once.
     pub request: RequestId,
     pub size: Option<String>,
     pub catalog: Option<String>,
@@ -53,7 +53,9 @@ impl Handlers {
         match self.service.start(who, request).await {
             Ok(Started::Starting(record)) => {
                 let kept = self.keep(responder, &record);
-                tokio::join!(kept, self.follow(responder, &record));
+                // One that was just asked for may not be seen yet.
+                let known = (record.stage != Stage::Starting).then(|| Record::clone(&record));
+                tokio::join!(kept, self.follow(responder, &record, known));
             }
             Ok(Started::AlreadyRunning { sessions, room }) => {
                 let sessions = self.with_urls(sessions);
@@ -94,21 +96,21 @@ impl Handlers {
         let replies = recent.iter().map(async |seen| {
             let kept = self.service.replies().kept(seen).await.ok().flatten()?;
             let responder = Responder::unsealed(self.http.clone(), &kept)?;
-            self.follow(&responder, &seen.record).await;
+            let known = Some(seen.record.clone());
+            self.follow(&responder, &seen.record, known).await;
             Some(())
         });
         join_all(replies).await;
     }
 
-    /// Shows each change of the session until it is ready or has ended.
-    async fn follow(&self, responder: &Responder, record: &Record) {
+    /// Shows each change of the session until it is ready or has ended. `newest` is what
+    /// was seen of it, if it was.
+    async fn follow(&self, responder: &Responder, record: &Record, mut newest: Option<Record>) {
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
         let usual = usual_start(&self.service.list(None));
         let mut shown = None;
         let mut next_edit = Instant::now();
-        // Until the view has it, the record itself is the newest that is known.
-        let mut newest = None;
         loop {
             changes.mark_unchanged();
             let seen = runtime.session(&record.id);

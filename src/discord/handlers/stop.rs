@@ -23,7 +23,7 @@ impl Handlers {
             responder.edit(&explain(&problem)).await;
             return;
         }
-        responder.edit(&replies::stopping(id)).await;
+        responder.try_to_edit(&replies::stopping(id)).await;
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
         while runtime.session(id).is_some() {

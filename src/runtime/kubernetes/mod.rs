@@ -150,19 +150,20 @@ impl Kubernetes {
         }
     }
 
-    /// Deletes the Pod of that name that is seen now: after a move the next one
-    /// has the same name.
-    async fn drop_pod(&self, name: &str, grace: Option<u32>) -> Result<(), Fault> {
-        let uid = self
-            .cache
-            .pod(name)
-            .and_then(|pod| pod.metadata.uid.clone());
+    /// Deletes the Pod with that name and unique id: after a move the next one has the
+    /// same name.
+    async fn drop_pod(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Fault> {
         let mut params = DeleteParams::background().preconditions(Preconditions {
-            uid,
+            uid: Some(uid.to_owned()),
             resource_version: None,
         });
         params.grace_period_seconds = grace;
         self.drop(&self.pods, "pods", name, &params).await
+    }
+
+    /// The unique id of the Pod of that name, as seen now.
+    fn pod_uid(&self, name: &str) -> Option<String> {
+        self.cache.pod(name)?.metadata.uid.clone()
     }
 
     async fn drop<K>(
@@ -329,8 +330,13 @@ impl Runtime for Kubernetes {
             service,
             route,
         } = parts;
+        let uid = self.pod_uid(&name).filter(|_| pod);
+        let drop_pod = async |grace| match &uid {
+            Some(uid) => self.drop_pod(&name, uid, grace).await,
+            None => Ok(()),
+        };
         let (dropped, service, route) = tokio::join!(
-            when(pod, self.drop_pod(&name, None)),
+            drop_pod(None),
             when(
                 service,
                 self.drop(&self.services, "services", &name, &params)
@@ -347,12 +353,12 @@ impl Runtime for Kubernetes {
             _ => true,
         };
         let gone = self.shown(GONE_WITHIN, is_gone).await;
-        if gone.is_err() && pod && self.cache.pod(&name).is_some() {
+        if gone.is_err() && uid.is_some() && self.pod_uid(&name) == uid {
             warn!(
                 pod = name,
                 "{name} does not go; its node is probably gone, so I remove it by force"
             );
-            self.drop_pod(&name, Some(0)).await?;
+            drop_pod(Some(0)).await?;
             return self.shown(VISIBLE_WITHIN, is_gone).await;
         }
         gone

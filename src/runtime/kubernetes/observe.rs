@@ -23,7 +23,11 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 use tracing::{info, warn};
 
 use super::{
@@ -288,18 +292,18 @@ impl Keeper {
                 // Each time from the start, with a list: after an error nobody
                 // knows what was missed, and there is not much to list.
                 let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
-                let mut is_listed = false;
+                let mut proven_at = None;
                 loop {
                     let event = tokio::select! {
                         event = events.next() => event,
                         // A list alone proves nothing of the watch that follows.
-                        () = tokio::time::sleep(PROVEN_AFTER), if is_listed => {
+                        () = sleep_until(proven_at.unwrap_or_else(Instant::now)), if proven_at.is_some() => {
                             pauses.reset();
                             if lock(&broken).remove(what).is_some() {
                                 info!(what, "the watch of the cluster works again");
                                 changes.send_modify(|count| *count += 1);
                             }
-                            is_listed = false;
+                            proven_at = None;
                             continue;
                         }
                     };
@@ -320,7 +324,7 @@ impl Keeper {
                             is_news(object)
                         }
                         watcher::Event::InitDone => {
-                            is_listed = true;
+                            proven_at = Some(Instant::now() + PROVEN_AFTER);
                             // What is shown was true at this moment.
                             if let Some(since) = lock(&broken).get_mut(what) {
                                 *since = Utc::now();

@@ -330,10 +330,17 @@ fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
     init.chain(status.container_statuses.iter().flatten())
 }
 
+/// Since when it is not ready, or since when a container is ended, whichever is later:
+/// what is only too busy to answer is not ready either.
 fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
     let mut conditions = status.conditions.iter().flatten();
     let unready = conditions.find(|it| it.type_ == "Ready" && it.status != "True")?;
-    time(unready.last_transition_time.as_ref()?)
+    let ended = containers(status).filter_map(|it| {
+        let last = it.last_state.as_ref()?.terminated.as_ref()?;
+        time(last.finished_at.as_ref()?)
+    });
+    let since = time(unready.last_transition_time.as_ref()?)?;
+    ended.chain([since]).max()
 }
 
 fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
@@ -673,7 +680,11 @@ mod tests {
         let mut status = placed(json!({ "running": {} }));
         status["conditions"] = json!([{ "type": "Ready", "status": "False",
             "lastTransitionTime": since }]);
-        let since = since.parse().expect("a time");
-        assert_eq!(pod(status).unready_since, Some(since));
+        let at = |text: &str| Some(text.parse().expect("a time"));
+        assert_eq!(pod(status.clone()).unready_since, at(since));
+        // It was too busy for a minute before it ended.
+        let ended = last("duckdb", "OOMKilled", 61);
+        status["containerStatuses"] = ended["containerStatuses"].clone();
+        assert_eq!(pod(status).unready_since, at("2026-11-23T12:01:01Z"));
     }
 }
