@@ -30,6 +30,8 @@ use super::{
 
 /// The most that a request may bring: queries with what they insert.
 pub const MOST_SENT: usize = 64 << 20;
+/// The most that is read of an answer at once. Less takes longer, more only memory.
+const PIECE: usize = 256 << 10;
 /// How long the next piece of a request may take.
 const NEXT_PIECE: Duration = Duration::from_secs(20);
 /// How long DuckDB may take to say that it is there.
@@ -68,7 +70,9 @@ impl DuckDb {
         let mut connector = HttpConnector::new_with_resolver(BoxCloneSyncService::new(resolve));
         connector.set_nodelay(true);
         Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: Client::builder(TokioExecutor::new())
+                .http1_max_buf_size(PIECE)
+                .build(connector),
             // Once per door, so it may as well stay.
             name: Box::leak(format!("localhost:{port}").into_boxed_str()),
         }
