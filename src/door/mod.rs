@@ -4,9 +4,9 @@
 //! cookies on to a third party. So nothing reaches it but what the browser of the
 //! session's owner asks for, and that without anything private.
 //!
-//! [`ticket`] how the owner shows who they are, [`guests`] which browsers have,
-//! [`gate`] what becomes of a request, [`proxy`] the way to DuckDB, [`activity`]
-//! what is counted, [`pages`] what the door says itself. The first four know no
+//! `ticket` how the owner shows who they are, `guests` which browsers have,
+//! `gate` what becomes of a request, `proxy` the way to DuckDB, `activity`
+//! what is counted, `pages` what the door says itself. The first four know no
 //! network.
 
 pub mod activity;

@@ -2,7 +2,7 @@
 //!
 //! A ticket is `<key id>.<payload>.<signature>`, the last two in base64 (URL
 //! alphabet, no padding). The payload is JSON; the signature is Ed25519 over
-//! [`PURPOSE`], the key id and the payload as they stand in the ticket. The bot
+//! `PURPOSE`, the key id and the payload as they stand in the ticket. The bot
 //! holds the private key, the door the public one only.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
