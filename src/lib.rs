@@ -8,7 +8,7 @@
 //! - [`runtime`]: where sessions run.
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
-//! - [`app`] wires them together; [`settings`], [`telemetry`] and `redact` serve all.
+//! - [`app`] wires them together; [`settings`], [`telemetry`], `redact` and `lock` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 
 pub mod app;
@@ -17,6 +17,7 @@ pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod fault;
+mod lock;
 pub mod reconciler;
 mod redact;
 pub mod runtime;

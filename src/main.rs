@@ -53,9 +53,8 @@ fn main() -> ExitCode {
             admin,
             duckdb,
         } => finish(
-            door::Config::read(|name| std::env::var(name).ok(), duckdb).and_then(|config| {
-                app::run(|shutdown| door::serve(config, listen, admin, shutdown))
-            }),
+            door::Door::read(|name| std::env::var(name).ok(), duckdb)
+                .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
         Command::Duckdb => duckdb(),
         Command::Commands => {

@@ -3,14 +3,15 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("session", &[]),
     ("fault", &[]),
     ("redact", &[]),
+    ("lock", &[]),
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
     ("credentials", &["fault", "redact", "session", "settings"]),
-    ("door", &[]),
+    ("door", &["lock"]),
     (
         "runtime",
         &[
@@ -18,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "door",
             "duckdb",
             "fault",
+            "lock",
             "runtime",
             "session",
             "settings",
@@ -41,6 +43,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "discord",
             "door",
             "fault",
+            "lock",
             "runtime",
             "service",
             "session",

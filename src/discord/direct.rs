@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use super::{
     replies::Reply,
     responder::message,
 };
-use crate::{fault::Fault, session::OwnerId};
+use crate::{fault::Fault, lock::lock, session::OwnerId};
 
 /// How long a refusal is remembered: people do change their mind.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
@@ -79,7 +79,6 @@ impl DirectMessages {
     }
 
     fn refused(&self) -> MutexGuard<'_, HashMap<OwnerId, Instant>> {
-        // A panic while it was held leaves at worst one refusal out.
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.refused)
     }
 }

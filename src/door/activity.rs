@@ -2,13 +2,15 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
 use chrono::{DateTime, Utc};
 use hyper::body::{Body, Frame, SizeHint};
 use serde::{Deserialize, Serialize};
+
+use crate::lock::lock;
 
 /// What a door tells of its session, at `GET /activity` of its second port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,12 +52,12 @@ impl Kind {
 impl Counter {
     /// How it stands.
     pub fn now(&self) -> Activity {
-        self.lock().clone()
+        lock(&self.activity).clone()
     }
 
     /// Counts one until what is returned is dropped.
     pub fn begin(&self, kind: Kind) -> Counted {
-        let mut activity = self.lock();
+        let mut activity = lock(&self.activity);
         match kind {
             Kind::Query => activity.queries += 1,
             Kind::Tab => activity.tabs += 1,
@@ -64,10 +66,6 @@ impl Counter {
             counter: self.clone(),
             kind,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Activity> {
-        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,7 +77,7 @@ pub struct Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut activity = self.counter.lock();
+        let mut activity = lock(&self.counter.activity);
         match self.kind {
             Kind::Query => {
                 activity.queries -= 1;

@@ -187,10 +187,18 @@ pub fn without_hops(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
+    remove(headers, |name| {
+        named.contains(name) || HOP_BY_HOP.contains(&name.as_str())
+    });
+}
+
+fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| unwanted(name))
+        .cloned()
+        .collect();
+    for name in names {
         headers.remove(name);
     }
 }
@@ -207,17 +215,10 @@ const PRIVATE: [HeaderName; 4] = [
 /// Makes a browser's headers such that DuckDB takes them, and tells it nothing more.
 pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
     without_hops(headers);
-    for name in PRIVATE {
-        headers.remove(name);
-    }
-    let proxies: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-forwarded-") || *name == "x-real-ip")
-        .cloned()
-        .collect();
-    for name in proxies {
-        headers.remove(name);
-    }
+    remove(headers, |name| {
+        let is_of_proxies = name.as_str().starts_with("x-forwarded-") || name == "x-real-ip";
+        is_of_proxies || PRIVATE.contains(name)
+    });
     if headers.contains_key(header::ORIGIN) {
         let origin = format!("http://{duckdb}");
         let origin = HeaderValue::try_from(origin).expect("it is plain text");
@@ -230,15 +231,9 @@ pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
 pub fn for_the_browser(headers: &mut HeaderMap) {
     without_hops(headers);
     // Ours are the only cookies here.
-    headers.remove(header::SET_COOKIE);
-    let foreign: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("access-control-"))
-        .cloned()
-        .collect();
-    for name in foreign {
-        headers.remove(name);
-    }
+    remove(headers, |name| {
+        name == header::SET_COOKIE || name.as_str().starts_with("access-control-")
+    });
     for (name, value) in [
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),

@@ -20,7 +20,7 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -42,12 +42,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use activity::Counter;
+use activity::{Activity, Counter};
 use gate::{Origin, Verdict, judge};
 use guests::Guests;
 use pages::Page;
 use proxy::{Body, DuckDb, Unanswered};
 use ticket::Tickets;
+
+use crate::lock::lock;
 
 /// The port for browsers.
 pub const PORT: u16 = 8080;
@@ -86,17 +88,19 @@ const NO_ASSETS: &[u8] = b"Could not fetch";
 /// The most of such an answer that is read.
 const LONGEST_COMPLAINT: usize = 16 << 10;
 
-/// What a door guards.
-pub struct Config {
+/// The door of one session.
+pub struct Door {
     session: String,
     owner: String,
     origin: Origin,
-    tickets: Tickets,
-    duckdb: u16,
+    tickets: Mutex<Tickets>,
+    guests: Mutex<Guests>,
+    duckdb: DuckDb,
+    counter: Counter,
 }
 
-impl Config {
-    /// Reads the [variables](variable) by means of `get`; DuckDB is at that port.
+impl Door {
+    /// A door as the [variables](variable) say, which `get` reads; DuckDB is at that port.
     ///
     /// # Errors
     /// Which one is missing or wrong.
@@ -117,21 +121,22 @@ impl Config {
             owner: text(variable::OWNER)?,
             session,
             origin,
-            tickets,
-            duckdb,
+            tickets: Mutex::new(tickets),
+            guests: Mutex::default(),
+            duckdb: DuckDb::at(duckdb),
+            counter: Counter::default(),
         })
     }
-}
 
-/// A door at work.
-struct Door {
-    session: String,
-    owner: String,
-    origin: Origin,
-    tickets: Mutex<Tickets>,
-    guests: Mutex<Guests>,
-    duckdb: DuckDb,
-    counter: Counter,
+    /// Whether DuckDB's UI answers.
+    pub async fn is_ready(&self) -> bool {
+        self.duckdb.answers().await
+    }
+
+    /// What goes on behind it.
+    pub fn activity(&self) -> Activity {
+        self.counter.now()
+    }
 }
 
 /// Listens until `shutdown`: for browsers on `listen`, for the cluster on `admin`.
@@ -140,7 +145,7 @@ struct Door {
 /// # Errors
 /// If a port is taken.
 pub async fn serve(
-    config: Config,
+    door: Door,
     listen: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     shutdown: CancellationToken,
@@ -152,18 +157,10 @@ pub async fn serve(
     let second = second.context("the door's second port can't listen")?;
     eprintln!("the door listens on {}", listener.local_addr()?);
     eprintln!("for the cluster it listens on {}", second.local_addr()?);
-    let door = Arc::new(Door {
-        session: config.session,
-        owner: config.owner,
-        origin: config.origin,
-        tickets: Mutex::new(config.tickets),
-        guests: Mutex::default(),
-        duckdb: DuckDb::at(config.duckdb),
-        counter: Counter::default(),
-    });
-    let admin = admin_pages(&door);
+    let door = Arc::new(door);
+    let admin = admin_pages(door.clone());
     tokio::select! {
-        () = accept(listener, door) => Ok(()),
+        () = accept(listener, move |_| Some(door.clone())) => Ok(()),
         served = async { axum::serve(second, admin).await } => Ok(served?),
         // Streams have no end of their own, and nobody waits for one.
         () = shutdown.cancelled() => Ok(()),
@@ -181,10 +178,10 @@ async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpList
     }
 }
 
-fn admin_pages(door: &Arc<Door>) -> Router {
-    let (ready, counter) = (door.duckdb.clone(), door.counter.clone());
+fn admin_pages(door: Arc<Door>) -> Router {
+    let same = door.clone();
     let ready = move || async move {
-        match ready.answers().await {
+        match same.is_ready().await {
             true => (StatusCode::OK, "ready\n"),
             false => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -192,13 +189,17 @@ fn admin_pages(door: &Arc<Door>) -> Router {
             ),
         }
     };
-    Router::new().route(READY_PATH, get(ready)).route(
-        ACTIVITY_PATH,
-        get(move || async move { Json(counter.now()) }),
-    )
+    let activity = move || async move { Json(door.activity()) };
+    Router::new()
+        .route(READY_PATH, get(ready))
+        .route(ACTIVITY_PATH, get(activity))
 }
 
-async fn accept(listener: TcpListener, door: Arc<Door>) {
+/// Serves browsers, for ever. `find` knows the door that leads to a host.
+pub async fn accept(
+    listener: TcpListener,
+    find: impl Fn(Option<&str>) -> Option<Arc<Door>> + Clone + Send + 'static,
+) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await;
@@ -207,20 +208,26 @@ async fn accept(listener: TcpListener, door: Arc<Door>) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let door = door.clone();
+        let find = find.clone();
         tokio::spawn(async move {
-            serve_one(stream, door).await;
+            serve_one(stream, find).await;
             drop(place);
         });
     }
 }
 
-async fn serve_one(stream: TcpStream, door: Arc<Door>) {
+async fn serve_one(stream: TcpStream, find: impl Fn(Option<&str>) -> Option<Arc<Door>>) {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let door = door.clone();
-        async move { Ok::<_, Infallible>(door.answer(request).await) }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let host = request.headers().get(header::HOST);
+        let door = find(host.and_then(|host| host.to_str().ok()));
+        async move {
+            Ok::<_, Infallible>(match door {
+                Some(door) => door.answer(request).await,
+                None => Page::nowhere().answer(request.headers()),
+            })
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -266,7 +273,7 @@ impl Door {
     fn welcome(&self) -> Response<Body> {
         let cookie = self.origin.set_cookie(&lock(&self.guests).welcome());
         let cookie = HeaderValue::try_from(cookie).expect("it is plain text");
-        let mut answer = Response::new(proxy::empty());
+        let mut answer = Response::new(proxy::whole(""));
         *answer.status_mut() = StatusCode::NO_CONTENT;
         let headers = answer.headers_mut();
         headers.insert(header::SET_COOKIE, cookie);
@@ -297,18 +304,9 @@ async fn explained(answer: Response<Body>, request: &hyper::HeaderMap) -> Respon
             let said = said.to_bytes();
             match said.starts_with(NO_ASSETS) {
                 true => Page::no_assets().answer(request),
-                false => {
-                    let said = http_body_util::Full::from(said);
-                    let said = said.map_err(|never| match never {}).boxed_unsync();
-                    Response::from_parts(head, said)
-                }
+                false => Response::from_parts(head, proxy::whole(said)),
             }
         }
         Err(_) => Page::silent().answer(request),
     }
-}
-
-/// What is inside is changed in one go: a panic meanwhile spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

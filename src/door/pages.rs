@@ -1,7 +1,8 @@
 //! What the door says itself: short pages, and one sentence where no page is shown.
 
+use std::sync::LazyLock;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Response, StatusCode,
     header::{self, HeaderValue},
@@ -9,12 +10,23 @@ use hyper::{
 use ring::digest::{SHA256, digest};
 
 use super::{
-    proxy::{Body, MOST_SENT},
+    proxy::{self, Body, MOST_SENT},
     ticket::Rejected,
 };
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
+
+/// What our own pages may do: use what stands in them, and nothing else.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = format!(
+        "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    );
+    HeaderValue::try_from(policy).expect("it is plain text")
+});
 
 /// Something to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +115,14 @@ impl Page {
         Self::new(StatusCode::REQUEST_TIMEOUT, "That took too long", &[why])
     }
 
+    /// Where no session is.
+    pub fn nowhere() -> Self {
+        Self::refused(
+            StatusCode::MISDIRECTED_REQUEST,
+            "There is no such session here.",
+        )
+    }
+
     /// When a request is refused.
     pub fn refused(status: StatusCode, why: &str) -> Self {
         Self::new(status, "Not here", &[why])
@@ -130,8 +150,7 @@ impl Page {
             true => ("text/html; charset=utf-8", self.html()),
             false => ("text/plain; charset=utf-8", self.plain()),
         };
-        let full = Full::from(text).map_err(|never| match never {});
-        let mut answer = Response::new(full.boxed_unsync());
+        let mut answer = Response::new(proxy::whole(text));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         for (name, value) in [
@@ -143,14 +162,7 @@ impl Page {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        let policy = format!(
-            "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            hash(STYLE),
-            hash(SCRIPT)
-        );
-        let policy = HeaderValue::try_from(policy).expect("it is plain text");
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
         if let Some(seconds) = self.again {
             headers.insert(header::REFRESH, HeaderValue::from(u16::from(seconds)));
         }

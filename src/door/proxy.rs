@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response, StatusCode, Uri,
     body::Incoming,
@@ -80,7 +80,7 @@ impl DuckDb {
 
     /// Whether it answers.
     pub async fn answers(&self) -> bool {
-        let mut request = Request::new(empty());
+        let mut request = Request::new(whole(""));
         *request.uri_mut() = self.uri("/info");
         let answer = tokio::time::timeout(ANSWER_WITHIN, self.client.request(request)).await;
         matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
@@ -136,7 +136,7 @@ impl DuckDb {
                     let _ = tokio::io::copy_bidirectional(&mut browser, &mut duckdb).await;
                 }
             });
-            return Ok(answer.map(|_| empty()));
+            return Ok(answer.map(|_| whole("")));
         }
         for_the_browser(answer.headers_mut());
         Ok(answer.map(|body| {
@@ -157,9 +157,10 @@ fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {
     headers.insert(header::UPGRADE, protocol);
 }
 
-/// Nothing.
-pub fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
+/// A body that is there already.
+pub fn whole(text: impl Into<Bytes>) -> Body {
+    let full = Full::new(text.into());
+    full.map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Why there is no answer from DuckDB.

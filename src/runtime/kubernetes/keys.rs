@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -18,7 +18,7 @@ use super::{
     apply::{Action, call},
     build::{DUCKBOT, MANAGED_BY},
 };
-use crate::{door::ticket::SigningKey, fault::Fault};
+use crate::{door::ticket::SigningKey, fault::Fault, lock::lock};
 
 /// The Secret's name.
 pub const DOOR_KEYS: &str = "duckbot-door-keys";
@@ -134,7 +134,7 @@ impl Keys {
     }
 
     fn known(&self) -> MutexGuard<'_, ById> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     fn action(&self, verb: &'static str) -> Action<'_> {

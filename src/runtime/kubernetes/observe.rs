@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -36,6 +36,7 @@ use super::{
     status,
 };
 use crate::{
+    lock::lock,
     session::{self, Observed, Record, SessionId},
     settings::Settings,
 };
@@ -206,11 +207,6 @@ impl Cache {
     fn documents(&self) -> MutexGuard<'_, Documents> {
         lock(&self.documents)
     }
-}
-
-/// What is inside is a memo or a note: a panic while it was held spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Records as they were read last, so that each revision is parsed, and
