@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
 use tokio::sync::Notify;
 
-use crate::support::{Bot, Damage, Team, says};
+use crate::support::{Bot, Damage, Team, link_of, says};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
@@ -44,6 +44,27 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
         .await;
     team.ana.reads("#data").await;
     assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+}
+
+#[tokio::test]
+async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let edit = "/webhooks/{application}/{token}/messages/@original";
+    let before = edits_of(&team, edit).len();
+    team.discord.fault(Fault::cut_before("PATCH", edit));
+    let opened = team.reply_to(&team.ana, "/duck open").await;
+    let link = link_of(&opened, "Open DuckDB");
+    assert!(link.contains(&id), "{link}");
+    let edits = edits_of(&team, edit).split_off(before);
+    assert_eq!(edits.len(), 2, "one that failed, one that did not");
+    assert_ne!(edits[0], edits[1], "each has its own ticket");
+}
+
+fn edits_of(team: &Team, route: &str) -> Vec<Option<serde_json::Value>> {
+    let exchanges = team.discord.exchanges().into_iter();
+    let edits = exchanges.filter(|it| it.method == "PATCH" && it.route == route);
+    edits.map(|it| it.request).collect()
 }
 
 #[tokio::test]

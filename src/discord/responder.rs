@@ -153,13 +153,22 @@ impl Responder {
     /// Puts `reply` in place of what stands there, however often Discord must be asked.
     pub async fn edit(&self, reply: &Reply) {
         while !self.try_to_edit(reply).await {
-            tokio::time::sleep(BETWEEN_TRIES).await;
+            self.rests().await;
         }
+    }
+
+    /// Waits as long as one should before Discord is asked again.
+    pub async fn rests(&self) {
+        tokio::time::sleep(BETWEEN_TRIES).await;
     }
 
     /// Asks once: for what is soon replaced, and must keep nothing from being done. Says
     /// whether `reply` stands there now, or never will.
     pub async fn try_to_edit(&self, reply: &Reply) -> bool {
+        self.sends(reply, rows(reply)).await
+    }
+
+    async fn sends(&self, reply: &Reply, rows: Vec<CreateActionRow>) -> bool {
         if Instant::now() >= self.closes {
             // Discord would count it as an invalid request.
             return true;
@@ -167,11 +176,7 @@ impl Responder {
         let edit = EditInteractionResponse::new()
             .content(fitting(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
-            .components(rows(reply));
-        self.sends(edit).await
-    }
-
-    async fn sends(&self, edit: EditInteractionResponse) -> bool {
+            .components(rows);
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
         match done {
             Ok(_) => true,
@@ -182,15 +187,17 @@ impl Responder {
         }
     }
 
-    /// Edits in a reply with a button that leads to an address, which nobody else is to see.
-    pub async fn show_link(&self, reply: &Reply, label: &str, address: &SecretString) {
+    /// Asks once, as [`Responder::try_to_edit`], for a reply with a button that leads to an
+    /// address, which nobody else is to see.
+    pub async fn try_to_show_link(
+        &self,
+        reply: &Reply,
+        label: &str,
+        address: &SecretString,
+    ) -> bool {
         let link = CreateButton::new_link(address.expose_secret()).label(label);
-        let edit = EditInteractionResponse::new()
-            .content(fitting(&reply.text))
-            .allowed_mentions(CreateAllowedMentions::new())
-            .components(vec![CreateActionRow::Buttons(vec![link])]);
-        // Tried once: the link does not keep.
-        self.sends(edit).await;
+        let row = CreateActionRow::Buttons(vec![link]);
+        self.sends(reply, vec![row]).await
     }
 
     async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {

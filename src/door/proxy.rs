@@ -117,9 +117,12 @@ impl DuckDb {
         });
         let counted = kind.map(|kind| counter.begin(kind));
         let client = self.client.clone();
-        // A query goes on when its browser goes away, and it counts as long as it does.
-        let asking = tokio::spawn(async move { (client.request(request).await, counted) });
-        let (answer, counted) = asking.await.map_err(|_| Unanswered::Silent)?;
+        let asking = async move { (client.request(request).await, counted) };
+        let (answer, counted) = match kind {
+            // It goes on when its browser goes away, and it counts as long as it does.
+            Some(Kind::Query) => tokio::spawn(asking).await.map_err(|_| Unanswered::Silent)?,
+            _ => asking.await,
+        };
         let mut answer = answer.map_err(|error| Unanswered::because(&error))?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let protocol = answer.headers().get(header::UPGRADE).cloned();

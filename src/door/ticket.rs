@@ -207,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn a_link_with_a_ticket_fits_a_button() {
+        let key = key("2026-11-23-1a2b3c4d");
+        let ticket = key.ticket("977a26", at(5) + TimeDelta::nanoseconds(123_456_789));
+        let host = "h".repeat(253); // DNS has no longer names
+        let link = format!("https://{host}{}#{ticket}", crate::door::ENTER);
+        // Discord's limit.
+        assert!(link.len() <= 512, "{}", link.len());
+    }
+
+    #[test]
     fn no_other_ticket_opens_it() {
         let own = key("k1");
         let mut door = door(&own);

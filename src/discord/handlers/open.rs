@@ -5,12 +5,20 @@ use crate::{discord::replies, service::Requester};
 
 impl Handlers {
     pub(super) async fn open(&self, responder: &Responder, who: &Requester, given: Option<&str>) {
-        match self.service.open(who, given).await {
-            Ok((record, link)) => {
-                let reply = replies::opening(&record);
-                responder.show_link(&reply, "Open DuckDB", &link).await;
+        // A link does not keep, so each attempt shows a new one.
+        loop {
+            let (record, link) = match self.service.open(who, given).await {
+                Ok(opened) => opened,
+                Err(problem) => return responder.edit(&explain(&problem)).await,
+            };
+            let reply = replies::opening(&record);
+            if responder
+                .try_to_show_link(&reply, "Open DuckDB", &link)
+                .await
+            {
+                return;
             }
-            Err(problem) => responder.edit(&explain(&problem)).await,
+            responder.rests().await;
         }
     }
 }
