@@ -8,10 +8,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    credentials::CredentialStore,
     credentials::preflight::Preflight,
     discord,
     reconciler::Reconciler,
-    runtime::kubernetes::{self, Kubernetes, Replies, Secrets},
+    runtime::{
+        ReplyStore, Runtime,
+        kubernetes::{self, Kubernetes, Secrets},
+        local::Local,
+    },
     service::{Parts, Service, wall_clock},
     session::Policy,
     settings::Settings,
@@ -65,19 +70,21 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let started = async {
-        let clients = kubernetes::connect(&settings).await?;
-        let discord = discord::connect(&settings.discord).await?;
-        let runtime = Arc::new(Kubernetes::start(&clients, settings.clone()).await?);
-        anyhow::Ok((clients, discord, runtime))
+        let place = Place::find(&settings).await?;
+        anyhow::Ok((place, discord::connect(&settings.discord).await?))
     };
-    let (clients, discord, runtime) = tokio::select! {
+    let (place, discord) = tokio::select! {
         started = started => started?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let credentials = Arc::new(Secrets::new(&clients.calls, &settings.kubernetes.namespace));
+    let Place {
+        runtime,
+        credentials,
+        replies,
+        local,
+    } = place;
     let clock = wall_clock();
     let preflight = Preflight::new().context("no HTTPS client")?;
-    let replies = Arc::new(Replies::new(&clients.calls, settings.clone()));
     let parts = Parts {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
@@ -104,5 +111,39 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
         outcome
     };
     let (outcome, ()) = tokio::join!(chat, reconciler.run(shutdown.clone()));
+    if let Some(local) = local {
+        local.end().await;
+    }
     outcome
+}
+
+/// Where sessions run, and what belongs to them.
+struct Place {
+    runtime: Arc<dyn Runtime>,
+    credentials: Arc<dyn CredentialStore>,
+    replies: Arc<dyn ReplyStore>,
+    /// What ends with the bot.
+    local: Option<Arc<Local>>,
+}
+
+impl Place {
+    async fn find(settings: &Arc<Settings>) -> anyhow::Result<Self> {
+        if let Some(place) = &settings.local {
+            let local = Arc::new(Local::start(settings.clone(), place.clone()).await?);
+            return Ok(Self {
+                runtime: local.clone(),
+                credentials: local.credentials(),
+                replies: local.replies(),
+                local: Some(local),
+            });
+        }
+        let clients = kubernetes::connect(settings).await?;
+        let namespace = &settings.kubernetes.namespace;
+        Ok(Self {
+            runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
+            credentials: Arc::new(Secrets::new(&clients.calls, namespace)),
+            replies: Arc::new(kubernetes::Replies::new(&clients.calls, settings.clone())),
+            local: None,
+        })
+    }
 }

@@ -66,6 +66,14 @@ pub enum Fault {
         /// How long it was waited for.
         after: Duration,
     },
+    /// A file could not be read or written.
+    #[error("{action} failed: {why}")]
+    Disk {
+        /// What was tried.
+        action: String,
+        /// The system's words.
+        why: String,
+    },
     /// Discord did not do what it was asked.
     #[error("{action} failed: {why}")]
     Discord {
@@ -120,6 +128,9 @@ impl Fault {
                 .into(),
             Self::Exists { .. } | Self::Conflict { .. } => {
                 "Somebody else changed it at the same moment. Please try again.".into()
+            }
+            Self::Disk { why, .. } => {
+                format!("My own disk fails ({why}). An admin can see where in my log.")
             }
             Self::Discord { .. } => {
                 "Discord did not answer me as it should. Please try again in a minute.".into()

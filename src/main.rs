@@ -3,6 +3,8 @@
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
 use duckbot::{app, discord, door, duckdb, settings::Settings, telemetry};
 
 /// Everyone in a team gets their own DuckDB UI, by typing /duck start in Discord.
@@ -40,7 +42,11 @@ enum Command {
     ///
     /// All that it needs to know is in its environment. Ends with 0 when told to stop, as DuckDB
     /// ends when that ends, 1 when the UI can't be started, 2 when the environment is wrong.
-    Duckdb,
+    Duckdb {
+        /// End when the standard input ends, and so with the program that holds it open.
+        #[arg(long)]
+        attached: bool,
+    },
     /// Print the reference of all chat commands (commands.md).
     Commands,
 }
@@ -56,7 +62,7 @@ fn main() -> ExitCode {
             door::Door::read(|name| std::env::var(name).ok(), duckdb)
                 .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
-        Command::Duckdb => duckdb(),
+        Command::Duckdb { attached } => duckdb(attached),
         Command::Commands => {
             print!("{}", discord::reference());
             ExitCode::SUCCESS
@@ -73,12 +79,23 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
     finish(app::run(|shutdown| app::serve(settings, shutdown)))
 }
 
-fn duckdb() -> ExitCode {
+fn duckdb(attached: bool) -> ExitCode {
     let wanted = match duckdb::environment::read(&variables()) {
         Ok(wanted) => wanted,
         Err(mistakes) => return wrong(&mistakes),
     };
-    match app::run(|shutdown| duckdb::run(wanted, shutdown)) {
+    let body = |shutdown: CancellationToken| {
+        if attached {
+            let shutdown = shutdown.clone();
+            // A thread, because nothing can take a read of the standard input back.
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                shutdown.cancel();
+            });
+        }
+        duckdb::run(wanted, shutdown)
+    };
+    match app::run(body) {
         Ok(code) => ExitCode::from(code),
         Err(error) => finish(Err(error)),
     }

@@ -32,6 +32,16 @@ impl Field {
         Self::CatalogToken,
     ];
 
+    /// What it is called where it is kept.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeyId => "s3-access-key-id",
+            Self::SecretKey => "s3-secret-access-key",
+            Self::SessionToken => "s3-session-token",
+            Self::CatalogToken => "catalog-token",
+        }
+    }
+
     /// The most characters that it takes. Access key IDs have up to 128 (AWS
     /// IAM API, `AccessKey`); a session token has no stated limit, and 4000 is
     /// what a Discord form carries.

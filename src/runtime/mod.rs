@@ -3,7 +3,9 @@
 //! [`Runtime`] is what the rest of the bot knows about it: a view that is kept
 //! up to date in memory, and a few changes that survive a crash in the middle.
 
+mod environment;
 pub mod kubernetes;
+pub mod local;
 
 use std::time::Duration;
 

@@ -147,7 +147,33 @@ impl Cause {
     }
 }
 
+/// What is the same in every version.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 impl Record {
+    /// Reads a stored document. One that an older bot wrote counts as this bot's from
+    /// here on, because its next write is.
+    ///
+    /// # Errors
+    /// What is wrong with it: not a record, or a newer version.
+    pub fn read(document: &str) -> Result<Self, String> {
+        let wrong = |why: serde_json::Error| why.to_string();
+        let Versioned { version } = serde_json::from_str(document).map_err(wrong)?;
+        if version > RECORD_VERSION {
+            return Err(format!(
+                "version {version} is newer than this bot's {RECORD_VERSION}"
+            ));
+        }
+        let record: Self = serde_json::from_str(document).map_err(wrong)?;
+        Ok(Self {
+            version: RECORD_VERSION,
+            ..record
+        })
+    }
+
     /// Whether it is being taken down.
     pub fn is_stopping(&self) -> bool {
         matches!(self.stage, Stage::Stopping { .. })

@@ -12,7 +12,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use chrono::TimeDelta;
@@ -41,6 +41,8 @@ pub struct Settings {
     pub discord: Discord,
     /// `[kubernetes]`
     pub kubernetes: Kubernetes,
+    /// `[local]`, where sessions run on this machine; none: they run on Kubernetes.
+    pub local: Option<Local>,
     /// `[routing]`
     pub routing: Routing,
     /// `[sessions]`
@@ -94,6 +96,19 @@ pub struct Kubernetes {
     pub namespace: String,
     /// How long a watch may be silent until it is begun anew.
     pub watch_silence: std::time::Duration,
+}
+
+/// Sessions as processes on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// Holds everything: records, people's keys, the sessions' own folders.
+    pub folder: PathBuf,
+    /// Sessions are at `http://duckui-<id>.localhost:<port>/`.
+    pub port: u16,
+    /// DuckDB's command line.
+    pub duckdb: PathBuf,
+    /// Where its extensions are; none: where DuckDB itself keeps them.
+    pub extensions: Option<String>,
 }
 
 /// How a session is reached from outside.

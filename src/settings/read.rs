@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Catalog, Checks, Discord, DuckDb, Kubernetes, Log, OAuth2, Pod, RouteKind, Routing, Sessions,
-    Settings, TOKEN_VARIABLE, reader::Reader,
+    Catalog, Checks, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, RouteKind, Routing,
+    Sessions, Settings, TOKEN_VARIABLE, reader::Reader,
 };
 use crate::session::{Cpu, Mebibytes, Size};
 
@@ -21,10 +21,12 @@ pub const LONGEST_NAME: usize = 28;
 pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let discord = read_discord(reader, token);
     let kubernetes = read_kubernetes(reader);
-    let routing = read_routing(reader);
+    let local = read_local(reader);
+    let is_local = matches!(local, Some(Some(_)));
+    let routing = read_routing(reader, is_local);
     let sizes = read_sizes(reader);
-    let catalogs = read_catalogs(reader);
-    let sessions = read_sessions(reader);
+    let catalogs = read_catalogs(reader, is_local);
+    let sessions = read_sessions(reader, is_local);
     let duckdb = read_duckdb(reader);
     let pod = read_pod(reader);
     let credentials = read_credentials(reader);
@@ -32,6 +34,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let settings = Settings {
         discord: discord?,
         kubernetes: kubernetes?,
+        local: local?,
         routing: routing?,
         sessions: sessions?,
         duckdb: duckdb?,
@@ -113,13 +116,38 @@ fn read_kubernetes(reader: &mut Reader) -> Option<Kubernetes> {
     })
 }
 
-fn read_routing(reader: &mut Reader) -> Option<Routing> {
+/// The outer option: whether it can be used at all.
+fn read_local(reader: &mut Reader) -> Option<Option<Local>> {
+    const KEY: &str = "sessions.runtime";
+    let is_local = reader.required(KEY, "kubernetes or local", |text| match text {
+        "kubernetes" => Some(false),
+        "local" => Some(true),
+        _ => None,
+    });
+    let path = |text: &str| Some(PathBuf::from(text));
+    let folder = reader.required_if(is_local == Some(true), "local.folder", "a folder", path);
+    let port = reader.required("local.port", "a port, 1 to 65535", |text| {
+        text.parse().ok().filter(|port| *port > 0)
+    });
+    let duckdb = reader.required("local.duckdb", "a program", path);
+    let extensions = reader.optional("local.extensions", "a folder", any);
+    let local = Local {
+        folder: folder?,
+        port: port?,
+        duckdb: duckdb?,
+        extensions: extensions?,
+    };
+    Some(is_local?.then_some(local))
+}
+
+fn read_routing(reader: &mut Reader, is_local: bool) -> Option<Routing> {
     let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
         "traefik" => Some(RouteKind::Traefik),
         "ingress" => Some(RouteKind::Ingress),
         _ => None,
     });
-    let domain = reader.required(
+    let domain = reader.required_if(
+        !is_local,
         "routing.domain",
         "a DNS name, like duck.example.com",
         |text| {
@@ -139,9 +167,10 @@ fn read_routing(reader: &mut Reader) -> Option<Routing> {
     })
 }
 
-fn read_sessions(reader: &mut Reader) -> Option<Sessions> {
-    let duckdb_image = reader.required("sessions.image", "a container image", image);
-    let door_image = reader.required("sessions.door_image", "a container image", image);
+fn read_sessions(reader: &mut Reader, is_local: bool) -> Option<Sessions> {
+    const IMAGE: &str = "a container image";
+    let duckdb_image = reader.required_if(!is_local, "sessions.image", IMAGE, image);
+    let door_image = reader.required_if(!is_local, "sessions.door_image", IMAGE, image);
     let per_user = reader.required("sessions.per_user", "a number from 1 to 20", |text| {
         text.parse().ok().filter(|n| (1..=20).contains(n))
     });
@@ -238,7 +267,7 @@ fn read_pod(reader: &mut Reader) -> Option<Pod> {
 /// The disk of a size that names none.
 const DISK: Mebibytes = Mebibytes::gibibytes(10);
 
-fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
+fn read_catalogs(reader: &mut Reader, is_local: bool) -> Option<Vec<Catalog>> {
     const URL: &str = "an http:// or https:// URL";
     let names = reader.tables("catalogs");
     let catalogs = names.into_iter().map(|name| {
@@ -255,6 +284,12 @@ fn read_catalogs(reader: &mut Reader) -> Option<Vec<Catalog>> {
         let s3_prefix = reader.optional(&key("s3_prefix"), "a prefix", any);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
         let oauth2 = match (secret?, server?, scope?) {
+            (Some(_), ..) if is_local => {
+                return reader.mistake(
+                    &key("oauth2_secret"),
+                    "is a Secret on Kubernetes, which sessions on this machine can't read",
+                );
+            }
             (Some(secret), server, scope) => Some(OAuth2 {
                 secret,
                 server,

@@ -65,6 +65,22 @@ impl Reader {
         }
     }
 
+    /// Takes a value that must be there if it is `needed`.
+    pub fn required_if<T: Default>(
+        &mut self,
+        needed: bool,
+        key: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        match needed {
+            true => self.required(key, expected, parse),
+            false => self
+                .optional(key, expected, parse)
+                .map(Option::unwrap_or_default),
+        }
+    }
+
     /// Takes a list; an environment variable writes it with commas.
     pub fn list<T>(
         &mut self,

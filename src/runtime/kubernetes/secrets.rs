@@ -30,16 +30,6 @@ const CHECKED: &str = "duckbot.dev/checked-at";
 const EXPIRES: &str = "duckbot.dev/expires-at";
 const KIND: &str = "duckbot.dev/s3-credentials";
 
-/// How a value is called inside the Secret.
-pub fn entry(field: Field) -> &'static str {
-    match field {
-        Field::KeyId => "s3-access-key-id",
-        Field::SecretKey => "s3-secret-access-key",
-        Field::SessionToken => "s3-session-token",
-        Field::CatalogToken => "catalog-token",
-    }
-}
-
 /// The Secrets in the sessions namespace.
 pub struct Secrets {
     secrets: Api<Secret>,
@@ -115,8 +105,8 @@ impl CredentialStore for Secrets {
             .get(EXPIRES)
             .and_then(|at| at.parse().ok());
         let mut data = secret.data.take().unwrap_or_default();
-        let mut value = |field| {
-            let mut bytes = data.remove(entry(field))?.0;
+        let mut value = |field: Field| {
+            let mut bytes = data.remove(field.name())?.0;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             bytes.zeroize();
             Some(SecretString::from(text))
@@ -163,7 +153,7 @@ impl CredentialStore for Secrets {
 fn secret(owner: OwnerId, credentials: &Credentials, about: &About) -> Secret {
     let data = Field::ALL.into_iter().filter_map(|field| {
         let value = credentials.value(field)?.expose_secret();
-        Some((entry(field).to_owned(), ByteString(value.into())))
+        Some((field.name().to_owned(), ByteString(value.into())))
     });
     // Empty ones as well: applying must also take the place of what a patch wrote.
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::{
     credentials::Field,
     door,
     duckdb::environment::{INIT_FOLDER, secret as variable},
-    runtime::kubernetes::secrets::entry,
+    runtime::environment,
     session::{Record, Size},
     settings::{Catalog, OAuth2, Settings},
 };
@@ -122,7 +122,7 @@ fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog)
         name: DUCKDB.into(),
         image: Some(settings.sessions.image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
-        env: Some(environment(settings, session, size, catalog)),
+        env: Some(variables(settings, session, size, catalog)),
         resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),
@@ -173,47 +173,11 @@ fn port(name: &str, number: u16) -> ContainerPort {
 }
 
 /// What the session image is told. Secret values only by reference.
-fn environment(
-    settings: &Settings,
-    session: &Record,
-    size: &Size,
-    catalog: &Catalog,
-) -> Vec<EnvVar> {
-    let secret = |name, field| from_secret(name, session, field);
-    let mut all = vec![
-        literal("SESSION_ID", session.id.to_string()),
-        literal("USERNAME", session.display_name.clone()),
-        literal("CATALOG_NAME", catalog.name.clone()),
-        literal("CATALOG_ENDPOINT", catalog.endpoint.clone()),
-        literal(
-            "CATALOG_WAREHOUSE",
-            catalog.warehouse.clone().unwrap_or_default(),
-        ),
-        literal(
-            "S3_ENDPOINT",
-            catalog.s3_endpoint.clone().unwrap_or_default(),
-        ),
-        literal("S3_REGION", catalog.s3_region.clone()),
-        literal("S3_PATH_STYLE", catalog.s3_path_style.to_string()),
-        secret(variable::KEY_ID, Field::KeyId),
-        secret(variable::KEY, Field::SecretKey),
-        secret(variable::SESSION_TOKEN, Field::SessionToken),
-        secret(variable::CATALOG_TOKEN, Field::CatalogToken),
-        literal("DUCKDB_MEMORY", size.memory.mebibytes().to_string()),
-        literal("DUCKDB_THREADS", size.cpu.cores().to_string()),
-        literal("DUCKDB_DISK", size.disk.mebibytes().to_string()),
-    ];
-    if !settings.duckdb.folders.is_empty() {
-        all.push(literal("DUCKDB_FOLDERS", settings.duckdb.folders.join(",")));
-    }
-    let community = settings.duckdb.community_extensions;
-    all.push(literal(
-        "DUCKDB_COMMUNITY_EXTENSIONS",
-        community.to_string(),
-    ));
-    if let Some(proxy) = &settings.duckdb.http_proxy {
-        all.push(literal("DUCKDB_HTTP_PROXY", proxy.clone()));
-    }
+fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Vec<EnvVar> {
+    let plain = environment::plain(settings, session, size, catalog);
+    let plain = plain.into_iter().map(|(name, value)| literal(name, value));
+    let own = Field::ALL.map(|field| from_secret(session, field));
+    let mut all: Vec<_> = plain.chain(own).collect();
     if let Some(OAuth2 {
         secret,
         server,
@@ -248,9 +212,14 @@ fn literal(name: &str, value: String) -> EnvVar {
 }
 
 /// A value of the owner's own.
-fn from_secret(name: &str, session: &Record, field: Field) -> EnvVar {
+fn from_secret(session: &Record, field: Field) -> EnvVar {
     let secret = secret_name(session.owner);
-    secret_value(name, secret, entry(field), !field.is_required())
+    secret_value(
+        environment::variable(field),
+        secret,
+        field.name(),
+        !field.is_required(),
+    )
 }
 
 /// A value of the team's.

@@ -1,14 +1,12 @@
 //! The record as a ConfigMap: named by owner and place, so that creating it is
 //! the lock.
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use serde::{Deserialize, de::DeserializeOwned};
-
 use super::{map, stamp};
 use crate::{
-    session::{OwnerId, RECORD_VERSION, Record},
+    session::{OwnerId, Record},
     settings::Settings,
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 
 const DOCUMENT: &str = "record.json";
 
@@ -31,32 +29,11 @@ pub fn record(settings: &Settings, session: &Record, revision: Option<&str>) -> 
     }
 }
 
-/// Reads a record back. One that an older bot wrote counts as this bot's from
-/// here on, because its next write is.
+/// Reads a record back.
 ///
 /// # Errors
-/// What is wrong with it: no document, not a record, or a newer version.
+/// What is wrong with it: no document, or [`Record::read`]'s.
 pub fn read_record(stored: &ConfigMap) -> Result<Record, String> {
     let document = stored.data.as_ref().and_then(|data| data.get(DOCUMENT));
-    let document = document.ok_or_else(|| format!("it has no {DOCUMENT}"))?;
-    let Versioned { version } = read(document)?;
-    if version > RECORD_VERSION {
-        return Err(format!(
-            "version {version} is newer than this bot's {RECORD_VERSION}"
-        ));
-    }
-    Ok(Record {
-        version: RECORD_VERSION,
-        ..read(document)?
-    })
-}
-
-/// What is the same in every version.
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
-fn read<T: DeserializeOwned>(document: &str) -> Result<T, String> {
-    serde_json::from_str(document).map_err(|why| why.to_string())
+    Record::read(document.ok_or_else(|| format!("it has no {DOCUMENT}"))?)
 }

@@ -1,0 +1,52 @@
+//! What a session is told, wherever it runs. Pure.
+
+use crate::{
+    credentials::Field,
+    duckdb::environment::secret,
+    session::{Record, Size},
+    settings::{Catalog, Settings},
+};
+
+/// The variable that holds a value of the owner's own.
+pub fn variable(field: Field) -> &'static str {
+    match field {
+        Field::KeyId => secret::KEY_ID,
+        Field::SecretKey => secret::KEY,
+        Field::SessionToken => secret::SESSION_TOKEN,
+        Field::CatalogToken => secret::CATALOG_TOKEN,
+    }
+}
+
+/// The variables that hold no secret ([`crate::duckdb::environment`] reads them).
+pub fn plain(
+    settings: &Settings,
+    session: &Record,
+    size: &Size,
+    catalog: &Catalog,
+) -> Vec<(&'static str, String)> {
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut all = vec![
+        ("SESSION_ID", session.id.to_string()),
+        ("USERNAME", session.display_name.clone()),
+        ("CATALOG_NAME", catalog.name.clone()),
+        ("CATALOG_ENDPOINT", catalog.endpoint.clone()),
+        ("CATALOG_WAREHOUSE", optional(&catalog.warehouse)),
+        ("S3_ENDPOINT", optional(&catalog.s3_endpoint)),
+        ("S3_REGION", catalog.s3_region.clone()),
+        ("S3_PATH_STYLE", catalog.s3_path_style.to_string()),
+        ("DUCKDB_MEMORY", size.memory.mebibytes().to_string()),
+        ("DUCKDB_THREADS", size.cpu.cores().to_string()),
+        ("DUCKDB_DISK", size.disk.mebibytes().to_string()),
+        (
+            "DUCKDB_COMMUNITY_EXTENSIONS",
+            settings.duckdb.community_extensions.to_string(),
+        ),
+    ];
+    if !settings.duckdb.folders.is_empty() {
+        all.push(("DUCKDB_FOLDERS", settings.duckdb.folders.join(",")));
+    }
+    if let Some(proxy) = &settings.duckdb.http_proxy {
+        all.push(("DUCKDB_HTTP_PROXY", proxy.clone()));
+    }
+    all
+}

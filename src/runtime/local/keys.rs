@@ -1,0 +1,147 @@
+//! People's credentials, and what it takes to go on with their replies, as files.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::{
+    ExposeSecret, SecretString,
+    zeroize::{Zeroize, Zeroizing},
+};
+use serde::{Deserialize, Serialize};
+
+use super::files::Folder;
+use crate::{
+    credentials::{About, CredentialStore, Credentials, Field, KeyHint},
+    fault::Fault,
+    runtime::ReplyStore,
+    session::{Observed, OwnerId},
+};
+
+/// A file for each person.
+pub struct Keys(pub Folder);
+
+/// What stands in one.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    hint: String,
+    stored: DateTime<Utc>,
+    checked: Option<DateTime<Utc>>,
+    expires: Option<DateTime<Utc>>,
+    values: Vec<(String, String)>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.values
+            .iter_mut()
+            .for_each(|(_, value)| value.zeroize());
+    }
+}
+
+impl Kept {
+    fn value(&self, field: Field) -> Option<SecretString> {
+        let mut values = self.values.iter();
+        let (_, value) = values.find(|(name, _)| name == field.name())?;
+        Some(value.clone().into())
+    }
+}
+
+impl Keys {
+    fn kept(&self, owner: OwnerId) -> Result<Option<Kept>, Fault> {
+        let Some(text) = self.0.read(&owner.to_string())?.map(Zeroizing::new) else {
+            return Ok(None);
+        };
+        // Not the reason: it could quote a value.
+        let read = serde_json::from_slice(&text).map_err(|_| Fault::Disk {
+            action: format!("reading the keys of {owner}"),
+            why: "the file is damaged".into(),
+        });
+        read.map(Some)
+    }
+
+    fn keep(&self, owner: OwnerId, kept: &Kept) -> Result<(), Fault> {
+        let text = serde_json::to_vec(kept).expect("it is plain text");
+        self.0.write(&owner.to_string(), &Zeroizing::new(text))
+    }
+}
+
+#[async_trait]
+impl CredentialStore for Keys {
+    async fn put(
+        &self,
+        owner: OwnerId,
+        credentials: &Credentials,
+        now: DateTime<Utc>,
+        checked: Option<DateTime<Utc>>,
+    ) -> Result<(), Fault> {
+        let value = |field: Field| {
+            let value = credentials.value(field)?.expose_secret();
+            Some((field.name().to_owned(), value.to_owned()))
+        };
+        let kept = Kept {
+            hint: credentials.hint().0,
+            stored: now,
+            checked,
+            expires: credentials.expires,
+            values: Field::ALL.into_iter().filter_map(value).collect(),
+        };
+        self.keep(owner, &kept)
+    }
+
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
+        Ok(self.kept(owner)?.map(|kept| About {
+            hint: KeyHint(kept.hint.clone()),
+            stored: Some(kept.stored),
+            checked: kept.checked,
+            expires: kept.expires,
+        }))
+    }
+
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
+        let Some(kept) = self.kept(owner)? else {
+            return Ok(None);
+        };
+        let both = kept.value(Field::KeyId).zip(kept.value(Field::SecretKey));
+        Ok(both.map(|(key_id, secret_key)| Credentials {
+            key_id,
+            secret_key,
+            session_token: kept.value(Field::SessionToken),
+            catalog_token: kept.value(Field::CatalogToken),
+            expires: kept.expires,
+        }))
+    }
+
+    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault> {
+        match self.kept(owner)? {
+            Some(mut kept) => {
+                kept.checked = Some(at);
+                self.keep(owner, &kept)
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn forget(&self, owner: OwnerId) -> Result<(), Fault> {
+        self.0.remove(&owner.to_string())
+    }
+}
+
+/// A file for each session.
+pub struct Replies(pub Folder);
+
+#[async_trait]
+impl ReplyStore for Replies {
+    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Fault> {
+        let name = session.record.id.to_string();
+        self.0.write(&name, reply.expose_secret().as_bytes())
+    }
+
+    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault> {
+        let kept = self.0.read(&session.record.id.to_string())?;
+        let text = kept.and_then(|kept| String::from_utf8(kept).ok());
+        Ok(text.map(SecretString::from))
+    }
+
+    async fn forget(&self, session: &Observed) -> Result<(), Fault> {
+        self.0.remove(&session.record.id.to_string())
+    }
+}

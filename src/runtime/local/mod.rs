@@ -1,0 +1,486 @@
+//! Sessions on this machine: a DuckDB process for each, behind the same door as on
+//! Kubernetes. Everything that outlives the bot is a file in one folder:
+//!
+//! | | |
+//! | --- | --- |
+//! | `records/duckui-<owner>-<place>` | the record of a session |
+//! | `keys/<owner>` | a person's credentials |
+//! | `replies/<session>` | what it takes to go on with a private reply |
+//! | `sessions/<session>/` | what DuckDB keeps and spills; goes with its process |
+//!
+//! Processes end with the bot, even if that is killed: each runs as long as the bot
+//! holds its input open. The next bot sees records without processes, which are
+//! sessions whose machine is gone, and starts them again.
+
+mod files;
+mod keys;
+mod process;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    io,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use uuid::Uuid;
+
+use files::{Folder, fault};
+pub use keys::{Keys, Replies};
+use process::{Launch, Process};
+
+use super::{Claim, Runtime, environment};
+use crate::{
+    credentials::{CredentialStore, Field},
+    door::{self, Door, activity::Activity, ticket::SigningKey},
+    fault::Fault,
+    lock::lock,
+    session::{Failure, Incident, Observed, Parts, Pod, Record, SessionId},
+    settings::{self, Settings},
+};
+
+/// What the key of all doors is called: it lives as long as they do.
+const KEY: &str = "local";
+/// How long processes may take to end.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Sessions in one folder of this machine.
+pub struct Local {
+    settings: Arc<Settings>,
+    place: settings::Local,
+    records: Folder,
+    homes: PathBuf,
+    credentials: Arc<Keys>,
+    replies: Arc<Replies>,
+    key: SigningKey,
+    program: PathBuf,
+    view: Arc<View>,
+    doors: JoinHandle<()>,
+    _taken: File,
+}
+
+/// All sessions, by the names of their records.
+#[derive(Default)]
+struct View {
+    held: Mutex<BTreeMap<String, Held>>,
+    changes: watch::Sender<u64>,
+}
+
+impl View {
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+/// What is stored of a session.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    uid: String,
+    revision: u64,
+    /// [`Record::read`] reads it.
+    record: String,
+}
+
+struct Held {
+    uid: String,
+    revision: u64,
+    record: Record,
+    process: Option<Process>,
+    /// There is nothing to make, but whoever asks is told what they did.
+    service: bool,
+    /// Whether its host leads to its door.
+    door: Option<Arc<Door>>,
+}
+
+impl Held {
+    fn observed(&self) -> Observed {
+        Observed {
+            record: self.record.clone(),
+            uid: self.uid.clone(),
+            revision: self.revision.to_string(),
+            pod: self.process.as_ref().map(Process::pod),
+            service: self.service,
+            route: self.door.is_some(),
+        }
+    }
+
+    fn is(&self, seen: &Observed) -> bool {
+        self.uid == seen.uid
+    }
+}
+
+impl Local {
+    /// Reads what is there, and listens for browsers.
+    ///
+    /// # Errors
+    /// If another bot has the folder, or it or the port can't be used.
+    pub async fn start(settings: Arc<Settings>, place: settings::Local) -> anyhow::Result<Self> {
+        let folder = |name: &str| Folder::open(place.folder.join(name));
+        let records = folder("records")?;
+        let taken = files::take(&place.folder)?;
+        let homes = place.folder.join("sessions");
+        // Of a bot that was killed.
+        match fs::remove_dir_all(&homes) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                let what = format!("{} can't be removed", homes.display());
+                return Err(why).context(what);
+            }
+            _ => {}
+        }
+        let port = place.port;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.with_context(|| {
+            format!("I can't listen on port {port}; name another one in the setting local.port")
+        })?;
+        let held = load(&records)?;
+        let view = Arc::new(View {
+            held: Mutex::new(held),
+            ..View::default()
+        });
+        let all = view.clone();
+        let doors = tokio::spawn(door::accept(listener, move |host| find(&all, host?)));
+        Ok(Self {
+            credentials: Arc::new(Keys(folder("keys")?)),
+            replies: Arc::new(Replies(folder("replies")?)),
+            key: SigningKey::read(KEY, &SigningKey::generate()).context("no key for the doors")?,
+            program: std::env::current_exe().context("I don't know where my program is")?,
+            settings,
+            place,
+            records,
+            homes,
+            view,
+            doors,
+            _taken: taken,
+        })
+    }
+
+    /// Where people's credentials are.
+    pub fn credentials(&self) -> Arc<Keys> {
+        self.credentials.clone()
+    }
+
+    /// Where replies that go on are.
+    pub fn replies(&self) -> Arc<Replies> {
+        self.replies.clone()
+    }
+
+    /// Ends all processes; the records stay.
+    pub async fn end(&self) {
+        self.doors.abort();
+        let stop = |held: &Held| held.process.as_ref().map(Process::stop);
+        let ended: Vec<_> = lock(&self.view.held).values().filter_map(stop).collect();
+        for one in ended {
+            one.cancelled().await;
+        }
+    }
+
+    fn store(&self, name: &str, held: &Held) -> Result<(), Fault> {
+        let record = serde_json::to_string(&held.record).expect("it has no map with odd keys");
+        let stored = Stored {
+            uid: held.uid.clone(),
+            revision: held.revision,
+            record,
+        };
+        let text = serde_json::to_vec(&stored).expect("it is plain text");
+        self.records.write(name, &text)
+    }
+
+    /// Changes what is held for `seen`, if that is still there.
+    fn change(&self, seen: &Observed, change: impl FnOnce(&mut Held)) {
+        let mut held = lock(&self.view.held);
+        if let Some(held) = held.get_mut(&name(&seen.record)).filter(|it| it.is(seen)) {
+            change(held);
+        }
+        drop(held);
+        self.view.changed();
+    }
+
+    fn origin(&self, id: &SessionId) -> String {
+        format!("http://{}.localhost:{}", id.object_name(), self.place.port)
+    }
+
+    async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Fault> {
+        let record = &seen.record;
+        let home = self.homes.join(record.id.to_string());
+        fs::create_dir_all(&home).map_err(|why| fault("making", &home, &why))?;
+        // Free at this moment: nobody can keep it for DuckDB, which opens it itself.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let port = port.and_then(|listener| listener.local_addr());
+        let port = port.map_err(|why| fault("looking for a port in", &home, &why))?;
+        let door = Arc::new(self.door(record, port.port())?);
+        let Some(mut variables) = self.variables(record).await? else {
+            let why = Incident::new(Failure::KeysMissing, "its owner's keys are gone");
+            return Ok((Process::stuck(why), door));
+        };
+        variables.push(("HOME", home.to_string_lossy().into_owned().into()));
+        variables.push(("DUCKDB_UI_PORT", port.port().to_string().into()));
+        let launch = Launch {
+            program: self.program.clone(),
+            variables,
+        };
+        let view = self.view.clone();
+        let process = Process::start(launch, door.clone(), move || view.changed());
+        Ok((process, door))
+    }
+
+    fn door(&self, record: &Record, port: u16) -> Result<Door, Fault> {
+        let told = HashMap::from([
+            (door::variable::SESSION, record.id.to_string()),
+            (door::variable::ORIGIN, self.origin(&record.id)),
+            (door::variable::KEY, self.key.public()),
+            (door::variable::OWNER, record.display_name.clone()),
+        ]);
+        let door = Door::read(|name| told.get(name).cloned(), port);
+        door.map_err(|why| Fault::Refused {
+            action: "making a door".into(),
+            why: why.to_string(),
+        })
+    }
+
+    /// What DuckDB is told; none if its owner's keys are gone.
+    async fn variables(
+        &self,
+        record: &Record,
+    ) -> Result<Option<Vec<(&'static str, SecretString)>>, Fault> {
+        // Only a change of the settings while the session starts leads here.
+        let gone = |what: &str, name: &str| Fault::Refused {
+            action: "starting DuckDB".into(),
+            why: format!("the settings no longer have the {what} {name:?}"),
+        };
+        let size = self.settings.size(&record.size);
+        let size = size.ok_or_else(|| gone("size", &record.size))?;
+        let catalog = self.settings.catalog(&record.catalog);
+        let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
+        let Some(keys) = self.credentials.read(record.owner).await? else {
+            return Ok(None);
+        };
+        let plain = environment::plain(&self.settings, record, size, catalog);
+        let plain = plain.into_iter().map(|(name, value)| (name, value.into()));
+        let own = Field::ALL.into_iter();
+        let own = own
+            .filter_map(|field| Some((environment::variable(field), keys.value(field)?.clone())));
+        let program = self.place.duckdb.to_string_lossy().into_owned();
+        let mut all: Vec<_> = plain.chain(own).collect();
+        all.push(("DUCKDB_PROGRAM", program.into()));
+        // DuckDB is looked for there, if it is named without a folder.
+        all.push(("PATH", std::env::var("PATH").unwrap_or_default().into()));
+        if let Some(folder) = &self.place.extensions {
+            all.push(("DUCKDB_EXTENSIONS", folder.clone().into()));
+        }
+        Ok(Some(all))
+    }
+}
+
+#[async_trait]
+impl Runtime for Local {
+    fn sessions(&self) -> Vec<Observed> {
+        let held = lock(&self.view.held);
+        let mut all: Vec<_> = held.values().map(Held::observed).collect();
+        all.sort_by_key(|seen| seen.record.created);
+        all
+    }
+
+    fn session(&self, id: &SessionId) -> Option<Observed> {
+        let held = lock(&self.view.held);
+        let found = held.values().find(|held| held.record.id == *id);
+        found.map(Held::observed)
+    }
+
+    fn stale_since(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.view.changes.subscribe()
+    }
+
+    fn url(&self, id: &SessionId) -> String {
+        format!("{}/", self.origin(id))
+    }
+
+    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault> {
+        let session = seen.record.id.to_string();
+        Ok(Some(self.key.ticket(&session, Utc::now()).into()))
+    }
+
+    async fn activity(&self, seen: &Observed) -> Result<Activity, Fault> {
+        let held = lock(&self.view.held);
+        let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
+        let door = held.and_then(|held| held.door.as_ref());
+        door.map(|door| door.activity())
+            .ok_or_else(|| Fault::Unavailable {
+                action: format!("asking the door of session {}", seen.record.id),
+                why: "it is gone".into(),
+            })
+    }
+
+    async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Fault> {
+        Ok(self.session(&seen.record.id).and_then(|seen| seen.pod))
+    }
+
+    async fn last_words(&self, seen: &Observed) -> Result<String, Fault> {
+        let held = lock(&self.view.held);
+        let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
+        let process = held.and_then(|held| held.process.as_ref());
+        Ok(process.map(Process::last_words).unwrap_or_default())
+    }
+
+    async fn claim(&self, record: &Record) -> Result<Claim, Fault> {
+        let name = name(record);
+        let mut all = lock(&self.view.held);
+        match all.get(&name) {
+            Some(held) if held.record.request == record.request => {
+                return Ok(Claim::Made(Box::new(held.record.clone())));
+            }
+            Some(held) => return Ok(Claim::Taken(held.record.id.to_string())),
+            None => {}
+        }
+        let held = Held {
+            uid: Uuid::new_v4().to_string(),
+            revision: 1,
+            record: record.clone(),
+            process: None,
+            service: false,
+            door: None,
+        };
+        self.store(&name, &held)?;
+        all.insert(name, held);
+        drop(all);
+        self.view.changed();
+        Ok(Claim::Made(Box::new(record.clone())))
+    }
+
+    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Fault> {
+        let name = name(record);
+        let mut all = lock(&self.view.held);
+        let held = all.get_mut(&name).filter(|held| held.is(seen));
+        let held = held.filter(|held| held.revision.to_string() == seen.revision);
+        let held = held.ok_or_else(|| Fault::Conflict {
+            action: format!("writing the record {name}"),
+        })?;
+        let before = std::mem::replace(&mut held.record, record.clone());
+        held.revision += 1;
+        if let Err(fault) = self.store(&name, held) {
+            held.record = before;
+            held.revision -= 1;
+            return Err(fault);
+        }
+        drop(all);
+        self.view.changed();
+        Ok(())
+    }
+
+    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+        if parts.pod {
+            let (process, door) = self.start_process(seen).await?;
+            self.change(seen, |held| {
+                held.process = Some(process);
+                held.door = Some(door);
+            });
+        }
+        self.change(seen, |held| held.service |= parts.service);
+        Ok(())
+    }
+
+    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+        let mut ended = None;
+        self.change(seen, |held| {
+            held.service &= !parts.service;
+            if parts.route {
+                held.door = None;
+            }
+            ended = held
+                .process
+                .as_ref()
+                .filter(|_| parts.pod)
+                .map(Process::stop);
+        });
+        let Some(ended) = ended else {
+            return Ok(());
+        };
+        if tokio::time::timeout(GONE_WITHIN, ended.cancelled())
+            .await
+            .is_err()
+        {
+            return Err(Fault::TimedOut {
+                action: format!("ending the DuckDB of {}", seen.record.id),
+                after: GONE_WITHIN,
+            });
+        }
+        let home = self.homes.join(seen.record.id.to_string());
+        match fs::remove_dir_all(&home) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                return Err(fault("removing", &home, &why));
+            }
+            _ => {}
+        }
+        self.change(seen, |held| held.process = None);
+        Ok(())
+    }
+
+    async fn remove(&self, seen: &Observed) -> Result<(), Fault> {
+        let name = name(&seen.record);
+        let mut all = lock(&self.view.held);
+        if all.get(&name).is_some_and(|held| held.is(seen)) {
+            self.replies.0.remove(&seen.record.id.to_string())?;
+            self.records.remove(&name)?;
+            all.remove(&name);
+        }
+        drop(all);
+        self.view.changed();
+        Ok(())
+    }
+}
+
+/// The name of a record: an owner's place is free exactly if there is none of it.
+fn name(record: &Record) -> String {
+    format!("duckui-{}-{}", record.owner, record.slot)
+}
+
+/// The door that a host leads to.
+fn find(view: &View, host: &str) -> Option<Arc<Door>> {
+    let (label, _) = host.split_once('.')?;
+    let held = lock(&view.held);
+    let mut all = held.values();
+    all.find(|held| held.record.id.object_name() == label)?
+        .door
+        .clone()
+}
+
+fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, Held>> {
+    let mut all = BTreeMap::new();
+    for name in records.names()? {
+        if name.ends_with(".new") {
+            // A bot was killed while it wrote; what it would have replaced is there.
+            records.remove(&name)?;
+            continue;
+        }
+        let Some(text) = records.read(&name)? else {
+            continue;
+        };
+        let read = serde_json::from_slice(&text).map_err(|why| why.to_string());
+        let read = read.and_then(|stored: Stored| Ok((Record::read(&stored.record)?, stored)));
+        let (record, stored) = read.map_err(anyhow::Error::msg).with_context(|| {
+            format!("the record {} can't be read", records.path(&name).display())
+        })?;
+        let held = Held {
+            uid: stored.uid,
+            revision: stored.revision,
+            record,
+            process: None,
+            service: false,
+            door: None,
+        };
+        all.insert(name, held);
+    }
+    Ok(all)
+}

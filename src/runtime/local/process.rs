@@ -1,0 +1,224 @@
+//! One session's DuckDB as a process. What a kubelet does for a Pod is done here: it is
+//! started again when it ends, and whoever looks is told how it is.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chrono::Utc;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStderr, Command},
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    door::Door,
+    lock::lock,
+    session::{Failure, Incident, Pod, PodState, Station},
+};
+
+/// Who ends again within that time after a start has no luck, and waits for the next.
+const SOON: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(10);
+/// How often DuckDB is asked whether it is ready.
+const ASKED_EVERY: Duration = Duration::from_millis(25);
+/// How long it may take to end: it needs less than a second.
+const GRACE: Duration = Duration::from_secs(5);
+/// How much of what it says is kept.
+const LAST_LINES: usize = 100;
+
+/// How to start it.
+pub struct Launch {
+    /// This program: it runs DuckDB the same way in the session image.
+    pub program: PathBuf,
+    /// All that it is told.
+    pub variables: Vec<(&'static str, SecretString)>,
+}
+
+impl Launch {
+    fn start(&self) -> io::Result<Child> {
+        let variables = self.variables.iter();
+        Command::new(&self.program)
+            .args(["duckdb", "--attached"])
+            .env_clear()
+            .envs(variables.map(|(name, value)| (name, value.expose_secret())))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for the bot, which ends its sessions itself.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+}
+
+/// A DuckDB that is kept running until it is stopped.
+pub struct Process {
+    inside: Arc<Inside>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+struct Inside {
+    pod: Mutex<Pod>,
+    log: Mutex<VecDeque<String>>,
+    changed: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Inside {
+    fn change(&self, change: impl FnOnce(&mut Pod)) {
+        change(&mut lock(&self.pod));
+        (self.changed)();
+    }
+}
+
+impl Process {
+    /// Starts it and keeps it running. `changed` is called whenever [`Process::pod`] says
+    /// something new.
+    pub fn start(
+        launch: Launch,
+        door: Arc<Door>,
+        changed: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let process = Self::new(Pod::at(Station::Starting), changed);
+        let (inside, stop) = (process.inside.clone(), process.stop.clone());
+        let ended = process.ended.clone().drop_guard();
+        tokio::spawn(async move {
+            let _ended = ended;
+            keep_running(&launch, &door, &inside, &stop).await;
+        });
+        process
+    }
+
+    /// One that can't be started, for that reason.
+    pub fn stuck(why: Incident) -> Self {
+        let process = Self::new(Pod::new(PodState::Stuck(why)), || {});
+        process.ended.cancel();
+        process
+    }
+
+    fn new(pod: Pod, changed: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            inside: Arc::new(Inside {
+                pod: Mutex::new(pod),
+                log: Mutex::default(),
+                changed: Box::new(changed),
+            }),
+            stop: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    /// How it is, in the words for a Pod.
+    pub fn pod(&self) -> Pod {
+        let mut pod = lock(&self.inside.pod).clone();
+        if self.stop.is_cancelled() {
+            pod.state = PodState::Going;
+        }
+        pod
+    }
+
+    /// What it said last.
+    pub fn last_words(&self) -> String {
+        lock(&self.inside.log).iter().map(String::as_str).collect()
+    }
+
+    /// Stops it; what is returned is cancelled when it has ended.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.cancel();
+        self.ended.clone()
+    }
+}
+
+async fn keep_running(
+    launch: &Launch,
+    door: &Door,
+    inside: &Arc<Inside>,
+    stop: &CancellationToken,
+) {
+    let mut restarts = 0;
+    loop {
+        let began = Instant::now();
+        let mut child = match launch.start() {
+            Ok(child) => child,
+            Err(why) => {
+                let why = Incident::new(Failure::Container, why.to_string());
+                return inside.change(|pod| pod.state = PodState::Stuck(why));
+            }
+        };
+        if let Some(errors) = child.stderr.take() {
+            tokio::spawn(listen(errors, inside.clone()));
+        }
+        let status = tokio::select! {
+            status = child.wait() => status,
+            () = get_ready(door, inside) => child.wait().await,
+            () = stop.cancelled() => return end(&mut child).await,
+        };
+        let why = Incident::new(Failure::Crashed, told(status));
+        restarts += 1;
+        let is_unlucky = restarts > 1 && began.elapsed() < SOON;
+        inside.change(|pod| {
+            pod.restarts = restarts;
+            pod.last_end = Some(why.clone());
+            pod.unready_since = Some(Utc::now());
+            pod.state = match is_unlucky {
+                true => PodState::Crashing {
+                    incident: why,
+                    restarts,
+                },
+                false => Pod::at(Station::Starting).state,
+            };
+        });
+        if is_unlucky && stop.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Waits until DuckDB answers, and says so.
+async fn get_ready(door: &Door, inside: &Inside) {
+    while !door.is_ready().await {
+        sleep(ASKED_EVERY).await;
+    }
+    inside.change(|pod| {
+        pod.state = PodState::Ready;
+        pod.unready_since = None;
+    });
+}
+
+/// Ends it: it runs as long as its input is open.
+async fn end(child: &mut Child) {
+    drop(child.stdin.take());
+    if timeout(GRACE, child.wait()).await.is_err() {
+        // It is killed when dropped as well; then nobody waits for it.
+        let _ = child.kill().await;
+    }
+}
+
+fn told(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => format!("DuckDB ended with {status}"),
+        Err(why) => format!("DuckDB ended ({why})"),
+    }
+}
+
+async fn listen(errors: ChildStderr, inside: Arc<Inside>) {
+    let mut errors = BufReader::new(errors);
+    let mut line = Vec::new();
+    while let Ok(1..) = errors.read_until(b'\n', &mut line).await {
+        let mut log = lock(&inside.log);
+        if log.len() == LAST_LINES {
+            log.pop_front();
+        }
+        log.push_back(String::from_utf8_lossy(&line).into_owned());
+        line.clear();
+    }
+}
