@@ -26,6 +26,30 @@ enum Command {
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Try everything on this machine: a stand-in for Discord as a web page, a lake, the bot.
+    ///
+    /// Gets DuckDB from PyPI the first time, if there is none. Ends with Ctrl-C.
+    #[cfg(feature = "sandbox")]
+    Sandbox {
+        /// The port of the chat's page.
+        #[arg(long, default_value_t = 4200)]
+        port: u16,
+        /// The port of all sessions.
+        #[arg(long, value_name = "PORT", default_value_t = 4201)]
+        sessions_port: u16,
+        /// Where everything is kept. Without one: ~/.cache/duckbot/sandbox.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+        /// DuckDB's command line, with the extensions ui, httpfs, avro and iceberg.
+        #[arg(long, value_name = "PROGRAM")]
+        duckdb: Option<PathBuf>,
+        /// Open the page in a browser.
+        #[arg(long)]
+        open: bool,
+        /// Show the bot's log.
+        #[arg(short, long)]
+        verbose: bool,
+    },
     /// Guard one session: runs beside DuckDB in the session's Pod.
     Door {
         /// The address to listen on. Without one: port 8080 on all addresses.
@@ -54,6 +78,25 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { config } => serve(config),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox {
+            port,
+            sessions_port,
+            folder,
+            duckdb,
+            open,
+            verbose,
+        } => {
+            let options = app::sandbox::Options {
+                port,
+                sessions_port,
+                folder,
+                duckdb,
+                open,
+                verbose,
+            };
+            finish(app::run(|shutdown| app::sandbox::run(options, shutdown)))
+        }
         Command::Door {
             listen,
             admin,

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
+pub use files::take;
 use files::{Folder, fault};
 pub use keys::{Keys, Replies};
 use process::{Launch, Process};
@@ -44,7 +45,7 @@ use crate::{
     door::{self, Door, activity::Activity, ticket::SigningKey},
     fault::Fault,
     lock::lock,
-    session::{Failure, Incident, Observed, Parts, Pod, Record, SessionId},
+    session::{Failure, Incident, Observed, OwnerId, Parts, Pod, Record, SessionId},
     settings::{self, Settings},
 };
 
@@ -171,6 +172,15 @@ impl Local {
     /// Where replies that go on are.
     pub fn replies(&self) -> Arc<Replies> {
         self.replies.clone()
+    }
+
+    /// Kills somebody's DuckDBs as the system might, to try out what comes then.
+    pub fn kill(&self, owner: OwnerId) {
+        let held = lock(&self.view.held);
+        let theirs = held.values().filter(|held| held.record.owner == owner);
+        theirs
+            .filter_map(|held| held.process.as_ref())
+            .for_each(Process::kill);
     }
 
     /// Ends all processes; the records stay.

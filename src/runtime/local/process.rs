@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     io,
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStderr, Command},
+    sync::Notify,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -63,6 +65,7 @@ impl Launch {
 /// A DuckDB that is kept running until it is stopped.
 pub struct Process {
     inside: Arc<Inside>,
+    kill: Arc<Notify>,
     stop: CancellationToken,
     ended: CancellationToken,
 }
@@ -90,10 +93,10 @@ impl Process {
     ) -> Self {
         let process = Self::new(Pod::at(Station::Starting), changed);
         let (inside, stop) = (process.inside.clone(), process.stop.clone());
-        let ended = process.ended.clone().drop_guard();
+        let (kill, ended) = (process.kill.clone(), process.ended.clone().drop_guard());
         tokio::spawn(async move {
             let _ended = ended;
-            keep_running(&launch, &door, &inside, &stop).await;
+            keep_running(&launch, &door, &inside, &kill, &stop).await;
         });
         process
     }
@@ -112,6 +115,7 @@ impl Process {
                 log: Mutex::default(),
                 changed: Box::new(changed),
             }),
+            kill: Arc::default(),
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
         }
@@ -131,6 +135,11 @@ impl Process {
         lock(&self.inside.log).iter().map(String::as_str).collect()
     }
 
+    /// Kills it; it is started again as after any end.
+    pub fn kill(&self) {
+        self.kill.notify_one();
+    }
+
     /// Stops it; what is returned is cancelled when it has ended.
     pub fn stop(&self) -> CancellationToken {
         self.stop.cancel();
@@ -142,6 +151,7 @@ async fn keep_running(
     launch: &Launch,
     door: &Door,
     inside: &Arc<Inside>,
+    kill: &Notify,
     stop: &CancellationToken,
 ) {
     let mut restarts = 0;
@@ -159,7 +169,11 @@ async fn keep_running(
         }
         let status = tokio::select! {
             status = child.wait() => status,
-            () = get_ready(door, inside) => child.wait().await,
+            never = get_ready(door, inside) => match never {},
+            () = kill.notified() => match child.start_kill() {
+                Ok(()) => child.wait().await,
+                Err(why) => Err(why),
+            },
             () = stop.cancelled() => return end(&mut child).await,
         };
         let why = Incident::new(Failure::Crashed, told(status));
@@ -184,7 +198,7 @@ async fn keep_running(
 }
 
 /// Waits until DuckDB answers, and says so.
-async fn get_ready(door: &Door, inside: &Inside) {
+async fn get_ready(door: &Door, inside: &Inside) -> Infallible {
     while !door.is_ready().await {
         sleep(ASKED_EVERY).await;
     }
@@ -192,6 +206,7 @@ async fn get_ready(door: &Door, inside: &Inside) {
         pod.state = PodState::Ready;
         pod.unready_since = None;
     });
+    std::future::pending().await
 }
 
 /// Ends it: it runs as long as its input is open.

@@ -38,6 +38,8 @@ impl World {
             act.words
         );
         self.record.say(words);
+        let line = act.words.strip_prefix("types ");
+        let shown = line.unwrap_or(&act.words).to_owned();
         // A button's answer is the next version of its message, so reading starts there.
         let read_from = act
             .source
@@ -53,6 +55,8 @@ impl World {
                 channel: act.channel,
                 source: act.source,
                 parent: act.parent,
+                words: shown,
+                custom_id: act.data["custom_id"].as_str().map(str::to_owned),
                 made: Instant::now(),
                 expired: false,
                 answer: None,

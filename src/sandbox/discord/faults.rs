@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::chat::Prank;
 use super::refusal::Refusal;
 use super::snowflake::Snowflake;
 
@@ -119,6 +120,11 @@ impl Fault {
         }
     }
 
+    /// Whether it does the same to the same calls, however often.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.method, &self.route, &self.effect) == (&other.method, &other.route, &other.effect)
+    }
+
     fn matches(&self, call: &Call) -> bool {
         let fits = |wanted: &str, actual: &str| wanted == "*" || wanted == actual;
         fits(&self.method, &call.method) && fits(&self.route, &call.route)
@@ -140,11 +146,21 @@ pub struct Knobs {
     /// New gateway connections are closed at once.
     pub gateway_closed: bool,
     pub gate: Option<Arc<dyn Gate>>,
+    /// More trouble that the page can make.
+    pub pranks: Vec<Prank>,
 }
 
 impl Knobs {
     pub fn add(&mut self, fault: Fault) {
         self.faults.push_back(fault);
+    }
+
+    pub fn remove(&mut self, fault: &Fault) {
+        self.faults.retain(|it| !it.is_like(fault));
+    }
+
+    pub fn has(&self, fault: &Fault) -> bool {
+        self.faults.iter().any(|it| it.is_like(fault))
     }
 
     pub fn clear(&mut self) {

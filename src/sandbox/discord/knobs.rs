@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Discord, Fault, Gate};
+use super::{Discord, Fault, Gate, Prank, World};
 
 impl Discord {
     /// Lets something go wrong with the next calls that match.
@@ -46,13 +46,12 @@ impl Discord {
 
     /// An outage: while offline every connection is cut, REST and gateway alike.
     pub fn set_offline(&self, offline: bool) {
-        self.shared.change(|world| {
-            world.knobs.offline = offline;
-            if offline {
-                world.record.say("Discord goes offline".to_owned());
-                world.cut_sockets();
-            }
-        });
+        self.shared.change(|world| world.set_offline(offline));
+    }
+
+    /// Offers one more button among the trouble that the page can make.
+    pub fn offers(&self, prank: Prank) {
+        self.shared.change(|world| world.knobs.pranks.push(prank));
     }
 
     /// From now on what people do comes from another guild that has the bot, too.
@@ -65,5 +64,16 @@ impl Discord {
     pub fn deliver_twice(&self, interactions: usize) {
         self.shared
             .change(|world| world.knobs.deliver_twice = interactions);
+    }
+}
+
+impl World {
+    /// As [`Discord::set_offline`].
+    pub fn set_offline(&mut self, offline: bool) {
+        self.knobs.offline = offline;
+        if offline {
+            self.record.say("Discord goes offline".to_owned());
+            self.cut_sockets();
+        }
     }
 }

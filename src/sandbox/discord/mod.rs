@@ -26,6 +26,7 @@
 
 mod asking;
 mod blueprint;
+mod chat;
 mod faults;
 mod forms;
 mod gateway;
@@ -58,6 +59,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
+pub use self::chat::Prank;
 pub use self::faults::{BoxFuture, Call, Fault, Gate, Verdict};
 pub use self::interaction::{Acknowledged, Interaction};
 pub use self::model::{Access, AnswerKind};
@@ -92,6 +94,7 @@ impl Discord {
         let shared = Shared::new(world, blueprint.patience);
         let app = Router::new()
             .route("/gateway", any(open_gateway))
+            .merge(chat::routes())
             .fallback(rest::serve)
             .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
@@ -239,8 +242,19 @@ impl Discord {
 
     /// Waits until the bot has registered commands.
     pub async fn commands_registered(&self) {
-        let any = |world: &mut World| (!world.commands.is_empty()).then_some(());
-        self.shared.wait("commands to be registered", any).await;
+        self.shared
+            .wait("commands to be registered", has_commands)
+            .await;
+    }
+
+    /// The same without losing patience.
+    pub async fn commands_registered_at_last(&self) {
+        while self
+            .shared
+            .wait_for(self.shared.patience, has_commands)
+            .await
+            .is_none()
+        {}
     }
 }
 
@@ -250,6 +264,10 @@ impl Drop for Discord {
         // Connections that are open already have tasks of their own, which this ends.
         self.set_offline(true);
     }
+}
+
+fn has_commands(world: &mut World) -> Option<()> {
+    (!world.commands.is_empty()).then_some(())
 }
 
 async fn open_gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

@@ -141,6 +141,10 @@ pub struct Invocation {
     /// The interaction that opened the modal.
     pub parent: Option<Snowflake>,
     pub made: Instant,
+    /// What was done, as the page shows it: the command's line, or the transcript's words.
+    pub words: String,
+    /// The id of the component that was used.
+    pub custom_id: Option<String>,
     /// Set by a test: the token is dead before its time.
     pub expired: bool,
     /// The first response, and how long it took.

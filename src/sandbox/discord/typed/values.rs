@@ -33,7 +33,11 @@ fn value(world: &World, option: &Value, text: &str, resolved: &mut Value) -> Res
     match option["type"].as_u64() {
         Some(3) => Ok(text.into()),
         Some(4) => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
-        Some(5) => text.parse::<bool>().map(Value::from).map_err(|_| wrong()),
+        Some(5) => text
+            .to_ascii_lowercase()
+            .parse::<bool>()
+            .map(Value::from)
+            .map_err(|_| wrong()),
         Some(6) => user(world, text, resolved).ok_or_else(wrong),
         Some(7) => channel(world, text, resolved).ok_or_else(wrong),
         Some(8) => role(world, text, resolved).ok_or_else(wrong),

@@ -1,5 +1,8 @@
 //! Wires the rooms together; owns start-up and shutdown.
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -68,6 +71,15 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
 /// # Errors
 /// If the cluster or Discord can't be used, in a sentence that says what to do.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    serve_telling(settings, shutdown, |_| {}).await
+}
+
+/// The same; tells of the sessions on this machine, if that is where they run.
+async fn serve_telling(
+    settings: Settings,
+    shutdown: CancellationToken,
+    tell: impl FnOnce(Option<&Arc<Local>>),
+) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let started = async {
         let place = Place::find(&settings).await?;
@@ -83,6 +95,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
         replies,
         local,
     } = place;
+    tell(local.as_ref());
     let clock = wall_clock();
     let preflight = Preflight::new().context("no HTTPS client")?;
     let parts = Parts {

@@ -1,0 +1,272 @@
+//! The whole thing on one machine: a loopback Discord with its page, a lake, and the bot as in
+//! production.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, Weak},
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::serve_telling;
+use crate::{
+    lock::lock,
+    runtime::local::{Local, take},
+    sandbox::{
+        discord::{ADMINISTRATOR, Blueprint, Discord, Prank},
+        duckdb::DuckDb,
+        lake::{BUCKET, Lake},
+    },
+    session::OwnerId,
+    settings::Settings,
+    telemetry,
+};
+
+/// Keys that the lake knows. They open nothing else, so they may stand here.
+const KEY_ID: &str = "AKIAQUACKQUACKQUACK7";
+const SECRET: &str = "quack/quack/quack/quack/quack/quack/2026";
+
+/// How it is wanted.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port of the chat's page.
+    pub port: u16,
+    /// The port of all sessions.
+    pub sessions_port: u16,
+    /// Where everything is kept; none: in the user's cache.
+    pub folder: Option<PathBuf>,
+    /// DuckDB's command line; none: looked for, or got.
+    pub duckdb: Option<PathBuf>,
+    /// Whether to open the page in a browser.
+    pub open: bool,
+    /// Whether the bot's log is shown.
+    pub verbose: bool,
+}
+
+/// Runs it until `shutdown`.
+///
+/// # Errors
+/// If something is missing that can't be got, or a folder or a port can't be used.
+pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let prepared = tokio::select! {
+        prepared = Sandbox::prepare(&options) => prepared?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    prepared.serve(&options, shutdown).await
+}
+
+/// Everything around the bot.
+struct Sandbox {
+    discord: Discord,
+    settings: Settings,
+    began: Instant,
+    _lake: Lake,
+    _taken: fs::File,
+}
+
+impl Sandbox {
+    async fn prepare(options: &Options) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        let folder = match &options.folder {
+            Some(folder) => folder.clone(),
+            None => cache()?.join("sandbox"),
+        };
+        let made = fs::create_dir_all(&folder);
+        made.with_context(|| format!("the folder {} can't be made", folder.display()))?;
+        let taken = take(&folder)?;
+        let duckdb = DuckDb::find(options.duckdb.as_deref()).await?;
+        let lake = Lake::serve(&folder.join("lake"), &[(KEY_ID, SECRET)]).await?;
+        if !lake.is_filled() {
+            eprintln!("Making the demo's tables (once, some seconds)…");
+            let extensions = duckdb.extensions.as_deref();
+            lake.fill(&duckdb.program, extensions).await?;
+        }
+        let discord = discord(options.port).await?;
+        // People are new ones at each start, and so are their sessions and keys.
+        let team = folder.join("team");
+        match fs::remove_dir_all(&team) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                let what = format!("{} can't be removed", team.display());
+                return Err(why).context(what);
+            }
+            _ => {}
+        }
+        let settings = settings(&discord, &lake, &duckdb, &team, options);
+        Ok(Self {
+            settings: settings.context("the sandbox's own settings are wrong")?,
+            discord,
+            began,
+            _lake: lake,
+            _taken: taken,
+        })
+    }
+
+    /// Runs the bot, and again whenever somebody restarts it.
+    async fn serve(self, options: &Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+        telemetry::start(&self.settings.log);
+        let restart = Arc::new(Notify::new());
+        let current = Arc::new(Mutex::new(Weak::<Local>::new()));
+        self.offers_pranks(&restart, &current);
+        let mut is_first = true;
+        loop {
+            let stop = shutdown.child_token();
+            let tell = |local: Option<&Arc<Local>>| {
+                *lock(&current) = local.map(Arc::downgrade).unwrap_or_default();
+            };
+            let bot = serve_telling(self.settings.clone(), stop.clone(), tell);
+            let mut bot = std::pin::pin!(bot);
+            tokio::select! {
+                ended = &mut bot => return ended,
+                () = self.welcomes(options), if is_first => {}
+            }
+            is_first = false;
+            tokio::select! {
+                ended = &mut bot => return ended,
+                () = restart.notified() => {}
+            }
+            stop.cancel();
+            bot.await?;
+        }
+    }
+
+    fn offers_pranks(&self, restart: &Arc<Notify>, current: &Arc<Mutex<Weak<Local>>>) {
+        let current = current.clone();
+        self.discord.offers(Prank {
+            id: "kill",
+            label: "Kill my DuckDB",
+            help: "As if the system had ended it: my sessions start again.",
+            act: Arc::new(move |person| {
+                if let Some(local) = lock(&current).upgrade() {
+                    local.kill(OwnerId::from(person));
+                }
+            }),
+        });
+        let restart = restart.clone();
+        self.discord.offers(Prank {
+            id: "restart",
+            label: "Restart the bot",
+            help: "It ends with all sessions, and carries on from its records.",
+            act: Arc::new(move |_| restart.notify_one()),
+        });
+    }
+
+    /// Says what to do, as soon as the bot answers.
+    async fn welcomes(&self, options: &Options) {
+        self.discord.commands_registered_at_last().await;
+        let url = format!("{}/", self.discord.url());
+        let took = self.began.elapsed().as_secs_f32();
+        println!(
+            "\nThe sandbox is up, after {took:.1} s:  {url}\n\n\
+             You are ana, an analyst. In #data, type:\n\n\
+             \x20 /duck setup   and press the button in the direct message. Its first field takes this line:\n\
+             \x20               AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}\n\
+             \x20 /duck start   and, when it is ready, press Open\n\n\
+             Then ask your DuckDB, for example:\n\n\
+             \x20 SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings';\n\n\
+             Ctrl-C ends everything."
+        );
+        if options.open {
+            open(&url);
+        }
+    }
+}
+
+async fn discord(port: u16) -> anyhow::Result<Discord> {
+    let blueprint = Blueprint::default()
+        .channel("data")
+        .channel("random")
+        .channel("ops")
+        .role("analyst")
+        .role_with("admin", ADMINISTRATOR)
+        .person("ana", &["analyst"])
+        .person("ben", &["analyst"])
+        .person("ada", &["admin"])
+        .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let started = Discord::start(blueprint).await;
+    started.with_context(|| format!("I can't listen on port {port}; choose another with --port"))
+}
+
+/// What somebody with this Discord and this lake would set.
+fn settings(
+    discord: &Discord,
+    lake: &Lake,
+    duckdb: &DuckDb,
+    team: &Path,
+    options: &Options,
+) -> anyhow::Result<Settings> {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let extensions = duckdb.extensions.as_deref().map(path);
+    let log = if options.verbose { "info" } else { "warn" };
+    let variables = [
+        ("DUCKBOT_DISCORD_TOKEN", discord.token()),
+        ("DUCKBOT_DISCORD__API_PROXY", discord.url()),
+        ("DUCKBOT_DISCORD__GUILD", discord.guild_id().to_string()),
+        (
+            "DUCKBOT_DISCORD__ALLOWED_CHANNELS",
+            discord.channel("data").to_string(),
+        ),
+        (
+            "DUCKBOT_DISCORD__ALLOWED_ROLES",
+            discord.role("analyst").to_string(),
+        ),
+        (
+            "DUCKBOT_DISCORD__ADMIN_ROLES",
+            discord.role("admin").to_string(),
+        ),
+        (
+            "DUCKBOT_DISCORD__ADMIN_CHANNEL",
+            discord.channel("ops").to_string(),
+        ),
+        ("DUCKBOT_SESSIONS__RUNTIME", "local".into()),
+        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake".into()),
+        ("DUCKBOT_LOCAL__FOLDER", path(team)),
+        ("DUCKBOT_LOCAL__PORT", options.sessions_port.to_string()),
+        ("DUCKBOT_LOCAL__DUCKDB", path(&duckdb.program)),
+        ("DUCKBOT_LOCAL__EXTENSIONS", extensions.unwrap_or_default()),
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", lake.catalog_url()),
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake.s3_url()),
+        ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),
+        ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", BUCKET.into()),
+        // For machines of all kinds.
+        ("DUCKBOT_SIZES__SMALL__MEMORY", "1Gi".into()),
+        ("DUCKBOT_SIZES__LARGE__CPU", "2".into()),
+        ("DUCKBOT_SIZES__LARGE__MEMORY", "2Gi".into()),
+        ("DUCKBOT_LOG__FILTER", log.into()),
+    ];
+    let variables: HashMap<_, _> = variables
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+    Ok(Settings::load(None, variables)?)
+}
+
+/// Where programs of this user keep what can be made again.
+fn cache() -> anyhow::Result<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|it| !it.is_empty())
+            .map(PathBuf::from)
+    };
+    match (set("XDG_CACHE_HOME"), set("HOME")) {
+        (Some(cache), _) => Ok(cache.join("duckbot")),
+        (None, Some(home)) => Ok(home.join(".cache/duckbot")),
+        (None, None) => bail!("HOME is not set; name a folder with --folder"),
+    }
+}
+
+/// Opens a page in the person's browser, if there is one.
+fn open(url: &str) {
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    if let Err(why) = std::process::Command::new(program).arg(url).spawn() {
+        eprintln!("The page can't be opened with {program} ({why}).");
+    }
+}

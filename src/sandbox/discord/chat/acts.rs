@@ -1,0 +1,291 @@
+//! What a person does on the page. Changes the world by the verbs that tests use, too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::model::World;
+use super::super::people::Person;
+use super::super::post::{Draft, Place};
+use super::super::shared::Shared;
+use super::super::snowflake::Snowflake;
+use super::super::view::MessageView;
+use super::super::{Fault, asking::Act, model::Kind};
+use super::state::{modal_of, sees};
+
+/// How much longer a slow Discord takes.
+const SLOWER: Duration = Duration::from_secs(2);
+/// How often the bot meets a rate limit, and for how long.
+const LIMITED: (usize, Duration) = (3, Duration::from_secs(3));
+
+/// A sentence that says why something can't be done.
+type Refused = (StatusCode, Json<Value>);
+type Answer = Result<Json<Value>, Refused>;
+
+/// What arrives; each act has some of it.
+#[derive(Deserialize)]
+struct Body {
+    r#as: String,
+    #[serde(default)]
+    channel: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    interaction: String,
+    #[serde(default)]
+    custom_id: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    values: Value,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    on: bool,
+}
+
+pub fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/chat/type", post(types))
+        .route("/chat/complete", post(completes))
+        .route("/chat/press", post(presses))
+        .route("/chat/select", post(selects))
+        .route("/chat/submit", post(submits))
+        .route("/chat/dismiss", post(dismisses))
+        .route("/chat/write", post(writes))
+        .route("/chat/trouble", post(makes_trouble))
+}
+
+async fn types(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
+    me.types(&channel, body.text.trim())
+        .await
+        .map_err(refused)?;
+    done()
+}
+
+async fn completes(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
+    let choices = me.completes(&channel, &body.text).await.map_err(refused)?;
+    let choice = |(name, value)| json!({ "name": name, "value": value });
+    let choices: Vec<_> = choices.into_iter().map(choice).collect();
+    Ok(Json(json!({ "choices": choices })))
+}
+
+async fn presses(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let me = person(&shared, &body)?;
+    let message = number(&body.message)?;
+    let label = shared.look(|world| {
+        let seen = world.messages.get(&message);
+        let view = MessageView::of(seen.filter(|it| sees(world, me.id, it))?);
+        let mut buttons = view.components.iter().flatten();
+        let pressed = buttons.find(|it| it.custom_id.as_deref() == Some(&body.custom_id));
+        pressed.map(|button| (view.clone(), button.label.clone()))
+    });
+    let (view, label) = label.ok_or_else(|| refused("There is no such button any more."))?;
+    me.presses(&view, &label).await.map_err(refused)?;
+    done()
+}
+
+async fn selects(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let me = person(&shared, &body)?;
+    let message = number(&body.message)?;
+    let data = json!({ "component_type": 3, "custom_id": body.custom_id, "values": body.values });
+    shared.change(|world| {
+        let source = world.messages.get(&message);
+        let source = source.filter(|it| sees(world, me.id, it));
+        let channel = source.map(|it| it.channel);
+        let channel = channel.ok_or_else(|| refused("There is no such menu any more."))?;
+        world.ask(Act {
+            kind: Kind::Component,
+            person: me.id,
+            channel,
+            source: Some(message),
+            parent: None,
+            data,
+            words: format!("chooses in {:?}", body.custom_id),
+        });
+        Ok(())
+    })?;
+    done()
+}
+
+async fn submits(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let me = person(&shared, &body)?;
+    let opened_by = number(&body.interaction)?;
+    let values: HashMap<String, String> =
+        serde_json::from_value(body.values).map_err(|_| refused("The form came in pieces."))?;
+    let modal = shared.look(|world| modal_of(world, me.id).cloned());
+    let modal = modal.filter(|modal| modal.opened_by == opened_by);
+    let modal = modal.ok_or_else(|| refused("This form is not open any more."))?;
+    let fields = modal.inputs.iter().filter_map(|input| {
+        let value = values.get(&input.custom_id)?;
+        Some((input.label.as_str(), value.as_str()))
+    });
+    let fields: Vec<_> = fields.collect();
+    me.submits(&modal, &fields).await.map_err(refused)?;
+    close(&shared, opened_by);
+    done()
+}
+
+async fn dismisses(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    close(&shared, number(&body.interaction)?);
+    done()
+}
+
+/// Puts a form away.
+fn close(shared: &Shared, opened_by: Snowflake) {
+    shared.change(|world| {
+        if let Some(asked) = world.invocations.get_mut(&opened_by) {
+            asked.modal = None;
+        }
+    });
+}
+
+async fn writes(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let me = person(&shared, &body)?;
+    let channel = number(&body.channel)?;
+    if body.text.trim().is_empty() {
+        return Err(refused("There is nothing to send."));
+    }
+    let (is_known, with) = shared.look(|world| {
+        let channel = world.channel(channel);
+        (channel.is_some(), channel.and_then(|it| it.with))
+    });
+    if !is_known {
+        return Err(refused("There is no such channel."));
+    }
+    match with {
+        Some(with) if with == me.id => {
+            me.writes_dm(&body.text);
+        }
+        Some(_) => return Err(refused("This conversation is somebody else's.")),
+        None => {
+            let place = Place {
+                channel,
+                author: me.id,
+                only_for: None,
+                answers: None,
+            };
+            let draft = Draft {
+                content: Some(body.text),
+                ..Draft::default()
+            };
+            let posted = shared.change(|world| world.post(place, draft));
+            posted.map_err(|_| refused("Discord would not take this message."))?;
+        }
+    }
+    done()
+}
+
+async fn makes_trouble(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+    let me = person(&shared, &body)?;
+    let slow = slow();
+    match body.id.as_str() {
+        "dms" if body.on => me.closes_dms(),
+        "dms" => me.opens_dms(),
+        "slow" => shared.change(|world| {
+            world.knobs.remove(&slow);
+            if body.on {
+                world.knobs.add(slow);
+            }
+        }),
+        "limit" => {
+            let (times, pause) = LIMITED;
+            let fault = Fault::rate_limited("*", "*", pause).times(times);
+            shared.change(|world| world.knobs.add(fault));
+        }
+        "offline" => shared.change(|world| world.set_offline(body.on)),
+        other => {
+            let pranks = shared.look(|world| world.knobs.pranks.clone());
+            let prank = pranks.iter().find(|prank| prank.id == other);
+            let prank = prank.ok_or_else(|| refused("There is no such trouble."))?;
+            (prank.act)(me.id);
+        }
+    }
+    done()
+}
+
+/// The trouble that somebody can make.
+pub fn troubles(world: &World, me: Snowflake) -> Vec<Value> {
+    let switch = |id: &str, label: &str, help: &str, on: bool| json!({ "id": id, "label": label, "help": help, "kind": "switch", "on": on });
+    let button = |id: &str, label: &str, help: &str| json!({ "id": id, "label": label, "help": help, "kind": "button" });
+    let closed = world.person(me).is_some_and(|person| !person.dms_open);
+    let mut all = vec![
+        switch(
+            "dms",
+            "Close my direct messages",
+            "The bot can't write to me.",
+            closed,
+        ),
+        switch(
+            "slow",
+            "Slow Discord",
+            "Each call of the bot takes 2 s longer.",
+            world.knobs.has(&slow()),
+        ),
+        switch(
+            "offline",
+            "Discord is down",
+            "Nothing that the bot asks is answered.",
+            world.knobs.offline,
+        ),
+        button(
+            "limit",
+            "Rate limit",
+            "The bot's next 3 calls are refused for 3 s.",
+        ),
+    ];
+    let pranks = world.knobs.pranks.iter();
+    all.extend(pranks.map(|prank| button(prank.id, prank.label, prank.help)));
+    all
+}
+
+fn slow() -> Fault {
+    Fault::delay("*", "*", SLOWER).times(usize::MAX)
+}
+
+fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
+    let id = number(&body.r#as)?;
+    let is_known = shared.look(|world| world.person(id).is_some());
+    is_known
+        .then(|| Person {
+            shared: Arc::clone(shared),
+            id,
+        })
+        .ok_or_else(|| refused("There is no such person."))
+}
+
+/// The name of a channel in which commands work.
+fn guild_channel(shared: &Shared, body: &Body) -> Result<String, Refused> {
+    let id = number(&body.channel)?;
+    let found = shared.look(|world| {
+        let channel = world.channel(id).filter(|channel| channel.with.is_none());
+        channel.map(|channel| channel.name.clone())
+    });
+    found.ok_or_else(|| refused("Commands work in the server's channels only."))
+}
+
+fn number(text: &str) -> Result<Snowflake, Refused> {
+    text.parse().map_err(|_| refused("That is no id."))
+}
+
+fn refused(why: impl Into<String>) -> Refused {
+    let mut why: String = why.into();
+    // The verbs' own sentences begin in lower case, for the tests that quote them.
+    if let Some(first) = why.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": why })))
+}
+
+fn done() -> Answer {
+    Ok(Json(json!({})))
+}

@@ -1,0 +1,144 @@
+//! The page on which a person uses the loopback as they would use Discord: what is shown on it
+//! is [`state`], what they do there arrives here. Serves HTTP.
+//!
+//! | | |
+//! | --- | --- |
+//! | `GET /` | the page, and what belongs to it |
+//! | `GET /chat/events?as=<person>` | the whole state as a server-sent event, at each change |
+//! | `POST /chat/<what>` | what a person does; answers 400 with `{"error": "a sentence"}` |
+
+mod acts;
+mod state;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream::{self, Stream};
+use serde::Deserialize;
+
+use super::shared::Shared;
+
+/// What is due by the clock (an interaction that nobody answered) shows after that at most.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
+/// Everything on the page is ours, and nothing in a message is obeyed.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+macro_rules! page {
+    ($($name:literal),*) => {
+        [$(($name, include_str!(concat!("page/", $name)))),*]
+    };
+}
+
+/// The page's files.
+const FILES: [(&str, &str); 16] = page![
+    "index.html",
+    "page.css",
+    "commands.js",
+    "composer.js",
+    "dom.js",
+    "main.js",
+    "markdown.js",
+    "messages.js",
+    "modal.js",
+    "parts.js",
+    "people.js",
+    "picker.js",
+    "server.js",
+    "times.js",
+    "trouble.js",
+    "world.js"
+];
+
+/// A button on the page that makes trouble outside of Discord.
+#[derive(Clone)]
+pub struct Prank {
+    /// What it is called in requests.
+    pub id: &'static str,
+    /// What stands on it.
+    pub label: &'static str,
+    /// What it does, in a sentence.
+    pub help: &'static str,
+    /// Does it, on behalf of the person with that id.
+    pub act: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+/// The routes of the page.
+pub fn routes() -> Router<Arc<Shared>> {
+    let mut routes = Router::new().route("/chat/events", get(events));
+    for (name, text) in FILES {
+        let path = match name {
+            "index.html" => "/".to_owned(),
+            name => format!("/{name}"),
+        };
+        routes = routes.route(&path, get(move || async move { file(name, text) }));
+    }
+    let routes = routes.merge(acts::routes());
+    routes.layer(middleware::from_fn(only_from_here))
+}
+
+/// A page of somebody else can give its own name this address, and would then be let in.
+async fn only_from_here(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if !["127.0.0.1", "localhost", "[::1]"].contains(&name) {
+        return StatusCode::MISDIRECTED_REQUEST.into_response();
+    }
+    let mut answer = next.run(request).await;
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        let headers = answer.headers_mut();
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn file(name: &str, text: &'static str) -> impl IntoResponse {
+    let kind = match name.rsplit_once('.') {
+        Some((_, "js")) => "text/javascript",
+        Some((_, "css")) => "text/css",
+        _ => "text/html; charset=utf-8",
+    };
+    ([(header::CONTENT_TYPE, kind)], text)
+}
+
+/// Who looks.
+#[derive(Deserialize)]
+struct Looks {
+    r#as: Option<String>,
+}
+
+async fn events(
+    State(shared): State<Arc<Shared>>,
+    Query(looks): Query<Looks>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let wanted = looks.r#as.and_then(|id| id.parse().ok());
+    let changes = shared.changes();
+    let begin = (shared, changes, String::new());
+    let states = stream::unfold(begin, move |(shared, mut changes, mut last)| async move {
+        loop {
+            changes.mark_unchanged();
+            let state = shared.look(|world| state::of(world, wanted)).to_string();
+            if state != last {
+                last.clone_from(&state);
+                return Some((Ok(Event::default().data(state)), (shared, changes, last)));
+            }
+            // Whichever comes first: both mean to look again.
+            let _ = tokio::time::timeout(LOOKS_EVERY, changes.changed()).await;
+        }
+    });
+    Sse::new(states)
+}

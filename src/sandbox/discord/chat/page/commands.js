@@ -1,0 +1,48 @@
+// What commands there are and how a line of them is written. No DOM.
+import { world } from "./world.js";
+
+const GROUP = 2;
+const BOOLEAN = 5;
+
+/** Every command that can be sent: {name: "/duck start", description, options}. */
+export function commands() {
+  return world.state.commands.flatMap((command) => under("/", command));
+}
+
+function under(before, { name, description, options = [] }) {
+  const nested = options.filter((option) => option.type <= GROUP);
+  if (nested.length) return nested.flatMap((option) => under(`${before}${name} `, option));
+  return [{ name: before + name, description, options }];
+}
+
+export function matching(text) {
+  const wanted = text.slice(1).trim().toLowerCase();
+  return commands().filter(({ name }) => name.slice(1).includes(wanted));
+}
+
+/** The command that a line begins with and what it gives its options; null while the name is typed. */
+export function read(text) {
+  const command = commands().find(({ name }) => text.startsWith(`${name} `));
+  if (!command) return null;
+  const given = [];
+  let rest = "";
+  for (const word of text.slice(command.name.length + 1).split(" ")) {
+    const option = command.options.find(({ name }) => word.startsWith(`${name}:`));
+    if (option) given.push({ option, value: word.slice(option.name.length + 1) });
+    else if (given.length) given.at(-1).value += ` ${word}`;
+    else rest += word;
+  }
+  return { command, given, rest };
+}
+
+/** The line as it is sent. */
+export function line(command, given) {
+  return [command.name, ...given.map(({ option, value }) => `${option.name}:${value}`)].join(" ");
+}
+
+/** What an option offers by itself; null if anything goes. */
+export function choices(option) {
+  if (option.choices?.length) return option.choices.map(({ name }) => ({ name, value: name }));
+  if (option.type === BOOLEAN) return ["True", "False"].map((name) => ({ name, value: name }));
+  return null;
+}

@@ -1,0 +1,267 @@
+// The box at the bottom: plain messages, and commands whose options are filled in as pills.
+import * as picker from "./picker.js";
+import { choices, line, matching, read } from "./commands.js";
+import { el } from "./dom.js";
+import { toBottom } from "./messages.js";
+import { avatar } from "./people.js";
+import { post } from "./server.js";
+import { here, world } from "./world.js";
+
+const COMPLETE_AFTER_MS = 150;
+
+const form = document.querySelector("#composer");
+const row = document.querySelector("#line");
+const text = document.querySelector("#text");
+const refusal = document.querySelector("#refusal");
+const sender = document.querySelector("#send");
+
+let command = null; // the one whose options are being filled in
+let pills = []; // {option, input, node, picked}: `picked` is what a suggestion stands for
+let rest = null; // the field behind the pills
+let asked = 0;
+let sending = false;
+let shownPlace = null;
+
+export function startComposer() {
+  form.addEventListener("keydown", onKey);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
+  form.addEventListener("focusout", ({ relatedTarget }) => form.contains(relatedTarget) || picker.hide());
+  text.addEventListener("input", onText);
+  row.addEventListener("click", ({ target }) => target === row && focusComposer());
+}
+
+export function renderComposer() {
+  const place = here();
+  if (place.hash !== shownPlace) refuse("");
+  shownPlace = place.hash;
+  text.disabled = sender.disabled = !place.id;
+  text.placeholder = place.id ? `Message ${place.direct ? "@" : "#"}${place.name}`
+    : `${place.name} has not written to you yet`;
+  text.setAttribute("aria-label", text.placeholder);
+}
+
+export function focusComposer() {
+  (rest ?? text).focus();
+}
+
+/** Puts a line there as if it had been typed. */
+export function compose(words) {
+  clear();
+  text.value = words;
+  text.focus();
+  onText();
+}
+
+function onText() {
+  refuse("");
+  fit();
+  const typed = read(text.value);
+  if (typed) return begin(typed);
+  if (!text.value.startsWith("/")) return picker.hide();
+  const found = matching(text.value).map((one) => (
+    { label: one.name, hint: one.description, icon: avatar(world.state.bot.id), one }
+  ));
+  if (!found.length) return picker.hide();
+  picker.offer(text, world.state.bot.name, found, true,
+    ({ one }) => begin({ command: one, given: [], rest: "" }));
+}
+
+function fit() {
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight}px`;
+}
+
+/** Goes from plain text to the pills of a command. */
+function begin(typed) {
+  command = typed.command;
+  text.hidden = true;
+  rest = field({ class: "rest", "aria-label": `Options of ${command.name}` });
+  rest.addEventListener("input", onRest);
+  rest.addEventListener("focus", onRest);
+  row.append(el("span.command", {}, command.name), rest);
+  typed.given.forEach(({ option, value }) => add(option, value));
+  command.options.filter(({ required, name }) => required && !pill(name)).forEach((option) => add(option));
+  rest.value = typed.rest;
+  count();
+  next();
+}
+
+function field(props) {
+  return el("input", {
+    role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "picker-list",
+    autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", ...props,
+  });
+}
+
+function pill(name) {
+  return pills.find(({ option }) => option.name === name);
+}
+
+function add(option, value = "") {
+  const needed = option.required ? ", required" : "";
+  const input = field({ "aria-label": `${option.name}${needed}: ${option.description}` });
+  const node = el("label.pill", {}, el("span.pill-name", {}, option.name), input);
+  const one = { option, input, node, picked: null };
+  input.value = value;
+  input.addEventListener("focus", () => suggest(one));
+  input.addEventListener("input", () => {
+    one.picked = null;
+    suggest(one);
+  });
+  pills.push(one);
+  row.insertBefore(one.node, rest);
+  widen(input);
+  count();
+  return one;
+}
+
+function widen(input) {
+  input.size = Math.max(input.value.length, input.placeholder.length, 3);
+}
+
+/** To the first pill that is still empty, or behind the last one. */
+function next() {
+  (pills.find(({ input }) => !input.value)?.input ?? rest).focus();
+}
+
+function unused() {
+  return command.options.filter(({ name }) => !pill(name));
+}
+
+function count() {
+  const left = unused().length;
+  rest.placeholder = left ? `+${left} optional` : "";
+  widen(rest);
+}
+
+function onRest() {
+  refuse("");
+  widen(rest);
+  const typed = rest.value.trim();
+  const named = unused().find(({ name }) => typed.startsWith(`${name}:`));
+  if (named) {
+    rest.value = "";
+    return add(named, typed.slice(named.name.length + 1)).input.focus();
+  }
+  const found = unused().filter(({ name }) => name.includes(typed))
+    .map((option) => ({ label: option.name, hint: option.description, option }));
+  if (!found.length) return picker.hide();
+  picker.offer(rest, `Options of ${command.name}`, found, typed !== "", ({ option }) => {
+    rest.value = "";
+    add(option).input.focus();
+  });
+}
+
+/** Shows what fits into a pill. */
+async function suggest(one) {
+  const { option, input } = one;
+  const mine = ++asked;
+  refuse("");
+  widen(input);
+  show(one, fitting(choices(option) ?? [], input.value));
+  if (!option.autocomplete) return;
+  await new Promise((done) => setTimeout(done, COMPLETE_AFTER_MS));
+  if (mine !== asked) return;
+  const others = pills.filter((other) => other !== one && other.input.value.trim()).map(given);
+  const asking = line(command, [...others, { option, value: one.picked ?? input.value }]);
+  try {
+    const answer = await post("complete", { channel: here().id, text: asking });
+    if (mine === asked && document.activeElement === input) show(one, answer.choices);
+  } catch ({ message }) {
+    if (mine === asked) refuse(message);
+  }
+}
+
+function fitting(all, typed) {
+  return all.filter(({ name }) => name.toLowerCase().includes(typed.trim().toLowerCase()));
+}
+
+function show(one, offered) {
+  const { option, input } = one;
+  // With nothing left to choose, Enter is free to send.
+  const said = offered.flatMap(({ name, value }) => [name, String(value)]);
+  const done = one.picked !== null || said.includes(input.value);
+  const items = done ? [] : offered.map(({ name, value }) => ({ label: name, value }));
+  const heading = [el("b", {}, option.name), ` ${option.description}`];
+  picker.offer(input, el("span", {}, heading), items, true, ({ label, value }) => {
+    input.value = label;
+    one.picked = String(value);
+    widen(input);
+    next();
+  });
+}
+
+function given({ option, input, picked }) {
+  return { option, value: picked ?? input.value.trim() };
+}
+
+function onKey(event) {
+  if (event.isComposing) return;
+  if (picker.key(event)) {
+    event.stopPropagation();
+    return event.preventDefault();
+  }
+  const { key, target, shiftKey } = event;
+  if (key === "Enter" && !shiftKey && target !== sender) {
+    event.preventDefault();
+    send();
+  } else if (key === "Escape" && command) {
+    event.stopPropagation();
+    clear();
+    text.focus();
+  } else if (key === "Backspace" && command && target.value === "") {
+    event.preventDefault();
+    back(target);
+  }
+}
+
+/** Backspace in an empty field takes away what stands before it. */
+function back(input) {
+  const one = pills.find((other) => other.input === input) ?? pills.at(-1);
+  if (!one || one.option.required) return compose(command.name);
+  pills = pills.filter((other) => other !== one);
+  one.node.remove();
+  count();
+  rest.focus();
+}
+
+function clear() {
+  picker.hide();
+  asked += 1;
+  command = rest = null;
+  pills = [];
+  row.replaceChildren(text);
+  text.hidden = false;
+  text.value = "";
+  fit();
+}
+
+async function send() {
+  const missing = pills.find((one) => one.option.required && !one.input.value.trim());
+  if (missing) {
+    missing.input.focus();
+    return refuse(`The option ${missing.option.name} is required.`);
+  }
+  const filled = pills.filter(({ input }) => input.value.trim()).map(given);
+  const typed = command ? `${line(command, filled)} ${rest.value}`.trim() : text.value.trim();
+  if (!typed || sending) return;
+  sending = true;
+  try {
+    await post(typed.startsWith("/") ? "type" : "write", { channel: here().id, text: typed });
+    clear();
+    toBottom();
+    text.focus();
+  } catch ({ message }) {
+    refuse(message);
+  } finally {
+    sending = false;
+  }
+}
+
+function refuse(sentence) {
+  refusal.textContent = sentence;
+}
+

@@ -1,0 +1,171 @@
+// The list of messages of the place that is shown, with what waits for the bot and what failed.
+import { el, fill, icon } from "./dom.js";
+import { markdown } from "./markdown.js";
+import { components, embeds, files } from "./parts.js";
+import { appTag, avatar } from "./people.js";
+import { when, written } from "./times.js";
+import { dismiss, dismissed, here, isBot, nameOf, world } from "./world.js";
+
+const GROUPED_MS = 7 * 60 * 1000;
+const AT_THE_BOTTOM = 60;
+
+const scroller = document.querySelector("#scroller");
+const log = document.querySelector("#log");
+const news = document.querySelector("#news");
+let stuck = true;
+let shownPlace = null;
+
+export function startMessages() {
+  scroller.addEventListener("scroll", () => {
+    stuck = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_THE_BOTTOM;
+    if (stuck) news.hidden = true;
+  });
+  new ResizeObserver(() => stuck && toBottom()).observe(log);
+  new ResizeObserver(() => stuck && toBottom()).observe(scroller);
+  news.addEventListener("click", toBottom);
+}
+
+export function toBottom() {
+  stuck = true;
+  news.hidden = true;
+  scroller.scrollTop = scroller.scrollHeight;
+}
+
+export function renderMessages() {
+  const place = here();
+  const turned = shownPlace !== place.hash;
+  shownPlace = place.hash;
+  if (turned) log.setAttribute("aria-live", "off"); // nobody wants the whole channel read out
+  const last = log.lastElementChild;
+  sync(views(place));
+  if (turned || stuck) toBottom();
+  else if (log.lastElementChild !== last) news.hidden = false;
+  if (turned) requestAnimationFrame(() => log.setAttribute("aria-live", "polite"));
+}
+
+/** What is to be seen of each entry, oldest first. */
+function views(place) {
+  const { messages, waiting, failed, bot, me } = world.state;
+  const gone = dismissed();
+  const entries = messages.filter((message) => message.channel === place.id)
+    .map((message) => ({ ...message, kind: "message", key: message.id }));
+  // Ids rise with time, so an interaction's id tells where its command was sent.
+  for (const [kind, list] of Object.entries({ waiting, failed })) {
+    for (const one of list.filter(({ message, channel }) => !message && channel === place.id)) {
+      const command = one.words ? { person: me, words: one.words } : null;
+      const later = entries.findIndex(({ id }) => BigInt(id) > BigInt(one.interaction));
+      const entry = { kind, key: `${kind} ${one.interaction}`, id: one.interaction, author: bot.id, command };
+      entries.splice(later < 0 ? entries.length : later, 0, entry);
+    }
+  }
+  const kept = entries.filter(({ key }) => !gone.has(key));
+  return kept.map((entry, index) => ({ ...entry, ...around(entry, kept[index - 1]) }));
+}
+
+/** What depends on the entry before, and on what the person did to this one. */
+function around(entry, before) {
+  const { waiting, failed } = world.state;
+  const day = ({ at }) => new Date(at).toDateString();
+  const newDay = Boolean(entry.at && before?.at) && day(entry) !== day(before);
+  const grouped = before?.kind === "message" && entry.kind === "message" && !newDay && !entry.command
+    && entry.author === before.author && entry.ephemeral === before.ephemeral
+    && new Date(entry.at) - new Date(before.at) < GROUPED_MS;
+  return {
+    head: !grouped,
+    newDay,
+    busy: waiting.filter(({ message }) => message === entry.id).map(({ custom_id }) => custom_id),
+    broken: failed.some(({ message }) => message === entry.id),
+  };
+}
+
+function sync(wanted) {
+  const old = new Map([...log.children].map((node) => [node.dataset.key, node]));
+  const keys = new Set(wanted.map(({ key }) => key));
+  for (const [key, node] of old) if (!keys.has(key)) node.remove();
+  let next = log.firstElementChild;
+  for (const view of wanted) {
+    const node = old.get(view.key) ?? skeleton(view.key);
+    if (node === next) next = next.nextElementSibling;
+    else log.insertBefore(node, next);
+    update(node, view);
+  }
+}
+
+const PARTS = ["day", "used", "gutter", "head", "content", "embeds", "files", "components", "error", "note"];
+const partsOf = new WeakMap();
+
+function skeleton(key) {
+  const parts = Object.fromEntries(PARTS.map((name) => [name, el(`div.${name}`)]));
+  const { day, used, gutter, ...body } = parts;
+  const rest = el("div.body", {}, Object.values(body));
+  parts.article = el("article.message", { tabindex: -1 }, used, gutter, rest);
+  const node = el("div.entry", { "data-key": key }, day, parts.article);
+  partsOf.set(node, parts);
+  return node;
+}
+
+function update(node, view) {
+  const parts = partsOf.get(node);
+  const { article } = parts;
+  article.classList.toggle("with-head", view.head);
+  article.classList.toggle("ephemeral", Boolean(view.ephemeral) || view.kind === "failed");
+  article.classList.toggle("pinged", Boolean(view.pinged?.includes(world.state.me)));
+  const label = [nameOf(view.author), view.at && when(new Date(view.at))];
+  article.setAttribute("aria-label", label.filter(Boolean).join(", "));
+  const put = (part, data, build) => fill(parts[part], data, build);
+  put("day", view.newDay && view.at, (at) => at && el("span", {}, written(new Date(at), "D")));
+  put("used", view.command, (command) => command && used(command));
+  put("gutter", [view.head, view.author, view.at], () => gutter(view));
+  put("head", [view.head, view.author, view.at], () => view.head && head(view));
+  put("content", [view.kind, view.content, view.thinking, view.edited], () => content(view));
+  put("embeds", view.embeds ?? [], embeds);
+  put("files", view.files ?? [], files);
+  put("components", [view.id, view.components ?? [], view.busy], (all) => components(...all));
+  put("error", view.broken, (broken) => broken && "This interaction failed");
+  put("note", view.ephemeral || view.kind === "failed", (mine) => mine && onlyYou(view.key));
+}
+
+function used({ person, words }) {
+  return [icon("used"), avatar(person), el("b", {}, nameOf(person)), " used ", el("span.mention", {}, words)];
+}
+
+function gutter({ head, author, at }) {
+  if (head) return avatar(author);
+  return el("time", { datetime: at }, written(new Date(at), "t"));
+}
+
+function head({ author, at }) {
+  const date = at && new Date(at);
+  return [
+    el("b.author", {}, nameOf(author)),
+    isBot(author) && appTag(),
+    date && el("time", { datetime: at, title: written(date, "F") }, when(date)),
+  ];
+}
+
+function content(view) {
+  if (view.kind === "waiting") return thinking("Sending command");
+  if (view.kind === "failed") return el("p.did-not", {}, "⚠\uFE0E The application did not respond");
+  if (view.thinking) return thinking(`${nameOf(view.author)} is thinking`);
+  const nodes = markdown(view.content);
+  if (!view.edited) return nodes;
+  const mark = el("span.edited", {}, "(edited)");
+  if (nodes.at(-1)?.tagName === "P") nodes.at(-1).append(" ", mark);
+  else nodes.push(mark);
+  return nodes;
+}
+
+function thinking(words) {
+  const dots = el("span.dots", { "aria-hidden": "true" }, el("i"), el("i"), el("i"));
+  return el("p.thinking", {}, dots, `${words}…`);
+}
+
+function onlyYou(key) {
+  const hide = () => {
+    dismiss(key);
+    renderMessages();
+    document.querySelector("#composer :is(textarea, .rest):not([hidden])")?.focus();
+  };
+  return [icon("eye"), "Only you can see this", el("span", { "aria-hidden": "true" }, " • "),
+    el("button.as-link", { type: "button", onclick: hide }, "Dismiss message")];
+}

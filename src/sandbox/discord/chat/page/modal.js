@@ -1,0 +1,98 @@
+// The form that the bot puts in front of a person. Keys are typed here: nothing of it is kept.
+import { el } from "./dom.js";
+import { post } from "./server.js";
+import { world } from "./world.js";
+
+const dialog = document.querySelector("#modal");
+let shown = null; // the interaction
+let over = null; // the one that was sent or dismissed, which the next state may still hold
+
+export function startModal() {
+  // Escape, Cancel and a sent form all end here.
+  dialog.addEventListener("close", () => {
+    if (shown && shown !== over) post("dismiss", { interaction: shown }).catch(() => {});
+    over = shown ?? over;
+    shown = null;
+    dialog.replaceChildren();
+  });
+}
+
+export function renderModal() {
+  const { modal } = world.state;
+  if (!modal && shown) {
+    over = shown;
+    dialog.close();
+  }
+  if (!modal || modal.interaction === shown || modal.interaction === over) return;
+  shown = modal.interaction;
+  dialog.replaceChildren(form(modal));
+  if (!dialog.open) dialog.showModal();
+  dialog.querySelector("input, textarea")?.focus();
+}
+
+function form({ title, inputs, interaction }) {
+  const fields = inputs.map(field);
+  const error = el("p.refusal", { role: "alert" });
+  const go = el("button.button.blue", {}, "Submit");
+  const onsubmit = async (event) => {
+    event.preventDefault();
+    const wrong = fields.filter(({ check }) => !check())[0];
+    if (wrong) return wrong.input.focus();
+    go.disabled = true;
+    error.textContent = "";
+    try {
+      const values = Object.fromEntries(fields.map(({ id, input }) => [id, input.value]));
+      await post("submit", { interaction, values });
+      over = interaction;
+      dialog.close();
+    } catch ({ message }) {
+      error.textContent = message;
+    } finally {
+      go.disabled = false;
+    }
+  };
+  return el("form", { autocomplete: "off", novalidate: true, onsubmit },
+    el("h2", { id: "modal-title" }, title),
+    el("p.note", {}, `This form will be submitted to ${world.state.bot.name}.`),
+    el("div.modal-fields", {}, fields.map(({ node }) => node)), error,
+    el("div.modal-foot", {},
+      el("button.button.plain", { type: "button", onclick: () => dialog.close() }, "Cancel"), go));
+}
+
+/** One field: {id, input, node, check}; `check` says whether it may be sent, and else what is wrong. */
+function field(spec, at) {
+  const { custom_id: id, label, paragraph, required, placeholder, value } = spec;
+  const error = el("p.refusal", { id: `field-${at}-error` });
+  const input = el(paragraph ? "textarea" : "input", {
+    id: `field-${at}`, placeholder, "aria-required": String(required),
+    "aria-describedby": `field-${at}-hint field-${at}-error`, rows: paragraph ? 4 : null,
+    autocomplete: "off", autocapitalize: "off", autocorrect: "off", spellcheck: "false",
+    "data-1p-ignore": true, "data-lpignore": "true", "data-bwignore": true,
+  });
+  input.value = value;
+  const check = () => {
+    error.textContent = mistake(spec, input.value);
+    input.setAttribute("aria-invalid", String(error.textContent !== ""));
+    return !error.textContent;
+  };
+  input.addEventListener("input", () => error.textContent && check());
+  const node = el("div.field", {},
+    el("label", { for: `field-${at}` }, label,
+      required && el("span.required", { "aria-hidden": "true" }, " *")),
+    input, el("p.note", { id: `field-${at}-hint` }, limits(spec)), error);
+  return { id, input, node, check };
+}
+
+// As Discord's own client does, it lets people paste too much and says so: nothing is cut off unseen.
+function mistake({ required, min_length: least, max_length: most }, value) {
+  const length = [...value].length;
+  if (!length) return required ? "This field is required." : "";
+  if (length < least) return `Must be at least ${least} characters; there are ${length}.`;
+  if (length > most) return `Must be at most ${most} characters; there are ${length}.`;
+  return "";
+}
+
+function limits({ min_length: least, max_length: most, required }) {
+  const range = least > 0 ? `${least} to ${most} characters` : `Up to ${most} characters`;
+  return required ? range : `${range}. May be left empty.`;
+}

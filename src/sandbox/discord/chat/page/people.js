@@ -1,0 +1,105 @@
+// How people and the bot look, and the columns at the sides: places at the left, members at the right.
+import { el, fill, icon } from "./dom.js";
+import { here, isBot, nameOf, places, unseen, world } from "./world.js";
+
+const TINTS = 7;
+
+export function avatar(id) {
+  if (isBot(id)) return el("span.avatar.duck", { "aria-hidden": "true" }, icon("duck"));
+  const tint = Number(BigInt(id) % BigInt(TINTS));
+  return el(`span.avatar.tint-${tint}`, { "aria-hidden": "true" }, [...nameOf(id)][0].toUpperCase());
+}
+
+export function appTag() {
+  return el("span.app", {}, "APP");
+}
+
+/** The bot's avatar with its dot. */
+function botAvatar() {
+  const online = world.state.bot.online;
+  const word = online ? "online" : "offline";
+  const dot = el(`span.dot.${word}`, { role: "img", "aria-label": word });
+  return el("span.with-dot", {}, avatar(world.state.bot.id), dot);
+}
+
+export function renderColumns() {
+  const { guild, people, me, bot } = world.state;
+  fill(document.querySelector("#guild"), guild.name, (name) => name);
+  const shown = here().hash;
+  const listed = places().map((place) => (
+    { ...place, unseen: unseen(place), current: place.hash === shown }
+  ));
+  fill(document.querySelector("#channels"), { listed, bot }, () => channels(listed));
+  fill(document.querySelector("#acting"), { people, me, shown }, () => switcher());
+  fill(document.querySelector("#right"), { people, bot }, () => members());
+}
+
+function channels(listed) {
+  const direct = listed.at(-1);
+  return [
+    el("h3", {}, "Text channels"),
+    el("ul", {}, listed.slice(0, -1).map((place) => el("li", {}, channel(place, icon("hash"))))),
+    el("h3", {}, "Direct messages"),
+    el("ul", {}, el("li", {}, channel(direct, botAvatar(), direct.id ? null : "Nothing there yet"))),
+  ];
+}
+
+function channel(place, picture, note) {
+  const { all, mine } = place.unseen;
+  const news = all > 0 && !place.current;
+  const props = { href: place.hash, "data-key": place.hash, "aria-current": place.current && "page" };
+  return el(news ? "a.channel.news" : "a.channel", props, picture,
+    el("span.channel-name", {}, place.name, note && el("span.note", {}, note)),
+    news && el("span.hidden", {}, `, ${all} new`),
+    mine > 0 && news && el("span.badge", { "aria-label": `, ${mine} for you` }, String(mine)));
+}
+
+function roleOf(person) {
+  if (!person.in_guild) return "not in this server";
+  return person.roles.join(", ") || "no role";
+}
+
+function switcher() {
+  const { people, me } = world.state;
+  const acting = people.find((person) => person.id === me);
+  const others = people.filter((person) => person.id !== me);
+  const label = `You act as ${acting.name}, ${roleOf(acting)}. Switch person`;
+  return [
+    el("summary", { "data-key": "acting", "aria-label": label },
+      avatar(me), who(acting.name, roleOf(acting)), icon("open")),
+    el("ul.menu", { "aria-label": "Act as somebody else" }, others.map((person) => el("li", {}, el("a", {
+      href: `?as=${encodeURIComponent(person.name)}${here().hash}`,
+    }, avatar(person.id), who(`Act as ${person.name}`, roleOf(person)))))),
+  ];
+}
+
+function who(name, note) {
+  return el("span.who", {}, el("b", {}, name), el("span.note", {}, note));
+}
+
+/** The members by their first role, then the bot, then those who are not in the guild. */
+function members() {
+  const { people, bot } = world.state;
+  const groups = new Map();
+  for (const person of people) {
+    const name = person.in_guild ? person.roles[0] ?? "no role" : "not in this server";
+    groups.set(name, [...groups.get(name) ?? [], person]);
+  }
+  const left = groups.get("not in this server") ?? [];
+  groups.delete("not in this server");
+  const name = el("span", {}, bot.name, " ", appTag());
+  return [
+    ...[...groups].map(([role, group]) => section(role, group)),
+    el("section", {}, el("h3", {}, "Bot"),
+      el("ul", {}, el("li.member", {}, botAvatar(), who(name, bot.online ? "online" : "offline")))),
+    left.length > 0 && section("not in this server", left, "away"),
+  ];
+}
+
+function section(name, group, look = "here") {
+  return el("section", {}, el("h3", {}, `${name} — ${group.length}`), el("ul", {}, group.map((person) => {
+    const roles = person.in_guild ? roleOf(person) : "";
+    const note = [roles, !person.dms_open && "DMs closed"].filter(Boolean).join(" · ");
+    return el(`li.member.${look}`, {}, avatar(person.id), who(person.name, note));
+  })));
+}

@@ -1,0 +1,65 @@
+// The list above the composer from which commands, options and values are picked.
+import { el } from "./dom.js";
+
+const box = document.querySelector("#picker");
+const title = document.querySelector("#picker-title");
+const list = document.querySelector("#picker-list");
+let field = null; // where the person types meanwhile
+let items = [];
+let active = -1;
+let chosen = null;
+
+/** Offers {label, hint} items under a heading; `first` marks the first one, so that Enter takes it. */
+export function offer(input, heading, offered, first, onChoose) {
+  hide();
+  [field, items, active, chosen] = [input, offered, first && offered.length ? 0 : -1, onChoose];
+  title.replaceChildren(heading);
+  list.replaceChildren(...items.map(({ label, hint, icon }, at) => el("div.item", {
+    role: "option", id: `item-${at}`,
+    // The pointer must not take the focus from the field.
+    onpointerdown: (event) => event.preventDefault(),
+    onclick: () => choose(at),
+  }, icon, el("span.who", {}, el("b", {}, label), hint && el("span.note", {}, hint)))));
+  box.hidden = false;
+  list.hidden = !items.length;
+  field.setAttribute("aria-expanded", String(items.length > 0));
+  mark();
+}
+
+export function hide() {
+  box.hidden = true;
+  field?.setAttribute("aria-expanded", "false");
+  field?.removeAttribute("aria-activedescendant");
+  items = [];
+  active = -1;
+}
+
+/** Whether the list made use of a key. */
+export function key(event) {
+  if (box.hidden || event.altKey) return false;
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (event.key === "Escape") hide();
+  else if (step && items.length) move(step);
+  else if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey && active >= 0) choose(active);
+  else return false;
+  return true;
+}
+
+function move(step) {
+  const from = active < 0 && step < 0 ? 0 : active;
+  active = (from + step + items.length) % items.length;
+  mark();
+}
+
+function mark() {
+  [...list.children].forEach((node, at) => node.setAttribute("aria-selected", String(at === active)));
+  if (active < 0) return;
+  field.setAttribute("aria-activedescendant", `item-${active}`);
+  list.children[active].scrollIntoView({ block: "nearest" });
+}
+
+function choose(at) {
+  const item = items[at];
+  hide();
+  chosen(item);
+}

@@ -1,0 +1,53 @@
+// Writes moments the way Discord does, in the reader's own language.
+
+const STYLES = {
+  t: { timeStyle: "short" },
+  T: { timeStyle: "medium" },
+  d: { dateStyle: "short" },
+  D: { dateStyle: "long" },
+  f: { dateStyle: "long", timeStyle: "short" },
+  F: { dateStyle: "full", timeStyle: "short" },
+};
+const UNITS = [
+  ["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1],
+];
+
+export function written(date, style) {
+  return new Intl.DateTimeFormat(undefined, STYLES[style] ?? STYLES.f).format(date);
+}
+
+function relative(unix) {
+  const away = unix - Date.now() / 1000;
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(away) >= size) ?? UNITS.at(-1);
+  return new Intl.RelativeTimeFormat().format(Math.round(away / size), unit);
+}
+
+/** `Today at 19:59`, as it stands in a message's head. */
+export function when(date) {
+  const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 86400000);
+  const day = ["Today", "Yesterday"][days];
+  return day ? `${day} at ${written(date, "t")}` : `${written(date, "d")} ${written(date, "t")}`;
+}
+
+/** The node of `<t:unix:style>`. */
+export function timestamp(unix, style) {
+  const date = new Date(unix * 1000);
+  const node = document.createElement("time");
+  if (Number.isNaN(date.getTime())) return `<t:${unix}>`;
+  node.dateTime = date.toISOString();
+  node.title = written(date, "F");
+  node.textContent = style === "R" ? relative(unix) : written(date, style);
+  if (style === "R") {
+    node.dataset.unix = unix;
+    node.setAttribute("aria-live", "off"); // else it is read out each second
+  }
+  return node;
+}
+
+/** Brings all relative times up to date. */
+export function tick() {
+  for (const node of document.querySelectorAll("time[data-unix]")) {
+    const text = relative(Number(node.dataset.unix));
+    if (node.textContent !== text) node.textContent = text;
+  }
+}

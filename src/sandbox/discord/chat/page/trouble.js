@@ -1,0 +1,41 @@
+// The panel with which a person makes trouble for the bot.
+import { el, fill, icon } from "./dom.js";
+import { post } from "./server.js";
+import { world } from "./world.js";
+
+const panel = document.querySelector("#trouble");
+const opener = document.querySelector("#show-trouble");
+
+export function renderTrouble() {
+  const { troubles } = world.state;
+  const on = troubles.filter((trouble) => trouble.on).length;
+  opener.hidden = !troubles.length;
+  fill(opener, on, () => [
+    icon("bolt"), el("span", {}, "Make trouble"),
+    on > 0 && el("span.badge", { "aria-label": `, ${on} on` }, String(on)),
+  ]);
+  fill(panel.querySelector(".troubles"), troubles, () => troubles.map(trouble));
+}
+
+function trouble({ id, label, help, kind, on }) {
+  const isSwitch = kind === "switch";
+  const onclick = () => make(id, isSwitch ? !on : true);
+  const props = {
+    type: "button", "data-key": id, "aria-label": label, "aria-describedby": `trouble-${id}`, onclick,
+  };
+  const note = el("span.note", { id: `trouble-${id}` }, help);
+  const button = isSwitch
+    ? el("button.switch", { ...props, role: "switch", "aria-checked": String(Boolean(on)) })
+    : el("button.button.red", props, "Do it");
+  return el("div.trouble", {}, el("div.who", {}, el("b", {}, label), note), button);
+}
+
+async function make(id, on) {
+  const error = panel.querySelector(".refusal");
+  error.textContent = "";
+  try {
+    await post("trouble", { id, on });
+  } catch ({ message }) {
+    error.textContent = message;
+  }
+}

@@ -1,0 +1,131 @@
+//! What one person sees, as the page wants it. Reads the world, no I/O.
+
+use serde_json::{Value, json};
+
+use super::super::model::{EPHEMERAL, Invocation, Kind, LOADING, Message, PersonState, World};
+use super::super::snowflake::{Snowflake, made_at};
+use super::super::view::ModalView;
+
+/// Everything that the person with that id sees; of nobody with that id, what the first person does.
+pub fn of(world: &World, wanted: Option<Snowflake>) -> Value {
+    let me = wanted.filter(|id| world.person(*id).is_some());
+    let me = me.or_else(|| world.people.first().map(|person| person.id));
+    let me = me.unwrap_or_default();
+    let messages = world.messages.values().filter(|it| sees(world, me, it));
+    let mine = world.invocations.values().filter(|it| it.person == me);
+    let asked = mine.filter(|it| it.kind != Kind::Autocomplete && it.answer.is_none());
+    let (failed, waiting): (Vec<_>, Vec<_>) =
+        asked.partition(|it| it.overdue(world.first_response_within));
+    let words = |all: Vec<&Invocation>| all.into_iter().map(unanswered).collect::<Vec<_>>();
+    json!({
+        "guild": { "id": world.guild.id.to_string(), "name": world.guild.name },
+        "me": me.to_string(),
+        "bot": {
+            "id": world.application.id.to_string(),
+            "name": world.application.name,
+            "online": world.is_connected(),
+        },
+        "people": world.people.iter().map(|it| person(world, it)).collect::<Vec<_>>(),
+        "channels": channels(world, me),
+        "commands": world.commands,
+        "messages": messages.map(|it| message(world, it)).collect::<Vec<_>>(),
+        "modal": modal_of(world, me).map(modal),
+        "waiting": words(waiting),
+        "failed": words(failed),
+        "troubles": super::acts::troubles(world, me),
+    })
+}
+
+/// Whether somebody sees a message.
+pub fn sees(world: &World, me: Snowflake, message: &Message) -> bool {
+    let channel = world.channel(message.channel);
+    let is_for_me = message.only_for.is_none_or(|only| only == me);
+    let is_in_reach = match channel.and_then(|channel| channel.with) {
+        Some(with) => with == me,
+        None => world.person(me).is_some_and(|person| person.in_guild),
+    };
+    is_for_me && is_in_reach && !message.deleted
+}
+
+/// The form that stands in front of somebody.
+pub fn modal_of(world: &World, me: Snowflake) -> Option<&ModalView> {
+    let mut mine = world.invocations.values().rev();
+    mine.find_map(|it| it.modal.as_ref().filter(|_| it.person == me))
+}
+
+fn person(world: &World, person: &PersonState) -> Value {
+    let roles = world.guild.roles.iter();
+    let roles = roles.filter(|role| person.roles.contains(&role.id));
+    json!({
+        "id": person.id.to_string(),
+        "name": person.name,
+        "roles": roles.map(|role| &role.name).collect::<Vec<_>>(),
+        "in_guild": person.in_guild,
+        "dms_open": person.dms_open,
+    })
+}
+
+fn channels(world: &World, me: Snowflake) -> Vec<Value> {
+    let seen = world.channels.iter();
+    let seen = seen.filter(|channel| channel.with.is_none_or(|with| with == me));
+    let channel = seen.map(|channel| {
+        let with = channel.with.map(|with| with.to_string());
+        json!({ "id": channel.id.to_string(), "name": channel.name, "with": with })
+    });
+    channel.collect()
+}
+
+fn message(world: &World, message: &Message) -> Value {
+    let answers = message.answers.and_then(|id| world.invocations.get(&id));
+    let command = answers.filter(|asked| asked.kind == Kind::Command);
+    let command =
+        command.map(|asked| json!({ "person": asked.person.to_string(), "words": asked.words }));
+    let files = message.files.iter();
+    let files = files.map(|file| json!({ "name": file.name, "content": file.content }));
+    let pinged = message.notified.iter().map(Snowflake::to_string);
+    json!({
+        "id": message.id.to_string(),
+        "channel": message.channel.to_string(),
+        "author": message.author.to_string(),
+        "at": made_at(message.id).to_rfc3339(),
+        "content": message.content,
+        "embeds": message.embeds,
+        "components": message.components,
+        "files": files.collect::<Vec<_>>(),
+        "ephemeral": message.flags & EPHEMERAL != 0,
+        "thinking": message.flags & LOADING != 0,
+        "edited": message.edited.is_some() && answers.is_none(),
+        "pinged": pinged.collect::<Vec<_>>(),
+        "command": command,
+    })
+}
+
+fn modal(modal: &ModalView) -> Value {
+    let inputs = modal.inputs.iter().map(|input| {
+        json!({
+            "custom_id": input.custom_id,
+            "label": input.label,
+            "paragraph": input.paragraph,
+            "required": input.required,
+            "min_length": input.min_length,
+            "max_length": input.max_length,
+            "value": input.value,
+            "placeholder": input.placeholder,
+        })
+    });
+    json!({
+        "interaction": modal.opened_by.to_string(),
+        "title": modal.title,
+        "inputs": inputs.collect::<Vec<_>>(),
+    })
+}
+
+fn unanswered(asked: &Invocation) -> Value {
+    json!({
+        "interaction": asked.id.to_string(),
+        "message": asked.source.map(|id| id.to_string()),
+        "custom_id": asked.custom_id,
+        "channel": asked.channel.to_string(),
+        "words": asked.words,
+    })
+}

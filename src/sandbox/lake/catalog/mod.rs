@@ -1,0 +1,295 @@
+//! An Iceberg REST catalog: of [the specification](https://github.com/apache/iceberg/blob/main/open-api/rest-catalog-open-api.yaml)
+//! what DuckDB needs to make, fill, read, list and drop tables. Everyone may do everything: the
+//! keys that matter are the storage's. Namespaces have one level.
+
+mod commit;
+mod refusal;
+mod store;
+mod table;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{Method, StatusCode, Uri},
+    routing::{get, post},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+pub use self::store::{Store, replace};
+
+use self::{
+    commit::{Requirement, Update},
+    refusal::{Answer, Refusal},
+    store::{Change, Kept, Name},
+};
+
+type Shared = State<Arc<Store>>;
+
+/// What is served; `GET` also serves `HEAD`.
+const ENDPOINTS: [&str; 13] = [
+    "GET /v1/{prefix}/namespaces",
+    "POST /v1/{prefix}/namespaces",
+    "GET /v1/{prefix}/namespaces/{namespace}",
+    "HEAD /v1/{prefix}/namespaces/{namespace}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
+    "POST /v1/{prefix}/transactions/commit",
+];
+
+/// The catalog of what `store` keeps.
+pub fn routes(store: Arc<Store>) -> Router {
+    let table = get(load_table).post(commit_table).delete(drop_table);
+    let namespace = get(load_namespace).delete(drop_namespace);
+    Router::new()
+        .route("/v1/config", get(config))
+        .route("/v1/namespaces", get(namespaces).post(create_namespace))
+        .route("/v1/namespaces/{namespace}", namespace)
+        .route(
+            "/v1/namespaces/{namespace}/tables",
+            get(tables).post(create_table),
+        )
+        .route("/v1/namespaces/{namespace}/tables/{table}", table)
+        .route(
+            "/v1/namespaces/{namespace}/tables/{table}/metrics",
+            post(metrics),
+        )
+        .route("/v1/transactions/commit", post(commit_transaction))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_route)
+        .with_state(store)
+}
+
+async fn no_route(method: Method, uri: Uri) -> Refusal {
+    Refusal::no_route(format!("{method} {} is not served here", uri.path()))
+}
+
+async fn config() -> Json<Value> {
+    Json(json!({ "defaults": {}, "overrides": {}, "endpoints": ENDPOINTS }))
+}
+
+async fn namespaces(State(store): Shared, RawQuery(query): RawQuery) -> Json<Value> {
+    let found = match query.as_deref().and_then(|query| value(query, "parent")) {
+        None | Some("") => store.namespaces(),
+        // One level only.
+        Some(_) => Vec::new(),
+    };
+    let found: Vec<_> = found.into_iter().map(|name| [name]).collect();
+    Json(json!({ "namespaces": found }))
+}
+
+#[derive(Deserialize)]
+struct NewNamespace {
+    namespace: Vec<String>,
+    #[serde(default)]
+    properties: BTreeMap<String, String>,
+}
+
+async fn create_namespace(State(store): Shared, body: Bytes) -> Answer<Json<Value>> {
+    let new: NewNamespace = read(&body)?;
+    let name = single(&new.namespace)?;
+    store.create(name, new.properties.clone())?;
+    Ok(Json(
+        json!({ "namespace": [name], "properties": new.properties }),
+    ))
+}
+
+async fn load_namespace(State(store): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
+    let properties = store.properties(&name)?;
+    Ok(Json(
+        json!({ "namespace": [name], "properties": properties }),
+    ))
+}
+
+async fn drop_namespace(State(store): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+    store.drop_namespace(&name)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn tables(State(store): Shared, Path(namespace): Path<String>) -> Answer<Json<Value>> {
+    let found = store.tables(&namespace)?.into_iter();
+    let found: Vec<_> = found
+        .map(|name| json!({ "namespace": [&namespace], "name": name }))
+        .collect();
+    Ok(Json(json!({ "identifiers": found })))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct NewTable {
+    name: String,
+    location: Option<String>,
+    schema: Map<String, Value>,
+    partition_spec: Option<Map<String, Value>>,
+    write_order: Option<Map<String, Value>>,
+    #[serde(default)]
+    stage_create: bool,
+    properties: Option<BTreeMap<String, String>>,
+}
+
+/// With `stage-create` it is only said what the table would be; a commit then makes it.
+async fn create_table(
+    State(store): Shared,
+    Path(namespace): Path<String>,
+    body: Bytes,
+) -> Answer<Json<Value>> {
+    let new: NewTable = read(&body)?;
+    let name = Name {
+        namespace,
+        table: new.name.clone(),
+    };
+    let staged = new.stage_create;
+    let updates = first_updates(new, store.location(&name));
+    if staged {
+        let table = store.stage(&name, updates)?;
+        return Ok(Json(json!({ "metadata": table, "config": {} })));
+    }
+    store.create_table(name, updates).map(loaded)
+}
+
+fn first_updates(new: NewTable, location: String) -> Vec<Update> {
+    let nothing = || Map::from_iter([("fields".to_owned(), json!([]))]);
+    let uuid = Uuid::new_v4().to_string();
+    let mut properties = new.properties.unwrap_or_default();
+    // Not a property, but how a client asks for a format.
+    let format = properties.remove("format-version");
+    // What isn't even a number is no format that we know.
+    let format_version = format.map_or(2, |format| format.parse().unwrap_or(0));
+    vec![
+        Update::AssignUuid { uuid },
+        Update::UpgradeFormatVersion { format_version },
+        Update::SetLocation {
+            location: new.location.unwrap_or(location),
+        },
+        Update::AddSchema { schema: new.schema },
+        Update::SetCurrentSchema { schema_id: -1 },
+        Update::AddSpec {
+            spec: new.partition_spec.unwrap_or_else(nothing),
+        },
+        Update::SetDefaultSpec { spec_id: -1 },
+        Update::AddSortOrder {
+            sort_order: new.write_order.unwrap_or_else(nothing),
+        },
+        Update::SetDefaultSortOrder { sort_order_id: -1 },
+        Update::SetProperties {
+            updates: properties,
+        },
+    ]
+}
+
+async fn load_table(
+    State(store): Shared,
+    Path((namespace, table)): Path<(String, String)>,
+) -> Answer<Json<Value>> {
+    store.load(&Name { namespace, table }).map(loaded)
+}
+
+async fn drop_table(
+    State(store): Shared,
+    Path((namespace, table)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Answer<StatusCode> {
+    let purge = query
+        .as_deref()
+        .and_then(|query| value(query, "purgeRequested"));
+    let purge = purge.is_some_and(|purge| purge.eq_ignore_ascii_case("true"));
+    store.drop_table(&Name { namespace, table }, purge)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Identifier {
+    namespace: Vec<String>,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    identifier: Option<Identifier>,
+    requirements: Vec<Requirement>,
+    updates: Vec<Update>,
+}
+
+async fn commit_table(
+    State(store): Shared,
+    Path((namespace, table)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer<Json<Value>> {
+    // The path says which table; the identifier says it again, if it is there.
+    let commit: Commit = read(&body)?;
+    let change = Change {
+        name: Name { namespace, table },
+        requirements: commit.requirements,
+        updates: commit.updates,
+    };
+    store.commit_one(change).map(loaded)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Transaction {
+    table_changes: Vec<Commit>,
+}
+
+async fn commit_transaction(State(store): Shared, body: Bytes) -> Answer<StatusCode> {
+    let transaction: Transaction = read(&body)?;
+    let changes = transaction.table_changes.into_iter().map(change);
+    store.commit(changes.collect::<Answer<_>>()?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn change(commit: Commit) -> Answer<Change> {
+    let identifier = commit.identifier;
+    let identifier = identifier.ok_or_else(|| Refusal::bad("An identifier is missing"))?;
+    Ok(Change {
+        name: Name {
+            namespace: single(&identifier.namespace)?.to_owned(),
+            table: identifier.name,
+        },
+        requirements: commit.requirements,
+        updates: commit.updates,
+    })
+}
+
+/// What a client tells of its reading. Nobody here wants to know.
+async fn metrics() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+fn loaded(kept: Kept) -> Json<Value> {
+    Json(json!({
+        "metadata-location": kept.metadata_location,
+        "metadata": kept.table,
+        "config": {},
+    }))
+}
+
+/// A namespace of one level.
+fn single(namespace: &[String]) -> Answer<&str> {
+    match namespace {
+        [name] => Ok(name),
+        _ => Err(Refusal::bad("Namespaces have one level here")),
+    }
+}
+
+/// A parameter, as it is written.
+fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut found = parameters.filter(|(key, _)| *key == name);
+    found.next().map(|(_, value)| value)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
+    let read = serde_json::from_slice(body);
+    read.map_err(|error| Refusal::bad(format!("Can't make sense of the request: {error}")))
+}

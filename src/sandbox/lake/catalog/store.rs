@@ -1,0 +1,348 @@
+//! What the catalog keeps: one file that says which namespaces and tables there are and where
+//! the metadata of each is, and the metadata files in the bucket. The one file is replaced as a
+//! whole, so a commit of several tables happens or doesn't.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Component, Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    commit::{self, Requirement, Update},
+    refusal::{Answer, Refusal},
+    table::Table,
+};
+
+/// By namespace.
+type Namespaces = BTreeMap<String, Namespace>;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Namespace {
+    properties: BTreeMap<String, String>,
+    /// Where the metadata of each table is.
+    tables: BTreeMap<String, String>,
+}
+
+/// A table's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    pub namespace: String,
+    pub table: String,
+}
+
+/// A table, and where its metadata is.
+#[derive(Debug)]
+pub struct Kept {
+    pub metadata_location: String,
+    pub table: Table,
+}
+
+/// What a commit wants of one table.
+#[derive(Debug)]
+pub struct Change {
+    pub name: Name,
+    pub requirements: Vec<Requirement>,
+    pub updates: Vec<Update>,
+}
+
+/// The catalog's memory.
+#[derive(Debug)]
+pub struct Store {
+    file: PathBuf,
+    bucket: PathBuf,
+    /// `s3://` and the bucket's name and a slash.
+    prefix: String,
+    /// As in the file. Who changes it holds the lock all the while: one writer at a time.
+    namespaces: Mutex<Namespaces>,
+}
+
+impl Store {
+    /// What is kept in `file`, if it is there, of tables in the folder `bucket`, named so too.
+    pub fn open(file: PathBuf, bucket: PathBuf, name: &str) -> anyhow::Result<Self> {
+        let namespaces = match fs::read(&file) {
+            Ok(text) => serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged", file.display()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Namespaces::new(),
+            Err(error) => {
+                let message = format!("Can't read {}", file.display());
+                return Err(error).context(message);
+            }
+        };
+        Ok(Self {
+            file,
+            bucket,
+            prefix: format!("s3://{name}/"),
+            namespaces: Mutex::new(namespaces),
+        })
+    }
+
+    pub fn namespaces(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// The properties of a namespace.
+    pub fn properties(&self, namespace: &str) -> Answer<BTreeMap<String, String>> {
+        Ok(get(&self.lock(), namespace)?.properties.clone())
+    }
+
+    pub fn create(&self, name: &str, properties: BTreeMap<String, String>) -> Answer<()> {
+        check_name(name)?;
+        self.change(|namespaces| {
+            if namespaces.contains_key(name) {
+                return Err(Refusal::exists(format!("The namespace {name}")));
+            }
+            let tables = BTreeMap::new();
+            namespaces.insert(name.into(), Namespace { properties, tables });
+            Ok(())
+        })
+    }
+
+    pub fn drop_namespace(&self, name: &str) -> Answer<()> {
+        self.change(|namespaces| {
+            if !get(namespaces, name)?.tables.is_empty() {
+                return Err(Refusal::not_empty(name));
+            }
+            namespaces.remove(name);
+            Ok(())
+        })
+    }
+
+    /// Removes a namespace with its tables and all their files, if there is any of it.
+    pub fn clear(&self, namespace: &str) -> anyhow::Result<()> {
+        let cleared = self.change(|namespaces| {
+            namespaces.remove(namespace);
+            Ok(())
+        });
+        cleared.map_err(|refusal| anyhow::anyhow!(refusal.message))?;
+        remove(&self.bucket.join(namespace))
+    }
+
+    /// The names of a namespace's tables.
+    pub fn tables(&self, namespace: &str) -> Answer<Vec<String>> {
+        let namespaces = self.lock();
+        Ok(get(&namespaces, namespace)?
+            .tables
+            .keys()
+            .cloned()
+            .collect())
+    }
+
+    pub fn load(&self, name: &Name) -> Answer<Kept> {
+        self.find(&self.lock(), name)?
+            .ok_or_else(|| Refusal::no_table(&name.namespace, &name.table))
+    }
+
+    /// Forgets a table; `purge`: and removes its files.
+    pub fn drop_table(&self, name: &Name, purge: bool) -> Answer<()> {
+        let metadata = self.change(|namespaces| {
+            let namespace = namespaces.get_mut(&name.namespace);
+            namespace
+                .and_then(|namespace| namespace.tables.remove(&name.table))
+                .ok_or_else(|| Refusal::no_table(&name.namespace, &name.table))
+        })?;
+        // At a place that a client has chosen there may be other tables too.
+        if purge && metadata.starts_with(&format!("{}/metadata/", self.location(name))) {
+            let folder = self.bucket.join(&name.namespace).join(&name.table);
+            remove(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Where a table is kept if nobody says otherwise.
+    pub fn location(&self, name: &Name) -> String {
+        format!("{}{}/{}", self.prefix, name.namespace, name.table)
+    }
+
+    /// What `updates` make of nothing, without keeping it.
+    pub fn stage(&self, name: &Name, updates: Vec<Update>) -> Answer<Table> {
+        let namespaces = self.lock();
+        check_new(&namespaces, name)?;
+        commit::apply(Table::empty(), updates, now())
+    }
+
+    /// Makes a table of `updates`, and keeps it.
+    pub fn create_table(&self, name: Name, updates: Vec<Update>) -> Answer<Kept> {
+        // It is said otherwise than by a commit that somebody was faster.
+        check_new(&self.lock(), &name)?;
+        self.commit_one(Change {
+            name,
+            requirements: vec![Requirement::Create],
+            updates,
+        })
+    }
+
+    /// Applies a change to one table.
+    pub fn commit_one(&self, change: Change) -> Answer<Kept> {
+        let name = change.name.clone();
+        self.commit(vec![change])?;
+        self.load(&name)
+    }
+
+    /// Applies all changes, or none.
+    pub fn commit(&self, changes: Vec<Change>) -> Answer<()> {
+        self.change(|namespaces| {
+            let mut after = BTreeMap::new();
+            for change in changes {
+                let name = change.name.clone();
+                let table = self.changed(namespaces, change)?;
+                if after.insert(name, table).is_some() {
+                    let message = "A table occurs twice in the transaction";
+                    return Err(Refusal::bad(message));
+                }
+            }
+            // Nothing is written before all is known to be right.
+            for (name, table) in after {
+                let location = self.write(&table)?;
+                let namespace = namespaces.entry(name.namespace).or_default();
+                namespace.tables.insert(name.table, location);
+            }
+            Ok(())
+        })
+    }
+
+    fn changed(&self, namespaces: &Namespaces, change: Change) -> Answer<Table> {
+        let Change {
+            name,
+            requirements,
+            updates,
+        } = change;
+        let before = self.find(namespaces, &name)?;
+        let table = before.as_ref().map(|kept| &kept.table);
+        let creates = requirements.iter().any(Requirement::is_create);
+        if table.is_none() && !creates {
+            return Err(Refusal::no_table(&name.namespace, &name.table));
+        }
+        if creates {
+            check_name(&name.table)?;
+        }
+        commit::check(&requirements, table)?;
+        match before {
+            None => commit::apply(Table::empty(), updates, now()),
+            Some(Kept {
+                metadata_location,
+                mut table,
+            }) => {
+                table.was_at(&metadata_location);
+                commit::apply(table, updates, now())
+            }
+        }
+    }
+
+    /// Reads a table, if there is one; that the namespace is there is certain then.
+    fn find(&self, namespaces: &Namespaces, name: &Name) -> Answer<Option<Kept>> {
+        let Some(location) = get(namespaces, &name.namespace)?.tables.get(&name.table) else {
+            return Ok(None);
+        };
+        let file = self.path(location)?;
+        let read = || -> anyhow::Result<Table> { Ok(serde_json::from_slice(&fs::read(&file)?)?) };
+        let table = read().with_context(|| format!("Can't read {location}"))?;
+        Ok(Some(Kept {
+            metadata_location: location.clone(),
+            table,
+        }))
+    }
+
+    /// Writes the metadata file, and says where.
+    fn write(&self, table: &Table) -> Answer<String> {
+        let place = table.location.trim_end_matches('/');
+        let version = table.metadata_log.len();
+        let id = Uuid::new_v4();
+        let location = format!("{place}/metadata/{version:05}-{id}.metadata.json");
+        let file = self.path(&location)?;
+        let text = serde_json::to_vec(table).context("Can't write a table's metadata")?;
+        replace(&file, &text)?;
+        Ok(location)
+    }
+
+    /// Where in the folder an object of the bucket is.
+    fn path(&self, location: &str) -> Answer<PathBuf> {
+        let key = location.strip_prefix(&self.prefix).map(Path::new);
+        let inside = key.filter(|key| {
+            let mut parts = key.components();
+            parts.all(|part| matches!(part, Component::Normal(_)))
+        });
+        let inside = inside.ok_or_else(|| {
+            let prefix = &self.prefix;
+            Refusal::bad(format!("{location:?} is not a location in {prefix}"))
+        })?;
+        Ok(self.bucket.join(inside))
+    }
+
+    /// Changes what is kept, first in the file; nothing if `change` fails.
+    fn change<T>(&self, change: impl FnOnce(&mut Namespaces) -> Answer<T>) -> Answer<T> {
+        let mut kept = self.lock();
+        let mut next = kept.clone();
+        let result = change(&mut next)?;
+        let text = serde_json::to_vec_pretty(&next).context("Can't write the catalog")?;
+        replace(&self.file, &text)?;
+        *kept = next;
+        Ok(result)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Namespaces> {
+        // It is assigned to as a whole, so a panic of who held it spoils nothing.
+        self.namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now() -> i64 {
+    Utc::now().timestamp_millis()
+}
+
+fn get<'a>(namespaces: &'a Namespaces, name: &str) -> Answer<&'a Namespace> {
+    let found = namespaces.get(name);
+    found.ok_or_else(|| Refusal::no_namespace(name))
+}
+
+fn check_new(namespaces: &Namespaces, name: &Name) -> Answer<()> {
+    check_name(&name.table)?;
+    let Name { namespace, table } = name;
+    match get(namespaces, namespace)?.tables.contains_key(table) {
+        true => Err(Refusal::exists(format!("The table {namespace}.{table}"))),
+        false => Ok(()),
+    }
+}
+
+/// Names become folders here.
+fn check_name(name: &str) -> Answer<()> {
+    let fine = |letter: char| !letter.is_control() && !"/\\%?#".contains(letter);
+    // s3s_fs makes a file name, of 255 bytes at most, of each key: of both names in base64, and of
+    // 77 bytes that DuckDB adds.
+    let short = (1..=40).contains(&name.len());
+    if short && !name.starts_with('.') && name.chars().all(fine) {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!("{name:?} can't be a name here")))
+}
+
+/// Writes a file so that nobody ever reads half of it.
+pub fn replace(file: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let write = || {
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let new = file.with_added_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(&new, file)
+    };
+    write().with_context(|| format!("Can't write {}", file.display()))
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("Can't remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
