@@ -103,7 +103,7 @@ pub struct Kubernetes {
 pub struct Local {
     /// Holds everything: records, people's keys, the sessions' own folders.
     pub folder: PathBuf,
-    /// Sessions are at `http://duckui-<id>.localhost:<port>/`.
+    /// Sessions are at `http://duckui-<id>.localhost:<port>/`; 0: any that is free.
     pub port: u16,
     /// DuckDB's command line.
     pub duckdb: PathBuf,

@@ -126,9 +126,7 @@ fn read_local(reader: &mut Reader) -> Option<Option<Local>> {
     });
     let path = |text: &str| Some(PathBuf::from(text));
     let folder = reader.required_if(is_local == Some(true), "local.folder", "a folder", path);
-    let port = reader.required("local.port", "a port, 1 to 65535", |text| {
-        text.parse().ok().filter(|port| *port > 0)
-    });
+    let port = reader.required("local.port", "a port, 0 to 65535", parse);
     let duckdb = reader.required("local.duckdb", "a program", path);
     let extensions = reader.optional("local.extensions", "a folder", any);
     let local = Local {

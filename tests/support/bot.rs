@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
     sync::watch,
     task::JoinHandle,
 };
@@ -24,7 +24,12 @@ pub struct Bot {
 impl Bot {
     /// Starts `duckbot serve` with nothing but these variables.
     pub fn start(variables: &HashMap<String, String>) -> Self {
-        let mut child = command(&["serve"], variables).spawn().unwrap();
+        Self::runs(command(&["serve"], variables))
+    }
+
+    /// Starts a program that goes on, and reads what it logs.
+    pub fn runs(mut program: Command) -> Self {
+        let mut child = program.spawn().unwrap();
         let (written, log) = watch::channel(String::new());
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
 
@@ -61,6 +66,11 @@ impl Bot {
             said.is_ok_and(|said| said.is_ok()),
             "it did not say {text:?} {times} times"
         );
+    }
+
+    /// What it prints for the person who started it; until it ends.
+    pub fn output(&mut self) -> BufReader<ChildStdout> {
+        BufReader::new(self.child.stdout.take().expect("nobody has it"))
     }
 
     /// Its process id.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use duckbot::sandbox::discord::MessageView;
-use reqwest::Method;
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -114,10 +114,24 @@ pub struct Browser {
 impl Browser {
     /// One that finds the sessions behind Traefik, and trusts its authority.
     pub async fn at(traefik: &Traefik) -> Self {
+        let rules = format!("MAP *.{DOMAIN}:443 {}", traefik.address);
+        Self::start(&traefik.certificates, &rules).await
+    }
+
+    /// One that finds what is on this machine, and nothing else.
+    pub async fn at_home() -> Self {
+        Self::start(
+            &Certificates::of("localhost"),
+            "MAP * ~NOTFOUND, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
+        )
+        .await
+    }
+
+    async fn start(certificates: &Certificates, rules: &str) -> Self {
         let programs = tools::chromium();
         let mut running = Command::new(tools::script("chromium/run"))
             .arg(&programs)
-            .arg(traefik.certificates.file("ca.pem"))
+            .arg(certificates.file("ca.pem"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -129,10 +143,7 @@ impl Browser {
             session: format!("{url}/session"),
             _running: running,
         };
-        let rules = format!(
-            "--host-resolver-rules=MAP *.{DOMAIN}:443 {}",
-            traefik.address
-        );
+        let rules = format!("--host-resolver-rules={rules}");
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -148,12 +159,12 @@ impl Browser {
         ];
         let options = json!({ "binary": programs.join("chromium"), "args": arguments });
         let wanted = json!({ "alwaysMatch": { "goog:chromeOptions": options } });
-        let begun = browser
-            .call("", json!({ "capabilities": wanted }))
-            .await
-            .unwrap();
+        let begun = browser.call("", json!({ "capabilities": wanted })).await;
+        let begun = begun.unwrap();
         let id = begun["sessionId"].as_str().unwrap();
         browser.session = format!("{}/{id}", browser.session);
+        let patience = json!({ "implicit": SOON.as_millis() as u64 });
+        browser.call("/timeouts", patience).await.unwrap();
         browser
     }
 
@@ -199,17 +210,7 @@ impl Browser {
 
     /// Its cookies for this page, those that scripts don't see too.
     pub async fn cookies(&self) -> Value {
-        let url = format!("{}/cookie", self.session);
-        let answer: Value = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        answer["value"].clone()
+        self.asks("/cookie").await
     }
 
     /// Keeps a picture, where `DUCKBOT_TEST_PICTURES` says, for somebody to look at.
@@ -218,35 +219,51 @@ impl Browser {
         let Some(folder) = std::env::var_os("DUCKBOT_TEST_PICTURES") else {
             return;
         };
-        let url = format!("{}/screenshot", self.session);
-        let answer: Value = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        let picture = BASE64_STANDARD
-            .decode(answer["value"].as_str().unwrap())
-            .unwrap();
+        let picture = self.asks("/screenshot").await;
+        let picture = BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
+    /// Types on the keyboard, where the focus is. A line's end is Enter.
+    pub async fn types(&self, text: &str) {
+        let focused = self.asks("/element/active").await;
+        let text = text.replace('\n', "\u{E007}");
+        self.acts(&focused, "value", json!({ "text": text })).await;
+    }
+
+    /// Clicks on what an XPath finds, as soon as it is there: the last of several.
+    pub async fn clicks(&self, path: &str) {
+        let wanted = json!({ "using": "xpath", "value": format!("({path})[last()]") });
+        let found = self.call("/element", wanted).await.expect(path);
+        self.acts(&found, "click", json!({})).await;
+    }
+
+    /// Presses the button with that label, the last of several.
+    pub async fn presses(&self, label: &str) {
+        self.clicks(&format!("//button[normalize-space()='{label}']"))
+            .await;
+    }
+
+    async fn acts(&self, element: &Value, verb: &str, body: Value) {
+        let id = element.as_object().and_then(|it| it.values().next());
+        let id = id.and_then(Value::as_str).unwrap();
+        let acted = self.call(&format!("/element/{id}/{verb}"), body).await;
+        acted.unwrap();
+    }
+
+    async fn asks(&self, path: &str) -> Value {
+        let asked = self.client.get(format!("{}{path}", self.session));
+        self.hears(asked).await.unwrap()
+    }
+
     async fn call(&self, path: &str, body: Value) -> Result<Value, String> {
-        let request = self
-            .client
-            .request(Method::POST, format!("{}{path}", self.session));
-        let answer: Value = request
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let asked = self.client.post(format!("{}{path}", self.session));
+        self.hears(asked.json(&body)).await
+    }
+
+    async fn hears(&self, asked: RequestBuilder) -> Result<Value, String> {
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
         match answer["value"]["error"].as_str() {
             Some(_) => Err(answer["value"]["message"].to_string()),
             None => Ok(answer["value"].clone()),

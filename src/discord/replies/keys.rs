@@ -24,7 +24,7 @@ pub(super) fn with_form(reply: Reply, catalog: Option<String>) -> Reply {
 /// The direct message that asks for credentials.
 pub fn setup_invitation(catalog: Option<String>) -> Reply {
     let text = "Press the button and paste your S3 keys into the form that opens. What you type \
-        there stands in no chat. I keep it as a Secret on the cluster, for your own sessions, and \
+        there stands in no chat. I keep it for your own sessions alone, and \
         show nothing of it but the last four characters of the key ID.";
     with_form(Reply::new(text), catalog)
 }

@@ -21,7 +21,8 @@ use std::{
     fs::{self, File},
     io,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -31,7 +32,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 pub use files::take;
@@ -58,6 +59,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 pub struct Local {
     settings: Arc<Settings>,
     place: settings::Local,
+    port: u16,
     records: Folder,
     homes: PathBuf,
     credentials: Arc<Keys>,
@@ -137,11 +139,13 @@ impl Local {
             }
             _ => {}
         }
+        is_there(&place.duckdb).await?;
         let port = place.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.with_context(|| {
             format!("I can't listen on port {port}; name another one in the setting local.port")
         })?;
+        let port = listener.local_addr()?.port();
         let held = load(&records)?;
         let view = Arc::new(View {
             held: Mutex::new(held),
@@ -156,6 +160,7 @@ impl Local {
             program: std::env::current_exe().context("I don't know where my program is")?,
             settings,
             place,
+            port,
             records,
             homes,
             view,
@@ -215,7 +220,7 @@ impl Local {
     }
 
     fn origin(&self, id: &SessionId) -> String {
-        format!("http://{}.localhost:{}", id.object_name(), self.place.port)
+        format!("http://{}.localhost:{}", id.object_name(), self.port)
     }
 
     async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Fault> {
@@ -448,6 +453,23 @@ impl Runtime for Local {
         drop(all);
         self.view.changed();
         Ok(())
+    }
+}
+
+/// Whether DuckDB can be run at all: better said now than to the first who asks for one.
+async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
+    let mut asked = Command::new(duckdb);
+    asked.arg("--version").stdin(Stdio::null());
+    let asked = asked.output().await;
+    let asked = asked.map(|answer| answer.status.success());
+    let what = format!(
+        "{} (the setting local.duckdb) can't be run",
+        duckdb.display()
+    );
+    match asked {
+        Ok(true) => Ok(()),
+        Ok(false) => anyhow::bail!("{what}: it does not know its version"),
+        Err(why) => Err(why).context(what),
     }
 }
 

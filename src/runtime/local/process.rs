@@ -164,6 +164,8 @@ async fn keep_running(
                 return inside.change(|pod| pod.state = PodState::Stuck(why));
             }
         };
+        // Apart from the child: waiting for that would close it.
+        let input = child.stdin.take();
         if let Some(errors) = child.stderr.take() {
             tokio::spawn(listen(errors, inside.clone()));
         }
@@ -174,7 +176,10 @@ async fn keep_running(
                 Ok(()) => child.wait().await,
                 Err(why) => Err(why),
             },
-            () = stop.cancelled() => return end(&mut child).await,
+            () = stop.cancelled() => {
+                drop(input);
+                return end(&mut child).await;
+            }
         };
         let why = Incident::new(Failure::Crashed, told(status));
         restarts += 1;
@@ -209,9 +214,8 @@ async fn get_ready(door: &Door, inside: &Inside) -> Infallible {
     std::future::pending().await
 }
 
-/// Ends it: it runs as long as its input is open.
+/// Waits for its end, after its input: it runs as long as that is open.
 async fn end(child: &mut Child) {
-    drop(child.stdin.take());
     if timeout(GRACE, child.wait()).await.is_err() {
         // It is killed when dropped as well; then nobody waits for it.
         let _ = child.kill().await;

@@ -1,0 +1,171 @@
+//! Sessions on this machine (`sessions.runtime = "local"`): what holds there as on a cluster.
+
+use std::{os::unix::fs::PermissionsExt, time::Duration};
+
+use duckbot::sandbox::discord::{MessageView, Person};
+
+use crate::support::{Bot, Home, PERMANENT, duckdbs, keys_in, link_of, says, session_in};
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn reply_to(person: &Person, line: &str) -> MessageView {
+    person.types("#data", line).await.unwrap().reply().await
+}
+
+/// Somebody hands in keys that work.
+async fn hands_in_keys(person: &Person) {
+    reply_to(person, "/duck setup").await;
+    let invitation = person.reads_dm().await;
+    let pressed = person.presses(&invitation, "Enter credentials").await;
+    let form = pressed.unwrap().modal().await;
+    let stored = person
+        .submits(&form, &PERMANENT)
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    says(&stored, "It works.");
+}
+
+/// Somebody starts a session, and it is ready; its id.
+async fn serves(person: &Person) -> String {
+    let asked = person.types("#data", "/duck start").await.unwrap();
+    let id = session_in(&asked.reply().await.content);
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    says(&person.reads("#data").await, &id);
+    id
+}
+
+async fn stops(person: &Person) {
+    let question = reply_to(person, "/duck stop").await;
+    let pressed = person.presses(&question, "Stop it").await.unwrap();
+    pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+}
+
+#[tokio::test]
+async fn ana_gets_a_duckdb_and_nothing_is_left_when_she_stops_it() {
+    let home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let id = serves(&home.ana).await;
+    assert_eq!(duckdbs(&id).len(), 1);
+    says(&reply_to(&home.ana, "/duck list").await, ": running, ");
+
+    let link = link_of(&reply_to(&home.ana, "/duck open").await, "Open DuckDB");
+    assert!(
+        link.starts_with(&format!("http://duckui-{id}.localhost:")),
+        "{link}"
+    );
+    let refused = reply_to(&home.ben, &format!("/duck open session:{id}")).await;
+    says(&refused, "can open that session.");
+
+    stops(&home.ana).await;
+    home.is_empty().await;
+    assert!(duckdbs(&id).is_empty());
+}
+
+#[tokio::test]
+async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
+    let home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let id = serves(&home.ana).await;
+    let file = home.folder().join("keys").join(home.ana.id().to_string());
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(mode(file.parent().unwrap()), 0o700);
+    for entry in home.left() {
+        let path = home.folder().join(entry);
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(keys_in(&text), [""; 0], "{}", path.display());
+        }
+    }
+    let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", duckdbs(&id)[0]));
+    assert_eq!(keys_in(&arguments.unwrap()), [""; 0]);
+    assert_eq!(keys_in(&home.bot.log()), [""; 0]);
+
+    stops(&home.ana).await;
+    let question = reply_to(&home.ana, "/duck forget").await;
+    let pressed = home.ana.presses(&question, "Forget it").await.unwrap();
+    pressed.reply().await;
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told() {
+    let home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let id = serves(&home.ana).await;
+    home.kills_duckdb(&id);
+    let told = home.ana.reads("#data").await;
+    says(&told, "started again");
+    stops(&home.ana).await;
+    home.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_session_goes_on_after_the_bot_was_killed() {
+    let mut home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let id = serves(&home.ana).await;
+    home.restarts_the_bot().await;
+    // Its process ended with the bot; the record did not.
+    let ready = home.ana.reads("#data").await;
+    says(&ready, &id);
+    says(&ready, "is ready");
+    assert_eq!(duckdbs(&id).len(), 1);
+    stops(&home.ana).await;
+    home.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_start_goes_on_after_the_bot_was_killed_in_the_middle_of_it() {
+    let mut home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let asked = home.ana.types("#data", "/duck start").await.unwrap();
+    let id = session_in(&asked.reply().await.content);
+    home.restarts_the_bot().await;
+    says(&home.ana.reads("#data").await, &id);
+    stops(&home.ana).await;
+    home.is_empty().await;
+}
+
+#[tokio::test]
+async fn processes_end_with_the_bot() {
+    let mut home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let id = serves(&home.ana).await;
+    let status = home.bot.terminate(SOON).await.expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    assert!(duckdbs(&id).is_empty());
+}
+
+#[tokio::test]
+async fn a_second_bot_in_the_same_folder_gives_up() {
+    let home = Home::gathers().await;
+    let mut second = Bot::start(&home.variables);
+    let status = second.ends(SOON).await.expect("it gives up");
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        second.log().contains("another duckbot works in "),
+        "{}",
+        second.log()
+    );
+}
+
+#[tokio::test]
+async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
+    let mut home = Home::gathers().await;
+    home.bot.kill().await;
+    let nowhere = "/nowhere/duckdb".to_owned();
+    home.variables
+        .insert("DUCKBOT_LOCAL__DUCKDB".into(), nowhere);
+    let mut bot = Bot::start(&home.variables);
+    let status = bot.ends(SOON).await.expect("it gives up");
+    assert_eq!(status.code(), Some(1));
+    let said = "/nowhere/duckdb (the setting local.duckdb) can't be run";
+    assert!(bot.log().contains(said), "{}", bot.log());
+}

@@ -1,0 +1,197 @@
+//! Sessions on this machine: a bot with the local runtime, and the sandbox around one.
+
+use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
+
+use duckbot::sandbox::discord::{Blueprint, Discord, Person};
+use tempfile::TempDir;
+use tokio::io::AsyncBufReadExt;
+
+use super::{Bot, Catalog, PERMANENT, S3, command, tools};
+
+/// A guild whose bot runs sessions on this machine.
+pub struct Home {
+    pub discord: Discord,
+    pub ana: Person,
+    pub ben: Person,
+    pub bot: Bot,
+    pub variables: HashMap<String, String>,
+    folder: TempDir,
+    _s3: S3,
+    _catalog: Catalog,
+}
+
+impl Home {
+    /// With the bot up and connected.
+    pub async fn gathers() -> Self {
+        let blueprint = Blueprint::default()
+            .channel("data")
+            .role("analyst")
+            .person("ana", &["analyst"])
+            .person("ben", &["analyst"])
+            .patience(Duration::from_secs(60));
+        let discord = Discord::start(blueprint).await.unwrap();
+        let (s3, catalog) = (S3::start().await, Catalog::start().await);
+        s3.bucket("lake");
+        s3.knows(PERMANENT[0].1, PERMANENT[1].1);
+        catalog.accepts_everyone();
+        let folder = TempDir::new().unwrap();
+        let duckdb = tools::duckdb();
+        let path = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let variables = [
+            ("DUCKBOT_DISCORD_TOKEN", discord.token()),
+            ("DUCKBOT_DISCORD__API_PROXY", discord.url()),
+            ("DUCKBOT_DISCORD__GUILD", discord.guild_id().to_string()),
+            ("DUCKBOT_SESSIONS__RUNTIME", "local".into()),
+            ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake".into()),
+            ("DUCKBOT_LOCAL__FOLDER", path(folder.path().join("bot"))),
+            ("DUCKBOT_LOCAL__PORT", "0".into()),
+            ("DUCKBOT_LOCAL__DUCKDB", path(duckdb.join("duckdb"))),
+            ("DUCKBOT_LOCAL__EXTENSIONS", path(duckdb.join("extensions"))),
+            ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", catalog.url()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", s3.url()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),
+            ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "lake".into()),
+            ("DUCKBOT_SIZES__SMALL__MEMORY", "512Mi".into()),
+            ("DUCKBOT_LOG__FILTER", "trace".into()),
+        ];
+        let variables: HashMap<_, _> = variables.map(|(name, it)| (name.to_owned(), it)).into();
+        let bot = Bot::start(&variables);
+        discord.connected().await;
+        Self {
+            ana: discord.person("ana"),
+            ben: discord.person("ben"),
+            discord,
+            bot,
+            variables,
+            folder,
+            _s3: s3,
+            _catalog: catalog,
+        }
+    }
+
+    /// Where the bot keeps everything.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("bot")
+    }
+
+    /// What is kept of sessions, as paths below that folder.
+    pub fn left(&self) -> Vec<String> {
+        let names = |folder: &str| {
+            let listed = fs::read_dir(self.folder().join(folder))
+                .into_iter()
+                .flatten();
+            let name = |entry: std::io::Result<fs::DirEntry>| {
+                format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap())
+            };
+            listed.map(name).collect::<Vec<_>>()
+        };
+        ["records", "replies", "sessions"]
+            .into_iter()
+            .flat_map(names)
+            .collect()
+    }
+
+    /// Waits until nothing is kept of any session.
+    pub async fn is_empty(&self) {
+        let empty = async {
+            while !self.left().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let empty = tokio::time::timeout(Duration::from_secs(20), empty).await;
+        assert!(empty.is_ok(), "left: {:?}", self.left());
+    }
+
+    /// Ends the bot as a crash does, and starts it again.
+    pub async fn restarts_the_bot(&mut self) {
+        self.bot.kill().await;
+        self.discord.disconnected().await;
+        self.bot = Bot::start(&self.variables);
+        self.discord.connected().await;
+    }
+
+    /// Ends DuckDB in a session as the kernel would.
+    pub fn kills_duckdb(&self, session: &str) {
+        let all = duckdbs(session);
+        assert!(!all.is_empty(), "it runs");
+        for id in all {
+            let killed = std::process::Command::new("kill")
+                .args(["-KILL", &id.to_string()])
+                .status();
+            assert!(killed.unwrap().success());
+        }
+    }
+}
+
+/// The processes of a session that are DuckDB itself.
+pub fn duckdbs(session: &str) -> Vec<u32> {
+    let told = format!("SESSION_ID={session}");
+    let is_ours = |id: &u32| {
+        let text = |file: &str| fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
+        let environment = text("environ");
+        let mut variables = environment.split(|byte| *byte == 0);
+        text("comm") == b"duckdb\n" && variables.any(|it| it == told.as_bytes())
+    };
+    let all = fs::read_dir("/proc").unwrap();
+    let ids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    ids.filter(is_ours).collect()
+}
+
+/// `duckbot sandbox`, with a folder of its own.
+pub struct Sandbox {
+    pub bot: Bot,
+    /// The address of the page.
+    pub url: String,
+    /// All that it prints when it is up.
+    pub welcome: String,
+}
+
+impl Sandbox {
+    /// Starts it in that folder, and waits until it is up.
+    pub async fn starts_in(folder: &TempDir) -> Self {
+        let mut bot = Bot::runs(Self::command(folder, &[]));
+        let mut lines = bot.output().lines();
+        let mut welcome = String::new();
+        while !welcome.contains("Ctrl-C") {
+            match lines.next_line().await.unwrap() {
+                Some(line) => welcome += &(line + "\n"),
+                None => panic!("it gives up:\n{}", bot.log()),
+            }
+        }
+        let url = welcome
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        Self {
+            url: url.unwrap().to_owned(),
+            bot,
+            welcome,
+        }
+    }
+
+    /// The command that starts it, with more arguments.
+    pub fn command(folder: &TempDir, more: &[&str]) -> tokio::process::Command {
+        let duckdb = tools::duckdb();
+        let cache = duckdb.parent().unwrap().to_str().unwrap();
+        let variables = ["PATH", "HOME"].map(|it| (it.to_owned(), std::env::var(it).unwrap()));
+        let mut variables: HashMap<_, _> = variables.into();
+        variables.insert("DUCKBOT_TEST_CACHE".into(), cache.into());
+        let place = folder.path().to_str().unwrap();
+        let mut arguments = vec!["sandbox", "--folder", place];
+        arguments.extend(more);
+        // Any that is free, where no other is wanted.
+        for port in ["--port", "--sessions-port"] {
+            if !more.contains(&port) {
+                arguments.extend([port, "0"]);
+            }
+        }
+        command(&arguments, &variables)
+    }
+
+    /// The line with keys that it tells people to paste.
+    pub fn keys(&self) -> &str {
+        let mut lines = self.welcome.lines().map(str::trim);
+        lines
+            .find(|line| line.starts_with("AWS_ACCESS_KEY_ID="))
+            .unwrap()
+    }
+}
