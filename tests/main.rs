@@ -7,6 +7,7 @@ mod crashes;
 mod door;
 mod faults;
 mod keys;
+mod lake;
 mod layers;
 mod list;
 mod local;

@@ -23,11 +23,18 @@ async fn goes_to_channel(browser: &Browser, name: &str) {
         .await;
 }
 
+async fn makes_trouble(browser: &Browser, label: &str) {
+    browser
+        .clicks(&format!("//button[@aria-label='{label}']"))
+        .await;
+}
+
 #[tokio::test]
 async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     let folder = TempDir::new().unwrap();
     let mut sandbox = Sandbox::starts_in(&folder).await;
     let browser = Browser::at_home().await;
+    browser.is_sized(1200, 800).await;
     browser.goes_to(&sandbox.url).await;
     browser.reads("Make trouble").await;
     browser.is_pictured("sandbox-1-welcome").await;
@@ -110,6 +117,39 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     signal("INT", sandbox.bot.pid()).await;
     let ended = sandbox.bot.ends(SOON).await.expect("it ends");
     assert_eq!(ended.code(), Some(0), "{}", sandbox.bot.log());
+}
+
+#[tokio::test]
+async fn trouble_can_be_made_and_is_survived() {
+    let folder = TempDir::new().unwrap();
+    let sandbox = Sandbox::starts_in(&folder).await;
+    let browser = Browser::at_home().await;
+    browser.is_sized(1300, 850).await;
+    browser.goes_to(&sandbox.url).await;
+    browser.presses("Make trouble").await;
+    browser.reads("Close my direct messages").await;
+    browser.is_pictured("sandbox-trouble").await;
+    makes_trouble(&browser, "Close my direct messages").await;
+
+    // With closed messages the form comes in the channel.
+    browser.clicks("//*[@id='text']").await;
+    browser.types("/duck setup\n").await;
+    browser.types("\n").await;
+    browser.presses("Enter credentials").await;
+    browser.reads("Access key ID").await;
+    browser.types(sandbox.keys()).await;
+    browser.presses("Submit").await;
+    browser.reads("It works.").await;
+    browser.clicks("//*[@id='text']").await;
+    browser.types("/duck start\n").await;
+    browser.types("\n").await;
+    browser.reads("Your DuckDB is ready").await;
+
+    makes_trouble(&browser, "Kill my DuckDB").await;
+    browser.reads("started again").await;
+    makes_trouble(&browser, "Restart the bot").await;
+    browser.reads("starts again").await;
+    browser.is_pictured("sandbox-survived").await;
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ impl Page {
     /// When DuckDB can't fetch its own pages.
     pub fn no_assets() -> Self {
         let why = "Your DuckDB runs. But the pages of its UI come from \
-                   <code>https://ui.duckdb.org</code>, and it can't reach that from this cluster.";
+                   <code>https://ui.duckdb.org</code>, and it can't reach that from here.";
         let admin = "<small>For an admin: let the sessions reach ui.duckdb.org at port 443, or name \
                      a proxy in the setting <code>duckdb.http_proxy</code>.</small>";
         let title = "DuckDB's pages can't be fetched";

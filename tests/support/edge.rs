@@ -225,6 +225,12 @@ impl Browser {
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
+    /// Makes its window that large, in pixels.
+    pub async fn is_sized(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height });
+        self.call("/window/rect", size).await.unwrap();
+    }
+
     /// Types on the keyboard, where the focus is. A line's end is Enter.
     pub async fn types(&self, text: &str) {
         let focused = self.asks("/element/active").await;

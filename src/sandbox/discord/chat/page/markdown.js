@@ -99,7 +99,7 @@ const INLINE = [
   [/(`+)([\s\S]*?[^`])\1(?!`)/y, ([, , code]) => el("code", {}, code.replace(/^ ([\s\S]*) $/, "$1"))],
   [/<(https?:\/\/[^\s<>]+)>/y, ([, url]) => link(url, url)],
   [/<@!?(\d+)>/y, ([, id]) => mention(`@${nameOf(id)}`, id === world.state.me)],
-  [/<#(\d+)>/y, ([, id]) => mention(`#${channelName(id)}`)],
+  [/<#(\d+)>/y, ([, id]) => mention(channelName(id))],
   [/<@&\d+>/y, () => mention("@role")],
   [/<\/([^:<>]+):\d+>/y, ([, name]) => mention(`/${name}`)],
   [/@(?:everyone|here)\b/y, ([all]) => mention(all)],

@@ -27,7 +27,8 @@ export function nameOf(id) {
 }
 
 export function channelName(id) {
-  return world.state.channels.find((channel) => channel.id === id)?.name ?? "unknown";
+  const channel = world.state.channels.find((channel) => channel.id === id);
+  return channel?.with ? `@${world.state.bot.name}` : `#${channel?.name ?? "unknown"}`;
 }
 
 // Per person and tab: it outlives a reload, and acting as somebody else for a while.
