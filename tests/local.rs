@@ -144,6 +144,38 @@ async fn processes_end_with_the_bot() {
 }
 
 #[tokio::test]
+async fn processes_end_with_a_bot_that_is_killed() {
+    let mut home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let id = serves(&home.ana).await;
+    home.bot.kill().await;
+    let ended = async {
+        while !duckdbs(&id).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = tokio::time::timeout(SOON, ended).await;
+    assert!(ended.is_ok(), "it runs on");
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
+    let home = Home::gathers().await;
+    hands_in_keys(&home.ana).await;
+    let records = home.folder().join("records");
+    std::fs::remove_dir(&records).unwrap();
+    std::fs::write(&records, "in the way").unwrap();
+    let refused = reply_to(&home.ana, "/duck start").await;
+    says(&refused, "My own disk fails (Not a directory");
+    says(&refused, "(Reference: `");
+
+    std::fs::remove_file(&records).unwrap();
+    std::fs::create_dir(&records).unwrap();
+    serves(&home.ana).await;
+    stops(&home.ana).await;
+}
+
+#[tokio::test]
 async fn a_second_bot_in_the_same_folder_gives_up() {
     let home = Home::gathers().await;
     let mut second = Bot::start(&home.variables);

@@ -181,3 +181,13 @@ async fn a_port_that_is_taken_is_named() {
         assert!(said.contains(&port) && said.contains(advice), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let failed = Sandbox::command_in("/dev/null/sandbox", &[]).output();
+    let failed = failed.await.unwrap();
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    let why = "duckbot: the folder /dev/null/sandbox can't be made: Not a directory";
+    assert!(said.starts_with(why), "{said}");
+}

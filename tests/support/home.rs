@@ -170,13 +170,17 @@ impl Sandbox {
 
     /// The command that starts it, with more arguments.
     pub fn command(folder: &TempDir, more: &[&str]) -> tokio::process::Command {
+        Self::command_in(folder.path().to_str().unwrap(), more)
+    }
+
+    /// The same in that folder.
+    pub fn command_in(folder: &str, more: &[&str]) -> tokio::process::Command {
         let duckdb = tools::duckdb();
         let cache = duckdb.parent().unwrap().to_str().unwrap();
         let variables = ["PATH", "HOME"].map(|it| (it.to_owned(), std::env::var(it).unwrap()));
         let mut variables: HashMap<_, _> = variables.into();
         variables.insert("DUCKBOT_TEST_CACHE".into(), cache.into());
-        let place = folder.path().to_str().unwrap();
-        let mut arguments = vec!["sandbox", "--folder", place];
+        let mut arguments = vec!["sandbox", "--folder", folder];
         arguments.extend(more);
         // Any that is free, where no other is wanted.
         for port in ["--port", "--sessions-port"] {
