@@ -3,5 +3,6 @@
 
 mod bot;
 mod client;
+mod independent;
 mod raw;
 mod rules;

@@ -17,6 +17,11 @@ pub fn iceberg() -> PathBuf {
     get("iceberg")
 }
 
+/// The folder with `python/bin/python`, which has discord.py.
+pub fn discordpy() -> PathBuf {
+    get("discordpy")
+}
+
 /// The folder with `traefik`.
 pub fn traefik() -> PathBuf {
     get("traefik")

@@ -33,7 +33,9 @@ pub fn callback(world: &mut World, ask: &Ask) -> Outcome {
     }
     let note = format!("{} answers with {kind:?}", world.application.name);
     world.record.say(note);
-    if ask.query.contains("with_response=true") {
+    // discord.py writes it as a number.
+    let wanted = ["with_response=true", "with_response=1"];
+    if ask.query.split('&').any(|pair| wanted.contains(&pair)) {
         return Ok(Answer::ok(described(world, id, kind)));
     }
     Ok(Answer::nothing())

@@ -1,0 +1,76 @@
+//! The loopback Discord, tried by a bot on a client that nobody here has a hand in: discord.py.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use crate::support::{Contract, tools};
+use duckbot::sandbox::discord::{AnswerKind, Blueprint, Discord};
+
+#[tokio::test]
+async fn discord_py_completes_the_story() {
+    let blueprint = Blueprint::default().channel("pond").person("ana", &[]);
+    let discord = Discord::start(blueprint).await.unwrap();
+    let contract = Contract::from_env();
+    if let Some(contract) = &contract {
+        discord.set_observer(contract.observer());
+    }
+    let mut bot = bot(&discord);
+    discord.commands_registered().await;
+    discord.connected().await;
+    let ana = discord.person("ana");
+
+    let offered = ana.completes("#pond", "/feed pond:la").await.unwrap();
+    let offered: Vec<_> = offered.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(offered, ["The lake", "The lagoon"]);
+
+    let feed = ana.types("#pond", "/feed pond:lake").await.unwrap();
+    assert_eq!(feed.acknowledged().await.kind, AnswerKind::Deferred);
+    let looking = feed.reply().await;
+    assert_eq!(looking.content, "Looking for ducks");
+    assert!(looking.ephemeral);
+    assert_eq!(feed.next().await.content, "Found ducks in the lake");
+    let notice = ana.reads("#pond").await;
+    assert_eq!(notice.content, format!("{} feeds the ducks", ana.mention()));
+    assert_eq!(notice.mentions, [ana.id()]);
+
+    let menu = feed.follow_up().await;
+    assert_eq!(menu.content, "What do they get?");
+    let order = ana.presses(&menu, "Choose").await.unwrap().modal().await;
+    assert_eq!(order.title, "Your order");
+    assert!(ana.submits(&order, &[("Food", "x")]).await.is_err());
+    let order = ana.submits(&order, &[("Food", "oats")]).await.unwrap();
+    let menu_now = order.reply().await;
+    assert_eq!(
+        (menu_now.id, &*menu_now.content),
+        (menu.id, "They get oats")
+    );
+    assert_eq!(menu_now.button("Choose"), None);
+    assert_eq!(order.follow_up().await.content, "Thank you");
+    let notice = discord.edited(notice.id, |notice| notice.edited).await;
+    assert!(notice.content.ends_with("feeds the ducks: oats"));
+
+    drop(bot.stdin.take());
+    let ended = tokio::time::timeout(Duration::from_secs(20), bot.wait()).await;
+    assert!(ended.expect("it ends").unwrap().success(), "it complained");
+    discord.disconnected().await;
+    assert_eq!(discord.unread(), []);
+    assert_eq!(discord.unknown_routes(), []);
+    if let Some(contract) = contract {
+        assert_eq!(contract.violations(), Vec::<String>::new());
+    }
+}
+
+/// Starts the bot; it also ends when this process does, because its standard input does then.
+fn bot(discord: &Discord) -> Child {
+    Command::new(tools::discordpy().join("python/bin/python"))
+        .arg(tools::script("discordpy/bot.py"))
+        .env("DISCORD_URL", discord.url())
+        .env("DISCORD_TOKEN", discord.token())
+        .env("DISCORD_GUILD", discord.guild_id().to_string())
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
