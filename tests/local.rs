@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use duckbot::sandbox::discord::{MessageView, Person};
 
-use crate::support::{Bot, Home, PERMANENT, duckdbs, keys_in, link_of, says, session_in};
+use crate::support::{Bot, Home, PERMANENT, Ui, duckdbs, keys_in, link_of, says, session_in};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -83,6 +83,22 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
             assert_eq!(keys_in(&text), [""; 0], "{}", path.display());
         }
     }
+    let link = link_of(&reply_to(&home.ana, "/duck open").await, "Open DuckDB");
+    let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
+    let ui = Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await;
+    for sql in [
+        format!("FROM read_text('{}')", file.display()),
+        "FROM read_text('/proc/self/environ')".into(),
+        "SELECT getenv('S3_SECRET_ACCESS_KEY')".into(),
+        format!(
+            "COPY (SELECT 1) TO '{}'",
+            home.folder().join("records/x").display()
+        ),
+    ] {
+        let why = ui.runs_sql(&sql).await.unwrap_err();
+        assert!(why.contains("Permission Error"), "{sql}: {why}");
+    }
+
     let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", duckdbs(&id)[0]));
     assert_eq!(keys_in(&arguments.unwrap()), [""; 0]);
     assert_eq!(keys_in(&home.bot.log()), [""; 0]);

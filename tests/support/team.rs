@@ -332,21 +332,10 @@ impl Team {
         let line = format!("/duck open session:{session}");
         let reply = self.reply_to(person, &line).await;
         let link = link_of(&reply, "Open DuckDB");
-        let (page, ticket) = link.split_once('#').unwrap();
-        let (origin, path) = page.split_at(page.rfind("/.duckbot").unwrap());
-        let host = origin.strip_prefix("https://").unwrap();
         let name = format!("duckui-{session}");
         let pod = self.cluster.pods().get(&name).await.unwrap();
         let door = format!("http://{}:8080", pod.status.unwrap().pod_ip.unwrap());
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let shown = client.post(format!("{door}{path}"));
-        let shown = shown.header("host", host).header("origin", origin);
-        let answer = shown.body(ticket.to_owned()).send().await.unwrap();
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap();
-        let headers = [("host", host), ("origin", origin), ("cookie", cookie)];
-        let headers = headers.map(|(name, value)| (name, value.to_owned()));
-        Ui::through(door, headers.into())
+        Ui::enters(&link, &door).await
     }
 
     /// Ana stops what she has, if anything, and what was said meanwhile counts as read.

@@ -37,6 +37,22 @@ impl Ui {
         }
     }
 
+    /// Entered by a link of `/duck open`, whose door is at `door` (a URL).
+    pub async fn enters(link: &str, door: &str) -> Self {
+        let (page, ticket) = link.split_once('#').unwrap();
+        let (origin, path) = page.split_at(page.rfind("/.duckbot").unwrap());
+        let (_, host) = origin.split_once("://").unwrap();
+        let client = Client::builder().no_proxy().build().unwrap();
+        let shown = client.post(format!("{door}{path}"));
+        let shown = shown.header("host", host).header("origin", origin);
+        let answer = shown.body(ticket.to_owned()).send().await.unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap();
+        let headers = [("host", host), ("origin", origin), ("cookie", cookie)];
+        let headers = headers.map(|(name, value)| (name, value.to_owned()));
+        Self::through(door.to_owned(), headers.into())
+    }
+
     /// Whether it answers soon.
     pub async fn answers(&self) -> bool {
         let url = format!("{}/info", self.url);

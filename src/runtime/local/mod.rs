@@ -52,6 +52,9 @@ use crate::{
 
 /// What the key of all doors is called: it lives as long as they do.
 const KEY: &str = "local";
+/// Where people may read and write if the settings don't say: anywhere but on this machine,
+/// where everybody's keys are.
+const ELSEWHERE: &str = "s3://,https://,http://";
 /// How long processes may take to end.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -285,6 +288,9 @@ impl Local {
             .filter_map(|field| Some((environment::variable(field), keys.value(field)?.clone())));
         let program = self.place.duckdb.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
+        if self.settings.duckdb.folders.is_empty() {
+            all.push(("DUCKDB_FOLDERS", ELSEWHERE.to_owned().into()));
+        }
         all.push(("DUCKDB_PROGRAM", program.into()));
         // DuckDB is looked for there, if it is named without a folder.
         all.push(("PATH", std::env::var("PATH").unwrap_or_default().into()));
