@@ -1,30 +1,16 @@
-//! Sessions on this machine (`sessions.runtime = "local"`): what holds there as on a cluster.
+//! Sessions on this machine (`sessions.runtime = "local"`): what differs from a cluster. What
+//! does not is in `places`.
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use duckbot::sandbox::discord::{MessageView, Person};
 
-use crate::support::{Bot, Home, PERMANENT, Ui, duckdbs, keys_in, link_of, says, session_in};
+use crate::support::{Bot, Home, Ui, duckdbs, keys_in, link_of, says, session_in};
 
 const SOON: Duration = Duration::from_secs(20);
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
     person.types("#data", line).await.unwrap().reply().await
-}
-
-/// Somebody hands in keys that work.
-async fn hands_in_keys(person: &Person) {
-    reply_to(person, "/duck setup").await;
-    let invitation = person.reads_dm().await;
-    let pressed = person.presses(&invitation, "Enter credentials").await;
-    let form = pressed.unwrap().modal().await;
-    let stored = person
-        .submits(&form, &PERMANENT)
-        .await
-        .unwrap()
-        .reply()
-        .await;
-    says(&stored, "It works.");
 }
 
 /// Somebody starts a session, and it is ready; its id.
@@ -47,30 +33,9 @@ async fn stops(person: &Person) {
 }
 
 #[tokio::test]
-async fn ana_gets_a_duckdb_and_nothing_is_left_when_she_stops_it() {
-    let home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
-    let id = serves(&home.ana).await;
-    assert_eq!(duckdbs(&id).len(), 1);
-    says(&reply_to(&home.ana, "/duck list").await, ": running, ");
-
-    let link = link_of(&reply_to(&home.ana, "/duck open").await, "Open DuckDB");
-    assert!(
-        link.starts_with(&format!("http://duckui-{id}.localhost:")),
-        "{link}"
-    );
-    let refused = reply_to(&home.ben, &format!("/duck open session:{id}")).await;
-    says(&refused, "can open that session.");
-
-    stops(&home.ana).await;
-    home.is_empty().await;
-    assert!(duckdbs(&id).is_empty());
-}
-
-#[tokio::test]
 async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     let home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
+    home.hands_in_keys(&home.ana).await;
     let id = serves(&home.ana).await;
     let file = home.folder().join("keys").join(home.ana.id().to_string());
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -111,48 +76,9 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told() {
-    let home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
-    let id = serves(&home.ana).await;
-    home.kills_duckdb(&id);
-    let told = home.ana.reads("#data").await;
-    says(&told, "started again");
-    stops(&home.ana).await;
-    home.is_empty().await;
-}
-
-#[tokio::test]
-async fn a_session_goes_on_after_the_bot_was_killed() {
-    let mut home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
-    let id = serves(&home.ana).await;
-    home.restarts_the_bot().await;
-    // Its process ended with the bot; the record did not.
-    let ready = home.ana.reads("#data").await;
-    says(&ready, &id);
-    says(&ready, "is ready");
-    assert_eq!(duckdbs(&id).len(), 1);
-    stops(&home.ana).await;
-    home.is_empty().await;
-}
-
-#[tokio::test]
-async fn a_start_goes_on_after_the_bot_was_killed_in_the_middle_of_it() {
-    let mut home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
-    let asked = home.ana.types("#data", "/duck start").await.unwrap();
-    let id = session_in(&asked.reply().await.content);
-    home.restarts_the_bot().await;
-    says(&home.ana.reads("#data").await, &id);
-    stops(&home.ana).await;
-    home.is_empty().await;
-}
-
-#[tokio::test]
 async fn processes_end_with_the_bot() {
     let mut home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
+    home.hands_in_keys(&home.ana).await;
     let id = serves(&home.ana).await;
     let status = home.bot.terminate(SOON).await.expect("it ends");
     assert_eq!(status.code(), Some(0));
@@ -162,7 +88,7 @@ async fn processes_end_with_the_bot() {
 #[tokio::test]
 async fn processes_end_with_a_bot_that_is_killed() {
     let mut home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
+    home.hands_in_keys(&home.ana).await;
     let id = serves(&home.ana).await;
     home.bot.kill().await;
     let ended = async {
@@ -177,7 +103,7 @@ async fn processes_end_with_a_bot_that_is_killed() {
 #[tokio::test]
 async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
     let home = Home::gathers().await;
-    hands_in_keys(&home.ana).await;
+    home.hands_in_keys(&home.ana).await;
     let records = home.folder().join("records");
     std::fs::remove_dir(&records).unwrap();
     std::fs::write(&records, "in the way").unwrap();

@@ -14,6 +14,7 @@ mod local;
 mod loopback;
 mod node;
 mod permissions;
+mod places;
 mod preflight;
 mod process;
 mod sandbox;

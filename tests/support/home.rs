@@ -6,13 +6,12 @@ use duckbot::sandbox::discord::{Blueprint, Discord, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-use super::{Bot, Catalog, PERMANENT, S3, command, tools};
+use super::{Bot, Catalog, PERMANENT, S3, command, says, tools};
 
 /// A guild whose bot runs sessions on this machine.
 pub struct Home {
     pub discord: Discord,
     pub ana: Person,
-    pub ben: Person,
     pub bot: Bot,
     pub variables: HashMap<String, String>,
     folder: TempDir,
@@ -59,7 +58,6 @@ impl Home {
         discord.connected().await;
         Self {
             ana: discord.person("ana"),
-            ben: discord.person("ben"),
             discord,
             bot,
             variables,
@@ -72,6 +70,17 @@ impl Home {
     /// Where the bot keeps everything.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("bot")
+    }
+
+    /// Somebody hands in keys that work, as a person does.
+    pub async fn hands_in_keys(&self, person: &Person) {
+        let asked = person.types("#data", "/duck setup").await.unwrap();
+        asked.reply().await;
+        let invitation = person.reads_dm().await;
+        let pressed = person.presses(&invitation, "Enter credentials").await;
+        let form = pressed.unwrap().modal().await;
+        let sent = person.submits(&form, &PERMANENT).await.unwrap();
+        says(&sent.reply().await, "It works.");
     }
 
     /// What is kept of sessions, as paths below that folder.
@@ -108,18 +117,6 @@ impl Home {
         self.discord.disconnected().await;
         self.bot = Bot::start(&self.variables);
         self.discord.connected().await;
-    }
-
-    /// Ends DuckDB in a session as the kernel would.
-    pub fn kills_duckdb(&self, session: &str) {
-        let all = duckdbs(session);
-        assert!(!all.is_empty(), "it runs");
-        for id in all {
-            let killed = std::process::Command::new("kill")
-                .args(["-KILL", &id.to_string()])
-                .status();
-            assert!(killed.unwrap().success());
-        }
     }
 }
 

@@ -55,6 +55,9 @@ const KEY: &str = "local";
 /// Where people may read and write if the settings don't say: anywhere but on this machine,
 /// where everybody's keys are.
 const ELSEWHERE: &str = "s3://,https://,http://";
+/// What DuckDB takes from the bot's environment: where programs and the certificates of
+/// authorities are.
+const PASSED_ON: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// How long processes may take to end.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -292,8 +295,9 @@ impl Local {
             all.push(("DUCKDB_FOLDERS", ELSEWHERE.to_owned().into()));
         }
         all.push(("DUCKDB_PROGRAM", program.into()));
-        // DuckDB is looked for there, if it is named without a folder.
-        all.push(("PATH", std::env::var("PATH").unwrap_or_default().into()));
+        for name in PASSED_ON {
+            all.extend(std::env::var(name).ok().map(|value| (name, value.into())));
+        }
         if let Some(folder) = &self.place.extensions {
             all.push(("DUCKDB_EXTENSIONS", folder.clone().into()));
         }

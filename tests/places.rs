@@ -1,0 +1,187 @@
+//! What holds wherever sessions run: each story is told on this machine and on a node.
+
+use duckbot::sandbox::discord::{Discord, MessageView, Person};
+
+use crate::support::{Home, Team, duckdbs, link_of, says, session_in, signal};
+
+/// Where sessions run.
+trait Place {
+    fn discord(&self) -> &Discord;
+
+    /// Gives somebody keys, as if they had handed them in.
+    async fn gives_keys(&self, person: &Person);
+
+    /// Ends the bot as a crash does, and starts it again.
+    async fn restarts_the_bot(&mut self);
+
+    /// Waits until nothing is left of any session.
+    async fn is_empty(&self);
+}
+
+impl Place for Home {
+    fn discord(&self) -> &Discord {
+        &self.discord
+    }
+
+    async fn gives_keys(&self, person: &Person) {
+        self.hands_in_keys(person).await;
+    }
+
+    async fn restarts_the_bot(&mut self) {
+        self.restarts_the_bot().await;
+    }
+
+    async fn is_empty(&self) {
+        self.is_empty().await;
+    }
+}
+
+impl Place for Team {
+    fn discord(&self) -> &Discord {
+        &self.discord
+    }
+
+    async fn gives_keys(&self, person: &Person) {
+        self.cluster.keys_of(person.id()).await;
+    }
+
+    async fn restarts_the_bot(&mut self) {
+        self.kills_the_bot().await;
+        self.starts_the_bot().await;
+    }
+
+    async fn is_empty(&self) {
+        self.nothing_is_left().await;
+    }
+}
+
+/// Tells a story in both places; on a node where one can be.
+macro_rules! everywhere {
+    ($($story:ident),* $(,)?) => {
+        mod on_this_machine {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(crate::support::Home::gathers().await).await;
+            })*
+        }
+        mod on_a_node {
+            $(#[tokio::test]
+            async fn $story() {
+                if let Some(team) = crate::support::Team::on_a_node(&[]).await {
+                    super::$story(team).await;
+                }
+            })*
+        }
+    };
+}
+
+everywhere!(
+    a_session_comes_and_nothing_is_left_when_it_goes,
+    only_its_owner_opens_and_stops_it,
+    a_second_one_is_started_on_purpose_only,
+    a_duckdb_that_ends_is_started_again_and_its_owner_is_told,
+    a_session_outlives_the_bot,
+    a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it,
+);
+
+async fn reply_to(person: &Person, line: &str) -> MessageView {
+    person.types("#data", line).await.unwrap().reply().await
+}
+
+/// Somebody with keys starts a session, and it is ready; its id.
+async fn serves(place: &impl Place, person: &Person) -> String {
+    place.gives_keys(person).await;
+    let asked = person.types("#data", "/duck start").await.unwrap();
+    let id = session_in(&asked.reply().await.content);
+    asked.until(|it| it.content.contains("is ready")).await;
+    says(&person.reads("#data").await, &id);
+    id
+}
+
+async fn stops(person: &Person) {
+    let question = reply_to(person, "/duck stop").await;
+    let pressed = person.presses(&question, "Stop it").await.unwrap();
+    pressed.until(|it| it.content.contains("is stopped")).await;
+}
+
+/// Waits until `/duck list` says that.
+async fn lists(person: &Person, words: &str) {
+    let listed = async { while !reply_to(person, "/duck list").await.content.contains(words) {} };
+    let listed = tokio::time::timeout(std::time::Duration::from_secs(60), listed).await;
+    listed.unwrap_or_else(|_| panic!("no {words:?} in the list"));
+}
+
+async fn a_session_comes_and_nothing_is_left_when_it_goes(place: impl Place) {
+    let ana = place.discord().person("ana");
+    let id = serves(&place, &ana).await;
+    assert_eq!(duckdbs(&id).len(), 1);
+    says(&reply_to(&ana, "/duck list").await, ": running, ");
+    stops(&ana).await;
+    place.is_empty().await;
+    assert!(duckdbs(&id).is_empty());
+}
+
+async fn only_its_owner_opens_and_stops_it(place: impl Place) {
+    let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
+    let id = serves(&place, &ana).await;
+    let link = link_of(&reply_to(&ana, "/duck open").await, "Open DuckDB");
+    assert!(link.contains(&format!("://duckui-{id}.")), "{link}");
+    let refused = reply_to(&ben, &format!("/duck open session:{id}")).await;
+    says(&refused, "can open that session.");
+    let refused = reply_to(&ben, &format!("/duck stop session:{id}")).await;
+    assert!(refused.button("Stop it").is_none(), "{}", refused.content);
+}
+
+async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
+    let ana = place.discord().person("ana");
+    let first = serves(&place, &ana).await;
+    let asked = ana.types("#data", "/duck start").await.unwrap();
+    let offered = asked.reply().await;
+    says(&offered, &first);
+    let pressed = ana.presses(&offered, "Start another one").await.unwrap();
+    pressed.until(|it| it.content.contains("is ready")).await;
+    ana.reads("#data").await;
+    let full = reply_to(&ana, "/duck start").await;
+    assert!(
+        full.button("Start another one").is_none(),
+        "{}",
+        full.content
+    );
+}
+
+async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(place: impl Place) {
+    let ana = place.discord().person("ana");
+    let id = serves(&place, &ana).await;
+    signal("KILL", duckdbs(&id)[0]).await;
+    says(&ana.reads("#data").await, "was started again");
+    lists(&ana, ": running, ").await;
+    stops(&ana).await;
+    place.is_empty().await;
+}
+
+async fn a_session_outlives_the_bot(mut place: impl Place) {
+    let ana = place.discord().person("ana");
+    let id = serves(&place, &ana).await;
+    place.restarts_the_bot().await;
+    lists(&ana, &format!("`{id}` of {}: running, ", ana.mention())).await;
+    assert_eq!(duckdbs(&id).len(), 1);
+    stops(&ana).await;
+    // On this machine it had to start again, and that was told.
+    for message in place.discord().unread() {
+        says(&message, &id);
+        place.discord().edited(message.id, |_| true).await;
+    }
+    place.is_empty().await;
+}
+
+async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut place: impl Place) {
+    let ana = place.discord().person("ana");
+    place.gives_keys(&ana).await;
+    let asked = ana.types("#data", "/duck start").await.unwrap();
+    let id = session_in(&asked.reply().await.content);
+    place.restarts_the_bot().await;
+    says(&ana.reads("#data").await, &id);
+    lists(&ana, ": running, ").await;
+    stops(&ana).await;
+    place.is_empty().await;
+}
