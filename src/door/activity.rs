@@ -7,7 +7,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::{
+    Method,
+    body::{Body, Frame, SizeHint},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::lock::lock;
@@ -40,10 +43,10 @@ pub enum Kind {
 
 impl Kind {
     /// What a request to DuckDB's UI counts as.
-    pub fn of(path: &str) -> Option<Self> {
-        match path {
-            "/ddb/run" => Some(Self::Query),
-            "/localEvents" => Some(Self::Tab),
+    pub fn of(method: &Method, path: &str) -> Option<Self> {
+        match (method, path) {
+            (&Method::POST, "/ddb/run") => Some(Self::Query),
+            (&Method::GET, "/localEvents") => Some(Self::Tab),
             _ => None,
         }
     }

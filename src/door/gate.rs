@@ -98,7 +98,7 @@ pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> 
         return refuse(StatusCode::BAD_REQUEST, "This is no request for a session.");
     }
     let is_reading = request.method == Method::GET || request.method == Method::HEAD;
-    if !is_from_here(headers, own, is_reading) {
+    if !is_from_here(request, own, is_reading) {
         return refuse(
             StatusCode::FORBIDDEN,
             "This was asked for by another page than the session's own.",
@@ -111,7 +111,9 @@ pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> 
             _ => refuse(StatusCode::NOT_FOUND, "There is nothing here."),
         };
     }
-    match cookies(headers, own.cookie()).any(is_guest) {
+    match cookies(headers, own.cookie())
+        .any(|value| std::str::from_utf8(value).is_ok_and(&is_guest))
+    {
         true => Verdict::Pass,
         false => Verdict::Stranger,
     }
@@ -131,7 +133,8 @@ fn host(request: &Parts) -> Option<&str> {
 /// Whether it comes from the session's own page, or from the address bar. A browser
 /// says so in Origin and Sec-Fetch-*, which no page can change. Sessions of others
 /// are on the same site, so SameSite cookies don't tell.
-fn is_from_here(headers: &HeaderMap, own: &Origin, is_reading: bool) -> bool {
+fn is_from_here(request: &Parts, own: &Origin, is_reading: bool) -> bool {
+    let headers = &request.headers;
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let is_upgrade = headers.contains_key(header::UPGRADE);
     match (origins.next(), origins.next()) {
@@ -148,20 +151,23 @@ fn is_from_here(headers: &HeaderMap, own: &Origin, is_reading: bool) -> bool {
         let value = headers.get(name).map(HeaderValue::as_bytes);
         value.is_none_or(|value| values.iter().any(|it| it.as_bytes() == value))
     };
+    // Somebody follows a link. Others lead to nothing but DuckDB's interfaces.
+    let is_linked = ["/", ENTER].contains(&request.uri.path());
     says("sec-fetch-site", &["same-origin", "none"])
-        // Somebody follows a link.
-        || (says("sec-fetch-mode", &["navigate"]) && says("sec-fetch-dest", &["document"]))
+        || (is_linked
+            && says("sec-fetch-mode", &["navigate"])
+            && says("sec-fetch-dest", &["document"]))
 }
 
 /// The values of the cookies of that name.
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(header::COOKIE).into_iter();
-    let pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'));
+    // As bytes: another session can set one for the whole domain that is no text, and
+    // must not hide ours by that.
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     pairs.filter_map(move |pair| {
-        let (this, value) = pair.trim().split_once('=')?;
-        (this == name).then_some(value)
+        let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+        rest.strip_prefix(b"=")
     })
 }
 
@@ -203,22 +209,63 @@ fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-/// What DuckDB must not see: it passes on to ui.duckdb.org what the browser says.
-const PRIVATE: [HeaderName; 4] = [
-    header::COOKIE,
-    header::AUTHORIZATION,
-    // It would also be what `/localToken` hands out a token for.
-    header::REFERER,
-    header::FORWARDED,
+/// What DuckDB is told, besides its own headers and those of a WebSocket. Everything else is
+/// private, or is what proxies say of people: cookies, tokens, addresses. (A Referer would
+/// also be what `/localToken` hands out a token for.)
+const ASKED: [HeaderName; 14] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::HOST,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::ORIGIN,
+    header::PRAGMA,
+    header::RANGE,
+    header::USER_AGENT,
 ];
+
+/// What of an answer reaches the browser, besides DuckDB's own headers and those of a
+/// WebSocket. Its pages come from elsewhere, with headers that could concern other
+/// sessions' hosts (`Clear-Site-Data`) or tell others of this one (`NEL`).
+const ANSWERED: [HeaderName; 16] = [
+    header::ACCEPT_RANGES,
+    header::AGE,
+    header::CACHE_CONTROL,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_SECURITY_POLICY,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::ETAG,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::LOCATION,
+    header::VARY,
+    header::X_CONTENT_TYPE_OPTIONS,
+];
+
+/// Keeps these, DuckDB's own, and those of a WebSocket.
+fn keep(headers: &mut HeaderMap, known: &[HeaderName]) {
+    let is_ours = |name: &HeaderName| {
+        let name = name.as_str();
+        name.starts_with("x-duckdb-")
+            || name.starts_with("x-md-")
+            || name.starts_with("sec-websocket-")
+    };
+    remove(headers, |name| !known.contains(name) && !is_ours(name));
+}
 
 /// Makes a browser's headers such that DuckDB takes them, and tells it nothing more.
 pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
     without_hops(headers);
-    remove(headers, |name| {
-        let is_of_proxies = name.as_str().starts_with("x-forwarded-") || name == "x-real-ip";
-        is_of_proxies || PRIVATE.contains(name)
-    });
+    keep(headers, &ASKED);
     if headers.contains_key(header::ORIGIN) {
         let origin = format!("http://{duckdb}");
         let origin = HeaderValue::try_from(origin).expect("it is plain text");
@@ -230,13 +277,15 @@ pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
 /// Makes DuckDB's headers such that they harm nobody.
 pub fn for_the_browser(headers: &mut HeaderMap) {
     without_hops(headers);
-    // Ours are the only cookies here.
-    remove(headers, |name| {
-        name == header::SET_COOKIE || name.as_str().starts_with("access-control-")
-    });
+    keep(headers, &ANSWERED);
     for (name, value) in [
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),
+        (
+            // Whoever opened this page gets no hold of it.
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin-allow-popups",
+        ),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
@@ -313,6 +362,11 @@ mod tests {
             verdict("POST", "/ddb/run", &[HOST, GUEST, FROM_HERE]),
             Verdict::Pass
         );
+        let beside = HeaderValue::from_bytes(b"x=\xff; __Host-duckbot=known").expect("a value");
+        let mut request = head("GET", "/", &[HOST]);
+        request.headers.insert("cookie", beside);
+        let with_bytes = judge(&request, &own(), |value| value == "known");
+        assert_eq!(with_bytes, Verdict::Pass, "another cookie is no text");
         for cookie in [
             "",
             "duckbot=known",
@@ -413,6 +467,8 @@ mod tests {
             ("sec-fetch-dest", "document"),
         ];
         assert_eq!(verdict("GET", "/", &link), Verdict::Pass);
+        assert_eq!(verdict("GET", ENTER, &link), Verdict::Enter);
+        assert_eq!(status(verdict("GET", "/localEvents", &link)), 403);
     }
 
     #[test]
@@ -439,6 +495,7 @@ mod tests {
                 ("x-mine", "1"),
                 ("x-forwarded-for", "10.0.0.1"),
                 ("forwarded", "for=10.0.0.1"),
+                ("cf-access-jwt-assertion", "a.b.c"),
                 ("te", "trailers"),
                 ("x-duckdb-ui-connection-name", "mine"),
                 ("content-type", "text/plain"),

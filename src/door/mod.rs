@@ -77,6 +77,8 @@ pub mod variable {
 
 /// More connections than one person's browsers have.
 const MOST_CONNECTIONS: usize = 512;
+/// How many may show a ticket at the same time.
+const MOST_SHOWING: usize = 16;
 /// The most of a request that comes before its body.
 const LONGEST_HEAD: usize = 64 << 10;
 /// How long a request's head may take to come, and a connection may wait for the next.
@@ -94,6 +96,8 @@ pub struct Door {
     owner: String,
     origin: Origin,
     tickets: Mutex<Tickets>,
+    /// Places for those who show a ticket.
+    showing: Semaphore,
     guests: Mutex<Guests>,
     duckdb: DuckDb,
     counter: Counter,
@@ -122,6 +126,7 @@ impl Door {
             session,
             origin,
             tickets: Mutex::new(tickets),
+            showing: Semaphore::new(MOST_SHOWING),
             guests: Mutex::default(),
             duckdb: DuckDb::at(duckdb),
             counter: Counter::default(),
@@ -254,6 +259,10 @@ impl Door {
     }
 
     async fn take_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
+        // Anybody may send one, slowly: they must not take the places of those who are in.
+        let Ok(_place) = self.showing.try_acquire() else {
+            return Page::busy().answer(headers);
+        };
         let body = Limited::new(body, ticket::LONGEST).collect();
         let page = match tokio::time::timeout(TICKET_WITHIN, body).await {
             Err(_) => Page::too_slow(),

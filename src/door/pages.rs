@@ -123,6 +123,12 @@ impl Page {
         )
     }
 
+    /// When too many show tickets at the same time.
+    pub fn busy() -> Self {
+        let why = "Too many links are being opened here at this moment. Open yours once more.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Your DuckDB", &[why])
+    }
+
     /// When a request is refused.
     pub fn refused(status: StatusCode, why: &str) -> Self {
         Self::new(status, "Not here", &[why])
@@ -159,6 +165,10 @@ impl Page {
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::X_FRAME_OPTIONS, "DENY"),
+            (
+                header::HeaderName::from_static("cross-origin-opener-policy"),
+                "same-origin",
+            ),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
@@ -236,6 +246,7 @@ mod tests {
             Page::no_assets(),
             Page::too_long(),
             Page::too_slow(),
+            Page::busy(),
             Page::refused(StatusCode::FORBIDDEN, "Why."),
             Page::rejected(Rejected::Expired),
             Page::rejected(Rejected::Used),

@@ -97,7 +97,7 @@ impl DuckDb {
     ) -> Result<Response<Body>, Unanswered> {
         let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
         let uri = self.uri(path);
-        let kind = Kind::of(request.uri().path());
+        let kind = Kind::of(request.method(), request.uri().path());
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > MOST_SENT) {

@@ -145,7 +145,7 @@ async fn duckdb_is_found_at_either_address() {
 #[tokio::test]
 async fn nothing_private_passes_in_either_direction() {
     const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nset-cookie: __Host-duckbot=theirs\r\n\
-        access-control-allow-origin: *\r\nconnection: x-hop\r\nx-hop: 1\r\nx-theirs: 1\r\n\r\nfine";
+        access-control-allow-origin: *\r\nconnection: x-hop\r\nx-hop: 1\r\nclear-site-data: \"*\"\r\netag: theirs\r\n\r\nfine";
     let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
     let door = Door::guards(duckdb.port).await;
     let cookie = door.lets_in().await;
@@ -155,6 +155,7 @@ async fn nothing_private_passes_in_either_direction() {
         .header("authorization", "Bearer canary-token")
         .header("referer", format!("{ORIGIN}/canary-page"))
         .header("x-forwarded-for", "198.51.100.7")
+        .header("cf-access-jwt-assertion", "canary.jwt")
         .header("accept-language", "de");
     let answer = answer.send().await.unwrap();
     let heard = duckdb.heard().to_lowercase();
@@ -172,8 +173,13 @@ async fn nothing_private_passes_in_either_direction() {
         assert!(!heard.contains(private), "{private} in {heard}");
     }
     let headers = answer.headers();
-    assert_eq!(headers["x-theirs"], "1");
-    for name in ["set-cookie", "access-control-allow-origin", "x-hop"] {
+    assert_eq!(headers["etag"], "theirs");
+    for name in [
+        "set-cookie",
+        "access-control-allow-origin",
+        "clear-site-data",
+        "x-hop",
+    ] {
         assert!(!headers.contains_key(name), "{name}");
     }
     assert_eq!(headers["x-frame-options"], "DENY");
