@@ -98,6 +98,10 @@ pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> 
         return refuse(StatusCode::BAD_REQUEST, "This is no request for a session.");
     }
     let is_reading = request.method == Method::GET || request.method == Method::HEAD;
+    if request.method != Method::POST && has_body(headers) {
+        // DuckDB doesn't read it, and would take it for the next request.
+        return refuse(StatusCode::BAD_REQUEST, "Only a POST brings something.");
+    }
     if !is_from_here(request, own, is_reading) {
         return refuse(
             StatusCode::FORBIDDEN,
@@ -117,6 +121,11 @@ pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> 
         true => Verdict::Pass,
         false => Verdict::Stranger,
     }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    headers.contains_key(header::TRANSFER_ENCODING) || lengths.any(|length| length != "0")
 }
 
 /// The host that is asked for, if the request names exactly one.
@@ -474,6 +483,16 @@ mod tests {
     #[test]
     fn what_is_for_no_session_is_not_read() {
         assert_eq!(status(verdict("TRACE", "/", &[HOST, GUEST])), 400);
+        for body in [("content-length", "9"), ("transfer-encoding", "chunked")] {
+            for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
+                let headers = [HOST, GUEST, FROM_HERE, body];
+                assert_eq!(status(verdict(method, "/info", &headers)), 400, "{method}");
+            }
+            let headers = [HOST, GUEST, FROM_HERE, body];
+            assert_eq!(verdict("POST", "/ddb/run", &headers), Verdict::Pass);
+        }
+        let empty = [HOST, GUEST, ("content-length", "0")];
+        assert_eq!(verdict("GET", "/", &empty), Verdict::Pass);
         assert_eq!(
             status(verdict("OPTIONS", "*", &[HOST, GUEST, FROM_HERE])),
             400

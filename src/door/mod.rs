@@ -17,6 +17,7 @@ mod proxy;
 pub mod ticket;
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -25,7 +26,6 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{Json, Router, routing::get};
 use chrono::Utc;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
@@ -40,7 +40,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, Counter};
 use gate::{Origin, Verdict, judge};
@@ -96,8 +96,8 @@ pub struct Door {
     owner: String,
     origin: Origin,
     tickets: Mutex<Tickets>,
-    /// Places for those who show a ticket.
-    showing: Semaphore,
+    /// Those who show a ticket, the oldest first.
+    showing: Mutex<VecDeque<CancellationToken>>,
     guests: Mutex<Guests>,
     duckdb: DuckDb,
     counter: Counter,
@@ -126,7 +126,7 @@ impl Door {
             session,
             origin,
             tickets: Mutex::new(tickets),
-            showing: Semaphore::new(MOST_SHOWING),
+            showing: Mutex::default(),
             guests: Mutex::default(),
             duckdb: DuckDb::at(duckdb),
             counter: Counter::default(),
@@ -163,10 +163,10 @@ pub async fn serve(
     eprintln!("the door listens on {}", listener.local_addr()?);
     eprintln!("for the cluster it listens on {}", second.local_addr()?);
     let door = Arc::new(door);
-    let admin = admin_pages(door.clone());
+    let same = door.clone();
     tokio::select! {
         () = accept(listener, move |_| Some(door.clone())) => Ok(()),
-        served = async { axum::serve(second, admin).await } => Ok(served?),
+        () = tell_the_cluster(second, same) => Ok(()),
         // Streams have no end of their own, and nobody waits for one.
         () = shutdown.cancelled() => Ok(()),
     }
@@ -183,21 +183,19 @@ async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpList
     }
 }
 
-fn admin_pages(door: Arc<Door>) -> Router {
-    let same = door.clone();
-    let ready = move || async move {
-        match same.is_ready().await {
-            true => (StatusCode::OK, "ready\n"),
-            false => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "DuckDB does not answer yet\n",
-            ),
-        }
+/// Answers the cluster's questions, for ever: few at a time, and short ones, because
+/// every Pod may ask.
+async fn tell_the_cluster(listener: TcpListener, door: Arc<Door>) {
+    let limits = Limits {
+        connections: 32,
+        head: 8 << 10,
+        within: Duration::from_secs(5),
     };
-    let activity = move || async move { Json(door.activity()) };
-    Router::new()
-        .route(READY_PATH, get(ready))
-        .route(ACTIVITY_PATH, get(activity))
+    let answer = move |request: Request<Incoming>| {
+        let door = door.clone();
+        async move { door.tell(request.uri().path()).await }
+    };
+    serve_all(listener, limits, answer).await;
 }
 
 /// Serves browsers, for ever. `find` knows the door that leads to a host.
@@ -205,7 +203,42 @@ pub async fn accept(
     listener: TcpListener,
     find: impl Fn(Option<&str>) -> Option<Arc<Door>> + Clone + Send + 'static,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let limits = Limits {
+        connections: MOST_CONNECTIONS,
+        head: LONGEST_HEAD,
+        within: HEAD_WITHIN,
+    };
+    let answer = move |request: Request<Incoming>| {
+        let host = request.headers().get(header::HOST);
+        let door = find(host.and_then(|host| host.to_str().ok()));
+        async move {
+            match door {
+                Some(door) => door.answer(request).await,
+                None => Page::nowhere().answer(request.headers()),
+            }
+        }
+    };
+    serve_all(listener, limits, answer).await;
+}
+
+/// What all who come to a port may have together, and each alone.
+#[derive(Clone, Copy)]
+struct Limits {
+    connections: usize,
+    /// The bytes of a request before its body.
+    head: usize,
+    /// How long that may take.
+    within: Duration,
+}
+
+async fn serve_all<F>(
+    listener: TcpListener,
+    limits: Limits,
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+) where
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.connections));
     loop {
         let place = places.clone().acquire_owned().await;
         let Ok((stream, _)) = listener.accept().await else {
@@ -213,31 +246,28 @@ pub async fn accept(
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let find = find.clone();
+        let answer = answer.clone();
         tokio::spawn(async move {
-            serve_one(stream, find).await;
+            serve_one(stream, limits, answer).await;
             drop(place);
         });
     }
 }
 
-async fn serve_one(stream: TcpStream, find: impl Fn(Option<&str>) -> Option<Arc<Door>>) {
+async fn serve_one<F>(stream: TcpStream, limits: Limits, answer: impl Fn(Request<Incoming>) -> F)
+where
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let host = request.headers().get(header::HOST);
-        let door = find(host.and_then(|host| host.to_str().ok()));
-        async move {
-            Ok::<_, Infallible>(match door {
-                Some(door) => door.answer(request).await,
-                None => Page::nowhere().answer(request.headers()),
-            })
-        }
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(LONGEST_HEAD)
+        .header_read_timeout(limits.within)
+        .max_buf_size(limits.head)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // Whoever hangs up in the middle is no news.
@@ -245,13 +275,32 @@ async fn serve_one(stream: TcpStream, find: impl Fn(Option<&str>) -> Option<Arc<
 }
 
 impl Door {
+    /// What the cluster asks at the second port.
+    async fn tell(&self, path: &str) -> Response<Body> {
+        let (status, text) = match path {
+            READY_PATH if self.is_ready().await => (StatusCode::OK, "ready\n".to_owned()),
+            READY_PATH => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "DuckDB does not answer yet\n".to_owned(),
+            ),
+            ACTIVITY_PATH => {
+                let activity = serde_json::to_string(&self.activity());
+                (StatusCode::OK, activity.expect("it is plain numbers"))
+            }
+            _ => (StatusCode::NOT_FOUND, "there is nothing here\n".to_owned()),
+        };
+        let mut answer = Response::new(proxy::whole(text));
+        *answer.status_mut() = status;
+        answer
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let is_guest = |value: &str| lock(&self.guests).knows(value);
         let page = match judge(&head, &self.origin, is_guest) {
             Verdict::Pass => return self.pass(Request::from_parts(head, body)).await,
             Verdict::Ticket => return self.take_ticket(&head.headers, body).await,
-            Verdict::Enter => Page::enter(),
+            Verdict::Enter => Page::enter(&self.owner),
             Verdict::Stranger => Page::stranger(&self.session, &self.owner),
             Verdict::Refuse(status, why) => Page::refused(status, why),
         };
@@ -259,12 +308,13 @@ impl Door {
     }
 
     async fn take_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
-        // Anybody may send one, slowly: they must not take the places of those who are in.
-        let Ok(_place) = self.showing.try_acquire() else {
+        let body = Limited::new(body, ticket::LONGEST).collect();
+        let shown = tokio::time::timeout(TICKET_WITHIN, body);
+        let (turn, _mine) = self.turn();
+        let Some(shown) = turn.run_until_cancelled(shown).await else {
             return Page::busy().answer(headers);
         };
-        let body = Limited::new(body, ticket::LONGEST).collect();
-        let page = match tokio::time::timeout(TICKET_WITHIN, body).await {
+        let page = match shown {
             Err(_) => Page::too_slow(),
             Ok(Err(_)) => Page::rejected(ticket::Rejected::Forged),
             Ok(Ok(body)) => {
@@ -277,6 +327,21 @@ impl Door {
             }
         };
         page.answer(headers)
+    }
+
+    /// A turn to show a ticket. Anybody may send one, slowly; where many do, the one who is
+    /// at it longest gives way, because a real ticket comes at once.
+    fn turn(&self) -> (CancellationToken, DropGuard) {
+        let turn = CancellationToken::new();
+        let mut showing = lock(&self.showing);
+        showing.retain(|it| !it.is_cancelled());
+        if showing.len() == MOST_SHOWING
+            && let Some(oldest) = showing.pop_front()
+        {
+            oldest.cancel();
+        }
+        showing.push_back(turn.clone());
+        (turn.clone(), turn.drop_guard())
     }
 
     fn welcome(&self) -> Response<Body> {

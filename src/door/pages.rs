@@ -65,14 +65,18 @@ impl Page {
     }
 
     /// Shows the ticket in the address, and goes on.
-    pub fn enter() -> Self {
+    pub fn enter(owner: &str) -> Self {
         let wait = "<span id=\"say\">One moment…</span>";
         let inside =
             "<small>If this browser is in already: <a href=\"/\">go on to DuckDB</a>.</small>";
         let without = "<noscript>This page needs JavaScript, and so does DuckDB's UI.</noscript>";
         Self {
             script: true,
-            ..Self::new(StatusCode::OK, "Your DuckDB", &[wait, inside, without])
+            ..Self::new(
+                StatusCode::OK,
+                format!("The DuckDB of {owner}"),
+                &[wait, inside, without],
+            )
         }
     }
 
@@ -241,7 +245,7 @@ mod tests {
     fn every_page_in_words() {
         let pages = [
             Page::stranger("977a26", "Ana"),
-            Page::enter(),
+            Page::enter("Ana"),
             Page::silent(),
             Page::no_assets(),
             Page::too_long(),

@@ -72,6 +72,9 @@ impl DuckDb {
         Self {
             client: Client::builder(TokioExecutor::new())
                 .http1_max_buf_size(PIECE)
+                // DuckDB gives each open connection one of its few threads, and others wait
+                // until that closes; on this machine a new one costs nothing.
+                .pool_max_idle_per_host(0)
                 .build(connector),
             // Once per door, so it may as well stay.
             name: Box::leak(format!("localhost:{port}").into_boxed_str()),
