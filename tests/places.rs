@@ -99,7 +99,11 @@ async fn serves(place: &impl Place, person: &Person) -> String {
 }
 
 async fn stops(person: &Person) {
-    let question = reply_to(person, "/duck stop").await;
+    stops_by(person, "/duck stop").await;
+}
+
+async fn stops_by(person: &Person, line: &str) {
+    let question = reply_to(person, line).await;
     let pressed = person.presses(&question, "Stop it").await.unwrap();
     pressed.until(|it| it.content.contains("is stopped")).await;
 }
@@ -130,6 +134,7 @@ async fn only_its_owner_opens_and_stops_it(place: impl Place) {
     says(&refused, "can open that session.");
     let refused = reply_to(&ben, &format!("/duck stop session:{id}")).await;
     assert!(refused.button("Stop it").is_none(), "{}", refused.content);
+    stops(&ana).await;
 }
 
 async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
@@ -140,13 +145,17 @@ async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
     says(&offered, &first);
     let pressed = ana.presses(&offered, "Start another one").await.unwrap();
     pressed.until(|it| it.content.contains("is ready")).await;
-    ana.reads("#data").await;
+    let second = session_in(&ana.reads("#data").await.content);
     let full = reply_to(&ana, "/duck start").await;
     assert!(
         full.button("Start another one").is_none(),
         "{}",
         full.content
     );
+    // The node has room for so many only.
+    for id in [first, second] {
+        stops_by(&ana, &format!("/duck stop session:{id}")).await;
+    }
 }
 
 async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(place: impl Place) {
