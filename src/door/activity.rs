@@ -1,12 +1,13 @@
 //! What goes on in a session, in numbers: nothing of what people ask or get.
 
 use std::{
+    collections::HashMap,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hyper::{
     Method,
     body::{Body, Frame, SizeHint},
@@ -14,6 +15,9 @@ use hyper::{
 use serde::{Deserialize, Serialize};
 
 use crate::lock::lock;
+
+/// An answer that nobody has read on for so long is no query any more.
+const READ_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// What a door tells of its session, at `GET /activity` of its second port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +33,22 @@ pub struct Activity {
 /// Keeps count.
 #[derive(Clone, Default)]
 pub struct Counter {
-    activity: Arc<Mutex<Activity>>,
+    count: Arc<Mutex<Count>>,
+}
+
+#[derive(Default)]
+struct Count {
+    begun: u64,
+    queries: HashMap<u64, WaitsFor>,
+    tabs: u32,
+    last_query: Option<DateTime<Utc>>,
+}
+
+/// Whose turn it is in a query.
+enum WaitsFor {
+    DuckDb,
+    /// To take what is there, since then.
+    Browser(DateTime<Utc>),
 }
 
 /// What is counted.
@@ -53,40 +72,71 @@ impl Kind {
 }
 
 impl Counter {
-    /// How it stands.
-    pub fn now(&self) -> Activity {
-        lock(&self.activity).clone()
+    /// How it stands at that time, which is now.
+    pub fn at(&self, now: DateTime<Utc>) -> Activity {
+        let count = lock(&self.count);
+        let mut activity = Activity {
+            queries: 0,
+            last_query: count.last_query,
+            tabs: count.tabs,
+        };
+        for query in count.queries.values() {
+            match query {
+                WaitsFor::Browser(since) if now - since >= READ_WITHIN => {
+                    activity.last_query = activity.last_query.max(Some(*since));
+                }
+                _ => activity.queries += 1,
+            }
+        }
+        activity
     }
 
     /// Counts one until what is returned is dropped.
     pub fn begin(&self, kind: Kind) -> Counted {
-        let mut activity = lock(&self.activity);
+        let mut count = lock(&self.count);
+        count.begun += 1;
+        let number = count.begun;
         match kind {
-            Kind::Query => activity.queries += 1,
-            Kind::Tab => activity.tabs += 1,
+            Kind::Query => {
+                count.queries.insert(number, WaitsFor::DuckDb);
+            }
+            Kind::Tab => count.tabs += 1,
         }
         Counted {
-            counter: self.clone(),
+            count: self.count.clone(),
             kind,
+            number,
         }
     }
 }
 
 /// One that goes on.
 pub struct Counted {
-    counter: Counter,
+    count: Arc<Mutex<Count>>,
     kind: Kind,
+    number: u64,
+}
+
+impl Counted {
+    fn waits_for(&self, whom: WaitsFor) {
+        if let Some(query) = lock(&self.count).queries.get_mut(&self.number) {
+            *query = whom;
+        }
+    }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut activity = lock(&self.counter.activity);
+        let mut count = lock(&self.count);
         match self.kind {
+            Kind::Tab => count.tabs -= 1,
             Kind::Query => {
-                activity.queries -= 1;
-                activity.last_query = Some(Utc::now());
+                let ended = match count.queries.remove(&self.number) {
+                    Some(WaitsFor::Browser(since)) if Utc::now() - since >= READ_WITHIN => since,
+                    _ => Utc::now(),
+                };
+                count.last_query = count.last_query.max(Some(ended));
             }
-            Kind::Tab => activity.tabs -= 1,
         }
     }
 }
@@ -107,7 +157,15 @@ impl<B: Body + Unpin> Body for Watched<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Some(counted) = &self.counted {
+            counted.waits_for(match polled {
+                Poll::Pending => WaitsFor::DuckDb,
+                // It asks for the next one when this one is on its way.
+                Poll::Ready(_) => WaitsFor::Browser(Utc::now()),
+            });
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,16 +184,32 @@ mod tests {
     #[test]
     fn what_begins_is_counted_until_it_ends() {
         let counter = Counter::default();
-        assert_eq!(counter.now(), Activity::default());
+        let now = || counter.at(Utc::now());
+        assert_eq!(now(), Activity::default());
         let (one, two) = (counter.begin(Kind::Query), counter.begin(Kind::Query));
         let tab = counter.begin(Kind::Tab);
-        let now = counter.now();
-        assert_eq!((now.queries, now.tabs, now.last_query), (2, 1, None));
+        assert_eq!((now().queries, now().tabs, now().last_query), (2, 1, None));
         drop((one, tab));
-        let now = counter.now();
-        assert_eq!((now.queries, now.tabs), (1, 0));
-        assert!(now.last_query.is_some());
+        assert_eq!((now().queries, now().tabs), (1, 0));
+        assert!(now().last_query.is_some());
         drop(two);
-        assert_eq!(counter.now().queries, 0);
+        assert_eq!(now().queries, 0);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_reads_is_soon_no_query_any_more() {
+        let counter = Counter::default();
+        let query = counter.begin(Kind::Query);
+        let since = Utc::now();
+        let after = |seconds| counter.at(since + TimeDelta::seconds(seconds));
+        assert_eq!(after(7200).queries, 1, "DuckDB may take its time");
+        query.waits_for(WaitsFor::Browser(since));
+        assert_eq!(after(59).queries, 1);
+        assert_eq!((after(60).queries, after(60).last_query), (0, Some(since)));
+        query.waits_for(WaitsFor::DuckDb);
+        assert_eq!(after(60).queries, 1, "it is read again");
+        query.waits_for(WaitsFor::Browser(since - TimeDelta::hours(1)));
+        drop(query);
+        assert_eq!(after(60).last_query, Some(since - TimeDelta::hours(1)));
     }
 }

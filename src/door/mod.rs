@@ -30,7 +30,7 @@ use chrono::Utc;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     Request, Response, StatusCode,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{self, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -76,18 +76,20 @@ pub mod variable {
 }
 
 /// More connections than one person's browsers have.
-const MOST_CONNECTIONS: usize = 512;
+const MOST_CONNECTIONS: usize = 256;
 /// How many may show a ticket at the same time.
 const MOST_SHOWING: usize = 16;
 /// The most of a request that comes before its body.
-const LONGEST_HEAD: usize = 64 << 10;
+const LONGEST_HEAD: usize = 32 << 10;
 /// How long a request's head may take to come, and a connection may wait for the next.
-const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// Longer than what is in front of us keeps an idle connection (Traefik: 90 s), or we
+/// hang up just when it sends something.
+const HEAD_WITHIN: Duration = Duration::from_secs(100);
 /// How long a ticket may take to come.
 const TICKET_WITHIN: Duration = Duration::from_secs(5);
 /// What DuckDB answers with 500 when it can't fetch its pages begins like this.
 const NO_ASSETS: &[u8] = b"Could not fetch";
-/// The most of such an answer that is read.
+/// None of those is longer, in bytes.
 const LONGEST_COMPLAINT: usize = 16 << 10;
 
 /// The door of one session.
@@ -140,7 +142,7 @@ impl Door {
 
     /// What goes on behind it.
     pub fn activity(&self) -> Activity {
-        self.counter.now()
+        self.counter.at(Utc::now())
     }
 }
 
@@ -373,6 +375,10 @@ impl Door {
 /// A failure of DuckDB's as it is, but in plain words when its pages are out of reach.
 async fn explained(answer: Response<Body>, request: &hyper::HeaderMap) -> Response<Body> {
     let (head, body) = answer.into_parts();
+    let longest = body.size_hint().upper();
+    if longest.is_none_or(|bytes| bytes > LONGEST_COMPLAINT as u64) {
+        return Response::from_parts(head, body);
+    }
     match Limited::new(body, LONGEST_COMPLAINT).collect().await {
         Ok(said) => {
             let said = said.to_bytes();

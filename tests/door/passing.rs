@@ -1,5 +1,7 @@
 //! What passes: everything that DuckDB's UI needs, and nothing private.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -216,6 +218,44 @@ async fn another_failure_of_duckdb_is_its_own() {
         .unwrap();
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.text().await.unwrap(), "quack!");
+}
+
+#[tokio::test]
+async fn a_long_failure_of_duckdb_is_its_own_too() {
+    const LONG: usize = 100_000;
+    static ANSWER: LazyLock<String> = LazyLock::new(|| {
+        let head = "HTTP/1.1 500 Internal Server Error\r\ncontent-length";
+        format!("{head}: {LONG}\r\n\r\n{}", "q".repeat(LONG))
+    });
+    let duckdb = Listener::answers("127.0.0.1", &ANSWER).await;
+    let door = Door::guards(duckdb.port).await;
+    let asked = door.get("/").header("cookie", door.lets_in().await);
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.status(), 500);
+    assert_eq!(answer.text().await.unwrap().len(), LONG);
+}
+
+#[tokio::test]
+async fn no_thread_of_duckdb_is_held_by_a_browser_that_does_nothing() {
+    // DuckDB has few threads, and one goes with each connection.
+    let fine = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
+    let duckdb = Listener::answers("127.0.0.1", fine).await;
+    let door = Door::guards(duckdb.port).await;
+    let asked = door.get("/info").header("cookie", door.lets_in().await);
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "fine");
+    duckdb.is_left().await;
+}
+
+#[tokio::test]
+async fn many_requests_at_once_are_all_answered() {
+    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let door = Door::guards(port).await;
+    let cookie = door.lets_in().await;
+    let ask = |_| door.get("/info").header("cookie", &cookie).send();
+    for answer in futures_util::future::join_all((0..200).map(ask)).await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
 }
 
 #[tokio::test]

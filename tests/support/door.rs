@@ -14,6 +14,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     process::Child,
+    sync::Notify,
     task::JoinHandle,
 };
 
@@ -152,7 +153,16 @@ impl Door {
 
     /// Sends these very bytes; all that comes back until it hangs up.
     pub async fn hears(&self, bytes: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        Self::hears_at(self.address, bytes).await
+    }
+
+    /// The same at the port for the cluster.
+    pub async fn hears_of_the_cluster(&self, bytes: &str) -> String {
+        Self::hears_at(self.admin, bytes).await
+    }
+
+    async fn hears_at(address: SocketAddr, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let read = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await;
@@ -165,6 +175,7 @@ impl Door {
 pub struct Listener {
     pub port: u16,
     heard: Arc<Mutex<String>>,
+    hung_up: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -175,14 +186,30 @@ impl Listener {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(String::new()));
-        let all = heard.clone();
+        let hung_up = Arc::new(Notify::new());
+        let (all, gone) = (heard.clone(), hung_up.clone());
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, answer, all.clone()));
+                let (all, gone) = (all.clone(), gone.clone());
+                tokio::spawn(async move {
+                    serve(stream, answer, all).await;
+                    gone.notify_one();
+                });
             }
         });
-        Self { port, heard, task }
+        Self {
+            port,
+            heard,
+            hung_up,
+            task,
+        }
+    }
+
+    /// Waits until somebody who came hangs up.
+    pub async fn is_left(&self) {
+        let left = tokio::time::timeout(SOON, self.hung_up.notified()).await;
+        assert!(left.is_ok(), "the connection is kept");
     }
 
     /// Everything so far.

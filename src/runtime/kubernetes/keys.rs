@@ -114,8 +114,15 @@ impl Keys {
         labels.insert(MANAGED_BY.into(), DUCKBOT.into());
         let data = secret.data.get_or_insert_default();
         data.insert(id.clone(), ByteString(bytes));
-        while data.len() > MOST_KEPT {
-            data.pop_first();
+        // What somebody else put there is none of our business.
+        let is_ours = |(id, key): &(&String, &ByteString)| SigningKey::read(id, &key.0).is_some();
+        let ours: Vec<_> = data
+            .iter()
+            .filter(is_ours)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for oldest in ours.iter().take(ours.len().saturating_sub(MOST_KEPT)) {
+            data.remove(oldest);
         }
         let params = PostParams::default();
         let outcome = match is_first {
