@@ -8,6 +8,7 @@
 //! - [`runtime`]: where sessions run.
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
+//!   [`reaper`]: ends those that nobody ends, and reports.
 //! - [`app`] wires them together; [`settings`], [`telemetry`], `redact` and `lock` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 
@@ -18,6 +19,7 @@ pub mod door;
 pub mod duckdb;
 pub mod fault;
 mod lock;
+pub mod reaper;
 pub mod reconciler;
 mod redact;
 pub mod runtime;

@@ -18,10 +18,10 @@ use uuid::Uuid;
 use crate::{
     credentials::{CredentialStore, redacted},
     fault::{Fault, new_reference},
-    runtime::{ReplyStore, Runtime, rewrite},
+    runtime::{LedgerStore, ReplyStore, Runtime, note, rewrite},
     service::{Clock, Herald},
     session::{
-        Cause, Failure, Incident, Observed, Parts, Policy, Record, SessionId, Stage, Step,
+        Cause, Failure, Incident, Ledger, Observed, Parts, Policy, Record, SessionId, Stage, Step,
         next_step,
     },
 };
@@ -41,6 +41,8 @@ pub struct Reconciler {
     pub credentials: Arc<dyn CredentialStore>,
     /// Replies that go on, and end with their session.
     pub replies: Arc<dyn ReplyStore>,
+    /// What is remembered of sessions that are gone.
+    pub ledger: Arc<dyn LedgerStore>,
     /// The rules.
     pub policy: Policy,
     /// The time.
@@ -201,14 +203,31 @@ impl Reconciler {
                 self.herald.ended(&seen.record, ending).await?;
                 self.runtime.save(seen, &seen.record.told()).await
             }
-            Step::Remove => self.runtime.remove(seen).await,
+            Step::Remove => {
+                self.enter(&seen.record).await;
+                self.runtime.remove(seen).await
+            }
             Step::Renew(keys_expire) => {
+                self.enter(&seen.record).await;
                 self.replies.forget(seen).await?;
                 // One write: there is no moment without a record of what was wanted.
                 let id = SessionId::from_uuid(Uuid::new_v4());
                 let next = seen.record.renewed(id, *keys_expire, (self.clock)());
                 self.runtime.save(seen, &next).await
             }
+        }
+    }
+
+    /// Enters a session that has ended into the ledger. Not being able to keeps no record
+    /// from being removed: it is for the report only.
+    async fn enter(&self, record: &Record) {
+        let Stage::Stopping { ending, .. } = &record.stage else {
+            return;
+        };
+        let with = |ledger: &Ledger| ledger.with(record, ending);
+        if let Err(fault) = note(&*self.ledger, (self.clock)(), with).await {
+            let session = &record.id;
+            warn!(%session, error = %fault, "session {session}: the next report will not count it");
         }
     }
 
@@ -342,6 +361,8 @@ mod tests {
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         key_warning: TimeDelta::minutes(30),
+        ends_failed: true,
+        ends_late: true,
     };
 
     fn new_session() -> Observed {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("session", &[]),
     ("fault", &[]),
     ("redact", &[]),
@@ -31,6 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
             "credentials",
             "door",
             "fault",
+            "lock",
             "runtime",
             "session",
             "settings",
@@ -55,6 +56,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         "reconciler",
         &["credentials", "fault", "runtime", "service", "session"],
     ),
+    ("reaper", &["fault", "service", "session", "settings"]),
     ("sandbox", &[]),
     (
         "app",
@@ -62,6 +64,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
             "credentials",
             "discord",
             "lock",
+            "reaper",
             "reconciler",
             "runtime",
             "sandbox",

@@ -14,9 +14,10 @@ use crate::{
     credentials::CredentialStore,
     credentials::preflight::Preflight,
     discord,
+    reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
-        ReplyStore, Runtime,
+        LedgerStore, ReplyStore, Runtime,
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
@@ -93,37 +94,52 @@ async fn serve_telling(
         runtime,
         credentials,
         replies,
+        ledger,
         local,
     } = place;
     tell(local.as_ref());
     let clock = wall_clock();
+    let herald = Arc::new(discord.herald(settings.clone()));
     let preflight = Preflight::new().context("no HTTPS client")?;
     let parts = Parts {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
         replies: replies.clone(),
+        ledger: ledger.clone(),
+        members: herald.clone(),
         preflight,
         clock: clock.clone(),
     };
-    let service = Service::new(settings.clone(), parts);
+    let service = Arc::new(Service::new(settings.clone(), parts));
+    let reaper = Reaper {
+        service: service.clone(),
+        herald: herald.clone(),
+    };
     let reconciler = Reconciler {
         runtime,
-        herald: Arc::new(discord.herald(settings.clone())),
+        herald,
         credentials,
         replies,
+        ledger,
         policy: Policy {
             start_timeout: settings.sessions.start_timeout,
             key_warning: settings.credentials.warn_before,
+            ends_failed: settings.reaper.failed,
+            ends_late: settings.reaper.late,
         },
         clock,
     };
     info!("serving guild {}", settings.discord.guild);
     let chat = async {
-        let outcome = discord.serve(Arc::new(service), shutdown.clone()).await;
+        let outcome = discord.serve(service, shutdown.clone()).await;
         shutdown.cancel();
         outcome
     };
-    let (outcome, ()) = tokio::join!(chat, reconciler.run(shutdown.clone()));
+    let (outcome, (), ()) = tokio::join!(
+        chat,
+        reconciler.run(shutdown.clone()),
+        reaper.run(shutdown.clone()),
+    );
     if let Some(local) = local {
         local.end().await;
     }
@@ -135,6 +151,7 @@ struct Place {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
+    ledger: Arc<dyn LedgerStore>,
     /// What ends with the bot.
     local: Option<Arc<Local>>,
 }
@@ -147,6 +164,7 @@ impl Place {
                 runtime: local.clone(),
                 credentials: local.credentials(),
                 replies: local.replies(),
+                ledger: local.ledger(),
                 local: Some(local),
             });
         }
@@ -156,6 +174,7 @@ impl Place {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
             credentials: Arc::new(Secrets::new(&clients.calls, namespace)),
             replies: Arc::new(kubernetes::Replies::new(&clients.calls, settings.clone())),
+            ledger: Arc::new(kubernetes::Ledgers::new(&clients.calls, namespace)),
             local: None,
         })
     }

@@ -17,12 +17,18 @@ pub enum Kind {
     Start,
     /// Open a session.
     Open,
+    /// Let a session live longer.
+    Extend,
     /// Stop a session.
     Stop,
     /// Forget credentials.
     Forget,
     /// Show sessions.
     List,
+    /// Tell what ran.
+    Report,
+    /// Take down what is to go.
+    Reap,
     /// Explain the commands.
     Help,
 }
@@ -64,18 +70,23 @@ pub const SIZE: &str = "size";
 pub const CATALOG: &str = "catalog";
 /// Option `session`.
 pub const SESSION: &str = "session";
+/// Option `duration`.
+pub const DURATION: &str = "duration";
 /// Option `all`.
 pub const ALL: &str = "all";
 
 impl Kind {
     /// All of them, in the order of a first day.
-    pub const EVERY: [Self; 7] = [
+    pub const EVERY: [Self; 10] = [
         Self::Setup,
         Self::Start,
         Self::Open,
         Self::List,
+        Self::Extend,
         Self::Stop,
         Self::Forget,
+        Self::Report,
+        Self::Reap,
         Self::Help,
     ];
 
@@ -138,12 +149,47 @@ impl Kind {
             Self::List => Spec {
                 name: "list",
                 summary: "Show your sessions, or everybody's",
-                details: "Only you see the answer.",
+                details: "It says when each will be stopped as things are, and why. Only you see \
+                    the answer.",
                 options: &[OptionSpec {
                     name: ALL,
                     summary: "Everybody's sessions",
                     value: Value::Flag,
                 }],
+            },
+            Self::Extend => Spec {
+                name: "extend",
+                summary: "Let a session live longer",
+                details: "Sessions are stopped when nobody asks them anything for long, and when \
+                    they are old. I say so in a direct message before, with a button that does \
+                    the same. How much a session may be extended, and how old it gets at most, is \
+                    up to this server's admins.",
+                options: &[
+                    OptionSpec {
+                        name: DURATION,
+                        summary: "By how much, like 2h or 1h 30m",
+                        value: Value::Suggested,
+                    },
+                    OptionSpec {
+                        name: SESSION,
+                        summary: "Which one, if you have several",
+                        value: Value::Suggested,
+                    },
+                ],
+            },
+            Self::Report => Spec {
+                name: "report",
+                summary: "For admins: show what ran, what was stopped and why, and what is next",
+                details: "Since the last report that was posted in the channel that the settings \
+                    name. Only you see the answer.",
+                options: &[],
+            },
+            Self::Reap => Spec {
+                name: "reap",
+                summary: "For admins: show what the rules would stop now, and stop it",
+                details: "First I only say what would go, and why. If you say so, I stop it, also \
+                    where it is so much that I would not by myself.",
+                options: &[],
             },
             Self::Stop => Spec {
                 name: "stop",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serenity::{
-    all::{ChannelId, CreateAllowedMentions, CreateAttachment, EditMessage, UserId},
+    all::{ChannelId, CreateAllowedMentions, CreateAttachment, EditMessage, GuildId, UserId},
     builder::Builder,
     http::Http,
 };
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     fault::Fault,
-    service::Herald,
-    session::{Cause, Ending, Incident, MessageId, OwnerId, Record},
+    service::{Herald, Members},
+    session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
     settings::Settings,
 };
 
@@ -66,6 +66,49 @@ impl Channels {
         }
     }
 
+    /// Tells one person, in the channel if they take no direct messages.
+    async fn tell_owner(
+        &self,
+        record: &Record,
+        nonce: String,
+        reply: &replies::Reply,
+    ) -> Result<(), Fault> {
+        let sent = self.direct.send(record.owner, reply, Some(&nonce)).await?;
+        if sent.is_some() {
+            return Ok(());
+        }
+        let posted = self.post(record, nonce, reply, Some(record.owner));
+        posted.await.map(|_| ())
+    }
+
+    /// Posts where it is for nobody in particular.
+    async fn post_in(
+        &self,
+        channel: Option<u64>,
+        nonce: &str,
+        reply: &replies::Reply,
+    ) -> Result<(), Fault> {
+        let Some(channel) = channel else {
+            return Ok(());
+        };
+        let message = message(reply, Some(nonce)).allowed_mentions(only(None));
+        match message
+            .execute(&*self.http, (ChannelId::new(channel), None))
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if is_final(&error) => {
+                let code = code(&error);
+                warn!(
+                    channel,
+                    code, "I may not write in channel {channel}, which the settings name"
+                );
+                Ok(())
+            }
+            Err(error) => Err(fault("posting a message", &error)),
+        }
+    }
+
     async fn edit(
         &self,
         record: &Record,
@@ -101,14 +144,38 @@ impl Herald for Channels {
     }
 
     async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault> {
-        let reply = replies::keys_expire(record, at);
         let nonce = format!("keys-{}", record.id);
-        let sent = self.direct.send(record.owner, &reply, Some(&nonce)).await?;
-        if sent.is_some() {
-            return Ok(());
-        }
-        let posted = self.post(record, nonce, &reply, Some(record.owner));
-        posted.await.map(|_| ())
+        self.tell_owner(record, nonce, &replies::keys_expire(record, at))
+            .await
+    }
+
+    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<(), Fault> {
+        let extend_by = self.settings.reaper.extend_by;
+        let nonce = format!("stop-{}-{}", record.id, warning.at.timestamp());
+        let reply = replies::will_be_stopped(record, warning, extend_by);
+        self.tell_owner(record, nonce, &reply).await
+    }
+
+    async fn unreachable(&self, record: &Record, since: DateTime<Utc>) -> Result<(), Fault> {
+        let nonce = format!("silent-{}-{}", record.id, since.timestamp());
+        let reply = replies::unreachable(record, since);
+        let channel = self.settings.discord.admin_channel;
+        self.post_in(channel, &nonce, &reply).await
+    }
+
+    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault> {
+        let channel = self.settings.discord.admin_channel;
+        let channel = channel.or(self.settings.report.channel);
+        let nonce = format!("held-back-{}", Utc::now().timestamp() / 3600);
+        self.post_in(channel, &nonce, &replies::held_back(held_back))
+            .await
+    }
+
+    async fn report(&self, report: &Report) -> Result<(), Fault> {
+        let nonce = format!("report-{}", report.since.timestamp());
+        let reply = replies::report(report, self.settings.reaper.dry_run);
+        let channel = self.settings.report.channel;
+        self.post_in(channel, &nonce, &reply).await
     }
 
     async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault> {
@@ -175,6 +242,22 @@ impl Herald for Channels {
         let nonce = format!("ended-{}", record.id);
         let called = (!is_expected).then_some(record.owner);
         self.post(record, nonce, &reply, called).await.map(|_| ())
+    }
+}
+
+/// Discord's codes for somebody who is not in the guild, or nowhere at all.
+const NOT_THERE: [isize; 2] = [10007, 10013];
+
+#[async_trait]
+impl Members for Channels {
+    async fn is_member(&self, person: OwnerId) -> Result<bool, Fault> {
+        let guild = GuildId::new(self.settings.discord.guild);
+        match self.http.get_member(guild, UserId::new(person.get())).await {
+            Ok(_) => Ok(true),
+            // A guild that the bot itself has left says nothing about anybody.
+            Err(error) if code(&error).is_some_and(|code| NOT_THERE.contains(&code)) => Ok(false),
+            Err(error) => Err(fault("asking who is in the guild", &error)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptionValue};
 
-use super::commands::{ALL, CATALOG, Kind, SESSION, SIZE};
+use super::commands::{ALL, CATALOG, DURATION, Kind, SESSION, SIZE};
 use crate::{
     credentials::{Field, Typed},
     session::{OwnerId, SessionId},
@@ -43,6 +43,17 @@ pub enum Command {
         /// Everybody's.
         all: bool,
     },
+    /// `/duck extend`
+    Extend {
+        /// A session's id, as typed.
+        session: Option<String>,
+        /// By how much, as typed.
+        by: Option<String>,
+    },
+    /// `/duck report`
+    Report,
+    /// `/duck reap`
+    Reap,
     /// `/duck help`
     Help,
 }
@@ -90,6 +101,14 @@ pub enum Button {
     Stop(SessionId),
     /// Leaves a session alone.
     Keep(SessionId),
+    /// Lets a session live longer.
+    Extend(SessionId),
+    /// Stops a session of which its owner was told that it will be.
+    StopNow(SessionId),
+    /// Stops and removes what the rules say, now.
+    Reap,
+    /// Leaves all that alone.
+    LeaveAll,
 }
 
 const FORM: &str = "duckbot:credentials:";
@@ -132,6 +151,10 @@ impl Button {
             Self::Open(id) => format!("duckbot:open:{id}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
+            Self::Extend(id) => format!("duckbot:extend:{id}"),
+            Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
+            Self::Reap => "duckbot:reap".into(),
+            Self::LeaveAll => "duckbot:leave-all".into(),
         }
     }
 
@@ -158,6 +181,10 @@ impl Button {
             ["duckbot", "open", id] => Some(Self::Open(id.parse().ok()?)),
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
+            ["duckbot", "extend", id] => Some(Self::Extend(id.parse().ok()?)),
+            ["duckbot", "stop-now", id] => Some(Self::StopNow(id.parse().ok()?)),
+            ["duckbot", "reap"] => Some(Self::Reap),
+            ["duckbot", "leave-all"] => Some(Self::LeaveAll),
             _ => None,
         }
     }
@@ -189,6 +216,12 @@ pub fn command(data: &CommandData) -> Option<Command> {
         Kind::List => Command::List {
             all: value(ALL).and_then(CommandDataOptionValue::as_bool) == Some(true),
         },
+        Kind::Extend => Command::Extend {
+            session: text(SESSION),
+            by: text(DURATION),
+        },
+        Kind::Report => Command::Report,
+        Kind::Reap => Command::Reap,
         Kind::Help => Command::Help,
     })
 }
@@ -256,7 +289,11 @@ mod tests {
             },
             Button::Open(id.clone()),
             Button::Stop(id.clone()),
-            Button::Keep(id),
+            Button::Keep(id.clone()),
+            Button::Extend(id.clone()),
+            Button::StopNow(id),
+            Button::Reap,
+            Button::LeaveAll,
         ] {
             let custom_id = button.custom_id();
             assert!(custom_id.len() <= 100, "{custom_id}");

@@ -3,6 +3,7 @@
 
 mod keys;
 mod life;
+mod reaping;
 
 use std::fmt::Write;
 
@@ -14,14 +15,14 @@ use super::{
     parse::Button,
 };
 use crate::{
-    door::activity::Activity,
     fault::Fault,
     service::Refusal,
-    session::{Observed, Record, SessionId},
+    session::{Due, Observed, Record, SessionId, Usage, Watched},
 };
 
 pub use keys::*;
 pub use life::*;
+pub use reaping::*;
 
 /// What a message may hold, in characters (Discord: 2000).
 pub const MOST_CHARACTERS: usize = 2000;
@@ -81,7 +82,7 @@ impl Reply {
 pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
     let mut text = "You have a session already:".to_owned();
     for (seen, url) in sessions {
-        let _ = write!(text, "\n{}", line(seen, url, None));
+        let _ = write!(text, "\n{}", line(seen, url, ""));
     }
     match room {
         true => Reply::new(text).with(Emphasis::Quiet, "Start another one", other),
@@ -136,8 +137,16 @@ pub fn gone(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` has ended. The channel says why."))
 }
 
-/// A session with its address, and what goes on in it where that is known.
-pub type Listed = ((Observed, String), Option<Activity>);
+/// A session as it is listed.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The session, and how it is used.
+    pub watched: Watched,
+    /// Its address.
+    pub url: String,
+    /// When it will be stopped.
+    pub due: Option<Due>,
+}
 
 /// The sessions of one person or of all; `stale` says since when nothing new is known.
 pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>) -> Reply {
@@ -168,8 +177,9 @@ fn all_of(sessions: &[Listed], all: bool) -> Reply {
         (false, 1) => "Your session:".to_owned(),
         (false, n) => format!("Your {n} sessions, oldest first:"),
     };
-    for (place, ((seen, url), used)) in sessions.iter().enumerate() {
-        let line = line(seen, url, used.as_ref());
+    for (place, Listed { watched, url, due }) in sessions.iter().enumerate() {
+        let more = used(&watched.usage) + &due.as_ref().map(stops).unwrap_or_default();
+        let line = line(&watched.seen, url, &more);
         if text.chars().count() + line.chars().count() > MOST_CHARACTERS - RESERVE {
             let left = sessions.len() - place;
             let _ = write!(
@@ -228,18 +238,19 @@ pub fn outdated() -> Reply {
     Reply::new("That is from an older version of me. Please use the command again: `/duck help`.")
 }
 
-fn line(seen: &Observed, url: &str, used: Option<&Activity>) -> String {
+fn used(usage: &Usage) -> String {
+    match usage {
+        Usage::Unknown => String::new(),
+        Usage::Busy => ", a query runs".to_owned(),
+        Usage::Idle(since) => format!(", idle since {}", ago(*since)),
+        Usage::Unreachable(_) => ", its door does not answer".to_owned(),
+    }
+}
+
+fn line(seen: &Observed, url: &str, more: &str) -> String {
     let record = &seen.record;
-    let used = match used {
-        Some(Activity { queries: 1.., .. }) => ", a query runs".to_owned(),
-        Some(Activity {
-            last_query: Some(last),
-            ..
-        }) => format!(", last query {}", ago(*last)),
-        _ => String::new(),
-    };
     format!(
-        "- `{}` of <@{}>: {}, {}, `{}`, started {}{used}, <{url}>",
+        "- `{}` of <@{}>: {}, {}, `{}`, started {}{more}, <{url}>",
         record.id,
         record.owner,
         seen.phase(),

@@ -28,12 +28,15 @@ pub struct Activity {
     pub last_query: Option<DateTime<Utc>>,
     /// Browser tabs that show the UI. An open tab is no activity.
     pub tabs: u32,
+    /// Since when it counts: what was before that, nobody knows.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// Keeps count.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Counter {
     count: Arc<Mutex<Count>>,
+    since: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -72,6 +75,14 @@ impl Kind {
 }
 
 impl Counter {
+    /// Counts from then on.
+    pub fn new(since: DateTime<Utc>) -> Self {
+        Self {
+            count: Arc::default(),
+            since,
+        }
+    }
+
     /// How it stands at that time, which is now.
     pub fn at(&self, now: DateTime<Utc>) -> Activity {
         let count = lock(&self.count);
@@ -79,6 +90,7 @@ impl Counter {
             queries: 0,
             last_query: count.last_query,
             tabs: count.tabs,
+            since: Some(self.since),
         };
         for query in count.queries.values() {
             match query {
@@ -183,9 +195,14 @@ mod tests {
 
     #[test]
     fn what_begins_is_counted_until_it_ends() {
-        let counter = Counter::default();
+        let since = Utc::now();
+        let counter = Counter::new(since);
         let now = || counter.at(Utc::now());
-        assert_eq!(now(), Activity::default());
+        let nothing = Activity {
+            since: Some(since),
+            ..Activity::default()
+        };
+        assert_eq!(now(), nothing);
         let (one, two) = (counter.begin(Kind::Query), counter.begin(Kind::Query));
         let tab = counter.begin(Kind::Tab);
         assert_eq!((now().queries, now().tabs, now().last_query), (2, 1, None));
@@ -198,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_reads_is_soon_no_query_any_more() {
-        let counter = Counter::default();
+        let counter = Counter::new(Utc::now());
         let query = counter.begin(Kind::Query);
         let since = Utc::now();
         let after = |seconds| counter.at(since + TimeDelta::seconds(seconds));

@@ -131,7 +131,7 @@ impl Door {
             showing: Mutex::default(),
             guests: Mutex::default(),
             duckdb: DuckDb::at(duckdb),
-            counter: Counter::default(),
+            counter: Counter::new(Utc::now()),
         })
     }
 

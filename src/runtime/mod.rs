@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::{
     door::activity::Activity,
     fault::Fault,
-    session::{Observed, Parts, Pod, Record, SessionId},
+    session::{Ledger, Observed, Orphan, Parts, Pod, Record, SessionId},
 };
 
 /// How often a record is written again when somebody else wrote it first.
@@ -47,6 +47,9 @@ pub trait Runtime: Send + Sync {
 
     /// The session with this id as last seen. Reads memory, too.
     fn session(&self, id: &SessionId) -> Option<Observed>;
+
+    /// Parts of sessions that have no record, as last seen. Reads memory, too.
+    fn orphans(&self) -> Vec<Orphan>;
 
     /// Since when [`Runtime::sessions`] may show what is no longer true, because
     /// news don't arrive.
@@ -91,6 +94,49 @@ pub trait Runtime: Send + Sync {
     /// Removes the record of `seen`, and never another one that has taken its
     /// place since: the last act of a session's life.
     async fn remove(&self, seen: &Observed) -> Result<(), Fault>;
+
+    /// Removes what is left of a session that has no record.
+    async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault>;
+}
+
+/// Keeps the ledger.
+#[async_trait]
+pub trait LedgerStore: Send + Sync {
+    /// What is kept, and its revision; none if there is nothing yet.
+    async fn read(&self) -> Result<Option<(Ledger, String)>, Fault>;
+
+    /// Writes it in place of that revision, or as the first one; unless somebody else
+    /// did so first ([`Fault::Conflict`], [`Fault::Exists`]).
+    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Fault>;
+}
+
+/// Writes the ledger as `change` makes it of the newest one; again if somebody else wrote
+/// it first. Returns what was written.
+///
+/// # Errors
+/// If it can't be read or written, or others always come first.
+pub async fn note(
+    store: &dyn LedgerStore,
+    now: DateTime<Utc>,
+    change: impl Fn(&Ledger) -> Ledger,
+) -> Result<Ledger, Fault> {
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        let found = store.read().await?;
+        let ledger = found.as_ref().map(|(ledger, _)| ledger.clone());
+        let changed = change(&ledger.clone().unwrap_or_else(|| Ledger::new(now)));
+        if Some(&changed) == ledger.as_ref() {
+            return Ok(changed);
+        }
+        let revision = found.as_ref().map(|(_, revision)| revision.as_str());
+        outcome = store.write(&changed, revision).await;
+        match outcome {
+            Ok(()) => return Ok(changed),
+            Err(Fault::Conflict { .. } | Fault::Exists { .. }) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    outcome.map(|()| Ledger::new(now))
 }
 
 /// Keeps what it takes to go on with a private reply after a restart of the bot.

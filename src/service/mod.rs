@@ -5,6 +5,7 @@
 //! [`reconciler`](crate::reconciler)'s work. So a crash right after loses nothing.
 
 mod keys;
+mod reaping;
 mod refusal;
 mod sessions;
 
@@ -15,6 +16,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use keys::SetUp;
+pub use reaping::{Claimed, Extended, Reaped};
 pub use refusal::Refusal;
 
 use crate::{
@@ -23,8 +25,11 @@ use crate::{
         preflight::{Preflight, Trouble},
     },
     fault::Fault,
-    runtime::{ReplyStore, Runtime},
-    session::{ChannelId, Ending, Incident, MessageId, Observed, OwnerId, Record, RequestId},
+    runtime::{LedgerStore, ReplyStore, Runtime},
+    session::{
+        ChannelId, Ending, HeldBack, Incident, MessageId, Observed, OwnerId, Record, Report,
+        RequestId, Warning,
+    },
     settings::Settings,
 };
 
@@ -109,6 +114,18 @@ pub trait Herald: Send + Sync {
     /// Says that a session was taken from its node and starts again.
     async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault>;
 
+    /// Tells the owner that a session will be stopped, and how to keep it.
+    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<(), Fault>;
+
+    /// Tells admins that a session's door has not answered since then.
+    async fn unreachable(&self, record: &Record, since: DateTime<Utc>) -> Result<(), Fault>;
+
+    /// Tells admins that nothing is stopped, because too much would be.
+    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault>;
+
+    /// Posts the report.
+    async fn report(&self, report: &Report) -> Result<(), Fault>;
+
     /// Whether there is a place that only admins read.
     fn reaches_admins(&self) -> bool;
 
@@ -119,6 +136,13 @@ pub trait Herald: Send + Sync {
     async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault>;
 }
 
+/// Knows who is in the guild.
+#[async_trait]
+pub trait Members: Send + Sync {
+    /// Whether that person is, for certain.
+    async fn is_member(&self, person: OwnerId) -> Result<bool, Fault>;
+}
+
 /// What the use cases work with.
 pub struct Parts {
     /// Where sessions run.
@@ -127,6 +151,10 @@ pub struct Parts {
     pub credentials: Arc<dyn CredentialStore>,
     /// Where replies that go on are kept.
     pub replies: Arc<dyn ReplyStore>,
+    /// Where the ledger is kept.
+    pub ledger: Arc<dyn LedgerStore>,
+    /// Who is in the guild.
+    pub members: Arc<dyn Members>,
     /// Tries credentials out.
     pub preflight: Preflight,
     /// The time.
@@ -139,8 +167,11 @@ pub struct Service {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
+    ledger: Arc<dyn LedgerStore>,
+    members: Arc<dyn Members>,
     preflight: Preflight,
     clock: Clock,
+    known: reaping::Known,
     /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
     turns: [Mutex<()>; 64],
 }
@@ -152,6 +183,8 @@ impl Service {
             runtime,
             credentials,
             replies,
+            ledger,
+            members,
             preflight,
             clock,
         } = parts;
@@ -160,8 +193,11 @@ impl Service {
             runtime,
             credentials,
             replies,
+            ledger,
+            members,
             preflight,
             clock,
+            known: reaping::Known::default(),
             turns: std::array::from_fn(|_| Mutex::new(())),
         }
     }

@@ -53,14 +53,14 @@ pub enum Refusal {
     #[error("There is no session `{0}`: it has ended, or never was. `/duck list` shows what runs.")]
     NoSuchSession(SessionId),
     /// It is somebody else's.
-    #[error("Session `{0}` belongs to somebody else. Only they or an admin can stop it.")]
-    NotYours(SessionId),
+    #[error("Session `{0}` belongs to somebody else. Only they or an admin can {1} it.")]
+    NotYours(SessionId, &'static str),
     /// Somebody else may press it.
     #[error("That button is for <@{0}>. `/duck start` makes a session of your own.")]
     NotYourButton(OwnerId),
     /// They have none.
-    #[error("You have no session to stop.")]
-    NothingToStop,
+    #[error("You have no session to {0}.")]
+    NothingTo(&'static str),
     /// They have several.
     #[error("You have several sessions ({}). Say which: `/duck {} session:…`", names(.ids), .command)]
     SayWhich {
@@ -68,6 +68,26 @@ pub enum Refusal {
         ids: Vec<String>,
         /// What they wanted.
         command: &'static str,
+    },
+    /// Not for everybody.
+    #[error("Only admins can do that.")]
+    AdminsOnly,
+    /// Not a length of time.
+    #[error("`{}` is no length of time. Say it like `2h` or `1h 30m`.", quoted(.0))]
+    NotADuration(String),
+    /// No rule would.
+    #[error("Sessions are not stopped here for being idle or old, so there is nothing to extend.")]
+    NothingStopsIt,
+    /// It was extended by as much as it may.
+    #[error(
+        "Session `{id}` can't be extended any more{}. Save what you need, then start a new one.",
+        .at.map(|at| format!("; it will be stopped <t:{}:R>", at.timestamp())).unwrap_or_default()
+    )]
+    NoMoreTime {
+        /// Which one.
+        id: SessionId,
+        /// When it will be stopped, if anything stops it.
+        at: Option<DateTime<Utc>>,
     },
     /// They have none.
     #[error("You have no session to open. `/duck start` makes one.")]

@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::{Problem, Refusal, Requester, Service, StartRequest, Started};
 use crate::{
-    door::{ENTER, activity::Activity},
+    door::ENTER,
     fault::Fault,
     runtime::{Claim, rewrite},
-    session::{
-        Cause, Observed, OwnerId, Phase, RECORD_VERSION, Record, SessionId, Stage, open_places,
-    },
+    session::{Cause, Observed, OwnerId, RECORD_VERSION, Record, SessionId, Stage, open_places},
 };
 
-/// How many doors are asked at the same time.
-const DOORS_AT_ONCE: usize = 32;
 /// How long a session that is stopped may take to go before it is no longer waited for.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -77,6 +72,9 @@ impl Service {
             ready: None,
             moved: None,
             restarts_told: 0,
+            extended_seconds: 0,
+            kept_until: None,
+            warned: None,
             announcement: None,
             stage: Stage::Starting,
         })
@@ -87,6 +85,16 @@ impl Service {
     /// # Errors
     /// A refusal when it is not theirs, not there, or not clear which.
     pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+        self.to_change(who, given, "stop")
+    }
+
+    /// Finds the session that somebody means to stop, or to do `what` with.
+    pub(super) fn to_change(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+        what: &'static str,
+    ) -> Result<Observed, Refusal> {
         let Some(given) = given else {
             let mut mine = self.of(who.id);
             if mine.len() > 1 {
@@ -94,18 +102,23 @@ impl Service {
                 mine = self.live(who.id);
             }
             return match mine.len() {
-                0 => Err(Refusal::NothingToStop),
+                0 => Err(Refusal::NothingTo(what)),
                 1 => Ok(mine.remove(0)),
-                _ => Err(say_which("stop", &mine)),
+                _ => Err(say_which(what, &mine)),
             };
         };
+        let seen = self.find(given)?;
+        match seen.record.owner == who.id || who.is_admin {
+            true => Ok(seen),
+            false => Err(Refusal::NotYours(seen.record.id, what)),
+        }
+    }
+
+    /// The session with the id that somebody typed.
+    fn find(&self, given: &str) -> Result<Observed, Refusal> {
         let id = given.trim().parse::<SessionId>();
         let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
-        match self.runtime.session(&id) {
-            None => Err(Refusal::NoSuchSession(id)),
-            Some(seen) if seen.record.owner == who.id || who.is_admin => Ok(seen),
-            Some(_) => Err(Refusal::NotYours(id)),
-        }
+        self.runtime.session(&id).ok_or(Refusal::NoSuchSession(id))
     }
 
     /// Makes the link that opens a session for its owner: once, within a minute.
@@ -130,12 +143,7 @@ impl Service {
     /// Finds the session that somebody wants to open.
     fn to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
         let seen = match given {
-            Some(given) => {
-                let id = given.trim().parse::<SessionId>();
-                let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
-                let seen = self.runtime.session(&id);
-                seen.ok_or(Refusal::NoSuchSession(id))?
-            }
+            Some(given) => self.find(given)?,
             None => {
                 let mut mine = self.live(who.id);
                 let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
@@ -213,22 +221,6 @@ impl Service {
         match of {
             Some(owner) => self.of(owner),
             None => self.runtime.sessions(),
-        }
-    }
-
-    /// What goes on in these sessions, where their doors say so soon.
-    pub async fn activities(&self, sessions: &[Observed]) -> Vec<Option<Activity>> {
-        let mut all = Vec::new();
-        for some in sessions.chunks(DOORS_AT_ONCE) {
-            all.extend(join_all(some.iter().map(|seen| self.activity(seen))).await);
-        }
-        all
-    }
-
-    async fn activity(&self, seen: &Observed) -> Option<Activity> {
-        match seen.phase() {
-            Phase::Running => self.runtime.activity(seen).await.ok(),
-            _ => None,
         }
     }
 

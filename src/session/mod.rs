@@ -5,18 +5,24 @@
 
 mod id;
 mod incident;
+mod ledger;
 mod observed;
 mod plan;
 mod quota;
+mod reaping;
 mod record;
 mod size;
 
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident};
+pub use ledger::{Ledger, Outcome, Report, Running, Used};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
 pub use plan::{Policy, Step, next_step, usual_start};
 pub use quota::open_places;
-pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage};
+pub use reaping::{
+    Action, Due, HeldBack, Limits, Orphan, Plan, Rule, Usage, Watched, due, extension, plan,
+};
+pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage, Warning};
 pub use size::{Cpu, Mebibytes, Size};
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ pub struct Policy {
     pub start_timeout: TimeDelta,
     /// How long before a session's keys expire its owner is warned.
     pub key_warning: TimeDelta,
+    /// Whether one ends that can't run.
+    pub ends_failed: bool,
+    /// Whether one ends that is not ready in time.
+    pub ends_late: bool,
 }
 
 /// The next thing to do for a session.
@@ -78,11 +82,11 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
             PodState::Failed(incident)
             | PodState::Stuck(incident)
             | PodState::Crashing { incident, .. },
-        ) => Step::End(Cause::Failed(incident.clone())),
+        ) if policy.ends_failed => Step::End(Cause::Failed(incident.clone())),
         Some(PodState::Taken(incident)) => taken(seen, incident),
         Some(PodState::Going) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
-        _ if now >= deadline => Step::End(match state {
+        _ if now >= deadline && policy.ends_late => Step::End(match state {
             Some(PodState::Coming {
                 incident: Some(incident),
                 ..
@@ -92,7 +96,7 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
             },
         }),
         _ if missing.any() => Step::Create(missing),
-        _ => Step::Wait(Some(deadline)),
+        _ => Step::Wait(policy.ends_late.then_some(deadline)),
     }
 }
 
@@ -104,14 +108,18 @@ fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match &pod.state {
         PodState::Going => Step::End(Cause::Lost),
         PodState::Taken(incident) => taken(seen, incident),
-        PodState::Failed(incident) => Step::End(Cause::Failed(incident.clone())),
-        PodState::Crashing { incident, restarts } if *restarts >= MOST_RESTARTS => {
+        PodState::Failed(incident) if policy.ends_failed => {
+            Step::End(Cause::Failed(incident.clone()))
+        }
+        PodState::Crashing { incident, restarts }
+            if policy.ends_failed && *restarts >= MOST_RESTARTS =>
+        {
             Step::End(Cause::Failed(incident.clone()))
         }
         _ if missing.any() => Step::Create(missing),
         state => untold_restart(seen, pod).unwrap_or_else(|| {
             match (obstacle(state), pod.unready_since) {
-                (Some(incident), Some(since)) => {
+                (Some(incident), Some(since)) if policy.ends_late => {
                     let deadline = since + policy.start_timeout;
                     match now >= deadline {
                         true => Step::End(Cause::Failed(incident.clone())),
@@ -178,6 +186,8 @@ mod tests {
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         key_warning: TimeDelta::minutes(30),
+        ends_failed: true,
+        ends_late: true,
     };
 
     const QUEUED: PodState = coming(Station::Queued);
@@ -295,6 +305,30 @@ mod tests {
         }
         let starting = seen(Stage::Starting, stuck, true);
         assert_eq!(next_step(&starting, after(1), &POLICY), end);
+    }
+
+    #[test]
+    fn where_the_settings_say_so_what_failed_is_left_for_somebody_to_look_at() {
+        let policy = Policy {
+            ends_failed: false,
+            ends_late: false,
+            ..POLICY
+        };
+        let failed = PodState::Failed(incident(Failure::Crashed));
+        let crashing = PodState::Crashing {
+            incident: incident(Failure::OutOfMemory),
+            restarts: 9,
+        };
+        for state in [failed, crashing, QUEUED] {
+            for stage in [Stage::Starting, Stage::Running] {
+                let mut session = seen(stage, Some(state.clone()), true);
+                if let Some(pod) = &mut session.pod {
+                    pod.unready_since = Some(after(1));
+                }
+                let step = next_step(&session, after(1000), &policy);
+                assert_eq!(step, Step::Wait(None), "{state:?}");
+            }
+        }
     }
 
     #[test]

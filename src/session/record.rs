@@ -4,16 +4,18 @@
 //! what it says is fixed here, with a version, because a later bot must read
 //! what an earlier one wrote.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, SessionId};
+use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId};
 
 /// The version that this bot writes. It reads the older ones:
 ///
 /// - 1 had no `ready`, `moved` and `restarts_told`, no stage `moving`, and a
 ///   failure without its kind. Its Pods were never restarted.
-pub const RECORD_VERSION: u32 = 2;
+/// - 2 had no `extended_seconds`, `kept_until` and `warned`, and no session ended by a
+///   [`Rule`].
+pub const RECORD_VERSION: u32 = 3;
 
 /// One session, as it was asked for and how far it has come.
 ///
@@ -56,6 +58,15 @@ pub struct Record {
     /// How many restarts of DuckDB in its Pod the owner knows of.
     #[serde(default)]
     pub restarts_told: u32,
+    /// By how much its lifetime was extended in all.
+    #[serde(default)]
+    pub extended_seconds: i64,
+    /// Until then it is not stopped for being idle: its owner said so.
+    #[serde(default)]
+    pub kept_until: Option<DateTime<Utc>>,
+    /// What its owner was told of the stop that is next.
+    #[serde(default)]
+    pub warned: Option<Warning>,
     /// The public message with its URL, once that is posted.
     pub announcement: Option<MessageId>,
     /// How far it has come.
@@ -91,6 +102,15 @@ pub struct Moved {
     /// What took it from the first one.
     #[serde(flatten)]
     pub incident: Incident,
+}
+
+/// What an owner was told of a stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Which rule stops the session.
+    pub rule: Rule,
+    /// When it will.
+    pub at: DateTime<Utc>,
 }
 
 /// Why a session ends.
@@ -135,6 +155,14 @@ pub enum Cause {
     Failed(Incident),
     /// Its Pod was deleted by somebody else.
     Lost,
+    /// A rule of the settings stopped it.
+    Reaped {
+        /// Which one.
+        rule: Rule,
+        /// What that counts from: since when it was idle, when it was asked for, when its
+        /// owner left.
+        since: DateTime<Utc>,
+    },
 }
 
 impl Cause {
@@ -259,6 +287,28 @@ impl Record {
         }
     }
 
+    /// The same record after its owner was told of a stop.
+    pub fn warned_of(&self, warning: Warning) -> Self {
+        Self {
+            warned: Some(warning),
+            ..self.clone()
+        }
+    }
+
+    /// By how much its lifetime was extended in all.
+    pub fn extended(&self) -> TimeDelta {
+        TimeDelta::seconds(self.extended_seconds)
+    }
+
+    /// The same record with a longer life, and not idle for that time.
+    pub fn extended_by(&self, by: TimeDelta, now: DateTime<Utc>) -> Self {
+        Self {
+            extended_seconds: self.extended_seconds + by.num_seconds(),
+            kept_until: self.kept_until.max(Some(now + by)),
+            ..self.clone()
+        }
+    }
+
     /// The record of the session that takes this one's place.
     pub fn renewed(
         &self,
@@ -276,6 +326,9 @@ impl Record {
             ready: None,
             moved: None,
             restarts_told: 0,
+            extended_seconds: 0,
+            kept_until: None,
+            warned: None,
             announcement: None,
             stage: Stage::Starting,
             ..self.clone()
@@ -314,6 +367,9 @@ pub(crate) mod tests {
             ready: None,
             moved: None,
             restarts_told: 0,
+            extended_seconds: 0,
+            kept_until: None,
+            warned: None,
             announcement: None,
             stage: Stage::Starting,
         }
@@ -328,12 +384,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn version_2_is_written_like_this_and_read_back() {
+    fn version_3_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
             .announced(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
             .moving(drained)
             .resumed(None, at("2026-11-23T12:30:00Z"))
+            .warned_of(Warning {
+                rule: Rule::Idle,
+                at: at("2026-11-23T12:50:00Z"),
+            })
+            .extended_by(TimeDelta::hours(1), at("2026-11-23T12:45:00Z"))
             .ended(
                 Cause::Failed(Incident::new(Failure::OutOfMemory, "OOMKilled")),
                 at("2026-11-23T13:00:00Z"),
@@ -341,7 +402,7 @@ pub(crate) mod tests {
         let json = serde_json::to_string_pretty(&record).expect("a record is JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 2,
+          "version": 3,
           "id": "977a26",
           "request": "1042",
           "owner": "7",
@@ -360,6 +421,12 @@ pub(crate) mod tests {
             "why": "The node is drained."
           },
           "restarts_told": 0,
+          "extended_seconds": 3600,
+          "kept_until": "2026-11-23T13:45:00Z",
+          "warned": {
+            "rule": "idle",
+            "at": "2026-11-23T12:50:00Z"
+          },
           "announcement": "99",
           "stage": "stopping",
           "ending": {
@@ -372,6 +439,13 @@ pub(crate) mod tests {
         }
         "#);
         assert_eq!(read(&json), record);
+        let reaped = Cause::Reaped {
+            rule: Rule::OwnerLeft,
+            since: at("2026-11-20T12:00:00Z"),
+        };
+        let reaped = starting().ended(reaped, at("2026-11-23T13:00:00Z"));
+        let json = serde_json::to_string(&reaped).expect("a record is JSON");
+        assert_eq!(read(&json), reaped);
         let moving = starting().moving(Incident::new(Failure::NodeGone, "gone"));
         let json = serde_json::to_string(&moving).expect("a record is JSON");
         assert_eq!(read(&json), moving);

@@ -6,6 +6,7 @@
 
 mod read;
 mod reader;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +23,10 @@ use reader::{Mistake, Reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-pub use read::LONGEST_NAME;
+pub use read::{LONGEST_NAME, duration};
+pub use schedule::Schedule;
 
-use crate::session::{Failure, Size};
+use crate::session::{Failure, Limits, Size};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -57,8 +59,40 @@ pub struct Settings {
     pub catalogs: Vec<Catalog>,
     /// `[credentials]`
     pub credentials: Checks,
+    /// `[reaper]`
+    pub reaper: Reaper,
+    /// `[report]`
+    pub report: Report,
     /// `[log]`
     pub log: Log,
+}
+
+/// How sessions are taken down that nobody takes down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaper {
+    /// The rules.
+    pub limits: Limits,
+    /// Whether a session ends that can't run.
+    pub failed: bool,
+    /// Whether one ends that is not ready in time.
+    pub late: bool,
+    /// How often it is looked.
+    pub every: TimeDelta,
+    /// By how much a session is extended if nobody says.
+    pub extend_by: TimeDelta,
+    /// Whether it only says what it would do.
+    pub dry_run: bool,
+}
+
+/// What is told of all sessions together, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Where; none: nowhere.
+    pub channel: Option<u64>,
+    /// When.
+    pub schedule: Schedule,
+    /// Whether it is posted when there is nothing to say.
+    pub when_quiet: bool,
 }
 
 /// What is done with credentials that people hand in.

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Catalog, Checks, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, RouteKind, Routing,
-    Sessions, Settings, TOKEN_VARIABLE, reader::Reader,
+    Catalog, Checks, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, Reaper, Report,
+    RouteKind, Routing, Schedule, Sessions, Settings, TOKEN_VARIABLE, reader::Reader,
 };
-use crate::session::{Cpu, Mebibytes, Size};
+use crate::session::{Cpu, Limits, Mebibytes, Size};
 
 /// The most characters of a size's or a catalog's name: a button holds two of
 /// them, two ids and its own name in the 100 that Discord takes.
@@ -30,6 +30,8 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let duckdb = read_duckdb(reader);
     let pod = read_pod(reader);
     let credentials = read_credentials(reader);
+    let reaper = read_reaper(reader);
+    let report = read_report(reader);
     let log = read_log(reader);
     let settings = Settings {
         discord: discord?,
@@ -42,6 +44,8 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         sizes: sizes?,
         catalogs: catalogs?,
         credentials: credentials?,
+        reaper: reaper?,
+        report: report?,
         log: log?,
     };
     check_defaults(reader, &settings)?;
@@ -335,6 +339,82 @@ fn read_credentials(reader: &mut Reader) -> Option<Checks> {
     })
 }
 
+fn read_reaper(reader: &mut Reader) -> Option<Reaper> {
+    const OR_OFF: &str = "a duration, like 8h, or off";
+    let or_off = |text: &str| match text {
+        "off" => Some(None),
+        text => duration(text).map(Some),
+    };
+    let lifetime = reader.required("reaper.lifetime", OR_OFF, or_off);
+    let max_age = reader.required("reaper.max_age", OR_OFF, or_off);
+    let idle = reader.required("reaper.idle", OR_OFF, or_off);
+    let left_guild = reader.required("reaper.left_guild", OR_OFF, or_off);
+    let orphans = reader.required("reaper.orphans", "true or false", parse);
+    let warn_before = reader.required("reaper.warn_before", DURATION, duration);
+    let extend_by = reader.required("reaper.extend_by", DURATION, duration);
+    let extend_budget = reader.required("reaper.extend_budget", DURATION, duration);
+    let unreachable = reader.required("reaper.unreachable", DURATION, duration);
+    let every = reader.required("reaper.every", DURATION, duration);
+    let stops_per_sweep = reader.required("reaper.stops_per_sweep", "a number from 1", |text| {
+        text.parse().ok().filter(|n| *n > 0)
+    });
+    let largest_share = reader.required("reaper.largest_share", "percent, 1 to 100", |text| {
+        text.parse().ok().filter(|n| (1..=100).contains(n))
+    });
+    let failed = reader.required("reaper.failed", "true or false", parse);
+    let late = reader.required("reaper.late", "true or false", parse);
+    let dry_run = reader.required("reaper.dry_run", "true or false", parse);
+    let limits = Limits {
+        lifetime: lifetime?,
+        max_age: max_age?,
+        idle: idle?,
+        warn_before: warn_before?,
+        extend_budget: extend_budget?,
+        left_guild: left_guild?,
+        orphans: orphans?,
+        unreachable: unreachable?,
+        stops_per_sweep: stops_per_sweep?,
+        largest_share: largest_share?,
+    };
+    for (key, length) in [
+        ("reaper.lifetime", limits.lifetime),
+        ("reaper.max_age", limits.max_age),
+        ("reaper.idle", limits.idle),
+    ] {
+        if length.is_some_and(|length| length <= limits.warn_before) {
+            let why = "is not longer than reaper.warn_before, so there is no time for a warning";
+            return reader.mistake(key, why);
+        }
+    }
+    Some(Reaper {
+        limits,
+        failed: failed?,
+        late: late?,
+        every: every?,
+        extend_by: extend_by?,
+        dry_run: dry_run?,
+    })
+}
+
+fn read_report(reader: &mut Reader) -> Option<Report> {
+    const CRON: &str = "a cron expression, like 0 9 * * MON";
+    let channel = reader.optional("report.channel", "a channel's id", |text| {
+        text.parse().ok().filter(|id| *id > 0)
+    });
+    let times = reader.required("report.schedule", CRON, parse);
+    let zone = reader.required("report.time_zone", "a time zone, like Europe/Berlin", parse);
+    let when_quiet = reader.required("report.when_quiet", "line or silence", |text| match text {
+        "line" => Some(true),
+        "silence" => Some(false),
+        _ => None,
+    });
+    Some(Report {
+        channel: channel?,
+        schedule: Schedule::new(times?, zone?),
+        when_quiet: when_quiet?,
+    })
+}
+
 fn read_log(reader: &mut Reader) -> Option<Log> {
     let filter = reader.required(
         "log.filter",
@@ -383,7 +463,8 @@ fn check_defaults(reader: &mut Reader, settings: &Settings) -> Option<()> {
 
 const DURATION: &str = "a duration, like 5m or 1h 30m";
 
-fn duration(text: &str) -> Option<TimeDelta> {
+/// A length of time as people write it, up to a year.
+pub fn duration(text: &str) -> Option<TimeDelta> {
     let duration = humantime::parse_duration(text).ok()?;
     let delta = TimeDelta::from_std(duration).ok()?;
     (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)

@@ -1,14 +1,22 @@
 //! `/duck list`.
 
 use super::{Handlers, Responder};
-use crate::{discord::replies, service::Requester};
+use crate::{
+    discord::replies::{self, Listed},
+    service::Requester,
+};
 
 impl Handlers {
     pub(super) async fn list(&self, responder: &Responder, who: &Requester, all: bool) {
         let sessions = self.service.list((!all).then_some(who.id));
         let stale = self.service.runtime().stale_since();
-        let used = self.service.activities(&sessions).await;
-        let sessions: Vec<_> = self.with_urls(sessions).into_iter().zip(used).collect();
+        let sessions = self.service.watched(sessions).await;
+        let sessions = sessions.into_iter().map(|watched| Listed {
+            url: self.service.runtime().url(&watched.seen.record.id),
+            due: self.service.due(&watched),
+            watched,
+        });
+        let sessions: Vec<_> = sessions.collect();
         let reply = replies::list(&sessions, all, stale);
         responder.edit(&reply).await;
     }

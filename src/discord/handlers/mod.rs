@@ -3,6 +3,7 @@
 mod keys;
 mod list;
 mod open;
+mod reaping;
 mod setup;
 mod start;
 mod stop;
@@ -177,6 +178,12 @@ impl Handlers {
                 self.ask_to_stop(&responder, &who, session.as_deref()).await;
             }
             Some(Command::List { all }) => self.list(&responder, &who, all).await,
+            Some(Command::Extend { session, by }) => {
+                let (session, by) = (session.as_deref(), by.as_deref());
+                self.extend(&responder, &who, session, by).await;
+            }
+            Some(Command::Report) => self.report(&responder, &who).await,
+            Some(Command::Reap) => self.ask_to_reap(&responder, &who).await,
             Some(Command::Help) => responder.edit(&replies::help()).await,
             None => responder.edit(&replies::outdated()).await,
         }
@@ -196,8 +203,10 @@ impl Handlers {
                 return responder.open_form(catalog.as_deref()).await;
             }
             None => return responder.say(&replies::outdated()).await,
-            // It stands under a message for everybody; the answer is for one.
-            Some(Button::Retry { .. } | Button::Open(_)) => responder.acknowledge().await?,
+            // It stands under a message that stays; the answer is for one.
+            Some(
+                Button::Retry { .. } | Button::Open(_) | Button::Extend(_) | Button::StopNow(_),
+            ) => responder.acknowledge().await?,
             Some(_) => responder.acknowledge_press().await?,
         }
         let admitted = match button {
@@ -247,7 +256,13 @@ impl Handlers {
                 self.start(&responder, &who, scene.channel, ask).await;
             }
             Some(Button::Open(id)) => self.open(&responder, &who, Some(&id.to_string())).await,
-            Some(Button::Stop(id)) => self.stop(&responder, &who, &id).await,
+            Some(Button::Extend(id)) => {
+                self.extend(&responder, &who, Some(&id.to_string()), None)
+                    .await;
+            }
+            Some(Button::Reap) => self.reap(&responder, &who).await,
+            Some(Button::LeaveAll) => responder.edit(&replies::left_alone()).await,
+            Some(Button::Stop(id) | Button::StopNow(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
             Some(Button::Restart) => self.restart(&responder, &who).await,

@@ -5,7 +5,7 @@ use serenity::all::{CommandData, Member};
 use super::{Handlers, visitor};
 use crate::discord::{
     access::admit,
-    commands::{CATALOG, Kind, SESSION, SIZE},
+    commands::{CATALOG, DURATION, Kind, SESSION, SIZE},
 };
 
 impl Handlers {
@@ -36,6 +36,10 @@ impl Handlers {
                 // Nobody opens what is not theirs.
                 let member = member.filter(|_| command != Some(Kind::Open.spec().name));
                 self.sessions(user, member)
+            }
+            DURATION => {
+                let lengths = ["1h", "2h", "4h", "8h", "1d"].map(str::to_owned);
+                lengths.map(|length| (length.clone(), length)).into()
             }
             _ => Vec::new(),
         };

@@ -2,10 +2,12 @@
 
 use chrono::TimeDelta;
 
-use super::{Button, Emphasis, Reply, duration, since};
+use super::{Button, Emphasis, Reply, duration, reaped, since};
 use crate::{
     discord::replies::ago,
-    session::{Cause, Ending, Failure, Incident, Pod, PodState, Record, SessionId, Stage, Station},
+    session::{
+        Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage, Station,
+    },
 };
 
 /// While a session gets ready; `usual` is how long that takes here.
@@ -190,6 +192,14 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
         Cause::Lost => {
             format!("{session} has ended: somebody deleted it on the cluster.{lost}")
         }
+        Cause::Reaped { rule, since } => {
+            let ended = format!("{session} has ended: {}{lost}", reaped(*rule, *since));
+            let again = retry(record, &record.size);
+            return match rule {
+                Rule::OwnerLeft => Reply::new(ended),
+                _ => Reply::new(ended).with(Emphasis::Quiet, "Start again", again),
+            };
+        }
     };
     let reply = Reply::new(text).with(Emphasis::Quiet, "Try again", retry(record, &record.size));
     match larger {
@@ -289,7 +299,7 @@ fn detail(why: &str) -> String {
 }
 
 /// The cluster's words, so that they can't break the message or ping anybody.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
     format!("`{}`", harmless.take(300).collect::<String>())
 }

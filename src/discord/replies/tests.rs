@@ -1,12 +1,14 @@
 //! Every reply, as people read it.
 
+use chrono::TimeDelta;
+
 use super::*;
 use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
-    door::activity::Activity,
+    service::{Extended, Reaped},
     session::{
-        Cause, Ending, Failure, Incident, Pod, PodState, Stage, Station,
-        starting as starting_record,
+        Action, Cause, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod, PodState,
+        Report, Rule, Running, Stage, Station, Used, Warning, starting as starting_record,
     },
 };
 
@@ -309,24 +311,25 @@ fn going_on() {
 
 #[test]
 fn listing_and_helping() {
-    let one = [((seen(), URL.to_owned()), None)];
-    let used = |queries, last_query| {
-        let activity = Activity {
-            queries,
-            last_query,
-            tabs: 1,
-        };
-        [((seen(), URL.to_owned()), Some(activity))]
-    };
+    let one = [listed(Usage::Unknown, None)];
+    let used = |usage| [listed(usage, None)];
+    let due = |rule| [listed(Usage::Idle(noon()), Some(due(rule)))];
     let noon = starting_record().created;
     insta::assert_snapshot!(gallery(&[
         ("none of theirs", list(&[], false, None)),
         ("none at all", list(&[], true, None)),
         ("one", list(&one, false, None)),
         ("one, long ago", list(&one, false, Some(noon))),
-        ("not used", list(&used(0, None), false, None)),
-        ("used before", list(&used(0, Some(noon)), false, None)),
-        ("in use", list(&used(1, Some(noon)), false, None)),
+        ("used before", list(&used(Usage::Idle(noon)), false, None)),
+        ("in use", list(&used(Usage::Busy), false, None)),
+        ("silent", list(&used(Usage::Unreachable(noon)), false, None)),
+        ("idle", list(&due(Rule::Idle), false, None)),
+        ("old", list(&due(Rule::Lifetime), false, None)),
+        ("as old as may be", list(&due(Rule::MaxAge), false, None)),
+        (
+            "of somebody who left",
+            list(&due(Rule::OwnerLeft), false, None)
+        ),
         (
             "everybody's",
             list(&[one[0].clone(), one[0].clone()], true, None)
@@ -338,7 +341,7 @@ fn listing_and_helping() {
 
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
-    let many = vec![((seen(), URL.to_owned()), None); 60];
+    let many = vec![listed(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
     let text = list(&many, true, None).text;
     assert!(text.chars().count() <= MOST_CHARACTERS);
     let shown = text.matches("\n- ").count();
@@ -347,6 +350,177 @@ fn a_long_list_says_how_many_it_leaves_out() {
         "…and {} more, which don't fit into one message.",
         60 - shown
     )));
+}
+
+fn noon() -> DateTime<Utc> {
+    starting_record().created
+}
+
+fn listed(usage: Usage, due: Option<Due>) -> Listed {
+    let watched = Watched {
+        seen: seen(),
+        usage,
+        left: None,
+    };
+    Listed {
+        watched,
+        url: URL.to_owned(),
+        due,
+    }
+}
+
+/// Three hours after noon.
+fn due(rule: Rule) -> Due {
+    Due {
+        at: noon() + TimeDelta::hours(3),
+        rule,
+        since: noon(),
+        is_untold: false,
+    }
+}
+
+#[test]
+fn before_and_after_a_session_is_reaped() {
+    let record = record(Stage::Running);
+    let warning = |rule| {
+        let at = due(rule).at;
+        will_be_stopped(&record, &Warning { rule, at }, TimeDelta::hours(4))
+    };
+    let reaped = |rule| {
+        ending(Cause::Reaped {
+            rule,
+            since: noon(),
+        })
+    };
+    let more = |due, kept_until| {
+        extended(&Extended {
+            record: Record {
+                kept_until,
+                ..record.clone()
+            },
+            by: TimeDelta::minutes(90),
+            due,
+        })
+    };
+    let to_go = || Plan {
+        actions: vec![
+            Action::Warn(
+                record.id.clone(),
+                Warning {
+                    rule: Rule::Idle,
+                    at: noon(),
+                },
+            ),
+            Action::Stop(record.id.clone(), due(Rule::Idle)),
+            Action::Remove(Orphan {
+                id: record.id.clone(),
+                since: noon(),
+            }),
+            Action::Forget(7.into(), noon()),
+        ],
+        held_back: None,
+    };
+    let too_much = HeldBack { stops: 9, of: 12 };
+    let held = Plan {
+        held_back: Some(too_much),
+        ..to_go()
+    };
+    let all_done = Reaped {
+        done: to_go().actions,
+        spared: 2,
+        failed: Some("1a2b3c4d".into()),
+    };
+    insta::assert_snapshot!(gallery(&[
+        ("idle", warning(Rule::Idle)),
+        ("old", warning(Rule::Lifetime)),
+        ("as old as may be", warning(Rule::MaxAge)),
+        ("extended", more(Some(due(Rule::Lifetime)), None)),
+        ("extended, and in use", more(None, Some(noon()))),
+        ("was idle", reaped(Rule::Idle)),
+        ("was old", reaped(Rule::Lifetime)),
+        ("was as old as may be", reaped(Rule::MaxAge)),
+        ("of somebody who left", reaped(Rule::OwnerLeft)),
+        ("a silent door", unreachable(&record, noon())),
+        ("alarm", held_back(&too_much)),
+        ("what is to go", plan(&to_go(), false)),
+        ("what is too much", plan(&held, true)),
+        ("nothing to go", plan(&Plan::default(), false)),
+        ("done", done(&all_done)),
+        ("nothing done", done(&Reaped::default())),
+        ("left alone", left_alone()),
+    ]));
+}
+
+#[test]
+fn reporting() {
+    let week = TimeDelta::weeks(1);
+    let quiet = Report {
+        since: noon() - week,
+        until: noon(),
+        sessions: 0,
+        running: Vec::new(),
+        outcomes: Vec::new(),
+        users: Vec::new(),
+        others: Used::default(),
+        starts: None,
+    };
+    let running = |due, unreachable| Running {
+        record: record(Stage::Running),
+        due,
+        unreachable,
+    };
+    let used = |seconds, sessions| Used { seconds, sessions };
+    let seconds = TimeDelta::milliseconds;
+    let calm = Report {
+        sessions: 3,
+        running: vec![running(Some(due(Rule::Idle)), None)],
+        outcomes: vec![(Outcome::Stopped, 1), (Outcome::Reaped(Rule::Idle), 1)],
+        users: vec![(7.into(), used(5400, 3))],
+        starts: Some([seconds(850), seconds(2_340)]),
+        ..quiet.clone()
+    };
+    let people = (1..40u64).map(|n| (n.into(), used(4000 - 60 * n as i64, 2)));
+    let busy = Report {
+        sessions: 120,
+        running: (1..30)
+            .map(|n| running((n > 3).then(|| due(Rule::Lifetime)), None))
+            .collect(),
+        outcomes: vec![
+            (Outcome::Reaped(Rule::Idle), 60),
+            (Outcome::Stopped, 20),
+            (Outcome::StoppedByAdmin, 4),
+            (Outcome::Restarted, 3),
+            (Outcome::Reaped(Rule::Lifetime), 2),
+            (Outcome::Reaped(Rule::MaxAge), 1),
+            (Outcome::Reaped(Rule::OwnerLeft), 1),
+        ],
+        users: people.collect(),
+        others: used(100_000, 31),
+        starts: Some([seconds(12_000), seconds(95_000)]),
+        ..quiet.clone()
+    };
+    let trouble = Report {
+        sessions: 9,
+        running: vec![running(None, Some(noon()))],
+        outcomes: vec![
+            (Outcome::Failed(Failure::OutOfMemory), 3),
+            (Outcome::Failed(Failure::NoRoom), 2),
+            (Outcome::TookTooLong, 1),
+            (Outcome::Refused, 1),
+            (Outcome::Lost, 1),
+        ],
+        users: vec![(7.into(), used(61, 9))],
+        ..quiet.clone()
+    };
+    let text = report(&busy, false).text;
+    assert!(text.chars().count() <= MOST_CHARACTERS, "{text}");
+    insta::assert_snapshot!(gallery(&[
+        ("a quiet week", report(&quiet, false)),
+        ("the first ever", report(&calm, false)),
+        ("the first ever, nothing is stopped", report(&calm, true)),
+        ("a busy week", report(&busy, false)),
+        ("trouble", report(&trouble, false)),
+    ]));
 }
 
 #[test]
@@ -387,8 +561,21 @@ fn turning_down() {
         ),
         ("no id", refusal(Refusal::NotAnId("../../x".repeat(9)))),
         ("no such session", refusal(Refusal::NoSuchSession(id()))),
-        ("not theirs", refusal(Refusal::NotYours(id()))),
-        ("nothing to stop", refusal(Refusal::NothingToStop)),
+        ("not theirs", refusal(Refusal::NotYours(id(), "stop"))),
+        ("nothing to stop", refusal(Refusal::NothingTo("stop"))),
+        ("admins only", refusal(Refusal::AdminsOnly)),
+        (
+            "no duration",
+            refusal(Refusal::NotADuration("2 ducks".into()))
+        ),
+        ("nothing stops it", refusal(Refusal::NothingStopsIt)),
+        (
+            "no more time",
+            refusal(Refusal::NoMoreTime {
+                id: id(),
+                at: Some(noon())
+            })
+        ),
         (
             "which",
             refusal(Refusal::SayWhich {

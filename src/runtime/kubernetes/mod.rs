@@ -5,6 +5,7 @@ mod apply;
 pub mod build;
 mod check;
 mod keys;
+mod ledger;
 mod observe;
 mod replies;
 mod secrets;
@@ -32,6 +33,7 @@ use apply::{Action, call, chain};
 pub use check::{Clients, REQUIRED, REQUIRED_AT_HOME, Rule, connect};
 pub use keys::DOOR_KEYS;
 use keys::Keys;
+pub use ledger::Ledgers;
 use observe::Cache;
 pub use replies::Replies;
 pub use secrets::Secrets;
@@ -40,7 +42,7 @@ use super::{Claim, Runtime};
 use crate::{
     door::{self, activity::Activity},
     fault::Fault,
-    session::{self, Observed, Parts, Record, SessionId},
+    session::{self, Observed, Orphan, Parts, Record, SessionId},
     settings::Settings,
 };
 
@@ -197,6 +199,10 @@ impl Runtime for Kubernetes {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.cache.changes()
+    }
+
+    fn orphans(&self) -> Vec<Orphan> {
+        self.cache.orphans()
     }
 
     fn stale_since(&self) -> Option<DateTime<Utc>> {
@@ -378,6 +384,24 @@ impl Runtime for Kubernetes {
         }
         let is_gone = |cache: &Cache| cache.record(&name).is_none_or(|it| it.uid != seen.uid);
         self.shown(VISIBLE_WITHIN, is_gone).await
+    }
+
+    async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault> {
+        let name = orphan.id.object_name();
+        let params = DeleteParams::background();
+        let uid = self.pod_uid(&name);
+        let drop_pod = async {
+            match &uid {
+                Some(uid) => self.drop_pod(&name, uid, None).await,
+                None => Ok(()),
+            }
+        };
+        let (pod, service, route) = tokio::join!(
+            drop_pod,
+            self.drop(&self.services, "services", &name, &params),
+            self.drop(&self.routes, &self.route_plural, &name, &params),
+        );
+        pod.and(service).and(route)
     }
 }
 

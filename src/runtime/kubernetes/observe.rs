@@ -4,7 +4,7 @@
 //! the API server.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -12,7 +12,10 @@ use std::{
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Event, Pod, Service},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject, PartialObjectMeta},
@@ -37,7 +40,7 @@ use super::{
 };
 use crate::{
     lock::lock,
-    session::{self, Observed, Record, SessionId},
+    session::{self, Observed, Orphan, Record, SessionId},
     settings::Settings,
 };
 
@@ -163,6 +166,35 @@ impl Cache {
         self.observed(&*self.records.find(labelled)?)
     }
 
+    /// Parts whose record is gone. Those that are being deleted are on their way.
+    pub fn orphans(&self) -> Vec<Orphan> {
+        let id = |labels: &BTreeMap<String, String>| labels.get(SESSION)?.parse().ok();
+        // Also those that can't be read: what belongs to them is no orphan.
+        let records = self.records.state();
+        let known: HashSet<SessionId> = records.iter().filter_map(|it| id(it.labels())).collect();
+        let mut orphans = BTreeMap::<SessionId, DateTime<Utc>>::new();
+        let mut look = |labels: &BTreeMap<String, String>, meta: &ObjectMeta| {
+            let (Some(id), Some(made)) = (id(labels), created(meta)) else {
+                return;
+            };
+            if meta.deletion_timestamp.is_none() && !known.contains(&id) {
+                let since = orphans.entry(id).or_insert(made);
+                *since = made.max(*since);
+            }
+        };
+        for pod in self.pods.state() {
+            look(pod.labels(), pod.meta());
+        }
+        for service in self.services.state() {
+            look(service.labels(), service.meta());
+        }
+        for route in self.routes.state() {
+            look(route.labels(), route.meta());
+        }
+        let orphan = |(id, since)| Orphan { id, since };
+        orphans.into_iter().map(orphan).collect()
+    }
+
     /// The record that is stored under `name`.
     pub fn record(&self, name: &str) -> Option<Observed> {
         let key = ObjectRef::new(name).within(&self.namespace);
@@ -240,6 +272,11 @@ impl Documents {
     fn retain(&mut self, present: HashSet<String>) {
         self.by_uid.retain(|uid, _| present.contains(uid));
     }
+}
+
+fn created(meta: &ObjectMeta) -> Option<DateTime<Utc>> {
+    let made = meta.creation_timestamp.as_ref()?;
+    DateTime::from_timestamp(made.0.as_second(), 0)
 }
 
 fn namespaced<K>(client: &Client, namespace: &str) -> Api<K>

@@ -6,6 +6,7 @@
 //! | `records/duckui-<owner>-<place>` | the record of a session |
 //! | `keys/<owner>` | a person's credentials |
 //! | `replies/<session>` | what it takes to go on with a private reply |
+//! | `ledger` | what the next report says of sessions that are gone |
 //! | `sessions/<session>/` | what DuckDB keeps and spills; goes with its process |
 //!
 //! Processes end with the bot, even if that is killed: each runs as long as the bot
@@ -14,6 +15,7 @@
 
 mod files;
 mod keys;
+mod ledger;
 mod process;
 
 use std::{
@@ -38,6 +40,7 @@ use uuid::Uuid;
 pub use files::take;
 use files::{Folder, fault};
 pub use keys::{Keys, Replies};
+pub use ledger::Ledgers;
 use process::{Launch, Process};
 
 use super::{Claim, Runtime, environment};
@@ -46,7 +49,7 @@ use crate::{
     door::{self, Door, activity::Activity, ticket::SigningKey},
     fault::Fault,
     lock::lock,
-    session::{Failure, Incident, Observed, OwnerId, Parts, Pod, Record, SessionId},
+    session::{Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
     settings::{self, Settings},
 };
 
@@ -70,6 +73,7 @@ pub struct Local {
     homes: PathBuf,
     credentials: Arc<Keys>,
     replies: Arc<Replies>,
+    ledger: Arc<Ledgers>,
     key: SigningKey,
     program: PathBuf,
     view: Arc<View>,
@@ -162,6 +166,7 @@ impl Local {
         Ok(Self {
             credentials: Arc::new(Keys(folder("keys")?)),
             replies: Arc::new(Replies(folder("replies")?)),
+            ledger: Arc::new(Ledgers::new(Folder::open(place.folder.clone())?)),
             key: SigningKey::read(KEY, &SigningKey::generate()).context("no key for the doors")?,
             program: std::env::current_exe().context("I don't know where my program is")?,
             settings,
@@ -183,6 +188,11 @@ impl Local {
     /// Where replies that go on are.
     pub fn replies(&self) -> Arc<Replies> {
         self.replies.clone()
+    }
+
+    /// Where the ledger is.
+    pub fn ledger(&self) -> Arc<Ledgers> {
+        self.ledger.clone()
     }
 
     /// Kills somebody's DuckDBs as the system might, to try out what comes then.
@@ -322,6 +332,15 @@ impl Runtime for Local {
 
     fn stale_since(&self) -> Option<DateTime<Utc>> {
         None
+    }
+
+    fn orphans(&self) -> Vec<Orphan> {
+        // A process is held by its record, and a folder goes with its process.
+        Vec::new()
+    }
+
+    async fn remove_orphan(&self, _: &Orphan) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

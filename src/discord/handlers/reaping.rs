@@ -1,0 +1,65 @@
+//! `/duck extend`, `/duck report`, `/duck reap`, and the buttons of a warning.
+
+use super::{Handlers, Responder, explain};
+use crate::{
+    discord::replies::{self, Reply},
+    service::{Problem, Refusal, Requester},
+    settings::duration,
+};
+
+impl Handlers {
+    pub(super) async fn extend(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        session: Option<&str>,
+        by: Option<&str>,
+    ) {
+        let reply = match self.extended(who, session, by).await {
+            Ok(reply) => reply,
+            Err(problem) => explain(&problem),
+        };
+        responder.edit(&reply).await;
+    }
+
+    async fn extended(
+        &self,
+        who: &Requester,
+        session: Option<&str>,
+        by: Option<&str>,
+    ) -> Result<Reply, Problem> {
+        let by = match by.map(|text| (text, duration(text.trim()))) {
+            Some((text, None)) => return Err(Refusal::NotADuration(text.to_owned()).into()),
+            Some((_, by)) => by,
+            None => None,
+        };
+        let extended = self.service.extend(who, session, by).await?;
+        Ok(replies::extended(&extended))
+    }
+
+    pub(super) async fn report(&self, responder: &Responder, who: &Requester) {
+        let dry_run = self.service.settings().reaper.dry_run;
+        let reply = match self.service.report_to(who).await {
+            Ok(report) => replies::report(&report, dry_run),
+            Err(problem) => explain(&problem),
+        };
+        responder.edit(&reply).await;
+    }
+
+    pub(super) async fn ask_to_reap(&self, responder: &Responder, who: &Requester) {
+        let dry_run = self.service.settings().reaper.dry_run;
+        let reply = match self.service.plan_for(who).await {
+            Ok(plan) => replies::plan(&plan, dry_run),
+            Err(refusal) => replies::refused(&refusal),
+        };
+        responder.edit(&reply).await;
+    }
+
+    pub(super) async fn reap(&self, responder: &Responder, who: &Requester) {
+        let reply = match self.service.reap_all(who).await {
+            Ok(reaped) => replies::done(&reaped),
+            Err(refusal) => replies::refused(&refusal),
+        };
+        responder.edit(&reply).await;
+    }
+}

@@ -1,0 +1,376 @@
+//! What is said of sessions that nobody takes down: before, after, and all together.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Button, Emphasis, MOST_CHARACTERS, RESERVE, Reply, ago, duration, plain};
+use crate::{
+    service::{Extended, Reaped},
+    session::{
+        Action, Due, Failure, HeldBack, Outcome, OwnerId, Plan, Record, Report, Rule, Running,
+        SessionId, Used, Warning,
+    },
+};
+
+/// How many lines each list of a report has.
+const MOST_LINES: usize = 8;
+
+/// To the owner, before a session is stopped.
+pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
+    let Warning { rule, at } = warning;
+    let session = format!("Session `{}`", record.id);
+    let when = format!("it will be stopped {} ({})", ago(*at), clock(*at));
+    let more = duration(extend_by.num_seconds());
+    let (why, what) = match rule {
+        Rule::Idle => (
+            format!(
+                "Nobody has asked {} anything for long: {when}.",
+                lower(&session)
+            ),
+            format!("A query keeps it, and so does **Extend**, for {more}."),
+        ),
+        Rule::Lifetime => (
+            format!(
+                "The lifetime of {} is nearly over: {when}.",
+                lower(&session)
+            ),
+            format!("**Extend** gives it {more} more."),
+        ),
+        Rule::MaxAge | Rule::OwnerLeft => (
+            format!("{session} is nearly as old as one may get: {when}."),
+            "It can't be extended. Save what you need, then start a new one.".to_owned(),
+        ),
+    };
+    let lost = "**What is only in it is lost then**: tables and notebooks that are not saved \
+                elsewhere. What is in S3 stays.";
+    let reply = Reply::new(format!("<@{}> {why} {what}\n{lost}", record.owner));
+    let reply = match rule {
+        Rule::Idle | Rule::Lifetime => {
+            reply.with(Emphasis::Main, "Extend", Button::Extend(record.id.clone()))
+        }
+        Rule::MaxAge | Rule::OwnerLeft => reply,
+    };
+    reply.with(
+        Emphasis::Quiet,
+        "Stop now",
+        Button::StopNow(record.id.clone()),
+    )
+}
+
+fn lower(session: &str) -> String {
+    session.replacen('S', "s", 1)
+}
+
+/// When a session lives longer.
+pub fn extended(extended: &Extended) -> Reply {
+    let Extended { record, by, due } = extended;
+    let by = duration(by.num_seconds());
+    let id = &record.id;
+    let then = match due {
+        Some(due) => format!(
+            "As things are, it will be stopped {} ({}).",
+            ago(due.at),
+            when(due)
+        ),
+        None => match record.kept_until {
+            Some(until) => format!("It is not stopped for being idle before {}.", clock(until)),
+            None => String::new(),
+        },
+    };
+    Reply::new(format!("Session `{id}` may go on for {by} longer. {then}"))
+}
+
+/// Why a session was stopped, as the end of a sentence; and whether it can be had again.
+pub fn reaped(rule: Rule, since: DateTime<Utc>) -> String {
+    match rule {
+        Rule::Idle => format!("nobody had asked it anything since {}.", ago(since)),
+        Rule::Lifetime => format!("its lifetime was over; it was asked for {}.", ago(since)),
+        Rule::MaxAge => format!(
+            "it was as old as one may get; it was asked for {}.",
+            ago(since)
+        ),
+        Rule::OwnerLeft => "its owner is no longer a member of this server.".to_owned(),
+    }
+}
+
+/// In a list: when a session is stopped, and why.
+pub fn stops(due: &Due) -> String {
+    format!(", will be stopped {} ({})", ago(due.at), when(due))
+}
+
+fn when(due: &Due) -> &'static str {
+    match due.rule {
+        Rule::Idle => "if nobody asks it anything",
+        Rule::Lifetime => "its lifetime is over then",
+        Rule::MaxAge => "as old as one may get",
+        Rule::OwnerLeft => "its owner left",
+    }
+}
+
+/// To admins: a door that is silent.
+pub fn unreachable(record: &Record, since: DateTime<Utc>) -> Reply {
+    Reply::new(format!(
+        "The door of session `{}` of {} has not answered me since {}. I don't know whether it is \
+         used, so I don't stop it for being idle. See whether the bot reaches the session's Pod at \
+         port 8081 (a NetworkPolicy?), and how that Pod is.",
+        record.id,
+        plain(&record.display_name),
+        ago(since)
+    ))
+}
+
+/// To admins: nothing is stopped.
+pub fn held_back(held_back: &HeldBack) -> Reply {
+    Reply::new(format!(
+        "I would stop {} at once, which is more than I may, so **I stop none**. See whether that \
+         can be right (the clock, the settings): `/duck reap` shows which, and stops them if you \
+         say so.",
+        of(held_back)
+    ))
+}
+
+fn of(held_back: &HeldBack) -> String {
+    format!("{} of {} sessions", held_back.stops, held_back.of)
+}
+
+/// To an admin: what would go.
+pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
+    let lines: Vec<_> = plan.actions.iter().filter_map(planned).collect();
+    if lines.is_empty() {
+        return Reply::new("Nothing is to be stopped or removed now.");
+    }
+    let mut text = "This is to go now:".to_owned();
+    listed(&mut text, &lines, usize::MAX);
+    if let Some(held_back) = &plan.held_back {
+        let of = of(held_back);
+        let _ = write!(
+            text,
+            "\nThat is {of}, which is more than I may stop by myself."
+        );
+    }
+    if dry_run {
+        text.push_str("\nThe setting `reaper.dry_run` keeps me from doing it by myself.");
+    }
+    Reply::new(text)
+        .with(Emphasis::Danger, "Do it", Button::Reap)
+        .with(Emphasis::Quiet, "Leave them", Button::LeaveAll)
+}
+
+fn planned(action: &Action) -> Option<String> {
+    match action {
+        Action::Stop(id, due) => Some(format!("session `{id}`: {}", reaped(due.rule, due.since))),
+        Action::Remove(orphan) => Some(format!(
+            "what is left of session `{}`, which has no record",
+            orphan.id
+        )),
+        Action::Forget(owner, since) => Some(format!(
+            "the keys of <@{owner}>, who left the server {}",
+            ago(*since)
+        )),
+        Action::Warn(..) | Action::ReportUnreachable(..) => None,
+    }
+}
+
+/// To an admin: what went.
+pub fn done(reaped: &Reaped) -> Reply {
+    let Reaped {
+        done,
+        spared,
+        failed,
+    } = reaped;
+    let mut text = match done.len() {
+        0 => "Nothing was stopped or removed.".to_owned(),
+        _ => "Done:".to_owned(),
+    };
+    let lines: Vec<_> = done.iter().filter_map(planned).collect();
+    listed(&mut text, &lines, usize::MAX);
+    if *spared > 0 {
+        let _ = write!(text, "\nSpared, because that changed just now: {spared}.");
+    }
+    if let Some(reference) = failed {
+        let _ = write!(
+            text,
+            "\nNot all of it could be done; I try again. (Reference: `{reference}`)"
+        );
+    }
+    Reply::new(text)
+}
+
+/// To an admin who thought better of it.
+pub fn left_alone() -> Reply {
+    Reply::new("I leave them alone now. The rules apply all the same.")
+}
+
+fn listed(text: &mut String, lines: &[String], most: usize) {
+    for (place, line) in lines.iter().enumerate() {
+        let is_full = text.chars().count() + line.chars().count() > MOST_CHARACTERS - 2 * RESERVE;
+        if place >= most || is_full {
+            let _ = write!(text, "\n- …and {} more", lines.len() - place);
+            break;
+        }
+        let _ = write!(text, "\n- {line}");
+    }
+}
+
+/// What happened, and what is next.
+pub fn report(report: &Report, dry_run: bool) -> Reply {
+    let Report {
+        since,
+        until,
+        running,
+        ..
+    } = report;
+    let mut text = format!("**Sessions from {} to {}**\n", day(*since), day(*until));
+    if report.is_quiet() {
+        text.push_str("There was none.");
+        return Reply::new(text);
+    }
+    let ended = report.sessions - running.len();
+    let _ = write!(
+        text,
+        "{}, of which {} now",
+        sessions(report.sessions),
+        are(running.len())
+    );
+    let _ = write!(text, " and {} ended.", has_have(ended));
+    if let Some([median, p95]) = report.starts {
+        let _ = write!(
+            text,
+            " From asked for to ready: {} (median), {} (95 of 100).",
+            seconds(median),
+            seconds(p95)
+        );
+    }
+    let outcomes = |is_failure: bool| {
+        let some = report
+            .outcomes
+            .iter()
+            .filter(move |(it, _)| it.is_failure() == is_failure);
+        some.map(|(outcome, count)| format!("{count} × {}", ended_by(*outcome)))
+    };
+    section(&mut text, "Ended", outcomes(false).collect());
+    section(&mut text, "Failed", outcomes(true).collect());
+    let mut users: Vec<_> = report
+        .users
+        .iter()
+        .map(|(owner, it)| used(&format!("<@{owner}>"), it))
+        .collect();
+    if report.others.sessions > 0 {
+        users.push(used("others", &report.others));
+    }
+    section(&mut text, "Used", users);
+    let next = running.iter().filter_map(|one| Some((one, one.due?)));
+    let next = next.map(|(Running { record, .. }, due)| {
+        format!(
+            "{}: {} ({})",
+            named(&record.id, record.owner),
+            ago(due.at),
+            when(&due)
+        )
+    });
+    let title = match dry_run {
+        true => "Would be stopped next, if this were no dry run",
+        false => "Stopped next",
+    };
+    section(&mut text, title, next.collect());
+    let silent = running
+        .iter()
+        .filter_map(|one| Some((one, one.unreachable?)));
+    let silent = silent.map(|(Running { record, .. }, since)| {
+        format!("{}: since {}", named(&record.id, record.owner), ago(since))
+    });
+    section(&mut text, "Not answering", silent.collect());
+    Reply::new(text)
+}
+
+fn named(id: &SessionId, owner: OwnerId) -> String {
+    format!("`{id}` of <@{owner}>")
+}
+
+fn section(text: &mut String, title: &str, lines: Vec<String>) {
+    if !lines.is_empty() {
+        let _ = write!(text, "\n**{title}**");
+        listed(text, &lines, MOST_LINES);
+    }
+}
+
+fn used(whose: &str, used: &Used) -> String {
+    let minutes = used.seconds / 60;
+    let time = format!("{} h {:02} min", minutes / 60, minutes % 60);
+    format!("{whose}: {time} in {}", sessions(used.sessions as usize))
+}
+
+fn sessions(count: usize) -> String {
+    match count {
+        1 => "1 session".into(),
+        _ => format!("{count} sessions"),
+    }
+}
+
+fn are(count: usize) -> String {
+    match count {
+        0 => "none is there".into(),
+        1 => "1 is there".into(),
+        _ => format!("{count} are there"),
+    }
+}
+
+fn has_have(count: usize) -> String {
+    match count {
+        0 => "none has".into(),
+        1 => "1 has".into(),
+        _ => format!("{count} have"),
+    }
+}
+
+fn ended_by(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Stopped => "stopped by its owner",
+        Outcome::StoppedByAdmin => "stopped by an admin",
+        Outcome::Restarted => "started again with new keys",
+        Outcome::Reaped(Rule::Idle) => "idle",
+        Outcome::Reaped(Rule::Lifetime) => "at the end of its lifetime",
+        Outcome::Reaped(Rule::MaxAge) => "as old as one may get",
+        Outcome::Reaped(Rule::OwnerLeft) => "its owner left the server",
+        Outcome::Refused => "the cluster did not take it",
+        Outcome::TookTooLong => "not ready in time",
+        Outcome::Lost => "deleted on the cluster",
+        Outcome::Failed(failure) => match failure {
+            Failure::NoRoom => "no machine had room",
+            Failure::NoNode => "no machine may take it",
+            Failure::ImageMissing => "its image is not in the registry",
+            Failure::ImageRefused => "its image may not be fetched",
+            Failure::ImageUnavailable => "its image could not be fetched",
+            Failure::KeysMissing => "its owner's keys were gone",
+            Failure::Mount => "a disk could not be attached",
+            Failure::Container => "the cluster can't run it as it is set up",
+            Failure::Crashed => "DuckDB ended again and again",
+            Failure::OutOfMemory => "DuckDB needed more memory than it had",
+            Failure::Door => "its door ended again and again",
+            Failure::DiskFull => "it filled its disk",
+            Failure::Evicted => "the cluster took its machine, twice",
+            Failure::NodeGone => "its machine failed, twice",
+            Failure::Vanished => "it was gone, and nobody saw why",
+            Failure::Other => "for another reason",
+        },
+    }
+}
+
+fn seconds(length: TimeDelta) -> String {
+    match length.num_seconds() {
+        0 => format!("{} ms", length.num_milliseconds()),
+        1..10 => format!("{:.1} s", length.as_seconds_f64()),
+        seconds => duration(seconds),
+    }
+}
+
+/// A day, as the reader writes it.
+fn day(time: DateTime<Utc>) -> String {
+    format!("<t:{}:f>", time.timestamp())
+}
+
+/// A time of day, as the reader writes it.
+fn clock(time: DateTime<Utc>) -> String {
+    format!("<t:{}:t>", time.timestamp())
+}

@@ -1,0 +1,224 @@
+//! The loop that takes down what nobody takes down: look, decide
+//! ([`plan`](crate::session::plan)), warn or stop, tell.
+//!
+//! It remembers nothing that matters. What was told stands in each record, the report's
+//! totals in the ledger, so a bot that was killed goes on where the last one was.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    fault::{Fault, new_reference},
+    service::{Claimed, Herald, Service},
+    session::{Action, HeldBack, OwnerId, SessionId, Warning},
+    settings,
+};
+
+/// How many actions are taken at the same time.
+const AT_ONCE: usize = 8;
+/// How often it is looked who left the guild, and for how many people in one sweep.
+const MEMBERS_EVERY: TimeDelta = TimeDelta::hours(1);
+const MEMBERS_AT_ONCE: usize = 20;
+/// How often an alarm is repeated that nobody has heeded.
+const ALARM_AGAIN: TimeDelta = TimeDelta::hours(6);
+/// How long posting a report may take until another bot may try.
+const CLAIM: TimeDelta = TimeDelta::minutes(5);
+
+/// The loop's parts.
+pub struct Reaper {
+    /// What can be done.
+    pub service: Arc<Service>,
+    /// Who tells people.
+    pub herald: Arc<dyn Herald>,
+}
+
+/// What was said already. After a restart it is said once more.
+#[derive(Default)]
+struct Said {
+    alarm: Option<DateTime<Utc>>,
+    unreachable: HashMap<SessionId, DateTime<Utc>>,
+    would: HashSet<SessionId>,
+    people: VecDeque<OwnerId>,
+    people_asked: Option<DateTime<Utc>>,
+    next_report: Option<DateTime<Utc>>,
+}
+
+impl Reaper {
+    /// Runs until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let every = self.settings().every.to_std().unwrap_or_default();
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut said = Said::default();
+        let sweeps = async {
+            loop {
+                ticks.tick().await;
+                self.look_who_left(&mut said).await;
+                self.sweep(&mut said).await;
+                self.report(&mut said).await;
+            }
+        };
+        tokio::select! {
+            () = sweeps => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    async fn sweep(&self, said: &mut Said) {
+        let mut plan = self.service.plan().await;
+        self.report_unreachable(&plan.actions, said).await;
+        if self.settings().dry_run {
+            say_only(&plan.actions, said);
+            return;
+        }
+        if let Some(held_back) = plan.held_back {
+            plan.actions
+                .retain(|action| !matches!(action, Action::Stop(..)));
+            self.raise_alarm(held_back, said).await;
+        }
+        stream::iter(&plan.actions)
+            .for_each_concurrent(AT_ONCE, |action| async move {
+                if let Err(fault) = self.act(action).await {
+                    let reference = new_reference();
+                    warn!(reference, error = %fault, ?action, "the reaper could not do something; it tries again [{reference}]");
+                }
+            })
+            .await;
+    }
+
+    async fn act(&self, action: &Action) -> Result<(), Fault> {
+        match action {
+            Action::Warn(id, warning) => self.warn(id, warning).await,
+            _ => self.service.carry_out(action).await.map(|_| ()),
+        }
+    }
+
+    async fn warn(&self, id: &SessionId, warning: &Warning) -> Result<(), Fault> {
+        let Some(seen) = self.service.runtime().session(id) else {
+            return Ok(());
+        };
+        self.herald.will_be_stopped(&seen.record, warning).await?;
+        self.service.warned(id, warning).await?;
+        let (rule, at) = (warning.rule, warning.at);
+        info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");
+        Ok(())
+    }
+
+    async fn raise_alarm(&self, held_back: HeldBack, said: &mut Said) {
+        let now = self.service.now();
+        if said.alarm.is_some_and(|at| now - at < ALARM_AGAIN) {
+            return;
+        }
+        let HeldBack { stops, of } = held_back;
+        warn!(
+            stops,
+            of, "too many sessions would be stopped at once; none is"
+        );
+        match self.herald.held_back(&held_back).await {
+            Ok(()) => said.alarm = Some(now),
+            Err(fault) => warn!(error = %fault, "admins were not told"),
+        }
+    }
+
+    async fn report_unreachable(&self, actions: &[Action], said: &mut Said) {
+        let silent = actions.iter().filter_map(|action| match action {
+            Action::ReportUnreachable(id, since) => Some((id.clone(), *since)),
+            _ => None,
+        });
+        let silent: HashMap<_, _> = silent.collect();
+        said.unreachable
+            .retain(|id, since| silent.get(id) == Some(since));
+        for (id, since) in silent {
+            let Some(seen) = self.service.runtime().session(&id) else {
+                continue;
+            };
+            if said.unreachable.contains_key(&id) {
+                continue;
+            }
+            warn!(session = %id, %since, "session {id}: its door does not answer");
+            match self.herald.unreachable(&seen.record, since).await {
+                Ok(()) => {
+                    said.unreachable.insert(id, since);
+                }
+                Err(fault) => warn!(error = %fault, "admins were not told"),
+            }
+        }
+    }
+
+    async fn look_who_left(&self, said: &mut Said) {
+        let now = self.service.now();
+        if self.settings().limits.left_guild.is_none() {
+            return;
+        }
+        let looked = async {
+            if said.people_asked.is_none_or(|at| now - at >= MEMBERS_EVERY) {
+                said.people = self.service.people().await?.into();
+                said.people_asked = Some(now);
+            }
+            let count = said.people.len().min(MEMBERS_AT_ONCE);
+            let some: Vec<_> = said.people.drain(..count).collect();
+            self.service.look_who_left(&some).await
+        };
+        let looked: Result<(), Fault> = looked.await;
+        if let Err(fault) = looked {
+            warn!(error = %fault, "it is not known who left the guild");
+        }
+    }
+
+    async fn report(&self, said: &mut Said) {
+        let settings = &self.service.settings().report;
+        let is_early = said.next_report.is_some_and(|at| self.service.now() < at);
+        if settings.channel.is_none() || is_early {
+            return;
+        }
+        said.next_report = match self.try_to_report().await {
+            Ok(next) => next,
+            Err(fault) => {
+                let reference = new_reference();
+                warn!(reference, error = %fault, "the report was not posted; it is tried again [{reference}]");
+                Some(self.service.now() + CLAIM)
+            }
+        };
+    }
+
+    /// When it is to be looked again.
+    async fn try_to_report(&self) -> Result<Option<DateTime<Utc>>, Fault> {
+        match self.service.claim_report(CLAIM).await? {
+            // A schedule without end: far away.
+            Claimed::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
+            Claimed::Mine => {
+                let report = self.service.report().await?;
+                if !report.is_quiet() || self.service.settings().report.when_quiet {
+                    self.herald.report(&report).await?;
+                    info!("the report was posted");
+                }
+                self.service.close_period(&report).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn settings(&self) -> &settings::Reaper {
+        &self.service.settings().reaper
+    }
+}
+
+/// Once for each session.
+fn say_only(actions: &[Action], said: &mut Said) {
+    let stops = actions.iter().filter_map(|action| match action {
+        Action::Stop(id, due) => Some((id, due.rule)),
+        _ => None,
+    });
+    for (id, rule) in stops {
+        if said.would.insert(id.clone()) {
+            info!(session = %id, ?rule, "session {id} would be stopped, if this were no dry run");
+        }
+    }
+}

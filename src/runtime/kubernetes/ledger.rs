@@ -1,0 +1,78 @@
+//! The ledger: one ConfigMap in the sessions namespace.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ObjectMeta, PostParams},
+};
+
+use super::apply::{Action, call};
+use crate::{fault::Fault, runtime::LedgerStore, session::Ledger};
+
+/// Its name. It has no label of ours: what has one is a session's.
+const LEDGER: &str = "duckbot-ledger";
+/// Its one entry.
+const ENTRY: &str = "ledger.json";
+
+/// The ledger of one namespace.
+pub struct Ledgers {
+    maps: Api<ConfigMap>,
+    namespace: String,
+}
+
+impl Ledgers {
+    /// The one beside the records.
+    pub fn new(client: &Client, namespace: &str) -> Self {
+        Self {
+            maps: Api::namespaced(client.clone(), namespace),
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    fn action(&self, verb: &'static str) -> Action<'_> {
+        Action::new(verb, "configmaps", &self.namespace)
+    }
+}
+
+#[async_trait]
+impl LedgerStore for Ledgers {
+    async fn read(&self) -> Result<Option<(Ledger, String)>, Fault> {
+        let found = call(self.action("get"), self.maps.get_opt(LEDGER)).await?;
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let revision = found.resource_version().unwrap_or_default();
+        let document = found.data.and_then(|mut data| data.remove(ENTRY));
+        match Ledger::read(&document.unwrap_or_default()) {
+            Ok(ledger) => Ok(Some((ledger, revision))),
+            Err(why) => Err(Fault::Unavailable {
+                action: format!("reading the ConfigMap {LEDGER}"),
+                why: format!("{why}; deleting it loses the totals of one report, and no session"),
+            }),
+        }
+    }
+
+    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Fault> {
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(LEDGER.into()),
+                resource_version: over.map(str::to_owned),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(ENTRY.to_owned(), ledger.write())])),
+            ..ConfigMap::default()
+        };
+        let params = PostParams::default();
+        let written = match over {
+            None => call(self.action("create"), self.maps.create(&params, &map)).await,
+            Some(_) => {
+                let replaced = self.maps.replace(LEDGER, &params, &map);
+                call(self.action("update"), replaced).await
+            }
+        };
+        written.map(|_| ())
+    }
+}

@@ -1,0 +1,465 @@
+//! The use cases around sessions that nobody takes down: when they are stopped and why,
+//! extending them, stopping them, the report.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, stream};
+use tracing::{info, warn};
+
+use super::{Problem, Refusal, Requester, Service};
+use crate::{
+    door::activity::Activity,
+    fault::{Fault, new_reference},
+    lock::lock,
+    runtime::{note, rewrite},
+    session::{
+        Action, Cause, Due, Ledger, Limits, Observed, OwnerId, Plan, Record, Report, Rule, Running,
+        SessionId, Stage, Usage, Warning, Watched, due, extension, plan,
+    },
+};
+
+/// How many doors are asked at the same time.
+const DOORS_AT_ONCE: usize = 32;
+/// After that a door is asked again, also where nothing depends on it.
+const ASKED_AGAIN: TimeDelta = TimeDelta::minutes(5);
+
+/// What is kept in memory: after a restart it is asked for again.
+#[derive(Default)]
+pub(super) struct Known {
+    usage: Mutex<HashMap<SessionId, Heard>>,
+    left: Mutex<HashMap<OwnerId, DateTime<Utc>>>,
+}
+
+/// What a door said, and when.
+#[derive(Clone, Copy)]
+struct Heard {
+    usage: Usage,
+    at: DateTime<Utc>,
+}
+
+/// A session that lives longer now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extended {
+    /// Its record.
+    pub record: Record,
+    /// By how much.
+    pub by: TimeDelta,
+    /// When it will be stopped now, and why.
+    pub due: Option<Due>,
+}
+
+impl Service {
+    /// These sessions, and how they are used: their doors are asked now.
+    pub async fn watched(&self, sessions: Vec<Observed>) -> Vec<Watched> {
+        self.ask(sessions, |_, _| true).await
+    }
+
+    /// When a session will be stopped as things are, and why.
+    pub fn due(&self, watched: &Watched) -> Option<Due> {
+        due(watched, self.now(), self.limits())
+    }
+
+    /// What is to be done now about all sessions together.
+    pub async fn plan(&self) -> Plan {
+        let limits = self.limits();
+        let now = self.now();
+        let matters = |seen: &Observed, heard: Heard| match heard.usage {
+            Usage::Unknown | Usage::Unreachable(_) => true,
+            Usage::Busy => false,
+            Usage::Idle(_) => {
+                let watched = self.with_usage(seen.clone(), heard.usage);
+                let due = due(&watched, now, limits);
+                due.is_some_and(|due| due.rule == Rule::Idle && now >= due.at - limits.warn_before)
+            }
+        };
+        let sessions = self.runtime.sessions();
+        lock(&self.known.usage).retain(|id, _| sessions.iter().any(|it| it.record.id == *id));
+        let asked = self.ask(sessions, |seen, heard| {
+            now - heard.at >= ASKED_AGAIN || matters(seen, heard)
+        });
+        let sessions = asked.await;
+        let orphans = match self.runtime.stale_since() {
+            // Whoever does not know what there is does not know what is too much.
+            Some(_) => Vec::new(),
+            None => self.runtime.orphans(),
+        };
+        plan(&sessions, &orphans, &self.left(), self.now(), limits)
+    }
+
+    /// The same, for an admin to look at.
+    ///
+    /// # Errors
+    /// A refusal for everybody else.
+    pub async fn plan_for(&self, who: &Requester) -> Result<Plan, Refusal> {
+        admins_only(who)?;
+        Ok(self.plan().await)
+    }
+
+    /// Stops and removes what is to go now, however much that is: an admin says so.
+    ///
+    /// # Errors
+    /// A refusal for everybody else.
+    pub async fn reap_all(&self, who: &Requester) -> Result<Reaped, Refusal> {
+        let plan = self.plan_for(who).await?;
+        let mut reaped = Reaped::default();
+        for action in plan.actions {
+            match self.carry_out(&action).await {
+                Ok(true) => reaped.done.push(action),
+                Ok(false) => reaped.spared += 1,
+                Err(fault) => {
+                    let reference = reaped.failed.get_or_insert_with(new_reference);
+                    warn!(reference, error = %fault, ?action, "not all could be reaped [{reference}]");
+                }
+            }
+        }
+        Ok(reaped)
+    }
+
+    /// Does one thing of a plan that takes something down. Whether it was done; what is
+    /// only to be told is not.
+    ///
+    /// # Errors
+    /// If it could not be done.
+    pub async fn carry_out(&self, action: &Action) -> Result<bool, Fault> {
+        match action {
+            Action::Stop(id, _) => {
+                let rule = self.reap(id).await?;
+                match rule {
+                    Some(rule) => info!(session = %id, ?rule, "session {id} is stopped by a rule"),
+                    None => info!(session = %id, "session {id} is spared: that changed just now"),
+                }
+                Ok(rule.is_some())
+            }
+            Action::Remove(orphan) => {
+                let session = &orphan.id;
+                info!(%session, "session {session} has no record; what is left of it is removed");
+                self.runtime.remove_orphan(orphan).await.map(|()| true)
+            }
+            Action::Forget(owner, _) => self.forget_who_left(*owner).await,
+            Action::Warn(..) | Action::ReportUnreachable(..) => Ok(false),
+        }
+    }
+
+    /// Stops a session, if that is still due when its door is asked once more. The rule, or
+    /// none if it was spared.
+    ///
+    /// # Errors
+    /// If its record can't be written.
+    async fn reap(&self, id: &SessionId) -> Result<Option<Rule>, Fault> {
+        let Some(seen) = self.runtime.session(id) else {
+            return Ok(None);
+        };
+        let mut watched = self.watched(vec![seen]).await.remove(0);
+        let rule = self.due(&watched).map(|due| due.rule);
+        if rule == Some(Rule::OwnerLeft) {
+            let owner = watched.seen.record.owner;
+            self.look_whether_back(owner).await?;
+            watched.left = self.left().get(&owner).copied();
+        }
+        let now_due = |record: &Record| {
+            let mut watched = watched.clone();
+            watched.seen.record = record.clone();
+            self.due(&watched).filter(|due| self.now() >= due.at)
+        };
+        // Somebody may extend it at this very moment, so the newest record counts.
+        let ended = |record: &Record| match now_due(record) {
+            Some(Due { rule, since, .. }) => {
+                record.ended(Cause::Reaped { rule, since }, self.now())
+            }
+            None => record.clone(),
+        };
+        let written = rewrite(&*self.runtime, id, ended).await?;
+        Ok(written.and_then(|record| match record.stage {
+            Stage::Stopping { ending, .. } => match ending.cause {
+                Cause::Reaped { rule, .. } => Some(rule),
+                _ => None,
+            },
+            _ => None,
+        }))
+    }
+
+    /// Notes in a session's record that its owner was told of a stop.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub async fn warned(&self, id: &SessionId, warning: &Warning) -> Result<(), Fault> {
+        let warned = |record: &Record| record.warned_of(warning.clone());
+        rewrite(&*self.runtime, id, warned).await.map(|_| ())
+    }
+
+    /// Lets a session live longer, by as much as it may.
+    ///
+    /// # Errors
+    /// A refusal when it is not theirs, or may not live longer.
+    pub async fn extend(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+        by: Option<TimeDelta>,
+    ) -> Result<Extended, Problem> {
+        let seen = self.to_change(who, given, "extend")?;
+        let id = seen.record.id.clone();
+        let Limits { lifetime, idle, .. } = self.limits();
+        if lifetime.is_none() && idle.is_none() {
+            return Err(Refusal::NothingStopsIt.into());
+        }
+        if seen.record.is_stopping() {
+            return Err(Refusal::NoSuchSession(id).into());
+        }
+        let watched = self.watched(vec![seen]).await.remove(0);
+        let wanted = by.unwrap_or(self.settings.reaper.extend_by);
+        let more = |record: &Record| {
+            let mut watched = watched.clone();
+            watched.seen.record = record.clone();
+            extension(&watched, wanted, self.now(), self.limits())
+        };
+        let by = more(&watched.seen.record).ok_or_else(|| Refusal::NoMoreTime {
+            id: id.clone(),
+            at: self.due(&watched).map(|due| due.at),
+        })?;
+        let extended = |record: &Record| match more(record) {
+            Some(more) if !record.is_stopping() => record.extended_by(more, self.now()),
+            _ => record.clone(),
+        };
+        let record = rewrite(&*self.runtime, &id, extended).await?;
+        let record = record.ok_or_else(|| Refusal::NoSuchSession(id))?;
+        let mut watched = watched.clone();
+        watched.seen.record = record.clone();
+        let due = self.due(&watched);
+        Ok(Extended { record, by, due })
+    }
+
+    /// The same, for an admin to look at.
+    ///
+    /// # Errors
+    /// A refusal for everybody else.
+    pub async fn report_to(&self, who: &Requester) -> Result<Report, Problem> {
+        admins_only(who)?;
+        Ok(self.report().await?)
+    }
+
+    /// What there is to say of the time since the last report.
+    ///
+    /// # Errors
+    /// If the ledger can't be read.
+    pub async fn report(&self) -> Result<Report, Fault> {
+        let found = self.ledger.read().await?;
+        let now = self.now();
+        let ledger = found.map_or_else(|| Ledger::new(now), |(ledger, _)| ledger);
+        let sessions = self.watched(self.runtime.sessions()).await;
+        let live = sessions.iter().filter(|it| !it.seen.record.is_stopping());
+        let running = live.map(|watched| Running {
+            due: self.due(watched),
+            unreachable: match watched.usage {
+                Usage::Unreachable(since) => Some(since),
+                _ => None,
+            },
+            record: watched.seen.record.clone(),
+        });
+        Ok(ledger.report(running.collect(), now))
+    }
+
+    /// Claims the report that is due, if one is and nobody else has; the next time that one
+    /// is due.
+    ///
+    /// # Errors
+    /// If the ledger can't be read or written.
+    pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Fault> {
+        let now = self.now();
+        let Some((ledger, revision)) = self.ledger.read().await? else {
+            // The first period begins.
+            note(&*self.ledger, now, Ledger::clone).await?;
+            return Ok(Claimed::Later(Some(now)));
+        };
+        match self.settings.report.schedule.next_after(ledger.since) {
+            Some(at) if now >= at => {}
+            later => return Ok(Claimed::Later(later)),
+        }
+        if ledger.claimed.is_some_and(|since| now - since < claim) {
+            return Ok(Claimed::Later(Some(now + claim)));
+        }
+        let claimed = ledger.claimed_at(now);
+        match self.ledger.write(&claimed, Some(&revision)).await {
+            Ok(()) => Ok(Claimed::Mine),
+            Err(Fault::Conflict { .. }) => Ok(Claimed::Later(Some(now))),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Begins the next period, where the report ended that was posted.
+    ///
+    /// # Errors
+    /// If the ledger can't be written.
+    pub async fn close_period(&self, report: &Report) -> Result<(), Fault> {
+        let next = |ledger: &Ledger| match ledger.since == report.since {
+            true => ledger.next(report.until),
+            false => ledger.clone(),
+        };
+        note(&*self.ledger, self.now(), next).await.map(|_| ())
+    }
+
+    /// All who have sessions or keys here.
+    ///
+    /// # Errors
+    /// If the ledger can't be read or written.
+    pub async fn people(&self) -> Result<Vec<OwnerId>, Fault> {
+        let sessions = self.runtime.sessions();
+        let all = |ledger: &Ledger| {
+            let owners = sessions.iter().map(|seen| seen.record.owner);
+            owners.fold(ledger.clone(), |ledger, owner| ledger.knowing(owner))
+        };
+        let ledger = note(&*self.ledger, self.now(), all).await?;
+        *self.left() = ledger.left().collect();
+        Ok(ledger.known().collect())
+    }
+
+    /// Looks which of these people left the guild.
+    ///
+    /// # Errors
+    /// If Discord does not say, or the ledger can't be written.
+    pub async fn look_who_left(&self, people: &[OwnerId]) -> Result<(), Fault> {
+        let mut members = Vec::new();
+        for person in people {
+            members.push((*person, self.members.is_member(*person).await?));
+        }
+        self.note_members(&members).await
+    }
+
+    /// Forgets the keys of somebody who left, unless they are back.
+    ///
+    /// # Errors
+    /// If they can't be removed.
+    async fn forget_who_left(&self, owner: OwnerId) -> Result<bool, Fault> {
+        self.look_whether_back(owner).await?;
+        if !self.left().contains_key(&owner) {
+            return Ok(false);
+        }
+        let _turn = self.turn(owner).await;
+        self.credentials.forget(owner).await?;
+        let without = |ledger: &Ledger| ledger.without(owner);
+        note(&*self.ledger, self.now(), without).await?;
+        self.left().remove(&owner);
+        info!(%owner, "the keys of {owner}, who left the guild, are forgotten");
+        Ok(true)
+    }
+
+    /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
+    pub(super) async fn remember(&self, owner: OwnerId) {
+        let knowing = |ledger: &Ledger| ledger.knowing(owner);
+        if let Err(fault) = note(&*self.ledger, self.now(), knowing).await {
+            warn!(%owner, error = %fault, "I could not note that {owner} has keys here");
+        }
+    }
+
+    /// What can't be taken back is not done on old news.
+    async fn look_whether_back(&self, owner: OwnerId) -> Result<(), Fault> {
+        let is_member = self.members.is_member(owner).await?;
+        match is_member {
+            true => self.note_members(&[(owner, true)]).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn note_members(&self, members: &[(OwnerId, bool)]) -> Result<(), Fault> {
+        let now = self.now();
+        let seen = |ledger: &Ledger| {
+            let each = members.iter();
+            each.fold(ledger.clone(), |ledger, (owner, is_member)| {
+                ledger.seen(*owner, *is_member, now)
+            })
+        };
+        let ledger = note(&*self.ledger, now, seen).await?;
+        *self.left() = ledger.left().collect();
+        Ok(())
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.settings.reaper.limits
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<OwnerId, DateTime<Utc>>> {
+        lock(&self.known.left)
+    }
+
+    /// Asks the doors of those of which that is wanted; of the others, what was heard last.
+    async fn ask(
+        &self,
+        sessions: Vec<Observed>,
+        wanted: impl Fn(&Observed, Heard) -> bool,
+    ) -> Vec<Watched> {
+        let known = lock(&self.known.usage).clone();
+        let each = stream::iter(sessions).map(|seen| {
+            let heard = known.get(&seen.record.id).copied();
+            let is_running = seen.record.stage == Stage::Running;
+            let is_asked = is_running && heard.is_none_or(|heard| wanted(&seen, heard));
+            async move {
+                let usage = match (is_asked, heard) {
+                    (true, _) => self.heard(&seen, heard).await,
+                    (false, Some(heard)) => heard.usage,
+                    (false, None) => Usage::Unknown,
+                };
+                self.with_usage(seen, usage)
+            }
+        });
+        each.buffered(DOORS_AT_ONCE).collect().await
+    }
+
+    async fn heard(&self, seen: &Observed, earlier: Option<Heard>) -> Usage {
+        let answer = self.runtime.activity(seen).await;
+        let at = self.now();
+        let usage = match answer {
+            Ok(activity) => usage(&activity),
+            Err(_) => match earlier.map(|heard| heard.usage) {
+                Some(Usage::Unreachable(since)) => Usage::Unreachable(since),
+                _ => Usage::Unreachable(at),
+            },
+        };
+        let mut known = lock(&self.known.usage);
+        known.insert(seen.record.id.clone(), Heard { usage, at });
+        usage
+    }
+
+    fn with_usage(&self, seen: Observed, usage: Usage) -> Watched {
+        let left = self.left().get(&seen.record.owner).copied();
+        Watched { seen, usage, left }
+    }
+}
+
+/// What an admin had taken down.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reaped {
+    /// What was done.
+    pub done: Vec<Action>,
+    /// How many were spared, because things had changed.
+    pub spared: usize,
+    /// What to look for in the log, if not all of it could be done.
+    pub failed: Option<String>,
+}
+
+fn admins_only(who: &Requester) -> Result<(), Refusal> {
+    match who.is_admin {
+        true => Ok(()),
+        false => Err(Refusal::AdminsOnly),
+    }
+}
+
+/// Whether a report is to be posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// By us, now.
+    Mine,
+    /// Not before then; none: never.
+    Later(Option<DateTime<Utc>>),
+}
+
+fn usage(activity: &Activity) -> Usage {
+    match (activity.queries, activity.last_query.max(activity.since)) {
+        (1.., _) => Usage::Busy,
+        (0, Some(since)) => Usage::Idle(since),
+        (0, None) => Usage::Unknown,
+    }
+}

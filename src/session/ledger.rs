@@ -1,0 +1,433 @@
+//! The ledger: what is remembered of sessions that are gone, for the next report, and
+//! who is known. One bounded document; where it is kept is the runtime's business.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Due, Ending, Failure, OwnerId, Record, Rule, SessionId};
+
+/// The version that this bot writes.
+const VERSION: u32 = 1;
+/// Of so many starts it is remembered how long they took: the newest.
+const MOST_STARTS: usize = 1000;
+/// So many sessions are known to be counted already: the newest.
+const MOST_COUNTED: usize = 500;
+/// So many people have hours of their own; those of others are summed up.
+const MOST_USERS: usize = 300;
+/// Of so many it is looked whether they left.
+const MOST_KNOWN: usize = 5000;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    version: u32,
+    /// When the period began that the next report is about.
+    pub since: DateTime<Utc>,
+    /// Who is about to post the report, since then: so no other bot does.
+    pub claimed: Option<DateTime<Utc>>,
+    outcomes: Vec<(Outcome, u32)>,
+    users: BTreeMap<OwnerId, Used>,
+    others: Used,
+    starts_ms: VecDeque<u32>,
+    counted: VecDeque<SessionId>,
+    /// Those who have keys or sessions here; since when they are gone from the guild, if
+    /// they are.
+    known: BTreeMap<OwnerId, Option<DateTime<Utc>>>,
+}
+
+/// What somebody used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Used {
+    /// For how long sessions of theirs were there to be used, together.
+    pub seconds: i64,
+    /// How many.
+    pub sessions: u32,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "how", content = "why", rename_all = "snake_case")]
+pub enum Outcome {
+    /// By its owner.
+    Stopped,
+    /// By an admin.
+    StoppedByAdmin,
+    /// For one with new keys.
+    Restarted,
+    /// By a rule.
+    Reaped(Rule),
+    /// The cluster did not take it.
+    Refused,
+    /// It was not ready in time.
+    TookTooLong,
+    /// It could not go on.
+    Failed(Failure),
+    /// Somebody deleted it on the cluster.
+    Lost,
+}
+
+impl Outcome {
+    fn of(owner: OwnerId, cause: &Cause) -> Self {
+        match cause {
+            Cause::Stopped { by } if *by == owner => Self::Stopped,
+            Cause::Stopped { .. } => Self::StoppedByAdmin,
+            Cause::Restarted { .. } => Self::Restarted,
+            Cause::Refused { .. } => Self::Refused,
+            Cause::TookTooLong { .. } => Self::TookTooLong,
+            Cause::Failed(incident) => Self::Failed(incident.failure),
+            Cause::Lost => Self::Lost,
+            Cause::Reaped { rule, .. } => Self::Reaped(*rule),
+        }
+    }
+
+    /// Whether somebody should look at why.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::TookTooLong | Self::Failed(_) | Self::Lost
+        )
+    }
+}
+
+/// A session that runs at the time of a report, or is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its record.
+    pub record: Record,
+    /// When it will be stopped, and why.
+    pub due: Option<Due>,
+    /// Since when its door has not answered, if it does not.
+    pub unreachable: Option<DateTime<Utc>>,
+}
+
+/// What is reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// From when.
+    pub since: DateTime<Utc>,
+    /// To when.
+    pub until: DateTime<Utc>,
+    /// How many sessions there were.
+    pub sessions: usize,
+    /// Those that are there now; the one first that will be stopped first.
+    pub running: Vec<Running>,
+    /// How the others ended, and how many.
+    pub outcomes: Vec<(Outcome, u32)>,
+    /// What people used, most first.
+    pub users: Vec<(OwnerId, Used)>,
+    /// What those used who don't fit in there.
+    pub others: Used,
+    /// How long starts took: the middle one, and the one that 95 of 100 don't exceed.
+    pub starts: Option<[TimeDelta; 2]>,
+}
+
+impl Ledger {
+    /// The first one.
+    pub fn new(since: DateTime<Utc>) -> Self {
+        Self {
+            version: VERSION,
+            since,
+            claimed: None,
+            outcomes: Vec::new(),
+            users: BTreeMap::new(),
+            others: Used::default(),
+            starts_ms: VecDeque::new(),
+            counted: VecDeque::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a stored document.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(document: &str) -> Result<Self, String> {
+        let ledger: Self = serde_json::from_str(document).map_err(|why| why.to_string())?;
+        match ledger.version > VERSION {
+            true => Err(format!(
+                "version {} is newer than {VERSION}",
+                ledger.version
+            )),
+            false => Ok(ledger),
+        }
+    }
+
+    /// The document.
+    pub fn write(&self) -> String {
+        serde_json::to_string(self).expect("its keys are texts")
+    }
+
+    /// The same, with a report that somebody is about to post.
+    pub fn claimed_at(&self, now: DateTime<Utc>) -> Self {
+        Self {
+            claimed: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// The next period's ledger.
+    pub fn next(&self, since: DateTime<Utc>) -> Self {
+        Self {
+            counted: self.counted.clone(),
+            known: self.known.clone(),
+            ..Self::new(since)
+        }
+    }
+
+    /// The same with a session that has ended; once, however often it is said.
+    pub fn with(&self, record: &Record, ending: &Ending) -> Self {
+        let mut ledger = self.clone();
+        if ledger.counted.contains(&record.id) {
+            return ledger;
+        }
+        push(&mut ledger.counted, record.id.clone(), MOST_COUNTED);
+        let outcome = Outcome::of(record.owner, &ending.cause);
+        match ledger.outcomes.iter_mut().find(|(it, _)| *it == outcome) {
+            Some((_, count)) => *count += 1,
+            None => ledger.outcomes.push((outcome, 1)),
+        }
+        ledger.add(record, ending.at);
+        ledger
+    }
+
+    /// Adds what a session used until then.
+    fn add(&mut self, record: &Record, until: DateTime<Utc>) {
+        let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MOST_USERS;
+        let used = match is_new {
+            true => &mut self.others,
+            false => self.users.entry(record.owner).or_default(),
+        };
+        used.sessions += 1;
+        if let Some(ready) = record.ready {
+            let seconds = (until - ready.max(self.since)).num_seconds();
+            used.seconds += seconds.max(0);
+            if ready >= self.since {
+                let took = (ready - record.created).num_milliseconds();
+                let took = u32::try_from(took).unwrap_or_default();
+                push(&mut self.starts_ms, took, MOST_STARTS);
+            }
+        }
+    }
+
+    /// The same, which knows somebody.
+    pub fn knowing(&self, owner: OwnerId) -> Self {
+        let mut ledger = self.clone();
+        if ledger.known.len() < MOST_KNOWN {
+            ledger.known.entry(owner).or_default();
+        }
+        ledger
+    }
+
+    /// The same, after somebody's keys were forgotten.
+    pub fn without(&self, owner: OwnerId) -> Self {
+        let mut ledger = self.clone();
+        ledger.known.remove(&owner);
+        ledger
+    }
+
+    /// The same, after it was looked whether somebody is in the guild.
+    pub fn seen(&self, owner: OwnerId, is_member: bool, now: DateTime<Utc>) -> Self {
+        let mut ledger = self.clone();
+        if let Some(left) = ledger.known.get_mut(&owner) {
+            match is_member {
+                true => *left = None,
+                false => {
+                    left.get_or_insert(now);
+                }
+            }
+        }
+        ledger
+    }
+
+    /// All who are known.
+    pub fn known(&self) -> impl Iterator<Item = OwnerId> {
+        self.known.keys().copied()
+    }
+
+    /// Those who left, and since when.
+    pub fn left(&self) -> impl Iterator<Item = (OwnerId, DateTime<Utc>)> {
+        let left = self.known.iter();
+        left.filter_map(|(owner, left)| Some((*owner, (*left)?)))
+    }
+
+    /// What is to be said of the period, with the sessions that are there now.
+    pub fn report(&self, mut running: Vec<Running>, until: DateTime<Utc>) -> Report {
+        let ended: u32 = self.outcomes.iter().map(|(_, count)| count).sum();
+        let mut all = self.clone();
+        for one in &running {
+            all.add(&one.record, until);
+        }
+        let mut users: Vec<_> = all.users.into_iter().collect();
+        users.sort_by_key(|(owner, used)| (-used.seconds, *owner));
+        let mut outcomes = all.outcomes;
+        outcomes.sort_by_key(|(outcome, count)| (std::cmp::Reverse(*count), *outcome));
+        let mut starts: Vec<_> = all.starts_ms.into_iter().collect();
+        starts.sort_unstable();
+        let at = |percent: usize| {
+            let rank = (starts.len() * percent).div_ceil(100).max(1);
+            Some(TimeDelta::milliseconds(i64::from(*starts.get(rank - 1)?)))
+        };
+        running.sort_by_key(|one| (one.due.is_none(), one.due.map(|due| due.at)));
+        Report {
+            since: self.since,
+            until,
+            sessions: ended as usize + running.len(),
+            running,
+            outcomes,
+            users,
+            others: all.others,
+            starts: at(50).zip(at(95)).map(|(median, p95)| [median, p95]),
+        }
+    }
+}
+
+impl Report {
+    /// Whether nothing happened.
+    pub fn is_quiet(&self) -> bool {
+        self.sessions == 0
+    }
+}
+
+fn push<T>(all: &mut VecDeque<T>, one: T, most: usize) {
+    all.push_back(one);
+    if all.len() > most {
+        all.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::record::tests::starting;
+
+    fn after(minutes: i64) -> DateTime<Utc> {
+        starting().created + TimeDelta::minutes(minutes)
+    }
+
+    /// Asked for by that owner at 12:00, ready `ready` minutes later.
+    fn session(number: u32, owner: u64, ready: i64) -> Record {
+        let record = starting().announced(None, after(ready), 0);
+        Record {
+            id: format!("{number:06x}").parse().expect("an id"),
+            owner: owner.into(),
+            ..record
+        }
+    }
+
+    fn ending(cause: Cause, minutes: i64) -> Ending {
+        Ending {
+            at: after(minutes),
+            cause,
+        }
+    }
+
+    fn stopped(by: u64, minutes: i64) -> Ending {
+        ending(Cause::Stopped { by: by.into() }, minutes)
+    }
+
+    fn used(minutes: i64, sessions: u32) -> Used {
+        Used {
+            seconds: minutes * 60,
+            sessions,
+        }
+    }
+
+    #[test]
+    fn hours_outcomes_and_starts_of_a_period() {
+        let idle = Cause::Reaped {
+            rule: Rule::Idle,
+            since: after(20),
+        };
+        let ledger = Ledger::new(after(-600))
+            .with(&session(1, 7, 1), &stopped(7, 61))
+            .with(&session(2, 7, 3), &ending(idle, 123))
+            .with(&session(3, 8, 2), &stopped(9, 32))
+            .with(&starting(), &ending(Cause::Lost, 5));
+        let running = Running {
+            record: session(4, 8, 10),
+            due: None,
+            unreachable: None,
+        };
+        let report = ledger.report(vec![running], after(130));
+        assert_eq!(report.sessions, 5);
+        assert_eq!(
+            report.users,
+            [(7.into(), used(180, 3)), (8.into(), used(150, 2))]
+        );
+        assert_eq!(
+            report.outcomes,
+            [
+                (Outcome::Stopped, 1),
+                (Outcome::StoppedByAdmin, 1),
+                (Outcome::Reaped(Rule::Idle), 1),
+                (Outcome::Lost, 1)
+            ]
+        );
+        let minutes = TimeDelta::minutes;
+        assert_eq!(report.starts, Some([minutes(2), minutes(10)]));
+    }
+
+    #[test]
+    fn what_was_before_the_period_is_not_in_it() {
+        let ledger = Ledger::new(after(60)).with(&session(1, 7, 1), &stopped(7, 90));
+        let report = ledger.report(Vec::new(), after(100));
+        assert_eq!(report.users, [(7.into(), used(30, 1))]);
+        assert_eq!(report.starts, None, "the report before had it");
+    }
+
+    #[test]
+    fn a_session_is_counted_once_also_in_the_next_period() {
+        let one = session(1, 7, 1);
+        let ledger = Ledger::new(after(0)).with(&one, &stopped(7, 60));
+        assert_eq!(ledger.with(&one, &stopped(7, 60)), ledger);
+        let next = ledger.next(after(61));
+        assert!(
+            next.with(&one, &stopped(7, 60))
+                .report(Vec::new(), after(62))
+                .is_quiet()
+        );
+    }
+
+    #[test]
+    fn who_left_is_known_from_when_on_and_may_come_back() {
+        let ledger = Ledger::new(after(0)).knowing(7.into()).knowing(8.into());
+        let ledger = ledger
+            .seen(7.into(), false, after(1))
+            .seen(7.into(), false, after(9));
+        let ledger = ledger.seen(9.into(), false, after(1));
+        assert_eq!(ledger.left().collect::<Vec<_>>(), [(7.into(), after(1))]);
+        assert_eq!(
+            ledger.knowing(7.into()),
+            ledger,
+            "they don't come back by that"
+        );
+        let back = ledger.seen(7.into(), true, after(10));
+        assert_eq!(back.left().count(), 0);
+        let known: Vec<_> = back.without(7.into()).next(after(11)).known().collect();
+        assert_eq!(known, [8.into()]);
+    }
+
+    #[test]
+    fn it_stays_small_whatever_happens() {
+        let mut ledger = Ledger::new(after(0));
+        for number in 0..20_000 {
+            let one = session(number, u64::from(number) + 1, 1);
+            ledger = match number % 20 {
+                0 => ledger.with(&one, &stopped(7, 60)),
+                _ => ledger.knowing(one.owner),
+            };
+        }
+        let text = ledger.write();
+        assert!(text.len() < 300_000, "{}", text.len());
+        assert_eq!(Ledger::read(&text), Ok(ledger));
+    }
+
+    #[test]
+    fn a_ledger_of_a_later_bot_is_not_read() {
+        let text = Ledger::new(after(0)).write();
+        let later = text.replace("\"version\":1", "\"version\":2");
+        assert!(Ledger::read(&later).is_err());
+    }
+}

@@ -1,0 +1,451 @@
+//! The rules as tables of cases, and what holds for any history.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::session::{Cause, Pod, PodState, Record, record::tests::starting};
+
+const LIMITS: Limits = Limits {
+    lifetime: Some(TimeDelta::hours(8)),
+    max_age: Some(TimeDelta::hours(24)),
+    idle: Some(TimeDelta::hours(2)),
+    warn_before: TimeDelta::minutes(15),
+    extend_budget: TimeDelta::hours(12),
+    left_guild: Some(TimeDelta::hours(24)),
+    orphans: true,
+    unreachable: TimeDelta::minutes(15),
+    stops_per_sweep: 50,
+    largest_share: 50,
+};
+
+const NOTHING: Limits = Limits {
+    lifetime: None,
+    max_age: None,
+    idle: None,
+    left_guild: None,
+    orphans: false,
+    ..LIMITS
+};
+
+fn after(minutes: i64) -> DateTime<Utc> {
+    starting().created + TimeDelta::minutes(minutes)
+}
+
+fn hours(hours: i64) -> i64 {
+    hours * 60
+}
+
+/// Ready after a minute.
+fn running(usage: Usage) -> Watched {
+    let record = starting().announced(None, after(1), 0);
+    let seen = Observed {
+        record,
+        uid: "u".into(),
+        revision: "1".into(),
+        pod: Some(Pod::new(PodState::Ready)),
+        service: true,
+        route: true,
+    };
+    Watched {
+        seen,
+        usage,
+        left: None,
+    }
+}
+
+fn with(watched: Watched, change: impl FnOnce(&Record) -> Record) -> Watched {
+    let mut watched = watched;
+    watched.seen.record = change(&watched.seen.record);
+    watched
+}
+
+fn warned(watched: Watched, rule: Rule, minutes: i64) -> Watched {
+    let at = after(minutes);
+    with(watched, |record| record.warned_of(Warning { rule, at }))
+}
+
+/// What a sweep would do to that session alone, as words.
+fn does(watched: &Watched, minutes: i64, limits: &Limits) -> String {
+    let Plan { actions, held_back } = plan(
+        std::slice::from_ref(watched),
+        &[],
+        &HashMap::new(),
+        after(minutes),
+        limits,
+    );
+    assert_eq!(held_back, None);
+    let at = |at: DateTime<Utc>| (at - after(0)).num_minutes();
+    let words = actions.iter().map(|action| match action {
+        Action::Warn(_, warning) => format!("warn {:?} {}", warning.rule, at(warning.at)),
+        Action::Stop(_, due) => format!("stop {:?}", due.rule),
+        Action::ReportUnreachable(_, since) => format!("report {}", at(*since)),
+        other => format!("{other:?}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn each_rule_just_before_at_and_just_after() {
+    let idle = || running(Usage::Idle(after(10)));
+    let busy = || running(Usage::Busy);
+    let old = |limits: Limits| Limits {
+        lifetime: None,
+        ..limits
+    };
+    let left = |minutes| Watched {
+        left: Some(after(minutes)),
+        ..busy()
+    };
+    for (name, watched, limits, cases) in [
+        (
+            "idle: told, and then stopped when that was said",
+            idle(),
+            LIMITS,
+            vec![(114, ""), (115, "warn Idle 130"), (116, "warn Idle 131")],
+        ),
+        (
+            "idle and told",
+            warned(idle(), Rule::Idle, 130),
+            LIMITS,
+            vec![(129, ""), (130, "stop Idle"), (131, "stop Idle")],
+        ),
+        (
+            "idle and told late: it has its time",
+            warned(idle(), Rule::Idle, 300),
+            LIMITS,
+            vec![(299, ""), (300, "stop Idle")],
+        ),
+        (
+            "idle since before it was ready",
+            running(Usage::Idle(after(-90))),
+            LIMITS,
+            vec![(105, ""), (106, "warn Idle 121")],
+        ),
+        (
+            "idle, but told of an earlier stop, after which there was a query",
+            warned(idle(), Rule::Idle, 60),
+            LIMITS,
+            vec![(114, ""), (115, "warn Idle 130")],
+        ),
+        (
+            "lifetime",
+            busy(),
+            LIMITS,
+            vec![
+                (hours(8) - 16, ""),
+                (hours(8) - 15, "warn Lifetime 480"),
+                (hours(8), "warn Lifetime 495"),
+            ],
+        ),
+        (
+            "lifetime, told",
+            warned(busy(), Rule::Lifetime, 480),
+            LIMITS,
+            vec![(479, ""), (480, "stop Lifetime")],
+        ),
+        (
+            "the most that it may get is not put off",
+            busy(),
+            old(LIMITS),
+            vec![
+                (hours(24) - 16, ""),
+                (hours(24) - 15, "warn MaxAge 1440"),
+                (hours(24), "stop MaxAge"),
+                (hours(24) + 1, "stop MaxAge"),
+            ],
+        ),
+        (
+            "its owner left, and nothing else is due",
+            left(100),
+            Limits {
+                left_guild: LIMITS.left_guild,
+                ..NOTHING
+            },
+            vec![
+                (100 + hours(24) - 1, ""),
+                (100 + hours(24), "stop OwnerLeft"),
+            ],
+        ),
+        (
+            "a door that does not answer is reported, and never read as idle",
+            running(Usage::Unreachable(after(10))),
+            LIMITS,
+            vec![(24, ""), (25, "report 10"), (200, "report 10")],
+        ),
+        (
+            "nobody has asked its door yet",
+            running(Usage::Unknown),
+            LIMITS,
+            vec![(200, "")],
+        ),
+    ] {
+        for (minutes, expected) in cases {
+            assert_eq!(
+                does(&watched, minutes, &limits),
+                expected,
+                "{name} at {minutes}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_is_off_stops_nothing() {
+    for usage in [
+        Usage::Busy,
+        Usage::Idle(after(1)),
+        Usage::Unknown,
+        Usage::Unreachable(after(1_000_000)),
+    ] {
+        let watched = Watched {
+            left: Some(after(1)),
+            ..running(usage)
+        };
+        assert_eq!(does(&watched, 1_000_000, &NOTHING), "");
+        assert_eq!(due(&watched, after(1_000_000), &NOTHING), None);
+    }
+}
+
+#[test]
+fn combinations_that_matter() {
+    let old = hours(24);
+    let starting = with(running(Usage::Unknown), |_| starting());
+    let ending = with(running(Usage::Busy), |record| {
+        record.ended(Cause::Lost, after(1))
+    });
+    let extended = with(running(Usage::Idle(after(10))), |record| {
+        record.extended_by(TimeDelta::hours(5), after(100))
+    });
+    for (name, watched, minutes, expected) in [
+        (
+            "in use and too old",
+            running(Usage::Busy),
+            old,
+            "stop MaxAge",
+        ),
+        ("pending and too old", starting, old, "stop MaxAge"),
+        ("ending and too old", ending, old, ""),
+        (
+            "unreachable and too old",
+            running(Usage::Unreachable(after(old - 1))),
+            old,
+            "stop MaxAge",
+        ),
+        (
+            "unreachable, and idle before that",
+            warned(running(Usage::Unreachable(after(129))), Rule::Idle, 130),
+            130,
+            "",
+        ),
+        (
+            "told that it is idle, and in use just before",
+            warned(running(Usage::Busy), Rule::Idle, 130),
+            130,
+            "",
+        ),
+        ("idle and extended", extended.clone(), 384, ""),
+        (
+            "extended, and idle all the same",
+            extended,
+            385,
+            "warn Idle 400",
+        ),
+    ] {
+        assert_eq!(does(&watched, minutes, &LIMITS), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_extension_moves_the_end_of_a_life_but_not_beyond_what_is_allowed() {
+    let busy = running(Usage::Busy);
+    let more = |watched: &Watched, wanted, minutes| {
+        extension(watched, TimeDelta::hours(wanted), after(minutes), &LIMITS)
+    };
+    assert_eq!(more(&busy, 2, 60), Some(TimeDelta::hours(2)));
+    assert_eq!(
+        more(&busy, 20, 60),
+        Some(TimeDelta::hours(12)),
+        "the budget"
+    );
+    assert_eq!(
+        more(&busy, 12, hours(23)),
+        Some(TimeDelta::hours(1)),
+        "the age"
+    );
+    assert_eq!(more(&busy, 12, hours(24)), None);
+    let extended = with(busy, |record| {
+        record.extended_by(TimeDelta::hours(12), after(60))
+    });
+    assert_eq!(more(&extended, 1, 61), None, "it is used up");
+    let stops = due(&extended, after(61), &LIMITS).expect("it will be stopped");
+    assert_eq!((stops.at, stops.rule), (after(hours(20)), Rule::Lifetime));
+}
+
+fn many(count: usize, idle: usize) -> Vec<Watched> {
+    let one = |number: usize| {
+        let usage = match number < idle {
+            true => Usage::Idle(after(0)),
+            false => Usage::Busy,
+        };
+        let watched = warned(running(usage), Rule::Idle, 121);
+        with(watched, |record| Record {
+            id: format!("{number:06x}").parse().expect("an id"),
+            ..record.clone()
+        })
+    };
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn a_sweep_that_would_stop_too_many_says_so() {
+    let sweep = |sessions: &[Watched]| {
+        let nobody = HashMap::new();
+        plan(sessions, &[], &nobody, after(130), &LIMITS).held_back
+    };
+    assert_eq!(sweep(&many(9, 9)), None, "of few, all may go");
+    assert_eq!(sweep(&many(10, 5)), None);
+    assert_eq!(sweep(&many(10, 6)), Some(HeldBack { stops: 6, of: 10 }));
+}
+
+#[test]
+fn few_are_stopped_at_a_time_and_those_first_that_may_not_wait() {
+    let limits = Limits {
+        stops_per_sweep: 3,
+        ..LIMITS
+    };
+    let mut sessions = many(10, 5);
+    sessions[9] = with(sessions[9].clone(), |record| Record {
+        created: after(-hours(24)),
+        ..record.clone()
+    });
+    let stops = plan(&sessions, &[], &HashMap::new(), after(130), &limits).actions;
+    let rules = stops.iter().map(|action| match action {
+        Action::Stop(_, due) => due.rule,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        rules.collect::<Vec<_>>(),
+        [Rule::MaxAge, Rule::Idle, Rule::Idle]
+    );
+}
+
+#[test]
+fn what_has_no_record_goes_when_it_is_surely_no_news() {
+    let orphan = Orphan {
+        id: starting().id,
+        since: after(0),
+    };
+    let sweep = |minutes, limits| {
+        let orphans = std::slice::from_ref(&orphan);
+        plan(&[], orphans, &HashMap::new(), after(minutes), limits).actions
+    };
+    assert_eq!(sweep(1, &LIMITS), []);
+    assert_eq!(sweep(2, &LIMITS), [Action::Remove(orphan.clone())]);
+    assert_eq!(sweep(2, &NOTHING), []);
+}
+
+#[test]
+fn whoever_left_is_forgotten_after_the_grace() {
+    let left = HashMap::from([(OwnerId::from(7), after(0))]);
+    let sweep = |minutes, limits| plan(&[], &[], &left, after(minutes), limits).actions;
+    assert_eq!(sweep(hours(24) - 1, &LIMITS), []);
+    assert_eq!(
+        sweep(hours(24), &LIMITS),
+        [Action::Forget(7.into(), after(0))]
+    );
+    assert_eq!(sweep(hours(24), &NOTHING), []);
+}
+
+/// What may happen between two sweeps.
+#[derive(Debug, Clone)]
+enum Event {
+    QueryBegins,
+    QueryEnds,
+    DoorFalls,
+    DoorRises,
+    Extend(i64),
+    /// The bot is killed after it acted and before it has noted that.
+    CrashWhileActing,
+    BotDown(i64),
+    /// Forward: a clock that goes back makes nothing older.
+    ClockStep(i64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => Just(Event::QueryBegins),
+        3 => Just(Event::QueryEnds),
+        1 => Just(Event::DoorFalls),
+        2 => Just(Event::DoorRises),
+        1 => (1..600i64).prop_map(Event::Extend),
+        1 => Just(Event::CrashWhileActing),
+        1 => (1..300i64).prop_map(Event::BotDown),
+        1 => (-90..90i64).prop_map(Event::ClockStep),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_a_query_is_not_cut_for_being_idle_and_nothing_gets_too_old(
+        history in proptest::collection::vec((0..120i64, event()), 1..80),
+    ) {
+        let mut watched = running(Usage::Unknown);
+        let (mut minute, mut query, mut last_query, mut door) = (1, false, 1, true);
+        let mut loses_notes = false;
+        'life: for (pause, event) in history {
+            let until = minute + pause;
+            let mut is_first = true;
+            while minute <= until {
+                watched.usage = match (door, query) {
+                    (false, _) => Usage::Unreachable(after(minute)),
+                    (true, true) => Usage::Busy,
+                    (true, false) => Usage::Idle(after(last_query)),
+                };
+                let age = after(minute) - watched.seen.record.created;
+                let sweep = plan(
+                    std::slice::from_ref(&watched), &[], &HashMap::new(), after(minute), &LIMITS,
+                );
+                for action in sweep.actions {
+                    match action {
+                        Action::Warn(_, warning) => {
+                            prop_assert!(warning.at >= after(minute));
+                            if !std::mem::take(&mut loses_notes) {
+                                watched = with(watched, |record| record.warned_of(warning));
+                            }
+                        }
+                        Action::Stop(_, due) => {
+                            prop_assert!(due.rule != Rule::Idle || !query, "a query is cut");
+                            prop_assert!(due.rule != Rule::Idle || door, "nobody knows");
+                            if due.rule.is_soft() {
+                                prop_assert!(watched.seen.record.warned.is_some(), "unwarned");
+                            }
+                            break 'life;
+                        }
+                        _ => {}
+                    }
+                }
+                // The first sweep after a pause of the bot, or a step of the clock, is the
+                // one that may find it older.
+                prop_assert!(is_first || age <= TimeDelta::hours(24) + TimeDelta::minutes(1));
+                prop_assert!(age < TimeDelta::hours(24), "a sweep left it alone");
+                is_first = false;
+                minute += 1;
+            }
+            match event {
+                Event::QueryBegins => query = true,
+                Event::QueryEnds => { query = false; last_query = minute; }
+                Event::DoorFalls => door = false,
+                Event::DoorRises => door = true,
+                Event::Extend(by) => {
+                    let more = extension(&watched, TimeDelta::minutes(by), after(minute), &LIMITS);
+                    if let Some(more) = more {
+                        watched = with(watched, |it| it.extended_by(more, after(minute)));
+                    }
+                }
+                Event::CrashWhileActing => loses_notes = true,
+                Event::BotDown(minutes) => minute += minutes,
+                Event::ClockStep(minutes) => minute = (minute + minutes).max(1),
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! When something is done again and again.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+
+/// Times of a cron expression, on the clocks of a time zone. Where those skip a time, it is
+/// done right after; where they show one twice, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    times: Cron,
+    zone: Tz,
+}
+
+impl Schedule {
+    /// At these times, there.
+    pub fn new(times: Cron, zone: Tz) -> Self {
+        Self { times, zone }
+    }
+
+    /// The first time after that one; none if it never comes.
+    pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let there = time.with_timezone(&self.zone);
+        let next = self.times.find_next_occurrence(&there, false);
+        Some(next.ok()?.to_utc())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_time_is_right_when_clocks_change() {
+        for (times, zone, after, expected) in [
+            (
+                "0 9 * * MON",
+                "UTC",
+                "2026-11-23T09:00:00Z",
+                "2026-11-30T09:00:00Z",
+            ),
+            (
+                "0 9 * * MON",
+                "UTC",
+                "2026-11-23T08:59:59Z",
+                "2026-11-23T09:00:00Z",
+            ),
+            // Nine o'clock in Berlin, before and after summer.
+            (
+                "0 9 * * *",
+                "Europe/Berlin",
+                "2026-10-24T07:00:00Z",
+                "2026-10-25T08:00:00Z",
+            ),
+            (
+                "0 9 * * *",
+                "Europe/Berlin",
+                "2027-03-27T08:00:00Z",
+                "2027-03-28T07:00:00Z",
+            ),
+            // Half past two is skipped there in spring, and twice in autumn.
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2027-03-27T01:30:00Z",
+                "2027-03-28T01:00:00Z",
+            ),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-10-24T00:30:00Z",
+                "2026-10-25T00:30:00Z",
+            ),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-10-25T00:30:00Z",
+                "2026-10-26T01:30:00Z",
+            ),
+        ] {
+            let schedule = Schedule::new(times.parse().expect(times), zone.parse().expect(zone));
+            let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+            let next = schedule.next_after(at(after));
+            assert_eq!(next, Some(at(expected)), "{times} in {zone} after {after}");
+        }
+    }
+}
