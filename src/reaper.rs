@@ -12,7 +12,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     fault::{Fault, new_reference},
@@ -63,6 +63,7 @@ impl Reaper {
                 self.look_who_left(&mut said).await;
                 self.sweep(&mut said).await;
                 self.report(&mut said).await;
+                debug!("swept");
             }
         };
         tokio::select! {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     credentials::{CredentialStore, redacted},
     fault::{Fault, new_reference},
-    runtime::{LedgerStore, ReplyStore, Runtime, note, rewrite},
+    runtime::{Book, ReplyStore, Runtime, rewrite},
     service::{Clock, Herald},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Parts, Policy, Record, SessionId, Stage, Step,
@@ -42,7 +42,7 @@ pub struct Reconciler {
     /// Replies that go on, and end with their session.
     pub replies: Arc<dyn ReplyStore>,
     /// What is remembered of sessions that are gone.
-    pub ledger: Arc<dyn LedgerStore>,
+    pub ledger: Arc<Book>,
     /// The rules.
     pub policy: Policy,
     /// The time.
@@ -225,7 +225,7 @@ impl Reconciler {
             return;
         };
         let with = |ledger: &Ledger| ledger.with(record, ending);
-        if let Err(fault) = note(&*self.ledger, (self.clock)(), with).await {
+        if let Err(fault) = self.ledger.note((self.clock)(), with).await {
             let session = &record.id;
             warn!(%session, error = %fault, "session {session}: the next report will not count it");
         }

@@ -13,9 +13,12 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
     let created: chrono::DateTime<chrono::Utc> =
         record["created"].as_str().unwrap().parse().unwrap();
     let line = format!(
-        "- `{id}` of <@{}>: running, small, `lake`, started <t:{}:R>, <https://duckui-{id}.duck.example.com/>",
+        "- `{id}` of <@{}>: running, small, `lake`, started <t:{}:R>, its door does \
+         not answer, will be stopped <t:{}:R> (its lifetime is over then), \
+         <https://duckui-{id}.duck.example.com/>",
         team.ana.id(),
         created.timestamp(),
+        (created + chrono::TimeDelta::hours(12)).timestamp(),
     );
     says(&mine, &line);
 

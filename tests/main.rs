@@ -17,6 +17,7 @@ mod permissions;
 mod places;
 mod preflight;
 mod process;
+mod reaper;
 mod sandbox;
 mod secrets;
 mod session;

@@ -2,7 +2,9 @@
 
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
 
-use crate::support::{Home, Team, duckdbs, link_of, says, session_in, signal};
+use std::collections::HashMap;
+
+use crate::support::{Home, Team, Ui, duckdbs, link_of, says, session_in, signal};
 
 /// Where sessions run.
 trait Place {
@@ -13,6 +15,12 @@ trait Place {
 
     /// Ends the bot as a crash does, and starts it again.
     async fn restarts_the_bot(&mut self);
+
+    /// Starts the bot anew, with these settings besides.
+    async fn restarts_with(&mut self, settings: &[(&str, &str)]);
+
+    /// Somebody's session, opened as a browser does; DuckDB's UI.
+    async fn opens(&self, person: &Person, session: &str) -> Ui;
 
     /// Waits until nothing is left of any session.
     async fn is_empty(&self);
@@ -31,9 +39,28 @@ impl Place for Home {
         self.restarts_the_bot().await;
     }
 
+    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+        self.variables.extend(owned(settings));
+        self.restarts_the_bot().await;
+    }
+
+    async fn opens(&self, person: &Person, session: &str) -> Ui {
+        let reply = reply_to(person, &format!("/duck open session:{session}")).await;
+        let link = link_of(&reply, "Open DuckDB");
+        let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
+        Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await
+    }
+
     async fn is_empty(&self) {
         self.is_empty().await;
     }
+}
+
+fn owned(settings: &[(&str, &str)]) -> HashMap<String, String> {
+    let settings = settings.iter();
+    settings
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
 }
 
 impl Place for Team {
@@ -48,6 +75,15 @@ impl Place for Team {
     async fn restarts_the_bot(&mut self) {
         self.kills_the_bot().await;
         self.starts_the_bot().await;
+    }
+
+    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+        self.variables.extend(owned(settings));
+        self.restarts_the_bot().await;
+    }
+
+    async fn opens(&self, person: &Person, session: &str) -> Ui {
+        self.opens(person, session).await
     }
 
     async fn is_empty(&self) {
@@ -82,6 +118,7 @@ everywhere!(
     a_duckdb_that_ends_is_started_again_and_its_owner_is_told,
     a_session_outlives_the_bot,
     a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it,
+    an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not,
 );
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
@@ -192,5 +229,52 @@ async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut place: i
     says(&ana.reads("#data").await, &id);
     lists(&ana, ": running, ").await;
     stops(&ana).await;
+    place.is_empty().await;
+}
+
+async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut place: impl Place) {
+    // Time enough to ask something first.
+    let settings = [
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_REAPER__IDLE", "20s"),
+        ("DUCKBOT_REAPER__WARN_BEFORE", "10s"),
+    ];
+    place.restarts_with(&settings).await;
+    let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
+    let busy = serves(&place, &ana).await;
+    let ui = place.opens(&ana, &busy).await;
+    let endless = "SELECT count(*) FROM range(10_000_000_000_000)";
+    let query = tokio::spawn(async move { ui.try_sql(endless).await });
+    lists(&ana, ", a query runs, will be stopped ").await;
+
+    // Later than hers, and gone while hers goes on.
+    let idle = serves(&place, &ben).await;
+    let warning = ben.reads_dm().await;
+    says(
+        &warning,
+        &format!("Nobody has asked session `{idle}` anything for long"),
+    );
+    assert!(warning.button("Extend").is_some());
+    let told = ben.reads("#data").await;
+    says(
+        &told,
+        &format!("Session `{idle}` has ended: nobody had asked it anything since "),
+    );
+    assert!(told.button("Start again").is_some());
+    says(&reply_to(&ana, "/duck list").await, ", a query runs, ");
+    assert_eq!(duckdbs(&busy).len(), 1);
+
+    // Her query ends, and nobody asks another one.
+    query.abort();
+    let interrupts = place.opens(&ana, &busy).await;
+    interrupts.interrupts().await;
+    says(
+        &ana.reads_dm().await,
+        &format!("Nobody has asked session `{busy}`"),
+    );
+    says(
+        &ana.reads("#data").await,
+        &format!("Session `{busy}` has ended: nobody had asked"),
+    );
     place.is_empty().await;
 }

@@ -17,7 +17,7 @@ use crate::{
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
-        LedgerStore, ReplyStore, Runtime,
+        Book, ReplyStore, Runtime,
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
@@ -151,7 +151,7 @@ struct Place {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
-    ledger: Arc<dyn LedgerStore>,
+    ledger: Arc<Book>,
     /// What ends with the bot.
     local: Option<Arc<Local>>,
 }
@@ -174,7 +174,10 @@ impl Place {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
             credentials: Arc::new(Secrets::new(&clients.calls, namespace)),
             replies: Arc::new(kubernetes::Replies::new(&clients.calls, settings.clone())),
-            ledger: Arc::new(kubernetes::Ledgers::new(&clients.calls, namespace)),
+            ledger: Arc::new(Book::new(kubernetes::Ledgers::new(
+                &clients.calls,
+                namespace,
+            ))),
             local: None,
         })
     }

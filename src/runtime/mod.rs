@@ -3,6 +3,7 @@
 //! [`Runtime`] is what the rest of the bot knows about it: a view that is kept
 //! up to date in memory, and a few changes that survive a crash in the middle.
 
+mod book;
 mod environment;
 pub mod kubernetes;
 pub mod local;
@@ -13,6 +14,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::watch;
+
+pub use book::Book;
 
 use crate::{
     door::activity::Activity,
@@ -108,35 +111,6 @@ pub trait LedgerStore: Send + Sync {
     /// Writes it in place of that revision, or as the first one; unless somebody else
     /// did so first ([`Fault::Conflict`], [`Fault::Exists`]).
     async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Fault>;
-}
-
-/// Writes the ledger as `change` makes it of the newest one; again if somebody else wrote
-/// it first. Returns what was written.
-///
-/// # Errors
-/// If it can't be read or written, or others always come first.
-pub async fn note(
-    store: &dyn LedgerStore,
-    now: DateTime<Utc>,
-    change: impl Fn(&Ledger) -> Ledger,
-) -> Result<Ledger, Fault> {
-    let mut outcome = Ok(());
-    for _ in 0..ATTEMPTS {
-        let found = store.read().await?;
-        let ledger = found.as_ref().map(|(ledger, _)| ledger.clone());
-        let changed = change(&ledger.clone().unwrap_or_else(|| Ledger::new(now)));
-        if Some(&changed) == ledger.as_ref() {
-            return Ok(changed);
-        }
-        let revision = found.as_ref().map(|(_, revision)| revision.as_str());
-        outcome = store.write(&changed, revision).await;
-        match outcome {
-            Ok(()) => return Ok(changed),
-            Err(Fault::Conflict { .. } | Fault::Exists { .. }) => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    outcome.map(|()| Ledger::new(now))
 }
 
 /// Keeps what it takes to go on with a private reply after a restart of the bot.

@@ -25,7 +25,7 @@ use crate::{
         preflight::{Preflight, Trouble},
     },
     fault::Fault,
-    runtime::{LedgerStore, ReplyStore, Runtime},
+    runtime::{Book, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, HeldBack, Incident, MessageId, Observed, OwnerId, Record, Report,
         RequestId, Warning,
@@ -151,8 +151,8 @@ pub struct Parts {
     pub credentials: Arc<dyn CredentialStore>,
     /// Where replies that go on are kept.
     pub replies: Arc<dyn ReplyStore>,
-    /// Where the ledger is kept.
-    pub ledger: Arc<dyn LedgerStore>,
+    /// The ledger.
+    pub ledger: Arc<Book>,
     /// Who is in the guild.
     pub members: Arc<dyn Members>,
     /// Tries credentials out.
@@ -167,7 +167,7 @@ pub struct Service {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
-    ledger: Arc<dyn LedgerStore>,
+    ledger: Arc<Book>,
     members: Arc<dyn Members>,
     preflight: Preflight,
     clock: Clock,

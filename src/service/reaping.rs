@@ -15,7 +15,7 @@ use crate::{
     door::activity::Activity,
     fault::{Fault, new_reference},
     lock::lock,
-    runtime::{note, rewrite},
+    runtime::rewrite,
     session::{
         Action, Cause, Due, Ledger, Limits, Observed, OwnerId, Plan, Record, Report, Rule, Running,
         SessionId, Stage, Usage, Warning, Watched, due, extension, plan,
@@ -24,7 +24,7 @@ use crate::{
 
 /// How many doors are asked at the same time.
 const DOORS_AT_ONCE: usize = 32;
-/// After that a door is asked again, also where nothing depends on it.
+/// After that a door is asked again at the latest, to see whether it answers.
 const ASKED_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
 /// What is kept in memory: after a restart it is asked for again.
@@ -76,10 +76,13 @@ impl Service {
                 due.is_some_and(|due| due.rule == Rule::Idle && now >= due.at - limits.warn_before)
             }
         };
+        // One that is in use now can't be idle for long enough any sooner.
+        let idle = limits.idle.map(|idle| idle - limits.warn_before);
+        let again = idle.map_or(ASKED_AGAIN, |idle| idle.min(ASKED_AGAIN));
         let sessions = self.runtime.sessions();
         lock(&self.known.usage).retain(|id, _| sessions.iter().any(|it| it.record.id == *id));
         let asked = self.ask(sessions, |seen, heard| {
-            now - heard.at >= ASKED_AGAIN || matters(seen, heard)
+            now - heard.at >= again || matters(seen, heard)
         });
         let sessions = asked.await;
         let orphans = match self.runtime.stale_since() {
@@ -249,7 +252,7 @@ impl Service {
     pub async fn report(&self) -> Result<Report, Fault> {
         let found = self.ledger.read().await?;
         let now = self.now();
-        let ledger = found.map_or_else(|| Ledger::new(now), |(ledger, _)| ledger);
+        let ledger = found.unwrap_or_else(|| Ledger::new(now));
         let sessions = self.watched(self.runtime.sessions()).await;
         let live = sessions.iter().filter(|it| !it.seen.record.is_stopping());
         let running = live.map(|watched| Running {
@@ -270,24 +273,19 @@ impl Service {
     /// If the ledger can't be read or written.
     pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Fault> {
         let now = self.now();
-        let Some((ledger, revision)) = self.ledger.read().await? else {
-            // The first period begins.
-            note(&*self.ledger, now, Ledger::clone).await?;
-            return Ok(Claimed::Later(Some(now)));
+        let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since);
+        let is_due = |ledger: &Ledger| next(ledger).is_some_and(|at| now >= at);
+        let is_free = |ledger: &Ledger| ledger.claimed.is_none_or(|since| now - since >= claim);
+        let claimed = |ledger: &Ledger| match is_due(ledger) && is_free(ledger) {
+            true => ledger.claimed_at(now),
+            false => ledger.clone(),
         };
-        match self.settings.report.schedule.next_after(ledger.since) {
-            Some(at) if now >= at => {}
-            later => return Ok(Claimed::Later(later)),
-        }
-        if ledger.claimed.is_some_and(|since| now - since < claim) {
-            return Ok(Claimed::Later(Some(now + claim)));
-        }
-        let claimed = ledger.claimed_at(now);
-        match self.ledger.write(&claimed, Some(&revision)).await {
-            Ok(()) => Ok(Claimed::Mine),
-            Err(Fault::Conflict { .. }) => Ok(Claimed::Later(Some(now))),
-            Err(fault) => Err(fault),
-        }
+        let ledger = self.ledger.note(now, claimed).await?;
+        Ok(match (is_due(&ledger), ledger.claimed == Some(now)) {
+            (false, _) => Claimed::Later(next(&ledger)),
+            (true, true) => Claimed::Mine,
+            (true, false) => Claimed::Later(Some(now + claim)),
+        })
     }
 
     /// Begins the next period, where the report ended that was posted.
@@ -299,7 +297,7 @@ impl Service {
             true => ledger.next(report.until),
             false => ledger.clone(),
         };
-        note(&*self.ledger, self.now(), next).await.map(|_| ())
+        self.ledger.note(self.now(), next).await.map(|_| ())
     }
 
     /// All who have sessions or keys here.
@@ -312,7 +310,7 @@ impl Service {
             let owners = sessions.iter().map(|seen| seen.record.owner);
             owners.fold(ledger.clone(), |ledger, owner| ledger.knowing(owner))
         };
-        let ledger = note(&*self.ledger, self.now(), all).await?;
+        let ledger = self.ledger.note(self.now(), all).await?;
         *self.left() = ledger.left().collect();
         Ok(ledger.known().collect())
     }
@@ -341,7 +339,7 @@ impl Service {
         let _turn = self.turn(owner).await;
         self.credentials.forget(owner).await?;
         let without = |ledger: &Ledger| ledger.without(owner);
-        note(&*self.ledger, self.now(), without).await?;
+        self.ledger.note(self.now(), without).await?;
         self.left().remove(&owner);
         info!(%owner, "the keys of {owner}, who left the guild, are forgotten");
         Ok(true)
@@ -350,7 +348,7 @@ impl Service {
     /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
     pub(super) async fn remember(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.knowing(owner);
-        if let Err(fault) = note(&*self.ledger, self.now(), knowing).await {
+        if let Err(fault) = self.ledger.note(self.now(), knowing).await {
             warn!(%owner, error = %fault, "I could not note that {owner} has keys here");
         }
     }
@@ -372,7 +370,7 @@ impl Service {
                 ledger.seen(*owner, *is_member, now)
             })
         };
-        let ledger = note(&*self.ledger, now, seen).await?;
+        let ledger = self.ledger.note(now, seen).await?;
         *self.left() = ledger.left().collect();
         Ok(())
     }

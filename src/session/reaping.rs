@@ -14,9 +14,6 @@ use super::{Observed, OwnerId, SessionId, Stage, Warning};
 
 /// From how many sessions on a sweep may be held back: of few, half is nothing strange.
 const MANY: usize = 10;
-/// For how long a part may be without a record: two watches may show one thing at
-/// different times.
-const ORPHAN_AFTER: TimeDelta = TimeDelta::minutes(2);
 
 /// What the settings say about taking sessions down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +30,8 @@ pub struct Limits {
     pub extend_budget: TimeDelta,
     /// How long after its owner left the guild it is stopped.
     pub left_guild: Option<TimeDelta>,
-    /// Whether what has no record is removed.
-    pub orphans: bool,
+    /// How old what has no record gets. (Two watches may show one thing at different times.)
+    pub orphans: Option<TimeDelta>,
     /// After how long a door that does not answer is reported.
     pub unreachable: TimeDelta,
     /// How many are stopped in one sweep.
@@ -182,8 +179,8 @@ pub fn plan(
     stops.sort_by_key(|(_, due)| (due.rule, due.at));
     let stops = stops.into_iter().take(limits.stops_per_sweep);
     actions.extend(stops.map(|(id, due)| Action::Stop(id.clone(), due)));
-    if limits.orphans {
-        let old = orphans.iter().filter(|it| now >= it.since + ORPHAN_AFTER);
+    if let Some(age) = limits.orphans {
+        let old = orphans.iter().filter(|it| now >= it.since + age);
         actions.extend(old.cloned().map(Action::Remove));
     }
     if let Some(grace) = limits.left_guild {

@@ -349,7 +349,7 @@ fn read_reaper(reader: &mut Reader) -> Option<Reaper> {
     let max_age = reader.required("reaper.max_age", OR_OFF, or_off);
     let idle = reader.required("reaper.idle", OR_OFF, or_off);
     let left_guild = reader.required("reaper.left_guild", OR_OFF, or_off);
-    let orphans = reader.required("reaper.orphans", "true or false", parse);
+    let orphans = reader.required("reaper.orphans", OR_OFF, or_off);
     let warn_before = reader.required("reaper.warn_before", DURATION, duration);
     let extend_by = reader.required("reaper.extend_by", DURATION, duration);
     let extend_budget = reader.required("reaper.extend_budget", DURATION, duration);

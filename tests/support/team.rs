@@ -190,6 +190,8 @@ impl Team {
                 "DUCKBOT_CATALOGS__POND__ENDPOINT",
                 "http://pond:8181".into(),
             ),
+            // It is looked at once, at some moment in the beginning.
+            ("DUCKBOT_REAPER__LEFT_GUILD", "off".into()),
             // Whoever looks for a secret in the log should find it.
             ("DUCKBOT_LOG__FILTER", "trace".into()),
         ];

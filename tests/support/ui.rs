@@ -109,15 +109,25 @@ impl Ui {
         self.rows(query).await.unwrap()
     }
 
+    /// Interrupts the query that runs.
+    pub async fn interrupts(&self) {
+        let asked = self.posts("/ddb/interrupt", "").send().await;
+        assert_eq!(asked.unwrap().status(), 200);
+    }
+
     fn request(&self, sql: &str) -> reqwest::RequestBuilder {
-        let asked = self.client.post(format!("{}/ddb/run", self.url));
+        self.posts("/ddb/run", sql)
+    }
+
+    fn posts(&self, path: &str, body: &str) -> reqwest::RequestBuilder {
+        let asked = self.client.post(format!("{}{path}", self.url));
         let with = |asked: reqwest::RequestBuilder, (name, value): &(&str, String)| {
             asked.header(*name, value)
         };
         let asked = self.headers.iter().fold(asked, with);
         asked
             .header("X-DuckDB-UI-Connection-Name", "test")
-            .body(sql.to_owned())
+            .body(body.to_owned())
     }
 
     async fn asks(&self, sql: &str) -> Vec<u8> {

@@ -40,10 +40,10 @@ use uuid::Uuid;
 pub use files::take;
 use files::{Folder, fault};
 pub use keys::{Keys, Replies};
-pub use ledger::Ledgers;
+use ledger::Ledgers;
 use process::{Launch, Process};
 
-use super::{Claim, Runtime, environment};
+use super::{Book, Claim, Runtime, environment};
 use crate::{
     credentials::{CredentialStore, Field},
     door::{self, Door, activity::Activity, ticket::SigningKey},
@@ -73,7 +73,7 @@ pub struct Local {
     homes: PathBuf,
     credentials: Arc<Keys>,
     replies: Arc<Replies>,
-    ledger: Arc<Ledgers>,
+    ledger: Arc<Book>,
     key: SigningKey,
     program: PathBuf,
     view: Arc<View>,
@@ -166,7 +166,7 @@ impl Local {
         Ok(Self {
             credentials: Arc::new(Keys(folder("keys")?)),
             replies: Arc::new(Replies(folder("replies")?)),
-            ledger: Arc::new(Ledgers::new(Folder::open(place.folder.clone())?)),
+            ledger: Arc::new(Book::new(Ledgers::new(Folder::open(place.folder.clone())?))),
             key: SigningKey::read(KEY, &SigningKey::generate()).context("no key for the doors")?,
             program: std::env::current_exe().context("I don't know where my program is")?,
             settings,
@@ -190,8 +190,8 @@ impl Local {
         self.replies.clone()
     }
 
-    /// Where the ledger is.
-    pub fn ledger(&self) -> Arc<Ledgers> {
+    /// The ledger.
+    pub fn ledger(&self) -> Arc<Book> {
         self.ledger.clone()
     }
 

@@ -12,7 +12,7 @@ const LIMITS: Limits = Limits {
     warn_before: TimeDelta::minutes(15),
     extend_budget: TimeDelta::hours(12),
     left_guild: Some(TimeDelta::hours(24)),
-    orphans: true,
+    orphans: Some(TimeDelta::minutes(2)),
     unreachable: TimeDelta::minutes(15),
     stops_per_sweep: 50,
     largest_share: 50,
@@ -23,7 +23,7 @@ const NOTHING: Limits = Limits {
     max_age: None,
     idle: None,
     left_guild: None,
-    orphans: false,
+    orphans: None,
     ..LIMITS
 };
 

@@ -1,0 +1,486 @@
+//! Sessions that nobody takes down: warned, extended, stopped, reported.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DeleteParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::support::{Team, says, session_in};
+
+const EVERY: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
+
+/// A team whose reaper looks often, and tells admins in `#ops`.
+async fn team(settings: &[(&str, &str)]) -> Team {
+    let mut team = unstarted(settings).await;
+    team.starts_the_bot().await;
+    team
+}
+
+async fn unstarted(settings: &[(&str, &str)]) -> Team {
+    let mut team = Team::without_bot(&[&[EVERY], settings].concat()).await;
+    let ops = team.discord.channel("ops").to_string();
+    for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
+        team.variables.insert(name.into(), ops.clone());
+    }
+    team
+}
+
+fn ago(time: TimeDelta) -> String {
+    (Utc::now() - time).to_rfc3339()
+}
+
+/// Makes Ana's session that old.
+async fn is_aged(team: &Team, age: TimeDelta) {
+    let record = team.record(&team.ana, 0);
+    let age = |document: &mut Value| document["created"] = json!(ago(age));
+    team.cluster.writes_down(&record, age).await;
+}
+
+/// Ten minutes before its lifetime of twelve hours is over.
+const NEARLY_OVER: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
+
+/// Waits until this has become true, looking again and again.
+async fn becomes(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let so = async { while !is_so().await {} };
+    let so = tokio::time::timeout(Duration::from_secs(60), so).await;
+    assert!(so.is_ok(), "never: {what}");
+}
+
+/// Waits for that many sweeps that begin after this moment.
+async fn sweeps(team: &mut Team, count: usize) {
+    let done = team.bot().log().matches(SWEPT).count();
+    team.bot().says_times(SWEPT, done + count + 1).await;
+}
+
+const SWEPT: &str = " swept";
+
+async fn lists(team: &Team, words: &str) {
+    becomes(words, async || {
+        let list = team.reply_to(&team.ana, "/duck list").await;
+        list.content.contains(words)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_again() {
+    let team = team(&[]).await;
+    let quick = team.kubelet.is_quick();
+    let old = team.serves(&team.ana).await;
+    is_aged(&team, TimeDelta::days(4)).await;
+    let told = team.ana.reads("#data").await;
+    says(&told, "has ended: it was as old as one may get");
+    says(&told, "What was only in it is lost");
+    assert_eq!(told.mentions, [team.ana.id()]);
+    team.leaves_nothing(&team.ana).await;
+    let again = team.ana.presses(&told, "Start again").await.unwrap();
+    again.until(|it| it.content.contains("is ready")).await;
+    let new = session_in(&team.ana.reads("#data").await.content);
+    assert_ne!(old, new);
+    quick.abort();
+}
+
+#[tokio::test]
+async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
+    let team = team(&[]).await;
+    let id = team.serves(&team.ana).await;
+    is_aged(&team, NEARLY_OVER).await;
+    let warning = team.ana.reads_dm().await;
+    says(
+        &warning,
+        &format!("The lifetime of session `{id}` is nearly over"),
+    );
+    let pressed = team.ana.presses(&warning, "Extend").await.unwrap();
+    let reply = pressed.reply().await;
+    assert!(reply.ephemeral);
+    says(&reply, &format!("Session `{id}` may go on for 4h longer."));
+    says(&reply, "(its lifetime is over then)");
+    // The list says the same time.
+    let time = reply.content.split("<t:").nth(1).unwrap();
+    lists(
+        &team,
+        &format!("will be stopped <t:{}", time.split('>').next().unwrap()),
+    )
+    .await;
+
+    let reply = team
+        .reply_to(&team.ana, "/duck extend duration:1h 30m")
+        .await;
+    says(&reply, "may go on for 1h 30m longer");
+    let reply = team
+        .reply_to(&team.ana, "/duck extend duration:2 ducks")
+        .await;
+    says(&reply, "`2 ducks` is no length of time.");
+    let line = format!("/duck extend session:{id}");
+    says(
+        &team.reply_to(&team.ben, &line).await,
+        "Only they or an admin can extend it.",
+    );
+    says(
+        &team.reply_to(&team.ben, "/duck extend").await,
+        "You have no session to extend.",
+    );
+    // Two days in all, and it has had 5 h 30 min of them.
+    let reply = team.reply_to(&team.ana, "/duck extend duration:30d").await;
+    says(&reply, "may go on for 1day 18h 30m longer");
+    let reply = team.reply_to(&team.ana, "/duck extend").await;
+    says(&reply, "can't be extended any more; it will be stopped <t:");
+}
+
+#[tokio::test]
+async fn or_stops_it_right_there() {
+    let team = team(&[]).await;
+    team.serves(&team.ana).await;
+    is_aged(&team, NEARLY_OVER).await;
+    let warning = team.ana.reads_dm().await;
+    let pressed = team.ana.presses(&warning, "Stop now").await.unwrap();
+    pressed.until(|it| it.content.contains("is stopped")).await;
+    team.nothing_is_left().await;
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
+    let team = team(&[]).await;
+    team.serves(&team.ana).await;
+    team.ana.closes_dms();
+    is_aged(&team, NEARLY_OVER).await;
+    let warning = team.ana.reads("#data").await;
+    says(&warning, "The lifetime of session");
+    assert_eq!(warning.mentions, [team.ana.id()]);
+    // It stands there for everybody, and is hers.
+    let refused = team
+        .ben
+        .presses(&warning, "Extend")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    assert!(refused.ephemeral);
+    says(&refused, "belongs to somebody else");
+    let extended = team
+        .ana
+        .presses(&warning, "Extend")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    says(&extended, "may go on for 4h longer");
+}
+
+#[tokio::test]
+async fn it_is_told_once_also_when_the_bot_was_away() {
+    let mut team = team(&[]).await;
+    let id = team.serves(&team.ana).await;
+    is_aged(&team, NEARLY_OVER).await;
+    team.ana.reads_dm().await;
+    team.bot()
+        .says(&format!("session {id}: its owner was told"))
+        .await;
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+    sweeps(&mut team, 2).await;
+    // An unread message would be one too many.
+}
+
+#[tokio::test]
+async fn whoever_leaves_the_guild_leaves_nothing_behind() {
+    let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
+    let id = team.serves(&team.ben).await;
+    assert!(team.keys_kept_of(&team.ben).await.is_some());
+    team.discord.leave_guild("ben");
+    // It is looked for once an hour, and first of all.
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+    let told = team.ana.reads("#data").await;
+    says(
+        &told,
+        &format!("Session `{id}` has ended: its owner is no longer a member"),
+    );
+    assert_eq!(told.components.len(), 0);
+    let record = team.record(&team.ben, 0);
+    team.cluster.gone(&record).await;
+    becomes("the keys are gone", async || {
+        team.keys_kept_of(&team.ben).await.is_none()
+    })
+    .await;
+    team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn whoever_has_come_back_loses_nothing() {
+    let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
+    team.serves(&team.ben).await;
+    team.kills_the_bot().await;
+    // The bot was away when they came back.
+    keeps(&team, |ledger| {
+        ledger["known"] = json!({ team.ben.id().to_string(): ago(TimeDelta::days(9)) });
+    })
+    .await;
+    team.starts_the_bot().await;
+    sweeps(&mut team, 3).await;
+    assert!(team.keys_kept_of(&team.ben).await.is_some());
+    assert_eq!(team.cluster.documents().await[0]["stage"], "running");
+}
+
+#[tokio::test]
+async fn what_has_lost_its_record_is_removed() {
+    let team = team(&[("DUCKBOT_REAPER__ORPHANS", "1s")]).await;
+    let id = team.serves(&team.ana).await;
+    let orphan = DeleteParams {
+        propagation_policy: Some(kube::api::PropagationPolicy::Orphan),
+        ..DeleteParams::default()
+    };
+    let record = team.record(&team.ana, 0);
+    team.cluster
+        .records()
+        .delete(&record, &orphan)
+        .await
+        .unwrap();
+    team.cluster.gone(&record).await;
+    becomes("all is removed", async || {
+        team.cluster.objects().await.is_empty()
+    })
+    .await;
+    assert!(team.log().contains(&format!("session {id} has no record")));
+}
+
+/// Writes a record of Ana's as a bot would; the reconciler makes the rest.
+async fn plants(team: &Team, slot: u8, created: String) {
+    let id = format!("{:06x}", 0xabc000 + u32::from(slot));
+    let owner = team.ana.id().to_string();
+    let document = json!({
+        "version": 3, "id": id, "request": id, "owner": owner, "slot": slot,
+        "display_name": "Ana", "size": "small", "catalog": "lake",
+        "channel": team.discord.channel("data").to_string(), "created": created,
+        "announcement": null, "stage": "starting",
+    });
+    let map: ConfigMap = serde_json::from_value(json!({
+        "metadata": {
+            "name": team.record(&team.ana, slot),
+            "labels": {
+                "app.kubernetes.io/name": "duckui", "app.kubernetes.io/managed-by": "duckbot",
+                "duckbot.dev/session": id, "duckbot.dev/owner": owner,
+            },
+        },
+        "data": { "record.json": document.to_string() },
+    }))
+    .unwrap();
+    let params = PostParams::default();
+    team.cluster.records().create(&params, &map).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so() {
+    // They are old and only about to start.
+    let mut team = unstarted(&[("DUCKBOT_REAPER__LATE", "false")]).await;
+    team.cluster.keys_of(team.ana.id()).await;
+    let quick = team.kubelet.is_quick();
+    for slot in 0..12 {
+        let age = if slot < 8 {
+            TimeDelta::days(9)
+        } else {
+            TimeDelta::zero()
+        };
+        plants(&team, slot, ago(age)).await;
+    }
+    team.starts_the_bot().await;
+    let alarm = team.ada.reads("#ops").await;
+    says(&alarm, "I would stop 8 of 12 sessions at once");
+    sweeps(&mut team, 2).await;
+    assert_eq!(team.cluster.documents().await.len(), 12);
+
+    let refused = team.reply_to(&team.ana, "/duck reap").await;
+    says(&refused, "Only admins can do that.");
+    let question = team.reply_to(&team.ada, "/duck reap").await;
+    says(
+        &question,
+        "That is 8 of 12 sessions, which is more than I may stop by myself.",
+    );
+    assert_eq!(question.content.matches("as old as one may get").count(), 8);
+    let pressed = team.ada.presses(&question, "Do it").await.unwrap();
+    pressed.until(|it| it.content.starts_with("Done:")).await;
+    becomes("eight are gone", async || {
+        team.cluster.documents().await.len() == 4
+    })
+    .await;
+    quick.abort();
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_only_says_what_would_go() {
+    let mut team = team(&[("DUCKBOT_REAPER__DRY_RUN", "true")]).await;
+    let id = team.serves(&team.ana).await;
+    is_aged(&team, TimeDelta::days(4)).await;
+    team.bot()
+        .says(&format!(
+            "session {id} would be stopped, if this were no dry run"
+        ))
+        .await;
+    let question = team.reply_to(&team.ada, "/duck reap").await;
+    says(
+        &question,
+        "The setting `reaper.dry_run` keeps me from doing it by myself.",
+    );
+    let pressed = team.ada.presses(&question, "Leave them").await.unwrap();
+    pressed
+        .until(|it| it.content.starts_with("I leave them alone"))
+        .await;
+    sweeps(&mut team, 1).await;
+    assert_eq!(team.cluster.documents().await[0]["stage"], "running");
+    let pressed = team
+        .ada
+        .presses_custom(question.id, "duckbot:reap")
+        .await
+        .unwrap();
+    pressed.until(|it| it.content.starts_with("Done:")).await;
+    team.leaves_nothing(&team.ana).await;
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_alone() {
+    let mut team = team(&[
+        ("DUCKBOT_REAPER__UNREACHABLE", "1s"),
+        ("DUCKBOT_REAPER__IDLE", "3s"),
+        ("DUCKBOT_REAPER__WARN_BEFORE", "1s"),
+    ])
+    .await;
+    // Where a test stands in for the node, nobody listens at the Pod's address.
+    let id = team.serves(&team.ana).await;
+    let told = team.ada.reads("#ops").await;
+    says(&told, &format!("The door of session `{id}` of `"));
+    sweeps(&mut team, 4).await;
+    assert_eq!(team.discord.history("#ops").len(), 1, "it is told once");
+    assert_eq!(team.cluster.documents().await[0]["stage"], "running");
+    lists(&team, "its door does not answer").await;
+}
+
+#[tokio::test]
+async fn sweeps_ask_nothing_of_the_api_server() {
+    let mut team = team(&[]).await;
+    team.serves(&team.ana).await;
+    sweeps(&mut team, 1).await;
+    let asked = |team: &Team| {
+        let calls = team.api.calls().into_iter();
+        calls.filter(|call| call.method != "WATCH").count()
+    };
+    let before = asked(&team);
+    sweeps(&mut team, 4).await;
+    assert_eq!(asked(&team), before, "{:?}", team.api.calls().last());
+}
+
+/// Changes the ledger.
+async fn keeps(team: &Team, change: impl FnOnce(&mut Value)) {
+    let maps = team.cluster.records();
+    let params = PostParams::default();
+    let found = maps.get_opt("duckbot-ledger").await.unwrap();
+    let is_new = found.is_none();
+    let mut map = found.unwrap_or_default();
+    map.metadata.name = Some("duckbot-ledger".into());
+    let data = map.data.get_or_insert_default();
+    let text = data.entry("ledger.json".into()).or_insert_with(|| {
+        let nothing = json!({
+            "version": 1, "since": Utc::now(), "claimed": null, "outcomes": [], "users": {},
+            "others": { "seconds": 0, "sessions": 0 }, "starts_ms": [], "counted": [], "known": {},
+        });
+        nothing.to_string()
+    });
+    let mut ledger = serde_json::from_str(text).unwrap();
+    change(&mut ledger);
+    *text = ledger.to_string();
+    match is_new {
+        true => maps.create(&params, &map).await.unwrap(),
+        false => maps.replace("duckbot-ledger", &params, &map).await.unwrap(),
+    };
+}
+
+/// Since when the ledger's period is.
+async fn since(team: &Team) -> DateTime<Utc> {
+    let map = team.cluster.records().get("duckbot-ledger").await.unwrap();
+    let ledger: Value = serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap();
+    ledger["since"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
+    let mut team = team(&[]).await;
+    let asked = team.reply_to(&team.ben, "/duck report").await;
+    says(&asked, "Only admins can do that.");
+    team.serves(&team.ana).await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
+    team.confirms_stop(&team.ana, &question).await;
+    let so_far = team.reply_to(&team.ada, "/duck report").await;
+    assert!(so_far.ephemeral);
+    says(
+        &so_far,
+        "1 session, of which none is there now and 1 has ended.",
+    );
+    says(&so_far, "- 1 × stopped by its owner");
+    says(
+        &so_far,
+        &format!("- <@{}>: 0 h 00 min in 1 session", team.ana.id()),
+    );
+
+    // Weeks pass, and the bot is not there.
+    team.kills_the_bot().await;
+    keeps(&team, |ledger| {
+        ledger["since"] = json!(ago(TimeDelta::weeks(3)))
+    })
+    .await;
+    team.starts_the_bot().await;
+    let posted = team.ada.reads("#ops").await;
+    says(
+        &posted,
+        "1 session, of which none is there now and 1 has ended.",
+    );
+    assert_eq!(posted.mentions, [0; 0]);
+    becomes("the next period begins", async || {
+        Utc::now() - since(&team).await < TimeDelta::minutes(5)
+    })
+    .await;
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+    sweeps(&mut team, 2).await;
+    assert_eq!(team.discord.history("#ops").len(), 1);
+    let next = team.reply_to(&team.ada, "/duck report").await;
+    says(&next, "There was none.");
+}
+
+#[tokio::test]
+async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died() {
+    let mut team = unstarted(&[]).await;
+    let due = |claimed: TimeDelta| {
+        move |ledger: &mut Value| {
+            ledger["since"] = json!(ago(TimeDelta::weeks(3)));
+            ledger["claimed"] = json!(ago(claimed));
+        }
+    };
+    keeps(&team, due(TimeDelta::seconds(1))).await;
+    team.starts_the_bot().await;
+    sweeps(&mut team, 3).await;
+    assert_eq!(team.discord.history("#ops").len(), 0);
+    team.kills_the_bot().await;
+    keeps(&team, due(TimeDelta::minutes(6))).await;
+    team.starts_the_bot().await;
+    says(&team.ada.reads("#ops").await, "There was none.");
+}
+
+#[tokio::test]
+async fn where_nothing_happened_a_setting_keeps_the_report_back() {
+    let mut team = unstarted(&[("DUCKBOT_REPORT__WHEN_QUIET", "silence")]).await;
+    keeps(&team, |ledger| {
+        ledger["since"] = json!(ago(TimeDelta::weeks(3)))
+    })
+    .await;
+    team.starts_the_bot().await;
+    becomes("the next period begins", async || {
+        Utc::now() - since(&team).await < TimeDelta::minutes(5)
+    })
+    .await;
+    sweeps(&mut team, 1).await;
+    assert_eq!(team.discord.history("#ops").len(), 0);
+}
