@@ -87,7 +87,9 @@ impl Place for Team {
     }
 
     async fn is_empty(&self) {
-        self.nothing_is_left().await;
+        let empty = async { while !self.cluster.objects().await.is_empty() {} };
+        let empty = tokio::time::timeout(std::time::Duration::from_secs(60), empty).await;
+        assert!(empty.is_ok(), "left: {:?}", self.cluster.objects().await);
     }
 }
 

@@ -75,7 +75,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     assert_eq!(browser.runs("return document.cookie").await, "");
 
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, ", last query <t:");
+    says(&listed, ", idle since <t:");
 
     // Another browser comes too late with the same link.
     let thief = Browser::at(&traefik).await;
