@@ -92,9 +92,14 @@ impl Team {
     pub async fn on(node: &Node, settings: &[(&str, &str)]) -> Self {
         let mut all = ON_A_NODE.to_vec();
         all.extend(settings);
-        let mut team = Self::made(Some(node), &all).await;
+        let mut team = Self::made(Some(&node.name), &all).await;
         team.starts_the_bot().await;
         team
+    }
+
+    /// The same with sessions on the node of that name, before the bot is started.
+    pub async fn on_the_node(node: &str, settings: &[(&str, &str)]) -> Self {
+        Self::made(Some(node), settings).await
     }
 
     /// The same before the bot is started.
@@ -102,7 +107,7 @@ impl Team {
         Self::made(None, settings).await
     }
 
-    async fn made(node: Option<&Node>, settings: &[(&str, &str)]) -> Self {
+    async fn made(node: Option<&str>, settings: &[(&str, &str)]) -> Self {
         let blueprint = Blueprint::default()
             .channel("data")
             .channel("random")
@@ -121,8 +126,7 @@ impl Team {
         if let Some(contract) = &contract {
             discord.set_observer(contract.observer());
         }
-        let node_name = node.map(|node| node.name.as_str());
-        let cluster = Namespaces::install_for(node_name).await;
+        let cluster = Namespaces::install_for(node).await;
         let api = Proxy::start().await;
         let (s3, catalog) = storage().await;
         let folder = TempDir::new().unwrap();

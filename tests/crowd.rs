@@ -1,0 +1,315 @@
+//! Many sessions at once. A program of its own: it needs the whole machine.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "support/mod.rs"]
+mod support;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use chrono::{TimeDelta, Utc};
+use futures_util::{StreamExt, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, ListParams, PostParams, PropagationPolicy},
+};
+use serde_json::{Value, json};
+use support::{Kwok, Team};
+use tokio::net::TcpListener;
+
+const SESSIONS: usize = 500;
+/// Much longer than it takes.
+const SOON: Duration = Duration::from_secs(120);
+
+/// What becomes of a session; one after the other, so there are as many of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Older than any may get, and in use.
+    TooOld,
+    /// Older than any may get, and its door is silent.
+    TooOldAndSilent,
+    /// Past its lifetime, and its owner was told in time.
+    LifetimeOver,
+    /// Past its lifetime but for an extension.
+    Extended,
+    /// Not used for long, and its owner was told in time.
+    Idle,
+    /// The same, but its owner wants to keep it.
+    IdleAndKept,
+    /// Not used for long as far as was known; now a query runs.
+    Busy,
+    /// Its door is silent.
+    Silent,
+    /// In use just now.
+    Fresh,
+    /// Its record is gone, and what belongs to it is not.
+    Orphan,
+}
+
+const KINDS: [Kind; 10] = [
+    Kind::TooOld,
+    Kind::TooOldAndSilent,
+    Kind::LifetimeOver,
+    Kind::Extended,
+    Kind::Idle,
+    Kind::IdleAndKept,
+    Kind::Busy,
+    Kind::Silent,
+    Kind::Fresh,
+    Kind::Orphan,
+];
+
+impl Kind {
+    fn of(number: usize) -> Self {
+        KINDS[number % KINDS.len()]
+    }
+
+    fn stays(self) -> bool {
+        matches!(
+            self,
+            Self::Extended | Self::IdleAndKept | Self::Busy | Self::Silent | Self::Fresh
+        )
+    }
+
+    /// Writes what it is into a record of a session that was just started.
+    fn mark(self, record: &mut Value) {
+        let ago = |hours| json!(Utc::now() - TimeDelta::hours(hours));
+        let warned = |rule| json!({ "rule": rule, "at": Utc::now() - TimeDelta::minutes(1) });
+        match self {
+            Self::TooOld | Self::TooOldAndSilent => record["created"] = ago(100),
+            Self::LifetimeOver => {
+                record["created"] = ago(13);
+                record["warned"] = warned("lifetime");
+            }
+            Self::Extended => {
+                record["created"] = ago(13);
+                record["extended_seconds"] = json!(4 * 3600);
+            }
+            Self::Idle | Self::Busy => {
+                record["ready"] = ago(5);
+                record["warned"] = warned("idle");
+            }
+            Self::IdleAndKept => {
+                record["ready"] = ago(5);
+                record["kept_until"] = ago(-2);
+            }
+            Self::Silent | Self::Fresh | Self::Orphan => {}
+        }
+    }
+
+    /// What its door says; none: nothing.
+    fn activity(self) -> Option<Value> {
+        let idle = |minutes| {
+            let since = Utc::now() - TimeDelta::minutes(minutes);
+            json!({ "queries": 0, "last_query": since, "tabs": 1, "since": since })
+        };
+        match self {
+            Self::TooOldAndSilent | Self::Silent => None,
+            Self::Idle | Self::IdleAndKept => Some(idle(300)),
+            Self::Busy => {
+                Some(json!({ "queries": 1, "last_query": null, "tabs": 0, "since": null }))
+            }
+            _ => Some(idle(1)),
+        }
+    }
+}
+
+fn id(number: usize) -> String {
+    format!("{:06x}", 0xa0_0000 + number)
+}
+
+/// Each belongs to somebody else.
+fn owner(number: usize) -> u64 {
+    1_000_000 + number as u64
+}
+
+fn record_name(number: usize) -> String {
+    format!("duckui-{}-0", owner(number))
+}
+
+/// The record of a session that was just asked for.
+fn record(team: &Team, number: usize) -> ConfigMap {
+    let (id, owner) = (id(number), owner(number).to_string());
+    let document = json!({
+        "version": 3, "id": id, "request": id, "owner": owner, "slot": 0,
+        "display_name": "somebody", "size": "small", "catalog": "lake",
+        "channel": team.discord.channel("data").to_string(), "created": Utc::now(),
+        "announcement": null, "stage": "starting",
+    });
+    let map = json!({
+        "metadata": {
+            "name": record_name(number),
+            "labels": {
+                "app.kubernetes.io/name": "duckui", "app.kubernetes.io/managed-by": "duckbot",
+                "duckbot.dev/session": id, "duckbot.dev/owner": owner,
+            },
+        },
+        "data": { "record.json": document.to_string() },
+    });
+    serde_json::from_value(map).unwrap()
+}
+
+/// Does something for each session, some at a time.
+async fn for_all<F: Future<Output = ()>>(each: impl Fn(usize) -> F) {
+    stream::iter(0..SESSIONS)
+        .for_each_concurrent(16, each)
+        .await;
+}
+
+/// Waits until that is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let so = async {
+        // Each look is a list of everything.
+        let mut looks = tokio::time::interval(Duration::from_secs(1));
+        while !is_so().await {
+            looks.tick().await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(SOON, so).await.is_ok(),
+        "never: {what}"
+    );
+}
+
+/// Stands in for the doors of all Pods: which one is asked, the address tells.
+async fn doors(kinds: Arc<Mutex<HashMap<IpAddr, Kind>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8081))
+        .await
+        .unwrap();
+    let app = Router::new()
+        .route("/activity", get(activity))
+        .with_state(kinds);
+    let app = app.into_make_service_with_connect_info::<Local>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+}
+
+/// The address that somebody connected to.
+#[derive(Clone)]
+struct Local(IpAddr);
+
+impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TcpListener>>
+    for Local
+{
+    fn connect_info(stream: axum::serve::IncomingStream<'_, TcpListener>) -> Self {
+        Self(stream.io().local_addr().unwrap().ip())
+    }
+}
+
+async fn activity(
+    axum::extract::ConnectInfo(Local(address)): axum::extract::ConnectInfo<Local>,
+    State(kinds): State<Arc<Mutex<HashMap<IpAddr, Kind>>>>,
+) -> axum::response::Response {
+    let kind = kinds.lock().unwrap().get(&address).copied();
+    match kind.map(Kind::activity) {
+        Some(Some(activity)) => Json(activity).into_response(),
+        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+#[tokio::test]
+async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
+    let _kwok = Kwok::starts().await;
+    let mut team = Team::on_the_node(
+        Kwok::NODE,
+        &[
+            ("DUCKBOT_REAPER__EVERY", "1h"),
+            ("DUCKBOT_REAPER__ORPHANS", "1s"),
+            ("DUCKBOT_REAPER__LARGEST_SHARE", "100"),
+            ("DUCKBOT_SESSIONS__START_TIMEOUT", "1h"),
+            ("DUCKBOT_LOG__FILTER", "info,duckbot::reaper=debug"),
+        ],
+    )
+    .await;
+    for_all(async |number| {
+        let params = PostParams::default();
+        let made = team
+            .cluster
+            .records()
+            .create(&params, &record(&team, number))
+            .await;
+        made.unwrap();
+    })
+    .await;
+    team.starts_the_bot().await;
+    until("all run", async || {
+        let documents = team.cluster.documents().await;
+        documents
+            .iter()
+            .filter(|it| it["stage"] == "running")
+            .count()
+            == SESSIONS
+    })
+    .await;
+    team.kills_the_bot().await;
+
+    // Time passes, and things happen.
+    for_all(async |number| {
+        let name = record_name(number);
+        match Kind::of(number) {
+            Kind::Orphan => {
+                let orphan = DeleteParams {
+                    propagation_policy: Some(PropagationPolicy::Orphan),
+                    ..DeleteParams::default()
+                };
+                team.cluster.records().delete(&name, &orphan).await.unwrap();
+            }
+            kind => team.cluster.writes_down(&name, |it| kind.mark(it)).await,
+        }
+    })
+    .await;
+    let pods = team
+        .cluster
+        .pods()
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    let by_name: BTreeMap<_, _> = (0..SESSIONS)
+        .map(|number| (format!("duckui-{}", id(number)), Kind::of(number)))
+        .collect();
+    let address = |pod: &k8s_openapi::api::core::v1::Pod| {
+        let address = pod.status.as_ref()?.pod_ip.as_ref()?;
+        Some((address.parse().ok()?, by_name[&pod.name_any()]))
+    };
+    let kinds: HashMap<IpAddr, Kind> = pods.iter().filter_map(address).collect();
+    assert_eq!(kinds.len(), SESSIONS, "each has an address of its own");
+    doors(Arc::new(Mutex::new(kinds))).await;
+
+    team.variables
+        .insert("DUCKBOT_REAPER__EVERY".into(), "1s".into());
+    team.starts_the_bot().await;
+    let before = team.api.calls().len();
+    let mut expected: Vec<_> = (0..SESSIONS)
+        .filter(|number| Kind::of(*number).stays())
+        .flat_map(|number| {
+            let name = format!("duckui-{}", id(number));
+            [
+                format!("configmaps/{}", record_name(number)),
+                format!("ingressroutes/{name}"),
+                format!("pods/{name}"),
+                format!("services/{name}"),
+            ]
+        })
+        .collect();
+    expected.sort();
+    let gone = async || team.cluster.objects().await.len() <= expected.len();
+    until("those that must go are gone", gone).await;
+    let swept = team.bot().log().matches(" swept").count();
+    team.bot().says_times(" swept", swept + 2).await;
+    assert_eq!(team.cluster.objects().await, expected);
+
+    // When the bot is up, its watches have listed everything.
+    let calls = team.api.calls().split_off(before);
+    let lists = calls
+        .iter()
+        .filter(|call| call.method == "GET" && !call.route.contains('/'));
+    let listed: Vec<_> = lists.map(|call| call.route.as_str()).collect();
+    assert_eq!(listed, [""; 0]);
+    team.reads_everything().await;
+}

@@ -1,0 +1,67 @@
+//! kwok (Kubernetes without kubelet): a node on which nothing runs, and whose Pods are
+//! ready as soon as they are there. For crowds.
+
+use std::process::{Child, Command, Stdio};
+
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, Client, api::PostParams};
+use serde_json::json;
+
+use super::{Cluster, tools::script};
+
+/// The node; it ends when dropped, and when this process ends.
+pub struct Kwok {
+    running: Child,
+}
+
+impl Kwok {
+    /// What the node is called.
+    pub const NODE: &str = "kwok";
+    /// What the addresses of its Pods begin with: addresses of this machine, where somebody
+    /// may stand in for their doors.
+    pub const PODS: &str = "127.99.";
+
+    /// Starts it.
+    pub async fn starts() -> Self {
+        let cluster = Cluster::shared();
+        let admin = Client::try_from(cluster.config().await).unwrap();
+        let node: Node = serde_json::from_value(json!({
+            "metadata": {
+                "name": Self::NODE,
+                "annotations": { "kwok.x-k8s.io/node": "fake" },
+                "labels": { "duckbot.dev/node": Self::NODE },
+            },
+            "status": {
+                "allocatable": { "cpu": "100000", "memory": "100000Gi", "pods": "100000", "ephemeral-storage": "100000Gi" },
+                "capacity": { "cpu": "100000", "memory": "100000Gi", "pods": "100000", "ephemeral-storage": "100000Gi" },
+            },
+        }))
+        .unwrap();
+        let nodes = Api::all(admin);
+        nodes.create(&PostParams::default(), &node).await.unwrap();
+        let program = cluster.programs().join("kwok");
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program);
+        let running = command
+            .arg("--kubeconfig")
+            .arg(cluster.kubeconfig())
+            .arg("--config")
+            .arg(script("cluster/kwok.yaml"))
+            .arg("--node-lease-duration-seconds=40")
+            .arg("--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake")
+            .arg(format!("--cidr={}0.1/16", Self::PODS))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { running }
+    }
+}
+
+impl Drop for Kwok {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.running.kill();
+        let _ = self.running.wait();
+    }
+}
