@@ -229,7 +229,7 @@ impl Service {
             _ => record.clone(),
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
-        let record = record.ok_or_else(|| Refusal::NoSuchSession(id))?;
+        let record = record.ok_or(Refusal::NoSuchSession(id))?;
         let mut watched = watched.clone();
         watched.seen.record = record.clone();
         let due = self.due(&watched);

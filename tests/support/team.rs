@@ -92,7 +92,7 @@ impl Team {
     pub async fn on(node: &Node, settings: &[(&str, &str)]) -> Self {
         let mut all = ON_A_NODE.to_vec();
         all.extend(settings);
-        let mut team = Self::made(Some(&node.name), &all).await;
+        let mut team = Self::on_the_node(&node.name, &all).await;
         team.starts_the_bot().await;
         team
     }

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code, unused_imports)]
-#[path = "support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
+
+mod kwok;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,8 +22,9 @@ use kube::{
     ResourceExt,
     api::{DeleteParams, ListParams, PostParams, PropagationPolicy},
 };
+use kwok::Kwok;
 use serde_json::{Value, json};
-use support::{Kwok, Team};
+use support::Team;
 use tokio::net::TcpListener;
 
 const SESSIONS: usize = 500;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 
-use super::{Cluster, tools::script};
+use crate::support::{Cluster, tools::script};
 
 /// The node; it ends when dropped, and when this process ends.
 pub struct Kwok {
