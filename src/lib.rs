@@ -9,9 +9,11 @@
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
 //!   [`reaper`]: ends those that nobody ends, and reports.
+//! - [`api`]: health and metrics over HTTP. [`measure`]: what is counted.
 //! - [`app`] wires them together; [`settings`], [`telemetry`], `redact` and `lock` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 
+pub mod api;
 pub mod app;
 pub mod credentials;
 pub mod discord;
@@ -19,6 +21,7 @@ pub mod door;
 pub mod duckdb;
 pub mod fault;
 mod lock;
+pub mod measure;
 pub mod reaper;
 pub mod reconciler;
 mod redact;

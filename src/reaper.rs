@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     fault::{Fault, new_reference},
+    measure,
     service::{Claimed, Herald, Service},
     session::{Action, HeldBack, OwnerId, SessionId, Warning},
     settings,
@@ -75,6 +76,7 @@ impl Reaper {
     async fn sweep(&self, said: &mut Said) {
         let mut plan = self.service.plan().await;
         self.report_unreachable(&plan.actions, said).await;
+        measure::held_back(plan.held_back.is_some());
         if self.settings().dry_run {
             say_only(&plan.actions, said);
             return;
@@ -107,6 +109,7 @@ impl Reaper {
         };
         self.herald.will_be_stopped(&seen.record, warning).await?;
         self.service.warned(id, warning).await?;
+        measure::reaper("warned", &warning.rule);
         let (rule, at) = (warning.rule, warning.at);
         info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");
         Ok(())
@@ -134,6 +137,7 @@ impl Reaper {
             _ => None,
         });
         let silent: HashMap<_, _> = silent.collect();
+        measure::unreachable(silent.len());
         said.unreachable
             .retain(|id, since| silent.get(id) == Some(since));
         for (id, since) in silent {

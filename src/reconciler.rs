@@ -18,11 +18,12 @@ use uuid::Uuid;
 use crate::{
     credentials::{CredentialStore, redacted},
     fault::{Fault, new_reference},
+    measure,
     runtime::{Book, ReplyStore, Runtime, rewrite},
     service::{Clock, Herald},
     session::{
-        Cause, Failure, Incident, Ledger, Observed, Parts, Policy, Record, SessionId, Stage, Step,
-        next_step,
+        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
+        Stage, Step, next_step,
     },
 };
 
@@ -224,6 +225,7 @@ impl Reconciler {
         let Stage::Stopping { ending, .. } = &record.stage else {
             return;
         };
+        measure::ended(Outcome::of(record.owner, &ending.cause));
         let with = |ledger: &Ledger| ledger.with(record, ending);
         if let Err(fault) = self.ledger.note((self.clock)(), with).await {
             let session = &record.id;
@@ -267,6 +269,9 @@ impl Reconciler {
         let message = self.herald.ready(&seen.record, &url).await?;
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
+        if !seen.record.was_ready() {
+            measure::ready(until(now, seen.record.created));
+        }
         // If somebody stops it right now, the message must be known all the
         // same, or it would offer the URL for ever.
         let id = &seen.record.id;

@@ -3,11 +3,13 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("session", &[]),
     ("fault", &[]),
     ("redact", &[]),
     ("lock", &[]),
+    ("measure", &["session"]),
+    ("api", &["measure", "service"]),
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
     ("credentials", &["fault", "redact", "session", "settings"]),
@@ -20,6 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
             "duckdb",
             "fault",
             "lock",
+            "measure",
             "runtime",
             "session",
             "settings",
@@ -32,6 +35,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
             "door",
             "fault",
             "lock",
+            "measure",
             "runtime",
             "session",
             "settings",
@@ -45,6 +49,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
             "door",
             "fault",
             "lock",
+            "measure",
             "runtime",
             "service",
             "session",
@@ -54,16 +59,28 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("duckdb", &["redact"]),
     (
         "reconciler",
-        &["credentials", "fault", "runtime", "service", "session"],
+        &[
+            "credentials",
+            "fault",
+            "measure",
+            "runtime",
+            "service",
+            "session",
+        ],
     ),
-    ("reaper", &["fault", "service", "session", "settings"]),
+    (
+        "reaper",
+        &["fault", "measure", "service", "session", "settings"],
+    ),
     ("sandbox", &[]),
     (
         "app",
         &[
+            "api",
             "credentials",
             "discord",
             "lock",
+            "measure",
             "reaper",
             "reconciler",
             "runtime",

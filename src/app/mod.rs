@@ -11,9 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    api,
     credentials::CredentialStore,
     credentials::preflight::Preflight,
     discord,
+    measure::Metrics,
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
@@ -82,6 +84,7 @@ async fn serve_telling(
     tell: impl FnOnce(Option<&Arc<Local>>),
 ) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
+    let metrics = Metrics::start().context("nothing can be counted")?;
     let started = async {
         let place = Place::find(&settings).await?;
         anyhow::Ok((place, discord::connect(&settings.discord).await?))
@@ -130,20 +133,38 @@ async fn serve_telling(
         clock,
     };
     info!("serving guild {}", settings.discord.guild);
+    let admin = async {
+        match settings.admin {
+            Some(address) => {
+                let service = service.clone();
+                api::serve(address, service, metrics, shutdown.clone()).await
+            }
+            None => Ok(()),
+        }
+    };
     let chat = async {
-        let outcome = discord.serve(service, shutdown.clone()).await;
+        let outcome = discord.serve(service.clone(), shutdown.clone()).await;
         shutdown.cancel();
         outcome
     };
-    let (outcome, (), ()) = tokio::join!(
+    let admin = async {
+        let outcome = admin.await;
+        // Where nobody can see how it is, it must not seem to run.
+        if outcome.is_err() {
+            shutdown.cancel();
+        }
+        outcome
+    };
+    let (outcome, watched, (), ()) = tokio::join!(
         chat,
+        admin,
         reconciler.run(shutdown.clone()),
         reaper.run(shutdown.clone()),
     );
     if let Some(local) = local {
         local.end().await;
     }
-    outcome
+    outcome.and(watched)
 }
 
 /// Where sessions run, and what belongs to them.

@@ -14,7 +14,7 @@ use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
 
 use super::{
-    herald::{fault, is_final},
+    herald::{counted, fault, is_final},
     replies::Reply,
     responder::message,
 };
@@ -53,7 +53,8 @@ impl DirectMessages {
         let message = message(reply, nonce);
         let sent = async {
             let channel = self.http.create_private_channel(&recipient).await?.id;
-            message.execute(&*self.http, (channel, None)).await?;
+            let sent = message.execute(&*self.http, (channel, None)).await;
+            counted("direct_message", sent)?;
             Ok(channel.get())
         };
         match sent.await {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     fault::Fault,
+    measure,
     service::{Herald, Members},
     session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
     settings::Settings,
@@ -53,7 +54,8 @@ impl Channels {
     ) -> Result<Option<MessageId>, Fault> {
         let message = message(reply, Some(&nonce)).allowed_mentions(only(called));
         let channel = ChannelId::new(record.channel.get());
-        match message.execute(&*self.http, (channel, None)).await {
+        let posted = message.execute(&*self.http, (channel, None)).await;
+        match counted("message", posted) {
             Ok(message) => Ok(Some(message.id.get().into())),
             Err(error) if is_final(&error) => {
                 warn!(
@@ -92,10 +94,8 @@ impl Channels {
             return Ok(());
         };
         let message = message(reply, Some(nonce)).allowed_mentions(only(None));
-        match message
-            .execute(&*self.http, (ChannelId::new(channel), None))
-            .await
-        {
+        let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
+        match counted("message", posted.await) {
             Ok(_) => Ok(()),
             Err(error) if is_final(&error) => {
                 let code = code(&error);
@@ -124,7 +124,7 @@ impl Channels {
             message.get().into(),
             None,
         );
-        match edit.execute(&*self.http, place).await {
+        match counted("edit", edit.execute(&*self.http, place).await) {
             Ok(_) => Ok(()),
             Err(error) if is_final(&error) => Ok(()),
             Err(error) => Err(fault("editing a message", &error)),
@@ -215,7 +215,7 @@ impl Herald for Channels {
             .allowed_mentions(only(None))
             .add_file(file);
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
-        match posted.await {
+        match counted("log", posted.await) {
             Ok(_) => Ok(()),
             Err(error) => Err(fault("posting a log for admins", &error)),
         }
@@ -259,6 +259,19 @@ impl Members for Channels {
             Err(error) => Err(fault("asking who is in the guild", &error)),
         }
     }
+}
+
+/// Counts what became of a request.
+pub fn counted<T>(what: &'static str, answer: serenity::Result<T>) -> serenity::Result<T> {
+    measure::discord(
+        what,
+        match &answer {
+            Ok(_) => "done",
+            Err(error) if is_final(error) => "refused",
+            Err(_) => "failed",
+        },
+    );
+    answer
 }
 
 fn only(called: Option<OwnerId>) -> CreateAllowedMentions {

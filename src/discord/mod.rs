@@ -22,6 +22,7 @@ use serenity::{
     all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Message, Ready},
     async_trait,
     client::{Context, EventHandler, RawEventHandler},
+    gateway::{ConnectionStage, ShardStageUpdateEvent},
     http::{Http, HttpBuilder, HttpError},
 };
 use tokio_util::sync::CancellationToken;
@@ -114,7 +115,7 @@ impl Discord {
         let handlers = Arc::new(Handlers::new(
             self.http,
             self.settings,
-            service,
+            service.clone(),
             self.direct,
         ));
         let going_on = {
@@ -125,7 +126,7 @@ impl Discord {
             }
         };
         let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
-            .event_handler(Gateway(handlers))
+            .event_handler(Gateway { handlers, service })
             .raw_event_handler(Watchful)
             .await?;
         let shards = client.shard_manager.clone();
@@ -140,7 +141,10 @@ impl Discord {
     }
 }
 
-struct Gateway(Arc<Handlers>);
+struct Gateway {
+    handlers: Arc<Handlers>,
+    service: Arc<Service>,
+}
 
 #[async_trait]
 impl EventHandler for Gateway {
@@ -148,12 +152,17 @@ impl EventHandler for Gateway {
         info!("connected to Discord as {}", ready.user.name);
     }
 
+    async fn shard_stage_update(&self, _: Context, event: ShardStageUpdateEvent) {
+        self.service
+            .connects(event.new == ConnectionStage::Connected);
+    }
+
     async fn message(&self, _: Context, message: Message) {
-        self.0.direct_message(message).await;
+        self.handlers.direct_message(message).await;
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        self.0.handle(interaction).await;
+        self.handlers.handle(interaction).await;
     }
 }
 

@@ -190,6 +190,11 @@ impl Button {
     }
 }
 
+/// Which command it is; none if it is not (any more) one of ours.
+pub fn kind(data: &CommandData) -> Option<Kind> {
+    Kind::named(&data.options.first()?.name)
+}
+
 /// Reads a command; none if it is not (any more) one of ours.
 pub fn command(data: &CommandData) -> Option<Command> {
     let chosen = data.options.first()?;

@@ -24,11 +24,11 @@ use tracing::{debug, warn};
 
 use super::{
     code,
-    herald::is_final,
+    herald::{counted, is_final},
     parse::{EXPIRES, form_id, input_id},
     replies::{Emphasis, Labelled, MOST_CHARACTERS, Reply},
 };
-use crate::credentials::Field;
+use crate::{credentials::Field, measure};
 
 /// How long an interaction can be answered; Discord says 15 minutes.
 pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
@@ -105,7 +105,10 @@ impl Responder {
     /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
     pub async fn acknowledge(&self) -> Result<(), Unanswerable> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
-        self.first(CreateInteractionResponse::Defer(private)).await
+        let begin = Instant::now();
+        let answered = self.first(CreateInteractionResponse::Defer(private)).await;
+        measure::acknowledged(begin.elapsed());
+        answered
     }
 
     /// Acknowledges a button; what is edited later is the message that it is on.
@@ -178,7 +181,7 @@ impl Responder {
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows);
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
-        match done {
+        match counted("reply", done) {
             Ok(_) => true,
             Err(error) => {
                 warn!(interaction = %self.id, code = code(&error), "a reply could not be edited");
@@ -203,7 +206,7 @@ impl Responder {
     async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {
         let token = self.token.expose_secret();
         let done = answer.execute(&*self.http, (self.id, token)).await;
-        done.map_err(|error| {
+        counted("acknowledge", done).map_err(|error| {
             // Too late, or answered already: the same interaction delivered twice.
             debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
             Unanswerable

@@ -9,7 +9,10 @@ mod reaping;
 mod refusal;
 mod sessions;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -172,6 +175,8 @@ pub struct Service {
     preflight: Preflight,
     clock: Clock,
     known: reaping::Known,
+    /// Whether the chat is connected.
+    connected: AtomicBool,
     /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
     turns: [Mutex<()>; 64],
 }
@@ -198,6 +203,7 @@ impl Service {
             preflight,
             clock,
             known: reaping::Known::default(),
+            connected: AtomicBool::new(false),
             turns: std::array::from_fn(|_| Mutex::new(())),
         }
     }
@@ -208,6 +214,16 @@ impl Service {
         let count = self.turns.len() as u64;
         let place = usize::try_from(who.get() % count).expect("it is below 64");
         self.turns[place].lock().await
+    }
+
+    /// Notes whether people can reach the bot in the chat.
+    pub fn connects(&self, is_connected: bool) {
+        self.connected.store(is_connected, Ordering::Relaxed);
+    }
+
+    /// Whether people can reach the bot in the chat.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
     }
 
     /// The time.

@@ -15,6 +15,7 @@ use crate::{
     door::activity::Activity,
     fault::{Fault, new_reference},
     lock::lock,
+    measure,
     runtime::rewrite,
     session::{
         Action, Cause, Due, Ledger, Limits, Observed, OwnerId, Plan, Record, Report, Rule, Running,
@@ -132,7 +133,10 @@ impl Service {
             Action::Stop(id, _) => {
                 let rule = self.reap(id).await?;
                 match rule {
-                    Some(rule) => info!(session = %id, ?rule, "session {id} is stopped by a rule"),
+                    Some(rule) => {
+                        measure::reaper("stopped", &rule);
+                        info!(session = %id, ?rule, "session {id} is stopped by a rule");
+                    }
                     None => info!(session = %id, "session {id} is spared: that changed just now"),
                 }
                 Ok(rule.is_some())
@@ -140,7 +144,9 @@ impl Service {
             Action::Remove(orphan) => {
                 let session = &orphan.id;
                 info!(%session, "session {session} has no record; what is left of it is removed");
-                self.runtime.remove_orphan(orphan).await.map(|()| true)
+                self.runtime.remove_orphan(orphan).await?;
+                measure::reaper("removed", &"orphan");
+                Ok(true)
             }
             Action::Forget(owner, _) => self.forget_who_left(*owner).await,
             Action::Warn(..) | Action::ReportUnreachable(..) => Ok(false),
@@ -341,6 +347,7 @@ impl Service {
         let without = |ledger: &Ledger| ledger.without(owner);
         self.ledger.note(self.now(), without).await?;
         self.left().remove(&owner);
+        measure::reaper("forgot", &Rule::OwnerLeft);
         info!(%owner, "the keys of {owner}, who left the guild, are forgotten");
         Ok(true)
     }

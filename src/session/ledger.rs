@@ -69,7 +69,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn of(owner: OwnerId, cause: &Cause) -> Self {
+    /// Of a session of that owner's, which ended for that reason.
+    pub fn of(owner: OwnerId, cause: &Cause) -> Self {
         match cause {
             Cause::Stopped { by } if *by == owner => Self::Stopped,
             Cause::Stopped { .. } => Self::StoppedByAdmin,

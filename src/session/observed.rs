@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::{Incident, Record, Stage};
 
@@ -148,7 +149,8 @@ impl Parts {
 }
 
 /// How far a session is, in the words that people see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Waiting for a place on the cluster.
     Queued,
@@ -160,6 +162,17 @@ pub enum Phase {
     Unready,
     /// Being taken down.
     Stopping,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Running,
+        Self::Unready,
+        Self::Stopping,
+    ];
 }
 
 impl fmt::Display for Phase {

@@ -13,6 +13,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub reaper: Reaper,
     /// `[report]`
     pub report: Report,
+    /// `[admin]`: where health and metrics are; none: nowhere.
+    pub admin: Option<SocketAddr>,
     /// `[log]`
     pub log: Log,
 }

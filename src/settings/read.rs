@@ -32,6 +32,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let credentials = read_credentials(reader);
     let reaper = read_reaper(reader);
     let report = read_report(reader);
+    let admin = reader.optional("admin.listen", "an address, like 0.0.0.0:9090", parse);
     let log = read_log(reader);
     let settings = Settings {
         discord: discord?,
@@ -46,6 +47,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         credentials: credentials?,
         reaper: reaper?,
         report: report?,
+        admin: admin?,
         log: log?,
     };
     check_defaults(reader, &settings)?;

@@ -148,7 +148,7 @@ impl Namespaces {
         };
         for file in ["namespaces.yaml", "rbac.yaml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("deploy")
+                .join("deploy/base")
                 .join(file);
             let text = std::fs::read_to_string(path).unwrap();
             for document in text.split("\n---\n") {

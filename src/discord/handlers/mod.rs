@@ -9,7 +9,7 @@ mod start;
 mod stop;
 mod suggest;
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc, time::Instant};
 
 use serenity::{
     all::{GuildId, Interaction, InteractionId, Member, User, UserId},
@@ -28,10 +28,16 @@ use super::{
 };
 use crate::{
     fault::{Fault, new_reference},
+    measure,
     service::{Problem, Refusal, Requester, Service},
     session::RequestId,
     settings,
 };
+
+tokio::task_local! {
+    /// What has become of the command that is being answered.
+    static OUTCOME: Cell<&'static str>;
+}
 
 /// Answers interactions.
 pub struct Handlers {
@@ -100,8 +106,25 @@ impl Handlers {
         }
     }
 
-    /// Answers one interaction.
+    /// Answers one interaction, and counts it.
     pub async fn handle(&self, interaction: Interaction) {
+        let what = match &interaction {
+            Interaction::Command(it) => parse::kind(&it.data).map_or("?", |kind| kind.spec().name),
+            Interaction::Component(_) => "button",
+            Interaction::Modal(_) => "form",
+            // Each key press is one.
+            _ => return self.answer(interaction).await,
+        };
+        let begin = Instant::now();
+        let answered = async {
+            self.answer(interaction).await;
+            OUTCOME.with(Cell::get)
+        };
+        let outcome = OUTCOME.scope(Cell::new("done"), answered).await;
+        measure::command(what, outcome, begin.elapsed());
+    }
+
+    async fn answer(&self, interaction: Interaction) {
         let answered = match interaction {
             Interaction::Command(it) => {
                 let responder = self.responder(it.id, &it.token);
@@ -235,7 +258,7 @@ impl Handlers {
             }
             Some(Button::Retry { owner, .. }) if owner != who.id => {
                 responder
-                    .edit(&replies::refused(&Refusal::NotYourButton(owner)))
+                    .edit(&refuse(&Refusal::NotYourButton(owner)))
                     .await;
             }
             Some(Button::Retry {
@@ -320,24 +343,41 @@ fn visitor(member: &Member, channels: Vec<u64>) -> Visitor {
 }
 
 fn turned_away(turned: Turned) -> Reply {
+    came_to("refused");
     match turned {
         Turned::Away(why) => replies::stranger(&why),
         Turned::Unknown(fault) => replies::failed(&fault, &logged(&fault)),
     }
 }
 
+/// Notes what became of the command that is being answered.
+fn came_to(outcome: &'static str) {
+    // Elsewhere (after a restart, say) nothing is counted.
+    let _ = OUTCOME.try_with(|it| it.set(outcome));
+}
+
 /// Logs a fault, and returns the reference under which it stands in the log.
 fn logged(fault: &Fault) -> String {
+    came_to("failed");
     let reference = new_reference();
     warn!(reference, error = %fault, "a command failed [{reference}]");
     reference
 }
 
+/// What to say to somebody who is turned down.
+fn refuse(refusal: &Refusal) -> Reply {
+    came_to("refused");
+    replies::refused(refusal)
+}
+
 /// What to say about a use case that did not work out.
 fn explain(problem: &Problem) -> Reply {
     match problem {
-        Problem::Refused(refusal) => replies::refused(refusal),
-        Problem::Unusable(troubles) => replies::no_longer_usable(troubles, None),
+        Problem::Refused(refusal) => refuse(refusal),
+        Problem::Unusable(troubles) => {
+            came_to("refused");
+            replies::no_longer_usable(troubles, None)
+        }
         Problem::Failed(fault) => replies::failed(fault, &logged(fault)),
     }
 }

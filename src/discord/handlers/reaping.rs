@@ -1,6 +1,6 @@
 //! `/duck extend`, `/duck report`, `/duck reap`, and the buttons of a warning.
 
-use super::{Handlers, Responder, explain};
+use super::{Handlers, Responder, explain, refuse};
 use crate::{
     discord::replies::{self, Reply},
     service::{Problem, Refusal, Requester},
@@ -50,7 +50,7 @@ impl Handlers {
         let dry_run = self.service.settings().reaper.dry_run;
         let reply = match self.service.plan_for(who).await {
             Ok(plan) => replies::plan(&plan, dry_run),
-            Err(refusal) => replies::refused(&refusal),
+            Err(refusal) => refuse(&refusal),
         };
         responder.edit(&reply).await;
     }
@@ -58,7 +58,7 @@ impl Handlers {
     pub(super) async fn reap(&self, responder: &Responder, who: &Requester) {
         let reply = match self.service.reap_all(who).await {
             Ok(reaped) => replies::done(&reaped),
-            Err(refusal) => replies::refused(&refusal),
+            Err(refusal) => refuse(&refusal),
         };
         responder.edit(&reply).await;
     }

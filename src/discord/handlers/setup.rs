@@ -1,7 +1,9 @@
 //! `/duck setup`: what is kept, or an invitation in private; a form, and what
 //! comes back.
 
-use super::{Handlers, Problem, Responder, Scene, Unanswerable, explain, logged, turned_away};
+use super::{
+    Handlers, Problem, Responder, Scene, Unanswerable, explain, logged, refuse, turned_away,
+};
 use crate::{
     credentials::{self, Typed},
     discord::replies::{self, Reply},
@@ -16,7 +18,7 @@ impl Handlers {
         catalog: Option<String>,
     ) {
         if let Err(unknown) = self.service.known_catalog(catalog.as_deref()) {
-            responder.edit(&replies::refused(&unknown)).await;
+            responder.edit(&refuse(&unknown)).await;
             return;
         }
         let can_check = self.service.settings().credentials.preflight;

@@ -1,6 +1,6 @@
 //! `/duck stop`: say what is lost, then do it and show when it is done.
 
-use super::{Handlers, Responder, explain};
+use super::{Handlers, Responder, explain, refuse};
 use crate::{discord::replies, service::Requester, session::SessionId};
 
 impl Handlers {
@@ -13,7 +13,7 @@ impl Handlers {
         let reply = match self.service.to_stop(who, given) {
             Ok(seen) if seen.record.is_stopping() => replies::stopping(&seen.record.id),
             Ok(seen) => replies::confirm_stop(&seen.record),
-            Err(refusal) => replies::refused(&refusal),
+            Err(refusal) => refuse(&refusal),
         };
         responder.edit(&reply).await;
     }

@@ -1,10 +1,13 @@
 //! One call to the API server: its time limit, and what its failure means.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use kube::core::Status;
 
-use crate::fault::Fault;
+use crate::{fault::Fault, measure};
 
 /// How long one call may take, the client's own retries included.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -106,13 +109,22 @@ pub async fn call<T>(
     action: Action<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Fault> {
-    match tokio::time::timeout(TIME_LIMIT, answer).await {
+    let begin = Instant::now();
+    let outcome = match tokio::time::timeout(TIME_LIMIT, answer).await {
         Ok(answer) => answer.map_err(|error| action.failed(&error)),
         Err(_) => Err(Fault::TimedOut {
             action: action.to_string(),
             after: TIME_LIMIT,
         }),
-    }
+    };
+    let counted = match &outcome {
+        // Somebody else came first: part of how records are written.
+        Ok(_) | Err(Fault::Exists { .. } | Fault::Conflict { .. }) => "done",
+        Err(fault) if fault.is_permanent() => "refused",
+        Err(_) => "failed",
+    };
+    measure::kubernetes(action.verb, action.resource, counted, begin.elapsed());
+    outcome
 }
 
 /// An error with its causes: kube's own text often leaves the useful one out.

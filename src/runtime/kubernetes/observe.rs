@@ -40,6 +40,7 @@ use super::{
 };
 use crate::{
     lock::lock,
+    measure,
     session::{self, Observed, Orphan, Record, SessionId},
     settings::Settings,
 };
@@ -344,6 +345,7 @@ impl Keeper {
                         Some(Ok(event)) => event,
                         Some(Err(error)) => {
                             let error = chain(&error);
+                            measure::watch_broke(what.rsplit('/').next().unwrap_or(what));
                             if let Entry::Vacant(entry) = lock(&broken).entry(what.to_owned()) {
                                 entry.insert(Utc::now());
                                 warn!(what, error, "a watch of the cluster broke; trying again");

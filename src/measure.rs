@@ -1,0 +1,193 @@
+//! What is counted and measured, for Prometheus: every name, unit and label stands here.
+//! Labels are bounded: words of ours, names of sizes, resources of Kubernetes; never who.
+
+use std::{sync::OnceLock, time::Duration};
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
+
+use crate::session::{Observed, Outcome, Phase};
+
+/// Seconds; Discord's deadline of three is one of them.
+const ANSWERS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
+/// Seconds; a minute is what people are promised.
+const STARTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+
+const ACKNOWLEDGED: &str = "duckbot_acknowledge_duration_seconds";
+const BUILD: &str = "duckbot_build_info";
+const COMMANDS: &str = "duckbot_commands_total";
+const COMMAND: &str = "duckbot_command_duration_seconds";
+const DISCORD: &str = "duckbot_discord_requests_total";
+const ENDED: &str = "duckbot_sessions_ended_total";
+const HELD_BACK: &str = "duckbot_reaper_held_back";
+const KUBERNETES: &str = "duckbot_kubernetes_requests_total";
+const KUBERNETES_TOOK: &str = "duckbot_kubernetes_request_duration_seconds";
+const REAPER: &str = "duckbot_reaper_actions_total";
+const SESSIONS: &str = "duckbot_sessions";
+const STARTED: &str = "duckbot_start_duration_seconds";
+const UNREACHABLE: &str = "duckbot_unreachable_doors";
+const WATCHES: &str = "duckbot_watch_restarts_total";
+
+/// All that was counted, as text.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Counts from now on. In one process there is one count, however many bots (the
+    /// sandbox starts its bot again).
+    ///
+    /// # Errors
+    /// If it can't be counted.
+    pub fn start() -> anyhow::Result<Self> {
+        static STARTED_ONCE: OnceLock<Metrics> = OnceLock::new();
+        if let Some(metrics) = STARTED_ONCE.get() {
+            return Ok(metrics.clone());
+        }
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(STARTED.into()), &STARTS)?
+            .set_buckets(&ANSWERS)?
+            .install_recorder()?;
+        describe();
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        gauge!(HELD_BACK).set(0.0);
+        gauge!(UNREACHABLE).set(0.0);
+        Ok(STARTED_ONCE.get_or_init(|| Self(handle)).clone())
+    }
+
+    /// In Prometheus' text format, version 0.0.4.
+    pub fn text(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
+
+fn describe() {
+    let seconds = Unit::Seconds;
+    describe_histogram!(
+        ACKNOWLEDGED,
+        seconds,
+        "From an interaction to Discord's word that it is acknowledged; Discord gives up after 3 s."
+    );
+    describe_gauge!(BUILD, "1, with the version of this bot.");
+    describe_counter!(
+        COMMANDS,
+        "Commands and buttons, by outcome: done, refused, failed."
+    );
+    describe_histogram!(
+        COMMAND,
+        seconds,
+        "Until a command's reply is final; for start, until the session is ready."
+    );
+    describe_counter!(
+        DISCORD,
+        "Requests to Discord, by outcome: done, refused (for good), failed."
+    );
+    describe_counter!(ENDED, "Sessions that have ended, by how and why.");
+    describe_gauge!(
+        HELD_BACK,
+        "1 while the reaper stops nothing, because it would be too much at once."
+    );
+    describe_counter!(
+        KUBERNETES,
+        "Requests to the API server but for watches, by outcome: done, refused, failed."
+    );
+    describe_histogram!(KUBERNETES_TOOK, seconds, "How long those took.");
+    describe_counter!(REAPER, "What the reaper did, by rule.");
+    describe_gauge!(SESSIONS, "Sessions now, by phase and size.");
+    describe_histogram!(STARTED, seconds, "From asked for to ready.");
+    describe_gauge!(
+        UNREACHABLE,
+        "Sessions whose door has not answered for reaper.unreachable."
+    );
+    describe_counter!(
+        WATCHES,
+        "Watches of the cluster that broke and were begun anew."
+    );
+}
+
+/// An interaction was acknowledged.
+pub fn acknowledged(took: Duration) {
+    histogram!(ACKNOWLEDGED).record(took);
+}
+
+/// A command was answered.
+pub fn command(command: &'static str, outcome: &'static str, took: Duration) {
+    counter!(COMMANDS, "command" => command, "outcome" => outcome).increment(1);
+    histogram!(COMMAND, "command" => command).record(took);
+}
+
+/// Discord was asked to do that.
+pub fn discord(what: &'static str, outcome: &'static str) {
+    counter!(DISCORD, "request" => what, "outcome" => outcome).increment(1);
+}
+
+/// The API server was asked to do that.
+pub fn kubernetes(verb: &'static str, resource: &str, outcome: &'static str, took: Duration) {
+    let resource = resource.to_owned();
+    counter!(KUBERNETES, "verb" => verb, "resource" => resource, "outcome" => outcome).increment(1);
+    histogram!(KUBERNETES_TOOK, "verb" => verb).record(took);
+}
+
+/// A watch broke.
+pub fn watch_broke(resource: &str) {
+    counter!(WATCHES, "resource" => resource.to_owned()).increment(1);
+}
+
+/// A session is ready for the first time.
+pub fn ready(took: Duration) {
+    histogram!(STARTED).record(took);
+}
+
+/// A session has ended.
+pub fn ended(outcome: Outcome) {
+    let (how, why) = match outcome {
+        Outcome::Stopped => ("stopped", "owner".to_owned()),
+        Outcome::StoppedByAdmin => ("stopped", "admin".to_owned()),
+        Outcome::Restarted => ("stopped", "new_keys".to_owned()),
+        Outcome::Reaped(rule) => ("reaped", word(&rule)),
+        Outcome::Refused => ("failed", "refused".to_owned()),
+        Outcome::TookTooLong => ("failed", "took_too_long".to_owned()),
+        Outcome::Failed(failure) => ("failed", word(&failure)),
+        Outcome::Lost => ("failed", "lost".to_owned()),
+    };
+    counter!(ENDED, "how" => how, "why" => why).increment(1);
+}
+
+/// The reaper did that, because of this.
+pub fn reaper(action: &'static str, why: &impl Serialize) {
+    counter!(REAPER, "action" => action, "rule" => word(why)).increment(1);
+}
+
+/// Whether the reaper stops nothing.
+pub fn held_back(is_held_back: bool) {
+    gauge!(HELD_BACK).set(f64::from(u8::from(is_held_back)));
+}
+
+/// How many doors don't answer.
+pub fn unreachable(count: usize) {
+    gauge!(UNREACHABLE).set(count as f64);
+}
+
+/// Which sessions there are, of those sizes.
+pub fn sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a str>) {
+    for size in sizes {
+        for phase in Phase::ALL {
+            let same = |seen: &&Observed| seen.record.size == size && seen.phase() == phase;
+            let count = sessions.iter().filter(same).count();
+            let phase = word(&phase);
+            gauge!(SESSIONS, "phase" => phase, "size" => size.to_owned()).set(count as f64);
+        }
+    }
+}
+
+/// As it stands in records.
+fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value);
+    let word = value
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned));
+    word.unwrap_or_default()
+}

@@ -1,0 +1,199 @@
+//! For those who run the bot: is it alive, is it ready, what does it count.
+
+use crate::support::{KEYS, Team, says};
+
+/// A team whose bot tells how it is; where.
+async fn team() -> (Team, String) {
+    let mut team = Team::without_bot(&[
+        ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+    ])
+    .await;
+    team.starts_the_bot().await;
+    const SAYS: &str = "health and metrics are at ";
+    team.bot().says(SAYS).await;
+    let log = team.log();
+    let url = log.split(SAYS).nth(1).unwrap().split_whitespace().next();
+    let url = url.unwrap().to_owned();
+    (team, url)
+}
+
+async fn get(url: &str, path: &str) -> (u16, String) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("{url}{path}")).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// The value of a metric with these labels; 0 if it was never counted.
+async fn value(url: &str, metric: &str) -> f64 {
+    let (_, text) = get(url, "/metrics").await;
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+async fn becomes(url: &str, metric: &str, wanted: f64) {
+    let so = async { while value(url, metric).await != wanted {} };
+    let so = tokio::time::timeout(std::time::Duration::from_secs(30), so).await;
+    assert!(so.is_ok(), "{metric} is {}", value(url, metric).await);
+}
+
+async fn says_not_ready(url: &str, words: &str) {
+    let so = async {
+        loop {
+            let (status, text) = get(url, "/readyz").await;
+            if status == 503 && text.contains(words) {
+                break;
+            }
+        }
+    };
+    let so = tokio::time::timeout(std::time::Duration::from_secs(30), so).await;
+    assert!(so.is_ok(), "{:?}", get(url, "/readyz").await);
+}
+
+async fn is_ready(url: &str) {
+    let so = async { while get(url, "/readyz").await != (200, "ready\n".to_owned()) {} };
+    let so = tokio::time::timeout(std::time::Duration::from_secs(30), so).await;
+    assert!(so.is_ok(), "{:?}", get(url, "/readyz").await);
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let (team, url) = team().await;
+    assert_eq!(get(&url, "/healthz").await, (200, "ok\n".to_owned()));
+    is_ready(&url).await;
+    team.api.damages(|call| {
+        let answer = || crate::support::Damage::Answer(503, "not now".into());
+        (call.method == "WATCH" && call.route == "pods").then(answer)
+    });
+    team.api.cuts_watches();
+    says_not_ready(&url, "cluster: nothing new is heard since ").await;
+    assert_eq!(
+        get(&url, "/healthz").await.0,
+        200,
+        "starting anew would not help"
+    );
+    team.api.heals();
+    is_ready(&url).await;
+    let broke = "duckbot_watch_restarts_total{resource=\"pods\"}";
+    assert!(value(&url, broke).await >= 1.0);
+    assert_eq!(get(&url, "/sessions").await.0, 404);
+}
+
+#[tokio::test]
+async fn what_people_do_and_what_becomes_of_it_is_counted() {
+    let (team, url) = team().await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    team.reply_to(&team.ana, "/duck stop session:nonsense")
+        .await;
+    team.reply_to(&team.gil, "/duck list").await;
+    for (metric, wanted) in [
+        (
+            "duckbot_commands_total{command=\"start\",outcome=\"done\"}",
+            1.0,
+        ),
+        (
+            "duckbot_commands_total{command=\"stop\",outcome=\"refused\"}",
+            1.0,
+        ),
+        (
+            "duckbot_commands_total{command=\"list\",outcome=\"refused\"}",
+            1.0,
+        ),
+        ("duckbot_sessions{phase=\"running\",size=\"small\"}", 1.0),
+        ("duckbot_start_duration_seconds_count", 1.0),
+        ("duckbot_reaper_held_back", 0.0),
+    ] {
+        becomes(&url, metric, wanted).await;
+    }
+    assert!(value(&url, "duckbot_acknowledge_duration_seconds_count").await >= 4.0);
+    let created =
+        "duckbot_kubernetes_requests_total{verb=\"create\",resource=\"pods\",outcome=\"done\"}";
+    assert_eq!(value(&url, created).await, 1.0);
+    let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"done\"}";
+    assert_eq!(value(&url, posted).await, 1.0);
+
+    team.deletes_the_pod(&id).await;
+    team.is_told_of_the_deletion().await;
+    team.leaves_nothing(&team.ana).await;
+    becomes(
+        &url,
+        "duckbot_sessions_ended_total{how=\"failed\",why=\"lost\"}",
+        1.0,
+    )
+    .await;
+    becomes(
+        &url,
+        "duckbot_sessions{phase=\"running\",size=\"small\"}",
+        0.0,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_reaper_does_is_counted_by_its_rule() {
+    let (team, url) = team().await;
+    team.serves(&team.ana).await;
+    let record = team.record(&team.ana, 0);
+    let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
+    team.cluster
+        .writes_down(&record, |it| it["created"] = long_ago.into())
+        .await;
+    says(&team.ana.reads("#data").await, "as old as one may get");
+    team.leaves_nothing(&team.ana).await;
+    let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
+    becomes(&url, stopped, 1.0).await;
+    becomes(
+        &url,
+        "duckbot_sessions_ended_total{how=\"reaped\",why=\"max_age\"}",
+        1.0,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn metrics_keep_prometheus_conventions_and_name_nobody() {
+    let (team, url) = team().await;
+    team.hands_in_keys(&team.ana).await;
+    team.serves(&team.ana).await;
+    let (_, text) = get(&url, "/metrics").await;
+    let described = |kind: &str, name: &str| text.contains(&format!("# {kind} {name} "));
+    for line in text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let base = ["_bucket", "_sum", "_count"]
+            .into_iter()
+            .find_map(|end| name.strip_suffix(end))
+            .filter(|base| described("TYPE", base))
+            .unwrap_or(name);
+        assert!(base.starts_with("duckbot_"), "{line}");
+        assert!(described("HELP", base) && described("TYPE", base), "{line}");
+        let is_counter = text.contains(&format!("# TYPE {base} counter"));
+        assert_eq!(is_counter, base.ends_with("_total"), "{line}");
+        assert!(
+            line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(),
+            "{line}"
+        );
+    }
+    assert!(text.contains(&format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))));
+    for (_, key) in KEYS {
+        assert!(!text.contains(key));
+    }
+    assert!(!text.contains(&team.ana.id().to_string()));
+    assert!(!text.contains(&team.ana.name()));
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut team = Team::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
+    team.launches_the_bot();
+    let status = team.bot().ends(std::time::Duration::from_secs(30)).await;
+    assert_eq!(status.and_then(|it| it.code()), Some(1));
+    let why = format!("I can't listen on {address}; admin.listen names another");
+    assert!(team.log().contains(&why), "{}", team.log());
+}
