@@ -5,6 +5,7 @@
 mod access;
 mod admin;
 mod crashes;
+mod deploy;
 mod door;
 mod faults;
 mod keys;
