@@ -1,8 +1,11 @@
 //! deploy/, applied as docs/operations.md says, by kubectl itself.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
-use duckbot::settings::Settings;
+use duckbot::{
+    sandbox::discord::{Blueprint, Discord},
+    settings::Settings,
+};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Namespace, Pod, Secret},
@@ -13,9 +16,10 @@ use kube::{
     api::{ListParams, ObjectMeta, PostParams},
     runtime::wait::{await_condition, conditions::is_deleted},
 };
-use tokio::process::Command;
+use tempfile::TempDir;
+use tokio::{process::Command, sync::Mutex};
 
-use crate::support::Cluster;
+use crate::support::{Cluster, KEYS, Node, keys_in, says, session_in};
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
 async fn kubectl(line: &str) -> String {
@@ -41,8 +45,26 @@ where
     Api::namespaced(admin.clone(), "duckbot")
 }
 
+/// There is one installation at a time under these names.
+static NAMES: Mutex<()> = Mutex::const_new(());
+
+/// Waits until both namespaces are gone.
+async fn nothing_is_left(admin: &Client) {
+    for name in ["duckbot", "duckbot-sessions"] {
+        let namespaces: Api<Namespace> = Api::all(admin.clone());
+        let Some(namespace) = namespaces.get_opt(name).await.unwrap() else {
+            continue;
+        };
+        let uid = namespace.metadata.uid.unwrap();
+        let gone = await_condition(namespaces, name, is_deleted(&uid));
+        let gone = tokio::time::timeout(std::time::Duration::from_secs(120), gone).await;
+        gone.expect("the namespaces go").unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_installation_is_one_command_and_so_is_its_end() {
+    let _names = NAMES.lock().await;
     let admin = Client::try_from(Cluster::shared().config().await).unwrap();
     for overlay in ["traefik", "ingress"] {
         let folder = format!("deploy/overlays/{overlay}");
@@ -145,14 +167,147 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     );
 
     kubectl("delete --wait=false -k deploy/overlays/traefik").await;
-    for name in ["duckbot", "duckbot-sessions"] {
-        let namespaces: Api<Namespace> = Api::all(admin.clone());
-        let Some(namespace) = namespaces.get_opt(name).await.unwrap() else {
-            continue;
-        };
-        let uid = namespace.metadata.uid.unwrap();
-        let gone = await_condition(namespaces, name, is_deleted(&uid));
-        let gone = tokio::time::timeout(std::time::Duration::from_secs(120), gone).await;
-        gone.expect("the namespaces go").unwrap();
+    nothing_is_left(&admin).await;
+}
+
+/// Copies a folder with what is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &target),
+            false => {
+                fs::copy(&path, &target).unwrap();
+            }
+        }
     }
+}
+
+/// Changes a file as somebody with an editor does.
+fn edits(file: &Path, changes: &[(&str, &str)]) {
+    let mut text = fs::read_to_string(file).unwrap();
+    for (old, new) in changes {
+        assert!(text.contains(old), "{} has no {old:?}", file.display());
+        text = text.replace(old, new);
+    }
+    fs::write(file, text).unwrap();
+}
+
+#[tokio::test]
+async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
+    let Some(node) = Node::shared() else {
+        return;
+    };
+    let _names = NAMES.lock().await;
+    let cluster = Cluster::shared();
+    let admin = Client::try_from(cluster.config().await).unwrap();
+    let blueprint = Blueprint::default()
+        .channel("data")
+        .person("ana", &[])
+        .listen((cluster.host(), 0).into())
+        .patience(std::time::Duration::from_secs(120));
+    let discord = Discord::start(blueprint).await.unwrap();
+
+    // What a platform engineer edits; and what our nodes lack, who have no kube-proxy.
+    let folder = TempDir::new().unwrap();
+    let deploy = folder.path().join("deploy");
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"),
+        &deploy,
+    );
+    let overlay = deploy.join("overlays/traefik");
+    edits(
+        &overlay.join("kustomization.yaml"),
+        &[
+            ("registry.example.com/duckbot", "duckbot.test/duckbot"),
+            ("0.1.0", "test"),
+        ],
+    );
+    let guild = discord.guild_id().to_string();
+    let proxy = format!("api_proxy = \"{}\"\nadmin_roles", discord.url());
+    edits(
+        &overlay.join("duckbot.toml"),
+        &[
+            ("1029384756102938475", &guild),
+            ("admin_roles", &proxy),
+            (
+                "registry.example.com/duckui:0.1.0",
+                "duckbot.test/duckui:works",
+            ),
+            (
+                "[sessions]",
+                "[sizes.small]\ncpu = \"50m\"\nmemory = \"256Mi\"\n\n[sessions]",
+            ),
+        ],
+    );
+    let label = format!(
+        "labels:\n    duckbot.dev/node: {}\n    pod-security",
+        node.name
+    );
+    edits(
+        &deploy.join("base/namespaces.yaml"),
+        &[("labels:\n    pod-security", &label)],
+    );
+    let config = cluster.config().await;
+    let port = config.cluster_url.port_u16().unwrap();
+    let host = cluster.host();
+    let reach = format!(
+        "env:\n            - {{ name: KUBERNETES_SERVICE_HOST, value: \"{host}\" }}\n            \
+         - {{ name: KUBERNETES_SERVICE_PORT, value: \"{port}\" }}"
+    );
+    edits(&deploy.join("base/duckbot.yaml"), &[("env:", &reach)]);
+
+    let overlay = overlay.to_str().unwrap();
+    kubectl(&format!(
+        "apply --server-side --validate=strict -k {overlay}"
+    ))
+    .await;
+    let token = discord.token();
+    kubectl(&format!(
+        "create secret generic duckbot-discord --namespace duckbot --from-literal=token={token}"
+    ))
+    .await;
+    discord.connected().await;
+    kubectl("rollout status deployment/duckbot --namespace duckbot --timeout=120s").await;
+
+    let ana = discord.person("ana");
+    kubectl(&format!(
+        "create secret generic duckbot-s3-{} --namespace duckbot-sessions \
+         --from-literal=s3-access-key-id={} --from-literal=s3-secret-access-key={}",
+        ana.id(),
+        KEYS[0].1,
+        KEYS[1].1
+    ))
+    .await;
+    let asked = ana.types("#data", "/duck start").await.unwrap();
+    asked.until(|it| it.content.contains("is ready")).await;
+    let id = session_in(&ana.reads("#data").await.content);
+    // The bot reaches the door by the Pod's address.
+    let listed = ana
+        .types("#data", "/duck list")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    says(&listed, &format!("`{id}` of "));
+    says(&listed, ", idle since <t:");
+    let question = ana
+        .types("#data", "/duck stop")
+        .await
+        .unwrap()
+        .reply()
+        .await;
+    let pressed = ana.presses(&question, "Stop it").await.unwrap();
+    pressed.until(|it| it.content.contains("is stopped")).await;
+
+    let log = kubectl("logs deployment/duckbot --namespace duckbot").await;
+    assert!(
+        log.contains("health and metrics are at http://0.0.0.0:9090"),
+        "{log}"
+    );
+    assert!(!log.contains(&token) && keys_in(&log).is_empty());
+    kubectl(&format!("delete --wait=false -k {overlay}")).await;
+    nothing_is_left(&admin).await;
 }
