@@ -20,6 +20,7 @@ pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod fault;
+pub mod finding;
 mod lock;
 pub mod measure;
 pub mod reaper;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use duckbot::{app, discord, door, duckdb, settings::Settings, telemetry};
@@ -71,6 +71,29 @@ enum Command {
         #[arg(long)]
         attached: bool,
     },
+    /// Look at everything that the bot needs, and say what is wrong and what to do.
+    ///
+    /// Changes nothing. Ends with 0 if all is well, 1 if something is wrong, 2 when the
+    /// settings or the command line are.
+    Check {
+        /// The settings' file (TOML), as for serve.
+        #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// As JSON: a list of objects with what, state (fine or wrong) and says.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the address that adds the bot to a Discord server.
+    Invite {
+        /// The settings' file (TOML), as for serve.
+        #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print what makes a shell complete these commands.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Print the reference of all chat commands (commands.md).
     Commands,
 }
@@ -106,6 +129,19 @@ fn main() -> ExitCode {
                 .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
         Command::Duckdb { attached } => duckdb(attached),
+        Command::Check { config, json } => check(config, json),
+        Command::Invite { config } => match Settings::load(config.as_deref(), variables()) {
+            Ok(settings) => finish(app::run(|_| async move {
+                println!("{}", discord::invitation(&settings.discord).await?);
+                Ok(())
+            })),
+            Err(invalid) => wrong(&invalid),
+        },
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "duckbot", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Command::Commands => {
             print!("{}", discord::reference());
             ExitCode::SUCCESS
@@ -120,6 +156,28 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
     };
     telemetry::start(&settings.log);
     finish(app::run(|shutdown| app::serve(settings, shutdown)))
+}
+
+fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
+    let settings = match Settings::load(config.as_deref(), variables()) {
+        Ok(settings) => settings,
+        Err(invalid) => return wrong(&invalid),
+    };
+    let looked = app::run(|_| async move { Ok(app::check::look(&settings).await) });
+    let findings = match looked {
+        Ok(findings) => findings,
+        Err(error) => return finish(Err(error)),
+    };
+    if json {
+        let text = serde_json::to_string_pretty(&findings);
+        println!("{}", text.expect("it is plain text"));
+    } else {
+        findings.iter().for_each(|finding| println!("{finding}"));
+    }
+    match app::check::is_fine(&findings) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn duckdb(attached: bool) -> ExitCode {

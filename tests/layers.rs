@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("session", &[]),
     ("fault", &[]),
+    ("finding", &[]),
     ("redact", &[]),
     ("lock", &[]),
     ("measure", &["session"]),
@@ -21,6 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "door",
             "duckdb",
             "fault",
+            "finding",
             "lock",
             "measure",
             "runtime",
@@ -48,6 +50,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "discord",
             "door",
             "fault",
+            "finding",
             "lock",
             "measure",
             "runtime",
@@ -79,6 +82,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "api",
             "credentials",
             "discord",
+            "finding",
             "lock",
             "measure",
             "reaper",

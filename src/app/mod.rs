@@ -1,5 +1,6 @@
 //! Wires the rooms together; owns start-up and shutdown.
 
+pub mod check;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 

@@ -90,6 +90,34 @@ pub struct Preflight {
     client: Client,
 }
 
+/// What an endpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The tables.
+    Catalog,
+    /// The files.
+    Storage,
+}
+
+impl Kind {
+    /// The setting that names it.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Catalog => "endpoint",
+            Self::Storage => "s3_endpoint",
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Catalog => "catalog",
+            Self::Storage => "storage",
+        })
+    }
+}
+
 /// The part of an answer that matters here.
 struct Answer {
     status: StatusCode,
@@ -108,6 +136,37 @@ impl Preflight {
             .no_proxy()
             .build()?;
         Ok(Self { client })
+    }
+
+    /// What a catalog's settings name.
+    pub fn endpoints(catalog: &Catalog) -> [(Kind, String); 2] {
+        let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
+        [
+            (Kind::Catalog, catalog.endpoint.clone()),
+            (
+                Kind::Storage,
+                catalog.s3_endpoint.clone().unwrap_or_else(aws),
+            ),
+        ]
+    }
+
+    /// Whether somebody answers there, whatever they say; what time it is there, if they
+    /// say that.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn reaches(&self, endpoint: &str) -> Result<Option<DateTime<Utc>>, String> {
+        let answer = self.client.get(endpoint).send().await;
+        let answer = answer.map_err(|error| match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => "no connection".to_owned(),
+        })?;
+        let date = answer
+            .headers()
+            .get("date")
+            .and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        Ok(date.map(|date| date.to_utc()))
     }
 
     /// Tries `keys` against the storage and the catalog, side by side. True when

@@ -5,6 +5,7 @@
 //! deadlines.
 
 mod access;
+mod check;
 mod commands;
 mod direct;
 mod handlers;
@@ -28,6 +29,7 @@ use serenity::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use check::{invitation, look};
 pub use commands::reference;
 use direct::DirectMessages;
 use handlers::Handlers;

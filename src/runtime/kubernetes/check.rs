@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::Secret,
 };
 use kube::{
     Api, Client,
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     fault::Fault,
+    finding::Finding,
     settings::{RouteKind, Settings},
 };
 
@@ -145,18 +147,25 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
     let home = client.default_namespace();
     let missing = missing_at_home(&client).await.map_err(no_answer)?;
     not_allowed(home, missing)?;
-    let resource = route_resource(settings.routing.kind);
-    let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let one = ListParams::default().limit(1);
-    let listed = routes.list_metadata(&one);
-    match call(Action::new("list", &resource.plural, namespace), listed).await {
-        Ok(_) => Ok(Clients {
+    match routes(&client, settings).await {
+        Ok(()) => Ok(Clients {
             calls: client,
             watches,
         }),
         Err(Fault::Unknown { .. }) => Err(Unusable::NoTraefik),
         Err(fault) => Err(no_answer(fault)),
     }
+}
+
+/// Whether the cluster has the kind of object that routes to sessions.
+async fn routes(client: &Client, settings: &Settings) -> Result<(), Fault> {
+    let namespace = &settings.kubernetes.namespace;
+    let resource = route_resource(settings.routing.kind);
+    let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let one = ListParams::default().limit(1);
+    let listed = routes.list_metadata(&one);
+    let listed = call(Action::new("list", &resource.plural, namespace), listed);
+    listed.await.map(|_| ())
 }
 
 fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), Unusable> {
@@ -228,4 +237,61 @@ async fn is_allowed(
     let action = Action::new("create", "selfsubjectaccessreviews", "(all)");
     let answer = call(action, reviews.create(&params, &review)).await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+/// Looks at everything that the bot needs of the cluster. Changes nothing.
+pub async fn look(settings: &Settings) -> Vec<Finding> {
+    let config = match Config::infer().await {
+        Ok(config) => config,
+        Err(error) => {
+            let unusable = Unusable::NoConfig(chain(&error));
+            return vec![Finding::wrong("cluster", unusable.to_string())];
+        }
+    };
+    let url = config.cluster_url.to_string();
+    let client = match Client::try_from(config) {
+        Ok(client) => client,
+        Err(error) => {
+            let unusable = Unusable::BadConfig(chain(&error));
+            return vec![Finding::wrong("cluster", unusable.to_string())];
+        }
+    };
+    let namespace = &settings.kubernetes.namespace;
+    let home = client.default_namespace();
+    let allowed = tokio::join!(missing(&client, settings), missing_at_home(&client));
+    let (there, at_home) = match allowed {
+        (Ok(there), Ok(at_home)) => (there, at_home),
+        (Err(fault), _) | (_, Err(fault)) => {
+            let unusable = Unusable::NoAnswer { url, fault };
+            return vec![Finding::wrong("cluster", unusable.to_string())];
+        }
+    };
+    let mut findings = vec![Finding::fine("cluster", format!("{url} answers"))];
+    for (namespace, missing) in [(namespace.as_str(), there), (home, at_home)] {
+        let what = format!("permissions in {namespace}");
+        findings.push(match not_allowed(namespace, missing) {
+            Ok(()) => Finding::fine(what, "all that are needed"),
+            Err(unusable) => Finding::wrong(what, unusable.to_string()),
+        });
+    }
+    findings.push(match routes(&client, settings).await {
+        Ok(()) => Finding::fine("routes", route_resource(settings.routing.kind).kind),
+        Err(Fault::Unknown { .. }) => Finding::wrong("routes", Unusable::NoTraefik.to_string()),
+        Err(fault) => Finding::wrong("routes", fault.to_string()),
+    });
+    if let Some(name) = &settings.routing.tls_secret {
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let found = secrets.get_metadata_opt(name);
+        let found = call(Action::new("get", "secrets", namespace).sensitive(), found).await;
+        let what = "certificate";
+        findings.push(match found {
+            Ok(Some(_)) => Finding::fine(what, format!("Secret {name}")),
+            Ok(None) => Finding::wrong(
+                what,
+                format!("there is no Secret {name} (routing.tls_secret) in {namespace}"),
+            ),
+            Err(fault) => Finding::wrong(what, fault.to_string()),
+        });
+    }
+    findings
 }

@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use apply::{Action, call, chain};
-pub use check::{Clients, REQUIRED, REQUIRED_AT_HOME, Rule, connect};
+pub use check::{Clients, REQUIRED, REQUIRED_AT_HOME, Rule, connect, look};
 pub use keys::DOOR_KEYS;
 use keys::Keys;
 pub use ledger::Ledgers;

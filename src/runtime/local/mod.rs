@@ -48,6 +48,7 @@ use crate::{
     credentials::{CredentialStore, Field},
     door::{self, Door, activity::Activity, ticket::SigningKey},
     fault::Fault,
+    finding::Finding,
     lock::lock,
     session::{Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
     settings::{self, Settings},
@@ -486,6 +487,22 @@ impl Runtime for Local {
 }
 
 /// Whether DuckDB can be run at all: better said now than to the first who asks for one.
+/// Looks at everything that sessions on this machine need.
+pub async fn look(place: &settings::Local) -> Vec<Finding> {
+    let folder = Folder::open(place.folder.clone());
+    let folder = folder.and_then(|_| take(&place.folder).map(drop));
+    vec![
+        match is_there(&place.duckdb).await {
+            Ok(()) => Finding::fine("DuckDB", place.duckdb.display().to_string()),
+            Err(why) => Finding::wrong("DuckDB", format!("{why:#}")),
+        },
+        match folder {
+            Ok(()) => Finding::fine("folder", place.folder.display().to_string()),
+            Err(why) => Finding::wrong("folder", format!("{why:#}")),
+        },
+    ]
+}
+
 async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
     let mut asked = Command::new(duckdb);
     asked.arg("--version").stdin(Stdio::null());

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 /// The permission that implies all others.
 pub const ADMINISTRATOR: u64 = 1 << 3;
-/// See channels, send messages, use application commands: what everybody may.
-pub const EVERYBODY: u64 = (1 << 10) | (1 << 11) | (1 << 31);
+/// See channels, send messages (in threads, too), attach files, use application commands: what
+/// everybody may.
+pub const EVERYBODY: u64 = (1 << 10) | (1 << 11) | (1 << 15) | (1 << 31) | (1 << 38);
 
 /// The plan of one guild. Start from [`Blueprint::default`] and add to it.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Channel, Invocation, Kind, Message, PersonState, Role, World};
+use super::model::{Access, Channel, Invocation, Kind, Message, PersonState, Role, World};
 use super::snowflake::{Snowflake, made_at};
 use super::view::File;
 
@@ -65,18 +65,33 @@ impl World {
         })
     }
 
+    /// Whose guild it is: never the bot's, who would then be allowed everything.
+    fn owner(&self) -> Snowflake {
+        let somebody = self.people.first().map(|person| person.id);
+        somebody.unwrap_or(self.guild.id)
+    }
+
     /// A member of the guild.
     pub fn member_json(&self, person: &PersonState) -> Value {
-        let roles: Vec<String> = person.roles.iter().map(Snowflake::to_string).collect();
+        self.member_with(person.id, &person.roles)
+    }
+
+    /// The bot as a member of the guild.
+    pub fn own_member_json(&self) -> Value {
+        self.member_with(self.application.id, &[])
+    }
+
+    fn member_with(&self, id: Snowflake, roles: &[Snowflake]) -> Value {
+        let roles: Vec<String> = roles.iter().map(Snowflake::to_string).collect();
         json!({
-            "user": self.user_json(person.id),
+            "user": self.user_json(id),
             "roles": roles,
             "nick": null,
             "avatar": null,
             "banner": null,
             "communication_disabled_until": null,
             "flags": 0,
-            "joined_at": made_at(person.id).to_rfc3339(),
+            "joined_at": made_at(id).to_rfc3339(),
             "pending": false,
             "premium_since": null,
             "mute": false,
@@ -111,7 +126,13 @@ impl World {
                 "name": channel.name,
                 "position": 0,
                 "last_message_id": newest,
-                "permission_overwrites": [],
+                "permission_overwrites": match channel.access {
+                    // Nobody may write there.
+                    Access::ReadOnly => json!([{
+                        "id": self.guild.id.to_string(), "type": 0, "allow": "0", "deny": "2048",
+                    }]),
+                    Access::Full | Access::Hidden => json!([]),
+                },
             }),
         }
     }
@@ -122,7 +143,7 @@ impl World {
         json!({
             "id": self.guild.id.to_string(), "name": self.guild.name, "icon": null,
             "description": null, "home_header": null, "splash": null, "discovery_splash": null,
-            "features": [], "banner": null, "owner_id": self.application.id.to_string(),
+            "features": [], "banner": null, "owner_id": self.owner().to_string(),
             "application_id": null, "region": "us-west", "afk_channel_id": null,
             "afk_timeout": 300, "system_channel_id": null, "system_channel_flags": 0,
             "widget_enabled": false, "widget_channel_id": null, "verification_level": 0,

@@ -40,6 +40,9 @@ pub fn member(world: &mut World, ask: &Ask) -> Outcome {
     if ask.id("guild") != world.guild.id {
         return Err(UNKNOWN_GUILD.into());
     }
+    if ask.id("user") == world.application.id {
+        return Ok(Answer::ok(world.own_member_json()));
+    }
     let person = world.person(ask.id("user")).ok_or(UNKNOWN_USER)?;
     if !person.in_guild {
         return Err(UNKNOWN_MEMBER.into());

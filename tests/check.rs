@@ -1,0 +1,194 @@
+//! `duckbot check` and `duckbot invite`, as a platform engineer uses them.
+
+use duckbot::sandbox::discord::Access;
+use kube::api::DeleteParams;
+use serde_json::Value;
+
+use crate::support::{Home, Team, command};
+
+/// Runs a command of the bot with a team's settings: how it ended, and what it printed.
+async fn runs(team: &Team, arguments: &[&str]) -> (i32, String) {
+    let output = command(arguments, &team.variables).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8(output.stdout).unwrap() + &said;
+    assert!(!text.contains(&team.discord.token()), "{text}");
+    (output.status.code().unwrap(), text)
+}
+
+async fn team() -> Team {
+    let mut team = Team::without_bot(&[]).await;
+    let ops = team.discord.channel("ops").to_string();
+    team.variables
+        .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
+    team
+}
+
+/// The lines that say that something is wrong.
+async fn wrong(team: &Team) -> Vec<String> {
+    let (code, text) = runs(team, &["check"]).await;
+    let lines = text.lines().filter(|line| line.starts_with("WRONG "));
+    // No name below this domain is known anywhere.
+    let others =
+        lines.filter(|line| !line.starts_with("WRONG DNS: duckui-000000.duck.example.com"));
+    let others: Vec<_> = others.map(str::to_owned).collect();
+    assert_eq!(code, 1, "{text}");
+    others
+}
+
+#[tokio::test]
+async fn what_is_well_is_said_item_by_item() {
+    let mut team = team().await;
+    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    assert_eq!(wrong(&team).await, [""; 0]);
+    let (_, text) = runs(&team, &["check"]).await;
+    for line in [
+        "ok    settings: they can be used",
+        "ok    token: it is that of application ",
+        "ok    guild: ",
+        "ok    commands: not those of this version yet; `duckbot serve` registers them",
+        "(discord.allowed_channels): #data",
+        "(discord.admin_channel): #ops",
+        "ok    cluster: http://",
+        &format!(
+            "ok    permissions in {}: all that are needed",
+            team.cluster.sessions
+        ),
+        &format!(
+            "ok    permissions in {}: all that are needed",
+            team.cluster.bot
+        ),
+        "ok    routes: IngressRoute",
+        "ok    catalog of lake: ",
+        "ok    storage of lake: ",
+        "s apart from theirs at most",
+        "make a wildcard record *.duck.example.com",
+    ] {
+        assert!(text.contains(line), "{line:?} in\n{text}");
+    }
+    let (code, json) = runs(&team, &["check", "--json"]).await;
+    let findings: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(code, 1);
+    assert_eq!(findings[0]["what"], "settings");
+    assert_eq!(findings[0]["state"], "fine");
+    team.starts_the_bot().await;
+    let (_, text) = runs(&team, &["check"]).await;
+    assert!(text.contains("ok    commands: registered"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_what_to_do() {
+    let mut team = team().await;
+    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    team.discord.set_access("ops", Access::Hidden);
+    team.discord.set_access("random", Access::ReadOnly);
+    let random = team.discord.channel("random").to_string();
+    let nowhere = "http://127.0.0.1:9/catalog";
+    for (name, value) in [
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", nowhere),
+        ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
+        ("DUCKBOT_REPORT__CHANNEL", "1029384756102938475"),
+        ("DUCKBOT_DISCORD__ALLOWED_CHANNELS", &random),
+    ] {
+        team.variables.insert(name.into(), value.into());
+    }
+    let params = DeleteParams::default();
+    team.cluster
+        .roles()
+        .delete("duckbot-sessions", &params)
+        .await
+        .unwrap();
+    let wrong = wrong(&team).await.join("\n");
+    let ops = team.discord.channel("ops");
+    for line in [
+        &format!("WRONG channel {ops} (discord.admin_channel): the bot does not see it"),
+        "WRONG channel 1029384756102938475 (report.channel): the bot does not see it",
+        &format!(
+            "WRONG permissions in {}: the bot's service account lacks",
+            team.cluster.sessions
+        ),
+        &format!(
+            "WRONG channel {random} (discord.allowed_channels): give the bot's role there: Send Messages"
+        ),
+        "create pods",
+        "deploy/ has the Role that grants them",
+        "WRONG certificate: not allowed to get secrets",
+        "WRONG catalog of lake: http://127.0.0.1:9/catalog does not answer (no connection)",
+        "is catalogs.lake.endpoint right",
+    ] {
+        assert!(wrong.contains(line), "{line:?} in\n{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
+    let mut team = team().await;
+    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    let right = team
+        .variables
+        .insert("DUCKBOT_DISCORD__GUILD".into(), "7".into())
+        .unwrap();
+    let says = "WRONG guild: the bot is not in guild 7; `duckbot invite` prints the way in";
+    assert_eq!(wrong(&team).await, [says]);
+    team.variables
+        .insert("DUCKBOT_DISCORD__GUILD".into(), right);
+    let file = team.file("token", "not-a-token");
+    team.variables
+        .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), file);
+    let says = "WRONG token: Discord does not know this token; copy it again from the developer \
+                portal (Bot, Reset Token)";
+    assert_eq!(wrong(&team).await, [says]);
+}
+
+#[tokio::test]
+async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
+    let team = team().await;
+    let (code, text) = runs(&team, &["invite"]).await;
+    assert_eq!(code, 0, "{text}");
+    let application = team.discord.application_id();
+    // View channels, send messages, attach files, send messages in threads.
+    let bits = (1_u64 << 10) + (1 << 11) + (1 << 15) + (1 << 38);
+    let address = format!(
+        "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={bits}\n"
+    );
+    assert_eq!(text, address);
+}
+
+#[tokio::test]
+async fn sessions_on_this_machine_are_looked_at_too() {
+    let mut home = Home::gathers().await;
+    home.bot.kill().await;
+    let looked = async |home: &Home| {
+        let output = command(&["check"], &home.variables).output().await.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, text) = looked(&home).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("ok    DuckDB: ") && text.contains("ok    folder: "),
+        "{text}"
+    );
+    home.variables
+        .insert("DUCKBOT_LOCAL__DUCKDB".into(), "/nowhere/duckdb".into());
+    let (code, text) = looked(&home).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("WRONG DuckDB: /nowhere/duckdb (the setting local.duckdb) can't be run"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn shells_complete_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let run = command(&["completions", shell], &Default::default());
+        let output = { run }.output().await.unwrap();
+        assert!(
+            String::from_utf8(output.stdout)
+                .unwrap()
+                .contains("sandbox")
+        );
+    }
+}
