@@ -5,7 +5,11 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, process::ExitCod
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use duckbot::{app, discord, door, duckdb, settings::Settings, telemetry};
+use duckbot::{
+    app, discord, door, duckdb,
+    settings::{self, Settings},
+    telemetry,
+};
 
 /// Everyone in a team gets their own DuckDB UI, by typing /duck start in Discord.
 #[derive(Parser)]
@@ -96,6 +100,8 @@ enum Command {
     },
     /// Print the reference of all chat commands (commands.md).
     Commands,
+    /// Print the reference of all settings, with their defaults (docs/settings.md).
+    Settings,
 }
 
 fn main() -> ExitCode {
@@ -140,6 +146,10 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "duckbot", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Settings => {
+            print!("{}", settings::reference());
             ExitCode::SUCCESS
         }
         Command::Commands => {

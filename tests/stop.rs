@@ -205,3 +205,22 @@ async fn with_two_sessions_one_must_say_which() {
         team.ana.reads("#data").await;
     }
 }
+
+#[tokio::test]
+async fn who_did_what_stands_in_the_log() {
+    let mut team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    team.reply_to(&team.ana, "/duck extend").await;
+    let question = team
+        .reply_to(&team.ada, &format!("/duck stop session:{id}"))
+        .await;
+    team.confirms_stop(&team.ada, &question).await;
+    team.reads_everything().await;
+    let (ana, ada) = (team.ana.id(), team.ada.id());
+    for (who, act) in [(ana, "started"), (ana, "extended"), (ada, "stopped")] {
+        team.bot()
+            .says(&format!("INFO audit: {who} {act} {id}"))
+            .await;
+    }
+}

@@ -14,7 +14,7 @@ use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
 
 use super::{
-    herald::{counted, fault, is_final},
+    herald::{count, fault, is_final},
     replies::Reply,
     responder::message,
 };
@@ -54,7 +54,8 @@ impl DirectMessages {
         let sent = async {
             let channel = self.http.create_private_channel(&recipient).await?.id;
             let sent = message.execute(&*self.http, (channel, None)).await;
-            counted("direct_message", sent)?;
+            count("direct_message", &sent);
+            sent?;
             Ok(channel.get())
         };
         match sent.await {

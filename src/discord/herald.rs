@@ -55,7 +55,8 @@ impl Channels {
         let message = message(reply, Some(&nonce)).allowed_mentions(only(called));
         let channel = ChannelId::new(record.channel.get());
         let posted = message.execute(&*self.http, (channel, None)).await;
-        match counted("message", posted) {
+        count("message", &posted);
+        match posted {
             Ok(message) => Ok(Some(message.id.get().into())),
             Err(error) if is_final(&error) => {
                 warn!(
@@ -95,7 +96,9 @@ impl Channels {
         };
         let message = message(reply, Some(nonce)).allowed_mentions(only(None));
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
-        match counted("message", posted.await) {
+        let posted = posted.await;
+        count("message", &posted);
+        match posted {
             Ok(_) => Ok(()),
             Err(error) if is_final(&error) => {
                 let code = code(&error);
@@ -124,7 +127,9 @@ impl Channels {
             message.get().into(),
             None,
         );
-        match counted("edit", edit.execute(&*self.http, place).await) {
+        let edited = edit.execute(&*self.http, place).await;
+        count("edit", &edited);
+        match edited {
             Ok(_) => Ok(()),
             Err(error) if is_final(&error) => Ok(()),
             Err(error) => Err(fault("editing a message", &error)),
@@ -215,7 +220,9 @@ impl Herald for Channels {
             .allowed_mentions(only(None))
             .add_file(file);
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
-        match counted("log", posted.await) {
+        let posted = posted.await;
+        count("log", &posted);
+        match posted {
             Ok(_) => Ok(()),
             Err(error) => Err(fault("posting a log for admins", &error)),
         }
@@ -262,16 +269,13 @@ impl Members for Channels {
 }
 
 /// Counts what became of a request.
-pub fn counted<T>(what: &'static str, answer: serenity::Result<T>) -> serenity::Result<T> {
-    measure::discord(
-        what,
-        match &answer {
-            Ok(_) => "done",
-            Err(error) if is_final(error) => "refused",
-            Err(_) => "failed",
-        },
-    );
-    answer
+pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
+    let outcome = match answer {
+        Ok(_) => "done",
+        Err(error) if is_final(error) => "refused",
+        Err(_) => "failed",
+    };
+    measure::discord(what, outcome);
 }
 
 fn only(called: Option<OwnerId>) -> CreateAllowedMentions {

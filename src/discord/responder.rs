@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 
 use super::{
     code,
-    herald::{counted, is_final},
+    herald::{count, is_final},
     parse::{EXPIRES, form_id, input_id},
     replies::{Emphasis, Labelled, MOST_CHARACTERS, Reply},
 };
@@ -181,7 +181,8 @@ impl Responder {
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows);
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
-        match counted("reply", done) {
+        count("reply", &done);
+        match done {
             Ok(_) => true,
             Err(error) => {
                 warn!(interaction = %self.id, code = code(&error), "a reply could not be edited");
@@ -206,7 +207,8 @@ impl Responder {
     async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {
         let token = self.token.expose_secret();
         let done = answer.execute(&*self.http, (self.id, token)).await;
-        counted("acknowledge", done).map_err(|error| {
+        count("acknowledge", &done);
+        done.map_err(|error| {
             // Too late, or answered already: the same interaction delivered twice.
             debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
             Unanswerable

@@ -1,6 +1,6 @@
 //! The use cases around credentials: set up, look, check, forget.
 
-use super::{Problem, Refusal, Requester, Service};
+use super::{Problem, Refusal, Requester, Service, audit::audit};
 use crate::{
     credentials::{About, Credentials},
     fault::Fault,
@@ -94,6 +94,7 @@ impl Service {
     pub async fn forget_keys(&self, who: &Requester) -> Result<Vec<Observed>, Problem> {
         let _turn = self.turn(who.id).await;
         self.credentials.forget(who.id).await?;
+        audit(who, "forgot", "their keys");
         let (starting, running): (Vec<_>, Vec<_>) = self
             .live(who.id)
             .into_iter()

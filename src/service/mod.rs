@@ -4,6 +4,7 @@
 //! A use case claims or marks a record and returns; carrying it out is the
 //! [`reconciler`](crate::reconciler)'s work. So a crash right after loses nothing.
 
+mod audit;
 mod keys;
 mod reaping;
 mod refusal;

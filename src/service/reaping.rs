@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use tracing::{info, warn};
 
-use super::{Problem, Refusal, Requester, Service};
+use super::{Problem, Refusal, Requester, Service, audit::audit};
 use crate::{
     door::activity::Activity,
     fault::{Fault, new_reference},
@@ -109,6 +109,11 @@ impl Service {
     /// A refusal for everybody else.
     pub async fn reap_all(&self, who: &Requester) -> Result<Reaped, Refusal> {
         let plan = self.plan_for(who).await?;
+        audit(
+            who,
+            "reaped",
+            &format!("{} of the reaper's plan", plan.actions.len()),
+        );
         let mut reaped = Reaped::default();
         for action in plan.actions {
             match self.carry_out(&action).await {
@@ -236,6 +241,7 @@ impl Service {
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
         let record = record.ok_or(Refusal::NoSuchSession(id))?;
+        audit(who, "extended", &record.id.to_string());
         let mut watched = watched.clone();
         watched.seen.record = record.clone();
         let due = self.due(&watched);

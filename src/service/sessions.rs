@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{Problem, Refusal, Requester, Service, StartRequest, Started};
+use super::{Problem, Refusal, Requester, Service, StartRequest, Started, audit::audit};
 use crate::{
     door::ENTER,
     fault::Fault,
@@ -47,7 +47,10 @@ impl Service {
                 ..record.clone()
             };
             match self.runtime.claim(&record).await? {
-                Claim::Made(record) => return Ok(Started::Starting(record)),
+                Claim::Made(record) => {
+                    audit(who, "started", &record.id.to_string());
+                    return Ok(Started::Starting(record));
+                }
                 Claim::Taken(other) => taken.push(other),
             }
         }
@@ -137,6 +140,7 @@ impl Service {
         let url = self.runtime.url(id);
         let door = url.trim_end_matches('/');
         let link = format!("{door}{ENTER}#{}", ticket.expose_secret());
+        audit(who, "opened", &id.to_string());
         Ok((seen.record, link.into()))
     }
 
@@ -196,6 +200,7 @@ impl Service {
         self.to_stop(who, Some(&id.to_string()))?;
         let ended = |record: &Record| record.ended(cause.clone(), self.now());
         let stopped = rewrite(&*self.runtime, id, ended).await?;
+        audit(who, "stopped", &id.to_string());
         stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
     }
 

@@ -6,6 +6,7 @@
 
 mod read;
 mod reader;
+mod reference;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 pub use read::{LONGEST_NAME, duration};
+pub use reference::reference;
 pub use schedule::Schedule;
 
 use crate::session::{Failure, Limits, Size};
