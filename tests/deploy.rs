@@ -1,6 +1,6 @@
 //! deploy/, applied as docs/operations.md says, by kubectl itself.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, process::Output};
 
 use duckbot::{
     sandbox::discord::{Blueprint, Discord},
@@ -23,19 +23,24 @@ use crate::support::{Cluster, KEYS, Node, keys_in, says, session_in};
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
 async fn kubectl(line: &str) -> String {
+    let output = runs(line).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {line}\n{said}");
+    assert!(!said.contains("Warning"), "kubectl {line}\n{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same, however it ends.
+async fn runs(line: &str) -> Output {
     let cluster = Cluster::shared();
-    let output = Command::new(cluster.programs().join("kubectl"))
+    Command::new(cluster.programs().join("kubectl"))
         .arg("--kubeconfig")
         .arg(cluster.kubeconfig())
         .args(line.split(' '))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kubectl {line}\n{said}");
-    assert!(!said.contains("Warning"), "kubectl {line}\n{said}");
-    String::from_utf8(output.stdout).unwrap()
+        .unwrap()
 }
 
 fn in_home<K>(admin: &Client) -> Api<K>
@@ -271,6 +276,21 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     .await;
     discord.connected().await;
     kubectl("rollout status deployment/duckbot --namespace duckbot --timeout=120s").await;
+
+    // As the manual says; the lake of the example is nowhere.
+    let check = "exec deployment/duckbot --namespace duckbot -- duckbot check --config \
+                 /etc/duckbot/duckbot.toml";
+    let found = String::from_utf8(runs(check).await.stdout).unwrap();
+    for line in [
+        "ok    token: ",
+        "ok    commands: registered",
+        "ok    permissions in duckbot-sessions: all that are needed",
+        "ok    permissions in duckbot: all that are needed",
+        "WRONG catalog of lake: https://iceberg.example.com/catalog does not answer",
+        "WRONG certificate: there is no Secret duckui-wildcard-tls",
+    ] {
+        assert!(found.contains(line), "{line:?} in\n{found}");
+    }
 
     let ana = discord.person("ana");
     kubectl(&format!(

@@ -238,8 +238,8 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
     // Time enough to ask something first.
     let settings = [
         ("DUCKBOT_REAPER__EVERY", "1s"),
-        ("DUCKBOT_REAPER__IDLE", "20s"),
-        ("DUCKBOT_REAPER__WARN_BEFORE", "10s"),
+        ("DUCKBOT_REAPER__IDLE", "15s"),
+        ("DUCKBOT_REAPER__WARN_BEFORE", "7s"),
     ];
     place.restarts_with(&settings).await;
     let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));

@@ -106,6 +106,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.types("/duck list\n").await;
     browser.types("\n").await;
     browser.reads("running").await;
+    browser.reads("will be stopped").await;
     browser.is_pictured("sandbox-8-list").await;
     browser.clicks("//*[@id='text']").await;
     browser.types("/duck stop\n").await;
@@ -113,6 +114,17 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.presses("Stop it").await;
     browser.reads("is stopped").await;
     browser.is_pictured("sandbox-9-stopped").await;
+
+    // What there was, for Ada, who is an admin.
+    browser.goes_to(&format!("{}?as=ada", sandbox.url)).await;
+    browser.reads("Make trouble").await;
+    browser.clicks("//*[@id='text']").await;
+    browser.types("/duck report\n").await;
+    browser.types("\n").await;
+    browser
+        .reads("1 session, of which none is there now and 1 has ended.")
+        .await;
+    browser.is_pictured("sandbox-10-report").await;
 
     signal("INT", sandbox.bot.pid()).await;
     let ended = sandbox.bot.ends(SOON).await.expect("it ends");
