@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     fault::{Fault, new_reference},
+    lock::lock,
     measure,
     service::{Claimed, Herald, Service},
     session::{Action, HeldBack, OwnerId, SessionId, Warning},
@@ -34,10 +35,10 @@ const CLAIM: TimeDelta = TimeDelta::minutes(5);
 
 /// The loop's parts.
 pub struct Reaper {
-    /// What can be done.
-    pub service: Arc<Service>,
-    /// Who tells people.
-    pub herald: Arc<dyn Herald>,
+    service: Arc<Service>,
+    herald: Arc<dyn Herald>,
+    /// Warnings that were told and could not be noted.
+    told: Mutex<HashMap<SessionId, Warning>>,
 }
 
 /// What was said already. After a restart it is said once more.
@@ -52,6 +53,15 @@ struct Said {
 }
 
 impl Reaper {
+    /// With these parts.
+    pub fn new(service: Arc<Service>, herald: Arc<dyn Herald>) -> Self {
+        Self {
+            service,
+            herald,
+            told: Mutex::default(),
+        }
+    }
+
     /// Runs until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let every = self.settings().every.to_std().unwrap_or_default();
@@ -107,8 +117,19 @@ impl Reaper {
         let Some(seen) = self.service.runtime().session(id) else {
             return Ok(());
         };
-        self.herald.will_be_stopped(&seen.record, warning).await?;
-        self.service.warned(id, warning).await?;
+        let same = |told: &&Warning| (told.rule, told.since) == (warning.rule, warning.since);
+        let told = lock(&self.told).get(id).filter(same).cloned();
+        let warning = match told {
+            // Told already; what failed was to note that.
+            Some(told) => told,
+            None => {
+                self.herald.will_be_stopped(&seen.record, warning).await?;
+                lock(&self.told).insert(id.clone(), warning.clone());
+                warning.clone()
+            }
+        };
+        self.service.warned(id, &warning).await?;
+        lock(&self.told).remove(id);
         measure::reaper("warned", &warning.rule);
         let (rule, at) = (warning.rule, warning.at);
         info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");

@@ -73,7 +73,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     (
         "reaper",
-        &["fault", "measure", "service", "session", "settings"],
+        &["fault", "lock", "measure", "service", "session", "settings"],
     ),
     ("sandbox", &[]),
     (

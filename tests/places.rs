@@ -254,7 +254,7 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
     let warning = ben.reads_dm().await;
     says(
         &warning,
-        &format!("Nobody has asked session `{idle}` anything for long"),
+        &format!("Nobody has asked session `{idle}` anything since <t:"),
     );
     assert!(warning.button("Extend").is_some());
     let told = ben.reads("#data").await;

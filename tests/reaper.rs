@@ -186,6 +186,27 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
 }
 
 #[tokio::test]
+async fn it_is_told_once_also_when_that_can_not_be_noted() {
+    let mut team = team(&[]).await;
+    let id = team.serves(&team.ana).await;
+    team.api.damages(|call| {
+        let answer = || crate::support::Damage::Answer(500, "not now".into());
+        (call.method == "PUT").then(answer)
+    });
+    is_aged(&team, NEARLY_OVER).await;
+    team.ana.reads_dm().await;
+    sweeps(&mut team, 3).await;
+    team.api.heals();
+    team.bot()
+        .says(&format!("session {id}: its owner was told"))
+        .await;
+    assert_eq!(
+        team.cluster.documents().await[0]["warned"]["rule"],
+        "lifetime"
+    );
+}
+
+#[tokio::test]
 async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
     let id = team.serves(&team.ben).await;

@@ -115,10 +115,7 @@ async fn serve_telling(
         clock: clock.clone(),
     };
     let service = Arc::new(Service::new(settings.clone(), parts));
-    let reaper = Reaper {
-        service: service.clone(),
-        herald: herald.clone(),
-    };
+    let reaper = Reaper::new(service.clone(), herald.clone());
     let reconciler = Reconciler {
         runtime,
         herald,

@@ -156,7 +156,8 @@ impl Herald for Channels {
 
     async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<(), Fault> {
         let extend_by = self.settings.reaper.extend_by;
-        let nonce = format!("stop-{}-{}", record.id, warning.at.timestamp());
+        // The same for whichever bot says it, and whenever.
+        let nonce = format!("stop-{}-{}", record.id, warning.since.timestamp());
         let reply = replies::will_be_stopped(record, warning, extend_by);
         self.tell_owner(record, nonce, &reply).await
     }

@@ -2,7 +2,7 @@
 //! extending them, stopping them, the report.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard},
 };
 
@@ -81,7 +81,8 @@ impl Service {
         let idle = limits.idle.map(|idle| idle - limits.warn_before);
         let again = idle.map_or(ASKED_AGAIN, |idle| idle.min(ASKED_AGAIN));
         let sessions = self.runtime.sessions();
-        lock(&self.known.usage).retain(|id, _| sessions.iter().any(|it| it.record.id == *id));
+        let present: HashSet<_> = sessions.iter().map(|it| &it.record.id).collect();
+        lock(&self.known.usage).retain(|id, _| present.contains(id));
         let asked = self.ask(sessions, |seen, heard| {
             now - heard.at >= again || matters(seen, heard)
         });

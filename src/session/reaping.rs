@@ -162,8 +162,10 @@ pub fn plan(
         match due(watched, now, limits) {
             Some(due) if now >= due.at => stops.push((id, due)),
             Some(due) if due.is_untold && now >= due.at - limits.warn_before => {
-                let Due { at, rule, .. } = due;
-                actions.push(Action::Warn(id.clone(), Warning { rule, at }));
+                let Due {
+                    at, rule, since, ..
+                } = due;
+                actions.push(Action::Warn(id.clone(), Warning { rule, since, at }));
             }
             _ => {}
         }

@@ -109,6 +109,8 @@ pub struct Moved {
 pub struct Warning {
     /// Which rule stops the session.
     pub rule: Rule,
+    /// What that counts from.
+    pub since: DateTime<Utc>,
     /// When it will.
     pub at: DateTime<Utc>,
 }
@@ -392,6 +394,7 @@ pub(crate) mod tests {
             .resumed(None, at("2026-11-23T12:30:00Z"))
             .warned_of(Warning {
                 rule: Rule::Idle,
+                since: at("2026-11-23T12:35:00Z"),
                 at: at("2026-11-23T12:50:00Z"),
             })
             .extended_by(TimeDelta::hours(1), at("2026-11-23T12:45:00Z"))
@@ -425,6 +428,7 @@ pub(crate) mod tests {
           "kept_until": "2026-11-23T13:45:00Z",
           "warned": {
             "rule": "idle",
+            "since": "2026-11-23T12:35:00Z",
             "at": "2026-11-23T12:50:00Z"
           },
           "announcement": "99",

@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 
 const SESSIONS: usize = 500;
 /// Much longer than it takes.
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 
 /// What becomes of a session; one after the other, so there are as many of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,10 @@ impl Kind {
     /// Writes what it is into a record of a session that was just started.
     fn mark(self, record: &mut Value) {
         let ago = |hours| json!(Utc::now() - TimeDelta::hours(hours));
-        let warned = |rule| json!({ "rule": rule, "at": Utc::now() - TimeDelta::minutes(1) });
+        let warned = |rule| {
+            let at = Utc::now() - TimeDelta::minutes(1);
+            json!({ "rule": rule, "since": at - TimeDelta::hours(5), "at": at })
+        };
         match self {
             Self::TooOld | Self::TooOldAndSilent => record["created"] = ago(100),
             Self::LifetimeOver => {

@@ -18,15 +18,16 @@ const MOST_LINES: usize = 8;
 
 /// To the owner, before a session is stopped.
 pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
-    let Warning { rule, at } = warning;
+    let Warning { rule, since, at } = warning;
     let session = format!("Session `{}`", record.id);
     let when = format!("it will be stopped {} ({})", ago(*at), clock(*at));
     let more = duration(extend_by.num_seconds());
     let (why, what) = match rule {
         Rule::Idle => (
             format!(
-                "Nobody has asked {} anything for long: {when}.",
-                lower(&session)
+                "Nobody has asked {} anything since {}: {when}.",
+                lower(&session),
+                ago(*since)
             ),
             format!("A query keeps it, and so does **Extend**, for {more}."),
         ),

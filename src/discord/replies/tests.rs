@@ -384,7 +384,15 @@ fn before_and_after_a_session_is_reaped() {
     let record = record(Stage::Running);
     let warning = |rule| {
         let at = due(rule).at;
-        will_be_stopped(&record, &Warning { rule, at }, TimeDelta::hours(4))
+        will_be_stopped(
+            &record,
+            &Warning {
+                rule,
+                since: noon(),
+                at,
+            },
+            TimeDelta::hours(4),
+        )
     };
     let reaped = |rule| {
         ending(Cause::Reaped {
@@ -407,6 +415,7 @@ fn before_and_after_a_session_is_reaped() {
             Action::Warn(
                 record.id.clone(),
                 Warning {
+                    since: noon(),
                     rule: Rule::Idle,
                     at: noon(),
                 },

@@ -60,8 +60,10 @@ fn with(watched: Watched, change: impl FnOnce(&Record) -> Record) -> Watched {
 }
 
 fn warned(watched: Watched, rule: Rule, minutes: i64) -> Watched {
-    let at = after(minutes);
-    with(watched, |record| record.warned_of(Warning { rule, at }))
+    let (since, at) = (after(0), after(minutes));
+    with(watched, |record| {
+        record.warned_of(Warning { rule, since, at })
+    })
 }
 
 /// What a sweep would do to that session alone, as words.
