@@ -1,6 +1,9 @@
 //! For those who run the bot: is it alive, is it ready, what does it count.
 
-use crate::support::{KEYS, Team, says};
+use crate::support::{KEYS, Team, becomes, says};
+
+/// Much longer than anything takes.
+const SOON: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A team whose bot tells how it is; where.
 async fn team() -> (Team, String) {
@@ -32,29 +35,18 @@ async fn value(url: &str, metric: &str) -> f64 {
     line.map_or(0.0, |value| value.parse().unwrap())
 }
 
-async fn becomes(url: &str, metric: &str, wanted: f64) {
-    let so = async { while value(url, metric).await != wanted {} };
-    let so = tokio::time::timeout(std::time::Duration::from_secs(30), so).await;
-    assert!(so.is_ok(), "{metric} is {}", value(url, metric).await);
+async fn is(url: &str, metric: &str, wanted: f64) {
+    becomes(SOON, async || value(url, metric).await, |it| *it == wanted).await;
 }
 
 async fn says_not_ready(url: &str, words: &str) {
-    let so = async {
-        loop {
-            let (status, text) = get(url, "/readyz").await;
-            if status == 503 && text.contains(words) {
-                break;
-            }
-        }
-    };
-    let so = tokio::time::timeout(std::time::Duration::from_secs(30), so).await;
-    assert!(so.is_ok(), "{:?}", get(url, "/readyz").await);
+    let is_so = |(status, text): &(u16, String)| *status == 503 && text.contains(words);
+    becomes(SOON, async || get(url, "/readyz").await, is_so).await;
 }
 
 async fn is_ready(url: &str) {
-    let so = async { while get(url, "/readyz").await != (200, "ready\n".to_owned()) {} };
-    let so = tokio::time::timeout(std::time::Duration::from_secs(30), so).await;
-    assert!(so.is_ok(), "{:?}", get(url, "/readyz").await);
+    let is_so = |answer: &(u16, String)| *answer == (200, "ready\n".to_owned());
+    becomes(SOON, async || get(url, "/readyz").await, is_so).await;
 }
 
 #[tokio::test]
@@ -105,7 +97,7 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
         ("duckbot_start_duration_seconds_count", 1.0),
         ("duckbot_reaper_held_back", 0.0),
     ] {
-        becomes(&url, metric, wanted).await;
+        is(&url, metric, wanted).await;
     }
     assert!(value(&url, "duckbot_acknowledge_duration_seconds_count").await >= 4.0);
     let created =
@@ -117,13 +109,13 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     team.deletes_the_pod(&id).await;
     team.is_told_of_the_deletion().await;
     team.leaves_nothing(&team.ana).await;
-    becomes(
+    is(
         &url,
         "duckbot_sessions_ended_total{how=\"failed\",why=\"lost\"}",
         1.0,
     )
     .await;
-    becomes(
+    is(
         &url,
         "duckbot_sessions{phase=\"running\",size=\"small\"}",
         0.0,
@@ -143,8 +135,8 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
     says(&team.ana.reads("#data").await, "as old as one may get");
     team.leaves_nothing(&team.ana).await;
     let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
-    becomes(&url, stopped, 1.0).await;
-    becomes(
+    is(&url, stopped, 1.0).await;
+    is(
         &url,
         "duckbot_sessions_ended_total{how=\"reaped\",why=\"max_age\"}",
         1.0,

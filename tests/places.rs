@@ -1,10 +1,13 @@
 //! What holds wherever sessions run: each story is told on this machine and on a node.
 
-use duckbot::sandbox::discord::{Discord, MessageView, Person};
-
 use std::collections::HashMap;
 
-use crate::support::{Home, Team, Ui, duckdbs, link_of, says, session_in, signal};
+use duckbot::sandbox::discord::{Discord, MessageView, Person};
+
+use crate::support::{Home, Team, Ui, becomes, duckdbs, link_of, says, session_in, signal};
+
+/// Much longer than anything takes.
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Where sessions run.
 trait Place {
@@ -87,9 +90,7 @@ impl Place for Team {
     }
 
     async fn is_empty(&self) {
-        let empty = async { while !self.cluster.objects().await.is_empty() {} };
-        let empty = tokio::time::timeout(std::time::Duration::from_secs(60), empty).await;
-        assert!(empty.is_ok(), "left: {:?}", self.cluster.objects().await);
+        becomes(SOON, async || self.cluster.objects().await, Vec::is_empty).await;
     }
 }
 
@@ -149,9 +150,8 @@ async fn stops_by(person: &Person, line: &str) {
 
 /// Waits until `/duck list` says that.
 async fn lists(person: &Person, words: &str) {
-    let listed = async { while !reply_to(person, "/duck list").await.content.contains(words) {} };
-    let listed = tokio::time::timeout(std::time::Duration::from_secs(60), listed).await;
-    listed.unwrap_or_else(|_| panic!("no {words:?} in the list"));
+    let list = async || reply_to(person, "/duck list").await.content;
+    becomes(SOON, list, |list| list.contains(words)).await;
 }
 
 async fn a_session_comes_and_nothing_is_left_when_it_goes(place: impl Place) {

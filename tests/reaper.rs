@@ -1,13 +1,13 @@
 //! Sessions that nobody takes down: warned, extended, stopped, reported.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::support::{Team, says, session_in};
+use crate::support::{Team, becomes, says, session_in};
+
+/// Much longer than anything takes.
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 const EVERY: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
@@ -41,13 +41,6 @@ async fn is_aged(team: &Team, age: TimeDelta) {
 /// Ten minutes before its lifetime of twelve hours is over.
 const NEARLY_OVER: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
 
-/// Waits until this has become true, looking again and again.
-async fn becomes(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let so = async { while !is_so().await {} };
-    let so = tokio::time::timeout(Duration::from_secs(60), so).await;
-    assert!(so.is_ok(), "never: {what}");
-}
-
 /// Waits for that many sweeps that begin after this moment.
 async fn sweeps(team: &mut Team, count: usize) {
     let done = team.bot().log().matches(SWEPT).count();
@@ -57,11 +50,8 @@ async fn sweeps(team: &mut Team, count: usize) {
 const SWEPT: &str = " swept";
 
 async fn lists(team: &Team, words: &str) {
-    becomes(words, async || {
-        let list = team.reply_to(&team.ana, "/duck list").await;
-        list.content.contains(words)
-    })
-    .await;
+    let list = async || team.reply_to(&team.ana, "/duck list").await.content;
+    becomes(SOON, list, |list| list.contains(words)).await;
 }
 
 #[tokio::test]
@@ -223,10 +213,8 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     assert_eq!(told.components.len(), 0);
     let record = team.record(&team.ben, 0);
     team.cluster.gone(&record).await;
-    becomes("the keys are gone", async || {
-        team.keys_kept_of(&team.ben).await.is_none()
-    })
-    .await;
+    let has_keys = async || team.keys_kept_of(&team.ben).await.is_some();
+    becomes(SOON, has_keys, |has_keys| !has_keys).await;
     team.nothing_is_left().await;
 }
 
@@ -261,36 +249,14 @@ async fn what_has_lost_its_record_is_removed() {
         .await
         .unwrap();
     team.cluster.gone(&record).await;
-    becomes("all is removed", async || {
-        team.cluster.objects().await.is_empty()
-    })
-    .await;
+    becomes(SOON, async || team.cluster.objects().await, Vec::is_empty).await;
     assert!(team.log().contains(&format!("session {id} has no record")));
 }
 
-/// Writes a record of Ana's as a bot would; the reconciler makes the rest.
+/// A record of Ana's; the reconciler makes the rest.
 async fn plants(team: &Team, slot: u8, created: String) {
     let id = format!("{:06x}", 0xabc000 + u32::from(slot));
-    let owner = team.ana.id().to_string();
-    let document = json!({
-        "version": 3, "id": id, "request": id, "owner": owner, "slot": slot,
-        "display_name": "Ana", "size": "small", "catalog": "lake",
-        "channel": team.discord.channel("data").to_string(), "created": created,
-        "announcement": null, "stage": "starting",
-    });
-    let map: ConfigMap = serde_json::from_value(json!({
-        "metadata": {
-            "name": team.record(&team.ana, slot),
-            "labels": {
-                "app.kubernetes.io/name": "duckui", "app.kubernetes.io/managed-by": "duckbot",
-                "duckbot.dev/session": id, "duckbot.dev/owner": owner,
-            },
-        },
-        "data": { "record.json": document.to_string() },
-    }))
-    .unwrap();
-    let params = PostParams::default();
-    team.cluster.records().create(&params, &map).await.unwrap();
+    team.plants(&id, team.ana.id(), slot, &created).await;
 }
 
 #[tokio::test]
@@ -323,10 +289,8 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     assert_eq!(question.content.matches("as old as one may get").count(), 8);
     let pressed = team.ada.presses(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
-    becomes("eight are gone", async || {
-        team.cluster.documents().await.len() == 4
-    })
-    .await;
+    let left = async || team.cluster.documents().await.len();
+    becomes(SOON, left, |left| *left == 4).await;
     quick.abort();
     team.reads_everything().await;
 }
@@ -382,7 +346,8 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
 
 #[tokio::test]
 async fn sweeps_ask_nothing_of_the_api_server() {
-    let mut team = team(&[]).await;
+    // With every rule that is on by default.
+    let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1d")]).await;
     team.serves(&team.ana).await;
     sweeps(&mut team, 1).await;
     let asked = |team: &Team| {
@@ -417,6 +382,10 @@ async fn keeps(team: &Team, change: impl FnOnce(&mut Value)) {
         true => maps.create(&params, &map).await.unwrap(),
         false => maps.replace("duckbot-ledger", &params, &map).await.unwrap(),
     };
+}
+
+fn is_recent(since: &DateTime<Utc>) -> bool {
+    Utc::now() - since < TimeDelta::minutes(5)
 }
 
 /// Since when the ledger's period is.
@@ -459,10 +428,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
         "1 session, of which none is there now and 1 has ended.",
     );
     assert_eq!(posted.mentions, [0; 0]);
-    becomes("the next period begins", async || {
-        Utc::now() - since(&team).await < TimeDelta::minutes(5)
-    })
-    .await;
+    becomes(SOON, async || since(&team).await, is_recent).await;
     team.kills_the_bot().await;
     team.starts_the_bot().await;
     sweeps(&mut team, 2).await;
@@ -498,10 +464,7 @@ async fn where_nothing_happened_a_setting_keeps_the_report_back() {
     })
     .await;
     team.starts_the_bot().await;
-    becomes("the next period begins", async || {
-        Utc::now() - since(&team).await < TimeDelta::minutes(5)
-    })
-    .await;
+    becomes(SOON, async || since(&team).await, is_recent).await;
     sweeps(&mut team, 1).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
 }

@@ -131,22 +131,16 @@ async fn serve_telling(
         clock,
     };
     info!("serving guild {}", settings.discord.guild);
-    let admin = async {
-        match settings.admin {
-            Some(address) => {
-                let service = service.clone();
-                api::serve(address, service, metrics, shutdown.clone()).await
-            }
-            None => Ok(()),
-        }
-    };
     let chat = async {
         let outcome = discord.serve(service.clone(), shutdown.clone()).await;
         shutdown.cancel();
         outcome
     };
     let admin = async {
-        let outcome = admin.await;
+        let Some(address) = settings.admin else {
+            return Ok(());
+        };
+        let outcome = api::serve(address, service.clone(), metrics, shutdown.clone()).await;
         // Where nobody can see how it is, it must not seem to run.
         if outcome.is_err() {
             shutdown.cancel();

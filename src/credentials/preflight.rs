@@ -140,13 +140,9 @@ impl Preflight {
 
     /// What a catalog's settings name.
     pub fn endpoints(catalog: &Catalog) -> [(Kind, String); 2] {
-        let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
         [
             (Kind::Catalog, catalog.endpoint.clone()),
-            (
-                Kind::Storage,
-                catalog.s3_endpoint.clone().unwrap_or_else(aws),
-            ),
+            (Kind::Storage, storage(catalog)),
         ]
     }
 
@@ -243,11 +239,15 @@ impl Preflight {
     }
 }
 
+/// Where the storage is; AWS has one in each region.
+fn storage(catalog: &Catalog) -> String {
+    let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
+    catalog.s3_endpoint.clone().unwrap_or_else(aws)
+}
+
 /// Where one may list: the bucket of the settings, else the buckets.
 fn listing(catalog: &Catalog) -> Result<Url, ()> {
-    let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
-    let endpoint = catalog.s3_endpoint.clone().unwrap_or_else(aws);
-    let mut url = Url::parse(&endpoint).map_err(|_| ())?;
+    let mut url = Url::parse(&storage(catalog)).map_err(|_| ())?;
     let Some(bucket) = &catalog.s3_bucket else {
         return Ok(url);
     };

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serenity::{
-    all::{ChannelId, CreateAllowedMentions, CreateAttachment, EditMessage, GuildId, UserId},
+    all::{
+        ChannelId, CreateAllowedMentions, CreateAttachment, CreateMessage, EditMessage, GuildId,
+        UserId,
+    },
     builder::Builder,
     http::Http,
 };
@@ -26,6 +29,9 @@ use crate::{
     session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
     settings::Settings,
 };
+
+/// Discord will never take it; with its own code for why.
+struct Refused(Option<isize>);
 
 /// The channels in which sessions were asked for.
 pub struct Channels {
@@ -53,18 +59,30 @@ impl Channels {
         called: Option<OwnerId>,
     ) -> Result<Option<MessageId>, Fault> {
         let message = message(reply, Some(&nonce)).allowed_mentions(only(called));
-        let channel = ChannelId::new(record.channel.get());
-        let posted = message.execute(&*self.http, (channel, None)).await;
-        count("message", &posted);
-        match posted {
-            Ok(message) => Ok(Some(message.id.get().into())),
-            Err(error) if is_final(&error) => {
+        match self.send(record.channel.get(), message).await? {
+            Ok(id) => Ok(Some(id)),
+            Err(Refused(code)) => {
                 warn!(
-                    session = %record.id, channel = %record.channel, code = code(&error),
+                    session = %record.id, channel = %record.channel, code,
                     "session {}: I may not write in its channel", record.id,
                 );
                 Ok(None)
             }
+        }
+    }
+
+    /// Posts a message, once. What Discord refuses for good is no fault.
+    async fn send(
+        &self,
+        channel: u64,
+        message: CreateMessage,
+    ) -> Result<Result<MessageId, Refused>, Fault> {
+        let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
+        let posted = posted.await;
+        count("message", &posted);
+        match posted {
+            Ok(message) => Ok(Ok(message.id.get().into())),
+            Err(error) if is_final(&error) => Ok(Err(Refused(code(&error)))),
             Err(error) => Err(fault("posting a message", &error)),
         }
     }
@@ -95,21 +113,13 @@ impl Channels {
             return Ok(());
         };
         let message = message(reply, Some(nonce)).allowed_mentions(only(None));
-        let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
-        let posted = posted.await;
-        count("message", &posted);
-        match posted {
-            Ok(_) => Ok(()),
-            Err(error) if is_final(&error) => {
-                let code = code(&error);
-                warn!(
-                    channel,
-                    code, "I may not write in channel {channel}, which the settings name"
-                );
-                Ok(())
-            }
-            Err(error) => Err(fault("posting a message", &error)),
+        if let Err(Refused(code)) = self.send(channel, message).await? {
+            warn!(
+                channel,
+                code, "I may not write in channel {channel}, which the settings name"
+            );
         }
+        Ok(())
     }
 
     async fn edit(

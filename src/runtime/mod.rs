@@ -102,6 +102,10 @@ pub trait Runtime: Send + Sync {
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault>;
 }
 
+/// What somebody should know who means to mend a ledger that can't be read.
+const LOST_WITH_LEDGER: &str = "removing it loses the totals of one report, and who is looked \
+    for in the guild, and no session";
+
 /// Keeps the ledger.
 #[async_trait]
 pub trait LedgerStore: Send + Sync {

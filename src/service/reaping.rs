@@ -176,9 +176,8 @@ impl Service {
             watched.left = self.left().get(&owner).copied();
         }
         let now_due = |record: &Record| {
-            let mut watched = watched.clone();
-            watched.seen.record = record.clone();
-            self.due(&watched).filter(|due| self.now() >= due.at)
+            let due = self.due(&watched.with(record));
+            due.filter(|due| self.now() >= due.at)
         };
         // Somebody may extend it at this very moment, so the newest record counts.
         let ended = |record: &Record| match now_due(record) {
@@ -227,11 +226,8 @@ impl Service {
         }
         let watched = self.watched(vec![seen]).await.remove(0);
         let wanted = by.unwrap_or(self.settings.reaper.extend_by);
-        let more = |record: &Record| {
-            let mut watched = watched.clone();
-            watched.seen.record = record.clone();
-            extension(&watched, wanted, self.now(), self.limits())
-        };
+        let more =
+            |record: &Record| extension(&watched.with(record), wanted, self.now(), self.limits());
         let by = more(&watched.seen.record).ok_or_else(|| Refusal::NoMoreTime {
             id: id.clone(),
             at: self.due(&watched).map(|due| due.at),
@@ -243,9 +239,7 @@ impl Service {
         let record = rewrite(&*self.runtime, &id, extended).await?;
         let record = record.ok_or(Refusal::NoSuchSession(id))?;
         audit(who, "extended", &record.id.to_string());
-        let mut watched = watched.clone();
-        watched.seen.record = record.clone();
-        let due = self.due(&watched);
+        let due = self.due(&watched.with(&record));
         Ok(Extended { record, by, due })
     }
 
@@ -319,10 +313,7 @@ impl Service {
     /// If the ledger can't be read or written.
     pub async fn people(&self) -> Result<Vec<OwnerId>, Fault> {
         let sessions = self.runtime.sessions();
-        let all = |ledger: &Ledger| {
-            let owners = sessions.iter().map(|seen| seen.record.owner);
-            owners.fold(ledger.clone(), |ledger, owner| ledger.knowing(owner))
-        };
+        let all = |ledger: &Ledger| ledger.knowing(sessions.iter().map(|seen| seen.record.owner));
         let ledger = self.ledger.note(self.now(), all).await?;
         *self.left() = ledger.left().collect();
         Ok(ledger.known().collect())
@@ -333,6 +324,10 @@ impl Service {
     /// # Errors
     /// If Discord does not say, or the ledger can't be written.
     pub async fn look_who_left(&self, people: &[OwnerId]) -> Result<(), Fault> {
+        // Most of the time there is nobody to look at, and then nothing is asked either.
+        if people.is_empty() {
+            return Ok(());
+        }
         let mut members = Vec::new();
         for person in people {
             members.push((*person, self.members.is_member(*person).await?));
@@ -361,7 +356,7 @@ impl Service {
 
     /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
     pub(super) async fn remember(&self, owner: OwnerId) {
-        let knowing = |ledger: &Ledger| ledger.knowing(owner);
+        let knowing = |ledger: &Ledger| ledger.knowing([owner]);
         if let Err(fault) = self.ledger.note(self.now(), knowing).await {
             warn!(%owner, error = %fault, "I could not note that {owner} has keys here");
         }
@@ -378,12 +373,7 @@ impl Service {
 
     async fn note_members(&self, members: &[(OwnerId, bool)]) -> Result<(), Fault> {
         let now = self.now();
-        let seen = |ledger: &Ledger| {
-            let each = members.iter();
-            each.fold(ledger.clone(), |ledger, (owner, is_member)| {
-                ledger.seen(*owner, *is_member, now)
-            })
-        };
+        let seen = |ledger: &Ledger| ledger.seen(members, now);
         let ledger = self.ledger.note(now, seen).await?;
         *self.left() = ledger.left().collect();
         Ok(())

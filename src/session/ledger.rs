@@ -212,11 +212,13 @@ impl Ledger {
         }
     }
 
-    /// The same, which knows somebody.
-    pub fn knowing(&self, owner: OwnerId) -> Self {
+    /// The same, which knows these people.
+    pub fn knowing(&self, owners: impl IntoIterator<Item = OwnerId>) -> Self {
         let mut ledger = self.clone();
-        if ledger.known.len() < MOST_KNOWN {
-            ledger.known.entry(owner).or_default();
+        for owner in owners {
+            if ledger.known.len() < MOST_KNOWN {
+                ledger.known.entry(owner).or_default();
+            }
         }
         ledger
     }
@@ -228,15 +230,15 @@ impl Ledger {
         ledger
     }
 
-    /// The same, after it was looked whether somebody is in the guild.
-    pub fn seen(&self, owner: OwnerId, is_member: bool, now: DateTime<Utc>) -> Self {
+    /// The same, after it was looked whether these people are in the guild.
+    pub fn seen(&self, members: &[(OwnerId, bool)], now: DateTime<Utc>) -> Self {
         let mut ledger = self.clone();
-        if let Some(left) = ledger.known.get_mut(&owner) {
-            match is_member {
-                true => *left = None,
-                false => {
-                    left.get_or_insert(now);
-                }
+        for (owner, is_member) in members {
+            if let Some(left) = ledger.known.get_mut(owner) {
+                *left = match is_member {
+                    true => None,
+                    false => left.or(Some(now)),
+                };
             }
         }
         ledger
@@ -393,18 +395,17 @@ mod tests {
 
     #[test]
     fn who_left_is_known_from_when_on_and_may_come_back() {
-        let ledger = Ledger::new(after(0)).knowing(7.into()).knowing(8.into());
+        let ledger = Ledger::new(after(0)).knowing([7.into(), 8.into()]);
         let ledger = ledger
-            .seen(7.into(), false, after(1))
-            .seen(7.into(), false, after(9));
-        let ledger = ledger.seen(9.into(), false, after(1));
+            .seen(&[(7.into(), false), (9.into(), false)], after(1))
+            .seen(&[(7.into(), false)], after(9));
         assert_eq!(ledger.left().collect::<Vec<_>>(), [(7.into(), after(1))]);
         assert_eq!(
-            ledger.knowing(7.into()),
+            ledger.knowing([7.into()]),
             ledger,
             "they don't come back by that"
         );
-        let back = ledger.seen(7.into(), true, after(10));
+        let back = ledger.seen(&[(7.into(), true)], after(10));
         assert_eq!(back.left().count(), 0);
         let known: Vec<_> = back.without(7.into()).next(after(11)).known().collect();
         assert_eq!(known, [8.into()]);
@@ -417,7 +418,7 @@ mod tests {
             let one = session(number, u64::from(number) + 1, 1);
             ledger = match number % 20 {
                 0 => ledger.with(&one, &stopped(7, 60)),
-                _ => ledger.knowing(one.owner),
+                _ => ledger.knowing([one.owner]),
             };
         }
         let text = ledger.write();

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Observed, OwnerId, SessionId, Stage, Warning};
+use super::{Observed, OwnerId, Record, SessionId, Stage, Warning};
 
 /// From how many sessions on a sweep may be held back: of few, half is nothing strange.
 const MANY: usize = 10;
@@ -83,6 +83,15 @@ pub struct Watched {
     pub usage: Usage,
     /// Since when its owner is no longer in the guild.
     pub left: Option<DateTime<Utc>>,
+}
+
+impl Watched {
+    /// The same, with what its record says by now.
+    pub fn with(&self, record: &Record) -> Self {
+        let mut watched = self.clone();
+        watched.seen.record = record.clone();
+        watched
+    }
 }
 
 /// When a session is stopped, and why.

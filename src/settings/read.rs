@@ -56,7 +56,6 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
 
 fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
     const IDS: &str = "a Discord id, like 1029384756102938475";
-    let id = |text: &str| text.parse::<u64>().ok().filter(|id| *id > 0);
     let token = read_token(reader, token);
     let guild = reader.required("discord.guild", IDS, id);
     let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
@@ -400,9 +399,7 @@ fn read_reaper(reader: &mut Reader) -> Option<Reaper> {
 
 fn read_report(reader: &mut Reader) -> Option<Report> {
     const CRON: &str = "a cron expression, like 0 9 * * MON";
-    let channel = reader.optional("report.channel", "a channel's id", |text| {
-        text.parse().ok().filter(|id| *id > 0)
-    });
+    let channel = reader.optional("report.channel", "a channel's id", id);
     let times = reader.required("report.schedule", CRON, parse);
     let zone = reader.required("report.time_zone", "a time zone, like Europe/Berlin", parse);
     let when_quiet = reader.required("report.when_quiet", "line or silence", |text| match text {
@@ -470,6 +467,11 @@ pub fn duration(text: &str) -> Option<TimeDelta> {
     let duration = humantime::parse_duration(text).ok()?;
     let delta = TimeDelta::from_std(duration).ok()?;
     (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)
+}
+
+/// An id of Discord's.
+fn id(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|id| *id > 0)
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {

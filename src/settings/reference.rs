@@ -1,8 +1,6 @@
 //! The reference of all settings (docs/settings.md), made from the defaults, which say of each
 //! what it is for. Pure.
 
-use std::fmt::Write;
-
 use super::DEFAULTS;
 
 /// The text.
@@ -15,48 +13,37 @@ pub fn reference() -> String {
          written with commas. What is misspelt or can't be used is named at the start, all of it\n\
          at once. `duckbot check` looks whether what they name is there.\n",
     );
-    // What was said since the last setting, as one paragraph.
-    let mut said = Vec::new();
-    for line in DEFAULTS.lines() {
-        if let Some(comment) = line.strip_prefix('#') {
-            said.push(comment.strip_prefix(' ').unwrap_or(comment));
-        } else if let Some(section) = line.strip_prefix('[') {
-            let section = section.trim_end_matches(']');
-            // Writing to a String can't fail.
-            let _ = write!(text, "\n## `[{section}]`\n\n");
-            if !said.is_empty() {
-                let _ = write!(text, "{}\n\n", said.join("\n"));
-            }
-            text.push_str("```toml\n");
-            said.clear();
-        } else if line.is_empty() {
-            if text.matches("```").count() % 2 == 1 {
-                text.push_str("```\n");
-            }
-            // What stands alone before the first section is about the file itself.
-            if text.matches("\n## ").count() == 0 {
-                said.clear();
-            }
-            // An example, with words between its lines.
-            if !said.is_empty() {
-                text.push_str("\n```toml\n");
-                for line in said.drain(..) {
-                    let is_toml = line.starts_with('[') || line.contains(" = ");
-                    let _ = writeln!(text, "{}{line}", if is_toml { "" } else { "# " });
-                }
-                text.push_str("```\n");
-            }
-        } else {
-            for comment in said.drain(..) {
-                let _ = writeln!(text, "# {comment}");
-            }
-            let _ = writeln!(text, "{line}");
-        }
-    }
-    if text.matches("```").count() % 2 == 1 {
-        text.push_str("```\n");
+    // The first one is about the file itself.
+    for block in DEFAULTS.split("\n\n").skip(1) {
+        text.push_str(&section(block).unwrap_or_else(|| example(block)));
     }
     text
+}
+
+/// A section: what is said before its name, then its settings as they stand.
+fn section(block: &str) -> Option<String> {
+    let lines: Vec<_> = block.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with('['))?;
+    let mut text = format!("\n## `{}`\n\n", lines[at]);
+    if at > 0 {
+        let said: Vec<_> = lines[..at].iter().map(|line| said(line)).collect();
+        text += &format!("{}\n\n", said.join("\n"));
+    }
+    Some(text + &format!("```toml\n{}\n```\n", lines[at + 1..].join("\n")))
+}
+
+/// An example: what is no TOML stays a comment.
+fn example(block: &str) -> String {
+    let lines = block.lines().map(|line| match said(line) {
+        toml if toml.starts_with('[') || toml.contains(" = ") => toml,
+        _ => line,
+    });
+    let lines: Vec<_> = lines.collect();
+    format!("\n```toml\n{}\n```\n", lines.join("\n"))
+}
+
+fn said(comment: &str) -> &str {
+    comment.trim_start_matches('#').trim_start()
 }
 
 #[cfg(test)]

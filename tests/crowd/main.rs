@@ -17,10 +17,9 @@ use std::{
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use chrono::{TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     ResourceExt,
-    api::{DeleteParams, ListParams, PostParams, PropagationPolicy},
+    api::{DeleteParams, ListParams, PropagationPolicy},
 };
 use kwok::Kwok;
 use serde_json::{Value, json};
@@ -140,28 +139,6 @@ fn record_name(number: usize) -> String {
     format!("duckui-{}-0", owner(number))
 }
 
-/// The record of a session that was just asked for.
-fn record(team: &Team, number: usize) -> ConfigMap {
-    let (id, owner) = (id(number), owner(number).to_string());
-    let document = json!({
-        "version": 3, "id": id, "request": id, "owner": owner, "slot": 0,
-        "display_name": "somebody", "size": "small", "catalog": "lake",
-        "channel": team.discord.channel("data").to_string(), "created": Utc::now(),
-        "announcement": null, "stage": "starting",
-    });
-    let map = json!({
-        "metadata": {
-            "name": record_name(number),
-            "labels": {
-                "app.kubernetes.io/name": "duckui", "app.kubernetes.io/managed-by": "duckbot",
-                "duckbot.dev/session": id, "duckbot.dev/owner": owner,
-            },
-        },
-        "data": { "record.json": document.to_string() },
-    });
-    serde_json::from_value(map).unwrap()
-}
-
 /// Does something for each session, some at a time.
 async fn for_all<F: Future<Output = ()>>(each: impl Fn(usize) -> F) {
     stream::iter(0..SESSIONS)
@@ -234,13 +211,8 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     )
     .await;
     for_all(async |number| {
-        let params = PostParams::default();
-        let made = team
-            .cluster
-            .records()
-            .create(&params, &record(&team, number))
-            .await;
-        made.unwrap();
+        let created = Utc::now().to_rfc3339();
+        team.plants(&id(number), owner(number), 0, &created).await;
     })
     .await;
     team.starts_the_bot().await;

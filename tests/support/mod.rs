@@ -26,6 +26,7 @@ mod session;
 mod team;
 pub mod tools;
 mod ui;
+mod wait;
 
 pub use bot::{Bot, command};
 pub use catalog::Catalog;
@@ -47,3 +48,4 @@ pub use server::Server;
 pub use session::{Session, signal};
 pub use team::{KEYS, PERMANENT, Team, keys_in, says, session_in};
 pub use ui::Ui;
+pub use wait::becomes;

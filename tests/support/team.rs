@@ -10,7 +10,7 @@ use k8s_openapi::{
     api::core::v1::{Pod, Secret},
 };
 use kube::{
-    api::{DeleteParams, LogParams, Patch, PatchParams},
+    api::{DeleteParams, LogParams, Patch, PatchParams, PostParams},
     runtime::wait::await_condition,
 };
 use serde_json::json;
@@ -275,6 +275,31 @@ impl Team {
         let reply = asked.reply().await;
         let id = session_in(&reply.content);
         (asked, id)
+    }
+
+    /// Writes the record of a session that was asked for then, as a bot would; the reconciler
+    /// makes the rest.
+    pub async fn plants(&self, id: &str, owner: u64, slot: u8, created: &str) {
+        let owner = owner.to_string();
+        let document = json!({
+            "version": 3, "id": id, "request": id, "owner": owner, "slot": slot,
+            "display_name": "somebody", "size": "small", "catalog": "lake",
+            "channel": self.discord.channel("data").to_string(), "created": created,
+            "announcement": null, "stage": "starting",
+        });
+        let map = json!({
+            "metadata": {
+                "name": format!("duckui-{owner}-{slot}"),
+                "labels": {
+                    "app.kubernetes.io/name": "duckui", "app.kubernetes.io/managed-by": "duckbot",
+                    "duckbot.dev/session": id, "duckbot.dev/owner": owner,
+                },
+            },
+            "data": { "record.json": document.to_string() },
+        });
+        let map = serde_json::from_value(map).unwrap();
+        let params = PostParams::default();
+        self.cluster.records().create(&params, &map).await.unwrap();
     }
 
     /// Waits until the Pod of a session is ready.

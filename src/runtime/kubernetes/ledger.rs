@@ -10,7 +10,11 @@ use kube::{
 };
 
 use super::apply::{Action, call};
-use crate::{fault::Fault, runtime::LedgerStore, session::Ledger};
+use crate::{
+    fault::Fault,
+    runtime::{LOST_WITH_LEDGER, LedgerStore},
+    session::Ledger,
+};
 
 /// Its name. It has no label of ours: what has one is a session's.
 const LEDGER: &str = "duckbot-ledger";
@@ -50,7 +54,7 @@ impl LedgerStore for Ledgers {
             Ok(ledger) => Ok(Some((ledger, revision))),
             Err(why) => Err(Fault::Unavailable {
                 action: format!("reading the ConfigMap {LEDGER}"),
-                why: format!("{why}; deleting it loses the totals of one report, and no session"),
+                why: format!("{why}; {LOST_WITH_LEDGER}"),
             }),
         }
     }

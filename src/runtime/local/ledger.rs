@@ -1,56 +1,37 @@
 //! The ledger, as a file.
 
-use std::sync::Mutex;
-
 use async_trait::async_trait;
 
 use super::files::Folder;
-use crate::{fault::Fault, lock::lock, runtime::LedgerStore, session::Ledger};
+use crate::{
+    fault::Fault,
+    runtime::{LOST_WITH_LEDGER, LedgerStore},
+    session::Ledger,
+};
 
 /// Its file.
 const LEDGER: &str = "ledger";
 
-/// The ledger in a folder that is this bot's alone.
-pub struct Ledgers {
-    folder: Folder,
-    /// How often it was written.
-    writes: Mutex<u64>,
-}
-
-impl Ledgers {
-    /// The one in that folder.
-    pub fn new(folder: Folder) -> Self {
-        Self {
-            folder,
-            writes: Mutex::default(),
-        }
-    }
-}
+/// The ledger in a folder that is this bot's alone: nobody else writes it, so it needs no
+/// revision.
+pub struct Ledgers(pub Folder);
 
 #[async_trait]
 impl LedgerStore for Ledgers {
     async fn read(&self) -> Result<Option<(Ledger, String)>, Fault> {
-        let writes = lock(&self.writes);
-        let Some(text) = self.folder.read(LEDGER)? else {
+        let Some(text) = self.0.read(LEDGER)? else {
             return Ok(None);
         };
         match Ledger::read(&String::from_utf8_lossy(&text)) {
-            Ok(ledger) => Ok(Some((ledger, writes.to_string()))),
+            Ok(ledger) => Ok(Some((ledger, String::new()))),
             Err(why) => Err(Fault::Disk {
-                action: format!("reading {}", self.folder.path(LEDGER).display()),
-                why: format!("{why}; removing it loses the totals of one report, and no session"),
+                action: format!("reading {}", self.0.path(LEDGER).display()),
+                why: format!("{why}; {LOST_WITH_LEDGER}"),
             }),
         }
     }
 
-    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Fault> {
-        let mut writes = lock(&self.writes);
-        if over.is_some_and(|over| over != writes.to_string()) {
-            let action = "writing the ledger".to_owned();
-            return Err(Fault::Conflict { action });
-        }
-        self.folder.write(LEDGER, ledger.write().as_bytes())?;
-        *writes += 1;
-        Ok(())
+    async fn write(&self, ledger: &Ledger, _: Option<&str>) -> Result<(), Fault> {
+        self.0.write(LEDGER, ledger.write().as_bytes())
     }
 }

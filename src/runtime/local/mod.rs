@@ -167,7 +167,7 @@ impl Local {
         Ok(Self {
             credentials: Arc::new(Keys(folder("keys")?)),
             replies: Arc::new(Replies(folder("replies")?)),
-            ledger: Arc::new(Book::new(Ledgers::new(Folder::open(place.folder.clone())?))),
+            ledger: Arc::new(Book::new(Ledgers(Folder::open(place.folder.clone())?))),
             key: SigningKey::read(KEY, &SigningKey::generate()).context("no key for the doors")?,
             program: std::env::current_exe().context("I don't know where my program is")?,
             settings,
@@ -486,7 +486,6 @@ impl Runtime for Local {
     }
 }
 
-/// Whether DuckDB can be run at all: better said now than to the first who asks for one.
 /// Looks at everything that sessions on this machine need.
 pub async fn look(place: &settings::Local) -> Vec<Finding> {
     let folder = Folder::open(place.folder.clone());
@@ -503,6 +502,7 @@ pub async fn look(place: &settings::Local) -> Vec<Finding> {
     ]
 }
 
+/// Whether DuckDB can be run at all: better said now than to the first who asks for one.
 async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
     let mut asked = Command::new(duckdb);
     asked.arg("--version").stdin(Stdio::null());

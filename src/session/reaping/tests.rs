@@ -54,9 +54,7 @@ fn running(usage: Usage) -> Watched {
 }
 
 fn with(watched: Watched, change: impl FnOnce(&Record) -> Record) -> Watched {
-    let mut watched = watched;
-    watched.seen.record = change(&watched.seen.record);
-    watched
+    watched.with(&change(&watched.seen.record))
 }
 
 fn warned(watched: Watched, rule: Rule, minutes: i64) -> Watched {
