@@ -53,6 +53,7 @@ fn session(number: i64, now: DateTime<Utc>) -> Watched {
             _ => Usage::Idle(idle_since),
         },
         left: None,
+        awake: now - TimeDelta::days(2),
     }
 }
 

@@ -9,7 +9,7 @@ use metrics::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 
-use crate::session::{Observed, Outcome, Phase};
+use crate::session::{Failure, Observed, Outcome, Phase, Rule};
 
 /// Seconds; Discord's deadline of three is one of them.
 const ANSWERS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
@@ -48,12 +48,14 @@ impl Metrics {
         }
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(STARTED.into()), &STARTS)?
+            .set_buckets_for_metric(Matcher::Full(COMMAND.into()), &STARTS)?
             .set_buckets(&ANSWERS)?
             .install_recorder()?;
         describe();
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!(HELD_BACK).set(0.0);
         gauge!(UNREACHABLE).set(0.0);
+        begin_at_zero();
         Ok(STARTED_ONCE.get_or_init(|| Self(handle)).clone())
     }
 
@@ -108,6 +110,33 @@ fn describe() {
     );
 }
 
+/// A counter that appears with its first count has no rate then, and no alert.
+fn begin_at_zero() {
+    let rules = [Rule::MaxAge, Rule::OwnerLeft, Rule::Lifetime, Rule::Idle];
+    let failures = Failure::ALL.map(Outcome::Failed);
+    let others = [
+        Outcome::Stopped,
+        Outcome::StoppedByAdmin,
+        Outcome::Restarted,
+        Outcome::Refused,
+        Outcome::TookTooLong,
+        Outcome::Lost,
+    ];
+    let all = others.into_iter().chain(failures);
+    for outcome in all.chain(rules.map(Outcome::Reaped)) {
+        let (how, why) = ended_as(outcome);
+        counter!(ENDED, "how" => how, "why" => why).increment(0);
+    }
+    for rule in rules {
+        for action in ["warned", "stopped"] {
+            counter!(REAPER, "action" => action, "rule" => word(&rule)).increment(0);
+        }
+    }
+}
+
+/// How a request may end.
+const OUTCOMES: [&str; 3] = ["done", "refused", "failed"];
+
 /// An interaction was acknowledged.
 pub fn acknowledged(took: Duration) {
     histogram!(ACKNOWLEDGED).record(took);
@@ -115,19 +144,27 @@ pub fn acknowledged(took: Duration) {
 
 /// A command was answered.
 pub fn command(command: &'static str, outcome: &'static str, took: Duration) {
-    counter!(COMMANDS, "command" => command, "outcome" => outcome).increment(1);
+    for it in OUTCOMES {
+        let count = u64::from(it == outcome);
+        counter!(COMMANDS, "command" => command, "outcome" => it).increment(count);
+    }
     histogram!(COMMAND, "command" => command).record(took);
 }
 
 /// Discord was asked to do that.
 pub fn discord(what: &'static str, outcome: &'static str) {
-    counter!(DISCORD, "request" => what, "outcome" => outcome).increment(1);
+    for it in OUTCOMES {
+        counter!(DISCORD, "request" => what, "outcome" => it).increment(u64::from(it == outcome));
+    }
 }
 
 /// The API server was asked to do that.
 pub fn kubernetes(verb: &'static str, resource: &str, outcome: &'static str, took: Duration) {
-    let resource = resource.to_owned();
-    counter!(KUBERNETES, "verb" => verb, "resource" => resource, "outcome" => outcome).increment(1);
+    for it in OUTCOMES {
+        let (resource, count) = (resource.to_owned(), u64::from(it == outcome));
+        counter!(KUBERNETES, "verb" => verb, "resource" => resource, "outcome" => it)
+            .increment(count);
+    }
     histogram!(KUBERNETES_TOOK, "verb" => verb).record(took);
 }
 
@@ -143,7 +180,12 @@ pub fn ready(took: Duration) {
 
 /// A session has ended.
 pub fn ended(outcome: Outcome) {
-    let (how, why) = match outcome {
+    let (how, why) = ended_as(outcome);
+    counter!(ENDED, "how" => how, "why" => why).increment(1);
+}
+
+fn ended_as(outcome: Outcome) -> (&'static str, String) {
+    match outcome {
         Outcome::Stopped => ("stopped", "owner".to_owned()),
         Outcome::StoppedByAdmin => ("stopped", "admin".to_owned()),
         Outcome::Restarted => ("stopped", "new_keys".to_owned()),
@@ -152,8 +194,7 @@ pub fn ended(outcome: Outcome) {
         Outcome::TookTooLong => ("failed", "took_too_long".to_owned()),
         Outcome::Failed(failure) => ("failed", word(&failure)),
         Outcome::Lost => ("failed", "lost".to_owned()),
-    };
-    counter!(ENDED, "how" => how, "why" => why).increment(1);
+    }
 }
 
 /// The reaper did that, because of this.

@@ -19,7 +19,7 @@ use crate::{
     lock::lock,
     measure,
     service::{Claimed, Herald, Service},
-    session::{Action, HeldBack, OwnerId, SessionId, Warning},
+    session::{Action, HeldBack, OwnerId, Plan, SessionId, Warning},
     settings,
 };
 
@@ -46,7 +46,7 @@ pub struct Reaper {
 struct Said {
     alarm: Option<DateTime<Utc>>,
     unreachable: HashMap<SessionId, DateTime<Utc>>,
-    would: HashSet<SessionId>,
+    would: HashSet<String>,
     people: VecDeque<OwnerId>,
     people_asked: Option<DateTime<Utc>>,
     next_report: Option<DateTime<Utc>>,
@@ -62,48 +62,47 @@ impl Reaper {
         }
     }
 
-    /// Runs until `shutdown`.
+    /// Runs until `shutdown`. A report that is being posted is finished: the next bot would
+    /// post it once more.
     pub async fn run(self, shutdown: CancellationToken) {
         let every = self.settings().every.to_std().unwrap_or_default();
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut said = Said::default();
-        let sweeps = async {
-            loop {
+        loop {
+            let sweep = async {
                 ticks.tick().await;
                 self.look_who_left(&mut said).await;
                 self.sweep(&mut said).await;
-                self.report(&mut said).await;
-                debug!("swept");
+            };
+            if shutdown.run_until_cancelled(sweep).await.is_none() {
+                return;
             }
-        };
-        tokio::select! {
-            () = sweeps => {}
-            () = shutdown.cancelled() => {}
+            self.report(&mut said).await;
+            debug!("swept");
         }
     }
 
     async fn sweep(&self, said: &mut Said) {
-        let mut plan = self.service.plan().await;
-        self.report_unreachable(&plan.actions, said).await;
+        let plan = self.service.plan().await;
         measure::held_back(plan.held_back.is_some());
         if self.settings().dry_run {
-            say_only(&plan.actions, said);
-            return;
+            say_only(&plan, said);
+        } else {
+            if let Some(held_back) = plan.held_back {
+                self.raise_alarm(held_back, said).await;
+            }
+            stream::iter(plan.sweep(&self.settings().limits))
+                .for_each_concurrent(AT_ONCE, |action| async move {
+                    if let Err(fault) = self.act(action).await {
+                        let reference = new_reference();
+                        warn!(reference, error = %fault, ?action, "the reaper could not do something; it tries again [{reference}]");
+                    }
+                })
+                .await;
         }
-        if let Some(held_back) = plan.held_back {
-            plan.actions
-                .retain(|action| !matches!(action, Action::Stop(..)));
-            self.raise_alarm(held_back, said).await;
-        }
-        stream::iter(&plan.actions)
-            .for_each_concurrent(AT_ONCE, |action| async move {
-                if let Err(fault) = self.act(action).await {
-                    let reference = new_reference();
-                    warn!(reference, error = %fault, ?action, "the reaper could not do something; it tries again [{reference}]");
-                }
-            })
-            .await;
+        // Last, because nothing waits for it.
+        self.report_unreachable(&plan.actions, said).await;
     }
 
     async fn act(&self, action: &Action) -> Result<(), Fault> {
@@ -123,7 +122,15 @@ impl Reaper {
             // Told already; what failed was to note that.
             Some(told) => told,
             None => {
-                self.herald.will_be_stopped(&seen.record, warning).await?;
+                let (rule, at) = (warning.rule, warning.at);
+                match self.herald.will_be_stopped(&seen.record, warning).await? {
+                    true => {
+                        info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");
+                    }
+                    false => {
+                        warn!(session = %id, ?rule, %at, "session {id} will be stopped, and there is no way to tell its owner");
+                    }
+                }
                 lock(&self.told).insert(id.clone(), warning.clone());
                 warning.clone()
             }
@@ -131,8 +138,7 @@ impl Reaper {
         self.service.warned(id, &warning).await?;
         lock(&self.told).remove(id);
         measure::reaper("warned", &warning.rule);
-        let (rule, at) = (warning.rule, warning.at);
-        info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");
+        debug!(session = %id, "session {id}: that its owner was told is noted");
         Ok(())
     }
 
@@ -161,20 +167,25 @@ impl Reaper {
         measure::unreachable(silent.len());
         said.unreachable
             .retain(|id, since| silent.get(id) == Some(since));
-        for (id, since) in silent {
-            let Some(seen) = self.service.runtime().session(&id) else {
-                continue;
-            };
-            if said.unreachable.contains_key(&id) {
-                continue;
-            }
+        let news = silent
+            .into_iter()
+            .filter(|(id, _)| !said.unreachable.contains_key(id));
+        let news = news.filter_map(|(id, since)| {
+            let seen = self.service.runtime().session(&id)?;
             warn!(session = %id, %since, "session {id}: its door does not answer");
-            match self.herald.unreachable(&seen.record, since).await {
-                Ok(()) => {
-                    said.unreachable.insert(id, since);
-                }
-                Err(fault) => warn!(error = %fault, "admins were not told"),
+            Some((seen.record, since))
+        });
+        let mut news: Vec<_> = news.collect();
+        if news.is_empty() {
+            return;
+        }
+        news.sort_by_key(|(_, since)| *since);
+        match self.herald.unreachable(&news).await {
+            Ok(()) => {
+                let told = news.into_iter().map(|(record, since)| (record.id, since));
+                said.unreachable.extend(told);
             }
+            Err(fault) => warn!(error = %fault, "admins were not told"),
         }
     }
 
@@ -184,13 +195,13 @@ impl Reaper {
             return;
         }
         let looked = async {
-            if said.people_asked.is_none_or(|at| now - at >= MEMBERS_EVERY) {
+            let is_due = said.people_asked.is_none_or(|at| now - at >= MEMBERS_EVERY);
+            if is_due && said.people.is_empty() {
                 said.people = self.service.people().await?.into();
                 said.people_asked = Some(now);
             }
-            let count = said.people.len().min(MEMBERS_AT_ONCE);
-            let some: Vec<_> = said.people.drain(..count).collect();
-            self.service.look_who_left(&some).await
+            let queue = &mut said.people;
+            self.service.look_who_left(queue, MEMBERS_AT_ONCE).await
         };
         let looked: Result<(), Fault> = looked.await;
         if let Err(fault) = looked {
@@ -219,13 +230,15 @@ impl Reaper {
         match self.service.claim_report(CLAIM).await? {
             // A schedule without end: far away.
             Claimed::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
-            Claimed::Mine => {
-                let report = self.service.report().await?;
+            Claimed::Mine(report) => {
                 if !report.is_quiet() || self.service.settings().report.when_quiet {
-                    self.herald.report(&report).await?;
+                    // It waits until there is a place for it.
+                    if !self.herald.report(&report).await? {
+                        return Ok(Some(self.service.now() + CLAIM));
+                    }
                     info!("the report was posted");
                 }
-                self.service.close_period(&report).await?;
+                self.service.reported(&report).await?;
                 Ok(None)
             }
         }
@@ -236,15 +249,11 @@ impl Reaper {
     }
 }
 
-/// Once for each session.
-fn say_only(actions: &[Action], said: &mut Said) {
-    let stops = actions.iter().filter_map(|action| match action {
-        Action::Stop(id, due) => Some((id, due.rule)),
-        _ => None,
-    });
-    for (id, rule) in stops {
-        if said.would.insert(id.clone()) {
-            info!(session = %id, ?rule, "session {id} would be stopped, if this were no dry run");
-        }
+/// Once for each thing that would be done.
+fn say_only(plan: &Plan, said: &mut Said) {
+    let would: HashSet<_> = plan.takedowns().map(Action::what).collect();
+    for what in would.difference(&said.would) {
+        info!("if this were no dry run, the reaper would take down {what}");
     }
+    said.would = would;
 }

@@ -16,11 +16,11 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    credentials::{CredentialStore, redacted},
+    credentials::CredentialStore,
     fault::{Fault, new_reference},
     measure,
-    runtime::{Book, ReplyStore, Runtime, rewrite},
-    service::{Clock, Herald},
+    runtime::{Book, ReplyStore, Runtime, rewrite, words_without_keys},
+    service::{Clock, Herald, started_anew},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
         Stage, Step, next_step,
@@ -206,7 +206,9 @@ impl Reconciler {
             }
             Step::Remove => {
                 self.enter(&seen.record).await;
-                self.runtime.remove(seen).await
+                self.runtime.remove(seen).await?;
+                self.count_end(&seen.record);
+                Ok(())
             }
             Step::Renew(keys_expire) => {
                 self.enter(&seen.record).await;
@@ -214,7 +216,10 @@ impl Reconciler {
                 // One write: there is no moment without a record of what was wanted.
                 let id = SessionId::from_uuid(Uuid::new_v4());
                 let next = seen.record.renewed(id, *keys_expire, (self.clock)());
-                self.runtime.save(seen, &next).await
+                self.runtime.save(seen, &next).await?;
+                self.count_end(&seen.record);
+                started_anew(next.owner, &next.id);
+                Ok(())
             }
         }
     }
@@ -222,14 +227,20 @@ impl Reconciler {
     /// Enters a session that has ended into the ledger. Not being able to keeps no record
     /// from being removed: it is for the report only.
     async fn enter(&self, record: &Record) {
-        let Stage::Stopping { ending, .. } = &record.stage else {
+        let Some(ending) = record.ending() else {
             return;
         };
-        measure::ended(Outcome::of(record.owner, &ending.cause));
         let with = |ledger: &Ledger| ledger.with(record, ending);
         if let Err(fault) = self.ledger.note((self.clock)(), with).await {
             let session = &record.id;
             warn!(%session, error = %fault, "session {session}: the next report will not count it");
+        }
+    }
+
+    /// Counts a session that has ended. After it is gone, so that it is counted once.
+    fn count_end(&self, record: &Record) {
+        if let Some(ending) = record.ending() {
+            measure::ended(Outcome::of(record.owner, &ending.cause));
         }
     }
 
@@ -301,19 +312,9 @@ impl Reconciler {
     async fn show_last_words(&self, seen: &Observed) {
         let session = &seen.record.id;
         let shown = async {
-            let log = self.runtime.last_words(seen).await?;
-            // Without the very keys that it was started with nobody can tell
-            // whether they stand in there.
-            let owner = seen.record.owner;
-            let about = self.credentials.about(owner).await?;
-            let is_same = |stored: DateTime<Utc>| stored <= seen.record.starts_since();
-            let is_known = about.and_then(|about| about.stored).is_some_and(is_same);
-            match self.credentials.read(owner).await? {
-                Some(keys) if is_known => {
-                    let log = redacted(&log, &keys);
-                    self.herald.last_words(&seen.record, &log).await
-                }
-                _ => {
+            match words_without_keys(&*self.runtime, &*self.credentials, seen).await? {
+                Some(log) => self.herald.last_words(&seen.record, &log).await,
+                None => {
                     info!(%session, "session {session}: its log is not shown, because its keys were replaced since");
                     Ok(())
                 }

@@ -13,9 +13,13 @@ use tracing_subscriber::{
 
 use crate::settings::Log;
 
+/// The target of lines that say who did what. They are written whatever the filter says.
+pub const AUDIT: &str = "audit";
+
 /// Starts logging to standard error.
 pub fn start(log: &Log) {
     let wanted: Targets = log.filter.parse().expect("the settings checked the filter");
+    let wanted = wanted.with_target(AUDIT, LevelFilter::INFO);
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let output = match log.json {
         true => output.json().boxed(),

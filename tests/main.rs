@@ -26,6 +26,7 @@ mod secrets;
 mod session;
 mod setup;
 mod start;
+mod status;
 mod stop;
 mod support;
 mod watch;

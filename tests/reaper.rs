@@ -167,7 +167,7 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
     team.bot()
-        .says(&format!("session {id}: its owner was told"))
+        .says(&format!("session {id}: that its owner was told is noted"))
         .await;
     team.kills_the_bot().await;
     team.starts_the_bot().await;
@@ -185,10 +185,11 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
     });
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
+    team.discord.forgets_nonces();
     sweeps(&mut team, 3).await;
     team.api.heals();
     team.bot()
-        .says(&format!("session {id}: its owner was told"))
+        .says(&format!("session {id}: that its owner was told is noted"))
         .await;
     assert_eq!(
         team.cluster.documents().await[0]["warned"]["rule"],
@@ -302,7 +303,7 @@ async fn a_dry_run_only_says_what_would_go() {
     is_aged(&team, TimeDelta::days(4)).await;
     team.bot()
         .says(&format!(
-            "session {id} would be stopped, if this were no dry run"
+            "if this were no dry run, the reaper would take down {id} (MaxAge)"
         ))
         .await;
     let question = team.reply_to(&team.ada, "/duck reap").await;
@@ -318,9 +319,14 @@ async fn a_dry_run_only_says_what_would_go() {
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
     let pressed = team
         .ada
-        .presses_custom(question.id, "duckbot:reap")
+        .presses_custom(question.id, "duckbot:reap:of-yesterday")
         .await
         .unwrap();
+    let anew = pressed
+        .until(|it| it.content.starts_with("That has changed since you looked"))
+        .await;
+    assert_eq!(team.cluster.documents().await[0]["stage"], "running");
+    let pressed = team.ada.presses(&anew, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     team.leaves_nothing(&team.ana).await;
     team.reads_everything().await;
@@ -337,7 +343,7 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
     // Where a test stands in for the node, nobody listens at the Pod's address.
     let id = team.serves(&team.ana).await;
     let told = team.ada.reads("#ops").await;
-    says(&told, &format!("The door of session `{id}` of `"));
+    says(&told, &format!("\n- session `{id}` of `"));
     sweeps(&mut team, 4).await;
     assert_eq!(team.discord.history("#ops").len(), 1, "it is told once");
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
@@ -370,7 +376,7 @@ async fn keeps(team: &Team, change: impl FnOnce(&mut Value)) {
     let data = map.data.get_or_insert_default();
     let text = data.entry("ledger.json".into()).or_insert_with(|| {
         let nothing = json!({
-            "version": 1, "since": Utc::now(), "claimed": null, "outcomes": [], "users": {},
+            "version": 1, "since": Utc::now(), "pending": null, "outcomes": [], "users": {},
             "others": { "seconds": 0, "sessions": 0 }, "starts_ms": [], "counted": [], "known": {},
         });
         nothing.to_string()
@@ -438,12 +444,100 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 }
 
 #[tokio::test]
+async fn a_report_waits_until_there_is_a_place_for_it() {
+    let mut team = unstarted(&[]).await;
+    keeps(&team, |ledger| {
+        ledger["since"] = json!(ago(TimeDelta::weeks(3)));
+        ledger["outcomes"] = json!([[{ "how": "stopped" }, 3]]);
+    })
+    .await;
+    let somewhere = team.variables["DUCKBOT_REPORT__CHANNEL"].clone();
+    team.variables
+        .insert("DUCKBOT_REPORT__CHANNEL".into(), "77".into());
+    team.starts_the_bot().await;
+    team.bot().says("I may not write in channel 77").await;
+    team.kills_the_bot().await;
+    // Long after: whoever tried first has given up.
+    keeps(&team, |ledger| {
+        ledger["pending"]["claimed"] = json!(ago(TimeDelta::minutes(6)));
+    })
+    .await;
+    team.variables
+        .insert("DUCKBOT_REPORT__CHANNEL".into(), somewhere);
+    team.starts_the_bot().await;
+    let posted = team.ada.reads("#ops").await;
+    says(&posted, "- 3 × stopped by its owner");
+}
+
+#[tokio::test]
+async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
+    let mut team = team(&[("DUCKBOT_REAPER__WARN_BEFORE", "20m")]).await;
+    let id = team.serves(&team.ana).await;
+    is_aged(&team, NEARLY_OVER).await;
+    team.ana.reads_dm().await;
+    team.bot()
+        .says(&format!("session {id}: that its owner was told is noted"))
+        .await;
+    team.kills_the_bot().await;
+    // The time that was told passes meanwhile.
+    let record = team.record(&team.ana, 0);
+    let passed = |document: &mut Value| {
+        document["created"] = json!(ago(TimeDelta::hours(13)));
+        document["warned"]["at"] = json!(ago(TimeDelta::minutes(5)));
+    };
+    team.cluster.writes_down(&record, passed).await;
+    team.starts_the_bot().await;
+    sweeps(&mut team, 2).await;
+    assert_eq!(team.cluster.documents().await[0]["stage"], "running");
+    let extended = team.reply_to(&team.ana, "/duck extend").await;
+    says(&extended, "may go on for 4h longer");
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
+    // Their session may not be stopped yet, because it would be too much at once.
+    let settings = [
+        ("DUCKBOT_REAPER__LEFT_GUILD", "1s"),
+        ("DUCKBOT_REAPER__LATE", "false"),
+    ];
+    let mut team = unstarted(&settings).await;
+    team.cluster.keys_of(team.ben.id()).await;
+    let quick = team.kubelet.is_quick();
+    for slot in 0..10 {
+        let id = format!("{:06x}", 0xbe0000 + u32::from(slot));
+        let now = ago(TimeDelta::zero());
+        team.plants(&id, team.ben.id(), slot, &now).await;
+    }
+    team.discord.leave_guild("ben");
+    team.starts_the_bot().await;
+    says(
+        &team.ada.reads("#ops").await,
+        "I would stop 10 of 10 sessions at once",
+    );
+    sweeps(&mut team, 2).await;
+    assert!(team.keys_kept_of(&team.ben).await.is_some());
+
+    let question = team.reply_to(&team.ada, "/duck reap").await;
+    assert_eq!(question.content.matches("no longer a member").count(), 10);
+    let pressed = team.ada.presses(&question, "Do it").await.unwrap();
+    pressed.until(|it| it.content.starts_with("Done:")).await;
+    let has_keys = async || team.keys_kept_of(&team.ben).await.is_some();
+    becomes(SOON, has_keys, |has_keys| !has_keys).await;
+    quick.abort();
+    team.reads_everything().await;
+}
+
+#[tokio::test]
 async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died() {
     let mut team = unstarted(&[]).await;
     let due = |claimed: TimeDelta| {
         move |ledger: &mut Value| {
-            ledger["since"] = json!(ago(TimeDelta::weeks(3)));
-            ledger["claimed"] = json!(ago(claimed));
+            ledger["pending"] = json!({
+                "since": ago(TimeDelta::weeks(3)), "until": ago(TimeDelta::minutes(9)),
+                "there": 0, "outcomes": [], "users": {}, "starts_ms": [],
+                "others": { "seconds": 0, "sessions": 0 }, "claimed": ago(claimed),
+            });
         }
     };
     keeps(&team, due(TimeDelta::seconds(1))).await;

@@ -25,6 +25,8 @@ pub enum Kind {
     Forget,
     /// Show sessions.
     List,
+    /// Look at one session closely.
+    Status,
     /// Tell what ran.
     Report,
     /// Take down what is to go.
@@ -77,11 +79,12 @@ pub const ALL: &str = "all";
 
 impl Kind {
     /// All of them, in the order of a first day.
-    pub const EVERY: [Self; 10] = [
+    pub const EVERY: [Self; 11] = [
         Self::Setup,
         Self::Start,
         Self::Open,
         Self::List,
+        Self::Status,
         Self::Extend,
         Self::Stop,
         Self::Forget,
@@ -155,6 +158,20 @@ impl Kind {
                     name: ALL,
                     summary: "Everybody's sessions",
                     value: Value::Flag,
+                }],
+            },
+            Self::Status => Spec {
+                name: "status",
+                summary: "Show how one session is",
+                details: "Which machine it is on, how often DuckDB was started again and why, \
+                    what runs in it, how much memory it takes where that is measured, and what \
+                    the cluster said about it last. A button shows the last lines that DuckDB \
+                    wrote, without your keys. Admins can look into any session. Only you see the \
+                    answer.",
+                options: &[OptionSpec {
+                    name: SESSION,
+                    summary: "Which one, if you have several",
+                    value: Value::Suggested,
                 }],
             },
             Self::Extend => Spec {

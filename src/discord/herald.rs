@@ -6,10 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serenity::{
-    all::{
-        ChannelId, CreateAllowedMentions, CreateAttachment, CreateMessage, EditMessage, GuildId,
-        UserId,
-    },
+    all::{ChannelId, CreateAllowedMentions, CreateMessage, EditMessage, GuildId, UserId},
     builder::Builder,
     http::Http,
 };
@@ -26,7 +23,9 @@ use crate::{
     fault::Fault,
     measure,
     service::{Herald, Members},
-    session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
+    session::{
+        Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Rule, Warning,
+    },
     settings::Settings,
 };
 
@@ -87,39 +86,43 @@ impl Channels {
         }
     }
 
-    /// Tells one person, in the channel if they take no direct messages.
+    /// Tells one person, in the channel if they take no direct messages. Whether there was
+    /// any way to.
     async fn tell_owner(
         &self,
         record: &Record,
         nonce: String,
         reply: &replies::Reply,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let sent = self.direct.send(record.owner, reply, Some(&nonce)).await?;
         if sent.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let posted = self.post(record, nonce, reply, Some(record.owner));
-        posted.await.map(|_| ())
+        Ok(posted.await?.is_some())
     }
 
-    /// Posts where it is for nobody in particular.
+    /// Posts where it is for nobody in particular. Whether there is such a place.
     async fn post_in(
         &self,
         channel: Option<u64>,
         nonce: &str,
         reply: &replies::Reply,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let Some(channel) = channel else {
-            return Ok(());
+            return Ok(false);
         };
         let message = message(reply, Some(nonce)).allowed_mentions(only(None));
-        if let Err(Refused(code)) = self.send(channel, message).await? {
-            warn!(
-                channel,
-                code, "I may not write in channel {channel}, which the settings name"
-            );
+        match self.send(channel, message).await? {
+            Ok(_) => Ok(true),
+            Err(Refused(code)) => {
+                warn!(
+                    channel,
+                    code, "I may not write in channel {channel}, which the settings name"
+                );
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
     async fn edit(
@@ -160,34 +163,41 @@ impl Herald for Channels {
 
     async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault> {
         let nonce = format!("keys-{}", record.id);
-        self.tell_owner(record, nonce, &replies::keys_expire(record, at))
-            .await
+        let reply = replies::keys_expire(record, at);
+        self.tell_owner(record, nonce, &reply).await.map(|_| ())
     }
 
-    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<(), Fault> {
+    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Fault> {
         let extend_by = self.settings.reaper.extend_by;
         // The same for whichever bot says it, and whenever.
-        let nonce = format!("stop-{}-{}", record.id, warning.since.timestamp());
+        let rule = match warning.rule {
+            Rule::MaxAge => 'm',
+            Rule::OwnerLeft => 'o',
+            Rule::Lifetime => 'l',
+            Rule::Idle => 'i',
+        };
+        let nonce = format!("stop-{}-{rule}{}", record.id, warning.since.timestamp());
         let reply = replies::will_be_stopped(record, warning, extend_by);
         self.tell_owner(record, nonce, &reply).await
     }
 
-    async fn unreachable(&self, record: &Record, since: DateTime<Utc>) -> Result<(), Fault> {
-        let nonce = format!("silent-{}-{}", record.id, since.timestamp());
-        let reply = replies::unreachable(record, since);
+    async fn unreachable(&self, silent: &[(Record, DateTime<Utc>)]) -> Result<(), Fault> {
+        let newest = silent.iter().map(|(_, since)| since.timestamp()).max();
+        let nonce = format!("silent-{}-{}", silent.len(), newest.unwrap_or_default());
+        let reply = replies::unreachable(silent);
         let channel = self.settings.discord.admin_channel;
-        self.post_in(channel, &nonce, &reply).await
+        self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
     async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault> {
         let channel = self.settings.discord.admin_channel;
         let channel = channel.or(self.settings.report.channel);
         let nonce = format!("held-back-{}", Utc::now().timestamp() / 3600);
-        self.post_in(channel, &nonce, &replies::held_back(held_back))
-            .await
+        let reply = replies::held_back(held_back);
+        self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
-    async fn report(&self, report: &Report) -> Result<(), Fault> {
+    async fn report(&self, report: &Report) -> Result<bool, Fault> {
         let nonce = format!("report-{}", report.since.timestamp());
         let reply = replies::report(report, self.settings.reaper.dry_run);
         let channel = self.settings.report.channel;
@@ -225,11 +235,9 @@ impl Herald for Channels {
         let Some(channel) = self.settings.discord.admin_channel else {
             return Ok(());
         };
-        let file = CreateAttachment::bytes(log, format!("duckui-{}.log", record.id));
         let nonce = format!("log-{}", record.id);
-        let message = message(&replies::last_words(record), Some(&nonce))
-            .allowed_mentions(only(None))
-            .add_file(file);
+        let message =
+            message(&replies::last_words(record, log), Some(&nonce)).allowed_mentions(only(None));
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;
         count("log", &posted);

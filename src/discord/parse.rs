@@ -43,6 +43,11 @@ pub enum Command {
         /// Everybody's.
         all: bool,
     },
+    /// `/duck status`
+    Status {
+        /// A session's id, as typed.
+        session: Option<String>,
+    },
     /// `/duck extend`
     Extend {
         /// A session's id, as typed.
@@ -101,12 +106,14 @@ pub enum Button {
     Stop(SessionId),
     /// Leaves a session alone.
     Keep(SessionId),
+    /// Shows the last lines that a session's DuckDB wrote.
+    Log(SessionId),
     /// Lets a session live longer.
     Extend(SessionId),
     /// Stops a session of which its owner was told that it will be.
     StopNow(SessionId),
-    /// Stops and removes what the rules say, now.
-    Reap,
+    /// Stops and removes what the rules say, now: what was shown under that digest.
+    Reap(String),
     /// Leaves all that alone.
     LeaveAll,
 }
@@ -151,9 +158,10 @@ impl Button {
             Self::Open(id) => format!("duckbot:open:{id}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
+            Self::Log(id) => format!("duckbot:log:{id}"),
             Self::Extend(id) => format!("duckbot:extend:{id}"),
             Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
-            Self::Reap => "duckbot:reap".into(),
+            Self::Reap(digest) => format!("duckbot:reap:{digest}"),
             Self::LeaveAll => "duckbot:leave-all".into(),
         }
     }
@@ -181,9 +189,10 @@ impl Button {
             ["duckbot", "open", id] => Some(Self::Open(id.parse().ok()?)),
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
+            ["duckbot", "log", id] => Some(Self::Log(id.parse().ok()?)),
             ["duckbot", "extend", id] => Some(Self::Extend(id.parse().ok()?)),
             ["duckbot", "stop-now", id] => Some(Self::StopNow(id.parse().ok()?)),
-            ["duckbot", "reap"] => Some(Self::Reap),
+            ["duckbot", "reap", digest] => Some(Self::Reap(digest.to_owned())),
             ["duckbot", "leave-all"] => Some(Self::LeaveAll),
             _ => None,
         }
@@ -220,6 +229,9 @@ pub fn command(data: &CommandData) -> Option<Command> {
         },
         Kind::List => Command::List {
             all: value(ALL).and_then(CommandDataOptionValue::as_bool) == Some(true),
+        },
+        Kind::Status => Command::Status {
+            session: text(SESSION),
         },
         Kind::Extend => Command::Extend {
             session: text(SESSION),
@@ -295,9 +307,10 @@ mod tests {
             Button::Open(id.clone()),
             Button::Stop(id.clone()),
             Button::Keep(id.clone()),
+            Button::Log(id.clone()),
             Button::Extend(id.clone()),
             Button::StopNow(id),
-            Button::Reap,
+            Button::Reap("0123456789abcdef".into()),
             Button::LeaveAll,
         ] {
             let custom_id = button.custom_id();

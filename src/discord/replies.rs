@@ -4,6 +4,7 @@
 mod keys;
 mod life;
 mod reaping;
+mod status;
 
 use std::fmt::Write;
 
@@ -23,6 +24,7 @@ use crate::{
 pub use keys::*;
 pub use life::*;
 pub use reaping::*;
+pub use status::*;
 
 /// What a message may hold, in characters (Discord: 2000).
 pub const MOST_CHARACTERS: usize = 2000;
@@ -36,6 +38,17 @@ pub struct Reply {
     pub text: String,
     /// Up to five.
     pub buttons: Vec<Labelled>,
+    /// A file beside it.
+    pub file: Option<File>,
+}
+
+/// A text as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What it is called.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
 }
 
 /// A button as it is shown.
@@ -65,6 +78,16 @@ impl Reply {
         Self {
             text: text.into(),
             buttons: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// With what a session's DuckDB wrote.
+    fn with_log(self, record: &Record, text: String) -> Self {
+        let name = format!("duckui-{}.log", record.id);
+        Self {
+            file: Some(File { name, text }),
+            ..self
         }
     }
 
@@ -148,9 +171,10 @@ pub struct Listed {
     pub due: Option<Due>,
 }
 
-/// The sessions of one person or of all; `stale` says since when nothing new is known.
-pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>) -> Reply {
-    let mut reply = all_of(sessions, all);
+/// The sessions of one person or of all; `stale` says since when nothing new is known, and
+/// `dry_run` that no rule stops any.
+pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>, dry_run: bool) -> Reply {
+    let mut reply = all_of(sessions, all, dry_run);
     if let Some(since) = stale {
         let _ = write!(
             reply.text,
@@ -161,7 +185,7 @@ pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>) -> Rep
     reply
 }
 
-fn all_of(sessions: &[Listed], all: bool) -> Reply {
+fn all_of(sessions: &[Listed], all: bool, dry_run: bool) -> Reply {
     if sessions.is_empty() {
         return Reply::new(match all {
             true => "Nobody has a session. `/duck start` makes one.",
@@ -178,7 +202,8 @@ fn all_of(sessions: &[Listed], all: bool) -> Reply {
         (false, n) => format!("Your {n} sessions, oldest first:"),
     };
     for (place, Listed { watched, url, due }) in sessions.iter().enumerate() {
-        let more = used(&watched.usage) + &due.as_ref().map(stops).unwrap_or_default();
+        let stops = due.as_ref().map(|due| stops(due, dry_run));
+        let more = used(&watched.usage) + &stops.unwrap_or_default();
         let line = line(&watched.seen, url, &more);
         if text.chars().count() + line.chars().count() > MOST_CHARACTERS - RESERVE {
             let left = sessions.len() - place;
@@ -248,9 +273,13 @@ fn used(usage: &Usage) -> String {
 }
 
 fn line(seen: &Observed, url: &str, more: &str) -> String {
+    format!("- {}{more}, <{url}>", line_of(seen))
+}
+
+fn line_of(seen: &Observed) -> String {
     let record = &seen.record;
     format!(
-        "- `{}` of <@{}>: {}, {}, `{}`, started {}{more}, <{url}>",
+        "`{}` of <@{}>: {}, {}, `{}`, started {}",
         record.id,
         record.owner,
         seen.phase(),

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serenity::{
     all::{
-        AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions,
+        AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions, CreateAttachment,
         CreateAutocompleteResponse, CreateButton, CreateInputText, CreateInteractionResponse,
         CreateInteractionResponseMessage, CreateMessage, CreateModal, EditInteractionResponse,
         InputTextStyle, InteractionId, Nonce,
@@ -26,7 +26,7 @@ use super::{
     code,
     herald::{count, is_final},
     parse::{EXPIRES, form_id, input_id},
-    replies::{Emphasis, Labelled, MOST_CHARACTERS, Reply},
+    replies::{Emphasis, File, Labelled, MOST_CHARACTERS, Reply},
 };
 use crate::{credentials::Field, measure};
 
@@ -176,10 +176,13 @@ impl Responder {
             // Discord would count it as an invalid request.
             return true;
         }
-        let edit = EditInteractionResponse::new()
+        let mut edit = EditInteractionResponse::new()
             .content(fitting(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows);
+        if let Some(file) = &reply.file {
+            edit = edit.new_attachment(attachment(file));
+        }
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
         count("reply", &done);
         match done {
@@ -229,13 +232,18 @@ pub fn fitting(text: &str) -> String {
 pub fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
     let message = CreateMessage::new()
         .content(fitting(&reply.text))
-        .components(rows(reply));
+        .components(rows(reply))
+        .files(reply.file.as_ref().map(attachment));
     match nonce {
         Some(nonce) => message
             .nonce(Nonce::String(nonce.to_owned()))
             .enforce_nonce(true),
         None => message,
     }
+}
+
+fn attachment(file: &File) -> CreateAttachment {
+    CreateAttachment::bytes(file.text.as_bytes(), &file.name)
 }
 
 /// A reply's buttons, as Discord wants them.

@@ -18,9 +18,10 @@ use tokio::sync::watch;
 pub use book::Book;
 
 use crate::{
+    credentials::{CredentialStore, redacted},
     door::activity::Activity,
     fault::Fault,
-    session::{Ledger, Observed, Orphan, Parts, Pod, Record, SessionId},
+    session::{Details, Ledger, Observed, Orphan, Parts, Pod, Record, SessionId},
 };
 
 /// How often a record is written again when somebody else wrote it first.
@@ -70,6 +71,9 @@ pub trait Runtime: Send + Sync {
 
     /// What goes on in a session, as its door says.
     async fn activity(&self, seen: &Observed) -> Result<Activity, Fault>;
+
+    /// Where a session is and what was said about it. What can't be had is left out.
+    async fn details(&self, seen: &Observed) -> Details;
 
     /// Asks the place itself what a session's Pod says; none if it is gone. What
     /// can't be taken back is not done because of what [`Runtime::sessions`] shows.
@@ -165,4 +169,29 @@ pub async fn rewrite(
         let _ = tokio::time::timeout(NEWS_WITHIN, newer).await;
     }
     outcome
+}
+
+/// The last lines that a session's DuckDB wrote, without the keys that it was started with;
+/// none if those were replaced since: then nobody can tell whether they stand in there.
+///
+/// # Errors
+/// If the lines or the keys can't be read.
+pub async fn words_without_keys(
+    runtime: &dyn Runtime,
+    credentials: &dyn CredentialStore,
+    seen: &Observed,
+) -> Result<Option<String>, Fault> {
+    let owner = seen.record.owner;
+    let stored = credentials
+        .about(owner)
+        .await?
+        .and_then(|about| about.stored);
+    if stored.is_none_or(|stored| stored > seen.record.starts_since()) {
+        return Ok(None);
+    }
+    let Some(keys) = credentials.read(owner).await? else {
+        return Ok(None);
+    };
+    let log = runtime.last_words(seen).await?;
+    Ok(Some(redacted(&log, &keys)))
 }

@@ -4,9 +4,23 @@
 use tracing::info;
 
 use super::Requester;
+use crate::{
+    session::{OwnerId, SessionId},
+    telemetry::AUDIT,
+};
 
 /// Somebody did something, with a session or with what is theirs.
 pub fn audit(who: &Requester, act: &'static str, what: &str) {
     let admin = who.is_admin;
-    info!(target: "audit", who = %who.id, admin, act, what, "{} {act} {what}", who.id);
+    info!(target: AUDIT, who = %who.id, admin, act, what, "{} {act} {what}", who.id);
+}
+
+/// The reaper did something, because a rule says so.
+pub fn by_rule(act: &'static str, what: &str) {
+    info!(target: AUDIT, who = "reaper", act, what, "the reaper {act} {what}");
+}
+
+/// A session took the place of one of that owner's, who wanted new keys in it.
+pub fn started_anew(owner: OwnerId, id: &SessionId) {
+    info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another");
 }

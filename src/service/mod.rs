@@ -9,6 +9,7 @@ mod keys;
 mod reaping;
 mod refusal;
 mod sessions;
+mod status;
 
 use std::sync::{
     Arc,
@@ -19,9 +20,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use audit::started_anew;
 pub use keys::SetUp;
 pub use reaping::{Claimed, Extended, Reaped};
 pub use refusal::Refusal;
+pub use status::Status;
 
 use crate::{
     credentials::{
@@ -119,16 +122,17 @@ pub trait Herald: Send + Sync {
     async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault>;
 
     /// Tells the owner that a session will be stopped, and how to keep it.
-    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<(), Fault>;
+    /// Whether there was any way to.
+    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Fault>;
 
-    /// Tells admins that a session's door has not answered since then.
-    async fn unreachable(&self, record: &Record, since: DateTime<Utc>) -> Result<(), Fault>;
+    /// Tells admins that the doors of these sessions have not answered since then.
+    async fn unreachable(&self, silent: &[(Record, DateTime<Utc>)]) -> Result<(), Fault>;
 
     /// Tells admins that nothing is stopped, because too much would be.
     async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault>;
 
-    /// Posts the report.
-    async fn report(&self, report: &Report) -> Result<(), Fault>;
+    /// Posts the report. Whether there is a place for it.
+    async fn report(&self, report: &Report) -> Result<bool, Fault>;
 
     /// Whether there is a place that only admins read.
     fn reaches_admins(&self) -> bool;
@@ -176,6 +180,8 @@ pub struct Service {
     preflight: Preflight,
     clock: Clock,
     known: reaping::Known,
+    /// Since when people are answered.
+    awake: DateTime<Utc>,
     /// Whether the chat is connected.
     connected: AtomicBool,
     /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
@@ -202,8 +208,9 @@ impl Service {
             ledger,
             members,
             preflight,
-            clock,
             known: reaping::Known::default(),
+            awake: clock(),
+            clock,
             connected: AtomicBool::new(false),
             turns: std::array::from_fn(|_| Mutex::new(())),
         }

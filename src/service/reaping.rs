@@ -2,7 +2,7 @@
 //! extending them, stopping them, the report.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Mutex, MutexGuard},
 };
 
@@ -10,7 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use tracing::{info, warn};
 
-use super::{Problem, Refusal, Requester, Service, audit::audit};
+use super::{
+    Problem, Refusal, Requester, Service,
+    audit::{audit, by_rule},
+};
 use crate::{
     door::activity::Activity,
     fault::{Fault, new_reference},
@@ -59,6 +62,17 @@ impl Service {
         self.ask(sessions, |_, _| true).await
     }
 
+    /// One session, how it is used, and what its door says if it answers.
+    pub(super) async fn asked(&self, seen: Observed) -> (Watched, Option<Activity>) {
+        if seen.record.stage != Stage::Running {
+            return (self.with_usage(seen, Usage::Unknown), None);
+        }
+        let said = self.runtime.activity(&seen).await.ok();
+        let earlier = lock(&self.known.usage).get(&seen.record.id).copied();
+        let usage = self.noted(&seen, earlier, said.as_ref());
+        (self.with_usage(seen, usage), said)
+    }
+
     /// When a session will be stopped as things are, and why.
     pub fn due(&self, watched: &Watched) -> Option<Due> {
         due(watched, self.now(), self.limits())
@@ -104,21 +118,27 @@ impl Service {
         Ok(self.plan().await)
     }
 
-    /// Stops and removes what is to go now, however much that is: an admin says so.
+    /// Stops and removes what is to go now, however much that is: an admin says so. If that
+    /// is not what they saw ([`Plan::digest`]), it is returned instead.
     ///
     /// # Errors
     /// A refusal for everybody else.
-    pub async fn reap_all(&self, who: &Requester) -> Result<Reaped, Refusal> {
+    pub async fn reap_all(
+        &self,
+        who: &Requester,
+        digest: &str,
+    ) -> Result<Result<Reaped, Plan>, Refusal> {
         let plan = self.plan_for(who).await?;
-        audit(
-            who,
-            "reaped",
-            &format!("{} of the reaper's plan", plan.actions.len()),
-        );
+        if plan.digest() != digest {
+            return Ok(Err(plan));
+        }
         let mut reaped = Reaped::default();
-        for action in plan.actions {
+        for action in plan.takedowns().cloned() {
             match self.carry_out(&action).await {
-                Ok(true) => reaped.done.push(action),
+                Ok(true) => {
+                    audit(who, "reaped", &action.what());
+                    reaped.done.push(action);
+                }
                 Ok(false) => reaped.spared += 1,
                 Err(fault) => {
                     let reference = reaped.failed.get_or_insert_with(new_reference);
@@ -126,7 +146,7 @@ impl Service {
                 }
             }
         }
-        Ok(reaped)
+        Ok(Ok(reaped))
     }
 
     /// Does one thing of a plan that takes something down. Whether it was done; what is
@@ -141,7 +161,7 @@ impl Service {
                 match rule {
                     Some(rule) => {
                         measure::reaper("stopped", &rule);
-                        info!(session = %id, ?rule, "session {id} is stopped by a rule");
+                        by_rule("stopped", &format!("{id} ({rule:?})"));
                     }
                     None => info!(session = %id, "session {id} is spared: that changed just now"),
                 }
@@ -152,6 +172,7 @@ impl Service {
                 info!(%session, "session {session} has no record; what is left of it is removed");
                 self.runtime.remove_orphan(orphan).await?;
                 measure::reaper("removed", &"orphan");
+                by_rule("removed", &format!("what was left of {session}"));
                 Ok(true)
             }
             Action::Forget(owner, _) => self.forget_who_left(*owner).await,
@@ -172,8 +193,11 @@ impl Service {
         let rule = self.due(&watched).map(|due| due.rule);
         if rule == Some(Rule::OwnerLeft) {
             let owner = watched.seen.record.owner;
-            self.look_whether_back(owner).await?;
-            watched.left = self.left().get(&owner).copied();
+            // Where that can't be known, only the other rules count.
+            watched.left = match self.look_whether_back(owner).await {
+                Ok(()) => self.left().get(&owner).copied(),
+                Err(_) => None,
+            };
         }
         let now_due = |record: &Record| {
             let due = self.due(&watched.with(record));
@@ -215,16 +239,28 @@ impl Service {
         given: Option<&str>,
         by: Option<TimeDelta>,
     ) -> Result<Extended, Problem> {
-        let seen = self.to_change(who, given, "extend")?;
+        let seen = self.theirs(who, given, "extend", "extend")?;
         let id = seen.record.id.clone();
-        let Limits { lifetime, idle, .. } = self.limits();
-        if lifetime.is_none() && idle.is_none() {
-            return Err(Refusal::NothingStopsIt.into());
-        }
         if seen.record.is_stopping() {
             return Err(Refusal::NoSuchSession(id).into());
         }
         let watched = self.watched(vec![seen]).await.remove(0);
+        let Limits {
+            lifetime,
+            idle,
+            max_age,
+            ..
+        } = self.limits();
+        if lifetime.is_none() && idle.is_none() {
+            return Err(match max_age {
+                None => Refusal::NothingStopsIt,
+                Some(_) => Refusal::NoMoreTime {
+                    id,
+                    at: self.due(&watched).map(|due| due.at),
+                },
+            }
+            .into());
+        }
         let wanted = by.unwrap_or(self.settings.reaper.extend_by);
         let more =
             |record: &Record| extension(&watched.with(record), wanted, self.now(), self.limits());
@@ -258,53 +294,63 @@ impl Service {
     /// If the ledger can't be read.
     pub async fn report(&self) -> Result<Report, Fault> {
         let found = self.ledger.read().await?;
-        let now = self.now();
-        let ledger = found.unwrap_or_else(|| Ledger::new(now));
+        let running = self.running().await;
+        // Before anything has ended there is no ledger.
+        let first = running.iter().map(|one| one.record.created).min();
+        let ledger = found.unwrap_or_else(|| Ledger::new(first.unwrap_or(self.now())));
+        Ok(ledger.report(running, self.now()))
+    }
+
+    /// The sessions that are there, as a report tells of them.
+    async fn running(&self) -> Vec<Running> {
         let sessions = self.watched(self.runtime.sessions()).await;
-        let live = sessions.iter().filter(|it| !it.seen.record.is_stopping());
-        let running = live.map(|watched| Running {
-            due: self.due(watched),
+        let running = sessions.into_iter().map(|watched| Running {
+            due: self.due(&watched),
             unreachable: match watched.usage {
                 Usage::Unreachable(since) => Some(since),
                 _ => None,
             },
-            record: watched.seen.record.clone(),
+            record: watched.seen.record,
         });
-        Ok(ledger.report(running.collect(), now))
+        running.collect()
     }
 
-    /// Claims the report that is due, if one is and nobody else has; the next time that one
-    /// is due.
+    /// Claims the report that is due, if one is and nobody else has; or when to look again.
     ///
     /// # Errors
     /// If the ledger can't be read or written.
     pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Fault> {
         let now = self.now();
-        let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since);
-        let is_due = |ledger: &Ledger| next(ledger).is_some_and(|at| now >= at);
-        let is_free = |ledger: &Ledger| ledger.claimed.is_none_or(|since| now - since >= claim);
-        let claimed = |ledger: &Ledger| match is_due(ledger) && is_free(ledger) {
-            true => ledger.claimed_at(now),
+        let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since());
+        let is_mine = |ledger: &Ledger| match ledger.claimed() {
+            Some(since) => now - since >= claim,
+            None => next(ledger).is_some_and(|at| now >= at),
+        };
+        let sessions = self.runtime.sessions();
+        let claimed = |ledger: &Ledger| match is_mine(ledger) {
+            true => ledger.claimed_at(now, sessions.iter().map(|seen| &seen.record)),
             false => ledger.clone(),
         };
         let ledger = self.ledger.note(now, claimed).await?;
-        Ok(match (is_due(&ledger), ledger.claimed == Some(now)) {
-            (false, _) => Claimed::Later(next(&ledger)),
-            (true, true) => Claimed::Mine,
-            (true, false) => Claimed::Later(Some(now + claim)),
-        })
+        match ledger.claimed() {
+            Some(since) if since == now => {
+                let report = ledger.pending_report(self.running().await);
+                Ok(report.map_or(Claimed::Later(None), |report| {
+                    Claimed::Mine(Box::new(report))
+                }))
+            }
+            Some(since) => Ok(Claimed::Later(Some(since + claim))),
+            None => Ok(Claimed::Later(next(&ledger))),
+        }
     }
 
-    /// Begins the next period, where the report ended that was posted.
+    /// Notes that a report was posted.
     ///
     /// # Errors
     /// If the ledger can't be written.
-    pub async fn close_period(&self, report: &Report) -> Result<(), Fault> {
-        let next = |ledger: &Ledger| match ledger.since == report.since {
-            true => ledger.next(report.until),
-            false => ledger.clone(),
-        };
-        self.ledger.note(self.now(), next).await.map(|_| ())
+    pub async fn reported(&self, report: &Report) -> Result<(), Fault> {
+        let reported = |ledger: &Ledger| ledger.reported(report.until);
+        self.ledger.note(self.now(), reported).await.map(|_| ())
     }
 
     /// All who have sessions or keys here.
@@ -319,20 +365,36 @@ impl Service {
         Ok(ledger.known().collect())
     }
 
-    /// Looks which of these people left the guild.
+    /// Looks which of the first `most` of these people left the guild, and takes those out
+    /// of the queue of whom that is known then.
     ///
     /// # Errors
-    /// If Discord does not say, or the ledger can't be written.
-    pub async fn look_who_left(&self, people: &[OwnerId]) -> Result<(), Fault> {
-        // Most of the time there is nobody to look at, and then nothing is asked either.
-        if people.is_empty() {
-            return Ok(());
-        }
+    /// If Discord does not say (of somebody, who is last in the queue then), or the ledger
+    /// can't be written.
+    pub async fn look_who_left(
+        &self,
+        people: &mut VecDeque<OwnerId>,
+        most: usize,
+    ) -> Result<(), Fault> {
         let mut members = Vec::new();
-        for person in people {
-            members.push((*person, self.members.is_member(*person).await?));
+        let mut outcome = Ok(());
+        while members.len() < most
+            && let Some(person) = people.pop_front()
+        {
+            match self.members.is_member(person).await {
+                Ok(is_member) => members.push((person, is_member)),
+                Err(fault) => {
+                    people.push_back(person);
+                    outcome = Err(fault);
+                    break;
+                }
+            }
         }
-        self.note_members(&members).await
+        // Most of the time there is nobody to look at, and then nothing is asked either.
+        if !members.is_empty() {
+            self.note_members(&members).await?;
+        }
+        outcome
     }
 
     /// Forgets the keys of somebody who left, unless they are back.
@@ -350,7 +412,10 @@ impl Service {
         self.ledger.note(self.now(), without).await?;
         self.left().remove(&owner);
         measure::reaper("forgot", &Rule::OwnerLeft);
-        info!(%owner, "the keys of {owner}, who left the guild, are forgotten");
+        by_rule(
+            "forgot",
+            &format!("the keys of {owner}, who left the guild"),
+        );
         Ok(true)
     }
 
@@ -401,8 +466,8 @@ impl Service {
             async move {
                 let usage = match (is_asked, heard) {
                     (true, _) => self.heard(&seen, heard).await,
-                    (false, Some(heard)) => heard.usage,
-                    (false, None) => Usage::Unknown,
+                    (false, Some(heard)) if is_running => heard.usage,
+                    (false, _) => Usage::Unknown,
                 };
                 self.with_usage(seen, usage)
             }
@@ -412,10 +477,15 @@ impl Service {
 
     async fn heard(&self, seen: &Observed, earlier: Option<Heard>) -> Usage {
         let answer = self.runtime.activity(seen).await;
+        self.noted(seen, earlier, answer.as_ref().ok())
+    }
+
+    /// Notes what a door said; none if it did not answer.
+    fn noted(&self, seen: &Observed, earlier: Option<Heard>, said: Option<&Activity>) -> Usage {
         let at = self.now();
-        let usage = match answer {
-            Ok(activity) => usage(&activity),
-            Err(_) => match earlier.map(|heard| heard.usage) {
+        let usage = match said {
+            Some(activity) => usage(activity),
+            None => match earlier.map(|heard| heard.usage) {
                 Some(Usage::Unreachable(since)) => Usage::Unreachable(since),
                 _ => Usage::Unreachable(at),
             },
@@ -427,7 +497,13 @@ impl Service {
 
     fn with_usage(&self, seen: Observed, usage: Usage) -> Watched {
         let left = self.left().get(&seen.record.owner).copied();
-        Watched { seen, usage, left }
+        let awake = self.awake;
+        Watched {
+            seen,
+            usage,
+            left,
+            awake,
+        }
     }
 }
 
@@ -450,10 +526,10 @@ fn admins_only(who: &Requester) -> Result<(), Refusal> {
 }
 
 /// Whether a report is to be posted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// By us, now.
-    Mine,
+    /// This one, by us, now.
+    Mine(Box<Report>),
     /// Not before then; none: never.
     Later(Option<DateTime<Utc>>),
 }

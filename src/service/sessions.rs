@@ -88,14 +88,16 @@ impl Service {
     /// # Errors
     /// A refusal when it is not theirs, not there, or not clear which.
     pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
-        self.to_change(who, given, "stop")
+        self.theirs(who, given, "stop", "stop")
     }
 
-    /// Finds the session that somebody means to stop, or to do `what` with.
-    pub(super) fn to_change(
+    /// Finds the session that somebody means to do `what` with, by that command: one of
+    /// theirs, or anybody's for an admin.
+    pub(super) fn theirs(
         &self,
         who: &Requester,
         given: Option<&str>,
+        command: &'static str,
         what: &'static str,
     ) -> Result<Observed, Refusal> {
         let Some(given) = given else {
@@ -107,7 +109,7 @@ impl Service {
             return match mine.len() {
                 0 => Err(Refusal::NothingTo(what)),
                 1 => Ok(mine.remove(0)),
-                _ => Err(say_which(what, &mine)),
+                _ => Err(say_which(command, &mine)),
             };
         };
         let seen = self.find(given)?;
@@ -200,8 +202,9 @@ impl Service {
         self.to_stop(who, Some(&id.to_string()))?;
         let ended = |record: &Record| record.ended(cause.clone(), self.now());
         let stopped = rewrite(&*self.runtime, id, ended).await?;
+        let stopped = stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()))?;
         audit(who, "stopped", &id.to_string());
-        stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()).into())
+        Ok(stopped)
     }
 
     /// Waits until a session is gone, if it goes.

@@ -13,16 +13,20 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Of that kind, in these words. What follows a question mark in a URL is left
-    /// out: a registry may answer with one that holds a token.
-    pub fn new(failure: Failure, why: impl Into<String>) -> Self {
-        let why: String = why.into();
-        let words = why.split_inclusive(char::is_whitespace);
+    /// Of that kind, in these words ([`without_queries`]).
+    pub fn new(failure: Failure, why: impl AsRef<str>) -> Self {
         Self {
             failure,
-            why: words.map(without_query).collect(),
+            why: without_queries(why.as_ref()),
         }
     }
+}
+
+/// The cluster's words without what follows a question mark in a URL: a registry may answer
+/// with one that holds a token.
+pub fn without_queries(words: &str) -> String {
+    let words = words.split_inclusive(char::is_whitespace);
+    words.map(without_query).collect()
 }
 
 /// A word as it is or, of a URL with a query, what stands before that.
@@ -75,6 +79,28 @@ pub enum Failure {
     #[default]
     #[serde(other)]
     Other,
+}
+
+impl Failure {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::NoRoom,
+        Self::NoNode,
+        Self::ImageMissing,
+        Self::ImageRefused,
+        Self::ImageUnavailable,
+        Self::KeysMissing,
+        Self::Mount,
+        Self::Container,
+        Self::Crashed,
+        Self::OutOfMemory,
+        Self::Door,
+        Self::DiskFull,
+        Self::Evicted,
+        Self::NodeGone,
+        Self::Vanished,
+        Self::Other,
+    ];
 }
 
 #[cfg(test)]

@@ -23,18 +23,40 @@ const MOST_KNOWN: usize = 5000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     version: u32,
-    /// When the period began that the next report is about.
-    pub since: DateTime<Utc>,
-    /// Who is about to post the report, since then: so no other bot does.
-    pub claimed: Option<DateTime<Utc>>,
-    outcomes: Vec<(Outcome, u32)>,
-    users: BTreeMap<OwnerId, Used>,
-    others: Used,
-    starts_ms: VecDeque<u32>,
+    /// Of the period that goes on.
+    #[serde(flatten)]
+    totals: Totals,
+    /// The period before, until its report is posted.
+    pending: Option<Pending>,
     counted: VecDeque<SessionId>,
     /// Those who have keys or sessions here; since when they are gone from the guild, if
     /// they are.
     known: BTreeMap<OwnerId, Option<DateTime<Utc>>>,
+}
+
+/// What was in a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Totals {
+    /// When it began.
+    since: DateTime<Utc>,
+    outcomes: Vec<(Outcome, u32)>,
+    users: BTreeMap<OwnerId, Used>,
+    others: Used,
+    starts_ms: VecDeque<u32>,
+}
+
+/// A period that is over, and what somebody is about to say of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pending {
+    /// With what the sessions used that were there when it ended.
+    #[serde(flatten)]
+    totals: Totals,
+    /// When it ended.
+    until: DateTime<Utc>,
+    /// How many sessions were there then.
+    there: usize,
+    /// Who is about to post its report, since then: so no other bot does.
+    claimed: DateTime<Utc>,
 }
 
 /// What somebody used.
@@ -112,6 +134,8 @@ pub struct Report {
     pub until: DateTime<Utc>,
     /// How many sessions there were.
     pub sessions: usize,
+    /// How many of them were there at its end.
+    pub there: usize,
     /// Those that are there now; the one first that will be stopped first.
     pub running: Vec<Running>,
     /// How the others ended, and how many.
@@ -129,12 +153,8 @@ impl Ledger {
     pub fn new(since: DateTime<Utc>) -> Self {
         Self {
             version: VERSION,
-            since,
-            claimed: None,
-            outcomes: Vec::new(),
-            users: BTreeMap::new(),
-            others: Used::default(),
-            starts_ms: VecDeque::new(),
+            totals: Totals::new(since),
+            pending: None,
             counted: VecDeque::new(),
             known: BTreeMap::new(),
         }
@@ -160,20 +180,46 @@ impl Ledger {
         serde_json::to_string(self).expect("its keys are texts")
     }
 
-    /// The same, with a report that somebody is about to post.
-    pub fn claimed_at(&self, now: DateTime<Utc>) -> Self {
-        Self {
-            claimed: Some(now),
-            ..self.clone()
-        }
+    /// When the period began that goes on.
+    pub fn since(&self) -> DateTime<Utc> {
+        self.totals.since
     }
 
-    /// The next period's ledger.
-    pub fn next(&self, since: DateTime<Utc>) -> Self {
+    /// Since when somebody is about to post the report of the period before, if that is
+    /// still to be posted.
+    pub fn claimed(&self) -> Option<DateTime<Utc>> {
+        self.pending.as_ref().map(|pending| pending.claimed)
+    }
+
+    /// The same with that report claimed: the one that is still to be posted, or that of the
+    /// period that goes on, which ends here. `there` are the sessions that are there.
+    pub fn claimed_at<'a>(
+        &self,
+        now: DateTime<Utc>,
+        there: impl IntoIterator<Item = &'a Record>,
+    ) -> Self {
+        let mut ledger = self.clone();
+        match &mut ledger.pending {
+            Some(pending) => pending.claimed = now,
+            None => {
+                let mut totals = std::mem::replace(&mut ledger.totals, Totals::new(now));
+                ledger.pending = Some(Pending {
+                    there: totals.add_all(there, now),
+                    totals,
+                    until: now,
+                    claimed: now,
+                });
+            }
+        }
+        ledger
+    }
+
+    /// The same, after the report of the period that ended then was posted.
+    pub fn reported(&self, until: DateTime<Utc>) -> Self {
+        let is_other = |pending: &Pending| pending.until != until;
         Self {
-            counted: self.counted.clone(),
-            known: self.known.clone(),
-            ..Self::new(since)
+            pending: self.pending.clone().filter(is_other),
+            ..self.clone()
         }
     }
 
@@ -184,32 +230,14 @@ impl Ledger {
             return ledger;
         }
         push(&mut ledger.counted, record.id.clone(), MOST_COUNTED);
+        let totals = &mut ledger.totals;
         let outcome = Outcome::of(record.owner, &ending.cause);
-        match ledger.outcomes.iter_mut().find(|(it, _)| *it == outcome) {
+        match totals.outcomes.iter_mut().find(|(it, _)| *it == outcome) {
             Some((_, count)) => *count += 1,
-            None => ledger.outcomes.push((outcome, 1)),
+            None => totals.outcomes.push((outcome, 1)),
         }
-        ledger.add(record, ending.at);
+        totals.add(record, ending.at);
         ledger
-    }
-
-    /// Adds what a session used until then.
-    fn add(&mut self, record: &Record, until: DateTime<Utc>) {
-        let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MOST_USERS;
-        let used = match is_new {
-            true => &mut self.others,
-            false => self.users.entry(record.owner).or_default(),
-        };
-        used.sessions += 1;
-        if let Some(ready) = record.ready {
-            let seconds = (until - ready.max(self.since)).num_seconds();
-            used.seconds += seconds.max(0);
-            if ready >= self.since {
-                let took = (ready - record.created).num_milliseconds();
-                let took = u32::try_from(took).unwrap_or_default();
-                push(&mut self.starts_ms, took, MOST_STARTS);
-            }
-        }
     }
 
     /// The same, which knows these people.
@@ -255,18 +283,73 @@ impl Ledger {
         left.filter_map(|(owner, left)| Some((*owner, (*left)?)))
     }
 
-    /// What is to be said of the period, with the sessions that are there now.
-    pub fn report(&self, mut running: Vec<Running>, until: DateTime<Utc>) -> Report {
-        let ended: u32 = self.outcomes.iter().map(|(_, count)| count).sum();
-        let mut all = self.clone();
-        for one in &running {
-            all.add(&one.record, until);
+    /// What is to be said of the period that goes on, with the sessions that are there now.
+    pub fn report(&self, running: Vec<Running>, now: DateTime<Utc>) -> Report {
+        let mut totals = self.totals.clone();
+        let there = totals.add_all(running.iter().map(|one| &one.record), now);
+        totals.report(now, there, running)
+    }
+
+    /// What is to be said of the period before, if its report is still to be posted.
+    pub fn pending_report(&self, running: Vec<Running>) -> Option<Report> {
+        let pending = self.pending.clone()?;
+        Some(pending.totals.report(pending.until, pending.there, running))
+    }
+}
+
+impl Totals {
+    fn new(since: DateTime<Utc>) -> Self {
+        Self {
+            since,
+            outcomes: Vec::new(),
+            users: BTreeMap::new(),
+            others: Used::default(),
+            starts_ms: VecDeque::new(),
         }
-        let mut users: Vec<_> = all.users.into_iter().collect();
+    }
+
+    /// Adds what sessions used that are there; how many those are.
+    fn add_all<'a>(
+        &mut self,
+        there: impl IntoIterator<Item = &'a Record>,
+        now: DateTime<Utc>,
+    ) -> usize {
+        let mut count = 0;
+        for record in there {
+            // One that is being taken down is not used any more.
+            let ended = record.ending().map(|ending| ending.at);
+            self.add(record, ended.unwrap_or(now));
+            count += 1;
+        }
+        count
+    }
+
+    /// Adds what a session used until then.
+    fn add(&mut self, record: &Record, until: DateTime<Utc>) {
+        let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MOST_USERS;
+        let used = match is_new {
+            true => &mut self.others,
+            false => self.users.entry(record.owner).or_default(),
+        };
+        used.sessions += 1;
+        if let Some(ready) = record.ready {
+            let seconds = (until - ready.max(self.since)).num_seconds();
+            used.seconds += seconds.max(0);
+            if ready >= self.since {
+                let took = (ready - record.created).num_milliseconds();
+                let took = u32::try_from(took).unwrap_or_default();
+                push(&mut self.starts_ms, took, MOST_STARTS);
+            }
+        }
+    }
+
+    fn report(self, until: DateTime<Utc>, there: usize, mut running: Vec<Running>) -> Report {
+        let ended: u32 = self.outcomes.iter().map(|(_, count)| count).sum();
+        let mut users: Vec<_> = self.users.into_iter().collect();
         users.sort_by_key(|(owner, used)| (-used.seconds, *owner));
-        let mut outcomes = all.outcomes;
+        let mut outcomes = self.outcomes;
         outcomes.sort_by_key(|(outcome, count)| (std::cmp::Reverse(*count), *outcome));
-        let mut starts: Vec<_> = all.starts_ms.into_iter().collect();
+        let mut starts: Vec<_> = self.starts_ms.into_iter().collect();
         starts.sort_unstable();
         let at = |percent: usize| {
             let rank = (starts.len() * percent).div_ceil(100).max(1);
@@ -276,11 +359,12 @@ impl Ledger {
         Report {
             since: self.since,
             until,
-            sessions: ended as usize + running.len(),
+            sessions: ended as usize + there,
+            there,
             running,
             outcomes,
             users,
-            others: all.others,
+            others: self.others,
             starts: at(50).zip(at(95)).map(|(median, p95)| [median, p95]),
         }
     }
@@ -385,11 +469,43 @@ mod tests {
         let one = session(1, 7, 1);
         let ledger = Ledger::new(after(0)).with(&one, &stopped(7, 60));
         assert_eq!(ledger.with(&one, &stopped(7, 60)), ledger);
-        let next = ledger.next(after(61));
+        let next = ledger.claimed_at(after(61), []).reported(after(61));
         assert!(
             next.with(&one, &stopped(7, 60))
                 .report(Vec::new(), after(62))
                 .is_quiet()
+        );
+    }
+
+    #[test]
+    fn nothing_is_lost_between_two_reports_however_late_one_is_posted() {
+        let (one, other) = (session(1, 7, 0), session(2, 8, 0));
+        let ending_now = other.ended(Cause::Stopped { by: 8.into() }, after(50));
+        let ledger = Ledger::new(after(0)).claimed_at(after(60), [&one, &ending_now]);
+        // It could not be posted, and is tried again when both have ended.
+        let ledger = ledger
+            .with(&other, &stopped(8, 50))
+            .with(&one, &stopped(7, 90))
+            .claimed_at(after(100), []);
+        assert_eq!(ledger.claimed(), Some(after(100)));
+        let first = ledger.pending_report(Vec::new()).expect("it waits");
+        assert_eq!((first.since, first.until), (after(0), after(60)));
+        assert_eq!((first.sessions, first.there), (2, 2));
+        assert_eq!(
+            first.users,
+            [(7.into(), used(60, 1)), (8.into(), used(50, 1))]
+        );
+
+        let posted = ledger.reported(after(60));
+        assert_eq!(
+            (posted.claimed(), posted.pending_report(Vec::new())),
+            (None, None)
+        );
+        let second = posted.report(Vec::new(), after(120));
+        assert_eq!(second.outcomes, [(Outcome::Stopped, 2)]);
+        assert_eq!(
+            second.users,
+            [(7.into(), used(30, 1)), (8.into(), used(0, 1))]
         );
     }
 
@@ -407,7 +523,7 @@ mod tests {
         );
         let back = ledger.seen(&[(7.into(), true)], after(10));
         assert_eq!(back.left().count(), 0);
-        let known: Vec<_> = back.without(7.into()).next(after(11)).known().collect();
+        let known: Vec<_> = back.without(7.into()).known().collect();
         assert_eq!(known, [8.into()]);
     }
 

@@ -3,6 +3,7 @@
 //! Pure: no clock, no network, no tokio, kube or serenity. Whoever needs the
 //! time or a fresh id passes it in.
 
+mod details;
 mod id;
 mod incident;
 mod ledger;
@@ -13,8 +14,9 @@ mod reaping;
 mod record;
 mod size;
 
+pub use details::{Details, Said};
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
-pub use incident::{Failure, Incident};
+pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, Running, Used};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
 pub use plan::{Policy, Step, next_step, usual_start};

@@ -5,7 +5,10 @@
 //! [`next_step`](super::next_step); here are those that work, and are too old, not used,
 //! or nobody's.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -83,6 +86,8 @@ pub struct Watched {
     pub usage: Usage,
     /// Since when its owner is no longer in the guild.
     pub left: Option<DateTime<Utc>>,
+    /// Since when the bot runs, and its owner can do something about a warning.
+    pub awake: DateTime<Utc>,
 }
 
 impl Watched {
@@ -145,9 +150,56 @@ pub struct HeldBack {
 pub struct Plan {
     /// In this order.
     pub actions: Vec<Action>,
-    /// Why nothing is stopped, if too much would be. The stops stand in `actions` all
-    /// the same: somebody may say that it is meant.
+    /// Why nothing is taken down, if too much would be. It stands in `actions` all the
+    /// same: somebody may say that it is meant.
     pub held_back: Option<HeldBack>,
+}
+
+impl Action {
+    /// Whether something is gone after it.
+    fn takes_down(&self) -> bool {
+        match self {
+            Self::Stop(..) | Self::Remove(_) | Self::Forget(..) => true,
+            Self::Warn(..) | Self::ReportUnreachable(..) => false,
+        }
+    }
+
+    /// What it is done to, in a few words.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Stop(id, due) => format!("{id} ({:?})", due.rule),
+            Self::Warn(id, _) | Self::ReportUnreachable(id, _) => id.to_string(),
+            Self::Remove(orphan) => format!("what was left of {}", orphan.id),
+            Self::Forget(owner, _) => format!("the keys of {owner}, who left the guild"),
+        }
+    }
+}
+
+impl Plan {
+    /// What would be gone, all of it.
+    pub fn takedowns(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter().filter(|action| action.takes_down())
+    }
+
+    /// What one sweep does by itself of this: it takes down nothing if that is too much, and
+    /// not too many at once.
+    pub fn sweep(&self, limits: &Limits) -> impl Iterator<Item = &Action> {
+        let most = match self.held_back {
+            Some(_) => 0,
+            None => limits.stops_per_sweep,
+        };
+        let told = self.actions.iter().filter(|action| !action.takes_down());
+        self.takedowns().take(most).chain(told)
+    }
+
+    /// Tells plans that take down different things apart.
+    pub fn digest(&self) -> String {
+        let mut all: Vec<_> = self.takedowns().map(Action::what).collect();
+        all.sort();
+        let mut hasher = DefaultHasher::new();
+        all.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
 }
 
 /// Decides what to do about all sessions, what has no record, and those who left since
@@ -159,14 +211,14 @@ pub fn plan(
     now: DateTime<Utc>,
     limits: &Limits,
 ) -> Plan {
-    let mut actions = Vec::new();
+    let mut told = Vec::new();
     let mut stops = Vec::new();
     for watched in sessions {
         let id = &watched.seen.record.id;
         if let Usage::Unreachable(since) = watched.usage
             && now >= since + limits.unreachable
         {
-            actions.push(Action::ReportUnreachable(id.clone(), since));
+            told.push(Action::ReportUnreachable(id.clone(), since));
         }
         match due(watched, now, limits) {
             Some(due) if now >= due.at => stops.push((id, due)),
@@ -174,12 +226,13 @@ pub fn plan(
                 let Due {
                     at, rule, since, ..
                 } = due;
-                actions.push(Action::Warn(id.clone(), Warning { rule, since, at }));
+                told.push(Action::Warn(id.clone(), Warning { rule, since, at }));
             }
             _ => {}
         }
     }
     let live = sessions.iter().filter(|it| !it.seen.record.is_stopping());
+    let owners: HashSet<_> = live.clone().map(|it| it.seen.record.owner).collect();
     let of = live.count();
     let is_too_much = of >= MANY && stops.len() * 100 > of * usize::from(limits.largest_share);
     let held_back = is_too_much.then_some(HeldBack {
@@ -188,16 +241,27 @@ pub fn plan(
     });
     // Those that may not wait first.
     stops.sort_by_key(|(_, due)| (due.rule, due.at));
-    let stops = stops.into_iter().take(limits.stops_per_sweep);
-    actions.extend(stops.map(|(id, due)| Action::Stop(id.clone(), due)));
+    let stops = stops.into_iter();
+    let mut actions: Vec<_> = stops
+        .map(|(id, due)| Action::Stop(id.clone(), due))
+        .collect();
     if let Some(age) = limits.orphans {
         let old = orphans.iter().filter(|it| now >= it.since + age);
         actions.extend(old.cloned().map(Action::Remove));
     }
     if let Some(grace) = limits.left_guild {
-        let long_gone = left.iter().filter(|(_, since)| now >= **since + grace);
-        actions.extend(long_gone.map(|(owner, since)| Action::Forget(*owner, *since)));
+        // Whose sessions are still there is still to be known as somebody who left.
+        let is_next =
+            |owner: &OwnerId, since: DateTime<Utc>| now >= since + grace && !owners.contains(owner);
+        let mut long_gone: Vec<_> = left.iter().filter(|(it, at)| is_next(it, **at)).collect();
+        long_gone.sort();
+        actions.extend(
+            long_gone
+                .into_iter()
+                .map(|(owner, at)| Action::Forget(*owner, *at)),
+        );
     }
+    actions.extend(told);
     Plan { actions, held_back }
 }
 
@@ -234,7 +298,8 @@ pub fn due(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due
         Due {
             at: match (told, rule.is_soft()) {
                 (_, false) => at,
-                (Some(told), true) => told.at,
+                // Nor could anybody answer while the bot was away.
+                (Some(told), true) => told.at.max(watched.awake + limits.warn_before),
                 // Whoever was not warned in time gets that time now.
                 (None, true) => at.max(now + limits.warn_before),
             },

@@ -204,6 +204,14 @@ impl Record {
         })
     }
 
+    /// Why it is being taken down, if it is.
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.stage {
+            Stage::Stopping { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
     /// Whether it is being taken down.
     pub fn is_stopping(&self) -> bool {
         matches!(self.stage, Stage::Stopping { .. })

@@ -7,6 +7,7 @@ mod failures;
 mod life;
 mod recovery;
 mod shipped;
+mod status;
 mod tables;
 
 use duckbot::sandbox::discord::{Interaction, MessageView};

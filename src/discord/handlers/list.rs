@@ -9,6 +9,7 @@ use crate::{
 impl Handlers {
     pub(super) async fn list(&self, responder: &Responder, who: &Requester, all: bool) {
         let sessions = self.service.list((!all).then_some(who.id));
+        let dry_run = self.service.settings().reaper.dry_run;
         let stale = self.service.runtime().stale_since();
         let sessions = self.service.watched(sessions).await;
         let sessions = sessions.into_iter().map(|watched| Listed {
@@ -17,7 +18,7 @@ impl Handlers {
             watched,
         });
         let sessions: Vec<_> = sessions.collect();
-        let reply = replies::list(&sessions, all, stale);
+        let reply = replies::list(&sessions, all, stale, dry_run);
         responder.edit(&reply).await;
     }
 }

@@ -6,6 +6,7 @@ mod open;
 mod reaping;
 mod setup;
 mod start;
+mod status;
 mod stop;
 mod suggest;
 
@@ -201,6 +202,9 @@ impl Handlers {
                 self.ask_to_stop(&responder, &who, session.as_deref()).await;
             }
             Some(Command::List { all }) => self.list(&responder, &who, all).await,
+            Some(Command::Status { session }) => {
+                self.status(&responder, &who, session.as_deref()).await;
+            }
             Some(Command::Extend { session, by }) => {
                 let (session, by) = (session.as_deref(), by.as_deref());
                 self.extend(&responder, &who, session, by).await;
@@ -228,7 +232,11 @@ impl Handlers {
             None => return responder.say(&replies::outdated()).await,
             // It stands under a message that stays; the answer is for one.
             Some(
-                Button::Retry { .. } | Button::Open(_) | Button::Extend(_) | Button::StopNow(_),
+                Button::Retry { .. }
+                | Button::Open(_)
+                | Button::Log(_)
+                | Button::Extend(_)
+                | Button::StopNow(_),
             ) => responder.acknowledge().await?,
             Some(_) => responder.acknowledge_press().await?,
         }
@@ -279,11 +287,12 @@ impl Handlers {
                 self.start(&responder, &who, scene.channel, ask).await;
             }
             Some(Button::Open(id)) => self.open(&responder, &who, Some(&id.to_string())).await,
+            Some(Button::Log(id)) => self.log(&responder, &who, &id).await,
             Some(Button::Extend(id)) => {
                 self.extend(&responder, &who, Some(&id.to_string()), None)
                     .await;
             }
-            Some(Button::Reap) => self.reap(&responder, &who).await,
+            Some(Button::Reap(digest)) => self.reap(&responder, &who, &digest).await,
             Some(Button::LeaveAll) => responder.edit(&replies::left_alone()).await,
             Some(Button::Stop(id) | Button::StopNow(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,

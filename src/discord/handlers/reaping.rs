@@ -55,9 +55,11 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    pub(super) async fn reap(&self, responder: &Responder, who: &Requester) {
-        let reply = match self.service.reap_all(who).await {
-            Ok(reaped) => replies::done(&reaped),
+    pub(super) async fn reap(&self, responder: &Responder, who: &Requester, digest: &str) {
+        let dry_run = self.service.settings().reaper.dry_run;
+        let reply = match self.service.reap_all(who, digest).await {
+            Ok(Ok(reaped)) => replies::done(&reaped),
+            Ok(Err(plan)) => replies::plan_anew(&plan, dry_run),
             Err(refusal) => refuse(&refusal),
         };
         responder.edit(&reply).await;

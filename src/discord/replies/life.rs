@@ -147,12 +147,13 @@ pub fn came_back(record: &Record, why: &Incident, larger: Option<&str>) -> Reply
 }
 
 /// To admins, with the log as a file.
-pub fn last_words(record: &Record) -> Reply {
+pub fn last_words(record: &Record, log: &str) -> Reply {
     Reply::new(format!(
         "DuckDB in session `{}` of {} keeps ending, so I take it down. This is what it wrote last.",
         record.id,
         plain(&record.display_name)
     ))
+    .with_log(record, log.to_owned())
 }
 
 /// How a session ended; `larger` is a size that has more of what it lacked.

@@ -96,8 +96,16 @@ pub fn reaped(rule: Rule, since: DateTime<Utc>) -> String {
 }
 
 /// In a list: when a session is stopped, and why.
-pub fn stops(due: &Due) -> String {
-    format!(", will be stopped {} ({})", ago(due.at), when(due))
+pub fn stops(due: &Due, dry_run: bool) -> String {
+    let (will, unless) = match dry_run {
+        true => ("would", ", if this were no dry run"),
+        false => ("will", ""),
+    };
+    format!(
+        ", {will} be stopped {} ({}{unless})",
+        ago(due.at),
+        when(due)
+    )
 }
 
 fn when(due: &Due) -> &'static str {
@@ -109,24 +117,36 @@ fn when(due: &Due) -> &'static str {
     }
 }
 
-/// To admins: a door that is silent.
-pub fn unreachable(record: &Record, since: DateTime<Utc>) -> Reply {
-    Reply::new(format!(
-        "The door of session `{}` of {} has not answered me since {}. I don't know whether it is \
-         used, so I don't stop it for being idle. See whether the bot reaches the session's Pod at \
-         port 8081 (a NetworkPolicy?), and how that Pod is.",
-        record.id,
-        plain(&record.display_name),
-        ago(since)
-    ))
+/// To admins: doors that are silent.
+pub fn unreachable(silent: &[(Record, DateTime<Utc>)]) -> Reply {
+    let (whose, they) = match silent.len() {
+        1 => (
+            "The door of a session does",
+            "it is used, so I don't stop it",
+        ),
+        _ => (
+            "The doors of some sessions do",
+            "they are used, so I don't stop them",
+        ),
+    };
+    let mut text = format!(
+        "{whose} not answer me. I don't know whether {they} for being idle. See whether I reach \
+         their Pods at port 8081 (a NetworkPolicy?), and how those Pods are.",
+    );
+    let lines = silent.iter().map(|(record, since)| {
+        let whose = plain(&record.display_name);
+        format!("session `{}` of {whose}, since {}", record.id, ago(*since))
+    });
+    listed(&mut text, &lines.collect::<Vec<_>>(), usize::MAX);
+    Reply::new(text)
 }
 
 /// To admins: nothing is stopped.
 pub fn held_back(held_back: &HeldBack) -> Reply {
     Reply::new(format!(
-        "I would stop {} at once, which is more than I may, so **I stop none**. See whether that \
-         can be right (the clock, the settings): `/duck reap` shows which, and stops them if you \
-         say so.",
+        "I would stop {} at once, which is more than I may, so **I stop none**, and remove \
+         nothing. See whether that can be right (the clock, the settings): `/duck reap` shows \
+         which, and stops them if you say so.",
         of(held_back)
     ))
 }
@@ -137,7 +157,7 @@ fn of(held_back: &HeldBack) -> String {
 
 /// To an admin: what would go.
 pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
-    let lines: Vec<_> = plan.actions.iter().filter_map(planned).collect();
+    let lines: Vec<_> = plan.takedowns().filter_map(planned).collect();
     if lines.is_empty() {
         return Reply::new("Nothing is to be stopped or removed now.");
     }
@@ -154,7 +174,7 @@ pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
         text.push_str("\nThe setting `reaper.dry_run` keeps me from doing it by myself.");
     }
     Reply::new(text)
-        .with(Emphasis::Danger, "Do it", Button::Reap)
+        .with(Emphasis::Danger, "Do it", Button::Reap(plan.digest()))
         .with(Emphasis::Quiet, "Leave them", Button::LeaveAll)
 }
 
@@ -171,6 +191,15 @@ fn planned(action: &Action) -> Option<String> {
         )),
         Action::Warn(..) | Action::ReportUnreachable(..) => None,
     }
+}
+
+/// To an admin who said yes to something else.
+pub fn plan_anew(plan: &Plan, dry_run: bool) -> Reply {
+    let mut reply = self::plan(plan, dry_run);
+    reply
+        .text
+        .insert_str(0, "That has changed since you looked, so I did nothing. ");
+    reply
 }
 
 /// To an admin: what went.
@@ -227,12 +256,12 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
         text.push_str("There was none.");
         return Reply::new(text);
     }
-    let ended = report.sessions - running.len();
+    let ended = report.sessions - report.there;
     let _ = write!(
         text,
         "{}, of which {} now",
         sessions(report.sessions),
-        are(running.len())
+        are(report.there)
     );
     let _ = write!(text, " and {} ended.", has_have(ended));
     if let Some([median, p95]) = report.starts {
@@ -252,15 +281,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
     };
     section(&mut text, "Ended", outcomes(false).collect());
     section(&mut text, "Failed", outcomes(true).collect());
-    let mut users: Vec<_> = report
-        .users
-        .iter()
-        .map(|(owner, it)| used(&format!("<@{owner}>"), it))
-        .collect();
-    if report.others.sessions > 0 {
-        users.push(used("others", &report.others));
-    }
-    section(&mut text, "Used", users);
+    section(&mut text, "Used", users(report));
     let next = running.iter().filter_map(|one| Some((one, one.due?)));
     let next = next.map(|(Running { record, .. }, due)| {
         format!(
@@ -283,6 +304,22 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
     });
     section(&mut text, "Not answering", silent.collect());
     Reply::new(text)
+}
+
+/// Those who used most, and the others together.
+fn users(report: &Report) -> Vec<String> {
+    let shown = report.users.len().min(MOST_LINES - 1);
+    let (most, rest) = report.users.split_at(shown);
+    let whose = |(owner, it): &(OwnerId, Used)| used(&format!("<@{owner}>"), it);
+    let mut lines: Vec<_> = most.iter().map(whose).collect();
+    let others = rest.iter().fold(report.others, |sum, (_, it)| Used {
+        seconds: sum.seconds + it.seconds,
+        sessions: sum.sessions + it.sessions,
+    });
+    if others.sessions > 0 {
+        lines.push(used("others", &others));
+    }
+    lines
 }
 
 fn named(id: &SessionId, owner: OwnerId) -> String {

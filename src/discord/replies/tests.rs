@@ -5,10 +5,12 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
-    service::{Extended, Reaped},
+    door::activity::Activity,
+    service::{Extended, Reaped, Status},
     session::{
-        Action, Cause, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod, PodState,
-        Report, Rule, Running, Stage, Station, Used, Warning, starting as starting_record,
+        Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
+        PodState, Report, Rule, Running, Said, Stage, Station, Used, Warning,
+        starting as starting_record,
     },
 };
 
@@ -61,8 +63,125 @@ fn gallery(replies: &[(&str, Reply)]) -> String {
                 button.button.custom_id()
             ));
         }
+        if let Some(file) = &reply.file {
+            text.push_str(&format!("{}: {}\n", file.name, file.text));
+        }
     }
     text
+}
+
+#[test]
+fn looking_closely() {
+    let after = |minutes| starting_record().created + TimeDelta::minutes(minutes);
+    let said = |minutes, reason: &str, message: &str| Said {
+        at: after(minutes),
+        reason: reason.into(),
+        message: message.into(),
+    };
+    let looked = |seen: Observed, usage, activity, details| {
+        let due = Some(Due {
+            rule: Rule::Lifetime,
+            since: after(0),
+            at: after(720),
+            is_untold: true,
+        });
+        let watched = Watched {
+            seen,
+            usage,
+            left: None,
+            awake: after(0),
+        };
+        let looked = Status {
+            watched,
+            activity,
+            details,
+            due,
+        };
+        let size = crate::session::Size {
+            name: "small".into(),
+            cpu: "1".parse().expect("cores"),
+            memory: "4Gi".parse().expect("an amount"),
+            disk: "10Gi".parse().expect("an amount"),
+        };
+        status(&looked, Some(&size), false)
+    };
+    let busy = Activity {
+        queries: 1,
+        last_query: Some(after(5)),
+        tabs: 2,
+        since: Some(after(0)),
+    };
+    let quiet = Activity {
+        queries: 0,
+        tabs: 0,
+        ..busy.clone()
+    };
+    let on_a_node = Details {
+        node: Some("node-1".into()),
+        memory: Some(312 << 20),
+        said: vec![
+            said(-5, "Killing", "of one before it"),
+            said(
+                0,
+                "Scheduled",
+                "Successfully assigned duckbot-sessions/duckui-977a26",
+            ),
+            said(1, "Pulling", "Pulling image \"duckui\""),
+            said(
+                2,
+                "FailedMount",
+                "MountVolume.SetUp failed for volume `x`\n@everyone",
+            ),
+        ],
+    };
+    let mut restarted = seen();
+    restarted.pod = Some(Pod {
+        restarts: 2,
+        last_end: Some(Incident::new(Failure::OutOfMemory, "OOMKilled")),
+        ..Pod::new(PodState::Ready)
+    });
+    restarted.record.keys_expire = Some(after(60));
+    let mut waits = seen();
+    waits.record.stage = Stage::Starting;
+    waits.pod = Some(Pod::new(PodState::Coming {
+        station: Station::Queued,
+        incident: Some(Incident::new(
+            Failure::NoRoom,
+            "0/1 nodes: 1 Insufficient memory",
+        )),
+    }));
+    let record = record(Stage::Running);
+    insta::assert_snapshot!(gallery(&[
+        (
+            "in use",
+            looked(restarted, Usage::Busy, Some(busy), on_a_node)
+        ),
+        (
+            "nothing known of the machine",
+            looked(
+                seen(),
+                Usage::Idle(after(5)),
+                Some(quiet),
+                Details::default()
+            )
+        ),
+        (
+            "no answer",
+            looked(
+                seen(),
+                Usage::Unreachable(after(1)),
+                None,
+                Details::default()
+            )
+        ),
+        (
+            "waits",
+            looked(waits, Usage::Unknown, None, Details::default())
+        ),
+        ("its log", log(&record, Some("quack".into()))),
+        ("nothing written", log(&record, Some("\n".into()))),
+        ("a log with unknown keys", log(&record, None)),
+    ]));
 }
 
 #[test]
@@ -304,7 +423,7 @@ fn going_on() {
             not_again(Cause::TookTooLong { after_seconds: 300 })
         ),
         ("can't start again", not_again(stuck)),
-        ("for admins", last_words(&record)),
+        ("for admins", last_words(&record, "Killed")),
         ("the way in", opening(&record)),
     ]));
 }
@@ -316,23 +435,33 @@ fn listing_and_helping() {
     let due = |rule| [listed(Usage::Idle(noon()), Some(due(rule)))];
     let noon = starting_record().created;
     insta::assert_snapshot!(gallery(&[
-        ("none of theirs", list(&[], false, None)),
-        ("none at all", list(&[], true, None)),
-        ("one", list(&one, false, None)),
-        ("one, long ago", list(&one, false, Some(noon))),
-        ("used before", list(&used(Usage::Idle(noon)), false, None)),
-        ("in use", list(&used(Usage::Busy), false, None)),
-        ("silent", list(&used(Usage::Unreachable(noon)), false, None)),
-        ("idle", list(&due(Rule::Idle), false, None)),
-        ("old", list(&due(Rule::Lifetime), false, None)),
-        ("as old as may be", list(&due(Rule::MaxAge), false, None)),
+        ("none of theirs", list(&[], false, None, false)),
+        ("none at all", list(&[], true, None, false)),
+        ("one", list(&one, false, None, false)),
+        ("one, long ago", list(&one, false, Some(noon), false)),
+        (
+            "used before",
+            list(&used(Usage::Idle(noon)), false, None, false)
+        ),
+        ("in use", list(&used(Usage::Busy), false, None, false)),
+        (
+            "silent",
+            list(&used(Usage::Unreachable(noon)), false, None, false)
+        ),
+        ("idle", list(&due(Rule::Idle), false, None, false)),
+        ("old", list(&due(Rule::Lifetime), false, None, false)),
+        (
+            "as old as may be",
+            list(&due(Rule::MaxAge), false, None, false)
+        ),
+        ("a dry run", list(&due(Rule::MaxAge), false, None, true)),
         (
             "of somebody who left",
-            list(&due(Rule::OwnerLeft), false, None)
+            list(&due(Rule::OwnerLeft), false, None, false)
         ),
         (
             "everybody's",
-            list(&[one[0].clone(), one[0].clone()], true, None)
+            list(&[one[0].clone(), one[0].clone()], true, None, false)
         ),
         ("help", help()),
         ("outdated", outdated()),
@@ -342,7 +471,7 @@ fn listing_and_helping() {
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
     let many = vec![listed(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
-    let text = list(&many, true, None).text;
+    let text = list(&many, true, None, false).text;
     assert!(text.chars().count() <= MOST_CHARACTERS);
     let shown = text.matches("\n- ").count();
     assert!(text.starts_with("60 sessions"), "{text}");
@@ -361,6 +490,7 @@ fn listed(usage: Usage, due: Option<Due>) -> Listed {
         seen: seen(),
         usage,
         left: None,
+        awake: noon(),
     };
     Listed {
         watched,
@@ -449,11 +579,16 @@ fn before_and_after_a_session_is_reaped() {
         ("was old", reaped(Rule::Lifetime)),
         ("was as old as may be", reaped(Rule::MaxAge)),
         ("of somebody who left", reaped(Rule::OwnerLeft)),
-        ("a silent door", unreachable(&record, noon())),
+        ("a silent door", unreachable(&[(record.clone(), noon())])),
+        (
+            "silent doors",
+            unreachable(&[(record.clone(), noon()), (record.clone(), noon())])
+        ),
         ("alarm", held_back(&too_much)),
         ("what is to go", plan(&to_go(), false)),
         ("what is too much", plan(&held, true)),
         ("nothing to go", plan(&Plan::default(), false)),
+        ("changed since then", plan_anew(&to_go(), false)),
         ("done", done(&all_done)),
         ("nothing done", done(&Reaped::default())),
         ("left alone", left_alone()),
@@ -467,6 +602,7 @@ fn reporting() {
         since: noon() - week,
         until: noon(),
         sessions: 0,
+        there: 0,
         running: Vec::new(),
         outcomes: Vec::new(),
         users: Vec::new(),
@@ -482,6 +618,7 @@ fn reporting() {
     let seconds = TimeDelta::milliseconds;
     let calm = Report {
         sessions: 3,
+        there: 1,
         running: vec![running(Some(due(Rule::Idle)), None)],
         outcomes: vec![(Outcome::Stopped, 1), (Outcome::Reaped(Rule::Idle), 1)],
         users: vec![(7.into(), used(5400, 3))],
@@ -491,6 +628,7 @@ fn reporting() {
     let people = (1..40u64).map(|n| (n.into(), used(4000 - 60 * n as i64, 2)));
     let busy = Report {
         sessions: 120,
+        there: 29,
         running: (1..30)
             .map(|n| running((n > 3).then(|| due(Rule::Lifetime)), None))
             .collect(),
@@ -510,6 +648,7 @@ fn reporting() {
     };
     let trouble = Report {
         sessions: 9,
+        there: 1,
         running: vec![running(None, Some(noon()))],
         outcomes: vec![
             (Outcome::Failed(Failure::OutOfMemory), 3),

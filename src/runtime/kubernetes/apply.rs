@@ -120,6 +120,8 @@ pub async fn call<T>(
     let counted = match &outcome {
         // Somebody else came first: part of how records are written.
         Ok(_) | Err(Fault::Exists { .. } | Fault::Conflict { .. }) => "done",
+        // What is to go, and what is looked for, may be gone.
+        Err(Fault::Unknown { .. }) if matches!(action.verb, "delete" | "get") => "done",
         Err(fault) if fault.is_permanent() => "refused",
         Err(_) => "failed",
     };

@@ -39,7 +39,7 @@ pub struct Rule {
 
 /// Everything that the bot does, and nothing else. `deploy/` grants exactly
 /// this (a test compares them); of the last two the one that is configured is needed.
-pub const REQUIRED: [Rule; 8] = [
+pub const REQUIRED: [Rule; 9] = [
     rule(
         "",
         "configmaps",
@@ -48,6 +48,7 @@ pub const REQUIRED: [Rule; 8] = [
     rule("", "pods", &["create", "delete", "get", "list", "watch"]),
     rule("", "pods/log", &["get"]),
     rule("", "events", &["list", "watch"]),
+    rule("metrics.k8s.io", "pods", &["get"]),
     rule("", "services", &["create", "delete", "list", "watch"]),
     rule("", "secrets", &["create", "delete", "get", "patch"]),
     rule(

@@ -6,6 +6,7 @@ pub mod build;
 mod check;
 mod keys;
 mod ledger;
+mod memory;
 mod observe;
 mod replies;
 mod secrets;
@@ -19,10 +20,10 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, DynamicObject, LogParams, PostParams, Preconditions},
+    api::{DeleteParams, DynamicObject, LogParams, PartialObjectMeta, PostParams, Preconditions},
 };
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
@@ -42,7 +43,7 @@ use super::{Claim, Runtime};
 use crate::{
     door::{self, activity::Activity},
     fault::Fault,
-    session::{self, Observed, Orphan, Parts, Record, SessionId},
+    session::{self, Details, Observed, Orphan, Parts, Record, SessionId},
     settings::Settings,
 };
 
@@ -53,6 +54,8 @@ const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 /// How long a door may take to tell of its session.
 const DOOR_WITHIN: Duration = Duration::from_secs(2);
+/// The most bytes of its answer that are read: it has about 120.
+const MOST_ACTIVITY: usize = 4096;
 /// How much of a log is asked for.
 const LAST_LINES: i64 = 100;
 
@@ -66,6 +69,9 @@ pub struct Kubernetes {
     pods: Api<Pod>,
     services: Api<Service>,
     routes: Api<DynamicObject>,
+    metrics: Api<DynamicObject>,
+    /// Only to delete what has lost its record.
+    secrets: Api<PartialObjectMeta<Secret>>,
     route_plural: String,
 }
 
@@ -83,12 +89,15 @@ impl Kubernetes {
             keys: Keys::start(client, Utc::now()).await?,
             doors: reqwest::Client::builder()
                 .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
                 .timeout(DOOR_WITHIN)
                 .build()?,
             records: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             services: Api::namespaced(client.clone(), namespace),
             routes: Api::namespaced_with(client.clone(), namespace, &resource),
+            secrets: Api::namespaced(client.clone(), namespace),
+            metrics: Api::namespaced_with(client.clone(), namespace, &memory::resource()),
             route_plural: resource.plural,
             settings,
         })
@@ -209,6 +218,21 @@ impl Runtime for Kubernetes {
         self.cache.stale_since()
     }
 
+    async fn details(&self, seen: &Observed) -> Details {
+        let name = seen.record.id.object_name();
+        let Some(pod) = self.cache.pod(&name) else {
+            return Details::default();
+        };
+        let measured = self.metrics.get_opt(&name);
+        // Many clusters measure nothing, and nobody misses it.
+        let measured = call(self.action("get", "pods"), measured).await;
+        Details {
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            memory: measured.ok().flatten().as_ref().and_then(memory::of_duckdb),
+            said: self.cache.said(&pod),
+        }
+    }
+
     async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Fault> {
         let name = seen.record.id.object_name();
         let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
@@ -256,11 +280,18 @@ impl Runtime for Kubernetes {
         let address = SocketAddr::new(address, door::ADMIN_PORT);
         let url = format!("http://{address}{}", door::ACTIVITY_PATH);
         let answered = async {
-            let answer = self.doors.get(url).send().await?.error_for_status()?;
-            answer.bytes().await
+            let mut answer = self.doors.get(url).send().await?.error_for_status()?;
+            let mut body = Vec::new();
+            while body.len() <= MOST_ACTIVITY
+                && let Some(chunk) = answer.chunk().await?
+            {
+                body.extend_from_slice(&chunk);
+            }
+            reqwest::Result::Ok(body)
         };
         let body = answered.await.map_err(|error| unavailable(chain(&error)))?;
-        serde_json::from_slice(&body).map_err(|error| unavailable(error.to_string()))
+        // What is longer is cut, and so no JSON. Its words are not repeated.
+        serde_json::from_slice(&body).map_err(|_| unavailable("no usable answer".into()))
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Fault> {
@@ -389,19 +420,23 @@ impl Runtime for Kubernetes {
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault> {
         let name = orphan.id.object_name();
         let params = DeleteParams::background();
-        let uid = self.pod_uid(&name);
+        let pod = self.cache.pod(&name);
         let drop_pod = async {
-            match &uid {
-                Some(uid) => self.drop_pod(&name, uid, None).await,
-                None => Ok(()),
-            }
+            let Some(pod) = &pod else {
+                return Ok(());
+            };
+            // One that was to go long ago is on a node that is gone.
+            let grace = pod.metadata.deletion_timestamp.as_ref().map(|_| 0);
+            let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+            self.drop_pod(&name, uid, grace).await
         };
-        let (pod, service, route) = tokio::join!(
+        let (pod, service, route, reply) = tokio::join!(
             drop_pod,
             self.drop(&self.services, "services", &name, &params),
             self.drop(&self.routes, &self.route_plural, &name, &params),
+            self.drop(&self.secrets, "secrets", &name, &params),
         );
-        pod.and(service).and(route)
+        pod.and(service).and(route).and(reply)
     }
 }
 

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use k8s_openapi::{
     api::core::v1::{ConfigMap, Event, Pod, Service},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -41,7 +41,7 @@ use super::{
 use crate::{
     lock::lock,
     measure,
-    session::{self, Observed, Orphan, Record, SessionId},
+    session::{self, Observed, Orphan, Record, Said, SessionId},
     settings::Settings,
 };
 
@@ -147,6 +147,17 @@ impl Cache {
         self.pods.get(&self.key(name))
     }
 
+    /// What was said about that Pod, oldest first.
+    pub fn said(&self, pod: &Pod) -> Vec<Said> {
+        let events = self.events.state();
+        let about = events
+            .iter()
+            .filter(|event| event.involved_object.uid == pod.metadata.uid);
+        let mut said: Vec<_> = about.filter_map(|event| status::said(event)).collect();
+        said.sort_by_key(|said| said.at);
+        said
+    }
+
     /// All sessions, oldest first.
     pub fn sessions(&self) -> Vec<Observed> {
         let stored = self.records.state();
@@ -167,7 +178,7 @@ impl Cache {
         self.observed(&*self.records.find(labelled)?)
     }
 
-    /// Parts whose record is gone. Those that are being deleted are on their way.
+    /// Parts whose record is gone.
     pub fn orphans(&self) -> Vec<Orphan> {
         let id = |labels: &BTreeMap<String, String>| labels.get(SESSION)?.parse().ok();
         // Also those that can't be read: what belongs to them is no orphan.
@@ -178,7 +189,10 @@ impl Cache {
             let (Some(id), Some(made)) = (id(labels), created(meta)) else {
                 return;
             };
-            if meta.deletion_timestamp.is_none() && !known.contains(&id) {
+            if !known.contains(&id) {
+                // What is being deleted has its time for that.
+                let goes = meta.deletion_timestamp.as_ref().and_then(time);
+                let made = made.max(goes.unwrap_or(made));
                 let since = orphans.entry(id).or_insert(made);
                 *since = made.max(*since);
             }
@@ -276,8 +290,11 @@ impl Documents {
 }
 
 fn created(meta: &ObjectMeta) -> Option<DateTime<Utc>> {
-    let made = meta.creation_timestamp.as_ref()?;
-    DateTime::from_timestamp(made.0.as_second(), 0)
+    meta.creation_timestamp.as_ref().and_then(time)
+}
+
+fn time(at: &Time) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.0.as_second(), 0)
 }
 
 fn namespaced<K>(client: &Client, namespace: &str) -> Api<K>

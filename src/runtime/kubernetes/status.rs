@@ -15,7 +15,7 @@ use k8s_openapi::{
 };
 
 use super::build::{DOOR, DUCKDB, SECRET_PREFIX};
-use crate::session::{Failure, Incident, Pod, PodState, Station};
+use crate::session::{Failure, Incident, Pod, PodState, Said, Station, without_queries};
 
 /// A container that ends within this many seconds has never really run.
 const SHORT_LIFE: i64 = 60;
@@ -345,6 +345,15 @@ fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
 
 fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.as_second(), 0)
+}
+
+/// An event, as it is told.
+pub fn said(event: &Event) -> Option<Said> {
+    Some(Said {
+        at: seen_at(event)?,
+        reason: event.reason.clone().unwrap_or_default(),
+        message: without_queries(event.message.as_deref().unwrap_or_default()),
+    })
 }
 
 /// When an event was seen last.

@@ -50,7 +50,9 @@ use crate::{
     fault::Fault,
     finding::Finding,
     lock::lock,
-    session::{Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
+    session::{
+        Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
+    },
     settings::{self, Settings},
 };
 
@@ -366,6 +368,11 @@ impl Runtime for Local {
                 action: format!("asking the door of session {}", seen.record.id),
                 why: "it is gone".into(),
             })
+    }
+
+    async fn details(&self, _: &Observed) -> Details {
+        // There is one machine, and nobody else who says anything.
+        Details::default()
     }
 
     async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Fault> {

@@ -25,6 +25,14 @@ impl Discord {
         self.shared.change(|world| world.knobs.gate = None);
     }
 
+    /// Minutes pass: a nonce of a message that was posted before means nothing any more.
+    pub fn forgets_nonces(&self) {
+        self.shared.change(|world| {
+            let messages = world.messages.values_mut();
+            messages.for_each(|message| message.nonce_enforced = false);
+        });
+    }
+
     /// Cuts the gateway's sockets without a word. The bot may come back and resume.
     pub fn drop_gateway(&self) {
         self.shared.change(|world| {

@@ -50,6 +50,7 @@ fn running(usage: Usage) -> Watched {
         seen,
         usage,
         left: None,
+        awake: after(-hours(48)),
     }
 }
 
@@ -313,13 +314,14 @@ fn few_are_stopped_at_a_time_and_those_first_that_may_not_wait() {
         stops_per_sweep: 3,
         ..LIMITS
     };
-    let mut sessions = many(10, 5);
+    let mut sessions = many(20, 5);
     sessions[9] = with(sessions[9].clone(), |record| Record {
         created: after(-hours(24)),
         ..record.clone()
     });
-    let stops = plan(&sessions, &[], &HashMap::new(), after(130), &limits).actions;
-    let rules = stops.iter().map(|action| match action {
+    let all = plan(&sessions, &[], &HashMap::new(), after(130), &limits);
+    assert_eq!(all.takedowns().count(), 6, "an admin sees them all");
+    let rules = all.sweep(&limits).map(|action| match action {
         Action::Stop(_, due) => due.rule,
         other => panic!("{other:?}"),
     });
@@ -327,6 +329,32 @@ fn few_are_stopped_at_a_time_and_those_first_that_may_not_wait() {
         rules.collect::<Vec<_>>(),
         [Rule::MaxAge, Rule::Idle, Rule::Idle]
     );
+}
+
+#[test]
+fn what_is_too_much_leaves_everything_there_and_owners_are_told_all_the_same() {
+    let mut sessions = many(10, 6);
+    sessions.push(running(Usage::Idle(after(20))));
+    let orphan = Orphan {
+        id: starting().id,
+        since: after(0),
+    };
+    let left = HashMap::from([(OwnerId::from(99), after(-hours(48)))]);
+    let all = plan(&sessions, &[orphan], &left, after(130), &LIMITS);
+    assert!(all.held_back.is_some());
+    assert_eq!(all.takedowns().count(), 8);
+    let sweep: Vec<_> = all.sweep(&LIMITS).collect();
+    assert!(matches!(sweep[..], [Action::Warn(..)]), "{sweep:?}");
+}
+
+#[test]
+fn plans_that_take_down_different_things_are_told_apart() {
+    let digest = |idle, minutes| {
+        let nobody = HashMap::new();
+        plan(&many(10, idle), &[], &nobody, after(minutes), &LIMITS).digest()
+    };
+    assert_eq!(digest(3, 130), digest(3, 131));
+    assert_ne!(digest(3, 130), digest(4, 130));
 }
 
 #[test]
@@ -354,6 +382,20 @@ fn whoever_left_is_forgotten_after_the_grace() {
         [Action::Forget(7.into(), after(0))]
     );
     assert_eq!(sweep(hours(24), &NOTHING), []);
+    // Not before their sessions: those would not be known as a leaver's any more.
+    let theirs = [running(Usage::Busy)];
+    let with_session = plan(&theirs, &[], &left, after(hours(23)), &LIMITS);
+    assert_eq!(with_session.takedowns().count(), 0);
+}
+
+#[test]
+fn whoever_was_warned_before_the_bot_was_away_has_that_time_again() {
+    let mut watched = warned(running(Usage::Idle(after(0))), Rule::Idle, 121);
+    watched.awake = after(200);
+    assert_eq!(does(&watched, 200, &LIMITS), "");
+    let warn_before = LIMITS.warn_before.num_minutes();
+    assert_eq!(does(&watched, 200 + warn_before - 1, &LIMITS), "");
+    assert_eq!(does(&watched, 200 + warn_before, &LIMITS), "stop Idle");
 }
 
 /// What may happen between two sweeps.
@@ -417,6 +459,8 @@ proptest! {
                             prop_assert!(due.rule != Rule::Idle || !query, "a query is cut");
                             prop_assert!(due.rule != Rule::Idle || door, "nobody knows");
                             if due.rule.is_soft() {
+                                let awake = after(minute) - watched.awake;
+                                prop_assert!(awake >= LIMITS.warn_before, "nobody could answer");
                                 prop_assert!(watched.seen.record.warned.is_some(), "unwarned");
                             }
                             break 'life;
@@ -443,7 +487,10 @@ proptest! {
                     }
                 }
                 Event::CrashWhileActing => loses_notes = true,
-                Event::BotDown(minutes) => minute += minutes,
+                Event::BotDown(minutes) => {
+                    minute += minutes;
+                    watched.awake = after(minute);
+                }
                 Event::ClockStep(minutes) => minute = (minute + minutes).max(1),
             }
         }

@@ -1,0 +1,26 @@
+//! `/duck status`, and its button that shows a log.
+
+use super::{Handlers, Responder, explain, refuse};
+use crate::{discord::replies, service::Requester, session::SessionId};
+
+impl Handlers {
+    pub(super) async fn status(&self, responder: &Responder, who: &Requester, given: Option<&str>) {
+        let reply = match self.service.status(who, given).await {
+            Ok(status) => {
+                let settings = self.service.settings();
+                let size = settings.size(&status.watched.seen.record.size);
+                replies::status(&status, size, settings.reaper.dry_run)
+            }
+            Err(refusal) => refuse(&refusal),
+        };
+        responder.edit(&reply).await;
+    }
+
+    pub(super) async fn log(&self, responder: &Responder, who: &Requester, id: &SessionId) {
+        let reply = match self.service.log(who, id).await {
+            Ok((record, words)) => replies::log(&record, words),
+            Err(problem) => explain(&problem),
+        };
+        responder.edit(&reply).await;
+    }
+}

@@ -1,0 +1,55 @@
+//! The use case of looking at one session closely.
+
+use super::{Problem, Refusal, Requester, Service, audit::audit};
+use crate::{
+    door::activity::Activity,
+    runtime::words_without_keys,
+    session::{Details, Due, Record, SessionId, Watched},
+};
+
+/// How a session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The session, and how it is used.
+    pub watched: Watched,
+    /// What its door says, if it answers.
+    pub activity: Option<Activity>,
+    /// Where it is, and what was said about it.
+    pub details: Details,
+    /// When it will be stopped as things are, and why.
+    pub due: Option<Due>,
+}
+
+impl Service {
+    /// How a session is, for its owner and for admins.
+    ///
+    /// # Errors
+    /// A refusal when it is not theirs, not there, or not clear which.
+    pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Refusal> {
+        let seen = self.theirs(who, given, "status", "look into")?;
+        let details = self.runtime.details(&seen);
+        let (details, (watched, activity)) = tokio::join!(details, self.asked(seen.clone()));
+        Ok(Status {
+            due: self.due(&watched),
+            watched,
+            activity,
+            details,
+        })
+    }
+
+    /// The last lines that a session's DuckDB wrote, without its owner's keys; none if nobody
+    /// can tell any more whether they stand in there.
+    ///
+    /// # Errors
+    /// A refusal as with [`Service::status`], or if they can't be read.
+    pub async fn log(
+        &self,
+        who: &Requester,
+        id: &SessionId,
+    ) -> Result<(Record, Option<String>), Problem> {
+        let seen = self.theirs(who, Some(&id.to_string()), "status", "look into")?;
+        let words = words_without_keys(&*self.runtime, &*self.credentials, &seen).await?;
+        audit(who, "read the log of", &id.to_string());
+        Ok((seen.record, words))
+    }
+}

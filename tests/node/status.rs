@@ -1,0 +1,35 @@
+//! What `/duck status` tells of a session on a real node.
+
+use crate::support::{KEYS, Node, Team, says};
+
+#[tokio::test]
+async fn machine_queries_events_and_log() {
+    let Some(team) = Team::on_a_node(&[]).await else {
+        return;
+    };
+    // Through the front door, so that the values are known that must not show.
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    let ui = team.opens(&team.ana, &id).await;
+    ui.runs_sql("SELECT 42").await.unwrap();
+
+    let status = team.reply_to(&team.ana, "/duck status").await;
+    let node = &Node::shared().expect("there is one").name;
+    says(&status, &format!("\n- It is on the machine `{node}`."));
+    says(&status, "\n- Now no query runs (the last one ended <t:");
+    says(&status, "What the cluster said last:");
+    says(&status, ":R> a part of it was started");
+
+    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    let log = pressed.reply().await;
+    assert!(log.ephemeral);
+    assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
+    assert!(log.files[0].content.contains("the session is prepared"));
+    assert!(
+        KEYS.iter()
+            .all(|(_, value)| !log.files[0].content.contains(value))
+    );
+
+    let question = team.reply_to(&team.ana, "/duck stop").await;
+    team.confirms_stop(&team.ana, &question).await;
+}

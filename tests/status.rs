@@ -1,0 +1,127 @@
+//! Looking at one session closely.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, GroupVersionKind, PostParams},
+    runtime::wait::{await_condition, conditions::is_crd_established},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Team, says};
+
+#[tokio::test]
+async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
+    let team = Team::gathers().await;
+    let none = team.reply_to(&team.ana, "/duck status").await;
+    assert_eq!(none.content, "You have no session to look into.");
+
+    let id = team.serves(&team.ana).await;
+    let line = format!("/duck status session:{id}");
+    for (person, line) in [(&team.ana, "/duck status"), (&team.ada, &line[..])] {
+        let status = team.reply_to(person, line).await;
+        let words = format!(
+            "Session `{id}` of <@{}>: running, small, `lake`, ",
+            team.ana.id()
+        );
+        assert!(
+            status.ephemeral && status.content.starts_with(&words),
+            "{}",
+            status.content
+        );
+        assert!(status.button("Show its log").is_some());
+    }
+    let refused = team.reply_to(&team.ben, &line).await;
+    says(
+        &refused,
+        "belongs to somebody else. Only they or an admin can look into it.",
+    );
+    assert!(refused.components.is_empty());
+
+    let wrong = team.reply_to(&team.ana, "/duck status session:quack").await;
+    says(&wrong, "`quack` is no session");
+}
+
+#[tokio::test]
+async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
+    let team = Team::gathers().await;
+    team.hands_in_keys(&team.ana).await;
+    team.serves(&team.ana).await;
+    let status = team.reply_to(&team.ana, "/duck status").await;
+    // No node has ever run it.
+    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    let told = pressed.reply().await;
+    says(&told, "(Reference: `");
+    assert!(told.ephemeral && told.files.is_empty());
+}
+
+#[tokio::test]
+async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
+    let team = Team::gathers().await;
+    team.serves(&team.ana).await;
+    let status = team.reply_to(&team.ana, "/duck status").await;
+    team.keys_are_newer(&team.ana).await;
+    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    says(
+        &pressed.reply().await,
+        "were replaced or forgotten since it was started",
+    );
+}
+
+/// A metrics server as far as anybody can tell from its answers: the kind that it serves, kept
+/// by the API server itself.
+async fn metrics(team: &Team) -> Api<DynamicObject> {
+    let crds: Api<CustomResourceDefinition> = Api::all(team.cluster.admin.clone());
+    let name = "pods.metrics.k8s.io";
+    let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let definition = json!({
+        "metadata": {
+            "name": name,
+            "annotations": { "api-approved.kubernetes.io": "unapproved, for tests only" },
+        },
+        "spec": {
+            "group": "metrics.k8s.io",
+            "scope": "Namespaced",
+            "names": { "kind": "PodMetrics", "plural": "pods" },
+            "versions": [{
+                "name": "v1beta1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": open },
+            }],
+        },
+    });
+    let definition = serde_json::from_value(definition).unwrap();
+    // The cluster is everybody's, so it may be there.
+    let _ = crds.create(&PostParams::default(), &definition).await;
+    let established = await_condition(crds, name, is_crd_established());
+    established.await.unwrap();
+    let kind = GroupVersionKind::gvk("metrics.k8s.io", "v1beta1", "PodMetrics");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "pods");
+    Api::namespaced_with(
+        team.cluster.admin.clone(),
+        &team.cluster.sessions,
+        &resource,
+    )
+}
+
+#[tokio::test]
+async fn where_memory_is_measured_it_is_told() {
+    let team = Team::gathers().await;
+    let id = team.serves(&team.ana).await;
+    let metrics = metrics(&team).await;
+    let measured: Value = json!({
+        "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
+        "metadata": { "name": format!("duckui-{id}") },
+        "timestamp": chrono::Utc::now().to_rfc3339(), "window": "15s",
+        "containers": [
+            { "name": "door", "usage": { "cpu": "1m", "memory": "9000Ki" } },
+            { "name": "duckdb", "usage": { "cpu": "200m", "memory": "319488Ki" } },
+        ],
+    });
+    let measured = serde_json::from_value(measured).unwrap();
+    metrics
+        .create(&PostParams::default(), &measured)
+        .await
+        .unwrap();
+    let status = team.reply_to(&team.ana, "/duck status").await;
+    says(&status, "\n- DuckDB takes 312 MiB of 4GiB.");
+}
