@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use duckbot::{
     app, discord, door, duckdb,
+    finding::Finding,
     settings::{self, Settings},
     telemetry,
 };
@@ -89,6 +90,9 @@ enum Command {
     },
     /// Print the address that adds the bot to a Discord server.
     Invite {
+        /// The application's id, from the developer portal. Without it, Discord is asked whose
+        /// token it is.
+        application: Option<u64>,
         /// The settings' file (TOML), as for serve.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
@@ -136,13 +140,10 @@ fn main() -> ExitCode {
         ),
         Command::Duckdb { attached } => duckdb(attached),
         Command::Check { config, json } => check(config, json),
-        Command::Invite { config } => match Settings::load(config.as_deref(), variables()) {
-            Ok(settings) => finish(app::run(|_| async move {
-                println!("{}", discord::invitation(&settings.discord).await?);
-                Ok(())
-            })),
-            Err(invalid) => wrong(&invalid),
-        },
+        Command::Invite {
+            application,
+            config,
+        } => invite(application, config),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "duckbot", &mut std::io::stdout());
@@ -168,9 +169,32 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
     finish(app::run(|shutdown| app::serve(settings, shutdown)))
 }
 
+fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
+    if let Some(application) = application {
+        println!("{}", discord::invitation(application));
+        return ExitCode::SUCCESS;
+    }
+    match Settings::load(config.as_deref(), variables()) {
+        Ok(settings) => finish(app::run(|_| async move {
+            let application = discord::application(&settings.discord).await?;
+            println!("{}", discord::invitation(application));
+            Ok(())
+        })),
+        Err(invalid) => wrong(&invalid),
+    }
+}
+
 fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
     let settings = match Settings::load(config.as_deref(), variables()) {
         Ok(settings) => settings,
+        Err(invalid) if json => {
+            let findings = [Finding::wrong("settings", invalid.to_string())];
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&findings).expect("it is plain text")
+            );
+            return ExitCode::from(2);
+        }
         Err(invalid) => return wrong(&invalid),
     };
     let looked = app::run(|_| async move { Ok(app::check::look(&settings).await) });

@@ -1,6 +1,6 @@
 //! `duckbot check` and `duckbot invite`, as a platform engineer uses them.
 
-use duckbot::sandbox::discord::Access;
+use duckbot::sandbox::discord::{Access, Fault};
 use kube::api::DeleteParams;
 use serde_json::Value;
 
@@ -151,6 +151,38 @@ async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
         "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={bits}\n"
     );
     assert_eq!(text, address);
+    // Before there are settings.
+    let mut output = command(&["invite", &application.to_string()], &[].into());
+    let output = output.output().await.unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), address);
+}
+
+#[tokio::test]
+async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
+    let mut team = team().await;
+    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    let busy = Fault::answer("GET", "/guilds/{guild}", 503, 0, "busy").times(99);
+    team.discord.fault(busy);
+    let says = "WRONG guild: Discord answered 503; try again in a minute";
+    assert_eq!(wrong(&team).await, [says]);
+}
+
+#[tokio::test]
+async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_settings_are_json() {
+    let mut team = Team::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
+    let (_, text) = runs(&team, &["check"]).await;
+    let line = "ok    permissions in the guild: all that are needed";
+    assert!(text.contains(line), "{text}");
+    team.variables
+        .insert("DUCKBOT_SESSIONS__PER_USER".into(), "many".into());
+    let (code, json) = runs(&team, &["check", "--json"]).await;
+    let findings: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &findings[0]["state"]), (2, &"wrong".into()));
+    let says = findings[0]["says"].as_str().unwrap();
+    assert!(
+        says.contains("sessions.per_user: \"many\" is not a number"),
+        "{says}"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use duckbot::{
 };
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Namespace, Pod, Secret},
+    core::v1::{ConfigMap, Namespace, Pod, Secret},
     networking::v1::NetworkPolicy,
 };
 use kube::{
@@ -120,10 +120,17 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         };
         in_home::<Pod>(&admin).create(&dry_run, &pod).await.unwrap();
 
-        // The file beside it is whole.
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(folder)
-            .join("duckbot.toml");
+        // The settings in it are whole.
+        let maps = in_home::<ConfigMap>(&admin);
+        let maps = maps.list(&ListParams::default()).await.unwrap();
+        let mut texts = maps
+            .into_iter()
+            .filter_map(|it| it.data?.remove("duckbot.toml"));
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("duckbot.toml");
+        fs::write(&path, texts.next().unwrap()).unwrap();
+        assert_eq!(texts.next(), None);
+        kubectl("delete configmap --all --namespace duckbot").await;
         let variables = [
             ("DUCKBOT_DISCORD_TOKEN", "token"),
             ("DUCKBOT_ADMIN__LISTEN", "0.0.0.0:9090"),
@@ -136,8 +143,8 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
 
     // Nothing but what is named reaches a session, or is reached by one.
     let policies: Api<NetworkPolicy> = Api::namespaced(admin.clone(), "duckbot-sessions");
-    let policies = policies.list(&ListParams::default()).await.unwrap();
-    let names: Vec<_> = policies
+    let all = policies.list(&ListParams::default()).await.unwrap();
+    let names: Vec<_> = all
         .iter()
         .filter_map(|it| it.metadata.name.as_deref())
         .collect();
@@ -151,6 +158,35 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             "sessions-to-public-https"
         ]
     );
+
+    // The private lake, as the file says.
+    let folder = TempDir::new().unwrap();
+    let deploy = folder.path().join("deploy");
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"),
+        &deploy,
+    );
+    let overlay = deploy.join("overlays/traefik");
+    let text = fs::read_to_string(overlay.join("kustomization.yaml")).unwrap();
+    let uncommented = text.lines().map(|line| {
+        let is_meant = line.starts_with("  # - ../../components/private-lake")
+            || line.starts_with("  # - target: ")
+            || line.starts_with("  #   ");
+        match is_meant {
+            true => line.replacen("# ", "", 1),
+            false => line.to_owned(),
+        }
+    });
+    let uncommented: Vec<_> = uncommented.collect();
+    fs::write(overlay.join("kustomization.yaml"), uncommented.join("\n")).unwrap();
+    let overlay = overlay.to_str().unwrap();
+    kubectl(&format!(
+        "apply --server-side --validate=strict -k {overlay}"
+    ))
+    .await;
+    let lake = policies.get("sessions-to-the-lake").await.unwrap();
+    let egress = lake.spec.unwrap().egress.unwrap();
+    assert_eq!(egress[0].ports.as_ref().unwrap().len(), 2);
 
     // The examples that need no other software.
     for file in ["limits", "prepull"] {
@@ -227,13 +263,13 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         &overlay.join("kustomization.yaml"),
         &[
             ("registry.example.com/duckbot", "duckbot.test/duckbot"),
-            ("0.1.0", "test"),
+            ("newTag: 0.1.0", "newTag: test"),
         ],
     );
     let guild = discord.guild_id().to_string();
-    let proxy = format!("api_proxy = \"{}\"\nadmin_roles", discord.url());
+    let proxy = format!("api_proxy = \"{}\"\n        admin_roles", discord.url());
     edits(
-        &overlay.join("duckbot.toml"),
+        &overlay.join("kustomization.yaml"),
         &[
             ("1029384756102938475", &guild),
             ("admin_roles", &proxy),
@@ -243,7 +279,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
             ),
             (
                 "[sessions]",
-                "[sizes.small]\ncpu = \"50m\"\nmemory = \"256Mi\"\n\n[sessions]",
+                "[sizes.small]\n        cpu = \"50m\"\n        memory = \"256Mi\"\n\n        [sessions]",
             ),
         ],
     );

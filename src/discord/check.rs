@@ -17,18 +17,23 @@ const NEEDED: Permissions = Permissions::VIEW_CHANNEL
     .union(Permissions::SEND_MESSAGES_IN_THREADS)
     .union(Permissions::ATTACH_FILES);
 
-/// The address that adds the bot to a server, with what it needs and nothing else.
+/// The address that adds an application to a server, with what it needs and nothing else.
+pub fn invitation(application: u64) -> String {
+    format!(
+        "https://discord.com/oauth2/authorize?client_id={application}\
+         &scope=bot+applications.commands&permissions={}",
+        NEEDED.bits()
+    )
+}
+
+/// The application that the token belongs to.
 ///
 /// # Errors
-/// If Discord does not say who the bot is.
-pub async fn invitation(settings: &settings::Discord) -> anyhow::Result<String> {
+/// If Discord does not say.
+pub async fn application(settings: &settings::Discord) -> anyhow::Result<u64> {
     let asked = http(settings)?.get_current_application_info().await;
-    let application = asked.context("Discord does not say who the bot is; is the token right?")?;
-    Ok(format!(
-        "https://discord.com/oauth2/authorize?client_id={}&scope=bot+applications.commands&permissions={}",
-        application.id,
-        NEEDED.bits()
-    ))
+    let found = asked.context("Discord does not say who the bot is; is the token right?")?;
+    Ok(found.id.get())
 }
 
 /// Looks at everything that the bot needs of Discord. Changes nothing.
@@ -58,10 +63,18 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
         format!("it is that of application {application}"),
     )];
     let guild = GuildId::new(discord.guild);
-    let Ok(found) = http.get_guild(guild).await else {
-        let says = format!("the bot is not in guild {guild}; `duckbot invite` prints the way in");
-        findings.push(Finding::wrong("guild", says));
-        return findings;
+    let found = match http.get_guild(guild).await {
+        Ok(found) => found,
+        Err(error) => {
+            let says = match status(&error) {
+                Some(403 | 404) => {
+                    format!("the bot is not in guild {guild}; `duckbot invite` prints the way in")
+                }
+                _ => no_answer(&error),
+            };
+            findings.push(Finding::wrong("guild", says));
+            return findings;
+        }
     };
     findings.push(Finding::fine("guild", format!("{} ({guild})", found.name)));
     findings.push(registered(&http, guild).await);
@@ -76,6 +89,15 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
         ));
         return findings;
     };
+    if discord.allowed_channels.is_empty() {
+        // Some channels may still be closed to it; nobody named any.
+        let missing = NEEDED - found.member_permissions(&member);
+        findings.push(permissions(
+            "permissions in the guild".into(),
+            missing,
+            "all that are needed",
+        ));
+    }
     let named = [
         ("discord.admin_channel", discord.admin_channel),
         ("report.channel", settings.report.channel),
@@ -90,18 +112,19 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
         findings.push(match http.get_channel(ChannelId::new(id)).await {
             Ok(Channel::Guild(channel)) if channel.guild_id == guild => {
                 let missing = NEEDED - found.user_permissions_in(&channel, &member);
-                match missing.is_empty() {
-                    true => Finding::fine(what, format!("#{}", channel.name)),
-                    false => {
-                        let missing = missing.get_permission_names().join(", ");
-                        Finding::wrong(what, format!("give the bot's role there: {missing}"))
-                    }
-                }
+                permissions(what, missing, &format!("#{}", channel.name))
             }
             Ok(_) => Finding::wrong(what, "is not a channel of that guild"),
-            Err(_) => Finding::wrong(
+            Err(error) => Finding::wrong(
                 what,
-                "the bot does not see it: no such channel, or its role lacks View Channel there",
+                match status(&error) {
+                    Some(403 | 404) => {
+                        "the bot does not see it: no such channel, or its role lacks View Channel \
+                         there"
+                            .to_owned()
+                    }
+                    _ => no_answer(&error),
+                },
             ),
         });
     }
@@ -126,9 +149,33 @@ async fn registered(http: &Http, guild: GuildId) -> Finding {
                 ),
             }
         }
-        Err(_) => Finding::wrong(
+        Err(error) => Finding::wrong(
             what,
-            "the bot may register none: invite it again with the scope applications.commands (`duckbot invite`)",
+            match status(&error) {
+                Some(403 | 404) => "the bot may register none: invite it again with the scope \
+                                    applications.commands (`duckbot invite`)"
+                    .to_owned(),
+                _ => no_answer(&error),
+            },
         ),
+    }
+}
+
+/// What to do about these permissions, if the bot lacks any.
+fn permissions(what: String, missing: Permissions, fine: &str) -> Finding {
+    match missing.is_empty() {
+        true => Finding::fine(what, fine),
+        false => {
+            let missing = missing.get_permission_names().join(", ");
+            Finding::wrong(what, format!("give the bot's role there: {missing}"))
+        }
+    }
+}
+
+/// It may be fine: Discord does not say.
+fn no_answer(error: &serenity::Error) -> String {
+    match status(error) {
+        Some(status) => format!("Discord answered {status}; try again in a minute"),
+        None => "Discord did not answer; try again in a minute".to_owned(),
     }
 }

@@ -29,7 +29,7 @@ use serenity::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use check::{invitation, look};
+pub use check::{application, invitation, look};
 pub use commands::reference;
 use direct::DirectMessages;
 use handlers::Handlers;

@@ -105,10 +105,7 @@ impl Responder {
     /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
     pub async fn acknowledge(&self) -> Result<(), Unanswerable> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
-        let begin = Instant::now();
-        let answered = self.first(CreateInteractionResponse::Defer(private)).await;
-        measure::acknowledged(begin.elapsed());
-        answered
+        self.first(CreateInteractionResponse::Defer(private)).await
     }
 
     /// Acknowledges a button; what is edited later is the message that it is on.
@@ -209,7 +206,9 @@ impl Responder {
 
     async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {
         let token = self.token.expose_secret();
+        let begin = Instant::now();
         let done = answer.execute(&*self.http, (self.id, token)).await;
+        measure::acknowledged(begin.elapsed());
         count("acknowledge", &done);
         done.map_err(|error| {
             // Too late, or answered already: the same interaction delivered twice.

@@ -163,6 +163,8 @@ pub struct Routing {
     pub entry_points: Vec<String>,
     /// The Ingress class; none: the cluster's default.
     pub ingress_class: Option<String>,
+    /// What stands on each route, for the controller.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// The kind of object that routes to a session.

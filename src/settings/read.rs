@@ -143,6 +143,8 @@ fn read_local(reader: &mut Reader) -> Option<Option<Local>> {
     Some(is_local?.then_some(local))
 }
 
+const TEXTS: &str = "a table of texts";
+
 fn read_routing(reader: &mut Reader, is_local: bool) -> Option<Routing> {
     let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
         "traefik" => Some(RouteKind::Traefik),
@@ -161,12 +163,14 @@ fn read_routing(reader: &mut Reader, is_local: bool) -> Option<Routing> {
     let tls_secret = reader.optional("routing.tls_secret", "a Secret's name", domain_name);
     let entry_points = reader.list("routing.entry_points", "names", label);
     let ingress_class = reader.optional("routing.ingress_class", "a class's name", domain_name);
+    let annotations = reader.manifest("routing.annotations", TEXTS);
     Some(Routing {
         kind: kind?,
         domain: domain?,
         tls_secret: tls_secret?,
         entry_points: entry_points?,
         ingress_class: ingress_class?,
+        annotations: annotations?,
     })
 }
 
@@ -234,7 +238,6 @@ fn read_duckdb(reader: &mut Reader) -> Option<DuckDb> {
 }
 
 fn read_pod(reader: &mut Reader) -> Option<Pod> {
-    const TEXTS: &str = "a table of texts";
     const CONTAINERS: &str = "a list of containers as in a Pod's description";
     const POLICY: &str = "Always, IfNotPresent or Never";
     let policies = ["Always", "IfNotPresent", "Never"];

@@ -16,7 +16,7 @@ use serenity::{
     all::{GuildId, Interaction, InteractionId, Member, User, UserId},
     http::Http,
 };
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
     access::{Stranger, Visitor, admit},
@@ -109,6 +109,7 @@ impl Handlers {
 
     /// Answers one interaction, and counts it.
     pub async fn handle(&self, interaction: Interaction) {
+        let interaction_id = interaction.id();
         let what = match &interaction {
             Interaction::Command(it) => parse::kind(&it.data).map_or("?", |kind| kind.spec().name),
             Interaction::Component(_) => "button",
@@ -121,7 +122,10 @@ impl Handlers {
             self.answer(interaction).await;
             OUTCOME.with(Cell::get)
         };
-        let outcome = OUTCOME.scope(Cell::new("done"), answered).await;
+        // Each line that is logged meanwhile has the interaction's id.
+        let span = info_span!("interaction", id = %interaction_id, what);
+        let outcome = OUTCOME.scope(Cell::new("done"), answered);
+        let outcome = outcome.instrument(span).await;
         measure::command(what, outcome, begin.elapsed());
     }
 

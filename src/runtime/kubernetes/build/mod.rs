@@ -81,6 +81,14 @@ fn stamp(
     }
 }
 
+/// Adds what the settings say, but nothing in place of what is there.
+fn add(to: &mut Option<BTreeMap<String, String>>, extra: &BTreeMap<String, String>) {
+    let entries = to.get_or_insert_default();
+    for (name, value) in extra {
+        entries.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
 /// Makes an object go when its record goes, whoever removes that.
 fn owned_by(session: &Record, uid: &str) -> OwnerReference {
     OwnerReference {

@@ -1,7 +1,5 @@
 //! The Pod of a session: DuckDB with its UI, and the door in front of it.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
@@ -12,7 +10,7 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, origin, owned_by, secret_name, stamp};
+use super::{HTTP, add, origin, owned_by, secret_name, stamp};
 use crate::{
     credentials::Field,
     door,
@@ -85,14 +83,6 @@ pub fn pod(
             ..PodSpec::default()
         }),
         status: None,
-    }
-}
-
-/// Adds what the settings say, but nothing in place of what is there.
-fn add(to: &mut Option<BTreeMap<String, String>>, extra: &BTreeMap<String, String>) {
-    let entries = to.get_or_insert_default();
-    for (name, value) in extra {
-        entries.entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 

@@ -6,7 +6,7 @@
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use super::{HTTP, HTTP_PORT, host, owned_by, stamp};
+use super::{HTTP, HTTP_PORT, add, host, owned_by, stamp};
 use crate::{
     session::Record,
     settings::{RouteKind, Routing, Settings},
@@ -32,6 +32,10 @@ pub fn route(settings: &Settings, session: &Record, uid: &str) -> DynamicObject 
     let mut object = DynamicObject::new(&name, &route_resource(settings.routing.kind))
         .data(json!({ "spec": spec }));
     object.metadata = stamp(settings, session, name, Some(owned_by(session, uid)));
+    add(
+        &mut object.metadata.annotations,
+        &settings.routing.annotations,
+    );
     object
 }
 

@@ -132,10 +132,12 @@ fn the_route_is_traefiks_by_default() {
 
 #[test]
 fn or_an_ingress() {
-    let settings = settings(&[
+    let mut settings = settings(&[
         ("DUCKBOT_ROUTING__KIND", "ingress"),
         ("DUCKBOT_ROUTING__INGRESS_CLASS", "nginx"),
         ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
     ]);
+    let timeout = "nginx.ingress.kubernetes.io/proxy-read-timeout".to_owned();
+    settings.routing.annotations = [(timeout, "86400".to_owned())].into();
     insta::assert_snapshot!(json(&route(&settings, &session(), "uid-1")));
 }
