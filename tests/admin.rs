@@ -1,24 +1,42 @@
 //! For those who run the bot: is it alive, is it ready, what does it count.
 
-use crate::support::{KEYS, Team, becomes, says};
+use std::process::Stdio;
+
+use duckbot::sandbox::discord::Fault;
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use crate::support::{Damage, KEYS, Team, becomes, says, tools};
 
 /// Much longer than anything takes.
 const SOON: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A team whose bot tells how it is; where.
 async fn team() -> (Team, String) {
-    let mut team = Team::without_bot(&[
+    team_with(&[]).await
+}
+
+/// The same with other settings.
+async fn team_with(settings: &[(&str, &str)]) -> (Team, String) {
+    let own = [
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
         ("DUCKBOT_REAPER__EVERY", "1s"),
-    ])
-    .await;
-    team.starts_the_bot().await;
+    ];
+    let mut team = Team::without_bot(&[&own, settings].concat()).await;
+    let ops = team.discord.channel("ops").to_string();
+    team.variables
+        .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
+    let url = starts(&mut team).await;
+    (team, url)
+}
+
+/// Starts the bot; where it tells how it is.
+async fn starts(team: &mut Team) -> String {
     const SAYS: &str = "health and metrics are at ";
+    team.starts_the_bot().await;
     team.bot().says(SAYS).await;
     let log = team.log();
-    let url = log.split(SAYS).nth(1).unwrap().split_whitespace().next();
-    let url = url.unwrap().to_owned();
-    (team, url)
+    let url = log.split(SAYS).last().unwrap().split_whitespace().next();
+    url.unwrap().to_owned()
 }
 
 async fn get(url: &str, path: &str) -> (u16, String) {
@@ -188,4 +206,108 @@ async fn an_address_that_is_taken_is_named() {
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("I can't listen on {address}; admin.listen names another");
     assert!(team.log().contains(&why), "{}", team.log());
+}
+
+#[tokio::test]
+async fn prometheus_own_tool_finds_nothing_to_complain_about() {
+    let (team, url) = team().await;
+    team.serves(&team.ana).await;
+    let (_, metrics) = get(&url, "/metrics").await;
+    let mut tool = Command::new(tools::promtool().join("promtool"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = tool.stdin.take().unwrap();
+    input.write_all(metrics.as_bytes()).await.unwrap();
+    drop(input);
+    let said = tool.wait_with_output().await.unwrap();
+    let words = String::from_utf8_lossy(&said.stderr) + String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{words}");
+    assert_eq!(words, "");
+}
+
+#[tokio::test]
+async fn without_discord_it_is_not_ready() {
+    let (mut team, _) = team().await;
+    team.kills_the_bot().await;
+    team.discord
+        .wants_heartbeats(std::time::Duration::from_secs(1));
+    let url = starts(&mut team).await;
+    is_ready(&url).await;
+    // Two heartbeats tell how often they come.
+    team.discord.heartbeats(3).await;
+    team.discord.set_offline(true);
+    says_not_ready(&url, "discord: not connected, so nobody is answered").await;
+    team.discord.set_offline(false);
+    is_ready(&url).await;
+}
+
+#[tokio::test]
+async fn what_is_worth_an_alert_is_seen_to_move() {
+    let (team, url) = team_with(&[
+        ("DUCKBOT_REAPER__UNREACHABLE", "1s"),
+        ("DUCKBOT_REAPER__LATE", "false"),
+    ])
+    .await;
+    let failed = "duckbot_sessions_ended_total{how=\"failed\",why=\"refused\"}";
+    let refused =
+        "duckbot_kubernetes_requests_total{verb=\"create\",resource=\"pods\",outcome=\"refused\"}";
+    assert_eq!(
+        value(&url, failed).await,
+        0.0,
+        "it is there before it counts"
+    );
+
+    // Nobody listens where a door should be.
+    let id = team.serves(&team.ana).await;
+    is(&url, "duckbot_unreachable_doors", 1.0).await;
+    says(&team.ada.reads("#ops").await, "does not answer me");
+
+    // The cluster takes no Pod any more.
+    team.api.damages(|call| {
+        let is_pod = call.method == "POST" && call.route == "pods";
+        is_pod.then(|| Damage::Answer(403, "pods \"x\" is forbidden: no".into()))
+    });
+    team.cluster.keys_of(team.ben.id()).await;
+    team.starts(&team.ben, "").await;
+    says(&team.ben.reads("#data").await, "could not be made");
+    is(&url, failed, 1.0).await;
+    assert!(value(&url, refused).await >= 1.0);
+    team.api.heals();
+
+    // Discord refuses for good.
+    let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"refused\"}";
+    let before = value(&url, posted).await;
+    let gone = Fault::answer(
+        "POST",
+        "/channels/{channel}/messages",
+        403,
+        50001,
+        "no access",
+    );
+    team.discord.fault(gone);
+    team.deletes_the_pod(&id).await;
+    is(&url, posted, before + 1.0).await;
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn an_alarm_is_a_metric_too() {
+    let (mut team, url) = team_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
+    assert_eq!(value(&url, "duckbot_reaper_held_back").await, 0.0);
+    team.kills_the_bot().await;
+    for slot in 0..10 {
+        let id = format!("{:06x}", 0xabc000 + u32::from(slot));
+        let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
+        team.plants(&id, team.ana.id(), slot, &long_ago).await;
+    }
+    let url = starts(&mut team).await;
+    is(&url, "duckbot_reaper_held_back", 1.0).await;
+    says(
+        &team.ada.reads("#ops").await,
+        "I would stop 10 of 10 sessions",
+    );
 }

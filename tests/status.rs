@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Team, says};
+use crate::support::{Damage, Team, says};
 
 #[tokio::test]
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
@@ -48,7 +48,14 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     team.hands_in_keys(&team.ana).await;
     team.serves(&team.ana).await;
     let status = team.reply_to(&team.ana, "/duck status").await;
-    // No node has ever run it.
+    // No node has run it yet.
+    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    says(&pressed.reply().await, "has written nothing.");
+
+    team.api.damages(|call| {
+        let is_log = call.method == "GET" && call.route.starts_with("pods");
+        is_log.then(|| Damage::Answer(500, "the node does not answer".into()))
+    });
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
     let told = pressed.reply().await;
     says(&told, "(Reference: `");

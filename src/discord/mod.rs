@@ -11,10 +11,14 @@ mod direct;
 mod handlers;
 mod herald;
 mod parse;
+mod pulse;
 mod replies;
 mod responder;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
@@ -23,7 +27,7 @@ use serenity::{
     all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Message, Ready},
     async_trait,
     client::{Context, EventHandler, RawEventHandler},
-    gateway::{ConnectionStage, ShardStageUpdateEvent},
+    gateway::{ConnectionStage, ShardRunnerInfo},
     http::{Http, HttpBuilder, HttpError},
 };
 use tokio_util::sync::CancellationToken;
@@ -34,9 +38,12 @@ pub use commands::reference;
 use direct::DirectMessages;
 use handlers::Handlers;
 pub use herald::Channels;
+use pulse::Pulse;
 
 use crate::{service::Service, settings};
 
+/// How often it is looked whether the gateway is connected.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
 /// How long one request to Discord may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -128,12 +135,28 @@ impl Discord {
             }
         };
         let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
-            .event_handler(Gateway { handlers, service })
+            .event_handler(Gateway { handlers })
             .raw_event_handler(Watchful)
             .await?;
         let shards = client.shard_manager.clone();
+        let looking = async {
+            let mut looks = tokio::time::interval(LOOKS_EVERY);
+            let mut pulse = Pulse::default();
+            loop {
+                looks.tick().await;
+                let runners = shards.runners.lock().await;
+                // There is one shard: one guild needs no more.
+                let runner = runners.values().next();
+                let is_up = |it: &ShardRunnerInfo| {
+                    it.stage == ConnectionStage::Connected
+                        && pulse.beats(it.latency, Instant::now())
+                };
+                service.connects(runner.is_some_and(is_up));
+            }
+        };
         tokio::select! {
             () = going_on => Ok(()),
+            () = looking => Ok(()),
             outcome = client.start() => outcome.context("the connection to Discord ended"),
             () = shutdown.cancelled() => {
                 shards.shutdown_all().await;
@@ -145,18 +168,12 @@ impl Discord {
 
 struct Gateway {
     handlers: Arc<Handlers>,
-    service: Arc<Service>,
 }
 
 #[async_trait]
 impl EventHandler for Gateway {
     async fn ready(&self, _: Context, ready: Ready) {
         info!("connected to Discord as {}", ready.user.name);
-    }
-
-    async fn shard_stage_update(&self, _: Context, event: ShardStageUpdateEvent) {
-        self.service
-            .connects(event.new == ConnectionStage::Connected);
     }
 
     async fn message(&self, _: Context, message: Message) {

@@ -12,6 +12,7 @@ async fn machine_queries_events_and_log() {
     let id = team.serves(&team.ana).await;
     let ui = team.opens(&team.ana, &id).await;
     ui.runs_sql("SELECT 42").await.unwrap();
+    team.is_prepared(&id).await;
 
     let status = team.reply_to(&team.ana, "/duck status").await;
     let node = &Node::shared().expect("there is one").name;

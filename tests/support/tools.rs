@@ -27,6 +27,11 @@ pub fn traefik() -> PathBuf {
     get("traefik")
 }
 
+/// The folder with `promtool`.
+pub fn promtool() -> PathBuf {
+    get("promtool")
+}
+
 /// The folder with `chromium` and `chromedriver`.
 pub fn chromium() -> PathBuf {
     get("chromium")

@@ -141,6 +141,10 @@ pub struct Knobs {
     pub deliver_twice: usize,
     /// The guild that interactions are said to come from, if it is another one.
     pub elsewhere: Option<Snowflake>,
+    /// How often a gateway connection must be heard from, if not as on Discord.
+    pub heartbeat: Option<Duration>,
+    /// How many heartbeats were answered.
+    pub heartbeats: usize,
     /// Nothing answers any more, neither REST nor the gateway.
     pub offline: bool,
     /// New gateway connections are closed at once.

@@ -3,7 +3,7 @@
 //! <https://discord.com/developers/docs/events/gateway>. A client may ask for compression; Discord
 //! compresses only where it wants to, so sending plain text is always right.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ use super::model::World;
 use super::shared::Shared;
 use super::snowflake::{Snowflake, random_hex};
 
-/// Discord's own interval, in milliseconds.
-const HEARTBEAT: u64 = 41_250;
+/// Discord's own interval.
+const HEARTBEAT: Duration = Duration::from_millis(41_250);
 /// The intent for GUILD_CREATE and its like.
 const GUILDS: u64 = 1;
 const GUILD_MESSAGES: u64 = 1 << 9;
@@ -106,7 +106,10 @@ impl World {
 /// Serves one socket until it closes.
 pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
-    let hello = json!({ "op": 10, "d": { "heartbeat_interval": HEARTBEAT } });
+    let heartbeat = shared
+        .look(|world| world.knobs.heartbeat)
+        .unwrap_or(HEARTBEAT);
+    let hello = json!({ "op": 10, "d": { "heartbeat_interval": heartbeat.as_millis() as u64 } });
     if shared.look(|world| world.knobs.offline || world.knobs.gateway_closed) {
         return;
     }
@@ -158,7 +161,10 @@ fn hear(shared: &Shared, outbox: &mpsc::UnboundedSender<Frame>, text: &str) {
         let _ = outbox.send(frame);
     };
     match said["op"].as_u64() {
-        Some(1) => reply(Frame::Send(json!({ "op": 11 }).to_string())),
+        Some(1) => {
+            reply(Frame::Send(json!({ "op": 11 }).to_string()));
+            shared.change(|world| world.knobs.heartbeats += 1);
+        }
         Some(2) => shared.change(|world| identify(world, outbox, &said["d"])),
         Some(6) => shared.change(|world| resume(world, outbox, &said["d"])),
         Some(3) => {} // Presence: nobody looks at it here.

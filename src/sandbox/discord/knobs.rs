@@ -1,6 +1,6 @@
 //! Turning the knobs of a loopback Discord. Changes state only.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Discord, Fault, Gate, Prank, World};
 
@@ -50,6 +50,12 @@ impl Discord {
     pub fn close_gateway(&self, closed: bool) {
         self.shared
             .change(|world| world.knobs.gateway_closed = closed);
+    }
+
+    /// From now on new gateway connections must be heard from that often.
+    pub fn wants_heartbeats(&self, every: Duration) {
+        self.shared
+            .change(|world| world.knobs.heartbeat = Some(every));
     }
 
     /// An outage: while offline every connection is cut, REST and gateway alike.

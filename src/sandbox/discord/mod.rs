@@ -231,6 +231,15 @@ impl Discord {
             .await;
     }
 
+    /// Waits until so many heartbeats were answered in all.
+    pub async fn heartbeats(&self, count: usize) {
+        self.shared
+            .wait("heartbeats", |world| {
+                (world.knobs.heartbeats >= count).then_some(())
+            })
+            .await;
+    }
+
     /// Waits until no bot is connected.
     pub async fn disconnected(&self) {
         self.shared
