@@ -3,10 +3,11 @@
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
+use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use duckbot::{
-    app, discord, door, duckdb,
+    api, app, discord, door, duckdb,
     finding::Finding,
     settings::{self, Settings},
     telemetry,
@@ -97,6 +98,23 @@ enum Command {
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Make a token for the HTTP API.
+    ///
+    /// Its line for the settings' file api.tokens_file goes to the standard output, the token itself
+    /// to standard error. It is shown once, and kept nowhere.
+    Token {
+        /// What it is called in the log.
+        name: String,
+        /// The Discord id of the person whose sessions it is about.
+        #[arg(long, value_name = "ID")]
+        owner: u64,
+        /// It may use the keys that this person has handed in.
+        #[arg(long)]
+        stored_keys: bool,
+        /// It sees and stops everybody's sessions.
+        #[arg(long)]
+        admin: bool,
+    },
     /// Print what makes a shell complete these commands.
     Completions {
         /// Which shell.
@@ -144,6 +162,17 @@ fn main() -> ExitCode {
             application,
             config,
         } => invite(application, config),
+        Command::Token {
+            name,
+            owner,
+            stored_keys,
+            admin,
+        } => token(&api::NewToken {
+            name,
+            owner,
+            stored_keys,
+            admin,
+        }),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "duckbot", &mut std::io::stdout());
@@ -181,6 +210,20 @@ fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
             Ok(())
         })),
         Err(invalid) => wrong(&invalid),
+    }
+}
+
+fn token(ask: &api::NewToken) -> ExitCode {
+    if ask.name.is_empty() || ask.name.contains(char::is_whitespace) || ask.owner == 0 {
+        return wrong(&"a token has a name of one word, and the Discord id of an owner");
+    }
+    match api::new_token(ask) {
+        Ok((token, line)) => {
+            println!("{line}");
+            eprintln!("The token, shown this once: {}", token.expose_secret());
+            ExitCode::SUCCESS
+        }
+        Err(error) => finish(Err(error)),
     }
 }
 

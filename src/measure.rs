@@ -16,6 +16,8 @@ const ANSWERS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
 /// Seconds; a minute is what people are promised.
 const STARTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
+const API: &str = "duckbot_api_requests_total";
+const API_TOOK: &str = "duckbot_api_request_duration_seconds";
 const ACKNOWLEDGED: &str = "duckbot_acknowledge_duration_seconds";
 const BUILD: &str = "duckbot_build_info";
 const COMMANDS: &str = "duckbot_commands_total";
@@ -72,6 +74,15 @@ fn describe() {
         ACKNOWLEDGED,
         seconds,
         "From an interaction to Discord's word that it is acknowledged; Discord gives up after 3 s."
+    );
+    describe_counter!(
+        API,
+        "Requests to the API, by outcome: done, refused (4xx), failed (5xx)."
+    );
+    describe_histogram!(
+        API_TOOK,
+        seconds,
+        "Until a request's answer begins; DELETE waits until all is gone."
     );
     describe_gauge!(BUILD, "1, with the version of this bot.");
     describe_counter!(
@@ -166,6 +177,31 @@ pub fn kubernetes(verb: &'static str, resource: &str, outcome: &'static str, too
             .increment(count);
     }
     histogram!(KUBERNETES_TOOK, "verb" => verb).record(took);
+}
+
+/// A request to the API was answered.
+pub fn api(method: &str, route: &str, status: u16, took: Duration) {
+    let outcome = match status {
+        ..400 => "done",
+        400..500 => "refused",
+        _ => "failed",
+    };
+    for it in OUTCOMES {
+        let (route, method) = (route.to_owned(), method_word(method));
+        let count = u64::from(it == outcome);
+        counter!(API, "method" => method, "route" => route, "outcome" => it).increment(count);
+    }
+    histogram!(API_TOOK, "route" => route.to_owned()).record(took);
+}
+
+/// Methods are the caller's choice, and labels are to be few.
+fn method_word(method: &str) -> &'static str {
+    match method {
+        "GET" => "GET",
+        "POST" => "POST",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
 }
 
 /// A watch broke.

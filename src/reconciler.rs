@@ -249,8 +249,13 @@ impl Reconciler {
         // The next one has the same name, and could not be made beside it.
         self.pod_is_gone(seen).await?;
         // It reads the keys that are kept now.
-        let about = self.credentials.about(seen.record.owner).await?;
-        let keys_expire = about.and_then(|about| about.expires);
+        let keys_expire = match seen.record.holds_owners_keys() {
+            true => {
+                let about = self.credentials.about(seen.record.owner).await?;
+                about.and_then(|about| about.expires)
+            }
+            false => seen.record.keys_expire,
+        };
         let resumed = seen.record.resumed(keys_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;
         // Not worth waiting for: what comes of it is told in any case.

@@ -4,6 +4,7 @@
 
 mod access;
 mod admin;
+mod api;
 mod check;
 mod crashes;
 mod deploy;

@@ -140,23 +140,34 @@ async fn serve_telling(
         let Some(address) = settings.admin else {
             return Ok(());
         };
-        let outcome = api::serve(address, service.clone(), metrics, shutdown.clone()).await;
+        let outcome = api::admin::serve(address, service.clone(), metrics, shutdown.clone()).await;
         // Where nobody can see how it is, it must not seem to run.
         if outcome.is_err() {
             shutdown.cancel();
         }
         outcome
     };
-    let (outcome, watched, (), ()) = tokio::join!(
+    let api = async {
+        let Some(api) = settings.api.clone() else {
+            return Ok(());
+        };
+        let outcome = api::serve(api, service.clone(), shutdown.clone()).await;
+        if outcome.is_err() {
+            shutdown.cancel();
+        }
+        outcome
+    };
+    let (outcome, watched, asked, (), ()) = tokio::join!(
         chat,
         admin,
+        api,
         reconciler.run(shutdown.clone()),
         reaper.run(shutdown.clone()),
     );
     if let Some(local) = local {
         local.end().await;
     }
-    outcome.and(watched)
+    outcome.and(watched).and(asked)
 }
 
 /// Where sessions run, and what belongs to them.
@@ -185,7 +196,7 @@ impl Place {
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
-            credentials: Arc::new(Secrets::new(&clients.calls, namespace)),
+            credentials: Arc::new(Secrets::new(&clients.calls, settings.clone())),
             replies: Arc::new(kubernetes::Replies::new(&clients.calls, settings.clone())),
             ledger: Arc::new(Book::new(kubernetes::Ledgers::new(
                 &clients.calls,

@@ -11,9 +11,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use parse::{Field, Mistake, Typed, looks_like_a_key, parse};
+pub use parse::{Field, Mistake, Typed, exactly, looks_like_a_key, parse};
 
-use crate::{fault::Fault, redact::redact, session::OwnerId};
+use crate::{
+    fault::Fault,
+    redact::redact,
+    session::{Observed, OwnerId, Record},
+};
 
 /// What a person typed into the form, checked.
 #[derive(Debug)]
@@ -84,4 +88,10 @@ pub trait CredentialStore: Send + Sync {
 
     /// Removes what is kept, and looks that it is gone.
     async fn forget(&self, owner: OwnerId) -> Result<(), Fault>;
+
+    /// Keeps the own keys of a session, which go with its record.
+    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Fault>;
+
+    /// The own keys of a session.
+    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault>;
 }

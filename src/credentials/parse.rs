@@ -204,6 +204,28 @@ fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
     Ok(Some(SecretString::from(value)))
 }
 
+/// Checks a value that a program sends: nothing is looked for in it.
+///
+/// # Errors
+/// If it can't be one.
+pub fn exactly(field: Field, value: SecretString) -> Result<SecretString, Mistake> {
+    let text = value.expose_secret();
+    let length = text.chars().count();
+    if text.is_empty() {
+        return Err(Mistake::Empty(field));
+    }
+    if length > field.max_length() {
+        return Err(Mistake::TooLong(field, length));
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err(Mistake::Spaces(field));
+    }
+    match text.chars().all(|c| c.is_ascii_graphic()) {
+        true => Ok(value),
+        false => Err(Mistake::Strange(field)),
+    }
+}
+
 /// When the token expires: as typed, or as it stands in a paste.
 fn expiry(typed: &Typed, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Mistake> {
     let pastes = typed.secrets.iter().map(|text| text.expose_secret());

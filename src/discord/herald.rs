@@ -57,12 +57,15 @@ impl Channels {
         reply: &replies::Reply,
         called: Option<OwnerId>,
     ) -> Result<Option<MessageId>, Fault> {
+        let Some(channel) = record.channel else {
+            return Ok(None);
+        };
         let message = message(reply, Some(&nonce)).allowed_mentions(only(called));
-        match self.send(record.channel.get(), message).await? {
+        match self.send(channel.get(), message).await? {
             Ok(id) => Ok(Some(id)),
             Err(Refused(code)) => {
                 warn!(
-                    session = %record.id, channel = %record.channel, code,
+                    session = %record.id, %channel, code,
                     "session {}: I may not write in its channel", record.id,
                 );
                 Ok(None)
@@ -131,15 +134,14 @@ impl Channels {
         message: MessageId,
         reply: &replies::Reply,
     ) -> Result<(), Fault> {
+        let Some(channel) = record.channel else {
+            return Ok(());
+        };
         let edit = EditMessage::new()
             .content(fitting(&reply.text))
             .components(rows(reply))
             .allowed_mentions(only(None));
-        let place = (
-            ChannelId::new(record.channel.get()),
-            message.get().into(),
-            None,
-        );
+        let place = (ChannelId::new(channel.get()), message.get().into(), None);
         let edited = edit.execute(&*self.http, place).await;
         count("edit", &edited);
         match edited {

@@ -181,15 +181,19 @@ pub async fn words_without_keys(
     credentials: &dyn CredentialStore,
     seen: &Observed,
 ) -> Result<Option<String>, Fault> {
-    let owner = seen.record.owner;
-    let stored = credentials
-        .about(owner)
-        .await?
-        .and_then(|about| about.stored);
-    if stored.is_none_or(|stored| stored > seen.record.starts_since()) {
-        return Ok(None);
-    }
-    let Some(keys) = credentials.read(owner).await? else {
+    let record = &seen.record;
+    let keys = match record.holds_owners_keys() {
+        true => {
+            let about = credentials.about(record.owner).await?;
+            let is_same = |stored: DateTime<Utc>| stored <= record.starts_since();
+            match about.and_then(|about| about.stored).is_some_and(is_same) {
+                true => credentials.read(record.owner).await?,
+                false => None,
+            }
+        }
+        false => credentials.read_own(record).await?,
+    };
+    let Some(keys) = keys else {
         return Ok(None);
     };
     let log = runtime.last_words(seen).await?;

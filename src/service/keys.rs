@@ -42,7 +42,7 @@ impl Service {
         let checked = is_tried.then(|| self.now());
         self.credentials.put(who, keys, self.now(), checked).await?;
         self.remember(who).await;
-        let live = self.live(who);
+        let live = self.with_kept_keys(who);
         // Their Pods read the keys when they start, which is still to come.
         let starting = live.iter().filter(|seen| seen.record.is_to_start());
         for seen in starting {
@@ -96,7 +96,7 @@ impl Service {
         self.credentials.forget(who.id).await?;
         audit(who, "forgot", "their keys");
         let (starting, running): (Vec<_>, Vec<_>) = self
-            .live(who.id)
+            .with_kept_keys(who.id)
             .into_iter()
             .partition(|seen| seen.record.is_to_start());
         for seen in starting {
@@ -105,10 +105,17 @@ impl Service {
         Ok(running)
     }
 
-    /// A person's sessions that are not ending: those hold the person's keys.
-    pub fn live(&self, who: OwnerId) -> Vec<Observed> {
+    /// A person's sessions that are not ending.
+    pub(super) fn live(&self, who: OwnerId) -> Vec<Observed> {
         let mut sessions = self.of(who);
         sessions.retain(|seen| !seen.record.is_stopping());
+        sessions
+    }
+
+    /// Those of them that hold the keys that the person has handed in.
+    pub fn with_kept_keys(&self, who: OwnerId) -> Vec<Observed> {
+        let mut sessions = self.live(who);
+        sessions.retain(|seen| seen.record.holds_owners_keys());
         sessions
     }
 
@@ -119,7 +126,7 @@ impl Service {
     pub async fn with_old_keys(&self, who: OwnerId) -> Result<Vec<Observed>, Problem> {
         let about = self.credentials.about(who).await?;
         let stored = about.ok_or(Refusal::NothingKept)?.stored;
-        let mut sessions = self.live(who);
+        let mut sessions = self.with_kept_keys(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Moving(_))
                 && stored.is_some_and(|stored| record.starts_since() < stored)
@@ -155,9 +162,11 @@ impl Service {
     }
 
     /// Whether keys were seen to work.
-    async fn tried(&self, keys: &Credentials, catalog: &str) -> Result<bool, Problem> {
-        let catalog = self.settings.catalog(catalog);
-        let catalog = catalog.expect("it was looked up by this name");
+    pub(super) async fn tried(&self, keys: &Credentials, catalog: &str) -> Result<bool, Problem> {
+        // Nothing is dialled that the settings don't name.
+        let Some(catalog) = self.settings.named_catalog(catalog) else {
+            return Ok(false);
+        };
         let tried = self.preflight.check(keys, catalog, self.now()).await;
         tried.map_err(Problem::Unusable)
     }

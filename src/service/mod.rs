@@ -64,8 +64,8 @@ pub struct Requester {
 pub struct StartRequest {
     /// Names the request: the same one never makes two sessions.
     pub request: RequestId,
-    /// Where it was asked for.
-    pub channel: ChannelId,
+    /// Where it was asked for, and is told of; none: nowhere.
+    pub channel: Option<ChannelId>,
     /// A size's name; none: the default.
     pub size: Option<String>,
     /// A catalog's name; none: the default.
@@ -276,12 +276,13 @@ impl Service {
         }
     }
 
+    /// By its name, or by its address.
     fn catalog(&self, asked: Option<&str>) -> Result<String, Refusal> {
-        let name = asked.unwrap_or(&self.settings.sessions.default_catalog);
-        match self.settings.catalog(name) {
-            Some(catalog) => Ok(catalog.name.clone()),
+        let asked = asked.unwrap_or(&self.settings.sessions.default_catalog);
+        match self.settings.catalog_at(asked) {
+            Some(name) => Ok(name),
             None => Err(Refusal::UnknownCatalog {
-                given: name.to_owned(),
+                given: asked.to_owned(),
                 known: self
                     .settings
                     .catalogs

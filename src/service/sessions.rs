@@ -7,36 +7,104 @@ use uuid::Uuid;
 
 use super::{Problem, Refusal, Requester, Service, StartRequest, Started, audit::audit};
 use crate::{
+    credentials::Credentials,
     door::ENTER,
-    fault::Fault,
+    fault::{Fault, new_reference},
     runtime::{Claim, rewrite},
-    session::{Cause, Observed, OwnerId, RECORD_VERSION, Record, SessionId, Stage, open_places},
+    session::{
+        Cause, Keys, Observed, OwnerId, RECORD_VERSION, Record, SessionId, Stage, open_places,
+    },
 };
 
 /// How long a session that is stopped may take to go before it is no longer waited for.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
 impl Service {
-    /// Starts a session: claims a place for it.
+    /// Starts a session with the keys that its owner has handed in: claims a place for it.
     ///
     /// # Errors
     /// A refusal changes nothing. After a fault the session may still come up.
     pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, Problem> {
         let mut record = self.record(who, &ask)?;
-        let mine = self.of(who.id);
-        let same = |seen: &&Observed| seen.record.request == record.request;
-        if let Some(same) = mine.iter().find(same) {
-            return Ok(Started::Starting(Box::new(same.record.clone())));
+        if let Some(same) = self.same(&record) {
+            return Ok(Started::Starting(Box::new(same)));
         }
-        let limit = self.settings.sessions.per_user;
+        let mine = self.of(who.id);
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
         if !ask.another && mine.iter().any(is_ready) {
             return Ok(Started::AlreadyRunning {
-                room: mine.len() < usize::from(limit),
+                room: mine.len() < usize::from(self.settings.sessions.per_user),
                 sessions: mine,
             });
         }
         record.keys_expire = self.usable_keys(who.id).await?.expires;
+        Ok(Started::Starting(self.claim(who, record).await?))
+    }
+
+    /// Starts a session with keys of its own, which are kept nowhere else and go with it.
+    ///
+    /// # Errors
+    /// As [`Service::start`]. If the keys can't be stored, the session ends.
+    pub async fn start_with(
+        &self,
+        who: &Requester,
+        ask: StartRequest,
+        keys: &Credentials,
+    ) -> Result<Box<Record>, Problem> {
+        let record = Record {
+            keys: Keys::Awaited,
+            keys_expire: keys.expires,
+            ..self.record(who, &ask)?
+        };
+        let claimed = match self.same(&record) {
+            Some(same) => Box::new(same),
+            None => {
+                if self.settings.credentials.preflight {
+                    self.tried(keys, &record.catalog).await?;
+                }
+                self.claim(who, record).await?
+            }
+        };
+        if claimed.keys != Keys::Awaited || claimed.is_stopping() {
+            return Ok(claimed);
+        }
+        match self.give_keys(&claimed.id, keys).await {
+            Ok(record) => Ok(Box::new(record)),
+            Err(fault) => {
+                let cause = Cause::Refused {
+                    why: fault.for_people(),
+                    reference: new_reference(),
+                };
+                let ended = |record: &Record| record.ended(cause.clone(), self.now());
+                // If that fails as well, it ends when it was waited for long enough.
+                let _ = rewrite(&*self.runtime, &claimed.id, ended).await;
+                Err(fault.into())
+            }
+        }
+    }
+
+    /// Stores the own keys of a session that waits for them, and lets it go on.
+    async fn give_keys(&self, id: &SessionId, keys: &Credentials) -> Result<Record, Fault> {
+        let gone = || Fault::Unavailable {
+            action: format!("storing the keys of session {id}"),
+            why: "the session does not show".into(),
+        };
+        let seen = self.runtime.session(id).ok_or_else(gone)?;
+        self.credentials.put_own(&seen, keys).await?;
+        let written = rewrite(&*self.runtime, id, Record::with_own_keys).await?;
+        written.ok_or_else(gone)
+    }
+
+    /// The session that was made for the same request, if there is one.
+    fn same(&self, record: &Record) -> Option<Record> {
+        let mut mine = self.of(record.owner).into_iter().map(|seen| seen.record);
+        mine.find(|it| it.request == record.request)
+    }
+
+    /// Claims one of their places for a session.
+    async fn claim(&self, who: &Requester, record: Record) -> Result<Box<Record>, Problem> {
+        let limit = self.settings.sessions.per_user;
+        let mine = self.of(who.id);
         let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
         let open = open_places(limit, &places);
         let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
@@ -49,7 +117,7 @@ impl Service {
             match self.runtime.claim(&record).await? {
                 Claim::Made(record) => {
                     audit(who, "started", &record.id.to_string());
-                    return Ok(Started::Starting(record));
+                    return Ok(record);
                 }
                 Claim::Taken(other) => taken.push(other),
             }
@@ -70,6 +138,7 @@ impl Service {
             catalog: self.catalog(ask.catalog.as_deref())?,
             channel: ask.channel,
             created: self.now(),
+            keys: Keys::Owners,
             keys_expire: None,
             keys_warned: false,
             ready: None,
@@ -81,6 +150,14 @@ impl Service {
             announcement: None,
             stage: Stage::Starting,
         })
+    }
+
+    /// Finds the session with that id, for its owner and for admins.
+    ///
+    /// # Errors
+    /// A refusal when it is not theirs, or not there.
+    pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, Refusal> {
+        self.theirs(who, Some(id), "status", "look into")
     }
 
     /// Finds the session that somebody wants to stop.

@@ -24,7 +24,7 @@ pub use quota::open_places;
 pub use reaping::{
     Action, Due, HeldBack, Limits, Orphan, Plan, Rule, Usage, Watched, due, extension, plan,
 };
-pub use record::{Cause, Ending, RECORD_VERSION, Record, Stage, Warning};
+pub use record::{Cause, Ending, Keys, RECORD_VERSION, Record, Stage, Warning};
 pub use size::{Cpu, Mebibytes, Size};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Cause, Ending, Failure, Incident, Observed, Parts, Pod, PodState, Stage};
+use super::{Cause, Ending, Failure, Incident, Keys, Observed, Parts, Pod, PodState, Stage};
 
 /// What the settings say about the life of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,7 @@ const MOST_RESTARTS: u32 = 3;
 pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let parts = seen.parts();
     match &seen.record.stage {
+        Stage::Starting if seen.record.keys == Keys::Awaited => while_keys_are_awaited(seen, now),
         Stage::Starting => while_starting(seen, now, policy),
         Stage::Running => while_running(seen, now, policy),
         // The Service and the route stay, and with them the URL.
@@ -70,6 +71,18 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
             (_, true, Cause::Restarted { keys_expire, .. }) => Step::Renew(*keys_expire),
             (_, true, _) => Step::Remove,
         },
+    }
+}
+
+/// How long storing a session's own keys may take: whoever does it is at it.
+const KEYS_WITHIN: TimeDelta = TimeDelta::minutes(1);
+
+/// Whoever was to store a session's own keys may have died before.
+fn while_keys_are_awaited(seen: &Observed, now: DateTime<Utc>) -> Step {
+    let deadline = seen.record.created + KEYS_WITHIN;
+    match now >= deadline {
+        true => Step::End(Cause::Failed(Incident::new(Failure::KeysMissing, ""))),
+        false => Step::Wait(Some(deadline)),
     }
 }
 
@@ -246,6 +259,21 @@ mod tests {
         };
         let told = starting().ended(restarted, after(1)).told().stage;
         assert_eq!(step(told, None, false), Step::Renew(None));
+    }
+
+    #[test]
+    fn without_its_own_keys_no_pod_is_made_and_it_is_not_waited_for_ever() {
+        let mut starting = seen(Stage::Starting, None, false);
+        starting.record.keys = Keys::Awaited;
+        let step = |seen: &Observed, seconds| {
+            let now = after(0) + TimeDelta::seconds(seconds);
+            next_step(seen, now, &POLICY)
+        };
+        assert_eq!(step(&starting, 59), Step::Wait(Some(after(1))));
+        let gone = Incident::new(Failure::KeysMissing, "");
+        assert_eq!(step(&starting, 60), Step::End(Cause::Failed(gone)));
+        starting.record = starting.record.with_own_keys();
+        assert_eq!(step(&starting, 1), Step::Create(Parts::ALL));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, Rule, S
 ///   failure without its kind. Its Pods were never restarted.
 /// - 2 had no `extended_seconds`, `kept_until` and `warned`, and no session ended by a
 ///   [`Rule`].
-pub const RECORD_VERSION: u32 = 3;
+/// - 3 had no `keys`, and always a channel.
+pub const RECORD_VERSION: u32 = 4;
 
 /// One session, as it was asked for and how far it has come.
 ///
@@ -39,10 +40,14 @@ pub struct Record {
     pub size: String,
     /// Name of its catalog in the settings.
     pub catalog: String,
-    /// Where it was asked for, and where its URL is told.
-    pub channel: ChannelId,
+    /// Where it was asked for, and where its URL is told; none: nowhere.
+    #[serde(default)]
+    pub channel: Option<ChannelId>,
     /// When it was asked for.
     pub created: DateTime<Utc>,
+    /// Which keys it is started with.
+    #[serde(default)]
+    pub keys: Keys,
     /// When the keys that it was started with expire, if that is known.
     #[serde(default)]
     pub keys_expire: Option<DateTime<Utc>>,
@@ -72,6 +77,19 @@ pub struct Record {
     /// How far it has come.
     #[serde(flatten)]
     pub stage: Stage,
+}
+
+/// Which keys a session is started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keys {
+    /// Those that its owner has handed in, as they are when its Pod starts.
+    #[default]
+    Owners,
+    /// Its own, which are about to be stored: until then it has no Pod.
+    Awaited,
+    /// Its own, which go with it.
+    Own,
 }
 
 /// How far a session has come. It moves forward, but for the one time that it
@@ -252,6 +270,20 @@ impl Record {
         matches!(self.stage, Stage::Starting | Stage::Moving(_))
     }
 
+    /// Whether it holds the keys that its owner has handed in.
+    pub fn holds_owners_keys(&self) -> bool {
+        self.keys == Keys::Owners
+    }
+
+    /// The same record when its own keys are stored.
+    pub fn with_own_keys(&self) -> Self {
+        let mut record = self.clone();
+        if record.keys == Keys::Awaited {
+            record.keys = Keys::Own;
+        }
+        record
+    }
+
     /// Since when it starts: since it was asked for, or since it was moved.
     pub fn starts_since(&self) -> DateTime<Utc> {
         self.moved.as_ref().map_or(self.created, |moved| moved.at)
@@ -370,8 +402,9 @@ pub(crate) mod tests {
             display_name: "Ana".into(),
             size: "small".into(),
             catalog: "lake".into(),
-            channel: 5.into(),
+            channel: Some(5.into()),
             created: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            keys: Keys::Owners,
             keys_expire: None,
             keys_warned: false,
             ready: None,
@@ -394,7 +427,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn version_3_is_written_like_this_and_read_back() {
+    fn version_4_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
             .announced(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)

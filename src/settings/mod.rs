@@ -4,6 +4,7 @@
 //! `DUCKBOT_<SECTION>__<KEY>` variables; the last one wins. Reads that file,
 //! the token file and nothing else.
 
+mod api;
 mod read;
 mod reader;
 mod reference;
@@ -12,9 +13,11 @@ mod schedule;
 mod tests;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -29,7 +32,7 @@ pub use read::{LONGEST_NAME, duration};
 pub use reference::reference;
 pub use schedule::Schedule;
 
-use crate::session::{Failure, Limits, Size};
+use crate::session::{ChannelId, Failure, Limits, OwnerId, Size};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -66,6 +69,8 @@ pub struct Settings {
     pub reaper: Reaper,
     /// `[report]`
     pub report: Report,
+    /// `[api]`; none: there is no API.
+    pub api: Option<Api>,
     /// `[admin]`: where health and metrics are; none: nowhere.
     pub admin: Option<SocketAddr>,
     /// `[log]`
@@ -98,6 +103,38 @@ pub struct Report {
     pub schedule: Schedule,
     /// Whether it is posted when there is nothing to say.
     pub when_quiet: bool,
+}
+
+/// The HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Who may use it.
+    pub tokens: Vec<ApiToken>,
+    /// For whom requests without a token act; none: nobody may.
+    pub anonymous: Option<OwnerId>,
+    /// Whether a catalog may be anywhere.
+    pub any_catalog: bool,
+    /// Where sessions are announced that were asked for here; none: nowhere.
+    pub channel: Option<ChannelId>,
+    /// How many requests a token may make in a minute.
+    pub requests_per_minute: NonZeroU32,
+}
+
+/// A token of the API. What it is, nobody keeps: only its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// What it is called in the log.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub digest: [u8; 32],
+    /// Whose sessions it is about.
+    pub owner: OwnerId,
+    /// Whether it may use the keys that the owner has handed in.
+    pub stored_keys: bool,
+    /// Whether it sees and stops everybody's.
+    pub admin: bool,
 }
 
 /// What is done with credentials that people hand in.
@@ -317,8 +354,40 @@ impl Settings {
     }
 
     /// The catalog with this name.
-    pub fn catalog(&self, name: &str) -> Option<&Catalog> {
+    pub fn named_catalog(&self, name: &str) -> Option<&Catalog> {
         self.catalogs.iter().find(|catalog| catalog.name == name)
+    }
+
+    /// What a session is attached to whose record says that: a catalog of that name; or, where
+    /// any is allowed, one at that address, which is otherwise like the default one.
+    pub fn catalog(&self, said: &str) -> Option<Cow<'_, Catalog>> {
+        if let Some(catalog) = self.named_catalog(said) {
+            return Some(Cow::Borrowed(catalog));
+        }
+        let default = self.named_catalog(&self.sessions.default_catalog)?;
+        self.is_address(said).then(|| {
+            Cow::Owned(Catalog {
+                endpoint: said.to_owned(),
+                ..default.clone()
+            })
+        })
+    }
+
+    /// What a record says of the catalog that somebody asks for, by its name or its address.
+    pub fn catalog_at(&self, asked: &str) -> Option<String> {
+        let address = asked.trim_end_matches('/');
+        let is_it = |it: &&Catalog| it.name == asked || it.endpoint == address;
+        // Where several are at one address, the default one is meant.
+        let default = self.named_catalog(&self.sessions.default_catalog);
+        match default.into_iter().chain(&self.catalogs).find(is_it) {
+            Some(catalog) => Some(catalog.name.clone()),
+            None => self.is_address(address).then(|| address.to_owned()),
+        }
+    }
+
+    fn is_address(&self, text: &str) -> bool {
+        let any = self.api.as_ref().is_some_and(|api| api.any_catalog);
+        any && read::url(text).is_some()
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     Catalog, Checks, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, Reaper, Report,
-    RouteKind, Routing, Schedule, Sessions, Settings, TOKEN_VARIABLE, reader::Reader,
+    RouteKind, Routing, Schedule, Sessions, Settings, TOKEN_VARIABLE, api, reader::Reader,
 };
 use crate::session::{Cpu, Limits, Mebibytes, Size};
 
@@ -32,6 +32,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let credentials = read_credentials(reader);
     let reaper = read_reaper(reader);
     let report = read_report(reader);
+    let api = api::read(reader);
     let admin = reader.optional("admin.listen", "an address, like 0.0.0.0:9090", parse);
     let log = read_log(reader);
     let settings = Settings {
@@ -47,6 +48,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         credentials: credentials?,
         reaper: reaper?,
         report: report?,
+        api: api?,
         admin: admin?,
         log: log?,
     };
@@ -447,7 +449,7 @@ fn check_defaults(reader: &mut Reader, settings: &Settings) -> Option<()> {
         ..
     } = &settings.sessions;
     let no_size = settings.size(size).is_none();
-    let no_catalog = settings.catalog(catalog).is_none();
+    let no_catalog = settings.named_catalog(catalog).is_none();
     if no_size {
         reader.mistake::<()>(
             "sessions.default_size",
@@ -473,11 +475,12 @@ pub fn duration(text: &str) -> Option<TimeDelta> {
 }
 
 /// An id of Discord's.
-fn id(text: &str) -> Option<u64> {
+pub fn id(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id| *id > 0)
 }
 
-fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
+/// Whatever reads itself.
+pub fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
@@ -485,7 +488,8 @@ fn any(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn url(text: &str) -> Option<String> {
+/// An address, without a slash at its end.
+pub fn url(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("https://")
         .or(text.strip_prefix("http://"))?;

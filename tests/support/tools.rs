@@ -22,6 +22,11 @@ pub fn discordpy() -> PathBuf {
     get("discordpy")
 }
 
+/// The folder with `python/bin/python`, which has schemathesis.
+pub fn schemathesis() -> PathBuf {
+    get("schemathesis")
+}
+
 /// The folder with `traefik`.
 pub fn traefik() -> PathBuf {
     get("traefik")

@@ -29,7 +29,9 @@ impl Handlers {
 
     pub(super) async fn ask_to_forget(&self, responder: &Responder, who: &Requester) {
         let reply = match self.service.about_keys(who.id).await {
-            Ok(Some(about)) => replies::confirm_forget(&about, &self.service.live(who.id)),
+            Ok(Some(about)) => {
+                replies::confirm_forget(&about, &self.service.with_kept_keys(who.id))
+            }
             Ok(None) => replies::nothing_kept(),
             Err(fault) => replies::failed(&fault, &logged(&fault)),
         };

@@ -45,7 +45,7 @@ impl Handlers {
         };
         let request = StartRequest {
             request: ask.request,
-            channel: channel.into(),
+            channel: Some(channel.into()),
             size: ask.size,
             catalog: ask.catalog,
             another: ask.another,

@@ -8,6 +8,7 @@ use crate::{
     session::{
         Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage, Station,
     },
+    settings::LONGEST_NAME,
 };
 
 /// While a session gets ready; `usual` is how long that takes here.
@@ -195,21 +196,32 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
         }
         Cause::Reaped { rule, since } => {
             let ended = format!("{session} has ended: {}{lost}", reaped(*rule, *since));
-            let again = retry(record, &record.size);
             return match rule {
                 Rule::OwnerLeft => Reply::new(ended),
-                _ => Reply::new(ended).with(Emphasis::Quiet, "Start again", again),
+                _ => with_retry(Reply::new(ended), record, "Start again"),
             };
         }
     };
-    let reply = Reply::new(text).with(Emphasis::Quiet, "Try again", retry(record, &record.size));
+    let reply = with_retry(Reply::new(text), record, "Try again");
     match larger {
-        Some(larger) => reply.with(
+        Some(larger) if can_retry(record) => reply.with(
             Emphasis::Main,
             "Try again, one size up",
             retry(record, larger),
         ),
-        None => reply,
+        _ => reply,
+    }
+}
+
+/// Keys of its own went with it; and an address of a lab's catalog is no button's matter.
+fn can_retry(record: &Record) -> bool {
+    record.holds_owners_keys() && record.catalog.len() <= LONGEST_NAME
+}
+
+fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {
+    match can_retry(record) {
+        true => reply.with(Emphasis::Quiet, label, retry(record, &record.size)),
+        false => reply,
     }
 }
 
@@ -242,6 +254,9 @@ fn failed(record: &Record, failure: Failure) -> String {
             "could not start{again}: its software could not be fetched in time. Try again; if it \
              happens again, tell an admin."
         ),
+        Failure::KeysMissing if !record.holds_owners_keys() => {
+            format!("could not start{again}: the keys that it was asked for with were not kept.")
+        }
         Failure::KeysMissing => format!(
             "could not start{again}: your S3 credentials are no longer there. Hand them in with \
              `/duck setup`, then try again."

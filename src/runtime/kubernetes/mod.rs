@@ -134,7 +134,7 @@ impl Kubernetes {
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
         let key = self.keys.newest(Utc::now()).await?.public();
-        let pod = build::pod(&self.settings, record, &seen.uid, size, catalog, &key);
+        let pod = build::pod(&self.settings, record, &seen.uid, size, &catalog, &key);
         self.make(&self.pods, "pods", &pod).await
     }
 
@@ -430,13 +430,15 @@ impl Runtime for Kubernetes {
             let uid = pod.metadata.uid.as_deref().unwrap_or_default();
             self.drop_pod(&name, uid, grace).await
         };
-        let (pod, service, route, reply) = tokio::join!(
+        let own = build::own_secret_name(&orphan.id);
+        let (pod, service, route, reply, keys) = tokio::join!(
             drop_pod,
             self.drop(&self.services, "services", &name, &params),
             self.drop(&self.routes, &self.route_plural, &name, &params),
             self.drop(&self.secrets, "secrets", &name, &params),
+            self.drop(&self.secrets, "secrets", &own, &params),
         );
-        pod.and(service).and(route).and(reply)
+        pod.and(service).and(route).and(reply).and(keys)
     }
 }
 

@@ -2,7 +2,7 @@
 //! them stands in annotations, and is read as metadata: the values travel back
 //! only when their owner asks for them to be tried again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -16,12 +16,13 @@ use serde_json::json;
 
 use super::{
     apply::{Action, call},
-    build::{DUCKBOT, MANAGED_BY, OWNER, secret_name},
+    build::{self, DUCKBOT, MANAGED_BY, OWNER, own_secret_name, secret_name},
 };
 use crate::{
     credentials::{About, CredentialStore, Credentials, Field, KeyHint},
     fault::Fault,
-    session::OwnerId,
+    session::{Observed, OwnerId, Record},
+    settings::Settings,
 };
 
 const HINT: &str = "duckbot.dev/key-hint";
@@ -34,43 +35,27 @@ const KIND: &str = "duckbot.dev/s3-credentials";
 pub struct Secrets {
     secrets: Api<Secret>,
     metadata: Api<PartialObjectMeta<Secret>>,
-    namespace: String,
+    settings: Arc<Settings>,
 }
 
 impl Secrets {
-    /// Keeps credentials in `namespace`.
-    pub fn new(client: &Client, namespace: &str) -> Self {
+    /// Keeps credentials where `settings` say that sessions are.
+    pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
+        let namespace = &settings.kubernetes.namespace;
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
             metadata: Api::namespaced(client.clone(), namespace),
-            namespace: namespace.to_owned(),
+            settings,
         }
     }
 
     fn action(&self, verb: &'static str) -> Action<'_> {
-        Action::new(verb, "secrets", &self.namespace).sensitive()
+        Action::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
     }
-}
 
-#[async_trait]
-impl CredentialStore for Secrets {
-    /// One server-side apply: it creates or replaces, and a token that the new
-    /// credentials lack goes. Managed fields hold names, never values.
-    async fn put(
-        &self,
-        owner: OwnerId,
-        credentials: &Credentials,
-        now: DateTime<Utc>,
-        checked: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault> {
-        let about = About {
-            hint: credentials.hint(),
-            stored: Some(now),
-            checked,
-            expires: credentials.expires,
-        };
-        let mut secret = secret(owner, credentials, &about);
-        let name = secret_name(owner);
+    /// Creates or replaces a Secret. Its values are gone from memory afterwards.
+    async fn apply(&self, mut secret: Secret) -> Result<(), Fault> {
+        let name = secret.name_any();
         let params = PatchParams::apply(DUCKBOT).force();
         let patch = Patch::Apply(&secret);
         let stored = self.secrets.patch_metadata(&name, &params, &patch);
@@ -81,23 +66,8 @@ impl CredentialStore for Secrets {
         outcome.map(|_| ())
     }
 
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
-        let name = secret_name(owner);
-        let found = call(self.action("get"), self.metadata.get_opt(&name)).await?;
-        Ok(found.map(|secret| {
-            let time = |name: &str| secret.annotations().get(name)?.parse().ok();
-            About {
-                hint: KeyHint(secret.annotations().get(HINT).cloned().unwrap_or_default()),
-                stored: time(STORED),
-                checked: time(CHECKED),
-                expires: time(EXPIRES),
-            }
-        }))
-    }
-
-    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
-        let name = secret_name(owner);
-        let Some(mut secret) = call(self.action("get"), self.secrets.get_opt(&name)).await? else {
+    async fn read_named(&self, name: &str) -> Result<Option<Credentials>, Fault> {
+        let Some(mut secret) = call(self.action("get"), self.secrets.get_opt(name)).await? else {
             return Ok(None);
         };
         let expires = secret
@@ -121,6 +91,45 @@ impl CredentialStore for Secrets {
                 catalog_token: value(Field::CatalogToken),
                 expires,
             }))
+    }
+}
+
+#[async_trait]
+impl CredentialStore for Secrets {
+    /// One server-side apply: it creates or replaces, and a token that the new
+    /// credentials lack goes. Managed fields hold names, never values.
+    async fn put(
+        &self,
+        owner: OwnerId,
+        credentials: &Credentials,
+        now: DateTime<Utc>,
+        checked: Option<DateTime<Utc>>,
+    ) -> Result<(), Fault> {
+        let about = About {
+            hint: credentials.hint(),
+            stored: Some(now),
+            checked,
+            expires: credentials.expires,
+        };
+        self.apply(secret(owner, credentials, &about)).await
+    }
+
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
+        let name = secret_name(owner);
+        let found = call(self.action("get"), self.metadata.get_opt(&name)).await?;
+        Ok(found.map(|secret| {
+            let time = |name: &str| secret.annotations().get(name)?.parse().ok();
+            About {
+                hint: KeyHint(secret.annotations().get(HINT).cloned().unwrap_or_default()),
+                stored: time(STORED),
+                checked: time(CHECKED),
+                expires: time(EXPIRES),
+            }
+        }))
+    }
+
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
+        self.read_named(&secret_name(owner)).await
     }
 
     async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault> {
@@ -148,13 +157,32 @@ impl CredentialStore for Secrets {
             }),
         }
     }
+
+    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Fault> {
+        let (record, uid) = (&session.record, &session.uid);
+        self.apply(Secret {
+            metadata: build::own_secret(&self.settings, record, uid),
+            type_: Some(KIND.into()),
+            data: Some(data(credentials)),
+            ..Secret::default()
+        })
+        .await
+    }
+
+    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault> {
+        self.read_named(&own_secret_name(&session.id)).await
+    }
 }
 
-fn secret(owner: OwnerId, credentials: &Credentials, about: &About) -> Secret {
+fn data(credentials: &Credentials) -> BTreeMap<String, ByteString> {
     let data = Field::ALL.into_iter().filter_map(|field| {
         let value = credentials.value(field)?.expose_secret();
         Some((field.name().to_owned(), ByteString(value.into())))
     });
+    data.collect()
+}
+
+fn secret(owner: OwnerId, credentials: &Credentials, about: &About) -> Secret {
     // Empty ones as well: applying must also take the place of what a patch wrote.
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
     let annotations = [
@@ -167,7 +195,7 @@ fn secret(owner: OwnerId, credentials: &Credentials, about: &About) -> Secret {
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);
     let mut secret = Secret {
         type_: Some(KIND.into()),
-        data: Some(data.collect()),
+        data: Some(data(credentials)),
         ..Secret::default()
     };
     secret.metadata.name = Some(secret_name(owner));

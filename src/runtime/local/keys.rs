@@ -13,10 +13,10 @@ use crate::{
     credentials::{About, CredentialStore, Credentials, Field, KeyHint},
     fault::Fault,
     runtime::ReplyStore,
-    session::{Observed, OwnerId},
+    session::{Observed, OwnerId, Record},
 };
 
-/// A file for each person.
+/// A file for each person, and for each session that has keys of its own.
 pub struct Keys(pub Folder);
 
 /// What stands in one.
@@ -46,8 +46,8 @@ impl Kept {
 }
 
 impl Keys {
-    fn kept(&self, owner: OwnerId) -> Result<Option<Kept>, Fault> {
-        let Some(text) = self.0.read(&owner.to_string())?.map(Zeroizing::new) else {
+    fn kept(&self, owner: &str) -> Result<Option<Kept>, Fault> {
+        let Some(text) = self.0.read(owner)?.map(Zeroizing::new) else {
             return Ok(None);
         };
         // Not the reason: it could quote a value.
@@ -58,9 +58,46 @@ impl Keys {
         read.map(Some)
     }
 
-    fn keep(&self, owner: OwnerId, kept: &Kept) -> Result<(), Fault> {
+    fn keep(&self, owner: &str, kept: &Kept) -> Result<(), Fault> {
         let text = serde_json::to_vec(kept).expect("it is plain text");
-        self.0.write(&owner.to_string(), &Zeroizing::new(text))
+        self.0.write(owner, &Zeroizing::new(text))
+    }
+
+    /// Removes the own keys of a session that is gone.
+    pub fn forget_own(&self, session: &Record) -> Result<(), Fault> {
+        self.0.remove(&own(session))
+    }
+}
+
+/// The file of a session's own keys.
+fn own(session: &Record) -> String {
+    format!("session-{}", session.id)
+}
+
+impl Kept {
+    fn new(credentials: &Credentials, now: DateTime<Utc>, checked: Option<DateTime<Utc>>) -> Self {
+        let value = |field: Field| {
+            let value = credentials.value(field)?.expose_secret();
+            Some((field.name().to_owned(), value.to_owned()))
+        };
+        Self {
+            hint: credentials.hint().0,
+            stored: now,
+            checked,
+            expires: credentials.expires,
+            values: Field::ALL.into_iter().filter_map(value).collect(),
+        }
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        let both = self.value(Field::KeyId).zip(self.value(Field::SecretKey));
+        both.map(|(key_id, secret_key)| Credentials {
+            key_id,
+            secret_key,
+            session_token: self.value(Field::SessionToken),
+            catalog_token: self.value(Field::CatalogToken),
+            expires: self.expires,
+        })
     }
 }
 
@@ -73,22 +110,11 @@ impl CredentialStore for Keys {
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
     ) -> Result<(), Fault> {
-        let value = |field: Field| {
-            let value = credentials.value(field)?.expose_secret();
-            Some((field.name().to_owned(), value.to_owned()))
-        };
-        let kept = Kept {
-            hint: credentials.hint().0,
-            stored: now,
-            checked,
-            expires: credentials.expires,
-            values: Field::ALL.into_iter().filter_map(value).collect(),
-        };
-        self.keep(owner, &kept)
+        self.keep(&owner.to_string(), &Kept::new(credentials, now, checked))
     }
 
     async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
-        Ok(self.kept(owner)?.map(|kept| About {
+        Ok(self.kept(&owner.to_string())?.map(|kept| About {
             hint: KeyHint(kept.hint.clone()),
             stored: Some(kept.stored),
             checked: kept.checked,
@@ -97,24 +123,16 @@ impl CredentialStore for Keys {
     }
 
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
-        let Some(kept) = self.kept(owner)? else {
-            return Ok(None);
-        };
-        let both = kept.value(Field::KeyId).zip(kept.value(Field::SecretKey));
-        Ok(both.map(|(key_id, secret_key)| Credentials {
-            key_id,
-            secret_key,
-            session_token: kept.value(Field::SessionToken),
-            catalog_token: kept.value(Field::CatalogToken),
-            expires: kept.expires,
-        }))
+        let kept = self.kept(&owner.to_string())?;
+        Ok(kept.and_then(|kept| kept.credentials()))
     }
 
     async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault> {
-        match self.kept(owner)? {
+        let owner = owner.to_string();
+        match self.kept(&owner)? {
             Some(mut kept) => {
                 kept.checked = Some(at);
-                self.keep(owner, &kept)
+                self.keep(&owner, &kept)
             }
             None => Ok(()),
         }
@@ -122,6 +140,17 @@ impl CredentialStore for Keys {
 
     async fn forget(&self, owner: OwnerId) -> Result<(), Fault> {
         self.0.remove(&owner.to_string())
+    }
+
+    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Fault> {
+        let record = &session.record;
+        let kept = Kept::new(credentials, record.created, None);
+        self.keep(&own(record), &kept)
+    }
+
+    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault> {
+        let kept = self.kept(&own(session))?;
+        Ok(kept.and_then(|kept| kept.credentials()))
     }
 }
 

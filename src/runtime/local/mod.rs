@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `records/duckui-<owner>-<place>` | the record of a session |
 //! | `keys/<owner>` | a person's credentials |
+//! | `keys/session-<session>` | those that a session has alone |
 //! | `replies/<session>` | what it takes to go on with a private reply |
 //! | `ledger` | what the next report says of sessions that are gone |
 //! | `sessions/<session>/` | what DuckDB keeps and spills; goes with its process |
@@ -51,7 +52,8 @@ use crate::{
     finding::Finding,
     lock::lock,
     session::{
-        Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
+        Details, Failure, Incident, Keys as Source, Observed, Orphan, OwnerId, Parts, Pod, Record,
+        SessionId,
     },
     settings::{self, Settings},
 };
@@ -294,10 +296,14 @@ impl Local {
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
-        let Some(keys) = self.credentials.read(record.owner).await? else {
+        let keys = match record.keys {
+            Source::Owners => self.credentials.read(record.owner).await?,
+            Source::Awaited | Source::Own => self.credentials.read_own(record).await?,
+        };
+        let Some(keys) = keys else {
             return Ok(None);
         };
-        let plain = environment::plain(&self.settings, record, size, catalog);
+        let plain = environment::plain(&self.settings, record, size, &catalog);
         let plain = plain.into_iter().map(|(name, value)| (name, value.into()));
         let own = Field::ALL.into_iter();
         let own = own
@@ -484,6 +490,7 @@ impl Runtime for Local {
         let mut all = lock(&self.view.held);
         if all.get(&name).is_some_and(|held| held.is(seen)) {
             self.replies.0.remove(&seen.record.id.to_string())?;
+            self.credentials.forget_own(&seen.record)?;
             self.records.remove(&name)?;
             all.remove(&name);
         }

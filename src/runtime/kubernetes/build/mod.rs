@@ -3,8 +3,8 @@
 
 mod pod;
 mod record;
-mod reply;
 mod route;
+mod secrets;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -15,8 +15,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 pub use pod::{DOOR, DOOR_KEY, DUCKDB, pod};
 pub use record::{read_record, record, record_name};
-pub use reply::{REPLY, reply};
 pub use route::{route, route_resource};
+pub use secrets::{REPLY, own_secret, reply};
 pub use service::service;
 
 use crate::{
@@ -45,6 +45,11 @@ pub const SECRET_PREFIX: &str = "duckbot-s3-";
 /// The name of the Secret with a person's credentials.
 pub fn secret_name(owner: OwnerId) -> String {
     format!("{SECRET_PREFIX}{owner}")
+}
+
+/// The name of the Secret with a session's own credentials.
+pub fn own_secret_name(id: &SessionId) -> String {
+    format!("{SECRET_PREFIX}session-{id}")
 }
 
 /// The host name of a session.

@@ -10,13 +10,13 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, add, origin, owned_by, secret_name, stamp};
+use super::{HTTP, add, origin, own_secret_name, owned_by, secret_name, stamp};
 use crate::{
     credentials::Field,
     door,
     duckdb::environment::{INIT_FOLDER, secret as variable},
     runtime::environment,
-    session::{Record, Size},
+    session::{Keys, Record, Size},
     settings::{Catalog, OAuth2, Settings},
 };
 
@@ -201,9 +201,12 @@ fn literal(name: &str, value: String) -> EnvVar {
     }
 }
 
-/// A value of the owner's own.
+/// A value of the owner's, or of the session's own.
 fn from_secret(session: &Record, field: Field) -> EnvVar {
-    let secret = secret_name(session.owner);
+    let secret = match session.keys {
+        Keys::Owners => secret_name(session.owner),
+        Keys::Awaited | Keys::Own => own_secret_name(&session.id),
+    };
     secret_value(
         environment::variable(field),
         secret,

@@ -64,7 +64,7 @@ fn a_record_of_a_newer_bot_is_left_alone() {
 fn the_pod_is_restricted_and_holds_no_secret_value() {
     let settings = settings(&[]);
     let size = settings.size("small").expect("a default");
-    let catalog = settings.catalog("lake").expect("set above");
+    let catalog = settings.named_catalog("lake").expect("set above");
     insta::assert_snapshot!(json(&pod(
         &settings,
         &session(),
@@ -104,7 +104,7 @@ fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
     };
     settings.duckdb.folders = vec!["s3://lake/".into(), "s3://pond/".into()];
     let size = settings.size("small").expect("a default").clone();
-    let mut catalog = settings.catalog("lake").expect("set above").clone();
+    let mut catalog = settings.named_catalog("lake").expect("set above").clone();
     catalog.oauth2 = Some(settings::OAuth2 {
         secret: "catalog-client".into(),
         server: None,

@@ -1,0 +1,159 @@
+//! Who asks: by a token, of which only the digest is known. Each request passes here, is named,
+//! paced, logged and counted.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use governor::{
+    DefaultDirectRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
+use ring::digest::{SHA256, digest};
+use tracing::{info, warn};
+
+use super::{
+    Api,
+    problem::{Kind, Problem},
+};
+use crate::{fault::new_reference, measure, service::Requester, settings};
+
+/// The header with a request's name, which the caller may choose.
+const REQUEST_ID: &str = "x-request-id";
+/// The most characters of such a name.
+const LONGEST_ID: usize = 64;
+
+/// Whoever asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// In whose name.
+    pub who: Requester,
+    /// Whether they may use the keys that this person has handed in.
+    pub stored_keys: bool,
+}
+
+/// All who may ask.
+pub struct Gate {
+    guests: HashMap<[u8; 32], Guest>,
+    anonymous: Option<Guest>,
+}
+
+struct Guest {
+    caller: Caller,
+    pace: DefaultDirectRateLimiter,
+}
+
+impl Gate {
+    /// Lets in whom the settings name.
+    pub fn new(settings: &settings::Api) -> Self {
+        let guest = |caller| Guest {
+            caller,
+            pace: RateLimiter::direct(Quota::per_minute(settings.requests_per_minute)),
+        };
+        let tokens = settings.tokens.iter().map(|token| {
+            let who = Requester {
+                id: token.owner,
+                display_name: token.name.clone(),
+                is_admin: token.admin,
+            };
+            let stored_keys = token.stored_keys;
+            (token.digest, guest(Caller { who, stored_keys }))
+        });
+        let anonymous = settings.anonymous.map(|owner| {
+            let who = Requester {
+                id: owner,
+                display_name: "somebody".to_owned(),
+                is_admin: false,
+            };
+            let stored_keys = true;
+            guest(Caller { who, stored_keys })
+        });
+        Self {
+            guests: tokens.collect(),
+            anonymous,
+        }
+    }
+
+    fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let guest = match headers.get(header::AUTHORIZATION) {
+            None => self.anonymous.as_ref(),
+            // Whoever shows a token means it, also where none is needed.
+            Some(shown) => bearer(shown).and_then(|token| {
+                let digest = digest(&SHA256, token.as_bytes());
+                self.guests.get(digest.as_ref())
+            }),
+        };
+        let guest = guest.ok_or_else(|| {
+            let says = "Send a token that is known here: `Authorization: Bearer …`.";
+            Problem::new(Kind::Unauthorized, says)
+        })?;
+        guest.pace.check().map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            let seconds = wait.as_secs() + 1;
+            let says = format!("Too many requests with this token. Wait {seconds} s.");
+            Problem::new(Kind::TooManyRequests, says).after(Duration::from_secs(seconds))
+        })?;
+        Ok(guest.caller.clone())
+    }
+}
+
+fn bearer(shown: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = shown.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Lets a request in or turns it away; names, logs and counts it.
+pub async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let begin = Instant::now();
+    let id: Arc<str> = request_id(request.headers()).into();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("?", MatchedPath::as_str);
+    let admitted = api.gate.admit(request.headers());
+    let token = match &admitted {
+        Ok(caller) => caller.who.display_name.clone(),
+        Err(_) => String::new(),
+    };
+    let mut response = match admitted {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        if let Some(fault) = &problem.fault {
+            warn!(request = %id, error = %fault, "a request failed [{id}]");
+        }
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.rendered(&id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let status = response.status();
+    info!(request = %id, %method, route, status = status.as_u16(), token, "{method} {route}: {status} [{id}]");
+    measure::api(method.as_str(), route, status.as_u16(), begin.elapsed());
+    response
+}
+
+/// The name that the caller chose, if it is one, or a fresh one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fits = |it: &&str| (1..=LONGEST_ID).contains(&it.len()) && it.chars().all(is_plain);
+    given.filter(fits).map_or_else(new_reference, str::to_owned)
+}

@@ -1,0 +1,84 @@
+//! What a session looks like from outside, and the API's own description.
+
+use axum::{Json, extract::State};
+use serde_json::{Value, json};
+
+use super::Api;
+use crate::session::{Cause, Due, Ending, Usage, Watched};
+
+/// The description of the API, but for what the settings add.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// A session.
+pub fn session(api: &Api, watched: &Watched) -> Value {
+    let seen = &watched.seen;
+    let record = &seen.record;
+    let due = api.service.due(watched);
+    json!({
+        "session_id": record.id,
+        "url": api.service.runtime().url(&record.id),
+        "owner": record.owner,
+        "username": record.display_name,
+        "size": record.size,
+        "catalog": record.catalog,
+        "phase": seen.phase(),
+        "query_runs": watched.usage == Usage::Busy,
+        "created": record.created,
+        "ready": record.ready,
+        "stops": due.as_ref().map(stops),
+        "ends_because": record.ending().map(why),
+    })
+}
+
+/// When a session will be stopped as things are.
+pub fn stops(due: &Due) -> Value {
+    json!({ "at": due.at, "rule": due.rule })
+}
+
+/// Why a session ends.
+pub fn why(ending: &Ending) -> String {
+    match &ending.cause {
+        Cause::Stopped { .. } => "it was stopped".to_owned(),
+        Cause::Restarted { .. } => "its owner had it started again with new keys".to_owned(),
+        Cause::Refused { why, .. } => why.clone(),
+        Cause::TookTooLong { after_seconds } => {
+            format!("it was not ready within {after_seconds} s")
+        }
+        Cause::Failed(incident) => {
+            let failure = json!(incident.failure);
+            let failure = failure.as_str().unwrap_or_default().replace('_', " ");
+            match incident.why.is_empty() {
+                true => failure,
+                false => format!("{failure}: {}", incident.why),
+            }
+        }
+        Cause::Lost => "somebody deleted it on the cluster".to_owned(),
+        Cause::Reaped { rule, .. } => format!("the rule {}", json!(rule)),
+    }
+}
+
+/// `GET /openapi.json`: with the sizes and catalogs that there are.
+pub async fn openapi(State(api): State<Api>) -> Json<Value> {
+    let settings = api.service.settings();
+    let mut document: Value = serde_json::from_str(OPENAPI).expect("a test reads it");
+    let sizes: Vec<_> = settings.sizes.iter().map(|size| &size.name).collect();
+    let catalogs = settings.catalogs.iter();
+    let catalogs: Vec<_> = catalogs.flat_map(|it| [&it.name, &it.endpoint]).collect();
+    let schemas = &mut document["components"]["schemas"];
+    schemas["Size"]["enum"] = json!(sizes);
+    if !api.settings.any_catalog {
+        schemas["Catalog"]["enum"] = json!(catalogs);
+    }
+    Json(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_json_and_of_this_version() {
+        let document: Value = serde_json::from_str(OPENAPI).expect("it is JSON");
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+}

@@ -1,0 +1,105 @@
+//! `wait=ready`: tells how a session gets ready, as server-sent events.
+
+use std::convert::Infallible;
+
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
+};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{
+    Api,
+    document::{session, why},
+    sessions::started,
+};
+use crate::{
+    service::Requester,
+    session::{Observed, Record, Stage, Usage, Watched},
+};
+
+/// A stream of events `progress`, then one `ready` or `ended`.
+pub fn until_ready(api: Api, who: Requester, record: Record) -> Response {
+    let changes = api.service.runtime().changes();
+    let follower = Follower {
+        api,
+        who,
+        newest: record,
+        changes,
+        told: None,
+    };
+    let events = stream::unfold(Some(follower), async |follower| {
+        let mut follower = follower?;
+        let (name, data, is_last) = follower.next().await?;
+        let event = Event::default().event(name).data(data.to_string());
+        Some((Ok::<_, Infallible>(event), (!is_last).then_some(follower)))
+    });
+    Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response()
+}
+
+struct Follower {
+    api: Api,
+    who: Requester,
+    newest: Record,
+    changes: watch::Receiver<u64>,
+    told: Option<Value>,
+}
+
+impl Follower {
+    /// What to tell next, and whether that is the last; none when the bot is told to stop.
+    async fn next(&mut self) -> Option<(&'static str, Value, bool)> {
+        loop {
+            self.changes.mark_unchanged();
+            let seen = self.api.service.runtime().session(&self.newest.id);
+            if let Some(seen) = &seen {
+                self.newest = seen.record.clone();
+            }
+            match (&self.newest.stage, seen) {
+                (Stage::Running, Some(_)) => {
+                    let started = started(&self.api, &self.who, &self.newest).await;
+                    return Some(("ready", started, true));
+                }
+                (Stage::Stopping { ending, .. }, _) => {
+                    return Some(("ended", self.ended(&why(ending)), true));
+                }
+                // It was not seen yet, or is gone and nobody saw why.
+                (_, None) if self.told.is_some() => {
+                    return Some(("ended", self.ended("it is gone"), true));
+                }
+                (_, None) => {}
+                (_, Some(seen)) => {
+                    let now = self.progress(seen);
+                    if self.told.as_ref() != Some(&now) {
+                        self.told = Some(now.clone());
+                        return Some(("progress", now, false));
+                    }
+                }
+            }
+            tokio::select! {
+                changed = self.changes.changed() => changed.ok()?,
+                () = self.api.shutdown.cancelled() => return None,
+            }
+        }
+    }
+
+    fn progress(&self, seen: Observed) -> Value {
+        let watched = Watched {
+            seen,
+            usage: Usage::Unknown,
+            left: None,
+            awake: self.api.service.now(),
+        };
+        let mut document = session(&self.api, &watched);
+        // It moves with the time where nobody was warned.
+        document["stops"] = Value::Null;
+        document
+    }
+
+    fn ended(&self, why: &str) -> Value {
+        json!({ "session_id": self.newest.id, "ends_because": why })
+    }
+}

@@ -1,0 +1,313 @@
+//! What goes wrong, as RFC 9457 has it. The types are stable; texts are for people.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    fault::Fault,
+    service::{self, Refusal},
+};
+
+/// Every kind of problem that there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Not to be understood.
+    InvalidRequest,
+    /// A field that is not there, or is no such thing.
+    InvalidFields,
+    /// No token, or none that is known.
+    Unauthorized,
+    /// The token may not do that.
+    Forbidden,
+    /// No such address.
+    NotFound,
+    /// No session of theirs has that id.
+    NoSuchSession,
+    /// The address takes other methods.
+    MethodNotAllowed,
+    /// The body is too large.
+    TooLarge,
+    /// The body is no JSON.
+    UnsupportedMediaType,
+    /// No such size.
+    UnknownSize,
+    /// No such catalog.
+    UnknownCatalog,
+    /// The storage or the catalog does not take the keys.
+    KeysRejected,
+    /// No keys are kept that could be used.
+    NoStoredCredentials,
+    /// All places are taken.
+    QuotaReached,
+    /// It is on its way.
+    NotReady,
+    /// It can't be opened any more.
+    NoKey,
+    /// It can't live longer.
+    NoMoreTime,
+    /// The same key with another request.
+    IdempotencyKeyReused,
+    /// Slower.
+    TooManyRequests,
+    /// The cluster turned it down.
+    ClusterRefused,
+    /// Something does not answer.
+    Unavailable,
+}
+
+impl Kind {
+    /// The end of its type, its title, its status.
+    fn facts(self) -> (&'static str, &'static str, StatusCode) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidRequest => ("invalid-request", "Invalid request", S::BAD_REQUEST),
+            Self::InvalidFields => ("invalid-fields", "Invalid fields", S::UNPROCESSABLE_ENTITY),
+            Self::Unauthorized => ("unauthorized", "Unauthorized", S::UNAUTHORIZED),
+            Self::Forbidden => ("forbidden", "Forbidden", S::FORBIDDEN),
+            Self::NotFound => ("not-found", "Not found", S::NOT_FOUND),
+            Self::NoSuchSession => ("no-such-session", "No such session", S::NOT_FOUND),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                "Method not allowed",
+                S::METHOD_NOT_ALLOWED,
+            ),
+            Self::TooLarge => ("too-large", "Too large", S::PAYLOAD_TOO_LARGE),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                "Unsupported media type",
+                S::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            Self::UnknownSize => ("unknown-size", "Unknown size", S::UNPROCESSABLE_ENTITY),
+            Self::UnknownCatalog => (
+                "unknown-catalog",
+                "Unknown catalog",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::KeysRejected => ("keys-rejected", "Keys rejected", S::UNPROCESSABLE_ENTITY),
+            Self::NoStoredCredentials => (
+                "no-stored-credentials",
+                "No stored credentials",
+                S::CONFLICT,
+            ),
+            Self::QuotaReached => ("quota-reached", "Quota reached", S::CONFLICT),
+            Self::NotReady => ("not-ready", "Not ready", S::CONFLICT),
+            Self::NoKey => ("no-key", "No key to its door", S::CONFLICT),
+            Self::NoMoreTime => ("no-more-time", "No more time", S::CONFLICT),
+            Self::IdempotencyKeyReused => (
+                "idempotency-key-reused",
+                "Idempotency key reused",
+                S::UNPROCESSABLE_ENTITY,
+            ),
+            Self::TooManyRequests => (
+                "too-many-requests",
+                "Too many requests",
+                S::TOO_MANY_REQUESTS,
+            ),
+            Self::ClusterRefused => ("cluster-refused", "Cluster refused", S::BAD_GATEWAY),
+            Self::Unavailable => ("unavailable", "Unavailable", S::SERVICE_UNAVAILABLE),
+        }
+    }
+}
+
+/// One problem.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    after: Option<Duration>,
+    /// For the log; what the caller gets is its name.
+    pub fault: Option<Box<Fault>>,
+}
+
+/// What is wrong with a field. Never what was in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Which one.
+    pub field: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl Problem {
+    /// Of that kind, in a sentence.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            after: None,
+            fault: None,
+        }
+    }
+
+    /// Some fields are wrong.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let names: Vec<_> = errors.iter().map(|it| it.field.as_str()).collect();
+        let detail = format!("These fields need a change: {}.", names.join(", "));
+        Self {
+            errors,
+            ..Self::new(Kind::InvalidFields, detail)
+        }
+    }
+
+    /// The same, with when to try again.
+    pub fn after(self, after: Duration) -> Self {
+        Self {
+            after: Some(after),
+            ..self
+        }
+    }
+
+    /// As a document; `request` names the request.
+    pub fn document(&self, request: &str) -> serde_json::Value {
+        let (slug, title, status) = self.kind.facts();
+        let mut document = json!({
+            "type": format!("urn:duckbot:problem:{slug}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.detail,
+            "request_id": request,
+        });
+        if !self.errors.is_empty() {
+            document["errors"] = json!(self.errors);
+        }
+        document
+    }
+
+    /// As an answer to the request with that name.
+    pub fn rendered(&self, request: &str) -> Response {
+        let (_, _, status) = self.kind.facts();
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (status, kind, self.document(request).to_string()).into_response();
+        let headers = response.headers_mut();
+        if let Some(after) = self.after {
+            headers.insert(header::RETRY_AFTER, after.as_secs().into());
+        }
+        if self.kind == Kind::Unauthorized {
+            let scheme = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// It is rendered where the request's name is known ([`super::auth::admit`]).
+    fn into_response(self) -> Response {
+        let mut response = self.kind.facts().2.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<service::Problem> for Problem {
+    fn from(problem: service::Problem) -> Self {
+        match problem {
+            service::Problem::Refused(refusal) => refusal.into(),
+            service::Problem::Unusable(troubles) => {
+                let texts: Vec<_> = troubles.iter().map(|it| plain(&it.to_string())).collect();
+                Self::new(Kind::KeysRejected, texts.join(" "))
+            }
+            service::Problem::Failed(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let problem = match fault.is_permanent() {
+            true => Self::new(Kind::ClusterRefused, fault.for_people()),
+            false => {
+                let again = Duration::from_secs(10);
+                Self::new(Kind::Unavailable, fault.for_people()).after(again)
+            }
+        };
+        Self {
+            fault: Some(Box::new(fault)),
+            ..problem
+        }
+    }
+}
+
+/// The chat's own words have buttons and commands in them.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (kind, detail) = match refusal {
+            Refusal::UnknownSize { known, .. } => {
+                let detail = format!("There is no such size. There are: {}.", known.join(", "));
+                (Kind::UnknownSize, detail)
+            }
+            Refusal::UnknownCatalog { known, .. } => {
+                let known = known.join(", ");
+                let detail =
+                    format!("There is no such catalog, by name or URL. There are: {known}.");
+                (Kind::UnknownCatalog, detail)
+            }
+            Refusal::KeysExpired(at) => {
+                let detail = format!("The stored credentials expired at {}.", at.to_rfc3339());
+                (Kind::NoStoredCredentials, detail)
+            }
+            Refusal::NoCredentials | Refusal::NothingKept | Refusal::CheckingIsOff => {
+                let detail =
+                    "The token's owner has handed in no credentials: /duck setup in the chat.";
+                (Kind::NoStoredCredentials, detail.to_owned())
+            }
+            Refusal::QuotaReached { ids, limit } => {
+                let ids = ids.join(", ");
+                let detail =
+                    format!("All {limit} places of this owner are taken ({ids}). Delete one.");
+                (Kind::QuotaReached, detail)
+            }
+            Refusal::NotAnId(_)
+            | Refusal::NoSuchSession(_)
+            | Refusal::NotYours(..)
+            | Refusal::NothingTo(_)
+            | Refusal::SayWhich { .. }
+            | Refusal::NothingToOpen => {
+                let detail = "There is no such session of yours: it has ended, or never was.";
+                (Kind::NoSuchSession, detail.to_owned())
+            }
+            Refusal::NotYourButton(_) | Refusal::AdminsOnly => {
+                (Kind::Forbidden, "This token may not do that.".to_owned())
+            }
+            Refusal::NotYoursToOpen(_) => {
+                let detail = "Nobody but its owner opens a session, not even an admin.";
+                (Kind::Forbidden, detail.to_owned())
+            }
+            Refusal::NotADuration(_) => {
+                let detail = "by is no length of time. Write it like 2h or 1h 30m.";
+                (Kind::InvalidRequest, detail.to_owned())
+            }
+            Refusal::NothingStopsIt => {
+                let detail = "Sessions are not stopped here for being idle or old.";
+                (Kind::NoMoreTime, detail.to_owned())
+            }
+            Refusal::NoMoreTime { at, .. } => {
+                let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
+                let at = at.unwrap_or_default();
+                (
+                    Kind::NoMoreTime,
+                    format!("It can't be extended any more{at}."),
+                )
+            }
+            Refusal::NotReady(_) => (Kind::NotReady, "It is not ready yet.".to_owned()),
+            Refusal::NoKey(_) => {
+                let detail = "The bot no longer has the key to it. Delete it, and make another.";
+                (Kind::NoKey, detail.to_owned())
+            }
+        };
+        Self::new(kind, detail)
+    }
+}
+
+/// Without the chat's emphasis.
+pub fn plain(text: &str) -> String {
+    text.replace("**", "").replace('`', "")
+}

@@ -1,0 +1,306 @@
+//! What can be done with sessions.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use ring::digest::{SHA256, digest};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Api,
+    auth::Caller,
+    body::Body,
+    document::session,
+    follow,
+    problem::{Kind, Problem, plain},
+};
+use crate::{
+    credentials::{Credentials, Field, exactly},
+    service::{Refusal, Requester, StartRequest, Started},
+    session::{Record, RequestId, SessionId, Stage},
+    settings::duration,
+};
+
+/// How long a link lives that opens a session, in seconds.
+const LINK_LIVES: u64 = 60;
+/// The most characters of a name that is shown.
+const LONGEST_NAME: usize = 80;
+/// The most characters of an idempotency key.
+const LONGEST_KEY: usize = 255;
+
+type Answer = Result<Response, Problem>;
+
+/// `POST /sessions`
+pub async fn create(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let waits = match query.as_deref().unwrap_or_default() {
+        "" => false,
+        "wait=ready" => true,
+        _ => {
+            let says = "The query may say wait=ready, and nothing else.";
+            return Err(Problem::new(Kind::InvalidRequest, says));
+        }
+    };
+    let request = idempotency(&headers)?;
+    let asked = read(body)?;
+    let who = Requester {
+        display_name: asked.username.unwrap_or(caller.who.display_name),
+        ..caller.who
+    };
+    let ask = StartRequest {
+        request: request.clone().unwrap_or_else(fresh),
+        channel: api.settings.channel,
+        size: asked.size,
+        catalog: asked.catalog,
+        another: true,
+    };
+    let record = match &asked.keys {
+        Some(keys) => api.service.start_with(&who, ask.clone(), keys).await?,
+        None if !caller.stored_keys => {
+            let says = "This token may not use stored credentials.";
+            return Err(Problem::new(Kind::Forbidden, says));
+        }
+        None => match api.service.start(&who, ask.clone()).await? {
+            Started::Starting(record) => record,
+            // Another one was asked for, so this is not said.
+            Started::AlreadyRunning { .. } => return Err(Refusal::NothingToOpen.into()),
+        },
+    };
+    if request.is_some() {
+        is_the_same(&api, &record, &who, &ask, asked.keys.is_none())?;
+    }
+    if waits {
+        return Ok(follow::until_ready(api, who, *record));
+    }
+    let started = started(&api, &who, &record).await;
+    let location = format!("/sessions/{}", record.id);
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(started),
+    )
+        .into_response())
+}
+
+/// What is answered when a session was asked for: what it was in the service before this one,
+/// and the link that opens it, if it can be opened by now.
+pub async fn started(api: &Api, who: &Requester, record: &Record) -> Value {
+    let open_url = match record.stage {
+        Stage::Running => link(api, who, &record.id).await.ok(),
+        _ => None,
+    };
+    json!({
+        "session_id": record.id,
+        "url": api.service.runtime().url(&record.id),
+        "open_url": open_url,
+    })
+}
+
+async fn link(api: &Api, who: &Requester, id: &SessionId) -> Result<String, Problem> {
+    let (_, link) = api.service.open(who, Some(&id.to_string())).await?;
+    Ok(link.expose_secret().to_owned())
+}
+
+/// What somebody asks for.
+struct Asked {
+    username: Option<String>,
+    size: Option<String>,
+    catalog: Option<String>,
+    /// None: those that are stored.
+    keys: Option<Credentials>,
+}
+
+fn read(mut body: Body) -> Result<Asked, Problem> {
+    let is_shown = |c: char| !c.is_ascii_control();
+    let username = body.text("username").map(|it| it.trim().to_owned());
+    if let Some(name) = &username
+        && !((1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_shown))
+    {
+        body.wrong(
+            "username",
+            format!("has 1 to {LONGEST_NAME} characters, in one line"),
+        );
+    }
+    let size = body.text("size");
+    let catalog = body.text("catalog");
+    let uses_stored = body.flag("use_stored_credentials");
+    let mut values = Field::ALL.map(|field| {
+        let name = name(field);
+        let value = body.secret(name)?;
+        match exactly(field, value) {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                body.wrong(name, plain(&mistake.to_string()));
+                None
+            }
+        }
+    });
+    let has_any = values.iter().any(Option::is_some);
+    for field in Field::ALL.into_iter().filter(|field| field.is_required()) {
+        let is_there = values[field as usize].is_some() || body.is_wrong(name(field));
+        if !uses_stored && !is_there {
+            body.wrong(
+                name(field),
+                "is not there, and use_stored_credentials is not true",
+            );
+        }
+    }
+    if uses_stored && has_any {
+        let says = "is true, so there are to be no keys beside it";
+        body.wrong("use_stored_credentials", says);
+    }
+    body.finish()?;
+    let mut take = |field: Field| values[field as usize].take();
+    let both = take(Field::KeyId).zip(take(Field::SecretKey));
+    Ok(Asked {
+        username,
+        size,
+        catalog,
+        keys: both.map(|(key_id, secret_key)| Credentials {
+            key_id,
+            secret_key,
+            session_token: take(Field::SessionToken),
+            catalog_token: take(Field::CatalogToken),
+            expires: None,
+        }),
+    })
+}
+
+/// What a field is called here.
+fn name(field: Field) -> &'static str {
+    match field {
+        Field::KeyId => "s3_key",
+        Field::SecretKey => "s3_secret",
+        Field::SessionToken => "session_token",
+        Field::CatalogToken => "catalog_token",
+    }
+}
+
+/// The request that a key names; the same one makes no second session.
+fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        let says = format!("Idempotency-Key has 1 to {LONGEST_KEY} plain characters.");
+        return Err(Problem::new(Kind::InvalidRequest, says));
+    }
+    // It stands in a record, and may say anything.
+    let digest = digest(&SHA256, key.as_bytes());
+    let hex = digest
+        .as_ref()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"));
+    Ok(Some(RequestId(format!("api-{}", hex.collect::<String>()))))
+}
+
+fn fresh() -> RequestId {
+    RequestId(format!("api-{}", Uuid::new_v4().simple()))
+}
+
+/// A key that was used before names the request of then.
+fn is_the_same(
+    api: &Api,
+    record: &Record,
+    who: &Requester,
+    ask: &StartRequest,
+    uses_stored: bool,
+) -> Result<(), Problem> {
+    let settings = api.service.settings();
+    let size = ask.size.as_ref().unwrap_or(&settings.sessions.default_size);
+    let catalog = ask.catalog.as_ref();
+    let catalog = catalog.unwrap_or(&settings.sessions.default_catalog);
+    let is_same = record.size == *size
+        && settings.catalog_at(catalog).as_ref() == Some(&record.catalog)
+        && record.display_name == who.display_name
+        && record.holds_owners_keys() == uses_stored;
+    match is_same {
+        true => Ok(()),
+        false => Err(Problem::new(
+            Kind::IdempotencyKeyReused,
+            "This Idempotency-Key was used for another session, which is still there.",
+        )),
+    }
+}
+
+/// `GET /sessions`
+pub async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Json<Value> {
+    let who = caller.who;
+    let sessions = api.service.list((!who.is_admin).then_some(who.id));
+    let sessions = api.service.watched(sessions).await;
+    let sessions = sessions.iter().map(|watched| session(&api, watched));
+    Json(json!({ "sessions": sessions.collect::<Vec<_>>() }))
+}
+
+/// `GET /sessions/{id}`
+pub async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let seen = api.service.look_up(&caller.who, &id)?;
+    let watched = api.service.watched(vec![seen]).await.remove(0);
+    Ok(Json(session(&api, &watched)))
+}
+
+/// `DELETE /sessions/{id}`: answers when nothing of it is left.
+pub async fn remove(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let seen = api.service.look_up(&caller.who, &id)?;
+    let id = seen.record.id;
+    api.service.stop_and_wait(&caller.who, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /sessions/{id}/extend`
+pub async fn extend(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    mut body: Body,
+) -> Result<Json<Value>, Problem> {
+    let by = body.text("by");
+    let parsed = by.as_deref().map(|it| duration(it.trim()));
+    if parsed == Some(None) {
+        body.wrong("by", "is no length of time; write it like 2h or 1h 30m");
+    }
+    body.finish()?;
+    api.service.look_up(&caller.who, &id)?;
+    let by = parsed.flatten();
+    let extended = api.service.extend(&caller.who, Some(&id), by).await?;
+    Ok(Json(json!({
+        "session_id": extended.record.id,
+        "extended_by_seconds": extended.by.num_seconds(),
+        "stops": extended.due.as_ref().map(super::document::stops),
+    })))
+}
+
+/// `POST /sessions/{id}/ticket`
+pub async fn ticket(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    body.finish()?;
+    let seen = api.service.look_up(&caller.who, &id)?;
+    let link = link(&api, &caller.who, &seen.record.id).await?;
+    Ok(Json(
+        json!({ "open_url": link, "lives_seconds": LINK_LIVES }),
+    ))
+}

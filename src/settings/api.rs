@@ -1,0 +1,148 @@
+//! Reads `[api]` and its file of tokens.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Api, ApiToken,
+    read::{id, parse},
+    reader::Reader,
+};
+
+const FILE: &str = "api.tokens_file";
+
+/// The outer option: whether it can be used at all.
+pub fn read(reader: &mut Reader) -> Option<Option<Api>> {
+    let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
+    let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
+    let anonymous = reader.optional("api.anonymous_owner", "a Discord user's id", id);
+    let any_catalog = reader.required("api.any_catalog", "true or false", parse);
+    let channel = reader.optional("api.channel", "a channel's id", id);
+    let rate = reader.required("api.requests_per_minute", "a number above 0", parse);
+    let Some(listen) = listen? else {
+        return Some(None);
+    };
+    let (file, anonymous) = (file?, anonymous?);
+    if file.is_none() && anonymous.is_none() {
+        return reader.mistake(
+            FILE,
+            "is not set, so nobody could use the API: name a file with tokens (`duckbot token`)",
+        );
+    }
+    let tokens = match file {
+        Some(path) => tokens(reader, &path)?,
+        None => Vec::new(),
+    };
+    Some(Some(Api {
+        listen,
+        tokens,
+        anonymous: anonymous.map(Into::into),
+        any_catalog: any_catalog?,
+        channel: channel?.map(Into::into),
+        requests_per_minute: rate?,
+    }))
+}
+
+/// One line for each: a name, the digest, the owner, and what else it may.
+fn tokens(reader: &mut Reader, path: &Path) -> Option<Vec<ApiToken>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(why) => {
+            return reader.mistake(FILE, format!("{} can't be read: {why}", path.display()));
+        }
+    };
+    let mut tokens: Vec<ApiToken> = Vec::new();
+    let mut is_whole = true;
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match token(line) {
+            Some(token) => tokens.push(token),
+            None => {
+                is_whole = false;
+                // Not the line: it may hold a token that somebody pasted.
+                let says = "is no token: a line is `name sha256:<digest> owner=<id>`, and may end \
+                            with `stored-keys` and `admin`; `duckbot token` prints it";
+                reader.mistake::<()>(FILE, format!("line {} {says}", number + 1));
+            }
+        }
+    }
+    let names: HashSet<_> = tokens.iter().map(|token| &token.name).collect();
+    if names.len() < tokens.len() {
+        return reader.mistake(FILE, "two tokens have the same name");
+    }
+    is_whole.then_some(tokens)
+}
+
+fn token(line: &str) -> Option<ApiToken> {
+    let mut words = line.split_whitespace();
+    let name = words.next()?.to_owned();
+    let digest = digest(words.next()?.strip_prefix("sha256:")?)?;
+    let owner = id(words.next()?.strip_prefix("owner=")?)?.into();
+    let mut token = ApiToken {
+        name,
+        digest,
+        owner,
+        stored_keys: false,
+        admin: false,
+    };
+    for word in words {
+        match word {
+            "stored-keys" => token.stored_keys = true,
+            "admin" => token.admin = true,
+            _ => return None,
+        }
+    }
+    Some(token)
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    for (byte, place) in digest.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(place..place + 2)?, 16).ok()?;
+    }
+    is_hex.then_some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_token() {
+        let zeros = "00".repeat(32);
+        let read = |line: &str| token(&line.replace("ZEROS", &zeros));
+        let plain = ApiToken {
+            name: "ci".into(),
+            digest: [0; 32],
+            owner: 7.into(),
+            stored_keys: false,
+            admin: false,
+        };
+        assert_eq!(read("ci sha256:ZEROS owner=7"), Some(plain.clone()));
+        let all = ApiToken {
+            stored_keys: true,
+            admin: true,
+            ..plain
+        };
+        assert_eq!(
+            read(" ci  sha256:ZEROS owner=7 admin stored-keys "),
+            Some(all)
+        );
+        for wrong in [
+            "ci",
+            "ci sha256:ZEROS",
+            "ci sha256:ZEROS owner=0",
+            "ci sha256:ZEROS owner=7 root",
+            "ci ZEROS owner=7",
+            "ci sha256:+1 owner=7",
+            "ci sha256:00 owner=7",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,647 @@
+//! The HTTP API, as programs use it.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, future::join_all};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::{Damage, KEYS, PERMANENT, Team, command, keys_in, says, tools};
+
+/// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
+struct Lab {
+    team: Team,
+    url: String,
+    client: Client,
+    ana: String,
+    ben: String,
+    ada: String,
+}
+
+impl Lab {
+    async fn opens(settings: &[(&str, &str)]) -> Self {
+        let mut team = Team::without_bot(settings).await;
+        let (mut lines, mut tokens) = (String::new(), Vec::new());
+        for (person, more) in [
+            (&team.ana, &["--stored-keys"][..]),
+            (&team.ben, &[]),
+            (&team.ada, &["--admin"]),
+        ] {
+            let owner = person.id().to_string();
+            let name = format!("of-{owner}");
+            let arguments = [&["token", &name, "--owner", &owner][..], more].concat();
+            let made = command(&arguments, &[].into()).output().await.unwrap();
+            lines += &String::from_utf8(made.stdout).unwrap();
+            let said = String::from_utf8(made.stderr).unwrap();
+            tokens.push(said.split_whitespace().last().unwrap().to_owned());
+        }
+        let file = team.file("tokens", &format!("# Of the tests.\n{lines}"));
+        for (name, value) in [
+            ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
+            ("DUCKBOT_API__TOKENS_FILE", &file),
+            ("DUCKBOT_API__REQUESTS_PER_MINUTE", "100000"),
+        ] {
+            let setting = team.variables.entry(name.into());
+            setting.or_insert_with(|| value.to_owned());
+        }
+        let [ana, ben, ada] = tokens.try_into().unwrap();
+        let mut lab = Self {
+            team,
+            url: String::new(),
+            client: Client::builder().no_proxy().build().unwrap(),
+            ana,
+            ben,
+            ada,
+        };
+        lab.starts().await;
+        lab
+    }
+
+    async fn starts(&mut self) {
+        const SAYS: &str = "the API is at ";
+        self.team.starts_the_bot().await;
+        self.team.bot().says(SAYS).await;
+        let log = self.team.log();
+        let url = log.split(SAYS).last().unwrap().split_whitespace().next();
+        self.url = url.unwrap().to_owned();
+    }
+
+    fn asks(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.url);
+        self.client.request(method, url).bearer_auth(token)
+    }
+
+    async fn posts(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
+        let asked = self.asks(Method::POST, path, token).json(&body);
+        read(asked.send().await.unwrap()).await
+    }
+
+    async fn gets(&self, path: &str, token: &str) -> (u16, Value) {
+        read(self.asks(Method::GET, path, token).send().await.unwrap()).await
+    }
+
+    async fn deletes(&self, path: &str, token: &str) -> (u16, Value) {
+        read(self.asks(Method::DELETE, path, token).send().await.unwrap()).await
+    }
+
+    /// Ana's session, which is ready; its id.
+    async fn serves(&self) -> String {
+        let (status, made) = self.posts("/sessions", &self.ana, keys()).await;
+        assert_eq!(status, 201, "{made}");
+        let id = made["session_id"].as_str().unwrap().to_owned();
+        self.team.kubelet.readies(&id).await;
+        let record = self.team.record(&self.team.ana, 0);
+        self.team.cluster.at_stage(&record, "running").await;
+        id
+    }
+}
+
+/// Status and body.
+async fn read(answer: Response) -> (u16, Value) {
+    let status = answer.status().as_u16();
+    let kind = answer.headers().get("content-type").cloned();
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let text = answer.text().await.unwrap();
+    if status == 204 {
+        return (status, Value::Null);
+    }
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"));
+    if status >= 400 {
+        assert_eq!(kind.unwrap(), "application/problem+json");
+        assert_eq!(
+            (&body["status"], &body["request_id"]),
+            (&json!(status), &json!(id))
+        );
+    }
+    (status, body)
+}
+
+fn keys() -> Value {
+    json!({
+        "username": "ana", "s3_key": KEYS[0].1, "s3_secret": KEYS[1].1,
+        "session_token": KEYS[2].1, "catalog_token": KEYS[3].1, "catalog": "lake",
+    })
+}
+
+/// The end of a problem's type.
+fn problem(body: &Value) -> &str {
+    let kind = body["type"].as_str().unwrap_or_else(|| panic!("{body}"));
+    kind.strip_prefix("urn:duckbot:problem:").unwrap()
+}
+
+#[tokio::test]
+async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
+    let lab = Lab::opens(&[]).await;
+    let (status, made) = lab.posts("/sessions", &lab.ana, keys()).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["session_id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        made["url"],
+        format!("https://duckui-{id}.duck.example.com/")
+    );
+    assert_eq!(made["open_url"], Value::Null, "nobody gets in yet");
+
+    // One Secret has them, and whatever else there is has not.
+    let secrets = lab.team.cluster.secrets();
+    let name = format!("duckbot-s3-session-{id}");
+    let secret = secrets.get(&name).await.unwrap();
+    let stored = secret.data.unwrap()["s3-secret-access-key"].0.clone();
+    assert_eq!(stored, KEYS[1].1.as_bytes());
+    assert_eq!(
+        secret.metadata.owner_references.unwrap()[0].kind,
+        "ConfigMap"
+    );
+    assert!(lab.team.keys_kept_of(&lab.team.ana).await.is_none());
+    lab.team.kubelet.sees(&id).await;
+    let pod = lab.team.cluster.pods().get(&format!("duckui-{id}")).await;
+    let pod = serde_json::to_string(&pod.unwrap()).unwrap();
+    assert!(pod.contains(&name) && keys_in(&pod).is_empty());
+    let document = lab.team.cluster.documents().await[0].to_string();
+    assert!(keys_in(&document).is_empty(), "{document}");
+
+    lab.team.kubelet.readies(&id).await;
+    let record = lab.team.record(&lab.team.ana, 0);
+    lab.team.cluster.at_stage(&record, "running").await;
+    let (_, shown) = lab.gets(&format!("/sessions/{id}"), &lab.ana).await;
+    assert_eq!(
+        (&shown["phase"], &shown["username"]),
+        (&json!("running"), &json!("ana"))
+    );
+    assert_eq!(shown["stops"]["rule"], "lifetime");
+    let path = format!("/sessions/{id}/ticket");
+    let (_, ticket) = lab.posts(&path, &lab.ana, json!({})).await;
+    let link = ticket["open_url"].as_str().unwrap();
+    assert!(link.starts_with(&format!("https://duckui-{id}.duck.example.com/")));
+    assert!(!lab.team.log().contains(link.split('#').nth(1).unwrap()));
+
+    assert_eq!(
+        lab.deletes(&format!("/sessions/{id}"), &lab.ana).await.0,
+        204
+    );
+    lab.team.nothing_is_left().await;
+    let is_gone = async || secrets.get_opt(&name).await.unwrap().is_none();
+    crate::support::becomes(std::time::Duration::from_secs(60), is_gone, |it| *it).await;
+    let (status, gone) = lab.gets(&format!("/sessions/{id}"), &lab.ana).await;
+    assert_eq!((status, problem(&gone)), (404, "no-such-session"));
+}
+
+#[tokio::test]
+async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
+    let lab = Lab::opens(&[]).await;
+    let id = lab.serves().await;
+    let path = format!("/sessions/{id}");
+    for (token, status) in [("", 401), ("duckbot_quack", 401), (&*lab.ben, 404)] {
+        assert_eq!(lab.gets(&path, token).await.0, status);
+        assert_eq!(lab.deletes(&path, token).await.0, status);
+        let ticket = format!("{path}/ticket");
+        assert_eq!(lab.posts(&ticket, token, json!({})).await.0, status);
+    }
+    let bare = lab.client.get(format!("{}{path}", lab.url)).send();
+    let bare = bare.await.unwrap();
+    assert_eq!(bare.headers()["www-authenticate"], "Bearer");
+    assert_eq!(problem(&read(bare).await.1), "unauthorized");
+    assert_eq!(
+        lab.gets("/sessions", &lab.ben).await.1["sessions"],
+        json!([])
+    );
+
+    let (_, all) = lab.gets("/sessions", &lab.ada).await;
+    assert_eq!(all["sessions"][0]["session_id"], *id);
+    assert_eq!(all["sessions"][0]["owner"], lab.team.ana.id().to_string());
+    let ticket = format!("{path}/ticket");
+    let (status, refused) = lab.posts(&ticket, &lab.ada, json!({})).await;
+    assert_eq!((status, problem(&refused)), (403, "forbidden"));
+
+    // The chat sees it, too.
+    let listed = lab.team.reply_to(&lab.team.ana, "/duck list").await;
+    says(&listed, &format!("`{id}` of "));
+    assert_eq!(lab.deletes(&path, &lab.ada).await.0, 204);
+    lab.team.nothing_is_left().await;
+    lab.team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn stored_keys_are_used_by_tokens_that_may() {
+    let lab = Lab::opens(&[]).await;
+    let stored = || json!({ "use_stored_credentials": true });
+    let (status, none) = lab.posts("/sessions", &lab.ana, stored()).await;
+    assert_eq!((status, problem(&none)), (409, "no-stored-credentials"));
+    lab.team.cluster.keys_of(lab.team.ana.id()).await;
+    lab.team.cluster.keys_of(lab.team.ben.id()).await;
+    let (status, refused) = lab.posts("/sessions", &lab.ben, stored()).await;
+    assert_eq!((status, problem(&refused)), (403, "forbidden"));
+    let (status, made) = lab.posts("/sessions", &lab.ana, stored()).await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
+    assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
+    lab.team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
+    let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let asked = (0..50).map(|_| lab.posts("/sessions", &lab.ana, keys()));
+    let answers = join_all(asked).await;
+    let made: HashSet<_> = answers
+        .iter()
+        .filter(|(status, _)| *status == 201)
+        .collect();
+    let made: Vec<_> = made
+        .into_iter()
+        .map(|(_, body)| &body["session_id"])
+        .collect();
+    assert_eq!(made.len(), 2);
+    for (status, body) in answers.iter().filter(|(status, _)| *status != 201) {
+        assert_eq!((*status, problem(body)), (409, "quota-reached"));
+    }
+    assert_eq!(lab.team.cluster.documents().await.len(), 2);
+    for id in made {
+        let path = format!("/sessions/{}", id.as_str().unwrap());
+        assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
+    }
+    lab.team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down() {
+    let lab = Lab::opens(&[]).await;
+    let post = |body: Value| {
+        let asked = lab.asks(Method::POST, "/sessions", &lab.ana);
+        let asked = asked.header("Idempotency-Key", "the report of today");
+        async { read(asked.json(&body).send().await.unwrap()).await }
+    };
+    let answers = join_all((0..5).map(|_| post(keys()))).await;
+    let ids: HashSet<_> = answers
+        .iter()
+        .map(|(_, body)| body["session_id"].to_string())
+        .collect();
+    assert!(
+        answers.iter().all(|(status, _)| *status == 201),
+        "{answers:?}"
+    );
+    assert_eq!(ids.len(), 1);
+    assert_eq!(lab.team.cluster.documents().await.len(), 1);
+
+    let mut larger = keys();
+    larger["size"] = json!("large");
+    let (status, refused) = post(larger).await;
+    assert_eq!((status, problem(&refused)), (422, "idempotency-key-reused"));
+}
+
+#[tokio::test]
+async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
+    let lab = Lab::opens(&[]).await;
+    let asked = lab.asks(Method::POST, "/sessions?wait=ready", &lab.ana);
+    let answer = asked.json(&keys()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut chunks = answer.bytes_stream();
+    let mut told = String::new();
+    let mut is_ready = false;
+    while let Some(chunk) = chunks.next().await {
+        told += std::str::from_utf8(&chunk.unwrap()).unwrap();
+        if !is_ready && told.contains("\"phase\":\"queued\"") {
+            is_ready = true;
+            let id = told.split("\"session_id\":\"").nth(1).unwrap()[..6].to_owned();
+            lab.team.kubelet.readies(&id).await;
+        }
+    }
+    let last = told.trim().rsplit("\n\n").next().unwrap();
+    let data = last
+        .strip_prefix("event: ready\ndata: ")
+        .unwrap_or_else(|| panic!("{told}"));
+    let ready: Value = serde_json::from_str(data).unwrap();
+    assert!(ready["open_url"].as_str().unwrap().contains('#'), "{ready}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made() {
+    let lab = Lab::opens(&[]).await;
+    let mut wrong = keys();
+    for (field, value) in [
+        ("s3_kay", json!(KEYS[0].1)),
+        ("s3_secret", json!("two words")),
+        ("size", json!(4)),
+        ("username", json!("a\nb")),
+    ] {
+        wrong[field] = value;
+    }
+    let (status, body) = lab.posts("/sessions", &lab.ana, wrong).await;
+    assert_eq!((status, problem(&body)), (422, "invalid-fields"));
+    let errors = body["errors"].as_array().unwrap();
+    let mut fields: Vec<_> = errors
+        .iter()
+        .map(|it| it["field"].as_str().unwrap())
+        .collect();
+    fields.sort();
+    assert_eq!(fields, ["s3_kay", "s3_secret", "size", "username"]);
+    assert!(keys_in(&body.to_string()).is_empty(), "{body}");
+
+    for (change, kind) in [
+        (json!({ "size": "huge" }), "unknown-size"),
+        (json!({ "catalog": "sea" }), "unknown-catalog"),
+        (json!({ "catalog": "http://elsewhere/" }), "unknown-catalog"),
+        (json!({ "s3_secret": "wrong" }), "keys-rejected"),
+        (json!({ "use_stored_credentials": true }), "invalid-fields"),
+    ] {
+        let mut body = keys();
+        body.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let (_, body) = lab.posts("/sessions", &lab.ana, body).await;
+        assert_eq!(problem(&body), kind, "{body}");
+        assert!(keys_in(&body.to_string()).is_empty(), "{body}");
+    }
+    let long = "x".repeat(20_000);
+    let (_, body) = lab
+        .posts("/sessions", &lab.ana, json!({ "username": long }))
+        .await;
+    assert_eq!(problem(&body), "too-large");
+    let text = lab.asks(Method::POST, "/sessions", &lab.ana).body("{}");
+    assert_eq!(
+        problem(&read(text.send().await.unwrap()).await.1),
+        "unsupported-media-type"
+    );
+    let no_json = lab.asks(Method::POST, "/sessions", &lab.ana);
+    let no_json = no_json.header("Content-Type", "application/json").body("[");
+    assert_eq!(
+        problem(&read(no_json.send().await.unwrap()).await.1),
+        "invalid-request"
+    );
+    assert_eq!(lab.gets("/quack", &lab.ana).await.1["status"], 404);
+    let put = lab
+        .asks(Method::PUT, "/sessions", &lab.ana)
+        .send()
+        .await
+        .unwrap();
+    assert!(put.headers()["allow"].to_str().unwrap().contains("POST"));
+    assert_eq!(problem(&read(put).await.1), "method-not-allowed");
+    lab.team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
+    let mut lab = Lab::opens(&[]).await;
+    let mut body = keys();
+    body["catalog"] = json!(lab.team.variables["DUCKBOT_CATALOGS__LAKE__ENDPOINT"]);
+    let (status, made) = lab.posts("/sessions", &lab.ana, body).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!(lab.team.cluster.documents().await[0]["catalog"], "lake");
+
+    lab.team.kills_the_bot().await;
+    lab.team
+        .variables
+        .insert("DUCKBOT_API__ANY_CATALOG".into(), "true".into());
+    lab.team.variables.insert(
+        "DUCKBOT_API__ANONYMOUS_OWNER".into(),
+        lab.team.ben.id().to_string(),
+    );
+    lab.starts().await;
+    assert!(lab.team.log().contains("THE API LETS EVERYBODY IN"));
+    let mut body = keys();
+    body["catalog"] = json!("http://elsewhere:8181/catalog/");
+    let asked = lab.client.post(format!("{}/sessions", lab.url)).json(&body);
+    let (status, made) = read(asked.send().await.unwrap()).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["session_id"].as_str().unwrap();
+    lab.team.kubelet.sees(id).await;
+    let pod = lab
+        .team
+        .cluster
+        .pods()
+        .get(&format!("duckui-{id}"))
+        .await
+        .unwrap();
+    let pod = serde_json::to_value(&pod).unwrap();
+    let variables = pod["spec"]["containers"][0]["env"].as_array().unwrap();
+    let endpoint = variables
+        .iter()
+        .find(|it| it["name"] == "CATALOG_ENDPOINT")
+        .unwrap();
+    assert_eq!(endpoint["value"], "http://elsewhere:8181/catalog");
+    assert_eq!(
+        pod["metadata"]["labels"]["duckbot.dev/owner"],
+        lab.team.ben.id().to_string()
+    );
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_ask_again() {
+    let lab = Lab::opens(&[("DUCKBOT_API__REQUESTS_PER_MINUTE", "3")]).await;
+    for _ in 0..3 {
+        assert_eq!(lab.gets("/sessions", &lab.ana).await.0, 200);
+    }
+    let slower = lab
+        .asks(Method::GET, "/sessions", &lab.ana)
+        .send()
+        .await
+        .unwrap();
+    let after: u64 = slower.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=21).contains(&after), "{after}");
+    assert_eq!(problem(&read(slower).await.1), "too-many-requests");
+    assert_eq!(
+        lab.gets("/sessions", &lab.ben).await.0,
+        200,
+        "that is another one's pace"
+    );
+}
+
+#[tokio::test]
+async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
+    let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    for (method, route) in [
+        ("POST", "configmaps"),
+        ("PATCH", "secrets"),
+        ("PUT", "configmaps"),
+    ] {
+        for (status, kind, wanted) in [(403, "cluster-refused", 502), (500, "unavailable", 503)] {
+            let first = std::sync::atomic::AtomicBool::new(true);
+            lab.team.api.damages(move |call| {
+                let is_it = call.method == method && call.route == route;
+                let is_first = is_it && first.swap(false, std::sync::atomic::Ordering::Relaxed);
+                is_first.then(|| Damage::Answer(status, "forbidden: not now".into()))
+            });
+            let (said, body) = lab.posts("/sessions", &lab.ana, keys()).await;
+            assert_eq!(
+                (said, problem(&body)),
+                (wanted, kind),
+                "{method} {route}: {body}"
+            );
+            let id = body["request_id"].as_str().unwrap();
+            assert!(lab.team.log().contains(&format!("a request failed [{id}]")));
+            lab.team.api.heals();
+            let objects = async || lab.team.cluster.objects().await;
+            crate::support::becomes(std::time::Duration::from_secs(60), objects, Vec::is_empty)
+                .await;
+        }
+    }
+    assert_eq!(
+        lab.gets("/sessions", &lab.ana).await.1["sessions"],
+        json!([])
+    );
+    lab.team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
+    let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    // The bot that claimed it died before it stored them.
+    lab.team
+        .plants(
+            "abc123",
+            lab.team.ana.id(),
+            0,
+            &chrono::Utc::now().to_rfc3339(),
+        )
+        .await;
+    let record = lab.team.record(&lab.team.ana, 0);
+    let long_ago = (chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339();
+    let awaited = |document: &mut Value| {
+        document["version"] = json!(4);
+        document["keys"] = json!("awaited");
+        document["created"] = json!(long_ago);
+    };
+    lab.team.cluster.writes_down(&record, awaited).await;
+    let told = lab.team.ana.reads("#data").await;
+    says(&told, "the keys that it was asked for with were not kept");
+    assert!(told.components.is_empty(), "nobody can try that again");
+    lab.team.leaves_nothing(&lab.team.ana).await;
+}
+
+#[tokio::test]
+async fn sessions_of_the_api_are_announced_where_the_settings_say() {
+    let mut lab = Lab::opens(&[]).await;
+    lab.team.kills_the_bot().await;
+    let channel = lab.team.discord.channel("data").to_string();
+    lab.team
+        .variables
+        .insert("DUCKBOT_API__CHANNEL".into(), channel);
+    lab.starts().await;
+    let id = lab.serves().await;
+    let told = lab.team.ana.reads("#data").await;
+    says(&told, &format!("https://duckui-{id}.duck.example.com/"));
+    assert_eq!(told.mentions, [lab.team.ana.id()]);
+    let (status, extended) = lab
+        .posts(
+            &format!("/sessions/{id}/extend"),
+            &lab.ana,
+            json!({ "by": "2h" }),
+        )
+        .await;
+    assert_eq!(
+        (status, &extended["extended_by_seconds"]),
+        (200, &json!(7200))
+    );
+    let body = json!({ "by": "two ducks" });
+    let (status, body) = lab
+        .posts(&format!("/sessions/{id}/extend"), &lab.ana, body)
+        .await;
+    assert_eq!((status, problem(&body)), (422, "invalid-fields"));
+}
+
+/// The blocks of docs/api.md that a shell runs.
+fn examples() -> Vec<String> {
+    let text = include_str!("../docs/api.md");
+    let blocks = text.split("```sh\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn every_example_of_the_manual_works_in_its_order() {
+    let lab = Lab::opens(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    let quick = lab.team.kubelet.is_quick();
+    let mut id = None;
+    for example in examples() {
+        let script = example.replace("977a26", id.as_deref().unwrap_or("977a26"));
+        let ran = Command::new("bash")
+            .args(["-ec", &script])
+            .env("DUCKBOT", &lab.url)
+            .env("TOKEN", &lab.ana)
+            .env("S3_KEY", PERMANENT[0].1)
+            .env("S3_SECRET", PERMANENT[1].1)
+            .env("no_proxy", "*")
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "{script}\n{text}\n{said}");
+        if id.is_none() {
+            let made: Value = serde_json::from_str(&text).unwrap();
+            let made = made["session_id"].as_str().unwrap().to_owned();
+            let record = lab.team.record(&lab.team.ana, 0);
+            lab.team.cluster.at_stage(&record, "running").await;
+            id = Some(made);
+        }
+    }
+    assert_eq!(
+        lab.gets("/sessions", &lab.ana).await.1["sessions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    quick.abort();
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing() {
+    let lab = Lab::opens(&[
+        ("DUCKBOT_CREDENTIALS__PREFLIGHT", "false"),
+        ("DUCKBOT_SESSIONS__PER_USER", "20"),
+        ("DUCKBOT_REAPER__LATE", "false"),
+    ])
+    .await;
+    lab.team.cluster.keys_of(lab.team.ana.id()).await;
+    let quick = lab.team.kubelet.is_quick();
+    let ran = Command::new(tools::schemathesis().join("python/bin/python"))
+        .args([
+            "-m",
+            "schemathesis.cli",
+            "run",
+            "--checks",
+            "all",
+            "--max-examples",
+            "15",
+        ])
+        .args([
+            "--seed",
+            "1",
+            "--header",
+            &format!("Authorization: Bearer {}", lab.ana),
+        ])
+        .args([
+            "--generation-database",
+            "none",
+            "--no-color",
+            "--warnings",
+            "off",
+        ])
+        .args([
+            "--request-timeout",
+            "60",
+            &format!("{}/openapi.json", lab.url),
+        ])
+        .env("no_proxy", "*")
+        .current_dir(std::env::temp_dir())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    quick.abort();
+}
