@@ -10,7 +10,17 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("redact", &[]),
     ("lock", &[]),
     ("measure", &["session"]),
-    ("api", &["measure", "service"]),
+    (
+        "api",
+        &[
+            "credentials",
+            "fault",
+            "measure",
+            "service",
+            "session",
+            "settings",
+        ],
+    ),
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
     ("credentials", &["fault", "redact", "session", "settings"]),

@@ -102,7 +102,7 @@ impl Kind {
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
                 "Idempotency key reused",
-                S::UNPROCESSABLE_ENTITY,
+                S::CONFLICT,
             ),
             Self::TooManyRequests => (
                 "too-many-requests",

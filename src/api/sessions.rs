@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     credentials::{Credentials, Field, exactly},
-    service::{Refusal, Requester, StartRequest, Started},
+    service::{Refusal, Requester, StartRequest, Started, shown},
     session::{Record, RequestId, SessionId, Stage},
     settings::duration,
 };
@@ -121,10 +121,9 @@ struct Asked {
 }
 
 fn read(mut body: Body) -> Result<Asked, Problem> {
-    let is_shown = |c: char| !c.is_ascii_control();
     let username = body.text("username").map(|it| it.trim().to_owned());
     if let Some(name) = &username
-        && !((1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_shown))
+        && !((1..=LONGEST_NAME).contains(&name.chars().count()) && shown(name) == *name)
     {
         body.wrong(
             "username",

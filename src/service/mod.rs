@@ -24,6 +24,7 @@ pub use audit::started_anew;
 pub use keys::SetUp;
 pub use reaping::{Claimed, Extended, Reaped};
 pub use refusal::Refusal;
+pub use sessions::shown;
 pub use status::Status;
 
 use crate::{

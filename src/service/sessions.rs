@@ -133,7 +133,7 @@ impl Service {
             request: ask.request.clone(),
             owner: who.id,
             slot: 0,
-            display_name: who.display_name.clone(),
+            display_name: shown(&who.display_name),
             size: self.size(ask.size.as_deref())?,
             catalog: self.catalog(ask.catalog.as_deref())?,
             channel: ask.channel,
@@ -326,4 +326,11 @@ fn say_which(command: &'static str, sessions: &[Observed]) -> Refusal {
         ids: ids.collect(),
         command,
     }
+}
+
+/// A name without what can't be shown, nor stood in an annotation: the API server reads what is
+/// applied as YAML, which has no control characters.
+pub fn shown(name: &str) -> String {
+    let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    name.chars().filter(is_shown).collect()
 }

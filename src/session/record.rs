@@ -446,7 +446,7 @@ pub(crate) mod tests {
         let json = serde_json::to_string_pretty(&record).expect("a record is JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 3,
+          "version": 4,
           "id": "977a26",
           "request": "1042",
           "owner": "7",
@@ -456,6 +456,7 @@ pub(crate) mod tests {
           "catalog": "lake",
           "channel": "5",
           "created": "2026-11-23T12:00:00Z",
+          "keys": "owners",
           "keys_expire": null,
           "keys_warned": false,
           "ready": "2026-11-23T12:00:20Z",
