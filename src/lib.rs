@@ -9,7 +9,7 @@
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
 //!   [`reaper`]: ends those that nobody ends, and reports.
-//! - [`api`]: health and metrics over HTTP. [`measure`]: what is counted.
+//! - [`api`]: sessions over HTTP, for programs; health and metrics. [`measure`]: what is counted.
 //! - [`app`] wires them together; [`settings`], [`telemetry`], `redact` and `lock` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 

@@ -7,7 +7,9 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::{Damage, KEYS, PERMANENT, Team, becomes, command, keys_in, says, tools};
+use crate::support::{
+    Damage, Home, KEYS, Node, PERMANENT, Team, Ui, becomes, command, keys_in, says, tools,
+};
 
 /// Much longer than anything takes.
 const SOON: std::time::Duration = std::time::Duration::from_secs(60);
@@ -24,7 +26,11 @@ struct Lab {
 
 impl Lab {
     async fn opens(settings: &[(&str, &str)]) -> Self {
-        let mut team = Team::without_bot(settings).await;
+        Self::of(Team::without_bot(settings).await).await
+    }
+
+    /// The same for a team whose bot is not started yet.
+    async fn of(mut team: Team) -> Self {
         let (mut lines, mut tokens) = (String::new(), Vec::new());
         for (person, more) in [
             (&team.ana, &["--stored-keys"][..]),
@@ -33,11 +39,9 @@ impl Lab {
         ] {
             let owner = person.id().to_string();
             let name = format!("of-{owner}");
-            let arguments = [&["token", &name, "--owner", &owner][..], more].concat();
-            let made = command(&arguments, &[].into()).output().await.unwrap();
-            lines += &String::from_utf8(made.stdout).unwrap();
-            let said = String::from_utf8(made.stderr).unwrap();
-            tokens.push(said.split_whitespace().last().unwrap().to_owned());
+            let (line, token) = makes_token(&name, &owner, more).await;
+            lines += &line;
+            tokens.push(token);
         }
         let file = team.file("tokens", &format!("# Of the tests.\n{lines}"));
         for (name, value) in [
@@ -104,6 +108,15 @@ impl Lab {
         self.is_running(&id).await;
         id
     }
+}
+
+/// `duckbot token`: the line for the file, and the token.
+async fn makes_token(name: &str, owner: &str, more: &[&str]) -> (String, String) {
+    let arguments = [&["token", name, "--owner", owner][..], more].concat();
+    let made = command(&arguments, &[].into()).output().await.unwrap();
+    let said = String::from_utf8(made.stderr).unwrap();
+    let token = said.split_whitespace().last().unwrap().to_owned();
+    (String::from_utf8(made.stdout).unwrap(), token)
 }
 
 /// Status and body.
@@ -653,4 +666,98 @@ async fn schemathesis_finds_nothing() {
         String::from_utf8_lossy(&ran.stderr)
     );
     quick.abort();
+}
+
+/// The last event of a stream.
+async fn last_event(answer: Response) -> (String, Value) {
+    let told = answer.text().await.unwrap();
+    let last = told.trim().rsplit("\n\n").next().unwrap();
+    let (name, data) = last
+        .split_once("\ndata: ")
+        .unwrap_or_else(|| panic!("{told}"));
+    (
+        name.replace("event: ", ""),
+        serde_json::from_str(data).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
+    let Some(node) = Node::shared() else {
+        return;
+    };
+    let settings = [
+        ("DUCKBOT_SESSIONS__IMAGE", "duckbot.test/duckui:works"),
+        ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot.test/duckbot:test"),
+        ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
+        ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
+    ];
+    let lab = Lab::of(Team::on_the_node(&node.name, &settings).await).await;
+    let asked = lab.asks(Method::POST, "/sessions?wait=ready", &lab.ana);
+    let (name, ready) = last_event(asked.json(&keys()).send().await.unwrap()).await;
+    assert_eq!(name, "ready", "{ready}");
+    let id = ready["session_id"].as_str().unwrap();
+    let pod = lab
+        .team
+        .cluster
+        .pods()
+        .get(&format!("duckui-{id}"))
+        .await
+        .unwrap();
+    let door = format!("http://{}:8080", pod.status.unwrap().pod_ip.unwrap());
+    let ui = Ui::enters(ready["open_url"].as_str().unwrap(), &door).await;
+    let told = ui
+        .rows("SELECT length(getenv('S3_ACCESS_KEY_ID'))")
+        .await
+        .unwrap();
+    assert!(
+        told.to_string().contains(&KEYS[0].1.len().to_string()),
+        "{told}"
+    );
+    assert_eq!(
+        lab.deletes(&format!("/sessions/{id}"), &lab.ana).await.0,
+        204
+    );
+    lab.team.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
+    let mut home = Home::gathers().await;
+    let (line, token) = makes_token("ci", &home.ana.id().to_string(), &[]).await;
+    let tokens = home.folder().join("tokens");
+    std::fs::write(&tokens, line).unwrap();
+    for (name, value) in [
+        ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
+        ("DUCKBOT_API__TOKENS_FILE", tokens.to_str().unwrap()),
+    ] {
+        home.variables.insert(name.into(), value.into());
+    }
+    home.restarts_the_bot().await;
+    const SAYS: &str = "the API is at ";
+    home.bot.says(SAYS).await;
+    let log = home.bot.log();
+    let url = log
+        .split(SAYS)
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let body = json!({ "s3_key": PERMANENT[0].1, "s3_secret": PERMANENT[1].1 });
+    let asked = client
+        .post(format!("{url}/sessions?wait=ready"))
+        .bearer_auth(&token);
+    let (name, ready) = last_event(asked.json(&body).send().await.unwrap()).await;
+    assert_eq!(name, "ready", "{ready}");
+    let id = ready["session_id"].as_str().unwrap();
+    let file = home.folder().join(format!("keys/session-{id}"));
+    assert!(file.exists());
+    let deleted = client
+        .delete(format!("{url}/sessions/{id}"))
+        .bearer_auth(&token);
+    assert_eq!(read(deleted.send().await.unwrap()).await.0, 204);
+    assert!(!file.exists());
+    home.is_empty().await;
 }

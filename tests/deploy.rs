@@ -8,7 +8,7 @@ use duckbot::{
 };
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Namespace, Pod, Secret},
+    core::v1::{ConfigMap, Namespace, Pod, Secret, Service},
     networking::v1::NetworkPolicy,
 };
 use kube::{
@@ -159,7 +159,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         ]
     );
 
-    // The private lake, as the file says.
+    // The private lake and the API, as the file says.
     let folder = TempDir::new().unwrap();
     let deploy = folder.path().join("deploy");
     copy(
@@ -169,7 +169,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     let overlay = deploy.join("overlays/traefik");
     let text = fs::read_to_string(overlay.join("kustomization.yaml")).unwrap();
     let uncommented = text.lines().map(|line| {
-        let is_meant = line.starts_with("  # - ../../components/private-lake")
+        let is_meant = line.starts_with("  # - ../../components/")
             || line.starts_with("  # - target: ")
             || line.starts_with("  #   ");
         match is_meant {
@@ -187,6 +187,20 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     let lake = policies.get("sessions-to-the-lake").await.unwrap();
     let egress = lake.spec.unwrap().egress.unwrap();
     assert_eq!(egress[0].ports.as_ref().unwrap().len(), 2);
+    let services: Api<Service> = in_home(&admin);
+    assert!(services.get_opt("duckbot").await.unwrap().is_some());
+    let bots: Api<Deployment> = in_home(&admin);
+    let spec = bots
+        .get("duckbot")
+        .await
+        .unwrap()
+        .spec
+        .unwrap()
+        .template
+        .spec
+        .unwrap();
+    let mounts = spec.containers[0].volume_mounts.as_ref().unwrap();
+    assert!(mounts.iter().any(|it| it.name == "api"));
 
     // The examples that need no other software.
     for file in ["limits", "prepull"] {

@@ -1,4 +1,4 @@
-//! The use cases. Discord (and later HTTP) both go through here, so a rule
+//! The use cases. Discord and HTTP both go through here, so a rule
 //! holds whichever way a request came in.
 //!
 //! A use case claims or marks a record and returns; carrying it out is the

@@ -136,7 +136,7 @@ snowflake!(
     MessageId
 );
 
-/// What asked for a session: a Discord interaction id, later an idempotency
+/// What asked for a session: a Discord interaction id, or the digest of an idempotency
 /// key. The same request never makes two sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
