@@ -122,6 +122,7 @@ everywhere!(
     a_session_outlives_the_bot,
     a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it,
     an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not,
+    a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so,
 );
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
@@ -279,4 +280,36 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
         &format!("Session `{busy}` has ended: nobody had asked"),
     );
     place.is_empty().await;
+}
+
+async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(mut place: impl Place) {
+    let settings = [
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_REAPER__LIFETIME", "20s"),
+        ("DUCKBOT_REAPER__WARN_BEFORE", "8s"),
+        ("DUCKBOT_REAPER__EXTEND_BY", "10s"),
+    ];
+    place.restarts_with(&settings).await;
+    let ana = place.discord().person("ana");
+    let id = serves(&place, &ana).await;
+    let warning = ana.reads_dm().await;
+    says(
+        &warning,
+        &format!("The lifetime of session `{id}` is nearly over"),
+    );
+    let pressed = ana.presses(&warning, "Extend").await.unwrap();
+    says(
+        &pressed.reply().await,
+        &format!("Session `{id}` may go on for 10s longer."),
+    );
+    // Told once more, for the new time.
+    says(&ana.reads_dm().await, "is nearly over");
+    let told = ana.reads("#data").await;
+    says(
+        &told,
+        &format!("Session `{id}` has ended: its lifetime was over"),
+    );
+    place.is_empty().await;
+    assert!(duckdbs(&id).is_empty());
+    says(&reply_to(&ana, "/duck list").await, "You have no session.");
 }

@@ -1,7 +1,10 @@
 //! The public side: one message per session, posted when it is ready, edited
 //! when it ends.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -23,9 +26,7 @@ use crate::{
     fault::Fault,
     measure,
     service::{Herald, Members},
-    session::{
-        Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Rule, Warning,
-    },
+    session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
     settings::Settings,
 };
 
@@ -171,14 +172,17 @@ impl Herald for Channels {
 
     async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Fault> {
         let extend_by = self.settings.reaper.extend_by;
-        // The same for whichever bot says it, and whenever.
-        let rule = match warning.rule {
-            Rule::MaxAge => 'm',
-            Rule::OwnerLeft => 'o',
-            Rule::Lifetime => 'l',
-            Rule::Idle => 'i',
-        };
-        let nonce = format!("stop-{}-{rule}{}", record.id, warning.since.timestamp());
+        // The same for whichever bot says it, and whenever; another one after each extension.
+        // (When it will be stopped is no part of it: who is told late has later.)
+        let mut hasher = DefaultHasher::new();
+        (
+            warning.rule,
+            warning.since,
+            record.extended_seconds,
+            record.kept_until,
+        )
+            .hash(&mut hasher);
+        let nonce = format!("stop-{}-{:08x}", record.id, hasher.finish() as u32);
         let reply = replies::will_be_stopped(record, warning, extend_by);
         self.tell_owner(record, nonce, &reply).await
     }

@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
@@ -47,6 +47,8 @@ enum Kind {
     IdleAndKept,
     /// Not used for long as far as was known; now a query runs.
     Busy,
+    /// The same, but each time that it is looked at once more, a query runs.
+    InUseJustThen,
     /// Its door is silent.
     Silent,
     /// In use just now.
@@ -55,7 +57,7 @@ enum Kind {
     Orphan,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::TooOld,
     Kind::TooOldAndSilent,
     Kind::LifetimeOver,
@@ -63,6 +65,7 @@ const KINDS: [Kind; 10] = [
     Kind::Idle,
     Kind::IdleAndKept,
     Kind::Busy,
+    Kind::InUseJustThen,
     Kind::Silent,
     Kind::Fresh,
     Kind::Orphan,
@@ -76,7 +79,12 @@ impl Kind {
     fn stays(self) -> bool {
         matches!(
             self,
-            Self::Extended | Self::IdleAndKept | Self::Busy | Self::Silent | Self::Fresh
+            Self::Extended
+                | Self::IdleAndKept
+                | Self::Busy
+                | Self::InUseJustThen
+                | Self::Silent
+                | Self::Fresh
         )
     }
 
@@ -97,7 +105,7 @@ impl Kind {
                 record["created"] = ago(13);
                 record["extended_seconds"] = json!(4 * 3600);
             }
-            Self::Idle | Self::Busy => {
+            Self::Idle | Self::Busy | Self::InUseJustThen => {
                 record["ready"] = ago(5);
                 record["warned"] = warned("idle");
             }
@@ -109,16 +117,17 @@ impl Kind {
         }
     }
 
-    /// What its door says; none: nothing.
-    fn activity(self) -> Option<Value> {
+    /// What its door says, asked right after it was asked or not; none: nothing.
+    fn activity(self, once_more: bool) -> Option<Value> {
         let idle = |minutes| {
             let since = Utc::now() - TimeDelta::minutes(minutes);
             json!({ "queries": 0, "last_query": since, "tabs": 1, "since": since })
         };
         match self {
             Self::TooOldAndSilent | Self::Silent => None,
+            Self::InUseJustThen if !once_more => Some(idle(300)),
             Self::Idle | Self::IdleAndKept => Some(idle(300)),
-            Self::Busy => {
+            Self::Busy | Self::InUseJustThen => {
                 Some(json!({ "queries": 1, "last_query": null, "tabs": 0, "since": null }))
             }
             _ => Some(idle(1)),
@@ -161,8 +170,13 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     );
 }
 
+/// Each door, and when it was asked last.
+type Doors = Arc<Mutex<HashMap<IpAddr, (Kind, Option<Instant>)>>>;
+/// Sweeps begin so long apart; within most of that, whoever asks again is in the same one.
+const SWEEPS: Duration = Duration::from_secs(5);
+
 /// Stands in for the doors of all Pods: which one is asked, the address tells.
-async fn doors(kinds: Arc<Mutex<HashMap<IpAddr, Kind>>>) {
+async fn doors(kinds: Doors) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8081))
         .await
         .unwrap();
@@ -187,12 +201,17 @@ impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TcpL
 
 async fn activity(
     axum::extract::ConnectInfo(Local(address)): axum::extract::ConnectInfo<Local>,
-    State(kinds): State<Arc<Mutex<HashMap<IpAddr, Kind>>>>,
+    State(kinds): State<Doors>,
 ) -> axum::response::Response {
-    let kind = kinds.lock().unwrap().get(&address).copied();
-    match kind.map(Kind::activity) {
-        Some(Some(activity)) => Json(activity).into_response(),
-        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    let mut kinds = kinds.lock().unwrap();
+    let said = kinds.get_mut(&address).and_then(|(kind, asked)| {
+        let before = asked.replace(Instant::now());
+        let once_more = before.is_some_and(|before| before.elapsed() < SWEEPS * 4 / 5);
+        kind.activity(once_more)
+    });
+    match said {
+        Some(activity) => Json(activity).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
@@ -253,14 +272,19 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         .collect();
     let address = |pod: &k8s_openapi::api::core::v1::Pod| {
         let address = pod.status.as_ref()?.pod_ip.as_ref()?;
-        Some((address.parse().ok()?, by_name[&pod.name_any()]))
+        Some((address.parse().ok()?, (by_name[&pod.name_any()], None)))
     };
-    let kinds: HashMap<IpAddr, Kind> = pods.iter().filter_map(address).collect();
+    let kinds: HashMap<_, _> = pods.iter().filter_map(address).collect();
     assert_eq!(kinds.len(), SESSIONS, "each has an address of its own");
     doors(Arc::new(Mutex::new(kinds))).await;
 
-    team.variables
-        .insert("DUCKBOT_REAPER__EVERY".into(), "1s".into());
+    for (name, value) in [
+        ("DUCKBOT_REAPER__EVERY", "5s"),
+        // So much time has whoever was warned when the bot was away.
+        ("DUCKBOT_REAPER__WARN_BEFORE", "2s"),
+    ] {
+        team.variables.insert(name.into(), value.into());
+    }
     team.starts_the_bot().await;
     let before = team.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
@@ -281,6 +305,11 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     let swept = team.bot().log().matches(" swept").count();
     team.bot().says_times(" swept", swept + 2).await;
     assert_eq!(team.cluster.objects().await, expected);
+
+    assert!(
+        team.log().contains("is spared: that changed just now"),
+        "a query that begins right before a stop keeps its session"
+    );
 
     // When the bot is up, its watches have listed everything.
     let calls = team.api.calls().split_off(before);

@@ -1,6 +1,7 @@
 //! Getting in: the link from the bot, and nothing else.
 
 use chrono::{TimeDelta, Utc};
+use futures_util::future::join_all;
 
 use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN};
 
@@ -38,6 +39,21 @@ async fn whoever_shows_the_ticket_is_in() {
         .await
         .unwrap();
     assert_eq!(outside.status(), 401);
+}
+
+#[tokio::test]
+async fn of_many_who_show_one_ticket_at_once_one_is_in() {
+    let duckdb = Listener::answers("127.0.0.1", FINE).await;
+    let door = Door::guards(duckdb.port).await;
+    let ticket = door.ticket("977a26", Utc::now());
+    let shown = (0..12).map(|_| door.is_shown(&ticket));
+    let answers = join_all(shown).await;
+    let let_in = answers.iter().filter(|answer| answer.status() == 204);
+    assert_eq!(let_in.count(), 1);
+    let with_cookie = answers
+        .iter()
+        .filter(|it| it.headers().contains_key("set-cookie"));
+    assert_eq!(with_cookie.count(), 1);
 }
 
 #[tokio::test]

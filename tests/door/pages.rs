@@ -32,6 +32,11 @@ async fn nothing_private_reaches_the_makers_of_the_pages() {
         assert!(!heard.contains(private), "{private} in {heard}");
     }
 
+    let logs = door.log() + &session.log();
+    for private in ["canary", "__Host-duckbot"] {
+        assert!(!logs.contains(private), "{private} in {logs}");
+    }
+
     // Without a door in between DuckDB tells everything.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let straight = client.get(format!("http://localhost:{}/", session.port()));

@@ -33,6 +33,7 @@ pub struct Door {
     key: Arc<SigningKey>,
     client: Client,
     child: Child,
+    log: Arc<Mutex<String>>,
 }
 
 impl Door {
@@ -64,14 +65,27 @@ impl Door {
             let line = lines.next_line().await.unwrap().expect("it says where");
             line.rsplit(' ').next().unwrap().parse().expect(&line)
         };
-        let listens = address().await;
+        let (listens, admin) = (address().await, address().await);
+        let log = Arc::<Mutex<String>>::default();
+        let written = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                *written.lock().unwrap() += &line;
+            }
+        });
         Self {
             address: listens,
-            admin: address().await,
+            admin,
             key,
             client: Client::builder().no_proxy().build().unwrap(),
             child,
+            log,
         }
+    }
+
+    /// What it has logged, but for where it listens.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// A ticket from the bot, issued then.
