@@ -30,6 +30,7 @@ const KUBERNETES_TOOK: &str = "duckbot_kubernetes_request_duration_seconds";
 const REAPER: &str = "duckbot_reaper_actions_total";
 const SESSIONS: &str = "duckbot_sessions";
 const STARTED: &str = "duckbot_start_duration_seconds";
+const UNREADABLE: &str = "duckbot_unreadable_records";
 const UNREACHABLE: &str = "duckbot_unreachable_doors";
 const WATCHES: &str = "duckbot_watch_restarts_total";
 
@@ -111,6 +112,10 @@ fn describe() {
     describe_counter!(REAPER, "What the reaper did, by rule.");
     describe_gauge!(SESSIONS, "Sessions now, by phase and size.");
     describe_histogram!(STARTED, seconds, "From asked for to ready.");
+    describe_gauge!(
+        UNREADABLE,
+        "Records that can't be read; their sessions are left alone."
+    );
     describe_gauge!(
         UNREACHABLE,
         "Sessions whose door has not answered for reaper.unreachable."
@@ -246,6 +251,11 @@ pub fn held_back(is_held_back: bool) {
 /// How many doors don't answer.
 pub fn unreachable(count: usize) {
     gauge!(UNREACHABLE).set(count as f64);
+}
+
+/// How many records can't be read.
+pub fn unreadable(count: usize) {
+    gauge!(UNREADABLE).set(count as f64);
 }
 
 /// Which sessions there are, of those sizes.

@@ -311,3 +311,29 @@ async fn an_alarm_is_a_metric_too() {
         "I would stop 10 of 10 sessions",
     );
 }
+
+#[tokio::test]
+async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says() {
+    let (team, url) = team().await;
+    let id = team.serves(&team.ana).await;
+    is(&url, "duckbot_unreadable_records", 0.0).await;
+    let record = team.record(&team.ana, 0);
+    team.cluster
+        .writes_down(&record, |it| it["version"] = 99.into())
+        .await;
+    is(&url, "duckbot_unreadable_records", 1.0).await;
+    assert!(
+        team.log()
+            .contains(&format!("record {record} can't be read"))
+    );
+    let params = kube::api::DeleteParams::default();
+    team.cluster
+        .records()
+        .delete(&record, &params)
+        .await
+        .unwrap();
+    is(&url, "duckbot_unreadable_records", 0.0).await;
+    let left = async || team.cluster.objects().await;
+    becomes(SOON, left, Vec::is_empty).await;
+    assert!(!team.log().contains(&format!("session {id} has no record")));
+}

@@ -363,14 +363,39 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         .await;
     says(&listed, &format!("`{id}` of "));
     says(&listed, ", idle since <t:");
-    let question = ana
-        .types("#data", "/duck stop")
-        .await
-        .unwrap()
-        .reply()
+
+    // The manual's commands for the night tell the truth.
+    let pod = format!("describe pod -n duckbot-sessions duckui-{id}");
+    assert!(kubectl(&pod).await.contains("Started"));
+    let events = kubectl("get events -n duckbot-sessions").await;
+    assert!(events.contains(&format!("pod/duckui-{id}")), "{events}");
+    kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
+    let quota = kubectl("describe quota -n duckbot-sessions").await;
+    assert!(quota.contains("pods"), "{quota}");
+    let another = ana.types("#data", "/duck start").await.unwrap();
+    let another = another.reply().await;
+    let pressed = ana.presses(&another, "Start another one").await.unwrap();
+    let told = pressed
+        .until(|it| it.content.contains("share of the cluster"))
         .await;
-    let pressed = ana.presses(&question, "Stop it").await.unwrap();
-    pressed.until(|it| it.content.contains("is stopped")).await;
+    says(&told, "could not be made");
+    says(
+        &ana.reads("#data").await,
+        "The team's share of the cluster is used up",
+    );
+    kubectl("delete quota full -n duckbot-sessions").await;
+
+    // A key of the doors leaked.
+    kubectl("delete secret duckbot-door-keys -n duckbot").await;
+    kubectl("rollout restart deployment/duckbot -n duckbot").await;
+    kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
+    discord.connected().await;
+    let open = format!("/duck open session:{id}");
+    let opened = ana.types("#data", &open).await.unwrap().reply().await;
+    says(&opened, "I don't have the key to session");
+    kubectl("delete configmap -n duckbot-sessions -l app.kubernetes.io/name=duckui").await;
+    let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=60s");
+    kubectl(&gone).await;
 
     let log = kubectl("logs deployment/duckbot --namespace duckbot").await;
     assert!(

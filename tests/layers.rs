@@ -68,6 +68,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "service",
             "session",
             "settings",
+            "telemetry",
         ],
     ),
     ("duckdb", &["redact"]),

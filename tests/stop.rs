@@ -219,8 +219,42 @@ async fn who_did_what_stands_in_the_log() {
     team.reads_everything().await;
     let (ana, ada) = (team.ana.id(), team.ada.id());
     for (who, act) in [(ana, "started"), (ana, "extended"), (ada, "stopped")] {
-        team.bot()
-            .says(&format!("INFO audit: {who} {act} {id}"))
-            .await;
+        team.bot().says(&format!(": audit: {who} {act} {id}")).await;
     }
+}
+
+#[tokio::test]
+async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to() {
+    let settings = [
+        ("DUCKBOT_LOG__FORMAT", "json"),
+        // Who did what is written whatever the filter says.
+        ("DUCKBOT_LOG__FILTER", "duckbot=warn"),
+    ];
+    let mut team = Team::with(&settings).await;
+    team.hands_in_keys(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
+    team.confirms_stop(&team.ana, &question).await;
+    team.hands_in_keys_no_more(&team.ana).await;
+    team.bot().says("\"act\":\"forgot\"").await;
+    let log = team.log();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let acts = lines.iter().filter(|line| line["target"] == "audit");
+    let acts: Vec<_> = acts.collect();
+    let said: Vec<_> = acts
+        .iter()
+        .map(|it| it["fields"]["act"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, ["started", "stopped", "forgot"]);
+    assert_eq!(acts[0]["fields"]["what"], *id);
+    assert_eq!(acts[0]["fields"]["who"], team.ana.id().to_string());
+    assert_eq!(acts[0]["span"]["name"], "interaction");
+    assert!(
+        acts[0]["span"]["id"]
+            .as_str()
+            .unwrap()
+            .parse::<u64>()
+            .is_ok()
+    );
 }

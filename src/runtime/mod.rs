@@ -55,6 +55,10 @@ pub trait Runtime: Send + Sync {
     /// Parts of sessions that have no record, as last seen. Reads memory, too.
     fn orphans(&self) -> Vec<Orphan>;
 
+    /// How many records can't be read: a later bot wrote them, or somebody edited them. Their
+    /// sessions are left alone, by every rule.
+    fn unreadable(&self) -> usize;
+
     /// Since when [`Runtime::sessions`] may show what is no longer true, because
     /// news don't arrive.
     fn stale_since(&self) -> Option<DateTime<Utc>>;

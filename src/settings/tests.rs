@@ -257,3 +257,62 @@ fn what_kubernetes_says_of_a_service_named_duckbot_is_no_setting() {
     ];
     assert!(with(&links).is_ok());
 }
+
+#[test]
+fn an_api_needs_somebody_who_may_and_no_mistake_repeats_a_token() {
+    const LISTEN: (&str, &str) = ("DUCKBOT_API__LISTEN", "127.0.0.1:8080");
+    let wrong = |changes: &[(&str, &str)]| with(changes).expect_err("wrong").to_string();
+    assert!(with(&[]).expect("valid").api.is_none());
+    assert!(wrong(&[LISTEN]).contains("api.tokens_file: is not set, so nobody could use the API"));
+
+    let digest = "0a".repeat(32);
+    let line = format!("ci sha256:{digest} owner=7 stored-keys\n");
+    let file = Temporary::new(&format!("# of us\n\n{line}"));
+    let tokens = ("DUCKBOT_API__TOKENS_FILE", file.0.to_str().expect("plain"));
+    let api = with(&[LISTEN, tokens]).expect("valid").api.expect("there");
+    assert_eq!(
+        (api.tokens[0].name.as_str(), api.tokens[0].digest),
+        ("ci", [10; 32])
+    );
+
+    let twice = Temporary::new(&format!("{line}{line}"));
+    let twice = ("DUCKBOT_API__TOKENS_FILE", twice.0.to_str().expect("plain"));
+    assert!(wrong(&[LISTEN, twice]).contains("two tokens have the same name"));
+    let pasted = Temporary::new("duckbot_canary\n");
+    let pasted = (
+        "DUCKBOT_API__TOKENS_FILE",
+        pasted.0.to_str().expect("plain"),
+    );
+    let said = wrong(&[LISTEN, pasted]);
+    assert!(
+        said.contains("line 1 is no token") && !said.contains("canary"),
+        "{said}"
+    );
+    let lab = ("DUCKBOT_API__ANONYMOUS_OWNER", "7");
+    let api = with(&[LISTEN, lab]).expect("valid").api.expect("there");
+    assert_eq!((api.tokens.len(), api.anonymous), (0, Some(7.into())));
+}
+
+#[test]
+fn a_catalog_is_meant_by_name_or_address_and_any_only_where_that_is_allowed() {
+    let settings = with(&[]).expect("valid");
+    let lake = || Some("lake".to_owned());
+    assert_eq!(settings.catalog_at("lake"), lake());
+    assert_eq!(settings.catalog_at("http://catalog:8181/"), lake());
+    assert_eq!(settings.catalog_at("http://catalog:8181/x"), None);
+    assert!(settings.catalog("http://elsewhere").is_none());
+
+    let lab = [
+        ("DUCKBOT_API__LISTEN", "127.0.0.1:8080"),
+        ("DUCKBOT_API__ANONYMOUS_OWNER", "7"),
+        ("DUCKBOT_API__ANY_CATALOG", "true"),
+    ];
+    let settings = with(&lab).expect("valid");
+    let said = settings.catalog_at("http://elsewhere/").expect("any");
+    let catalog = settings.catalog(&said).expect("any");
+    assert_eq!(
+        (&*catalog.endpoint, &*catalog.name),
+        ("http://elsewhere", "lake")
+    );
+    assert_eq!(settings.catalog_at("lakes"), None);
+}

@@ -1,6 +1,6 @@
 //! The pages of DuckDB's UI come from somewhere else, by way of DuckDB.
 
-use crate::support::{Door, PAGE, Pages, Session, lake};
+use crate::support::{Door, HOSTS, PAGE, Pages, Session, lake};
 
 #[tokio::test]
 async fn nothing_private_reaches_the_makers_of_the_pages() {
@@ -46,4 +46,32 @@ async fn nothing_private_reaches_the_makers_of_the_pages() {
         .await
         .unwrap();
     assert!(pages.heard().contains("canary=quack"), "{}", pages.heard());
+}
+
+#[tokio::test]
+async fn nor_without_a_proxy_by_the_name_of_the_real_ones() {
+    let Some(pages) = Pages::straight().await else {
+        eprintln!("skipped: only root can stand at port 443");
+        return;
+    };
+    lake().s3.knows("AKIASTRAIGHT", "a-secret-for-pages");
+    let authority = pages.certificates.file("ca.pem");
+    let folder = tempfile::TempDir::new().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::write(&hosts, Pages::hosts()).unwrap();
+    let more = [
+        (HOSTS, hosts.to_str().unwrap()),
+        ("SSL_CERT_FILE", authority.to_str().unwrap()),
+    ];
+    let mut session = Session::starts_with("AKIASTRAIGHT", "a-secret-for-pages", &more);
+    session.is_prepared().await;
+    let door = Door::guards(session.port()).await;
+    let cookie = format!("canary=quack; {}", door.lets_in().await);
+    let page = door.get("/").header("cookie", cookie).send().await.unwrap();
+    assert_eq!(page.text().await.unwrap(), PAGE);
+    let heard = pages.heard().to_lowercase();
+    assert!(heard.starts_with("get / http/1.1"), "{heard}");
+    for private in ["canary", "cookie", "__host-duckbot", "duckui-977a26"] {
+        assert!(!heard.contains(private), "{private} in {heard}");
+    }
 }

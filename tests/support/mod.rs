@@ -45,7 +45,7 @@ pub use proxy::{Damage, Proxy};
 pub use registry::Registry;
 pub use s3::S3;
 pub use server::Server;
-pub use session::{Session, signal};
+pub use session::{HOSTS, Session, signal};
 pub use team::{KEYS, PERMANENT, Team, keys_in, says, session_in};
 pub use ui::Ui;
 pub use wait::becomes;

@@ -20,6 +20,9 @@ use super::edge::Certificates;
 /// What each of its pages says.
 pub const PAGE: &str = "<title>DuckDB</title>";
 
+/// The address of a machine that is `ui.duckdb.org` to whoever believes [`Pages::hosts`].
+const ADDRESS: &str = "127.77.0.1";
+
 /// A proxy that leads to the pages of DuckDB's UI, whatever is asked for. It ends when dropped.
 pub struct Pages {
     /// Host and port of the proxy.
@@ -32,6 +35,23 @@ pub struct Pages {
 
 impl Pages {
     pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(listener, true).await
+    }
+
+    /// The same without a proxy: at the port and, for who is told by `/etc/hosts`, at the name
+    /// of the real ones. None where that port can't be had.
+    pub async fn straight() -> Option<Self> {
+        let listener = TcpListener::bind((ADDRESS, 443)).await.ok()?;
+        Some(Self::at(listener, false).await)
+    }
+
+    /// What is to stand in `/etc/hosts`.
+    pub fn hosts() -> String {
+        format!("127.0.0.1 localhost\n{ADDRESS} ui.duckdb.org\n")
+    }
+
+    async fn at(listener: TcpListener, is_proxy: bool) -> Self {
         let certificates = Certificates::of("ui.duckdb.org");
         let chain = CertificateDer::from_pem_file(certificates.file("leaf.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(certificates.file("leaf.key")).unwrap();
@@ -43,14 +63,13 @@ impl Pages {
             .with_single_cert(vec![chain], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = listener.local_addr().unwrap().to_string();
         let heard = Arc::new(Mutex::new(String::new()));
         let all = heard.clone();
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, acceptor.clone(), all.clone()));
+                tokio::spawn(serve(stream, is_proxy, acceptor.clone(), all.clone()));
             }
         });
         Self {
@@ -73,10 +92,17 @@ impl Drop for Pages {
     }
 }
 
-async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, heard: Arc<Mutex<String>>) {
-    let asked = head(&mut stream).await;
-    heard.lock().unwrap().push_str(&asked);
-    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+async fn serve(
+    mut stream: TcpStream,
+    is_proxy: bool,
+    acceptor: TlsAcceptor,
+    heard: Arc<Mutex<String>>,
+) {
+    if is_proxy {
+        let asked = head(&mut stream).await;
+        heard.lock().unwrap().push_str(&asked);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    }
     let mut stream = acceptor
         .accept(stream)
         .await

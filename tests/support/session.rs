@@ -19,6 +19,10 @@ use super::{Port, Ui, bot::program, lake, tools};
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// The variable with a file that is to be `/etc/hosts`, for this session alone: in a mount
+/// namespace of its own, which only root can have.
+pub const HOSTS: &str = "TEST_HOSTS";
+
 /// A running session; it is killed when dropped.
 pub struct Session {
     child: Child,
@@ -69,7 +73,17 @@ impl Session {
     pub fn runs(variables: &HashMap<&str, &str>) -> Self {
         let port = Port::refuses();
         let home = TempDir::new().unwrap();
-        let mut child = Command::new(program())
+        let mut command = match variables.get(HOSTS) {
+            None => Command::new(program()),
+            Some(hosts) => {
+                let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+                let mut command = Command::new("/usr/bin/unshare");
+                let before = ["--mount", "/bin/sh", "-c", script, hosts];
+                command.args(before).arg(program());
+                command
+            }
+        };
+        let mut child = command
             .arg("duckdb")
             .env_clear()
             .env("HOME", home.path())

@@ -464,6 +464,13 @@ impl Team {
         person.presses(message, label).await.unwrap().modal().await
     }
 
+    /// Has somebody's keys forgotten, as a person does.
+    pub async fn hands_in_keys_no_more(&self, person: &Person) {
+        let question = self.reply_to(person, "/duck forget").await;
+        let pressed = person.presses(&question, "Forget it").await.unwrap();
+        pressed.until(|it| it.content.contains("orgotten")).await;
+    }
+
     /// Says yes to the question before a stop, and sees it done; the last reply.
     pub async fn confirms_stop(&self, person: &Person, question: &MessageView) -> MessageView {
         let pressed = person.presses(question, "Stop it").await.unwrap();

@@ -33,6 +33,7 @@ use crate::{
     service::{Problem, Refusal, Requester, Service},
     session::RequestId,
     settings,
+    telemetry::AUDIT,
 };
 
 tokio::task_local! {
@@ -122,8 +123,8 @@ impl Handlers {
             self.answer(interaction).await;
             OUTCOME.with(Cell::get)
         };
-        // Each line that is logged meanwhile has the interaction's id.
-        let span = info_span!("interaction", id = %interaction_id, what);
+        // Each line that is logged meanwhile has the interaction's id; those of the audit always.
+        let span = info_span!(target: AUDIT, "interaction", id = %interaction_id, what);
         let outcome = OUTCOME.scope(Cell::new("done"), answered);
         let outcome = outcome.instrument(span).await;
         measure::command(what, outcome, begin.elapsed());

@@ -214,6 +214,10 @@ impl Runtime for Kubernetes {
         self.cache.orphans()
     }
 
+    fn unreadable(&self) -> usize {
+        self.cache.unreadable()
+    }
+
     fn stale_since(&self) -> Option<DateTime<Utc>> {
         self.cache.stale_since()
     }

@@ -171,6 +171,13 @@ impl Cache {
         sessions
     }
 
+    /// How many records can't be read.
+    pub fn unreadable(&self) -> usize {
+        let stored = self.records.state();
+        let is_read = |map: &Arc<ConfigMap>| self.observed(map).is_some();
+        stored.iter().filter(|map| !is_read(map)).count()
+    }
+
     /// The session with this id.
     pub fn session(&self, id: &SessionId) -> Option<Observed> {
         let id = id.to_string();

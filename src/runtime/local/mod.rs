@@ -343,6 +343,11 @@ impl Runtime for Local {
         None
     }
 
+    fn unreadable(&self) -> usize {
+        // The bot does not start with one.
+        0
+    }
+
     fn orphans(&self) -> Vec<Orphan> {
         // A process is held by its record, and a folder goes with its process.
         Vec::new()
