@@ -205,8 +205,7 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
         204
     );
     lab.team.nothing_is_left().await;
-    let is_gone = async || secrets.get_opt(&name).await.unwrap().is_none();
-    becomes(SOON, is_gone, |it| *it).await;
+    assert!(secrets.get_opt(&name).await.unwrap().is_none());
     let (status, gone) = lab.gets(&format!("/sessions/{id}"), &lab.ana).await;
     assert_eq!((status, problem(&gone)), (404, "no-such-session"));
 }
@@ -293,7 +292,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
     let lab = Lab::opens(&[]).await;
     let post = |body: Value| {
         let asked = lab.asks(Method::POST, "/sessions", &lab.ana);
-        let asked = asked.header("Idempotency-Key", "the report of today");
+        let asked = asked.header("Idempotency-Key", "the-report-of-today");
         async move { read(asked.json(&body).send().await.unwrap()).await }
     };
     let answers = join_all((0..5).map(|_| post(keys()))).await;
@@ -307,6 +306,21 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
     );
     assert_eq!(ids.len(), 1);
     assert_eq!(lab.team.cluster.documents().await.len(), 1);
+
+    // Keys are part of the wish.
+    let mut others = keys();
+    others["s3_key"] = json!(PERMANENT[0].1);
+    let (status, refused) = post(others).await;
+    assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
+    let name = format!(
+        "duckbot-s3-session-{}",
+        answers[0].1["session_id"].as_str().unwrap()
+    );
+    let kept = lab.team.cluster.secrets().get(&name).await.unwrap();
+    assert_eq!(
+        kept.data.unwrap()["s3-access-key-id"].0,
+        KEYS[0].1.as_bytes()
+    );
 
     let mut larger = keys();
     larger["size"] = json!("large");
@@ -394,6 +408,8 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         "invalid-request"
     );
     assert_eq!(lab.gets("/quack", &lab.ana).await.1["status"], 404);
+    let (_, no_text) = lab.gets("/sessions/%ff", &lab.ana).await;
+    assert_eq!(problem(&no_text), "no-such-session");
     let put = lab
         .asks(Method::PUT, "/sessions", &lab.ana)
         .send()

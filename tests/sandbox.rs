@@ -109,6 +109,14 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.reads("will be stopped").await;
     browser.is_pictured("sandbox-8-list").await;
     browser.clicks("//*[@id='text']").await;
+    browser.types("/duck status\n").await;
+    browser.types("\n").await;
+    browser.reads("no query runs").await;
+    browser.presses("Show its log").await;
+    browser.reads("The last lines that DuckDB in session").await;
+    browser.reads(".log").await;
+    browser.is_pictured("sandbox-8-status").await;
+    browser.clicks("//*[@id='text']").await;
     browser.types("/duck stop\n").await;
     browser.types("\n").await;
     browser.presses("Stop it").await;

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::listen::listen;
 use crate::{
     measure::{self, Metrics},
     service::Service,
@@ -48,8 +49,8 @@ pub async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .with_state(Admin { service, metrics });
-    let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
-    served.await.context("health and metrics ended")
+    listen(listener, app, &shutdown).await;
+    Ok(())
 }
 
 /// What is not ready, a line each.

@@ -13,7 +13,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 pub fn session(api: &Api, watched: &Watched) -> Value {
     let seen = &watched.seen;
     let record = &seen.record;
-    let due = api.service.due(watched);
+    let due = due(api, api.service.due(watched));
     json!({
         "session_id": record.id,
         "url": api.service.runtime().url(&record.id),
@@ -28,6 +28,11 @@ pub fn session(api: &Api, watched: &Watched) -> Value {
         "stops": due.as_ref().map(stops),
         "ends_because": record.ending().map(why),
     })
+}
+
+/// When something stops it, if anything does.
+pub fn due(api: &Api, due: Option<Due>) -> Option<Due> {
+    due.filter(|_| !api.service.settings().reaper.dry_run)
 }
 
 /// When a session will be stopped as things are.

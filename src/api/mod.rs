@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod document;
 mod follow;
+mod listen;
 mod problem;
 mod sessions;
 mod token;
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 
 use crate::{service::Service, settings};
 use auth::Gate;
+use listen::listen;
 use problem::{Kind, Problem};
 pub use token::{NewToken, new_token};
 
@@ -69,9 +71,8 @@ pub async fn serve(
         service,
         shutdown: shutdown.clone(),
     };
-    let served = axum::serve(listener, router(api));
-    let served = served.with_graceful_shutdown(shutdown.cancelled_owned());
-    served.await.context("the API ended")
+    listen(listener, router(api), &shutdown).await;
+    Ok(())
 }
 
 fn router(api: Api) -> Router {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    credentials::preflight::{Blame, Trouble},
     fault::Fault,
     service::{self, Refusal},
 };
@@ -41,6 +42,8 @@ pub enum Kind {
     UnknownCatalog,
     /// The storage or the catalog does not take the keys.
     KeysRejected,
+    /// The settings or a clock are wrong, so the keys could not be tried.
+    Misconfigured,
     /// No keys are kept that could be used.
     NoStoredCredentials,
     /// All places are taken.
@@ -90,6 +93,7 @@ impl Kind {
                 S::UNPROCESSABLE_ENTITY,
             ),
             Self::KeysRejected => ("keys-rejected", "Keys rejected", S::UNPROCESSABLE_ENTITY),
+            Self::Misconfigured => ("misconfigured", "Misconfigured", S::BAD_GATEWAY),
             Self::NoStoredCredentials => (
                 "no-stored-credentials",
                 "No stored credentials",
@@ -213,7 +217,13 @@ impl From<service::Problem> for Problem {
             service::Problem::Refused(refusal) => refusal.into(),
             service::Problem::Unusable(troubles) => {
                 let texts: Vec<_> = troubles.iter().map(|it| plain(&it.to_string())).collect();
-                Self::new(Kind::KeysRejected, texts.join(" "))
+                let kinds = troubles.iter().map(Trouble::blames);
+                let kind = match kinds.max().unwrap_or(Blame::Keys) {
+                    Blame::Keys => Kind::KeysRejected,
+                    Blame::Settings => Kind::Misconfigured,
+                    Blame::Moment => Kind::Unavailable,
+                };
+                Self::new(kind, texts.join(" "))
             }
             service::Problem::Failed(fault) => fault.into(),
         }
@@ -273,6 +283,11 @@ impl From<Refusal> for Problem {
             | Refusal::NothingToOpen => {
                 let detail = "There is no such session of yours: it has ended, or never was.";
                 (Kind::NoSuchSession, detail.to_owned())
+            }
+            Refusal::OtherWish => {
+                let detail =
+                    "This Idempotency-Key was used for another session, which is still there.";
+                (Kind::IdempotencyKeyReused, detail.to_owned())
             }
             Refusal::NotYourButton(_) | Refusal::AdminsOnly => {
                 (Kind::Forbidden, "This token may not do that.".to_owned())

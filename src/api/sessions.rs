@@ -1,9 +1,11 @@
 //! What can be done with sessions.
 
+use std::time::Duration;
+
 use axum::{
     Extension, Json,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{FromRequestParts, Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use ring::digest::{SHA256, digest};
@@ -15,7 +17,7 @@ use super::{
     Api,
     auth::Caller,
     body::Body,
-    document::session,
+    document::{due, session, stops},
     follow,
     problem::{Kind, Problem, plain},
 };
@@ -34,6 +36,20 @@ const LONGEST_NAME: usize = 80;
 const LONGEST_KEY: usize = 255;
 
 type Answer = Result<Response, Problem>;
+
+/// The id in the address, whatever it is.
+pub struct Id(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        // What is no text is no id either.
+        let found = found.map_err(|_| Refusal::NotAnId(String::new()));
+        Ok(Self(found?.0))
+    }
+}
 
 /// `POST /sessions`
 pub async fn create(
@@ -54,33 +70,30 @@ pub async fn create(
     let request = idempotency(&headers)?;
     let asked = read(body)?;
     let who = Requester {
-        display_name: asked.username.unwrap_or(caller.who.display_name),
+        display_name: asked.username.clone().unwrap_or(caller.who.display_name),
         ..caller.who
     };
-    let ask = StartRequest {
-        request: request.clone().unwrap_or_else(fresh),
-        channel: api.settings.channel,
-        size: asked.size,
-        catalog: asked.catalog,
-        another: true,
-    };
-    let record = match &asked.keys {
-        Some(keys) => api.service.start_with(&who, ask.clone(), keys).await?,
-        None if !caller.stored_keys => {
-            let says = "This token may not use stored credentials.";
-            return Err(Problem::new(Kind::Forbidden, says));
-        }
-        None => match api.service.start(&who, ask.clone()).await? {
-            Started::Starting(record) => record,
-            // Another one was asked for, so this is not said.
-            Started::AlreadyRunning { .. } => return Err(Refusal::NothingToOpen.into()),
-        },
-    };
-    if request.is_some() {
-        is_the_same(&api, &record, &who, &ask, asked.keys.is_none())?;
+    if asked.keys.is_none() && !caller.stored_keys {
+        let says = "This token may not use stored credentials.";
+        return Err(Problem::new(Kind::Forbidden, says));
     }
+    // Whoever hangs up now must not leave half a session.
+    let made = tokio::spawn({
+        let (api, who) = (api.clone(), who.clone());
+        async move { make(&api, &who, request, asked).await }
+    });
+    let record = made.await.map_err(|_| {
+        Problem::new(
+            Kind::Unavailable,
+            "Something went wrong in here; the log says what.",
+        )
+    })??;
     if waits {
         return Ok(follow::until_ready(api, who, *record));
+    }
+    if record.is_stopping() {
+        let says = "It was stopped while it was being made. Ask again.";
+        return Err(Problem::new(Kind::Unavailable, says).after(Duration::from_secs(10)));
     }
     let started = started(&api, &who, &record).await;
     let location = format!("/sessions/{}", record.id);
@@ -90,6 +103,35 @@ pub async fn create(
         Json(started),
     )
         .into_response())
+}
+
+async fn make(
+    api: &Api,
+    who: &Requester,
+    request: Option<RequestId>,
+    asked: Asked,
+) -> Result<Box<Record>, Problem> {
+    if let Some(request) = &request {
+        api.service
+            .until_it_may_be_asked_again(who, request)
+            .await?;
+    }
+    let ask = StartRequest {
+        request: request.unwrap_or_else(fresh),
+        channel: api.settings.channel,
+        size: asked.size,
+        catalog: asked.catalog,
+        another: true,
+        exact: true,
+    };
+    let Some(keys) = &asked.keys else {
+        return match api.service.start(who, ask).await? {
+            Started::Starting(record) => Ok(record),
+            // Another one was asked for, so this is not said.
+            Started::AlreadyRunning { .. } => Err(Refusal::NothingToOpen.into()),
+        };
+    };
+    Ok(api.service.start_with(who, ask, keys).await?)
 }
 
 /// What is answered when a session was asked for: what it was in the service before this one,
@@ -191,8 +233,9 @@ fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
         return Ok(None);
     };
     let key = key.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > LONGEST_KEY {
-        let says = format!("Idempotency-Key has 1 to {LONGEST_KEY} plain characters.");
+    let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain || key.is_empty() || key.len() > LONGEST_KEY {
+        let says = format!("Idempotency-Key has 1 to {LONGEST_KEY} plain characters, no spaces.");
         return Err(Problem::new(Kind::InvalidRequest, says));
     }
     // It stands in a record, and may say anything.
@@ -209,31 +252,6 @@ fn fresh() -> RequestId {
     RequestId(format!("api-{}", Uuid::new_v4().simple()))
 }
 
-/// A key that was used before names the request of then.
-fn is_the_same(
-    api: &Api,
-    record: &Record,
-    who: &Requester,
-    ask: &StartRequest,
-    uses_stored: bool,
-) -> Result<(), Problem> {
-    let settings = api.service.settings();
-    let size = ask.size.as_ref().unwrap_or(&settings.sessions.default_size);
-    let catalog = ask.catalog.as_ref();
-    let catalog = catalog.unwrap_or(&settings.sessions.default_catalog);
-    let is_same = record.size == *size
-        && settings.catalog_at(catalog).as_ref() == Some(&record.catalog)
-        && record.display_name == who.display_name
-        && record.holds_owners_keys() == uses_stored;
-    match is_same {
-        true => Ok(()),
-        false => Err(Problem::new(
-            Kind::IdempotencyKeyReused,
-            "This Idempotency-Key was used for another session, which is still there.",
-        )),
-    }
-}
-
 /// `GET /sessions`
 pub async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Json<Value> {
     let who = caller.who;
@@ -247,7 +265,7 @@ pub async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) 
 pub async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<Value>, Problem> {
     let seen = api.service.look_up(&caller.who, &id)?;
     let watched = api.service.watched(vec![seen]).await.remove(0);
@@ -258,19 +276,25 @@ pub async fn show(
 pub async fn remove(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<StatusCode, Problem> {
     let seen = api.service.look_up(&caller.who, &id)?;
     let id = seen.record.id;
-    api.service.stop_and_wait(&caller.who, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    api.service.stop(&caller.who, &id).await?;
+    match api.service.until_gone(&id).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(_) => {
+            let says = "It is being stopped, and not all of it is gone yet. Look again.";
+            Err(Problem::new(Kind::Unavailable, says).after(Duration::from_secs(30)))
+        }
+    }
 }
 
 /// `POST /sessions/{id}/extend`
 pub async fn extend(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
     mut body: Body,
 ) -> Result<Json<Value>, Problem> {
     let by = body.text("by");
@@ -285,7 +309,7 @@ pub async fn extend(
     Ok(Json(json!({
         "session_id": extended.record.id,
         "extended_by_seconds": extended.by.num_seconds(),
-        "stops": extended.due.as_ref().map(super::document::stops),
+        "stops": due(&api, extended.due).as_ref().map(stops),
     })))
 }
 
@@ -293,7 +317,7 @@ pub async fn extend(
 pub async fn ticket(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     body.finish()?;

@@ -275,6 +275,14 @@ impl Credentials {
         }
     }
 
+    /// Whether these are the same keys.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let value = |keys: &Self, field| keys.value(field).map(|it| it.expose_secret().to_owned());
+        Field::ALL
+            .into_iter()
+            .all(|field| value(self, field) == value(other, field))
+    }
+
     /// What may be shown of them. A key too short to keep a secret beside four
     /// characters of it shows none.
     pub fn hint(&self) -> KeyHint {

@@ -124,6 +124,30 @@ struct Answer {
     text: String,
 }
 
+/// What is to blame that keys don't work: what is later here hides what is before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blame {
+    /// The keys.
+    Keys,
+    /// The settings, or a clock: somebody has to mend them.
+    Settings,
+    /// The moment: it may pass.
+    Moment,
+}
+
+impl Trouble {
+    /// What is to blame.
+    pub fn blames(&self) -> Blame {
+        match self {
+            Self::Unreachable(_) => Blame::Moment,
+            Self::ClockSkew | Self::NoBucket(_) | Self::OtherRegion | Self::Strange { .. } => {
+                Blame::Settings
+            }
+            _ => Blame::Keys,
+        }
+    }
+}
+
 impl Preflight {
     /// Makes the client.
     ///

@@ -17,12 +17,18 @@ pub struct SetUp {
 }
 
 impl Service {
-    /// Looks a catalog up: keys are tried against it.
+    /// Looks a catalog up by its name.
     ///
     /// # Errors
     /// If there is none of that name.
     pub fn known_catalog(&self, name: Option<&str>) -> Result<(), Refusal> {
-        self.catalog(name).map(|_| ())
+        match name {
+            // An address is no name; buttons would not hold it.
+            Some(name) if self.settings.named_catalog(name).is_none() => {
+                Err(self.unknown_catalog(name))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tries a person's credentials against a catalog (none: the default one),

@@ -8,6 +8,7 @@ mod audit;
 mod keys;
 mod reaping;
 mod refusal;
+mod report;
 mod sessions;
 mod status;
 
@@ -22,8 +23,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use audit::started_anew;
 pub use keys::SetUp;
-pub use reaping::{Claimed, Extended, Reaped};
+pub use reaping::{Extended, Reaped};
 pub use refusal::Refusal;
+pub use report::Claimed;
 pub use sessions::shown;
 pub use status::Status;
 
@@ -73,6 +75,8 @@ pub struct StartRequest {
     pub catalog: Option<String>,
     /// Start one although another one runs.
     pub another: bool,
+    /// Whether one that was made for the same request must be like it.
+    pub exact: bool,
 }
 
 /// The answer to `start`.
@@ -282,15 +286,15 @@ impl Service {
         let asked = asked.unwrap_or(&self.settings.sessions.default_catalog);
         match self.settings.catalog_at(asked) {
             Some(name) => Ok(name),
-            None => Err(Refusal::UnknownCatalog {
-                given: asked.to_owned(),
-                known: self
-                    .settings
-                    .catalogs
-                    .iter()
-                    .map(|it| it.name.clone())
-                    .collect(),
-            }),
+            None => Err(self.unknown_catalog(asked)),
+        }
+    }
+
+    fn unknown_catalog(&self, given: &str) -> Refusal {
+        let catalogs = self.settings.catalogs.iter();
+        Refusal::UnknownCatalog {
+            given: given.to_owned(),
+            known: catalogs.map(|it| it.name.clone()).collect(),
         }
     }
 }

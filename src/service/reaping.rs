@@ -1,5 +1,5 @@
 //! The use cases around sessions that nobody takes down: when they are stopped and why,
-//! extending them, stopping them, the report.
+//! extending them, stopping them, and those who left.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -21,8 +21,8 @@ use crate::{
     measure,
     runtime::rewrite,
     session::{
-        Action, Cause, Due, Ledger, Limits, Observed, OwnerId, Plan, Record, Report, Rule, Running,
-        SessionId, Stage, Usage, Warning, Watched, due, extension, plan,
+        Action, Cause, Due, Ledger, Limits, Observed, OwnerId, Plan, Record, Rule, SessionId,
+        Stage, Usage, Warning, Watched, due, extension, plan,
     },
 };
 
@@ -273,84 +273,16 @@ impl Service {
             _ => record.clone(),
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
-        let record = record.ok_or(Refusal::NoSuchSession(id))?;
+        let record = record.filter(|record| !record.is_stopping());
+        let record = record.ok_or_else(|| Refusal::NoSuchSession(id.clone()))?;
+        if record.extended() == watched.seen.record.extended() {
+            // Somebody else used it up just now.
+            let at = self.due(&watched.with(&record)).map(|due| due.at);
+            return Err(Refusal::NoMoreTime { id, at }.into());
+        }
         audit(who, "extended", &record.id.to_string());
         let due = self.due(&watched.with(&record));
         Ok(Extended { record, by, due })
-    }
-
-    /// The same, for an admin to look at.
-    ///
-    /// # Errors
-    /// A refusal for everybody else.
-    pub async fn report_to(&self, who: &Requester) -> Result<Report, Problem> {
-        admins_only(who)?;
-        Ok(self.report().await?)
-    }
-
-    /// What there is to say of the time since the last report.
-    ///
-    /// # Errors
-    /// If the ledger can't be read.
-    pub async fn report(&self) -> Result<Report, Fault> {
-        let found = self.ledger.read().await?;
-        let running = self.running().await;
-        // Before anything has ended there is no ledger.
-        let first = running.iter().map(|one| one.record.created).min();
-        let ledger = found.unwrap_or_else(|| Ledger::new(first.unwrap_or(self.now())));
-        Ok(ledger.report(running, self.now()))
-    }
-
-    /// The sessions that are there, as a report tells of them.
-    async fn running(&self) -> Vec<Running> {
-        let sessions = self.watched(self.runtime.sessions()).await;
-        let running = sessions.into_iter().map(|watched| Running {
-            due: self.due(&watched),
-            unreachable: match watched.usage {
-                Usage::Unreachable(since) => Some(since),
-                _ => None,
-            },
-            record: watched.seen.record,
-        });
-        running.collect()
-    }
-
-    /// Claims the report that is due, if one is and nobody else has; or when to look again.
-    ///
-    /// # Errors
-    /// If the ledger can't be read or written.
-    pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Fault> {
-        let now = self.now();
-        let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since());
-        let is_mine = |ledger: &Ledger| match ledger.claimed() {
-            Some(since) => now - since >= claim,
-            None => next(ledger).is_some_and(|at| now >= at),
-        };
-        let sessions = self.runtime.sessions();
-        let claimed = |ledger: &Ledger| match is_mine(ledger) {
-            true => ledger.claimed_at(now, sessions.iter().map(|seen| &seen.record)),
-            false => ledger.clone(),
-        };
-        let ledger = self.ledger.note(now, claimed).await?;
-        match ledger.claimed() {
-            Some(since) if since == now => {
-                let report = ledger.pending_report(self.running().await);
-                Ok(report.map_or(Claimed::Later(None), |report| {
-                    Claimed::Mine(Box::new(report))
-                }))
-            }
-            Some(since) => Ok(Claimed::Later(Some(since + claim))),
-            None => Ok(Claimed::Later(next(&ledger))),
-        }
-    }
-
-    /// Notes that a report was posted.
-    ///
-    /// # Errors
-    /// If the ledger can't be written.
-    pub async fn reported(&self, report: &Report) -> Result<(), Fault> {
-        let reported = |ledger: &Ledger| ledger.reported(report.until);
-        self.ledger.note(self.now(), reported).await.map(|_| ())
     }
 
     /// All who have sessions or keys here.
@@ -518,20 +450,11 @@ pub struct Reaped {
     pub failed: Option<String>,
 }
 
-fn admins_only(who: &Requester) -> Result<(), Refusal> {
+pub(super) fn admins_only(who: &Requester) -> Result<(), Refusal> {
     match who.is_admin {
         true => Ok(()),
         false => Err(Refusal::AdminsOnly),
     }
-}
-
-/// Whether a report is to be posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claimed {
-    /// This one, by us, now.
-    Mine(Box<Report>),
-    /// Not before then; none: never.
-    Later(Option<DateTime<Utc>>),
 }
 
 fn usage(activity: &Activity) -> Usage {

@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The settings say not to.
     #[error("Trying keys out is turned off here.")]
     CheckingIsOff,
+    /// The same request was made for another session.
+    #[error("That was asked for before, in another way, and is still there.")]
+    OtherWish,
     /// There is nothing to check or to forget.
     #[error("I have no keys of yours.")]
     NothingKept,

@@ -12,10 +12,14 @@ use crate::{
     fault::{Fault, new_reference},
     runtime::{Claim, rewrite},
     session::{
-        Cause, Keys, Observed, OwnerId, RECORD_VERSION, Record, SessionId, Stage, open_places,
+        Cause, Keys, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId, Stage,
+        open_places,
     },
 };
 
+/// How long whoever claimed a session may take to store its own keys, until somebody with the
+/// same request does it.
+const KEYS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a session that is stopped may take to go before it is no longer waited for.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -27,6 +31,9 @@ impl Service {
     pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, Problem> {
         let mut record = self.record(who, &ask)?;
         if let Some(same) = self.same(&record) {
+            if ask.exact && !is_alike(&record, &same) {
+                return Err(Refusal::OtherWish.into());
+            }
             return Ok(Started::Starting(Box::new(same)));
         }
         let mine = self.of(who.id);
@@ -38,7 +45,11 @@ impl Service {
             });
         }
         record.keys_expire = self.usable_keys(who.id).await?.expires;
-        Ok(Started::Starting(self.claim(who, record).await?))
+        let claimed = self.claim(who, &record).await?;
+        match ask.exact && !is_alike(&record, &claimed) {
+            true => Err(Refusal::OtherWish.into()),
+            false => Ok(Started::Starting(claimed)),
+        }
     }
 
     /// Starts a session with keys of its own, which are kept nowhere else and go with it.
@@ -56,30 +67,77 @@ impl Service {
             keys_expire: keys.expires,
             ..self.record(who, &ask)?
         };
-        let claimed = match self.same(&record) {
-            Some(same) => Box::new(same),
-            None => {
-                if self.settings.credentials.preflight {
-                    self.tried(keys, &record.catalog).await?;
-                }
-                self.claim(who, record).await?
-            }
-        };
-        if claimed.keys != Keys::Awaited || claimed.is_stopping() {
-            return Ok(claimed);
+        if self.settings.credentials.preflight && self.same(&record).is_none() {
+            self.tried(keys, &record.catalog).await?;
+        }
+        let claimed = self.claim(who, &record).await?;
+        if claimed.id != record.id && !self.is_the_same(&record, &claimed, keys).await? {
+            return Err(Refusal::OtherWish.into());
+        }
+        let newest = self.newest(&claimed);
+        if newest.keys != Keys::Awaited || newest.is_stopping() {
+            return Ok(Box::new(newest));
         }
         match self.give_keys(&claimed.id, keys).await {
             Ok(record) => Ok(Box::new(record)),
             Err(fault) => {
-                let cause = Cause::Refused {
-                    why: fault.for_people(),
-                    reference: new_reference(),
-                };
-                let ended = |record: &Record| record.ended(cause.clone(), self.now());
-                // If that fails as well, it ends when it was waited for long enough.
-                let _ = rewrite(&*self.runtime, &claimed.id, ended).await;
+                // What somebody else was told of is theirs.
+                if claimed.id == record.id {
+                    let cause = Cause::Refused {
+                        why: fault.for_people(),
+                        reference: new_reference(),
+                    };
+                    let ended = |record: &Record| record.ended(cause.clone(), self.now());
+                    // If that fails as well, it ends when it was waited for long enough.
+                    let _ = rewrite(&*self.runtime, &claimed.id, ended).await;
+                }
                 Err(fault.into())
             }
+        }
+    }
+
+    /// Whether a session that was made for the same request is the one that is asked for now,
+    /// with these keys. Whoever made it may be about to store them.
+    async fn is_the_same(
+        &self,
+        asked: &Record,
+        found: &Record,
+        keys: &Credentials,
+    ) -> Result<bool, Fault> {
+        let mut changes = self.runtime.changes();
+        let awaits = || self.newest(found).keys == Keys::Awaited;
+        let stored = async { while awaits() && changes.changed().await.is_ok() {} };
+        // If they never come, whoever meant to store them has died.
+        let _ = tokio::time::timeout(KEYS_WITHIN, stored).await;
+        if !is_alike(asked, found) {
+            return Ok(false);
+        }
+        let kept = match awaits() {
+            true => None,
+            false => self.credentials.read_own(found).await?,
+        };
+        Ok(kept.is_none_or(|kept| kept.is_same(keys)))
+    }
+
+    /// A record as it is seen now.
+    fn newest(&self, record: &Record) -> Record {
+        let seen = self.runtime.session(&record.id);
+        seen.map_or_else(|| record.clone(), |seen| seen.record)
+    }
+
+    /// Waits until a session is gone that was made for the same request and ends.
+    ///
+    /// # Errors
+    /// As [`Service::until_gone`].
+    pub async fn until_it_may_be_asked_again(
+        &self,
+        who: &Requester,
+        request: &RequestId,
+    ) -> Result<(), Problem> {
+        let mut theirs = self.of(who.id).into_iter().map(|seen| seen.record);
+        match theirs.find(|it| it.request == *request && it.is_stopping()) {
+            Some(ending) => self.until_gone(&ending.id).await,
+            None => Ok(()),
         }
     }
 
@@ -101,8 +159,12 @@ impl Service {
         mine.find(|it| it.request == record.request)
     }
 
-    /// Claims one of their places for a session.
-    async fn claim(&self, who: &Requester, record: Record) -> Result<Box<Record>, Problem> {
+    /// Claims one of their places for a session; or returns the one that was made for the same
+    /// request, perhaps while this one was being tried.
+    async fn claim(&self, who: &Requester, record: &Record) -> Result<Box<Record>, Problem> {
+        if let Some(same) = self.same(record) {
+            return Ok(Box::new(same));
+        }
         let limit = self.settings.sessions.per_user;
         let mine = self.of(who.id);
         let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
@@ -326,6 +388,20 @@ fn say_which(command: &'static str, sessions: &[Observed]) -> Refusal {
         ids: ids.collect(),
         command,
     }
+}
+
+/// Whether one session was asked for like the other.
+fn is_alike(one: &Record, other: &Record) -> bool {
+    let wish = |it: &Record| {
+        let keys = it.holds_owners_keys();
+        (
+            it.size.clone(),
+            it.catalog.clone(),
+            it.display_name.clone(),
+            keys,
+        )
+    };
+    wish(one) == wish(other)
 }
 
 /// A name without what can't be shown, nor stood in an annotation: the API server reads what is

@@ -368,6 +368,8 @@ impl Settings {
         self.is_address(said).then(|| {
             Cow::Owned(Catalog {
                 endpoint: said.to_owned(),
+                // The team's client is for the team's catalogs.
+                oauth2: None,
                 ..default.clone()
             })
         })

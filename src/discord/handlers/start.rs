@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Handlers, OPEN_FOR, Responder, explain, logged};
+use super::{Handlers, OPEN_FOR, Responder, explain, logged, refuse};
 use crate::{
     discord::{
         parse::Button,
@@ -39,6 +39,9 @@ impl Handlers {
         channel: u64,
         ask: Ask,
     ) {
+        if let Err(unknown) = self.service.known_catalog(ask.catalog.as_deref()) {
+            return responder.edit(&refuse(&unknown)).await;
+        }
         let another = Button::StartAnother {
             size: ask.size.clone(),
             catalog: ask.catalog.clone(),
@@ -49,6 +52,7 @@ impl Handlers {
             size: ask.size,
             catalog: ask.catalog,
             another: ask.another,
+            exact: false,
         };
         match self.service.start(who, request).await {
             Ok(Started::Starting(record)) => {

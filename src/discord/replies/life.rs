@@ -8,7 +8,6 @@ use crate::{
     session::{
         Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage, Station,
     },
-    settings::LONGEST_NAME,
 };
 
 /// While a session gets ready; `usual` is how long that takes here.
@@ -215,7 +214,7 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
 
 /// Keys of its own went with it; and an address of a lab's catalog is no button's matter.
 fn can_retry(record: &Record) -> bool {
-    record.holds_owners_keys() && record.catalog.len() <= LONGEST_NAME
+    record.holds_owners_keys() && !record.catalog.contains(':')
 }
 
 fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {

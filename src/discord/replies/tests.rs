@@ -699,6 +699,7 @@ fn turning_down() {
             refusal(Refusal::KeysExpired(starting_record().created))
         ),
         ("nothing kept", refusal(Refusal::NothingKept)),
+        ("another wish", refusal(Refusal::OtherWish)),
         ("checking is off", refusal(Refusal::CheckingIsOff)),
         (
             "quota",

@@ -411,6 +411,12 @@ impl Runtime for Kubernetes {
             uid: Some(seen.uid.clone()),
             resource_version: None,
         });
+        if !seen.record.holds_owners_keys() {
+            // It would go with the record, some time later.
+            let own = build::own_secret_name(&seen.record.id);
+            let params = DeleteParams::default();
+            self.drop(&self.secrets, "secrets", &own, &params).await?;
+        }
         let deleted = self.records.delete(&name, &params);
         match call(self.action("delete", "configmaps"), deleted).await {
             // A conflict: the name belongs to another record by now.

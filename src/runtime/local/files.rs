@@ -67,6 +67,19 @@ impl Folder {
         }
     }
 
+    /// Removes what a bot was writing when it was killed; what it would have replaced is there.
+    ///
+    /// # Errors
+    /// If it can't be removed.
+    pub fn tidy(&self) -> anyhow::Result<()> {
+        for name in self.names()? {
+            if name.ends_with(".new") {
+                self.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The names of all files.
     pub fn names(&self) -> anyhow::Result<Vec<String>> {
         let listed = fs::read_dir(&self.0).and_then(Iterator::collect::<io::Result<Vec<_>>>);

@@ -168,9 +168,12 @@ impl Local {
         });
         let all = view.clone();
         let doors = tokio::spawn(door::accept(listener, move |host| find(&all, host?)));
+        let (keys, replies) = (folder("keys")?, folder("replies")?);
+        keys.tidy()?;
+        replies.tidy()?;
         Ok(Self {
-            credentials: Arc::new(Keys(folder("keys")?)),
-            replies: Arc::new(Replies(folder("replies")?)),
+            credentials: Arc::new(Keys(keys)),
+            replies: Arc::new(Replies(replies)),
             ledger: Arc::new(Book::new(Ledgers(Folder::open(place.folder.clone())?))),
             key: SigningKey::read(KEY, &SigningKey::generate()).context("no key for the doors")?,
             program: std::env::current_exe().context("I don't know where my program is")?,
@@ -555,12 +558,8 @@ fn find(view: &View, host: &str) -> Option<Arc<Door>> {
 
 fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, Held>> {
     let mut all = BTreeMap::new();
+    records.tidy()?;
     for name in records.names()? {
-        if name.ends_with(".new") {
-            // A bot was killed while it wrote; what it would have replaced is there.
-            records.remove(&name)?;
-            continue;
-        }
         let Some(text) = records.read(&name)? else {
             continue;
         };

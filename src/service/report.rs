@@ -1,0 +1,94 @@
+//! The use cases of the report: what ran, what was stopped and why, what is next.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Problem, Requester, Service, reaping::admins_only};
+use crate::{
+    fault::Fault,
+    session::{Ledger, Report, Running, Usage},
+};
+
+/// Whether a report is to be posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// This one, by us, now.
+    Mine(Box<Report>),
+    /// Not before then; none: never.
+    Later(Option<DateTime<Utc>>),
+}
+
+impl Service {
+    /// What there is to say of the time since the last report, for an admin to look at.
+    ///
+    /// # Errors
+    /// A refusal for everybody else.
+    pub async fn report_to(&self, who: &Requester) -> Result<Report, Problem> {
+        admins_only(who)?;
+        Ok(self.report().await?)
+    }
+
+    /// What there is to say of the time since the last report.
+    ///
+    /// # Errors
+    /// If the ledger can't be read.
+    pub async fn report(&self) -> Result<Report, Fault> {
+        let found = self.ledger.read().await?;
+        let running = self.running().await;
+        // Before anything has ended there is no ledger.
+        let first = running.iter().map(|one| one.record.created).min();
+        let ledger = found.unwrap_or_else(|| Ledger::new(first.unwrap_or(self.now())));
+        Ok(ledger.report(running, self.now()))
+    }
+
+    /// The sessions that are there, as a report tells of them.
+    async fn running(&self) -> Vec<Running> {
+        let sessions = self.watched(self.runtime.sessions()).await;
+        let running = sessions.into_iter().map(|watched| Running {
+            due: self.due(&watched),
+            unreachable: match watched.usage {
+                Usage::Unreachable(since) => Some(since),
+                _ => None,
+            },
+            record: watched.seen.record,
+        });
+        running.collect()
+    }
+
+    /// Claims the report that is due, if one is and nobody else has; or when to look again.
+    ///
+    /// # Errors
+    /// If the ledger can't be read or written.
+    pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Fault> {
+        let now = self.now();
+        let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since());
+        let is_mine = |ledger: &Ledger| match ledger.claimed() {
+            Some(since) => now - since >= claim,
+            None => next(ledger).is_some_and(|at| now >= at),
+        };
+        let sessions = self.runtime.sessions();
+        let claimed = |ledger: &Ledger| match is_mine(ledger) {
+            true => ledger.claimed_at(now, sessions.iter().map(|seen| &seen.record)),
+            false => ledger.clone(),
+        };
+        let ledger = self.ledger.note(now, claimed).await?;
+        match ledger.claimed() {
+            Some(since) if since == now => {
+                let report = ledger.pending_report(self.running().await);
+                Ok(report.map_or(Claimed::Later(None), |report| {
+                    Claimed::Mine(Box::new(report))
+                }))
+            }
+            Some(since) => Ok(Claimed::Later(Some(since + claim))),
+            None => Ok(Claimed::Later(next(&ledger))),
+        }
+    }
+
+    /// Notes that a report was posted.
+    ///
+    /// # Errors
+    /// If the ledger can't be written.
+    pub async fn reported(&self, report: &Report) -> Result<(), Fault> {
+        let reported = |ledger: &Ledger| ledger.reported(report.until);
+        self.ledger.note(self.now(), reported).await.map(|_| ())
+    }
+}
