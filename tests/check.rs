@@ -1,5 +1,6 @@
 //! `duckbot check` and `duckbot invite`, as a platform engineer uses them.
 
+use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use duckbot::sandbox::discord::{Access, Fault};
 use kube::api::DeleteParams;
 use serde_json::Value;
@@ -15,8 +16,28 @@ async fn runs(team: &Team, arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text)
 }
 
+/// A registry that has `works`, lets nobody see `private`, and has nothing else; where.
+async fn registry() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let manifest = async |Path((_, tag)): Path<(String, String)>| match &*tag {
+        "works" => StatusCode::OK,
+        "private" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::NOT_FOUND,
+    };
+    let app = Router::new().route("/v2/{name}/manifests/{tag}", get(manifest));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address.to_string()
+}
+
 async fn team() -> Team {
     let mut team = Team::without_bot(&[]).await;
+    let registry = registry().await;
+    for (name, tag) in [("IMAGE", "works"), ("DOOR_IMAGE", "private")] {
+        let image = format!("{registry}/duckui:{tag}");
+        team.variables
+            .insert(format!("DUCKBOT_SESSIONS__{name}"), image);
+    }
     let ops = team.discord.channel("ops").to_string();
     team.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
@@ -58,6 +79,8 @@ async fn what_is_well_is_said_item_by_item() {
             team.cluster.bot
         ),
         "ok    routes: IngressRoute",
+        "/duckui:works (sessions.image): it is there",
+        "/duckui:private (sessions.door_image): its registry wants a login",
         "ok    catalog of lake: ",
         "ok    storage of lake: ",
         "s apart from theirs at most",
@@ -83,9 +106,11 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     team.discord.set_access("random", Access::ReadOnly);
     let random = team.discord.channel("random").to_string();
     let nowhere = "http://127.0.0.1:9/catalog";
+    let missing = team.variables["DUCKBOT_SESSIONS__IMAGE"].replace("works", "missing");
     for (name, value) in [
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", nowhere),
         ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
+        ("DUCKBOT_SESSIONS__IMAGE", &missing),
         ("DUCKBOT_REPORT__CHANNEL", "1029384756102938475"),
         ("DUCKBOT_DISCORD__ALLOWED_CHANNELS", &random),
     ] {
@@ -111,6 +136,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         ),
         "create pods",
         "deploy/ has the Role that grants them",
+        "/duckui:missing (sessions.image): it is not in its registry",
         "WRONG certificate: not allowed to get secrets",
         "WRONG catalog of lake: http://127.0.0.1:9/catalog does not answer (no connection)",
         "is catalogs.lake.endpoint right",
@@ -223,4 +249,18 @@ async fn shells_complete_the_commands() {
                 .contains("sandbox")
         );
     }
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
+    let mut team = team().await;
+    let admin = crate::support::Cluster::shared().kubeconfig();
+    team.variables
+        .insert("KUBECONFIG".into(), admin.to_str().unwrap().into());
+    team.variables
+        .insert("DUCKBOT_KUBERNETES__NAMESPACE".into(), "nowhere".into());
+    let (_, text) = runs(&team, &["check"]).await;
+    let line = "WRONG namespace nowhere: there is no such namespace; deploy/ makes it";
+    assert!(text.contains(line), "{text}");
+    assert!(!text.contains("WRONG namespace default"), "{text}");
 }

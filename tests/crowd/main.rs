@@ -10,8 +10,8 @@ mod kwok;
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
@@ -24,7 +24,7 @@ use kube::{
 use kwok::Kwok;
 use serde_json::{Value, json};
 use support::Team;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 const SESSIONS: usize = 500;
 /// Much longer than it takes.
@@ -117,7 +117,7 @@ impl Kind {
         }
     }
 
-    /// What its door says, asked right after it was asked or not; none: nothing.
+    /// What its door says, asked once more in the same sweep or not; none: nothing.
     fn activity(self, once_more: bool) -> Option<Value> {
         let idle = |minutes| {
             let since = Utc::now() - TimeDelta::minutes(minutes);
@@ -170,19 +170,31 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     );
 }
 
-/// Each door, and when it was asked last.
-type Doors = Arc<Mutex<HashMap<IpAddr, (Kind, Option<Instant>)>>>;
-/// Sweeps begin so long apart; within most of that, whoever asks again is in the same one.
-const SWEEPS: Duration = Duration::from_secs(5);
+/// The doors.
+#[derive(Default)]
+struct Doors {
+    /// Each, and in which sweep it was asked last.
+    kinds: Mutex<HashMap<IpAddr, (Kind, Option<usize>)>>,
+    /// The bot's log, when it is up.
+    log: OnceLock<watch::Receiver<String>>,
+}
+
+impl Doors {
+    /// How many sweeps are over.
+    fn sweeps(&self) -> usize {
+        let log = self.log.get();
+        log.map_or(0, |log| log.borrow().matches(" swept").count())
+    }
+}
 
 /// Stands in for the doors of all Pods: which one is asked, the address tells.
-async fn doors(kinds: Doors) {
+async fn serve(doors: Arc<Doors>) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8081))
         .await
         .unwrap();
     let app = Router::new()
         .route("/activity", get(activity))
-        .with_state(kinds);
+        .with_state(doors);
     let app = app.into_make_service_with_connect_info::<Local>();
     tokio::spawn(async move { axum::serve(listener, app).await });
 }
@@ -201,12 +213,12 @@ impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TcpL
 
 async fn activity(
     axum::extract::ConnectInfo(Local(address)): axum::extract::ConnectInfo<Local>,
-    State(kinds): State<Doors>,
+    State(doors): State<Arc<Doors>>,
 ) -> axum::response::Response {
-    let mut kinds = kinds.lock().unwrap();
+    let sweep = doors.sweeps();
+    let mut kinds = doors.kinds.lock().unwrap();
     let said = kinds.get_mut(&address).and_then(|(kind, asked)| {
-        let before = asked.replace(Instant::now());
-        let once_more = before.is_some_and(|before| before.elapsed() < SWEEPS * 4 / 5);
+        let once_more = asked.replace(sweep) == Some(sweep);
         kind.activity(once_more)
     });
     match said {
@@ -276,16 +288,21 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     };
     let kinds: HashMap<_, _> = pods.iter().filter_map(address).collect();
     assert_eq!(kinds.len(), SESSIONS, "each has an address of its own");
-    doors(Arc::new(Mutex::new(kinds))).await;
+    let doors = Arc::new(Doors {
+        kinds: Mutex::new(kinds),
+        ..Doors::default()
+    });
+    serve(doors.clone()).await;
 
     for (name, value) in [
-        ("DUCKBOT_REAPER__EVERY", "5s"),
+        ("DUCKBOT_REAPER__EVERY", "1s"),
         // So much time has whoever was warned when the bot was away.
         ("DUCKBOT_REAPER__WARN_BEFORE", "2s"),
     ] {
         team.variables.insert(name.into(), value.into());
     }
     team.starts_the_bot().await;
+    doors.log.get_or_init(|| team.bot().log_as_it_grows());
     let before = team.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
         .filter(|number| Kind::of(*number).stays())

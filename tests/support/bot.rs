@@ -50,7 +50,12 @@ impl Bot {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.log.borrow().clone()
+        self.log_as_it_grows().borrow().clone()
+    }
+
+    /// The same, as it grows.
+    pub fn log_as_it_grows(&self) -> watch::Receiver<String> {
+        self.log.clone()
     }
 
     /// Waits until it logs that.

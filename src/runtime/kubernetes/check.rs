@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    core::v1::Secret,
+    core::v1::{Namespace, Secret},
 };
 use kube::{
     Api, Client,
@@ -16,6 +16,7 @@ use kube::{
 use super::{
     apply::{Action, call, chain},
     build::route_resource,
+    image,
     keys::DOOR_KEYS,
 };
 use crate::{
@@ -268,6 +269,19 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
         }
     };
     let mut findings = vec![Finding::fine("cluster", format!("{url} answers"))];
+    for namespace in [namespace, home] {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let found = call(
+            Action::new("get", "namespaces", "(all)"),
+            namespaces.get_metadata_opt(namespace),
+        )
+        .await;
+        // The bot itself may not look; who may sees it.
+        if matches!(found, Ok(None)) {
+            let says = "there is no such namespace; deploy/ makes it";
+            findings.push(Finding::wrong(format!("namespace {namespace}"), says));
+        }
+    }
     for (namespace, missing) in [(namespace.as_str(), there), (home, at_home)] {
         let what = format!("permissions in {namespace}");
         findings.push(match not_allowed(namespace, missing) {
@@ -280,6 +294,11 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
         Err(Fault::Unknown { .. }) => Finding::wrong("routes", Unusable::NoTraefik.to_string()),
         Err(fault) => Finding::wrong("routes", fault.to_string()),
     });
+    let (session, door) = tokio::join!(
+        image::look("sessions.image", &settings.sessions.image),
+        image::look("sessions.door_image", &settings.sessions.door_image),
+    );
+    findings.extend([session, door]);
     if let Some(name) = &settings.routing.tls_secret {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let found = secrets.get_metadata_opt(name);

@@ -4,6 +4,7 @@
 mod apply;
 pub mod build;
 mod check;
+mod image;
 mod keys;
 mod ledger;
 mod memory;

@@ -1,0 +1,96 @@
+//! Whether an image is in its registry, as far as somebody without a login can tell: the pull
+//! side of the OCI distribution API.
+
+use std::time::Duration;
+
+use reqwest::Client;
+
+use crate::finding::Finding;
+
+/// How long a registry may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// What an image may be described by.
+const KINDS: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
+/// Asks the registry of an image for it. Nothing is fetched.
+pub async fn look(setting: &str, image: &str) -> Finding {
+    let what = format!("image {image} ({setting})");
+    let url = manifest(image);
+    let client = Client::builder().timeout(ANSWER_WITHIN).build();
+    let asked = async { client?.head(&url).header("accept", KINDS).send().await };
+    match asked.await.map(|answer| answer.status().as_u16()) {
+        Ok(200) => Finding::fine(what, "it is there"),
+        Ok(401 | 403) => Finding::fine(
+            what,
+            "its registry wants a login, so only nodes can tell (pod.image_pull_secrets)",
+        ),
+        Ok(404) => Finding::wrong(
+            what,
+            "it is not in its registry: is it pushed, is the tag right?",
+        ),
+        Ok(status) => Finding::wrong(what, format!("its registry answered {status}")),
+        Err(_) => Finding::wrong(
+            what,
+            "its registry does not answer from here; whether nodes reach it, a first start shows",
+        ),
+    }
+}
+
+/// Where the description of an image is. (The names are Docker's: what has no dot and no colon
+/// before its first slash is on its Hub.)
+fn manifest(image: &str) -> String {
+    let (registry, path) = match image.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
+            (first, rest.to_owned())
+        }
+        Some(_) => ("registry-1.docker.io", image.to_owned()),
+        None => ("registry-1.docker.io", format!("library/{image}")),
+    };
+    let (name, version) = match path.split_once('@') {
+        // A tag beside a digest says nothing more.
+        Some((name, digest)) => (name.split(':').next().unwrap_or(name), digest),
+        None => path.rsplit_once(':').unwrap_or((&path, "latest")),
+    };
+    let host = registry.split(':').next().unwrap_or(registry);
+    let scheme = match host == "localhost" || host.starts_with("127.") {
+        true => "http",
+        false => "https",
+    };
+    format!("{scheme}://{registry}/v2/{name}/manifests/{version}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_looked_for_where_a_node_would() {
+        for (image, url) in [
+            (
+                "duckui",
+                "https://registry-1.docker.io/v2/library/duckui/manifests/latest",
+            ),
+            (
+                "team/duckui:1",
+                "https://registry-1.docker.io/v2/team/duckui/manifests/1",
+            ),
+            (
+                "ghcr.io/a/b/duckui:1.2",
+                "https://ghcr.io/v2/a/b/duckui/manifests/1.2",
+            ),
+            (
+                "localhost:5000/duckui",
+                "http://localhost:5000/v2/duckui/manifests/latest",
+            ),
+            (
+                "r.example.com:5000/d:1@sha256:0a",
+                "https://r.example.com:5000/v2/d/manifests/sha256:0a",
+            ),
+        ] {
+            assert_eq!(manifest(image), url);
+        }
+    }
+}
