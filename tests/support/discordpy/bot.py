@@ -38,7 +38,10 @@ async def feed(interaction: discord.Interaction, pond: str):
     await interaction.edit_original_response(content="Looking for ducks")
     await interaction.edit_original_response(content=f"Found ducks in the {pond}")
     notice = await interaction.channel.send(f"{interaction.user.mention} feeds the ducks")
-    await interaction.followup.send("What do they get?", view=Menu(notice), ephemeral=True)
+    menu = Menu(notice)
+    # Whoever presses before the library has heard that the message is posted is not overheard.
+    interaction.client.add_view(menu)
+    await interaction.followup.send("What do they get?", view=menu, ephemeral=True)
 
 
 @feed.autocomplete("pond")
@@ -48,12 +51,15 @@ async def ponds(_: discord.Interaction, typed: str):
 
 class Menu(discord.ui.View):
     def __init__(self, notice):
-        super().__init__()
+        super().__init__(timeout=None)
         self.notice = notice
 
-    @discord.ui.button(label="Choose", style=discord.ButtonStyle.primary)
+    @discord.ui.button(label="Choose", style=discord.ButtonStyle.primary, custom_id="choose")
     async def choose(self, interaction: discord.Interaction, _: discord.ui.Button):
-        await interaction.response.send_modal(Order(self.notice))
+        order = Order(self.notice)
+        # As above; of a form it has no public way to say so.
+        interaction.client._connection.store_view(order)
+        await interaction.response.send_modal(order)
 
 
 class Order(discord.ui.Modal, title="Your order"):
