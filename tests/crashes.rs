@@ -135,6 +135,13 @@ enum Story {
 }
 
 impl Story {
+    /// Whether the story has that call only if the bot looks early enough.
+    fn may_do_without(self, call: &str) -> bool {
+        // Where there is no node, an evicted Pod is gone at once, and mostly before the bot
+        // would delete it.
+        matches!(self, Self::Move) && call == "DELETE pods/{name}"
+    }
+
     /// What comes before the story.
     async fn prepare(self, team: &Team) -> Option<String> {
         team.cluster.keys_of(team.ana.id()).await;
@@ -314,7 +321,10 @@ async fn walk(story: Story) {
     for (call, was_sprung) in outcomes {
         *reached.entry(call).or_default() |= was_sprung;
     }
-    let never: Vec<_> = reached.iter().filter(|(_, reached)| !**reached).collect();
+    let never = reached.iter().filter(|(_, reached)| !**reached);
+    let never: Vec<_> = never
+        .filter(|(call, _)| !story.may_do_without(call))
+        .collect();
     assert!(never.is_empty(), "no run came to {never:?}");
 }
 
