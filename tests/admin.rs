@@ -124,12 +124,12 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"done\"}";
     assert_eq!(value(&url, posted).await, 1.0);
 
-    team.deletes_the_pod(&id).await;
-    team.is_told_of_the_deletion().await;
+    team.kubelet.fails(&id, "out of luck").await;
+    says(&team.ana.reads("#data").await, "has failed.");
     team.leaves_nothing(&team.ana).await;
     is(
         &url,
-        "duckbot_sessions_ended_total{how=\"failed\",why=\"lost\"}",
+        "duckbot_sessions_ended_total{how=\"failed\",why=\"other\"}",
         1.0,
     )
     .await;
@@ -289,7 +289,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
         "no access",
     );
     team.discord.fault(gone);
-    team.deletes_the_pod(&id).await;
+    team.kubelet.fails(&id, "out of luck").await;
     is(&url, posted, before + 1.0).await;
     team.reads_everything().await;
 }
