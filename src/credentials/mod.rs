@@ -94,4 +94,12 @@ pub trait CredentialStore: Send + Sync {
 
     /// The own keys of a session.
     async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault>;
+
+    /// The keys that a session starts with: its owner's as they are now, or its own.
+    async fn read_for(&self, session: &Record) -> Result<Option<Credentials>, Fault> {
+        match session.holds_owners_keys() {
+            true => self.read(session.owner).await,
+            false => self.read_own(session).await,
+        }
+    }
 }

@@ -177,22 +177,13 @@ fn collect(field: Field, typed: &Typed) -> Result<&str, Mistake> {
 }
 
 fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
-    let length = value.chars().count();
     if value.is_empty() {
         return match field.is_required() {
             true => Err(Mistake::Empty(field)),
             false => Ok(None),
         };
     }
-    if length > field.max_length() {
-        return Err(Mistake::TooLong(field, length));
-    }
-    if value.chars().any(char::is_whitespace) {
-        return Err(Mistake::Spaces(field));
-    }
-    if !value.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(Mistake::Strange(field));
-    }
+    could_be(field, value)?;
     let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\');
     if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
         return Err(Mistake::Wrapped(field));
@@ -209,11 +200,15 @@ fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
 /// # Errors
 /// If it can't be one.
 pub fn exactly(field: Field, value: SecretString) -> Result<SecretString, Mistake> {
-    let text = value.expose_secret();
-    let length = text.chars().count();
-    if text.is_empty() {
-        return Err(Mistake::Empty(field));
+    match value.expose_secret() {
+        "" => Err(Mistake::Empty(field)),
+        text => could_be(field, text).map(|()| value),
     }
+}
+
+/// Whether a text could be such a value at all.
+fn could_be(field: Field, text: &str) -> Result<(), Mistake> {
+    let length = text.chars().count();
     if length > field.max_length() {
         return Err(Mistake::TooLong(field, length));
     }
@@ -221,7 +216,7 @@ pub fn exactly(field: Field, value: SecretString) -> Result<SecretString, Mistak
         return Err(Mistake::Spaces(field));
     }
     match text.chars().all(|c| c.is_ascii_graphic()) {
-        true => Ok(value),
+        true => Ok(()),
         false => Err(Mistake::Strange(field)),
     }
 }

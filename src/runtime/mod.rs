@@ -186,18 +186,14 @@ pub async fn words_without_keys(
     seen: &Observed,
 ) -> Result<Option<String>, Fault> {
     let record = &seen.record;
-    let keys = match record.holds_owners_keys() {
-        true => {
-            let about = credentials.about(record.owner).await?;
-            let is_same = |stored: DateTime<Utc>| stored <= record.starts_since();
-            match about.and_then(|about| about.stored).is_some_and(is_same) {
-                true => credentials.read(record.owner).await?,
-                false => None,
-            }
+    if record.holds_owners_keys() {
+        let about = credentials.about(record.owner).await?;
+        let is_same = |stored: DateTime<Utc>| stored <= record.starts_since();
+        if !about.and_then(|about| about.stored).is_some_and(is_same) {
+            return Ok(None);
         }
-        false => credentials.read_own(record).await?,
-    };
-    let Some(keys) = keys else {
+    }
+    let Some(keys) = credentials.read_for(record).await? else {
         return Ok(None);
     };
     let log = runtime.last_words(seen).await?;

@@ -52,8 +52,7 @@ use crate::{
     finding::Finding,
     lock::lock,
     session::{
-        Details, Failure, Incident, Keys as Source, Observed, Orphan, OwnerId, Parts, Pod, Record,
-        SessionId,
+        Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
     },
     settings::{self, Settings},
 };
@@ -299,11 +298,7 @@ impl Local {
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
-        let keys = match record.keys {
-            Source::Owners => self.credentials.read(record.owner).await?,
-            Source::Awaited | Source::Own => self.credentials.read_own(record).await?,
-        };
-        let Some(keys) = keys else {
+        let Some(keys) = self.credentials.read_for(record).await? else {
             return Ok(None);
         };
         let plain = environment::plain(&self.settings, record, size, &catalog);
