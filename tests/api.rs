@@ -3,152 +3,17 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, future::join_all};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    Damage, Home, KEYS, Node, PERMANENT, Team, Ui, becomes, command, keys_in, says, tools,
+    Damage, Home, KEYS, Lab, Node, PERMANENT, Team, Ui, answer_of, becomes, keys,
+    keys_in, makes_token, says, tools,
 };
 
 /// Much longer than anything takes.
 const SOON: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
-struct Lab {
-    team: Team,
-    url: String,
-    client: Client,
-    ana: String,
-    ben: String,
-    ada: String,
-}
-
-impl Lab {
-    async fn opens(settings: &[(&str, &str)]) -> Self {
-        Self::of(Team::without_bot(settings).await).await
-    }
-
-    /// The same for a team whose bot is not started yet.
-    async fn of(mut team: Team) -> Self {
-        let (mut lines, mut tokens) = (String::new(), Vec::new());
-        for (person, more) in [
-            (&team.ana, &["--stored-keys"][..]),
-            (&team.ben, &[]),
-            (&team.ada, &["--admin"]),
-        ] {
-            let owner = person.id().to_string();
-            let name = format!("of-{owner}");
-            let (line, token) = makes_token(&name, &owner, more).await;
-            lines += &line;
-            tokens.push(token);
-        }
-        let file = team.file("tokens", &format!("# Of the tests.\n{lines}"));
-        for (name, value) in [
-            ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
-            ("DUCKBOT_API__TOKENS_FILE", &file),
-            ("DUCKBOT_API__REQUESTS_PER_MINUTE", "100000"),
-        ] {
-            let setting = team.variables.entry(name.into());
-            setting.or_insert_with(|| value.to_owned());
-        }
-        let [ana, ben, ada] = tokens.try_into().unwrap();
-        let mut lab = Self {
-            team,
-            url: String::new(),
-            client: Client::builder().no_proxy().build().unwrap(),
-            ana,
-            ben,
-            ada,
-        };
-        lab.starts().await;
-        lab
-    }
-
-    async fn starts(&mut self) {
-        const SAYS: &str = "the API is at ";
-        self.team.starts_the_bot().await;
-        self.team.bot().says(SAYS).await;
-        let log = self.team.log();
-        let url = log.split(SAYS).last().unwrap().split_whitespace().next();
-        self.url = url.unwrap().to_owned();
-    }
-
-    fn asks(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.url);
-        self.client.request(method, url).bearer_auth(token)
-    }
-
-    async fn posts(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
-        let asked = self.asks(Method::POST, path, token).json(&body);
-        read(asked.send().await.unwrap()).await
-    }
-
-    async fn gets(&self, path: &str, token: &str) -> (u16, Value) {
-        read(self.asks(Method::GET, path, token).send().await.unwrap()).await
-    }
-
-    async fn deletes(&self, path: &str, token: &str) -> (u16, Value) {
-        read(self.asks(Method::DELETE, path, token).send().await.unwrap()).await
-    }
-
-    /// Waits until a session of Ana's runs.
-    async fn is_running(&self, id: &str) {
-        let path = format!("/sessions/{id}");
-        let phase = async || self.gets(&path, &self.ana).await.1["phase"].clone();
-        becomes(SOON, phase, |phase| phase == "running").await;
-    }
-
-    /// Ana's session, which is ready; its id.
-    async fn serves(&self) -> String {
-        let (status, made) = self.posts("/sessions", &self.ana, keys()).await;
-        assert_eq!(status, 201, "{made}");
-        let id = made["session_id"].as_str().unwrap().to_owned();
-        self.team.kubelet.readies(&id).await;
-        self.is_running(&id).await;
-        id
-    }
-}
-
-/// `duckbot token`: the line for the file, and the token.
-async fn makes_token(name: &str, owner: &str, more: &[&str]) -> (String, String) {
-    let arguments = [&["token", name, "--owner", owner][..], more].concat();
-    let made = command(&arguments, &[].into()).output().await.unwrap();
-    let said = String::from_utf8(made.stderr).unwrap();
-    let token = said.split_whitespace().last().unwrap().to_owned();
-    (String::from_utf8(made.stdout).unwrap(), token)
-}
-
-/// Status and body.
-async fn read(answer: Response) -> (u16, Value) {
-    let status = answer.status().as_u16();
-    let kind = answer.headers().get("content-type").cloned();
-    assert_eq!(answer.headers()["cache-control"], "no-store");
-    let id = answer.headers()["x-request-id"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let text = answer.text().await.unwrap();
-    if status == 204 {
-        return (status, Value::Null);
-    }
-    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"));
-    if status >= 400 {
-        assert_eq!(kind.unwrap(), "application/problem+json");
-        assert_eq!(
-            (&body["status"], &body["request_id"]),
-            (&json!(status), &json!(id))
-        );
-    }
-    (status, body)
-}
-
-fn keys() -> Value {
-    json!({
-        "username": "ana", "s3_key": KEYS[0].1, "s3_secret": KEYS[1].1,
-        "session_token": KEYS[2].1, "catalog_token": KEYS[3].1, "catalog": "lake",
-    })
-}
 
 /// The end of a problem's type.
 fn problem(body: &Value) -> &str {
@@ -224,7 +89,7 @@ async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
     let bare = lab.client.get(format!("{}{path}", lab.url)).send();
     let bare = bare.await.unwrap();
     assert_eq!(bare.headers()["www-authenticate"], "Bearer");
-    assert_eq!(problem(&read(bare).await.1), "unauthorized");
+    assert_eq!(problem(&answer_of(bare).await.1), "unauthorized");
     assert_eq!(
         lab.gets("/sessions", &lab.ben).await.1["sessions"],
         json!([])
@@ -293,7 +158,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
     let post = |body: Value| {
         let asked = lab.asks(Method::POST, "/sessions", &lab.ana);
         let asked = asked.header("Idempotency-Key", "the-report-of-today");
-        async move { read(asked.json(&body).send().await.unwrap()).await }
+        async move { answer_of(asked.json(&body).send().await.unwrap()).await }
     };
     let answers = join_all((0..5).map(|_| post(keys()))).await;
     let ids: HashSet<_> = answers
@@ -398,13 +263,13 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
     assert_eq!(problem(&body), "too-large");
     let text = lab.asks(Method::POST, "/sessions", &lab.ana).body("{}");
     assert_eq!(
-        problem(&read(text.send().await.unwrap()).await.1),
+        problem(&answer_of(text.send().await.unwrap()).await.1),
         "unsupported-media-type"
     );
     let no_json = lab.asks(Method::POST, "/sessions", &lab.ana);
     let no_json = no_json.header("Content-Type", "application/json").body("[");
     assert_eq!(
-        problem(&read(no_json.send().await.unwrap()).await.1),
+        problem(&answer_of(no_json.send().await.unwrap()).await.1),
         "invalid-request"
     );
     assert_eq!(lab.gets("/quack", &lab.ana).await.1["status"], 404);
@@ -416,7 +281,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         .await
         .unwrap();
     assert!(put.headers()["allow"].to_str().unwrap().contains("POST"));
-    assert_eq!(problem(&read(put).await.1), "method-not-allowed");
+    assert_eq!(problem(&answer_of(put).await.1), "method-not-allowed");
     lab.team.nothing_is_left().await;
 }
 
@@ -442,7 +307,7 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
     let mut body = keys();
     body["catalog"] = json!("http://elsewhere:8181/catalog/");
     let asked = lab.client.post(format!("{}/sessions", lab.url)).json(&body);
-    let (status, made) = read(asked.send().await.unwrap()).await;
+    let (status, made) = answer_of(asked.send().await.unwrap()).await;
     assert_eq!(status, 201, "{made}");
     let id = made["session_id"].as_str().unwrap();
     lab.team.kubelet.sees(id).await;
@@ -483,7 +348,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
         .parse()
         .unwrap();
     assert!((1..=21).contains(&after), "{after}");
-    assert_eq!(problem(&read(slower).await.1), "too-many-requests");
+    assert_eq!(problem(&answer_of(slower).await.1), "too-many-requests");
     assert_eq!(
         lab.gets("/sessions", &lab.ben).await.0,
         200,
@@ -773,7 +638,7 @@ async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
     let deleted = client
         .delete(format!("{url}/sessions/{id}"))
         .bearer_auth(&token);
-    assert_eq!(read(deleted.send().await.unwrap()).await.0, 204);
+    assert_eq!(answer_of(deleted.send().await.unwrap()).await.0, 204);
     assert!(!file.exists());
     home.is_empty().await;
 }

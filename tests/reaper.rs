@@ -1,7 +1,7 @@
 //! Sessions that nobody takes down: warned, extended, stopped, reported.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kube::api::{DeleteParams, PostParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::support::{Team, becomes, says, session_in};
@@ -225,7 +225,7 @@ async fn whoever_has_come_back_loses_nothing() {
     team.serves(&team.ben).await;
     team.kills_the_bot().await;
     // The bot was away when they came back.
-    keeps(&team, |ledger| {
+    team.cluster.keeps(|ledger| {
         ledger["known"] = json!({ team.ben.id().to_string(): ago(TimeDelta::days(9)) });
     })
     .await;
@@ -365,40 +365,13 @@ async fn sweeps_ask_nothing_of_the_api_server() {
     assert_eq!(asked(&team), before, "{:?}", team.api.calls().last());
 }
 
-/// Changes the ledger.
-async fn keeps(team: &Team, change: impl FnOnce(&mut Value)) {
-    let maps = team.cluster.records();
-    let params = PostParams::default();
-    let found = maps.get_opt("duckbot-ledger").await.unwrap();
-    let is_new = found.is_none();
-    let mut map = found.unwrap_or_default();
-    map.metadata.name = Some("duckbot-ledger".into());
-    let data = map.data.get_or_insert_default();
-    let text = data.entry("ledger.json".into()).or_insert_with(|| {
-        let nothing = json!({
-            "version": 1, "since": Utc::now(), "pending": null, "outcomes": [], "users": {},
-            "others": { "seconds": 0, "sessions": 0 }, "starts_ms": [], "counted": [], "known": {},
-        });
-        nothing.to_string()
-    });
-    let mut ledger = serde_json::from_str(text).unwrap();
-    change(&mut ledger);
-    *text = ledger.to_string();
-    match is_new {
-        true => maps.create(&params, &map).await.unwrap(),
-        false => maps.replace("duckbot-ledger", &params, &map).await.unwrap(),
-    };
-}
-
 fn is_recent(since: &DateTime<Utc>) -> bool {
     Utc::now() - since < TimeDelta::minutes(5)
 }
 
 /// Since when the ledger's period is.
 async fn since(team: &Team) -> DateTime<Utc> {
-    let map = team.cluster.records().get("duckbot-ledger").await.unwrap();
-    let ledger: Value = serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap();
-    ledger["since"].as_str().unwrap().parse().unwrap()
+    team.cluster.ledger().await["since"].as_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -423,7 +396,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 
     // Weeks pass, and the bot is not there.
     team.kills_the_bot().await;
-    keeps(&team, |ledger| {
+    team.cluster.keeps(|ledger| {
         ledger["since"] = json!(ago(TimeDelta::weeks(3)))
     })
     .await;
@@ -446,7 +419,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 #[tokio::test]
 async fn a_report_waits_until_there_is_a_place_for_it() {
     let mut team = unstarted(&[]).await;
-    keeps(&team, |ledger| {
+    team.cluster.keeps(|ledger| {
         ledger["since"] = json!(ago(TimeDelta::weeks(3)));
         ledger["outcomes"] = json!([[{ "how": "stopped" }, 3]]);
     })
@@ -458,7 +431,7 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
     team.bot().says("I may not write in channel 77").await;
     team.kills_the_bot().await;
     // Long after: whoever tried first has given up.
-    keeps(&team, |ledger| {
+    team.cluster.keeps(|ledger| {
         ledger["pending"]["claimed"] = json!(ago(TimeDelta::minutes(6)));
     })
     .await;
@@ -540,12 +513,12 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
             });
         }
     };
-    keeps(&team, due(TimeDelta::seconds(1))).await;
+    team.cluster.keeps(due(TimeDelta::seconds(1))).await;
     team.starts_the_bot().await;
     sweeps(&mut team, 3).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
     team.kills_the_bot().await;
-    keeps(&team, due(TimeDelta::minutes(6))).await;
+    team.cluster.keeps(due(TimeDelta::minutes(6))).await;
     team.starts_the_bot().await;
     says(&team.ada.reads("#ops").await, "There was none.");
 }
@@ -553,7 +526,7 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
 #[tokio::test]
 async fn where_nothing_happened_a_setting_keeps_the_report_back() {
     let mut team = unstarted(&[("DUCKBOT_REPORT__WHEN_QUIET", "silence")]).await;
-    keeps(&team, |ledger| {
+    team.cluster.keeps(|ledger| {
         ledger["since"] = json!(ago(TimeDelta::weeks(3)))
     })
     .await;

@@ -313,6 +313,37 @@ impl Namespaces {
             .unwrap();
     }
 
+    /// What the ledger says.
+    pub async fn ledger(&self) -> serde_json::Value {
+        let map = self.records().get("duckbot-ledger").await.unwrap();
+        serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap()
+    }
+
+    /// Changes what the ledger says.
+    pub async fn keeps(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let maps = self.records();
+        let params = PostParams::default();
+        let found = maps.get_opt("duckbot-ledger").await.unwrap();
+        let is_new = found.is_none();
+        let mut map = found.unwrap_or_default();
+        map.metadata.name = Some("duckbot-ledger".into());
+        let data = map.data.get_or_insert_default();
+        let text = data.entry("ledger.json".into()).or_insert_with(|| {
+            let nothing = json!({
+                "version": 1, "since": chrono::Utc::now(), "pending": null, "outcomes": [], "users": {},
+                "others": { "seconds": 0, "sessions": 0 }, "starts_ms": [], "counted": [], "known": {},
+            });
+            nothing.to_string()
+        });
+        let mut ledger = serde_json::from_str(text).unwrap();
+        change(&mut ledger);
+        *text = ledger.to_string();
+        match is_new {
+            true => maps.create(&params, &map).await.unwrap(),
+            false => maps.replace("duckbot-ledger", &params, &map).await.unwrap(),
+        };
+    }
+
     /// Waits until the record of that name is gone.
     pub async fn gone(&self, record: &str) {
         let is_gone = |map: Option<&ConfigMap>| map.is_none();

@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use duckbot::sandbox::discord::{Call, Gate, Verdict};
@@ -207,9 +207,9 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
     }
     let gate = inside.gate.lock().unwrap().clone();
     if let Some(gate) = &gate
-        && gate.before(&call).await == Verdict::Drop
+        && let Some(instead) = carried_out(gate.before(&call).await)
     {
-        return cut().await;
+        return instead;
     }
     let damage = inside
         .damage
@@ -230,15 +230,33 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
         }
         None => forward(&inside, request).await,
     };
-    match gate {
-        Some(gate) if gate.after(&call).await == Verdict::Drop => cut().await,
-        _ => answer,
-    }
+    let instead = match gate {
+        Some(gate) => carried_out(gate.after(&call).await),
+        None => None,
+    };
+    instead.unwrap_or(answer)
 }
 
-/// The bot is dead: there is nobody to answer.
-async fn cut() -> Response {
-    std::future::pending().await
+/// What is answered instead, if anything is.
+fn carried_out(verdict: Verdict) -> Option<Response> {
+    match verdict {
+        Verdict::Go => None,
+        // Ends the connection without a word, as the loopback Discord does.
+        Verdict::Drop => std::panic::resume_unwind(Box::new("the proxy cuts this connection")),
+        Verdict::Answer(code, body) => {
+            let code = StatusCode::from_u16(code).unwrap();
+            let mut response = (code, body).into_response();
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            if code == StatusCode::TOO_MANY_REQUESTS {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Some(response)
+        }
+    }
 }
 
 fn status(code: u16, message: &str) -> Response {

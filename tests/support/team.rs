@@ -119,8 +119,8 @@ impl Team {
             .person("ada", &["admin"])
             .person("gil", &[])
             .stranger("max")
-            // What a cluster does to a node takes its time.
-            .patience(Duration::from_secs(if node.is_some() { 120 } else { 20 }));
+            // What a cluster does to a node takes its time, and so does what goes wrong.
+            .patience(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
         let discord = Discord::start(blueprint).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {
@@ -266,6 +266,13 @@ impl Team {
     pub fn log(&self) -> String {
         let current = self.bot.as_ref().map(Bot::log).unwrap_or_default();
         format!("{}{current}", self.logs)
+    }
+
+    /// Waits until the bot has logged that.
+    pub async fn logs(&self, text: &str) {
+        let bot = self.bot.as_ref().expect("the bot runs");
+        let mut log = bot.log_as_it_grows();
+        log.wait_for(|log| log.contains(text)).await.unwrap();
     }
 
     /// Somebody types `/duck start …` and sees that it begins; the session's id.

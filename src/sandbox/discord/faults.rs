@@ -28,12 +28,14 @@ pub struct Call {
 }
 
 /// What a [`Gate`] decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Carry on.
     Go,
     /// Close the connection without an answer.
     Drop,
+    /// Answer with this status and body instead; JSON or not.
+    Answer(u16, String),
 }
 
 /// Is asked before a call takes effect and again before it is answered.

@@ -39,6 +39,8 @@ struct Ask {
 struct Answer {
     status: u16,
     body: Option<Value>,
+    /// Whether it is Discord that says so, and not a gate.
+    is_discords: bool,
 }
 
 type Outcome = Result<Answer, Refusal>;
@@ -60,6 +62,7 @@ impl Answer {
         Self {
             status: 200,
             body: Some(body),
+            is_discords: true,
         }
     }
 
@@ -67,6 +70,7 @@ impl Answer {
         Self {
             status: 204,
             body: None,
+            is_discords: true,
         }
     }
 }
@@ -76,6 +80,7 @@ impl From<Refusal> for Answer {
         Self {
             status: refusal.status,
             body: Some(refusal.body),
+            is_discords: true,
         }
     }
 }
@@ -119,11 +124,12 @@ async fn answer(
     let call = asked.call();
     let at = shared.change(|world| world.record.asked(asked.clone()));
     let (gate, effect) = shared.look(|world| (world.knobs.gate.clone(), world.knobs.hit(&call)));
-    before(&effect, gate.as_deref(), &call).await;
-    let answer = match (&effect, found) {
-        (Some(Effect::Answer(refusal)), _) => refusal.clone().into(),
-        (_, None) => Refusal::from(NO_SUCH_ROUTE).into(),
-        (_, Some((route, params))) => {
+    let instead = before(&effect, gate.as_deref(), &call).await;
+    let answer = match (&effect, instead, found) {
+        (Some(Effect::Answer(refusal)), ..) => refusal.clone().into(),
+        (_, Some(answer), _) => answer,
+        (_, _, None) => Refusal::from(NO_SUCH_ROUTE).into(),
+        (_, _, Some((route, params))) => {
             let authorization = headers
                 .get(header::AUTHORIZATION)
                 .and_then(|it| it.to_str().ok());
@@ -136,8 +142,8 @@ async fn answer(
             shared.change(|world| handle(world, route, &ask))
         }
     };
-    after(&effect, gate.as_deref(), &call).await;
-    (at, answer)
+    let instead = after(&effect, gate.as_deref(), &call).await;
+    (at, instead.unwrap_or(answer))
 }
 
 /// The body as JSON; what is none is kept as a string, for the record.
@@ -164,27 +170,36 @@ fn handle(world: &mut World, route: &Route, ask: &Ask) -> Answer {
     (route.run)(world, ask).unwrap_or_else(Answer::from)
 }
 
-async fn before(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) {
+/// What is answered instead, if anything is.
+async fn before(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) -> Option<Answer> {
     match effect {
         Some(Effect::Delay(by)) => tokio::time::sleep(*by).await,
         Some(Effect::CutBefore) => cut(),
         _ => {}
     }
-    if let Some(gate) = gate
-        && gate.before(call).await == Verdict::Drop
-    {
-        cut();
-    }
+    carried_out(gate?.before(call).await)
 }
 
-async fn after(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) {
-    if let Some(gate) = gate
-        && gate.after(call).await == Verdict::Drop
-    {
-        cut();
-    }
+async fn after(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) -> Option<Answer> {
+    let instead = match gate {
+        Some(gate) => carried_out(gate.after(call).await),
+        None => None,
+    };
     if *effect == Some(Effect::CutAfter) {
         cut();
+    }
+    instead
+}
+
+fn carried_out(verdict: Verdict) -> Option<Answer> {
+    match verdict {
+        Verdict::Go => None,
+        Verdict::Drop => cut(),
+        Verdict::Answer(status, body) => Some(Answer {
+            status,
+            body: Some(serde_json::from_str(&body).unwrap_or(body.into())),
+            is_discords: false,
+        }),
     }
 }
 
@@ -201,13 +216,19 @@ fn depart(shared: &Shared, (at, answer): (usize, Answer)) -> Response {
             .record
             .answered(at, answer.status, answer.body.as_ref())
     });
-    if let Some(observer) = shared.observer() {
+    if let Some(observer) = shared.observer()
+        && answer.is_discords
+    {
         observer(&exchange);
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let Some(body) = answer.body else {
         return (status, Body::empty()).into_response();
     };
+    if let Value::String(text) = body {
+        // What stands in front of Discord says something else when it fails.
+        return (status, text).into_response();
+    }
     let mut response = (status, axum::Json(&body)).into_response();
     if let Some(seconds) = body["retry_after"].as_f64() {
         // Whole seconds in the header, rounded up; the exact time is in the body.

@@ -1,0 +1,149 @@
+//! A team whose bot has the HTTP API, and a program that uses it.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+use super::{KEYS, Team, becomes, command};
+
+/// Much longer than anything takes.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
+pub struct Lab {
+    pub team: Team,
+    pub url: String,
+    pub client: Client,
+    pub ana: String,
+    pub ben: String,
+    pub ada: String,
+}
+
+impl Lab {
+    pub async fn opens(settings: &[(&str, &str)]) -> Self {
+        Self::of(Team::without_bot(settings).await).await
+    }
+
+    /// The same for a team whose bot is not started yet.
+    pub async fn of(mut team: Team) -> Self {
+        let (mut lines, mut tokens) = (String::new(), Vec::new());
+        for (person, more) in [
+            (&team.ana, &["--stored-keys"][..]),
+            (&team.ben, &[]),
+            (&team.ada, &["--admin"]),
+        ] {
+            let owner = person.id().to_string();
+            let name = format!("of-{owner}");
+            let (line, token) = makes_token(&name, &owner, more).await;
+            lines += &line;
+            tokens.push(token);
+        }
+        let file = team.file("tokens", &format!("# Of the tests.\n{lines}"));
+        for (name, value) in [
+            ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
+            ("DUCKBOT_API__TOKENS_FILE", &file),
+            ("DUCKBOT_API__REQUESTS_PER_MINUTE", "100000"),
+        ] {
+            let setting = team.variables.entry(name.into());
+            setting.or_insert_with(|| value.to_owned());
+        }
+        let [ana, ben, ada] = tokens.try_into().unwrap();
+        let mut lab = Self {
+            team,
+            url: String::new(),
+            client: Client::builder().no_proxy().build().unwrap(),
+            ana,
+            ben,
+            ada,
+        };
+        lab.starts().await;
+        lab
+    }
+
+    pub async fn starts(&mut self) {
+        const SAYS: &str = "the API is at ";
+        self.team.starts_the_bot().await;
+        self.team.bot().says(SAYS).await;
+        let log = self.team.log();
+        let url = log.split(SAYS).last().unwrap().split_whitespace().next();
+        self.url = url.unwrap().to_owned();
+    }
+
+    pub fn asks(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.url);
+        self.client.request(method, url).bearer_auth(token)
+    }
+
+    pub async fn posts(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
+        let asked = self.asks(Method::POST, path, token).json(&body);
+        answer_of(asked.send().await.unwrap()).await
+    }
+
+    pub async fn gets(&self, path: &str, token: &str) -> (u16, Value) {
+        answer_of(self.asks(Method::GET, path, token).send().await.unwrap()).await
+    }
+
+    pub async fn deletes(&self, path: &str, token: &str) -> (u16, Value) {
+        answer_of(self.asks(Method::DELETE, path, token).send().await.unwrap()).await
+    }
+
+    /// Waits until a session of Ana's runs.
+    pub async fn is_running(&self, id: &str) {
+        let path = format!("/sessions/{id}");
+        let phase = async || self.gets(&path, &self.ana).await.1["phase"].clone();
+        becomes(SOON, phase, |phase| phase == "running").await;
+    }
+
+    /// Ana's session, which is ready; its id.
+    pub async fn serves(&self) -> String {
+        let (status, made) = self.posts("/sessions", &self.ana, keys()).await;
+        assert_eq!(status, 201, "{made}");
+        let id = made["session_id"].as_str().unwrap().to_owned();
+        self.team.kubelet.readies(&id).await;
+        self.is_running(&id).await;
+        id
+    }
+}
+
+/// `duckbot token`: the line for the file, and the token.
+pub async fn makes_token(name: &str, owner: &str, more: &[&str]) -> (String, String) {
+    let arguments = [&["token", name, "--owner", owner][..], more].concat();
+    let made = command(&arguments, &[].into()).output().await.unwrap();
+    let said = String::from_utf8(made.stderr).unwrap();
+    let token = said.split_whitespace().last().unwrap().to_owned();
+    (String::from_utf8(made.stdout).unwrap(), token)
+}
+
+/// Status and body.
+pub async fn answer_of(answer: Response) -> (u16, Value) {
+    let status = answer.status().as_u16();
+    let kind = answer.headers().get("content-type").cloned();
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let text = answer.text().await.unwrap();
+    if status == 204 {
+        return (status, Value::Null);
+    }
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"));
+    if status >= 400 {
+        assert_eq!(kind.unwrap(), "application/problem+json");
+        assert_eq!(
+            (&body["status"], &body["request_id"]),
+            (&json!(status), &json!(id))
+        );
+    }
+    (status, body)
+}
+
+/// A request for a session with [`KEYS`].
+pub fn keys() -> Value {
+    json!({
+        "username": "ana", "s3_key": KEYS[0].1, "s3_secret": KEYS[1].1,
+        "session_token": KEYS[2].1, "catalog_token": KEYS[3].1, "catalog": "lake",
+    })
+}
+

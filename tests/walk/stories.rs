@@ -1,0 +1,483 @@
+//! The use cases: what comes before, what is done, and what must be true in the end.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use duckbot::sandbox::discord::{Call, Interaction, MessageView, Person};
+use kube::api::{EvictParams, ListParams};
+use serde_json::{Value, json};
+
+use super::harm::Case;
+use crate::support::{KEYS, Lab, Team, becomes, keys};
+
+/// Much longer than anything takes.
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
+/// The edit of a private reply.
+const EDIT: (&str, &str) = ("PATCH", "/webhooks/{application}/{token}/messages/@original");
+/// A message in a channel, and an edit of it.
+const POST: (&str, &str) = ("POST", "/channels/{channel}/messages");
+const CHANGE: (&str, &str) = ("PATCH", "/channels/{channel}/messages/{message}");
+
+#[derive(Debug, Clone, Copy)]
+pub enum Story {
+    Setup,
+    Start,
+    Stop,
+    Extend,
+    Forget,
+    Move,
+    Restart,
+    Reap,
+    Report,
+    Create,
+    Delete,
+}
+
+/// What a person or a program was told in the end; none if nothing was.
+pub type Told = Option<String>;
+
+impl Story {
+    /// Whether the story has that call only if the bot looks early enough.
+    pub fn may_do_without(self, call: &str) -> bool {
+        // Where there is no node, an evicted Pod is gone at once, and mostly before the bot
+        // would delete it.
+        matches!(self, Self::Move) && call == "DELETE pods/{name}"
+    }
+
+    /// Whether a call belongs to the story: not the watches and what keeps a connection.
+    pub fn counts(self, call: &Call) -> bool {
+        match self {
+            // It begins with the start of the bot, which makes calls of its own.
+            Self::Report => {
+                let is_the_ledger = call.route == "configmaps/{name}" || call.method == "POST";
+                is_the_ledger && call.method != "PATCH" || call.route == POST.1
+            }
+            _ => call.method != "WATCH" && !call.route.starts_with("/gateway"),
+        }
+    }
+
+    /// A team with the API, whose bot is up.
+    pub async fn opens(self) -> Lab {
+        let mut team = Team::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
+        let ops = team.discord.channel("ops").to_string();
+        for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
+            team.variables.insert(name.into(), ops.clone());
+        }
+        Lab::of(team).await
+    }
+
+    /// What comes before the story.
+    pub async fn prepare(self, lab: &mut Lab) {
+        let team = &lab.team;
+        match self {
+            Self::Setup | Self::Create | Self::Report => {}
+            Self::Start | Self::Forget => team.cluster.keys_of(team.ana.id()).await,
+            Self::Stop | Self::Move | Self::Extend | Self::Reap => {
+                team.serves(&team.ana).await;
+            }
+            Self::Restart => {
+                team.serves(&team.ana).await;
+                team.keys_are_newer(&team.ana).await;
+            }
+            Self::Delete => {
+                lab.serves().await;
+            }
+        }
+        if !matches!(self, Self::Report | Self::Setup) {
+            // Of what came before, nothing is on its way any more.
+            self.goes_on(lab).await;
+        }
+    }
+
+    /// What is done and what is told. If the bot dies under it, this never ends.
+    pub async fn tell(self, lab: &mut Lab, case: Option<&Case>) -> Told {
+        if matches!(self, Self::Report) {
+            is_due(lab).await;
+        }
+        let team = &lab.team;
+        let says = Chat { team, case };
+        match self {
+            Self::Setup => says.setup().await,
+            Self::Start => {
+                let runs = runs(team, |_| true);
+                says.command("/duck start", "is ready", runs).await
+            }
+            Self::Stop => {
+                let question = says.question("/duck stop").await?;
+                let gone = gone(team);
+                says.press(&question, "Stop it", "is stopped", gone).await
+            }
+            Self::Extend => {
+                let never = std::future::pending();
+                says.command("/duck extend", "may go on", never).await
+            }
+            Self::Forget => {
+                let question = says.question("/duck forget").await?;
+                let never = std::future::pending();
+                says.press(&question, "Forget it", "re forgotten", never)
+                    .await
+            }
+            Self::Restart => {
+                let list = says.question("/duck list").await?;
+                let pressed = team.ana.presses_custom(list.id, "duckbot:restart");
+                let pressed = pressed.await.unwrap();
+                let old = id(&team.cluster.documents().await[0]);
+                let new = runs(team, |document| id(document) != old);
+                let told = says.last_word(&pressed, "Stopped", new).await;
+                // It starts again in any case, once it has stopped.
+                if told.as_ref().is_some_and(|it| it.starts_with("Stopped")) {
+                    is_settled(team).await;
+                }
+                told
+            }
+            Self::Move => {
+                let name = format!("duckui-{}", id(&team.cluster.documents().await[0]));
+                let evict = EvictParams::default();
+                team.cluster.pods().evict(&name, &evict).await.unwrap();
+                let is_moved = |document: &Value| document.get("moved").is_some_and(|it| !it.is_null());
+                tokio::select! {
+                    () = runs(team, is_moved) => {}
+                    () = gone(team) => {}
+                }
+                None
+            }
+            Self::Reap => {
+                let record = team.record(&team.ana, 0);
+                let age = |document: &mut Value| {
+                    document["created"] = json!(Utc::now() - TimeDelta::days(4));
+                };
+                team.cluster.writes_down(&record, age).await;
+                gone(team).await;
+                None
+            }
+            Self::Report => {
+                tokio::select! {
+                    () = is_reported(team) => {}
+                    () = team.logs("the report was not posted") => {}
+                    () = team.logs("I may not write in channel") => {}
+                }
+                None
+            }
+            Self::Create => {
+                let (status, body) = creates(lab).await;
+                Some(format!("{status} {body}"))
+            }
+            Self::Delete => {
+                let id = id(&team.cluster.documents().await[0]);
+                let (status, body) = lab.deletes(&format!("/sessions/{id}"), &lab.ana).await;
+                Some(format!("{status} {body}"))
+            }
+        }
+    }
+
+    /// Waits until nothing of the story is still on its way.
+    pub async fn goes_on(self, lab: &Lab) {
+        is_settled(&lab.team).await;
+        lab.team.reads_everything().await;
+    }
+
+    /// What happens while the bot is down.
+    pub async fn meanwhile(self, lab: &Lab) {
+        if matches!(self, Self::Report) {
+            // Whoever tried first has given up long ago.
+            let long_ago = json!(Utc::now() - TimeDelta::minutes(6));
+            let age = |ledger: &mut Value| {
+                if ledger["pending"].is_object() {
+                    ledger["pending"]["claimed"] = long_ago;
+                }
+            };
+            lab.team.cluster.keeps(age).await;
+        }
+    }
+
+    /// What must be true after the restart.
+    pub async fn check(self, lab: &Lab, case: Option<&Case>, told: Told) {
+        let team = &lab.team;
+        let heard = |words: &str| told.as_ref().is_some_and(|it| it.contains(words));
+        let refused = |(method, route)| case.is_some_and(|it| it.refuses(method, route));
+        let lacks_a_part = case.is_some_and(Case::refuses_a_part);
+        match self {
+            Self::Setup => match team.keys_kept_of(&team.ana).await {
+                None => assert!(!heard("Stored"), "{told:?}"),
+                Some(secret) => {
+                    let data = secret.data.unwrap();
+                    let kept = |name: &str| String::from_utf8(data[name].0.clone()).unwrap();
+                    assert_eq!(kept("s3-access-key-id"), KEYS[0].1);
+                    assert_eq!(kept("s3-secret-access-key"), KEYS[1].1);
+                    assert_eq!(kept("s3-session-token"), KEYS[2].1);
+                }
+            },
+            Self::Forget => {
+                let kept = team.keys_kept_of(&team.ana).await;
+                assert!(kept.is_none() || !heard("re forgotten"), "{told:?}");
+            }
+            Self::Start => match is_settled(team).await {
+                // Killed before anything was claimed, or turned down: nothing is there at all.
+                None => {
+                    team.nothing_is_left().await;
+                    assert!(!heard("is ready"), "{told:?}");
+                }
+                Some(document) => {
+                    is_whole(team, &document).await;
+                    let messages = team.discord.history("#data");
+                    match refused(POST) {
+                        true => assert!(heard("is ready"), "{told:?}"),
+                        false => {
+                            let [message] = &messages[..] else {
+                                panic!("told {} times", messages.len())
+                            };
+                            offers(message, &document);
+                        }
+                    }
+                }
+            },
+            Self::Stop => match is_settled(team).await {
+                None => {
+                    team.nothing_is_left().await;
+                    if !refused(CHANGE) {
+                        let messages = team.discord.history("#data");
+                        let [message] = &messages[..] else {
+                            panic!("told {} times", messages.len())
+                        };
+                        assert!(message.content.contains("has ended: its owner stopped it"));
+                    }
+                }
+                // It was never marked.
+                Some(document) => {
+                    assert!(!heard("is stopped"), "{told:?}");
+                    is_whole(team, &document).await;
+                }
+            },
+            Self::Extend => {
+                let document = is_settled(team).await.expect("it goes on");
+                let extended = document["extended_seconds"].as_u64().unwrap_or(0);
+                let by = 4 * 60 * 60;
+                assert!([0, by].contains(&extended), "by {extended} s");
+                assert!(!heard("may go on") || extended == by, "{told:?}");
+                is_whole(team, &document).await;
+            }
+            Self::Move => {
+                let Some(document) = is_settled(team).await else {
+                    assert!(lacks_a_part, "the session is gone");
+                    return team.nothing_is_left().await;
+                };
+                is_whole(team, &document).await;
+                let messages = team.discord.history("#data");
+                if !refused(POST) && !refused(CHANGE) {
+                    let [first, second] = &messages[..] else {
+                        panic!("told {} times", messages.len())
+                    };
+                    assert!(second.content.contains("Your DuckDB is ready again."));
+                    assert!(first.content.contains("starts again") && first.components.is_empty());
+                }
+            }
+            Self::Restart => {
+                let Some(document) = is_settled(team).await else {
+                    assert!(lacks_a_part, "the record is gone, and the wish with it");
+                    return team.nothing_is_left().await;
+                };
+                is_whole(team, &document).await;
+                let messages = team.discord.history("#data");
+                if !refused(POST) && !refused(CHANGE) && messages.len() > 1 {
+                    let [old, new] = &messages[..] else {
+                        panic!("told {} times", messages.len())
+                    };
+                    assert!(old.content.contains("started again with new keys"));
+                    offers(new, &document);
+                }
+            }
+            Self::Reap => {
+                assert_eq!(is_settled(team).await, None);
+                team.nothing_is_left().await;
+                let messages = team.discord.history("#data");
+                let ended = |it: &&MessageView| it.content.contains("as old as one may get");
+                let told = messages.iter().filter(ended).count();
+                let expected = if refused(POST) || refused(CHANGE) { 1 } else { 2 };
+                assert_eq!(told, expected, "the first message says so, and one that calls her");
+            }
+            Self::Report => {
+                is_reported(team).await;
+                assert_eq!(team.discord.history("#ops").len(), 1);
+            }
+            Self::Create => {
+                let (status, body) = creates(lab).await;
+                assert_eq!(status, 201, "the same request, once more: {body}");
+                let document = is_settled(team).await.expect("it was made");
+                assert_eq!(body["session_id"], document["id"]);
+                if let Some(first) = told.as_ref().and_then(|it| it.strip_prefix("201 ")) {
+                    let first: Value = serde_json::from_str(first).unwrap();
+                    assert_eq!(first["session_id"], document["id"], "one request, two sessions");
+                }
+                is_whole(team, &document).await;
+                let secret = format!("duckbot-s3-session-{}", id(&document));
+                let kept = team.cluster.secrets().get(&secret).await.unwrap();
+                let data = kept.data.unwrap();
+                assert_eq!(data["s3-secret-access-key"].0, KEYS[1].1.as_bytes());
+            }
+            Self::Delete => {
+                if let Some(document) = is_settled(team).await {
+                    assert!(!heard("204"), "{told:?}");
+                    is_whole(team, &document).await;
+                    let path = format!("/sessions/{}", id(&document));
+                    assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
+                }
+                team.nothing_is_left().await;
+                let secrets = team.cluster.secrets().list(&ListParams::default()).await;
+                let names = secrets.unwrap().items.into_iter();
+                let names = names.filter_map(|it| it.metadata.name);
+                let left: Vec<_> = names.filter(|it| it.starts_with("duckbot-s3-")).collect();
+                assert_eq!(left, [""; 0], "keys without a session");
+            }
+        }
+    }
+}
+
+/// Ana in the chat, who knows what may go wrong.
+struct Chat<'a> {
+    team: &'a Team,
+    case: Option<&'a Case>,
+}
+
+impl Chat<'_> {
+    fn ana(&self) -> &Person {
+        &self.team.ana
+    }
+
+    /// Types a command, and reads until the last word, or until what she wants `shows` elsewhere.
+    async fn command(&self, line: &str, done: &str, shows: impl Future<Output = ()>) -> Told {
+        let asked = self.ana().types("#data", line).await.unwrap();
+        self.last_word(&asked, done, shows).await
+    }
+
+    /// Types a command that is answered with buttons.
+    async fn question(&self, line: &str) -> Option<MessageView> {
+        let asked = self.ana().types("#data", line).await.unwrap();
+        let reply = self.reply(&asked).await?;
+        (!reply.content.contains("Reference: ")).then_some(reply)
+    }
+
+    async fn press(
+        &self,
+        message: &MessageView,
+        label: &str,
+        done: &str,
+        shows: impl Future<Output = ()>,
+    ) -> Told {
+        let pressed = self.ana().presses(message, label).await.unwrap();
+        self.last_word(&pressed, done, shows).await
+    }
+
+    async fn last_word(
+        &self,
+        asked: &Interaction,
+        done: &str,
+        shows: impl Future<Output = ()>,
+    ) -> Told {
+        asked.outcome().await?;
+        let is_last = |it: &MessageView| {
+            [done, "Reference: ", "has ended"].iter().any(|words| it.content.contains(words))
+        };
+        tokio::select! {
+            reply = asked.until(is_last) => Some(reply.content),
+            () = shows => None,
+            () = self.is_silenced() => None,
+        }
+    }
+
+    /// The first reply, if Discord lets one through.
+    async fn reply(&self, asked: &Interaction) -> Option<MessageView> {
+        asked.outcome().await?;
+        tokio::select! {
+            reply = asked.reply() => Some(reply),
+            () = self.is_silenced() => None,
+        }
+    }
+
+    /// Ends when the bot may not edit its reply; never if it may.
+    async fn is_silenced(&self) {
+        match self.case {
+            Some(case) if case.refuses(EDIT.0, EDIT.1) => {
+                self.team.logs("a reply could not be edited").await;
+            }
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Hands in [`KEYS`], wherever the button is.
+    async fn setup(&self) -> Told {
+        let asked = self.ana().types("#data", "/duck setup").await.unwrap();
+        let mut place = self.reply(&asked).await?;
+        if place.content.contains("sent you a direct message") {
+            place = self.ana().reads_dm().await;
+        }
+        place.button("Enter credentials")?;
+        let pressed = self.ana().presses(&place, "Enter credentials").await.unwrap();
+        pressed.outcome().await?;
+        let form = pressed.modal().await;
+        let handed_in = self.ana().submits(&form, &KEYS).await.unwrap();
+        let never = std::future::pending();
+        self.last_word(&handed_in, "tored", never).await
+    }
+}
+
+/// A report is due when the bot starts.
+async fn is_due(lab: &mut Lab) {
+    lab.team.kills_the_bot().await;
+    let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
+    let age = |ledger: &mut Value| ledger["since"] = weeks_ago;
+    lab.team.cluster.keeps(age).await;
+    lab.starts().await;
+}
+
+/// Waits until the report was posted, and that was noted.
+async fn is_reported(team: &Team) {
+    let is_noted = |ledger: &Value| {
+        let since = ledger["since"].as_str().and_then(|it| it.parse().ok());
+        let is_recent = |since: DateTime<Utc>| Utc::now() - since < TimeDelta::days(1);
+        since.is_some_and(is_recent) && ledger["pending"].is_null()
+    };
+    becomes(SOON, async || team.cluster.ledger().await, is_noted).await;
+}
+
+async fn creates(lab: &Lab) -> (u16, Value) {
+    let asked = lab.asks(reqwest::Method::POST, "/sessions", &lab.ana);
+    let asked = asked.header("idempotency-key", "walk").json(&keys());
+    crate::support::answer_of(asked.send().await.unwrap()).await
+}
+
+fn id(document: &Value) -> String {
+    document["id"].as_str().unwrap().to_owned()
+}
+
+/// Waits until a session like that runs.
+async fn runs(team: &Team, is_it: impl Fn(&Value) -> bool) {
+    let is_there = |documents: &Vec<Value>| {
+        documents.iter().any(|it| it["stage"] == "running" && is_it(it))
+    };
+    becomes(SOON, async || team.cluster.documents().await, is_there).await;
+}
+
+/// Waits until there is no session.
+async fn gone(team: &Team) {
+    becomes(SOON, async || team.cluster.documents().await, Vec::is_empty).await;
+}
+
+/// Waits until the session runs, or is gone; its record.
+async fn is_settled(team: &Team) -> Option<Value> {
+    let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
+    becomes(SOON, async || team.cluster.documents().await, rests).await;
+    let mut found = team.cluster.documents().await;
+    assert!(found.len() <= 1, "two records: {found:?}");
+    found.pop()
+}
+
+/// All objects of the session are there, once, and no others.
+async fn is_whole(team: &Team, document: &Value) {
+    let slot = document["slot"].as_u64().unwrap() as u8;
+    let whole = team.whole(&team.ana, slot, &id(document));
+    assert_eq!(team.cluster.objects().await, whole);
+}
+
+/// The message offers the session.
+fn offers(message: &MessageView, document: &Value) {
+    let url = format!("https://duckui-{}.", id(document));
+    assert!(message.content.contains(&url), "{}", message.content);
+}
