@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    Damage, Home, KEYS, Lab, Node, PERMANENT, Team, Ui, answer_of, becomes, keys,
-    keys_in, makes_token, says, tools,
+    Damage, Home, KEYS, Lab, Node, PERMANENT, Team, Ui, answer_of, becomes, keys, keys_in,
+    makes_token, says, tools,
 };
 
 /// Much longer than anything takes.

@@ -225,10 +225,11 @@ async fn whoever_has_come_back_loses_nothing() {
     team.serves(&team.ben).await;
     team.kills_the_bot().await;
     // The bot was away when they came back.
-    team.cluster.keeps(|ledger| {
-        ledger["known"] = json!({ team.ben.id().to_string(): ago(TimeDelta::days(9)) });
-    })
-    .await;
+    team.cluster
+        .keeps(|ledger| {
+            ledger["known"] = json!({ team.ben.id().to_string(): ago(TimeDelta::days(9)) });
+        })
+        .await;
     team.starts_the_bot().await;
     sweeps(&mut team, 3).await;
     assert!(team.keys_kept_of(&team.ben).await.is_some());
@@ -371,7 +372,11 @@ fn is_recent(since: &DateTime<Utc>) -> bool {
 
 /// Since when the ledger's period is.
 async fn since(team: &Team) -> DateTime<Utc> {
-    team.cluster.ledger().await["since"].as_str().unwrap().parse().unwrap()
+    team.cluster.ledger().await["since"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -396,10 +401,9 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 
     // Weeks pass, and the bot is not there.
     team.kills_the_bot().await;
-    team.cluster.keeps(|ledger| {
-        ledger["since"] = json!(ago(TimeDelta::weeks(3)))
-    })
-    .await;
+    team.cluster
+        .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
+        .await;
     team.starts_the_bot().await;
     let posted = team.ada.reads("#ops").await;
     says(
@@ -419,11 +423,12 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 #[tokio::test]
 async fn a_report_waits_until_there_is_a_place_for_it() {
     let mut team = unstarted(&[]).await;
-    team.cluster.keeps(|ledger| {
-        ledger["since"] = json!(ago(TimeDelta::weeks(3)));
-        ledger["outcomes"] = json!([[{ "how": "stopped" }, 3]]);
-    })
-    .await;
+    team.cluster
+        .keeps(|ledger| {
+            ledger["since"] = json!(ago(TimeDelta::weeks(3)));
+            ledger["outcomes"] = json!([[{ "how": "stopped" }, 3]]);
+        })
+        .await;
     let somewhere = team.variables["DUCKBOT_REPORT__CHANNEL"].clone();
     team.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), "77".into());
@@ -431,10 +436,11 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
     team.bot().says("I may not write in channel 77").await;
     team.kills_the_bot().await;
     // Long after: whoever tried first has given up.
-    team.cluster.keeps(|ledger| {
-        ledger["pending"]["claimed"] = json!(ago(TimeDelta::minutes(6)));
-    })
-    .await;
+    team.cluster
+        .keeps(|ledger| {
+            ledger["pending"]["claimed"] = json!(ago(TimeDelta::minutes(6)));
+        })
+        .await;
     team.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), somewhere);
     team.starts_the_bot().await;
@@ -526,10 +532,9 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
 #[tokio::test]
 async fn where_nothing_happened_a_setting_keeps_the_report_back() {
     let mut team = unstarted(&[("DUCKBOT_REPORT__WHEN_QUIET", "silence")]).await;
-    team.cluster.keeps(|ledger| {
-        ledger["since"] = json!(ago(TimeDelta::weeks(3)))
-    })
-    .await;
+    team.cluster
+        .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
+        .await;
     team.starts_the_bot().await;
     becomes(SOON, async || since(&team).await, is_recent).await;
     sweeps(&mut team, 1).await;

@@ -27,6 +27,7 @@ use super::{
     herald::{count, is_final},
     parse::{EXPIRES, form_id, input_id},
     replies::{Emphasis, File, Labelled, MOST_CHARACTERS, Reply},
+    status,
 };
 use crate::{credentials::Field, measure};
 
@@ -34,6 +35,8 @@ use crate::{credentials::Field, measure};
 pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
 /// How long to wait after an edit that failed.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+/// Discord's code for an interaction that was answered before.
+const ANSWERED_ALREADY: isize = 40060;
 /// The most characters that an input of a form takes.
 const MOST_TYPED: u16 = 4000;
 /// The most that Discord shows of suggestions.
@@ -207,7 +210,15 @@ impl Responder {
     async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {
         let token = self.token.expose_secret();
         let begin = Instant::now();
-        let done = answer.execute(&*self.http, (self.id, token)).await;
+        let again = answer.clone();
+        let mut done = answer.execute(&*self.http, (self.id, token)).await;
+        if done.as_ref().is_err_and(may_have_been_heard) {
+            // Otherwise nothing would be done, and the person look at "thinking" until it ends.
+            done = match again.execute(&*self.http, (self.id, token)).await {
+                Err(error) if code(&error) == Some(ANSWERED_ALREADY) => Ok(()),
+                done => done,
+            };
+        }
         measure::acknowledged(begin.elapsed());
         count("acknowledge", &done);
         done.map_err(|error| {
@@ -216,6 +227,11 @@ impl Responder {
             Unanswerable
         })
     }
+}
+
+/// Whether nobody knows if Discord acted: it did not answer, or with a failure of its own.
+fn may_have_been_heard(error: &serenity::Error) -> bool {
+    status(error).is_none_or(|status| status >= 500)
 }
 
 /// As much of a text as a message holds.

@@ -146,4 +146,3 @@ pub fn keys() -> Value {
         "session_token": KEYS[2].1, "catalog_token": KEYS[3].1, "catalog": "lake",
     })
 }
-
