@@ -30,6 +30,7 @@ const KUBERNETES_TOOK: &str = "duckbot_kubernetes_request_duration_seconds";
 const REAPER: &str = "duckbot_reaper_actions_total";
 const SESSIONS: &str = "duckbot_sessions";
 const STARTED: &str = "duckbot_start_duration_seconds";
+const TASKS: &str = "duckbot_tasks";
 const UNREADABLE: &str = "duckbot_unreadable_records";
 const UNREACHABLE: &str = "duckbot_unreachable_doors";
 const WATCHES: &str = "duckbot_watch_restarts_total";
@@ -64,6 +65,9 @@ impl Metrics {
 
     /// In Prometheus' text format, version 0.0.4.
     pub fn text(&self) -> String {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            gauge!(TASKS).set(runtime.metrics().num_alive_tasks() as f64);
+        }
         self.0.run_upkeep();
         self.0.render()
     }
@@ -112,6 +116,10 @@ fn describe() {
     describe_counter!(REAPER, "What the reaper did, by rule.");
     describe_gauge!(SESSIONS, "Sessions now, by phase and size.");
     describe_histogram!(STARTED, seconds, "From asked for to ready.");
+    describe_gauge!(
+        TASKS,
+        "Tasks that are alive; a number that only grows is a fault."
+    );
     describe_gauge!(
         UNREADABLE,
         "Records that can't be read; their sessions are left alone."

@@ -29,5 +29,6 @@ mod start;
 mod status;
 mod stop;
 mod support;
+mod trouble;
 mod walk;
 mod watch;

@@ -307,13 +307,18 @@ fn only(called: Option<OwnerId>) -> CreateAllowedMentions {
     CreateAllowedMentions::new().users(called.map(|owner| UserId::new(owner.get())))
 }
 
+/// Discord's code for the token of an interaction whose 15 minutes are over.
+const INTERACTION_OVER: isize = 50027;
+
 /// Refused for good: the channel, the message or the permission is gone, the
-/// thread is archived. Waiting mends only a token (401), a slow or busy moment.
+/// thread is archived, a reply is too old. Waiting mends only the bot's token (401), a slow or
+/// busy moment.
 pub fn is_final(error: &serenity::Error) -> bool {
     let client_error = |status: &u16| (400..500).contains(status);
-    status(error)
-        .filter(client_error)
-        .is_some_and(|status| ![401, 408, 429].contains(&status))
+    code(error) == Some(INTERACTION_OVER)
+        || status(error)
+            .filter(client_error)
+            .is_some_and(|status| ![401, 408, 429].contains(&status))
 }
 
 /// What serenity says of a failure holds the request's URL, which is not passed on.

@@ -1,4 +1,5 @@
-//! Many sessions at once. A program of its own: it needs the whole machine.
+//! What needs the whole machine, or breaks it: many sessions at once, many one after the other,
+//! a cluster that fails. A program of its own, and one test at a time.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code, unused_imports)]
@@ -6,6 +7,8 @@
 mod support;
 
 mod kwok;
+mod outages;
+mod soak;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,7 +27,16 @@ use kube::{
 use kwok::Kwok;
 use serde_json::{Value, json};
 use support::Team;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{MutexGuard, watch},
+};
+
+/// Held by whichever test runs.
+async fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    MACHINE.lock().await
+}
 
 const SESSIONS: usize = 500;
 /// Much longer than it takes.
@@ -229,6 +241,7 @@ async fn activity(
 
 #[tokio::test]
 async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
+    let _alone = alone().await;
     let _kwok = Kwok::starts().await;
     let mut team = Team::on_the_node(
         Kwok::NODE,

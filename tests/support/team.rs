@@ -16,7 +16,9 @@ use kube::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of};
+use super::{
+    Bot, Catalog, Cluster, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of,
+};
 
 /// Keys without a session token.
 pub const PERMANENT: [(&str, &str); 2] = [
@@ -207,11 +209,16 @@ impl Team {
 
     /// Leads through the proxy, as the service account of `deploy/`.
     fn kubeconfig(&self) -> String {
-        let (server, token, home) = (&self.api.url, &self.token, &self.cluster.bot);
+        self.kubeconfig_for(&format!("{{server: \"{}\"}}", self.api.url))
+    }
+
+    /// The bot's, for a cluster that is reached like that; its path is always the same.
+    pub fn kubeconfig_for(&self, cluster: &str) -> String {
+        let (token, home) = (&self.token, &self.cluster.bot);
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              contexts: [{{name: test, context: {{cluster: test, user: bot, namespace: {home}}}}}]\n\
-             clusters: [{{name: test, cluster: {{server: \"{server}\"}}}}]\n\
+             clusters: [{{name: test, cluster: {cluster}}}]\n\
              users: [{{name: bot, user: {{token: {token}}}}}]\n"
         );
         self.file("kubeconfig", &text)
@@ -378,12 +385,17 @@ impl Team {
 
     /// Ana stops what she has, if anything, and what was said meanwhile counts as read.
     pub async fn finishes_what_is_there(&self) {
-        let question = self.reply_to(&self.ana, "/duck stop").await;
-        if question.button("Stop it").is_some() {
-            self.confirms_stop(&self.ana, &question).await;
-        }
+        self.finishes_hers(&self.ana).await;
         self.nothing_is_left().await;
         self.reads_everything().await;
+    }
+
+    /// Somebody stops what they have, if anything.
+    pub async fn finishes_hers(&self, person: &Person) {
+        let question = self.reply_to(person, "/duck stop").await;
+        if question.button("Stop it").is_some() {
+            self.confirms_stop(person, &question).await;
+        }
     }
 
     /// What was said so far counts as read.

@@ -48,7 +48,8 @@ pub fn script(path: &str) -> PathBuf {
     support.join(path)
 }
 
-fn get(what: &str) -> PathBuf {
+/// Has something got, by its script.
+pub fn get(what: &str) -> PathBuf {
     let got = Command::new(script(what).join("get"))
         .stderr(Stdio::inherit())
         .output()

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Discord, Fault, Gate, Prank, World};
+use super::model::PersonState;
+use super::{Discord, Fault, Gate, Person, Prank, Snowflake, World};
 
 impl Discord {
     /// Lets something go wrong with the next calls that match.
@@ -56,6 +57,34 @@ impl Discord {
     pub fn wants_heartbeats(&self, every: Duration) {
         self.shared
             .change(|world| world.knobs.heartbeat = Some(every));
+    }
+
+    /// Somebody deletes a message of the bot.
+    pub fn deletes_message(&self, id: Snowflake) {
+        self.shared.change(|world| world.delete(id));
+    }
+
+    /// Somebody deletes a channel of the guild.
+    pub fn deletes_channel(&self, channel: &str) {
+        let id = self.channel(channel);
+        self.shared
+            .change(|world| world.channels.retain(|it| it.id != id));
+    }
+
+    /// One more person comes into the guild.
+    pub fn welcomes(&self, name: &str, roles: &[&str]) -> Person {
+        let roles = roles.iter().map(|role| self.role(role)).collect();
+        self.shared.change(|world| {
+            let id = world.ids.next();
+            world.people.push(PersonState {
+                id,
+                name: name.to_owned(),
+                roles,
+                in_guild: true,
+                dms_open: true,
+            });
+        });
+        self.person(name)
     }
 
     /// An outage: while offline every connection is cut, REST and gateway alike.

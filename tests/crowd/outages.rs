@@ -1,0 +1,167 @@
+//! The cluster itself fails, and the clock.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use kube::api::ListParams;
+use tokio::process::Command;
+
+use crate::{
+    alone,
+    support::{Cluster, Team, becomes, says, tools},
+};
+
+/// Much longer than anything takes.
+const SOON: Duration = Duration::from_secs(120);
+
+/// Sends a signal to one of the cluster's programs.
+async fn signals(program: &str, signal: &str) {
+    let pid = Cluster::shared().folder().join(format!("{program}.pid"));
+    let pid = std::fs::read_to_string(pid).unwrap();
+    let sent = Command::new("kill").args([signal, pid.trim()]).status();
+    assert!(sent.await.unwrap().success());
+}
+
+/// Waits until the API server answers, or does not.
+async fn answers(team: &Team, answers: bool) {
+    let pods = team.cluster.pods();
+    let asked = async || {
+        let few = ListParams::default().limit(1);
+        let asked = tokio::time::timeout(Duration::from_secs(2), pods.list(&few)).await;
+        asked.is_ok_and(|it| it.is_ok())
+    };
+    becomes(SOON, asked, |it| *it == answers).await;
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_only() {
+    let _alone = alone().await;
+    let team = Team::gathers().await;
+    team.cluster.keys_of(team.ana.id()).await;
+    let (asked, id) = team.starts(&team.ana, "").await;
+    team.kubelet.sees(&id).await;
+
+    signals("kube-apiserver", "-KILL").await;
+    answers(&team, false).await;
+    let refused = team.ben.types("#data", "/duck setup").await.unwrap();
+    refused.acknowledged().await;
+    says(
+        &refused.reply().await,
+        "I can't reach the cluster at the moment.",
+    );
+
+    answers(&team, true).await;
+    team.kubelet.readies(&id).await;
+    asked.until(|it| it.content.contains("is ready")).await;
+    team.ana.reads("#data").await;
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    team.finishes_what_is_there().await;
+}
+
+#[tokio::test]
+async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_none() {
+    let _alone = alone().await;
+    let team = Team::gathers().await;
+    let running = team.serves(&team.ana).await;
+    team.cluster.keys_of(team.ben.id()).await;
+
+    signals("etcd", "-STOP").await;
+    let paused = tokio::time::Instant::now();
+    let begun = team.ben.types("#data", "/duck start").await.unwrap();
+    begun.acknowledged().await;
+    let question = team.reply_to(&team.ana, "/duck stop").await;
+    let stopped = team.ana.presses(&question, "Stop it").await.unwrap();
+    stopped.acknowledged().await;
+    says(
+        &team.reply_to(&team.ada, "/duck list all:true").await,
+        &running,
+    );
+    tokio::time::sleep_until(paused + Duration::from_secs(20)).await;
+    signals("etcd", "-CONT").await;
+    answers(&team, true).await;
+
+    // Each was told that it failed, or it is done. Whichever: once more, and it is so.
+    let is_last = |it: &duckbot::sandbox::discord::MessageView| {
+        let last = ["is stopped", "is ready", "Reference: ", "starts"];
+        last.iter().any(|words| it.content.contains(words))
+    };
+    begun.until(is_last).await;
+    stopped.until(is_last).await;
+    let quick = team.kubelet.is_quick();
+    team.finishes_hers(&team.ana).await;
+    let again = team.reply_to(&team.ben, "/duck start").await;
+    let settled = async || team.cluster.documents().await;
+    becomes(SOON, settled, |found| {
+        found.len() == 1 && found.iter().all(|it| it["stage"] == "running")
+    })
+    .await;
+    assert!(!again.content.contains("Reference: "), "{}", again.content);
+    let id = team.cluster.documents().await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(team.cluster.objects().await, team.whole(&team.ben, 0, &id));
+    quick.abort();
+    team.reads_everything().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_a_month_stops_no_crowd() {
+    let _alone = alone().await;
+    if !cfg!(target_os = "linux") {
+        eprintln!("skipped: only on Linux the clock of one process can be set");
+        return;
+    }
+    let library = tools::get("faketime").join("libfaketime.so.1");
+    let mut team = Team::without_bot(&[
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_SESSIONS__PER_USER", "12"),
+        ("LD_PRELOAD", library.to_str().unwrap()),
+        ("DONT_FAKE_MONOTONIC", "1"),
+        ("FAKETIME_NO_CACHE", "1"),
+    ])
+    .await;
+    let clock = team.file("clock", "+0");
+    team.variables
+        .insert("FAKETIME_TIMESTAMP_FILE".into(), clock);
+    let ops = team.discord.channel("ops").to_string();
+    team.variables
+        .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
+    team.cluster.keys_of(team.ana.id()).await;
+    let quick = team.kubelet.is_quick();
+    for slot in 0..12 {
+        let id = format!("{:06x}", 0xc10c00 + u32::from(slot));
+        let created = Utc::now().to_rfc3339();
+        team.plants(&id, team.ana.id(), slot, &created).await;
+    }
+    team.starts_the_bot().await;
+    let running = async || {
+        let documents = team.cluster.documents().await;
+        documents
+            .iter()
+            .filter(|it| it["stage"] == "running")
+            .count()
+    };
+    becomes(SOON, running, |count| *count == 12).await;
+    team.reads_everything().await;
+
+    team.file("clock", "+30d");
+    says(
+        &team.ada.reads("#ops").await,
+        "I would stop 12 of 12 sessions at once",
+    );
+    team.file("clock", "-30d");
+    let swept = team.bot().log().matches(" swept").count();
+    team.bot().says_times(" swept", swept + 3).await;
+    team.file("clock", "+0");
+    let swept = team.bot().log().matches(" swept").count();
+    team.bot().says_times(" swept", swept + 3).await;
+    let documents = team.cluster.documents().await;
+    assert!(
+        documents.iter().all(|it| it["stage"] == "running"),
+        "{documents:?}"
+    );
+    assert_eq!(documents.len(), 12);
+    quick.abort();
+    team.reads_everything().await;
+}

@@ -1,0 +1,269 @@
+//! Sessions come and go for a long time, by the chat and by the API, while a call to Discord fails
+//! now and then and the gateway breaks. The bot does not grow, and in the end nothing is left.
+//!
+//! Here for half a minute; the whole, which also writes down what was seen for
+//! docs/reliability.md: `DUCKBOT_TEST_SOAK=30m cargo test --test crowd soak::`
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use duckbot::sandbox::discord::{Fault, MessageView, Person};
+use futures_util::{StreamExt, future::join_all, stream};
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::{Instant, interval};
+
+use crate::{
+    alone,
+    kwok::Kwok,
+    support::{Cluster, Lab, Team, becomes, keys},
+};
+
+const PEOPLE: usize = 16;
+/// What is asked for in half an hour.
+const SESSIONS_PER_MINUTE: f64 = 2000.0 / 30.0;
+/// Much longer than anything takes.
+const SOON: Duration = Duration::from_secs(120);
+
+/// What the bot takes up.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Sample {
+    resident_kib: u64,
+    descriptors: usize,
+    sockets: usize,
+    threads: u64,
+    tasks: u64,
+}
+
+impl Sample {
+    async fn of(process: &Path, metrics: &str) -> Self {
+        let status = std::fs::read_to_string(process.join("status")).unwrap();
+        let number = |name: &str| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        let open: Vec<_> = std::fs::read_dir(process.join("fd")).unwrap().collect();
+        let is_socket = |entry: &std::io::Result<std::fs::DirEntry>| {
+            let target = entry
+                .as_ref()
+                .ok()
+                .and_then(|it| std::fs::read_link(it.path()).ok());
+            target.is_some_and(|it| it.to_string_lossy().starts_with("socket:"))
+        };
+        let text = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+        let tasks = text
+            .lines()
+            .find_map(|line| line.strip_prefix("duckbot_tasks "));
+        Self {
+            resident_kib: number("VmRSS:"),
+            threads: number("Threads:"),
+            descriptors: open.len(),
+            sockets: open.iter().filter(|it| is_socket(it)).count(),
+            tasks: tasks.unwrap().parse().unwrap(),
+        }
+    }
+}
+
+/// The middle of what is seen of one thing.
+fn middle(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
+    let mut values: Vec<_> = samples.iter().map(of).collect();
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+/// A session from its start to its end, and what people do in between.
+async fn lives(team: &Team, person: &Person, number: usize) {
+    let last = |words: &'static [&'static str]| {
+        move |it: &MessageView| words.iter().any(|words| it.content.contains(words))
+    };
+    let asked = person.types("#data", "/duck start").await.unwrap();
+    let ready = last(&["is ready", "has ended", "Reference: ", "have a session"]);
+    asked.until(ready).await;
+    match number % 5 {
+        0 => drop(team.reply_to(person, "/duck list all:true").await),
+        1 => drop(team.reply_to(person, "/duck open").await),
+        2 => drop(team.reply_to(person, "/duck extend duration:1h").await),
+        3 => drop(team.reply_to(person, "/duck setup").await),
+        _ => {
+            let help = team.reply_to(person, "/duck help").await;
+            let odd = format!("duckbot:dance:{number}");
+            person
+                .presses_custom(help.id, &odd)
+                .await
+                .unwrap()
+                .reply()
+                .await;
+        }
+    }
+    // A call may fail under it, and then it is asked for once more.
+    loop {
+        let question = team.reply_to(person, "/duck stop").await;
+        if question.button("Stop it").is_none() {
+            return;
+        }
+        let pressed = person.presses(&question, "Stop it").await.unwrap();
+        let ended = last(&["is stopped", "Reference: ", "There is no session"]);
+        if !pressed.until(ended).await.content.contains("Reference: ") {
+            return;
+        }
+    }
+}
+
+/// The same by a program.
+async fn lives_by_request(lab: &Lab) {
+    let (status, made) = lab.posts("/sessions", &lab.ana, keys()).await;
+    if status != 201 {
+        return;
+    }
+    let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
+    lab.gets(&path, &lab.ana).await;
+    while lab.deletes(&path, &lab.ana).await.0 >= 500 {}
+}
+
+#[tokio::test]
+async fn sessions_come_and_go_and_the_bot_does_not_grow() {
+    let _alone = alone().await;
+    let long = std::env::var("DUCKBOT_TEST_SOAK").ok();
+    let time = long.as_deref().map_or("30s", |it| it);
+    let time = humantime::parse_duration(time).unwrap();
+    let _kwok = Kwok::starts().await;
+    let settings = [
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
+        ("DUCKBOT_LOG__FILTER", "info"),
+        ("DUCKBOT_SESSIONS__PER_USER", "4"),
+    ];
+    let team = Team::on_the_node(Kwok::NODE, &settings).await;
+    // By HTTP/2, as in production.
+    let server = Cluster::shared().config().await.cluster_url;
+    let authority = Cluster::shared().authority();
+    let authority = authority.display();
+    team.kubeconfig_for(&format!(
+        "{{server: \"{server}\", certificate-authority: \"{authority}\"}}"
+    ));
+    let people: Vec<_> = (0..PEOPLE)
+        .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
+        .collect();
+    for person in &people {
+        team.cluster.keys_of(person.id()).await;
+    }
+    let mut lab = Lab::of(team).await;
+    let process = Path::new("/proc").join(lab.team.bot().pid().to_string());
+    const SAYS: &str = "health and metrics are at ";
+    let log = lab.team.log();
+    let address = log
+        .split(SAYS)
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let metrics = format!("{address}/metrics");
+    let at_rest = Sample::of(&process, &metrics).await;
+
+    let begin = Instant::now();
+    let made = AtomicUsize::new(0);
+    let pace = Duration::from_secs_f64(60.0 * PEOPLE as f64 / SESSIONS_PER_MINUTE);
+    let traffic = people.iter().map(async |person| {
+        let mut turns = interval(pace);
+        while begin.elapsed() < time {
+            turns.tick().await;
+            let number = made.fetch_add(1, Ordering::Relaxed);
+            match number % 10 {
+                9 => lives_by_request(&lab).await,
+                _ => lives(&lab.team, person, number).await,
+            }
+            if number % 100 == 50 {
+                lab.team.discord.drop_gateway();
+            }
+            if number % 20 == 10 {
+                lab.team.discord.fault(Fault::cut_before("*", "*"));
+            }
+        }
+    });
+    let mut samples = Vec::new();
+    let watching = async {
+        let mut seconds = interval(Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            samples.push(Sample::of(&process, &metrics).await);
+        }
+    };
+    tokio::select! {
+        _ = join_all(traffic) => {}
+        () = watching => unreachable!("it is watched for as long as there is traffic"),
+    }
+    lab.team.discord.clear_faults();
+    stream::iter(&people)
+        .for_each_concurrent(4, async |person| lab.team.finishes_hers(person).await)
+        .await;
+
+    // Nothing is left: no object, no keys but people's own, no task, no connection.
+    becomes(
+        SOON,
+        async || lab.team.cluster.objects().await,
+        Vec::is_empty,
+    )
+    .await;
+    let secrets = lab
+        .team
+        .cluster
+        .secrets()
+        .list(&Default::default())
+        .await
+        .unwrap();
+    let names = secrets.items.into_iter().filter_map(|it| it.metadata.name);
+    let left: Vec<_> = names
+        .filter(|it| it.starts_with("duckbot-s3-session-"))
+        .collect();
+    assert_eq!(left, [""; 0]);
+    let now = async || Sample::of(&process, &metrics).await;
+    let rests =
+        |now: &Sample| now.tasks <= at_rest.tasks + 4 && now.descriptors <= at_rest.descriptors + 8;
+    becomes(SOON, now, rests).await;
+    lab.team.reads_everything().await;
+
+    let made = made.load(Ordering::Relaxed);
+    let after_warm_up = &samples[samples.len() / 4..];
+    let (early, late) = after_warm_up.split_at(after_warm_up.len() / 3);
+    let late = &late[late.len() / 2..];
+    let grows = |of: fn(&Sample) -> u64| [middle(early, of), middle(late, of)];
+    let [memory, tasks, descriptors, sockets] = [
+        grows(|it| it.resident_kib),
+        grows(|it| it.tasks),
+        grows(|it| it.descriptors as u64),
+        grows(|it| it.sockets as u64),
+    ];
+    eprintln!(
+        "{made} sessions in {:.0?}: KiB {memory:?}, tasks {tasks:?}, descriptors {descriptors:?}, \
+         sockets {sockets:?}; at rest {at_rest:?}, then {:?}",
+        begin.elapsed(),
+        Sample::of(&process, &metrics).await,
+    );
+    if long.is_none() {
+        return;
+    }
+    for [early, late] in [memory, tasks, descriptors, sockets] {
+        assert!(
+            late as f64 <= early as f64 * 1.1 + 4.0,
+            "{early} became {late}"
+        );
+    }
+    let seen = json!({
+        "date": chrono::Utc::now().date_naive(), "minutes": begin.elapsed().as_secs() / 60,
+        "sessions": made, "samples": samples.len(), "resident_kib": memory, "tasks": tasks,
+        "descriptors": descriptors, "sockets": sockets,
+    });
+    let text = serde_json::to_string_pretty(&seen).unwrap();
+    std::fs::write(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crowd/soaked.json"),
+        text + "\n",
+    )
+    .unwrap();
+}
