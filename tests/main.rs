@@ -21,6 +21,7 @@ mod places;
 mod preflight;
 mod process;
 mod reaper;
+mod reliability;
 mod sandbox;
 mod secrets;
 mod session;

@@ -16,9 +16,7 @@ use kube::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{
-    Bot, Catalog, Cluster, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of,
-};
+use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of};
 
 /// Keys without a session token.
 pub const PERMANENT: [(&str, &str); 2] = [
