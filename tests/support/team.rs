@@ -16,7 +16,9 @@ use kube::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of};
+use super::{
+    Bot, Catalog, Cluster, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of,
+};
 
 /// Keys without a session token.
 pub const PERMANENT: [(&str, &str); 2] = [
@@ -99,15 +101,16 @@ impl Team {
 
     /// The same with sessions on the node of that name, before the bot is started.
     pub async fn on_the_node(node: &str, settings: &[(&str, &str)]) -> Self {
-        Self::made(Some(node), settings).await
+        Self::of_many(0, Some(node), settings).await
     }
 
     /// The same before the bot is started.
     pub async fn without_bot(settings: &[(&str, &str)]) -> Self {
-        Self::made(None, settings).await
+        Self::of_many(0, None, settings).await
     }
 
-    async fn made(node: Option<&str>, settings: &[(&str, &str)]) -> Self {
+    /// The same with so many more analysts: `p0`, `p1`, …
+    pub async fn of_many(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -> Self {
         let blueprint = Blueprint::default()
             .channel("data")
             .channel("random")
@@ -121,6 +124,9 @@ impl Team {
             .stranger("max")
             // What a cluster does to a node takes its time.
             .patience(Duration::from_secs(if node.is_some() { 120 } else { 20 }));
+        let blueprint = (0..people).fold(blueprint, |blueprint, number| {
+            blueprint.person(&format!("p{number}"), &["analyst"])
+        });
         let discord = Discord::start(blueprint).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {
@@ -207,11 +213,29 @@ impl Team {
 
     /// Leads through the proxy, as the service account of `deploy/`.
     fn kubeconfig(&self) -> String {
-        let (server, token, home) = (&self.api.url, &self.token, &self.cluster.bot);
+        self.kubeconfig_for(&format!("server: \"{}\"", self.api.url))
+    }
+
+    /// From now on the bot's way to the API server is not through the proxy: what that costs
+    /// is not to be measured.
+    pub async fn goes_straight(&mut self) {
+        let cluster = Cluster::shared();
+        let authority = cluster.authority();
+        let server = cluster.config().await.cluster_url;
+        let straight = format!(
+            "server: \"{server}\", certificate-authority: {}",
+            authority.display()
+        );
+        let path = self.kubeconfig_for(&straight);
+        self.variables.insert("KUBECONFIG".into(), path);
+    }
+
+    fn kubeconfig_for(&self, server: &str) -> String {
+        let (token, home) = (&self.token, &self.cluster.bot);
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              contexts: [{{name: test, context: {{cluster: test, user: bot, namespace: {home}}}}}]\n\
-             clusters: [{{name: test, cluster: {{server: \"{server}\"}}}}]\n\
+             clusters: [{{name: test, cluster: {{{server}}}}}]\n\
              users: [{{name: bot, user: {{token: {token}}}}}]\n"
         );
         self.file("kubeconfig", &text)
