@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The most connections at a time; who comes next waits.
 const MOST_CONNECTIONS: usize = 256;
-/// How long the head of a request may take.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long the head of a request may take, and how long a connection may wait for its next one:
+/// longer than the minute and a half for which most clients keep one. Otherwise a request meets
+/// an end that is on its way, and its client can't tell whether it was heard.
+const HEAD_WITHIN: Duration = Duration::from_secs(100);
 /// The most bytes of a head.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// How long answers under way may take when the bot is told to stop.

@@ -10,7 +10,7 @@
 //! network.
 
 pub mod activity;
-mod gate;
+pub mod gate;
 mod guests;
 mod pages;
 mod proxy;

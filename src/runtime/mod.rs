@@ -21,7 +21,7 @@ use crate::{
     credentials::{CredentialStore, redacted},
     door::activity::Activity,
     fault::Fault,
-    session::{Details, Ledger, Observed, Orphan, Parts, Pod, Record, SessionId},
+    session::{Details, Ledger, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
 };
 
 /// How often a record is written again when somebody else wrote it first.
@@ -48,6 +48,13 @@ pub enum Claim {
 pub trait Runtime: Send + Sync {
     /// All sessions as last seen, oldest first. Reads memory: no call is made.
     fn sessions(&self) -> Vec<Observed>;
+
+    /// Those of one owner. Reads memory, too.
+    fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
+        let mut sessions = self.sessions();
+        sessions.retain(|seen| seen.record.owner == owner);
+        sessions
+    }
 
     /// The session with this id as last seen. Reads memory, too.
     fn session(&self, id: &SessionId) -> Option<Observed>;

@@ -260,9 +260,7 @@ impl Service {
     }
 
     fn of(&self, owner: OwnerId) -> Vec<Observed> {
-        let mut sessions = self.runtime.sessions();
-        sessions.retain(|seen| seen.record.owner == owner);
-        sessions
+        self.runtime.sessions_of(owner)
     }
 
     fn size(&self, asked: Option<&str>) -> Result<String, Refusal> {

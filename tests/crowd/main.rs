@@ -9,6 +9,7 @@ mod support;
 mod kwok;
 mod outages;
 mod soak;
+mod straight;
 
 use std::{
     collections::{BTreeMap, HashMap},

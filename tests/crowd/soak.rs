@@ -19,7 +19,8 @@ use tokio::time::{Instant, interval};
 use crate::{
     alone,
     kwok::Kwok,
-    support::{Cluster, Lab, Team, becomes, keys},
+    straight::goes_straight,
+    support::{Lab, Team, becomes, keys},
 };
 
 const PEOPLE: usize = 16;
@@ -141,13 +142,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         ("DUCKBOT_SESSIONS__PER_USER", "4"),
     ];
     let team = Team::on_the_node(Kwok::NODE, &settings).await;
-    // By HTTP/2, as in production.
-    let server = Cluster::shared().config().await.cluster_url;
-    let authority = Cluster::shared().authority();
-    let authority = authority.display();
-    team.kubeconfig_for(&format!(
-        "{{server: \"{server}\", certificate-authority: \"{authority}\"}}"
-    ));
+    goes_straight(&team).await;
     let people: Vec<_> = (0..PEOPLE)
         .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
         .collect();

@@ -44,7 +44,7 @@ use super::{Claim, Runtime};
 use crate::{
     door::{self, activity::Activity},
     fault::Fault,
-    session::{self, Details, Observed, Orphan, Parts, Record, SessionId},
+    session::{self, Details, Observed, Orphan, OwnerId, Parts, Record, SessionId},
     settings::Settings,
 };
 
@@ -201,6 +201,10 @@ impl Kubernetes {
 impl Runtime for Kubernetes {
     fn sessions(&self) -> Vec<Observed> {
         self.cache.sessions()
+    }
+
+    fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
+        self.cache.sessions_of(owner)
     }
 
     fn session(&self, id: &SessionId) -> Option<Observed> {

@@ -41,7 +41,7 @@ use super::{
 use crate::{
     lock::lock,
     measure,
-    session::{self, Observed, Orphan, Record, Said, SessionId},
+    session::{self, Observed, Orphan, OwnerId, Record, Said, SessionId},
     settings::Settings,
 };
 
@@ -161,12 +161,24 @@ impl Cache {
     /// All sessions, oldest first.
     pub fn sessions(&self) -> Vec<Observed> {
         let stored = self.records.state();
-        self.documents()
-            .retain(stored.iter().filter_map(|map| map.uid()).collect());
+        self.documents().retain(&stored);
+        self.oldest_first(&stored)
+    }
+
+    /// The same of one owner; the others are not even copied.
+    pub fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
+        let mut stored = self.records.state();
+        let mut documents = self.documents();
+        stored.retain(|map| documents.read(map).is_some_and(|it| it.owner == owner));
+        drop(documents);
+        self.oldest_first(&stored)
+    }
+
+    fn oldest_first(&self, stored: &[Arc<ConfigMap>]) -> Vec<Observed> {
         let mut sessions: Vec<_> = stored.iter().filter_map(|map| self.observed(map)).collect();
         sessions.sort_by(|a, b| {
-            let key = |seen: &Observed| (seen.record.created, seen.record.id.clone());
-            key(a).cmp(&key(b))
+            let (a, b) = (&a.record, &b.record);
+            (a.created, &a.id).cmp(&(b.created, &b.id))
         });
         sessions
     }
@@ -180,6 +192,12 @@ impl Cache {
 
     /// The session with this id.
     pub fn session(&self, id: &SessionId) -> Option<Observed> {
+        // Whoever waits for a session looks at each change.
+        let name = self.documents().names.get(id).cloned();
+        let known = name.and_then(|name| self.record(&name));
+        if let Some(seen) = known.filter(|seen| seen.record.id == *id) {
+            return Some(seen);
+        }
         let id = id.to_string();
         let labelled = |map: &ConfigMap| map.labels().get(SESSION) == Some(&id);
         self.observed(&*self.records.find(labelled)?)
@@ -231,7 +249,7 @@ impl Cache {
 
     fn observed(&self, stored: &ConfigMap) -> Option<Observed> {
         let (uid, revision) = (stored.uid()?, stored.resource_version()?);
-        let record = self.documents().read(&uid, &revision, stored)?;
+        let record = self.documents().read(stored)?.clone();
         let name = record.id.object_name();
         let resource = self.route_resource.clone();
         let route = ObjectRef::new_with(&name, resource).within(&self.namespace);
@@ -268,32 +286,54 @@ impl Cache {
 #[derive(Default)]
 struct Documents {
     by_uid: HashMap<String, (String, Option<Record>)>,
+    /// Under which name the record of a session was stored when it was read.
+    names: HashMap<SessionId, String>,
 }
 
 impl Documents {
-    fn read(&mut self, uid: &str, revision: &str, stored: &ConfigMap) -> Option<Record> {
-        if let Some((known, record)) = self.by_uid.get(uid)
-            && known == revision
-        {
-            return record.clone();
+    fn read(&mut self, stored: &ConfigMap) -> Option<&Record> {
+        let meta = stored.meta();
+        let (uid, revision) = (meta.uid.as_ref()?, meta.resource_version.as_ref()?);
+        let known = self.by_uid.get(uid);
+        if known.is_none_or(|(known, _)| known != revision) {
+            let record = parsed(stored);
+            if let Some(record) = &record {
+                self.names.insert(record.id.clone(), stored.name_any());
+            }
+            self.by_uid.insert(uid.clone(), (revision.clone(), record));
         }
-        let record = read_record(stored);
-        if let Err(why) = &record {
-            let name = stored.name_any();
-            warn!(
-                record = name,
-                why, "record {name} can't be read; its session is left alone"
-            );
-        }
-        let record = record.ok();
-        self.by_uid
-            .insert(uid.to_owned(), (revision.to_owned(), record.clone()));
-        record
+        self.by_uid.get(uid)?.1.as_ref()
     }
 
-    fn retain(&mut self, present: HashSet<String>) {
+    /// Forgets those that are gone.
+    fn retain(&mut self, present: &[Arc<ConfigMap>]) {
+        if self.by_uid.len() <= present.len() && self.names.len() <= present.len() {
+            return;
+        }
+        let present: HashSet<_> = present
+            .iter()
+            .filter_map(|map| map.meta().uid.as_ref())
+            .collect();
         self.by_uid.retain(|uid, _| present.contains(uid));
+        let records = self
+            .by_uid
+            .values()
+            .filter_map(|(_, record)| record.as_ref());
+        let ids: HashSet<_> = records.map(|record| &record.id).collect();
+        self.names.retain(|id, _| ids.contains(id));
     }
+}
+
+fn parsed(stored: &ConfigMap) -> Option<Record> {
+    let record = read_record(stored);
+    if let Err(why) = &record {
+        let name = stored.name_any();
+        warn!(
+            record = name,
+            why, "record {name} can't be read; its session is left alone"
+        );
+    }
+    record.ok()
 }
 
 fn created(meta: &ObjectMeta) -> Option<DateTime<Utc>> {

@@ -1,0 +1,175 @@
+//! `POST /sessions`, with keys that go with the session.
+
+use std::time::{Duration, Instant};
+
+use duckbot::api::{NewToken, new_token};
+use futures_util::future::join_all;
+use reqwest::Client;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::{
+    lab::{Objects, address, floor, team},
+    stats::{of_times, stats},
+    support::{Bot, Team},
+    table::{Aim, Row},
+};
+
+const ROUNDS: usize = 150;
+const CALLERS: usize = 16;
+/// So many requests of each of them, in each of so many rounds.
+const EACH: usize = 8;
+const BURSTS: usize = 5;
+const OWNERS: usize = 10 + ROUNDS + CALLERS * EACH * BURSTS;
+
+/// One that serves it: the bot, or the floor.
+struct Side {
+    url: String,
+    client: Client,
+    /// What each owner shows: each has one session.
+    tokens: Vec<String>,
+    objects: Objects,
+    next: usize,
+    _team: Team,
+    _floor: Option<Bot>,
+}
+
+fn owner(number: usize) -> u64 {
+    1_000_000 + number as u64
+}
+
+impl Side {
+    async fn starts(is_floor: bool) -> Self {
+        let mut team = team(0, None, &[]).await;
+        let (mut tokens, mut lines) = (Vec::new(), String::new());
+        for number in 0..OWNERS {
+            let (name, owner) = (format!("t{number}"), owner(number));
+            let ask = NewToken {
+                name,
+                owner,
+                stored_keys: false,
+                admin: false,
+            };
+            let (token, line) = new_token(&ask).unwrap();
+            lines += &(line + "\n");
+            tokens.push(match is_floor {
+                true => owner.to_string(),
+                false => token.expose_secret().to_owned(),
+            });
+        }
+        let file = team.file("tokens", &lines);
+        for (name, value) in [
+            ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
+            ("DUCKBOT_API__TOKENS_FILE", &file),
+            ("DUCKBOT_API__REQUESTS_PER_MINUTE", "100000"),
+        ] {
+            team.variables.insert(name.into(), value.into());
+        }
+        let (url, floor) = match is_floor {
+            true => {
+                let mut floor = floor("api", &team);
+                (address(&mut floor).await, Some(floor))
+            }
+            false => {
+                team.starts_the_bot().await;
+                (address(team.bot()).await, None)
+            }
+        };
+        let client = Client::builder().no_proxy().build().unwrap();
+        let objects = Objects::of(&team.cluster);
+        Self {
+            url,
+            client,
+            tokens,
+            objects,
+            next: 0,
+            _team: team,
+            _floor: floor,
+        }
+    }
+
+    /// Asks for a session of the owner with that number; how long the answer took.
+    async fn posts(&self, number: usize) -> Duration {
+        let asked = self.client.post(format!("{}/sessions", self.url));
+        let asked = asked.bearer_auth(&self.tokens[number]).json(&json!({
+            "username": "ana", "s3_key": "AKIAFIGURES", "s3_secret": "figures", "catalog": "lake",
+        }));
+        let begin = Instant::now();
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+        answer.bytes().await.unwrap();
+        begin.elapsed()
+    }
+
+    /// One session, until all of it is there.
+    async fn once(&mut self) -> Duration {
+        let number = self.next;
+        self.next += 1;
+        let took = self.posts(number).await;
+        self.objects.made(owner(number)).await;
+        took
+    }
+
+    /// Many at once; sessions per second: answered, and made.
+    async fn burst(&mut self) -> [f64; 2] {
+        let first = self.next;
+        self.next += CALLERS * EACH;
+        let this = &*self;
+        let begin = Instant::now();
+        join_all((0..CALLERS).map(async |caller| {
+            for each in 0..EACH {
+                this.posts(first + caller * EACH + each).await;
+            }
+        }))
+        .await;
+        let answered = begin.elapsed();
+        self.objects.count(self.next).await;
+        [answered, begin.elapsed()].map(|time| (CALLERS * EACH) as f64 / time.as_secs_f64())
+    }
+}
+
+pub async fn rows() -> Vec<Row> {
+    let (mut ours, mut bare) = (Side::starts(false).await, Side::starts(true).await);
+    for _ in 0..10 {
+        (ours.once().await, bare.once().await);
+    }
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        with.push(ours.once().await);
+        without.push(bare.once().await);
+    }
+    let (with, without) = (of_times(&with), of_times(&without));
+    let (mut many, mut many_bare) = (Vec::new(), Vec::new());
+    for _ in 0..BURSTS {
+        many.push(ours.burst().await);
+        many_bare.push(bare.burst().await);
+    }
+    let rate = |all: &[[f64; 2]], which: usize| stats(all.iter().map(|it| it[which])).median;
+    let throughput = |what, which| {
+        let (ours, floor) = (rate(&many, which), rate(&many_bare, which));
+        Row {
+            what,
+            aim: "over 0.8, then 0.9",
+            floor: format!("{floor:.0}/s"),
+            ours: format!("{ours:.0}/s"),
+            p95: String::new(),
+            figure: ours / floor,
+            is_ratio: true,
+            limits: Aim::Over(&[0.8, 0.9]),
+        }
+    };
+    vec![
+        Row {
+            what: "`POST /sessions`, one caller",
+            aim: "under 1.3, then 1.15",
+            floor: format!("{:.1} ms", without.median),
+            ours: format!("{:.1} ms", with.median),
+            p95: format!("{:.1} ms", with.p95),
+            figure: with.median / without.median,
+            is_ratio: true,
+            limits: Aim::Under(&[1.3, 1.15]),
+        },
+        throughput("16 callers: sessions answered", 0),
+        throughput("16 callers: sessions made whole", 1),
+    ]
+}

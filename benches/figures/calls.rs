@@ -1,0 +1,76 @@
+//! What the bot asks of the API server. Watches are apart: five, for as long as it runs.
+
+use super::{
+    support::Team,
+    table::{Aim, Row},
+};
+
+/// Those since the last look, as a list.
+fn since(team: &Team, before: &mut usize) -> Vec<String> {
+    let calls = team.api.calls();
+    let new = calls[*before..]
+        .iter()
+        .filter(|call| call.method != "WATCH");
+    let new = new.map(|call| format!("{} {}", call.method, call.route.replace("/{name}", "")));
+    let new = new.collect();
+    *before = calls.len();
+    new
+}
+
+fn row(what: &'static str, calls: &[String], limits: Aim) -> Row {
+    Row {
+        what,
+        aim: match limits {
+            Aim::None => "counted",
+            _ => "0",
+        },
+        floor: String::new(),
+        ours: match calls {
+            [] => "0".into(),
+            calls => format!("{}: {}", calls.len(), calls.join(", ")),
+        },
+        p95: String::new(),
+        figure: calls.len() as f64,
+        is_ratio: false,
+        limits,
+    }
+}
+
+pub async fn rows() -> Vec<Row> {
+    let settings = [
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_LOG__FILTER", "info,duckbot::reaper=debug"),
+    ];
+    let mut team = Team::with(&settings).await;
+    let ana = team.ana.clone();
+    team.cluster.keys_of(ana.id()).await;
+    // The ledger and what the first sweep finds out are not of a session.
+    team.bot().says_times(" swept", 2).await;
+    let mut before = team.api.calls().len();
+
+    let id = team.serves(&ana).await;
+    team.bot().says("announcing it").await;
+    let start = since(&team, &mut before);
+
+    let swept = team.bot().log().matches(" swept").count();
+    team.bot().says_times(" swept", swept + 3).await;
+    let sweep = since(&team, &mut before);
+
+    team.reply_to(&ana, "/duck list").await;
+    let list = since(&team, &mut before);
+
+    let question = team.reply_to(&ana, "/duck stop").await;
+    team.confirms_stop(&ana, &question).await;
+    let name = team.record(&ana, 0);
+    team.cluster.gone(&name).await;
+    team.bot().says("removing its record").await;
+    let stop = since(&team, &mut before);
+    assert!(!id.is_empty());
+    team.reads_everything().await;
+    vec![
+        row("calls per start", &start, Aim::None),
+        row("calls per stop", &stop, Aim::None),
+        row("calls per list", &list, Aim::Under(&[1.0])),
+        row("calls per three sweeps", &sweep, Aim::Under(&[1.0])),
+    ]
+}

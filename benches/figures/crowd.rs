@@ -1,0 +1,99 @@
+//! Many sessions on one cluster: their Pods are kwok's, ready as soon as they are scheduled.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+
+use super::{
+    kwok::Kwok,
+    lab::{resident, team},
+    stats::of_times,
+    support::{Bot, Team},
+    table::{Aim, Row},
+};
+
+const SESSIONS: usize = 5000;
+const ROUNDS: usize = 21;
+
+/// A team on kwok's node.
+pub async fn gathers(people: usize) -> Team {
+    // Nobody stands in for the doors, so they are not asked.
+    let settings = [
+        ("DUCKBOT_REAPER__IDLE", "off"),
+        ("DUCKBOT_REAPER__EVERY", "1h"),
+    ];
+    team(people, Some(Kwok::NODE), &settings).await
+}
+
+/// Sessions from the first to the last number, each somebody else's; waits until they run.
+pub async fn fills(team: &mut Team, first: usize, last: usize) {
+    let created = chrono::Utc::now().to_rfc3339();
+    stream::iter(first..last)
+        .for_each_concurrent(16, async |number| {
+            let (id, owner) = (
+                format!("{:06x}", 0xa0_0000 + number),
+                1_000_000 + number as u64,
+            );
+            team.plants(&id, owner, 0, &created).await;
+        })
+        .await;
+    let begin = Instant::now();
+    while team.bot().log().matches(": announcing it").count() < last {
+        assert!(
+            begin.elapsed() < Duration::from_secs(1800),
+            "they never run"
+        );
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// What the bot has in memory when nothing is to be done.
+pub async fn settled(bot: &Bot) -> f64 {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    resident(bot)
+}
+
+pub async fn rows() -> Vec<Row> {
+    let _kwok = Kwok::starts().await;
+    let mut team = gathers(ROUNDS).await;
+    team.starts_the_bot().await;
+    let begin = Instant::now();
+    fills(&mut team, 0, SESSIONS).await;
+    eprintln!("{SESSIONS} sessions run after {:.0?}", begin.elapsed());
+    let full = settled(team.bot()).await;
+    let mut times = Vec::new();
+    for number in 0..ROUNDS {
+        let person = team.discord.person(&format!("p{number}"));
+        team.cluster.keys_of(person.id()).await;
+        let begin = Instant::now();
+        let asked = person.types("#data", "/duck start").await.unwrap();
+        asked
+            .until(|reply| reply.content.contains("is ready"))
+            .await;
+        times.push(begin.elapsed());
+    }
+    team.reads_everything().await;
+    let took = of_times(&times);
+    vec![
+        Row {
+            what: "start to ready with 5,000 session Pods on the cluster",
+            aim: "under 2 s",
+            floor: String::new(),
+            ours: format!("{:.0} ms", took.median),
+            p95: format!("{:.0} ms", took.p95),
+            figure: took.p95 / 1000.0,
+            is_ratio: false,
+            limits: Aim::Under(&[2.0]),
+        },
+        Row {
+            what: "resident memory with 5,000 live sessions",
+            aim: "",
+            floor: String::new(),
+            ours: format!("{full:.1} MB"),
+            p95: String::new(),
+            figure: full,
+            is_ratio: false,
+            limits: Aim::None,
+        },
+    ]
+}

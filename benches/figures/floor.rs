@@ -1,0 +1,169 @@
+//! The floor: a program that makes the same objects by the same calls in the same order, over as
+//! many connections as one client has, and does nothing else. It checks nobody, watches nothing,
+//! keeps no view, and whatever fails ends it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use duckbot::{
+    door::ticket::SigningKey,
+    runtime::kubernetes::build,
+    session::{Keys, Record, SessionId},
+    settings::Settings,
+};
+use k8s_openapi::{
+    ByteString, NamespaceResourceScope,
+    api::core::v1::{ConfigMap, Secret},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+/// Makes sessions.
+pub struct Floor {
+    pub settings: Settings,
+    client: Client,
+    key: String,
+}
+
+impl Floor {
+    /// With the bot's own variables.
+    pub async fn connects() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = SigningKey::read("2026-11-24-floor", &SigningKey::generate());
+        Self {
+            settings: Settings::load(None, std::env::vars().collect()).unwrap(),
+            client: Client::try_default().await.unwrap(),
+            key: key.unwrap().public(),
+        }
+    }
+
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.settings.kubernetes.namespace)
+    }
+
+    /// A record as the bot writes it, stored; its unique id and revision.
+    pub async fn claims(&self, owner: u64, keys: Keys) -> (Record, String, String) {
+        let id = SessionId::from_uuid(uuid::Uuid::new_v4());
+        let record: Record = serde_json::from_value(json!({
+            "version": 3, "id": id, "request": uuid::Uuid::new_v4().simple().to_string(),
+            "owner": owner.to_string(), "slot": 0, "display_name": "ana", "size": "small",
+            "catalog": "lake", "channel": "5", "created": chrono::Utc::now(), "announcement": null,
+            "stage": "starting",
+        }))
+        .unwrap();
+        let record = Record { keys, ..record };
+        let map = build::record(&self.settings, &record, None);
+        let made: ConfigMap = self
+            .api()
+            .create(&PostParams::default(), &map)
+            .await
+            .unwrap();
+        (
+            record,
+            made.uid().unwrap(),
+            made.resource_version().unwrap(),
+        )
+    }
+
+    /// A Secret, by one server-side apply.
+    pub async fn applies(&self, secret: &Secret) {
+        let (secrets, name) = (self.api::<Secret>(), secret.name_any());
+        let params = PatchParams::apply(build::DUCKBOT).force();
+        secrets
+            .patch_metadata(&name, &params, &Patch::Apply(secret))
+            .await
+            .unwrap();
+    }
+
+    /// Pod, Service and route, side by side.
+    pub async fn makes_parts(&self, record: &Record, uid: &str) {
+        let (settings, params) = (&self.settings, PostParams::default());
+        let (size, catalog) = (
+            settings.size(&record.size),
+            settings.catalog(&record.catalog),
+        );
+        let pod = build::pod(
+            settings,
+            record,
+            uid,
+            size.unwrap(),
+            &catalog.unwrap(),
+            &self.key,
+        );
+        let service = build::service(settings, record, uid);
+        let route = build::route(settings, record, uid);
+        let kind = build::route_resource(settings.routing.kind);
+        let namespace = &settings.kubernetes.namespace;
+        let routes = Api::namespaced_with(self.client.clone(), namespace, &kind);
+        let (pods, services) = (self.api(), self.api());
+        let made = (
+            pods.create(&params, &pod),
+            services.create(&params, &service),
+        );
+        let (pod, service, route) = tokio::join!(made.0, made.1, routes.create(&params, &route));
+        (pod.unwrap(), service.unwrap(), route.unwrap());
+    }
+}
+
+/// `POST /sessions`; whose it is stands in the place of a token.
+async fn create(
+    State(floor): State<Arc<Floor>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    let owner = headers["authorization"].to_str().unwrap()["Bearer ".len()..].parse();
+    let (record, uid, revision) = floor.claims(owner.unwrap(), Keys::Awaited).await;
+    let value = |name: &str| ByteString(body[name].as_str().unwrap().into());
+    let data = [
+        ("s3-access-key-id", "s3_key"),
+        ("s3-secret-access-key", "s3_secret"),
+    ];
+    let data: BTreeMap<_, _> = data.map(|(to, from)| (to.to_owned(), value(from))).into();
+    let metadata = build::own_secret(&floor.settings, &record, &uid);
+    let kind = Some("duckbot.dev/s3-credentials".into());
+    floor
+        .applies(&Secret {
+            metadata,
+            type_: kind,
+            data: Some(data),
+            ..Secret::default()
+        })
+        .await;
+    let record = record.with_own_keys();
+    let map = build::record(&floor.settings, &record, Some(&revision));
+    let records: Api<ConfigMap> = floor.api();
+    records
+        .replace(&map.name_any(), &PostParams::default(), &map)
+        .await
+        .unwrap();
+    let url = format!("{}/", build::origin(&floor.settings, &record.id));
+    let said = json!({ "session_id": record.id, "url": url, "open_url": null });
+    tokio::spawn(async move { floor.makes_parts(&record, &uid).await });
+    (StatusCode::CREATED, Json(said))
+}
+
+/// This program as a floor of that kind, until it is killed.
+pub async fn serves(what: &str) {
+    match what {
+        "api" => {
+            let app = Router::new().route("/sessions", post(create));
+            let app = app.with_state(Arc::new(Floor::connects().await));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            eprintln!("the API is at http://{}", listener.local_addr().unwrap());
+            axum::serve(listener, app).await.unwrap();
+        }
+        "acknowledges" => super::floor_bot::serves(None).await,
+        _ => super::floor_bot::serves(Some(Floor::connects().await)).await,
+    }
+}

@@ -1,0 +1,75 @@
+//! A bare bot: acknowledges commands, and if it is to, makes what `/duck start` makes.
+
+use duckbot::{runtime::kubernetes::build, session::Keys};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, api::PartialObjectMeta};
+use serenity::{
+    all::{
+        ClientBuilder, CommandOptionType, Context, CreateCommand, CreateCommandOption,
+        CreateInteractionResponse, CreateInteractionResponseMessage, EventHandler, GatewayIntents,
+        GuildId, Interaction,
+    },
+    async_trait,
+    builder::Builder,
+    http::{Http, HttpBuilder},
+};
+
+use super::floor::Floor;
+
+struct Bare {
+    http: Http,
+    makes: Option<Floor>,
+}
+
+#[async_trait]
+impl EventHandler for Bare {
+    async fn interaction_create(&self, _: Context, interaction: Interaction) {
+        let asked = interaction.command().unwrap();
+        let private = CreateInteractionResponseMessage::new().ephemeral(true);
+        let answer = CreateInteractionResponse::Defer(private);
+        answer
+            .execute(&self.http, (asked.id, &asked.token))
+            .await
+            .unwrap();
+        let Some(floor) = &self.makes else {
+            return;
+        };
+        let owner = asked.user.id.get();
+        let known: Api<PartialObjectMeta<Secret>> = floor.api();
+        known.get(&build::secret_name(owner.into())).await.unwrap();
+        let (record, uid, _) = floor.claims(owner, Keys::Owners).await;
+        let reply = build::reply(&floor.settings, &record, &uid, &asked.token);
+        tokio::join!(floor.applies(&reply), floor.makes_parts(&record, &uid));
+    }
+}
+
+/// Serves until it is killed.
+pub async fn serves(makes: Option<Floor>) {
+    let said = |name: &str| std::env::var(name).unwrap();
+    let token = std::fs::read_to_string(said("DUCKBOT_DISCORD__TOKEN_FILE")).unwrap();
+    let http = || {
+        let proxy = said("DUCKBOT_DISCORD__API_PROXY");
+        HttpBuilder::new(&token)
+            .proxy(proxy)
+            .ratelimiter_disabled(true)
+            .build()
+    };
+    let own = http();
+    let me = own.get_current_application_info().await.unwrap();
+    own.set_application_id(me.id);
+    let start = CreateCommandOption::new(CommandOptionType::SubCommand, "start", "Start one");
+    let duck = CreateCommand::new("duck")
+        .description("A duck")
+        .add_option(start);
+    let guild = GuildId::new(said("DUCKBOT_DISCORD__GUILD").parse().unwrap());
+    own.create_guild_commands(guild, &[duck]).await.unwrap();
+    let bare = Bare { http: own, makes };
+    let client = ClientBuilder::new_with_http(http(), GatewayIntents::DIRECT_MESSAGES);
+    client
+        .event_handler(bare)
+        .await
+        .unwrap()
+        .start()
+        .await
+        .unwrap();
+}

@@ -1,0 +1,71 @@
+//! The figures of docs/performance.md: the bot against a floor that is measured in turns with it,
+//! in the same run. `cargo bench --bench figures`, or only some: `-- api memory`.
+//!
+//! It asserts nothing about them: what they should be stands beside them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod api;
+mod binary;
+mod calls;
+mod commands;
+mod crowd;
+mod floor;
+mod floor_bot;
+mod lab;
+mod memory;
+mod sandbox;
+mod stats;
+mod table;
+
+#[path = "../../tests/crowd/kwok.rs"]
+mod kwok;
+#[path = "../../tests/crowd/straight.rs"]
+mod straight;
+
+use table::Table;
+
+const GROUPS: [&str; 7] = [
+    "api", "commands", "calls", "memory", "crowd", "sandbox", "binary",
+];
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let Some(("floor", what)) = arguments.first().and_then(|it| it.split_once(':')) {
+        return floor::serves(what).await;
+    }
+    // Cargo adds arguments of its own.
+    let mut asked: Vec<_> = arguments
+        .iter()
+        .filter(|it| !it.starts_with("--"))
+        .map(String::as_str)
+        .collect();
+    for unknown in asked.iter().filter(|it| !GROUPS.contains(it)) {
+        eprintln!("there is no {unknown}; there are {}", GROUPS.join(" "));
+        return;
+    }
+    if asked.is_empty() {
+        asked = GROUPS.to_vec();
+    }
+    let mut table = Table::of_last_time();
+    for group in asked {
+        eprintln!("── {group}");
+        let rows = match group {
+            "api" => api::rows().await,
+            "commands" => commands::rows().await,
+            "calls" => calls::rows().await,
+            "memory" => memory::rows().await,
+            "crowd" => crowd::rows().await,
+            "sandbox" => sandbox::rows().await,
+            _ => binary::rows().await,
+        };
+        table.takes(group, rows);
+        // What was measured is kept, whatever comes next.
+        table.writes();
+    }
+    print!("{}", table.markdown());
+}

@@ -1,0 +1,55 @@
+//! What the bot has in memory: idle, and with 1,000 live sessions.
+
+use super::{
+    crowd::{fills, gathers, settled},
+    kwok::Kwok,
+    table::{Aim, Row},
+};
+
+const SESSIONS: usize = 1000;
+
+fn row(what: &'static str, aim: &'static str, figure: f64, limits: Aim) -> Row {
+    Row {
+        what,
+        aim,
+        floor: String::new(),
+        ours: format!("{figure:.1} MB"),
+        p95: String::new(),
+        figure,
+        is_ratio: false,
+        limits,
+    }
+}
+
+pub async fn rows() -> Vec<Row> {
+    let _kwok = Kwok::starts().await;
+    let mut team = gathers(0).await;
+    team.starts_the_bot().await;
+    let idle = settled(team.bot()).await;
+    fills(&mut team, 0, SESSIONS).await;
+    let grown = settled(team.bot()).await;
+    team.kills_the_bot().await;
+    team.starts_the_bot().await;
+    let found = settled(team.bot()).await;
+    team.reads_everything().await;
+    vec![
+        row(
+            "resident memory, idle",
+            "under 25 MB",
+            idle,
+            Aim::Under(&[25.0]),
+        ),
+        row(
+            "per 1,000 live sessions, which it has started",
+            "under 10 MB",
+            grown - idle,
+            Aim::Under(&[10.0]),
+        ),
+        row(
+            "per 1,000 live sessions, which it has found when it started",
+            "under 10 MB",
+            found - idle,
+            Aim::Under(&[10.0]),
+        ),
+    ]
+}

@@ -1,0 +1,93 @@
+//! On one machine, as in the sandbox: from `/duck start` to the first answer of DuckDB, through
+//! the door.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use tokio::process::Command;
+
+use super::{
+    stats::of_times,
+    support::{Home, Port, Ui, link_of, tools},
+    table::{Aim, Row},
+};
+
+const ROUNDS: usize = 11;
+
+async fn once(home: &Home) -> Duration {
+    let begin = Instant::now();
+    let asked = home.ana.types("#data", "/duck start").await.unwrap();
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    let opened = home.ana.types("#data", "/duck open").await.unwrap();
+    let link = link_of(&opened.reply().await, "Open DuckDB");
+    let door = &link[..link.find("/.duckbot").unwrap()];
+    let port = door.rsplit(':').next().unwrap();
+    let ui = Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await;
+    assert_eq!(ui.rows("SELECT 42 AS x").await.unwrap()[0]["x"], 42);
+    let took = begin.elapsed();
+
+    let asked = home.ana.types("#data", "/duck stop").await.unwrap();
+    let pressed = home
+        .ana
+        .presses(&asked.reply().await, "Stop it")
+        .await
+        .unwrap();
+    pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    home.is_empty().await;
+    took
+}
+
+/// DuckDB's command line with its UI, and nothing around it.
+async fn bare() -> Duration {
+    let port = Port::refuses().number();
+    let home = tempfile::TempDir::new().unwrap();
+    std::fs::create_dir(home.path().join(".duckdb")).unwrap();
+    let extensions = tools::duckdb().join("extensions");
+    let sql = format!(
+        "SET extension_directory = '{}'; SET ui_local_port = {port}; LOAD ui; CALL start_ui_server();",
+        extensions.display(),
+    );
+    let begin = Instant::now();
+    let _running = Command::new(tools::duckdb().join("duckdb"))
+        .env("HOME", home.path())
+        .args(["-init", "/dev/null", "-cmd", &sql])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let ui = Ui::at(port, port);
+    assert!(ui.answers().await);
+    assert_eq!(ui.rows("SELECT 42 AS x").await.unwrap()[0]["x"], 42);
+    begin.elapsed()
+}
+
+pub async fn rows() -> Vec<Row> {
+    let mut home = Home::gathers().await;
+    home.variables
+        .insert("DUCKBOT_LOG__FILTER".into(), "info".into());
+    home.restarts_the_bot().await;
+    home.hands_in_keys(&home.ana.clone()).await;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        without.push(bare().await);
+        with.push(once(&home).await);
+    }
+    let (with, without) = (of_times(&with), of_times(&without));
+    vec![Row {
+        what: "sandbox: `/duck start` to first query answered",
+        aim: "under 1.5 s",
+        floor: format!("{:.0} ms", without.median),
+        ours: format!("{:.0} ms", with.median),
+        p95: format!("{:.0} ms", with.p95),
+        figure: with.median / 1000.0,
+        is_ratio: false,
+        limits: Aim::Under(&[1.5]),
+    }]
+}

@@ -1,0 +1,220 @@
+//! The table: kept as JSON from run to run, told as docs/performance.md with a plot beside it.
+
+use std::{fmt::Write, fs, path::PathBuf, process::Command};
+
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use super::GROUPS;
+
+/// What stands in front of the table, and behind it.
+const NOTES: &str = include_str!("notes.md");
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy)]
+pub enum Aim {
+    /// Below each of these, the strictest last.
+    Under(&'static [f64]),
+    Over(&'static [f64]),
+    /// It is only counted.
+    None,
+}
+
+/// One figure.
+#[derive(Debug)]
+pub struct Row {
+    pub what: &'static str,
+    /// The aim in words.
+    pub aim: &'static str,
+    /// Text for the columns: floor, ours (median), p95.
+    pub floor: String,
+    pub ours: String,
+    pub p95: String,
+    /// What is held against the aim: a ratio to the floor, or the figure itself.
+    pub figure: f64,
+    pub is_ratio: bool,
+    pub limits: Aim,
+}
+
+/// All figures, by group.
+pub struct Table(Value);
+
+fn home() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn said_by(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(home())
+        .output();
+    let output = output.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned());
+    output.unwrap_or_default()
+}
+
+impl Table {
+    pub fn of_last_time() -> Self {
+        let last = fs::read_to_string(home().join("benches/figures/last.json"));
+        Self(last.map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap()))
+    }
+
+    /// Takes a group's new rows in the place of its old ones.
+    pub fn takes(&mut self, group: &str, rows: Vec<Row>) {
+        let told: Vec<_> = rows.iter().map(Row::told).collect();
+        self.0[group] = json!({ "rows": told, "run": run() });
+    }
+
+    pub fn writes(&self) {
+        let json = serde_json::to_string_pretty(&self.0).unwrap() + "\n";
+        fs::write(home().join("benches/figures/last.json"), json).unwrap();
+        fs::write(home().join("docs/performance.svg"), self.plot()).unwrap();
+        let (before, after) = NOTES.split_once("<!-- table -->\n").unwrap();
+        let text = format!("{before}{}{after}", self.markdown());
+        fs::write(home().join("docs/performance.md"), text).unwrap();
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Value> {
+        let groups = GROUPS
+            .iter()
+            .filter_map(|group| self.0[*group]["rows"].as_array());
+        groups.flatten()
+    }
+
+    pub fn markdown(&self) -> String {
+        let columns = ["what", "aim", "floor", "ours", "p95", "ratio", "met"];
+        let mut text = format!(
+            "| {} |\n|{}\n",
+            columns.join(" | "),
+            " --- |".repeat(columns.len())
+        );
+        for row in self.rows() {
+            let cells = columns.map(|name| row[name].as_str().unwrap_or_default());
+            writeln!(text, "| {} |", cells.join(" | ")).unwrap();
+        }
+        text += "\nMeasured:\n\n";
+        for group in GROUPS {
+            if let Some(run) = self.0[group]["run"].as_str() {
+                writeln!(text, "- {group}: {run}").unwrap();
+            }
+        }
+        text
+    }
+
+    /// A bar for each figure that has an aim: how much of what it may be is used.
+    fn plot(&self) -> String {
+        let rows: Vec<_> = self.rows().filter(|row| row["used"].is_number()).collect();
+        let height = rows.len() * 26 + 40;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" \
+             font-family=\"sans-serif\" font-size=\"12\">\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+        );
+        for (at, row) in rows.iter().enumerate() {
+            let used = row["used"].as_f64().unwrap();
+            let (y, long) = (at * 26 + 10, (used.min(2.0) * 200.0).max(1.0));
+            let color = if used < 1.0 { "#4c9f70" } else { "#d1603d" };
+            let what = row["what"].as_str().unwrap().replace('`', "");
+            let what = what.replace('&', "&amp;").replace('<', "&lt;");
+            let figure = row["figure"].as_str().unwrap();
+            writeln!(
+                svg,
+                "<text x=\"390\" y=\"{}\" text-anchor=\"end\">{what}</text>\n\
+                 <rect x=\"400\" y=\"{y}\" width=\"{long:.0}\" height=\"18\" fill=\"{color}\"/>\n\
+                 <text x=\"{:.0}\" y=\"{}\">{figure}</text>",
+                y + 13,
+                405.0 + long,
+                y + 13,
+            )
+            .unwrap();
+        }
+        let end = height - 30;
+        write!(
+            svg,
+            "<line x1=\"600\" y1=\"4\" x2=\"600\" y2=\"{end}\" stroke=\"black\" stroke-dasharray=\"4\"/>\n\
+             <text x=\"600\" y=\"{}\" text-anchor=\"middle\">the aim; shorter is better</text>\n</svg>\n",
+            height - 12
+        )
+        .unwrap();
+        svg
+    }
+}
+
+impl Row {
+    fn told(&self) -> Value {
+        let figure = match self.is_ratio {
+            true => format!("{:.2}", self.figure),
+            false => self.ours.clone(),
+        };
+        json!({
+            "what": self.what, "aim": self.aim, "floor": self.floor, "ours": self.ours,
+            "p95": self.p95, "figure": figure, "met": self.limits.met(self.figure),
+            "ratio": if self.is_ratio { figure.as_str() } else { "" },
+            "used": self.limits.used(self.figure),
+        })
+    }
+}
+
+impl Aim {
+    fn met(self, figure: f64) -> &'static str {
+        let met = match self {
+            Self::None => return "",
+            Self::Under(limits) => limits.iter().filter(|it| figure < **it).count(),
+            Self::Over(limits) => limits.iter().filter(|it| figure > **it).count(),
+        };
+        let (Self::Under(limits) | Self::Over(limits)) = self else {
+            return "";
+        };
+        match met {
+            0 => "no",
+            all if all == limits.len() => "yes",
+            _ => "the first",
+        }
+    }
+
+    /// How much of the strictest limit is used.
+    fn used(self, figure: f64) -> Option<f64> {
+        match self {
+            Self::None => None,
+            Self::Under(limits) => limits.last().map(|limit| figure / limit),
+            Self::Over(limits) => limits.last().map(|limit| limit / figure),
+        }
+    }
+}
+
+/// Where, when and with what it was measured, in a line.
+fn run() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+    let cpu = cpu
+        .unwrap_or("unknown")
+        .trim_start_matches(['\t', ' ', ':']);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = memory
+        .split_whitespace()
+        .nth(1)
+        .and_then(|it| it.parse::<u64>().ok());
+    let tools = home().join("tests/support/tools/go.mod");
+    let modules = fs::read_to_string(tools).unwrap_or_default();
+    let kubernetes = modules
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "));
+    let kubernetes = kubernetes.and_then(|it| it.split_whitespace().next());
+    let duckdb = super::support::tools::duckdb().join("duckdb");
+    let duckdb = said_by(duckdb.to_str().unwrap(), &["--version"]);
+    let changed = !said_by("git", &["status", "--porcelain", "src", "Cargo.lock"]).is_empty();
+    format!(
+        "{}, duckbot {}{}, {} × {cpu}, {} GB, Linux {}, {}, Kubernetes {}, DuckDB {}",
+        Utc::now().format("%Y-%m-%d"),
+        said_by("git", &["rev-parse", "--short", "HEAD"]),
+        if changed { " with changes" } else { "" },
+        std::thread::available_parallelism().map_or(0, usize::from),
+        memory.unwrap_or_default() / 1_000_000,
+        said_by("uname", &["-r"]),
+        said_by("rustc", &["--version"])
+            .split(" (")
+            .next()
+            .unwrap_or_default(),
+        kubernetes.unwrap_or("unknown"),
+        duckdb.split_whitespace().next().unwrap_or("unknown"),
+    )
+}

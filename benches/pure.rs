@@ -1,0 +1,169 @@
+//! The pure parts that run often or over everything, by criterion. `cargo bench --bench pure`
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{collections::HashMap, hint::black_box};
+
+use axum::http::{Request, request::Parts};
+use chrono::{DateTime, TimeDelta, Utc};
+use criterion::{BatchSize, Criterion};
+use duckbot::{
+    door::{
+        gate::{Origin, judge},
+        ticket::{SigningKey, Tickets},
+    },
+    runtime::kubernetes::build,
+    session::{Limits, Observed, Pod, PodState, Policy, Record, Usage, Watched, next_step, plan},
+    settings::Settings,
+};
+
+const SESSIONS: i64 = 10_000;
+
+const LIMITS: Limits = Limits {
+    lifetime: Some(TimeDelta::hours(12)),
+    max_age: Some(TimeDelta::days(3)),
+    idle: Some(TimeDelta::hours(3)),
+    warn_before: TimeDelta::minutes(15),
+    extend_budget: TimeDelta::days(2),
+    left_guild: Some(TimeDelta::days(1)),
+    orphans: Some(TimeDelta::minutes(5)),
+    unreachable: TimeDelta::minutes(15),
+    stops_per_sweep: 50,
+    largest_share: 50,
+};
+
+const POLICY: Policy = Policy {
+    start_timeout: TimeDelta::minutes(5),
+    key_warning: TimeDelta::minutes(30),
+    ends_failed: true,
+    ends_late: true,
+};
+
+fn record(number: i64, created: DateTime<Utc>) -> Record {
+    serde_json::from_value(serde_json::json!({
+        "version": 3, "id": format!("{number:06x}"), "request": number.to_string(), "owner": "7",
+        "slot": 0, "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
+        "created": created, "ready": created + TimeDelta::seconds(20), "announcement": "9",
+        "stage": "running",
+    }))
+    .unwrap()
+}
+
+/// Of all ages, idle for all lengths of time; every hundredth does not answer.
+fn session(number: i64, now: DateTime<Utc>) -> Watched {
+    let idle_since = now - TimeDelta::minutes(number % 240);
+    Watched {
+        seen: Observed {
+            record: record(number, now - TimeDelta::minutes(number % 1000)),
+            uid: "u".into(),
+            revision: "1".into(),
+            pod: Some(Pod::new(PodState::Ready)),
+            service: true,
+            route: true,
+        },
+        usage: match number % 100 {
+            0 => Usage::Unreachable(idle_since),
+            1..20 => Usage::Busy,
+            _ => Usage::Idle(idle_since),
+        },
+        left: None,
+        awake: now - TimeDelta::days(2),
+    }
+}
+
+fn settings() -> Settings {
+    let pairs = [
+        ("DUCKBOT_DISCORD__GUILD", "1"),
+        ("DUCKBOT_DISCORD_TOKEN", "t"),
+        ("DUCKBOT_ROUTING__DOMAIN", "duck.example.com"),
+        ("DUCKBOT_SESSIONS__IMAGE", "duckui:1"),
+        ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1"),
+        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake"),
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181"),
+    ];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Settings::load(None, pairs.into()).unwrap()
+}
+
+/// A query, as DuckDB's own page asks it.
+fn query() -> Parts {
+    let request = Request::post("/ddb/run")
+        .header("host", "duckui-977a26.duck.example.com")
+        .header("origin", "https://duckui-977a26.duck.example.com")
+        .header("sec-fetch-site", "same-origin")
+        .header(
+            "cookie",
+            "theme=dark; __Host-duckbot=abcdefghijklmnopqrstuv",
+        )
+        .header("content-length", "9");
+    request.body(()).unwrap().into_parts().0
+}
+
+fn deciding(bench: &mut Criterion, now: DateTime<Utc>) {
+    let sessions: Vec<_> = (0..SESSIONS).map(|number| session(number, now)).collect();
+    let nobody = HashMap::new();
+    // The floor of the next two.
+    bench.bench_function("look at each of 10,000 sessions once", |it| {
+        it.iter(|| {
+            black_box(&sessions)
+                .iter()
+                .map(|it| it.seen.record.created)
+                .min()
+        });
+    });
+    bench.bench_function("next_step of 10,000 sessions", |it| {
+        it.iter(|| {
+            for session in &sessions {
+                black_box(next_step(&session.seen, now, &POLICY));
+            }
+        });
+    });
+    bench.bench_function("plan a sweep of 10,000 sessions", |it| {
+        it.iter(|| plan(black_box(&sessions), &[], &nobody, now, &LIMITS));
+    });
+}
+
+fn entering(bench: &mut Criterion, now: DateTime<Utc>) {
+    let (query, own) = (
+        query(),
+        Origin::read("https://duckui-977a26.duck.example.com").unwrap(),
+    );
+    bench.bench_function("judge a query", |it| {
+        it.iter(|| judge(black_box(&query), &own, |cookie| cookie.len() == 22));
+    });
+    let key = SigningKey::read("2026-11-24-aaaaaaaa", &SigningKey::generate()).unwrap();
+    bench.bench_function("sign a ticket", |it| it.iter(|| key.ticket("977a26", now)));
+    let ticket = key.ticket("977a26", now);
+    let tickets = || Tickets::new("977a26", &key.public(), now - TimeDelta::hours(1)).unwrap();
+    bench.bench_function("check a ticket", |it| {
+        it.iter_batched_ref(tickets, |it| it.take(&ticket, now), BatchSize::SmallInput);
+    });
+}
+
+fn building(bench: &mut Criterion, now: DateTime<Utc>) {
+    let (settings, record) = (settings(), record(1, now));
+    let size = settings.size("small").unwrap();
+    let catalog = settings.catalog("lake").unwrap();
+    let stored = build::record(&settings, &record, None);
+    bench.bench_function("write a record", |it| {
+        it.iter(|| build::record(&settings, black_box(&record), Some("1")));
+    });
+    bench.bench_function("read a record", |it| {
+        it.iter(|| build::read_record(black_box(&stored)))
+    });
+    bench.bench_function("build Pod, Service and route", |it| {
+        it.iter(|| {
+            let pod = build::pod(&settings, &record, "u", size, &catalog, "2026-11-24-a:AAAA");
+            let service = build::service(&settings, &record, "u");
+            (pod, service, build::route(&settings, &record, "u"))
+        });
+    });
+}
+
+fn main() {
+    let mut bench = Criterion::default().configure_from_args();
+    let now = Utc::now();
+    deciding(&mut bench, now);
+    entering(&mut bench, now);
+    building(&mut bench, now);
+    bench.final_summary();
+}

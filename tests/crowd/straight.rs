@@ -1,0 +1,13 @@
+//! The way to the API server without the tests' proxy: by HTTP/2, as in production.
+
+use crate::support::{Cluster, Team};
+
+/// From its next start on the bot asks the API server itself.
+pub async fn goes_straight(team: &Team) {
+    let server = Cluster::shared().config().await.cluster_url;
+    let authority = Cluster::shared().authority();
+    let authority = authority.display();
+    team.kubeconfig_for(&format!(
+        "{{server: \"{server}\", certificate-authority: \"{authority}\"}}"
+    ));
+}
