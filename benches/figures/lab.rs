@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{
     Api, ResourceExt,
@@ -95,7 +95,11 @@ impl Objects {
                 let mut names = std::collections::HashSet::new();
                 let seen = watcher(api, watcher::Config::default()).touched_objects();
                 let mut seen = std::pin::pin!(seen);
-                while let Some(object) = seen.try_next().await.unwrap() {
+                // A watch that breaks begins anew, by itself.
+                while let Some(seen) = seen.next().await {
+                    let Ok(object) = seen else {
+                        continue;
+                    };
                     let Some(owner) = object.labels().get("duckbot.dev/owner") else {
                         continue;
                     };
