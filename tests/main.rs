@@ -9,6 +9,7 @@ mod check;
 mod deploy;
 mod door;
 mod faults;
+mod fuzz;
 mod keys;
 mod lake;
 mod layers;

@@ -11,7 +11,7 @@
 
 pub mod activity;
 pub mod gate;
-mod guests;
+pub mod guests;
 mod pages;
 mod proxy;
 pub mod ticket;
