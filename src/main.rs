@@ -214,8 +214,11 @@ fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
 }
 
 fn token(ask: &api::NewToken) -> ExitCode {
-    if ask.name.is_empty() || ask.name.contains(char::is_whitespace) || ask.owner == 0 {
-        return wrong(&"a token has a name of one word, and the Discord id of an owner");
+    if !ask.fits_a_line() {
+        return wrong(
+            &"a token has a name of one word that does not begin with #, and the Discord id of \
+              an owner",
+        );
     }
     match api::new_token(ask) {
         Ok((token, line)) => {

@@ -10,6 +10,7 @@ mod crashes;
 mod deploy;
 mod door;
 mod faults;
+mod fuzz;
 mod keys;
 mod lake;
 mod layers;

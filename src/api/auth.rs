@@ -82,7 +82,11 @@ impl Gate {
         }
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    /// Who sends these headers.
+    ///
+    /// # Errors
+    /// If they show no token that is known here, or come too often.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let guest = match headers.get(header::AUTHORIZATION) {
             None => self.anonymous.as_ref(),
             // Whoever shows a token means it, also where none is needed.
@@ -151,7 +155,7 @@ pub async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> 
 }
 
 /// The name that the caller chose, if it is one, or a fresh one.
-fn request_id(headers: &HeaderMap) -> String {
+pub fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let fits = |it: &&str| (1..=LONGEST_ID).contains(&it.len()) && it.chars().all(is_plain);

@@ -23,22 +23,32 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.map(|it| it.to_str().unwrap_or_default().to_ascii_lowercase());
+        let kind = kind.map(|it| it.to_str().unwrap_or_default().to_owned());
         let bytes = Bytes::from_request(request, state).await.map_err(|why| {
             match why.status().as_u16() {
                 413 => Problem::new(Kind::TooLarge, "The body is larger than anything needs."),
                 _ => Problem::new(Kind::InvalidRequest, "The body could not be read."),
             }
         })?;
+        Self::new(kind.as_deref(), &bytes)
+    }
+}
+
+impl Body {
+    /// A body of that media type; an empty one is one without fields.
+    ///
+    /// # Errors
+    /// If it is no JSON object, or isn't said to be one.
+    pub fn new(kind: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let is_json = |it: &String| it.split(';').next().map(str::trim) == Some("application/json");
-        if !kind.as_ref().is_some_and(is_json) {
+        let kind = kind.and_then(|it| it.split(';').next());
+        if !kind.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
             let says = "Send JSON, and the header Content-Type: application/json.";
             return Err(Problem::new(Kind::UnsupportedMediaType, says));
         }
-        match serde_json::from_slice(&bytes) {
+        match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self {
                 fields,
                 errors: Vec::new(),
@@ -50,9 +60,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             )),
         }
     }
-}
 
-impl Body {
     /// Notes that a field is wrong.
     pub fn wrong(&mut self, field: &str, detail: impl Into<String>) {
         self.errors.push(FieldError {

@@ -26,9 +26,12 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use tracing::{info, warn};
 
 use crate::{service::Service, settings};
-use auth::Gate;
+pub use auth::{Caller, Gate, request_id};
+pub use body::Body;
 use listen::listen;
-use problem::{Kind, Problem};
+use problem::Kind;
+pub use problem::Problem;
+pub use sessions::{Asked, idempotency, read};
 pub use token::{NewToken, new_token};
 
 /// The largest body: two tokens of 4000 characters, and room.

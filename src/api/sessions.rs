@@ -154,15 +154,23 @@ async fn link(api: &Api, who: &Requester, id: &SessionId) -> Result<String, Prob
 }
 
 /// What somebody asks for.
-struct Asked {
-    username: Option<String>,
-    size: Option<String>,
-    catalog: Option<String>,
+#[derive(Debug)]
+pub struct Asked {
+    /// What its owner is to be called.
+    pub username: Option<String>,
+    /// A size's name.
+    pub size: Option<String>,
+    /// A catalog's name or address.
+    pub catalog: Option<String>,
     /// None: those that are stored.
-    keys: Option<Credentials>,
+    pub keys: Option<Credentials>,
 }
 
-fn read(mut body: Body) -> Result<Asked, Problem> {
+/// Reads the body of `POST /sessions`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(mut body: Body) -> Result<Asked, Problem> {
     let username = body.text("username").map(|it| it.trim().to_owned());
     if let Some(name) = &username
         && !((1..=LONGEST_NAME).contains(&name.chars().count()) && shown(name) == *name)
@@ -228,7 +236,10 @@ fn name(field: Field) -> &'static str {
 }
 
 /// The request that a key names; the same one makes no second session.
-fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
+///
+/// # Errors
+/// If the key is no such key.
+pub fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };

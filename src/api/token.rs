@@ -22,6 +22,15 @@ pub struct NewToken {
     pub admin: bool,
 }
 
+impl NewToken {
+    /// Whether its line can be read back.
+    pub fn fits_a_line(&self) -> bool {
+        let is_word = !self.name.is_empty() && !self.name.contains(char::is_whitespace);
+        // A line that begins like this is a comment.
+        is_word && !self.name.starts_with('#') && self.owner != 0
+    }
+}
+
 /// A fresh token, and its line for `api.tokens_file`.
 ///
 /// # Errors
@@ -44,4 +53,28 @@ pub fn new_token(ask: &NewToken) -> anyhow::Result<(SecretString, String)> {
         line.push_str(" admin");
     }
     Ok((token.into(), line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_and_no_comment() {
+        for (name, owner, fits) in [
+            ("ci", 7, true),
+            ("", 7, false),
+            ("c i", 7, false),
+            ("#ci", 7, false),
+            ("ci", 0, false),
+        ] {
+            let ask = NewToken {
+                name: name.into(),
+                owner,
+                stored_keys: false,
+                admin: false,
+            };
+            assert_eq!(ask.fits_a_line(), fits, "{name:?} {owner}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -234,7 +234,9 @@ fn expiry(typed: &Typed, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Mi
     if text.is_empty() {
         return Ok(None);
     }
-    match time(text, now).ok_or(Mistake::NoTime)? {
+    // Others could not be written down: a record takes no such time.
+    let time = time(text, now).filter(|time| (0..=9999).contains(&time.year()));
+    match time.ok_or(Mistake::NoTime)? {
         past if past <= now => Err(Mistake::Past),
         expires => Ok(Some(expires)),
     }

@@ -10,7 +10,7 @@ mod commands;
 mod direct;
 mod handlers;
 mod herald;
-mod parse;
+pub mod parse;
 mod pulse;
 mod replies;
 mod responder;

@@ -182,7 +182,7 @@ impl Button {
             }),
             ["duckbot", "retry", session, owner, size, catalog] => Some(Self::Retry {
                 session: session.parse().ok()?,
-                owner: owner.parse::<u64>().ok()?.into(),
+                owner: owner.parse().ok()?,
                 size: size.to_owned(),
                 catalog: catalog.to_owned(),
             }),
@@ -328,6 +328,7 @@ mod tests {
             "duckbot:stop:../x",
             "other:setup",
             "duckbot:setup:x:y",
+            "duckbot:retry:977a26:0:small:lake",
         ] {
             assert_eq!(Button::from_custom_id(text), None, "{text:?}");
         }

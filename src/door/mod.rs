@@ -10,8 +10,8 @@
 //! network.
 
 pub mod activity;
-mod gate;
-mod guests;
+pub mod gate;
+pub mod guests;
 mod pages;
 mod proxy;
 pub mod ticket;

@@ -144,7 +144,8 @@ impl Tickets {
         if session != self.session {
             return Err(Rejected::OtherSession);
         }
-        if now >= issued + GOOD_FOR || issued > now + SKEW {
+        // Differences: a sum may be no time any more.
+        if now - issued >= GOOD_FOR || issued - now > SKEW {
             return Err(Rejected::Expired);
         }
         if issued < self.started {
@@ -235,6 +236,15 @@ mod tests {
             ("..".into(), Rejected::Forged),
         ] {
             assert_eq!(door.take(&ticket, at(6)), Err(why), "{ticket}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_of_the_end_of_time_has_expired() {
+        let key = key("k1");
+        for issued in [DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC] {
+            let ticket = key.ticket("977a26", issued);
+            assert_eq!(door(&key).take(&ticket, at(6)), Err(Rejected::Expired));
         }
     }
 

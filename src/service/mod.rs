@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use audit::started_anew;
 pub use keys::SetUp;
-pub use reaping::{Extended, Reaped};
+pub use reaping::{Extended, Reaped, usage};
 pub use refusal::Refusal;
 pub use report::Claimed;
 pub use sessions::shown;

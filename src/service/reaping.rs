@@ -416,7 +416,7 @@ impl Service {
     fn noted(&self, seen: &Observed, earlier: Option<Heard>, said: Option<&Activity>) -> Usage {
         let at = self.now();
         let usage = match said {
-            Some(activity) => usage(activity),
+            Some(activity) => usage(activity, at),
             None => match earlier.map(|heard| heard.usage) {
                 Some(Usage::Unreachable(since)) => Usage::Unreachable(since),
                 _ => Usage::Unreachable(at),
@@ -457,10 +457,30 @@ pub(super) fn admins_only(who: &Requester) -> Result<(), Refusal> {
     }
 }
 
-fn usage(activity: &Activity) -> Usage {
+/// How a session is used of which its door says that now.
+pub fn usage(activity: &Activity, now: DateTime<Utc>) -> Usage {
     match (activity.queries, activity.last_query.max(activity.since)) {
         (1.., _) => Usage::Busy,
-        (0, Some(since)) => Usage::Idle(since),
+        // A door's clock may be ahead.
+        (0, Some(since)) => Usage::Idle(since.min(now)),
         (0, None) => Usage::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_door_says_of_the_future_is_now() {
+        let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().expect("a time");
+        let said = |since| Activity {
+            since: Some(since),
+            ..Activity::default()
+        };
+        let before = now - TimeDelta::hours(1);
+        assert_eq!(usage(&said(before), now), Usage::Idle(before));
+        let far = DateTime::<Utc>::MAX_UTC;
+        assert_eq!(usage(&said(far), now), Usage::Idle(now));
     }
 }

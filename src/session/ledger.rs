@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Due, Ending, Failure, OwnerId, Record, Rule, SessionId};
+use super::{
+    Cause, Due, Ending, Failure, OwnerId, Record, Rule, SessionId,
+    record::{MOST_SECONDS, is_ordinary},
+};
 
 /// The version that this bot writes.
 const VERSION: u32 = 1;
@@ -171,8 +174,21 @@ impl Ledger {
                 "version {} is newer than {VERSION}",
                 ledger.version
             )),
-            false => Ok(ledger),
+            false if ledger.can_be() => Ok(ledger),
+            false => Err("it has a time that can't be".to_owned()),
         }
+    }
+
+    /// Whether it can be calculated with.
+    fn can_be(&self) -> bool {
+        let pending = self.pending.as_ref();
+        let times = pending.into_iter().flat_map(|it| [it.until, it.claimed]);
+        let mut times = times.chain(self.known.values().copied().flatten());
+        let mut periods = pending
+            .map(|it| &it.totals)
+            .into_iter()
+            .chain([&self.totals]);
+        times.all(is_ordinary) && periods.all(Totals::can_be)
     }
 
     /// The document.
@@ -233,7 +249,7 @@ impl Ledger {
         let totals = &mut ledger.totals;
         let outcome = Outcome::of(record.owner, &ending.cause);
         match totals.outcomes.iter_mut().find(|(it, _)| *it == outcome) {
-            Some((_, count)) => *count += 1,
+            Some((_, count)) => *count = count.saturating_add(1),
             None => totals.outcomes.push((outcome, 1)),
         }
         totals.add(record, ending.at);
@@ -308,6 +324,11 @@ impl Totals {
         }
     }
 
+    fn can_be(&self) -> bool {
+        let mut used = self.users.values().chain([&self.others]);
+        is_ordinary(self.since) && used.all(|it| (0..=MOST_SECONDS).contains(&it.seconds))
+    }
+
     /// Adds what sessions used that are there; how many those are.
     fn add_all<'a>(
         &mut self,
@@ -331,10 +352,11 @@ impl Totals {
             true => &mut self.others,
             false => self.users.entry(record.owner).or_default(),
         };
-        used.sessions += 1;
+        used.sessions = used.sessions.saturating_add(1);
         if let Some(ready) = record.ready {
             let seconds = (until - ready.max(self.since)).num_seconds();
-            used.seconds += seconds.max(0);
+            let seconds = used.seconds.saturating_add(seconds.max(0));
+            used.seconds = seconds.min(MOST_SECONDS);
             if ready >= self.since {
                 let took = (ready - record.created).num_milliseconds();
                 let took = u32::try_from(took).unwrap_or_default();
@@ -344,7 +366,8 @@ impl Totals {
     }
 
     fn report(self, until: DateTime<Utc>, there: usize, mut running: Vec<Running>) -> Report {
-        let ended: u32 = self.outcomes.iter().map(|(_, count)| count).sum();
+        let counts = self.outcomes.iter().map(|(_, count)| *count as usize);
+        let sessions = counts.fold(there, usize::saturating_add);
         let mut users: Vec<_> = self.users.into_iter().collect();
         users.sort_by_key(|(owner, used)| (-used.seconds, *owner));
         let mut outcomes = self.outcomes;
@@ -359,7 +382,7 @@ impl Totals {
         Report {
             since: self.since,
             until,
-            sessions: ended as usize + there,
+            sessions,
             there,
             running,
             outcomes,
@@ -540,6 +563,42 @@ mod tests {
         let text = ledger.write();
         assert!(text.len() < 300_000, "{}", text.len());
         assert_eq!(Ledger::read(&text), Ok(ledger));
+    }
+
+    #[test]
+    fn a_ledger_with_a_time_that_can_not_be_is_not_read() {
+        let ledger = Ledger::new(after(0)).with(&session(1, 7, 1), &stopped(7, 60));
+        let text = ledger.knowing([8.into()]).claimed_at(after(61), []).write();
+        assert!(Ledger::read(&text).is_ok());
+        for (from, to) in [
+            ("\"2026-11-23T12:00:00Z\"", "\"+262142-11-23T12:00:00Z\""),
+            ("\"2026-11-23T13:01:00Z\"", "\"-262143-01-01T00:00:00Z\""),
+            ("\"8\":null", "\"8\":\"+10000-01-01T00:00:00Z\""),
+            ("\"seconds\":3540", "\"seconds\":9223372036854775807"),
+            ("\"seconds\":3540", "\"seconds\":-1"),
+        ] {
+            let strange = text.replace(from, to);
+            assert_ne!(strange, text, "{from}");
+            let read = Ledger::read(&strange);
+            assert_eq!(read, Err("it has a time that can't be".to_owned()), "{to}");
+        }
+    }
+
+    #[test]
+    fn counts_that_are_full_stay_full() {
+        let ledger = Ledger::new(after(0)).with(&session(1, 7, 1), &stopped(7, 60));
+        let text = ledger.write();
+        let full = text.replace(
+            "{\"how\":\"stopped\"},1]",
+            "{\"how\":\"stopped\"},4294967295]",
+        );
+        let full = full.replace("\"sessions\":1", "\"sessions\":4294967295");
+        assert_ne!(full, text);
+        let full = Ledger::read(&full).expect("it reads");
+        let more = full.with(&session(2, 7, 1), &stopped(7, 60));
+        let report = more.report(Vec::new(), after(60));
+        assert_eq!(report.outcomes, [(Outcome::Stopped, u32::MAX)]);
+        assert_eq!(report.users, [(7.into(), used(118, u32::MAX))]);
     }
 
     #[test]

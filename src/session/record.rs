@@ -4,7 +4,7 @@
 //! what it says is fixed here, with a version, because a later bot must read
 //! what an earlier one wrote.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId};
@@ -195,6 +195,15 @@ impl Cause {
     }
 }
 
+/// More seconds than anything takes that a document counts.
+pub(super) const MOST_SECONDS: i64 = 1_000_000_000_000;
+
+/// Whether a time is of a year with four digits. Nobody means others, and what is calculated
+/// from them may be no time any more: that would be a panic, for the sake of one document.
+pub(super) fn is_ordinary(time: DateTime<Utc>) -> bool {
+    (0..=9999).contains(&time.year())
+}
+
 /// What is the same in every version.
 #[derive(Deserialize)]
 struct Versioned {
@@ -216,10 +225,40 @@ impl Record {
             ));
         }
         let record: Self = serde_json::from_str(document).map_err(wrong)?;
+        let is_extended = (0..=MOST_SECONDS).contains(&record.extended_seconds);
+        if !is_extended || !record.times().all(is_ordinary) {
+            return Err("it has a time that can't be".to_owned());
+        }
         Ok(Self {
             version: RECORD_VERSION,
             ..record
         })
+    }
+
+    /// All times in it.
+    fn times(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let (ended, cause) = match self.ending() {
+            Some(Ending { at, cause }) => (Some(*at), Some(cause)),
+            None => (None, None),
+        };
+        let of_cause = match cause {
+            Some(Cause::Restarted { keys_expire, .. }) => *keys_expire,
+            Some(Cause::Reaped { since, .. }) => Some(*since),
+            _ => None,
+        };
+        let warned = self.warned.as_ref();
+        let all = [
+            Some(self.created),
+            self.keys_expire,
+            self.ready,
+            self.moved.as_ref().map(|moved| moved.at),
+            self.kept_until,
+            warned.map(|warning| warning.since),
+            warned.map(|warning| warning.at),
+            ended,
+            of_cause,
+        ];
+        all.into_iter().flatten()
     }
 
     /// Why it is being taken down, if it is.
@@ -345,7 +384,7 @@ impl Record {
     /// The same record with a longer life, and not idle for that time.
     pub fn extended_by(&self, by: TimeDelta, now: DateTime<Utc>) -> Self {
         Self {
-            extended_seconds: self.extended_seconds + by.num_seconds(),
+            extended_seconds: (self.extended_seconds + by.num_seconds()).min(MOST_SECONDS),
             kept_until: self.kept_until.max(Some(now + by)),
             ..self.clone()
         }
@@ -523,6 +562,30 @@ pub(crate) mod tests {
         // Before keys could expire, the version was 1 as well.
         let older = VERSION_1.replace(r#""keys_expire": null, "keys_warned": false,"#, "");
         assert_eq!(read(&older), expected);
+    }
+
+    #[test]
+    fn a_record_with_a_time_that_can_not_be_is_not_read() {
+        let json = serde_json::to_string(&starting()).expect("a record is JSON");
+        assert!(Record::read(&json).is_ok());
+        for (from, to) in [
+            ("\"2026-11-23T12:00:00Z\"", "\"+262142-11-23T12:00:00Z\""),
+            ("\"2026-11-23T12:00:00Z\"", "\"-262143-01-01T00:00:00Z\""),
+            (
+                "\"extended_seconds\":0",
+                "\"extended_seconds\":9223372036854775807",
+            ),
+            ("\"extended_seconds\":0", "\"extended_seconds\":-1"),
+            (
+                "\"keys_expire\":null",
+                "\"keys_expire\":\"+10000-01-01T00:00:00Z\"",
+            ),
+        ] {
+            let strange = json.replace(from, to);
+            assert_ne!(strange, json);
+            let read = Record::read(&strange);
+            assert_eq!(read, Err("it has a time that can't be".to_owned()), "{to}");
+        }
     }
 
     #[test]

@@ -77,7 +77,8 @@ fn tokens(reader: &mut Reader, path: &Path) -> Option<Vec<ApiToken>> {
     is_whole.then_some(tokens)
 }
 
-fn token(line: &str) -> Option<ApiToken> {
+/// Reads a line; none if it is no token.
+pub fn token(line: &str) -> Option<ApiToken> {
     let mut words = line.split_whitespace();
     let name = words.next()?.to_owned();
     let digest = digest(words.next()?.strip_prefix("sha256:")?)?;

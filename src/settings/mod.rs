@@ -28,6 +28,7 @@ use reader::{Mistake, Reader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+pub use api::token;
 pub use read::{LONGEST_NAME, duration};
 pub use reference::reference;
 pub use schedule::Schedule;
@@ -326,6 +327,23 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, each with its key and what would be right.
     pub fn load(file: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, Invalid> {
+        let text = file.map(|path| match std::fs::read_to_string(path) {
+            Ok(text) => Ok((path, text)),
+            Err(why) => Err(format!("{}: can't be read: {why}", path.display())),
+        });
+        let text = text.transpose().map_err(|why| Invalid(vec![why]))?;
+        let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
+        Self::read(text, variables)
+    }
+
+    /// The same with the text of the file, which stands at that path.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its key and what would be right.
+    pub fn read(
+        file: Option<(&Path, &str)>,
+        variables: HashMap<String, String>,
+    ) -> Result<Self, Invalid> {
         let token = variables.get(TOKEN_VARIABLE).cloned();
         let mut reader = Reader::new(merge(file, variables).map_err(|why| Invalid(vec![why]))?);
         let settings = read::read(&mut reader, token);
@@ -413,7 +431,7 @@ fn without_quotation(error: &config::ConfigError) -> String {
 }
 
 fn merge(
-    file: Option<&Path>,
+    file: Option<(&Path, &str)>,
     variables: HashMap<String, String>,
 ) -> Result<Map<String, Value>, String> {
     let ours = variables
@@ -424,16 +442,14 @@ fn merge(
         .separator("__")
         .source(Some(ours.collect()));
     let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-    if let Some(path) = file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|why| format!("{}: can't be read: {why}", path.display()))?;
-        builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+    if let Some((_, text)) = file {
+        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
     let merged = builder.add_source(environment).build();
     merged
         .and_then(Config::try_deserialize)
         .map_err(|why| match file {
-            Some(path) => format!("{}: {}", path.display(), without_quotation(&why)),
+            Some((path, _)) => format!("{}: {}", path.display(), without_quotation(&why)),
             None => without_quotation(&why),
         })
 }

@@ -100,7 +100,13 @@ fn an_expiry_is_a_span_or_a_time_to_come() {
         at("2026-11-23T16:00:00Z")
     );
     assert_eq!(expires("2026-11-23 11:59"), Err(vec![Mistake::Past]));
-    for text in ["soon", "999999999999999999h", "-1h", "2026-13-01 10:00"] {
+    for text in [
+        "soon",
+        "999999999999999999h",
+        "-1h",
+        "2026-13-01 10:00",
+        "+10000-01-01 10:00",
+    ] {
         assert_eq!(expires(text), Err(vec![Mistake::NoTime]), "{text}");
     }
 }

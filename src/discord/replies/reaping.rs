@@ -313,8 +313,8 @@ fn users(report: &Report) -> Vec<String> {
     let whose = |(owner, it): &(OwnerId, Used)| used(&format!("<@{owner}>"), it);
     let mut lines: Vec<_> = most.iter().map(whose).collect();
     let others = rest.iter().fold(report.others, |sum, (_, it)| Used {
-        seconds: sum.seconds + it.seconds,
-        sessions: sum.sessions + it.sessions,
+        seconds: sum.seconds.saturating_add(it.seconds),
+        sessions: sum.sessions.saturating_add(it.sessions),
     });
     if others.sessions > 0 {
         lines.push(used("others", &others));

@@ -1,0 +1,4 @@
+#![no_main]
+//! See `targets::activity`.
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::activity(data));
