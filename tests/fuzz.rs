@@ -71,3 +71,13 @@ fn every_folder_and_every_program_has_its_target() {
     let programs = programs.iter().map(|it| name(it).replace(".rs", ""));
     assert_eq!(programs.collect::<BTreeSet<_>>(), known);
 }
+
+#[test]
+fn the_interactions_in_the_corpus_are_some() {
+    let corpus = folder("corpus").join("interactions");
+    for name in ["autocomplete", "button", "command-start", "modal", "ping"] {
+        let text = fs::read(corpus.join(name)).unwrap();
+        let read = serde_json::from_slice::<serenity::all::Interaction>(&text);
+        assert!(read.is_ok(), "{name}: {read:?}");
+    }
+}
