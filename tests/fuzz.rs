@@ -1,7 +1,7 @@
 //! What fuzzing has found worth keeping, through the same functions: every file of the corpora
 //! and of what once failed. (`fuzz/run` looks for more; docs/development.md.)
 
-#[path = "../fuzz/targets.rs"]
+#[path = "../fuzz/targets/mod.rs"]
 mod targets;
 
 use std::{

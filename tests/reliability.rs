@@ -260,7 +260,7 @@ fn soak(text: &mut String) {
 fn fuzzing(text: &mut String) {
     *text += "\n## Input that nobody sends\n\n\
               Fuzz targets for all that parses what people or the network send, each with what must \
-              hold (`fuzz/targets.rs`). CI replays their corpora; docs/development.md says how to \
+              hold (`fuzz/targets`). CI replays their corpora; docs/development.md says how to \
               go on. Times and inputs are sums of `fuzz/log.tsv`.\n\n\
               | target | minutes | inputs tried | found | run again |\n| --- | --- | --- | --- | --- |\n";
     let log = fs::read_to_string(here("fuzz/log.tsv")).unwrap();

@@ -1,0 +1,105 @@
+//! What people paste into the form.
+
+use duckbot::credentials;
+use duckbot::credentials::{Credentials, Field, Mistake, Typed};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{at, is_ordinary, texts};
+
+/// What was pasted into the form: the four inputs and the expiry.
+///
+/// What is accepted is printable, no longer than the form carries, stands in what was typed, and
+/// is accepted again as it is. Nothing that was typed is in a mistake, or in what `Debug` shows.
+pub fn credentials(data: &[u8]) {
+    let [a, b, c, d, expires] = texts(data);
+    let inputs = [a, b, c, d];
+    let form = |secrets: [&str; 4], expires: &str| Typed {
+        secrets: secrets.map(SecretString::from),
+        expires: expires.to_owned(),
+    };
+    for input in &inputs {
+        credentials::looks_like_a_key(input);
+    }
+    let typed = form(inputs.each_ref().map(String::as_str), &expires);
+    let keys = match credentials::parse(&typed, at(0)) {
+        Ok(keys) => keys,
+        Err(mistakes) => {
+            assert!(!mistakes.is_empty() && mistakes.len() <= 5);
+            let fixed = fixed_words(&mistakes);
+            for said in mistakes.iter().flat_map(words) {
+                let is_leaked = |it: &&str| {
+                    let is_fixed = fixed.iter().any(|text| text.contains(*it));
+                    it.len() >= 8 && said.contains(*it) && !is_fixed
+                };
+                let leaked = inputs.iter().map(|it| it.trim()).find(is_leaked);
+                assert_eq!(leaked, None, "it stands in {said:?}");
+            }
+            return;
+        }
+    };
+    let values = Field::ALL.map(|field| keys.value(field).map(|it| it.expose_secret()));
+    assert!(values[0].is_some() && values[1].is_some());
+    for (field, value) in Field::ALL.into_iter().zip(values) {
+        let Some(value) = value else { continue };
+        assert!((1..4000).contains(&value.len()), "{field}");
+        assert!(value.bytes().all(|byte| byte.is_ascii_graphic()), "{field}");
+        assert!(inputs.iter().any(|input| input.contains(value)), "{field}");
+        let same = credentials::exactly(field, value.into());
+        assert_eq!(
+            same.map(|it| it.expose_secret().to_owned()).as_deref(),
+            Ok(value)
+        );
+    }
+    if let Some(expires) = keys.expires {
+        assert!(expires > at(0) && is_ordinary(expires));
+    }
+    // Others of the same shape are shown alike.
+    let other = |value: Option<&str>| value.map(|_| SecretString::from("other"));
+    let shape = Credentials {
+        key_id: "other".into(),
+        secret_key: "other".into(),
+        session_token: other(values[2]),
+        catalog_token: other(values[3]),
+        expires: keys.expires,
+    };
+    assert_eq!(format!("{keys:?}"), format!("{shape:?}"));
+    let hint = keys.hint().0;
+    let key_id = values[0].unwrap_or_default();
+    assert!(hint.len() <= 4 && key_id.ends_with(&hint) && hint.len() * 2 <= key_id.len());
+    // A value may look like a name and its value; any other is what it was.
+    if !values.iter().flatten().any(|value| is_like_named(value)) {
+        let again = form(values.map(Option::unwrap_or_default), "");
+        let again = credentials::parse(&again, at(0)).expect("it was accepted");
+        assert!(again.is_same(&keys));
+    }
+}
+
+fn is_like_named(value: &str) -> bool {
+    let words = ["key", "id", "token", "expiration", "user", "password"];
+    let plain = value.to_lowercase().replace('_', "");
+    value.contains([':', '=']) && words.iter().any(|word| plain.contains(word))
+}
+
+/// Everything that a mistake can say, whoever makes it; with the lengths that are in these.
+fn fixed_words(mistakes: &[Mistake]) -> Vec<String> {
+    let of_field = Field::ALL.into_iter().flat_map(|field| {
+        [
+            Mistake::Empty(field),
+            Mistake::Spaces(field),
+            Mistake::Strange(field),
+            Mistake::Wrapped(field),
+            Mistake::Twice(field),
+        ]
+    });
+    let lengths = mistakes.iter().filter_map(|it| match it {
+        Mistake::TooLong(field, length) => Some(Mistake::TooLong(*field, *length)),
+        _ => None,
+    });
+    let others = [Mistake::NoKeyId, Mistake::NoTime, Mistake::Past];
+    let all: Vec<_> = of_field.chain(lengths).chain(others).collect();
+    all.iter().flat_map(words).collect()
+}
+
+fn words(mistake: &Mistake) -> [String; 2] {
+    [mistake.to_string(), format!("{mistake:?}")]
+}

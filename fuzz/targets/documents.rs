@@ -1,0 +1,134 @@
+//! Records and ledgers, as the cluster has them.
+
+use chrono::TimeDelta;
+use duckbot::session::{
+    Cause, Incident, Keys, Ledger, Pod, PodState, Policy, Record, Rule, Running, Stage, Station,
+    Usage, Warning, next_step, usual_start,
+};
+
+use super::at;
+use super::state::{decides, limits, observed, record, watched};
+
+/// What is read from the cluster: a session's record, or the ledger.
+///
+/// What is read is written such that it is read as the same, also after whatever is done to it;
+/// and deciding what to do about it does not fail.
+pub fn documents(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(record) = Record::read(text) {
+        goes_on(&record);
+    }
+    if let Ok(ledger) = Ledger::read(text) {
+        is_kept(&ledger);
+    }
+}
+
+fn stays(record: &Record) {
+    let text = serde_json::to_string(record).expect("it is JSON");
+    assert_eq!(Record::read(&text).as_ref(), Ok(record));
+}
+
+fn goes_on(record: &Record) {
+    assert_eq!(record.version, duckbot::session::RECORD_VERSION);
+    stays(record);
+    let policy = Policy {
+        start_timeout: TimeDelta::minutes(5),
+        key_warning: TimeDelta::hours(1),
+        ends_failed: true,
+        ends_late: true,
+    };
+    let incident = Incident::new(Default::default(), "gone");
+    for now in [record.created, at(0)] {
+        for state in [
+            PodState::Ready,
+            PodState::Going,
+            PodState::Stuck(incident.clone()),
+            PodState::Taken(incident.clone()),
+            PodState::Coming {
+                station: Station::Pulling(record.created),
+                incident: Some(incident.clone()),
+            },
+        ] {
+            let mut pod = Pod::new(state);
+            pod.unready_since = Some(record.created);
+            next_step(&observed(record.clone(), Some(pod)), now, &policy);
+        }
+        next_step(&observed(record.clone(), None), now, &policy);
+        for usage in [
+            Usage::Busy,
+            Usage::Idle(record.created),
+            Usage::Unreachable(record.created),
+        ] {
+            decides(&watched(record.clone(), usage), now, &limits());
+        }
+    }
+    usual_start(&[observed(record.clone(), None)]);
+    let warning = Warning {
+        rule: Rule::Idle,
+        since: record.created,
+        at: at(60),
+    };
+    let other = match record.id.to_string().as_str() {
+        "1b2c3d" => "977a26",
+        _ => "1b2c3d",
+    };
+    let other = other.parse().expect("an id");
+    for next in [
+        record.ended(Cause::Lost, at(1)),
+        record.announced(Some(9.into()), at(1), 2),
+        record.moving(incident.clone()),
+        record.moving(incident).resumed(Some(at(9)), at(1)),
+        record.extended_by(TimeDelta::days(1), at(1)),
+        record
+            .warned_of(warning)
+            .warned_of_keys()
+            .told_of_restarts(3),
+        record.with_own_keys(),
+        record.renewed(other, None, at(1)),
+        record.told(),
+    ] {
+        stays(&next);
+        // A session that is being taken down stays so; what takes its place is another one.
+        assert!(!record.is_stopping() || next.is_stopping() || next.id != record.id);
+        assert!(
+            next.stage != Stage::Starting
+                || next.keys != Keys::Awaited
+                || record.keys == Keys::Awaited
+        );
+    }
+}
+
+fn is_kept(ledger: &Ledger) {
+    assert_eq!(Ledger::read(&ledger.write()).as_ref(), Ok(ledger));
+    let record = record();
+    let cause = Cause::Stopped { by: 7.into() };
+    let ended = record.ended(cause, at(3600));
+    let ending = ended.ending().expect("it ends");
+    let running = || {
+        vec![Running {
+            record: record.clone(),
+            due: None,
+            unreachable: None,
+        }]
+    };
+    let with = ledger.with(&ended, ending);
+    assert_eq!(with.with(&ended, ending), with, "it is counted once");
+    let claimed = with.claimed_at(at(3700), [&record]);
+    assert!(claimed.claimed().is_some() && claimed.pending_report(running()).is_some());
+    for next in [
+        ledger.knowing([9.into()]),
+        ledger.without(7.into()),
+        ledger.seen(&[(7.into(), false)], at(1)),
+        ledger.reported(at(1)),
+        with,
+        claimed,
+    ] {
+        assert_eq!(Ledger::read(&next.write()).as_ref(), Ok(&next));
+        let report = next.report(running(), at(7200));
+        assert!(report.sessions >= report.there && report.there >= 1);
+        let waits = next.pending_report(running());
+        assert!(waits.is_none_or(|report| report.sessions >= report.there));
+    }
+}

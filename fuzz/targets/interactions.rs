@@ -1,0 +1,81 @@
+//! What Discord sends.
+
+use duckbot::discord::parse;
+use duckbot::discord::parse::{Button, Command};
+use secrecy::ExposeSecret;
+use serenity::all::{CommandDataOption, CommandDataOptionValue, Interaction};
+
+/// What Discord sends, and the ids that it sends back.
+///
+/// An id that is read is written such that it is read as the same, and no longer. A command's
+/// texts are those of its options. A form gives what stands in its inputs, each at most once.
+pub fn interactions(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        custom_id(text);
+    }
+    let Ok(interaction) = serde_json::from_slice::<Interaction>(data) else {
+        return;
+    };
+    match interaction {
+        Interaction::Command(it) => {
+            let Some(command) = parse::command(&it.data) else {
+                return;
+            };
+            assert!(parse::kind(&it.data).is_some());
+            let options = it.data.options.first().map(|chosen| &chosen.value);
+            let Some(CommandDataOptionValue::SubCommand(options)) = options else {
+                panic!("{command:?} of no subcommand");
+            };
+            let has = |text: &String| {
+                let is_it = |it: &CommandDataOption| it.value.as_str() == Some(text);
+                options.iter().any(is_it)
+            };
+            assert!(said(&command).into_iter().all(has), "{command:?}");
+        }
+        Interaction::Autocomplete(it) => {
+            parse::command(&it.data);
+            parse::kind(&it.data);
+        }
+        Interaction::Component(it) => custom_id(&it.data.custom_id),
+        Interaction::Modal(it) => {
+            custom_id(&it.data.custom_id);
+            let sent = serde_json::to_string(&it.data.components).expect("it is JSON");
+            let typed = parse::form(it.data.components);
+            for text in typed.secrets.iter().map(|it| it.expose_secret()) {
+                let json = serde_json::to_string(text).expect("it is JSON");
+                assert!(text.is_empty() || sent.contains(&json));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn custom_id(text: &str) {
+    if let Some(catalog) = parse::form_catalog(text) {
+        assert_eq!(parse::form_id(catalog.as_deref()), text);
+        assert_eq!(Button::from_custom_id(text), None);
+    }
+    if let Some(button) = Button::from_custom_id(text) {
+        let id = button.custom_id();
+        assert!(id.len() <= text.len(), "{id}");
+        assert_eq!(Button::from_custom_id(&id), Some(button));
+    }
+}
+
+/// The texts in a command.
+fn said(command: &Command) -> Vec<&String> {
+    let texts = match command {
+        Command::Setup { catalog } => [catalog, &None],
+        Command::Start { size, catalog } => [size, catalog],
+        Command::Open { session } | Command::Stop { session } | Command::Status { session } => {
+            [session, &None]
+        }
+        Command::Extend { session, by } => [session, by],
+        Command::Forget
+        | Command::List { .. }
+        | Command::Report
+        | Command::Reap
+        | Command::Help => [&None, &None],
+    };
+    texts.into_iter().flatten().collect()
+}

@@ -1,0 +1,178 @@
+//! SQL that a session is prepared with.
+
+use duckbot::duckdb::environment;
+use duckbot::duckdb::script::{Script, identifier, literal, problem};
+use std::collections::HashMap;
+
+use super::texts;
+
+/// A piece of SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    /// In single quotes.
+    Text(String),
+    /// In double quotes.
+    Name(String),
+    /// A word, a number or a sign.
+    Other(String),
+}
+
+/// Takes SQL apart as DuckDB's grammar has it; none if something is left open.
+fn lex(sql: &str) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    let mut rest = sql.chars().peekable();
+    while let Some(first) = rest.next() {
+        match first {
+            '\'' | '"' => {
+                let mut inner = String::new();
+                loop {
+                    match rest.next()? {
+                        it if it != first => inner.push(it),
+                        quote if rest.peek() == Some(&quote) => inner.extend(rest.next()),
+                        _ => break,
+                    }
+                }
+                pieces.push(match first {
+                    '"' => Piece::Name(inner),
+                    // E'…' has escapes, x'…' is something else.
+                    _ if matches!(pieces.last(), Some(Piece::Other(it)) if it == "E" || it == "x") => {
+                        return None;
+                    }
+                    _ => Piece::Text(inner),
+                });
+            }
+            '-' if rest.peek() == Some(&'-') => while rest.next().is_some_and(|it| it != '\n') {},
+            '/' if rest.peek() == Some(&'*') => return None,
+            '$' => return None,
+            it if it.is_whitespace() => {}
+            it if it.is_alphanumeric() || it == '_' => {
+                let mut word = it.to_string();
+                while let Some(it) = rest.next_if(|it| it.is_alphanumeric() || *it == '_') {
+                    word.push(it);
+                }
+                pieces.push(Piece::Other(word));
+            }
+            sign => pieces.push(Piece::Other(sign.to_string())),
+        }
+    }
+    Some(pieces)
+}
+
+/// Texts that go into a session's SQL.
+///
+/// Each is one piece of it, whatever it is made of, and read back it is what it was; and so
+/// every statement has the shape that it has with plain words.
+pub fn quoting(data: &[u8]) {
+    let given: [String; 10] = texts(data);
+    for text in &given {
+        assert_eq!(lex(&literal(text)), Some(vec![Piece::Text(text.clone())]));
+        assert_eq!(
+            lex(&identifier(text)),
+            Some(vec![Piece::Name(text.clone())])
+        );
+    }
+    let plain = given.each_ref().map(|text| match text.as_str() {
+        "" => String::new(),
+        text => vec!["x"; text.split(',').count()].join(","),
+    });
+    let (Some(wild), Some(plain)) = (script(&given), script(&plain)) else {
+        return;
+    };
+    let mut texts = Vec::new();
+    assert_eq!(wild.len(), plain.len());
+    for (wild, plain) in wild.iter().zip(&plain) {
+        let pieces = lex(wild).expect("nothing is left open");
+        assert_eq!(
+            shape(&pieces),
+            shape(&lex(plain).expect("nor is here")),
+            "{wild}"
+        );
+        texts.extend(pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Text(text) | Piece::Name(text) => Some(text),
+            Piece::Other(_) => None,
+        }));
+    }
+    let [name, warehouse, region, ..] = &given;
+    for text in [name, warehouse, region] {
+        assert!(texts.contains(text), "{text:?}");
+    }
+}
+
+fn shape(pieces: &[Piece]) -> Vec<Piece> {
+    let blank = |piece: &Piece| match piece {
+        Piece::Text(_) => Piece::Text(String::new()),
+        Piece::Name(_) => Piece::Name(String::new()),
+        other => other.clone(),
+    };
+    pieces.iter().map(blank).collect()
+}
+
+/// Every statement of a session with these texts; none if one of them can't be in a session.
+fn script(texts: &[String; 10]) -> Option<Vec<String>> {
+    let [
+        name,
+        warehouse,
+        region,
+        endpoint,
+        scope,
+        server,
+        proxy,
+        folders,
+        home,
+        error,
+    ] = texts;
+    let authority = endpoint.replace(['/', '?', '#', '@'], "");
+    let s3 = format!("https://s3{authority}");
+    let variables = HashMap::from([
+        ("HOME", home.as_str()),
+        ("DUCKDB_MEMORY", "1024"),
+        ("DUCKDB_THREADS", "1"),
+        ("DUCKDB_DISK", "1"),
+        ("DUCKDB_HTTP_PROXY", proxy.as_str()),
+        ("DUCKDB_FOLDERS", folders.as_str()),
+        ("DUCKDB_EXTENSIONS", home.as_str()),
+        ("S3_REGION", region.as_str()),
+        ("S3_ENDPOINT", s3.as_str()),
+        ("S3_PATH_STYLE", "true"),
+        ("S3_ACCESS_KEY_ID", "x"),
+        ("S3_SECRET_ACCESS_KEY", "x"),
+        ("CATALOG_NAME", name.as_str()),
+        ("CATALOG_WAREHOUSE", warehouse.as_str()),
+        ("CATALOG_ENDPOINT", endpoint.as_str()),
+        ("CATALOG_OAUTH2_CLIENT_ID", "x"),
+        ("CATALOG_OAUTH2_CLIENT_SECRET", "x"),
+        ("CATALOG_OAUTH2_SCOPE", scope.as_str()),
+        ("CATALOG_OAUTH2_SERVER_URI", server.as_str()),
+    ]);
+    let variables = variables.into_iter();
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let wanted = environment::read(&variables.collect()).ok()?;
+    let script = Script::new(&wanted, None);
+    let Script {
+        essential,
+        access,
+        own,
+        last,
+    } = &script;
+    let steps: Vec<_> = [essential, access, own, last]
+        .into_iter()
+        .flatten()
+        .collect();
+    let of_step = steps.iter().flat_map(|step| {
+        let told = problem(step, error);
+        let row = lex(&told[1]).expect("nothing is left open");
+        let texts = [step.what.as_str(), error, &step.try_again];
+        let texts = texts.map(|text| Piece::Text(text.to_owned()));
+        assert!(texts.iter().all(|text| row.contains(text)));
+        assert_eq!(
+            row.iter().filter(|it| matches!(it, Piece::Text(_))).count(),
+            3
+        );
+        step.statements
+            .iter()
+            .cloned()
+            .chain(told)
+            .chain([step.try_again.clone()])
+    });
+    Some(of_step.collect())
+}

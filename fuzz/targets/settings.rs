@@ -1,0 +1,109 @@
+//! Settings files.
+
+use chrono::TimeDelta;
+use duckbot::discord::parse::Button;
+use duckbot::settings::{LONGEST_NAME, Settings};
+use secrecy::ExposeSecret;
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::state::looks_around;
+use super::{at, texts};
+
+const TOKEN: &str = "canary-7d0e3b1c95";
+
+/// The settings: the text of the file, and lines `NAME=value` for variables.
+///
+/// What is taken is within the limits that everything else rests on. The bot's token is in no
+/// error, wherever it stands in the variables.
+pub fn settings(data: &[u8]) {
+    let [file, variables] = texts(data);
+    let all = format!("{file}{variables}").to_lowercase();
+    // Nothing is read from this machine: a device would never end.
+    if all.contains("_file") || all.contains("\\u") || all.contains(TOKEN) {
+        return;
+    }
+    let minimal = [
+        ("DUCKBOT_DISCORD__GUILD", "1029384756102938475"),
+        ("DUCKBOT_DISCORD_TOKEN", TOKEN),
+        ("DUCKBOT_ROUTING__DOMAIN", "duck.example.com"),
+        ("DUCKBOT_SESSIONS__IMAGE", "duckui:1"),
+        ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1"),
+        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake"),
+        ("DUCKBOT_DUCKDB__HTTP_PROXY", "proxy.example.com:3128"),
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181/"),
+    ];
+    // What the file says of these the variables would hide.
+    let is_said = |name: &str| {
+        let last = name.rsplit("__").next().unwrap_or_default().to_lowercase();
+        file.contains(&last)
+    };
+    let minimal = minimal
+        .into_iter()
+        .filter(|(name, _)| !is_said(name) || *name == "DUCKBOT_DISCORD_TOKEN");
+    let mut given: HashMap<String, String> = minimal
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let lines = variables.lines().filter_map(|line| line.split_once('='));
+    // As on any system, a variable has a name.
+    let lines = lines.filter(|(name, _)| !name.is_empty() && *name != "DUCKBOT_DISCORD_TOKEN");
+    given.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let path = Path::new("/etc/duckbot/duckbot.toml");
+    match Settings::read(Some((path, &file)), given.clone()) {
+        Err(wrong) => {
+            let text = wrong.to_string();
+            assert!(text.starts_with("these settings need a change:\n  "));
+            assert!(!text.contains(TOKEN), "{text}");
+        }
+        Ok(settings) => are_usable(&settings),
+    }
+    // The usual mistake.
+    given.insert("DUCKBOT_DISCORD__TOKEN".to_owned(), TOKEN.to_owned());
+    let wrong = Settings::read(Some((path, &file)), given).expect_err("no token goes there");
+    assert!(!wrong.to_string().contains(TOKEN), "{wrong}");
+}
+
+fn are_usable(settings: &Settings) {
+    assert!(!format!("{settings:?}").contains(TOKEN));
+    assert_eq!(settings.discord.token.expose_secret(), TOKEN);
+    assert!(settings.discord.guild > 0);
+    assert!((1..=20).contains(&settings.sessions.per_user));
+    assert!(settings.sessions.start_timeout > TimeDelta::zero());
+    assert!(settings.size(&settings.sessions.default_size).is_some());
+    let catalog = settings.named_catalog(&settings.sessions.default_catalog);
+    assert!(catalog.is_some());
+    let names = settings.sizes.iter().map(|it| &it.name);
+    for name in names.chain(settings.catalogs.iter().map(|it| &it.name)) {
+        assert!((1..=LONGEST_NAME).contains(&name.len()), "{name}");
+        assert!(
+            name.bytes()
+                .all(|it| it.is_ascii_alphanumeric() || it == b'-')
+        );
+        let button = Button::Retry {
+            session: "977a26".parse().expect("an id"),
+            owner: u64::MAX.into(),
+            size: name.clone(),
+            catalog: name.clone(),
+        };
+        let id = button.custom_id();
+        assert!(id.len() <= 100 && Button::from_custom_id(&id) == Some(button));
+    }
+    for catalog in &settings.catalogs {
+        assert!(!catalog.endpoint.ends_with('/') && !catalog.endpoint.contains('@'));
+        assert_eq!(settings.catalog(&catalog.name).as_deref(), Some(catalog));
+    }
+    for folder in &settings.duckdb.folders {
+        assert!(folder.ends_with('/') && !folder.contains(','));
+    }
+    let limits = &settings.reaper.limits;
+    for length in [limits.lifetime, limits.max_age, limits.idle]
+        .into_iter()
+        .flatten()
+    {
+        assert!(length > limits.warn_before && length <= TimeDelta::days(366));
+    }
+    if let Some(next) = settings.report.schedule.next_after(at(0)) {
+        assert!(next > at(0));
+    }
+    looks_around(limits);
+}

@@ -1,0 +1,90 @@
+//! Sessions to decide about.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use duckbot::session::{
+    Due, Limits, Observed, Orphan, Pod, PodState, Record, Usage, Watched, due, extension, plan,
+};
+use std::collections::HashMap;
+
+use super::at;
+
+/// What these limits do about some session is told without a panic.
+pub fn looks_around(limits: &Limits) {
+    let record = record();
+    for usage in [
+        Usage::Unknown,
+        Usage::Busy,
+        Usage::Idle(at(0)),
+        Usage::Unreachable(at(0)),
+    ] {
+        for now in [at(0), at(1 << 20), at(1 << 32)] {
+            decides(&watched(record.clone(), usage), now, limits);
+        }
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        lifetime: Some(TimeDelta::days(1)),
+        max_age: Some(TimeDelta::days(365)),
+        idle: Some(TimeDelta::hours(2)),
+        warn_before: TimeDelta::minutes(15),
+        extend_budget: TimeDelta::days(2),
+        left_guild: Some(TimeDelta::days(7)),
+        orphans: Some(TimeDelta::minutes(10)),
+        unreachable: TimeDelta::minutes(10),
+        stops_per_sweep: 5,
+        largest_share: 50,
+    }
+}
+
+/// A session that has been there since 0 and runs.
+pub fn record() -> Record {
+    let text = r#"{
+        "version": 4, "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
+        "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
+        "created": "2027-01-15T08:00:00Z", "keys_expire": null, "keys_warned": false,
+        "ready": "2027-01-15T08:00:20Z", "announcement": "99", "stage": "running"
+    }"#;
+    Record::read(text).expect("a record")
+}
+
+pub fn observed(record: Record, pod: Option<Pod>) -> Observed {
+    Observed {
+        record,
+        uid: "u".to_owned(),
+        revision: "1".to_owned(),
+        service: pod.is_some(),
+        route: pod.is_some(),
+        pod,
+    }
+}
+
+pub fn watched(record: Record, usage: Usage) -> Watched {
+    Watched {
+        seen: observed(record, Some(Pod::new(PodState::Ready))),
+        usage,
+        left: None,
+        awake: at(0),
+    }
+}
+
+/// Decides about one session; what would stop it.
+pub fn decides(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due> {
+    let due = due(watched, now, limits);
+    let orphan = Orphan {
+        id: watched.seen.record.id.clone(),
+        since: watched.seen.record.created,
+    };
+    let left = HashMap::from([(watched.seen.record.owner, watched.seen.record.created)]);
+    let all = plan(std::slice::from_ref(watched), &[orphan], &left, now, limits);
+    assert!(
+        due.is_some()
+            || !all
+                .takedowns()
+                .any(|it| matches!(it, duckbot::session::Action::Stop(..)))
+    );
+    let longer = extension(watched, TimeDelta::hours(1), now, limits);
+    assert!(longer.is_none_or(|it| it > TimeDelta::zero() && it <= TimeDelta::hours(1)));
+    due
+}

@@ -1,0 +1,94 @@
+//! What opens a door: tickets and cookies.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use duckbot::door::guests::Guests;
+use duckbot::door::ticket::{GOOD_FOR, SigningKey, Tickets};
+use ring::signature::Ed25519KeyPair;
+use serde_json::Value;
+
+use super::at;
+
+/// A key that opens no door but this one.
+const KEY: &str = "MC4CAQAwBQYDK2VwBCIEIDz771lAGEFe7oFquEITEYFYIgxaQ4qkI35HrnUGXCrR";
+
+/// What was signed with it for this door, once for each second from 0 on.
+const GENUINE: [&str; 2] = [
+    "k1.eyJzZXNzaW9uIjoiOTc3YTI2IiwiaXNzdWVkIjoiMjAyNy0wMS0xNVQwODowMDowMFoiLCJub25jZSI6Im5vbmNlLTAifQ._d5oPlEvoE0iKSA2DqFzC2bVqL4nBH43RyGZC51rKrVMU6-4vC5ZX5U8swPFUwDi7P2MoQAAtSe9NCfYrtUuCQ",
+    "k1.eyJzZXNzaW9uIjoiOTc3YTI2IiwiaXNzdWVkIjoiMjAyNy0wMS0xNVQwODowMDowMVoiLCJub25jZSI6Im5vbmNlLTEifQ.vCOA4hNKwX3k2UTSbEHMiTrvoW0ud4-pXIvqvLjT0FRoc1nUSTfyWBJx1XkXVgf9G7nyuvunqtdsoGnJE-DpAg",
+];
+
+/// What is shown to a door, one after the other: first what somebody without the key made up,
+/// last the payload of a ticket that whoever has the key signs.
+///
+/// Nothing is taken but a ticket that was issued for this door, and that once. Whatever a
+/// cookie says, only those are known that were given out.
+pub fn tickets(data: &[u8]) {
+    let key = URL_SAFE_NO_PAD.decode(KEY).expect("base64");
+    let signing = SigningKey::read("k1", &key).expect("a key");
+    let mut door = Tickets::new("977a26", &signing.public(), at(0)).expect("a key");
+    let shown: Vec<_> = data.split(|byte| *byte == 0xff).collect();
+    let mut taken = Vec::new();
+    for piece in &shown {
+        let text = String::from_utf8_lossy(piece).into_owned();
+        if door.take(&text, at(2)).is_ok() {
+            assert!(GENUINE.contains(&text.as_str()), "{text} is forged");
+            assert!(!taken.contains(&text), "{text} was used");
+            taken.push(text);
+        }
+        guests(piece);
+    }
+    let payload = shown.last().copied().unwrap_or_default();
+    let encoded = URL_SAFE_NO_PAD.encode(payload);
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key).expect("a key");
+    let signature = pair.sign(format!("duckbot ticket 1.k1.{encoded}").as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    let ticket = format!("k1.{encoded}.{signature}");
+    let mut door = Tickets::new("977a26", &signing.public(), at(0)).expect("a key");
+    if door.take(&ticket, at(2)).is_ok() {
+        // What the door does not read of it may be anything, also no JSON text.
+        if let Ok(says) = serde_json::from_slice::<Value>(payload) {
+            let field = |name: &str, place: usize| match says.is_array() {
+                true => says[place].as_str().expect("a text").to_owned(),
+                false => says[name].as_str().expect("a text").to_owned(),
+            };
+            assert_eq!(field("session", 0), "977a26");
+            let issued: DateTime<Utc> = field("issued", 1).parse().expect("a time");
+            assert!(issued >= at(0) && issued <= at(32) && at(2) < issued + GOOD_FOR);
+        }
+        assert!(door.take(&ticket, at(2)).is_err(), "it is good once");
+        // For another purpose it is worth nothing.
+        let signature = URL_SAFE_NO_PAD.encode(pair.sign(encoded.as_bytes()));
+        let other = format!("k1.{encoded}.{signature}");
+        assert!(door.take(&other, at(2)).is_err());
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        // What describes no key makes no door.
+        if let Some(mut door) = Tickets::new("977a26", text, at(0)) {
+            assert!(
+                GENUINE
+                    .iter()
+                    .all(|ticket| door.take(ticket, at(2)).is_err())
+                    || text == signing.public()
+            );
+        }
+    }
+}
+
+fn guests(piece: &[u8]) {
+    let mut guests = Guests::default();
+    let count = piece.first().map_or(1, |byte| usize::from(*byte) % 40);
+    let given: Vec<_> = (0..count).map(|_| guests.welcome()).collect();
+    let newest = given.len().saturating_sub(32);
+    assert!(given[newest..].iter().all(|key| guests.knows(key)));
+    assert!(!given[..newest].iter().any(|key| guests.knows(key)));
+    let text = String::from_utf8_lossy(piece);
+    assert!(!guests.knows(&text));
+    if let Some(key) = given.last() {
+        let cut = piece.len() % key.len();
+        assert!(!guests.knows(&key[..cut]) && !guests.knows(&format!("{key}{text}x")));
+        let changed = format!("{text}{}", key.get(text.len()..).unwrap_or_default());
+        assert!(changed == *key || !guests.knows(&changed));
+    }
+}
