@@ -50,7 +50,7 @@ pub async fn fills(team: &mut Team, first: usize, last: usize) {
 /// What the bot has in memory when nothing is to be done.
 pub async fn settled(bot: &Bot) -> f64 {
     tokio::time::sleep(Duration::from_secs(5)).await;
-    resident(bot)
+    resident(bot, false)
 }
 
 pub async fn rows() -> Vec<Row> {

@@ -131,16 +131,14 @@ impl Objects {
     }
 }
 
-/// What a process has in memory, in MB.
-pub fn resident(bot: &Bot) -> f64 {
+/// What a process has in memory, in MB: all of it, or without the pages of files (mostly the
+/// program itself).
+pub fn resident(bot: &Bot, without_files: bool) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", bot.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let name = if without_files { "RssAnon:" } else { "VmRSS:" };
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: f64 = line
-        .unwrap()
-        .split_whitespace()
-        .next()
-        .unwrap()
-        .parse()
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap();
     kib * 1024.0 / 1e6
 }

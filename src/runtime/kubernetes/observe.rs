@@ -13,13 +13,14 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, Event, Pod, Service},
+    api::core::v1::{ConfigMap, Container, Event, Pod, PodSpec, Service},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject, PartialObjectMeta},
     runtime::{
+        WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
         utils::Backoff,
         watcher,
@@ -47,6 +48,9 @@ use crate::{
 
 /// How long a watch must go on after its list until it counts as one that works.
 const PROVEN_AFTER: Duration = Duration::from_secs(2);
+
+/// How many objects a list asks for at a time: before they are slimmed, they are large.
+const PAGE: u32 = 100;
 
 /// The view. Dropping it ends the watches.
 pub struct Cache {
@@ -86,7 +90,9 @@ impl Cache {
         let seconds = (settings.kubernetes.watch_silence / 2)
             .as_secs()
             .clamp(1, 290);
-        let any = watcher::Config::default().timeout(seconds as u32);
+        let any = watcher::Config::default()
+            .timeout(seconds as u32)
+            .page_size(PAGE);
         let ours = any.clone().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
         let about_pods = any.fields("involvedObject.kind=Pod");
         let routes = Api::namespaced_with(client.clone(), &namespace, &resource);
@@ -95,27 +101,31 @@ impl Cache {
                 namespaced(client, &namespace),
                 &ours,
                 Writer::default(),
+                slim,
                 all,
             ),
             pods: keeper.keep(
                 namespaced(client, &namespace),
                 &ours,
                 Writer::default(),
+                slim_pod,
                 all,
             ),
             events: keeper.keep(
                 namespaced(client, &namespace),
                 &about_pods,
                 Writer::default(),
+                slim,
                 status::is_telling,
             ),
             services: keeper.keep(
                 namespaced(client, &namespace),
                 &ours,
                 Writer::default(),
+                slim,
                 all,
             ),
-            routes: keeper.keep(routes, &ours, Writer::new(resource.clone()), all),
+            routes: keeper.keep(routes, &ours, Writer::new(resource.clone()), slim, all),
             route_resource: resource,
             documents: Mutex::default(),
             namespace,
@@ -355,6 +365,33 @@ fn all<K>(_: &K) -> bool {
     true
 }
 
+/// Drops what nobody reads of an object in the view. What says who wrote which of its fields
+/// is most of it.
+fn slim<K: Resource>(object: &mut K) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    meta.owner_references = None;
+}
+
+/// The same of a Pod: where it runs and what its containers may use is read, and nothing of
+/// what else it was asked to be.
+fn slim_pod(pod: &mut Pod) {
+    slim(pod);
+    let Some(spec) = pod.spec.take() else {
+        return;
+    };
+    let containers = spec.containers.into_iter().map(|container| Container {
+        name: container.name,
+        resources: container.resources,
+        ..Container::default()
+    });
+    pod.spec = Some(PodSpec {
+        node_name: spec.node_name,
+        containers: containers.collect(),
+        ..PodSpec::default()
+    });
+}
+
 /// What keeps stores up to date in the background.
 struct Keeper {
     watches: JoinSet<()>,
@@ -369,6 +406,7 @@ impl Keeper {
         api: Api<K>,
         which: &watcher::Config,
         mut writer: Writer<K>,
+        slim: fn(&mut K),
         is_news: fn(&K) -> bool,
     ) -> Store<K>
     where
@@ -389,7 +427,7 @@ impl Keeper {
             loop {
                 // Each time from the start, with a list: after an error nobody
                 // knows what was missed, and there is not much to list.
-                let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
+                let mut events = std::pin::pin!(watcher(api.clone(), which.clone()).modify(slim));
                 let mut proven_at = None;
                 loop {
                     let event = tokio::select! {
