@@ -131,7 +131,8 @@ impl Side {
 pub async fn rows() -> Vec<Row> {
     let (mut ours, mut bare) = (Side::starts(false).await, Side::starts(true).await);
     for _ in 0..10 {
-        (ours.once().await, bare.once().await);
+        ours.once().await;
+        bare.once().await;
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -112,7 +112,9 @@ impl Floor {
             services.create(&params, &service),
         );
         let (pod, service, route) = tokio::join!(made.0, made.1, routes.create(&params, &route));
-        (pod.unwrap(), service.unwrap(), route.unwrap());
+        pod.unwrap();
+        service.unwrap();
+        route.unwrap();
     }
 }
 

@@ -44,7 +44,7 @@ async fn main() {
         .filter(|it| !it.starts_with("--"))
         .map(String::as_str)
         .collect();
-    for unknown in asked.iter().filter(|it| !GROUPS.contains(it)) {
+    if let Some(unknown) = asked.iter().find(|it| !GROUPS.contains(it)) {
         eprintln!("there is no {unknown}; there are {}", GROUPS.join(" "));
         return;
     }

@@ -15,7 +15,7 @@ mod settings;
 mod state;
 mod tickets;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 
 pub use self::{
     activity::activity, credentials::credentials, documents::documents, gate::gate,
