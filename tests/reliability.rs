@@ -20,7 +20,7 @@ is killed and started again, and this is looked at: no object of a session witho
 second session, nothing lost that was there, keys whole or not there, no keys without their session,
 and whoever asked was told what is so. In the end a session can be stopped and started as before.
 
-Started over is what makes this hold (docs/architecture.md, \"One step at a time\"). A case is not
+What makes this hold: docs/architecture.md, \"One step at a time\". A case is not
 reached where the use case went another way, such as with fewer edits of its progress.
 
 ";
