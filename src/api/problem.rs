@@ -203,7 +203,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// It is rendered where the request's name is known ([`super::auth::admit`]).
+    /// It is rendered where the request's name is known (`super::auth::admit`).
     fn into_response(self) -> Response {
         let mut response = self.kind.facts().2.into_response();
         response.extensions_mut().insert(self);
