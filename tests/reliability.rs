@@ -256,34 +256,36 @@ fn soak(text: &mut String) {
 }
 
 /// Sums of `fuzz/log.tsv`, a line for each run: date, target, seconds, executions, edges, files
-/// of its corpus, findings.
+/// of its corpus, findings. What was found is called like its file in `fuzz/regressions`.
 fn fuzzing(text: &mut String) {
     *text += "\n## Input that nobody sends\n\n\
               Fuzz targets for all that parses what people or the network send, each with what must \
-              hold (`fuzz/targets`). CI replays their corpora; docs/development.md says how to \
-              go on. Times and inputs are sums of `fuzz/log.tsv`.\n\n\
-              | target | minutes | inputs tried | found | run again |\n| --- | --- | --- | --- | --- |\n";
+              hold (`fuzz/targets`). CI replays their corpora and everything that once failed; \
+              docs/development.md says how to go on. Times and inputs are sums of `fuzz/log.tsv`.\n\n\
+              | target | minutes | inputs tried | found and put right | run again |\n\
+              | --- | --- | --- | --- | --- |\n";
     let log = fs::read_to_string(here("fuzz/log.tsv")).unwrap();
-    let mut targets: BTreeMap<&str, (u64, u64, Vec<&str>)> = BTreeMap::new();
-    for line in log.lines().filter(|line| !line.starts_with(['#', 'd'])) {
-        let [_, target, seconds, executions, _, _, findings] =
-            line.split('\t').collect::<Vec<_>>()[..]
-        else {
-            panic!("{line:?} has not seven columns")
-        };
-        let sums = targets.entry(target).or_default();
-        sums.0 += seconds.parse::<u64>().unwrap();
-        sums.1 += executions.parse::<u64>().unwrap();
-        if !["", "0", "none", "-"].contains(&findings) {
-            sums.2.push(findings);
-        }
+    let mut targets: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for line in log.lines().skip(1) {
+        let columns: Vec<_> = line.split('\t').collect();
+        let sums = targets.entry(columns[1]).or_default();
+        sums.0 += columns[2].parse::<u64>().unwrap();
+        sums.1 += columns[3].parse::<u64>().unwrap();
     }
-    for (target, (seconds, executions, findings)) in targets {
-        let found = match findings.is_empty() {
-            true => "nothing".to_owned(),
-            false => findings.join("; "),
-        };
-        let minutes = seconds / 60;
+    for (target, (seconds, executions)) in targets {
+        let found = fs::read_dir(here(&format!("fuzz/regressions/{target}")));
+        let found = found
+            .into_iter()
+            .flatten()
+            .map(|it| it.unwrap().file_name());
+        let mut found: Vec<_> = found
+            .map(|it| it.to_string_lossy().replace('-', " "))
+            .collect();
+        found.sort();
+        if found.is_empty() {
+            found.push("nothing".into());
+        }
+        let (minutes, found) = (seconds / 60, found.join("; "));
         let _ = writeln!(
             text,
             "| {target} | {minutes} | {executions} | {found} | `fuzz/run {target}` |"
