@@ -6,11 +6,17 @@ use std::{
 };
 
 use kube::core::Status;
+use tokio::sync::Semaphore;
 
 use crate::{fault::Fault, measure};
 
 /// How long one call may take, the client's own retries included.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many calls are under way at a time. Each has a connection of its own, so those of a
+/// thousand sessions at once would take more memory than the sessions.
+const AT_ONCE: usize = 32;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// What a call does, in RBAC's words.
 #[derive(Debug, Clone, Copy)]
@@ -104,11 +110,13 @@ fn exceeded_quota(message: &str) -> Option<&str> {
     Some(amounts)
 }
 
-/// Makes a call, within [`TIME_LIMIT`].
+/// Makes a call, within [`TIME_LIMIT`] from when it has its turn.
 pub async fn call<T>(
     action: Action<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Fault> {
+    // Nobody closes it.
+    let _turn = TURNS.acquire().await;
     let begin = Instant::now();
     let outcome = match tokio::time::timeout(TIME_LIMIT, answer).await {
         Ok(answer) => answer.map_err(|error| action.failed(&error)),
