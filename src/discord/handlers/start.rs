@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::{
+    StreamExt,
+    future::{self, join_all},
+    stream,
+};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -20,6 +24,9 @@ use crate::{
 /// Discord takes five edits in five seconds; this leaves room for other things.
 /// What comes faster is shown as one edit; the last state never waits.
 const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
+
+/// How many kept replies are read at a time after a restart.
+const READ_AT_ONCE: usize = 16;
 
 /// What the person chose.
 pub(super) struct Ask {
@@ -97,14 +104,17 @@ impl Handlers {
         let oldest = self.service.now() - OPEN_FOR;
         let mut recent = self.service.list(None);
         recent.retain(|seen| seen.record.created > oldest);
-        let replies = recent.iter().map(async |seen| {
-            let kept = self.service.replies().kept(seen).await.ok().flatten()?;
+        let replies = recent.into_iter().map(async |seen| {
+            let kept = self.service.replies().kept(&seen).await.ok().flatten()?;
             let responder = Responder::unsealed(self.http.clone(), &kept)?;
-            let known = Some(seen.record.clone());
-            self.follow(&responder, &seen.record, known).await;
-            Some(())
+            Some((responder, seen.record))
         });
-        join_all(replies).await;
+        let replies = stream::iter(replies).buffer_unordered(READ_AT_ONCE);
+        let replies: Vec<_> = replies.filter_map(future::ready).collect().await;
+        let followed = replies
+            .iter()
+            .map(|(responder, record)| self.follow(responder, record, Some(record.clone())));
+        join_all(followed).await;
     }
 
     /// Shows each change of the session until it is ready or has ended. `newest` is what

@@ -36,7 +36,7 @@ use tracing::{info, warn};
 
 use super::{
     apply::chain,
-    build::{DUCKBOT, MANAGED_BY, SESSION, read_record, route_resource},
+    build::{DOOR_KEY, DUCKBOT, DUCKDB, MANAGED_BY, SESSION, read_record, route_resource},
     status,
 };
 use crate::{
@@ -371,23 +371,33 @@ fn slim<K: Resource>(object: &mut K) {
     let meta = object.meta_mut();
     meta.managed_fields = None;
     meta.owner_references = None;
+    keep_only(&mut meta.labels, SESSION);
+    keep_only(&mut meta.annotations, DOOR_KEY);
 }
 
-/// The same of a Pod: where it runs and what its containers may use is read, and nothing of
-/// what else it was asked to be.
+fn keep_only(all: &mut Option<BTreeMap<String, String>>, name: &str) {
+    *all = all.take().and_then(|mut all| {
+        let kept = all.remove_entry(name)?;
+        Some([kept].into())
+    });
+}
+
+/// The same of a Pod: where it runs and what DuckDB may use is read, and nothing of what else
+/// it was asked to be.
 fn slim_pod(pod: &mut Pod) {
     slim(pod);
     let Some(spec) = pod.spec.take() else {
         return;
     };
-    let containers = spec.containers.into_iter().map(|container| Container {
+    let duckdb = spec.containers.into_iter().find(|it| it.name == DUCKDB);
+    let duckdb = duckdb.map(|container| Container {
         name: container.name,
         resources: container.resources,
         ..Container::default()
     });
     pod.spec = Some(PodSpec {
         node_name: spec.node_name,
-        containers: containers.collect(),
+        containers: duckdb.into_iter().collect(),
         ..PodSpec::default()
     });
 }
