@@ -7,7 +7,8 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use duckbot::{
-    api, app, discord, door, duckdb,
+    api, app, discord, door,
+    duckdb::{self, question::Question},
     finding::Finding,
     settings::{self, Settings},
     telemetry,
@@ -76,6 +77,10 @@ enum Command {
         /// End when the standard input ends, and so with the program that holds it open.
         #[arg(long)]
         attached: bool,
+        /// Answer one question instead, in a DuckDB of its own: JSON from the standard input to
+        /// the standard output. Ends early when the input ends.
+        #[arg(long, conflicts_with = "attached")]
+        ask: bool,
     },
     /// Look at everything that the bot needs, and say what is wrong and what to do.
     ///
@@ -156,7 +161,8 @@ fn main() -> ExitCode {
             door::Door::read(|name| std::env::var(name).ok(), duckdb)
                 .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
-        Command::Duckdb { attached } => duckdb(attached),
+        Command::Duckdb { ask: true, .. } => ask(),
+        Command::Duckdb { attached, .. } => duckdb(attached),
         Command::Check { config, json } => check(config, json),
         Command::Invite {
             application,
@@ -278,6 +284,39 @@ fn duckdb(attached: bool) -> ExitCode {
     };
     match app::run(body) {
         Ok(code) => ExitCode::from(code),
+        Err(error) => finish(Err(error)),
+    }
+}
+
+fn ask() -> ExitCode {
+    let mut variables = variables();
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    let asked = read.map(|_| serde_json::from_str::<Question>(&line));
+    let Ok(Ok(question)) = asked else {
+        // Its words may be in what is wrong with it.
+        eprintln!("duckbot: the standard input is no question");
+        return ExitCode::from(2);
+    };
+    variables.extend(question.variables.clone());
+    let answered = app::run(|shutdown| async move {
+        std::thread::spawn({
+            let shutdown = shutdown.clone();
+            move || {
+                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                shutdown.cancel();
+            }
+        });
+        let answer = shutdown.run_until_cancelled(duckdb::ask::ask(&question, &variables));
+        answer.await.transpose()
+    });
+    match answered {
+        Ok(Some(answer)) => {
+            let text = serde_json::to_string(&answer).expect("it is plain text");
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(None) => ExitCode::FAILURE,
         Err(error) => finish(Err(error)),
     }
 }

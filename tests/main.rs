@@ -27,6 +27,7 @@ mod sandbox;
 mod secrets;
 mod session;
 mod setup;
+mod sql;
 mod start;
 mod status;
 mod stop;

@@ -65,6 +65,11 @@ fn custom_id(text: &str) {
 /// The texts in a command.
 fn said(command: &Command) -> Vec<&String> {
     let texts = match command {
+        Command::Sql { query, how } => [query, &how.session],
+        Command::Tables { pattern, session } => [pattern, session],
+        Command::Describe { table, session } => {
+            return std::iter::once(table).chain(session).collect();
+        }
         Command::Setup { catalog } => [catalog, &None],
         Command::Start { size, catalog } => [size, catalog],
         Command::Open { session } | Command::Stop { session } | Command::Status { session } => {

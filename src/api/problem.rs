@@ -289,9 +289,16 @@ impl From<Refusal> for Problem {
                     "This Idempotency-Key was used for another session, which is still there.";
                 (Kind::IdempotencyKeyReused, detail.to_owned())
             }
-            Refusal::NotYourButton(_) | Refusal::AdminsOnly => {
-                (Kind::Forbidden, "This token may not do that.".to_owned())
-            }
+            // Of questions, which nobody asks here.
+            Refusal::AskingIsOff
+            | Refusal::NothingToAsk
+            | Refusal::NotYoursToAsk(_)
+            | Refusal::NoQuestion
+            | Refusal::Unseen(_)
+            | Refusal::AskingAlready(_)
+            | Refusal::UnknownTable { .. }
+            | Refusal::NotYourButton(_)
+            | Refusal::AdminsOnly => (Kind::Forbidden, "This token may not do that.".to_owned()),
             Refusal::NotYoursToOpen(_) => {
                 let detail = "Nobody but its owner opens a session, not even an admin.";
                 (Kind::Forbidden, detail.to_owned())

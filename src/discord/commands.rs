@@ -25,6 +25,12 @@ pub enum Kind {
     Forget,
     /// Show sessions.
     List,
+    /// Ask DuckDB.
+    Sql,
+    /// Show the tables.
+    Tables,
+    /// Show a table's columns.
+    Describe,
     /// Look at one session closely.
     Status,
     /// Tell what ran.
@@ -57,9 +63,13 @@ pub struct OptionSpec {
     pub value: Value,
 }
 
-/// The kind of value that an option takes. None is required.
+/// The kind of value that an option takes. Most can be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
+    /// A text.
+    Text,
+    /// A text, with suggestions while typing, that can't be left out.
+    Required,
     /// A text, with suggestions while typing.
     Suggested,
     /// Yes or no.
@@ -74,15 +84,26 @@ pub const CATALOG: &str = "catalog";
 pub const SESSION: &str = "session";
 /// Option `duration`.
 pub const DURATION: &str = "duration";
+/// Option `query`.
+pub const QUERY: &str = "query";
+/// Option `share`.
+pub const SHARE: &str = "share";
+/// Option `pattern`.
+pub const PATTERN: &str = "pattern";
+/// Option `table`.
+pub const TABLE: &str = "table";
 /// Option `all`.
 pub const ALL: &str = "all";
 
 impl Kind {
     /// All of them, in the order of a first day.
-    pub const EVERY: [Self; 11] = [
+    pub const EVERY: [Self; 14] = [
         Self::Setup,
         Self::Start,
         Self::Open,
+        Self::Sql,
+        Self::Tables,
+        Self::Describe,
         Self::List,
         Self::Status,
         Self::Extend,
@@ -148,6 +169,69 @@ impl Kind {
                     summary: "Which one, if you have several",
                     value: Value::Suggested,
                 }],
+            },
+            Self::Sql => Spec {
+                name: "sql",
+                summary: "Ask the team's tables a question in SQL",
+                details: "Without a query I open a form, which holds a longer one. It runs in a \
+                    DuckDB of its own beside your session, with your keys: tables and settings \
+                    of the session are not there, and its work is not held up. Only you see the \
+                    answer until you press Share. What is more than a message holds comes as a \
+                    CSV file. One statement at a time, and only what DuckDB itself calls a \
+                    SELECT, unless this server's admins let you do more.",
+                options: &[
+                    OptionSpec {
+                        name: QUERY,
+                        summary: "One SELECT; left out: a form opens",
+                        value: Value::Text,
+                    },
+                    OptionSpec {
+                        name: SHARE,
+                        summary: "Show the answer to everybody in the channel",
+                        value: Value::Flag,
+                    },
+                    OptionSpec {
+                        name: SESSION,
+                        summary: "Which one, if you have several",
+                        value: Value::Suggested,
+                    },
+                ],
+            },
+            Self::Tables => Spec {
+                name: "tables",
+                summary: "Show the tables that you can ask",
+                details: "Those that your session's catalog lists, by schema and name. What you \
+                    type is looked for in their names; `*` stands for anything. What is shown is \
+                    up to a minute old.",
+                options: &[
+                    OptionSpec {
+                        name: PATTERN,
+                        summary: "Part of a name, like orders or sales.*",
+                        value: Value::Text,
+                    },
+                    OptionSpec {
+                        name: SESSION,
+                        summary: "Which one, if you have several",
+                        value: Value::Suggested,
+                    },
+                ],
+            },
+            Self::Describe => Spec {
+                name: "describe",
+                summary: "Show a table's columns",
+                details: "With their types, as DuckDB calls them.",
+                options: &[
+                    OptionSpec {
+                        name: TABLE,
+                        summary: "Which one, like sales.orders",
+                        value: Value::Required,
+                    },
+                    OptionSpec {
+                        name: SESSION,
+                        summary: "Which one, if you have several",
+                        value: Value::Suggested,
+                    },
+                ],
             },
             Self::List => Spec {
                 name: "list",
@@ -243,13 +327,14 @@ pub fn registration() -> [CreateCommand; 1] {
         let command =
             CreateCommandOption::new(CommandOptionType::SubCommand, spec.name, spec.summary);
         spec.options.iter().fold(command, |command, option| {
-            let is_suggested = option.value == Value::Suggested;
+            let is_suggested = matches!(option.value, Value::Suggested | Value::Required);
             let kind = match option.value {
-                Value::Suggested => CommandOptionType::String,
+                Value::Suggested | Value::Required | Value::Text => CommandOptionType::String,
                 Value::Flag => CommandOptionType::Boolean,
             };
             command.add_sub_option(
                 CreateCommandOption::new(kind, option.name, option.summary)
+                    .required(option.value == Value::Required)
                     .set_autocomplete(is_suggested),
             )
         })
@@ -286,7 +371,8 @@ pub fn reference() -> String {
 /// A command with its options, as one would type it.
 pub fn usage(spec: &Spec) -> String {
     let options = spec.options.iter().map(|option| match option.value {
-        Value::Suggested => format!(" [{}]", option.name),
+        Value::Suggested | Value::Text => format!(" [{}]", option.name),
+        Value::Required => format!(" {}", option.name),
         Value::Flag => format!(" [{}:True]", option.name),
     });
     format!("/{ROOT} {}{}", spec.name, options.collect::<String>())

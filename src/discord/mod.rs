@@ -14,6 +14,7 @@ pub mod parse;
 mod pulse;
 mod replies;
 mod responder;
+mod table;
 
 use std::{
     sync::Arc,

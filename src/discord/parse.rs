@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptionValue};
 
-use super::commands::{ALL, CATALOG, DURATION, Kind, SESSION, SIZE};
+use super::commands::{ALL, CATALOG, DURATION, Kind, PATTERN, QUERY, SESSION, SHARE, SIZE, TABLE};
 use crate::{
     credentials::{Field, Typed},
     session::{OwnerId, SessionId},
@@ -55,12 +55,42 @@ pub enum Command {
         /// By how much, as typed.
         by: Option<String>,
     },
+    /// `/duck sql`
+    Sql {
+        /// What is asked; none: a form is wanted.
+        query: Option<String>,
+        /// How.
+        how: HowAsked,
+    },
+    /// `/duck tables`
+    Tables {
+        /// What their names are like.
+        pattern: Option<String>,
+        /// A session's id, as typed.
+        session: Option<String>,
+    },
+    /// `/duck describe`
+    Describe {
+        /// A table's name, as typed.
+        table: String,
+        /// A session's id, as typed.
+        session: Option<String>,
+    },
     /// `/duck report`
     Report,
     /// `/duck reap`
     Reap,
     /// `/duck help`
     Help,
+}
+
+/// How a question is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HowAsked {
+    /// A session's id, as typed.
+    pub session: Option<String>,
+    /// Whether everybody is to see the answer.
+    pub share: bool,
 }
 
 /// A button of ours. Everything that it needs is in its id, so it works after
@@ -116,6 +146,34 @@ pub enum Button {
     Reap(String),
     /// Leaves all that alone.
     LeaveAll,
+    /// Interrupts a question of theirs.
+    Cancel(String),
+    /// Shows everybody the answer above it.
+    Share,
+}
+
+const SQL_FORM: &str = "duckbot:sql:";
+
+/// The id of the form for a question.
+pub fn sql_form_id(how: &HowAsked) -> String {
+    // A session is six characters; what is longer is none.
+    let session: String = how
+        .session
+        .iter()
+        .flat_map(|it| it.chars())
+        .take(40)
+        .collect();
+    let share = if how.share { "share" } else { "" };
+    format!("{SQL_FORM}{share}:{session}")
+}
+
+/// How a question is asked that comes in a form with that id; none if it is not our form.
+pub fn sql_form(id: &str) -> Option<HowAsked> {
+    let (share, session) = id.strip_prefix(SQL_FORM)?.split_once(':')?;
+    Some(HowAsked {
+        session: some(session),
+        share: share == "share",
+    })
 }
 
 const FORM: &str = "duckbot:credentials:";
@@ -163,6 +221,8 @@ impl Button {
             Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
             Self::Reap(digest) => format!("duckbot:reap:{digest}"),
             Self::LeaveAll => "duckbot:leave-all".into(),
+            Self::Cancel(question) => format!("duckbot:cancel:{question}"),
+            Self::Share => "duckbot:share".into(),
         }
     }
 
@@ -194,6 +254,8 @@ impl Button {
             ["duckbot", "stop-now", id] => Some(Self::StopNow(id.parse().ok()?)),
             ["duckbot", "reap", digest] => Some(Self::Reap(digest.to_owned())),
             ["duckbot", "leave-all"] => Some(Self::LeaveAll),
+            ["duckbot", "cancel", question] => Some(Self::Cancel(question.to_owned())),
+            ["duckbot", "share"] => Some(Self::Share),
             _ => None,
         }
     }
@@ -202,6 +264,17 @@ impl Button {
 /// Which command it is; none if it is not (any more) one of ours.
 pub fn kind(data: &CommandData) -> Option<Kind> {
     Kind::named(&data.options.first()?.name)
+}
+
+/// The session that is named so far in a command that is still being typed.
+pub fn session(data: &CommandData) -> Option<String> {
+    match &data.options.first()?.value {
+        CommandDataOptionValue::SubCommand(options) => {
+            let named = options.iter().find(|option| option.name == SESSION)?;
+            Some(named.value.as_str()?.to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Reads a command; none if it is not (any more) one of ours.
@@ -237,21 +310,44 @@ pub fn command(data: &CommandData) -> Option<Command> {
             session: text(SESSION),
             by: text(DURATION),
         },
+        Kind::Sql => Command::Sql {
+            query: text(QUERY),
+            how: HowAsked {
+                session: text(SESSION),
+                share: value(SHARE).and_then(CommandDataOptionValue::as_bool) == Some(true),
+            },
+        },
+        Kind::Tables => Command::Tables {
+            pattern: text(PATTERN),
+            session: text(SESSION),
+        },
+        Kind::Describe => Command::Describe {
+            table: text(TABLE)?,
+            session: text(SESSION),
+        },
         Kind::Report => Command::Report,
         Kind::Reap => Command::Reap,
         Kind::Help => Command::Help,
     })
 }
 
+fn typed(rows: Vec<ActionRow>) -> HashMap<String, String> {
+    let inputs = rows.into_iter().flat_map(|row| row.components);
+    let typed = inputs.filter_map(|component| match component {
+        ActionRowComponent::InputText(input) => Some((input.custom_id, input.value?)),
+        _ => None,
+    });
+    typed.collect()
+}
+
+/// The question that was typed into its form.
+pub fn question(rows: Vec<ActionRow>) -> String {
+    typed(rows).remove(QUERY).unwrap_or_default()
+}
+
 /// What was typed into the form. Takes the values out, so no copy of them stays.
 pub fn form(rows: Vec<ActionRow>) -> Typed {
-    let inputs = rows.into_iter().flat_map(|row| row.components);
-    let mut values: HashMap<String, String> = inputs
-        .filter_map(|component| match component {
-            ActionRowComponent::InputText(input) => Some((input.custom_id, input.value?)),
-            _ => None,
-        })
-        .collect();
+    let mut values = typed(rows);
     let mut typed = |id: &str| values.remove(id).unwrap_or_default();
     Typed {
         secrets: Field::ALL.map(|field| SecretString::from(typed(input_id(field)))),
@@ -312,11 +408,30 @@ mod tests {
             Button::StopNow(id),
             Button::Reap("0123456789abcdef".into()),
             Button::LeaveAll,
+            Button::Cancel("0123456789abcdef0123456789abcdef".into()),
+            Button::Share,
         ] {
             let custom_id = button.custom_id();
             assert!(custom_id.len() <= 100, "{custom_id}");
             assert_eq!(Button::from_custom_id(&custom_id), Some(button));
         }
+    }
+
+    #[test]
+    fn how_a_question_is_asked_is_read_back_from_its_form() {
+        let how = HowAsked {
+            session: Some("977a26".into()),
+            share: true,
+        };
+        assert_eq!(sql_form(&sql_form_id(&how)), Some(how));
+        let plain = HowAsked::default();
+        assert_eq!(sql_form(&sql_form_id(&plain)), Some(plain));
+        let long = HowAsked {
+            session: Some("é".repeat(4000)),
+            share: true,
+        };
+        assert!(sql_form_id(&long).chars().count() <= 100);
+        assert_eq!(sql_form(&form_id(Some("lake"))), None);
     }
 
     #[test]

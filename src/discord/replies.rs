@@ -4,6 +4,7 @@
 mod keys;
 mod life;
 mod reaping;
+mod sql;
 mod status;
 
 use std::fmt::Write;
@@ -24,6 +25,7 @@ use crate::{
 pub use keys::*;
 pub use life::*;
 pub use reaping::*;
+pub use sql::*;
 pub use status::*;
 
 /// What a message may hold, in characters (Discord: 2000).
@@ -80,6 +82,11 @@ impl Reply {
             buttons: Vec::new(),
             file: None,
         }
+    }
+
+    /// Whether it has what others may want to see.
+    pub fn is_answer(&self) -> bool {
+        self.buttons.iter().any(|it| it.button == Button::Share)
     }
 
     /// With what a session's DuckDB wrote.

@@ -24,8 +24,9 @@ use tracing::{debug, warn};
 
 use super::{
     code,
+    commands::QUERY,
     herald::{count, is_final},
-    parse::{EXPIRES, form_id, input_id},
+    parse::{EXPIRES, HowAsked, form_id, input_id, sql_form_id},
     replies::{Emphasis, File, Labelled, MOST_CHARACTERS, Reply},
     status,
 };
@@ -141,6 +142,16 @@ impl Responder {
         let inputs = secrets.into_iter().chain([expires]);
         let inputs = inputs.map(CreateActionRow::InputText).collect();
         let modal = CreateModal::new(form_id(catalog), "Your S3 credentials").components(inputs);
+        self.first(CreateInteractionResponse::Modal(modal)).await
+    }
+
+    /// Opens the form for a question.
+    pub async fn open_sql_form(&self, how: &HowAsked) -> Result<(), Unanswerable> {
+        let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT", QUERY)
+            .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
+            .max_length(MOST_TYPED);
+        let modal = CreateModal::new(sql_form_id(how), "Ask the team's tables");
+        let modal = modal.components(vec![CreateActionRow::InputText(input)]);
         self.first(CreateInteractionResponse::Modal(modal)).await
     }
 

@@ -103,6 +103,12 @@ impl Counter {
         activity
     }
 
+    /// Somebody used the session at that time in another way than through this door.
+    pub fn note(&self, at: DateTime<Utc>) {
+        let mut count = lock(&self.count);
+        count.last_query = count.last_query.max(Some(at));
+    }
+
     /// Counts one until what is returned is dropped.
     pub fn begin(&self, kind: Kind) -> Counted {
         let mut count = lock(&self.count);
@@ -211,6 +217,10 @@ mod tests {
         assert!(now().last_query.is_some());
         drop(two);
         assert_eq!(now().queries, 0);
+        let later = Utc::now() + TimeDelta::seconds(5);
+        counter.note(later);
+        counter.note(since);
+        assert_eq!(now().last_query, Some(later), "it was used in another way");
     }
 
     #[test]

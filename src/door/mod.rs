@@ -29,7 +29,7 @@ use anyhow::Context;
 use chrono::Utc;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
     header::{self, HeaderValue},
     server::conn::http1,
@@ -59,6 +59,8 @@ pub const ADMIN_PORT: u16 = 8081;
 pub const READY_PATH: &str = "/ready";
 /// On the second port: [`activity::Activity`] as JSON.
 pub const ACTIVITY_PATH: &str = "/activity";
+/// On the second port: a POST says that the session is used now.
+pub const USED_PATH: &str = "/used";
 /// Where a ticket is shown, in the fragment of the URL: what stands there is never
 /// sent by a browser, so no log and no link preview reads it.
 pub use gate::ENTER;
@@ -144,6 +146,11 @@ impl Door {
     pub fn activity(&self) -> Activity {
         self.counter.at(Utc::now())
     }
+
+    /// Notes that the session is used now, by a question that does not pass here.
+    pub fn note_use(&self) {
+        self.counter.note(Utc::now());
+    }
 }
 
 /// Listens until `shutdown`: for browsers on `listen`, for the cluster on `admin`.
@@ -195,7 +202,7 @@ async fn tell_the_cluster(listener: TcpListener, door: Arc<Door>) {
     };
     let answer = move |request: Request<Incoming>| {
         let door = door.clone();
-        async move { door.tell(request.uri().path()).await }
+        async move { door.tell(request.method(), request.uri().path()).await }
     };
     serve_all(listener, limits, answer).await;
 }
@@ -278,8 +285,12 @@ where
 
 impl Door {
     /// What the cluster asks at the second port.
-    async fn tell(&self, path: &str) -> Response<Body> {
+    async fn tell(&self, method: &Method, path: &str) -> Response<Body> {
         let (status, text) = match path {
+            USED_PATH if method == Method::POST => {
+                self.note_use();
+                (StatusCode::OK, "noted\n".to_owned())
+            }
             READY_PATH if self.is_ready().await => (StatusCode::OK, "ready\n".to_owned()),
             READY_PATH => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -37,6 +37,8 @@ pub mod secret {
 pub struct Wanted {
     /// The container's memory in MiB.
     pub memory: NonZeroU32,
+    /// What of that each of two questions from the chat may take, in MiB; none: nobody asks.
+    pub question: Option<NonZeroU32>,
     /// How many threads work on a query.
     pub threads: NonZeroU32,
     /// Room in the work folder, in MiB.
@@ -150,6 +152,7 @@ impl Reader<'_> {
     fn wanted(&mut self) -> Option<Wanted> {
         // All are read before any is missed, so that every mistake is told.
         let memory = self.amount("DUCKDB_MEMORY");
+        let question = self.question();
         let threads = self.amount("DUCKDB_THREADS");
         let disk = self.amount("DUCKDB_DISK");
         let home = self.required("HOME");
@@ -161,6 +164,7 @@ impl Reader<'_> {
         let catalog = self.catalog();
         Some(Wanted {
             memory: memory?,
+            question: question?,
             threads: threads?,
             disk: disk?,
             home: home?.into(),
@@ -254,6 +258,15 @@ impl Reader<'_> {
                     .push(format!("{id} and {secret} go together: one is missing."));
                 None
             }
+        }
+    }
+
+    /// The outer option: whether it can be used at all.
+    fn question(&mut self) -> Option<Option<NonZeroU32>> {
+        const NAME: &str = "DUCKDB_QUESTION_MEMORY";
+        match self.is_set(NAME) {
+            true => self.amount(NAME).map(Some),
+            false => Some(None),
         }
     }
 

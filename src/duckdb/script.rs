@@ -1,6 +1,6 @@
 //! From what is wanted to the SQL that does it. Pure.
 
-use std::fmt::Write;
+use std::{fmt::Write, num::NonZeroU32};
 
 use super::environment::{Catalog, Login, S3, Wanted, secret};
 
@@ -11,6 +11,11 @@ pub const PROBLEMS: &str = "memory.main.problems";
 /// told after 10 s, instead of the two minutes that DuckDB would try.
 const HURRY: &str = "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
 const TAKE_TIME: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
+
+/// Where a DuckDB reads that is kept from this machine, if nothing else is said: anywhere else.
+pub const ELSEWHERE: &str = "s3://,https://,http://";
+/// What a question gets of memory if nothing is said, in MiB.
+const MOST_FOR_QUESTION: u32 = 256;
 
 /// Something to do, and what to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +64,61 @@ impl Script {
                 .into_iter()
                 .chain(first)
                 .collect(),
-            access: vec![keys(s3), attach(catalog), read(catalog)],
+            access: vec![
+                keys(s3, &from_environment),
+                attach(catalog, &from_environment),
+                read(catalog),
+            ],
             own: own.into_iter().collect(),
             last,
         }
     }
+}
+
+/// What stands for a secret value in SQL, by its variable's name.
+pub type Value<'a> = &'a (dyn Fn(&str) -> String + Sync);
+
+fn from_environment(name: &str) -> String {
+    format!("getenv('{name}')")
+}
+
+/// What comes before a question to a DuckDB that is there for nothing else. Afterwards it reads
+/// what can be read from elsewhere, and nothing of this machine, and nothing can be set.
+pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
+    let Wanted { s3, catalog, .. } = wanted;
+    let slice = wanted.question.map_or(MOST_FOR_QUESTION, NonZeroU32::get);
+    let room = (slice / 4).max(128).min(slice / 2);
+    let mut limits = vec![
+        format!("SET memory_limit = '{}MiB';", slice - room),
+        format!("SET threads = {};", wanted.threads),
+        // A Pod's disk is the session's.
+        "SET temp_directory = '';".into(),
+        "SET autoinstall_known_extensions = false;".into(),
+        "SET errors_as_json = true;".into(),
+        ".mode list".into(),
+        ".headers off".into(),
+    ];
+    if let Some(folder) = &wanted.extensions {
+        limits.insert(0, format!("SET extension_directory = {};", literal(folder)));
+    }
+    let elsewhere = ELSEWHERE.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let folders = wanted.folders.as_ref().unwrap_or(&elsewhere);
+    let folders = folders.iter().map(|folder| literal(folder));
+    let folders = folders.collect::<Vec<_>>().join(", ");
+    let close = [
+        TAKE_TIME.to_owned(),
+        format!("SET allowed_directories = [{folders}];"),
+        "SET enable_external_access = false;".into(),
+        "SET autoload_known_extensions = false;".into(),
+        "SET lock_configuration = true;".into(),
+        ".safe_mode".into(),
+    ];
+    vec![
+        Step::new("Setting DuckDB's limits", limits),
+        keys(s3, value),
+        attach(catalog, value),
+        Step::new("Closing DuckDB to this machine", close.into()),
+    ]
 }
 
 /// Keeps the person to the folders that they may use. It comes last, because DuckDB
@@ -113,7 +168,10 @@ impl Step {
 }
 
 fn limits(wanted: &Wanted) -> Step {
-    let memory = memory_limit(wanted.memory.get());
+    // Two questions at a time have their own.
+    let all = wanted.memory.get();
+    let questions = wanted.question.map_or(0, NonZeroU32::get) * 2;
+    let memory = memory_limit(all.saturating_sub(questions).max(all / 2));
     // The UI keeps its notebooks in the same folder, and a Pod that fills it is taken away.
     let spill = u64::from(wanted.disk.get()) * 9 / 10;
     let folder = wanted.home.join("spill");
@@ -171,20 +229,17 @@ fn start(wanted: &Wanted) -> Step {
     Step::new("Starting DuckDB's UI", statements)
 }
 
-fn keys(s3: &S3) -> Step {
+fn keys(s3: &S3, value: Value<'_>) -> Step {
     let mut options = format!(
-        "TYPE s3, KEY_ID getenv('{}'), SECRET getenv('{}'), REGION {}, URL_STYLE '{}'",
-        secret::KEY_ID,
-        secret::KEY,
+        "TYPE s3, KEY_ID {}, SECRET {}, REGION {}, URL_STYLE '{}'",
+        value(secret::KEY_ID),
+        value(secret::KEY),
         literal(&s3.region),
         if s3.path_style { "path" } else { "vhost" },
     );
     if s3.session_token {
-        let _ = write!(
-            options,
-            ", SESSION_TOKEN getenv('{}')",
-            secret::SESSION_TOKEN
-        );
+        let token = value(secret::SESSION_TOKEN);
+        let _ = write!(options, ", SESSION_TOKEN {token}");
     }
     if let Some(endpoint) = &s3.endpoint {
         let authority = literal(&endpoint.authority);
@@ -197,12 +252,12 @@ fn keys(s3: &S3) -> Step {
     Step::new("Taking your S3 keys", statements)
 }
 
-fn attach(catalog: &Catalog) -> Step {
+fn attach(catalog: &Catalog, value: Value<'_>) -> Step {
     let login = match &catalog.login {
         Login::Nothing => None,
-        Login::Token => Some(format!("TOKEN getenv('{}')", secret::CATALOG_TOKEN)),
+        Login::Token => Some(format!("TOKEN {}", value(secret::CATALOG_TOKEN))),
         Login::OAuth2 { server, scope } => {
-            Some(client(catalog, server.as_deref(), scope.as_deref()))
+            Some(client(catalog, server.as_deref(), scope.as_deref(), value))
         }
     };
     let authorization = match login {
@@ -230,9 +285,14 @@ fn attach(catalog: &Catalog) -> Step {
 }
 
 /// DuckDB gets the token when the secret is made, and not again.
-fn client(catalog: &Catalog, server: Option<&str>, scope: Option<&str>) -> String {
-    let [id, key] = [secret::CLIENT_ID, secret::CLIENT_SECRET];
-    let mut options = format!("CLIENT_ID getenv('{id}'), CLIENT_SECRET getenv('{key}')");
+fn client(
+    catalog: &Catalog,
+    server: Option<&str>,
+    scope: Option<&str>,
+    value: Value<'_>,
+) -> String {
+    let [id, key] = [secret::CLIENT_ID, secret::CLIENT_SECRET].map(value);
+    let mut options = format!("CLIENT_ID {id}, CLIENT_SECRET {key}");
     let _ = match server {
         Some(url) => write!(options, ", OAUTH2_SERVER_URI {}", literal(url)),
         None => write!(options, ", ENDPOINT {}", literal(&catalog.endpoint)),

@@ -1,6 +1,6 @@
 //! Values that nobody may read.
 
-use std::env;
+use std::{collections::HashMap, env};
 
 use super::environment::secret;
 use crate::redact::redact;
@@ -14,9 +14,19 @@ pub struct Secrets(Vec<(String, String)>);
 impl Secrets {
     /// Those in the environment of this process.
     pub fn of_this_process() -> Self {
+        // A value that is not UTF-8 is looked for as it would be shown.
+        let value = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
+        Self::find(value)
+    }
+
+    /// Those among `variables`.
+    pub fn among(variables: &HashMap<String, String>) -> Self {
+        Self::find(|name| variables.get(name).cloned())
+    }
+
+    fn find(value: impl Fn(&str) -> Option<String>) -> Self {
         let values = secret::ALL.into_iter().filter_map(|name| {
-            // A value that is not UTF-8 is looked for as it would be shown.
-            let value = env::var_os(name)?.to_string_lossy().into_owned();
+            let value = value(name)?;
             (value.len() >= SHORTEST).then(|| (value, format!("<{name}>")))
         });
         Self(values.collect())

@@ -5,6 +5,7 @@
 //! standard error output, which is not buffered, so the order holds.
 
 use std::{
+    collections::HashMap,
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{ExitStatus, Stdio},
@@ -12,10 +13,11 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStderr, ChildStdin, Command},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
+use uuid::Uuid;
 
 use super::secrets::Secrets;
 
@@ -27,12 +29,19 @@ const GRACE: Duration = Duration::from_millis(300);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended;
 
+/// What a DuckDB that is asked has in its environment, and nothing else: where the certificates
+/// of authorities are.
+const PASSED_ON: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 /// The running command line; it is killed when dropped.
 pub struct Shell {
     child: Child,
     input: Option<ChildStdin>,
+    output: Option<BufReader<ChildStdout>>,
     errors: BufReader<ChildStderr>,
     secrets: Secrets,
+    /// What the end of a statement is called: nobody who is asked for one knows.
+    end: String,
     statements: u64,
 }
 
@@ -42,21 +51,44 @@ impl Shell {
     /// # Errors
     /// If there is no such program.
     pub fn start(program: &Path) -> std::io::Result<Self> {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Results: the person asks in the UI.
+        command.stdout(Stdio::null());
+        Self::run(command, Secrets::of_this_process())
+    }
+
+    /// Starts one with nothing in its environment, to be asked.
+    ///
+    /// # Errors
+    /// If there is no such program.
+    pub fn alone(
+        program: &Path,
+        variables: &HashMap<String, String>,
+        secrets: Secrets,
+    ) -> std::io::Result<Self> {
+        let mut command = Command::new(program);
+        let passed_on = PASSED_ON.map(|name| Some((name, variables.get(name)?)));
+        command.env_clear().envs(passed_on.into_iter().flatten());
+        command.stdout(Stdio::piped());
+        Self::run(command, secrets)
+    }
+
+    fn run(mut command: Command, secrets: Secrets) -> std::io::Result<Self> {
+        let mut child = command
             // Not ~/.duckdbrc: the person can write there.
             .args(["-batch", "-init", "/dev/null"])
             .stdin(Stdio::piped())
-            // Results: the person asks in the UI.
-            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let missing = || std::io::Error::other("DuckDB has no pipe");
         Ok(Self {
             input: Some(child.stdin.take().ok_or_else(missing)?),
+            output: child.stdout.take().map(BufReader::new),
             errors: BufReader::new(child.stderr.take().ok_or_else(missing)?),
             child,
-            secrets: Secrets::of_this_process(),
+            secrets,
+            end: Uuid::new_v4().to_string(),
             statements: 0,
         })
     }
@@ -66,46 +98,48 @@ impl Shell {
     /// # Errors
     /// If DuckDB ended meanwhile; what it said last is printed.
     pub async fn runs(&mut self, statement: &str) -> Result<Result<(), String>, Ended> {
+        Ok(self.asks(statement).await?.map(drop))
+    }
+
+    /// The same; the lines that it answers, without secret values as well.
+    ///
+    /// # Errors
+    /// As [`Shell::runs`].
+    pub async fn asks(&mut self, statement: &str) -> Result<Result<Vec<String>, String>, Ended> {
         self.statements += 1;
-        let end = format!("duckbot: end of statement {}", self.statements);
-        let text = format!("{statement}\nSELECT error('{end}');\n");
-        let input = self.input.as_mut().ok_or(Ended)?;
-        // A pipe that is closed: DuckDB's last words are still to be read.
-        let written = input.write_all(text.as_bytes()).await;
-        let mut said = String::new();
-        loop {
-            match self.line().await {
-                // Compared as it is: a key's id may be a word of it.
-                Some(line) if line.trim_end().ends_with(&end) => break,
-                Some(line) => said += &line,
-                None => {
-                    eprint!("{}", self.secrets.taken_out(&said));
-                    return Err(Ended);
-                }
-            }
+        let end = format!("end of statement {} {}", self.statements, self.end);
+        let text = format!("{statement}\n.print {end}\nSELECT error('{end}');\n");
+        let mut input = self.input.take().ok_or(Ended)?;
+        let errors = &mut self.errors;
+        // All three at once: neither may wait for a pipe that the other leaves full.
+        let (written, answered, said) = tokio::join!(
+            // A pipe that is closed: DuckDB's last words are still to be read.
+            input.write_all(text.as_bytes()),
+            until(self.output.as_mut(), &end),
+            until(Some(errors), &end),
+        );
+        self.input = Some(input);
+        let (said, is_whole) = said;
+        if !is_whole {
+            eprint!("{}", self.secrets.taken_out(&said.concat()));
+            return Err(Ended);
         }
         written.map_err(|_| Ended)?;
-        match said.trim() {
-            "" => Ok(Ok(())),
+        match said.concat().trim() {
+            "" => {
+                let lines = answered.0.iter();
+                Ok(Ok(lines.map(|it| self.secrets.taken_out(it)).collect()))
+            }
             error => Ok(Err(self.secrets.taken_out(error))),
         }
     }
 
     /// Prints what DuckDB says, until it ends.
     pub async fn passes_on(&mut self) -> Ended {
-        while let Some(line) = self.line().await {
+        while let Some(line) = next(&mut self.errors).await {
             eprint!("{}", self.secrets.taken_out(&line));
         }
         Ended
-    }
-
-    /// What DuckDB says next, with the end of the line.
-    async fn line(&mut self) -> Option<String> {
-        let mut line = Vec::new();
-        match self.errors.read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => None,
-            Ok(_) => Some(String::from_utf8_lossy(&line).into_owned()),
-        }
     }
 
     /// The exit code of a DuckDB that ends, as a shell would give it.
@@ -128,6 +162,31 @@ impl Shell {
             Ok(ended) => ended.map(drop),
             Err(_) => self.child.kill().await,
         }
+    }
+}
+
+/// The lines up to the one with `end`, and whether that came; nothing if nothing is listened to.
+async fn until(from: Option<&mut (impl AsyncBufRead + Unpin)>, end: &str) -> (Vec<String>, bool) {
+    let mut lines = Vec::new();
+    let Some(from) = from else {
+        return (lines, false);
+    };
+    while let Some(line) = next(from).await {
+        // As it is: a key's id may be a word of it.
+        if line.contains(end) {
+            return (lines, true);
+        }
+        lines.push(line);
+    }
+    (lines, false)
+}
+
+/// The next line, with its end.
+async fn next(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
+    let mut line = Vec::new();
+    match from.read_until(b'\n', &mut line).await {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(String::from_utf8_lossy(&line).into_owned()),
     }
 }
 

@@ -42,6 +42,10 @@ pub fn plain(
             settings.duckdb.community_extensions.to_string(),
         ),
     ];
+    if let Some(sql) = &settings.sql {
+        let memory = sql.memory.min(size.memory.eighth()).mebibytes();
+        all.push(("DUCKDB_QUESTION_MEMORY", memory.to_string()));
+    }
     if !settings.duckdb.folders.is_empty() {
         all.push(("DUCKDB_FOLDERS", settings.duckdb.folders.join(",")));
     }

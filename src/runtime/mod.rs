@@ -5,6 +5,7 @@
 
 mod book;
 mod environment;
+mod exchange;
 pub mod kubernetes;
 pub mod local;
 
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 
 pub use book::Book;
 
+pub use crate::duckdb::question::{Answer, Column, Question, Rows, Wrong};
+
 use crate::{
     credentials::{CredentialStore, redacted},
     door::activity::Activity,
@@ -26,6 +29,9 @@ use crate::{
 
 /// How often a record is written again when somebody else wrote it first.
 const ATTEMPTS: usize = 5;
+/// How much longer than it may take an answer to a question is waited for: DuckDB is started, and
+/// the answer comes over.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 /// How long to wait for what they wrote.
 const NEWS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -92,6 +98,10 @@ pub trait Runtime: Send + Sync {
 
     /// The last lines that DuckDB wrote, as they are.
     async fn last_words(&self, seen: &Observed) -> Result<String, Fault>;
+
+    /// Has a DuckDB of its own answer a question, beside the session's. It counts as use of the
+    /// session. Whoever drops this interrupts it.
+    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Fault>;
 
     /// Stores a new record in its owner's place, if that is free. This is the
     /// lock and the quota in one: two claims of one place never both succeed.

@@ -1,6 +1,8 @@
 //! Who did what: one line in the log for each, of a kind of its own (target `audit`), so that
 //! it can be kept apart. Never what was typed.
 
+use std::time::Duration;
+
 use tracing::info;
 
 use super::Requester;
@@ -23,4 +25,37 @@ pub fn by_rule(act: &'static str, what: &str) {
 /// A session took the place of one of that owner's, who wanted new keys in it.
 pub fn started_anew(owner: OwnerId, id: &SessionId) {
     info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another");
+}
+
+/// A question to DuckDB, as it is noted.
+pub struct Question<'a> {
+    /// Who asked.
+    pub who: &'a Requester,
+    /// Whose DuckDB answered.
+    pub session: &'a SessionId,
+    /// How long it took.
+    pub took: Duration,
+    /// What became of it.
+    pub outcome: &'static str,
+    /// How many rows came.
+    pub rows: usize,
+    /// What was asked, if the settings say so.
+    pub sql: Option<&'a str>,
+}
+
+/// Somebody asked DuckDB something. Never what it answered.
+pub fn asked(question: &Question<'_>) {
+    let Question {
+        who,
+        session,
+        outcome,
+        rows,
+        sql,
+        ..
+    } = question;
+    let (who, milliseconds) = (who.id, question.took.as_millis() as u64);
+    info!(
+        target: AUDIT, %who, act = "asked", what = %session, outcome, rows, milliseconds, sql,
+        "{who} asked {session}: {outcome}, {rows} rows, {milliseconds} ms"
+    );
 }

@@ -10,6 +10,7 @@ mod reaping;
 mod refusal;
 mod report;
 mod sessions;
+mod sql;
 mod status;
 
 use std::sync::{
@@ -27,6 +28,7 @@ pub use reaping::{Extended, Reaped, usage};
 pub use refusal::Refusal;
 pub use report::Claimed;
 pub use sessions::shown;
+pub use sql::Turn;
 pub use status::Status;
 
 use crate::{
@@ -185,6 +187,7 @@ pub struct Service {
     preflight: Preflight,
     clock: Clock,
     known: reaping::Known,
+    asking: sql::Asking,
     /// Since when people are answered.
     awake: DateTime<Utc>,
     /// Whether the chat is connected.
@@ -214,6 +217,7 @@ impl Service {
             members,
             preflight,
             known: reaping::Known::default(),
+            asking: sql::Asking::default(),
             awake: clock(),
             clock,
             connected: AtomicBool::new(false),

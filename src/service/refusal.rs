@@ -92,6 +92,42 @@ pub enum Refusal {
         /// When it will be stopped, if anything stops it.
         at: Option<DateTime<Utc>>,
     },
+    /// The settings say not to.
+    #[error("Questions from the chat are turned off here.")]
+    AskingIsOff,
+    /// They have no session that could answer.
+    #[error(
+        "None of your sessions runs, and one must: it is your DuckDB that answers. Start one, then ask again."
+    )]
+    NothingToAsk,
+    /// It is somebody else's, and they would ask with its owner's keys.
+    #[error(
+        "Session `{0}` belongs to somebody else, and would answer with their keys. Only they can ask it."
+    )]
+    NotYoursToAsk(SessionId),
+    /// Nothing is asked.
+    #[error("There is no question in that. Say it like `SELECT 42`.")]
+    NoQuestion,
+    /// It holds what can't be seen.
+    #[error("There is a character in it that can't be seen (U+{:04X}). Type it anew, without that.", u32::from(*.0))]
+    Unseen(char),
+    /// They ask as much as they may.
+    #[error("{0} questions of yours are being answered. Wait for one of them, or cancel it.")]
+    AskingAlready(usize),
+    /// No such table.
+    #[error(
+        "There is no table `{}`.{} `/duck tables` shows all.", quoted(.given),
+        match .nearest.is_empty() {
+            true => String::new(),
+            false => format!(" Near to that are: {}.", names(.nearest)),
+        }
+    )]
+    UnknownTable {
+        /// What was asked for.
+        given: String,
+        /// What is called nearly that.
+        nearest: Vec<String>,
+    },
     /// They have none.
     #[error("You have no session to open. `/duck start` makes one.")]
     NothingToOpen,
@@ -109,8 +145,11 @@ pub enum Refusal {
 }
 
 fn names(names: &[String]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
+    let each: Vec<_> = names
+        .iter()
+        .map(|name| format!("`{}`", quoted(name)))
+        .collect();
+    each.join(", ")
 }
 
 /// What a person typed, short and without what would end a code span.

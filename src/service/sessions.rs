@@ -259,7 +259,7 @@ impl Service {
     }
 
     /// The session with the id that somebody typed.
-    fn find(&self, given: &str) -> Result<Observed, Refusal> {
+    pub(super) fn find(&self, given: &str) -> Result<Observed, Refusal> {
         let id = given.trim().parse::<SessionId>();
         let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
         self.runtime.session(&id).ok_or(Refusal::NoSuchSession(id))

@@ -74,6 +74,13 @@ impl Mebibytes {
         }
     }
 
+    /// An eighth of it, and at least one.
+    pub fn eighth(self) -> Self {
+        Self {
+            mebibytes: (self.mebibytes / 8).max(1),
+        }
+    }
+
     /// How many.
     pub fn mebibytes(self) -> u32 {
         self.mebibytes

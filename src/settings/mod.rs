@@ -33,7 +33,7 @@ pub use read::{LONGEST_NAME, duration};
 pub use reference::reference;
 pub use schedule::Schedule;
 
-use crate::session::{ChannelId, Failure, Limits, OwnerId, Size};
+use crate::session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Size};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -58,6 +58,8 @@ pub struct Settings {
     pub sessions: Sessions,
     /// `[duckdb]`
     pub duckdb: DuckDb,
+    /// `[sql]`; none: nobody asks in the chat.
+    pub sql: Option<Sql>,
     /// `[pod]`
     pub pod: Pod,
     /// `[sizes.<name>]`, smallest first.
@@ -240,6 +242,21 @@ pub struct DuckDb {
     pub community_extensions: bool,
     /// Host and port of the proxy through which the UI's pages are fetched; none: straight.
     pub http_proxy: Option<String>,
+}
+
+/// How questions from the chat are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sql {
+    /// How long one may take.
+    pub timeout: std::time::Duration,
+    /// The most rows that are fetched.
+    pub rows: u32,
+    /// What one may take of the session's memory, at most an eighth of that.
+    pub memory: Mebibytes,
+    /// Roles whose people may run other statements than SELECT.
+    pub write_roles: Vec<u64>,
+    /// Whether the audit log has what was asked.
+    pub log_queries: bool,
 }
 
 /// What is added to every session's Pod, in Kubernetes' own words.

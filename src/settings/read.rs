@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     Catalog, Checks, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, Reaper, Report,
-    RouteKind, Routing, Schedule, Sessions, Settings, TOKEN_VARIABLE, api, reader::Reader,
+    RouteKind, Routing, Schedule, Sessions, Settings, Sql, TOKEN_VARIABLE, api, reader::Reader,
 };
 use crate::session::{Cpu, Limits, Mebibytes, Size};
 
@@ -28,6 +28,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     let catalogs = read_catalogs(reader, is_local);
     let sessions = read_sessions(reader, is_local);
     let duckdb = read_duckdb(reader);
+    let sql = read_sql(reader);
     let pod = read_pod(reader);
     let credentials = read_credentials(reader);
     let reaper = read_reaper(reader);
@@ -42,6 +43,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
         routing: routing?,
         sessions: sessions?,
         duckdb: duckdb?,
+        sql: sql?,
         pod: pod?,
         sizes: sizes?,
         catalogs: catalogs?,
@@ -56,8 +58,9 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
     Some(settings)
 }
 
+const IDS: &str = "a Discord id, like 1029384756102938475";
+
 fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
-    const IDS: &str = "a Discord id, like 1029384756102938475";
     let token = read_token(reader, token);
     let guild = reader.required("discord.guild", IDS, id);
     let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
@@ -237,6 +240,31 @@ fn read_duckdb(reader: &mut Reader) -> Option<DuckDb> {
         community_extensions: community?,
         http_proxy: http_proxy?,
     })
+}
+
+/// The outer option: whether it can be used at all.
+fn read_sql(reader: &mut Reader) -> Option<Option<Sql>> {
+    // A reply can be written to for a quarter of an hour.
+    let within = |text: &str| duration(text).filter(|it| it.num_seconds() <= 600);
+    let enabled = reader.required("sql.enabled", "true or false", parse::<bool>);
+    let timeout = reader.required("sql.timeout", "a duration up to 10m", within);
+    let rows = reader.required("sql.rows", "a number from 1 to 100000", |text| {
+        text.parse()
+            .ok()
+            .filter(|n: &u32| (1..=100_000).contains(n))
+    });
+    let amount = "an amount, like 256Mi";
+    let memory = reader.required("sql.memory", amount, parse::<Mebibytes>);
+    let write_roles = reader.list("sql.write_roles", IDS, id);
+    let log_queries = reader.required("sql.log_queries", "true or false", parse);
+    let sql = Sql {
+        timeout: timeout?.to_std().ok()?,
+        rows: rows?,
+        memory: memory?,
+        write_roles: write_roles?,
+        log_queries: log_queries?,
+    };
+    Some(enabled?.then_some(sql))
 }
 
 fn read_pod(reader: &mut Reader) -> Option<Pod> {

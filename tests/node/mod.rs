@@ -8,7 +8,7 @@ mod life;
 mod recovery;
 mod shipped;
 mod status;
-mod tables;
+pub mod tables;
 
 use duckbot::sandbox::discord::{Interaction, MessageView};
 use futures_util::TryStreamExt;

@@ -114,6 +114,11 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// What the API server noted of `exec`, in all that it can note.
+    pub fn audit_log(&self) -> String {
+        std::fs::read_to_string(self.kubeconfig.with_file_name("audit.log")).unwrap_or_default()
+    }
+
     /// The certificate of whoever signed the API server's.
     pub fn authority(&self) -> PathBuf {
         self.kubeconfig.with_file_name("ca.crt")

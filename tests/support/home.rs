@@ -74,12 +74,19 @@ impl Home {
 
     /// Somebody hands in keys that work, as a person does.
     pub async fn hands_in_keys(&self, person: &Person) {
+        let [(_, id), (_, secret)] = PERMANENT;
+        self.hands_in(person, id, secret).await;
+    }
+
+    /// The same with these.
+    pub async fn hands_in(&self, person: &Person, id: &str, secret: &str) {
         let asked = person.types("#data", "/duck setup").await.unwrap();
         asked.reply().await;
         let invitation = person.reads_dm().await;
         let pressed = person.presses(&invitation, "Enter credentials").await;
         let form = pressed.unwrap().modal().await;
-        let sent = person.submits(&form, &PERMANENT).await.unwrap();
+        let typed = [(PERMANENT[0].0, id), (PERMANENT[1].0, secret)];
+        let sent = person.submits(&form, &typed).await.unwrap();
         says(&sent.reply().await, "It works.");
     }
 
@@ -132,6 +139,29 @@ pub fn duckdbs(session: &str) -> Vec<u32> {
     let all = fs::read_dir("/proc").unwrap();
     let ids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     ids.filter(is_ours).collect()
+}
+
+/// Command line and environment of each DuckDB that is there for one question; of anybody's.
+pub fn questions() -> Vec<(u32, String)> {
+    let text = |id: u32, file: &str| {
+        let read = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
+        String::from_utf8_lossy(&read).replace('\0', " ")
+    };
+    let parent = |id: u32| {
+        let status = text(id, "status");
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.and_then(|id| id.trim().parse().ok()).unwrap_or(0)
+    };
+    let all = fs::read_dir("/proc").unwrap();
+    let ids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let asks = |id: &u32| {
+        text(*id, "comm") == "duckdb\n" && text(parent(*id), "cmdline").contains("--ask")
+    };
+    let seen = |id: u32| {
+        let asker = text(parent(id), "cmdline");
+        (id, asker + &text(id, "cmdline") + &text(id, "environ"))
+    };
+    ids.filter(asks).map(seen).collect()
 }
 
 /// `duckbot sandbox`, with a folder of its own.

@@ -36,7 +36,7 @@ pub use contract::Contract;
 pub use door::{Door, HOST, Listener, ORIGIN};
 pub use duckdb::DuckDb;
 pub use edge::{Browser, Traefik, link_of};
-pub use home::{Home, Sandbox, duckdbs};
+pub use home::{Home, Sandbox, duckdbs, questions};
 pub use kubelet::Kubelet;
 pub use lab::{Lab, answer_of, keys, makes_token};
 pub use lake::lake;

@@ -10,13 +10,14 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use duckbot::sandbox::discord::{Call, Gate, Verdict};
 use futures_util::{Stream, StreamExt};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{io::copy_bidirectional, net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::Cluster;
 
@@ -275,6 +276,9 @@ fn status(code: u16, message: &str) -> Response {
 
 async fn forward(inside: &Inside, request: Request) -> Response {
     let is_watch = is_watch(&request);
+    if request.headers().contains_key(header::UPGRADE) {
+        return tunnel(inside, request).await;
+    }
     let (head, body) = request.into_parts();
     let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let rest = head.uri.path_and_query().unwrap().as_str();
@@ -297,6 +301,37 @@ async fn forward(inside: &Inside, request: Request) -> Response {
         }
         Err(error) => status(502, &error.to_string()),
     }
+}
+
+/// Lets both sides talk as they like, as `exec` does.
+async fn tunnel(inside: &Inside, mut request: Request) -> Response {
+    let rest = request.uri().path_and_query().unwrap().as_str();
+    let url = format!("{}{rest}", inside.server.trim_end_matches('/'));
+    let mut headers = request.headers().clone();
+    headers.remove(header::HOST);
+    let asked = inside
+        .client
+        .get(url)
+        .headers(headers)
+        .version(Version::HTTP_11);
+    let answer = match asked.send().await {
+        Ok(answer) => answer,
+        Err(error) => return status(502, &error.to_string()),
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = answer.headers().clone();
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        *response.body_mut() = Body::from_stream(answer.bytes_stream());
+        return response;
+    }
+    tokio::spawn(async move {
+        let ours = hyper::upgrade::on(&mut request).await.unwrap();
+        let mut theirs = answer.upgrade().await.unwrap();
+        // Either may leave at any time.
+        let _ = copy_bidirectional(&mut TokioIo::new(ours), &mut theirs).await;
+    });
+    response
 }
 
 /// Headers that belong to one connection.

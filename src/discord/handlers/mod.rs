@@ -5,6 +5,7 @@ mod list;
 mod open;
 mod reaping;
 mod setup;
+mod sql;
 mod start;
 mod status;
 mod stop;
@@ -13,7 +14,7 @@ mod suggest;
 use std::{cell::Cell, sync::Arc, time::Instant};
 
 use serenity::{
-    all::{GuildId, Interaction, InteractionId, Member, User, UserId},
+    all::{GuildId, Interaction, InteractionId, Member, Message, User, UserId},
     http::Http,
 };
 use tracing::{Instrument, debug, info_span, warn};
@@ -139,26 +140,41 @@ impl Handlers {
                 let scene = scene!(it);
                 self.command(responder, &scene, request, command).await
             }
-            Interaction::Component(it) => {
+            Interaction::Component(mut it) => {
                 let responder = self.responder(it.id, &it.token);
                 let request = RequestId(it.message.id.to_string());
                 let button = Button::from_custom_id(&it.data.custom_id);
+                let shown = std::mem::take(&mut it.message);
                 let scene = scene!(it);
-                self.press(responder, &scene, request, button).await
+                self.press(responder, &scene, request, button, &shown).await
             }
             Interaction::Modal(mut it) => {
                 let responder = self.responder(it.id, &it.token);
-                match parse::form_catalog(&it.data.custom_id) {
-                    Some(catalog) => {
-                        let typed = parse::form(std::mem::take(&mut it.data.components));
+                let rows = std::mem::take(&mut it.data.components);
+                let id = &it.data.custom_id;
+                match (parse::form_catalog(id), parse::sql_form(id)) {
+                    (Some(catalog), _) => {
+                        let typed = parse::form(rows);
                         self.form(&responder, &scene!(it), typed, catalog).await
                     }
-                    None => responder.say(&replies::outdated()).await,
+                    (_, Some(how)) => {
+                        let command = Command::Sql {
+                            query: Some(parse::question(rows)),
+                            how,
+                        };
+                        let request = RequestId(it.id.to_string());
+                        let scene = scene!(it);
+                        self.command(responder, &scene, request, Some(command))
+                            .await
+                    }
+                    _ => responder.say(&replies::outdated()).await,
                 }
             }
             Interaction::Autocomplete(it) => {
                 let responder = self.responder(it.id, &it.token);
-                let choices = self.suggestions(it.user.id.get(), it.member.as_deref(), &it.data);
+                let choices = self
+                    .suggestions(it.user.id.get(), it.member.as_deref(), &it.data)
+                    .await;
                 responder.suggest(choices).await
             }
             _ => Ok(()),
@@ -175,6 +191,10 @@ impl Handlers {
         request: RequestId,
         command: Option<Command>,
     ) -> Result<(), Unanswerable> {
+        // A form can only be the first answer, so who may is asked when it comes back.
+        if let Some(Command::Sql { query: None, how }) = &command {
+            return responder.open_sql_form(how).await;
+        }
         responder.acknowledge().await?;
         let admitted = match command {
             // Whoever asks may have their own keys forgotten, role or not.
@@ -214,6 +234,19 @@ impl Handlers {
                 let (session, by) = (session.as_deref(), by.as_deref());
                 self.extend(&responder, &who, session, by).await;
             }
+            Some(Command::Sql { query, how }) => {
+                let sql = query.unwrap_or_default();
+                self.sql(&responder, &who, scene, &sql, &how, &request.0)
+                    .await;
+            }
+            Some(Command::Tables { pattern, session }) => {
+                let (pattern, session) = (pattern.as_deref(), session.as_deref());
+                self.tables(&responder, &who, pattern, session).await;
+            }
+            Some(Command::Describe { table, session }) => {
+                self.describe(&responder, &who, &table, session.as_deref())
+                    .await;
+            }
             Some(Command::Report) => self.report(&responder, &who).await,
             Some(Command::Reap) => self.ask_to_reap(&responder, &who).await,
             Some(Command::Help) => responder.edit(&replies::help()).await,
@@ -228,6 +261,7 @@ impl Handlers {
         scene: &Scene,
         request: RequestId,
         button: Option<Button>,
+        shown: &Message,
     ) -> Result<(), Unanswerable> {
         match &button {
             // A form can only be the first answer, so who may is asked when it comes back.
@@ -302,6 +336,8 @@ impl Handlers {
             Some(Button::Stop(id) | Button::StopNow(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
+            Some(Button::Cancel(question)) => self.cancel(&responder, &who, &question).await,
+            Some(Button::Share) => self.share(&responder, &who, scene, shown).await,
             Some(Button::Restart) => self.restart(&responder, &who).await,
             Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
             Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,

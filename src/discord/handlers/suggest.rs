@@ -1,16 +1,24 @@
 //! Suggestions while somebody types. From memory: they come with every key press.
 
+use std::time::Duration;
+
 use serenity::all::{CommandData, Member};
 
 use super::{Handlers, visitor};
 use crate::discord::{
     access::admit,
-    commands::{CATALOG, DURATION, Kind, SESSION, SIZE},
+    commands::{CATALOG, DURATION, Kind, SESSION, SIZE, TABLE},
+    parse,
 };
+
+/// How long suggestions may take; Discord waits 3 s.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The most characters of a suggestion.
+const LONGEST: usize = 100;
 
 impl Handlers {
     /// Name and value of what fits to what was typed so far.
-    pub(super) fn suggestions(
+    pub(super) async fn suggestions(
         &self,
         user: u64,
         member: Option<&Member>,
@@ -32,11 +40,12 @@ impl Handlers {
                 names.map(|name| (name.clone(), name)).collect()
             }
             SESSION => {
-                let command = data.options.first().map(|it| it.name.as_str());
-                // Nobody opens what is not theirs.
-                let member = member.filter(|_| command != Some(Kind::Open.spec().name));
-                self.sessions(user, member)
+                // Nobody opens or asks what is not theirs.
+                let own = [Kind::Open, Kind::Sql, Kind::Tables, Kind::Describe];
+                let is_own = parse::kind(data).is_some_and(|kind| own.contains(&kind));
+                self.sessions(user, member.filter(|_| !is_own))
             }
+            TABLE => self.tables_of(user, member, data).await,
             DURATION => {
                 let lengths = ["1h", "2h", "4h", "8h", "1d"].map(str::to_owned);
                 lengths.map(|length| (length.clone(), length)).into()
@@ -46,6 +55,33 @@ impl Handlers {
         let typed = focused.value.to_lowercase();
         let fits = |(name, _): &(String, String)| name.to_lowercase().contains(&typed);
         choices.into_iter().filter(fits).collect()
+    }
+
+    /// The tables that their session lists. Asking takes longer than they may wait, the first
+    /// time; what comes then is there for the next key.
+    async fn tables_of(
+        &self,
+        user: u64,
+        member: Option<&Member>,
+        data: &CommandData,
+    ) -> Vec<(String, String)> {
+        let who = member.and_then(|it| admit(&self.settings, &visitor(it, Vec::new())).ok());
+        let Some(who) = who.filter(|who| who.id.get() == user) else {
+            return Vec::new();
+        };
+        let session = parse::session(data);
+        let Ok(seen) = self.service.to_ask(&who, session.as_deref()) else {
+            return Vec::new();
+        };
+        let service = self.service.clone();
+        let asked = tokio::spawn(async move { service.tables(&seen).await });
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(Ok(tables))) => {
+                let short = tables.iter().filter(|name| name.chars().count() <= LONGEST);
+                short.map(|name| (name.clone(), name.clone())).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The person's own sessions; if the member is an admin, then everybody else's.

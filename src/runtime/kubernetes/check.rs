@@ -40,7 +40,7 @@ pub struct Rule {
 
 /// Everything that the bot does, and nothing else. `deploy/` grants exactly
 /// this (a test compares them); of the last two the one that is configured is needed.
-pub const REQUIRED: [Rule; 9] = [
+pub const REQUIRED: [Rule; 10] = [
     rule(
         "",
         "configmaps",
@@ -48,6 +48,8 @@ pub const REQUIRED: [Rule; 9] = [
     ),
     rule("", "pods", &["create", "delete", "get", "list", "watch"]),
     rule("", "pods/log", &["get"]),
+    // Both: from Kubernetes 1.35 on, the second is asked for as well.
+    rule("", "pods/exec", &["create", "get"]),
     rule("", "events", &["list", "watch"]),
     rule("metrics.k8s.io", "pods", &["get"]),
     rule("", "services", &["create", "delete", "list", "watch"]),

@@ -24,12 +24,15 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, DynamicObject, LogParams, PartialObjectMeta, PostParams, Preconditions},
+    api::{
+        AttachParams, DeleteParams, DynamicObject, LogParams, PartialObjectMeta, PostParams,
+        Preconditions,
+    },
 };
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use apply::{Action, call, chain};
 pub use check::{Clients, REQUIRED, REQUIRED_AT_HOME, Rule, connect, look};
@@ -40,7 +43,7 @@ use observe::Cache;
 pub use replies::Replies;
 pub use secrets::Secrets;
 
-use super::{Claim, Runtime};
+use super::{Answer, Claim, Question, Runtime, exchange::exchange};
 use crate::{
     door::{self, activity::Activity},
     fault::Fault,
@@ -57,6 +60,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(40);
 const DOOR_WITHIN: Duration = Duration::from_secs(2);
 /// The most bytes of its answer that are read: it has about 120.
 const MOST_ACTIVITY: usize = 4096;
+/// What answers a question in the container of DuckDB.
+const ASK: [&str; 3] = ["duckbot", "duckdb", "--ask"];
 /// How much of a log is asked for.
 const LAST_LINES: i64 = 100;
 
@@ -120,6 +125,27 @@ impl Kubernetes {
                 action: "waiting until the cluster shows it".into(),
                 after: limit,
             }),
+        }
+    }
+
+    /// Where a session's door tells the cluster something; none: its Pod has no address.
+    fn at_door(&self, seen: &Observed, path: &str) -> Option<String> {
+        let pod = self.cache.pod(&seen.record.id.object_name())?;
+        let address: IpAddr = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+        let address = SocketAddr::new(address, door::ADMIN_PORT);
+        Some(format!("http://{address}{path}"))
+    }
+
+    /// Tells a session's door that it is used: what is idle is stopped. Nobody waits for it.
+    fn note_use(&self, seen: &Observed) {
+        if let Some(url) = self.at_door(seen, door::USED_PATH) {
+            let told = self.doors.post(url).send();
+            tokio::spawn(async move {
+                let told = told.await.and_then(reqwest::Response::error_for_status);
+                if let Err(error) = told {
+                    debug!(error = chain(&error), "a door was not told that it is used");
+                }
+            });
         }
     }
 
@@ -282,12 +308,8 @@ impl Runtime for Kubernetes {
             action: action(),
             why,
         };
-        let pod = self.cache.pod(&seen.record.id.object_name());
-        let address = pod.and_then(|pod| pod.status.as_ref()?.pod_ip.clone());
-        let address = address.and_then(|address| address.parse::<IpAddr>().ok());
-        let address = address.ok_or_else(|| unavailable("its Pod has no address".into()))?;
-        let address = SocketAddr::new(address, door::ADMIN_PORT);
-        let url = format!("http://{address}{}", door::ACTIVITY_PATH);
+        let url = self.at_door(seen, door::ACTIVITY_PATH);
+        let url = url.ok_or_else(|| unavailable("its Pod has no address".into()))?;
         let answered = async {
             let mut answer = self.doors.get(url).send().await?.error_for_status()?;
             let mut body = Vec::new();
@@ -301,6 +323,27 @@ impl Runtime for Kubernetes {
         let body = answered.await.map_err(|error| unavailable(chain(&error)))?;
         // What is longer is cut, and so no JSON. Its words are not repeated.
         serde_json::from_slice(&body).map_err(|_| unavailable("no usable answer".into()))
+    }
+
+    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Fault> {
+        let name = seen.record.id.object_name();
+        let params = AttachParams::default()
+            .container(build::DUCKDB)
+            .stdin(true)
+            .stdout(true)
+            .stderr(false);
+        // Its address is in the API server's log, so nothing of the question is in it.
+        let begun = self.pods.exec(&name, ASK, &params);
+        let mut asked = call(self.action("create", "pods/exec"), begun).await?;
+        let pipes = asked.stdin().zip(asked.stdout());
+        let (input, output) = pipes.ok_or_else(|| Fault::Unavailable {
+            action: "asking DuckDB".into(),
+            why: "the connection to the container has no pipes".into(),
+        })?;
+        self.note_use(seen);
+        let answer = exchange(question, input, output).await;
+        self.note_use(seen);
+        answer
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Fault> {

@@ -33,7 +33,7 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
@@ -44,10 +44,11 @@ pub use keys::{Keys, Replies};
 use ledger::Ledgers;
 use process::{Launch, Process};
 
-use super::{Book, Claim, Runtime, environment};
+use super::{Answer, Book, Claim, Question, Runtime, environment, exchange::exchange};
 use crate::{
     credentials::{CredentialStore, Field},
     door::{self, Door, activity::Activity, ticket::SigningKey},
+    duckdb::script::ELSEWHERE,
     fault::Fault,
     finding::Finding,
     lock::lock,
@@ -59,9 +60,6 @@ use crate::{
 
 /// What the key of all doors is called: it lives as long as they do.
 const KEY: &str = "local";
-/// Where people may read and write if the settings don't say: anywhere but on this machine,
-/// where everybody's keys are.
-const ELSEWHERE: &str = "s3://,https://,http://";
 /// What DuckDB takes from the bot's environment: where programs and the certificates of
 /// authorities are.
 const PASSED_ON: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
@@ -309,6 +307,7 @@ impl Local {
         let program = self.place.duckdb.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
         if self.settings.duckdb.folders.is_empty() {
+            // On this machine are everybody's keys.
             all.push(("DUCKDB_FOLDERS", ELSEWHERE.to_owned().into()));
         }
         all.push(("DUCKDB_PROGRAM", program.into()));
@@ -377,6 +376,45 @@ impl Runtime for Local {
                 action: format!("asking the door of session {}", seen.record.id),
                 why: "it is gone".into(),
             })
+    }
+
+    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Fault> {
+        let unavailable = |why: String| Fault::Unavailable {
+            action: "asking DuckDB".into(),
+            why,
+        };
+        let door = {
+            let held = lock(&self.view.held);
+            let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
+            held.and_then(|held| held.door.clone())
+        };
+        let door = door.ok_or_else(|| unavailable("the session is gone".into()))?;
+        let variables = self.variables(&seen.record).await?;
+        let variables = variables.ok_or_else(|| unavailable("its owner's keys are gone".into()))?;
+        let mut question = question.clone();
+        let told = variables.iter();
+        question.variables = told
+            .map(|(name, value)| ((*name).to_owned(), value.expose_secret().to_owned()))
+            .collect();
+        // It has no home: it keeps nothing.
+        question.variables.insert("HOME".into(), "/".into());
+        let mut child = Command::new(&self.program)
+            .args(["duckdb", "--ask"])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|why| unavailable(why.to_string()))?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = pipes.ok_or_else(|| unavailable("it has no pipes".into()))?;
+        // It ends by itself, when its input does.
+        tokio::spawn(async move { child.wait().await });
+        door.note_use();
+        let answer = exchange(&question, input, output).await;
+        door.note_use();
+        answer
     }
 
     async fn details(&self, _: &Observed) -> Details {

@@ -52,9 +52,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -94,6 +95,7 @@ impl Discord {
         let shared = Shared::new(world, blueprint.patience);
         let app = Router::new()
             .route("/gateway", any(open_gateway))
+            .route("/files/{message}/{at}", get(file))
             .merge(chat::routes())
             .fallback(rest::serve)
             .with_state(Arc::clone(&shared));
@@ -277,6 +279,18 @@ impl Drop for Discord {
 
 fn has_commands(world: &mut World) -> Option<()> {
     (!world.commands.is_empty()).then_some(())
+}
+
+/// A file of a message, as from Discord's own store of them.
+async fn file(
+    State(shared): State<Arc<Shared>>,
+    Path((message, at)): Path<(Snowflake, usize)>,
+) -> Result<String, StatusCode> {
+    let content = shared.look(|world| {
+        let message = world.messages.get(&message)?;
+        Some(message.files.get(at)?.content.clone())
+    });
+    content.ok_or(StatusCode::NOT_FOUND)
 }
 
 async fn open_gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

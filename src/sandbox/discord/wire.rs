@@ -206,7 +206,7 @@ impl World {
             "mentions": mentions.collect::<Vec<_>>(),
             "mention_roles": [],
             "mention_everyone": false,
-            "attachments": attachments(message),
+            "attachments": self.attachments(message),
             "timestamp": made_at(message.id).to_rfc3339(),
             "edited_timestamp": message.edited.map(|at| at.to_rfc3339()),
             "pinned": false,
@@ -259,16 +259,21 @@ pub fn role_json(role: &Role) -> Value {
     })
 }
 
-/// Nobody can fetch a file from the loopback, so its address leads nowhere.
-fn attachments(message: &Message) -> Vec<Value> {
-    let file = |(at, file): (usize, &File)| {
-        json!({
-            "id": (message.id + 1 + at as u64).to_string(),
-            "filename": file.name,
-            "size": file.content.len(),
-            "url": "https://files.invalid/",
-            "proxy_url": "https://files.invalid/",
-        })
-    };
-    message.files.iter().enumerate().map(file).collect()
+impl World {
+    /// What tells of a message's files, and where they can be fetched.
+    fn attachments(&self, message: &Message) -> Vec<Value> {
+        let base = self.gateway_url.trim_end_matches("/gateway");
+        let base = base.replacen("ws", "http", 1);
+        let file = |(at, file): (usize, &File)| {
+            let url = format!("{base}/files/{}/{at}", message.id);
+            json!({
+                "id": (message.id + 1 + at as u64).to_string(),
+                "filename": file.name,
+                "size": file.content.len(),
+                "url": url,
+                "proxy_url": url,
+            })
+        };
+        message.files.iter().enumerate().map(file).collect()
+    }
 }

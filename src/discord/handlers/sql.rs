@@ -1,0 +1,245 @@
+//! `/duck sql`, `/duck tables` and `/duck describe`.
+
+use std::time::Duration;
+
+use serenity::{
+    all::{Attachment, ChannelId, CreateAllowedMentions, Message},
+    builder::Builder,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Handlers, Responder, Scene, came_to, explain, logged, refuse};
+use crate::{
+    discord::{
+        code,
+        herald::{count, fault, is_final},
+        parse::HowAsked,
+        replies::{self, File, Question, Reply},
+        responder::message,
+    },
+    runtime::Answer,
+    service::{Problem, Refusal, Requester},
+    session::Observed,
+};
+
+/// What takes longer shows that it goes on, and how to interrupt it.
+const LONG: Duration = Duration::from_secs(1);
+
+impl Handlers {
+    /// Answers a question; `request` names it, so that it is shared once.
+    pub(super) async fn sql(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        scene: &Scene,
+        sql: &str,
+        how: &HowAsked,
+        request: &str,
+    ) {
+        let reply = match self.asked(responder, who, scene, sql, how).await {
+            Ok(reply) if how.share && reply.is_answer() => {
+                let file = reply.file.clone();
+                match self.shares(who, scene, &reply.text, file, request).await {
+                    Ok(()) => replies::is_shared(&reply.text),
+                    // It is theirs to see all the same.
+                    Err(why) => Reply {
+                        file: reply.file,
+                        ..replies::not_shared(&reply.text, &why)
+                    },
+                }
+            }
+            Ok(reply) | Err(reply) => reply,
+        };
+        responder.edit(&reply).await;
+    }
+
+    async fn asked(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        scene: &Scene,
+        sql: &str,
+        how: &HowAsked,
+    ) -> Result<Reply, Reply> {
+        let seen = self.who_answers(who, how.session.as_deref())?;
+        let turn = self.service.turn_to_ask(who).map_err(|why| refuse(&why))?;
+        let since = self.service.now();
+        let is_over = CancellationToken::new();
+        let answered = async {
+            let writes = self.may_write(scene);
+            let answered = self.service.question(who, &seen, sql, writes, &turn).await;
+            is_over.cancel();
+            answered
+        };
+        let shows = async {
+            if is_over.run_until_cancelled(sleep(LONG)).await.is_some() {
+                responder
+                    .try_to_edit(&replies::asking(sql, &turn.id, since))
+                    .await;
+            }
+        };
+        let (answered, ()) = tokio::join!(answered, shows);
+        let answer = match answered {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(replies::cancelled(sql)),
+            Err(problem) => return Err(explain(&problem)),
+        };
+        if !matches!(answer, Answer::Rows(_) | Answer::Done { .. }) {
+            came_to("refused");
+        }
+        let missing = match &answer {
+            Answer::Wrong(wrong) => wrong.lacks_table(),
+            _ => None,
+        };
+        let nearest = match missing {
+            Some(table) => self.service.nearest_tables(&seen, table).await,
+            None => Vec::new(),
+        };
+        let question = Question {
+            sql,
+            session: &seen.record.id,
+            catalog: &self.service.catalog_of(&seen),
+            nearest: &nearest,
+        };
+        Ok(replies::answer(&question, &answer))
+    }
+
+    pub(super) async fn cancel(&self, responder: &Responder, who: &Requester, question: &str) {
+        // Whoever waits for the answer says that it is cancelled.
+        if !self.service.cancel(who, question) {
+            responder.edit(&replies::not_asking()).await;
+        }
+    }
+
+    pub(super) async fn tables(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        pattern: Option<&str>,
+        session: Option<&str>,
+    ) {
+        let reply = match self.who_answers(who, session) {
+            Ok(seen) => match self.service.tables(&seen).await {
+                Ok(all) => {
+                    let catalog = self.service.catalog_of(&seen);
+                    replies::tables(&seen.record, &catalog, &all, pattern)
+                }
+                Err(problem) => explain(&problem),
+            },
+            Err(reply) => reply,
+        };
+        responder.edit(&reply).await;
+    }
+
+    pub(super) async fn describe(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        table: &str,
+        session: Option<&str>,
+    ) {
+        let reply = match self.who_answers(who, session) {
+            Ok(seen) => match self.service.describe(&seen, table).await {
+                Ok((name, rows)) => {
+                    replies::described(&name, &self.service.catalog_of(&seen), &rows)
+                }
+                Err(problem) => explain(&problem),
+            },
+            Err(reply) => reply,
+        };
+        responder.edit(&reply).await;
+    }
+
+    /// Shows everybody what stands in a reply of ours, which only its reader has seen so far.
+    pub(super) async fn share(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        scene: &Scene,
+        shown: &Message,
+    ) {
+        let reply = match self.file_of(shown).await {
+            Ok(file) => {
+                let request = format!("share-{}", shown.id);
+                match self
+                    .shares(who, scene, &shown.content, file, &request)
+                    .await
+                {
+                    Ok(()) => replies::is_shared(&shown.content),
+                    Err(why) => replies::not_shared(&shown.content, &why),
+                }
+            }
+            Err(why) => replies::not_shared(&shown.content, &why),
+        };
+        responder.edit(&reply).await;
+    }
+
+    /// Posts an answer in the channel; in words if that did not work.
+    async fn shares(
+        &self,
+        who: &Requester,
+        scene: &Scene,
+        text: &str,
+        file: Option<File>,
+        request: &str,
+    ) -> Result<(), String> {
+        let reply = replies::shared(who.id.get(), text, file);
+        // Nobody is called, whatever stands in it.
+        let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
+        let posted = message
+            .execute(&*self.http, (ChannelId::new(scene.channel), None))
+            .await;
+        count("message", &posted);
+        match posted {
+            Ok(_) => Ok(()),
+            Err(error) if is_final(&error) => Err(format!(
+                "I may not write in this channel (Discord says {}), so nobody else sees it.",
+                code(&error).map_or_else(|| "no".to_owned(), |code| code.to_string())
+            )),
+            Err(error) => {
+                let fault = fault("posting an answer", &error);
+                let reference = logged(&fault);
+                Err(format!("{} (Reference: `{reference}`)", fault.for_people()))
+            }
+        }
+    }
+
+    /// The file beside a message, fetched from where Discord keeps it.
+    async fn file_of(&self, message: &Message) -> Result<Option<File>, String> {
+        let Some(attached) = message.attachments.first() else {
+            return Ok(None);
+        };
+        let fetched = Attachment::download(attached).await;
+        match fetched.map(String::from_utf8) {
+            Ok(Ok(text)) => Ok(Some(File {
+                name: attached.filename.clone(),
+                text,
+            })),
+            _ => Err(
+                "Its file can't be fetched from Discord any more. Ask again, with \
+                `share:True`."
+                    .into(),
+            ),
+        }
+    }
+
+    fn who_answers(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Reply> {
+        self.service.to_ask(who, given).map_err(|why| match why {
+            Refusal::NothingToAsk => {
+                came_to("refused");
+                replies::nothing_to_ask(&why.to_string())
+            }
+            why => explain(&Problem::Refused(why)),
+        })
+    }
+
+    /// Whether they may run other statements than SELECT. A direct message says nothing about
+    /// roles, so not there.
+    fn may_write(&self, scene: &Scene) -> bool {
+        let sql = self.service.settings().sql.as_ref();
+        let roles = sql.map_or(&[][..], |sql| &sql.write_roles);
+        let theirs = scene.member.iter().flat_map(|member| &member.roles);
+        theirs.into_iter().any(|role| roles.contains(&role.get()))
+    }
+}

@@ -1,0 +1,175 @@
+//! How rows look, and what no value can do to a message.
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::*;
+
+fn rows(columns: &[(&str, &str)], rows: &[&[Option<&str>]]) -> Rows {
+    let column = |(name, kind): &(&str, &str)| Column {
+        name: (*name).to_owned(),
+        kind: (*kind).to_owned(),
+    };
+    let row = |row: &&[Option<&str>]| row.iter().map(|it| it.map(str::to_owned)).collect();
+    Rows {
+        columns: columns.iter().map(column).collect(),
+        rows: rows.iter().map(row).collect(),
+        ..Rows::default()
+    }
+}
+
+fn drawn(all: &Rows) -> String {
+    table(all, 1500).text
+}
+
+#[test]
+fn numbers_are_right_days_are_days_and_null_is_seen() {
+    let all = rows(
+        &[
+            ("city", "VARCHAR"),
+            ("total", "DECIMAL(10,2)"),
+            ("day", "TIMESTAMP"),
+            ("share", "DOUBLE"),
+        ],
+        &[
+            &[
+                Some("Zürich"),
+                Some("1204.50"),
+                Some("2026-01-01 00:00:00"),
+                Some("0.30000000000000004"),
+            ],
+            &[
+                Some("東京"),
+                None,
+                Some("2026-01-02 00:00:00"),
+                Some("1e-300"),
+            ],
+            &[None, Some("7.00"), None, Some("0.0000000004")],
+        ],
+    );
+    let expected = "\
+city    │         total │ day        │  share
+VARCHAR │ DECIMAL(10,2) │ TIMESTAMP  │ DOUBLE
+────────┼───────────────┼────────────┼───────
+Zürich  │       1204.50 │ 2026-01-01 │    0.3
+東京    │          NULL │ 2026-01-02 │ 1e-300
+NULL    │          7.00 │ NULL       │  4e-10";
+    assert_eq!(drawn(&all), expected);
+}
+
+#[test]
+fn what_is_wide_is_cut_and_what_still_does_not_fit_is_left_out() {
+    let long = "x".repeat(300);
+    let one = rows(&[("a", "VARCHAR")], &[&[Some(&long)]]);
+    let shown = table(&one, 1500);
+    assert!(!shown.is_exact);
+    assert!(shown.text.ends_with('…') && shown.text.lines().all(|line| line.width() <= WIDTH));
+    let names: Vec<_> = (0..40).map(|at| format!("column_{at}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (&**name, "VARCHAR")).collect();
+    let values: Vec<_> = names.iter().map(|name| Some(&**name)).collect();
+    let shown = table(&rows(&many, &[&values]), 1500);
+    assert_eq!((shown.rows, shown.columns), (1, 9));
+}
+
+#[test]
+fn a_message_has_room_for_some_rows() {
+    let value = [Some("0123456789")];
+    let many = rows(&[("a", "VARCHAR")], &vec![&value[..]; 500]);
+    let shown = table(&many, 400);
+    assert!(units(&shown.text) <= 400 && shown.rows > 20, "{shown:?}");
+}
+
+#[test]
+fn csv_tells_null_from_an_empty_text() {
+    let all = rows(
+        &[("a,b", "VARCHAR"), ("c", "VARCHAR")],
+        &[&[None, Some("")], &[Some("say \"hi\"\n"), Some("plain")]],
+    );
+    assert_eq!(
+        csv(&all),
+        "\"a,b\",c\r\n,\"\"\r\n\"say \"\"hi\"\"\n\",plain\r\n"
+    );
+}
+
+/// Texts with what is known to make trouble.
+fn nasty() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        proptest::sample::select(vec![
+            "```",
+            "`",
+            "@everyone",
+            "<@123>",
+            "<@&5>",
+            "<#7>",
+            "</duck:1>",
+            "**",
+            "||",
+            "~~",
+            "[x](https://a.example)",
+            "https://a.example",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{200b}",
+            "\u{200d}",
+            "\n",
+            "\r",
+            "\t",
+            "\0",
+            "שלום",
+            "مرحبا",
+            "👩‍👩‍👧",
+            "<:duck:1>",
+            ":duck:",
+            "e\u{301}\u{301}\u{301}\u{301}",
+            "\u{feff}",
+            "> ",
+            "# ",
+            "-# ",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_value_leaves_its_cell(
+        names in vec(nasty(), 1..6),
+        values in vec(vec(option::of(nasty()), 6), 0..8),
+        room in 300_usize..1600,
+    ) {
+        let columns: Vec<_> = names.iter().map(|name| Column { name: name.clone(), kind: name.clone() }).collect();
+        let body = values.iter().map(|row| row.iter().take(columns.len()).cloned().collect()).collect();
+        let all = Rows { columns, rows: body, ..Rows::default() };
+        let shown = table(&all, room);
+        // The code block goes on to its end, where nothing is markdown and nobody is called.
+        prop_assert!(!shown.text.contains('`'));
+        prop_assert!(!shown.text.chars().any(|c| c != '\n' && c.is_control()));
+        let lines = if names.iter().all(String::is_empty) { 2 } else { 3 };
+        prop_assert_eq!(shown.text.split('\n').count(), lines + shown.rows);
+        prop_assert!(shown.rows == 0 || units(&shown.text) <= room);
+        // Each turn of the direction ends in its line.
+        for line in shown.text.lines() {
+            prop_assert_eq!(line.matches('\u{2068}').count(), line.matches('\u{2069}').count());
+            let others = line.chars().filter(|c| !matches!(c, '\u{2068}' | '\u{2069}'));
+            prop_assert!(!others.into_iter().any(is_unseen));
+            prop_assert_eq!(line.matches(" │ ").count() >= shown.columns - 1 || line.contains('┼'), true);
+        }
+    }
+
+    #[test]
+    fn csv_is_read_back(values in vec(vec(option::of(nasty()), 2), 0..6)) {
+        let columns = ["a", "b"].map(|name| Column { name: name.into(), kind: "VARCHAR".into() });
+        let all = Rows { columns: columns.into(), rows: values.clone(), ..Rows::default() };
+        let written = csv(&all);
+        // Quotes come in pairs, so every reader finds the same ends of lines.
+        prop_assert_eq!(written.matches('"').count() % 2, 0);
+        prop_assert_eq!(unquoted_ends(&written), values.len() + 1);
+    }
+}
+
+/// The ends of lines that stand outside of quotes.
+fn unquoted_ends(text: &str) -> usize {
+    let outside = text.split('"').step_by(2);
+    outside.map(|piece| piece.matches("\r\n").count()).sum()
+}

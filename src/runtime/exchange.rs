@@ -1,0 +1,55 @@
+//! A question goes in, its answer comes out: the same over a process's pipes as over a
+//! connection to a container.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::ANSWERED_WITHIN;
+use crate::{
+    duckdb::question::{Answer, Question},
+    fault::Fault,
+};
+
+/// What an answer has besides its values: quotes, names, and what they are escaped with.
+const MOST_BESIDES: u64 = 4 << 20;
+
+/// Asks whoever reads `input`, and reads the answer from `output`. The input stays open until
+/// then: its end interrupts.
+pub async fn exchange(
+    question: &Question,
+    mut input: impl AsyncWrite + Unpin,
+    output: impl AsyncRead + Unpin,
+) -> Result<Answer, Fault> {
+    let action = || "asking DuckDB".to_owned();
+    let unavailable = |why: &str| Fault::Unavailable {
+        action: action(),
+        why: why.into(),
+    };
+    let mut line = serde_json::to_vec(question).expect("it is plain text");
+    line.push(b'\n');
+    let mut answer = Vec::new();
+    let most = u64::from(question.bytes) * 6 + MOST_BESIDES;
+    let asked = async {
+        input.write_all(&line).await?;
+        input.flush().await?;
+        output.take(most).read_to_end(&mut answer).await
+    };
+    let limit = Duration::from_secs(question.seconds.into()) + ANSWERED_WITHIN;
+    match timeout(limit, asked).await {
+        Ok(Ok(_)) => {}
+        // Neither its words nor the answer's: what was asked may be in them.
+        Ok(Err(why)) => return Err(unavailable(&why.kind().to_string())),
+        Err(_) => {
+            return Err(Fault::TimedOut {
+                action: action(),
+                after: limit,
+            });
+        }
+    }
+    drop(input);
+    serde_json::from_slice(&answer).map_err(|_| unavailable("no usable answer came"))
+}

@@ -1,0 +1,349 @@
+//! The use cases of asking DuckDB from the chat.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Problem, Refusal, Requester, Service,
+    audit::{Question as Asked, asked},
+};
+use crate::{
+    fault::Fault,
+    lock::lock,
+    runtime::{Answer, Question, Rows},
+    session::{Observed, OwnerId, PodState, SessionId, Stage},
+    settings::Sql,
+};
+
+/// How many questions of one person are answered at a time: for so many a session keeps memory.
+const AT_ONCE: usize = 2;
+/// The most bytes of values: with quotes and commas they fit into a file that Discord takes
+/// (10 MiB, unless a server pays for more).
+const MOST_BYTES: u32 = 8 << 20;
+/// How long the names of tables are good.
+const FRESH_FOR: Duration = Duration::from_secs(60);
+/// The most names of tables that are of use.
+const MOST_TABLES: u32 = 10_000;
+/// How many names are offered in place of one that is not there.
+const NEAREST: usize = 3;
+/// How alike a name must be for that, from 0 to 1.
+const ALIKE: f64 = 0.75;
+
+/// What goes on in asking, of all people.
+#[derive(Default)]
+pub struct Asking {
+    running: Arc<Mutex<HashMap<String, (OwnerId, CancellationToken)>>>,
+    tables: Mutex<HashMap<SessionId, (Instant, Arc<Vec<String>>)>>,
+}
+
+/// One of the questions that somebody may have answered at a time; until it is dropped.
+pub struct Turn {
+    /// What it is called.
+    pub id: String,
+    cancelled: CancellationToken,
+    running: Arc<Mutex<HashMap<String, (OwnerId, CancellationToken)>>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        lock(&self.running).remove(&self.id);
+    }
+}
+
+impl Service {
+    fn sql(&self) -> Result<&Sql, Refusal> {
+        self.settings.sql.as_ref().ok_or(Refusal::AskingIsOff)
+    }
+
+    /// The session that answers somebody's questions: the one that they name, or the newest of
+    /// theirs that runs.
+    ///
+    /// # Errors
+    /// A refusal if there is none, or it is not theirs: not even an admin asks with others' keys.
+    pub fn to_ask(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+        self.sql()?;
+        let Some(given) = given else {
+            let newest = self.of(who.id).into_iter().rev().find(answers);
+            return newest.ok_or(Refusal::NothingToAsk);
+        };
+        let seen = self.find(given)?;
+        match seen.record.owner == who.id {
+            false => Err(Refusal::NotYoursToAsk(seen.record.id)),
+            true if !answers(&seen) => Err(Refusal::NotReady(seen.record.id)),
+            true => Ok(seen),
+        }
+    }
+
+    /// A turn for one question more.
+    ///
+    /// # Errors
+    /// A refusal if they ask as much as they may.
+    pub fn turn_to_ask(&self, who: &Requester) -> Result<Turn, Refusal> {
+        let mut running = lock(&self.asking.running);
+        let theirs = running.values().filter(|(owner, _)| *owner == who.id);
+        let count = theirs.count();
+        if count >= AT_ONCE {
+            return Err(Refusal::AskingAlready(count));
+        }
+        let turn = Turn {
+            id: Uuid::new_v4().simple().to_string(),
+            cancelled: CancellationToken::new(),
+            running: self.asking.running.clone(),
+        };
+        running.insert(turn.id.clone(), (who.id, turn.cancelled.clone()));
+        Ok(turn)
+    }
+
+    /// Interrupts a question of theirs. Whether there is such a one.
+    pub fn cancel(&self, who: &Requester, question: &str) -> bool {
+        let running = lock(&self.asking.running);
+        let theirs = running.get(question).filter(|(owner, _)| *owner == who.id);
+        theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
+    }
+
+    /// Asks that session's DuckDB. None: it was cancelled.
+    ///
+    /// # Errors
+    /// If nothing is asked, or it can't be.
+    pub async fn question(
+        &self,
+        who: &Requester,
+        seen: &Observed,
+        sql: &str,
+        writes: bool,
+        turn: &Turn,
+    ) -> Result<Option<Answer>, Problem> {
+        let settings = self.sql()?;
+        let question = Question {
+            sql: checked(sql)?.to_owned(),
+            rows: settings.rows,
+            bytes: MOST_BYTES,
+            seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
+            writes,
+            variables: HashMap::new(),
+        };
+        let begin = Instant::now();
+        let answer = self.runtime.ask(seen, &question);
+        let answer = turn.cancelled.run_until_cancelled(answer).await;
+        let (outcome, rows) = outcome(answer.as_ref());
+        asked(&Asked {
+            who,
+            session: &seen.record.id,
+            took: begin.elapsed(),
+            outcome,
+            rows,
+            sql: settings.log_queries.then_some(&*question.sql),
+        });
+        Ok(answer.transpose()?)
+    }
+
+    /// The tables of a session's catalog, as `schema.table`; up to a minute old.
+    ///
+    /// # Errors
+    /// If they can't be asked for.
+    pub async fn tables(&self, seen: &Observed) -> Result<Arc<Vec<String>>, Problem> {
+        let id = &seen.record.id;
+        if let Some(known) = self.known_tables(id) {
+            return Ok(known);
+        }
+        let catalog = self.catalog_of(seen);
+        let sql = format!(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() \
+             WHERE database_name = '{}' ORDER BY ALL",
+            catalog.replace('\'', "''")
+        );
+        let rows = self.looked_up(seen, sql).await?;
+        let names = rows
+            .rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().next()?);
+        let tables = Arc::new(names.collect::<Vec<_>>());
+        let mut all = lock(&self.asking.tables);
+        all.retain(|_, (at, _)| at.elapsed() < FRESH_FOR);
+        all.insert(id.clone(), (Instant::now(), tables.clone()));
+        Ok(tables)
+    }
+
+    /// The columns of a table: name, type, whether it may be NULL.
+    ///
+    /// # Errors
+    /// A refusal if there is no such table, with those that are called nearly that.
+    pub async fn describe(&self, seen: &Observed, given: &str) -> Result<(String, Rows), Problem> {
+        let tables = self.tables(seen).await?;
+        let catalog = self.catalog_of(seen);
+        let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
+        let Some(table) = named(&tables, name) else {
+            return Err(Refusal::UnknownTable {
+                given: given.to_owned(),
+                nearest: nearest(&tables, name),
+            }
+            .into());
+        };
+        let (schema, table_name) = table.split_once('.').unwrap_or(("main", table));
+        let parts = [&*catalog, schema, table_name];
+        let parts = parts.map(|part| format!("\"{}\"", part.replace('"', "\"\"")));
+        let sql = format!(
+            "SELECT column_name AS \"column\", column_type AS \"type\", \"null\" \
+             FROM (DESCRIBE {})",
+            parts.join(".")
+        );
+        let mut rows = self.looked_up(seen, sql).await?;
+        // They are DuckDB's words about the table, and not its values.
+        rows.columns.iter_mut().for_each(|it| it.kind.clear());
+        Ok((table.clone(), rows))
+    }
+
+    /// Those of its catalog that are called nearly that; none if they can't be had.
+    pub async fn nearest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
+        let tables = self.tables(seen).await;
+        tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables, name))
+    }
+
+    fn known_tables(&self, id: &SessionId) -> Option<Arc<Vec<String>>> {
+        let all = lock(&self.asking.tables);
+        let (at, tables) = all.get(id)?;
+        (at.elapsed() < FRESH_FOR).then(|| tables.clone())
+    }
+
+    /// What its tables are in, in SQL.
+    pub fn catalog_of(&self, seen: &Observed) -> String {
+        let said = &seen.record.catalog;
+        let catalog = self.settings.catalog(said);
+        catalog.map_or_else(|| said.clone(), |catalog| catalog.name.clone())
+    }
+
+    /// Asks what we want to know.
+    async fn looked_up(&self, seen: &Observed, sql: String) -> Result<Rows, Problem> {
+        let question = Question {
+            sql,
+            rows: MOST_TABLES,
+            bytes: MOST_BYTES,
+            seconds: 60,
+            writes: false,
+            variables: HashMap::new(),
+        };
+        let why = match self.runtime.ask(seen, &question).await? {
+            Answer::Rows(rows) => return Ok(rows),
+            Answer::NoAccess { what, error } => format!("{what} failed: {error}"),
+            Answer::Wrong(wrong) => wrong.to_string(),
+            Answer::TooLong => "it took too long".into(),
+            _ => "DuckDB ended".into(),
+        };
+        Err(Fault::Unavailable {
+            action: "looking at the tables".into(),
+            why,
+        }
+        .into())
+    }
+}
+
+fn answers(seen: &Observed) -> bool {
+    let is_ready = |pod: &crate::session::Pod| pod.state == PodState::Ready;
+    seen.record.stage == Stage::Running && seen.pod.as_ref().is_some_and(is_ready)
+}
+
+/// What is asked. DuckDB's command line takes no other control characters, not even in quotes.
+fn checked(sql: &str) -> Result<&str, Refusal> {
+    let sql = sql.trim();
+    let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if let Some(strange) = sql.chars().find(is_strange) {
+        return Err(Refusal::Unseen(strange));
+    }
+    match sql.trim_matches(';').trim() {
+        "" => Err(Refusal::NoQuestion),
+        _ => Ok(sql),
+    }
+}
+
+fn outcome(answer: Option<&Result<Answer, Fault>>) -> (&'static str, usize) {
+    match answer {
+        None => ("cancelled", 0),
+        Some(Err(_)) => ("failed", 0),
+        Some(Ok(Answer::Rows(rows))) => ("answered", rows.rows.len()),
+        Some(Ok(Answer::Done { .. })) => ("done", 0),
+        Some(Ok(Answer::NotSelect | Answer::Several(_))) => ("refused", 0),
+        Some(Ok(Answer::Wrong(_))) => ("wrong", 0),
+        Some(Ok(Answer::NoAccess { .. })) => ("no access", 0),
+        Some(Ok(Answer::TooLong)) => ("too long", 0),
+        Some(Ok(Answer::Ended)) => ("ended", 0),
+    }
+}
+
+/// The table that is called that, with or without its schema if that is clear.
+fn named<'a>(tables: &'a [String], name: &str) -> Option<&'a String> {
+    let is = |it: &&String| it.eq_ignore_ascii_case(name);
+    let ends = |it: &&String| {
+        it.split_once('.')
+            .is_some_and(|(_, table)| table.eq_ignore_ascii_case(name))
+    };
+    tables.iter().find(is).or_else(|| {
+        let mut alike = tables.iter().filter(ends);
+        alike.next().filter(|_| alike.next().is_none())
+    })
+}
+
+/// Those whose names are most like that one, best first.
+fn nearest(tables: &[String], name: &str) -> Vec<String> {
+    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let wanted = last(name);
+    let mut alike: Vec<_> = tables
+        .iter()
+        .map(|table| (strsim::jaro_winkler(&last(table), &wanted), table))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .collect();
+    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    alike
+        .into_iter()
+        .take(NEAREST)
+        .map(|(_, table)| table.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables() -> Vec<String> {
+        [
+            "sales.orders",
+            "sales.customers",
+            "old.orders",
+            "web.visits",
+        ]
+        .map(str::to_owned)
+        .into()
+    }
+
+    #[test]
+    fn a_table_is_found_by_its_name_where_that_is_clear() {
+        let tables = tables();
+        let found = |name| named(&tables, name).map(String::as_str);
+        assert_eq!(found("sales.orders"), Some("sales.orders"));
+        assert_eq!(found("Visits"), Some("web.visits"));
+        assert_eq!(found("orders"), None, "there are two");
+        assert_eq!(found("order"), None);
+    }
+
+    #[test]
+    fn names_that_are_nearly_that_are_offered_best_first() {
+        assert_eq!(
+            nearest(&tables(), "sales.ordrs"),
+            ["sales.orders", "old.orders"]
+        );
+        assert_eq!(nearest(&tables(), "custmers"), ["sales.customers"]);
+        assert!(nearest(&tables(), "xyz").is_empty());
+    }
+
+    #[test]
+    fn what_is_no_question_is_said() {
+        assert_eq!(checked("  SELECT 1;\n"), Ok("SELECT 1;"));
+        assert_eq!(checked(" ; ; "), Err(Refusal::NoQuestion));
+        assert_eq!(checked("SELECT '\u{1}'"), Err(Refusal::Unseen('\u{1}')));
+    }
+}

@@ -1,0 +1,415 @@
+//! Questions from the chat: each story is told on this machine and on a node, with the team's
+//! Iceberg tables on S3.
+
+use std::time::Duration;
+
+use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
+
+use crate::{
+    node::tables::AtTheLake,
+    support::{Cluster, Home, becomes, lake, questions, says, session_in},
+};
+
+/// Much longer than anything takes.
+const SOON: Duration = Duration::from_secs(60);
+const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
+/// It would take longer than anybody waits.
+const ENDLESS: &str = "SELECT count(*) AS canaries FROM range(10_000_000_000_000)";
+
+/// Where sessions run, beside the lake.
+trait Place {
+    fn discord(&self) -> &Discord;
+
+    /// Gives somebody the lake's keys.
+    async fn gives_keys(&self, person: &Person, id: &str, secret: &str);
+
+    /// Starts the bot anew, with these settings besides.
+    async fn restarts_with(&mut self, settings: &[(&str, &str)]);
+
+    fn log(&self) -> String;
+}
+
+/// A bot on this machine, at the lake.
+struct AtHome(Home);
+
+impl AtHome {
+    async fn gathers() -> Self {
+        let mut home = Home::gathers().await;
+        let (catalog, s3) = (lake().catalog.clone(), lake().s3.url());
+        let here = [
+            ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", catalog),
+            ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", s3),
+        ];
+        let here = here.map(|(name, value)| (name.to_owned(), value));
+        home.variables.extend(here);
+        home.restarts_the_bot().await;
+        Self(home)
+    }
+}
+
+impl Place for AtHome {
+    fn discord(&self) -> &Discord {
+        &self.0.discord
+    }
+
+    async fn gives_keys(&self, person: &Person, id: &str, secret: &str) {
+        self.0.hands_in(person, id, secret).await;
+    }
+
+    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter();
+        let settings = settings.map(|(name, value)| (name.to_string(), value.to_string()));
+        self.0.variables.extend(settings);
+        self.0.restarts_the_bot().await;
+    }
+
+    fn log(&self) -> String {
+        self.0.bot.log()
+    }
+}
+
+impl Place for AtTheLake {
+    fn discord(&self) -> &Discord {
+        &self.team.discord
+    }
+
+    async fn gives_keys(&self, person: &Person, id: &str, secret: &str) {
+        self.team.cluster.has_keys(person.id(), id, secret).await;
+    }
+
+    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter();
+        let settings = settings.map(|(name, value)| (name.to_string(), value.to_string()));
+        self.team.variables.extend(settings);
+        self.team.kills_the_bot().await;
+        self.team.starts_the_bot().await;
+    }
+
+    fn log(&self) -> String {
+        self.team.log()
+    }
+}
+
+macro_rules! everywhere {
+    ($($story:ident),* $(,)?) => {
+        mod on_this_machine {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(super::AtHome::gathers().await).await;
+            })*
+        }
+        mod on_a_node {
+            $(#[tokio::test]
+            async fn $story() {
+                if let Some(place) = super::AtTheLake::gathers().await {
+                    super::$story(place).await;
+                }
+            })*
+        }
+    };
+}
+
+everywhere!(
+    an_analyst_asks_the_lake_and_shares_the_answer,
+    what_is_wrong_is_marked_and_something_better_is_offered,
+    a_question_that_takes_long_shows_it_and_is_cancelled,
+    what_is_too_much_for_a_message_comes_as_a_file,
+    a_question_is_use_of_the_session,
+);
+
+async fn asks(person: &Person, line: &str) -> Interaction {
+    person.types("#data", line).await.unwrap()
+}
+
+async fn answer(person: &Person, line: &str) -> MessageView {
+    let asked = asks(person, line).await;
+    let is_last = |it: &MessageView| !it.thinking && it.button("Cancel").is_none();
+    asked.until(is_last).await
+}
+
+/// Somebody with keys of the lake starts a session, and it is ready; its id.
+async fn serves(place: &impl Place, person: &Person, id: &str, secret: &str) -> String {
+    lake().s3.knows(id, secret);
+    place.gives_keys(person, id, secret).await;
+    let asked = asks(person, "/duck start").await;
+    let session = session_in(&asked.reply().await.content);
+    asked.until(|it| it.content.contains("is ready")).await;
+    says(&person.reads("#data").await, &session);
+    session
+}
+
+async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
+    let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
+    // Nothing of hers runs yet.
+    let offered = answer(&ana, DUCKS).await;
+    says(&offered, "None of your sessions runs");
+    assert!(offered.button("Start a session").is_some());
+    let id = serves(&place, &ana, "AKIAASKSTHELAKE", "a-secret-of-one-who-asks").await;
+
+    let told = answer(&ana, DUCKS).await;
+    let table = "name    │  grams\nVARCHAR │ BIGINT\n────────┼───────\n\
+                 mallard │   1100\nteal    │    330\n";
+    says(&told, table);
+    says(&told, &format!("2 rows in "));
+    says(&told, &format!("from session `{id}`"));
+    assert!(told.ephemeral && told.files.is_empty());
+    assert!(place.discord().unread().is_empty(), "only she has seen it");
+    // It is her DuckDB, and her keys.
+    let refused = answer(&ben, &format!("{DUCKS} session:{id}")).await;
+    says(
+        &refused,
+        "belongs to somebody else, and would answer with their keys",
+    );
+
+    // Everybody sees what she shares, and nobody is called.
+    let pressed = ana.presses(&told, "Share").await.unwrap();
+    says(&pressed.reply().await, "Shared in this channel.");
+    let shared = ben.reads("#data").await;
+    says(&shared, &format!("{} asked:", ana.mention()));
+    says(&shared, table);
+    assert!(shared.mentions.is_empty() && !shared.ephemeral);
+
+    // A longer one, in a form; for everybody at once.
+    let opened = asks(&ana, "/duck sql share:True").await;
+    let form = opened.modal().await;
+    let typed = "SELECT count(*) AS ducks,\n  sum(grams) AS grams\nFROM lake.zoo.ducks;";
+    let sent = ana.submits(&form, &[("One SELECT", typed)]).await.unwrap();
+    sent.until(|it| it.content.contains("Shared in this channel."))
+        .await;
+    says(&ben.reads("#data").await, "    2 │    1430");
+
+    // What there is to ask.
+    says(
+        &answer(&ana, "/duck tables pattern:zoo.*").await,
+        "zoo.ducks\n",
+    );
+    says(
+        &answer(&ana, "/duck describe table:ducks").await,
+        "column │ type    │ null\n───────┼─────────┼─────\nname   │ VARCHAR │ YES",
+    );
+    let choices = ana.completes("#data", "/duck describe table:du").await;
+    assert_eq!(choices.unwrap()[0].1, "zoo.ducks");
+
+    // What was asked stands in no log, and that she asked does.
+    let log = place.log();
+    assert!(
+        log.contains(&format!("asked {id}: answered, 2 rows")),
+        "{log}"
+    );
+    for secret in ["a-secret-of-one-who-asks", "ORDER BY name", "mallard"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+        assert!(!Cluster::shared().audit_log().contains(secret));
+    }
+}
+
+async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Place) {
+    let ana = place.discord().person("ana");
+    serves(&place, &ana, "AKIAASKSWRONG", "a-secret-of-one-who-errs").await;
+    let told = async |sql: &str| {
+        answer(&ana, &format!("/duck sql query:{sql}"))
+            .await
+            .content
+    };
+    let contains = |text: String, words: &str| assert!(text.contains(words), "{text}");
+
+    contains(
+        told("SELECT name, gram FROM lake.zoo.ducks").await,
+        "LINE 1: SELECT name, gram FROM lake.zoo.ducks\n                     ^\n",
+    );
+    contains(
+        told("SELECT FORM lake x y").await,
+        "Parser Error: syntax error at or near",
+    );
+    contains(
+        told("FROM lake.zoo.duks").await,
+        "Near to that are: `lake.zoo.ducks`.",
+    );
+    contains(
+        told("DROP TABLE lake.zoo.ducks").await,
+        "I only ask what DuckDB calls a SELECT, and this is none, so nothing was done.",
+    );
+    contains(told("SELECT 1; SELECT 2").await, "Those are 2 statements.");
+    contains(told(" ; ").await, "There is no question in that.");
+    // Not this machine, nor its settings, nor her keys.
+    contains(
+        told("FROM read_text('/etc/passwd')").await,
+        "file system operations are disabled",
+    );
+    contains(told("SELECT getenv('HOME')").await, "getenv is disabled");
+    contains(
+        told("SELECT 'a-secret-of-one-who-errs' AS k").await,
+        "<S3_SECRET_ACCESS_KEY>",
+    );
+    let hidden = "SELECT bool_and(secret_string LIKE '%secret=redacted%') AS hidden \
+                  FROM duckdb_secrets()";
+    contains(told(hidden).await, "true");
+    contains(
+        told("SELECT list(range) FROM range(300_000_000)").await,
+        "has little memory",
+    );
+    // Nothing of it gets out of its place.
+    let quiet = told("SELECT '```@everyone' AS \"<@1>\", 1/0 AS n").await;
+    contains(quiet.clone(), "ˋˋˋ@everyone │    inf");
+    assert_eq!(quiet.matches("```").count(), 4, "{quiet}");
+
+    // Keys that may not.
+    lake().s3.forgets("AKIAASKSWRONG");
+    contains(
+        told("FROM lake.zoo.ducks").await,
+        "Your keys may not read the bucket `lake`, or don't work any more.",
+    );
+}
+
+async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Place) {
+    place.restarts_with(&[("DUCKBOT_SQL__TIMEOUT", "4s")]).await;
+    let ana = place.discord().person("ana");
+    serves(&place, &ana, "AKIAASKSLONG", "a-secret-of-one-who-waits").await;
+    let endless = format!("/duck sql query:{ENDLESS}");
+    let (first, second) = (asks(&ana, &endless).await, asks(&ana, &endless).await);
+    let shown = first.until(|it| it.button("Cancel").is_some()).await;
+    says(&shown, "DuckDB has been at it since <t:");
+    says(
+        &answer(&ana, "/duck sql query:SELECT 1").await,
+        "2 questions of yours are being answered.",
+    );
+
+    // Nobody on this machine reads what she asks, or her keys.
+    for (_, seen) in questions() {
+        for hidden in ["canaries", "AKIAASKSLONG", "a-secret-of"] {
+            assert!(!seen.contains(hidden), "{seen}");
+        }
+    }
+    let pressed = ana.presses(&shown, "Cancel").await.unwrap();
+    first.until(|it| it.content.contains("Cancelled.")).await;
+    drop(pressed);
+    second
+        .until(|it| {
+            it.content
+                .contains("longer than a question from the chat may")
+        })
+        .await;
+    becomes(SOON, async || hers(), Vec::is_empty).await;
+    says(
+        &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
+        "42",
+    );
+}
+
+/// Questions that take long; others come and go beside this test.
+fn hers() -> Vec<u32> {
+    let busy = |id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let ticks = stat
+            .split(' ')
+            .nth(13)
+            .and_then(|ticks| ticks.parse::<u64>().ok());
+        ticks.is_some_and(|ticks| ticks > 300)
+    };
+    let all = questions().into_iter().map(|(id, _)| id);
+    all.filter(busy).collect()
+}
+
+async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
+    place.restarts_with(&[("DUCKBOT_SQL__ROWS", "1000")]).await;
+    let ana = place.discord().person("ana");
+    let id = serves(
+        &place,
+        &ana,
+        "AKIAASKSMUCH",
+        "a-secret-of-one-who-asks-much",
+    )
+    .await;
+    let told = answer(
+        &ana,
+        "/duck sql query:SELECT range AS n, 'a, b' AS t FROM range(5000)",
+    )
+    .await;
+    says(&told, "The first 1000 rows (there are more) in ");
+    says(&told, " of 1000 rows. The file has them all.");
+    let file = &told.files[0];
+    assert_eq!(file.name, format!("answer-{id}.csv"));
+    assert!(
+        file.content.starts_with("n,t\r\n0,\"a, b\"\r\n"),
+        "{:.40}",
+        file.content
+    );
+    assert_eq!(file.content.lines().count(), 1001);
+    assert!(told.content.chars().count() <= 2000);
+
+    // After a restart it can still be shared, with its file.
+    place.restarts_with(&[]).await;
+    let pressed = ana.presses(&told, "Share").await.unwrap();
+    says(&pressed.reply().await, "Shared in this channel.");
+    let shared = ana.reads("#data").await;
+    assert_eq!(shared.files[0].content, file.content);
+}
+
+async fn a_question_is_use_of_the_session(place: impl Place) {
+    let ana = place.discord().person("ana");
+    serves(&place, &ana, "AKIAASKSANDGOES", "a-secret-of-one-who-goes").await;
+    let idle_since = async || {
+        let list = answer(&ana, "/duck list").await.content;
+        let (_, since) = list.split_once("idle since <t:")?;
+        since.split(':').next()?.parse::<i64>().ok()
+    };
+    becomes(SOON, idle_since, Option::is_some).await;
+    let before = Some(chrono::Utc::now().timestamp());
+    let now = async || Some(chrono::Utc::now().timestamp());
+    becomes(SOON, now, |now| *now > before).await;
+    says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
+    becomes(SOON, idle_since, |since| *since > before).await;
+}
+
+#[tokio::test]
+async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
+    let Some(place) = AtTheLake::gathers().await else {
+        return;
+    };
+    let ana = place.discord().person("ana");
+    let id = serves(&place, &ana, "AKIAASKSINAPOD", "a-secret-in-a-pod").await;
+    says(
+        &answer(&ana, "/duck sql query:SELECT 'a canary' AS c").await,
+        "a canary",
+    );
+    let noted = async || Cluster::shared().audit_log();
+    let asked = format!("/duckui-{id}/exec?");
+    becomes(SOON, noted, |log| log.contains(&asked)).await;
+    let log = Cluster::shared().audit_log();
+    for hidden in ["a canary", "AKIAASKSINAPOD", "a-secret-in-a-pod"] {
+        assert!(!log.contains(hidden), "{hidden} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_the_role_runs_other_statements_too() {
+    let mut place = AtHome::gathers().await;
+    let role = place.discord().role("analyst").to_string();
+    let settings = [
+        ("DUCKBOT_SQL__WRITE_ROLES", &*role),
+        ("DUCKBOT_SQL__LOG_QUERIES", "true"),
+    ];
+    place.restarts_with(&settings).await;
+    let ana = place.discord().person("ana");
+    serves(&place, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
+    let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
+    says(&told, "Done, in ");
+    let told = answer(&ana, "/duck sql query:SET threads = 4").await;
+    says(&told, "the configuration has been locked");
+    assert!(
+        place.log().contains("CREATE TABLE t AS SELECT 1"),
+        "the settings say so"
+    );
+}
+
+#[tokio::test]
+async fn where_it_is_turned_off_nobody_asks() {
+    let mut place = AtHome::gathers().await;
+    place
+        .restarts_with(&[("DUCKBOT_SQL__ENABLED", "false")])
+        .await;
+    let ana = place.discord().person("ana");
+    says(
+        &answer(&ana, DUCKS).await,
+        "Questions from the chat are turned off here.",
+    );
+}
