@@ -122,8 +122,9 @@ fn pairs<'a, 'w>(
                 }
                 typed.push((option, value.to_owned()));
             }
-            // A URL is a value; anything else with a colon was meant as an option.
-            (None, Some((name, rest)), last) if !rest.starts_with("//") || last.is_none() => {
+            // Parts of URLs and of SQL (`day::DATE`) are values; anything else with a colon was
+            // meant as an option.
+            (None, Some((name, rest)), last) if last.is_none() || is_name(name, rest) => {
                 return Err(format!("there is no option {name:?}"));
             }
             (_, _, Some((_, value))) => {
@@ -134,6 +135,12 @@ fn pairs<'a, 'w>(
         }
     }
     Ok(typed)
+}
+
+/// Whether that could be an option, with its value.
+fn is_name(name: &str, value: &str) -> bool {
+    let is_letter = |c: char| c.is_lowercase() || c.is_numeric() || matches!(c, '_' | '-');
+    name.chars().all(is_letter) && !value.starts_with("//") && !value.starts_with(':')
 }
 
 fn nothing_missing(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), String> {
