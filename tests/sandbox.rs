@@ -113,14 +113,18 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     let question = "SELECT d.name, count(*) AS sightings, round(avg(birds), 2) AS flock, \
         max(seen_at)::DATE AS last FROM lake.pond.sightings s JOIN lake.pond.species d \
         ON d.id = s.species_id GROUP BY ALL ORDER BY sightings DESC LIMIT 5";
-    browser.types(&format!("/duck sql query:{question}\n")).await;
+    browser
+        .types(&format!("/duck sql query:{question}\n"))
+        .await;
     browser.types("\n").await;
     browser.reads("5 rows in").await;
     browser.presses("Share").await;
     browser.reads("Shared in this channel.").await;
     browser.is_pictured("sandbox-8-sql").await;
     browser.clicks("//*[@id='text']").await;
-    browser.types("/duck sql query:SELECT nam FROM lake.pond.species\n").await;
+    browser
+        .types("/duck sql query:SELECT nam FROM lake.pond.species\n")
+        .await;
     browser.types("\n").await;
     browser.reads("LINE 1").await;
     browser.clicks("//*[@id='text']").await;

@@ -150,7 +150,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     let table = "name    │  grams\nVARCHAR │ BIGINT\n────────┼───────\n\
                  mallard │   1100\nteal    │    330\n";
     says(&told, table);
-    says(&told, &format!("2 rows in "));
+    says(&told, "2 rows in ");
     says(&told, &format!("from session `{id}`"));
     assert!(told.ephemeral && told.files.is_empty());
     assert!(place.discord().unread().is_empty(), "only she has seen it");

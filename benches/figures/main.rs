@@ -18,6 +18,7 @@ mod floor_bot;
 mod lab;
 mod memory;
 mod sandbox;
+mod sql;
 mod stats;
 mod table;
 
@@ -28,8 +29,8 @@ mod straight;
 
 use table::Table;
 
-const GROUPS: [&str; 7] = [
-    "api", "commands", "calls", "memory", "crowd", "sandbox", "binary",
+const GROUPS: [&str; 8] = [
+    "api", "commands", "calls", "memory", "crowd", "sandbox", "sql", "binary",
 ];
 
 #[tokio::main]
@@ -61,6 +62,7 @@ async fn main() {
             "memory" => memory::rows().await,
             "crowd" => crowd::rows().await,
             "sandbox" => sandbox::rows().await,
+            "sql" => sql::rows().await,
             _ => binary::rows().await,
         };
         table.takes(group, rows);

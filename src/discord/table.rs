@@ -181,8 +181,7 @@ fn is_number(column: &Column) -> bool {
         "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "FLOAT", "DOUBLE",
     ];
     let kind = column.kind.trim_start_matches('U');
-    let is_one = |name: &&str| kind.starts_with(*name);
-    !kind.ends_with(']') && NUMBERS.iter().any(|name| is_one(&name))
+    !kind.ends_with(']') && NUMBERS.iter().any(|name| kind.starts_with(name))
 }
 
 /// A value for reading: what is no exact number with fewer digits.

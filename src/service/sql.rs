@@ -38,16 +38,21 @@ const ALIKE: f64 = 0.75;
 /// What goes on in asking, of all people.
 #[derive(Default)]
 pub struct Asking {
-    running: Arc<Mutex<HashMap<String, (OwnerId, CancellationToken)>>>,
-    tables: Mutex<HashMap<SessionId, (Instant, Arc<Vec<String>>)>>,
+    running: Arc<Mutex<Running>>,
+    tables: Mutex<HashMap<SessionId, Known>>,
 }
+
+/// Questions by what they are called; whose each is, and what interrupts it.
+type Running = HashMap<String, (OwnerId, CancellationToken)>;
+/// Names of tables, and since when they are known.
+type Known = (Instant, Arc<Vec<String>>);
 
 /// One of the questions that somebody may have answered at a time; until it is dropped.
 pub struct Turn {
     /// What it is called.
     pub id: String,
     cancelled: CancellationToken,
-    running: Arc<Mutex<HashMap<String, (OwnerId, CancellationToken)>>>,
+    running: Arc<Mutex<Running>>,
 }
 
 impl Drop for Turn {

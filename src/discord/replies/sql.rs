@@ -197,7 +197,7 @@ pub fn tables(record: &Record, catalog: &str, all: &[String], pattern: Option<&s
         "{how_many} in `{catalog}`, as session `{}` sees it:\n```\n{named}```\n",
         record.id
     );
-    let reply = match count < like.len() {
+    match count < like.len() {
         false => Reply::new(text),
         true => {
             text += &format!("Here: {count} of {}. The file has them all.", like.len());
@@ -210,8 +210,7 @@ pub fn tables(record: &Record, catalog: &str, all: &[String], pattern: Option<&s
                 ..Reply::new(text)
             }
         }
-    };
-    reply
+    }
 }
 
 /// A table's columns.
