@@ -129,6 +129,12 @@ impl Objects {
         made.expect("the objects are made").unwrap()[&owner].1
     }
 
+    /// Waits until so many sessions are whole, or nothing more comes of them: the floor tries
+    /// nothing again, and an API server that has too much to do turns some of it away.
+    pub async fn settles(&self, sessions: usize) {
+        let _ = tokio::time::timeout(Duration::from_secs(15), self.count(sessions)).await;
+    }
+
     /// Waits until so many sessions are whole.
     pub async fn count(&self, sessions: usize) {
         let enough = |made: &HashMap<String, (usize, Instant)>| {

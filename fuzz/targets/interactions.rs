@@ -55,6 +55,9 @@ fn custom_id(text: &str) {
         assert_eq!(parse::form_id(catalog.as_deref()), text);
         assert_eq!(Button::from_custom_id(text), None);
     }
+    if let Some(how) = parse::sql_form(text) {
+        assert!(parse::sql_form_id(&how).chars().count() <= 100);
+    }
     if let Some(button) = Button::from_custom_id(text) {
         let id = button.custom_id();
         assert!(id.len() <= text.len(), "{id}");

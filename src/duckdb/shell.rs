@@ -25,6 +25,10 @@ use super::secrets::Secrets;
 /// unless a query runs, and nothing is lost with it that it could still save.
 const GRACE: Duration = Duration::from_millis(300);
 
+/// The most bytes of an answer that are of use: more than the largest question wants, and little
+/// beside DuckDB's own memory.
+const MOST_HEARD: usize = 16 << 20;
+
 /// DuckDB has ended: there is nobody left to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended;
@@ -166,27 +170,42 @@ impl Shell {
 }
 
 /// The lines up to the one with `end`, and whether that came; nothing if nothing is listened to.
+/// What is beyond [`MOST_HEARD`] is left out.
 async fn until(from: Option<&mut (impl AsyncBufRead + Unpin)>, end: &str) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
     let Some(from) = from else {
         return (lines, false);
     };
+    let mut room = MOST_HEARD;
     while let Some(line) = next(from).await {
         // As it is: a key's id may be a word of it.
         if line.contains(end) {
             return (lines, true);
         }
-        lines.push(line);
+        room = room.saturating_sub(line.len());
+        if room > 0 {
+            lines.push(line);
+        }
     }
     (lines, false)
 }
 
-/// The next line, with its end.
+/// The next line, with its end; of a very long one the beginning.
 async fn next(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let mut line = Vec::new();
-    match from.read_until(b'\n', &mut line).await {
-        Ok(0) | Err(_) => None,
-        Ok(_) => Some(String::from_utf8_lossy(&line).into_owned()),
+    loop {
+        let heard = from.fill_buf().await.ok()?;
+        let end = heard.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(heard.len(), |end| end + 1);
+        let room = MOST_HEARD.saturating_sub(line.len());
+        line.extend_from_slice(&heard[..taken.min(room)]);
+        from.consume(taken);
+        if taken == 0 && line.is_empty() {
+            return None;
+        }
+        if taken == 0 || end.is_some() {
+            return Some(String::from_utf8_lossy(&line).into_owned());
+        }
     }
 }
 

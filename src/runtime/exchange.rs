@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What an answer has besides its values: quotes, names, and what they are escaped with.
-const MOST_BESIDES: u64 = 4 << 20;
+const MOST_BESIDES: u64 = 1 << 20;
 
 /// Asks whoever reads `input`, and reads the answer from `output`. The input stays open until
 /// then: its end interrupts.
@@ -32,7 +32,7 @@ pub async fn exchange(
     let mut line = serde_json::to_vec(question).expect("it is plain text");
     line.push(b'\n');
     let mut answer = Vec::new();
-    let most = u64::from(question.bytes) * 6 + MOST_BESIDES;
+    let most = u64::from(question.bytes) * 2 + MOST_BESIDES;
     let asked = async {
         input.write_all(&line).await?;
         input.flush().await?;
@@ -51,5 +51,9 @@ pub async fn exchange(
         }
     }
     drop(input);
+    if answer.is_empty() {
+        // Killed, or of before there were questions.
+        return Ok(Answer::Ended);
+    }
     serde_json::from_slice(&answer).map_err(|_| unavailable("no usable answer came"))
 }

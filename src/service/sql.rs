@@ -23,9 +23,9 @@ use crate::{
 
 /// How many questions of one person are answered at a time: for so many a session keeps memory.
 const AT_ONCE: usize = 2;
-/// The most bytes of values: with quotes and commas they fit into a file that Discord takes
-/// (10 MiB, unless a server pays for more).
-const MOST_BYTES: u32 = 8 << 20;
+/// The most bytes of values. With quotes and commas they fit into a file that Discord takes
+/// (10 MiB, unless a server pays for more), and some of them at a time into the bot's memory.
+const MOST_BYTES: u32 = 4 << 20;
 /// How long the names of tables are good.
 const FRESH_FOR: Duration = Duration::from_secs(60);
 /// The most names of tables that are of use.

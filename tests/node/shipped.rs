@@ -30,6 +30,11 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(ui.rows(DUCKS).await, Ok(ducks));
 
+    // The same from the chat.
+    let line = format!("/duck sql query:{DUCKS}");
+    let asked = team.ana.types("#data", &line).await.unwrap();
+    asked.until(|it| it.content.contains("2 rows in ")).await;
+
     // 512 MiB in all: a sort of 480 MB goes by way of the disk, and the Pod stays.
     ui.runs_sql("CREATE TABLE sorted AS SELECT hash(range) AS a, range AS b, range * 3 AS c FROM range(20_000_000) ORDER BY a")
         .await

@@ -92,11 +92,10 @@ pub fn answer(question: &Question<'_>, answer: &Answer) -> Reply {
         Answer::TooLong => "That took longer than a question from the chat may, so I stopped it. \
             Ask for less (a WHERE, fewer columns), or run it in the session itself: `/duck open`."
             .to_owned(),
-        Answer::Ended => {
-            "DuckDB ended in the middle of it, probably for want of memory. Run it in \
-            the session itself, which has more: `/duck open`."
-                .to_owned()
-        }
+        Answer::Ended => "DuckDB ended without an answer, probably for want of memory. Run it in \
+            the session itself, which has more: `/duck open`. (If the session is from before an \
+            update of mine, start a new one.)"
+            .to_owned(),
     };
     Reply::new(format!("{}\n{said}", repeated(question.sql)))
 }
