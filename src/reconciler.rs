@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -121,6 +121,7 @@ impl Reconciler {
         let mut steps = JoinSet::new();
         loop {
             changes.mark_unchanged();
+            let begin = Instant::now();
             let now = (this.clock)();
             let (due, wake) = agenda.due(this.runtime.sessions(), now, &this.policy);
             for (seen, step) in due {
@@ -128,6 +129,9 @@ impl Reconciler {
                 let id = seen.record.id.clone();
                 steps.spawn(async move { (id, this.take(&seen, step).await) });
             }
+            // Where much happens, what came meanwhile is looked at together: looking at all
+            // sessions again for each of their changes would leave no time for anything else.
+            tokio::time::sleep(begin.elapsed()).await;
             tokio::select! {
                 // The view outlives this loop, so it never closes before.
                 _ = changes.changed() => {}

@@ -4,7 +4,10 @@
 //! answer is due within 3 s and fixes whether the reply is private; then it can
 //! be edited for 15 minutes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +22,10 @@ use serenity::{
     builder::Builder,
     http::Http,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tracing::{debug, warn};
 
 use super::{
@@ -34,6 +40,9 @@ use crate::{credentials::Field, measure};
 
 /// How long an interaction can be answered; Discord says 15 minutes.
 pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
+/// How long news are gathered: while many sessions start, each has news all the time, and all who
+/// wait look at each.
+const TOGETHER: Duration = Duration::from_millis(25);
 /// How long to wait after an edit that failed.
 const BETWEEN_TRIES: Duration = Duration::from_secs(2);
 /// Discord's code for an interaction that was answered before.
@@ -42,6 +51,27 @@ const ANSWERED_ALREADY: isize = 40060;
 const MOST_TYPED: u16 = 4000;
 /// The most that Discord shows of suggestions.
 pub const MOST_CHOICES: usize = 25;
+
+/// How many acknowledgements are under way, of all interactions.
+static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
+/// How long others are let go first at most.
+const MOST_POLITE: Duration = Duration::from_millis(300);
+
+/// One of them, until it is dropped.
+struct OneMore;
+
+impl OneMore {
+    fn begins() -> Self {
+        UNDER_WAY.send_modify(|count| *count += 1);
+        Self
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        UNDER_WAY.send_modify(|count| *count -= 1);
+    }
+}
 
 /// One interaction that wants an answer.
 pub struct Responder {
@@ -100,8 +130,13 @@ impl Responder {
 
     /// Waits for news. False when there is no telling them here any more.
     pub async fn waits_for(&self, news: &mut watch::Receiver<u64>) -> bool {
+        let together = async {
+            let is_news = news.changed().await.is_ok();
+            tokio::time::sleep(TOGETHER).await;
+            is_news
+        };
         tokio::select! {
-            news = news.changed() => news.is_ok(),
+            is_news = together => is_news,
             () = tokio::time::sleep_until(self.closes) => false,
         }
     }
@@ -109,12 +144,28 @@ impl Responder {
     /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
     pub async fn acknowledge(&self) -> Result<(), Unanswerable> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
-        self.first(CreateInteractionResponse::Defer(private)).await
+        self.before_others(CreateInteractionResponse::Defer(private))
+            .await
     }
 
     /// Acknowledges a button; what is edited later is the message that it is on.
     pub async fn acknowledge_press(&self) -> Result<(), Unanswerable> {
-        self.first(CreateInteractionResponse::Acknowledge).await
+        self.before_others(CreateInteractionResponse::Acknowledge)
+            .await
+    }
+
+    /// Acknowledges, and then lets those go first who are about to: theirs is due within 3 s, and
+    /// what comes after it has time.
+    async fn before_others(
+        &self,
+        acknowledgement: CreateInteractionResponse,
+    ) -> Result<(), Unanswerable> {
+        let mut others = UNDER_WAY.subscribe();
+        let one = OneMore::begins();
+        let done = self.first(acknowledgement).await;
+        drop(one);
+        let _ = timeout(MOST_POLITE, others.wait_for(|count| *count == 0)).await;
+        done
     }
 
     /// Answers at once, in private.

@@ -292,12 +292,25 @@ impl Team {
     /// Writes the record of a session that was asked for then, as a bot would; the reconciler
     /// makes the rest.
     pub async fn plants(&self, id: &str, owner: u64, slot: u8, created: &str) {
+        let channel = self.discord.channel("data").to_string();
+        self.plants_told_in(Some(&channel), id, owner, slot, created)
+            .await;
+    }
+
+    /// The same; told of in that channel, or nowhere.
+    pub async fn plants_told_in(
+        &self,
+        channel: Option<&str>,
+        id: &str,
+        owner: u64,
+        slot: u8,
+        created: &str,
+    ) {
         let owner = owner.to_string();
         let document = json!({
             "version": 3, "id": id, "request": id, "owner": owner, "slot": slot,
             "display_name": "somebody", "size": "small", "catalog": "lake",
-            "channel": self.discord.channel("data").to_string(), "created": created,
-            "announcement": null, "stage": "starting",
+            "channel": channel, "created": created, "announcement": null, "stage": "starting",
         });
         let map = json!({
             "metadata": {
