@@ -138,6 +138,13 @@ async fn serves(place: &impl Place, person: &Person, id: &str, secret: &str) -> 
     session
 }
 
+/// The node has room for so many only.
+async fn stops(person: &Person) {
+    let question = answer(person, "/duck stop").await;
+    let pressed = person.presses(&question, "Stop it").await.unwrap();
+    pressed.until(|it| it.content.contains("is stopped")).await;
+}
+
 async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
     // Nothing of hers runs yet.
@@ -200,11 +207,14 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
         assert!(!log.contains(secret), "{secret} is in the log");
         assert!(!Cluster::shared().audit_log().contains(secret));
     }
+    stops(&ana).await;
 }
 
 async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Place) {
     let ana = place.discord().person("ana");
-    serves(&place, &ana, "AKIAASKSWRONG", "a-secret-of-one-who-errs").await;
+    // The other place has the same lake.
+    let key = format!("AKIAWRONG{}", ana.id());
+    serves(&place, &ana, &key, "a-secret-of-one-who-errs").await;
     let told = async |sql: &str| {
         answer(&ana, &format!("/duck sql query:{sql}"))
             .await
@@ -253,11 +263,12 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Pla
     assert_eq!(quiet.matches("```").count(), 4, "{quiet}");
 
     // Keys that may not.
-    lake().s3.forgets("AKIAASKSWRONG");
+    lake().s3.forgets(&key);
     contains(
         told("FROM lake.zoo.ducks").await,
         "Your keys may not read the bucket `lake`, or don't work any more.",
     );
+    stops(&ana).await;
 }
 
 async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Place) {
@@ -293,6 +304,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
         &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
         "42",
     );
+    stops(&ana).await;
 }
 
 /// Questions that take long; others come and go beside this test.
@@ -342,6 +354,7 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
     says(&pressed.reply().await, "Shared in this channel.");
     let shared = ana.reads("#data").await;
     assert_eq!(shared.files[0].content, file.content);
+    stops(&ana).await;
 }
 
 async fn a_question_is_use_of_the_session(place: impl Place) {
@@ -358,6 +371,7 @@ async fn a_question_is_use_of_the_session(place: impl Place) {
     becomes(SOON, now, |now| *now > before).await;
     says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
     becomes(SOON, idle_since, |since| *since > before).await;
+    stops(&ana).await;
 }
 
 #[tokio::test]
@@ -378,6 +392,7 @@ async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
     for hidden in ["a canary", "AKIAASKSINAPOD", "a-secret-in-a-pod"] {
         assert!(!log.contains(hidden), "{hidden} is in the log");
     }
+    stops(&ana).await;
 }
 
 #[tokio::test]
