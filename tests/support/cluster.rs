@@ -177,6 +177,21 @@ impl Namespaces {
             .unwrap();
     }
 
+    /// Takes away the Pods of sessions that go on: a node has room for so many only.
+    pub fn frees_the_node(&self) {
+        let cluster = Cluster::shared();
+        let deleted = Command::new(cluster.programs().join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(cluster.kubeconfig())
+            .args(["delete", "pods", "--all", "--wait=false", "--namespace"])
+            .arg(&self.sessions)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        // A test may have ended the cluster.
+        let _ = deleted;
+    }
+
     /// Creates what a manifest says, in our namespaces; as strict as `kubectl`.
     async fn create(&self, manifest: &str) {
         let (bot, sessions) = (&self.bot, &self.sessions);

@@ -539,6 +539,11 @@ impl Drop for Team {
     /// What must hold in every test.
     fn drop(&mut self) {
         let log = self.log();
+        if self.on_a_node {
+            // Or it would start them again.
+            drop(self.bot.take());
+            self.cluster.frees_the_node();
+        }
         if std::thread::panicking() {
             eprintln!("--- the chat\n{}", self.discord.transcript());
             let ours = |line: &&str| line.contains("duckbot") || !line.starts_with("20");
