@@ -243,7 +243,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Pla
     // Not this machine, nor its settings, nor her keys.
     contains(
         told("FROM read_text('/etc/passwd')").await,
-        "file system operations are disabled",
+        "File system LocalFileSystem has been disabled",
     );
     contains(told("SELECT getenv('HOME')").await, "getenv is disabled");
     contains(
@@ -272,13 +272,15 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Pla
 }
 
 async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Place) {
-    place.restarts_with(&[("DUCKBOT_SQL__TIMEOUT", "4s")]).await;
     let ana = place.discord().person("ana");
     serves(&place, &ana, "AKIAASKSLONG", "a-secret-of-one-who-waits").await;
     let endless = format!("/duck sql query:{ENDLESS}");
-    let (first, second) = (asks(&ana, &endless).await, asks(&ana, &endless).await);
-    let shown = first.until(|it| it.button("Cancel").is_some()).await;
-    says(&shown, "DuckDB has been at it since <t:");
+    let both = [asks(&ana, &endless).await, asks(&ana, &endless).await];
+    let mut shown = Vec::new();
+    for asked in &both {
+        shown.push(asked.until(|it| it.button("Cancel").is_some()).await);
+        says(&shown[0], "DuckDB has been at it since <t:");
+    }
     says(
         &answer(&ana, "/duck sql query:SELECT 1").await,
         "2 questions of yours are being answered.",
@@ -290,19 +292,25 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
             assert!(!seen.contains(hidden), "{seen}");
         }
     }
-    let pressed = ana.presses(&shown, "Cancel").await.unwrap();
-    first.until(|it| it.content.contains("Cancelled.")).await;
-    drop(pressed);
-    second
-        .until(|it| {
-            it.content
-                .contains("longer than a question from the chat may")
-        })
-        .await;
+    for (asked, shown) in both.iter().zip(&shown) {
+        ana.presses(shown, "Cancel").await.unwrap();
+        asked.until(|it| it.content.contains("Cancelled.")).await;
+    }
+    let begin = std::time::Instant::now();
     becomes(SOON, async || hers(), Vec::is_empty).await;
+    println!("gone {:?} after that", begin.elapsed());
     says(
         &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
         "42",
+    );
+
+    // Nor does it go on for ever where nobody cancels it.
+    place.restarts_with(&[("DUCKBOT_SQL__TIMEOUT", "3s")]).await;
+    let list = async || answer(&ana, "/duck list").await.content;
+    becomes(SOON, list, |list| list.contains(": running, ")).await;
+    says(
+        &answer(&ana, &endless).await,
+        "longer than a question from the chat may",
     );
     stops(&ana).await;
 }

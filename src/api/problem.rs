@@ -297,6 +297,7 @@ impl From<Refusal> for Problem {
             | Refusal::Unseen(_)
             | Refusal::AskingAlready(_)
             | Refusal::UnknownTable { .. }
+            | Refusal::TablesUnseen(_)
             | Refusal::NotYourButton(_)
             | Refusal::AdminsOnly => (Kind::Forbidden, "This token may not do that.".to_owned()),
             Refusal::NotYoursToOpen(_) => {

@@ -151,10 +151,12 @@ async fn rows(shell: &mut Shell, question: &Question) -> Result<Answer, Ended> {
             break;
         };
         room = left;
-        // A line that was cut is none.
-        answer
-            .rows
-            .extend(serde_json::from_str::<Vec<_>>(line).ok());
+        // One that was cut is none.
+        let Ok(row) = serde_json::from_str(line) else {
+            answer.more = true;
+            break;
+        };
+        answer.rows.push(row);
     }
     Ok(Answer::Rows(answer))
 }

@@ -109,6 +109,8 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
         TAKE_TIME.to_owned(),
         format!("SET allowed_directories = [{folders}];"),
         "SET enable_external_access = false;".into(),
+        // Or a SELECT of a function that writes a log could write it elsewhere.
+        "SET disabled_filesystems = 'LocalFileSystem';".into(),
         "SET autoload_known_extensions = false;".into(),
         "SET lock_configuration = true;".into(),
         ".safe_mode".into(),

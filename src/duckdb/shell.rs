@@ -183,9 +183,7 @@ async fn until(from: Option<&mut (impl AsyncBufRead + Unpin)>, end: &str) -> (Ve
             return (lines, true);
         }
         room = room.saturating_sub(line.len());
-        if room > 0 {
-            lines.push(line);
-        }
+        lines.push(if room > 0 { line } else { String::new() });
     }
     (lines, false)
 }

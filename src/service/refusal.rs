@@ -114,6 +114,9 @@ pub enum Refusal {
     /// They ask as much as they may.
     #[error("{0} questions of yours are being answered. Wait for one of them, or cancel it.")]
     AskingAlready(usize),
+    /// DuckDB says why.
+    #[error("The tables can't be looked at: {}. If it is your keys: `/duck setup` checks them.", plain(.0))]
+    TablesUnseen(String),
     /// No such table.
     #[error(
         "There is no table `{}`.{} `/duck tables` shows all.", quoted(.given),
@@ -160,4 +163,10 @@ fn quoted(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// Others' words, in one line and without what would be markdown.
+fn plain(text: &str) -> String {
+    let is_plain = |c: &char| !c.is_control() && !"`*_~|<>[]@#".contains(*c);
+    text.chars().filter(is_plain).take(300).collect()
 }

@@ -89,9 +89,9 @@ impl Service {
     ///
     /// # Errors
     /// A refusal if they ask as much as they may.
-    pub fn turn_to_ask(&self, who: &Requester) -> Result<Turn, Refusal> {
+    pub fn turn_to_ask(&self, who: OwnerId) -> Result<Turn, Refusal> {
         let mut running = lock(&self.asking.running);
-        let theirs = running.values().filter(|(owner, _)| *owner == who.id);
+        let theirs = running.values().filter(|(owner, _)| *owner == who);
         let count = theirs.count();
         if count >= AT_ONCE {
             return Err(Refusal::AskingAlready(count));
@@ -101,7 +101,7 @@ impl Service {
             cancelled: CancellationToken::new(),
             running: self.asking.running.clone(),
         };
-        running.insert(turn.id.clone(), (who.id, turn.cancelled.clone()));
+        running.insert(turn.id.clone(), (who, turn.cancelled.clone()));
         Ok(turn)
     }
 
@@ -233,6 +233,8 @@ impl Service {
             writes: false,
             variables: HashMap::new(),
         };
+        // It takes as much as any other.
+        let _turn = self.turn_to_ask(seen.record.owner)?;
         let why = match self.runtime.ask(seen, &question).await? {
             Answer::Rows(rows) => return Ok(rows),
             Answer::NoAccess { what, error } => format!("{what} failed: {error}"),
@@ -240,11 +242,7 @@ impl Service {
             Answer::TooLong => "it took too long".into(),
             _ => "DuckDB ended".into(),
         };
-        Err(Fault::Unavailable {
-            action: "looking at the tables".into(),
-            why,
-        }
-        .into())
+        Err(Refusal::TablesUnseen(why).into())
     }
 }
 

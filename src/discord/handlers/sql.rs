@@ -62,8 +62,12 @@ impl Handlers {
         sql: &str,
         how: &HowAsked,
     ) -> Result<Reply, Reply> {
+        let sql = sql.trim();
         let seen = self.who_answers(who, how.session.as_deref())?;
-        let turn = self.service.turn_to_ask(who).map_err(|why| refuse(&why))?;
+        let turn = self
+            .service
+            .turn_to_ask(who.id)
+            .map_err(|why| refuse(&why))?;
         let since = self.service.now();
         let is_over = CancellationToken::new();
         let answered = async {
@@ -92,6 +96,7 @@ impl Handlers {
             Answer::Wrong(wrong) => wrong.lacks_table(),
             _ => None,
         };
+        drop(turn);
         let nearest = match missing {
             Some(table) => self.service.nearest_tables(&seen, table).await,
             None => Vec::new(),
@@ -159,18 +164,16 @@ impl Handlers {
         scene: &Scene,
         shown: &Message,
     ) {
+        let text = replies::without_trouble(&shown.content);
         let reply = match self.file_of(shown).await {
             Ok(file) => {
                 let request = format!("share-{}", shown.id);
-                match self
-                    .shares(who, scene, &shown.content, file, &request)
-                    .await
-                {
-                    Ok(()) => replies::is_shared(&shown.content),
-                    Err(why) => replies::not_shared(&shown.content, &why),
+                match self.shares(who, scene, text, file, &request).await {
+                    Ok(()) => replies::is_shared(text),
+                    Err(why) => replies::not_shared(text, &why),
                 }
             }
-            Err(why) => replies::not_shared(&shown.content, &why),
+            Err(why) => replies::not_shared(text, &why),
         };
         responder.edit(&reply).await;
     }

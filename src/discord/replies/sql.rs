@@ -12,6 +12,9 @@ use crate::{
     session::{Record, SessionId},
 };
 
+/// What begins the line about an answer that could not be shared. In a code block each line has
+/// more before it, or is the question's.
+const TROUBLE: &str = "\n⚠️ ";
 /// How much of a question is repeated.
 const MOST_OF_QUESTION: usize = 350;
 /// How much of DuckDB's words is shown.
@@ -156,9 +159,16 @@ pub fn is_shared(text: &str) -> Reply {
     Reply::new(format!("{text}\nShared in this channel."))
 }
 
+/// An answer without what was said of a try to share it.
+pub fn without_trouble(text: &str) -> &str {
+    // No value has a line of its own.
+    let said = text.rsplit_once(TROUBLE);
+    said.map_or(text, |(text, _)| text)
+}
+
 /// Under an answer that could not be shown to everybody; they may try again.
 pub fn not_shared(text: &str, why: &str) -> Reply {
-    Reply::new(format!("{text}\n{why}")).with(Emphasis::Quiet, "Share", Button::Share)
+    Reply::new(format!("{text}{TROUBLE}{why}")).with(Emphasis::Quiet, "Share", Button::Share)
 }
 
 /// The tables of a catalog whose names are like that.
@@ -322,7 +332,7 @@ fn hint(question: &Question<'_>, wrong: &Wrong) -> Option<String> {
         let nearest = question.nearest.iter();
         let catalog = clean(question.catalog);
         let names: Vec<_> = nearest
-            .map(|name| format!("`{catalog}.{}`", clean(name)))
+            .map(|name| format!("`{}`", short(&format!("{catalog}.{}", clean(name)), 80)))
             .collect();
         return Some(match names.is_empty() {
             true => format!(
