@@ -492,11 +492,17 @@ async fn is_settled(team: &Team) -> Option<Value> {
     found.pop()
 }
 
-/// All objects of the session are there, once, and no others.
+/// All objects of the session are there, once, and no others; or soon: that a Pod has vanished
+/// is seen, and mended, a moment after it.
 async fn is_whole(team: &Team, document: &Value) {
     let slot = document["slot"].as_u64().unwrap() as u8;
     let whole = team.whole(&team.ana, slot, &id(document));
-    assert_eq!(team.cluster.objects().await, whole);
+    becomes(
+        SOON,
+        async || team.cluster.objects().await,
+        |it| *it == whole,
+    )
+    .await;
 }
 
 /// Ana reads in private where the session is.
