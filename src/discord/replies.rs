@@ -247,6 +247,13 @@ pub fn refused(refusal: &Refusal) -> Reply {
         Refusal::NoCredentials | Refusal::KeysExpired(_) | Refusal::NothingKept => {
             with_form(reply, None)
         }
+        Refusal::NothingToAsk => {
+            let start = Button::StartAnother {
+                size: None,
+                catalog: None,
+            };
+            reply.with(Emphasis::Main, "Start a session", start)
+        }
         _ => reply,
     }
 }

@@ -18,7 +18,10 @@ use tokio::sync::watch;
 
 pub use book::Book;
 
-pub use crate::duckdb::question::{Answer, Column, Question, Rows, Wrong};
+pub use crate::duckdb::{
+    question::{Answer, Column, Question, Rows, Wrong},
+    script::{identifier, literal},
+};
 
 use crate::{
     credentials::{CredentialStore, redacted},

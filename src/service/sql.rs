@@ -16,7 +16,7 @@ use super::{
 use crate::{
     fault::Fault,
     lock::lock,
-    runtime::{Answer, Question, Rows},
+    runtime::{Answer, Question, Rows, identifier, literal},
     session::{Observed, OwnerId, PodState, SessionId, Stage},
     settings::Sql,
 };
@@ -39,7 +39,7 @@ const ALIKE: f64 = 0.75;
 #[derive(Default)]
 pub struct Asking {
     running: Arc<Mutex<Running>>,
-    tables: Mutex<HashMap<SessionId, Known>>,
+    tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<Known>>>>>,
 }
 
 /// Questions by what they are called; whose each is, and what interrupts it.
@@ -153,15 +153,23 @@ impl Service {
     /// # Errors
     /// If they can't be asked for.
     pub async fn tables(&self, seen: &Observed) -> Result<Arc<Vec<String>>, Problem> {
-        let id = &seen.record.id;
-        if let Some(known) = self.known_tables(id) {
-            return Ok(known);
+        let known = {
+            let mut all = lock(&self.asking.tables);
+            all.retain(|id, _| self.runtime.session(id).is_some());
+            all.entry(seen.record.id.clone()).or_default().clone()
+        };
+        // Each key press asks; whoever comes while they are being looked up waits for that.
+        let mut known = known.lock().await;
+        if let Some((at, tables)) = &*known
+            && at.elapsed() < FRESH_FOR
+        {
+            return Ok(tables.clone());
         }
         let catalog = self.catalog_of(seen);
         let sql = format!(
             "SELECT schema_name || '.' || table_name FROM duckdb_tables() \
-             WHERE database_name = '{}' ORDER BY ALL",
-            catalog.replace('\'', "''")
+             WHERE database_name = {} ORDER BY ALL",
+            literal(&catalog)
         );
         let rows = self.looked_up(seen, sql).await?;
         let names = rows
@@ -169,9 +177,7 @@ impl Service {
             .into_iter()
             .filter_map(|row| row.into_iter().next()?);
         let tables = Arc::new(names.collect::<Vec<_>>());
-        let mut all = lock(&self.asking.tables);
-        all.retain(|_, (at, _)| at.elapsed() < FRESH_FOR);
-        all.insert(id.clone(), (Instant::now(), tables.clone()));
+        *known = Some((Instant::now(), tables.clone()));
         Ok(tables)
     }
 
@@ -192,7 +198,7 @@ impl Service {
         };
         let (schema, table_name) = table.split_once('.').unwrap_or(("main", table));
         let parts = [&*catalog, schema, table_name];
-        let parts = parts.map(|part| format!("\"{}\"", part.replace('"', "\"\"")));
+        let parts = parts.map(identifier);
         let sql = format!(
             "SELECT column_name AS \"column\", column_type AS \"type\", \"null\" \
              FROM (DESCRIBE {})",
@@ -208,12 +214,6 @@ impl Service {
     pub async fn nearest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
         let tables = self.tables(seen).await;
         tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables, name))
-    }
-
-    fn known_tables(&self, id: &SessionId) -> Option<Arc<Vec<String>>> {
-        let all = lock(&self.asking.tables);
-        let (at, tables) = all.get(id)?;
-        (at.elapsed() < FRESH_FOR).then(|| tables.clone())
     }
 
     /// What its tables are in, in SQL.

@@ -240,12 +240,14 @@ impl Handlers {
                     .await;
             }
             Some(Command::Tables { pattern, session }) => {
-                let (pattern, session) = (pattern.as_deref(), session.as_deref());
-                self.tables(&responder, &who, pattern, session).await;
+                let told = self.tables(&who, pattern.as_deref(), session.as_deref());
+                let reply = told.await.unwrap_or_else(|problem| explain(&problem));
+                responder.edit(&reply).await;
             }
             Some(Command::Describe { table, session }) => {
-                self.describe(&responder, &who, &table, session.as_deref())
-                    .await;
+                let told = self.describe(&who, &table, session.as_deref());
+                let reply = told.await.unwrap_or_else(|problem| explain(&problem));
+                responder.edit(&reply).await;
             }
             Some(Command::Report) => self.report(&responder, &who).await,
             Some(Command::Reap) => self.ask_to_reap(&responder, &who).await,

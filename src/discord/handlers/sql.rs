@@ -9,7 +9,7 @@ use serenity::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handlers, Responder, Scene, came_to, explain, logged, refuse};
+use super::{Handlers, Responder, Scene, came_to, explain, logged};
 use crate::{
     discord::{
         code,
@@ -19,8 +19,7 @@ use crate::{
         responder::message,
     },
     runtime::Answer,
-    service::{Problem, Refusal, Requester},
-    session::Observed,
+    service::{Problem, Requester},
 };
 
 /// What takes longer shows that it goes on, and how to interrupt it.
@@ -37,20 +36,15 @@ impl Handlers {
         how: &HowAsked,
         request: &str,
     ) {
-        let reply = match self.asked(responder, who, scene, sql, how).await {
-            Ok(reply) if how.share && reply.is_answer() => {
-                let file = reply.file.clone();
-                match self.shares(who, scene, &reply.text, file, request).await {
-                    Ok(()) => replies::is_shared(&reply.text),
-                    // It is theirs to see all the same.
-                    Err(why) => Reply {
-                        file: reply.file,
-                        ..replies::not_shared(&reply.text, &why)
-                    },
-                }
-            }
-            Ok(reply) | Err(reply) => reply,
-        };
+        let told = self.asked(responder, who, scene, sql.trim(), how).await;
+        let mut reply = told.unwrap_or_else(|problem| explain(&problem));
+        if how.share && reply.is_answer() {
+            let file = reply.file.take();
+            let shared = self.shares(who, scene, &reply.text, file.clone(), request);
+            reply = shared.await;
+            // Where it could not be shown to everybody, it is theirs to see all the same.
+            reply.file = file.filter(|_| reply.is_answer());
+        }
         responder.edit(&reply).await;
     }
 
@@ -61,13 +55,9 @@ impl Handlers {
         scene: &Scene,
         sql: &str,
         how: &HowAsked,
-    ) -> Result<Reply, Reply> {
-        let sql = sql.trim();
-        let seen = self.who_answers(who, how.session.as_deref())?;
-        let turn = self
-            .service
-            .turn_to_ask(who.id)
-            .map_err(|why| refuse(&why))?;
+    ) -> Result<Reply, Problem> {
+        let seen = self.service.to_ask(who, how.session.as_deref())?;
+        let turn = self.service.turn_to_ask(who.id)?;
         let since = self.service.now();
         let is_over = CancellationToken::new();
         let answered = async {
@@ -84,10 +74,8 @@ impl Handlers {
             }
         };
         let (answered, ()) = tokio::join!(answered, shows);
-        let answer = match answered {
-            Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(replies::cancelled(sql)),
-            Err(problem) => return Err(explain(&problem)),
+        let Some(answer) = answered? else {
+            return Ok(replies::cancelled(sql));
         };
         if !matches!(answer, Answer::Rows(_) | Answer::Done { .. }) {
             came_to("refused");
@@ -119,41 +107,26 @@ impl Handlers {
 
     pub(super) async fn tables(
         &self,
-        responder: &Responder,
         who: &Requester,
         pattern: Option<&str>,
         session: Option<&str>,
-    ) {
-        let reply = match self.who_answers(who, session) {
-            Ok(seen) => match self.service.tables(&seen).await {
-                Ok(all) => {
-                    let catalog = self.service.catalog_of(&seen);
-                    replies::tables(&seen.record, &catalog, &all, pattern)
-                }
-                Err(problem) => explain(&problem),
-            },
-            Err(reply) => reply,
-        };
-        responder.edit(&reply).await;
+    ) -> Result<Reply, Problem> {
+        let seen = self.service.to_ask(who, session)?;
+        let all = self.service.tables(&seen).await?;
+        let catalog = self.service.catalog_of(&seen);
+        Ok(replies::tables(&seen.record, &catalog, &all, pattern))
     }
 
     pub(super) async fn describe(
         &self,
-        responder: &Responder,
         who: &Requester,
         table: &str,
         session: Option<&str>,
-    ) {
-        let reply = match self.who_answers(who, session) {
-            Ok(seen) => match self.service.describe(&seen, table).await {
-                Ok((name, rows)) => {
-                    replies::described(&name, &self.service.catalog_of(&seen), &rows)
-                }
-                Err(problem) => explain(&problem),
-            },
-            Err(reply) => reply,
-        };
-        responder.edit(&reply).await;
+    ) -> Result<Reply, Problem> {
+        let seen = self.service.to_ask(who, session)?;
+        let (name, rows) = self.service.describe(&seen, table).await?;
+        let catalog = self.service.catalog_of(&seen);
+        Ok(replies::described(&name, &catalog, &rows))
     }
 
     /// Shows everybody what stands in a reply of ours, which only its reader has seen so far.
@@ -165,20 +138,15 @@ impl Handlers {
         shown: &Message,
     ) {
         let text = replies::without_trouble(&shown.content);
+        let request = format!("share-{}", shown.id);
         let reply = match self.file_of(shown).await {
-            Ok(file) => {
-                let request = format!("share-{}", shown.id);
-                match self.shares(who, scene, text, file, &request).await {
-                    Ok(()) => replies::is_shared(text),
-                    Err(why) => replies::not_shared(text, &why),
-                }
-            }
+            Ok(file) => self.shares(who, scene, text, file, &request).await,
             Err(why) => replies::not_shared(text, &why),
         };
         responder.edit(&reply).await;
     }
 
-    /// Posts an answer in the channel; in words if that did not work.
+    /// Posts an answer in the channel; what its reader is told of that.
     async fn shares(
         &self,
         who: &Requester,
@@ -186,7 +154,7 @@ impl Handlers {
         text: &str,
         file: Option<File>,
         request: &str,
-    ) -> Result<(), String> {
+    ) -> Reply {
         let reply = replies::shared(who.id.get(), text, file);
         // Nobody is called, whatever stands in it.
         let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
@@ -194,18 +162,18 @@ impl Handlers {
             .execute(&*self.http, (ChannelId::new(scene.channel), None))
             .await;
         count("message", &posted);
-        match posted {
-            Ok(_) => Ok(()),
-            Err(error) if is_final(&error) => Err(format!(
+        let why = match posted {
+            Ok(_) => return replies::is_shared(text),
+            Err(error) if is_final(&error) => format!(
                 "I may not write in this channel (Discord says {}), so nobody else sees it.",
                 code(&error).map_or_else(|| "no".to_owned(), |code| code.to_string())
-            )),
+            ),
             Err(error) => {
                 let fault = fault("posting an answer", &error);
-                let reference = logged(&fault);
-                Err(format!("{} (Reference: `{reference}`)", fault.for_people()))
+                replies::failed(&fault, &logged(&fault)).text
             }
-        }
+        };
+        replies::not_shared(text, &why)
     }
 
     /// The file beside a message, fetched from where Discord keeps it.
@@ -225,16 +193,6 @@ impl Handlers {
                     .into(),
             ),
         }
-    }
-
-    fn who_answers(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Reply> {
-        self.service.to_ask(who, given).map_err(|why| match why {
-            Refusal::NothingToAsk => {
-                came_to("refused");
-                replies::nothing_to_ask(&why.to_string())
-            }
-            why => explain(&Problem::Refused(why)),
-        })
     }
 
     /// Whether they may run other statements than SELECT. A direct message says nothing about

@@ -1,14 +1,18 @@
-//! Suggestions while somebody types. From memory: they come with every key press.
+//! Suggestions while somebody types. They come with every key press, so from memory; only tables
+//! are asked for, once a minute.
 
 use std::time::Duration;
 
 use serenity::all::{CommandData, Member};
 
 use super::{Handlers, visitor};
-use crate::discord::{
-    access::admit,
-    commands::{CATALOG, DURATION, Kind, SESSION, SIZE, TABLE},
-    parse,
+use crate::{
+    discord::{
+        access::admit,
+        commands::{CATALOG, DURATION, Kind, SESSION, SIZE, TABLE},
+        parse,
+    },
+    service::Requester,
 };
 
 /// How long suggestions may take; Discord waits 3 s.
@@ -45,7 +49,7 @@ impl Handlers {
                 let is_own = parse::kind(data).is_some_and(|kind| own.contains(&kind));
                 self.sessions(user, member.filter(|_| !is_own))
             }
-            TABLE => self.tables_of(user, member, data).await,
+            TABLE => self.tables_of(member, data).await,
             DURATION => {
                 let lengths = ["1h", "2h", "4h", "8h", "1d"].map(str::to_owned);
                 lengths.map(|length| (length.clone(), length)).into()
@@ -61,12 +65,10 @@ impl Handlers {
     /// time; what comes then is there for the next key.
     async fn tables_of(
         &self,
-        user: u64,
         member: Option<&Member>,
         data: &CommandData,
     ) -> Vec<(String, String)> {
-        let who = member.and_then(|it| admit(&self.settings, &visitor(it, Vec::new())).ok());
-        let Some(who) = who.filter(|who| who.id.get() == user) else {
+        let Some(who) = self.admitted(member) else {
             return Vec::new();
         };
         let session = parse::session(data);
@@ -84,10 +86,13 @@ impl Handlers {
         }
     }
 
+    fn admitted(&self, member: Option<&Member>) -> Option<Requester> {
+        admit(&self.settings, &visitor(member?, Vec::new())).ok()
+    }
+
     /// The person's own sessions; if the member is an admin, then everybody else's.
     fn sessions(&self, user: u64, member: Option<&Member>) -> Vec<(String, String)> {
-        let who = member.and_then(|it| admit(&self.settings, &visitor(it, Vec::new())).ok());
-        let is_admin = who.is_some_and(|who| who.is_admin);
+        let is_admin = self.admitted(member).is_some_and(|who| who.is_admin);
         let is_mine = |owner: u64| owner == user;
         let mut sessions = self.service.list(None);
         sessions.retain(|seen| is_admin || is_mine(seen.record.owner.get()));

@@ -38,15 +38,6 @@ pub struct Question<'a> {
     pub nearest: &'a [String],
 }
 
-/// When nothing of theirs runs.
-pub fn nothing_to_ask(why: &str) -> Reply {
-    let start = Button::StartAnother {
-        size: None,
-        catalog: None,
-    };
-    Reply::new(why).with(Emphasis::Main, "Start a session", start)
-}
-
 /// While a question that takes longer is answered.
 pub fn asking(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(
