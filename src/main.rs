@@ -273,12 +273,7 @@ fn duckdb(attached: bool) -> ExitCode {
     };
     let body = |shutdown: CancellationToken| {
         if attached {
-            let shutdown = shutdown.clone();
-            // A thread, because nothing can take a read of the standard input back.
-            std::thread::spawn(move || {
-                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-                shutdown.cancel();
-            });
+            end_with_input(shutdown.clone());
         }
         duckdb::run(wanted, shutdown)
     };
@@ -286,6 +281,15 @@ fn duckdb(attached: bool) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => finish(Err(error)),
     }
+}
+
+/// Shuts down when the standard input ends, and so with the program that holds it open.
+fn end_with_input(shutdown: CancellationToken) {
+    // A thread, because nothing can take a read of the standard input back.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        shutdown.cancel();
+    });
 }
 
 fn ask() -> ExitCode {
@@ -300,13 +304,7 @@ fn ask() -> ExitCode {
     };
     variables.extend(question.variables.clone());
     let answered = app::run(|shutdown| async move {
-        std::thread::spawn({
-            let shutdown = shutdown.clone();
-            move || {
-                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-                shutdown.cancel();
-            }
-        });
+        end_with_input(shutdown.clone());
         let answer = shutdown.run_until_cancelled(duckdb::ask::ask(&question, &variables));
         answer.await.transpose()
     });

@@ -64,8 +64,13 @@ async fn converse(
             }
         }
     }
-    match classify(shell, &question.sql).await? {
-        Kind::Select => rows(shell, question).await,
+    let sql = literal(&question.sql);
+    let tree = match parsed(shell, &sql).await? {
+        Ok(tree) => tree,
+        Err(wrong) => return Ok(Answer::Wrong(wrong)),
+    };
+    match kind(&tree) {
+        Kind::Select => rows(shell, question, &sql, &tree).await,
         Kind::Other if question.writes => does(shell, &question.sql).await,
         Kind::Other => Ok(Answer::NotSelect),
         Kind::Several(count) => Ok(Answer::Several(count)),
@@ -73,52 +78,51 @@ async fn converse(
     }
 }
 
+/// What DuckDB's own parser makes of a text, which is a string in SQL.
+async fn parsed(shell: &mut Shell, sql: &str) -> Result<Result<Value, Wrong>, Ended> {
+    let parsed = shell
+        .asks(&format!("SELECT json_serialize_sql({sql});"))
+        .await?;
+    let tree = |lines: Vec<String>| serde_json::from_str(&lines.concat()).unwrap_or_default();
+    Ok(parsed.map(tree).map_err(|error| Wrong::read(&error)))
+}
+
+#[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Select,
     Other,
-    Several(u32),
+    Several(usize),
     Wrong(Wrong),
 }
 
-/// What DuckDB's own parser makes of it.
-async fn classify(shell: &mut Shell, sql: &str) -> Result<Kind, Ended> {
-    let statement = format!(
-        "SELECT json_array(j->>'error_type', j->>'error_message', j->>'position', \
-         json_array_length(j->'statements')) FROM (SELECT json_serialize_sql({}) AS j);",
-        literal(sql)
-    );
-    type Said = (Option<String>, Option<String>, Option<String>, Option<u32>);
-    let lines = match shell.asks(&statement).await? {
-        Ok(lines) => lines,
-        Err(error) => return Ok(Kind::Wrong(Wrong::read(&error))),
-    };
-    let said: Option<Said> = lines
-        .first()
-        .and_then(|line| serde_json::from_str(line).ok());
-    Ok(match said {
-        Some((Some(kind), _, _, _)) if kind == "not implemented" => Kind::Other,
-        Some((Some(_), message, position, _)) => Kind::Wrong(Wrong {
+/// What a parsed text is. Only a SELECT has a tree.
+fn kind(tree: &Value) -> Kind {
+    let text = |name: &str| tree[name].as_str().unwrap_or_default();
+    match (text("error_type"), tree["statements"].as_array()) {
+        ("", Some(statements)) if statements.len() == 1 => Kind::Select,
+        ("", Some(statements)) => Kind::Several(statements.len()),
+        ("" | "not implemented", _) => Kind::Other,
+        _ => Kind::Wrong(Wrong {
             kind: "Parser".into(),
-            message: message.unwrap_or_default(),
-            position: position.and_then(|text| text.parse().ok()),
+            message: text("error_message").into(),
+            position: text("position").parse().ok(),
             ..Wrong::default()
         }),
-        Some((None, _, _, Some(1))) => Kind::Select,
-        Some((None, _, _, Some(count))) => Kind::Several(count),
-        _ => Kind::Other,
-    })
+    }
 }
 
 /// `query()` takes one SELECT and nothing else, so the text can't leave the place where it is.
-async fn rows(shell: &mut Shell, question: &Question) -> Result<Answer, Ended> {
-    let sql = literal(&question.sql);
+async fn rows(
+    shell: &mut Shell,
+    question: &Question,
+    sql: &str,
+    tree: &Value,
+) -> Result<Answer, Ended> {
     let begin = Instant::now();
     let most = question.rows;
     let create = format!("{CREATE}query({sql}) LIMIT {};", u64::from(most) + 1);
     if let Err(error) = shell.asks(&create).await? {
-        return place(shell, &sql, Wrong::read(&error))
-            .await
-            .map(Answer::Wrong);
+        return Ok(Answer::Wrong(placed(Wrong::read(&error), tree)));
     }
     let milliseconds = begin.elapsed().as_millis() as u64;
     let describe = format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT});");
@@ -166,20 +170,15 @@ fn column(line: &str) -> Option<Column> {
     Some(Column { name, kind })
 }
 
-/// Where in the question it is. What is wrong with a name, `query()` says of itself; where the
+/// With its place in the question. What is wrong with a name, `query()` says of itself; where the
 /// name stands, DuckDB's parser knows.
-async fn place(shell: &mut Shell, sql: &str, wrong: Wrong) -> Result<Wrong, Ended> {
+fn placed(wrong: Wrong, tree: &Value) -> Wrong {
     if wrong.position != Some(CREATE.len()) {
-        return Ok(wrong);
+        return wrong;
     }
-    let parsed = shell
-        .asks(&format!("SELECT json_serialize_sql({sql});"))
-        .await?;
-    let tree = parsed.unwrap_or_default().concat();
-    let tree: Value = serde_json::from_str(&tree).unwrap_or_default();
     let name = wrong.name.as_deref();
-    let position = name.and_then(|name| stands(&tree, name));
-    Ok(Wrong { position, ..wrong })
+    let position = name.and_then(|name| stands(tree, name));
+    Wrong { position, ..wrong }
 }
 
 /// Where a name stands first: columns, tables and functions have their places in the tree.
@@ -219,4 +218,49 @@ async fn does(shell: &mut Shell, sql: &str) -> Result<Answer, Ended> {
         },
         Err(error) => Answer::Wrong(Wrong::read(&error)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    // As DuckDB 1.4.4 says it.
+    #[test]
+    fn what_a_text_is_its_tree_says() {
+        assert_eq!(
+            kind(&json!({"error": false, "statements": [{}]})),
+            Kind::Select
+        );
+        assert_eq!(
+            kind(&json!({"error": false, "statements": [{}, {}]})),
+            Kind::Several(2)
+        );
+        let no_select = json!({"error": true, "error_type": "not implemented",
+            "error_message": "Only SELECT statements can be serialized to json!"});
+        assert_eq!(kind(&no_select), Kind::Other);
+        assert_eq!(kind(&Value::Null), Kind::Other, "nothing is no SELECT");
+        let wrong = json!({"error": true, "error_type": "parser", "position": "12",
+            "error_message": "syntax error at or near \"1\""});
+        let Kind::Wrong(wrong) = kind(&wrong) else {
+            panic!("it is wrong");
+        };
+        assert_eq!(wrong.position, Some(12));
+        assert_eq!(
+            wrong.to_string(),
+            "Parser Error: syntax error at or near \"1\""
+        );
+    }
+
+    #[test]
+    fn a_name_is_found_where_it_stands_first() {
+        let tree = json!({"query_location": u64::MAX, "list": [
+            {"class": "COLUMN_REF", "column_names": ["d", "Totl"], "query_location": 7},
+            {"type": "BASE_TABLE", "table_name": "duks", "query_location": 20},
+        ]});
+        assert_eq!(stands(&tree, "totl"), Some(7));
+        assert_eq!(stands(&tree, "duks"), Some(20));
+        assert_eq!(stands(&tree, "d"), None);
+    }
 }

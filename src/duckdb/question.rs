@@ -37,7 +37,7 @@ pub enum Answer {
     /// It is no SELECT, says DuckDB.
     NotSelect,
     /// There are that many statements.
-    Several(u32),
+    Several(usize),
     /// DuckDB says what is wrong with it.
     Wrong(Wrong),
     /// DuckDB can't get at the tables, so nothing was asked.

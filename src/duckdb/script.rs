@@ -88,7 +88,7 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
     let Wanted { s3, catalog, .. } = wanted;
     let slice = wanted.question.map_or(MOST_FOR_QUESTION, NonZeroU32::get);
     let room = (slice / 4).max(128).min(slice / 2);
-    let mut limits = vec![
+    let limits = [
         format!("SET memory_limit = '{}MiB';", slice - room),
         format!("SET threads = {};", wanted.threads),
         // A Pod's disk is the session's.
@@ -98,17 +98,14 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
         ".mode list".into(),
         ".headers off".into(),
     ];
-    if let Some(folder) = &wanted.extensions {
-        limits.insert(0, format!("SET extension_directory = {};", literal(folder)));
-    }
-    let elsewhere = ELSEWHERE.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let folders = wanted.folders.as_ref().unwrap_or(&elsewhere);
-    let folders = folders.iter().map(|folder| literal(folder));
-    let folders = folders.collect::<Vec<_>>().join(", ");
+    let [allowed, closed] = keep_to(match &wanted.folders {
+        Some(folders) => folders.iter().map(String::as_str).collect(),
+        None => ELSEWHERE.split(',').collect(),
+    });
     let close = [
         TAKE_TIME.to_owned(),
-        format!("SET allowed_directories = [{folders}];"),
-        "SET enable_external_access = false;".into(),
+        allowed,
+        closed,
         // Or a SELECT of a function that writes a log could write it elsewhere.
         "SET disabled_filesystems = 'LocalFileSystem';".into(),
         "SET autoload_known_extensions = false;".into(),
@@ -116,7 +113,10 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
         ".safe_mode".into(),
     ];
     vec![
-        Step::new("Setting DuckDB's limits", limits),
+        Step::new(
+            "Setting DuckDB's limits",
+            extensions(wanted).into_iter().chain(limits).collect(),
+        ),
         keys(s3, value),
         attach(catalog, value),
         Step::new("Closing DuckDB to this machine", close.into()),
@@ -129,15 +129,26 @@ fn fence(wanted: &Wanted) -> Option<Step> {
     let folders = wanted.folders.as_ref()?;
     let home = wanted.home.to_string_lossy();
     let folders = folders.iter().map(String::as_str).chain([&*home]);
-    let folders = folders.map(literal).collect::<Vec<_>>().join(", ");
-    let statements = vec![
-        format!("SET allowed_directories = [{folders}];"),
-        "SET enable_external_access = false;".to_owned(),
-    ];
+    let statements = keep_to(folders.collect()).into();
     Some(Step::new(
         "Keeping to the folders that are allowed",
         statements,
     ))
+}
+
+/// Lets DuckDB read and write there, and nowhere else.
+fn keep_to(folders: Vec<&str>) -> [String; 2] {
+    let folders: Vec<_> = folders.into_iter().map(literal).collect();
+    [
+        format!("SET allowed_directories = [{}];", folders.join(", ")),
+        "SET enable_external_access = false;".to_owned(),
+    ]
+}
+
+/// Where DuckDB finds its extensions, if not where it keeps them itself.
+fn extensions(wanted: &Wanted) -> Option<String> {
+    let folder = literal(wanted.extensions.as_ref()?);
+    Some(format!("SET extension_directory = {folder};"))
 }
 
 /// The statements that tell the person that `step` failed, with `error`.
@@ -202,7 +213,7 @@ pub fn memory_limit(container: u32) -> u32 {
 }
 
 fn load(wanted: &Wanted) -> Step {
-    let mut statements = vec![
+    let statements = [
         // What is not in the image is not fetched behind the person's back.
         "SET autoinstall_known_extensions = false;".to_owned(),
         format!(
@@ -211,9 +222,7 @@ fn load(wanted: &Wanted) -> Step {
         ),
         "LOAD ui;".to_owned(),
     ];
-    if let Some(folder) = &wanted.extensions {
-        statements.insert(0, format!("SET extension_directory = {};", literal(folder)));
-    }
+    let statements = extensions(wanted).into_iter().chain(statements).collect();
     Step::new("Loading DuckDB's UI", statements)
 }
 

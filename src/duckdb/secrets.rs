@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, env};
 
+use serde_json::Value;
+
 use super::environment::secret;
 use crate::redact::redact;
 
@@ -27,9 +29,20 @@ impl Secrets {
     fn find(value: impl Fn(&str) -> Option<String>) -> Self {
         let values = secret::ALL.into_iter().filter_map(|name| {
             let value = value(name)?;
-            (value.len() >= SHORTEST).then(|| (value, format!("<{name}>")))
+            (value.len() >= SHORTEST).then_some((name, value))
         });
-        Self(values.collect())
+        // Also as it stands in JSON, which is what a DuckDB that is asked answers in.
+        let forms = values.flat_map(|(name, value)| {
+            let json = Value::from(value.as_str()).to_string();
+            let json = json[1..json.len() - 1].to_owned();
+            let is_other = json != value;
+            let forms = [Some(value), is_other.then_some(json)];
+            forms
+                .into_iter()
+                .flatten()
+                .map(move |form| (form, format!("<{name}>")))
+        });
+        Self(forms.collect())
     }
 
     /// `text` with each value replaced by its variable's name.
@@ -39,5 +52,19 @@ impl Secrets {
             text,
             values.map(|(value, mark)| (value.as_str(), mark.as_str())),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_taken_out_also_where_json_writes_it_in_another_way() {
+        let told = [(secret::KEY.to_owned(), "a\"b\\c/d".to_owned())];
+        let secrets = Secrets::among(&told.into());
+        for text in [r#"say a"b\c/d."#, r#"say a\"b\\c/d."#] {
+            assert_eq!(secrets.taken_out(text), "say <S3_SECRET_ACCESS_KEY>.");
+        }
     }
 }
