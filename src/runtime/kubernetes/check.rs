@@ -38,8 +38,12 @@ pub struct Rule {
     pub verbs: &'static [&'static str],
 }
 
+/// What only questions from the chat need.
+pub const EXEC: &str = "pods/exec";
+
 /// Everything that the bot does, and nothing else. `deploy/` grants exactly
-/// this (a test compares them); of the last two the one that is configured is needed.
+/// this (a test compares them); of the last two the one that is configured is needed, and
+/// pods/exec only where people may ask.
 pub const REQUIRED: [Rule; 10] = [
     rule(
         "",
@@ -49,7 +53,7 @@ pub const REQUIRED: [Rule; 10] = [
     rule("", "pods", &["create", "delete", "get", "list", "watch"]),
     rule("", "pods/log", &["get"]),
     // Both: from Kubernetes 1.35 on, the second is asked for as well.
-    rule("", "pods/exec", &["create", "get"]),
+    rule("", EXEC, &["create", "get"]),
     rule("", "events", &["list", "watch"]),
     rule("metrics.k8s.io", "pods", &["get"]),
     rule("", "services", &["create", "delete", "list", "watch"]),
@@ -200,7 +204,11 @@ async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Fa
         RouteKind::Traefik => "ingresses",
         RouteKind::Ingress => "ingressroutes",
     };
-    let needed = REQUIRED.into_iter().filter(|rule| rule.resource != unused);
+    let is_needed = |rule: &Rule| match rule.resource {
+        EXEC => settings.sql.is_some(),
+        resource => resource != unused,
+    };
+    let needed = REQUIRED.into_iter().filter(is_needed);
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {

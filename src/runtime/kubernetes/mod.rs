@@ -334,7 +334,7 @@ impl Runtime for Kubernetes {
             .stderr(false);
         // Its address is in the API server's log, so nothing of the question is in it.
         let begun = self.pods.exec(&name, ASK, &params);
-        let mut asked = call(self.action("create", "pods/exec"), begun).await?;
+        let mut asked = call(self.action("create", check::EXEC), begun).await?;
         let pipes = asked.stdin().zip(asked.stdout());
         let (input, output) = pipes.ok_or_else(|| Fault::Unavailable {
             action: "asking DuckDB".into(),
