@@ -296,9 +296,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
         ana.presses(shown, "Cancel").await.unwrap();
         asked.until(|it| it.content.contains("Cancelled.")).await;
     }
-    let begin = std::time::Instant::now();
     becomes(SOON, async || hers(), Vec::is_empty).await;
-    println!("gone {:?} after that", begin.elapsed());
     says(
         &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
         "42",

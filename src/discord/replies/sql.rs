@@ -101,6 +101,12 @@ fn rows_of(question: &Question<'_>, rows: &Rows) -> Reply {
     let count = rows.rows.len();
     let is_whole = shown.is_exact && shown.rows == count && shown.columns == rows.columns.len();
     let counted = match (count, rows.more) {
+        (0, true) => {
+            return Reply::new(format!(
+                "{head}\nThere are rows, but already the first one is too large for the chat. Ask \
+                 for less of it, like `left(column, 1000)`, or in the session itself: `/duck open`."
+            ));
+        }
         (1, false) => "1 row".to_owned(),
         (count, false) => format!("{count} rows"),
         (count, true) => format!("The first {count} rows (there are more)"),
@@ -218,8 +224,12 @@ pub fn described(name: &str, catalog: &str, rows: &Rows) -> Reply {
     let shown = table(rows, MOST_CHARACTERS - BESIDES);
     let name = format!("{}.{}", clean(catalog), clean(name));
     let count = rows.rows.len();
+    let columns = match count {
+        1 => "1 column".to_owned(),
+        n => format!("{n} columns"),
+    };
     let mut text = format!(
-        "`{}`, {count} columns:\n```\n{}\n```\n",
+        "`{}`, {columns}:\n```\n{}\n```\n",
         short(&name, 120),
         shown.text
     );

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
     door::activity::Activity,
+    runtime::{Answer, Column, Rows, Wrong},
     service::{Extended, Reaped, Status},
     session::{
         Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
@@ -68,6 +69,130 @@ fn gallery(replies: &[(&str, Reply)]) -> String {
         }
     }
     text
+}
+
+#[test]
+fn asking_duckdb() {
+    let id: SessionId = "977a26".parse().expect("an id");
+    let nearest = ["sales.orders".to_owned()];
+    let to = |sql, said: &Answer| {
+        let question = Question {
+            sql,
+            session: &id,
+            catalog: "lake",
+            nearest: &nearest,
+        };
+        answer(&question, said)
+    };
+    let sql = "SELECT day, total\nFROM lake.sales.ordrs";
+    let column = |name: &str, kind: &str| Column {
+        name: name.into(),
+        kind: kind.into(),
+    };
+    let rows = |count: u32, more| {
+        let row = |n| vec![Some("2026-11-23".to_owned()), Some(format!("{n}.50"))];
+        Answer::Rows(Rows {
+            columns: vec![column("day", "DATE"), column("total", "DECIMAL(10,2)")],
+            rows: (0..count).map(row).collect(),
+            more,
+            milliseconds: 1234,
+        })
+    };
+    let wrong = |kind: &str, message: &str| Wrong {
+        kind: kind.into(),
+        message: message.into(),
+        ..Wrong::default()
+    };
+    let missing = Wrong {
+        position: Some(23),
+        name: Some("ordrs".into()),
+        missing: Some("Table".into()),
+        ..wrong("Catalog", "Table with name ordrs does not exist!")
+    };
+    let denied = wrong("HTTP", "GET error on 'http://s3/lake/a.parquet' (HTTP 403)");
+    let no_access = Answer::NoAccess {
+        what: "Attaching the catalog lake".into(),
+        error: "HTTP 401".into(),
+    };
+    let mut short = to(sql, &rows(200, true));
+    short.file = None;
+    let names = ["sales.orders".to_owned(), "web.visits".to_owned()];
+    let columns = Rows {
+        columns: ["column", "type", "null"]
+            .map(|name| column(name, ""))
+            .into(),
+        rows: vec![
+            ["day", "DATE", "YES"]
+                .map(|text| Some(text.to_owned()))
+                .into(),
+        ],
+        ..Rows::default()
+    };
+    let record = record(Stage::Running);
+    let told = to(sql, &rows(1, false));
+    let refusals = [
+        Refusal::NothingToAsk,
+        Refusal::NotYoursToAsk(id.clone()),
+        Refusal::AskingIsOff,
+        Refusal::NoQuestion,
+        Refusal::Unseen('\u{1}'),
+        Refusal::AskingAlready(2),
+        Refusal::TablesUnseen("Attaching the catalog lake failed: `HTTP 401`".into()),
+        Refusal::UnknownTable {
+            given: "ordrs".into(),
+            nearest: nearest.to_vec(),
+        },
+    ];
+    let mut gallery_of: Vec<_> = refusals.iter().map(|it| ("refused", refused(it))).collect();
+    gallery_of.extend([
+        ("asking", asking(sql, "q1", record.created)),
+        ("cancelled", cancelled(sql)),
+        ("over", not_asking()),
+        ("one row", told.clone()),
+        ("more than fits, with a file", short),
+        ("not even one", to(sql, &rows(0, true))),
+        (
+            "done",
+            to(
+                "CREATE TABLE t AS SELECT 1",
+                &Answer::Done { milliseconds: 12 },
+            ),
+        ),
+        ("no SELECT", to("DROP TABLE t", &Answer::NotSelect)),
+        ("several", to("SELECT 1; SELECT 2", &Answer::Several(2))),
+        ("no such table", to(sql, &Answer::Wrong(missing))),
+        ("denied", to(sql, &Answer::Wrong(denied))),
+        (
+            "no memory",
+            to(
+                sql,
+                &Answer::Wrong(wrong("Out of Memory", "failed to allocate")),
+            ),
+        ),
+        (
+            "closed",
+            to(sql, &Answer::Wrong(wrong("Permission", "no such file"))),
+        ),
+        ("no access", to(sql, &no_access)),
+        ("too long", to(sql, &Answer::TooLong)),
+        ("ended", to(sql, &Answer::Ended)),
+        ("shared", shared(7, &told.text, None)),
+        ("shared, to who did", is_shared(&told.text)),
+        (
+            "not shared",
+            not_shared(&told.text, "I may not write in this channel."),
+        ),
+        ("tables", tables(&record, "lake", &names, None)),
+        (
+            "none like that",
+            tables(&record, "lake", &names, Some("x`y")),
+        ),
+        ("no tables", tables(&record, "lake", &[], None)),
+        ("described", described("sales.orders", "lake", &columns)),
+    ]);
+    let again = not_shared(&told.text, "why");
+    assert_eq!(without_trouble(&again.text), told.text);
+    insta::assert_snapshot!(gallery(&gallery_of));
 }
 
 #[test]
