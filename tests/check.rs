@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use duckbot::sandbox::discord::{Access, Fault};
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
 
 use crate::support::{Home, Team, command};
@@ -143,6 +143,24 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     ] {
         assert!(wrong.contains(line), "{line:?} in\n{wrong}");
     }
+}
+
+#[tokio::test]
+async fn exec_is_needed_only_where_people_may_ask() {
+    let mut team = team().await;
+    let roles = team.cluster.roles();
+    let mut role = roles.get("duckbot-sessions").await.unwrap();
+    let rules = role.rules.as_mut().unwrap();
+    rules.retain(|rule| rule.resources != Some(vec!["pods/exec".to_owned()]));
+    roles
+        .replace("duckbot-sessions", &PostParams::default(), &role)
+        .await
+        .unwrap();
+    let lacks = async |team: &Team| wrong(team).await.join("\n").contains("pods/exec");
+    assert!(lacks(&team).await);
+    let off = ("DUCKBOT_SQL__ENABLED".to_owned(), "false".to_owned());
+    team.variables.extend([off]);
+    assert!(!lacks(&team).await);
 }
 
 #[tokio::test]
