@@ -59,7 +59,7 @@ impl Place for Home {
     }
 }
 
-fn owned(settings: &[(&str, &str)]) -> HashMap<String, String> {
+pub fn owned(settings: &[(&str, &str)]) -> HashMap<String, String> {
     let settings = settings.iter();
     settings
         .map(|(name, value)| (name.to_string(), value.to_string()))
@@ -139,7 +139,7 @@ async fn serves(place: &impl Place, person: &Person) -> String {
     id
 }
 
-async fn stops(person: &Person) {
+pub async fn stops(person: &Person) {
     stops_by(person, "/duck stop").await;
 }
 

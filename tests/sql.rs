@@ -7,6 +7,7 @@ use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
 
 use crate::{
     node::tables::AtTheLake,
+    places::{owned, stops},
     support::{Cluster, Home, becomes, lake, questions, says, session_in},
 };
 
@@ -36,12 +37,10 @@ impl AtHome {
     async fn gathers() -> Self {
         let mut home = Home::gathers().await;
         let (catalog, s3) = (lake().catalog.clone(), lake().s3.url());
-        let here = [
-            ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", catalog),
-            ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", s3),
-        ];
-        let here = here.map(|(name, value)| (name.to_owned(), value));
-        home.variables.extend(here);
+        home.variables.extend(owned(&[
+            ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog),
+            ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &s3),
+        ]));
         home.restarts_the_bot().await;
         Self(home)
     }
@@ -57,9 +56,7 @@ impl Place for AtHome {
     }
 
     async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
-        let settings = settings.iter();
-        let settings = settings.map(|(name, value)| (name.to_string(), value.to_string()));
-        self.0.variables.extend(settings);
+        self.0.variables.extend(owned(settings));
         self.0.restarts_the_bot().await;
     }
 
@@ -78,9 +75,7 @@ impl Place for AtTheLake {
     }
 
     async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
-        let settings = settings.iter();
-        let settings = settings.map(|(name, value)| (name.to_string(), value.to_string()));
-        self.team.variables.extend(settings);
+        self.team.variables.extend(owned(settings));
         self.team.kills_the_bot().await;
         self.team.starts_the_bot().await;
     }
@@ -136,13 +131,6 @@ async fn serves(place: &impl Place, person: &Person, id: &str, secret: &str) -> 
     asked.until(|it| it.content.contains("is ready")).await;
     says(&person.reads("#data").await, &session);
     session
-}
-
-/// The node has room for so many only.
-async fn stops(person: &Person) {
-    let question = answer(person, "/duck stop").await;
-    let pressed = person.presses(&question, "Stop it").await.unwrap();
-    pressed.until(|it| it.content.contains("is stopped")).await;
 }
 
 async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {

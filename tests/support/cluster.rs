@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
+    time::Duration,
 };
 
 use k8s_openapi::api::{
@@ -163,6 +164,14 @@ impl Namespaces {
         if let Some(node) = node {
             this.moves_to(node).await;
         }
+        // The controllers make it a moment later (after an outage, a longer one), and no Pod is
+        // taken before.
+        let accounts: Api<ServiceAccount> = Api::namespaced(this.admin.clone(), &this.sessions);
+        let is_there = |account: Option<&ServiceAccount>| account.is_some();
+        let made = await_condition(accounts, "default", is_there);
+        let made = tokio::time::timeout(Duration::from_secs(60), made).await;
+        made.expect("the namespace gets its service account")
+            .unwrap();
         this
     }
 
