@@ -53,7 +53,7 @@ fn session(number: i64, now: DateTime<Utc>) -> Watched {
     let idle_since = now - TimeDelta::minutes(number % 240);
     Watched {
         seen: Observed {
-            record: record(number, now - TimeDelta::minutes(number % 1000)),
+            record: record(number, now - TimeDelta::minutes(number % 1000)).into(),
             uid: "u".into(),
             revision: "1".into(),
             pod: Some(Pod::new(PodState::Ready)),

@@ -182,7 +182,9 @@ impl Reaper {
         news.sort_by_key(|(_, since)| *since);
         match self.herald.unreachable(&news).await {
             Ok(()) => {
-                let told = news.into_iter().map(|(record, since)| (record.id, since));
+                let told = news
+                    .iter()
+                    .map(|(record, since)| (record.id.clone(), *since));
                 said.unreachable.extend(told);
             }
             Err(fault) => warn!(error = %fault, "admins were not told"),

@@ -72,8 +72,10 @@ impl Agenda {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Vec<(Observed, Step)>, DateTime<Utc>) {
-        self.setbacks
-            .retain(|id, _| sessions.iter().any(|seen| seen.record.id == *id));
+        if !self.setbacks.is_empty() {
+            let present: HashSet<_> = sessions.iter().map(|seen| &seen.record.id).collect();
+            self.setbacks.retain(|id, _| present.contains(id));
+        }
         let mut wake = now + LONGEST_SLEEP;
         let mut due = Vec::new();
         for seen in sessions {
@@ -382,7 +384,7 @@ mod tests {
 
     fn new_session() -> Observed {
         Observed {
-            record: starting(),
+            record: Arc::new(starting()),
             uid: "u".into(),
             revision: "1".into(),
             pod: None,

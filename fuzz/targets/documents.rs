@@ -108,7 +108,7 @@ fn is_kept(ledger: &Ledger) {
     let ending = ended.ending().expect("it ends");
     let running = || {
         vec![Running {
-            record: record.clone(),
+            record: record.clone().into(),
             due: None,
             unreachable: None,
         }]

@@ -51,9 +51,9 @@ pub fn record() -> Record {
 
 pub fn observed(record: Record, pod: Option<Pod>) -> Observed {
     Observed {
-        record,
-        uid: "u".to_owned(),
-        revision: "1".to_owned(),
+        record: record.into(),
+        uid: "u".into(),
+        revision: "1".into(),
         service: pod.is_some(),
         route: pod.is_some(),
         pod,

@@ -1,6 +1,6 @@
 //! `wait=ready`: tells how a session gets ready, as server-sent events.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::response::{
     IntoResponse, Response,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A stream of events `progress`, then one `ready` or `ended`.
-pub fn until_ready(api: Api, who: Requester, record: Record) -> Response {
+pub fn until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
     let changes = api.service.runtime().changes();
     let follower = Follower {
         api,
@@ -44,7 +44,7 @@ pub fn until_ready(api: Api, who: Requester, record: Record) -> Response {
 struct Follower {
     api: Api,
     who: Requester,
-    newest: Record,
+    newest: Arc<Record>,
     changes: watch::Receiver<u64>,
     told: Option<Value>,
 }

@@ -1,6 +1,6 @@
 //! What can be done with sessions.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
@@ -89,7 +89,7 @@ pub async fn create(
         )
     })??;
     if waits {
-        return Ok(follow::until_ready(api, who, *record));
+        return Ok(follow::until_ready(api, who, record));
     }
     if record.is_stopping() {
         let says = "It was stopped while it was being made. Ask again.";
@@ -110,7 +110,7 @@ async fn make(
     who: &Requester,
     request: Option<RequestId>,
     asked: Asked,
-) -> Result<Box<Record>, Problem> {
+) -> Result<Arc<Record>, Problem> {
     if let Some(request) = &request {
         api.service
             .until_it_may_be_asked_again(who, request)
@@ -289,10 +289,9 @@ pub async fn remove(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
-    let seen = api.service.look_up(&caller.who, &id)?;
-    let id = seen.record.id;
-    api.service.stop(&caller.who, &id).await?;
-    match api.service.until_gone(&id).await {
+    let id = &api.service.look_up(&caller.who, &id)?.record.id;
+    api.service.stop(&caller.who, id).await?;
+    match api.service.until_gone(id).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(_) => {
             let says = "It is being stopped, and not all of it is gone yet. Look again.";

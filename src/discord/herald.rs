@@ -187,7 +187,7 @@ impl Herald for Channels {
         self.tell_owner(record, nonce, &reply).await
     }
 
-    async fn unreachable(&self, silent: &[(Record, DateTime<Utc>)]) -> Result<(), Fault> {
+    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Fault> {
         let newest = silent.iter().map(|(_, since)| since.timestamp()).max();
         let nonce = format!("silent-{}-{}", silent.len(), newest.unwrap_or_default());
         let reply = replies::unreachable(silent);

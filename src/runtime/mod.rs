@@ -9,7 +9,7 @@ mod exchange;
 pub mod kubernetes;
 pub mod local;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -43,7 +43,7 @@ const NEWS_WITHIN: Duration = Duration::from_secs(2);
 pub enum Claim {
     /// The record is stored. (Also when an earlier attempt of the same request
     /// had stored it: then this is that record.)
-    Made(Box<Record>),
+    Made(Arc<Record>),
     /// The owner's place is taken, by the session of that name.
     Taken(String),
 }
@@ -176,7 +176,7 @@ pub async fn rewrite(
             return Ok(None);
         };
         let changed = change(&seen.record);
-        if changed == seen.record {
+        if changed == *seen.record {
             return Ok(Some(changed));
         }
         outcome = runtime.save(&seen, &changed).await.map(|()| Some(changed));

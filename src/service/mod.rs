@@ -85,7 +85,7 @@ pub struct StartRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Started {
     /// It is on its way.
-    Starting(Box<Record>),
+    Starting(Arc<Record>),
     /// One of theirs runs already; `room` says whether another may be started.
     AlreadyRunning {
         /// Theirs.
@@ -133,7 +133,7 @@ pub trait Herald: Send + Sync {
     async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Fault>;
 
     /// Tells admins that the doors of these sessions have not answered since then.
-    async fn unreachable(&self, silent: &[(Record, DateTime<Utc>)]) -> Result<(), Fault>;
+    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Fault>;
 
     /// Tells admins that nothing is stopped, because too much would be.
     async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault>;

@@ -67,7 +67,7 @@ impl Service {
         };
         let sessions = self.runtime.sessions();
         let claimed = |ledger: &Ledger| match is_mine(ledger) {
-            true => ledger.claimed_at(now, sessions.iter().map(|seen| &seen.record)),
+            true => ledger.claimed_at(now, sessions.iter().map(|seen| &*seen.record)),
             false => ledger.clone(),
         };
         let ledger = self.ledger.note(now, claimed).await?;

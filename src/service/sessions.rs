@@ -1,6 +1,6 @@
 //! The use cases around sessions: start, stop, start again, list.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -34,7 +34,7 @@ impl Service {
             if ask.exact && !is_alike(&record, &same) {
                 return Err(Refusal::OtherWish.into());
             }
-            return Ok(Started::Starting(Box::new(same)));
+            return Ok(Started::Starting(same));
         }
         let mine = self.of(who.id);
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
@@ -61,7 +61,7 @@ impl Service {
         who: &Requester,
         ask: StartRequest,
         keys: &Credentials,
-    ) -> Result<Box<Record>, Problem> {
+    ) -> Result<Arc<Record>, Problem> {
         let record = Record {
             keys: Keys::Awaited,
             keys_expire: keys.expires,
@@ -76,10 +76,10 @@ impl Service {
         }
         let newest = self.newest(&claimed);
         if newest.keys != Keys::Awaited || newest.is_stopping() {
-            return Ok(Box::new(newest));
+            return Ok(newest);
         }
         match self.give_keys(&claimed.id, keys).await {
-            Ok(record) => Ok(Box::new(record)),
+            Ok(record) => Ok(Arc::new(record)),
             Err(fault) => {
                 // What somebody else was told of is theirs.
                 if claimed.id == record.id {
@@ -101,7 +101,7 @@ impl Service {
     async fn is_the_same(
         &self,
         asked: &Record,
-        found: &Record,
+        found: &Arc<Record>,
         keys: &Credentials,
     ) -> Result<bool, Fault> {
         let mut changes = self.runtime.changes();
@@ -120,7 +120,7 @@ impl Service {
     }
 
     /// A record as it is seen now.
-    fn newest(&self, record: &Record) -> Record {
+    fn newest(&self, record: &Arc<Record>) -> Arc<Record> {
         let seen = self.runtime.session(&record.id);
         seen.map_or_else(|| record.clone(), |seen| seen.record)
     }
@@ -154,16 +154,16 @@ impl Service {
     }
 
     /// The session that was made for the same request, if there is one.
-    fn same(&self, record: &Record) -> Option<Record> {
+    fn same(&self, record: &Record) -> Option<Arc<Record>> {
         let mut mine = self.of(record.owner).into_iter().map(|seen| seen.record);
         mine.find(|it| it.request == record.request)
     }
 
     /// Claims one of their places for a session; or returns the one that was made for the same
     /// request, perhaps while this one was being tried.
-    async fn claim(&self, who: &Requester, record: &Record) -> Result<Box<Record>, Problem> {
+    async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, Problem> {
         if let Some(same) = self.same(record) {
-            return Ok(Box::new(same));
+            return Ok(same);
         }
         let limit = self.settings.sessions.per_user;
         let mine = self.of(who.id);
@@ -254,7 +254,7 @@ impl Service {
         let seen = self.find(given)?;
         match seen.record.owner == who.id || who.is_admin {
             true => Ok(seen),
-            false => Err(Refusal::NotYours(seen.record.id, what)),
+            false => Err(Refusal::NotYours(seen.record.id.clone(), what)),
         }
     }
 
@@ -273,7 +273,7 @@ impl Service {
         &self,
         who: &Requester,
         given: Option<&str>,
-    ) -> Result<(Record, SecretString), Problem> {
+    ) -> Result<(Arc<Record>, SecretString), Problem> {
         let seen = self.to_open(who, given)?;
         let id = &seen.record.id;
         let ticket = self.runtime.ticket(&seen).await?;

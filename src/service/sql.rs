@@ -79,8 +79,8 @@ impl Service {
         };
         let seen = self.find(given)?;
         match seen.record.owner == who.id {
-            false => Err(Refusal::NotYoursToAsk(seen.record.id)),
-            true if !answers(&seen) => Err(Refusal::NotReady(seen.record.id)),
+            false => Err(Refusal::NotYoursToAsk(seen.record.id.clone())),
+            true if !answers(&seen) => Err(Refusal::NotReady(seen.record.id.clone())),
             true => Ok(seen),
         }
     }

@@ -1,5 +1,7 @@
 //! The use case of looking at one session closely.
 
+use std::sync::Arc;
+
 use super::{Problem, Refusal, Requester, Service, audit::audit};
 use crate::{
     door::activity::Activity,
@@ -46,7 +48,7 @@ impl Service {
         &self,
         who: &Requester,
         id: &SessionId,
-    ) -> Result<(Record, Option<String>), Problem> {
+    ) -> Result<(Arc<Record>, Option<String>), Problem> {
         let seen = self.theirs(who, Some(&id.to_string()), "status", "look into")?;
         let words = words_without_keys(&*self.runtime, &*self.credentials, &seen).await?;
         audit(who, "read the log of", &id.to_string());

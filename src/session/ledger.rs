@@ -1,7 +1,10 @@
 //! The ledger: what is remembered of sessions that are gone, for the next report, and
 //! who is known. One bounded document; where it is kept is the runtime's business.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -121,7 +124,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
     /// Its record.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// When it will be stopped, and why.
     pub due: Option<Due>,
     /// Since when its door has not answered, if it does not.
@@ -302,7 +305,7 @@ impl Ledger {
     /// What is to be said of the period that goes on, with the sessions that are there now.
     pub fn report(&self, running: Vec<Running>, now: DateTime<Utc>) -> Report {
         let mut totals = self.totals.clone();
-        let there = totals.add_all(running.iter().map(|one| &one.record), now);
+        let there = totals.add_all(running.iter().map(|one| &*one.record), now);
         totals.report(now, there, running)
     }
 
@@ -456,7 +459,7 @@ mod tests {
             .with(&session(3, 8, 2), &stopped(9, 32))
             .with(&starting(), &ending(Cause::Lost, 5));
         let running = Running {
-            record: session(4, 8, 10),
+            record: Arc::new(session(4, 8, 10)),
             due: None,
             unreachable: None,
         };

@@ -1,6 +1,6 @@
 //! What can be seen of a session at one moment: its record and its parts.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,12 +10,12 @@ use super::{Incident, Record, Stage};
 /// A session as the runtime sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// Its record.
-    pub record: Record,
+    /// Its record. Whoever looks at all sessions copies none.
+    pub record: Arc<Record>,
     /// The stored record's unique id.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// The stored record's revision; whoever writes it names the one it read.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// What its Pod says, if there is one.
     pub pod: Option<Pod>,
     /// Whether its Service is there.

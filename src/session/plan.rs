@@ -192,6 +192,8 @@ pub fn usual_start(sessions: &[Observed]) -> Option<TimeDelta> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::record::tests::starting;
     use super::*;
     use crate::session::Station;
@@ -221,7 +223,7 @@ mod tests {
         let mut record = starting();
         record.stage = stage;
         Observed {
-            record,
+            record: Arc::new(record),
             uid: "u".into(),
             revision: "1".into(),
             pod: pod.map(Pod::new),
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn without_its_own_keys_no_pod_is_made_and_it_is_not_waited_for_ever() {
         let mut starting = seen(Stage::Starting, None, false);
-        starting.record.keys = Keys::Awaited;
+        Arc::make_mut(&mut starting.record).keys = Keys::Awaited;
         let step = |seen: &Observed, seconds| {
             let now = after(0) + TimeDelta::seconds(seconds);
             next_step(seen, now, &POLICY)
@@ -272,7 +274,7 @@ mod tests {
         assert_eq!(step(&starting, 59), Step::Wait(Some(after(1))));
         let gone = Incident::new(Failure::KeysMissing, "");
         assert_eq!(step(&starting, 60), Step::End(Cause::Failed(gone)));
-        starting.record = starting.record.with_own_keys();
+        starting.record = starting.record.with_own_keys().into();
         assert_eq!(step(&starting, 1), Step::Create(Parts::ALL));
     }
 
@@ -312,12 +314,12 @@ mod tests {
     #[test]
     fn the_owner_is_warned_once_before_the_keys_expire() {
         let mut running = seen(Stage::Running, Some(PodState::Ready), true);
-        running.record.keys_expire = Some(after(60));
+        Arc::make_mut(&mut running.record).keys_expire = Some(after(60));
         let step = |running: &Observed, minutes| next_step(running, after(minutes), &POLICY);
         assert_eq!(step(&running, 29), Step::Wait(Some(after(30))));
         assert_eq!(step(&running, 30), Step::WarnOfKeys(after(60)));
         assert_eq!(step(&running, 61), Step::WarnOfKeys(after(60)));
-        running.record = running.record.warned_of_keys();
+        running.record = running.record.warned_of_keys().into();
         assert_eq!(step(&running, 30), Step::Wait(None));
     }
 
@@ -387,14 +389,14 @@ mod tests {
         assert_eq!(step(&session), Step::Delete(Parts::POD));
         session.pod = None;
         assert_eq!(step(&session), Step::Resume(evicted()));
-        session.record = session.record.resumed(None, after(20));
+        session.record = session.record.resumed(None, after(20)).into();
         assert_eq!(
             step(&session),
             Step::Create(Parts::POD),
             "it has its time anew"
         );
         for stage in [Stage::Starting, Stage::Running] {
-            session.record.stage = stage;
+            Arc::make_mut(&mut session.record).stage = stage;
             session.pod = taken().map(Pod::new);
             assert_eq!(step(&session), Step::End(Cause::Failed(evicted())));
         }
@@ -406,8 +408,12 @@ mod tests {
         let mut session = seen(Stage::Running, None, true);
         let step = |session: &Observed| next_step(session, after(1), &POLICY);
         assert_eq!(step(&session), Step::Move(vanished()));
-        session.record = session.record.moving(vanished()).resumed(None, after(1));
-        session.record.stage = Stage::Running;
+        session.record = session
+            .record
+            .moving(vanished())
+            .resumed(None, after(1))
+            .into();
+        Arc::make_mut(&mut session.record).stage = Stage::Running;
         assert_eq!(step(&session), Step::End(Cause::Failed(vanished())));
     }
 
@@ -444,11 +450,11 @@ mod tests {
             ..Pod::new(PLACED)
         });
         assert_eq!(step(&running), Step::TellRestart(oom(), 1));
-        running.record = running.record.told_of_restarts(1);
+        running.record = running.record.told_of_restarts(1).into();
         assert_eq!(step(&running), Step::Wait(None));
         // Those before it was announced concern nobody.
         let announced = starting().announced(None, after(1), 1);
-        running.record = announced;
+        running.record = Arc::new(announced);
         assert_eq!(step(&running), Step::Wait(None));
     }
 
@@ -466,7 +472,7 @@ mod tests {
         assert_eq!(next_step(&session, after(1), &POLICY), Step::Wait(None));
         session.pod = Some(crashing(3));
         assert_eq!(next_step(&session, after(1), &POLICY), end);
-        session.record.stage = Stage::Starting;
+        Arc::make_mut(&mut session.record).stage = Stage::Starting;
         session.pod = Some(crashing(1));
         assert_eq!(next_step(&session, after(1), &POLICY), end);
     }
@@ -476,7 +482,8 @@ mod tests {
         assert_eq!(usual_start(&[]), None);
         let after = |seconds| {
             let mut session = seen(Stage::Running, Some(PodState::Ready), true);
-            session.record.ready = Some(starting().created + TimeDelta::seconds(seconds));
+            Arc::make_mut(&mut session.record).ready =
+                Some(starting().created + TimeDelta::seconds(seconds));
             session
         };
         let unknown = seen(Stage::Starting, None, true);

@@ -8,6 +8,7 @@
 use std::{
     collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,7 +95,7 @@ impl Watched {
     /// The same, with what its record says by now.
     pub fn with(&self, record: &Record) -> Self {
         let mut watched = self.clone();
-        watched.seen.record = record.clone();
+        watched.seen.record = Arc::new(record.clone());
         watched
     }
 }

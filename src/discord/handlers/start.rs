@@ -1,6 +1,6 @@
 //! `/duck start`: claim a place, then follow the session until it is ready.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use futures_util::{
@@ -65,7 +65,7 @@ impl Handlers {
             Ok(Started::Starting(record)) => {
                 let kept = self.keep(responder, &record);
                 // One that was just asked for may not be seen yet.
-                let known = (record.stage != Stage::Starting).then(|| Record::clone(&record));
+                let known = (record.stage != Stage::Starting).then(|| record.clone());
                 tokio::join!(kept, self.follow(responder, &record, known));
             }
             Ok(Started::AlreadyRunning { sessions, room }) => {
@@ -119,7 +119,12 @@ impl Handlers {
 
     /// Shows each change of the session until it is ready or has ended. `newest` is what
     /// was seen of it, if it was.
-    async fn follow(&self, responder: &Responder, record: &Record, mut newest: Option<Record>) {
+    async fn follow(
+        &self,
+        responder: &Responder,
+        record: &Record,
+        mut newest: Option<Arc<Record>>,
+    ) {
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
         let usual = usual_start(&self.service.list(None));

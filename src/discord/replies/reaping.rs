@@ -1,6 +1,6 @@
 //! What is said of sessions that nobody takes down: before, after, and all together.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -118,7 +118,7 @@ fn when(due: &Due) -> &'static str {
 }
 
 /// To admins: doors that are silent.
-pub fn unreachable(silent: &[(Record, DateTime<Utc>)]) -> Reply {
+pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
     let (whose, they) = match silent.len() {
         1 => (
             "The door of a session does",

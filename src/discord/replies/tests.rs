@@ -1,5 +1,7 @@
 //! Every reply, as people read it.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::*;
@@ -26,7 +28,7 @@ fn record(stage: Stage) -> Record {
 
 fn seen() -> Observed {
     Observed {
-        record: record(Stage::Running),
+        record: Arc::new(record(Stage::Running)),
         uid: "u".into(),
         revision: "1".into(),
         pod: Some(Pod::new(PodState::Ready)),
@@ -265,9 +267,9 @@ fn looking_closely() {
         last_end: Some(Incident::new(Failure::OutOfMemory, "OOMKilled")),
         ..Pod::new(PodState::Ready)
     });
-    restarted.record.keys_expire = Some(after(60));
+    Arc::make_mut(&mut restarted.record).keys_expire = Some(after(60));
     let mut waits = seen();
-    waits.record.stage = Stage::Starting;
+    Arc::make_mut(&mut waits.record).stage = Stage::Starting;
     waits.pod = Some(Pod::new(PodState::Coming {
         station: Station::Queued,
         incident: Some(Incident::new(
@@ -694,6 +696,7 @@ fn before_and_after_a_session_is_reaped() {
         spared: 2,
         failed: Some("1a2b3c4d".into()),
     };
+    let silent = Arc::new(record.clone());
     insta::assert_snapshot!(gallery(&[
         ("idle", warning(Rule::Idle)),
         ("old", warning(Rule::Lifetime)),
@@ -704,10 +707,10 @@ fn before_and_after_a_session_is_reaped() {
         ("was old", reaped(Rule::Lifetime)),
         ("was as old as may be", reaped(Rule::MaxAge)),
         ("of somebody who left", reaped(Rule::OwnerLeft)),
-        ("a silent door", unreachable(&[(record.clone(), noon())])),
+        ("a silent door", unreachable(&[(silent.clone(), noon())])),
         (
             "silent doors",
-            unreachable(&[(record.clone(), noon()), (record.clone(), noon())])
+            unreachable(&[(silent.clone(), noon()), (silent, noon())])
         ),
         ("alarm", held_back(&too_much)),
         ("what is to go", plan(&to_go(), false)),
@@ -735,7 +738,7 @@ fn reporting() {
         starts: None,
     };
     let running = |due, unreachable| Running {
-        record: record(Stage::Running),
+        record: Arc::new(record(Stage::Running)),
         due,
         unreachable,
     };

@@ -12,12 +12,9 @@ mod observe;
 mod replies;
 mod secrets;
 mod status;
+mod view;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -42,6 +39,7 @@ pub use ledger::Ledgers;
 use observe::Cache;
 pub use replies::Replies;
 pub use secrets::Secrets;
+use view::{SeenPod, View};
 
 use super::{Answer, Claim, Question, Runtime, exchange::exchange};
 use crate::{
@@ -91,7 +89,7 @@ impl Kubernetes {
         let namespace = &settings.kubernetes.namespace;
         let resource = build::route_resource(settings.routing.kind);
         Ok(Self {
-            cache: Cache::start(&clients.watches, &settings).await?,
+            cache: Cache::start(&clients.watches, &settings).await,
             keys: Keys::start(client, Utc::now()).await?,
             doors: reqwest::Client::builder()
                 .no_proxy()
@@ -114,11 +112,7 @@ impl Kubernetes {
     }
 
     /// Waits until the view shows what was done.
-    async fn shown(
-        &self,
-        limit: Duration,
-        condition: impl Fn(&Cache) -> bool,
-    ) -> Result<(), Fault> {
+    async fn shown(&self, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<(), Fault> {
         match tokio::time::timeout(limit, self.cache.until(condition)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Fault::TimedOut {
@@ -130,8 +124,7 @@ impl Kubernetes {
 
     /// Where a session's door tells the cluster something; none: its Pod has no address.
     fn at_door(&self, seen: &Observed, path: &str) -> Option<String> {
-        let pod = self.cache.pod(&seen.record.id.object_name())?;
-        let address: IpAddr = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+        let address = self.seen_pod(&seen.record.id)?.address?;
         let address = SocketAddr::new(address, door::ADMIN_PORT);
         Some(format!("http://{address}{path}"))
     }
@@ -199,9 +192,9 @@ impl Kubernetes {
         self.drop(&self.pods, "pods", name, &params).await
     }
 
-    /// The unique id of the Pod of that name, as seen now.
-    fn pod_uid(&self, name: &str) -> Option<String> {
-        self.cache.pod(name)?.metadata.uid.clone()
+    /// The Pod of a session, as seen now.
+    fn seen_pod(&self, id: &SessionId) -> Option<Arc<SeenPod>> {
+        self.cache.view().pod(&id.object_name())
     }
 
     async fn drop<K>(
@@ -226,15 +219,15 @@ impl Kubernetes {
 #[async_trait]
 impl Runtime for Kubernetes {
     fn sessions(&self) -> Vec<Observed> {
-        self.cache.sessions()
+        self.cache.view().sessions()
     }
 
     fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
-        self.cache.sessions_of(owner)
+        self.cache.view().sessions_of(owner)
     }
 
     fn session(&self, id: &SessionId) -> Option<Observed> {
-        self.cache.session(id)
+        self.cache.view().session(id)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -242,11 +235,11 @@ impl Runtime for Kubernetes {
     }
 
     fn orphans(&self) -> Vec<Orphan> {
-        self.cache.orphans()
+        self.cache.view().orphans()
     }
 
     fn unreadable(&self) -> usize {
-        self.cache.unreadable()
+        self.cache.view().unreadable()
     }
 
     fn stale_since(&self) -> Option<DateTime<Utc>> {
@@ -254,24 +247,26 @@ impl Runtime for Kubernetes {
     }
 
     async fn details(&self, seen: &Observed) -> Details {
-        let name = seen.record.id.object_name();
-        let Some(pod) = self.cache.pod(&name) else {
+        let Some(pod) = self.seen_pod(&seen.record.id) else {
             return Details::default();
         };
+        let name = seen.record.id.object_name();
         let measured = self.metrics.get_opt(&name);
         // Many clusters measure nothing, and nobody misses it.
         let measured = call(self.action("get", "pods"), measured).await;
+        let mut said: Vec<_> = self.cache.view().said(&pod.uid).cloned().collect();
+        said.sort_by_key(|said| said.at);
         Details {
-            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            node: pod.node.clone(),
             memory: measured.ok().flatten().as_ref().and_then(memory::of_duckdb),
-            said: self.cache.said(&pod),
+            said,
         }
     }
 
     async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Fault> {
         let name = seen.record.id.object_name();
         let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
-        Ok(found.map(|pod| status::read(&pod, std::iter::empty())))
+        Ok(found.map(|pod| status::read(&pod).pod))
     }
 
     async fn last_words(&self, seen: &Observed) -> Result<String, Fault> {
@@ -292,12 +287,11 @@ impl Runtime for Kubernetes {
     }
 
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault> {
-        let pod = self.cache.pod(&seen.record.id.object_name());
-        let id = pod.and_then(|pod| pod.annotations().get(build::DOOR_KEY).cloned());
-        let Some(id) = id else {
+        let pod = self.seen_pod(&seen.record.id);
+        let Some(id) = pod.as_ref().and_then(|pod| pod.door_key.as_deref()) else {
             return Ok(None);
         };
-        let key = self.keys.named(&id).await?;
+        let key = self.keys.named(id).await?;
         let session = seen.record.id.to_string();
         Ok(key.map(|key| key.ticket(&session, Utc::now()).into()))
     }
@@ -355,16 +349,16 @@ impl Runtime for Kubernetes {
             Ok(_) => {
                 // Made is made: whether it shows in time is no matter.
                 let _ = self
-                    .shown(VISIBLE_WITHIN, |cache| cache.record(&name).is_some())
+                    .shown(VISIBLE_WITHIN, |view| view.record(&name).is_some())
                     .await;
-                Ok(Claim::Made(Box::new(record.clone())))
+                Ok(Claim::Made(Arc::new(record.clone())))
             }
             Err(Fault::Exists { .. }) => {
                 let found = self.records.get(&name);
                 let found = call(self.action("get", "configmaps"), found).await;
                 match found.map(|found| build::read_record(&found)) {
                     Ok(Ok(found)) if found.request == record.request => {
-                        Ok(Claim::Made(Box::new(found)))
+                        Ok(Claim::Made(Arc::new(found)))
                     }
                     Ok(Ok(found)) => Ok(Claim::Taken(found.id.to_string())),
                     // A record that this bot can't read takes up its place all the same,
@@ -384,7 +378,7 @@ impl Runtime for Kubernetes {
         let replaced = self.records.replace(&name, &params, &stored);
         let saved = call(self.action("update", "configmaps"), replaced).await?;
         let newest = revision(saved.resource_version().as_deref());
-        let is_seen = |cache: &Cache| match cache.record(&name) {
+        let is_seen = |view: &View| match view.record(&name) {
             Some(shown) => shown.uid != seen.uid || revision(Some(&shown.revision)) >= newest,
             None => true,
         };
@@ -404,7 +398,7 @@ impl Runtime for Kubernetes {
         );
         pod.and(service).and(route)?;
         let name = build::record_name(seen.record.owner, seen.record.slot);
-        let is_seen = |cache: &Cache| match cache.record(&name) {
+        let is_seen = |view: &View| match view.record(&name) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().missing().both(parts).any(),
             _ => true,
         };
@@ -419,8 +413,9 @@ impl Runtime for Kubernetes {
             service,
             route,
         } = parts;
-        let uid = self.pod_uid(&name).filter(|_| pod);
-        let drop_pod = async |grace| match &uid {
+        let uid = || Some(self.seen_pod(&seen.record.id)?.uid.clone());
+        let first = uid().filter(|_| pod);
+        let drop_pod = async |grace| match &first {
             Some(uid) => self.drop_pod(&name, uid, grace).await,
             None => Ok(()),
         };
@@ -437,12 +432,12 @@ impl Runtime for Kubernetes {
         );
         dropped.and(service).and(route)?;
         let record = build::record_name(seen.record.owner, seen.record.slot);
-        let is_gone = |cache: &Cache| match cache.record(&record) {
+        let is_gone = |view: &View| match view.record(&record) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
         };
         let gone = self.shown(GONE_WITHIN, is_gone).await;
-        if gone.is_err() && uid.is_some() && self.pod_uid(&name) == uid {
+        if gone.is_err() && first.is_some() && uid() == first {
             warn!(
                 pod = name,
                 "{name} does not go; its node is probably gone, so I remove it by force"
@@ -456,7 +451,7 @@ impl Runtime for Kubernetes {
     async fn remove(&self, seen: &Observed) -> Result<(), Fault> {
         let name = build::record_name(seen.record.owner, seen.record.slot);
         let params = DeleteParams::background().preconditions(Preconditions {
-            uid: Some(seen.uid.clone()),
+            uid: Some(seen.uid.to_string()),
             resource_version: None,
         });
         if !seen.record.holds_owners_keys() {
@@ -471,22 +466,21 @@ impl Runtime for Kubernetes {
             Ok(_) | Err(Fault::Unknown { .. } | Fault::Conflict { .. }) => {}
             Err(fault) => return Err(fault),
         }
-        let is_gone = |cache: &Cache| cache.record(&name).is_none_or(|it| it.uid != seen.uid);
+        let is_gone = |view: &View| view.record(&name).is_none_or(|it| it.uid != seen.uid);
         self.shown(VISIBLE_WITHIN, is_gone).await
     }
 
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault> {
         let name = orphan.id.object_name();
         let params = DeleteParams::background();
-        let pod = self.cache.pod(&name);
+        let pod = self.seen_pod(&orphan.id);
         let drop_pod = async {
             let Some(pod) = &pod else {
                 return Ok(());
             };
             // One that was to go long ago is on a node that is gone.
-            let grace = pod.metadata.deletion_timestamp.as_ref().map(|_| 0);
-            let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-            self.drop_pod(&name, uid, grace).await
+            let grace = pod.goes().then_some(0);
+            self.drop_pod(&name, &pod.uid, grace).await
         };
         let own = build::own_secret_name(&orphan.id);
         let (pod, service, route, reply, keys) = tokio::join!(

@@ -6,8 +6,6 @@
 //! `tests/node` makes the common ones happen on a real node; the tests below have
 //! all of them.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use k8s_openapi::{
     api::core::v1::{ContainerStatus, Event, Pod as Stored, PodStatus},
@@ -26,9 +24,8 @@ const OBSTACLES: [(&str, Failure); 3] = [
     ("FailedCreatePodSandBox", Failure::Container),
 ];
 
-/// Whether an event can tell more than the status does.
-pub fn is_telling(event: &Event) -> bool {
-    let reason = event.reason.as_deref().unwrap_or_default();
+/// Whether an event with that reason can tell more than the status does.
+pub fn is_telling(reason: &str) -> bool {
     matches!(reason, "Pulling" | "Pulled") || obstacle(reason).is_some()
 }
 
@@ -37,25 +34,61 @@ fn obstacle(reason: &str) -> Option<Failure> {
     Some(found.1)
 }
 
-/// Reads a Pod, with the events about it that are [telling](is_telling).
-/// Only one that is on its way needs them.
-pub fn read(stored: &Stored, events: impl Iterator<Item = Arc<Event>>) -> Pod {
+/// What a Pod's status says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// That, without what its Events say.
+    pub pod: Pod,
+    is_pulling: bool,
+}
+
+/// Reads a Pod.
+pub fn read(stored: &Stored) -> Reading {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);
     let duckdb = containers(status).find(|it| it.name == DUCKDB);
-    Pod {
-        state: state(stored, status, events),
+    let pod = Pod {
+        state: state(stored, status),
         restarts: duckdb.map_or(0, restarts),
         last_end: duckdb.and_then(last_end),
         unready_since: unready_since(status),
+    };
+    Reading {
+        pod,
+        is_pulling: is_pulling(status),
     }
 }
 
-fn state(
-    stored: &Stored,
-    status: &PodStatus,
-    events: impl Iterator<Item = Arc<Event>>,
-) -> PodState {
+impl Reading {
+    /// With what was said about the Pod. Only one that a node prepares needs that.
+    pub fn with<'a>(&self, said: impl Iterator<Item = &'a Said>) -> Pod {
+        let mut pod = self.pod.clone();
+        if pod.state == Pod::at(Station::Placed).state {
+            pod.state = self.prepared(said);
+        }
+        pod
+    }
+
+    /// How far a node is with preparing it.
+    fn prepared<'a>(&self, said: impl Iterator<Item = &'a Said>) -> PodState {
+        let coming = |station, incident| PodState::Coming { station, incident };
+        let mut told: Vec<_> = said.filter(|it| is_telling(&it.reason)).collect();
+        // Within one second images come last: they are fetched when all else is there.
+        told.sort_by_key(|it| (it.at, obstacle(&it.reason).is_none()));
+        if let Some(last) = told.last()
+            && let Some(failure) = obstacle(&last.reason)
+        {
+            let incident = Incident::new(failure, last.message.clone());
+            return coming(Station::Placed, Some(incident));
+        }
+        match told.iter().find(|it| it.reason == "Pulling") {
+            Some(first) if self.is_pulling => coming(Station::Pulling(first.at), None),
+            _ => coming(Station::Placed, None),
+        }
+    }
+}
+
+fn state(stored: &Stored, status: &PodStatus) -> PodState {
     let is_deleted = stored.metadata.deletion_timestamp.is_some();
     let has_ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
     // The condition alone is an intention, and may be given up.
@@ -80,7 +113,7 @@ fn state(
     if holds(status, "Ready") {
         return PodState::Ready;
     }
-    on_the_way(stored, status, events)
+    on_the_way(stored, status)
 }
 
 /// Somebody or something that has nothing to do with this session took its Pod away.
@@ -240,11 +273,7 @@ fn config_failure(message: &str) -> Option<Failure> {
     })
 }
 
-fn on_the_way(
-    stored: &Stored,
-    status: &PodStatus,
-    events: impl Iterator<Item = Arc<Event>>,
-) -> PodState {
+fn on_the_way(stored: &Stored, status: &PodStatus) -> PodState {
     let coming = |station, incident| PodState::Coming { station, incident };
     if !holds(status, "PodScheduled") {
         return coming(Station::Queued, no_place(stored, status));
@@ -257,27 +286,9 @@ fn on_the_way(
         let first = |(reason, _)| matches!(reason, "ContainerCreating" | "PodInitializing");
         waits(it).is_some_and(first) && it.restart_count == 0
     });
-    if containers(status).next().is_some() && !waits_for_first {
-        return coming(Station::Starting, None);
-    }
-    let events: Vec<_> = events.collect();
-    let told = events.iter();
-    let mut told: Vec<_> = told
-        .filter_map(|it| Some((seen_at(it)?, it.reason.as_deref()?, it)))
-        .collect();
-    // Within one second images come last: they are fetched when all else is there.
-    told.sort_by_key(|(at, reason, _)| (*at, obstacle(reason).is_none()));
-    if let Some((_, reason, event)) = told.last()
-        && let Some(failure) = obstacle(reason)
-    {
-        let message = event.message.as_deref().unwrap_or_default();
-        let incident = Incident::new(failure, message);
-        return coming(Station::Placed, Some(incident));
-    }
-    let mut pulling = told.iter().filter(|(_, reason, _)| *reason == "Pulling");
-    match pulling.next() {
-        Some((since, ..)) if is_pulling(status) => coming(Station::Pulling(*since), None),
-        _ => coming(Station::Placed, None),
+    match containers(status).next().is_some() && !waits_for_first {
+        true => coming(Station::Starting, None),
+        false => coming(Station::Placed, None),
     }
 }
 
@@ -343,7 +354,8 @@ fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
     ended.chain([since]).max()
 }
 
-fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
+/// A time, as the rest of the bot has it.
+pub fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.as_second(), 0)
 }
 
@@ -380,11 +392,13 @@ mod tests {
         let resources = json!({ "requests": { "cpu": "2", "memory": "8Gi" } });
         let spec = json!({ "containers": [{ "name": "duckdb", "resources": resources }] });
         let stored = json!({ "metadata": metadata, "spec": spec, "status": status });
-        let events = events
+        let event = |it: &Value| serde_json::from_value(it.clone()).expect("an Event");
+        let said: Vec<_> = events
             .iter()
-            .map(|event| Arc::new(serde_json::from_value(event.clone()).expect("an Event")));
+            .map(|it| said(&event(it)).expect("it says when"))
+            .collect();
         let stored = serde_json::from_value(stored).expect("a Pod");
-        read(&stored, events)
+        read(&stored).with(said.iter())
     }
 
     fn conditions(names: &[&str]) -> Value {

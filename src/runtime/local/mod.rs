@@ -106,9 +106,9 @@ struct Stored {
 }
 
 struct Held {
-    uid: String,
+    uid: Arc<str>,
     revision: u64,
-    record: Record,
+    record: Arc<Record>,
     process: Option<Process>,
     /// There is nothing to make, but whoever asks is told what they did.
     service: bool,
@@ -121,7 +121,7 @@ impl Held {
         Observed {
             record: self.record.clone(),
             uid: self.uid.clone(),
-            revision: self.revision.to_string(),
+            revision: self.revision.to_string().into(),
             pod: self.process.as_ref().map(Process::pod),
             service: self.service,
             route: self.door.is_some(),
@@ -220,9 +220,9 @@ impl Local {
     }
 
     fn store(&self, name: &str, held: &Held) -> Result<(), Fault> {
-        let record = serde_json::to_string(&held.record).expect("it has no map with odd keys");
+        let record = serde_json::to_string(&*held.record).expect("it has no map with odd keys");
         let stored = Stored {
-            uid: held.uid.clone(),
+            uid: held.uid.to_string(),
             revision: held.revision,
             record,
         };
@@ -435,16 +435,17 @@ impl Runtime for Local {
 
     async fn claim(&self, record: &Record) -> Result<Claim, Fault> {
         let name = name(record);
+        let record = Arc::new(record.clone());
         let mut all = lock(&self.view.held);
         match all.get(&name) {
             Some(held) if held.record.request == record.request => {
-                return Ok(Claim::Made(Box::new(held.record.clone())));
+                return Ok(Claim::Made(held.record.clone()));
             }
             Some(held) => return Ok(Claim::Taken(held.record.id.to_string())),
             None => {}
         }
         let held = Held {
-            uid: Uuid::new_v4().to_string(),
+            uid: Uuid::new_v4().to_string().into(),
             revision: 1,
             record: record.clone(),
             process: None,
@@ -455,18 +456,18 @@ impl Runtime for Local {
         all.insert(name, held);
         drop(all);
         self.view.changed();
-        Ok(Claim::Made(Box::new(record.clone())))
+        Ok(Claim::Made(record))
     }
 
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Fault> {
         let name = name(record);
         let mut all = lock(&self.view.held);
         let held = all.get_mut(&name).filter(|held| held.is(seen));
-        let held = held.filter(|held| held.revision.to_string() == seen.revision);
+        let held = held.filter(|held| held.revision.to_string() == *seen.revision);
         let held = held.ok_or_else(|| Fault::Conflict {
             action: format!("writing the record {name}"),
         })?;
-        let before = std::mem::replace(&mut held.record, record.clone());
+        let before = std::mem::replace(&mut held.record, Arc::new(record.clone()));
         held.revision += 1;
         if let Err(fault) = self.store(&name, held) {
             held.record = before;
@@ -602,9 +603,9 @@ fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, Held>> {
             format!("the record {} can't be read", records.path(&name).display())
         })?;
         let held = Held {
-            uid: stored.uid,
+            uid: stored.uid.into(),
             revision: stored.revision,
-            record,
+            record: Arc::new(record),
             process: None,
             service: false,
             door: None,

@@ -39,7 +39,7 @@ fn hours(hours: i64) -> i64 {
 fn running(usage: Usage) -> Watched {
     let record = starting().announced(None, after(1), 0);
     let seen = Observed {
-        record,
+        record: Arc::new(record),
         uid: "u".into(),
         revision: "1".into(),
         pod: Some(Pod::new(PodState::Ready)),

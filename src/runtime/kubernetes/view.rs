@@ -1,0 +1,529 @@
+//! What the watches have shown: of each object only what somebody reads. Pure.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    marker::PhantomData,
+    net::IpAddr,
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Event, Pod, Service},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Resource, ResourceExt,
+    api::{DynamicObject, PartialObjectMeta},
+    runtime::watcher,
+};
+use tracing::warn;
+
+use super::{
+    build::{DOOR_KEY, SESSION, read_record},
+    status,
+};
+use crate::session::{Observed, Orphan, OwnerId, Record, Said, SessionId};
+
+/// Everything that is watched.
+#[derive(Default)]
+pub struct View {
+    /// The records of sessions.
+    pub records: Listed<Records>,
+    /// Their Pods.
+    pub pods: Listed<Pods>,
+    /// What was said about Pods.
+    pub talk: Listed<Talk>,
+    /// Their Services.
+    pub services: Listed<Others<Service>>,
+    /// Their routes.
+    pub routes: Listed<Others<DynamicObject>>,
+}
+
+impl View {
+    /// Whether everything was seen once.
+    pub fn is_whole(&self) -> bool {
+        self.records.is_whole
+            && self.pods.is_whole
+            && self.talk.is_whole
+            && self.services.is_whole
+            && self.routes.is_whole
+    }
+
+    /// All sessions, oldest first.
+    pub fn sessions(&self) -> Vec<Observed> {
+        self.those(|_| true)
+    }
+
+    /// The same of one owner.
+    pub fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
+        self.those(|record| record.owner == owner)
+    }
+
+    fn those(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Observed> {
+        let stored = self.records.shown.by_name.values();
+        let wanted = stored.filter(|it| it.record.as_deref().is_some_and(&wanted));
+        let mut sessions: Vec<_> = wanted.filter_map(|it| self.observed(it)).collect();
+        sessions.sort_unstable_by(|a, b| {
+            let (a, b) = (&a.record, &b.record);
+            (a.created, &a.id).cmp(&(b.created, &b.id))
+        });
+        sessions
+    }
+
+    /// The session with this id.
+    pub fn session(&self, id: &SessionId) -> Option<Observed> {
+        self.record(self.records.shown.names.get(id)?)
+    }
+
+    /// The session whose record is stored under `name`.
+    pub fn record(&self, name: &str) -> Option<Observed> {
+        self.observed(self.records.shown.by_name.get(name)?)
+    }
+
+    fn observed(&self, stored: &Stored) -> Option<Observed> {
+        let record = stored.record.clone()?;
+        let name = record.id.object_name();
+        let pod = self.pods.shown.0.get(&name);
+        Some(Observed {
+            uid: stored.uid.clone(),
+            revision: stored.revision.clone(),
+            pod: pod.map(|pod| pod.reading.with(self.said(&pod.uid))),
+            service: self.services.shown.by_name.contains_key(&name),
+            route: self.routes.shown.by_name.contains_key(&name),
+            record,
+        })
+    }
+
+    /// How many records can't be read.
+    pub fn unreadable(&self) -> usize {
+        let stored = self.records.shown.by_name.values();
+        stored.filter(|it| it.record.is_none()).count()
+    }
+
+    /// The Pod of that name.
+    pub fn pod(&self, name: &str) -> Option<Arc<SeenPod>> {
+        self.pods.shown.0.get(name).cloned()
+    }
+
+    /// What was said about the Pod with that unique id, in no order.
+    pub fn said(&self, uid: &str) -> impl Iterator<Item = &Said> {
+        let said = self.talk.shown.0.get(uid);
+        said.into_iter().flat_map(HashMap::values)
+    }
+
+    /// Parts whose record is gone.
+    pub fn orphans(&self) -> Vec<Orphan> {
+        // Also those that can't be read: what belongs to them is no orphan.
+        let records = self.records.shown.by_name.values();
+        let known: HashSet<_> = records.filter_map(|it| it.session.as_ref()).collect();
+        let mut orphans = BTreeMap::<&SessionId, DateTime<Utc>>::new();
+        let pods = self.pods.shown.0.values().map(|pod| &pod.part);
+        let services = self.services.shown.by_name.values();
+        let routes = self.routes.shown.by_name.values();
+        for part in pods.chain(services).chain(routes) {
+            let Some(id) = part.session.as_ref().filter(|id| !known.contains(id)) else {
+                continue;
+            };
+            // What is being deleted has its time for that.
+            let since = part.made.max(part.goes.unwrap_or(part.made));
+            let latest = orphans.entry(id).or_insert(since);
+            *latest = since.max(*latest);
+        }
+        let orphan = |(id, since): (&SessionId, _)| Orphan {
+            id: id.clone(),
+            since,
+        };
+        orphans.into_iter().map(orphan).collect()
+    }
+}
+
+/// The objects of one kind.
+pub trait Kept: Default {
+    /// As the API server shows them.
+    type Object;
+
+    /// Keeps a new one, or a change of one; returns whether that is news to anybody.
+    fn put(&mut self, object: Self::Object) -> bool;
+
+    /// Forgets one; returns the same.
+    fn remove(&mut self, object: &Self::Object) -> bool;
+}
+
+/// The objects of one kind, and those of a list that is still coming: until it is whole, what
+/// was shown before is.
+#[derive(Default)]
+pub struct Listed<K> {
+    shown: K,
+    coming: K,
+    is_whole: bool,
+}
+
+impl<K: Kept> Listed<K> {
+    /// Takes what a watch says; returns whether that is news to anybody.
+    pub fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
+        match event {
+            watcher::Event::Apply(object) => self.shown.put(object),
+            watcher::Event::Delete(object) => self.shown.remove(&object),
+            watcher::Event::Init => {
+                self.coming = K::default();
+                false
+            }
+            watcher::Event::InitApply(object) => {
+                self.coming.put(object);
+                false
+            }
+            watcher::Event::InitDone => {
+                self.shown = std::mem::take(&mut self.coming);
+                self.is_whole = true;
+                true
+            }
+        }
+    }
+}
+
+/// Records by the names of their ConfigMaps.
+#[derive(Default)]
+pub struct Records {
+    by_name: HashMap<String, Stored>,
+    names: HashMap<SessionId, String>,
+}
+
+struct Stored {
+    uid: Arc<str>,
+    revision: Arc<str>,
+    /// Whose record it says it is: also of one that can't be read.
+    session: Option<SessionId>,
+    record: Option<Arc<Record>>,
+}
+
+impl Kept for Records {
+    type Object = ConfigMap;
+
+    fn put(&mut self, map: ConfigMap) -> bool {
+        let name = map.name_any();
+        self.remove(&map);
+        let record = read_record(&map).inspect_err(|why| {
+            warn!(
+                record = name,
+                why, "record {name} can't be read; its session is left alone"
+            );
+        });
+        let record = record.ok().map(Arc::new);
+        if let Some(record) = &record {
+            self.names.insert(record.id.clone(), name.clone());
+        }
+        let stored = Stored {
+            session: session(&map.metadata),
+            uid: map.metadata.uid.unwrap_or_default().into(),
+            revision: map.metadata.resource_version.unwrap_or_default().into(),
+            record,
+        };
+        self.by_name.insert(name, stored);
+        true
+    }
+
+    fn remove(&mut self, map: &ConfigMap) -> bool {
+        let name = map.name_any();
+        let gone = self.by_name.remove(&name).and_then(|it| it.record);
+        if let Some(record) = gone
+            && self.names.get(&record.id) == Some(&name)
+        {
+            self.names.remove(&record.id);
+        }
+        true
+    }
+}
+
+/// Pods by their names.
+#[derive(Default)]
+pub struct Pods(HashMap<String, Arc<SeenPod>>);
+
+/// A Pod.
+#[derive(PartialEq)]
+pub struct SeenPod {
+    /// Its unique id.
+    pub uid: String,
+    /// The machine that it is on.
+    pub node: Option<String>,
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Which key its door takes tickets of.
+    pub door_key: Option<String>,
+    reading: status::Reading,
+    part: Part,
+}
+
+impl SeenPod {
+    /// Whether it is being deleted.
+    pub fn goes(&self) -> bool {
+        self.part.goes.is_some()
+    }
+}
+
+impl Kept for Pods {
+    type Object = Pod;
+
+    fn put(&mut self, mut pod: Pod) -> bool {
+        let Some(part) = Part::of(&pod.metadata) else {
+            return false;
+        };
+        let name = pod.name_any();
+        let address = pod.status.as_ref().and_then(|it| it.pod_ip.as_ref());
+        let seen = Arc::new(SeenPod {
+            part,
+            address: address.and_then(|it| it.parse().ok()),
+            reading: status::read(&pod),
+            door_key: pod.annotations_mut().remove(DOOR_KEY),
+            uid: pod.metadata.uid.unwrap_or_default(),
+            node: pod.spec.and_then(|spec| spec.node_name),
+        });
+        let is_news = self.0.get(&name) != Some(&seen);
+        self.0.insert(name, seen);
+        is_news
+    }
+
+    fn remove(&mut self, pod: &Pod) -> bool {
+        self.0.remove(&pod.name_any()).is_some()
+    }
+}
+
+/// What was said about Pods: by their unique ids, and the names of the Events.
+#[derive(Default)]
+pub struct Talk(HashMap<String, HashMap<String, Said>>);
+
+impl Kept for Talk {
+    type Object = Event;
+
+    fn put(&mut self, event: Event) -> bool {
+        let Some(said) = status::said(&event) else {
+            return false;
+        };
+        let is_telling = status::is_telling(&said.reason);
+        let name = event.name_any();
+        let about = event.involved_object.uid.unwrap_or_default();
+        self.0.entry(about).or_default().insert(name, said);
+        is_telling
+    }
+
+    fn remove(&mut self, event: &Event) -> bool {
+        let about = event.involved_object.uid.as_deref().unwrap_or_default();
+        let Some(all) = self.0.get_mut(about) else {
+            return false;
+        };
+        let gone = all.remove(&event.name_any());
+        if all.is_empty() {
+            self.0.remove(about);
+        }
+        gone.is_some_and(|said| status::is_telling(&said.reason))
+    }
+}
+
+/// Services or routes by their names: that they are there is all that anybody asks.
+pub struct Others<K> {
+    by_name: HashMap<String, Part>,
+    kind: PhantomData<fn(K)>,
+}
+
+impl<K> Default for Others<K> {
+    fn default() -> Self {
+        Self {
+            by_name: HashMap::new(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<K> Kept for Others<K>
+where
+    PartialObjectMeta<K>: Resource,
+{
+    type Object = PartialObjectMeta<K>;
+
+    fn put(&mut self, object: Self::Object) -> bool {
+        let Some(part) = Part::of(object.meta()) else {
+            return false;
+        };
+        let name = object.name_any();
+        let is_news = self.by_name.get(&name) != Some(&part);
+        self.by_name.insert(name, part);
+        is_news
+    }
+
+    fn remove(&mut self, object: &Self::Object) -> bool {
+        self.by_name.remove(&object.name_any()).is_some()
+    }
+}
+
+/// What every part of a session says of itself.
+#[derive(PartialEq)]
+struct Part {
+    session: Option<SessionId>,
+    made: DateTime<Utc>,
+    goes: Option<DateTime<Utc>>,
+}
+
+impl Part {
+    /// None: the API server did not write it.
+    fn of(meta: &ObjectMeta) -> Option<Self> {
+        Some(Self {
+            session: session(meta),
+            made: status::time(meta.creation_timestamp.as_ref()?)?,
+            goes: meta.deletion_timestamp.as_ref().and_then(status::time),
+        })
+    }
+}
+
+fn session(meta: &ObjectMeta) -> Option<SessionId> {
+    meta.labels.as_ref()?.get(SESSION)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+
+    use super::*;
+    use crate::session::{PodState, Station, starting};
+
+    fn object<T: DeserializeOwned>(json: Value) -> T {
+        serde_json::from_value(json).expect("such an object")
+    }
+
+    fn metadata(name: &str) -> Value {
+        json!({ "name": name, "uid": format!("uid-{name}"), "resourceVersion": "1",
+            "creationTimestamp": "2026-11-23T12:00:00Z",
+            "labels": { SESSION: starting().id.to_string() } })
+    }
+
+    fn map(document: &str) -> ConfigMap {
+        object(json!({ "metadata": metadata("a"), "data": { "record.json": document } }))
+    }
+
+    fn record() -> ConfigMap {
+        map(&serde_json::to_string(&starting()).expect("a record"))
+    }
+
+    fn pod(status: Value) -> Pod {
+        object(json!({ "metadata": metadata(&starting().id.object_name()), "status": status }))
+    }
+
+    /// On a node, which prepares it.
+    fn placed() -> Pod {
+        let waiting = json!({ "waiting": { "reason": "ContainerCreating" } });
+        let container = json!({ "name": "duckdb", "ready": false, "restartCount": 0, "image": "",
+            "imageID": "", "state": waiting });
+        pod(
+            json!({ "conditions": [{ "type": "PodScheduled", "status": "True" }],
+            "containerStatuses": [container] }),
+        )
+    }
+
+    fn said(reason: &str, pod: &str) -> Event {
+        object(
+            json!({ "metadata": { "name": reason }, "reason": reason, "message": "",
+            "involvedObject": { "uid": pod }, "lastTimestamp": "2026-11-23T12:00:09Z" }),
+        )
+    }
+
+    fn service() -> PartialObjectMeta<Service> {
+        object(json!({ "metadata": metadata(&starting().id.object_name()) }))
+    }
+
+    #[test]
+    fn a_session_is_its_record_and_the_parts_with_its_name() {
+        let mut view = View::default();
+        let id = starting().id;
+        view.services.take(Apply(service()));
+        assert!(view.session(&id).is_none());
+        view.records.take(Apply(record()));
+        let seen = view.session(&id).expect("it is there");
+        assert_eq!((&*seen.uid, &*seen.revision), ("uid-a", "1"));
+        assert_eq!(*seen.record, starting());
+        assert!(seen.service && !seen.route && seen.pod.is_none());
+        assert_eq!(view.sessions(), std::slice::from_ref(&seen));
+        assert_eq!(view.sessions_of(starting().owner), [seen]);
+        assert_eq!(view.sessions_of(9.into()), []);
+        view.records.take(Delete(record()));
+        assert!(view.session(&id).is_none() && view.sessions().is_empty());
+    }
+
+    #[test]
+    fn what_was_seen_is_shown_until_a_new_list_is_whole() {
+        let mut view = View::default();
+        view.services.take(Apply(service()));
+        view.records.take(Apply(record()));
+        for begins in 0..2 {
+            assert!(!view.records.take(Init));
+            assert_eq!(view.sessions().len(), 1, "{begins}");
+            assert!(!view.services.take(Init));
+            view.services.take(InitApply(service()));
+        }
+        assert!(view.records.take(InitDone) && view.sessions().is_empty());
+        assert!(view.services.take(InitDone) && view.orphans().len() == 1);
+        assert!(!view.is_whole());
+        for done in [
+            view.pods.take(InitDone),
+            view.talk.take(InitDone),
+            view.routes.take(InitDone),
+        ] {
+            assert!(done);
+        }
+        assert!(view.is_whole());
+    }
+
+    #[test]
+    fn only_what_somebody_can_see_is_news() {
+        let mut view = View::default();
+        assert!(view.pods.take(Apply(placed())));
+        assert!(!view.pods.take(Apply(placed())));
+        assert!(view.pods.take(Apply(pod(json!({})))));
+        assert!(view.pods.take(Delete(placed())) && !view.pods.take(Delete(placed())));
+        assert!(!view.talk.take(Apply(said("Scheduled", "u"))));
+        assert!(view.talk.take(Apply(said("Pulling", "u"))));
+        assert!(!view.talk.take(Delete(said("Scheduled", "u"))));
+        assert!(view.talk.take(Delete(said("Pulling", "u"))));
+        assert!(!view.talk.take(Delete(said("Pulling", "u"))));
+    }
+
+    #[test]
+    fn what_was_said_of_a_pod_is_read_with_it() {
+        let mut view = View::default();
+        view.records.take(Apply(record()));
+        view.pods.take(Apply(placed()));
+        let state = |view: &View| view.sessions()[0].pod.as_ref().map(|it| it.state.clone());
+        let uid = format!("uid-{}", starting().id.object_name());
+        view.talk.take(Apply(said("Pulling", "another")));
+        let placed = PodState::Coming {
+            station: Station::Placed,
+            incident: None,
+        };
+        assert_eq!(state(&view), Some(placed));
+        view.talk.take(Apply(said("Pulling", &uid)));
+        let pulling = Station::Pulling("2026-11-23T12:00:09Z".parse().expect("a time"));
+        let pulling = PodState::Coming {
+            station: pulling,
+            incident: None,
+        };
+        assert_eq!(state(&view), Some(pulling));
+        assert_eq!(view.said(&uid).count(), 1);
+    }
+
+    #[test]
+    fn what_belongs_to_a_record_that_can_not_be_read_is_no_orphan() {
+        let mut view = View::default();
+        view.services.take(Apply(service()));
+        view.records.take(Apply(record()));
+        view.records.take(Apply(map("{}")));
+        assert!(view.sessions().is_empty() && view.session(&starting().id).is_none());
+        assert_eq!((view.unreadable(), view.orphans()), (1, vec![]));
+        view.records.take(Delete(map("{}")));
+        let since = "2026-11-23T12:00:00Z".parse().expect("a time");
+        let orphan = Orphan {
+            id: starting().id,
+            since,
+        };
+        assert_eq!(view.orphans(), [orphan]);
+    }
+}
