@@ -163,6 +163,10 @@ impl Story {
             }
             Self::Create => {
                 let (status, body) = creates(lab).await;
+                // The answer comes when the session is written down, before it is made.
+                if status == 201 {
+                    is_settled(team).await;
+                }
                 Some(format!("{status} {body}"))
             }
             Self::Delete => {
