@@ -1,11 +1,11 @@
-//! How large the program is that the production image has.
+//! The program that the production image has, and how large it is.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use super::table::{Aim, Row};
 
-pub async fn rows() -> Vec<Row> {
-    // To the same target folder as this program.
+/// Builds it, to the same target folder as this program.
+pub fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let target = own.ancestors().nth(3).unwrap();
     let built = Command::new("cargo")
@@ -16,8 +16,11 @@ pub async fn rows() -> Vec<Row> {
         .status()
         .unwrap();
     assert!(built.success());
-    let program = target.join("production/duckbot");
-    let size = std::fs::metadata(program).unwrap().len() as f64 / 1e6;
+    target.join("production/duckbot")
+}
+
+pub async fn rows() -> Vec<Row> {
+    let size = std::fs::metadata(program()).unwrap().len() as f64 / 1e6;
     vec![Row {
         what: "production binary, stripped",
         aim: "under 25 MB",

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
+    binary,
     kwok::Kwok,
     lab::{resident, team},
     stats::of_times,
@@ -15,14 +16,16 @@ use super::{
 const SESSIONS: usize = 5000;
 const ROUNDS: usize = 21;
 
-/// A team on kwok's node.
+/// A team on kwok's node, with the program of the production image.
 pub async fn gathers(people: usize) -> Team {
     // Nobody stands in for the doors, so they are not asked.
     let settings = [
         ("DUCKBOT_REAPER__IDLE", "off"),
         ("DUCKBOT_REAPER__EVERY", "1h"),
     ];
-    team(people, Some(Kwok::NODE), &settings).await
+    let mut team = team(people, Some(Kwok::NODE), &settings).await;
+    team.program = binary::program();
+    team
 }
 
 /// Sessions from the first to the last number, each somebody else's; waits until they run.

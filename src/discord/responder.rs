@@ -56,6 +56,8 @@ pub const MOST_CHOICES: usize = 25;
 static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 /// How long others are let go first at most.
 const MOST_POLITE: Duration = Duration::from_millis(300);
+/// After so long without another one, no more are expected.
+const CALM: Duration = Duration::from_millis(20);
 
 /// One of them, until it is dropped.
 struct OneMore;
@@ -164,7 +166,16 @@ impl Responder {
         let one = OneMore::begins();
         let done = self.first(acknowledgement).await;
         drop(one);
-        let _ = timeout(MOST_POLITE, others.wait_for(|count| *count == 0)).await;
+        if *others.borrow() > 0 {
+            let calm = async {
+                while others.wait_for(|count| *count == 0).await.is_ok()
+                    && timeout(CALM, others.wait_for(|count| *count > 0))
+                        .await
+                        .is_ok()
+                {}
+            };
+            let _ = timeout(MOST_POLITE, calm).await;
+        }
         done
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -24,7 +24,12 @@ pub struct Bot {
 impl Bot {
     /// Starts `duckbot serve` with nothing but these variables.
     pub fn start(variables: &HashMap<String, String>) -> Self {
-        Self::runs(command(&["serve"], variables))
+        Self::of(&program(), variables)
+    }
+
+    /// The same of another build.
+    pub fn of(program: &Path, variables: &HashMap<String, String>) -> Self {
+        Self::runs(command_of(program, &["serve"], variables))
     }
 
     /// Starts a program that goes on, and reads what it logs.
@@ -124,8 +129,11 @@ pub fn program() -> PathBuf {
 
 /// The program with these arguments, and nothing but these variables.
 pub fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
-    let program = program();
-    let mut command = Command::new(&program);
+    command_of(&program(), arguments, variables)
+}
+
+fn command_of(program: &Path, arguments: &[&str], variables: &HashMap<String, String>) -> Command {
+    let mut command = Command::new(program);
     if cfg!(target_os = "linux") {
         // The bot also ends when the thread of its test does, however that happens.
         command = Command::new("setpriv");

@@ -1,6 +1,6 @@
 //! A team, its bot and its cluster: what most tests begin with.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, ModalView, Person};
@@ -16,7 +16,10 @@ use kube::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, contract::Contract, link_of};
+use super::{
+    Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, bot::program, contract::Contract,
+    link_of,
+};
 
 /// Keys without a session token.
 pub const PERMANENT: [(&str, &str); 2] = [
@@ -64,6 +67,8 @@ pub struct Team {
     /// Logs of bots that have ended.
     logs: String,
     pub variables: HashMap<String, String>,
+    /// Which bot it has.
+    pub program: PathBuf,
     token: String,
     folder: TempDir,
     contract: Option<Arc<Contract>>,
@@ -146,6 +151,7 @@ impl Team {
             bot: None,
             logs: String::new(),
             variables: HashMap::new(),
+            program: program(),
             token,
             folder,
             contract,
@@ -251,7 +257,7 @@ impl Team {
     /// Starts the bot.
     pub fn launches_the_bot(&mut self) {
         assert!(self.bot.is_none(), "one bot is enough");
-        self.bot = Some(Bot::start(&self.variables));
+        self.bot = Some(Bot::of(&self.program, &self.variables));
     }
 
     /// The bot's process.

@@ -39,7 +39,7 @@ pub use ledger::Ledgers;
 use observe::Cache;
 pub use replies::Replies;
 pub use secrets::Secrets;
-use view::{SeenPod, View};
+use view::{SeenPod, View, revision};
 
 use super::{Answer, Claim, Question, Runtime, exchange::exchange};
 use crate::{
@@ -344,9 +344,11 @@ impl Runtime for Kubernetes {
         let stored = build::record(&self.settings, record, None);
         let name = stored.name_any();
         let params = PostParams::default();
+        let lists = self.cache.view().records.lists();
         let created = self.records.create(&params, &stored);
         match call(self.action("create", "configmaps"), created).await {
-            Ok(_) => {
+            Ok(created) => {
+                self.cache.learn(created, lists);
                 // Made is made: whether it shows in time is no matter.
                 let _ = self
                     .shown(VISIBLE_WITHIN, |view| view.record(&name).is_some())
@@ -375,13 +377,12 @@ impl Runtime for Kubernetes {
         let stored = build::record(&self.settings, record, Some(&seen.revision));
         let name = stored.name_any();
         let params = PostParams::default();
+        let lists = self.cache.view().records.lists();
         let replaced = self.records.replace(&name, &params, &stored);
         let saved = call(self.action("update", "configmaps"), replaced).await?;
-        let newest = revision(saved.resource_version().as_deref());
-        let is_seen = |view: &View| match view.record(&name) {
-            Some(shown) => shown.uid != seen.uid || revision(Some(&shown.revision)) >= newest,
-            None => true,
-        };
+        let newest = revision(&saved.metadata);
+        self.cache.learn(saved, lists);
+        let is_seen = |view: &View| view.has_come_to(&name, &seen.uid, newest);
         self.shown(VISIBLE_WITHIN, is_seen).await
     }
 
@@ -499,10 +500,4 @@ async fn when(wanted: bool, doing: impl Future<Output = Result<(), Fault>>) -> R
         true => doing.await,
         false => Ok(()),
     }
-}
-
-/// Revisions grow, and since Kubernetes 1.35 comparing them is documented; on
-/// older versions every etcd-backed server did the same.
-fn revision(text: Option<&str>) -> u64 {
-    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -11,6 +11,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, Resource,
     runtime::{utils::Backoff, watcher},
@@ -94,6 +95,13 @@ impl Cache {
     /// What is seen now. Nothing is to be waited for while one holds it.
     pub fn view(&self) -> MutexGuard<'_, View> {
         lock(&self.view)
+    }
+
+    /// Takes the answer to a write of ours, as [`View::records`] can.
+    pub fn learn(&self, record: ConfigMap, lists: u64) {
+        if self.view().records.learn(record, lists) {
+            self.changes.send_modify(|count| *count += 1);
+        }
     }
 
     /// Is marked as changed when it may say something new.

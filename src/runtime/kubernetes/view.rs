@@ -43,11 +43,11 @@ pub struct View {
 impl View {
     /// Whether everything was seen once.
     pub fn is_whole(&self) -> bool {
-        self.records.is_whole
-            && self.pods.is_whole
-            && self.talk.is_whole
-            && self.services.is_whole
-            && self.routes.is_whole
+        self.records.is_whole()
+            && self.pods.is_whole()
+            && self.talk.is_whole()
+            && self.services.is_whole()
+            && self.routes.is_whole()
     }
 
     /// All sessions, oldest first.
@@ -79,6 +79,12 @@ impl View {
     /// The session whose record is stored under `name`.
     pub fn record(&self, name: &str) -> Option<Observed> {
         self.observed(self.records.shown.by_name.get(name)?)
+    }
+
+    /// Whether the record under `name` is of that revision, or newer, or another one.
+    pub fn has_come_to(&self, name: &str, uid: &str, at: u64) -> bool {
+        let stored = self.records.shown.by_name.get(name);
+        stored.is_none_or(|stored| &*stored.uid != uid || stored.at >= at)
     }
 
     fn observed(&self, stored: &Stored) -> Option<Observed> {
@@ -156,10 +162,20 @@ pub trait Kept: Default {
 pub struct Listed<K> {
     shown: K,
     coming: K,
-    is_whole: bool,
+    /// How many lists were whole.
+    lists: u64,
 }
 
 impl<K: Kept> Listed<K> {
+    /// How many lists were seen from beginning to end.
+    pub fn lists(&self) -> u64 {
+        self.lists
+    }
+
+    fn is_whole(&self) -> bool {
+        self.lists > 0
+    }
+
     /// Takes what a watch says; returns whether that is news to anybody.
     pub fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
         match event {
@@ -175,10 +191,20 @@ impl<K: Kept> Listed<K> {
             }
             watcher::Event::InitDone => {
                 self.shown = std::mem::take(&mut self.coming);
-                self.is_whole = true;
+                self.lists += 1;
                 true
             }
         }
+    }
+}
+
+impl Listed<Records> {
+    /// Takes what the API server answered to a write of ours, so that nobody waits until the
+    /// watch brings it; `lists` is what [`Listed::lists`] was before the write. What the watch
+    /// may have shown already, or shown to be gone, is left to it. Returns whether it is news.
+    pub fn learn(&mut self, map: ConfigMap, lists: u64) -> bool {
+        let is_ahead = revision(&map.metadata) > self.shown.newest;
+        is_ahead && lists == self.lists && self.shown.keep(map)
     }
 }
 
@@ -187,22 +213,19 @@ impl<K: Kept> Listed<K> {
 pub struct Records {
     by_name: HashMap<String, Stored>,
     names: HashMap<SessionId, String>,
+    /// The newest revision that the watch has shown, also of those that are gone.
+    newest: u64,
 }
 
-struct Stored {
-    uid: Arc<str>,
-    revision: Arc<str>,
-    /// Whose record it says it is: also of one that can't be read.
-    session: Option<SessionId>,
-    record: Option<Arc<Record>>,
-}
-
-impl Kept for Records {
-    type Object = ConfigMap;
-
-    fn put(&mut self, map: ConfigMap) -> bool {
+impl Records {
+    /// Keeps a record, unless what is known of it is newer.
+    fn keep(&mut self, map: ConfigMap) -> bool {
         let name = map.name_any();
-        self.remove(&map);
+        let known = self.by_name.get(&name);
+        if known.is_some_and(|known| known.at > revision(&map.metadata)) {
+            return false;
+        }
+        self.forget(&name);
         let record = read_record(&map).inspect_err(|why| {
             warn!(
                 record = name,
@@ -215,6 +238,7 @@ impl Kept for Records {
         }
         let stored = Stored {
             session: session(&map.metadata),
+            at: revision(&map.metadata),
             uid: map.metadata.uid.unwrap_or_default().into(),
             revision: map.metadata.resource_version.unwrap_or_default().into(),
             record,
@@ -223,14 +247,51 @@ impl Kept for Records {
         true
     }
 
-    fn remove(&mut self, map: &ConfigMap) -> bool {
-        let name = map.name_any();
-        let gone = self.by_name.remove(&name).and_then(|it| it.record);
+    fn forget(&mut self, name: &str) {
+        let gone = self.by_name.remove(name).and_then(|it| it.record);
         if let Some(record) = gone
-            && self.names.get(&record.id) == Some(&name)
+            && self.names.get(&record.id).is_some_and(|it| it == name)
         {
             self.names.remove(&record.id);
         }
+    }
+}
+
+/// Revisions grow, and since Kubernetes 1.35 comparing them is documented; on
+/// older versions every etcd-backed server did the same.
+pub fn revision(of: &ObjectMeta) -> u64 {
+    let text = of.resource_version.as_deref();
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+struct Stored {
+    uid: Arc<str>,
+    revision: Arc<str>,
+    at: u64,
+    /// Whose record it says it is: also of one that can't be read.
+    session: Option<SessionId>,
+    record: Option<Arc<Record>>,
+}
+
+impl Kept for Records {
+    type Object = ConfigMap;
+
+    fn put(&mut self, map: ConfigMap) -> bool {
+        self.newest = self.newest.max(revision(&map.metadata));
+        self.keep(map)
+    }
+
+    fn remove(&mut self, map: &ConfigMap) -> bool {
+        self.newest = self.newest.max(revision(&map.metadata));
+        let name = map.name_any();
+        // What has that name by now may have been written since.
+        let is_another = |known: &Stored| {
+            known.at > revision(&map.metadata) && Some(&*known.uid) != map.metadata.uid.as_deref()
+        };
+        if self.by_name.get(&name).is_some_and(is_another) {
+            return false;
+        }
+        self.forget(&name);
         true
     }
 }
@@ -397,6 +458,12 @@ mod tests {
             "labels": { SESSION: starting().id.to_string() } })
     }
 
+    fn at(mut map: ConfigMap, uid: &str, revision: u64) -> ConfigMap {
+        map.metadata.uid = Some(uid.into());
+        map.metadata.resource_version = Some(revision.to_string());
+        map
+    }
+
     fn map(document: &str) -> ConfigMap {
         object(json!({ "metadata": metadata("a"), "data": { "record.json": document } }))
     }
@@ -508,6 +575,37 @@ mod tests {
         };
         assert_eq!(state(&view), Some(pulling));
         assert_eq!(view.said(&uid).count(), 1);
+    }
+
+    #[test]
+    fn an_answer_shows_at_once_and_the_watch_does_not_take_it_back() {
+        let mut view = View::default();
+        let shows = |view: &View| view.record("a").map(|it| it.revision.to_string());
+        view.records.take(InitDone);
+        assert!(view.records.learn(at(record(), "u", 5), 1));
+        assert!(view.records.learn(at(record(), "u", 7), 1));
+        assert!(!view.records.take(Apply(at(record(), "u", 5))));
+        assert_eq!(shows(&view).as_deref(), Some("7"));
+        assert!(view.has_come_to("a", "u", 7) && !view.has_come_to("a", "u", 8));
+        // It goes, whatever is known of it; and an answer that comes late brings nothing back.
+        assert!(view.records.take(Delete(at(record(), "u", 6))));
+        assert!(view.records.take(Delete(at(record(), "u", 9))));
+        assert!(!view.records.learn(at(record(), "u", 8), 1));
+        // The end of one is not the end of the next with its name.
+        assert!(view.records.learn(at(record(), "v", 12), 1));
+        assert!(!view.records.take(Delete(at(record(), "u", 11))));
+        assert_eq!(shows(&view).as_deref(), Some("12"));
+    }
+
+    #[test]
+    fn an_answer_from_before_a_list_is_left_to_the_watch() {
+        let mut view = View::default();
+        view.records.take(InitDone);
+        let lists = view.records.lists();
+        view.records.take(Init);
+        view.records.take(InitDone);
+        assert!(!view.records.learn(at(record(), "u", 5), lists));
+        assert!(view.record("a").is_none() && view.has_come_to("a", "u", 5));
     }
 
     #[test]
