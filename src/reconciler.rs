@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -29,6 +29,10 @@ use crate::{
 
 /// The longest pause between two attempts at a step that fails.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// How many sessions are made at a time. What is under way takes 60 KB each, and what a thousand
+/// at once ask of the API server would come before what the next person asks.
+const MADE_AT_ONCE: usize = 12;
+static MAKING: Semaphore = Semaphore::const_new(MADE_AT_ONCE);
 /// The longest time between two looks.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -185,7 +189,10 @@ impl Reconciler {
     async fn attempt(&self, seen: &Observed, step: &Step) -> Result<(), Fault> {
         match step {
             Step::Wait(_) => Ok(()),
-            Step::Create(parts) => self.runtime.create(seen, *parts).await,
+            Step::Create(parts) => {
+                let _turn = MAKING.acquire().await;
+                self.runtime.create(seen, *parts).await
+            }
             Step::Announce => self.announce(seen).await,
             Step::WarnOfKeys(expire) => {
                 self.herald.keys_expire(&seen.record, *expire).await?;
