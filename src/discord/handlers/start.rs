@@ -26,7 +26,7 @@ use crate::{
 const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
 
 /// How many kept replies are read at a time after a restart.
-const READ_AT_ONCE: usize = 16;
+const READ_AT_ONCE: usize = 8;
 
 /// What the person chose.
 pub(super) struct Ask {

@@ -35,7 +35,7 @@ use crate::{lock::lock, measure, settings::Settings};
 const PROVEN_AFTER: Duration = Duration::from_secs(2);
 
 /// How many objects a list asks for at a time: before they are read, they are large.
-const PAGE: u32 = 20;
+const PAGE: u32 = 10;
 
 /// The view, and what keeps it. Dropping it ends the watches.
 pub struct Cache {
