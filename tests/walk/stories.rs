@@ -318,7 +318,9 @@ impl Story {
                 assert_eq!(status, 201, "the same request, once more: {body}");
                 let document = is_settled(team).await.expect("it was made");
                 assert_eq!(body["session_id"], document["id"]);
-                if let Some(first) = told.as_ref().and_then(|it| it.strip_prefix("201 ")) {
+                let first = told.as_ref().and_then(|it| it.strip_prefix("201 "));
+                // What the cluster turned down for good has ended, and is asked for anew.
+                if let Some(first) = first.filter(|_| !lacks_a_part) {
                     let first: Value = serde_json::from_str(first).unwrap();
                     assert_eq!(
                         first["session_id"], document["id"],
