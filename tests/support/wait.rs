@@ -7,7 +7,7 @@ pub async fn becomes<T: Debug>(
     limit: Duration,
     mut look: impl AsyncFnMut() -> T,
     is_so: impl Fn(&T) -> bool,
-) {
+) -> T {
     let mut last = None;
     let so = async {
         while !last.as_ref().is_some_and(&is_so) {
@@ -16,4 +16,5 @@ pub async fn becomes<T: Debug>(
     };
     let in_time = tokio::time::timeout(limit, so).await.is_ok();
     assert!(in_time, "not so in time; seen last: {last:?}");
+    last.expect("it was looked at")
 }

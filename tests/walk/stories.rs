@@ -136,12 +136,7 @@ impl Story {
                 let name = format!("duckui-{}", id(&team.cluster.documents().await[0]));
                 let evict = EvictParams::default();
                 team.cluster.pods().evict(&name, &evict).await.unwrap();
-                let is_moved =
-                    |document: &Value| document.get("moved").is_some_and(|it| !it.is_null());
-                tokio::select! {
-                    () = runs(team, is_moved) => {}
-                    () = gone(team) => {}
-                }
+                is_back(team).await;
                 None
             }
             Self::Reap => {
@@ -264,7 +259,7 @@ impl Story {
                 is_whole(team, &document).await;
             }
             Self::Move => {
-                let Some(document) = is_settled(team).await else {
+                let Some(document) = is_back(team).await else {
                     assert!(lacks_a_part, "the session is gone");
                     return team.nothing_is_left().await;
                 };
@@ -294,7 +289,7 @@ impl Story {
                 }
             }
             Self::Reap => {
-                assert_eq!(is_settled(team).await, None);
+                gone(team).await;
                 team.nothing_is_left().await;
                 let messages = team.discord.history("#data");
                 let ended = |it: &&MessageView| it.content.contains("as old as one may get");
@@ -319,13 +314,11 @@ impl Story {
                 let document = is_settled(team).await.expect("it was made");
                 assert_eq!(body["session_id"], document["id"]);
                 let first = told.as_ref().and_then(|it| it.strip_prefix("201 "));
-                // What the cluster turned down for good has ended, and is asked for anew.
-                if let Some(first) = first.filter(|_| !lacks_a_part) {
+                if let Some(first) = first {
                     let first: Value = serde_json::from_str(first).unwrap();
-                    assert_eq!(
-                        first["session_id"], document["id"],
-                        "one request, two sessions"
-                    );
+                    let is_the_first = first["session_id"] == document["id"];
+                    // What the cluster turned down for good has ended, and is asked for anew.
+                    assert_eq!(is_the_first, !lacks_a_part, "{first}, then {document}");
                 }
                 is_whole(team, &document).await;
                 let secret = format!("duckbot-s3-session-{}", id(&document));
@@ -492,9 +485,16 @@ async fn gone(team: &Team) {
 /// Waits until the session runs, or is gone; its record.
 async fn is_settled(team: &Team) -> Option<Value> {
     let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
-    becomes(SOON, async || team.cluster.documents().await, rests).await;
-    let mut found = team.cluster.documents().await;
+    let mut found = becomes(SOON, async || team.cluster.documents().await, rests).await;
     assert!(found.len() <= 1, "two records: {found:?}");
+    found.pop()
+}
+
+/// Waits until the session, whose Pod was evicted, runs again, or is gone; its record.
+async fn is_back(team: &Team) -> Option<Value> {
+    let is_moved = |it: &Value| it["stage"] == "running" && !it["moved"].is_null();
+    let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
+    let mut found = becomes(SOON, async || team.cluster.documents().await, is_over).await;
     found.pop()
 }
 
