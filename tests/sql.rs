@@ -402,6 +402,8 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     serves(&place, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
     let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
     says(&told, "Done, in ");
+    let told = answer(&ana, "/duck sql query:BEGIN; CREATE TABLE t AS SELECT 1 AS n").await;
+    says(&told, "Nothing of it was kept");
     let told = answer(&ana, "/duck sql query:SET threads = 4").await;
     says(&told, "the configuration has been locked");
     assert!(

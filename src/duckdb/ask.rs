@@ -212,11 +212,15 @@ fn stands(tree: &Value, name: &str) -> Option<usize> {
 async fn does(shell: &mut Shell, sql: &str) -> Result<Answer, Ended> {
     let begin = Instant::now();
     let done = shell.asks(&format!("{sql}\n;")).await?;
-    Ok(match done {
-        Ok(_) => Answer::Done {
-            milliseconds: begin.elapsed().as_millis() as u64,
-        },
-        Err(error) => Answer::Wrong(Wrong::read(&error)),
+    let milliseconds = begin.elapsed().as_millis() as u64;
+    if let Err(error) = done {
+        return Ok(Answer::Wrong(Wrong::read(&error)));
+    }
+    // Only where a transaction is open.
+    let is_undone = shell.runs("ROLLBACK;").await?.is_ok();
+    Ok(match is_undone {
+        true => Answer::NotCommitted,
+        false => Answer::Done { milliseconds },
     })
 }
 

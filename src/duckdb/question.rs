@@ -34,6 +34,8 @@ pub enum Answer {
         /// How long DuckDB took.
         milliseconds: u64,
     },
+    /// It was undone: it began a transaction and did not end it.
+    NotCommitted,
     /// It is no SELECT, says DuckDB.
     NotSelect,
     /// There are that many statements.

@@ -28,7 +28,7 @@ pub use reaping::{Extended, Reaped, usage};
 pub use refusal::Refusal;
 pub use report::Claimed;
 pub use sessions::shown;
-pub use sql::Turn;
+pub use sql::{Tables, Turn};
 pub use status::Status;
 
 use crate::{

@@ -44,8 +44,17 @@ pub struct Asking {
 
 /// Questions by what they are called; whose each is, and what interrupts it.
 type Running = HashMap<String, (OwnerId, CancellationToken)>;
-/// Names of tables, and since when they are known.
-type Known = (Instant, Arc<Vec<String>>);
+/// Tables, and since when they are known.
+type Known = (Instant, Arc<Tables>);
+
+/// The tables of a catalog.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// What each is called, as `schema.table`, in order.
+    pub names: Vec<String>,
+    /// Whether there are more: then these are the first.
+    pub more: bool,
+}
 
 /// One of the questions that somebody may have answered at a time; until it is dropped.
 pub struct Turn {
@@ -148,11 +157,11 @@ impl Service {
         Ok(answer.transpose()?)
     }
 
-    /// The tables of a session's catalog, as `schema.table`; up to a minute old.
+    /// The tables of a session's catalog; up to a minute old.
     ///
     /// # Errors
     /// If they can't be asked for.
-    pub async fn tables(&self, seen: &Observed) -> Result<Arc<Vec<String>>, Problem> {
+    pub async fn tables(&self, seen: &Observed) -> Result<Arc<Tables>, Problem> {
         let known = {
             let mut all = lock(&self.asking.tables);
             all.retain(|id, _| self.runtime.session(id).is_some());
@@ -171,12 +180,12 @@ impl Service {
              WHERE database_name = {} ORDER BY ALL",
             literal(&catalog)
         );
-        let rows = self.looked_up(seen, sql).await?;
-        let names = rows
-            .rows
-            .into_iter()
-            .filter_map(|row| row.into_iter().next()?);
-        let tables = Arc::new(names.collect::<Vec<_>>());
+        let Rows { rows, more, .. } = self.looked_up(seen, sql).await?;
+        let names = rows.into_iter().filter_map(|row| row.into_iter().next()?);
+        let tables = Arc::new(Tables {
+            names: names.collect(),
+            more,
+        });
         *known = Some((Instant::now(), tables.clone()));
         Ok(tables)
     }
@@ -189,10 +198,12 @@ impl Service {
         let tables = self.tables(seen).await?;
         let catalog = self.catalog_of(seen);
         let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
-        let Some(table) = named(&tables, name) else {
+        let known = named(&tables.names, name).map(String::as_str);
+        // It may be one of those that we don't know.
+        let Some(table) = known.or(tables.more.then_some(name)) else {
             return Err(Refusal::UnknownTable {
                 given: given.to_owned(),
-                nearest: nearest(&tables, name),
+                nearest: nearest(&tables.names, name),
             }
             .into());
         };
@@ -207,13 +218,13 @@ impl Service {
         let mut rows = self.looked_up(seen, sql).await?;
         // They are DuckDB's words about the table, and not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());
-        Ok((table.clone(), rows))
+        Ok((table.to_owned(), rows))
     }
 
     /// Those of its catalog that are called nearly that; none if they can't be had.
     pub async fn nearest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
         let tables = self.tables(seen).await;
-        tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables, name))
+        tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables.names, name))
     }
 
     /// What its tables are in, in SQL.
@@ -271,6 +282,7 @@ fn outcome(answer: Option<&Result<Answer, Fault>>) -> (&'static str, usize) {
         Some(Ok(Answer::Rows(rows))) => ("answered", rows.rows.len()),
         Some(Ok(Answer::Done { .. })) => ("done", 0),
         Some(Ok(Answer::NotSelect | Answer::Several(_))) => ("refused", 0),
+        Some(Ok(Answer::NotCommitted)) => ("not committed", 0),
         Some(Ok(Answer::Wrong(_))) => ("wrong", 0),
         Some(Ok(Answer::NoAccess { .. })) => ("no access", 0),
         Some(Ok(Answer::TooLong)) => ("too long", 0),

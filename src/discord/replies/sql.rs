@@ -9,6 +9,7 @@ use super::{Button, Emphasis, File, MOST_CHARACTERS, Reply, ago};
 use crate::{
     discord::table::{self, clean, table, units},
     runtime::{Answer, Rows, Wrong},
+    service::Tables,
     session::{Record, SessionId},
 };
 
@@ -63,6 +64,9 @@ pub fn answer(question: &Question<'_>, answer: &Answer) -> Reply {
     let said = match answer {
         Answer::Rows(rows) => return rows_of(question, rows),
         Answer::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
+        Answer::NotCommitted => "Nothing of it was kept: it began a transaction without a COMMIT at \
+            the end. Each question is a connection of its own, so please add that."
+            .to_owned(),
         Answer::NotSelect => {
             "I only ask what DuckDB calls a SELECT, and this is none, so nothing was done. In the \
              session itself (`/duck open`) you can run anything."
@@ -169,14 +173,19 @@ pub fn not_shared(text: &str, why: &str) -> Reply {
 }
 
 /// The tables of a catalog whose names are like that.
-pub fn tables(record: &Record, catalog: &str, all: &[String], pattern: Option<&str>) -> Reply {
-    let like: Vec<_> = all.iter().filter(|name| is_like(name, pattern)).collect();
+pub fn tables(record: &Record, catalog: &str, all: &Tables, pattern: Option<&str>) -> Reply {
+    let Tables { names, more } = all;
+    let like: Vec<_> = names.iter().filter(|name| is_like(name, pattern)).collect();
     let catalog = clean(catalog);
     if like.is_empty() {
-        return Reply::new(match (all.is_empty(), pattern) {
+        let which = match more {
+            true => "first ",
+            false => "",
+        };
+        return Reply::new(match (names.is_empty(), pattern) {
             (false, Some(pattern)) => format!(
-                "None of the {} tables of `{catalog}` is called like `{}`.",
-                all.len(),
+                "None of the {which}{} tables of `{catalog}` is called like `{}`.",
+                names.len(),
                 short(&clean(pattern), 60)
             ),
             _ => format!(
@@ -203,6 +212,13 @@ pub fn tables(record: &Record, catalog: &str, all: &[String], pattern: Option<&s
         "{how_many} in `{catalog}`, as session `{}` sees it:\n```\n{named}```\n",
         record.id
     );
+    if *more {
+        text += &format!(
+            "There are more than I know, which are the first {}. In the session itself, \
+             `SHOW ALL TABLES` has all.\n",
+            names.len()
+        );
+    }
     match count < like.len() {
         false => Reply::new(text),
         true => {

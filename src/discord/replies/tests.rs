@@ -9,7 +9,7 @@ use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
     door::activity::Activity,
     runtime::{Answer, Column, Rows, Wrong},
-    service::{Extended, Reaped, Status},
+    service::{Extended, Reaped, Status, Tables},
     session::{
         Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
         PodState, Report, Rule, Running, Said, Stage, Station, Used, Warning,
@@ -118,7 +118,10 @@ fn asking_duckdb() {
     };
     let mut short = to(sql, &rows(200, true));
     short.file = None;
-    let names = ["sales.orders".to_owned(), "web.visits".to_owned()];
+    let all = |more| Tables {
+        names: ["sales.orders".to_owned(), "web.visits".to_owned()].into(),
+        more,
+    };
     let columns = Rows {
         columns: ["column", "type", "null"]
             .map(|name| column(name, ""))
@@ -160,6 +163,7 @@ fn asking_duckdb() {
                 &Answer::Done { milliseconds: 12 },
             ),
         ),
+        ("not committed", to("BEGIN", &Answer::NotCommitted)),
         ("no SELECT", to("DROP TABLE t", &Answer::NotSelect)),
         ("several", to("SELECT 1; SELECT 2", &Answer::Several(2))),
         ("no such table", to(sql, &Answer::Wrong(missing))),
@@ -184,12 +188,20 @@ fn asking_duckdb() {
             "not shared",
             not_shared(&told.text, "I may not write in this channel."),
         ),
-        ("tables", tables(&record, "lake", &names, None)),
+        ("tables", tables(&record, "lake", &all(false), None)),
+        ("more tables", tables(&record, "lake", &all(true), None)),
         (
             "none like that",
-            tables(&record, "lake", &names, Some("x`y")),
+            tables(&record, "lake", &all(false), Some("x`y")),
         ),
-        ("no tables", tables(&record, "lake", &[], None)),
+        (
+            "none like that, of many",
+            tables(&record, "lake", &all(true), Some("x")),
+        ),
+        (
+            "no tables",
+            tables(&record, "lake", &Tables::default(), None),
+        ),
         ("described", described("sales.orders", "lake", &columns)),
     ]);
     let again = not_shared(&told.text, "why");
