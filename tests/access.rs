@@ -45,7 +45,7 @@ async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
     team.launches_the_bot();
     let status = team
         .bot()
-        .ends(std::time::Duration::from_secs(20))
+        .ends(std::time::Duration::from_secs(60))
         .await
         .unwrap();
     assert_eq!(status.code(), Some(1));

@@ -5,10 +5,7 @@ use std::process::Stdio;
 use duckbot::sandbox::discord::Fault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{Damage, KEYS, Team, becomes, says, tools};
-
-/// Much longer than anything takes.
-const SOON: std::time::Duration = std::time::Duration::from_secs(30);
+use crate::support::{Damage, KEYS, SOON, Team, becomes, says, tools};
 
 /// A team whose bot tells how it is; where.
 async fn team() -> (Team, String) {
@@ -54,17 +51,17 @@ async fn value(url: &str, metric: &str) -> f64 {
 }
 
 async fn is(url: &str, metric: &str, wanted: f64) {
-    becomes(SOON, async || value(url, metric).await, |it| *it == wanted).await;
+    becomes(async || value(url, metric).await, |it| *it == wanted).await;
 }
 
 async fn says_not_ready(url: &str, words: &str) {
     let is_so = |(status, text): &(u16, String)| *status == 503 && text.contains(words);
-    becomes(SOON, async || get(url, "/readyz").await, is_so).await;
+    becomes(async || get(url, "/readyz").await, is_so).await;
 }
 
 async fn is_ready(url: &str) {
     let is_so = |answer: &(u16, String)| *answer == (200, "ready\n".to_owned());
-    becomes(SOON, async || get(url, "/readyz").await, is_so).await;
+    becomes(async || get(url, "/readyz").await, is_so).await;
 }
 
 #[tokio::test]
@@ -202,7 +199,7 @@ async fn an_address_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let mut team = Team::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
     team.launches_the_bot();
-    let status = team.bot().ends(std::time::Duration::from_secs(30)).await;
+    let status = team.bot().ends(SOON).await;
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("I can't listen on {address}; admin.listen names another");
     assert!(team.log().contains(&why), "{}", team.log());
@@ -334,6 +331,6 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
         .unwrap();
     is(&url, "duckbot_unreadable_records", 0.0).await;
     let left = async || team.cluster.objects().await;
-    becomes(SOON, left, Vec::is_empty).await;
+    becomes(left, Vec::is_empty).await;
     assert!(!team.log().contains(&format!("session {id} has no record")));
 }

@@ -12,9 +12,6 @@ use crate::support::{
     makes_token, says, tools,
 };
 
-/// Much longer than anything takes.
-const SOON: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// The end of a problem's type.
 fn problem(body: &Value) -> &str {
     let kind = body["type"].as_str().unwrap_or_else(|| panic!("{body}"));
@@ -382,7 +379,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
             assert!(lab.team.log().contains(&format!("a request failed [{id}]")));
             lab.team.api.heals();
             let objects = async || lab.team.cluster.objects().await;
-            becomes(SOON, objects, Vec::is_empty).await;
+            becomes(objects, Vec::is_empty).await;
         }
     }
     assert_eq!(

@@ -19,7 +19,7 @@ use kube::{
 use tempfile::TempDir;
 use tokio::{process::Command, sync::Mutex};
 
-use crate::support::{Cluster, KEYS, Node, keys_in, says, session_in};
+use crate::support::{ACKNOWLEDGED_WITHIN, Cluster, KEYS, Node, keys_in, says, session_in};
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
 async fn kubectl(line: &str) -> String {
@@ -262,6 +262,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         .channel("data")
         .person("ana", &[])
         .listen((cluster.host(), 0).into())
+        .first_response_within(ACKNOWLEDGED_WITHIN)
         .patience(std::time::Duration::from_secs(120));
     let discord = Discord::start(blueprint).await.unwrap();
 
@@ -370,6 +371,9 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     let events = kubectl("get events -n duckbot-sessions").await;
     assert!(events.contains(&format!("pod/duckui-{id}")), "{events}");
     kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
+    // Before it was counted what there is, a quota holds for nobody.
+    let counted = "wait --for=jsonpath={.status.hard.pods}=1 quota/full -n duckbot-sessions";
+    kubectl(&format!("{counted} --timeout=120s")).await;
     let quota = kubectl("describe quota -n duckbot-sessions").await;
     assert!(quota.contains("pods"), "{quota}");
     let another = ana.types("#data", "/duck start").await.unwrap();
@@ -394,7 +398,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     let opened = ana.types("#data", &open).await.unwrap().reply().await;
     says(&opened, "I don't have the key to session");
     kubectl("delete configmap -n duckbot-sessions -l app.kubernetes.io/name=duckui").await;
-    let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=60s");
+    let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=120s");
     kubectl(&gone).await;
 
     let log = kubectl("logs deployment/duckbot --namespace duckbot").await;

@@ -410,7 +410,7 @@ async fn it_ends_when_dropped() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), ended)
+    tokio::time::timeout(Duration::from_secs(60), ended)
         .await
         .unwrap();
 }

@@ -1,13 +1,11 @@
 //! Sessions on this machine (`sessions.runtime = "local"`): what differs from a cluster. What
 //! does not is in `places`.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::os::unix::fs::PermissionsExt;
 
 use duckbot::sandbox::discord::{MessageView, Person};
 
-use crate::support::{Bot, Home, Ui, duckdbs, keys_in, link_of, says, session_in};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::support::{Bot, Home, SOON, Ui, becomes, duckdbs, keys_in, link_of, says, session_in};
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
     person.types("#data", line).await.unwrap().reply().await
@@ -82,7 +80,7 @@ async fn processes_end_with_the_bot() {
     let id = serves(&home.ana).await;
     let status = home.bot.terminate(SOON).await.expect("it ends");
     assert_eq!(status.code(), Some(0));
-    assert!(duckdbs(&id).is_empty());
+    becomes(async || duckdbs(&id), Vec::is_empty).await;
 }
 
 #[tokio::test]
@@ -91,13 +89,7 @@ async fn processes_end_with_a_bot_that_is_killed() {
     home.hands_in_keys(&home.ana).await;
     let id = serves(&home.ana).await;
     home.bot.kill().await;
-    let ended = async {
-        while !duckdbs(&id).is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    let ended = tokio::time::timeout(SOON, ended).await;
-    assert!(ended.is_ok(), "it runs on");
+    becomes(async || duckdbs(&id), Vec::is_empty).await;
 }
 
 #[tokio::test]

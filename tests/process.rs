@@ -2,9 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::support::{Damage, Team, command};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::support::{Damage, SOON, Team, command};
 
 /// Starts a bot that gives up; its exit code and what it said.
 async fn fails(team: &mut Team) -> (Option<i32>, String) {
@@ -127,6 +125,7 @@ async fn a_missing_permission_is_named_at_the_start() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
+    team.cluster.heeds("watch", "pods", false).await;
     let (code, said) = fails(&mut team).await;
     assert_eq!(code, Some(1));
     let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \

@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Team, becomes, says, session_in};
 
-/// Much longer than anything takes.
-const SOON: std::time::Duration = std::time::Duration::from_secs(60);
-
 const EVERY: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
 /// A team whose reaper looks often, and tells admins in `#ops`.
@@ -51,7 +48,7 @@ const SWEPT: &str = " swept";
 
 async fn lists(team: &Team, words: &str) {
     let list = async || team.reply_to(&team.ana, "/duck list").await.content;
-    becomes(SOON, list, |list| list.contains(words)).await;
+    becomes(list, |list| list.contains(words)).await;
 }
 
 #[tokio::test]
@@ -215,7 +212,7 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     let record = team.record(&team.ben, 0);
     team.cluster.gone(&record).await;
     let has_keys = async || team.keys_kept_of(&team.ben).await.is_some();
-    becomes(SOON, has_keys, |has_keys| !has_keys).await;
+    becomes(has_keys, |has_keys| !has_keys).await;
     team.nothing_is_left().await;
 }
 
@@ -251,7 +248,7 @@ async fn what_has_lost_its_record_is_removed() {
         .await
         .unwrap();
     team.cluster.gone(&record).await;
-    becomes(SOON, async || team.cluster.objects().await, Vec::is_empty).await;
+    becomes(async || team.cluster.objects().await, Vec::is_empty).await;
     assert!(team.log().contains(&format!("session {id} has no record")));
 }
 
@@ -292,7 +289,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     let pressed = team.ada.presses(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     let left = async || team.cluster.documents().await.len();
-    becomes(SOON, left, |left| *left == 4).await;
+    becomes(left, |left| *left == 4).await;
     quick.abort();
     team.reads_everything().await;
 }
@@ -411,7 +408,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
         "1 session, of which none is there now and 1 has ended.",
     );
     assert_eq!(posted.mentions, [0; 0]);
-    becomes(SOON, async || since(&team).await, is_recent).await;
+    becomes(async || since(&team).await, is_recent).await;
     team.kills_the_bot().await;
     team.starts_the_bot().await;
     sweeps(&mut team, 2).await;
@@ -502,7 +499,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
     let pressed = team.ada.presses(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     let has_keys = async || team.keys_kept_of(&team.ben).await.is_some();
-    becomes(SOON, has_keys, |has_keys| !has_keys).await;
+    becomes(has_keys, |has_keys| !has_keys).await;
     quick.abort();
     team.reads_everything().await;
 }
@@ -536,7 +533,7 @@ async fn where_nothing_happened_a_setting_keeps_the_report_back() {
         .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     team.starts_the_bot().await;
-    becomes(SOON, async || since(&team).await, is_recent).await;
+    becomes(async || since(&team).await, is_recent).await;
     sweeps(&mut team, 1).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
 }

@@ -59,8 +59,8 @@ const SINGLE: [(&str, &str, &str); 23] = [
     ),
     (
         "fifty people start at once",
-        "tests",
-        "trouble::fifty_people_at_once_each_get_their_own",
+        "crowd",
+        "people::fifty_people_at_once_each_get_their_own",
     ),
     (
         "one person starts fifty times at once",

@@ -1,12 +1,8 @@
 //! `duckbot sandbox`, as a person uses it who has just installed it.
 
-use std::time::Duration;
-
 use tempfile::TempDir;
 
-use crate::support::{Browser, Sandbox, signal};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::support::{Browser, SOON, Sandbox, signal};
 
 /// Asks DuckDB as its own pages do; the answer's status and text.
 fn asks(sql: &str) -> String {

@@ -1,7 +1,5 @@
 //! Discord's own trouble: sockets that break, tokens that expire, messages, channels and roles
-//! that go, and many people at once.
-
-use futures_util::future::join_all;
+//! that go.
 
 use crate::support::{Team, says};
 
@@ -101,31 +99,4 @@ async fn whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why() {
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     says(&pressed.reply().await, "You need one of these roles");
     assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
-}
-
-#[tokio::test]
-async fn fifty_people_at_once_each_get_their_own() {
-    let team = Team::gathers().await;
-    let quick = team.kubelet.is_quick();
-    let people: Vec<_> = (0..50)
-        .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
-        .collect();
-    let starts = people.iter().map(async |person| {
-        team.cluster.keys_of(person.id()).await;
-        let asked = person.types("#data", "/duck start").await.unwrap();
-        let acknowledged = asked.acknowledged().await;
-        asked.until(|it| it.content.contains("is ready")).await;
-        acknowledged.elapsed
-    });
-    let acknowledged = join_all(starts).await;
-    let latest = acknowledged.iter().max().unwrap();
-    assert!(latest.as_secs() < 3, "{latest:?}");
-    assert_eq!(team.cluster.objects().await.len(), 4 * people.len());
-    for person in &people {
-        let told = team.discord.history("#data").into_iter();
-        let called = told.filter(|it| it.mentions == [person.id()]).count();
-        assert_eq!(called, 1, "{}", person.name());
-    }
-    quick.abort();
-    team.reads_everything().await;
 }

@@ -8,6 +8,7 @@ mod support;
 
 mod kwok;
 mod outages;
+mod people;
 mod soak;
 mod straight;
 

@@ -11,9 +11,6 @@ use crate::{
     support::{Cluster, Team, becomes, says, tools},
 };
 
-/// Much longer than anything takes.
-const SOON: Duration = Duration::from_secs(120);
-
 /// Sends a signal to one of the cluster's programs.
 async fn signals(program: &str, signal: &str) {
     let pid = Cluster::shared().folder().join(format!("{program}.pid"));
@@ -30,7 +27,7 @@ async fn answers(team: &Team, answers: bool) {
         let asked = tokio::time::timeout(Duration::from_secs(2), pods.list(&few)).await;
         asked.is_ok_and(|it| it.is_ok())
     };
-    becomes(SOON, asked, |it| *it == answers).await;
+    becomes(asked, |it| *it == answers).await;
 }
 
 #[tokio::test]
@@ -91,7 +88,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     team.finishes_hers(&team.ana).await;
     let again = team.reply_to(&team.ben, "/duck start").await;
     let settled = async || team.cluster.documents().await;
-    becomes(SOON, settled, |found| {
+    becomes(settled, |found| {
         found.len() == 1 && found.iter().all(|it| it["stage"] == "running")
     })
     .await;
@@ -142,7 +139,7 @@ async fn a_clock_that_jumps_by_a_month_stops_no_crowd() {
             .filter(|it| it["stage"] == "running")
             .count()
     };
-    becomes(SOON, running, |count| *count == 12).await;
+    becomes(running, |count| *count == 12).await;
     team.reads_everything().await;
 
     team.file("clock", "+30d");

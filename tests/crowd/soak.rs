@@ -27,8 +27,6 @@ const PEOPLE: usize = 16;
 /// How often each of them asks for a session: 2,000 in half an hour, or as fast as it goes.
 const PACE: Duration = Duration::from_millis(30 * 60 * 1000 * PEOPLE as u64 / 2000);
 const HURRY: Duration = Duration::from_secs(1);
-/// Much longer than anything takes.
-const SOON: Duration = Duration::from_secs(120);
 
 /// What the bot takes up.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -201,12 +199,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         .await;
 
     // Nothing is left: no object, no keys but people's own, no task, no connection.
-    becomes(
-        SOON,
-        async || lab.team.cluster.objects().await,
-        Vec::is_empty,
-    )
-    .await;
+    becomes(async || lab.team.cluster.objects().await, Vec::is_empty).await;
     let secrets = lab
         .team
         .cluster
@@ -225,7 +218,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     let rests = |now: &Sample| {
         now.tasks <= at_rest.tasks + few as u64 && now.descriptors <= at_rest.descriptors + few
     };
-    becomes(SOON, now, rests).await;
+    becomes(now, rests).await;
     lab.team.reads_everything().await;
 
     let made = made.load(Ordering::Relaxed);

@@ -29,7 +29,7 @@ impl Pond {
             .person("ana", &["analyst"])
             .person("bo", &[])
             .stranger("sam")
-            .patience(Duration::from_secs(8));
+            .patience(Duration::from_secs(60));
         let discord = Discord::start(blueprint).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {

@@ -11,6 +11,7 @@ use duckbot::sandbox::discord::{AnswerKind, Blueprint, Discord};
 #[tokio::test]
 async fn discord_py_completes_the_story() {
     let blueprint = Blueprint::default().channel("pond").person("ana", &[]);
+    let blueprint = blueprint.patience(Duration::from_secs(120));
     let discord = Discord::start(blueprint).await.unwrap();
     let contract = Contract::from_env();
     if let Some(contract) = &contract {
@@ -52,7 +53,7 @@ async fn discord_py_completes_the_story() {
     assert!(notice.content.ends_with("feeds the ducks: oats"));
 
     drop(bot.stdin.take());
-    let ended = tokio::time::timeout(Duration::from_secs(20), bot.wait()).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), bot.wait()).await;
     assert!(ended.expect("it ends").unwrap().success(), "it complained");
     discord.disconnected().await;
     assert_eq!(discord.unread(), []);

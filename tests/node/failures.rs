@@ -1,6 +1,6 @@
 //! Sessions that can't run: each cause, made to happen, and what people read.
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
     Api,
     api::{DynamicObject, PostParams},
@@ -8,7 +8,7 @@ use kube::{
 use serde_json::json;
 
 use super::{IMAGE, Witness, agree, creates, ends, fails, resource};
-use crate::support::{KEYS, Node, Team, says, session_in};
+use crate::support::{KEYS, Node, Team, becomes, says, session_in};
 
 #[tokio::test]
 async fn no_machine_has_room() {
@@ -107,7 +107,7 @@ async fn the_registry_refuses() {
 #[tokio::test]
 async fn the_registry_is_broken() {
     let image = (IMAGE, "duckbot.test/broken/duckui:works");
-    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")];
+    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
@@ -240,7 +240,7 @@ async fn the_keys_are_gone_when_it_starts() {
 
 #[tokio::test]
 async fn a_volume_can_not_be_mounted() {
-    let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")];
+    let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
@@ -270,6 +270,14 @@ async fn the_namespace_has_used_up_its_quota() {
         "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
     )
     .await;
+    // Before it was counted what there is, it holds for nobody.
+    let quotas: Api<ResourceQuota> =
+        Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
+    let counted = async || {
+        let quota = quotas.get("small").await.unwrap();
+        quota.status.and_then(|status| status.hard)
+    };
+    becomes(counted, Option::is_some).await;
     let (told, ending) = fails(&team, None).await;
     assert_eq!(ending["cause"], "refused");
     says(&told, "The team's share of the cluster is used up");
@@ -302,7 +310,7 @@ async fn admission_refuses_the_pod() {
 #[tokio::test]
 async fn it_is_not_ready_in_time() {
     let image = (IMAGE, "duckbot.test/duckui:held");
-    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")];
+    let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
@@ -311,7 +319,7 @@ async fn it_is_not_ready_in_time() {
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
     agree(&team, &id, ": starting, ", "Running").await;
     let (told, ending) = ends(&team, &asked).await;
-    says(&told, "was not ready after 30s");
+    says(&told, "was not ready after 1m");
     assert_eq!(ending["cause"], "took_too_long");
 }
 

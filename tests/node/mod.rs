@@ -72,8 +72,11 @@ fn resource(version: &str, kind: &str) -> ApiResource {
 async fn fails(team: &Team, kubectl: Option<&str>) -> (MessageView, Value) {
     let witness = Witness::of(team);
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, _) = team.starts(&team.ana, "").await;
-    let end = ends(team, &asked).await;
+    // Looked for from before: what is turned down at once is soon gone.
+    let record = team.record(&team.ana, 0);
+    let (ending, (asked, _)) =
+        tokio::join!(team.cluster.ending(&record), team.starts(&team.ana, ""));
+    let end = (is_over(team, &asked).await, ending);
     let read = witness.says();
     match kubectl {
         Some(reason) => assert!(read.iter().any(|it| it == reason), "{reason}: {read:?}"),
@@ -85,6 +88,11 @@ async fn fails(team: &Team, kubectl: Option<&str>) -> (MessageView, Value) {
 /// The same from when she has asked.
 async fn ends(team: &Team, asked: &Interaction) -> (MessageView, Value) {
     let ending = team.cluster.ending(&team.record(&team.ana, 0)).await;
+    (is_over(team, asked).await, ending)
+}
+
+/// What she and the channel are told in the end, when nothing is left.
+async fn is_over(team: &Team, asked: &Interaction) -> MessageView {
     let last = asked
         .until(|reply| reply.button("Try again").is_some())
         .await;
@@ -93,7 +101,7 @@ async fn ends(team: &Team, asked: &Interaction) -> (MessageView, Value) {
     assert_eq!(told.mentions, [team.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);
     team.leaves_nothing(&team.ana).await;
-    (told, ending)
+    told
 }
 
 /// The bot and the cluster say the same of a session, as soon as the bot has heard of it.

@@ -77,12 +77,14 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     let Some(team) = Team::on_a_node(&settings).await else {
         return;
     };
-    team.serves(&team.ana).await;
+    let id = team.serves(&team.ana).await;
+    runs(&team, &id, &["touch", "/tmp/go"]).await;
     let back = team.ana.reads("#data").await;
     says(
         &back,
         "is ready again. It filled the disk that size `small` has.",
     );
+    runs(&team, &id, &["touch", "/tmp/go"]).await;
     let told = team.ana.reads("#data").await;
     says(&told, "exceeds the limit");
     assert!(told.button("Try again, one size up").is_some());

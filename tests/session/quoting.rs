@@ -2,7 +2,7 @@
 //!
 //! A real DuckDB is kept open behind the same shell that runs a session's statements.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use axum::{Router, routing::get};
 use duckbot::duckdb::{
@@ -16,9 +16,7 @@ use proptest::{
 };
 use tokio::{runtime::Runtime, sync::Mutex, time::timeout};
 
-use crate::support::{Server, tools};
-
-const SOON: Duration = Duration::from_secs(5);
+use crate::support::{SOON, Server, tools};
 
 /// Anything that the environment lets through, with what is special in SQL, in DuckDB's
 /// command line and in URLs more often than by chance.

@@ -11,6 +11,7 @@ use std::{
 
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
+    authorization::v1::SubjectAccessReview,
     core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount},
     rbac::v1::Role,
 };
@@ -24,7 +25,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::tools::script;
+use super::{becomes, tools::script};
 
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started
 /// once. [`Node`](super::Node)s are added to it.
@@ -281,6 +282,23 @@ impl Namespaces {
         Api::namespaced(self.admin.clone(), &self.sessions)
     }
 
+    /// Waits until the bot may, or may not: the API server heeds a role a moment after it took it.
+    pub async fn heeds(&self, verb: &str, resource: &str, may: bool) {
+        let reviews: Api<SubjectAccessReview> = Api::all(self.admin.clone());
+        let review = json!({ "metadata": {}, "spec": {
+            "user": format!("system:serviceaccount:{}:duckbot", self.bot),
+            "resourceAttributes": {
+                "namespace": self.sessions, "verb": verb, "resource": resource,
+            },
+        }});
+        let review: SubjectAccessReview = serde_json::from_value(review).unwrap();
+        let answer = async || {
+            let answer = reviews.create(&PostParams::default(), &review).await;
+            answer.unwrap().status.unwrap().allowed
+        };
+        becomes(answer, |it| *it == may).await;
+    }
+
     pub fn routes(&self) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk("traefik.io", "v1alpha1", "IngressRoute");
         let resource = ApiResource::from_gvk(&kind);
@@ -408,7 +426,7 @@ impl Namespaces {
 
     async fn until(&self, record: &str, condition: impl Condition<ConfigMap>, what: &str) {
         let done = await_condition(self.records(), record, condition);
-        let limit = std::time::Duration::from_secs(60);
+        let limit = std::time::Duration::from_secs(180);
         let done = tokio::time::timeout(limit, done).await;
         done.unwrap_or_else(|_| panic!("waited in vain for {record} {what}"))
             .unwrap();

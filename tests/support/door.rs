@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -18,13 +17,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Ui, command};
+use super::{SOON, Ui, command};
 
 /// How its session is seen from outside.
 pub const HOST: &str = "duckui-977a26.duck.example.com";
 pub const ORIGIN: &str = "https://duckui-977a26.duck.example.com";
-/// Longer than a door waits for anybody.
-const SOON: Duration = Duration::from_secs(60);
 
 /// A door; it is killed when dropped.
 pub struct Door {

@@ -4,7 +4,6 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use duckbot::sandbox::discord::MessageView;
@@ -12,9 +11,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Cluster, Namespaces, tools};
-
-const SOON: Duration = Duration::from_secs(30);
+use super::{Cluster, Namespaces, SOON, tools};
 
 /// The domain of the sessions' names.
 const DOMAIN: &str = "duck.example.com";

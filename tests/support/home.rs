@@ -6,7 +6,7 @@ use duckbot::sandbox::discord::{Blueprint, Discord, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-use super::{Bot, Catalog, PERMANENT, S3, command, says, tools};
+use super::{ACKNOWLEDGED_WITHIN, Bot, Catalog, PERMANENT, S3, becomes, command, says, tools};
 
 /// A guild whose bot runs sessions on this machine.
 pub struct Home {
@@ -27,6 +27,7 @@ impl Home {
             .role("analyst")
             .person("ana", &["analyst"])
             .person("ben", &["analyst"])
+            .first_response_within(ACKNOWLEDGED_WITHIN)
             .patience(Duration::from_secs(60));
         let discord = Discord::start(blueprint).await.unwrap();
         let (s3, catalog) = (S3::start().await, Catalog::start().await);
@@ -109,13 +110,7 @@ impl Home {
 
     /// Waits until nothing is kept of any session.
     pub async fn is_empty(&self) {
-        let empty = async {
-            while !self.left().is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        let empty = tokio::time::timeout(Duration::from_secs(20), empty).await;
-        assert!(empty.is_ok(), "left: {:?}", self.left());
+        becomes(async || self.left(), |it| it.is_empty()).await;
     }
 
     /// Ends the bot as a crash does, and starts it again.

@@ -1,7 +1,7 @@
 //! Stands in for a node where a test is about the conversation and not about
 //! what runs: writes into Pods what a kubelet would report. (`node` is the real one.)
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
@@ -26,7 +26,7 @@ impl Kubelet {
         let name = format!("duckui-{session}");
         let is_there = |pod: Option<&Pod>| pod.is_some();
         let seen = await_condition(self.pods.clone(), &name, is_there);
-        let seen = tokio::time::timeout(std::time::Duration::from_secs(30), seen).await;
+        let seen = tokio::time::timeout(std::time::Duration::from_secs(60), seen).await;
         seen.expect("the Pod appears").unwrap();
     }
 
@@ -65,9 +65,11 @@ impl Kubelet {
     pub fn is_quick(&self) -> tokio::task::JoinHandle<()> {
         let pods = self.pods.clone();
         tokio::spawn(async move {
-            let mut seen =
-                Box::pin(watcher(pods.clone(), watcher::Config::default()).touched_objects());
-            while let Ok(Some(pod)) = seen.try_next().await {
+            let all = watcher(pods.clone(), watcher::Config::default()).default_backoff();
+            let mut seen = Box::pin(all.touched_objects());
+            while let Some(pod) = seen.next().await {
+                // It goes on from there.
+                let Ok(pod) = pod else { continue };
                 let is_new = pod.status.as_ref().is_none_or(|it| it.conditions.is_none());
                 if is_new && pod.metadata.deletion_timestamp.is_none() {
                     let patch = Patch::Merge(json!({ "status": ready() }));

@@ -1,14 +1,9 @@
 //! A team whose bot has the HTTP API, and a program that uses it.
 
-use std::time::Duration;
-
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::{KEYS, Team, becomes, command};
-
-/// Much longer than anything takes.
-const SOON: Duration = Duration::from_secs(60);
 
 /// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
 pub struct Lab {
@@ -92,7 +87,7 @@ impl Lab {
     pub async fn is_running(&self, id: &str) {
         let path = format!("/sessions/{id}");
         let phase = async || self.gets(&path, &self.ana).await.1["phase"].clone();
-        becomes(SOON, phase, |phase| phase == "running").await;
+        becomes(phase, |phase| phase == "running").await;
     }
 
     /// Ana's session, which is ready; its id.

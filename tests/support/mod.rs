@@ -50,4 +50,4 @@ pub use server::Server;
 pub use session::{HOSTS, Session, signal};
 pub use team::{KEYS, PERMANENT, Team, keys_in, says, session_in};
 pub use ui::Ui;
-pub use wait::becomes;
+pub use wait::{ACKNOWLEDGED_WITHIN, SOON, becomes};

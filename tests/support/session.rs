@@ -15,9 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Port, Ui, bot::program, lake, tools};
-
-const SOON: Duration = Duration::from_secs(30);
+use super::{Port, SOON, Ui, bot::program, lake, tools};
 
 /// The variable with a file that is to be `/etc/hosts`, for this session alone: in a mount
 /// namespace of its own, which only root can have.

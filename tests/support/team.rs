@@ -17,8 +17,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, bot::program, contract::Contract,
-    link_of,
+    ACKNOWLEDGED_WITHIN, Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, bot::program,
+    contract::Contract, link_of,
 };
 
 /// Keys without a session token.
@@ -124,6 +124,7 @@ impl Team {
             .person("ada", &["admin"])
             .person("gil", &[])
             .stranger("max")
+            .first_response_within(ACKNOWLEDGED_WITHIN)
             // What a cluster does to a node takes its time, and so does what goes wrong.
             .patience(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
         let discord = Discord::start(blueprint).await.unwrap();

@@ -1,13 +1,11 @@
 //! DuckDB's UI server, as its own pages use it: SQL in, rows out.
 
-use std::time::Duration;
-
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// For a large sort on a machine that does much else.
-const SOON: Duration = Duration::from_secs(180);
+use super::SOON;
+
 /// Around the part of an answer that is read: what the UI's format says besides is left alone.
 const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
 

@@ -79,7 +79,10 @@ impl Handlers {
         let asked = tokio::spawn(async move { service.tables(&seen).await });
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(Ok(tables))) => {
-                let short = tables.names.iter().filter(|name| name.chars().count() <= LONGEST);
+                let short = tables
+                    .names
+                    .iter()
+                    .filter(|name| name.chars().count() <= LONGEST);
                 short.map(|name| (name.clone(), name.clone())).collect()
             }
             _ => Vec::new(),

@@ -64,9 +64,11 @@ pub fn answer(question: &Question<'_>, answer: &Answer) -> Reply {
     let said = match answer {
         Answer::Rows(rows) => return rows_of(question, rows),
         Answer::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
-        Answer::NotCommitted => "Nothing of it was kept: it began a transaction without a COMMIT at \
+        Answer::NotCommitted => {
+            "Nothing of it was kept: it began a transaction without a COMMIT at \
             the end. Each question is a connection of its own, so please add that."
-            .to_owned(),
+                .to_owned()
+        }
         Answer::NotSelect => {
             "I only ask what DuckDB calls a SELECT, and this is none, so nothing was done. In the \
              session itself (`/duck open`) you can run anything."

@@ -397,13 +397,19 @@ impl Runtime for Kubernetes {
             when(service, self.create_service(seen)),
             when(route, self.create_route(seen)),
         );
-        pod.and(service).and(route)?;
+        // Also if another one was turned down: what is taken down then is what the view shows.
+        let made = Parts {
+            pod: parts.pod && pod.is_ok(),
+            service: parts.service && service.is_ok(),
+            route: parts.route && route.is_ok(),
+        };
         let name = build::record_name(seen.record.owner, seen.record.slot);
         let is_seen = |view: &View| match view.record(&name) {
-            Some(shown) if shown.uid == seen.uid => !shown.parts().missing().both(parts).any(),
+            Some(shown) if shown.uid == seen.uid => !shown.parts().missing().both(made).any(),
             _ => true,
         };
-        self.shown(VISIBLE_WITHIN, is_seen).await
+        let shown = self.shown(VISIBLE_WITHIN, is_seen).await;
+        pod.and(service).and(route).and(shown)
     }
 
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {

@@ -1,0 +1,33 @@
+//! Many people at once.
+
+use futures_util::future::join_all;
+
+use crate::support::Team;
+
+#[tokio::test]
+async fn fifty_people_at_once_each_get_their_own() {
+    let _alone = crate::alone().await;
+    let team = Team::gathers().await;
+    let quick = team.kubelet.is_quick();
+    let people: Vec<_> = (0..50)
+        .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
+        .collect();
+    let starts = people.iter().map(async |person| {
+        team.cluster.keys_of(person.id()).await;
+        let asked = person.types("#data", "/duck start").await.unwrap();
+        let acknowledged = asked.acknowledged().await;
+        asked.until(|it| it.content.contains("is ready")).await;
+        acknowledged.elapsed
+    });
+    let acknowledged = join_all(starts).await;
+    let latest = acknowledged.iter().max().unwrap();
+    assert!(latest.as_secs() < 3, "{latest:?}");
+    assert_eq!(team.cluster.objects().await.len(), 4 * people.len());
+    for person in &people {
+        let told = team.discord.history("#data").into_iter();
+        let called = told.filter(|it| it.mentions == [person.id()]).count();
+        assert_eq!(called, 1, "{}", person.name());
+    }
+    quick.abort();
+    team.reads_everything().await;
+}
