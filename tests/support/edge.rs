@@ -232,14 +232,21 @@ impl Browser {
     pub async fn types(&self, text: &str) {
         let focused = self.asks("/element/active").await;
         let text = text.replace('\n', "\u{E007}");
-        self.acts(&focused, "value", json!({ "text": text })).await;
+        let typed = self.acts(&focused, "value", json!({ "text": text })).await;
+        typed.unwrap();
     }
 
     /// Clicks on what an XPath finds, as soon as it is there: the last of several.
     pub async fn clicks(&self, path: &str) {
         let wanted = json!({ "using": "xpath", "value": format!("({path})[last()]") });
-        let found = self.call("/element", wanted).await.expect(path);
-        self.acts(&found, "click", json!({})).await;
+        loop {
+            let found = self.call("/element", wanted.clone()).await.expect(path);
+            match self.acts(&found, "click", json!({})).await {
+                // The page was drawn anew in between.
+                Err(why) if why.contains("stale element") => {}
+                clicked => break drop(clicked.unwrap()),
+            }
+        }
     }
 
     /// Presses the button with that label, the last of several.
@@ -248,11 +255,10 @@ impl Browser {
             .await;
     }
 
-    async fn acts(&self, element: &Value, verb: &str, body: Value) {
+    async fn acts(&self, element: &Value, verb: &str, body: Value) -> Result<Value, String> {
         let id = element.as_object().and_then(|it| it.values().next());
         let id = id.and_then(Value::as_str).unwrap();
-        let acted = self.call(&format!("/element/{id}/{verb}"), body).await;
-        acted.unwrap();
+        self.call(&format!("/element/{id}/{verb}"), body).await
     }
 
     async fn asks(&self, path: &str) -> Value {

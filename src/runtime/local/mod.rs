@@ -42,7 +42,7 @@ pub use files::take;
 use files::{Folder, fault};
 pub use keys::{Keys, Replies};
 use ledger::Ledgers;
-use process::{Launch, Process};
+use process::{KeptPort, Launch, Process};
 
 use super::{Answer, Book, Claim, Question, Runtime, environment, exchange::exchange};
 use crate::{
@@ -248,20 +248,18 @@ impl Local {
         let record = &seen.record;
         let home = self.homes.join(record.id.to_string());
         fs::create_dir_all(&home).map_err(|why| fault("making", &home, &why))?;
-        // Free at this moment: nobody can keep it for DuckDB, which opens it itself.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        let port = port.and_then(|listener| listener.local_addr());
-        let port = port.map_err(|why| fault("looking for a port in", &home, &why))?;
-        let door = Arc::new(self.door(record, port.port())?);
+        let no_port = |why| fault("looking for a port in", &home, &why);
+        let port = KeptPort::any().map_err(no_port)?;
+        let door = Arc::new(self.door(record, port.number().map_err(no_port)?)?);
         let Some(mut variables) = self.variables(record).await? else {
             let why = Incident::new(Failure::KeysMissing, "its owner's keys are gone");
             return Ok((Process::stuck(why), door));
         };
         variables.push(("HOME", home.to_string_lossy().into_owned().into()));
-        variables.push(("DUCKDB_UI_PORT", port.port().to_string().into()));
         let launch = Launch {
             program: self.program.clone(),
             variables,
+            port,
         };
         let view = self.view.clone();
         let process = Process::start(launch, door.clone(), move || view.changed());

@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     io,
+    net::Ipv4Addr,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -15,6 +16,7 @@ use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
+    net::TcpSocket,
     process::{Child, ChildStderr, Command},
     sync::Notify,
     time::{Instant, sleep, timeout},
@@ -41,8 +43,36 @@ const LAST_LINES: usize = 100;
 pub struct Launch {
     /// This program: it runs DuckDB the same way in the session image.
     pub program: PathBuf,
-    /// All that it is told.
+    /// All that it is told, besides its port.
     pub variables: Vec<(&'static str, SecretString)>,
+    /// Where its UI is to be.
+    pub port: KeptPort,
+}
+
+/// A port of this machine that nobody else is given: bound, and never listening. DuckDB shares it
+/// (`SO_REUSEPORT`), and opens it some seconds later.
+pub struct KeptPort(TcpSocket);
+
+impl KeptPort {
+    /// A port that was free.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn any() -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Self(socket))
+    }
+
+    /// Its number.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn number(&self) -> io::Result<u16> {
+        Ok(self.0.local_addr()?.port())
+    }
 }
 
 impl Launch {
@@ -52,6 +82,7 @@ impl Launch {
             .args(["duckdb", "--attached"])
             .env_clear()
             .envs(variables.map(|(name, value)| (name, value.expose_secret())))
+            .env("DUCKDB_UI_PORT", self.port.number()?.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
