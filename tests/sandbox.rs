@@ -112,7 +112,6 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser
         .types(&format!("/duck sql query:{question}\n"))
         .await;
-    browser.types("\n").await;
     browser.reads("5 rows in").await;
     browser.presses("Share").await;
     browser.reads("Shared in this channel.").await;
@@ -121,7 +120,6 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser
         .types("/duck sql query:SELECT nam FROM lake.pond.species\n")
         .await;
-    browser.types("\n").await;
     browser.reads("LINE 1").await;
     browser.clicks("//*[@id='text']").await;
     browser.types("/duck sql\n").await;
