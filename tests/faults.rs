@@ -82,7 +82,7 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
-    team.cluster.heeds("create", "services", false).await;
+    team.cluster.no_longer_may("create", "services").await;
 
     let asked = team.ana.types("#data", "/duck start").await.unwrap();
     let reply = asked

@@ -1,13 +1,13 @@
 //! The lake, with DuckDB as its client.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use duckbot::sandbox::lake::{BUCKET, Lake};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::tools;
+use crate::support::{SOON, tools};
 
 const KEYS: [(&str, &str); 1] = [("AKIATHEDUCKS", "quack")];
 
@@ -410,7 +410,5 @@ async fn it_ends_when_dropped() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), ended)
-        .await
-        .unwrap();
+    tokio::time::timeout(SOON, ended).await.unwrap();
 }

@@ -125,7 +125,7 @@ async fn a_missing_permission_is_named_at_the_start() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
-    team.cluster.heeds("watch", "pods", false).await;
+    team.cluster.no_longer_may("watch", "pods").await;
     let (code, said) = fails(&mut team).await;
     assert_eq!(code, Some(1));
     let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \

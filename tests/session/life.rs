@@ -4,6 +4,8 @@ use std::{collections::HashMap, fs, time::Duration};
 
 use crate::support::{SOON, Session, lake, signal};
 
+/// What a Pod gives it to end.
+const GRACE: Duration = Duration::from_secs(5);
 /// Long enough for a query to begin.
 const A_MOMENT: Duration = Duration::from_millis(200);
 
@@ -38,7 +40,7 @@ async fn told_to_stop_it_ends_whatever_it_does() {
     let busy = tokio::time::timeout(A_MOMENT, session.runs_sql(endless)).await;
     assert!(busy.is_err(), "{busy:?}");
     assert!(fs::exists(&duckdb).unwrap());
-    let ended = session.is_told_to_stop(SOON).await;
+    let ended = session.is_told_to_stop(GRACE).await;
     assert_eq!(ended.expect("it ends in time").code(), Some(0));
     assert!(!fs::exists(&duckdb).unwrap(), "DuckDB goes with it");
 }
@@ -48,7 +50,7 @@ async fn told_to_stop_while_it_starts_it_ends_too() {
     let mut session = Session::starts("AKIAHASTY", "a-hasty-secret");
     session.says("Starting DuckDB's UI: done").await;
     let ended = session
-        .is_told_to_stop(SOON)
+        .is_told_to_stop(GRACE)
         .await
         .expect("it ends in time");
     assert_eq!(ended.code(), Some(0));

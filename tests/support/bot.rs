@@ -14,6 +14,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::SOON;
+
 /// A running bot; it is killed when dropped.
 pub struct Bot {
     child: Child,
@@ -71,7 +73,7 @@ impl Bot {
     /// Waits until it has logged that so often.
     pub async fn says_times(&mut self, text: &str, times: usize) {
         let said = self.log.wait_for(|log| log.matches(text).count() >= times);
-        let said = tokio::time::timeout(Duration::from_secs(60), said).await;
+        let said = tokio::time::timeout(SOON, said).await;
         assert!(
             said.is_ok_and(|said| said.is_ok()),
             "it did not say {text:?} {times} times"

@@ -25,7 +25,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{becomes, tools::script};
+use super::{SOON, becomes, tools::script};
 
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started
 /// once. [`Node`](super::Node)s are added to it.
@@ -282,8 +282,8 @@ impl Namespaces {
         Api::namespaced(self.admin.clone(), &self.sessions)
     }
 
-    /// Waits until the bot may, or may not: the API server heeds a role a moment after it took it.
-    pub async fn heeds(&self, verb: &str, resource: &str, may: bool) {
+    /// Waits until the bot may not: the API server heeds a role a moment after it took it.
+    pub async fn no_longer_may(&self, verb: &str, resource: &str) {
         let reviews: Api<SubjectAccessReview> = Api::all(self.admin.clone());
         let review = json!({ "metadata": {}, "spec": {
             "user": format!("system:serviceaccount:{}:duckbot", self.bot),
@@ -296,7 +296,7 @@ impl Namespaces {
             let answer = reviews.create(&PostParams::default(), &review).await;
             answer.unwrap().status.unwrap().allowed
         };
-        becomes(answer, |it| *it == may).await;
+        becomes(answer, |may| !may).await;
     }
 
     pub fn routes(&self) -> Api<DynamicObject> {
@@ -426,8 +426,7 @@ impl Namespaces {
 
     async fn until(&self, record: &str, condition: impl Condition<ConfigMap>, what: &str) {
         let done = await_condition(self.records(), record, condition);
-        let limit = std::time::Duration::from_secs(180);
-        let done = tokio::time::timeout(limit, done).await;
+        let done = tokio::time::timeout(SOON, done).await;
         done.unwrap_or_else(|_| panic!("waited in vain for {record} {what}"))
             .unwrap();
     }

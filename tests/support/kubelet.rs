@@ -10,6 +10,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use super::SOON;
+
 /// A node's say over the Pods of one namespace.
 #[derive(Clone)]
 pub struct Kubelet {
@@ -26,7 +28,7 @@ impl Kubelet {
         let name = format!("duckui-{session}");
         let is_there = |pod: Option<&Pod>| pod.is_some();
         let seen = await_condition(self.pods.clone(), &name, is_there);
-        let seen = tokio::time::timeout(std::time::Duration::from_secs(60), seen).await;
+        let seen = tokio::time::timeout(SOON, seen).await;
         seen.expect("the Pod appears").unwrap();
     }
 

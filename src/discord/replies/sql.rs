@@ -66,7 +66,7 @@ pub fn answer(question: &Question<'_>, answer: &Answer) -> Reply {
         Answer::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
         Answer::NotCommitted => {
             "Nothing of it was kept: it began a transaction without a COMMIT at \
-            the end. Each question is a connection of its own, so please add that."
+            the end. Each question is a connection of its own, so please end it with COMMIT and ask again."
                 .to_owned()
         }
         Answer::NotSelect => {
@@ -216,8 +216,8 @@ pub fn tables(record: &Record, catalog: &str, all: &Tables, pattern: Option<&str
     );
     if *more {
         text += &format!(
-            "There are more than I know, which are the first {}. In the session itself, \
-             `SHOW ALL TABLES` has all.\n",
+            "There are more: I only know the first {}. In the session itself (`/duck open`), \
+             `SHOW ALL TABLES` shows all.\n",
             names.len()
         );
     }

@@ -248,9 +248,9 @@ impl Local {
         let record = &seen.record;
         let home = self.homes.join(record.id.to_string());
         fs::create_dir_all(&home).map_err(|why| fault("making", &home, &why))?;
-        let no_port = |why| fault("looking for a port in", &home, &why);
-        let port = KeptPort::any().map_err(no_port)?;
-        let door = Arc::new(self.door(record, port.number().map_err(no_port)?)?);
+        let port = KeptPort::any();
+        let port = port.map_err(|why| fault("looking for a port in", &home, &why))?;
+        let door = Arc::new(self.door(record, port.number)?);
         let Some(mut variables) = self.variables(record).await? else {
             let why = Incident::new(Failure::KeysMissing, "its owner's keys are gone");
             return Ok((Process::stuck(why), door));

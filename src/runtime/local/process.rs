@@ -51,7 +51,11 @@ pub struct Launch {
 
 /// A port of this machine that nobody else is given: bound, and never listening. DuckDB shares it
 /// (`SO_REUSEPORT`), and opens it some seconds later.
-pub struct KeptPort(TcpSocket);
+pub struct KeptPort {
+    _bound: TcpSocket,
+    /// Its number.
+    pub number: u16,
+}
 
 impl KeptPort {
     /// A port that was free.
@@ -63,15 +67,10 @@ impl KeptPort {
         socket.set_reuseaddr(true)?;
         socket.set_reuseport(true)?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        Ok(Self(socket))
-    }
-
-    /// Its number.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn number(&self) -> io::Result<u16> {
-        Ok(self.0.local_addr()?.port())
+        Ok(Self {
+            number: socket.local_addr()?.port(),
+            _bound: socket,
+        })
     }
 }
 
@@ -82,7 +81,7 @@ impl Launch {
             .args(["duckdb", "--attached"])
             .env_clear()
             .envs(variables.map(|(name, value)| (name, value.expose_secret())))
-            .env("DUCKDB_UI_PORT", self.port.number()?.to_string())
+            .env("DUCKDB_UI_PORT", self.port.number.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
