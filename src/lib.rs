@@ -19,7 +19,7 @@ pub mod credentials;
 pub mod discord;
 pub mod door;
 pub mod duckdb;
-pub mod fault;
+pub mod error;
 pub mod finding;
 mod lock;
 pub mod measure;

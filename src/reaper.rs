@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    fault::{Fault, new_reference},
+    error::{Error, new_reference},
     lock::lock,
     measure,
     service::{Claimed, Herald, Service},
@@ -94,9 +94,9 @@ impl Reaper {
             }
             stream::iter(plan.sweep(&self.settings().limits))
                 .for_each_concurrent(AT_ONCE, |action| async move {
-                    if let Err(fault) = self.act(action).await {
+                    if let Err(error) = self.act(action).await {
                         let reference = new_reference();
-                        warn!(reference, error = %fault, ?action, "the reaper could not do something; it tries again [{reference}]");
+                        warn!(reference, %error, ?action, "the reaper could not do something; it tries again [{reference}]");
                     }
                 })
                 .await;
@@ -105,14 +105,14 @@ impl Reaper {
         self.report_unreachable(&plan.actions, said).await;
     }
 
-    async fn act(&self, action: &Action) -> Result<(), Fault> {
+    async fn act(&self, action: &Action) -> Result<(), Error> {
         match action {
             Action::Warn(id, warning) => self.warn(id, warning).await,
             _ => self.service.carry_out(action).await.map(|_| ()),
         }
     }
 
-    async fn warn(&self, id: &SessionId, warning: &Warning) -> Result<(), Fault> {
+    async fn warn(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
         let Some(seen) = self.service.runtime().session(id) else {
             return Ok(());
         };
@@ -154,7 +154,7 @@ impl Reaper {
         );
         match self.herald.held_back(&held_back).await {
             Ok(()) => said.alarm = Some(now),
-            Err(fault) => warn!(error = %fault, "admins were not told"),
+            Err(error) => warn!(%error, "admins were not told"),
         }
     }
 
@@ -187,7 +187,7 @@ impl Reaper {
                     .map(|(record, since)| (record.id.clone(), *since));
                 said.unreachable.extend(told);
             }
-            Err(fault) => warn!(error = %fault, "admins were not told"),
+            Err(error) => warn!(%error, "admins were not told"),
         }
     }
 
@@ -205,9 +205,9 @@ impl Reaper {
             let queue = &mut said.people;
             self.service.look_who_left(queue, MEMBERS_AT_ONCE).await
         };
-        let looked: Result<(), Fault> = looked.await;
-        if let Err(fault) = looked {
-            warn!(error = %fault, "it is not known who left the guild");
+        let looked: Result<(), Error> = looked.await;
+        if let Err(error) = looked {
+            warn!(%error, "it is not known who left the guild");
         }
     }
 
@@ -219,16 +219,16 @@ impl Reaper {
         }
         said.next_report = match self.try_to_report().await {
             Ok(next) => next,
-            Err(fault) => {
+            Err(error) => {
                 let reference = new_reference();
-                warn!(reference, error = %fault, "the report was not posted; it is tried again [{reference}]");
+                warn!(reference, %error, "the report was not posted; it is tried again [{reference}]");
                 Some(self.service.now() + CLAIM)
             }
         };
     }
 
     /// When it is to be looked again.
-    async fn try_to_report(&self) -> Result<Option<DateTime<Utc>>, Fault> {
+    async fn try_to_report(&self) -> Result<Option<DateTime<Utc>>, Error> {
         match self.service.claim_report(CLAIM).await? {
             // A schedule without end: far away.
             Claimed::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),

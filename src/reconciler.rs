@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     credentials::CredentialStore,
-    fault::{Fault, new_reference},
+    error::{Error, new_reference},
     measure,
     runtime::{Book, ReplyStore, Runtime, rewrite, words_without_keys},
     service::{Clock, Herald, started_anew},
@@ -160,20 +160,20 @@ impl Reconciler {
                 Ok(())
             }
             // Somebody else wrote the record in between: not worth a line.
-            Err(Fault::Conflict { .. }) => Err(()),
-            Err(fault) => {
+            Err(Error::Conflict { .. }) => Err(()),
+            Err(error) => {
                 let reference = new_reference();
                 warn!(
-                    %session, reference, error = %fault,
+                    %session, reference, %error,
                     "session {session}: {} failed [{reference}]", name(&step),
                 );
                 // A session that runs is not ended for want of a Service.
                 let is_hopeless = matches!(step, Step::Create(_))
                     && seen.record.stage == Stage::Starting
-                    && fault.is_permanent()
+                    && error.is_permanent()
                     && !self.may_wait(&seen.record);
                 match is_hopeless {
-                    true => self.give_up(seen, &fault, reference).await,
+                    true => self.give_up(seen, &error, reference).await,
                     false => Err(()),
                 }
             }
@@ -186,7 +186,7 @@ impl Reconciler {
         record.moved.is_some() && (self.clock)() + LONGEST_PAUSE < deadline
     }
 
-    async fn attempt(&self, seen: &Observed, step: &Step) -> Result<(), Fault> {
+    async fn attempt(&self, seen: &Observed, step: &Step) -> Result<(), Error> {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
@@ -244,9 +244,9 @@ impl Reconciler {
             return;
         };
         let with = |ledger: &Ledger| ledger.with(record, ending);
-        if let Err(fault) = self.ledger.note((self.clock)(), with).await {
+        if let Err(error) = self.ledger.note((self.clock)(), with).await {
             let session = &record.id;
-            warn!(%session, error = %fault, "session {session}: the next report will not count it");
+            warn!(%session, %error, "session {session}: the next report will not count it");
         }
     }
 
@@ -258,7 +258,7 @@ impl Reconciler {
     }
 
     /// Lets a session start again whose old Pod is gone.
-    async fn resume(&self, seen: &Observed, why: &Incident) -> Result<(), Fault> {
+    async fn resume(&self, seen: &Observed, why: &Incident) -> Result<(), Error> {
         // The next one has the same name, and could not be made beside it.
         self.pod_is_gone(seen).await?;
         // It reads the keys that are kept now.
@@ -272,24 +272,24 @@ impl Reconciler {
         let resumed = seen.record.resumed(keys_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;
         // Not worth waiting for: what comes of it is told in any case.
-        if let Err(fault) = self.herald.moved(&resumed, why).await {
+        if let Err(error) = self.herald.moved(&resumed, why).await {
             let session = &seen.record.id;
-            warn!(%session, error = %fault, "session {session}: people were not told that it starts again");
+            warn!(%session, %error, "session {session}: people were not told that it starts again");
         }
         Ok(())
     }
 
     /// Succeeds if the cluster itself says so; the view alone is not believed.
-    async fn pod_is_gone(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn pod_is_gone(&self, seen: &Observed) -> Result<(), Error> {
         match self.runtime.pod(seen).await? {
             None => Ok(()),
-            Some(_) => Err(Fault::Conflict {
+            Some(_) => Err(Error::Conflict {
                 action: "looking for a Pod that the watch does not show".to_owned(),
             }),
         }
     }
 
-    async fn announce(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn announce(&self, seen: &Observed) -> Result<(), Error> {
         let url = self.runtime.url(&seen.record.id);
         if let Some(moved) = &seen.record.moved {
             // Its first message must not offer it any more, whatever became of the first try.
@@ -309,7 +309,7 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Fault> {
+    async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Error> {
         match &cause {
             // An end can't be taken back, so the view alone is not believed.
             Cause::Failed(incident) if incident.failure == Failure::Vanished => {
@@ -338,16 +338,16 @@ impl Reconciler {
                 }
             }
         };
-        let shown: Result<(), Fault> = shown.await;
-        if let Err(fault) = shown {
-            warn!(%session, error = %fault, "session {session}: admins were not shown its log");
+        let shown: Result<(), Error> = shown.await;
+        if let Err(error) = shown {
+            warn!(%session, %error, "session {session}: admins were not shown its log");
         }
     }
 
     /// Ends a session whose objects the cluster will not have.
-    async fn give_up(&self, seen: &Observed, fault: &Fault, reference: String) -> Result<(), ()> {
+    async fn give_up(&self, seen: &Observed, error: &Error, reference: String) -> Result<(), ()> {
         let cause = Cause::Refused {
-            why: fault.for_people(),
+            why: error.for_people(),
             reference,
         };
         self.end(seen, cause).await.map_err(|_| ())

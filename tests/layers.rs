@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 /// Each room and those that it may import from, from the inside out.
 const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("session", &[]),
-    ("fault", &[]),
+    ("error", &[]),
     ("finding", &[]),
     ("redact", &[]),
     ("lock", &[]),
@@ -14,7 +14,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         "api",
         &[
             "credentials",
-            "fault",
+            "error",
             "measure",
             "service",
             "session",
@@ -23,7 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
-    ("credentials", &["fault", "redact", "session", "settings"]),
+    ("credentials", &["error", "redact", "session", "settings"]),
     ("door", &["lock"]),
     (
         "runtime",
@@ -31,7 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "credentials",
             "door",
             "duckdb",
-            "fault",
+            "error",
             "finding",
             "lock",
             "measure",
@@ -45,7 +45,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         &[
             "credentials",
             "door",
-            "fault",
+            "error",
             "lock",
             "measure",
             "runtime",
@@ -60,7 +60,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "credentials",
             "discord",
             "door",
-            "fault",
+            "error",
             "finding",
             "lock",
             "measure",
@@ -76,7 +76,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         "reconciler",
         &[
             "credentials",
-            "fault",
+            "error",
             "measure",
             "runtime",
             "service",
@@ -85,7 +85,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     (
         "reaper",
-        &["fault", "lock", "measure", "service", "session", "settings"],
+        &["error", "lock", "measure", "service", "session", "settings"],
     ),
     ("sandbox", &[]),
     (
@@ -205,6 +205,6 @@ fn imports_run_inwards() {
 
 #[test]
 fn imports_in_braces_are_seen() {
-    let source = "use crate::{\n    fault::{Fault, new},\n    session::Id,\n};\nuse crate::door;";
-    assert_eq!(imported(source), ["fault", "session", "door"]);
+    let source = "use crate::{\n    error::{Error, new},\n    session::Id,\n};\nuse crate::door;";
+    assert_eq!(imported(source), ["error", "session", "door"]);
 }

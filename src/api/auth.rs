@@ -24,7 +24,7 @@ use super::{
     Api,
     problem::{Kind, Problem},
 };
-use crate::{fault::new_reference, measure, service::Requester, settings};
+use crate::{error::new_reference, measure, service::Requester, settings};
 
 /// The header with a request's name, which the caller may choose.
 const REQUEST_ID: &str = "x-request-id";
@@ -134,8 +134,8 @@ pub async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> 
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        if let Some(fault) = &problem.fault {
-            warn!(request = %id, error = %fault, "a request failed [{id}]");
+        if let Some(error) = &problem.error {
+            warn!(request = %id, %error, "a request failed [{id}]");
         }
         let allow = response.headers_mut().remove(header::ALLOW);
         response = problem.rendered(&id);

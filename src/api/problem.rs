@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     credentials::preflight::{Blame, Trouble},
-    fault::Fault,
+    error::Error,
     service::{self, Refusal},
 };
 
@@ -127,7 +127,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     after: Option<Duration>,
     /// For the log; what the caller gets is its name.
-    pub fault: Option<Box<Fault>>,
+    pub error: Option<Box<Error>>,
 }
 
 /// What is wrong with a field. Never what was in it.
@@ -147,7 +147,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             after: None,
-            fault: None,
+            error: None,
         }
     }
 
@@ -225,22 +225,22 @@ impl From<service::Problem> for Problem {
                 };
                 Self::new(kind, texts.join(" "))
             }
-            service::Problem::Failed(fault) => fault.into(),
+            service::Problem::Failed(error) => error.into(),
         }
     }
 }
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        let problem = match fault.is_permanent() {
-            true => Self::new(Kind::ClusterRefused, fault.for_people()),
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let problem = match error.is_permanent() {
+            true => Self::new(Kind::ClusterRefused, error.for_people()),
             false => {
                 let again = Duration::from_secs(10);
-                Self::new(Kind::Unavailable, fault.for_people()).after(again)
+                Self::new(Kind::Unavailable, error.for_people()).after(again)
             }
         };
         Self {
-            fault: Some(Box::new(fault)),
+            error: Some(Box::new(error)),
             ..problem
         }
     }

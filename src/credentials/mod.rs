@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use parse::{Field, Mistake, Typed, exactly, looks_like_a_key, parse};
 
 use crate::{
-    fault::Fault,
+    error::Error,
     redact::redact,
     session::{Observed, OwnerId, Record},
 };
@@ -75,28 +75,28 @@ pub trait CredentialStore: Send + Sync {
         credentials: &Credentials,
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault>;
+    ) -> Result<(), Error>;
 
     /// What is kept for `owner`, if anything is; no value travels.
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault>;
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error>;
 
     /// The values, for trying them out again because their owner asks.
-    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault>;
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error>;
 
     /// Notes that they were seen to work.
-    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault>;
+    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Error>;
 
     /// Removes what is kept, and looks that it is gone.
-    async fn forget(&self, owner: OwnerId) -> Result<(), Fault>;
+    async fn forget(&self, owner: OwnerId) -> Result<(), Error>;
 
     /// Keeps the own keys of a session, which go with its record.
-    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Fault>;
+    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error>;
 
     /// The own keys of a session.
-    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault>;
+    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error>;
 
     /// The keys that a session starts with: its owner's as they are now, or its own.
-    async fn read_for(&self, session: &Record) -> Result<Option<Credentials>, Fault> {
+    async fn read_for(&self, session: &Record) -> Result<Option<Credentials>, Error> {
         match session.holds_owners_keys() {
             true => self.read(session.owner).await,
             false => self.read_own(session).await,

@@ -14,11 +14,11 @@ use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
 
 use super::{
-    herald::{count, fault, is_final},
+    herald::{count, discord_error, is_final},
     replies::Reply,
     responder::message,
 };
-use crate::{fault::Fault, lock::lock, session::OwnerId};
+use crate::{error::Error, lock::lock, session::OwnerId};
 
 /// How long a refusal is remembered: people do change their mind.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
@@ -45,7 +45,7 @@ impl DirectMessages {
         to: OwnerId,
         reply: &Reply,
         nonce: Option<&str>,
-    ) -> Result<Option<u64>, Fault> {
+    ) -> Result<Option<u64>, Error> {
         if self.has_refused(to) {
             return Ok(None);
         }
@@ -65,7 +65,7 @@ impl DirectMessages {
                 self.refused().insert(to, Instant::now());
                 Ok(None)
             }
-            Err(error) => Err(fault("sending a direct message", &error)),
+            Err(error) => Err(discord_error("sending a direct message", &error)),
         }
     }
 

@@ -23,7 +23,7 @@ use super::{
     status,
 };
 use crate::{
-    fault::Fault,
+    error::Error,
     measure,
     service::{Herald, Members},
     session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
@@ -57,7 +57,7 @@ impl Channels {
         nonce: String,
         reply: &replies::Reply,
         called: Option<OwnerId>,
-    ) -> Result<Option<MessageId>, Fault> {
+    ) -> Result<Option<MessageId>, Error> {
         let Some(channel) = record.channel else {
             return Ok(None);
         };
@@ -79,14 +79,14 @@ impl Channels {
         &self,
         channel: u64,
         message: CreateMessage,
-    ) -> Result<Result<MessageId, Refused>, Fault> {
+    ) -> Result<Result<MessageId, Refused>, Error> {
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;
         count("message", &posted);
         match posted {
             Ok(message) => Ok(Ok(message.id.get().into())),
             Err(error) if is_final(&error) => Ok(Err(Refused(code(&error)))),
-            Err(error) => Err(fault("posting a message", &error)),
+            Err(error) => Err(discord_error("posting a message", &error)),
         }
     }
 
@@ -97,7 +97,7 @@ impl Channels {
         record: &Record,
         nonce: String,
         reply: &replies::Reply,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, Error> {
         let sent = self.direct.send(record.owner, reply, Some(&nonce)).await?;
         if sent.is_some() {
             return Ok(true);
@@ -112,7 +112,7 @@ impl Channels {
         channel: Option<u64>,
         nonce: &str,
         reply: &replies::Reply,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, Error> {
         let Some(channel) = channel else {
             return Ok(false);
         };
@@ -134,7 +134,7 @@ impl Channels {
         record: &Record,
         message: MessageId,
         reply: &replies::Reply,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Error> {
         let Some(channel) = record.channel else {
             return Ok(());
         };
@@ -148,14 +148,14 @@ impl Channels {
         match edited {
             Ok(_) => Ok(()),
             Err(error) if is_final(&error) => Ok(()),
-            Err(error) => Err(fault("editing a message", &error)),
+            Err(error) => Err(discord_error("editing a message", &error)),
         }
     }
 }
 
 #[async_trait]
 impl Herald for Channels {
-    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Fault> {
+    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error> {
         let nonce = match record.moved {
             None => format!("ready-{}", record.id),
             Some(_) => format!("ready-again-{}", record.id),
@@ -164,13 +164,13 @@ impl Herald for Channels {
         self.post(record, nonce, &reply, Some(record.owner)).await
     }
 
-    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault> {
+    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Error> {
         let nonce = format!("keys-{}", record.id);
         let reply = replies::keys_expire(record, at);
         self.tell_owner(record, nonce, &reply).await.map(|_| ())
     }
 
-    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Fault> {
+    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Error> {
         let extend_by = self.settings.reaper.extend_by;
         // The same for whichever bot says it, and whenever; another one after each extension.
         // (When it will be stopped is no part of it: who is told late has later.)
@@ -187,7 +187,7 @@ impl Herald for Channels {
         self.tell_owner(record, nonce, &reply).await
     }
 
-    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Fault> {
+    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Error> {
         let newest = silent.iter().map(|(_, since)| since.timestamp()).max();
         let nonce = format!("silent-{}-{}", silent.len(), newest.unwrap_or_default());
         let reply = replies::unreachable(silent);
@@ -195,7 +195,7 @@ impl Herald for Channels {
         self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
-    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault> {
+    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Error> {
         let channel = self.settings.discord.admin_channel;
         let channel = channel.or(self.settings.report.channel);
         let nonce = format!("held-back-{}", Utc::now().timestamp() / 3600);
@@ -203,14 +203,14 @@ impl Herald for Channels {
         self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
-    async fn report(&self, report: &Report) -> Result<bool, Fault> {
+    async fn report(&self, report: &Report) -> Result<bool, Error> {
         let nonce = format!("report-{}", report.since.timestamp());
         let reply = replies::report(report, self.settings.reaper.dry_run);
         let channel = self.settings.report.channel;
         self.post_in(channel, &nonce, &reply).await
     }
 
-    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault> {
+    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Error> {
         let reply =
             replies::came_back(record, why, self.settings.larger(&record.size, why.failure));
         // One that was moved counts its restarts anew.
@@ -222,7 +222,7 @@ impl Herald for Channels {
         posted.await.map(|_| ())
     }
 
-    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault> {
+    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Error> {
         // The owner is called when it is ready, or when it won't be.
         match record.announcement {
             Some(message) => {
@@ -237,7 +237,7 @@ impl Herald for Channels {
         self.settings.discord.admin_channel.is_some()
     }
 
-    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Fault> {
+    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Error> {
         let Some(channel) = self.settings.discord.admin_channel else {
             return Ok(());
         };
@@ -249,11 +249,11 @@ impl Herald for Channels {
         count("log", &posted);
         match posted {
             Ok(_) => Ok(()),
-            Err(error) => Err(fault("posting a log for admins", &error)),
+            Err(error) => Err(discord_error("posting a log for admins", &error)),
         }
     }
 
-    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault> {
+    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Error> {
         let reply = replies::ended(
             record,
             ending,
@@ -282,13 +282,13 @@ const NOT_THERE: [isize; 2] = [10007, 10013];
 
 #[async_trait]
 impl Members for Channels {
-    async fn is_member(&self, person: OwnerId) -> Result<bool, Fault> {
+    async fn is_member(&self, person: OwnerId) -> Result<bool, Error> {
         let guild = GuildId::new(self.settings.discord.guild);
         match self.http.get_member(guild, UserId::new(person.get())).await {
             Ok(_) => Ok(true),
             // A guild that the bot itself has left says nothing about anybody.
             Err(error) if code(&error).is_some_and(|code| NOT_THERE.contains(&code)) => Ok(false),
-            Err(error) => Err(fault("asking who is in the guild", &error)),
+            Err(error) => Err(discord_error("asking who is in the guild", &error)),
         }
     }
 }
@@ -322,8 +322,8 @@ pub fn is_final(error: &serenity::Error) -> bool {
 }
 
 /// What serenity says of a failure holds the request's URL, which is not passed on.
-pub fn fault(action: &str, error: &serenity::Error) -> Fault {
-    Fault::Discord {
+pub fn discord_error(action: &str, error: &serenity::Error) -> Error {
+    Error::Discord {
         action: action.to_owned(),
         why: match status(error) {
             Some(status) => format!("Discord answered {status} (code {:?})", code(error)),

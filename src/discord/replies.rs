@@ -17,7 +17,7 @@ use super::{
     parse::Button,
 };
 use crate::{
-    fault::Fault,
+    error::Error,
     service::Refusal,
     session::{Due, Observed, Record, SessionId, Usage, Watched},
 };
@@ -259,13 +259,13 @@ pub fn refused(refusal: &Refusal) -> Reply {
 }
 
 /// Something that should have worked did not.
-pub fn failed(fault: &Fault, reference: &str) -> Reply {
-    Reply::new(format!("{} (Reference: `{reference}`)", fault.for_people()))
+pub fn failed(error: &Error, reference: &str) -> Reply {
+    Reply::new(format!("{} (Reference: `{reference}`)", error.for_people()))
 }
 
 /// The same, when a session may have been asked for already.
-pub fn start_failed(fault: &Fault, reference: &str) -> Reply {
-    let mut reply = failed(fault, reference);
+pub fn start_failed(error: &Error, reference: &str) -> Reply {
+    let mut reply = failed(error, reference);
     reply
         .text
         .push_str("\nIf your session starts all the same, its link will be posted here.");

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
 use super::{ATTEMPTS, LedgerStore};
-use crate::{fault::Fault, session::Ledger};
+use crate::{error::Error, session::Ledger};
 
 /// Changes the ledger, one at a time: where many sessions end at once, others in this bot
 /// would always come first.
@@ -26,7 +26,7 @@ impl Book {
     ///
     /// # Errors
     /// If it can't be read.
-    pub async fn read(&self) -> Result<Option<Ledger>, Fault> {
+    pub async fn read(&self) -> Result<Option<Ledger>, Error> {
         let found = self.store.read().await?;
         Ok(found.map(|(ledger, _)| ledger))
     }
@@ -40,7 +40,7 @@ impl Book {
         &self,
         now: DateTime<Utc>,
         change: impl Fn(&Ledger) -> Ledger,
-    ) -> Result<Ledger, Fault> {
+    ) -> Result<Ledger, Error> {
         let _turn = self.turn.lock().await;
         let mut attempts = 1..=ATTEMPTS;
         loop {
@@ -53,8 +53,8 @@ impl Book {
             attempts.next();
             match self.store.write(&changed, revision.as_deref()).await {
                 Ok(()) => return Ok(changed),
-                Err(Fault::Conflict { .. } | Fault::Exists { .. }) if !attempts.is_empty() => {}
-                Err(fault) => return Err(fault),
+                Err(Error::Conflict { .. } | Error::Exists { .. }) if !attempts.is_empty() => {}
+                Err(error) => return Err(error),
             }
         }
     }

@@ -11,7 +11,7 @@ use tokio::{
 use super::ANSWERED_WITHIN;
 use crate::{
     duckdb::question::{Answer, Question},
-    fault::Fault,
+    error::Error,
 };
 
 /// What an answer has besides its values: quotes, names, and what they are escaped with.
@@ -23,9 +23,9 @@ pub async fn exchange(
     question: &Question,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
-) -> Result<Answer, Fault> {
+) -> Result<Answer, Error> {
     let action = || "asking DuckDB".to_owned();
-    let unavailable = |why: &str| Fault::Unavailable {
+    let unavailable = |why: &str| Error::Unavailable {
         action: action(),
         why: why.into(),
     };
@@ -44,7 +44,7 @@ pub async fn exchange(
         // Neither its words nor the answer's: what was asked may be in them.
         Ok(Err(why)) => return Err(unavailable(&why.kind().to_string())),
         Err(_) => {
-            return Err(Fault::TimedOut {
+            return Err(Error::TimedOut {
                 action: action(),
                 after: limit,
             });

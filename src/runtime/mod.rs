@@ -26,7 +26,7 @@ pub use crate::duckdb::{
 use crate::{
     credentials::{CredentialStore, redacted},
     door::activity::Activity,
-    fault::Fault,
+    error::Error,
     session::{Details, Ledger, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
 };
 
@@ -87,47 +87,47 @@ pub trait Runtime: Send + Sync {
 
     /// A ticket that opens a session's door once, within the next minute. None if
     /// this bot has not the key to it.
-    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault>;
+    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error>;
 
     /// What goes on in a session, as its door says.
-    async fn activity(&self, seen: &Observed) -> Result<Activity, Fault>;
+    async fn activity(&self, seen: &Observed) -> Result<Activity, Error>;
 
     /// Where a session is and what was said about it. What can't be had is left out.
     async fn details(&self, seen: &Observed) -> Details;
 
     /// Asks the place itself what a session's Pod says; none if it is gone. What
     /// can't be taken back is not done because of what [`Runtime::sessions`] shows.
-    async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Fault>;
+    async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Error>;
 
     /// The last lines that DuckDB wrote, as they are.
-    async fn last_words(&self, seen: &Observed) -> Result<String, Fault>;
+    async fn last_words(&self, seen: &Observed) -> Result<String, Error>;
 
     /// Has a DuckDB of its own answer a question, beside the session's. It counts as use of the
     /// session. Whoever drops this interrupts it.
-    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Fault>;
+    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Error>;
 
     /// Stores a new record in its owner's place, if that is free. This is the
     /// lock and the quota in one: two claims of one place never both succeed.
-    async fn claim(&self, record: &Record) -> Result<Claim, Fault>;
+    async fn claim(&self, record: &Record) -> Result<Claim, Error>;
 
     /// Overwrites the record of `seen`, unless somebody else did so first
-    /// ([`Fault::Conflict`]).
-    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Fault>;
+    /// ([`Error::Conflict`]).
+    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error>;
 
     /// Makes these parts of a session, side by side. A part that is there
     /// already is fine.
-    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault>;
+    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;
 
     /// Deletes these parts. A part that is gone already is fine. A Pod that does
     /// not go by itself, because its node is gone, is removed all the same.
-    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault>;
+    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;
 
     /// Removes the record of `seen`, and never another one that has taken its
     /// place since: the last act of a session's life.
-    async fn remove(&self, seen: &Observed) -> Result<(), Fault>;
+    async fn remove(&self, seen: &Observed) -> Result<(), Error>;
 
     /// Removes what is left of a session that has no record.
-    async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault>;
+    async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Error>;
 }
 
 /// What somebody should know who means to mend a ledger that can't be read.
@@ -138,24 +138,24 @@ const LOST_WITH_LEDGER: &str = "removing it loses the totals of one report, and 
 #[async_trait]
 pub trait LedgerStore: Send + Sync {
     /// What is kept, and its revision; none if there is nothing yet.
-    async fn read(&self) -> Result<Option<(Ledger, String)>, Fault>;
+    async fn read(&self) -> Result<Option<(Ledger, String)>, Error>;
 
     /// Writes it in place of that revision, or as the first one; unless somebody else
-    /// did so first ([`Fault::Conflict`], [`Fault::Exists`]).
-    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Fault>;
+    /// did so first ([`Error::Conflict`], [`Error::Exists`]).
+    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Error>;
 }
 
 /// Keeps what it takes to go on with a private reply after a restart of the bot.
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
     /// Keeps it as long as the session lasts.
-    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Fault>;
+    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Error>;
 
     /// What is kept for a session, if anything is.
-    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault>;
+    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Error>;
 
     /// Removes what is kept for a session whose record goes on without it.
-    async fn forget(&self, session: &Observed) -> Result<(), Fault>;
+    async fn forget(&self, session: &Observed) -> Result<(), Error>;
 }
 
 /// Writes the newest record of a session as `change` makes it of that; again if
@@ -168,7 +168,7 @@ pub async fn rewrite(
     runtime: &dyn Runtime,
     id: &SessionId,
     change: impl Fn(&Record) -> Record,
-) -> Result<Option<Record>, Fault> {
+) -> Result<Option<Record>, Error> {
     let mut changes = runtime.changes();
     let mut outcome = Ok(None);
     for _ in 0..ATTEMPTS {
@@ -180,7 +180,7 @@ pub async fn rewrite(
             return Ok(Some(changed));
         }
         outcome = runtime.save(&seen, &changed).await.map(|()| Some(changed));
-        if !matches!(outcome, Err(Fault::Conflict { .. })) {
+        if !matches!(outcome, Err(Error::Conflict { .. })) {
             return outcome;
         }
         let is_newer = || {
@@ -204,7 +204,7 @@ pub async fn words_without_keys(
     runtime: &dyn Runtime,
     credentials: &dyn CredentialStore,
     seen: &Observed,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, Error> {
     let record = &seen.record;
     if record.holds_owners_keys() {
         let about = credentials.about(record.owner).await?;

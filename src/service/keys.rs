@@ -3,7 +3,7 @@
 use super::{Problem, Refusal, Requester, Service, audit::audit};
 use crate::{
     credentials::{About, Credentials},
-    fault::Fault,
+    error::Error,
     runtime::rewrite,
     session::{Cause, Observed, OwnerId, Record, Stage},
 };
@@ -68,7 +68,7 @@ impl Service {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn about_keys(&self, who: OwnerId) -> Result<Option<About>, Fault> {
+    pub async fn about_keys(&self, who: OwnerId) -> Result<Option<About>, Error> {
         self.credentials.about(who).await
     }
 

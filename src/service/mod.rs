@@ -36,7 +36,7 @@ use crate::{
         CredentialStore,
         preflight::{Preflight, Trouble},
     },
-    fault::Fault,
+    error::Error,
     runtime::{Book, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, HeldBack, Incident, MessageId, Observed, OwnerId, Record, Report,
@@ -106,7 +106,7 @@ pub enum Problem {
     Unusable(Vec<Trouble>),
     /// It could not be done.
     #[error(transparent)]
-    Failed(#[from] Fault),
+    Failed(#[from] Error),
 }
 
 /// Tells people about sessions where everybody sees it.
@@ -117,45 +117,45 @@ pub enum Problem {
 pub trait Herald: Send + Sync {
     /// Says that a session is ready, and where. `None` when there is no such
     /// place any more (the channel is gone).
-    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Fault>;
+    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error>;
 
     /// Warns the owner that a session's keys expire.
-    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Fault>;
+    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Error>;
 
     /// Says that DuckDB ended and was started again, for that many times by now.
-    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Fault>;
+    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Error>;
 
     /// Says that a session was taken from its node and starts again.
-    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Fault>;
+    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Error>;
 
     /// Tells the owner that a session will be stopped, and how to keep it.
     /// Whether there was any way to.
-    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Fault>;
+    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Error>;
 
     /// Tells admins that the doors of these sessions have not answered since then.
-    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Fault>;
+    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Error>;
 
     /// Tells admins that nothing is stopped, because too much would be.
-    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Fault>;
+    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Error>;
 
     /// Posts the report. Whether there is a place for it.
-    async fn report(&self, report: &Report) -> Result<bool, Fault>;
+    async fn report(&self, report: &Report) -> Result<bool, Error>;
 
     /// Whether there is a place that only admins read.
     fn reaches_admins(&self) -> bool;
 
     /// Shows admins the last lines that a session's DuckDB wrote.
-    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Fault>;
+    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Error>;
 
     /// Says that a session has ended, and why.
-    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Fault>;
+    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Error>;
 }
 
 /// Knows who is in the guild.
 #[async_trait]
 pub trait Members: Send + Sync {
     /// Whether that person is, for certain.
-    async fn is_member(&self, person: OwnerId) -> Result<bool, Fault>;
+    async fn is_member(&self, person: OwnerId) -> Result<bool, Error>;
 }
 
 /// What the use cases work with.

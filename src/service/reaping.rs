@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     door::activity::Activity,
-    fault::{Fault, new_reference},
+    error::{Error, new_reference},
     lock::lock,
     measure,
     runtime::rewrite,
@@ -140,9 +140,9 @@ impl Service {
                     reaped.done.push(action);
                 }
                 Ok(false) => reaped.spared += 1,
-                Err(fault) => {
+                Err(error) => {
                     let reference = reaped.failed.get_or_insert_with(new_reference);
-                    warn!(reference, error = %fault, ?action, "not all could be reaped [{reference}]");
+                    warn!(reference, %error, ?action, "not all could be reaped [{reference}]");
                 }
             }
         }
@@ -154,7 +154,7 @@ impl Service {
     ///
     /// # Errors
     /// If it could not be done.
-    pub async fn carry_out(&self, action: &Action) -> Result<bool, Fault> {
+    pub async fn carry_out(&self, action: &Action) -> Result<bool, Error> {
         match action {
             Action::Stop(id, _) => {
                 let rule = self.reap(id).await?;
@@ -185,7 +185,7 @@ impl Service {
     ///
     /// # Errors
     /// If its record can't be written.
-    async fn reap(&self, id: &SessionId) -> Result<Option<Rule>, Fault> {
+    async fn reap(&self, id: &SessionId) -> Result<Option<Rule>, Error> {
         let Some(seen) = self.runtime.session(id) else {
             return Ok(None);
         };
@@ -224,7 +224,7 @@ impl Service {
     ///
     /// # Errors
     /// If it can't be written.
-    pub async fn warned(&self, id: &SessionId, warning: &Warning) -> Result<(), Fault> {
+    pub async fn warned(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
         let warned = |record: &Record| record.warned_of(warning.clone());
         rewrite(&*self.runtime, id, warned).await.map(|_| ())
     }
@@ -289,7 +289,7 @@ impl Service {
     ///
     /// # Errors
     /// If the ledger can't be read or written.
-    pub async fn people(&self) -> Result<Vec<OwnerId>, Fault> {
+    pub async fn people(&self) -> Result<Vec<OwnerId>, Error> {
         let sessions = self.runtime.sessions();
         let all = |ledger: &Ledger| ledger.knowing(sessions.iter().map(|seen| seen.record.owner));
         let ledger = self.ledger.note(self.now(), all).await?;
@@ -307,7 +307,7 @@ impl Service {
         &self,
         people: &mut VecDeque<OwnerId>,
         most: usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Error> {
         let mut members = Vec::new();
         let mut outcome = Ok(());
         while members.len() < most
@@ -315,9 +315,9 @@ impl Service {
         {
             match self.members.is_member(person).await {
                 Ok(is_member) => members.push((person, is_member)),
-                Err(fault) => {
+                Err(error) => {
                     people.push_back(person);
-                    outcome = Err(fault);
+                    outcome = Err(error);
                     break;
                 }
             }
@@ -333,7 +333,7 @@ impl Service {
     ///
     /// # Errors
     /// If they can't be removed.
-    async fn forget_who_left(&self, owner: OwnerId) -> Result<bool, Fault> {
+    async fn forget_who_left(&self, owner: OwnerId) -> Result<bool, Error> {
         self.look_whether_back(owner).await?;
         if !self.left().contains_key(&owner) {
             return Ok(false);
@@ -354,13 +354,13 @@ impl Service {
     /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
     pub(super) async fn remember(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.knowing([owner]);
-        if let Err(fault) = self.ledger.note(self.now(), knowing).await {
-            warn!(%owner, error = %fault, "I could not note that {owner} has keys here");
+        if let Err(error) = self.ledger.note(self.now(), knowing).await {
+            warn!(%owner, %error, "I could not note that {owner} has keys here");
         }
     }
 
     /// What can't be taken back is not done on old news.
-    async fn look_whether_back(&self, owner: OwnerId) -> Result<(), Fault> {
+    async fn look_whether_back(&self, owner: OwnerId) -> Result<(), Error> {
         let is_member = self.members.is_member(owner).await?;
         match is_member {
             true => self.note_members(&[(owner, true)]).await,
@@ -368,7 +368,7 @@ impl Service {
         }
     }
 
-    async fn note_members(&self, members: &[(OwnerId, bool)]) -> Result<(), Fault> {
+    async fn note_members(&self, members: &[(OwnerId, bool)]) -> Result<(), Error> {
         let now = self.now();
         let seen = |ledger: &Ledger| ledger.seen(members, now);
         let ledger = self.ledger.note(now, seen).await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Problem, Requester, Service, reaping::admins_only};
 use crate::{
-    fault::Fault,
+    error::Error,
     session::{Ledger, Report, Running, Usage},
 };
 
@@ -31,7 +31,7 @@ impl Service {
     ///
     /// # Errors
     /// If the ledger can't be read.
-    pub async fn report(&self) -> Result<Report, Fault> {
+    pub async fn report(&self) -> Result<Report, Error> {
         let found = self.ledger.read().await?;
         let running = self.running().await;
         // Before anything has ended there is no ledger.
@@ -58,7 +58,7 @@ impl Service {
     ///
     /// # Errors
     /// If the ledger can't be read or written.
-    pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Fault> {
+    pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Error> {
         let now = self.now();
         let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since());
         let is_mine = |ledger: &Ledger| match ledger.claimed() {
@@ -87,7 +87,7 @@ impl Service {
     ///
     /// # Errors
     /// If the ledger can't be written.
-    pub async fn reported(&self, report: &Report) -> Result<(), Fault> {
+    pub async fn reported(&self, report: &Report) -> Result<(), Error> {
         let reported = |ledger: &Ledger| ledger.reported(report.until);
         self.ledger.note(self.now(), reported).await.map(|_| ())
     }

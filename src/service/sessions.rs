@@ -9,7 +9,7 @@ use super::{Problem, Refusal, Requester, Service, StartRequest, Started, audit::
 use crate::{
     credentials::Credentials,
     door::ENTER,
-    fault::{Fault, new_reference},
+    error::{Error, new_reference},
     runtime::{Claim, rewrite},
     session::{
         Cause, Keys, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId, Stage,
@@ -80,18 +80,18 @@ impl Service {
         }
         match self.give_keys(&claimed.id, keys).await {
             Ok(record) => Ok(Arc::new(record)),
-            Err(fault) => {
+            Err(error) => {
                 // What somebody else was told of is theirs.
                 if claimed.id == record.id {
                     let cause = Cause::Refused {
-                        why: fault.for_people(),
+                        why: error.for_people(),
                         reference: new_reference(),
                     };
                     let ended = |record: &Record| record.ended(cause.clone(), self.now());
                     // If that fails as well, it ends when it was waited for long enough.
                     let _ = rewrite(&*self.runtime, &claimed.id, ended).await;
                 }
-                Err(fault.into())
+                Err(error.into())
             }
         }
     }
@@ -103,7 +103,7 @@ impl Service {
         asked: &Record,
         found: &Arc<Record>,
         keys: &Credentials,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, Error> {
         let mut changes = self.runtime.changes();
         let awaits = || self.newest(found).keys == Keys::Awaited;
         let stored = async { while awaits() && changes.changed().await.is_ok() {} };
@@ -142,8 +142,8 @@ impl Service {
     }
 
     /// Stores the own keys of a session that waits for them, and lets it go on.
-    async fn give_keys(&self, id: &SessionId, keys: &Credentials) -> Result<Record, Fault> {
-        let gone = || Fault::Unavailable {
+    async fn give_keys(&self, id: &SessionId, keys: &Credentials) -> Result<Record, Error> {
+        let gone = || Error::Unavailable {
             action: format!("storing the keys of session {id}"),
             why: "the session does not show".into(),
         };
@@ -359,7 +359,7 @@ impl Service {
         gone.map_err(|_| {
             let action = format!("stopping {id}");
             let after = GONE_WITHIN;
-            Fault::TimedOut { action, after }.into()
+            Error::TimedOut { action, after }.into()
         })
     }
 

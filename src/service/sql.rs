@@ -14,7 +14,7 @@ use super::{
     audit::{Question as Asked, asked},
 };
 use crate::{
-    fault::Fault,
+    error::Error,
     lock::lock,
     runtime::{Answer, Question, Rows, identifier, literal},
     session::{Observed, OwnerId, PodState, SessionId, Stage},
@@ -275,7 +275,7 @@ fn checked(sql: &str) -> Result<&str, Refusal> {
     }
 }
 
-fn outcome(answer: Option<&Result<Answer, Fault>>) -> (&'static str, usize) {
+fn outcome(answer: Option<&Result<Answer, Error>>) -> (&'static str, usize) {
     match answer {
         None => ("cancelled", 0),
         Some(Err(_)) => ("failed", 0),

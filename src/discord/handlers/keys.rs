@@ -33,7 +33,7 @@ impl Handlers {
                 replies::confirm_forget(&about, &self.service.with_kept_keys(who.id))
             }
             Ok(None) => replies::nothing_kept(),
-            Err(fault) => replies::failed(&fault, &logged(&fault)),
+            Err(error) => replies::failed(&error, &logged(&error)),
         };
         responder.edit(&reply).await;
     }
@@ -113,8 +113,8 @@ impl Handlers {
             reply = replies::warned_of_key(reply);
         }
         self.direct.are_open(author);
-        if let Err(fault) = self.direct.send(author, &reply, None).await {
-            logged(&fault);
+        if let Err(error) = self.direct.send(author, &reply, None).await {
+            logged(&error);
         }
     }
 }

@@ -22,14 +22,14 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::{
     access::{Stranger, Visitor, admit},
     direct::DirectMessages,
-    herald::fault,
+    herald::discord_error,
     parse::{self, Button, Command},
     replies::{self, Reply},
     responder::{OPEN_FOR, Responder, Unanswerable},
     status,
 };
 use crate::{
-    fault::{Fault, new_reference},
+    error::{Error, new_reference},
     measure,
     service::{Problem, Refusal, Requester, Service},
     session::RequestId,
@@ -90,7 +90,7 @@ macro_rules! scene {
 /// Why nothing was done: somebody who may not, or Discord that does not say.
 enum Turned {
     Away(Stranger),
-    Unknown(Fault),
+    Unknown(Error),
 }
 
 impl Handlers {
@@ -380,7 +380,7 @@ impl Handlers {
             .await
             .map_err(|error| match status(&error) {
                 Some(404) => Turned::Away(Stranger::NotAMember),
-                _ => Turned::Unknown(fault("asking who you are", &error)),
+                _ => Turned::Unknown(discord_error("asking who you are", &error)),
             })
     }
 }
@@ -398,7 +398,7 @@ fn turned_away(turned: Turned) -> Reply {
     came_to("refused");
     match turned {
         Turned::Away(why) => replies::stranger(&why),
-        Turned::Unknown(fault) => replies::failed(&fault, &logged(&fault)),
+        Turned::Unknown(error) => replies::failed(&error, &logged(&error)),
     }
 }
 
@@ -409,10 +409,10 @@ fn came_to(outcome: &'static str) {
 }
 
 /// Logs a fault, and returns the reference under which it stands in the log.
-fn logged(fault: &Fault) -> String {
+fn logged(error: &Error) -> String {
     came_to("failed");
     let reference = new_reference();
-    warn!(reference, error = %fault, "a command failed [{reference}]");
+    warn!(reference, %error, "a command failed [{reference}]");
     reference
 }
 
@@ -430,6 +430,6 @@ fn explain(problem: &Problem) -> Reply {
             came_to("refused");
             replies::no_longer_usable(troubles, None)
         }
-        Problem::Failed(fault) => replies::failed(fault, &logged(fault)),
+        Problem::Failed(error) => replies::failed(error, &logged(error)),
     }
 }

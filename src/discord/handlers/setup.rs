@@ -25,7 +25,7 @@ impl Handlers {
         let reply = match self.service.about_keys(who.id).await {
             Ok(Some(about)) => replies::keys(&about, can_check, catalog),
             Ok(None) => self.invite(who, catalog).await,
-            Err(fault) => replies::failed(&fault, &logged(&fault)),
+            Err(error) => replies::failed(&error, &logged(&error)),
         };
         responder.edit(&reply).await;
     }
@@ -36,8 +36,8 @@ impl Handlers {
         match self.direct.send(who.id, &invitation, None).await {
             Ok(Some(channel)) => replies::setup_sent(channel),
             Ok(None) => replies::setup_here(catalog),
-            Err(fault) => {
-                logged(&fault);
+            Err(error) => {
+                logged(&error);
                 replies::setup_here(catalog)
             }
         }

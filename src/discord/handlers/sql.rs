@@ -13,7 +13,7 @@ use super::{Handlers, Responder, Scene, came_to, explain, logged};
 use crate::{
     discord::{
         code,
-        herald::{count, fault, is_final},
+        herald::{count, discord_error, is_final},
         parse::HowAsked,
         replies::{self, File, Question, Reply},
         responder::message,
@@ -169,8 +169,8 @@ impl Handlers {
                 code(&error).map_or_else(|| "no".to_owned(), |code| code.to_string())
             ),
             Err(error) => {
-                let fault = fault("posting an answer", &error);
-                replies::failed(&fault, &logged(&fault)).text
+                let error = discord_error("posting an answer", &error);
+                replies::failed(&error, &logged(&error)).text
             }
         };
         replies::not_shared(text, &why)

@@ -73,9 +73,9 @@ impl Handlers {
                 let reply = replies::already_running(&sessions, room, another);
                 responder.edit(&reply).await;
             }
-            Err(Problem::Failed(fault)) => {
+            Err(Problem::Failed(error)) => {
                 responder
-                    .edit(&replies::start_failed(&fault, &logged(&fault)))
+                    .edit(&replies::start_failed(&error, &logged(&error)))
                     .await;
             }
             Err(refused) => responder.edit(&explain(&refused)).await,

@@ -47,8 +47,8 @@ fn ending(cause: Cause) -> Reply {
     )
 }
 
-fn slow() -> Fault {
-    Fault::TimedOut {
+fn slow() -> Error {
+    Error::TimedOut {
         action: "create configmaps in duckbot-sessions".into(),
         after: std::time::Duration::from_secs(10),
     }
@@ -465,7 +465,7 @@ fn starting() {
 fn ending_sessions() {
     let record = record(Stage::Running);
     let refused = Cause::Refused {
-        why: Fault::NotAllowed {
+        why: Error::NotAllowed {
             verb: "create".into(),
             resource: "pods".into(),
             namespace: "duckbot-sessions".into(),
@@ -814,7 +814,7 @@ fn reporting() {
 #[test]
 fn turning_down() {
     let id = || "977a26".parse().expect("an id");
-    let fault = slow();
+    let error = slow();
     let names = || vec!["small".to_owned(), "large".to_owned()];
     let given = || "`huge` @everyone".to_owned();
     let refusal = |refusal| refused(&refusal);
@@ -886,7 +886,7 @@ fn turning_down() {
             stranger(&Stranger::OtherChannel(vec![5, 6]))
         ),
         ("no role", stranger(&Stranger::NoRole(vec![8]))),
-        ("fault", failed(&fault, "1a2b3c4d")),
-        ("fault of start", start_failed(&fault, "1a2b3c4d")),
+        ("fault", failed(&error, "1a2b3c4d")),
+        ("fault of start", start_failed(&error, "1a2b3c4d")),
     ]));
 }

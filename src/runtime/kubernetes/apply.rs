@@ -8,7 +8,7 @@ use std::{
 use kube::core::Status;
 use tokio::sync::Semaphore;
 
-use crate::{fault::Fault, measure};
+use crate::{error::Error, measure};
 
 /// How long one call may take, the client's own retries included.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -47,38 +47,38 @@ impl<'a> Action<'a> {
     }
 
     /// What an answer that is an error means.
-    fn refused(&self, status: &Status) -> Fault {
+    fn refused(&self, status: &Status) -> Error {
         let action = self.to_string();
         let why = match self.sensitive {
             true => format!("{} {}", status.code, status.reason),
             false => format!("{} {}", status.code, status.message),
         };
         match status.code {
-            401 => Fault::Unavailable {
+            401 => Error::Unavailable {
                 action,
                 why: "the API server does not accept the bot's credentials".into(),
             },
-            403 if let Some(verb) = denied_verb(&status.message) => Fault::NotAllowed {
+            403 if let Some(verb) = denied_verb(&status.message) => Error::NotAllowed {
                 verb: verb.to_owned(),
                 resource: self.resource.to_owned(),
                 namespace: self.namespace.to_owned(),
             },
-            403 if let Some(why) = exceeded_quota(&status.message) => Fault::QuotaExceeded {
+            403 if let Some(why) = exceeded_quota(&status.message) => Error::QuotaExceeded {
                 action,
                 why: why.to_owned(),
             },
-            404 => Fault::Unknown { action, why },
-            409 if status.reason == "AlreadyExists" => Fault::Exists { action },
-            409 => Fault::Conflict { action },
-            400 | 403 | 422 => Fault::Refused { action, why },
-            _ => Fault::Unavailable { action, why },
+            404 => Error::Unknown { action, why },
+            409 if status.reason == "AlreadyExists" => Error::Exists { action },
+            409 => Error::Conflict { action },
+            400 | 403 | 422 => Error::Refused { action, why },
+            _ => Error::Unavailable { action, why },
         }
     }
 
-    fn failed(&self, error: &kube::Error) -> Fault {
+    fn failed(&self, error: &kube::Error) -> Error {
         match error {
             kube::Error::Api(status) => self.refused(status),
-            other => Fault::Unavailable {
+            other => Error::Unavailable {
                 action: self.to_string(),
                 why: match self.sensitive {
                     true => "no usable answer".into(),
@@ -114,23 +114,23 @@ fn exceeded_quota(message: &str) -> Option<&str> {
 pub async fn call<T>(
     action: Action<'_>,
     answer: impl Future<Output = kube::Result<T>>,
-) -> Result<T, Fault> {
+) -> Result<T, Error> {
     // Nobody closes it.
     let _turn = TURNS.acquire().await;
     let begin = Instant::now();
     let outcome = match tokio::time::timeout(TIME_LIMIT, answer).await {
         Ok(answer) => answer.map_err(|error| action.failed(&error)),
-        Err(_) => Err(Fault::TimedOut {
+        Err(_) => Err(Error::TimedOut {
             action: action.to_string(),
             after: TIME_LIMIT,
         }),
     };
     let counted = match &outcome {
         // Somebody else came first: part of how records are written.
-        Ok(_) | Err(Fault::Exists { .. } | Fault::Conflict { .. }) => "done",
+        Ok(_) | Err(Error::Exists { .. } | Error::Conflict { .. }) => "done",
         // What is to go, and what is looked for, may be gone.
-        Err(Fault::Unknown { .. }) if matches!(action.verb, "delete" | "get") => "done",
-        Err(fault) if fault.is_permanent() => "refused",
+        Err(Error::Unknown { .. }) if matches!(action.verb, "delete" | "get") => "done",
+        Err(error) if error.is_permanent() => "refused",
         Err(_) => "failed",
     };
     measure::kubernetes(action.verb, action.resource, counted, begin.elapsed());

@@ -20,7 +20,7 @@ use super::{
     keys::DOOR_KEYS,
 };
 use crate::{
-    fault::Fault,
+    error::Error,
     finding::Finding,
     settings::{RouteKind, Settings},
 };
@@ -92,12 +92,12 @@ pub enum Unusable {
     #[error("the connection to the cluster can't be set up: {0}")]
     BadConfig(String),
     /// It doesn't answer.
-    #[error("the Kubernetes API at {url} can't be used: {fault}")]
+    #[error("the Kubernetes API at {url} can't be used: {error}")]
     NoAnswer {
         /// Where it was looked for.
         url: String,
         /// What happened.
-        fault: Fault,
+        error: Error,
     },
     /// Permissions are missing.
     #[error(
@@ -144,9 +144,9 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
     let client =
         |config| Client::try_from(config).map_err(|error| Unusable::BadConfig(chain(&error)));
     let (client, watches) = (client(config)?, client(watching)?);
-    let no_answer = |fault| Unusable::NoAnswer {
+    let no_answer = |error| Unusable::NoAnswer {
         url: url.clone(),
-        fault,
+        error,
     };
 
     let namespace = &settings.kubernetes.namespace;
@@ -160,13 +160,13 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
             calls: client,
             watches,
         }),
-        Err(Fault::Unknown { .. }) => Err(Unusable::NoTraefik),
-        Err(fault) => Err(no_answer(fault)),
+        Err(Error::Unknown { .. }) => Err(Unusable::NoTraefik),
+        Err(error) => Err(no_answer(error)),
     }
 }
 
 /// Whether the cluster has the kind of object that routes to sessions.
-async fn routes(client: &Client, settings: &Settings) -> Result<(), Fault> {
+async fn routes(client: &Client, settings: &Settings) -> Result<(), Error> {
     let namespace = &settings.kubernetes.namespace;
     let resource = route_resource(settings.routing.kind);
     let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
@@ -187,7 +187,7 @@ fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), Unusable> {
 }
 
 /// The permissions that are missing in the bot's own namespace.
-async fn missing_at_home(client: &Client) -> Result<Vec<String>, Fault> {
+async fn missing_at_home(client: &Client) -> Result<Vec<String>, Error> {
     let rule = REQUIRED_AT_HOME;
     let namespace = client.default_namespace();
     let asked = rule.verbs.iter().map(|verb| async move {
@@ -199,7 +199,7 @@ async fn missing_at_home(client: &Client) -> Result<Vec<String>, Fault> {
 }
 
 /// The permissions that are missing, as `create pods`.
-async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Fault> {
+async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Error> {
     let unused = match settings.routing.kind {
         RouteKind::Traefik => "ingresses",
         RouteKind::Ingress => "ingressroutes",
@@ -224,7 +224,7 @@ async fn is_allowed(
     rule: Rule,
     verb: &str,
     name: Option<&str>,
-) -> Result<bool, Fault> {
+) -> Result<bool, Error> {
     let (resource, subresource) = match rule.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
         None => (rule.resource, None),
@@ -273,8 +273,8 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     let allowed = tokio::join!(missing(&client, settings), missing_at_home(&client));
     let (there, at_home) = match allowed {
         (Ok(there), Ok(at_home)) => (there, at_home),
-        (Err(fault), _) | (_, Err(fault)) => {
-            let unusable = Unusable::NoAnswer { url, fault };
+        (Err(error), _) | (_, Err(error)) => {
+            let unusable = Unusable::NoAnswer { url, error };
             return vec![Finding::wrong("cluster", unusable.to_string())];
         }
     };
@@ -301,8 +301,8 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     }
     findings.push(match routes(&client, settings).await {
         Ok(()) => Finding::fine("routes", route_resource(settings.routing.kind).kind),
-        Err(Fault::Unknown { .. }) => Finding::wrong("routes", Unusable::NoTraefik.to_string()),
-        Err(fault) => Finding::wrong("routes", fault.to_string()),
+        Err(Error::Unknown { .. }) => Finding::wrong("routes", Unusable::NoTraefik.to_string()),
+        Err(error) => Finding::wrong("routes", error.to_string()),
     });
     let (session, door) = tokio::join!(
         image::look("sessions.image", &settings.sessions.image),
@@ -320,7 +320,7 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
                 what,
                 format!("there is no Secret {name} (routing.tls_secret) in {namespace}"),
             ),
-            Err(fault) => Finding::wrong(what, fault.to_string()),
+            Err(error) => Finding::wrong(what, error.to_string()),
         });
     }
     findings

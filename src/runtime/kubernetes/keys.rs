@@ -18,7 +18,7 @@ use super::{
     apply::{Action, call},
     build::{DUCKBOT, MANAGED_BY},
 };
-use crate::{door::ticket::SigningKey, fault::Fault, lock::lock};
+use crate::{door::ticket::SigningKey, error::Error, lock::lock};
 
 /// The Secret's name.
 pub const DOOR_KEYS: &str = "duckbot-door-keys";
@@ -41,7 +41,7 @@ impl Keys {
     ///
     /// # Errors
     /// If the Secret can't be read or made.
-    pub async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Fault> {
+    pub async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Error> {
         let this = Self {
             secrets: Api::default_namespaced(client.clone()),
             namespace: client.default_namespace().to_owned(),
@@ -55,7 +55,7 @@ impl Keys {
     ///
     /// # Errors
     /// If a new one is due and can't be stored.
-    pub async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Fault> {
+    pub async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Error> {
         if let Some(key) = fresh(&self.known(), now) {
             return Ok(key);
         }
@@ -66,12 +66,12 @@ impl Keys {
         match self.add(stored, now).await {
             Ok(()) => {}
             // Another bot came first.
-            Err(Fault::Exists { .. } | Fault::Conflict { .. }) => {
+            Err(Error::Exists { .. } | Error::Conflict { .. }) => {
                 self.read().await?;
             }
-            Err(fault) => return Err(fault),
+            Err(error) => return Err(error),
         }
-        fresh(&self.known(), now).ok_or_else(|| Fault::Unavailable {
+        fresh(&self.known(), now).ok_or_else(|| Error::Unavailable {
             action: self.action("get").to_string(),
             why: format!("the Secret {DOOR_KEYS} holds no key of ours"),
         })
@@ -81,7 +81,7 @@ impl Keys {
     ///
     /// # Errors
     /// If it must be looked for, and the Secret can't be read.
-    pub async fn named(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Fault> {
+    pub async fn named(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Error> {
         if let Some(key) = self.known().get(id) {
             return Ok(Some(key.clone()));
         }
@@ -90,7 +90,7 @@ impl Keys {
         Ok(self.known().get(id).cloned())
     }
 
-    async fn read(&self) -> Result<Option<Secret>, Fault> {
+    async fn read(&self) -> Result<Option<Secret>, Error> {
         let found = call(self.action("get"), self.secrets.get_opt(DOOR_KEYS)).await?;
         let data = found.iter().flat_map(|secret| secret.data.iter().flatten());
         let keys = data.filter_map(|(id, ByteString(bytes))| {
@@ -102,7 +102,7 @@ impl Keys {
     }
 
     /// Makes a new key and stores it beside the others.
-    async fn add(&self, stored: Option<Secret>, now: DateTime<Utc>) -> Result<(), Fault> {
+    async fn add(&self, stored: Option<Secret>, now: DateTime<Utc>) -> Result<(), Error> {
         let random = &Uuid::new_v4().simple().to_string()[..8];
         let id = format!("{}-{random}", now.format("%Y-%m-%d"));
         let bytes = SigningKey::generate();

@@ -11,7 +11,7 @@ use kube::{
 
 use super::apply::{Action, call};
 use crate::{
-    fault::Fault,
+    error::Error,
     runtime::{LOST_WITH_LEDGER, LedgerStore},
     session::Ledger,
 };
@@ -43,7 +43,7 @@ impl Ledgers {
 
 #[async_trait]
 impl LedgerStore for Ledgers {
-    async fn read(&self) -> Result<Option<(Ledger, String)>, Fault> {
+    async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
         let found = call(self.action("get"), self.maps.get_opt(LEDGER)).await?;
         let Some(found) = found else {
             return Ok(None);
@@ -52,14 +52,14 @@ impl LedgerStore for Ledgers {
         let document = found.data.and_then(|mut data| data.remove(ENTRY));
         match Ledger::read(&document.unwrap_or_default()) {
             Ok(ledger) => Ok(Some((ledger, revision))),
-            Err(why) => Err(Fault::Unavailable {
+            Err(why) => Err(Error::Unavailable {
                 action: format!("reading the ConfigMap {LEDGER}"),
                 why: format!("{why}; {LOST_WITH_LEDGER}"),
             }),
         }
     }
 
-    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Fault> {
+    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Error> {
         let map = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(LEDGER.into()),

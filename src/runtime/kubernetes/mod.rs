@@ -44,7 +44,7 @@ use view::{SeenPod, View, revision};
 use super::{Answer, Claim, Question, Runtime, exchange::exchange};
 use crate::{
     door::{self, activity::Activity},
-    fault::Fault,
+    error::Error,
     session::{self, Details, Observed, Orphan, OwnerId, Parts, Record, SessionId},
     settings::Settings,
 };
@@ -112,10 +112,10 @@ impl Kubernetes {
     }
 
     /// Waits until the view shows what was done.
-    async fn shown(&self, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<(), Fault> {
+    async fn shown(&self, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<(), Error> {
         match tokio::time::timeout(limit, self.cache.until(condition)).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(Fault::TimedOut {
+            Err(_) => Err(Error::TimedOut {
                 action: "waiting until the cluster shows it".into(),
                 after: limit,
             }),
@@ -142,10 +142,10 @@ impl Kubernetes {
         }
     }
 
-    async fn create_pod(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
         let record = &seen.record;
         // Only a change of the settings while the session starts leads here.
-        let gone = |what: &str, name: &str| Fault::Refused {
+        let gone = |what: &str, name: &str| Error::Refused {
             action: self.action("create", "pods").to_string(),
             why: format!("the settings no longer have the {what} {name:?}"),
         };
@@ -158,32 +158,32 @@ impl Kubernetes {
         self.make(&self.pods, "pods", &pod).await
     }
 
-    async fn create_service(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn create_service(&self, seen: &Observed) -> Result<(), Error> {
         let service = build::service(&self.settings, &seen.record, &seen.uid);
         self.make(&self.services, "services", &service).await
     }
 
-    async fn create_route(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn create_route(&self, seen: &Observed) -> Result<(), Error> {
         let route = build::route(&self.settings, &seen.record, &seen.uid);
         self.make(&self.routes, &self.route_plural, &route).await
     }
 
     /// Creates an object. One that is there already came from an earlier attempt.
-    async fn make<K>(&self, api: &Api<K>, resource: &str, object: &K) -> Result<(), Fault>
+    async fn make<K>(&self, api: &Api<K>, resource: &str, object: &K) -> Result<(), Error>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug + Serialize,
     {
         let params = PostParams::default();
         let created = api.create(&params, object);
         match call(self.action("create", resource), created).await {
-            Ok(_) | Err(Fault::Exists { .. }) => Ok(()),
-            Err(fault) => Err(fault),
+            Ok(_) | Err(Error::Exists { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
     /// Deletes the Pod with that name and unique id: after a move the next one has the
     /// same name.
-    async fn drop_pod(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Fault> {
+    async fn drop_pod(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
         let mut params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(uid.to_owned()),
             resource_version: None,
@@ -203,15 +203,15 @@ impl Kubernetes {
         resource: &str,
         name: &str,
         params: &DeleteParams,
-    ) -> Result<(), Fault>
+    ) -> Result<(), Error>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
         let deleted = api.delete(name, params);
         match call(self.action("delete", resource), deleted).await {
             // A conflict: the name belongs to another object by now.
-            Ok(_) | Err(Fault::Unknown { .. } | Fault::Conflict { .. }) => Ok(()),
-            Err(fault) => Err(fault),
+            Ok(_) | Err(Error::Unknown { .. } | Error::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -263,13 +263,13 @@ impl Runtime for Kubernetes {
         }
     }
 
-    async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Fault> {
+    async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Error> {
         let name = seen.record.id.object_name();
         let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
         Ok(found.map(|pod| status::read(&pod).pod))
     }
 
-    async fn last_words(&self, seen: &Observed) -> Result<String, Fault> {
+    async fn last_words(&self, seen: &Observed) -> Result<String, Error> {
         let name = seen.record.id.object_name();
         let params = LogParams {
             container: Some(build::DUCKDB.into()),
@@ -286,7 +286,7 @@ impl Runtime for Kubernetes {
         format!("{}/", build::origin(&self.settings, id))
     }
 
-    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault> {
+    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {
         let pod = self.seen_pod(&seen.record.id);
         let Some(id) = pod.as_ref().and_then(|pod| pod.door_key.as_deref()) else {
             return Ok(None);
@@ -296,9 +296,9 @@ impl Runtime for Kubernetes {
         Ok(key.map(|key| key.ticket(&session, Utc::now()).into()))
     }
 
-    async fn activity(&self, seen: &Observed) -> Result<Activity, Fault> {
+    async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
         let action = || format!("asking the door of session {}", seen.record.id);
-        let unavailable = |why: String| Fault::Unavailable {
+        let unavailable = |why: String| Error::Unavailable {
             action: action(),
             why,
         };
@@ -319,7 +319,7 @@ impl Runtime for Kubernetes {
         serde_json::from_slice(&body).map_err(|_| unavailable("no usable answer".into()))
     }
 
-    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Fault> {
+    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Error> {
         let name = seen.record.id.object_name();
         let params = AttachParams::default()
             .container(build::DUCKDB)
@@ -330,7 +330,7 @@ impl Runtime for Kubernetes {
         let begun = self.pods.exec(&name, ASK, &params);
         let mut asked = call(self.action("create", check::EXEC), begun).await?;
         let pipes = asked.stdin().zip(asked.stdout());
-        let (input, output) = pipes.ok_or_else(|| Fault::Unavailable {
+        let (input, output) = pipes.ok_or_else(|| Error::Unavailable {
             action: "asking DuckDB".into(),
             why: "the connection to the container has no pipes".into(),
         })?;
@@ -340,7 +340,7 @@ impl Runtime for Kubernetes {
         answer
     }
 
-    async fn claim(&self, record: &Record) -> Result<Claim, Fault> {
+    async fn claim(&self, record: &Record) -> Result<Claim, Error> {
         let stored = build::record(&self.settings, record, None);
         let name = stored.name_any();
         let params = PostParams::default();
@@ -355,7 +355,7 @@ impl Runtime for Kubernetes {
                     .await;
                 Ok(Claim::Made(Arc::new(record.clone())))
             }
-            Err(Fault::Exists { .. }) => {
+            Err(Error::Exists { .. }) => {
                 let found = self.records.get(&name);
                 let found = call(self.action("get", "configmaps"), found).await;
                 match found.map(|found| build::read_record(&found)) {
@@ -365,15 +365,15 @@ impl Runtime for Kubernetes {
                     Ok(Ok(found)) => Ok(Claim::Taken(found.id.to_string())),
                     // A record that this bot can't read takes up its place all the same,
                     // and so does one that went just now: the next claim finds it free.
-                    Ok(Err(_)) | Err(Fault::Unknown { .. }) => Ok(Claim::Taken(name)),
-                    Err(fault) => Err(fault),
+                    Ok(Err(_)) | Err(Error::Unknown { .. }) => Ok(Claim::Taken(name)),
+                    Err(error) => Err(error),
                 }
             }
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         }
     }
 
-    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Fault> {
+    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error> {
         let stored = build::record(&self.settings, record, Some(&seen.revision));
         let name = stored.name_any();
         let params = PostParams::default();
@@ -386,7 +386,7 @@ impl Runtime for Kubernetes {
         self.shown(VISIBLE_WITHIN, is_seen).await
     }
 
-    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {
         let Parts {
             pod,
             service,
@@ -412,7 +412,7 @@ impl Runtime for Kubernetes {
         pod.and(service).and(route).and(shown)
     }
 
-    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {
         let name = seen.record.id.object_name();
         let params = DeleteParams::background();
         let Parts {
@@ -455,7 +455,7 @@ impl Runtime for Kubernetes {
         gone
     }
 
-    async fn remove(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn remove(&self, seen: &Observed) -> Result<(), Error> {
         let name = build::record_name(seen.record.owner, seen.record.slot);
         let params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(seen.uid.to_string()),
@@ -470,14 +470,14 @@ impl Runtime for Kubernetes {
         let deleted = self.records.delete(&name, &params);
         match call(self.action("delete", "configmaps"), deleted).await {
             // A conflict: the name belongs to another record by now.
-            Ok(_) | Err(Fault::Unknown { .. } | Fault::Conflict { .. }) => {}
-            Err(fault) => return Err(fault),
+            Ok(_) | Err(Error::Unknown { .. } | Error::Conflict { .. }) => {}
+            Err(error) => return Err(error),
         }
         let is_gone = |view: &View| view.record(&name).is_none_or(|it| it.uid != seen.uid);
         self.shown(VISIBLE_WITHIN, is_gone).await
     }
 
-    async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Fault> {
+    async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Error> {
         let name = orphan.id.object_name();
         let params = DeleteParams::background();
         let pod = self.seen_pod(&orphan.id);
@@ -501,7 +501,7 @@ impl Runtime for Kubernetes {
     }
 }
 
-async fn when(wanted: bool, doing: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
+async fn when(wanted: bool, doing: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     match wanted {
         true => doing.await,
         false => Ok(()),

@@ -15,7 +15,7 @@ use super::{
     apply::{Action, call},
     build,
 };
-use crate::{fault::Fault, runtime::ReplyStore, session::Observed, settings::Settings};
+use crate::{error::Error, runtime::ReplyStore, session::Observed, settings::Settings};
 
 /// Such Secrets in the sessions namespace.
 pub struct Replies {
@@ -39,7 +39,7 @@ impl Replies {
 
 #[async_trait]
 impl ReplyStore for Replies {
-    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Fault> {
+    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
         let (record, uid) = (&session.record, &session.uid);
         let secret = build::reply(&self.settings, record, uid, reply.expose_secret());
         let name = record.id.object_name();
@@ -50,7 +50,7 @@ impl ReplyStore for Replies {
         call(self.action("patch"), kept).await.map(|_| ())
     }
 
-    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault> {
+    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
         let name = session.record.id.object_name();
         let found = call(self.action("get"), self.secrets.get_opt(&name)).await?;
         let value = found.and_then(|secret| secret.data?.remove(build::REPLY));
@@ -58,13 +58,13 @@ impl ReplyStore for Replies {
         Ok(text.map(SecretString::from))
     }
 
-    async fn forget(&self, session: &Observed) -> Result<(), Fault> {
+    async fn forget(&self, session: &Observed) -> Result<(), Error> {
         let name = session.record.id.object_name();
         let params = DeleteParams::default();
         let deleted = self.secrets.delete(&name, &params);
         match call(self.action("delete"), deleted).await {
-            Ok(_) | Err(Fault::Unknown { .. }) => Ok(()),
-            Err(fault) => Err(fault),
+            Ok(_) | Err(Error::Unknown { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

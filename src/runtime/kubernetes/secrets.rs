@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     credentials::{About, CredentialStore, Credentials, Field, KeyHint},
-    fault::Fault,
+    error::Error,
     session::{Observed, OwnerId, Record},
     settings::Settings,
 };
@@ -54,7 +54,7 @@ impl Secrets {
     }
 
     /// Creates or replaces a Secret. Its values are gone from memory afterwards.
-    async fn apply(&self, mut secret: Secret) -> Result<(), Fault> {
+    async fn apply(&self, mut secret: Secret) -> Result<(), Error> {
         let name = secret.name_any();
         let params = PatchParams::apply(DUCKBOT).force();
         let patch = Patch::Apply(&secret);
@@ -66,7 +66,7 @@ impl Secrets {
         outcome.map(|_| ())
     }
 
-    async fn read_named(&self, name: &str) -> Result<Option<Credentials>, Fault> {
+    async fn read_named(&self, name: &str) -> Result<Option<Credentials>, Error> {
         let Some(mut secret) = call(self.action("get"), self.secrets.get_opt(name)).await? else {
             return Ok(None);
         };
@@ -104,7 +104,7 @@ impl CredentialStore for Secrets {
         credentials: &Credentials,
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Error> {
         let about = About {
             hint: credentials.hint(),
             stored: Some(now),
@@ -114,7 +114,7 @@ impl CredentialStore for Secrets {
         self.apply(secret(owner, credentials, &about)).await
     }
 
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error> {
         let name = secret_name(owner);
         let found = call(self.action("get"), self.metadata.get_opt(&name)).await?;
         Ok(found.map(|secret| {
@@ -128,11 +128,11 @@ impl CredentialStore for Secrets {
         }))
     }
 
-    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error> {
         self.read_named(&secret_name(owner)).await
     }
 
-    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault> {
+    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Error> {
         let name = secret_name(owner);
         let patch = json!({ "metadata": { "annotations": { CHECKED: at.to_rfc3339() } } });
         let patch = Patch::Merge(&patch);
@@ -141,24 +141,24 @@ impl CredentialStore for Secrets {
         call(self.action("patch"), marked).await.map(|_| ())
     }
 
-    async fn forget(&self, owner: OwnerId) -> Result<(), Fault> {
+    async fn forget(&self, owner: OwnerId) -> Result<(), Error> {
         let name = secret_name(owner);
         let params = DeleteParams::default();
         match call(self.action("delete"), self.metadata.delete(&name, &params)).await {
-            Ok(_) | Err(Fault::Unknown { .. }) => {}
-            Err(fault) => return Err(fault),
+            Ok(_) | Err(Error::Unknown { .. }) => {}
+            Err(error) => return Err(error),
         }
         // A finalizer could hold it: gone is what is looked for and not found.
         match self.about(owner).await? {
             None => Ok(()),
-            Some(_) => Err(Fault::Unavailable {
+            Some(_) => Err(Error::Unavailable {
                 action: self.action("delete").to_string(),
                 why: "the Secret is still there".into(),
             }),
         }
     }
 
-    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Fault> {
+    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error> {
         let (record, uid) = (&session.record, &session.uid);
         self.apply(Secret {
             metadata: build::own_secret(&self.settings, record, uid),
@@ -169,7 +169,7 @@ impl CredentialStore for Secrets {
         .await
     }
 
-    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault> {
+    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error> {
         self.read_named(&own_secret_name(&session.id)).await
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::fault::Fault;
+use crate::error::Error;
 
 /// A folder with such files.
 pub struct Folder(PathBuf);
@@ -31,7 +31,7 @@ impl Folder {
     }
 
     /// Writes a file, in place of one that is there.
-    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), Fault> {
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
         let (path, new) = (self.path(name), self.path(&format!("{name}.new")));
         let written = (|| {
             let mut options = OpenOptions::new();
@@ -45,23 +45,23 @@ impl Folder {
             // Half of a file is of use to nobody.
             let _ = fs::remove_file(&new);
         }
-        written.map_err(|why| fault("writing", &path, &why))
+        written.map_err(|why| disk_error("writing", &path, &why))
     }
 
     /// Reads a file, if it is there.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match fs::read(self.path(name)) {
             Ok(content) => Ok(Some(content)),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(why) => Err(fault("reading", &self.path(name), &why)),
+            Err(why) => Err(disk_error("reading", &self.path(name), &why)),
         }
     }
 
     /// Removes a file, if it is there.
-    pub fn remove(&self, name: &str) -> Result<(), Fault> {
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
         match fs::remove_file(self.path(name)) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                Err(fault("removing", &self.path(name), &why))
+                Err(disk_error("removing", &self.path(name), &why))
             }
             _ => Ok(()),
         }
@@ -112,8 +112,8 @@ pub fn take(folder: &Path) -> anyhow::Result<File> {
 }
 
 /// What a failure with a file means.
-pub fn fault(doing: &str, path: &Path, why: &io::Error) -> Fault {
-    Fault::Disk {
+pub fn disk_error(doing: &str, path: &Path, why: &io::Error) -> Error {
+    Error::Disk {
         action: format!("{doing} {}", path.display()),
         why: why.to_string(),
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::files::Folder;
 use crate::{
     credentials::{About, CredentialStore, Credentials, Field, KeyHint},
-    fault::Fault,
+    error::Error,
     runtime::ReplyStore,
     session::{Observed, OwnerId, Record},
 };
@@ -46,25 +46,25 @@ impl Kept {
 }
 
 impl Keys {
-    fn kept(&self, owner: &str) -> Result<Option<Kept>, Fault> {
+    fn kept(&self, owner: &str) -> Result<Option<Kept>, Error> {
         let Some(text) = self.0.read(owner)?.map(Zeroizing::new) else {
             return Ok(None);
         };
         // Not the reason: it could quote a value.
-        let read = serde_json::from_slice(&text).map_err(|_| Fault::Disk {
+        let read = serde_json::from_slice(&text).map_err(|_| Error::Disk {
             action: format!("reading the keys of {owner}"),
             why: "the file is damaged".into(),
         });
         read.map(Some)
     }
 
-    fn keep(&self, owner: &str, kept: &Kept) -> Result<(), Fault> {
+    fn keep(&self, owner: &str, kept: &Kept) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).expect("it is plain text");
         self.0.write(owner, &Zeroizing::new(text))
     }
 
     /// Removes the own keys of a session that is gone.
-    pub fn forget_own(&self, session: &Record) -> Result<(), Fault> {
+    pub fn forget_own(&self, session: &Record) -> Result<(), Error> {
         self.0.remove(&own(session))
     }
 }
@@ -109,11 +109,11 @@ impl CredentialStore for Keys {
         credentials: &Credentials,
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Error> {
         self.keep(&owner.to_string(), &Kept::new(credentials, now, checked))
     }
 
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Fault> {
+    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error> {
         Ok(self.kept(&owner.to_string())?.map(|kept| About {
             hint: KeyHint(kept.hint.clone()),
             stored: Some(kept.stored),
@@ -122,12 +122,12 @@ impl CredentialStore for Keys {
         }))
     }
 
-    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Fault> {
+    async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error> {
         let kept = self.kept(&owner.to_string())?;
         Ok(kept.and_then(|kept| kept.credentials()))
     }
 
-    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Fault> {
+    async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Error> {
         let owner = owner.to_string();
         match self.kept(&owner)? {
             Some(mut kept) => {
@@ -138,17 +138,17 @@ impl CredentialStore for Keys {
         }
     }
 
-    async fn forget(&self, owner: OwnerId) -> Result<(), Fault> {
+    async fn forget(&self, owner: OwnerId) -> Result<(), Error> {
         self.0.remove(&owner.to_string())
     }
 
-    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Fault> {
+    async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error> {
         let record = &session.record;
         let kept = Kept::new(credentials, record.created, None);
         self.keep(&own(record), &kept)
     }
 
-    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Fault> {
+    async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error> {
         let kept = self.kept(&own(session))?;
         Ok(kept.and_then(|kept| kept.credentials()))
     }
@@ -159,18 +159,18 @@ pub struct Replies(pub Folder);
 
 #[async_trait]
 impl ReplyStore for Replies {
-    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Fault> {
+    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
         let name = session.record.id.to_string();
         self.0.write(&name, reply.expose_secret().as_bytes())
     }
 
-    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Fault> {
+    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
         let kept = self.0.read(&session.record.id.to_string())?;
         let text = kept.and_then(|kept| String::from_utf8(kept).ok());
         Ok(text.map(SecretString::from))
     }
 
-    async fn forget(&self, session: &Observed) -> Result<(), Fault> {
+    async fn forget(&self, session: &Observed) -> Result<(), Error> {
         self.0.remove(&session.record.id.to_string())
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::files::Folder;
 use crate::{
-    fault::Fault,
+    error::Error,
     runtime::{LOST_WITH_LEDGER, LedgerStore},
     session::Ledger,
 };
@@ -18,20 +18,20 @@ pub struct Ledgers(pub Folder);
 
 #[async_trait]
 impl LedgerStore for Ledgers {
-    async fn read(&self) -> Result<Option<(Ledger, String)>, Fault> {
+    async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
         let Some(text) = self.0.read(LEDGER)? else {
             return Ok(None);
         };
         match Ledger::read(&String::from_utf8_lossy(&text)) {
             Ok(ledger) => Ok(Some((ledger, String::new()))),
-            Err(why) => Err(Fault::Disk {
+            Err(why) => Err(Error::Disk {
                 action: format!("reading {}", self.0.path(LEDGER).display()),
                 why: format!("{why}; {LOST_WITH_LEDGER}"),
             }),
         }
     }
 
-    async fn write(&self, ledger: &Ledger, _: Option<&str>) -> Result<(), Fault> {
+    async fn write(&self, ledger: &Ledger, _: Option<&str>) -> Result<(), Error> {
         self.0.write(LEDGER, ledger.write().as_bytes())
     }
 }

@@ -39,7 +39,7 @@ use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 pub use files::take;
-use files::{Folder, fault};
+use files::{Folder, disk_error};
 pub use keys::{Keys, Replies};
 use ledger::Ledgers;
 use process::{KeptPort, Launch, Process};
@@ -49,7 +49,7 @@ use crate::{
     credentials::{CredentialStore, Field},
     door::{self, Door, activity::Activity, ticket::SigningKey},
     duckdb::script::ELSEWHERE,
-    fault::Fault,
+    error::Error,
     finding::Finding,
     lock::lock,
     session::{
@@ -219,7 +219,7 @@ impl Local {
         }
     }
 
-    fn store(&self, name: &str, held: &Held) -> Result<(), Fault> {
+    fn store(&self, name: &str, held: &Held) -> Result<(), Error> {
         let record = serde_json::to_string(&*held.record).expect("it has no map with odd keys");
         let stored = Stored {
             uid: held.uid.to_string(),
@@ -244,12 +244,12 @@ impl Local {
         format!("http://{}.localhost:{}", id.object_name(), self.port)
     }
 
-    async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Fault> {
+    async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Error> {
         let record = &seen.record;
         let home = self.homes.join(record.id.to_string());
-        fs::create_dir_all(&home).map_err(|why| fault("making", &home, &why))?;
+        fs::create_dir_all(&home).map_err(|why| disk_error("making", &home, &why))?;
         let port = KeptPort::any();
-        let port = port.map_err(|why| fault("looking for a port in", &home, &why))?;
+        let port = port.map_err(|why| disk_error("looking for a port in", &home, &why))?;
         let door = Arc::new(self.door(record, port.number)?);
         let Some(mut variables) = self.variables(record).await? else {
             let why = Incident::new(Failure::KeysMissing, "its owner's keys are gone");
@@ -266,7 +266,7 @@ impl Local {
         Ok((process, door))
     }
 
-    fn door(&self, record: &Record, port: u16) -> Result<Door, Fault> {
+    fn door(&self, record: &Record, port: u16) -> Result<Door, Error> {
         let told = HashMap::from([
             (door::variable::SESSION, record.id.to_string()),
             (door::variable::ORIGIN, self.origin(&record.id)),
@@ -274,7 +274,7 @@ impl Local {
             (door::variable::OWNER, record.display_name.clone()),
         ]);
         let door = Door::read(|name| told.get(name).cloned(), port);
-        door.map_err(|why| Fault::Refused {
+        door.map_err(|why| Error::Refused {
             action: "making a door".into(),
             why: why.to_string(),
         })
@@ -284,9 +284,9 @@ impl Local {
     async fn variables(
         &self,
         record: &Record,
-    ) -> Result<Option<Vec<(&'static str, SecretString)>>, Fault> {
+    ) -> Result<Option<Vec<(&'static str, SecretString)>>, Error> {
         // Only a change of the settings while the session starts leads here.
-        let gone = |what: &str, name: &str| Fault::Refused {
+        let gone = |what: &str, name: &str| Error::Refused {
             action: "starting DuckDB".into(),
             why: format!("the settings no longer have the {what} {name:?}"),
         };
@@ -348,7 +348,7 @@ impl Runtime for Local {
         Vec::new()
     }
 
-    async fn remove_orphan(&self, _: &Orphan) -> Result<(), Fault> {
+    async fn remove_orphan(&self, _: &Orphan) -> Result<(), Error> {
         Ok(())
     }
 
@@ -360,24 +360,24 @@ impl Runtime for Local {
         format!("{}/", self.origin(id))
     }
 
-    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Fault> {
+    async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {
         let session = seen.record.id.to_string();
         Ok(Some(self.key.ticket(&session, Utc::now()).into()))
     }
 
-    async fn activity(&self, seen: &Observed) -> Result<Activity, Fault> {
+    async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
         let held = lock(&self.view.held);
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let door = held.and_then(|held| held.door.as_ref());
         door.map(|door| door.activity())
-            .ok_or_else(|| Fault::Unavailable {
+            .ok_or_else(|| Error::Unavailable {
                 action: format!("asking the door of session {}", seen.record.id),
                 why: "it is gone".into(),
             })
     }
 
-    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Fault> {
-        let unavailable = |why: String| Fault::Unavailable {
+    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Error> {
+        let unavailable = |why: String| Error::Unavailable {
             action: "asking DuckDB".into(),
             why,
         };
@@ -420,18 +420,18 @@ impl Runtime for Local {
         Details::default()
     }
 
-    async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Fault> {
+    async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Error> {
         Ok(self.session(&seen.record.id).and_then(|seen| seen.pod))
     }
 
-    async fn last_words(&self, seen: &Observed) -> Result<String, Fault> {
+    async fn last_words(&self, seen: &Observed) -> Result<String, Error> {
         let held = lock(&self.view.held);
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let process = held.and_then(|held| held.process.as_ref());
         Ok(process.map(Process::last_words).unwrap_or_default())
     }
 
-    async fn claim(&self, record: &Record) -> Result<Claim, Fault> {
+    async fn claim(&self, record: &Record) -> Result<Claim, Error> {
         let name = name(record);
         let record = Arc::new(record.clone());
         let mut all = lock(&self.view.held);
@@ -457,27 +457,27 @@ impl Runtime for Local {
         Ok(Claim::Made(record))
     }
 
-    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Fault> {
+    async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error> {
         let name = name(record);
         let mut all = lock(&self.view.held);
         let held = all.get_mut(&name).filter(|held| held.is(seen));
         let held = held.filter(|held| held.revision.to_string() == *seen.revision);
-        let held = held.ok_or_else(|| Fault::Conflict {
+        let held = held.ok_or_else(|| Error::Conflict {
             action: format!("writing the record {name}"),
         })?;
         let before = std::mem::replace(&mut held.record, Arc::new(record.clone()));
         held.revision += 1;
-        if let Err(fault) = self.store(&name, held) {
+        if let Err(error) = self.store(&name, held) {
             held.record = before;
             held.revision -= 1;
-            return Err(fault);
+            return Err(error);
         }
         drop(all);
         self.view.changed();
         Ok(())
     }
 
-    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+    async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {
         if parts.pod {
             let (process, door) = self.start_process(seen).await?;
             self.change(seen, |held| {
@@ -489,7 +489,7 @@ impl Runtime for Local {
         Ok(())
     }
 
-    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Fault> {
+    async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {
         let mut ended = None;
         self.change(seen, |held| {
             held.service &= !parts.service;
@@ -509,7 +509,7 @@ impl Runtime for Local {
             .await
             .is_err()
         {
-            return Err(Fault::TimedOut {
+            return Err(Error::TimedOut {
                 action: format!("ending the DuckDB of {}", seen.record.id),
                 after: GONE_WITHIN,
             });
@@ -517,7 +517,7 @@ impl Runtime for Local {
         let home = self.homes.join(seen.record.id.to_string());
         match fs::remove_dir_all(&home) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                return Err(fault("removing", &home, &why));
+                return Err(disk_error("removing", &home, &why));
             }
             _ => {}
         }
@@ -525,7 +525,7 @@ impl Runtime for Local {
         Ok(())
     }
 
-    async fn remove(&self, seen: &Observed) -> Result<(), Fault> {
+    async fn remove(&self, seen: &Observed) -> Result<(), Error> {
         let name = name(&seen.record);
         let mut all = lock(&self.view.held);
         if all.get(&name).is_some_and(|held| held.is(seen)) {

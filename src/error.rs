@@ -2,7 +2,7 @@
 //!
 //! The policy: a **refusal** (see [`crate::service::Refusal`]) is an answer
 //! with a sentence for the person. A **fault** is an error: it is logged once,
-//! where it surfaces, with a reference; the person sees [`Fault::for_people`]
+//! where it surfaces, with a reference; the person sees [`Error::for_people`]
 //! and that reference. Neither ever holds a credential.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// What went wrong between the bot and the place where sessions run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum Error {
     /// The bot lacks a permission.
     #[error("not allowed to {verb} {resource} in namespace {namespace}")]
     NotAllowed {
@@ -92,7 +92,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl Error {
     /// Whether the same attempt would fail again until somebody changes
     /// something.
     pub fn is_permanent(&self) -> bool {
