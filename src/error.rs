@@ -1,6 +1,6 @@
 //! Faults: something that should have worked did not.
 //!
-//! The policy: a **refusal** (see [`crate::service::Refusal`]) is an answer
+//! The policy: a **refusal** (see [`crate::service::Rejection`]) is an answer
 //! with a sentence for the person. A **fault** is an error: it is logged once,
 //! where it surfaces, with a reference; the person sees [`Error::for_people`]
 //! and that reference. Neither ever holds a credential.

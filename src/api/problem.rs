@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     credentials::preflight::{Blame, Trouble},
     error::Error,
-    service::{self, Refusal},
+    service::{self, Rejection},
 };
 
 /// Every kind of problem that there is.
@@ -211,11 +211,11 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<service::Problem> for Problem {
-    fn from(problem: service::Problem) -> Self {
+impl From<service::ServiceError> for Problem {
+    fn from(problem: service::ServiceError) -> Self {
         match problem {
-            service::Problem::Refused(refusal) => refusal.into(),
-            service::Problem::Unusable(troubles) => {
+            service::ServiceError::Rejected(rejection) => rejection.into(),
+            service::ServiceError::UnusableCredentials(troubles) => {
                 let texts: Vec<_> = troubles.iter().map(|it| plain(&it.to_string())).collect();
                 let kinds = troubles.iter().map(Trouble::blames);
                 let kind = match kinds.max().unwrap_or(Blame::Keys) {
@@ -225,7 +225,7 @@ impl From<service::Problem> for Problem {
                 };
                 Self::new(kind, texts.join(" "))
             }
-            service::Problem::Failed(error) => error.into(),
+            service::ServiceError::Failed(error) => error.into(),
         }
     }
 }
@@ -247,72 +247,72 @@ impl From<Error> for Problem {
 }
 
 /// The chat's own words have buttons and commands in them.
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let (kind, detail) = match refusal {
-            Refusal::UnknownSize { known, .. } => {
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let (kind, detail) = match rejection {
+            Rejection::UnknownSize { known, .. } => {
                 let detail = format!("There is no such size. There are: {}.", known.join(", "));
                 (Kind::UnknownSize, detail)
             }
-            Refusal::UnknownCatalog { known, .. } => {
+            Rejection::UnknownCatalog { known, .. } => {
                 let known = known.join(", ");
                 let detail =
                     format!("There is no such catalog, by name or URL. There are: {known}.");
                 (Kind::UnknownCatalog, detail)
             }
-            Refusal::KeysExpired(at) => {
+            Rejection::KeysExpired(at) => {
                 let detail = format!("The stored credentials expired at {}.", at.to_rfc3339());
                 (Kind::NoStoredCredentials, detail)
             }
-            Refusal::NoCredentials | Refusal::NothingKept | Refusal::CheckingIsOff => {
+            Rejection::NoCredentials | Rejection::NothingKept | Rejection::CheckingIsOff => {
                 let detail =
                     "The token's owner has handed in no credentials: /duck setup in the chat.";
                 (Kind::NoStoredCredentials, detail.to_owned())
             }
-            Refusal::QuotaReached { ids, limit } => {
+            Rejection::QuotaReached { ids, limit } => {
                 let ids = ids.join(", ");
                 let detail =
                     format!("All {limit} places of this owner are taken ({ids}). Delete one.");
                 (Kind::QuotaReached, detail)
             }
-            Refusal::NotAnId(_)
-            | Refusal::NoSuchSession(_)
-            | Refusal::NotYours(..)
-            | Refusal::NothingTo(_)
-            | Refusal::SayWhich { .. }
-            | Refusal::NothingToOpen => {
+            Rejection::NotAnId(_)
+            | Rejection::NoSuchSession(_)
+            | Rejection::NotYours(..)
+            | Rejection::NothingTo(_)
+            | Rejection::SayWhich { .. }
+            | Rejection::NothingToOpen => {
                 let detail = "There is no such session of yours: it has ended, or never was.";
                 (Kind::NoSuchSession, detail.to_owned())
             }
-            Refusal::OtherWish => {
+            Rejection::OtherWish => {
                 let detail =
                     "This Idempotency-Key was used for another session, which is still there.";
                 (Kind::IdempotencyKeyReused, detail.to_owned())
             }
             // Of questions, which nobody asks here.
-            Refusal::AskingIsOff
-            | Refusal::NothingToAsk
-            | Refusal::NotYoursToAsk(_)
-            | Refusal::NoQuestion
-            | Refusal::Unseen(_)
-            | Refusal::AskingAlready(_)
-            | Refusal::UnknownTable { .. }
-            | Refusal::TablesUnseen(_)
-            | Refusal::NotYourButton(_)
-            | Refusal::AdminsOnly => (Kind::Forbidden, "This token may not do that.".to_owned()),
-            Refusal::NotYoursToOpen(_) => {
+            Rejection::AskingIsOff
+            | Rejection::NothingToAsk
+            | Rejection::NotYoursToAsk(_)
+            | Rejection::NoQuestion
+            | Rejection::Unseen(_)
+            | Rejection::AskingAlready(_)
+            | Rejection::UnknownTable { .. }
+            | Rejection::TablesUnseen(_)
+            | Rejection::NotYourButton(_)
+            | Rejection::AdminsOnly => (Kind::Forbidden, "This token may not do that.".to_owned()),
+            Rejection::NotYoursToOpen(_) => {
                 let detail = "Nobody but its owner opens a session, not even an admin.";
                 (Kind::Forbidden, detail.to_owned())
             }
-            Refusal::NotADuration(_) => {
+            Rejection::NotADuration(_) => {
                 let detail = "by is no length of time. Write it like 2h or 1h 30m.";
                 (Kind::InvalidRequest, detail.to_owned())
             }
-            Refusal::NothingStopsIt => {
+            Rejection::NothingStopsIt => {
                 let detail = "Sessions are not stopped here for being idle or old.";
                 (Kind::NoMoreTime, detail.to_owned())
             }
-            Refusal::NoMoreTime { at, .. } => {
+            Rejection::NoMoreTime { at, .. } => {
                 let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
                 let at = at.unwrap_or_default();
                 (
@@ -320,8 +320,8 @@ impl From<Refusal> for Problem {
                     format!("It can't be extended any more{at}."),
                 )
             }
-            Refusal::NotReady(_) => (Kind::NotReady, "It is not ready yet.".to_owned()),
-            Refusal::NoKey(_) => {
+            Rejection::NotReady(_) => (Kind::NotReady, "It is not ready yet.".to_owned()),
+            Rejection::NoKey(_) => {
                 let detail = "The bot no longer has the key to it. Delete it, and make another.";
                 (Kind::NoKey, detail.to_owned())
             }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     credentials::{Credentials, Field, exactly},
-    service::{Refusal, Requester, StartRequest, Started, shown},
+    service::{Rejection, Requester, StartRequest, Started, shown},
     session::{Record, RequestId, SessionId, Stage},
     settings::duration,
 };
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = Path::<String>::from_request_parts(parts, state).await;
         // What is no text is no id either.
-        let found = found.map_err(|_| Refusal::NotAnId(String::new()));
+        let found = found.map_err(|_| Rejection::NotAnId(String::new()));
         Ok(Self(found?.0))
     }
 }
@@ -128,7 +128,7 @@ async fn make(
         return match api.service.start(who, ask).await? {
             Started::Starting(record) => Ok(record),
             // Another one was asked for, so this is not said.
-            Started::AlreadyRunning { .. } => Err(Refusal::NothingToOpen.into()),
+            Started::AlreadyRunning { .. } => Err(Rejection::NothingToOpen.into()),
         };
     };
     Ok(api.service.start_with(who, ask, keys).await?)

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    service::Refusal,
+    service::Rejection,
     session::{Due, Observed, Record, SessionId, Usage, Watched},
 };
 
@@ -241,13 +241,13 @@ pub fn stranger(stranger: &Stranger) -> Reply {
 }
 
 /// Turned down.
-pub fn refused(refusal: &Refusal) -> Reply {
-    let reply = Reply::new(refusal.to_string());
-    match refusal {
-        Refusal::NoCredentials | Refusal::KeysExpired(_) | Refusal::NothingKept => {
+pub fn refused(rejection: &Rejection) -> Reply {
+    let reply = Reply::new(rejection.to_string());
+    match rejection {
+        Rejection::NoCredentials | Rejection::KeysExpired(_) | Rejection::NothingKept => {
             with_form(reply, None)
         }
-        Refusal::NothingToAsk => {
+        Rejection::NothingToAsk => {
             let start = Button::StartAnother {
                 size: None,
                 catalog: None,

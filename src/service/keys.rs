@@ -1,6 +1,6 @@
 //! The use cases around credentials: set up, look, check, forget.
 
-use super::{Problem, Refusal, Requester, Service, audit::audit};
+use super::{Rejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
     credentials::{About, Credentials},
     error::Error,
@@ -21,7 +21,7 @@ impl Service {
     ///
     /// # Errors
     /// If there is none of that name.
-    pub fn known_catalog(&self, name: Option<&str>) -> Result<(), Refusal> {
+    pub fn known_catalog(&self, name: Option<&str>) -> Result<(), Rejection> {
         match name {
             // An address is no name; buttons would not hold it.
             Some(name) if self.settings.named_catalog(name).is_none() => {
@@ -41,7 +41,7 @@ impl Service {
         who: OwnerId,
         keys: &Credentials,
         catalog: Option<&str>,
-    ) -> Result<SetUp, Problem> {
+    ) -> Result<SetUp, ServiceError> {
         let name = self.catalog(catalog)?;
         let _turn = self.turn(who).await;
         let is_tried = self.settings.credentials.preflight && self.tried(keys, &name).await?;
@@ -76,19 +76,23 @@ impl Service {
     ///
     /// # Errors
     /// If there are none, or they don't work.
-    pub async fn check_keys(&self, who: OwnerId, catalog: Option<&str>) -> Result<About, Problem> {
+    pub async fn check_keys(
+        &self,
+        who: OwnerId,
+        catalog: Option<&str>,
+    ) -> Result<About, ServiceError> {
         if !self.settings.credentials.preflight {
-            return Err(Refusal::CheckingIsOff.into());
+            return Err(Rejection::CheckingIsOff.into());
         }
         let name = self.catalog(catalog)?;
         let _turn = self.turn(who).await;
         let keys = self.credentials.read(who).await?;
-        let keys = keys.ok_or(Refusal::NothingKept)?;
+        let keys = keys.ok_or(Rejection::NothingKept)?;
         if self.tried(&keys, &name).await? {
             self.credentials.mark_checked(who, self.now()).await?;
         }
         let about = self.credentials.about(who).await?;
-        about.ok_or_else(|| Refusal::NothingKept.into())
+        about.ok_or_else(|| Rejection::NothingKept.into())
     }
 
     /// Removes a person's credentials. Sessions that run keep what they were
@@ -97,7 +101,7 @@ impl Service {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn forget_keys(&self, who: &Requester) -> Result<Vec<Observed>, Problem> {
+    pub async fn forget_keys(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
         let _turn = self.turn(who.id).await;
         self.credentials.forget(who.id).await?;
         audit(who, "forgot", "their keys");
@@ -129,9 +133,9 @@ impl Service {
     ///
     /// # Errors
     /// If there are no keys to start them again with.
-    pub async fn with_old_keys(&self, who: OwnerId) -> Result<Vec<Observed>, Problem> {
+    pub async fn with_old_keys(&self, who: OwnerId) -> Result<Vec<Observed>, ServiceError> {
         let about = self.credentials.about(who).await?;
-        let stored = about.ok_or(Refusal::NothingKept)?.stored;
+        let stored = about.ok_or(Rejection::NothingKept)?.stored;
         let mut sessions = self.with_kept_keys(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Moving(_))
@@ -147,7 +151,7 @@ impl Service {
     ///
     /// # Errors
     /// If there are no keys that work, nothing is changed.
-    pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), Problem> {
+    pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), ServiceError> {
         let keys_expire = self.usable_keys(who.id).await?.expires;
         let cause = Cause::Restarted {
             by: who.id,
@@ -158,22 +162,26 @@ impl Service {
     }
 
     /// What is known of keys that a session can be started with.
-    pub(super) async fn usable_keys(&self, who: OwnerId) -> Result<About, Problem> {
+    pub(super) async fn usable_keys(&self, who: OwnerId) -> Result<About, ServiceError> {
         let about = self.credentials.about(who).await?;
-        let about = about.ok_or(Refusal::NoCredentials)?;
+        let about = about.ok_or(Rejection::NoCredentials)?;
         match about.expires {
-            Some(expired) if expired <= self.now() => Err(Refusal::KeysExpired(expired).into()),
+            Some(expired) if expired <= self.now() => Err(Rejection::KeysExpired(expired).into()),
             _ => Ok(about),
         }
     }
 
     /// Whether keys were seen to work.
-    pub(super) async fn tried(&self, keys: &Credentials, catalog: &str) -> Result<bool, Problem> {
+    pub(super) async fn tried(
+        &self,
+        keys: &Credentials,
+        catalog: &str,
+    ) -> Result<bool, ServiceError> {
         // Nothing is dialled that the settings don't name.
         let Some(catalog) = self.settings.named_catalog(catalog) else {
             return Ok(false);
         };
         let tried = self.preflight.check(keys, catalog, self.now()).await;
-        tried.map_err(Problem::Unusable)
+        tried.map_err(ServiceError::UnusableCredentials)
     }
 }

@@ -7,7 +7,7 @@
 mod audit;
 mod keys;
 mod reaping;
-mod refusal;
+mod rejection;
 mod report;
 mod sessions;
 mod sql;
@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use audit::started_anew;
 pub use keys::SetUp;
 pub use reaping::{Extended, Reaped, usage};
-pub use refusal::Refusal;
+pub use rejection::Rejection;
 pub use report::Claimed;
 pub use sessions::shown;
 pub use sql::{Tables, Turn};
@@ -97,13 +97,13 @@ pub enum Started {
 
 /// A use case that did not work out.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub enum ServiceError {
     /// It is not to be done.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Rejected(#[from] Rejection),
     /// The keys don't work.
     #[error("the keys don't work")]
-    Unusable(Vec<Trouble>),
+    UnusableCredentials(Vec<Trouble>),
     /// It could not be done.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -267,11 +267,11 @@ impl Service {
         self.runtime.sessions_of(owner)
     }
 
-    fn size(&self, asked: Option<&str>) -> Result<String, Refusal> {
+    fn size(&self, asked: Option<&str>) -> Result<String, Rejection> {
         let name = asked.unwrap_or(&self.settings.sessions.default_size);
         match self.settings.size(name) {
             Some(size) => Ok(size.name.clone()),
-            None => Err(Refusal::UnknownSize {
+            None => Err(Rejection::UnknownSize {
                 given: name.to_owned(),
                 known: self
                     .settings
@@ -284,7 +284,7 @@ impl Service {
     }
 
     /// By its name, or by its address.
-    fn catalog(&self, asked: Option<&str>) -> Result<String, Refusal> {
+    fn catalog(&self, asked: Option<&str>) -> Result<String, Rejection> {
         let asked = asked.unwrap_or(&self.settings.sessions.default_catalog);
         match self.settings.catalog_at(asked) {
             Some(name) => Ok(name),
@@ -292,9 +292,9 @@ impl Service {
         }
     }
 
-    fn unknown_catalog(&self, given: &str) -> Refusal {
+    fn unknown_catalog(&self, given: &str) -> Rejection {
         let catalogs = self.settings.catalogs.iter();
-        Refusal::UnknownCatalog {
+        Rejection::UnknownCatalog {
             given: given.to_owned(),
             known: catalogs.map(|it| it.name.clone()).collect(),
         }

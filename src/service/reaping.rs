@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use tracing::{info, warn};
 
 use super::{
-    Problem, Refusal, Requester, Service,
+    Rejection, Requester, Service, ServiceError,
     audit::{audit, by_rule},
 };
 use crate::{
@@ -113,7 +113,7 @@ impl Service {
     ///
     /// # Errors
     /// A refusal for everybody else.
-    pub async fn plan_for(&self, who: &Requester) -> Result<Plan, Refusal> {
+    pub async fn plan_for(&self, who: &Requester) -> Result<Plan, Rejection> {
         admins_only(who)?;
         Ok(self.plan().await)
     }
@@ -127,7 +127,7 @@ impl Service {
         &self,
         who: &Requester,
         digest: &str,
-    ) -> Result<Result<Reaped, Plan>, Refusal> {
+    ) -> Result<Result<Reaped, Plan>, Rejection> {
         let plan = self.plan_for(who).await?;
         if plan.digest() != digest {
             return Ok(Err(plan));
@@ -238,11 +238,11 @@ impl Service {
         who: &Requester,
         given: Option<&str>,
         by: Option<TimeDelta>,
-    ) -> Result<Extended, Problem> {
+    ) -> Result<Extended, ServiceError> {
         let seen = self.theirs(who, given, "extend", "extend")?;
         let id = seen.record.id.clone();
         if seen.record.is_stopping() {
-            return Err(Refusal::NoSuchSession(id).into());
+            return Err(Rejection::NoSuchSession(id).into());
         }
         let watched = self.watched(vec![seen]).await.remove(0);
         let Limits {
@@ -253,8 +253,8 @@ impl Service {
         } = self.limits();
         if lifetime.is_none() && idle.is_none() {
             return Err(match max_age {
-                None => Refusal::NothingStopsIt,
-                Some(_) => Refusal::NoMoreTime {
+                None => Rejection::NothingStopsIt,
+                Some(_) => Rejection::NoMoreTime {
                     id,
                     at: self.due(&watched).map(|due| due.at),
                 },
@@ -264,7 +264,7 @@ impl Service {
         let wanted = by.unwrap_or(self.settings.reaper.extend_by);
         let more =
             |record: &Record| extension(&watched.with(record), wanted, self.now(), self.limits());
-        let by = more(&watched.seen.record).ok_or_else(|| Refusal::NoMoreTime {
+        let by = more(&watched.seen.record).ok_or_else(|| Rejection::NoMoreTime {
             id: id.clone(),
             at: self.due(&watched).map(|due| due.at),
         })?;
@@ -274,11 +274,11 @@ impl Service {
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
         let record = record.filter(|record| !record.is_stopping());
-        let record = record.ok_or_else(|| Refusal::NoSuchSession(id.clone()))?;
+        let record = record.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
         if record.extended() == watched.seen.record.extended() {
             // Somebody else used it up just now.
             let at = self.due(&watched.with(&record)).map(|due| due.at);
-            return Err(Refusal::NoMoreTime { id, at }.into());
+            return Err(Rejection::NoMoreTime { id, at }.into());
         }
         audit(who, "extended", &record.id.to_string());
         let due = self.due(&watched.with(&record));
@@ -450,10 +450,10 @@ pub struct Reaped {
     pub failed: Option<String>,
 }
 
-pub(super) fn admins_only(who: &Requester) -> Result<(), Refusal> {
+pub(super) fn admins_only(who: &Requester) -> Result<(), Rejection> {
     match who.is_admin {
         true => Ok(()),
-        false => Err(Refusal::AdminsOnly),
+        false => Err(Rejection::AdminsOnly),
     }
 }
 

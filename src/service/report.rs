@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Problem, Requester, Service, reaping::admins_only};
+use super::{Requester, Service, ServiceError, reaping::admins_only};
 use crate::{
     error::Error,
     session::{Ledger, Report, Running, Usage},
@@ -22,7 +22,7 @@ impl Service {
     ///
     /// # Errors
     /// A refusal for everybody else.
-    pub async fn report_to(&self, who: &Requester) -> Result<Report, Problem> {
+    pub async fn report_to(&self, who: &Requester) -> Result<Report, ServiceError> {
         admins_only(who)?;
         Ok(self.report().await?)
     }

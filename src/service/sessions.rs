@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{Problem, Refusal, Requester, Service, StartRequest, Started, audit::audit};
+use super::{Rejection, Requester, Service, ServiceError, StartRequest, Started, audit::audit};
 use crate::{
     credentials::Credentials,
     door::ENTER,
@@ -28,11 +28,11 @@ impl Service {
     ///
     /// # Errors
     /// A refusal changes nothing. After a fault the session may still come up.
-    pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, Problem> {
+    pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, ServiceError> {
         let mut record = self.record(who, &ask)?;
         if let Some(same) = self.same(&record) {
             if ask.exact && !is_alike(&record, &same) {
-                return Err(Refusal::OtherWish.into());
+                return Err(Rejection::OtherWish.into());
             }
             return Ok(Started::Starting(same));
         }
@@ -47,7 +47,7 @@ impl Service {
         record.keys_expire = self.usable_keys(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
         match ask.exact && !is_alike(&record, &claimed) {
-            true => Err(Refusal::OtherWish.into()),
+            true => Err(Rejection::OtherWish.into()),
             false => Ok(Started::Starting(claimed)),
         }
     }
@@ -61,7 +61,7 @@ impl Service {
         who: &Requester,
         ask: StartRequest,
         keys: &Credentials,
-    ) -> Result<Arc<Record>, Problem> {
+    ) -> Result<Arc<Record>, ServiceError> {
         let record = Record {
             keys: Keys::Awaited,
             keys_expire: keys.expires,
@@ -72,7 +72,7 @@ impl Service {
         }
         let claimed = self.claim(who, &record).await?;
         if claimed.id != record.id && !self.is_the_same(&record, &claimed, keys).await? {
-            return Err(Refusal::OtherWish.into());
+            return Err(Rejection::OtherWish.into());
         }
         let newest = self.newest(&claimed);
         if newest.keys != Keys::Awaited || newest.is_stopping() {
@@ -133,7 +133,7 @@ impl Service {
         &self,
         who: &Requester,
         request: &RequestId,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ServiceError> {
         let mut theirs = self.of(who.id).into_iter().map(|seen| seen.record);
         match theirs.find(|it| it.request == *request && it.is_stopping()) {
             Some(ending) => self.until_gone(&ending.id).await,
@@ -161,7 +161,7 @@ impl Service {
 
     /// Claims one of their places for a session; or returns the one that was made for the same
     /// request, perhaps while this one was being tried.
-    async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, Problem> {
+    async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, ServiceError> {
         if let Some(same) = self.same(record) {
             return Ok(same);
         }
@@ -184,11 +184,11 @@ impl Service {
                 Claim::Taken(other) => taken.push(other),
             }
         }
-        Err(Refusal::QuotaReached { ids: taken, limit }.into())
+        Err(Rejection::QuotaReached { ids: taken, limit }.into())
     }
 
     /// The record that is asked for, if there is such a size and catalog.
-    fn record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Refusal> {
+    fn record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Rejection> {
         Ok(Record {
             version: RECORD_VERSION,
             id: self.fresh_id(),
@@ -218,7 +218,7 @@ impl Service {
     ///
     /// # Errors
     /// A refusal when it is not theirs, or not there.
-    pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, Refusal> {
+    pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, Rejection> {
         self.theirs(who, Some(id), "status", "look into")
     }
 
@@ -226,7 +226,7 @@ impl Service {
     ///
     /// # Errors
     /// A refusal when it is not theirs, not there, or not clear which.
-    pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+    pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
         self.theirs(who, given, "stop", "stop")
     }
 
@@ -238,7 +238,7 @@ impl Service {
         given: Option<&str>,
         command: &'static str,
         what: &'static str,
-    ) -> Result<Observed, Refusal> {
+    ) -> Result<Observed, Rejection> {
         let Some(given) = given else {
             let mut mine = self.of(who.id);
             if mine.len() > 1 {
@@ -246,7 +246,7 @@ impl Service {
                 mine = self.live(who.id);
             }
             return match mine.len() {
-                0 => Err(Refusal::NothingTo(what)),
+                0 => Err(Rejection::NothingTo(what)),
                 1 => Ok(mine.remove(0)),
                 _ => Err(say_which(command, &mine)),
             };
@@ -254,15 +254,17 @@ impl Service {
         let seen = self.find(given)?;
         match seen.record.owner == who.id || who.is_admin {
             true => Ok(seen),
-            false => Err(Refusal::NotYours(seen.record.id.clone(), what)),
+            false => Err(Rejection::NotYours(seen.record.id.clone(), what)),
         }
     }
 
     /// The session with the id that somebody typed.
-    pub(super) fn find(&self, given: &str) -> Result<Observed, Refusal> {
+    pub(super) fn find(&self, given: &str) -> Result<Observed, Rejection> {
         let id = given.trim().parse::<SessionId>();
-        let id = id.map_err(|_| Refusal::NotAnId(given.to_owned()))?;
-        self.runtime.session(&id).ok_or(Refusal::NoSuchSession(id))
+        let id = id.map_err(|_| Rejection::NotAnId(given.to_owned()))?;
+        self.runtime
+            .session(&id)
+            .ok_or(Rejection::NoSuchSession(id))
     }
 
     /// Makes the link that opens a session for its owner: once, within a minute.
@@ -273,11 +275,11 @@ impl Service {
         &self,
         who: &Requester,
         given: Option<&str>,
-    ) -> Result<(Arc<Record>, SecretString), Problem> {
+    ) -> Result<(Arc<Record>, SecretString), ServiceError> {
         let seen = self.to_open(who, given)?;
         let id = &seen.record.id;
         let ticket = self.runtime.ticket(&seen).await?;
-        let ticket = ticket.ok_or_else(|| Refusal::NoKey(id.clone()))?;
+        let ticket = ticket.ok_or_else(|| Rejection::NoKey(id.clone()))?;
         let url = self.runtime.url(id);
         let door = url.trim_end_matches('/');
         let link = format!("{door}{ENTER}#{}", ticket.expose_secret());
@@ -286,7 +288,7 @@ impl Service {
     }
 
     /// Finds the session that somebody wants to open.
-    fn to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+    fn to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
         let seen = match given {
             Some(given) => self.find(given)?,
             None => {
@@ -296,7 +298,7 @@ impl Service {
                     mine.retain(is_ready);
                 }
                 match mine.len() {
-                    0 => return Err(Refusal::NothingToOpen),
+                    0 => return Err(Rejection::NothingToOpen),
                     1 => mine.remove(0),
                     _ => return Err(say_which("open", &mine)),
                 }
@@ -305,12 +307,12 @@ impl Service {
         let id = seen.record.id.clone();
         // Not for admins either: inside are the owner's own keys.
         if seen.record.owner != who.id {
-            return Err(Refusal::NotYoursToOpen(seen.record.owner));
+            return Err(Rejection::NotYoursToOpen(seen.record.owner));
         }
         match seen.record.stage {
             Stage::Running => Ok(seen),
-            Stage::Stopping { .. } => Err(Refusal::NoSuchSession(id)),
-            Stage::Starting | Stage::Moving(_) => Err(Refusal::NotReady(id)),
+            Stage::Stopping { .. } => Err(Rejection::NoSuchSession(id)),
+            Stage::Starting | Stage::Moving(_) => Err(Rejection::NotReady(id)),
         }
     }
 
@@ -318,7 +320,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::to_stop`], or if the record can't be written.
-    pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, Problem> {
+    pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, ServiceError> {
         self.end(who, id, Cause::Stopped { by: who.id }).await
     }
 
@@ -326,7 +328,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::stop`].
-    pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), Problem> {
+    pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), ServiceError> {
         self.stop(who, id).await?;
         self.until_gone(id).await
     }
@@ -337,11 +339,11 @@ impl Service {
         who: &Requester,
         id: &SessionId,
         cause: Cause,
-    ) -> Result<Record, Problem> {
+    ) -> Result<Record, ServiceError> {
         self.to_stop(who, Some(&id.to_string()))?;
         let ended = |record: &Record| record.ended(cause.clone(), self.now());
         let stopped = rewrite(&*self.runtime, id, ended).await?;
-        let stopped = stopped.ok_or_else(|| Refusal::NoSuchSession(id.clone()))?;
+        let stopped = stopped.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
         audit(who, "stopped", &id.to_string());
         Ok(stopped)
     }
@@ -350,7 +352,7 @@ impl Service {
     ///
     /// # Errors
     /// If it is there for longer than anybody waits.
-    pub async fn until_gone(&self, id: &SessionId) -> Result<(), Problem> {
+    pub async fn until_gone(&self, id: &SessionId) -> Result<(), ServiceError> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
@@ -382,9 +384,9 @@ impl Service {
     }
 }
 
-fn say_which(command: &'static str, sessions: &[Observed]) -> Refusal {
+fn say_which(command: &'static str, sessions: &[Observed]) -> Rejection {
     let ids = sessions.iter().map(|seen| seen.record.id.to_string());
-    Refusal::SayWhich {
+    Rejection::SayWhich {
         ids: ids.collect(),
         command,
     }

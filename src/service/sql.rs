@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Problem, Refusal, Requester, Service,
+    Rejection, Requester, Service, ServiceError,
     audit::{Question as Asked, asked},
 };
 use crate::{
@@ -71,8 +71,8 @@ impl Drop for Turn {
 }
 
 impl Service {
-    fn sql(&self) -> Result<&Sql, Refusal> {
-        self.settings.sql.as_ref().ok_or(Refusal::AskingIsOff)
+    fn sql(&self) -> Result<&Sql, Rejection> {
+        self.settings.sql.as_ref().ok_or(Rejection::AskingIsOff)
     }
 
     /// The session that answers somebody's questions: the one that they name, or the newest of
@@ -80,16 +80,16 @@ impl Service {
     ///
     /// # Errors
     /// A refusal if there is none, or it is not theirs: not even an admin asks with others' keys.
-    pub fn to_ask(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Refusal> {
+    pub fn to_ask(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
         self.sql()?;
         let Some(given) = given else {
             let newest = self.of(who.id).into_iter().rev().find(answers);
-            return newest.ok_or(Refusal::NothingToAsk);
+            return newest.ok_or(Rejection::NothingToAsk);
         };
         let seen = self.find(given)?;
         match seen.record.owner == who.id {
-            false => Err(Refusal::NotYoursToAsk(seen.record.id.clone())),
-            true if !answers(&seen) => Err(Refusal::NotReady(seen.record.id.clone())),
+            false => Err(Rejection::NotYoursToAsk(seen.record.id.clone())),
+            true if !answers(&seen) => Err(Rejection::NotReady(seen.record.id.clone())),
             true => Ok(seen),
         }
     }
@@ -98,12 +98,12 @@ impl Service {
     ///
     /// # Errors
     /// A refusal if they ask as much as they may.
-    pub fn turn_to_ask(&self, who: OwnerId) -> Result<Turn, Refusal> {
+    pub fn turn_to_ask(&self, who: OwnerId) -> Result<Turn, Rejection> {
         let mut running = lock(&self.asking.running);
         let theirs = running.values().filter(|(owner, _)| *owner == who);
         let count = theirs.count();
         if count >= AT_ONCE {
-            return Err(Refusal::AskingAlready(count));
+            return Err(Rejection::AskingAlready(count));
         }
         let turn = Turn {
             id: Uuid::new_v4().simple().to_string(),
@@ -132,7 +132,7 @@ impl Service {
         sql: &str,
         writes: bool,
         turn: &Turn,
-    ) -> Result<Option<Answer>, Problem> {
+    ) -> Result<Option<Answer>, ServiceError> {
         let settings = self.sql()?;
         let question = Question {
             sql: checked(sql)?.to_owned(),
@@ -161,7 +161,7 @@ impl Service {
     ///
     /// # Errors
     /// If they can't be asked for.
-    pub async fn tables(&self, seen: &Observed) -> Result<Arc<Tables>, Problem> {
+    pub async fn tables(&self, seen: &Observed) -> Result<Arc<Tables>, ServiceError> {
         let known = {
             let mut all = lock(&self.asking.tables);
             all.retain(|id, _| self.runtime.session(id).is_some());
@@ -194,14 +194,18 @@ impl Service {
     ///
     /// # Errors
     /// A refusal if there is no such table, with those that are called nearly that.
-    pub async fn describe(&self, seen: &Observed, given: &str) -> Result<(String, Rows), Problem> {
+    pub async fn describe(
+        &self,
+        seen: &Observed,
+        given: &str,
+    ) -> Result<(String, Rows), ServiceError> {
         let tables = self.tables(seen).await?;
         let catalog = self.catalog_of(seen);
         let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
         let known = named(&tables.names, name).map(String::as_str);
         // It may be one of those that we don't know.
         let Some(table) = known.or(tables.more.then_some(name)) else {
-            return Err(Refusal::UnknownTable {
+            return Err(Rejection::UnknownTable {
                 given: given.to_owned(),
                 nearest: nearest(&tables.names, name),
             }
@@ -235,7 +239,7 @@ impl Service {
     }
 
     /// Asks what we want to know.
-    async fn looked_up(&self, seen: &Observed, sql: String) -> Result<Rows, Problem> {
+    async fn looked_up(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
         let question = Question {
             sql,
             rows: MOST_TABLES,
@@ -253,7 +257,7 @@ impl Service {
             Answer::TooLong => "it took too long".into(),
             _ => "DuckDB ended".into(),
         };
-        Err(Refusal::TablesUnseen(why).into())
+        Err(Rejection::TablesUnseen(why).into())
     }
 }
 
@@ -263,14 +267,14 @@ fn answers(seen: &Observed) -> bool {
 }
 
 /// What is asked. DuckDB's command line takes no other control characters, not even in quotes.
-fn checked(sql: &str) -> Result<&str, Refusal> {
+fn checked(sql: &str) -> Result<&str, Rejection> {
     let sql = sql.trim();
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if let Some(strange) = sql.chars().find(is_strange) {
-        return Err(Refusal::Unseen(strange));
+        return Err(Rejection::Unseen(strange));
     }
     match sql.trim_matches(';').trim() {
-        "" => Err(Refusal::NoQuestion),
+        "" => Err(Rejection::NoQuestion),
         _ => Ok(sql),
     }
 }
@@ -358,7 +362,7 @@ mod tests {
     #[test]
     fn what_is_no_question_is_said() {
         assert_eq!(checked("  SELECT 1;\n"), Ok("SELECT 1;"));
-        assert_eq!(checked(" ; ; "), Err(Refusal::NoQuestion));
-        assert_eq!(checked("SELECT '\u{1}'"), Err(Refusal::Unseen('\u{1}')));
+        assert_eq!(checked(" ; ; "), Err(Rejection::NoQuestion));
+        assert_eq!(checked("SELECT '\u{1}'"), Err(Rejection::Unseen('\u{1}')));
     }
 }

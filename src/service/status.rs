@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Problem, Refusal, Requester, Service, audit::audit};
+use super::{Rejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
     door::activity::Activity,
     runtime::words_without_keys,
@@ -27,7 +27,7 @@ impl Service {
     ///
     /// # Errors
     /// A refusal when it is not theirs, not there, or not clear which.
-    pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Refusal> {
+    pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Rejection> {
         let seen = self.theirs(who, given, "status", "look into")?;
         let details = self.runtime.details(&seen);
         let (details, (watched, activity)) = tokio::join!(details, self.asked(seen.clone()));
@@ -48,7 +48,7 @@ impl Service {
         &self,
         who: &Requester,
         id: &SessionId,
-    ) -> Result<(Arc<Record>, Option<String>), Problem> {
+    ) -> Result<(Arc<Record>, Option<String>), ServiceError> {
         let seen = self.theirs(who, Some(&id.to_string()), "status", "look into")?;
         let words = words_without_keys(&*self.runtime, &*self.credentials, &seen).await?;
         audit(who, "read the log of", &id.to_string());

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use serenity::all::Message;
 
-use super::{Handlers, Problem, Responder, Scene, explain, logged, turned_away};
+use super::{Handlers, Responder, Scene, ServiceError, explain, logged, turned_away};
 use crate::{
     credentials::looks_like_a_key,
     discord::replies::{self, Reply},
@@ -21,7 +21,9 @@ impl Handlers {
     ) {
         let reply = match self.service.check_keys(who.id, catalog.as_deref()).await {
             Ok(about) => replies::keys(&about, true, catalog),
-            Err(Problem::Unusable(troubles)) => replies::no_longer_usable(&troubles, catalog),
+            Err(ServiceError::UnusableCredentials(troubles)) => {
+                replies::no_longer_usable(&troubles, catalog)
+            }
             Err(problem) => explain(&problem),
         };
         responder.edit(&reply).await;
@@ -82,10 +84,10 @@ impl Handlers {
     }
 
     /// Somebody who is turned away can still have their keys forgotten.
-    async fn way_out(&self, who: OwnerId, refusal: Reply) -> Reply {
+    async fn way_out(&self, who: OwnerId, rejection: Reply) -> Reply {
         match self.service.about_keys(who).await {
-            Ok(Some(_)) => replies::may_forget(refusal),
-            _ => refusal,
+            Ok(Some(_)) => replies::may_forget(rejection),
+            _ => rejection,
         }
     }
 
@@ -119,6 +121,6 @@ impl Handlers {
     }
 }
 
-fn first_problem(outcomes: Vec<Result<(), Problem>>) -> Option<Problem> {
+fn first_problem(outcomes: Vec<Result<(), ServiceError>>) -> Option<ServiceError> {
     outcomes.into_iter().find_map(Result::err)
 }

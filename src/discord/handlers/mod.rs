@@ -31,7 +31,7 @@ use super::{
 use crate::{
     error::{Error, new_reference},
     measure,
-    service::{Problem, Refusal, Requester, Service},
+    service::{Rejection, Requester, Service, ServiceError},
     session::RequestId,
     settings,
     telemetry::AUDIT,
@@ -307,7 +307,7 @@ impl Handlers {
             }
             Some(Button::Retry { owner, .. }) if owner != who.id => {
                 responder
-                    .edit(&refuse(&Refusal::NotYourButton(owner)))
+                    .edit(&refuse(&Rejection::NotYourButton(owner)))
                     .await;
             }
             Some(Button::Retry {
@@ -417,19 +417,19 @@ fn logged(error: &Error) -> String {
 }
 
 /// What to say to somebody who is turned down.
-fn refuse(refusal: &Refusal) -> Reply {
+fn refuse(rejection: &Rejection) -> Reply {
     came_to("refused");
-    replies::refused(refusal)
+    replies::refused(rejection)
 }
 
 /// What to say about a use case that did not work out.
-fn explain(problem: &Problem) -> Reply {
+fn explain(problem: &ServiceError) -> Reply {
     match problem {
-        Problem::Refused(refusal) => refuse(refusal),
-        Problem::Unusable(troubles) => {
+        ServiceError::Rejected(rejection) => refuse(rejection),
+        ServiceError::UnusableCredentials(troubles) => {
             came_to("refused");
             replies::no_longer_usable(troubles, None)
         }
-        Problem::Failed(error) => replies::failed(error, &logged(error)),
+        ServiceError::Failed(error) => replies::failed(error, &logged(error)),
     }
 }

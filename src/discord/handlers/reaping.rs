@@ -3,7 +3,7 @@
 use super::{Handlers, Responder, explain, refuse};
 use crate::{
     discord::replies::{self, Reply},
-    service::{Problem, Refusal, Requester},
+    service::{Rejection, Requester, ServiceError},
     settings::duration,
 };
 
@@ -27,9 +27,9 @@ impl Handlers {
         who: &Requester,
         session: Option<&str>,
         by: Option<&str>,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Reply, ServiceError> {
         let by = match by.map(|text| (text, duration(text.trim()))) {
-            Some((text, None)) => return Err(Refusal::NotADuration(text.to_owned()).into()),
+            Some((text, None)) => return Err(Rejection::NotADuration(text.to_owned()).into()),
             Some((_, by)) => by,
             None => None,
         };
@@ -50,7 +50,7 @@ impl Handlers {
         let dry_run = self.service.settings().reaper.dry_run;
         let reply = match self.service.plan_for(who).await {
             Ok(plan) => replies::plan(&plan, dry_run),
-            Err(refusal) => refuse(&refusal),
+            Err(rejection) => refuse(&rejection),
         };
         responder.edit(&reply).await;
     }
@@ -60,7 +60,7 @@ impl Handlers {
         let reply = match self.service.reap_all(who, digest).await {
             Ok(Ok(reaped)) => replies::done(&reaped),
             Ok(Err(plan)) => replies::plan_anew(&plan, dry_run),
-            Err(refusal) => refuse(&refusal),
+            Err(rejection) => refuse(&rejection),
         };
         responder.edit(&reply).await;
     }

@@ -2,7 +2,7 @@
 //! comes back.
 
 use super::{
-    Handlers, Problem, Responder, Scene, Unanswerable, explain, logged, refuse, turned_away,
+    Handlers, Responder, Scene, ServiceError, Unanswerable, explain, logged, refuse, turned_away,
 };
 use crate::{
     credentials::{self, Typed},
@@ -66,7 +66,9 @@ impl Handlers {
         };
         match self.service.set_up(who.id, &keys, catalog.as_deref()).await {
             Ok(SetUp { is_tried, old }) => replies::stored(&keys.hint(), is_tried, &old),
-            Err(Problem::Unusable(troubles)) => replies::not_usable(&troubles, catalog),
+            Err(ServiceError::UnusableCredentials(troubles)) => {
+                replies::not_usable(&troubles, catalog)
+            }
             Err(problem) => explain(&problem),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
         responder::message,
     },
     runtime::Answer,
-    service::{Problem, Requester},
+    service::{Requester, ServiceError},
 };
 
 /// What takes longer shows that it goes on, and how to interrupt it.
@@ -55,7 +55,7 @@ impl Handlers {
         scene: &Scene,
         sql: &str,
         how: &HowAsked,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Reply, ServiceError> {
         let seen = self.service.to_ask(who, how.session.as_deref())?;
         let turn = self.service.turn_to_ask(who.id)?;
         let since = self.service.now();
@@ -110,7 +110,7 @@ impl Handlers {
         who: &Requester,
         pattern: Option<&str>,
         session: Option<&str>,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Reply, ServiceError> {
         let seen = self.service.to_ask(who, session)?;
         let all = self.service.tables(&seen).await?;
         let catalog = self.service.catalog_of(&seen);
@@ -122,7 +122,7 @@ impl Handlers {
         who: &Requester,
         table: &str,
         session: Option<&str>,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Reply, ServiceError> {
         let seen = self.service.to_ask(who, session)?;
         let (name, rows) = self.service.describe(&seen, table).await?;
         let catalog = self.service.catalog_of(&seen);

@@ -17,7 +17,7 @@ use crate::{
         parse::Button,
         replies::{self, Reply},
     },
-    service::{Problem, Requester, StartRequest, Started},
+    service::{Requester, ServiceError, StartRequest, Started},
     session::{Observed, Record, RequestId, Stage, usual_start},
 };
 
@@ -73,7 +73,7 @@ impl Handlers {
                 let reply = replies::already_running(&sessions, room, another);
                 responder.edit(&reply).await;
             }
-            Err(Problem::Failed(error)) => {
+            Err(ServiceError::Failed(error)) => {
                 responder
                     .edit(&replies::start_failed(&error, &logged(&error)))
                     .await;

@@ -11,7 +11,7 @@ impl Handlers {
                 let size = settings.size(&status.watched.seen.record.size);
                 replies::status(&status, size, settings.reaper.dry_run)
             }
-            Err(refusal) => refuse(&refusal),
+            Err(rejection) => refuse(&rejection),
         };
         responder.edit(&reply).await;
     }

@@ -13,7 +13,7 @@ impl Handlers {
         let reply = match self.service.to_stop(who, given) {
             Ok(seen) if seen.record.is_stopping() => replies::stopping(&seen.record.id),
             Ok(seen) => replies::confirm_stop(&seen.record),
-            Err(refusal) => refuse(&refusal),
+            Err(rejection) => refuse(&rejection),
         };
         responder.edit(&reply).await;
     }

@@ -8,7 +8,7 @@ use super::{Emphasis, Reply, ago};
 use crate::{
     credentials::{About, KeyHint, Mistake, preflight::Trouble},
     discord::parse::Button,
-    service::Refusal,
+    service::Rejection,
     session::{Observed, Record},
 };
 
@@ -154,7 +154,7 @@ pub fn keys_kept() -> Reply {
 
 /// When there is nothing to forget.
 pub fn nothing_kept() -> Reply {
-    with_form(Reply::new(Refusal::NothingKept.to_string()), None)
+    with_form(Reply::new(Rejection::NothingKept.to_string()), None)
 }
 
 /// While sessions are started again.
@@ -171,9 +171,9 @@ pub fn forgotten_but(trouble: Reply) -> Reply {
 }
 
 /// To somebody who may no longer use the bot, but whose keys are kept.
-pub fn may_forget(refusal: Reply) -> Reply {
-    let text = format!("{}\nI still have keys of yours.", refusal.text);
-    Reply { text, ..refusal }.with(Emphasis::Danger, "Forget them", Button::AskToForget)
+pub fn may_forget(rejection: Reply) -> Reply {
+    let text = format!("{}\nI still have keys of yours.", rejection.text);
+    Reply { text, ..rejection }.with(Emphasis::Danger, "Forget them", Button::AskToForget)
 }
 
 /// After that.

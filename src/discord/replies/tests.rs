@@ -136,14 +136,14 @@ fn asking_duckdb() {
     let record = record(Stage::Running);
     let told = to(sql, &rows(1, false));
     let refusals = [
-        Refusal::NothingToAsk,
-        Refusal::NotYoursToAsk(id.clone()),
-        Refusal::AskingIsOff,
-        Refusal::NoQuestion,
-        Refusal::Unseen('\u{1}'),
-        Refusal::AskingAlready(2),
-        Refusal::TablesUnseen("Attaching the catalog lake failed: `HTTP 401`".into()),
-        Refusal::UnknownTable {
+        Rejection::NothingToAsk,
+        Rejection::NotYoursToAsk(id.clone()),
+        Rejection::AskingIsOff,
+        Rejection::NoQuestion,
+        Rejection::Unseen('\u{1}'),
+        Rejection::AskingAlready(2),
+        Rejection::TablesUnseen("Attaching the catalog lake failed: `HTTP 401`".into()),
+        Rejection::UnknownTable {
             given: "ordrs".into(),
             nearest: nearest.to_vec(),
         },
@@ -817,68 +817,68 @@ fn turning_down() {
     let error = slow();
     let names = || vec!["small".to_owned(), "large".to_owned()];
     let given = || "`huge` @everyone".to_owned();
-    let refusal = |refusal| refused(&refusal);
+    let rejection = |rejection| refused(&rejection);
     insta::assert_snapshot!(gallery(&[
         (
             "size",
-            refusal(Refusal::UnknownSize {
+            rejection(Rejection::UnknownSize {
                 given: given(),
                 known: names()
             })
         ),
         (
             "catalog",
-            refusal(Refusal::UnknownCatalog {
+            rejection(Rejection::UnknownCatalog {
                 given: given(),
                 known: names()
             })
         ),
-        ("credentials", refusal(Refusal::NoCredentials)),
+        ("credentials", rejection(Rejection::NoCredentials)),
         (
             "expired",
-            refusal(Refusal::KeysExpired(starting_record().created))
+            rejection(Rejection::KeysExpired(starting_record().created))
         ),
-        ("nothing kept", refusal(Refusal::NothingKept)),
-        ("another wish", refusal(Refusal::OtherWish)),
-        ("checking is off", refusal(Refusal::CheckingIsOff)),
+        ("nothing kept", rejection(Rejection::NothingKept)),
+        ("another wish", rejection(Rejection::OtherWish)),
+        ("checking is off", rejection(Rejection::CheckingIsOff)),
         (
             "quota",
-            refusal(Refusal::QuotaReached {
+            rejection(Rejection::QuotaReached {
                 ids: vec!["977a26".into()],
                 limit: 1
             })
         ),
-        ("no id", refusal(Refusal::NotAnId("../../x".repeat(9)))),
-        ("no such session", refusal(Refusal::NoSuchSession(id()))),
-        ("not theirs", refusal(Refusal::NotYours(id(), "stop"))),
-        ("nothing to stop", refusal(Refusal::NothingTo("stop"))),
-        ("admins only", refusal(Refusal::AdminsOnly)),
+        ("no id", rejection(Rejection::NotAnId("../../x".repeat(9)))),
+        ("no such session", rejection(Rejection::NoSuchSession(id()))),
+        ("not theirs", rejection(Rejection::NotYours(id(), "stop"))),
+        ("nothing to stop", rejection(Rejection::NothingTo("stop"))),
+        ("admins only", rejection(Rejection::AdminsOnly)),
         (
             "no duration",
-            refusal(Refusal::NotADuration("2 ducks".into()))
+            rejection(Rejection::NotADuration("2 ducks".into()))
         ),
-        ("nothing stops it", refusal(Refusal::NothingStopsIt)),
+        ("nothing stops it", rejection(Rejection::NothingStopsIt)),
         (
             "no more time",
-            refusal(Refusal::NoMoreTime {
+            rejection(Rejection::NoMoreTime {
                 id: id(),
                 at: Some(noon())
             })
         ),
         (
             "which",
-            refusal(Refusal::SayWhich {
+            rejection(Rejection::SayWhich {
                 ids: vec!["977a26".into(), "1b2c3d".into()],
                 command: "stop",
             })
         ),
-        ("nothing to open", refusal(Refusal::NothingToOpen)),
+        ("nothing to open", rejection(Rejection::NothingToOpen)),
         (
             "not theirs to open",
-            refusal(Refusal::NotYoursToOpen(7.into()))
+            rejection(Rejection::NotYoursToOpen(7.into()))
         ),
-        ("not ready", refusal(Refusal::NotReady(id()))),
-        ("no key", refusal(Refusal::NoKey(id()))),
+        ("not ready", rejection(Rejection::NotReady(id()))),
+        ("no key", rejection(Rejection::NoKey(id()))),
         ("other guild", stranger(&Stranger::OtherGuild)),
         ("not a member", stranger(&Stranger::NotAMember)),
         (

@@ -6,7 +6,7 @@ use crate::session::{OwnerId, SessionId};
 
 /// A request that is turned down: a value with a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// No such size.
     #[error("There is no size `{}`. Choose one of: {}.", quoted(.given), names(.known))]
     UnknownSize {
