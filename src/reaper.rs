@@ -18,7 +18,7 @@ use crate::{
     error::{Error, new_reference},
     lock::lock,
     measure,
-    service::{Claimed, Herald, Service},
+    service::{Claimed, Notifier, Service},
     session::{Action, HeldBack, OwnerId, Plan, SessionId, Warning},
     settings,
 };
@@ -36,7 +36,7 @@ const CLAIM: TimeDelta = TimeDelta::minutes(5);
 /// The loop's parts.
 pub struct Reaper {
     service: Arc<Service>,
-    herald: Arc<dyn Herald>,
+    notifier: Arc<dyn Notifier>,
     /// Warnings that were told and could not be noted.
     told: Mutex<HashMap<SessionId, Warning>>,
 }
@@ -54,10 +54,10 @@ struct Said {
 
 impl Reaper {
     /// With these parts.
-    pub fn new(service: Arc<Service>, herald: Arc<dyn Herald>) -> Self {
+    pub fn new(service: Arc<Service>, notifier: Arc<dyn Notifier>) -> Self {
         Self {
             service,
-            herald,
+            notifier,
             told: Mutex::default(),
         }
     }
@@ -123,7 +123,7 @@ impl Reaper {
             Some(told) => told,
             None => {
                 let (rule, at) = (warning.rule, warning.at);
-                match self.herald.will_be_stopped(&seen.record, warning).await? {
+                match self.notifier.warn_of_stop(&seen.record, warning).await? {
                     true => {
                         info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");
                     }
@@ -152,7 +152,7 @@ impl Reaper {
             stops,
             of, "too many sessions would be stopped at once; none is"
         );
-        match self.herald.held_back(&held_back).await {
+        match self.notifier.alert_reaping_paused(&held_back).await {
             Ok(()) => said.alarm = Some(now),
             Err(error) => warn!(%error, "admins were not told"),
         }
@@ -180,7 +180,7 @@ impl Reaper {
             return;
         }
         news.sort_by_key(|(_, since)| *since);
-        match self.herald.unreachable(&news).await {
+        match self.notifier.alert_unreachable(&news).await {
             Ok(()) => {
                 let told = news
                     .iter()
@@ -235,7 +235,7 @@ impl Reaper {
             Claimed::Mine(report) => {
                 if !report.is_quiet() || self.service.settings().report.when_quiet {
                     // It waits until there is a place for it.
-                    if !self.herald.report(&report).await? {
+                    if !self.notifier.post_report(&report).await? {
                         return Ok(Some(self.service.now() + CLAIM));
                     }
                     info!("the report was posted");

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, new_reference},
     measure,
     runtime::{Book, ReplyStore, Runtime, rewrite, words_without_keys},
-    service::{Clock, Herald, started_anew},
+    service::{Clock, Notifier, started_anew},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
         Stage, Step, next_step,
@@ -41,7 +41,7 @@ pub struct Reconciler {
     /// Where sessions run.
     pub runtime: Arc<dyn Runtime>,
     /// Who tells people.
-    pub herald: Arc<dyn Herald>,
+    pub notifier: Arc<dyn Notifier>,
     /// Keys, so that they are not in what admins are shown.
     pub credentials: Arc<dyn CredentialStore>,
     /// Replies that go on, and end with their session.
@@ -195,11 +195,15 @@ impl Reconciler {
             }
             Step::Announce => self.announce(seen).await,
             Step::WarnOfKeys(expire) => {
-                self.herald.keys_expire(&seen.record, *expire).await?;
+                self.notifier
+                    .warn_credentials_expire(&seen.record, *expire)
+                    .await?;
                 self.runtime.save(seen, &seen.record.warned_of_keys()).await
             }
             Step::TellRestart(why, times) => {
-                self.herald.restarted(&seen.record, why, *times).await?;
+                self.notifier
+                    .report_restart(&seen.record, why, *times)
+                    .await?;
                 let told = seen.record.told_of_restarts(*times);
                 self.runtime.save(seen, &told).await
             }
@@ -214,7 +218,7 @@ impl Reconciler {
             Step::End(cause) => self.end(seen, cause.clone()).await,
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::Tell(ending) => {
-                self.herald.ended(&seen.record, ending).await?;
+                self.notifier.announce_end(&seen.record, ending).await?;
                 self.runtime.save(seen, &seen.record.told()).await
             }
             Step::Remove => {
@@ -272,7 +276,7 @@ impl Reconciler {
         let resumed = seen.record.resumed(keys_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;
         // Not worth waiting for: what comes of it is told in any case.
-        if let Err(error) = self.herald.moved(&resumed, why).await {
+        if let Err(error) = self.notifier.report_rescheduling(&resumed, why).await {
             let session = &seen.record.id;
             warn!(%session, %error, "session {session}: people were not told that it starts again");
         }
@@ -293,9 +297,11 @@ impl Reconciler {
         let url = self.runtime.url(&seen.record.id);
         if let Some(moved) = &seen.record.moved {
             // Its first message must not offer it any more, whatever became of the first try.
-            self.herald.moved(&seen.record, &moved.incident).await?;
+            self.notifier
+                .report_rescheduling(&seen.record, &moved.incident)
+                .await?;
         }
-        let message = self.herald.ready(&seen.record, &url).await?;
+        let message = self.notifier.announce_ready(&seen.record, &url).await?;
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
         if !seen.record.was_ready() {
@@ -318,7 +324,7 @@ impl Reconciler {
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
                 ..
-            }) if self.herald.reaches_admins() => self.show_last_words(seen).await,
+            }) if self.notifier.has_admin_channel() => self.show_last_words(seen).await,
             _ => {}
         }
         let ended = seen.record.ended(cause, (self.clock)());
@@ -331,7 +337,7 @@ impl Reconciler {
         let session = &seen.record.id;
         let shown = async {
             match words_without_keys(&*self.runtime, &*self.credentials, seen).await? {
-                Some(log) => self.herald.last_words(&seen.record, &log).await,
+                Some(log) => self.notifier.show_log_tail(&seen.record, &log).await,
                 None => {
                     info!(%session, "session {session}: its log is not shown, because its keys were replaced since");
                     Ok(())

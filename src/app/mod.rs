@@ -103,22 +103,22 @@ async fn serve_telling(
     } = place;
     tell(local.as_ref());
     let clock = wall_clock();
-    let herald = Arc::new(discord.herald(settings.clone()));
+    let notifier = Arc::new(discord.notifier(settings.clone()));
     let preflight = Preflight::new().context("no HTTPS client")?;
     let parts = Parts {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
         replies: replies.clone(),
         ledger: ledger.clone(),
-        members: herald.clone(),
+        notifier: notifier.clone(),
         preflight,
         clock: clock.clone(),
     };
     let service = Arc::new(Service::new(settings.clone(), parts));
-    let reaper = Reaper::new(service.clone(), herald.clone());
+    let reaper = Reaper::new(service.clone(), notifier.clone());
     let reconciler = Reconciler {
         runtime,
-        herald,
+        notifier,
         credentials,
         replies,
         ledger,

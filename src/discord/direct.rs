@@ -14,7 +14,7 @@ use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
 
 use super::{
-    herald::{count, discord_error, is_final},
+    notifier::{count, discord_error, is_final},
     replies::Reply,
     responder::message,
 };

@@ -9,7 +9,7 @@ mod check;
 mod commands;
 mod direct;
 mod handlers;
-mod herald;
+mod notifier;
 pub mod parse;
 mod pulse;
 mod replies;
@@ -38,7 +38,7 @@ pub use check::{application, invitation, look};
 pub use commands::reference;
 use direct::DirectMessages;
 use handlers::Handlers;
-pub use herald::Channels;
+pub use notifier::DiscordNotifier;
 use pulse::Pulse;
 
 use crate::{service::Service, settings};
@@ -107,8 +107,8 @@ fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
 
 impl Discord {
     /// Who posts in channels.
-    pub fn herald(&self, settings: Arc<settings::Settings>) -> Channels {
-        Channels::new(self.http.clone(), self.direct.clone(), settings)
+    pub fn notifier(&self, settings: Arc<settings::Settings>) -> DiscordNotifier {
+        DiscordNotifier::new(self.http.clone(), self.direct.clone(), settings)
     }
 
     /// Answers people until `shutdown`.

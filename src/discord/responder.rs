@@ -31,7 +31,7 @@ use tracing::{debug, warn};
 use super::{
     code,
     commands::QUERY,
-    herald::{count, is_final},
+    notifier::{count, is_final},
     parse::{EXPIRES, HowAsked, form_id, input_id, sql_form_id},
     replies::{Emphasis, File, Labelled, MOST_CHARACTERS, Reply},
     status,

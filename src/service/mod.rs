@@ -114,47 +114,53 @@ pub enum ServiceError {
 /// Each call may be repeated after a crash; for some minutes the message is then
 /// the same one.
 #[async_trait]
-pub trait Herald: Send + Sync {
+pub trait Notifier: Send + Sync {
     /// Says that a session is ready, and where. `None` when there is no such
     /// place any more (the channel is gone).
-    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error>;
+    async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error>;
 
     /// Warns the owner that a session's keys expire.
-    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Error>;
+    async fn warn_credentials_expire(
+        &self,
+        record: &Record,
+        at: DateTime<Utc>,
+    ) -> Result<(), Error>;
 
     /// Says that DuckDB ended and was started again, for that many times by now.
-    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Error>;
+    async fn report_restart(
+        &self,
+        record: &Record,
+        why: &Incident,
+        times: u32,
+    ) -> Result<(), Error>;
 
     /// Says that a session was taken from its node and starts again.
-    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Error>;
+    async fn report_rescheduling(&self, record: &Record, why: &Incident) -> Result<(), Error>;
 
     /// Tells the owner that a session will be stopped, and how to keep it.
     /// Whether there was any way to.
-    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Error>;
+    async fn warn_of_stop(&self, record: &Record, warning: &Warning) -> Result<bool, Error>;
 
     /// Tells admins that the doors of these sessions have not answered since then.
-    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Error>;
+    async fn alert_unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)])
+    -> Result<(), Error>;
 
     /// Tells admins that nothing is stopped, because too much would be.
-    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Error>;
+    async fn alert_reaping_paused(&self, held_back: &HeldBack) -> Result<(), Error>;
 
     /// Posts the report. Whether there is a place for it.
-    async fn report(&self, report: &Report) -> Result<bool, Error>;
+    async fn post_report(&self, report: &Report) -> Result<bool, Error>;
 
     /// Whether there is a place that only admins read.
-    fn reaches_admins(&self) -> bool;
+    fn has_admin_channel(&self) -> bool;
 
     /// Shows admins the last lines that a session's DuckDB wrote.
-    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Error>;
+    async fn show_log_tail(&self, record: &Record, log: &str) -> Result<(), Error>;
 
     /// Says that a session has ended, and why.
-    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Error>;
-}
+    async fn announce_end(&self, record: &Record, ending: &Ending) -> Result<(), Error>;
 
-/// Knows who is in the guild.
-#[async_trait]
-pub trait Members: Send + Sync {
-    /// Whether that person is, for certain.
+    /// Asks whether that person is in the guild.
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error>;
 }
 
@@ -168,8 +174,8 @@ pub struct Parts {
     pub replies: Arc<dyn ReplyStore>,
     /// The ledger.
     pub ledger: Arc<Book>,
-    /// Who is in the guild.
-    pub members: Arc<dyn Members>,
+    /// Tells people about sessions.
+    pub notifier: Arc<dyn Notifier>,
     /// Tries credentials out.
     pub preflight: Preflight,
     /// The time.
@@ -183,7 +189,7 @@ pub struct Service {
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
     ledger: Arc<Book>,
-    members: Arc<dyn Members>,
+    notifier: Arc<dyn Notifier>,
     preflight: Preflight,
     clock: Clock,
     known: reaping::Known,
@@ -204,7 +210,7 @@ impl Service {
             credentials,
             replies,
             ledger,
-            members,
+            notifier,
             preflight,
             clock,
         } = parts;
@@ -214,7 +220,7 @@ impl Service {
             credentials,
             replies,
             ledger,
-            members,
+            notifier,
             preflight,
             known: reaping::Known::default(),
             asking: sql::Asking::default(),

@@ -313,7 +313,7 @@ impl Service {
         while members.len() < most
             && let Some(person) = people.pop_front()
         {
-            match self.members.is_member(person).await {
+            match self.notifier.is_member(person).await {
                 Ok(is_member) => members.push((person, is_member)),
                 Err(error) => {
                     people.push_back(person);
@@ -361,7 +361,7 @@ impl Service {
 
     /// What can't be taken back is not done on old news.
     async fn look_whether_back(&self, owner: OwnerId) -> Result<(), Error> {
-        let is_member = self.members.is_member(owner).await?;
+        let is_member = self.notifier.is_member(owner).await?;
         match is_member {
             true => self.note_members(&[(owner, true)]).await,
             false => Ok(()),

@@ -22,7 +22,7 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::{
     access::{Stranger, Visitor, admit},
     direct::DirectMessages,
-    herald::discord_error,
+    notifier::discord_error,
     parse::{self, Button, Command},
     replies::{self, Reply},
     responder::{OPEN_FOR, Responder, Unanswerable},

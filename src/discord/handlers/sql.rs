@@ -13,7 +13,7 @@ use super::{Handlers, Responder, Scene, came_to, explain, logged};
 use crate::{
     discord::{
         code,
-        herald::{count, discord_error, is_final},
+        notifier::{count, discord_error, is_final},
         parse::HowAsked,
         replies::{self, File, Question, Reply},
         responder::message,

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     error::Error,
     measure,
-    service::{Herald, Members},
+    service::Notifier,
     session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
     settings::Settings,
 };
@@ -34,13 +34,13 @@ use crate::{
 struct Refused(Option<isize>);
 
 /// The channels in which sessions were asked for.
-pub struct Channels {
+pub struct DiscordNotifier {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
     settings: Arc<Settings>,
 }
 
-impl Channels {
+impl DiscordNotifier {
     /// Posts by this connection.
     pub fn new(http: Arc<Http>, direct: Arc<DirectMessages>, settings: Arc<Settings>) -> Self {
         Self {
@@ -154,8 +154,8 @@ impl Channels {
 }
 
 #[async_trait]
-impl Herald for Channels {
-    async fn ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error> {
+impl Notifier for DiscordNotifier {
+    async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error> {
         let nonce = match record.moved {
             None => format!("ready-{}", record.id),
             Some(_) => format!("ready-again-{}", record.id),
@@ -164,13 +164,17 @@ impl Herald for Channels {
         self.post(record, nonce, &reply, Some(record.owner)).await
     }
 
-    async fn keys_expire(&self, record: &Record, at: DateTime<Utc>) -> Result<(), Error> {
+    async fn warn_credentials_expire(
+        &self,
+        record: &Record,
+        at: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let nonce = format!("keys-{}", record.id);
         let reply = replies::keys_expire(record, at);
         self.tell_owner(record, nonce, &reply).await.map(|_| ())
     }
 
-    async fn will_be_stopped(&self, record: &Record, warning: &Warning) -> Result<bool, Error> {
+    async fn warn_of_stop(&self, record: &Record, warning: &Warning) -> Result<bool, Error> {
         let extend_by = self.settings.reaper.extend_by;
         // The same for whichever bot says it, and whenever; another one after each extension.
         // (When it will be stopped is no part of it: who is told late has later.)
@@ -187,7 +191,10 @@ impl Herald for Channels {
         self.tell_owner(record, nonce, &reply).await
     }
 
-    async fn unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)]) -> Result<(), Error> {
+    async fn alert_unreachable(
+        &self,
+        silent: &[(Arc<Record>, DateTime<Utc>)],
+    ) -> Result<(), Error> {
         let newest = silent.iter().map(|(_, since)| since.timestamp()).max();
         let nonce = format!("silent-{}-{}", silent.len(), newest.unwrap_or_default());
         let reply = replies::unreachable(silent);
@@ -195,7 +202,7 @@ impl Herald for Channels {
         self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
-    async fn held_back(&self, held_back: &HeldBack) -> Result<(), Error> {
+    async fn alert_reaping_paused(&self, held_back: &HeldBack) -> Result<(), Error> {
         let channel = self.settings.discord.admin_channel;
         let channel = channel.or(self.settings.report.channel);
         let nonce = format!("held-back-{}", Utc::now().timestamp() / 3600);
@@ -203,14 +210,19 @@ impl Herald for Channels {
         self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
-    async fn report(&self, report: &Report) -> Result<bool, Error> {
+    async fn post_report(&self, report: &Report) -> Result<bool, Error> {
         let nonce = format!("report-{}", report.since.timestamp());
         let reply = replies::report(report, self.settings.reaper.dry_run);
         let channel = self.settings.report.channel;
         self.post_in(channel, &nonce, &reply).await
     }
 
-    async fn restarted(&self, record: &Record, why: &Incident, times: u32) -> Result<(), Error> {
+    async fn report_restart(
+        &self,
+        record: &Record,
+        why: &Incident,
+        times: u32,
+    ) -> Result<(), Error> {
         let reply =
             replies::came_back(record, why, self.settings.larger(&record.size, why.failure));
         // One that was moved counts its restarts anew.
@@ -222,7 +234,7 @@ impl Herald for Channels {
         posted.await.map(|_| ())
     }
 
-    async fn moved(&self, record: &Record, why: &Incident) -> Result<(), Error> {
+    async fn report_rescheduling(&self, record: &Record, why: &Incident) -> Result<(), Error> {
         // The owner is called when it is ready, or when it won't be.
         match record.announcement {
             Some(message) => {
@@ -233,11 +245,11 @@ impl Herald for Channels {
         }
     }
 
-    fn reaches_admins(&self) -> bool {
+    fn has_admin_channel(&self) -> bool {
         self.settings.discord.admin_channel.is_some()
     }
 
-    async fn last_words(&self, record: &Record, log: &str) -> Result<(), Error> {
+    async fn show_log_tail(&self, record: &Record, log: &str) -> Result<(), Error> {
         let Some(channel) = self.settings.discord.admin_channel else {
             return Ok(());
         };
@@ -253,7 +265,7 @@ impl Herald for Channels {
         }
     }
 
-    async fn ended(&self, record: &Record, ending: &Ending) -> Result<(), Error> {
+    async fn announce_end(&self, record: &Record, ending: &Ending) -> Result<(), Error> {
         let reply = replies::ended(
             record,
             ending,
@@ -275,23 +287,22 @@ impl Herald for Channels {
         let called = (!is_expected).then_some(record.owner);
         self.post(record, nonce, &reply, called).await.map(|_| ())
     }
-}
 
-/// Discord's codes for somebody who is not in the guild, or nowhere at all.
-const NOT_THERE: [isize; 2] = [10007, 10013];
-
-#[async_trait]
-impl Members for Channels {
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error> {
         let guild = GuildId::new(self.settings.discord.guild);
         match self.http.get_member(guild, UserId::new(person.get())).await {
             Ok(_) => Ok(true),
             // A guild that the bot itself has left says nothing about anybody.
-            Err(error) if code(&error).is_some_and(|code| NOT_THERE.contains(&code)) => Ok(false),
+            Err(error) if code(&error).is_some_and(|code| NOT_IN_GUILD.contains(&code)) => {
+                Ok(false)
+            }
             Err(error) => Err(discord_error("asking who is in the guild", &error)),
         }
     }
 }
+
+/// Discord's codes for somebody who is not in the guild, or nowhere at all.
+const NOT_IN_GUILD: [isize; 2] = [10007, 10013];
 
 /// Counts what became of a request.
 pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
