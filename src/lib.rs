@@ -10,7 +10,7 @@
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
 //!   [`reaper`]: ends those that nobody ends, and reports.
 //! - [`api`]: sessions over HTTP, for programs; health and metrics. [`measure`]: what is counted.
-//! - [`app`] wires them together; [`settings`], [`telemetry`], `redact` and `lock` serve all.
+//! - [`app`] wires them together; [`settings`], [`telemetry`] and `redact` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 
 pub mod api;
@@ -21,7 +21,6 @@ pub mod door;
 pub mod duckdb;
 pub mod error;
 pub mod finding;
-mod lock;
 pub mod measure;
 pub mod reaper;
 pub mod reconciler;

@@ -6,17 +6,17 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
     error::{Error, new_reference},
-    lock::lock,
     measure,
     service::{Claimed, Notifier, Service},
     session::{Action, HeldBack, OwnerId, Plan, SessionId, Warning},
@@ -117,7 +117,7 @@ impl Reaper {
             return Ok(());
         };
         let same = |told: &&Warning| (told.rule, told.since) == (warning.rule, warning.since);
-        let told = lock(&self.told).get(id).filter(same).cloned();
+        let told = self.told.lock().get(id).filter(same).cloned();
         let warning = match told {
             // Told already; what failed was to note that.
             Some(told) => told,
@@ -131,12 +131,12 @@ impl Reaper {
                         warn!(session = %id, ?rule, %at, "session {id} will be stopped, and there is no way to tell its owner");
                     }
                 }
-                lock(&self.told).insert(id.clone(), warning.clone());
+                self.told.lock().insert(id.clone(), warning.clone());
                 warning.clone()
             }
         };
         self.service.warned(id, &warning).await?;
-        lock(&self.told).remove(id);
+        self.told.lock().remove(id);
         measure::reaper("warned", &warning.rule);
         debug!(session = %id, "session {id}: that its owner was told is noted");
         Ok(())

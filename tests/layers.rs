@@ -3,12 +3,11 @@
 use std::{fs, path::Path};
 
 /// Each room and those that it may import from, from the inside out.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("session", &[]),
     ("error", &[]),
     ("finding", &[]),
     ("redact", &[]),
-    ("lock", &[]),
     ("measure", &["session"]),
     (
         "api",
@@ -24,7 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("settings", &["session"]),
     ("telemetry", &["settings"]),
     ("credentials", &["error", "redact", "session", "settings"]),
-    ("door", &["lock"]),
+    ("door", &[]),
     (
         "runtime",
         &[
@@ -33,7 +32,6 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "duckdb",
             "error",
             "finding",
-            "lock",
             "measure",
             "runtime",
             "session",
@@ -46,7 +44,6 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "credentials",
             "door",
             "error",
-            "lock",
             "measure",
             "runtime",
             "session",
@@ -62,7 +59,6 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "door",
             "error",
             "finding",
-            "lock",
             "measure",
             "runtime",
             "service",
@@ -85,7 +81,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     (
         "reaper",
-        &["error", "lock", "measure", "service", "session", "settings"],
+        &["error", "measure", "service", "session", "settings"],
     ),
     ("sandbox", &[]),
     (
@@ -95,7 +91,6 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "credentials",
             "discord",
             "finding",
-            "lock",
             "measure",
             "reaper",
             "reconciler",

@@ -6,17 +6,17 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::Instant,
 };
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::serve_telling;
 use crate::{
-    lock::lock,
     runtime::local::{Local, take},
     sandbox::{
         discord::{ADMINISTRATOR, Blueprint, Discord, Prank},
@@ -117,7 +117,7 @@ impl Sandbox {
         loop {
             let stop = shutdown.child_token();
             let tell = |local: Option<&Arc<Local>>| {
-                *lock(&current) = local.map(Arc::downgrade).unwrap_or_default();
+                *current.lock() = local.map(Arc::downgrade).unwrap_or_default();
             };
             let bot = serve_telling(self.settings.clone(), stop.clone(), tell);
             let mut bot = std::pin::pin!(bot);
@@ -142,7 +142,7 @@ impl Sandbox {
             label: "Kill my DuckDB",
             help: "As if the system had ended it: my sessions start again.",
             act: Arc::new(move |person| {
-                if let Some(local) = lock(&current).upgrade() {
+                if let Some(local) = current.lock().upgrade() {
                     local.kill(OwnerId::from(person));
                 }
             }),

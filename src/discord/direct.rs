@@ -3,12 +3,9 @@
 //! Discord counts refused calls: 10,000 in ten minutes, and the bot's address
 //! is banned for a while (developer docs, "Rate Limits", "Invalid Request Limit").
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
 use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
@@ -18,7 +15,7 @@ use super::{
     replies::Reply,
     responder::message,
 };
-use crate::{error::Error, lock::lock, session::OwnerId};
+use crate::{error::Error, session::OwnerId};
 
 /// How long a refusal is remembered: people do change their mind.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
@@ -81,6 +78,6 @@ impl DirectMessages {
     }
 
     fn refused(&self) -> MutexGuard<'_, HashMap<OwnerId, Instant>> {
-        lock(&self.refused)
+        self.refused.lock()
     }
 }

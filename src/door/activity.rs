@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,9 +12,8 @@ use hyper::{
     Method,
     body::{Body, Frame, SizeHint},
 };
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-
-use crate::lock::lock;
 
 /// An answer that nobody has read on for so long is no query any more.
 const READ_WITHIN: TimeDelta = TimeDelta::minutes(1);
@@ -85,7 +84,7 @@ impl Counter {
 
     /// How it stands at that time, which is now.
     pub fn at(&self, now: DateTime<Utc>) -> Activity {
-        let count = lock(&self.count);
+        let count = self.count.lock();
         let mut activity = Activity {
             queries: 0,
             last_query: count.last_query,
@@ -105,13 +104,13 @@ impl Counter {
 
     /// Somebody used the session at that time in another way than through this door.
     pub fn note(&self, at: DateTime<Utc>) {
-        let mut count = lock(&self.count);
+        let mut count = self.count.lock();
         count.last_query = count.last_query.max(Some(at));
     }
 
     /// Counts one until what is returned is dropped.
     pub fn begin(&self, kind: Kind) -> Counted {
-        let mut count = lock(&self.count);
+        let mut count = self.count.lock();
         count.begun += 1;
         let number = count.begun;
         match kind {
@@ -137,7 +136,7 @@ pub struct Counted {
 
 impl Counted {
     fn waits_for(&self, whom: WaitsFor) {
-        if let Some(query) = lock(&self.count).queries.get_mut(&self.number) {
+        if let Some(query) = self.count.lock().queries.get_mut(&self.number) {
             *query = whom;
         }
     }
@@ -145,7 +144,7 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut count = lock(&self.count);
+        let mut count = self.count.lock();
         match self.kind {
             Kind::Tab => count.tabs -= 1,
             Kind::Query => {

@@ -21,7 +21,7 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -36,6 +36,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -48,8 +49,6 @@ use guests::Guests;
 use pages::Page;
 use proxy::{Body, DuckDb, Unanswered};
 use ticket::Tickets;
-
-use crate::lock::lock;
 
 /// The port for browsers.
 pub const PORT: u16 = 8080;
@@ -309,7 +308,7 @@ impl Door {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let is_guest = |value: &str| lock(&self.guests).knows(value);
+        let is_guest = |value: &str| self.guests.lock().knows(value);
         let page = match judge(&head, &self.origin, is_guest) {
             Verdict::Pass => return self.pass(Request::from_parts(head, body)).await,
             Verdict::Ticket => return self.take_ticket(&head.headers, body).await,
@@ -332,7 +331,7 @@ impl Door {
             Ok(Err(_)) => Page::rejected(ticket::Rejected::Forged),
             Ok(Ok(body)) => {
                 let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-                let taken = lock(&self.tickets).take(&text, Utc::now());
+                let taken = self.tickets.lock().take(&text, Utc::now());
                 match taken {
                     Ok(()) => return self.welcome(),
                     Err(why) => Page::rejected(why),
@@ -346,7 +345,7 @@ impl Door {
     /// at it longest gives way, because a real ticket comes at once.
     fn turn(&self) -> (CancellationToken, DropGuard) {
         let turn = CancellationToken::new();
-        let mut showing = lock(&self.showing);
+        let mut showing = self.showing.lock();
         showing.retain(|it| !it.is_cancelled());
         if showing.len() == MOST_SHOWING
             && let Some(oldest) = showing.pop_front()
@@ -358,7 +357,7 @@ impl Door {
     }
 
     fn welcome(&self) -> Response<Body> {
-        let cookie = self.origin.set_cookie(&lock(&self.guests).welcome());
+        let cookie = self.origin.set_cookie(&self.guests.lock().welcome());
         let cookie = HeaderValue::try_from(cookie).expect("it is plain text");
         let mut answer = Response::new(proxy::whole(""));
         *answer.status_mut() = StatusCode::NO_CONTENT;

@@ -1,13 +1,11 @@
 //! The use cases around sessions that nobody takes down: when they are stopped and why,
 //! extending them, stopping them, and those who left.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::{Mutex, MutexGuard},
-};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
 use super::{
@@ -17,7 +15,6 @@ use super::{
 use crate::{
     door::activity::Activity,
     error::{Error, new_reference},
-    lock::lock,
     measure,
     runtime::rewrite,
     session::{
@@ -68,7 +65,7 @@ impl Service {
             return (self.with_usage(seen, Usage::Unknown), None);
         }
         let said = self.runtime.activity(&seen).await.ok();
-        let earlier = lock(&self.known.usage).get(&seen.record.id).copied();
+        let earlier = self.known.usage.lock().get(&seen.record.id).copied();
         let usage = self.noted(&seen, earlier, said.as_ref());
         (self.with_usage(seen, usage), said)
     }
@@ -96,7 +93,7 @@ impl Service {
         let again = idle.map_or(ASKED_AGAIN, |idle| idle.min(ASKED_AGAIN));
         let sessions = self.runtime.sessions();
         let present: HashSet<_> = sessions.iter().map(|it| &it.record.id).collect();
-        lock(&self.known.usage).retain(|id, _| present.contains(id));
+        self.known.usage.lock().retain(|id, _| present.contains(id));
         let asked = self.ask(sessions, |seen, heard| {
             now - heard.at >= again || matters(seen, heard)
         });
@@ -381,7 +378,7 @@ impl Service {
     }
 
     fn left(&self) -> MutexGuard<'_, HashMap<OwnerId, DateTime<Utc>>> {
-        lock(&self.known.left)
+        self.known.left.lock()
     }
 
     /// Asks the doors of those of which that is wanted; of the others, what was heard last.
@@ -390,7 +387,7 @@ impl Service {
         sessions: Vec<Observed>,
         wanted: impl Fn(&Observed, Heard) -> bool,
     ) -> Vec<Watched> {
-        let known = lock(&self.known.usage).clone();
+        let known = self.known.usage.lock().clone();
         let each = stream::iter(sessions).map(|seen| {
             let heard = known.get(&seen.record.id).copied();
             let is_running = seen.record.stage == Stage::Running;
@@ -422,7 +419,7 @@ impl Service {
                 _ => Usage::Unreachable(at),
             },
         };
-        let mut known = lock(&self.known.usage);
+        let mut known = self.known.usage.lock();
         known.insert(seen.record.id.clone(), Heard { usage, at });
         usage
     }

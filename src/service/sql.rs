@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,7 +16,6 @@ use super::{
 };
 use crate::{
     error::Error,
-    lock::lock,
     runtime::{Answer, Question, Rows, identifier, literal},
     session::{Observed, OwnerId, PodState, SessionId, Stage},
     settings::Sql,
@@ -66,7 +66,7 @@ pub struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        lock(&self.running).remove(&self.id);
+        self.running.lock().remove(&self.id);
     }
 }
 
@@ -99,7 +99,7 @@ impl Service {
     /// # Errors
     /// A refusal if they ask as much as they may.
     pub fn turn_to_ask(&self, who: OwnerId) -> Result<Turn, Rejection> {
-        let mut running = lock(&self.asking.running);
+        let mut running = self.asking.running.lock();
         let theirs = running.values().filter(|(owner, _)| *owner == who);
         let count = theirs.count();
         if count >= AT_ONCE {
@@ -116,7 +116,7 @@ impl Service {
 
     /// Interrupts a question of theirs. Whether there is such a one.
     pub fn cancel(&self, who: &Requester, question: &str) -> bool {
-        let running = lock(&self.asking.running);
+        let running = self.asking.running.lock();
         let theirs = running.get(question).filter(|(owner, _)| *owner == who.id);
         theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
     }
@@ -163,7 +163,7 @@ impl Service {
     /// If they can't be asked for.
     pub async fn tables(&self, seen: &Observed) -> Result<Arc<Tables>, ServiceError> {
         let known = {
-            let mut all = lock(&self.asking.tables);
+            let mut all = self.asking.tables.lock();
             all.retain(|id, _| self.runtime.session(id).is_some());
             all.entry(seen.record.id.clone()).or_default().clone()
         };

@@ -3,14 +3,12 @@
 //! the one key that was the newest when its Pod was made, so old ones are kept
 //! for a year.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::PostParams};
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::zeroize::Zeroize;
 use uuid::Uuid;
 
@@ -18,7 +16,7 @@ use super::{
     apply::{Action, call},
     build::{DUCKBOT, MANAGED_BY},
 };
-use crate::{door::ticket::SigningKey, error::Error, lock::lock};
+use crate::{door::ticket::SigningKey, error::Error};
 
 /// The Secret's name.
 pub const DOOR_KEYS: &str = "duckbot-door-keys";
@@ -141,7 +139,7 @@ impl Keys {
     }
 
     fn known(&self) -> MutexGuard<'_, ById> {
-        lock(&self.known)
+        self.known.lock()
     }
 
     fn action(&self, verb: &'static str) -> Action<'_> {

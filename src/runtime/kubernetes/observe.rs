@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use kube::{
     Api, Client, Resource,
     runtime::{utils::Backoff, watcher},
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::watch,
@@ -29,7 +30,7 @@ use super::{
     build::{DUCKBOT, MANAGED_BY, route_resource},
     view::{Kept, Listed, View},
 };
-use crate::{lock::lock, measure, settings::Settings};
+use crate::{measure, settings::Settings};
 
 /// How long a watch must go on after its list until it counts as one that works.
 const PROVEN_AFTER: Duration = Duration::from_secs(2);
@@ -94,7 +95,7 @@ impl Cache {
 
     /// What is seen now. Nothing is to be waited for while one holds it.
     pub fn view(&self) -> MutexGuard<'_, View> {
-        lock(&self.view)
+        self.view.lock()
     }
 
     /// Takes the answer to a write of ours, as [`View::records`] can.
@@ -111,7 +112,7 @@ impl Cache {
 
     /// Since when this view may be old: a watch is broken.
     pub fn stale_since(&self) -> Option<DateTime<Utc>> {
-        lock(&self.broken).values().min().copied()
+        self.broken.lock().values().min().copied()
     }
 
     /// Waits until the view fulfils `condition`.
@@ -164,7 +165,7 @@ impl Keeper {
                         // A list alone proves nothing of the watch that follows.
                         () = sleep_until(proven_at.unwrap_or_else(Instant::now)), if proven_at.is_some() => {
                             pauses.reset();
-                            if lock(&broken).remove(what).is_some() {
+                            if broken.lock().remove(what).is_some() {
                                 info!(what, "the watch of the cluster works again");
                                 changes.send_modify(|count| *count += 1);
                             }
@@ -177,7 +178,7 @@ impl Keeper {
                         Some(Err(error)) => {
                             let error = chain(&error);
                             measure::watch_broke(what.rsplit('/').next().unwrap_or(what));
-                            if let Entry::Vacant(entry) = lock(&broken).entry(what.to_owned()) {
+                            if let Entry::Vacant(entry) = broken.lock().entry(what.to_owned()) {
                                 entry.insert(Utc::now());
                                 warn!(what, error, "a watch of the cluster broke; trying again");
                             }
@@ -188,11 +189,11 @@ impl Keeper {
                     if let watcher::Event::InitDone = event {
                         proven_at = Some(Instant::now() + PROVEN_AFTER);
                         // What is shown was true at this moment.
-                        if let Some(since) = lock(&broken).get_mut(what) {
+                        if let Some(since) = broken.lock().get_mut(what) {
                             *since = Utc::now();
                         }
                     }
-                    let is_news = part(&mut lock(&view)).take(event);
+                    let is_news = part(&mut view.lock()).take(event);
                     if is_news {
                         changes.send_modify(|count| *count += 1);
                     }

@@ -26,13 +26,14 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
@@ -51,7 +52,6 @@ use crate::{
     duckdb::script::ELSEWHERE,
     error::Error,
     finding::Finding,
-    lock::lock,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
     },
@@ -202,7 +202,7 @@ impl Local {
 
     /// Kills somebody's DuckDBs as the system might, to try out what comes then.
     pub fn kill(&self, owner: OwnerId) {
-        let held = lock(&self.view.held);
+        let held = self.view.held.lock();
         let theirs = held.values().filter(|held| held.record.owner == owner);
         theirs
             .filter_map(|held| held.process.as_ref())
@@ -213,7 +213,7 @@ impl Local {
     pub async fn end(&self) {
         self.doors.abort();
         let stop = |held: &Held| held.process.as_ref().map(Process::stop);
-        let ended: Vec<_> = lock(&self.view.held).values().filter_map(stop).collect();
+        let ended: Vec<_> = self.view.held.lock().values().filter_map(stop).collect();
         for one in ended {
             one.cancelled().await;
         }
@@ -232,7 +232,7 @@ impl Local {
 
     /// Changes what is held for `seen`, if that is still there.
     fn change(&self, seen: &Observed, change: impl FnOnce(&mut Held)) {
-        let mut held = lock(&self.view.held);
+        let mut held = self.view.held.lock();
         if let Some(held) = held.get_mut(&name(&seen.record)).filter(|it| it.is(seen)) {
             change(held);
         }
@@ -322,14 +322,14 @@ impl Local {
 #[async_trait]
 impl Runtime for Local {
     fn sessions(&self) -> Vec<Observed> {
-        let held = lock(&self.view.held);
+        let held = self.view.held.lock();
         let mut all: Vec<_> = held.values().map(Held::observed).collect();
         all.sort_by_key(|seen| seen.record.created);
         all
     }
 
     fn session(&self, id: &SessionId) -> Option<Observed> {
-        let held = lock(&self.view.held);
+        let held = self.view.held.lock();
         let found = held.values().find(|held| held.record.id == *id);
         found.map(Held::observed)
     }
@@ -366,7 +366,7 @@ impl Runtime for Local {
     }
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
-        let held = lock(&self.view.held);
+        let held = self.view.held.lock();
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let door = held.and_then(|held| held.door.as_ref());
         door.map(|door| door.activity())
@@ -382,7 +382,7 @@ impl Runtime for Local {
             why,
         };
         let door = {
-            let held = lock(&self.view.held);
+            let held = self.view.held.lock();
             let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
             held.and_then(|held| held.door.clone())
         };
@@ -425,7 +425,7 @@ impl Runtime for Local {
     }
 
     async fn last_words(&self, seen: &Observed) -> Result<String, Error> {
-        let held = lock(&self.view.held);
+        let held = self.view.held.lock();
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let process = held.and_then(|held| held.process.as_ref());
         Ok(process.map(Process::last_words).unwrap_or_default())
@@ -434,7 +434,7 @@ impl Runtime for Local {
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {
         let name = name(record);
         let record = Arc::new(record.clone());
-        let mut all = lock(&self.view.held);
+        let mut all = self.view.held.lock();
         match all.get(&name) {
             Some(held) if held.record.request == record.request => {
                 return Ok(Claim::Made(held.record.clone()));
@@ -459,7 +459,7 @@ impl Runtime for Local {
 
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error> {
         let name = name(record);
-        let mut all = lock(&self.view.held);
+        let mut all = self.view.held.lock();
         let held = all.get_mut(&name).filter(|held| held.is(seen));
         let held = held.filter(|held| held.revision.to_string() == *seen.revision);
         let held = held.ok_or_else(|| Error::Conflict {
@@ -527,7 +527,7 @@ impl Runtime for Local {
 
     async fn remove(&self, seen: &Observed) -> Result<(), Error> {
         let name = name(&seen.record);
-        let mut all = lock(&self.view.held);
+        let mut all = self.view.held.lock();
         if all.get(&name).is_some_and(|held| held.is(seen)) {
             self.replies.0.remove(&seen.record.id.to_string())?;
             self.credentials.forget_own(&seen.record)?;
@@ -581,7 +581,7 @@ fn name(record: &Record) -> String {
 /// The door that a host leads to.
 fn find(view: &View, host: &str) -> Option<Arc<Door>> {
     let (label, _) = host.split_once('.')?;
-    let held = lock(&view.held);
+    let held = view.held.lock();
     let mut all = held.values();
     all.find(|held| held.record.id.object_name() == label)?
         .door

@@ -8,11 +8,12 @@ use std::{
     net::Ipv4Addr,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use chrono::Utc;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -25,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     door::Door,
-    lock::lock,
     session::{Failure, Incident, Pod, PodState, Station},
 };
 
@@ -108,7 +108,7 @@ struct Inside {
 
 impl Inside {
     fn change(&self, change: impl FnOnce(&mut Pod)) {
-        change(&mut lock(&self.pod));
+        change(&mut self.pod.lock());
         (self.changed)();
     }
 }
@@ -153,7 +153,7 @@ impl Process {
 
     /// How it is, in the words for a Pod.
     pub fn pod(&self) -> Pod {
-        let mut pod = lock(&self.inside.pod).clone();
+        let mut pod = self.inside.pod.lock().clone();
         if self.stop.is_cancelled() {
             pod.state = PodState::Going;
         }
@@ -162,7 +162,7 @@ impl Process {
 
     /// What it said last.
     pub fn last_words(&self) -> String {
-        lock(&self.inside.log).iter().map(String::as_str).collect()
+        self.inside.log.lock().iter().map(String::as_str).collect()
     }
 
     /// Kills it; it is started again as after any end.
@@ -263,7 +263,7 @@ async fn listen(errors: ChildStderr, inside: Arc<Inside>) {
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     while let Ok(1..) = errors.read_until(b'\n', &mut line).await {
-        let mut log = lock(&inside.log);
+        let mut log = inside.log.lock();
         if log.len() == LAST_LINES {
             log.pop_front();
         }

@@ -1,9 +1,10 @@
 //! The one lock around the world, and waiting for it to change. Waits, but does no other I/O.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::model::World;
@@ -48,11 +49,11 @@ impl Shared {
     }
 
     pub fn observe(&self, observer: Observer) {
-        *unpoisoned(&self.observer) = Some(observer);
+        *self.observer.lock() = Some(observer);
     }
 
     pub fn observer(&self) -> Option<Observer> {
-        unpoisoned(&self.observer).clone()
+        self.observer.lock().clone()
     }
 
     /// Waits until the world holds what is looked for.
@@ -94,7 +95,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
-        unpoisoned(&self.world)
+        self.world.lock()
     }
 }
 
@@ -103,9 +104,4 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
     }
-}
-
-/// A test that fails while it holds the lock must not hide its reason behind a poisoned one.
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

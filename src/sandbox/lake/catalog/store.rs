@@ -6,11 +6,11 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Component, Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context;
 use chrono::Utc;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -287,10 +287,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Namespaces> {
-        // It is assigned to as a whole, so a panic of who held it spoils nothing.
-        self.namespaces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.namespaces.lock()
     }
 }
 
