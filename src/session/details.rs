@@ -10,12 +10,12 @@ pub struct Details {
     /// The memory that DuckDB takes, in bytes, where that is measured.
     pub memory: Option<u64>,
     /// What the cluster said about it, oldest first.
-    pub said: Vec<Said>,
+    pub events: Vec<PodEvent>,
 }
 
 /// One thing that the cluster said about a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct PodEvent {
     /// When, the last time.
     pub at: DateTime<Utc>,
     /// The cluster's name for it, like `Pulling`.

@@ -14,7 +14,7 @@ mod reaping;
 mod record;
 mod size;
 
-pub use details::{Details, Said};
+pub use details::{Details, PodEvent};
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, Running, Used};

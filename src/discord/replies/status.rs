@@ -8,7 +8,7 @@ use super::{Button, Emphasis, Reply, ago, line_of, plain, stops, used};
 use crate::{
     door::activity::Activity,
     service::Status,
-    session::{Details, Pod, PodState, Record, Said, Size, Stage},
+    session::{Details, Pod, PodEvent, PodState, Record, Size, Stage},
 };
 
 /// How much of what the cluster said is shown.
@@ -135,7 +135,7 @@ fn takes(bytes: u64, size: Option<&Size>) -> String {
 /// What the cluster said last, in plain words where there are some.
 fn said(details: &Details, since: DateTime<Utc>) -> String {
     // Of a session that had the same name there may be some left.
-    let said = details.said.iter().filter(|said| said.at >= since);
+    let said = details.events.iter().filter(|said| said.at >= since);
     let said: Vec<_> = said.collect();
     if said.is_empty() {
         return String::new();
@@ -151,7 +151,7 @@ fn said(details: &Details, since: DateTime<Utc>) -> String {
 
 /// The reasons that a healthy session has (Kubernetes 1.35, `pkg/kubelet/events/event.go`, and
 /// the scheduler's). What else there is needs its own words.
-fn in_words(said: &Said) -> Option<String> {
+fn in_words(said: &PodEvent) -> Option<String> {
     let words = match said.reason.as_str() {
         "Scheduled" => "it got a place on a machine",
         "Pulling" => "the machine fetches software",

@@ -12,7 +12,7 @@ use crate::{
     service::{Extended, Reaped, Status, Tables},
     session::{
         Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
-        PodState, Report, Rule, Running, Said, Stage, Station, Used, Warning,
+        PodEvent, PodState, Report, Rule, Running, Stage, Station, Used, Warning,
         starting as starting_record,
     },
 };
@@ -212,7 +212,7 @@ fn asking_duckdb() {
 #[test]
 fn looking_closely() {
     let after = |minutes| starting_record().created + TimeDelta::minutes(minutes);
-    let said = |minutes, reason: &str, message: &str| Said {
+    let said = |minutes, reason: &str, message: &str| PodEvent {
         at: after(minutes),
         reason: reason.into(),
         message: message.into(),
@@ -258,7 +258,7 @@ fn looking_closely() {
     let on_a_node = Details {
         node: Some("node-1".into()),
         memory: Some(312 << 20),
-        said: vec![
+        events: vec![
             said(-5, "Killing", "of one before it"),
             said(
                 0,

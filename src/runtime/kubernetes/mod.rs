@@ -254,12 +254,12 @@ impl Runtime for Kubernetes {
         let measured = self.metrics.get_opt(&name);
         // Many clusters measure nothing, and nobody misses it.
         let measured = call(self.action("get", "pods"), measured).await;
-        let mut said: Vec<_> = self.cache.view().said(&pod.uid).cloned().collect();
-        said.sort_by_key(|said| said.at);
+        let mut events: Vec<_> = self.cache.view().pod_events(&pod.uid).cloned().collect();
+        events.sort_by_key(|event| event.at);
         Details {
             node: pod.node.clone(),
             memory: measured.ok().flatten().as_ref().and_then(memory::of_duckdb),
-            said,
+            events,
         }
     }
 

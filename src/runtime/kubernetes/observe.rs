@@ -77,7 +77,7 @@ impl Cache {
         });
         keeper.keep(namespaced(client, namespace), &ours, |view| &mut view.pods);
         keeper.keep(namespaced(client, namespace), &about_pods, |view| {
-            &mut view.talk
+            &mut view.events
         });
         keeper.keep(namespaced(client, namespace), &ours, |view| {
             &mut view.services

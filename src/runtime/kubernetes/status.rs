@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 
 use super::build::{DOOR, DUCKDB, SECRET_PREFIX};
-use crate::session::{Failure, Incident, Pod, PodState, Said, Station, without_queries};
+use crate::session::{Failure, Incident, Pod, PodEvent, PodState, Station, without_queries};
 
 /// A container that ends within this many seconds has never really run.
 const SHORT_LIFE: i64 = 60;
@@ -25,7 +25,7 @@ const OBSTACLES: [(&str, Failure); 3] = [
 ];
 
 /// Whether an event with that reason can tell more than the status does.
-pub fn is_telling(reason: &str) -> bool {
+pub fn is_relevant(reason: &str) -> bool {
     matches!(reason, "Pulling" | "Pulled") || obstacle(reason).is_some()
 }
 
@@ -61,27 +61,27 @@ pub fn read(stored: &Stored) -> Reading {
 
 impl Reading {
     /// With what was said about the Pod. Only one that a node prepares needs that.
-    pub fn with<'a>(&self, said: impl Iterator<Item = &'a Said>) -> Pod {
+    pub fn with<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
         let mut pod = self.pod.clone();
         if pod.state == Pod::at(Station::Placed).state {
-            pod.state = self.prepared(said);
+            pod.state = self.prepared(events);
         }
         pod
     }
 
     /// How far a node is with preparing it.
-    fn prepared<'a>(&self, said: impl Iterator<Item = &'a Said>) -> PodState {
+    fn prepared<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> PodState {
         let coming = |station, incident| PodState::Coming { station, incident };
-        let mut told: Vec<_> = said.filter(|it| is_telling(&it.reason)).collect();
+        let mut relevant: Vec<_> = events.filter(|it| is_relevant(&it.reason)).collect();
         // Within one second images come last: they are fetched when all else is there.
-        told.sort_by_key(|it| (it.at, obstacle(&it.reason).is_none()));
-        if let Some(last) = told.last()
+        relevant.sort_by_key(|it| (it.at, obstacle(&it.reason).is_none()));
+        if let Some(last) = relevant.last()
             && let Some(failure) = obstacle(&last.reason)
         {
             let incident = Incident::new(failure, last.message.clone());
             return coming(Station::Placed, Some(incident));
         }
-        match told.iter().find(|it| it.reason == "Pulling") {
+        match relevant.iter().find(|it| it.reason == "Pulling") {
             Some(first) if self.is_pulling => coming(Station::Pulling(first.at), None),
             _ => coming(Station::Placed, None),
         }
@@ -360,8 +360,8 @@ pub fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
 }
 
 /// An event, as it is told.
-pub fn said(event: &Event) -> Option<Said> {
-    Some(Said {
+pub fn pod_event(event: &Event) -> Option<PodEvent> {
+    Some(PodEvent {
         at: seen_at(event)?,
         reason: event.reason.clone().unwrap_or_default(),
         message: without_queries(event.message.as_deref().unwrap_or_default()),
@@ -393,12 +393,12 @@ mod tests {
         let spec = json!({ "containers": [{ "name": "duckdb", "resources": resources }] });
         let stored = json!({ "metadata": metadata, "spec": spec, "status": status });
         let event = |it: &Value| serde_json::from_value(it.clone()).expect("an Event");
-        let said: Vec<_> = events
+        let events: Vec<_> = events
             .iter()
-            .map(|it| said(&event(it)).expect("it says when"))
+            .map(|it| pod_event(&event(it)).expect("it says when"))
             .collect();
         let stored = serde_json::from_value(stored).expect("a Pod");
-        read(&stored).with(said.iter())
+        read(&stored).with(events.iter())
     }
 
     fn conditions(names: &[&str]) -> Value {

@@ -23,7 +23,7 @@ use super::{
     build::{DOOR_KEY, SESSION, read_record},
     status,
 };
-use crate::session::{Observed, Orphan, OwnerId, Record, Said, SessionId};
+use crate::session::{Observed, Orphan, OwnerId, PodEvent, Record, SessionId};
 
 /// Everything that is watched.
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub struct View {
     /// Their Pods.
     pub pods: Listed<Pods>,
     /// What was said about Pods.
-    pub talk: Listed<Talk>,
+    pub events: Listed<PodEvents>,
     /// Their Services.
     pub services: Listed<Others<Service>>,
     /// Their routes.
@@ -45,7 +45,7 @@ impl View {
     pub fn is_whole(&self) -> bool {
         self.records.is_whole()
             && self.pods.is_whole()
-            && self.talk.is_whole()
+            && self.events.is_whole()
             && self.services.is_whole()
             && self.routes.is_whole()
     }
@@ -94,7 +94,7 @@ impl View {
         Some(Observed {
             uid: stored.uid.clone(),
             revision: stored.revision.clone(),
-            pod: pod.map(|pod| pod.reading.with(self.said(&pod.uid))),
+            pod: pod.map(|pod| pod.reading.with(self.pod_events(&pod.uid))),
             service: self.services.shown.by_name.contains_key(&name),
             route: self.routes.shown.by_name.contains_key(&name),
             record,
@@ -113,9 +113,9 @@ impl View {
     }
 
     /// What was said about the Pod with that unique id, in no order.
-    pub fn said(&self, uid: &str) -> impl Iterator<Item = &Said> {
-        let said = self.talk.shown.0.get(uid);
-        said.into_iter().flat_map(HashMap::values)
+    pub fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
+        let events = self.events.shown.0.get(uid);
+        events.into_iter().flat_map(HashMap::values)
     }
 
     /// Parts whose record is gone.
@@ -351,20 +351,20 @@ impl Kept for Pods {
 
 /// What was said about Pods: by their unique ids, and the names of the Events.
 #[derive(Default)]
-pub struct Talk(HashMap<String, HashMap<String, Said>>);
+pub struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
 
-impl Kept for Talk {
+impl Kept for PodEvents {
     type Object = Event;
 
     fn put(&mut self, event: Event) -> bool {
-        let Some(said) = status::said(&event) else {
+        let Some(pod_event) = status::pod_event(&event) else {
             return false;
         };
-        let is_telling = status::is_telling(&said.reason);
+        let is_relevant = status::is_relevant(&pod_event.reason);
         let name = event.name_any();
         let about = event.involved_object.uid.unwrap_or_default();
-        self.0.entry(about).or_default().insert(name, said);
-        is_telling
+        self.0.entry(about).or_default().insert(name, pod_event);
+        is_relevant
     }
 
     fn remove(&mut self, event: &Event) -> bool {
@@ -376,7 +376,7 @@ impl Kept for Talk {
         if all.is_empty() {
             self.0.remove(about);
         }
-        gone.is_some_and(|said| status::is_telling(&said.reason))
+        gone.is_some_and(|it| status::is_relevant(&it.reason))
     }
 }
 
@@ -487,7 +487,7 @@ mod tests {
         )
     }
 
-    fn said(reason: &str, pod: &str) -> Event {
+    fn event(reason: &str, pod: &str) -> Event {
         object(
             json!({ "metadata": { "name": reason }, "reason": reason, "message": "",
             "involvedObject": { "uid": pod }, "lastTimestamp": "2026-11-23T12:00:09Z" }),
@@ -532,7 +532,7 @@ mod tests {
         assert!(!view.is_whole());
         for done in [
             view.pods.take(InitDone),
-            view.talk.take(InitDone),
+            view.events.take(InitDone),
             view.routes.take(InitDone),
         ] {
             assert!(done);
@@ -547,11 +547,11 @@ mod tests {
         assert!(!view.pods.take(Apply(placed())));
         assert!(view.pods.take(Apply(pod(json!({})))));
         assert!(view.pods.take(Delete(placed())) && !view.pods.take(Delete(placed())));
-        assert!(!view.talk.take(Apply(said("Scheduled", "u"))));
-        assert!(view.talk.take(Apply(said("Pulling", "u"))));
-        assert!(!view.talk.take(Delete(said("Scheduled", "u"))));
-        assert!(view.talk.take(Delete(said("Pulling", "u"))));
-        assert!(!view.talk.take(Delete(said("Pulling", "u"))));
+        assert!(!view.events.take(Apply(event("Scheduled", "u"))));
+        assert!(view.events.take(Apply(event("Pulling", "u"))));
+        assert!(!view.events.take(Delete(event("Scheduled", "u"))));
+        assert!(view.events.take(Delete(event("Pulling", "u"))));
+        assert!(!view.events.take(Delete(event("Pulling", "u"))));
     }
 
     #[test]
@@ -561,20 +561,20 @@ mod tests {
         view.pods.take(Apply(placed()));
         let state = |view: &View| view.sessions()[0].pod.as_ref().map(|it| it.state.clone());
         let uid = format!("uid-{}", starting().id.object_name());
-        view.talk.take(Apply(said("Pulling", "another")));
+        view.events.take(Apply(event("Pulling", "another")));
         let placed = PodState::Coming {
             station: Station::Placed,
             incident: None,
         };
         assert_eq!(state(&view), Some(placed));
-        view.talk.take(Apply(said("Pulling", &uid)));
+        view.events.take(Apply(event("Pulling", &uid)));
         let pulling = Station::Pulling("2026-11-23T12:00:09Z".parse().expect("a time"));
         let pulling = PodState::Coming {
             station: pulling,
             incident: None,
         };
         assert_eq!(state(&view), Some(pulling));
-        assert_eq!(view.said(&uid).count(), 1);
+        assert_eq!(view.pod_events(&uid).count(), 1);
     }
 
     #[test]
