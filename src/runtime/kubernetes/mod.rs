@@ -39,7 +39,7 @@ pub use ledger::Ledgers;
 use observe::Cache;
 pub use replies::Replies;
 pub use secrets::Secrets;
-use view::{SeenPod, View, revision};
+use view::{CachedPod, View, revision};
 
 use super::{Answer, Claim, Question, Runtime, exchange::exchange};
 use crate::{
@@ -113,7 +113,7 @@ impl Kubernetes {
 
     /// Waits until the view shows what was done.
     async fn shown(&self, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<(), Error> {
-        match tokio::time::timeout(limit, self.cache.until(condition)).await {
+        match tokio::time::timeout(limit, self.cache.wait_until(condition)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::TimedOut {
                 action: "waiting until the cluster shows it".into(),
@@ -124,7 +124,7 @@ impl Kubernetes {
 
     /// Where a session's door tells the cluster something; none: its Pod has no address.
     fn at_door(&self, seen: &Observed, path: &str) -> Option<String> {
-        let address = self.seen_pod(&seen.record.id)?.address?;
+        let address = self.cached_pod(&seen.record.id)?.address?;
         let address = SocketAddr::new(address, door::ADMIN_PORT);
         Some(format!("http://{address}{path}"))
     }
@@ -193,7 +193,7 @@ impl Kubernetes {
     }
 
     /// The Pod of a session, as seen now.
-    fn seen_pod(&self, id: &SessionId) -> Option<Arc<SeenPod>> {
+    fn cached_pod(&self, id: &SessionId) -> Option<Arc<CachedPod>> {
         self.cache.view().pod(&id.object_name())
     }
 
@@ -247,7 +247,7 @@ impl Runtime for Kubernetes {
     }
 
     async fn details(&self, seen: &Observed) -> Details {
-        let Some(pod) = self.seen_pod(&seen.record.id) else {
+        let Some(pod) = self.cached_pod(&seen.record.id) else {
             return Details::default();
         };
         let name = seen.record.id.object_name();
@@ -287,7 +287,7 @@ impl Runtime for Kubernetes {
     }
 
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {
-        let pod = self.seen_pod(&seen.record.id);
+        let pod = self.cached_pod(&seen.record.id);
         let Some(id) = pod.as_ref().and_then(|pod| pod.door_key.as_deref()) else {
             return Ok(None);
         };
@@ -348,7 +348,7 @@ impl Runtime for Kubernetes {
         let created = self.records.create(&params, &stored);
         match call(self.action("create", "configmaps"), created).await {
             Ok(created) => {
-                self.cache.learn(created, lists);
+                self.cache.apply_write(created, lists);
                 // Made is made: whether it shows in time is no matter.
                 let _ = self
                     .shown(VISIBLE_WITHIN, |view| view.record(&name).is_some())
@@ -381,8 +381,8 @@ impl Runtime for Kubernetes {
         let replaced = self.records.replace(&name, &params, &stored);
         let saved = call(self.action("update", "configmaps"), replaced).await?;
         let newest = revision(&saved.metadata);
-        self.cache.learn(saved, lists);
-        let is_seen = |view: &View| view.has_come_to(&name, &seen.uid, newest);
+        self.cache.apply_write(saved, lists);
+        let is_seen = |view: &View| view.is_at_least(&name, &seen.uid, newest);
         self.shown(VISIBLE_WITHIN, is_seen).await
     }
 
@@ -420,7 +420,7 @@ impl Runtime for Kubernetes {
             service,
             route,
         } = parts;
-        let uid = || Some(self.seen_pod(&seen.record.id)?.uid.clone());
+        let uid = || Some(self.cached_pod(&seen.record.id)?.uid.clone());
         let first = uid().filter(|_| pod);
         let drop_pod = async |grace| match &first {
             Some(uid) => self.drop_pod(&name, uid, grace).await,
@@ -480,13 +480,13 @@ impl Runtime for Kubernetes {
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Error> {
         let name = orphan.id.object_name();
         let params = DeleteParams::background();
-        let pod = self.seen_pod(&orphan.id);
+        let pod = self.cached_pod(&orphan.id);
         let drop_pod = async {
             let Some(pod) = &pod else {
                 return Ok(());
             };
             // One that was to go long ago is on a node that is gone.
-            let grace = pod.goes().then_some(0);
+            let grace = pod.is_terminating().then_some(0);
             self.drop_pod(&name, &pod.uid, grace).await
         };
         let own = build::own_secret_name(&orphan.id);

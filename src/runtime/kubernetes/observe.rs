@@ -28,35 +28,35 @@ use tracing::{info, warn};
 use super::{
     apply::chain,
     build::{DUCKBOT, MANAGED_BY, route_resource},
-    view::{Kept, Listed, View},
+    view::{ObjectIndex, View, WatchStore},
 };
 use crate::{measure, settings::Settings};
 
 /// How long a watch must go on after its list until it counts as one that works.
-const PROVEN_AFTER: Duration = Duration::from_secs(2);
+const STABLE_AFTER: Duration = Duration::from_secs(2);
 
 /// How many objects a list asks for at a time: before they are read, they are large.
-const PAGE: u32 = 10;
+const LIST_PAGE_SIZE: u32 = 10;
 
 /// The view, and what keeps it. Dropping it ends the watches.
 pub struct Cache {
     view: Arc<Mutex<View>>,
     changes: Arc<watch::Sender<u64>>,
-    broken: Broken,
+    broken: BrokenWatches,
     _watches: JoinSet<()>,
 }
 
 /// The watches that don't work at the moment, and since when.
-type Broken = Arc<Mutex<HashMap<String, DateTime<Utc>>>>;
+type BrokenWatches = Arc<Mutex<HashMap<String, DateTime<Utc>>>>;
 
 impl Cache {
     /// Starts the watches; returns when each has seen everything once.
     pub async fn start(client: &Client, settings: &Settings) -> Self {
         let namespace = &settings.kubernetes.namespace;
-        let mut keeper = Keeper {
+        let mut spawner = WatchSpawner {
             view: Arc::default(),
             changes: Arc::new(watch::Sender::new(0)),
-            broken: Broken::default(),
+            broken: BrokenWatches::default(),
             watches: JoinSet::new(),
         };
         // The server ends a watch before it has been silent for too long: not all kinds
@@ -67,29 +67,29 @@ impl Cache {
             .clamp(1, 290);
         let any = watcher::Config::default()
             .timeout(seconds as u32)
-            .page_size(PAGE);
+            .page_size(LIST_PAGE_SIZE);
         let ours = any.clone().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
         let about_pods = any.fields("involvedObject.kind=Pod");
         let resource = route_resource(settings.routing.kind);
         let routes = Api::namespaced_with(client.clone(), namespace, &resource);
-        keeper.keep(namespaced(client, namespace), &ours, |view| {
+        spawner.spawn(namespaced(client, namespace), &ours, |view| {
             &mut view.records
         });
-        keeper.keep(namespaced(client, namespace), &ours, |view| &mut view.pods);
-        keeper.keep(namespaced(client, namespace), &about_pods, |view| {
+        spawner.spawn(namespaced(client, namespace), &ours, |view| &mut view.pods);
+        spawner.spawn(namespaced(client, namespace), &about_pods, |view| {
             &mut view.events
         });
-        keeper.keep(namespaced(client, namespace), &ours, |view| {
+        spawner.spawn(namespaced(client, namespace), &ours, |view| {
             &mut view.services
         });
-        keeper.keep(routes, &ours, |view| &mut view.routes);
+        spawner.spawn(routes, &ours, |view| &mut view.routes);
         let cache = Self {
-            view: keeper.view,
-            changes: keeper.changes,
-            broken: keeper.broken,
-            _watches: keeper.watches,
+            view: spawner.view,
+            changes: spawner.changes,
+            broken: spawner.broken,
+            _watches: spawner.watches,
         };
-        cache.until(View::is_whole).await;
+        cache.wait_until(View::is_complete).await;
         cache
     }
 
@@ -99,8 +99,8 @@ impl Cache {
     }
 
     /// Takes the answer to a write of ours, as [`View::records`] can.
-    pub fn learn(&self, record: ConfigMap, lists: u64) {
-        if self.view().records.learn(record, lists) {
+    pub fn apply_write(&self, record: ConfigMap, lists: u64) {
+        if self.view().records.apply_write(record, lists) {
             self.changes.send_modify(|count| *count += 1);
         }
     }
@@ -116,7 +116,7 @@ impl Cache {
     }
 
     /// Waits until the view fulfils `condition`.
-    pub async fn until(&self, condition: impl Fn(&View) -> bool) {
+    pub async fn wait_until(&self, condition: impl Fn(&View) -> bool) {
         let mut changes = self.changes();
         while !condition(&self.view()) && changes.changed().await.is_ok() {}
     }
@@ -130,23 +130,24 @@ where
 }
 
 /// What keeps the view up to date in the background.
-struct Keeper {
+struct WatchSpawner {
     view: Arc<Mutex<View>>,
     changes: Arc<watch::Sender<u64>>,
-    broken: Broken,
+    broken: BrokenWatches,
     watches: JoinSet<()>,
 }
 
-impl Keeper {
+impl WatchSpawner {
     /// Keeps one part of the view up to date, and says when that is news to anybody.
-    fn keep<K>(
+    fn spawn<K>(
         &mut self,
         api: Api<K::Object>,
         which: &watcher::Config,
-        part: fn(&mut View) -> &mut Listed<K>,
+        part: fn(&mut View) -> &mut WatchStore<K>,
     ) where
-        K: Kept<Object: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static>
-            + 'static,
+        K: ObjectIndex<
+                Object: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+            > + 'static,
     {
         let view = self.view.clone();
         let (changes, broken) = (self.changes.clone(), self.broken.clone());
@@ -158,18 +159,18 @@ impl Keeper {
                 // Each time from the start, with a list: after an error nobody
                 // knows what was missed, and there is not much to list.
                 let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
-                let mut proven_at = None;
+                let mut stable_at = None;
                 loop {
                     let event = tokio::select! {
                         event = events.next() => event,
                         // A list alone proves nothing of the watch that follows.
-                        () = sleep_until(proven_at.unwrap_or_else(Instant::now)), if proven_at.is_some() => {
+                        () = sleep_until(stable_at.unwrap_or_else(Instant::now)), if stable_at.is_some() => {
                             pauses.reset();
                             if broken.lock().remove(what).is_some() {
                                 info!(what, "the watch of the cluster works again");
                                 changes.send_modify(|count| *count += 1);
                             }
-                            proven_at = None;
+                            stable_at = None;
                             continue;
                         }
                     };
@@ -187,7 +188,7 @@ impl Keeper {
                         None => break,
                     };
                     if let watcher::Event::InitDone = event {
-                        proven_at = Some(Instant::now() + PROVEN_AFTER);
+                        stable_at = Some(Instant::now() + STABLE_AFTER);
                         // What is shown was true at this moment.
                         if let Some(since) = broken.lock().get_mut(what) {
                             *since = Utc::now();

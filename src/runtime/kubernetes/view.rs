@@ -29,39 +29,39 @@ use crate::session::{Observed, Orphan, OwnerId, PodEvent, Record, SessionId};
 #[derive(Default)]
 pub struct View {
     /// The records of sessions.
-    pub records: Listed<Records>,
+    pub records: WatchStore<Records>,
     /// Their Pods.
-    pub pods: Listed<Pods>,
+    pub pods: WatchStore<Pods>,
     /// What was said about Pods.
-    pub events: Listed<PodEvents>,
+    pub events: WatchStore<PodEvents>,
     /// Their Services.
-    pub services: Listed<Others<Service>>,
+    pub services: WatchStore<PartIndex<Service>>,
     /// Their routes.
-    pub routes: Listed<Others<DynamicObject>>,
+    pub routes: WatchStore<PartIndex<DynamicObject>>,
 }
 
 impl View {
     /// Whether everything was seen once.
-    pub fn is_whole(&self) -> bool {
-        self.records.is_whole()
-            && self.pods.is_whole()
-            && self.events.is_whole()
-            && self.services.is_whole()
-            && self.routes.is_whole()
+    pub fn is_complete(&self) -> bool {
+        self.records.is_complete()
+            && self.pods.is_complete()
+            && self.events.is_complete()
+            && self.services.is_complete()
+            && self.routes.is_complete()
     }
 
     /// All sessions, oldest first.
     pub fn sessions(&self) -> Vec<Observed> {
-        self.those(|_| true)
+        self.sessions_where(|_| true)
     }
 
     /// The same of one owner.
     pub fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
-        self.those(|record| record.owner == owner)
+        self.sessions_where(|record| record.owner == owner)
     }
 
-    fn those(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Observed> {
-        let stored = self.records.shown.by_name.values();
+    fn sessions_where(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Observed> {
+        let stored = self.records.current.by_name.values();
         let wanted = stored.filter(|it| it.record.as_deref().is_some_and(&wanted));
         let mut sessions: Vec<_> = wanted.filter_map(|it| self.observed(it)).collect();
         sessions.sort_unstable_by(|a, b| {
@@ -73,66 +73,68 @@ impl View {
 
     /// The session with this id.
     pub fn session(&self, id: &SessionId) -> Option<Observed> {
-        self.record(self.records.shown.names.get(id)?)
+        self.record(self.records.current.names.get(id)?)
     }
 
     /// The session whose record is stored under `name`.
     pub fn record(&self, name: &str) -> Option<Observed> {
-        self.observed(self.records.shown.by_name.get(name)?)
+        self.observed(self.records.current.by_name.get(name)?)
     }
 
     /// Whether the record under `name` is of that revision, or newer, or another one.
-    pub fn has_come_to(&self, name: &str, uid: &str, at: u64) -> bool {
-        let stored = self.records.shown.by_name.get(name);
+    pub fn is_at_least(&self, name: &str, uid: &str, at: u64) -> bool {
+        let stored = self.records.current.by_name.get(name);
         stored.is_none_or(|stored| &*stored.uid != uid || stored.at >= at)
     }
 
-    fn observed(&self, stored: &Stored) -> Option<Observed> {
+    fn observed(&self, stored: &StoredRecord) -> Option<Observed> {
         let record = stored.record.clone()?;
         let name = record.id.object_name();
-        let pod = self.pods.shown.0.get(&name);
+        let pod = self.pods.current.0.get(&name);
         Some(Observed {
             uid: stored.uid.clone(),
             revision: stored.revision.clone(),
             pod: pod.map(|pod| pod.reading.with(self.pod_events(&pod.uid))),
-            service: self.services.shown.by_name.contains_key(&name),
-            route: self.routes.shown.by_name.contains_key(&name),
+            service: self.services.current.by_name.contains_key(&name),
+            route: self.routes.current.by_name.contains_key(&name),
             record,
         })
     }
 
     /// How many records can't be read.
     pub fn unreadable(&self) -> usize {
-        let stored = self.records.shown.by_name.values();
+        let stored = self.records.current.by_name.values();
         stored.filter(|it| it.record.is_none()).count()
     }
 
     /// The Pod of that name.
-    pub fn pod(&self, name: &str) -> Option<Arc<SeenPod>> {
-        self.pods.shown.0.get(name).cloned()
+    pub fn pod(&self, name: &str) -> Option<Arc<CachedPod>> {
+        self.pods.current.0.get(name).cloned()
     }
 
     /// What was said about the Pod with that unique id, in no order.
     pub fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
-        let events = self.events.shown.0.get(uid);
+        let events = self.events.current.0.get(uid);
         events.into_iter().flat_map(HashMap::values)
     }
 
     /// Parts whose record is gone.
     pub fn orphans(&self) -> Vec<Orphan> {
         // Also those that can't be read: what belongs to them is no orphan.
-        let records = self.records.shown.by_name.values();
+        let records = self.records.current.by_name.values();
         let known: HashSet<_> = records.filter_map(|it| it.session.as_ref()).collect();
         let mut orphans = BTreeMap::<&SessionId, DateTime<Utc>>::new();
-        let pods = self.pods.shown.0.values().map(|pod| &pod.part);
-        let services = self.services.shown.by_name.values();
-        let routes = self.routes.shown.by_name.values();
+        let pods = self.pods.current.0.values().map(|pod| &pod.part);
+        let services = self.services.current.by_name.values();
+        let routes = self.routes.current.by_name.values();
         for part in pods.chain(services).chain(routes) {
             let Some(id) = part.session.as_ref().filter(|id| !known.contains(id)) else {
                 continue;
             };
             // What is being deleted has its time for that.
-            let since = part.made.max(part.goes.unwrap_or(part.made));
+            let since = part
+                .created_at
+                .max(part.deleted_at.unwrap_or(part.created_at));
             let latest = orphans.entry(id).or_insert(since);
             *latest = since.max(*latest);
         }
@@ -145,7 +147,7 @@ impl View {
 }
 
 /// The objects of one kind.
-pub trait Kept: Default {
+pub trait ObjectIndex: Default {
     /// As the API server shows them.
     type Object;
 
@@ -159,38 +161,38 @@ pub trait Kept: Default {
 /// The objects of one kind, and those of a list that is still coming: until it is whole, what
 /// was shown before is.
 #[derive(Default)]
-pub struct Listed<K> {
-    shown: K,
-    coming: K,
+pub struct WatchStore<K> {
+    current: K,
+    incoming: K,
     /// How many lists were whole.
     lists: u64,
 }
 
-impl<K: Kept> Listed<K> {
+impl<K: ObjectIndex> WatchStore<K> {
     /// How many lists were seen from beginning to end.
     pub fn lists(&self) -> u64 {
         self.lists
     }
 
-    fn is_whole(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.lists > 0
     }
 
     /// Takes what a watch says; returns whether that is news to anybody.
     pub fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
         match event {
-            watcher::Event::Apply(object) => self.shown.put(object),
-            watcher::Event::Delete(object) => self.shown.remove(&object),
+            watcher::Event::Apply(object) => self.current.put(object),
+            watcher::Event::Delete(object) => self.current.remove(&object),
             watcher::Event::Init => {
-                self.coming = K::default();
+                self.incoming = K::default();
                 false
             }
             watcher::Event::InitApply(object) => {
-                self.coming.put(object);
+                self.incoming.put(object);
                 false
             }
             watcher::Event::InitDone => {
-                self.shown = std::mem::take(&mut self.coming);
+                self.current = std::mem::take(&mut self.incoming);
                 self.lists += 1;
                 true
             }
@@ -198,20 +200,20 @@ impl<K: Kept> Listed<K> {
     }
 }
 
-impl Listed<Records> {
+impl WatchStore<Records> {
     /// Takes what the API server answered to a write of ours, so that nobody waits until the
-    /// watch brings it; `lists` is what [`Listed::lists`] was before the write. What the watch
+    /// watch brings it; `lists` is what [`WatchStore::lists`] was before the write. What the watch
     /// may have shown already, or shown to be gone, is left to it. Returns whether it is news.
-    pub fn learn(&mut self, map: ConfigMap, lists: u64) -> bool {
-        let is_ahead = revision(&map.metadata) > self.shown.newest;
-        is_ahead && lists == self.lists && self.shown.keep(map)
+    pub fn apply_write(&mut self, map: ConfigMap, lists: u64) -> bool {
+        let is_ahead = revision(&map.metadata) > self.current.newest;
+        is_ahead && lists == self.lists && self.current.upsert(map)
     }
 }
 
 /// Records by the names of their ConfigMaps.
 #[derive(Default)]
 pub struct Records {
-    by_name: HashMap<String, Stored>,
+    by_name: HashMap<String, StoredRecord>,
     names: HashMap<SessionId, String>,
     /// The newest revision that the watch has shown, also of those that are gone.
     newest: u64,
@@ -219,7 +221,7 @@ pub struct Records {
 
 impl Records {
     /// Keeps a record, unless what is known of it is newer.
-    fn keep(&mut self, map: ConfigMap) -> bool {
+    fn upsert(&mut self, map: ConfigMap) -> bool {
         let name = map.name_any();
         let known = self.by_name.get(&name);
         if known.is_some_and(|known| known.at > revision(&map.metadata)) {
@@ -236,7 +238,7 @@ impl Records {
         if let Some(record) = &record {
             self.names.insert(record.id.clone(), name.clone());
         }
-        let stored = Stored {
+        let stored = StoredRecord {
             session: session(&map.metadata),
             at: revision(&map.metadata),
             uid: map.metadata.uid.unwrap_or_default().into(),
@@ -264,7 +266,7 @@ pub fn revision(of: &ObjectMeta) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-struct Stored {
+struct StoredRecord {
     uid: Arc<str>,
     revision: Arc<str>,
     at: u64,
@@ -273,19 +275,19 @@ struct Stored {
     record: Option<Arc<Record>>,
 }
 
-impl Kept for Records {
+impl ObjectIndex for Records {
     type Object = ConfigMap;
 
     fn put(&mut self, map: ConfigMap) -> bool {
         self.newest = self.newest.max(revision(&map.metadata));
-        self.keep(map)
+        self.upsert(map)
     }
 
     fn remove(&mut self, map: &ConfigMap) -> bool {
         self.newest = self.newest.max(revision(&map.metadata));
         let name = map.name_any();
         // What has that name by now may have been written since.
-        let is_another = |known: &Stored| {
+        let is_another = |known: &StoredRecord| {
             known.at > revision(&map.metadata) && Some(&*known.uid) != map.metadata.uid.as_deref()
         };
         if self.by_name.get(&name).is_some_and(is_another) {
@@ -298,11 +300,11 @@ impl Kept for Records {
 
 /// Pods by their names.
 #[derive(Default)]
-pub struct Pods(HashMap<String, Arc<SeenPod>>);
+pub struct Pods(HashMap<String, Arc<CachedPod>>);
 
 /// A Pod.
 #[derive(PartialEq)]
-pub struct SeenPod {
+pub struct CachedPod {
     /// Its unique id.
     pub uid: String,
     /// The machine that it is on.
@@ -312,26 +314,26 @@ pub struct SeenPod {
     /// Which key its door takes tickets of.
     pub door_key: Option<String>,
     reading: status::Reading,
-    part: Part,
+    part: PartMeta,
 }
 
-impl SeenPod {
+impl CachedPod {
     /// Whether it is being deleted.
-    pub fn goes(&self) -> bool {
-        self.part.goes.is_some()
+    pub fn is_terminating(&self) -> bool {
+        self.part.deleted_at.is_some()
     }
 }
 
-impl Kept for Pods {
+impl ObjectIndex for Pods {
     type Object = Pod;
 
     fn put(&mut self, mut pod: Pod) -> bool {
-        let Some(part) = Part::of(&pod.metadata) else {
+        let Some(part) = PartMeta::of(&pod.metadata) else {
             return false;
         };
         let name = pod.name_any();
         let address = pod.status.as_ref().and_then(|it| it.pod_ip.as_ref());
-        let seen = Arc::new(SeenPod {
+        let seen = Arc::new(CachedPod {
             part,
             address: address.and_then(|it| it.parse().ok()),
             reading: status::read(&pod),
@@ -353,7 +355,7 @@ impl Kept for Pods {
 #[derive(Default)]
 pub struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
 
-impl Kept for PodEvents {
+impl ObjectIndex for PodEvents {
     type Object = Event;
 
     fn put(&mut self, event: Event) -> bool {
@@ -381,12 +383,12 @@ impl Kept for PodEvents {
 }
 
 /// Services or routes by their names: that they are there is all that anybody asks.
-pub struct Others<K> {
-    by_name: HashMap<String, Part>,
+pub struct PartIndex<K> {
+    by_name: HashMap<String, PartMeta>,
     kind: PhantomData<fn(K)>,
 }
 
-impl<K> Default for Others<K> {
+impl<K> Default for PartIndex<K> {
     fn default() -> Self {
         Self {
             by_name: HashMap::new(),
@@ -395,14 +397,14 @@ impl<K> Default for Others<K> {
     }
 }
 
-impl<K> Kept for Others<K>
+impl<K> ObjectIndex for PartIndex<K>
 where
     PartialObjectMeta<K>: Resource,
 {
     type Object = PartialObjectMeta<K>;
 
     fn put(&mut self, object: Self::Object) -> bool {
-        let Some(part) = Part::of(object.meta()) else {
+        let Some(part) = PartMeta::of(object.meta()) else {
             return false;
         };
         let name = object.name_any();
@@ -418,19 +420,19 @@ where
 
 /// What every part of a session says of itself.
 #[derive(PartialEq)]
-struct Part {
+struct PartMeta {
     session: Option<SessionId>,
-    made: DateTime<Utc>,
-    goes: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    deleted_at: Option<DateTime<Utc>>,
 }
 
-impl Part {
+impl PartMeta {
     /// None: the API server did not write it.
     fn of(meta: &ObjectMeta) -> Option<Self> {
         Some(Self {
             session: session(meta),
-            made: status::time(meta.creation_timestamp.as_ref()?)?,
-            goes: meta.deletion_timestamp.as_ref().and_then(status::time),
+            created_at: status::time(meta.creation_timestamp.as_ref()?)?,
+            deleted_at: meta.deletion_timestamp.as_ref().and_then(status::time),
         })
     }
 }
@@ -529,7 +531,7 @@ mod tests {
         }
         assert!(view.records.take(InitDone) && view.sessions().is_empty());
         assert!(view.services.take(InitDone) && view.orphans().len() == 1);
-        assert!(!view.is_whole());
+        assert!(!view.is_complete());
         for done in [
             view.pods.take(InitDone),
             view.events.take(InitDone),
@@ -537,7 +539,7 @@ mod tests {
         ] {
             assert!(done);
         }
-        assert!(view.is_whole());
+        assert!(view.is_complete());
     }
 
     #[test]
@@ -582,17 +584,17 @@ mod tests {
         let mut view = View::default();
         let shows = |view: &View| view.record("a").map(|it| it.revision.to_string());
         view.records.take(InitDone);
-        assert!(view.records.learn(at(record(), "u", 5), 1));
-        assert!(view.records.learn(at(record(), "u", 7), 1));
+        assert!(view.records.apply_write(at(record(), "u", 5), 1));
+        assert!(view.records.apply_write(at(record(), "u", 7), 1));
         assert!(!view.records.take(Apply(at(record(), "u", 5))));
         assert_eq!(shows(&view).as_deref(), Some("7"));
-        assert!(view.has_come_to("a", "u", 7) && !view.has_come_to("a", "u", 8));
+        assert!(view.is_at_least("a", "u", 7) && !view.is_at_least("a", "u", 8));
         // It goes, whatever is known of it; and an answer that comes late brings nothing back.
         assert!(view.records.take(Delete(at(record(), "u", 6))));
         assert!(view.records.take(Delete(at(record(), "u", 9))));
-        assert!(!view.records.learn(at(record(), "u", 8), 1));
+        assert!(!view.records.apply_write(at(record(), "u", 8), 1));
         // The end of one is not the end of the next with its name.
-        assert!(view.records.learn(at(record(), "v", 12), 1));
+        assert!(view.records.apply_write(at(record(), "v", 12), 1));
         assert!(!view.records.take(Delete(at(record(), "u", 11))));
         assert_eq!(shows(&view).as_deref(), Some("12"));
     }
@@ -604,8 +606,8 @@ mod tests {
         let lists = view.records.lists();
         view.records.take(Init);
         view.records.take(InitDone);
-        assert!(!view.records.learn(at(record(), "u", 5), lists));
-        assert!(view.record("a").is_none() && view.has_come_to("a", "u", 5));
+        assert!(!view.records.apply_write(at(record(), "u", 5), lists));
+        assert!(view.record("a").is_none() && view.is_at_least("a", "u", 5));
     }
 
     #[test]
