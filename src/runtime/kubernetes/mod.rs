@@ -266,7 +266,7 @@ impl Runtime for Kubernetes {
     async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Error> {
         let name = seen.record.id.object_name();
         let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
-        Ok(found.map(|pod| status::read(&pod).pod))
+        Ok(found.map(|pod| status::parse(&pod).pod))
     }
 
     async fn last_words(&self, seen: &Observed) -> Result<String, Error> {

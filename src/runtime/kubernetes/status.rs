@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::{
-    api::core::v1::{ContainerStatus, Event, Pod as Stored, PodStatus},
+    api::core::v1::{ContainerStatus, Event, Pod as KubePod, PodStatus},
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
@@ -16,7 +16,7 @@ use super::build::{DOOR, DUCKDB, SECRET_PREFIX};
 use crate::session::{Failure, Incident, Pod, PodEvent, PodState, Station, without_queries};
 
 /// A container that ends within this many seconds has never really run.
-const SHORT_LIFE: i64 = 60;
+const MIN_UPTIME_SECONDS: i64 = 60;
 /// Events of a node that can't prepare a Pod yet. It tries again.
 const OBSTACLES: [(&str, Failure); 3] = [
     ("FailedMount", Failure::Mount),
@@ -36,14 +36,14 @@ fn obstacle(reason: &str) -> Option<Failure> {
 
 /// What a Pod's status says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ParsedStatus {
     /// That, without what its Events say.
     pub pod: Pod,
     is_pulling: bool,
 }
 
 /// Reads a Pod.
-pub fn read(stored: &Stored) -> Reading {
+pub fn parse(stored: &KubePod) -> ParsedStatus {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);
     let duckdb = containers(status).find(|it| it.name == DUCKDB);
@@ -53,24 +53,24 @@ pub fn read(stored: &Stored) -> Reading {
         last_end: duckdb.and_then(last_end),
         unready_since: unready_since(status),
     };
-    Reading {
+    ParsedStatus {
         pod,
         is_pulling: is_pulling(status),
     }
 }
 
-impl Reading {
+impl ParsedStatus {
     /// With what was said about the Pod. Only one that a node prepares needs that.
-    pub fn with<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
+    pub fn with_events<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
         let mut pod = self.pod.clone();
         if pod.state == Pod::at(Station::Placed).state {
-            pod.state = self.prepared(events);
+            pod.state = self.preparation(events);
         }
         pod
     }
 
     /// How far a node is with preparing it.
-    fn prepared<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> PodState {
+    fn preparation<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> PodState {
         let coming = |station, incident| PodState::Coming { station, incident };
         let mut relevant: Vec<_> = events.filter(|it| is_relevant(&it.reason)).collect();
         // Within one second images come last: they are fetched when all else is there.
@@ -88,7 +88,7 @@ impl Reading {
     }
 }
 
-fn state(stored: &Stored, status: &PodStatus) -> PodState {
+fn state(stored: &KubePod, status: &PodStatus) -> PodState {
     let is_deleted = stored.metadata.deletion_timestamp.is_some();
     let has_ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
     // The condition alone is an intention, and may be given up.
@@ -97,23 +97,23 @@ fn state(stored: &Stored, status: &PodStatus) -> PodState {
     {
         return PodState::Taken(incident);
     }
-    match has_ended.then(|| ended(status)) {
+    match has_ended.then(|| terminal_state(status)) {
         Some(PodState::Taken(incident)) => return PodState::Taken(incident),
         // A Pod that is deleted ends on its way out.
         _ if is_deleted => return PodState::Going,
         Some(ended) => return ended,
         None => {}
     }
-    if let Some(incident) = containers(status).find_map(stuck) {
+    if let Some(incident) = containers(status).find_map(stuck_incident) {
         return PodState::Stuck(incident);
     }
     if let Some(crashing) = containers(status).find_map(crash_loop) {
         return crashing;
     }
-    if holds(status, "Ready") {
+    if has_condition(status, "Ready") {
         return PodState::Ready;
     }
-    on_the_way(stored, status)
+    startup_state(stored, status)
 }
 
 /// Somebody or something that has nothing to do with this session took its Pod away.
@@ -145,7 +145,7 @@ fn eviction(message: &str) -> Failure {
 }
 
 /// The Pod as a whole has ended; its containers are not restarted any more.
-fn ended(status: &PodStatus) -> PodState {
+fn terminal_state(status: &PodStatus) -> PodState {
     let reason = status.reason.as_deref().unwrap_or_default();
     let message = status.message.as_deref().unwrap_or("it ended by itself");
     match reason {
@@ -164,8 +164,8 @@ fn ended(status: &PodStatus) -> PodState {
 }
 
 /// What a container waits for in vain.
-fn stuck(container: &ContainerStatus) -> Option<Incident> {
-    let (reason, message) = waits(container)?;
+fn stuck_incident(container: &ContainerStatus) -> Option<Incident> {
+    let (reason, message) = waiting_reason(container)?;
     let failure = match reason {
         "InvalidImageName" | "ErrImageNeverPull" => Failure::ImageMissing,
         "SignatureValidationFailed" => Failure::ImageRefused,
@@ -184,8 +184,8 @@ fn stuck(container: &ContainerStatus) -> Option<Incident> {
 }
 
 fn crash_loop(container: &ContainerStatus) -> Option<PodState> {
-    let (reason, _) = waits(container)?;
-    let is_loop = reason == "CrashLoopBackOff" && lived_shortly(container);
+    let (reason, _) = waiting_reason(container)?;
+    let is_loop = reason == "CrashLoopBackOff" && was_short_lived(container);
     is_loop.then_some(())?;
     Some(PodState::Crashing {
         incident: last_end(container)?,
@@ -197,13 +197,13 @@ fn restarts(container: &ContainerStatus) -> u32 {
     container.restart_count.try_into().unwrap_or(0)
 }
 
-fn lived_shortly(container: &ContainerStatus) -> bool {
+fn was_short_lived(container: &ContainerStatus) -> bool {
     let seconds = || {
         let last = container.last_state.as_ref()?.terminated.as_ref()?;
         let (Time(from), Time(to)) = (last.started_at.as_ref()?, last.finished_at.as_ref()?);
         Some(to.as_second() - from.as_second())
     };
-    seconds().is_none_or(|seconds| seconds < SHORT_LIFE)
+    seconds().is_none_or(|seconds| seconds < MIN_UPTIME_SECONDS)
 }
 
 /// Why a container ended the last time.
@@ -248,8 +248,8 @@ fn pull_failure(message: &str) -> Failure {
 
 /// What a container waits for, though the kubelet tries on: a busy node, or a
 /// registry that is down.
-fn hindered(container: &ContainerStatus) -> Option<Incident> {
-    let (reason, message) = waits(container)?;
+fn retried_incident(container: &ContainerStatus) -> Option<Incident> {
+    let (reason, message) = waiting_reason(container)?;
     let failure = match reason {
         "ErrImagePull" | "ImagePullBackOff" => pull_failure(message),
         "ImageInspectError" | "RegistryUnavailable" => Failure::ImageUnavailable,
@@ -273,18 +273,18 @@ fn config_failure(message: &str) -> Option<Failure> {
     })
 }
 
-fn on_the_way(stored: &Stored, status: &PodStatus) -> PodState {
+fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
     let coming = |station, incident| PodState::Coming { station, incident };
-    if !holds(status, "PodScheduled") {
-        return coming(Station::Queued, no_place(stored, status));
+    if !has_condition(status, "PodScheduled") {
+        return coming(Station::Queued, unschedulable(stored, status));
     }
-    if let Some(incident) = containers(status).find_map(hindered) {
+    if let Some(incident) = containers(status).find_map(retried_incident) {
         return coming(Station::Placed, Some(incident));
     }
     // A container that never ran has not been fetched, or is being made.
     let waits_for_first = containers(status).any(|it| {
         let first = |(reason, _)| matches!(reason, "ContainerCreating" | "PodInitializing");
-        waits(it).is_some_and(first) && it.restart_count == 0
+        waiting_reason(it).is_some_and(first) && it.restart_count == 0
     });
     match containers(status).next().is_some() && !waits_for_first {
         true => coming(Station::Starting, None),
@@ -297,14 +297,14 @@ fn is_pulling(status: &PodStatus) -> bool {
     containers(status).any(|it| it.image_id.is_empty())
 }
 
-fn waits(container: &ContainerStatus) -> Option<(&str, &str)> {
+fn waiting_reason(container: &ContainerStatus) -> Option<(&str, &str)> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let message = waiting.message.as_deref().unwrap_or_default();
     Some((waiting.reason.as_deref()?, message))
 }
 
 /// What the scheduler says when no node takes it, after what was asked for.
-fn no_place(stored: &Stored, status: &PodStatus) -> Option<Incident> {
+fn unschedulable(stored: &KubePod, status: &PodStatus) -> Option<Incident> {
     let mut conditions = status.conditions.iter().flatten();
     let message = conditions
         .find(|it| it.type_ == "PodScheduled" && it.reason.as_deref() == Some("Unschedulable"))?
@@ -313,16 +313,16 @@ fn no_place(stored: &Stored, status: &PodStatus) -> Option<Incident> {
         .unwrap_or_default();
     // What follows the first sentence is about taking the place of other Pods.
     let message = message.split(". ").next().unwrap_or_default();
-    let asked = asked(stored).unwrap_or_default();
+    let requests = resource_requests(stored).unwrap_or_default();
     let is_room = ["Insufficient", "Too many pods"];
     let failure = match is_room.iter().any(|words| message.contains(words)) {
         true => Failure::NoRoom,
         false => Failure::NoNode,
     };
-    Some(Incident::new(failure, format!("{asked}{message}")))
+    Some(Incident::new(failure, format!("{requests}{message}")))
 }
 
-fn asked(stored: &Stored) -> Option<String> {
+fn resource_requests(stored: &KubePod) -> Option<String> {
     let containers = &stored.spec.as_ref()?.containers;
     let duckdb = containers.iter().find(|it| it.name == DUCKDB)?;
     let requests = duckdb.resources.as_ref()?.requests.as_ref()?;
@@ -330,7 +330,7 @@ fn asked(stored: &Stored) -> Option<String> {
     Some(format!("asked for {} CPU and {}: ", cpu.0, memory.0))
 }
 
-fn holds(status: &PodStatus, condition: &str) -> bool {
+fn has_condition(status: &PodStatus, condition: &str) -> bool {
     let mut conditions = status.conditions.iter().flatten();
     conditions.any(|it| it.type_ == condition && it.status == "True")
 }
@@ -362,14 +362,14 @@ pub fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
 /// An event, as it is told.
 pub fn pod_event(event: &Event) -> Option<PodEvent> {
     Some(PodEvent {
-        at: seen_at(event)?,
+        at: last_seen(event)?,
         reason: event.reason.clone().unwrap_or_default(),
         message: without_queries(event.message.as_deref().unwrap_or_default()),
     })
 }
 
 /// When an event was seen last.
-fn seen_at(event: &Event) -> Option<DateTime<Utc>> {
+fn last_seen(event: &Event) -> Option<DateTime<Utc>> {
     let precise = || DateTime::from_timestamp(event.event_time.as_ref()?.0.as_second(), 0);
     event
         .last_timestamp
@@ -398,7 +398,7 @@ mod tests {
             .map(|it| pod_event(&event(it)).expect("it says when"))
             .collect();
         let stored = serde_json::from_value(stored).expect("a Pod");
-        read(&stored).with(events.iter())
+        parse(&stored).with_events(events.iter())
     }
 
     fn conditions(names: &[&str]) -> Value {
@@ -537,12 +537,12 @@ mod tests {
         let first = |events: &[Value]| pod_with(json!({}), creating(), events).state;
         for (reason, failure) in OBSTACLES {
             let incident = Some(Incident::new(failure, "why"));
-            let hindered = PodState::Coming {
+            let retried_incident = PodState::Coming {
                 station: Station::Placed,
                 incident,
             };
             let events = [event("Pulling", 1, ""), event(reason, 2, "why")];
-            assert_eq!(first(&events), hindered);
+            assert_eq!(first(&events), retried_incident);
             let goes_on = [event("Pulled", 2, ""), event(reason, 2, "why")];
             assert_eq!(first(&goes_on), coming(Station::Placed));
         }

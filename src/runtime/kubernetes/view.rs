@@ -94,7 +94,7 @@ impl View {
         Some(Observed {
             uid: stored.uid.clone(),
             revision: stored.revision.clone(),
-            pod: pod.map(|pod| pod.reading.with(self.pod_events(&pod.uid))),
+            pod: pod.map(|pod| pod.status.with_events(self.pod_events(&pod.uid))),
             service: self.services.current.by_name.contains_key(&name),
             route: self.routes.current.by_name.contains_key(&name),
             record,
@@ -313,7 +313,7 @@ pub struct CachedPod {
     pub address: Option<IpAddr>,
     /// Which key its door takes tickets of.
     pub door_key: Option<String>,
-    reading: status::Reading,
+    status: status::ParsedStatus,
     part: PartMeta,
 }
 
@@ -336,7 +336,7 @@ impl ObjectIndex for Pods {
         let seen = Arc::new(CachedPod {
             part,
             address: address.and_then(|it| it.parse().ok()),
-            reading: status::read(&pod),
+            status: status::parse(&pod),
             door_key: pod.annotations_mut().remove(DOOR_KEY),
             uid: pod.metadata.uid.unwrap_or_default(),
             node: pod.spec.and_then(|spec| spec.node_name),
