@@ -43,9 +43,9 @@ fn goes_on(record: &Record) {
     for now in [record.created, at(0)] {
         for state in [
             PodState::Ready,
-            PodState::Going,
+            PodState::Terminating,
             PodState::Stuck(incident.clone()),
-            PodState::Taken(incident.clone()),
+            PodState::Disrupted(incident.clone()),
             PodState::Coming {
                 station: Station::Pulling(record.created),
                 incident: Some(incident.clone()),

@@ -61,9 +61,9 @@ pub enum PodState {
     /// It has ended, and stays like that.
     Failed(Incident),
     /// The cluster took it from its node: somewhere else it may go on.
-    Taken(Incident),
+    Disrupted(Incident),
     /// Being deleted.
-    Going,
+    Terminating,
 }
 
 /// The way of a Pod until it is ready.

@@ -96,8 +96,8 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
             | PodState::Stuck(incident)
             | PodState::Crashing { incident, .. },
         ) if policy.ends_failed => Step::End(Cause::Failed(incident.clone())),
-        Some(PodState::Taken(incident)) => taken(seen, incident),
-        Some(PodState::Going) => Step::End(Cause::Lost),
+        Some(PodState::Disrupted(incident)) => taken(seen, incident),
+        Some(PodState::Terminating) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
         _ if now >= deadline && policy.ends_late => Step::End(match state {
             Some(PodState::Coming {
@@ -119,8 +119,8 @@ fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         return taken(seen, &Incident::new(Failure::Vanished, ""));
     };
     match &pod.state {
-        PodState::Going => Step::End(Cause::Lost),
-        PodState::Taken(incident) => taken(seen, incident),
+        PodState::Terminating => Step::End(Cause::Lost),
+        PodState::Disrupted(incident) => taken(seen, incident),
         PodState::Failed(incident) if policy.ends_failed => {
             Step::End(Cause::Failed(incident.clone()))
         }
@@ -331,7 +331,7 @@ mod tests {
         for stage in [Stage::Starting, Stage::Running] {
             let step = |pod| next_step(&seen(stage.clone(), pod, true), after(1), &POLICY);
             assert_eq!(step(failed()), end);
-            assert_eq!(step(Some(PodState::Going)), Step::End(Cause::Lost));
+            assert_eq!(step(Some(PodState::Terminating)), Step::End(Cause::Lost));
         }
         let starting = seen(Stage::Starting, stuck, true);
         assert_eq!(next_step(&starting, after(1), &POLICY), end);
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn a_session_that_is_taken_from_its_node_starts_again_once_under_its_record() {
         let evicted = || incident(Failure::Evicted);
-        let taken = || Some(PodState::Taken(evicted()));
+        let taken = || Some(PodState::Disrupted(evicted()));
         for stage in [Stage::Starting, Stage::Running] {
             let session = seen(stage, taken(), true);
             let step = next_step(&session, after(1), &POLICY);

@@ -85,8 +85,8 @@ fn trouble(pod: &Pod) -> Option<String> {
         PodState::Crashing { incident, .. }
         | PodState::Stuck(incident)
         | PodState::Failed(incident)
-        | PodState::Taken(incident) => incident,
-        PodState::Ready | PodState::Going => return None,
+        | PodState::Disrupted(incident) => incident,
+        PodState::Ready | PodState::Terminating => return None,
     };
     Some(format!(
         "Something is in its way: {}.",

@@ -95,12 +95,12 @@ fn state(stored: &KubePod, status: &PodStatus) -> PodState {
     if (is_deleted || has_ended)
         && let Some(incident) = disruption(status)
     {
-        return PodState::Taken(incident);
+        return PodState::Disrupted(incident);
     }
     match has_ended.then(|| terminal_state(status)) {
-        Some(PodState::Taken(incident)) => return PodState::Taken(incident),
+        Some(PodState::Disrupted(incident)) => return PodState::Disrupted(incident),
         // A Pod that is deleted ends on its way out.
-        _ if is_deleted => return PodState::Going,
+        _ if is_deleted => return PodState::Terminating,
         Some(ended) => return ended,
         None => {}
     }
@@ -154,10 +154,12 @@ fn terminal_state(status: &PodStatus) -> PodState {
         | "Terminated"
         | "Preempting"
         | "NodeAffinity"
-        | "UnexpectedAdmissionError" => PodState::Taken(Incident::new(eviction(message), message)),
+        | "UnexpectedAdmissionError" => {
+            PodState::Disrupted(Incident::new(eviction(message), message))
+        }
         // The kubelet had less free than the scheduler thought.
         _ if reason.starts_with("OutOf") => {
-            PodState::Taken(Incident::new(Failure::Evicted, message))
+            PodState::Disrupted(Incident::new(Failure::Evicted, message))
         }
         _ => PodState::Failed(Incident::new(Failure::Other, message)),
     }
@@ -635,7 +637,7 @@ mod tests {
             (failed("OutOfmemory"), Failure::Evicted),
             (failed("NodeShutdown"), Failure::Evicted),
         ] {
-            let expected = PodState::Taken(Incident::new(failure, "why"));
+            let expected = PodState::Disrupted(Incident::new(failure, "why"));
             assert_eq!(pod_with(deleted(), status.clone(), &[]).state, expected);
             if status["phase"] == "Failed" {
                 assert_eq!(pod(status).state, expected);
@@ -643,9 +645,9 @@ mod tests {
         }
         // Meant to be evicted, and not yet, or never.
         let meant = pod(disrupted("EvictionByEvictionAPI")).state;
-        assert!(!matches!(meant, PodState::Taken(_)), "{meant:?}");
+        assert!(!matches!(meant, PodState::Disrupted(_)), "{meant:?}");
         let going = pod_with(deleted(), json!({}), &[]).state;
-        assert_eq!(going, PodState::Going);
+        assert_eq!(going, PodState::Terminating);
         let over = json!({ "phase": "Failed", "reason": "DeadlineExceeded", "message": "why" });
         let over = pod(over).state;
         assert_eq!(over, PodState::Failed(Incident::new(Failure::Other, "why")));
@@ -669,7 +671,7 @@ mod tests {
             ),
         ] {
             let status = json!({ "phase": "Failed", "reason": "Evicted", "message": message });
-            let expected = PodState::Taken(Incident::new(failure, message));
+            let expected = PodState::Disrupted(Incident::new(failure, message));
             assert_eq!(pod(status).state, expected);
         }
     }

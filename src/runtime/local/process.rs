@@ -155,7 +155,7 @@ impl Process {
     pub fn pod(&self) -> Pod {
         let mut pod = self.inside.pod.lock().clone();
         if self.stop.is_cancelled() {
-            pod.state = PodState::Going;
+            pod.state = PodState::Terminating;
         }
         pod
     }
