@@ -28,7 +28,7 @@ pub use reaping::{Extended, Reaped, usage};
 pub use rejection::Rejection;
 pub use report::Claimed;
 pub use sessions::shown;
-pub use sql::{Tables, Turn};
+pub use sql::{QueryPermit, TableList};
 pub use status::Status;
 
 use crate::{
@@ -193,7 +193,7 @@ pub struct Service {
     preflight: Preflight,
     clock: Clock,
     known: reaping::Known,
-    asking: sql::Asking,
+    queries: sql::QueryState,
     /// Since when people are answered.
     awake: DateTime<Utc>,
     /// Whether the chat is connected.
@@ -223,7 +223,7 @@ impl Service {
             notifier,
             preflight,
             known: reaping::Known::default(),
-            asking: sql::Asking::default(),
+            queries: sql::QueryState::default(),
             awake: clock(),
             clock,
             connected: AtomicBool::new(false),

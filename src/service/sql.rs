@@ -22,34 +22,34 @@ use crate::{
 };
 
 /// How many questions of one person are answered at a time: for so many a session keeps memory.
-const AT_ONCE: usize = 2;
+const MAX_CONCURRENT_QUERIES: usize = 2;
 /// The most bytes of values. With quotes and commas they fit into a file that Discord takes
 /// (10 MiB, unless a server pays for more), and some of them at a time into the bot's memory.
-const MOST_BYTES: u32 = 4 << 20;
+const MAX_RESULT_BYTES: u32 = 4 << 20;
 /// How long the names of tables are good.
-const FRESH_FOR: Duration = Duration::from_secs(60);
+const TABLES_TTL: Duration = Duration::from_secs(60);
 /// The most names of tables that are of use.
-const MOST_TABLES: u32 = 10_000;
+const MAX_TABLES: u32 = 10_000;
 /// How many names are offered in place of one that is not there.
-const NEAREST: usize = 3;
+const MAX_SUGGESTIONS: usize = 3;
 /// How alike a name must be for that, from 0 to 1.
-const ALIKE: f64 = 0.75;
+const MIN_SIMILARITY: f64 = 0.75;
 
 /// What goes on in asking, of all people.
 #[derive(Default)]
-pub struct Asking {
-    running: Arc<Mutex<Running>>,
-    tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<Known>>>>>,
+pub struct QueryState {
+    running: Arc<Mutex<RunningQueries>>,
+    tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
 }
 
 /// Questions by what they are called; whose each is, and what interrupts it.
-type Running = HashMap<String, (OwnerId, CancellationToken)>;
+type RunningQueries = HashMap<String, (OwnerId, CancellationToken)>;
 /// Tables, and since when they are known.
-type Known = (Instant, Arc<Tables>);
+type CachedTables = (Instant, Arc<TableList>);
 
 /// The tables of a catalog.
 #[derive(Debug, Default)]
-pub struct Tables {
+pub struct TableList {
     /// What each is called, as `schema.table`, in order.
     pub names: Vec<String>,
     /// Whether there are more: then these are the first.
@@ -57,14 +57,14 @@ pub struct Tables {
 }
 
 /// One of the questions that somebody may have answered at a time; until it is dropped.
-pub struct Turn {
+pub struct QueryPermit {
     /// What it is called.
     pub id: String,
     cancelled: CancellationToken,
-    running: Arc<Mutex<Running>>,
+    running: Arc<Mutex<RunningQueries>>,
 }
 
-impl Drop for Turn {
+impl Drop for QueryPermit {
     fn drop(&mut self) {
         self.running.lock().remove(&self.id);
     }
@@ -80,16 +80,20 @@ impl Service {
     ///
     /// # Errors
     /// A refusal if there is none, or it is not theirs: not even an admin asks with others' keys.
-    pub fn to_ask(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
+    pub fn find_session_to_query(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+    ) -> Result<Observed, Rejection> {
         self.sql()?;
         let Some(given) = given else {
-            let newest = self.of(who.id).into_iter().rev().find(answers);
+            let newest = self.of(who.id).into_iter().rev().find(is_queryable);
             return newest.ok_or(Rejection::NothingToAsk);
         };
         let seen = self.find(given)?;
         match seen.record.owner == who.id {
             false => Err(Rejection::NotYoursToAsk(seen.record.id.clone())),
-            true if !answers(&seen) => Err(Rejection::NotReady(seen.record.id.clone())),
+            true if !is_queryable(&seen) => Err(Rejection::NotReady(seen.record.id.clone())),
             true => Ok(seen),
         }
     }
@@ -98,25 +102,25 @@ impl Service {
     ///
     /// # Errors
     /// A refusal if they ask as much as they may.
-    pub fn turn_to_ask(&self, who: OwnerId) -> Result<Turn, Rejection> {
-        let mut running = self.asking.running.lock();
+    pub fn acquire_query_permit(&self, who: OwnerId) -> Result<QueryPermit, Rejection> {
+        let mut running = self.queries.running.lock();
         let theirs = running.values().filter(|(owner, _)| *owner == who);
         let count = theirs.count();
-        if count >= AT_ONCE {
+        if count >= MAX_CONCURRENT_QUERIES {
             return Err(Rejection::AskingAlready(count));
         }
-        let turn = Turn {
+        let permit = QueryPermit {
             id: Uuid::new_v4().simple().to_string(),
             cancelled: CancellationToken::new(),
-            running: self.asking.running.clone(),
+            running: self.queries.running.clone(),
         };
-        running.insert(turn.id.clone(), (who, turn.cancelled.clone()));
-        Ok(turn)
+        running.insert(permit.id.clone(), (who, permit.cancelled.clone()));
+        Ok(permit)
     }
 
     /// Interrupts a question of theirs. Whether there is such a one.
-    pub fn cancel(&self, who: &Requester, question: &str) -> bool {
-        let running = self.asking.running.lock();
+    pub fn cancel_query(&self, who: &Requester, question: &str) -> bool {
+        let running = self.queries.running.lock();
         let theirs = running.get(question).filter(|(owner, _)| *owner == who.id);
         theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
     }
@@ -125,27 +129,27 @@ impl Service {
     ///
     /// # Errors
     /// If nothing is asked, or it can't be.
-    pub async fn question(
+    pub async fn run_query(
         &self,
         who: &Requester,
         seen: &Observed,
         sql: &str,
         writes: bool,
-        turn: &Turn,
+        permit: &QueryPermit,
     ) -> Result<Option<Answer>, ServiceError> {
         let settings = self.sql()?;
         let question = Question {
-            sql: checked(sql)?.to_owned(),
+            sql: validate_sql(sql)?.to_owned(),
             rows: settings.rows,
-            bytes: MOST_BYTES,
+            bytes: MAX_RESULT_BYTES,
             seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
             writes,
             variables: HashMap::new(),
         };
         let begin = Instant::now();
         let answer = self.runtime.ask(seen, &question);
-        let answer = turn.cancelled.run_until_cancelled(answer).await;
-        let (outcome, rows) = outcome(answer.as_ref());
+        let answer = permit.cancelled.run_until_cancelled(answer).await;
+        let (outcome, rows) = outcome_label(answer.as_ref());
         asked(&Asked {
             who,
             session: &seen.record.id,
@@ -161,28 +165,28 @@ impl Service {
     ///
     /// # Errors
     /// If they can't be asked for.
-    pub async fn tables(&self, seen: &Observed) -> Result<Arc<Tables>, ServiceError> {
+    pub async fn tables(&self, seen: &Observed) -> Result<Arc<TableList>, ServiceError> {
         let known = {
-            let mut all = self.asking.tables.lock();
+            let mut all = self.queries.tables.lock();
             all.retain(|id, _| self.runtime.session(id).is_some());
             all.entry(seen.record.id.clone()).or_default().clone()
         };
         // Each key press asks; whoever comes while they are being looked up waits for that.
         let mut known = known.lock().await;
         if let Some((at, tables)) = &*known
-            && at.elapsed() < FRESH_FOR
+            && at.elapsed() < TABLES_TTL
         {
             return Ok(tables.clone());
         }
-        let catalog = self.catalog_of(seen);
+        let catalog = self.catalog_name(seen);
         let sql = format!(
             "SELECT schema_name || '.' || table_name FROM duckdb_tables() \
              WHERE database_name = {} ORDER BY ALL",
             literal(&catalog)
         );
-        let Rows { rows, more, .. } = self.looked_up(seen, sql).await?;
+        let Rows { rows, more, .. } = self.run_internal_query(seen, sql).await?;
         let names = rows.into_iter().filter_map(|row| row.into_iter().next()?);
-        let tables = Arc::new(Tables {
+        let tables = Arc::new(TableList {
             names: names.collect(),
             more,
         });
@@ -200,9 +204,9 @@ impl Service {
         given: &str,
     ) -> Result<(String, Rows), ServiceError> {
         let tables = self.tables(seen).await?;
-        let catalog = self.catalog_of(seen);
+        let catalog = self.catalog_name(seen);
         let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
-        let known = named(&tables.names, name).map(String::as_str);
+        let known = find_table(&tables.names, name).map(String::as_str);
         // It may be one of those that we don't know.
         let Some(table) = known.or(tables.more.then_some(name)) else {
             return Err(Rejection::UnknownTable {
@@ -219,37 +223,37 @@ impl Service {
              FROM (DESCRIBE {})",
             parts.join(".")
         );
-        let mut rows = self.looked_up(seen, sql).await?;
+        let mut rows = self.run_internal_query(seen, sql).await?;
         // They are DuckDB's words about the table, and not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());
         Ok((table.to_owned(), rows))
     }
 
     /// Those of its catalog that are called nearly that; none if they can't be had.
-    pub async fn nearest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
+    pub async fn suggest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
         let tables = self.tables(seen).await;
         tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables.names, name))
     }
 
     /// What its tables are in, in SQL.
-    pub fn catalog_of(&self, seen: &Observed) -> String {
+    pub fn catalog_name(&self, seen: &Observed) -> String {
         let said = &seen.record.catalog;
         let catalog = self.settings.catalog(said);
         catalog.map_or_else(|| said.clone(), |catalog| catalog.name.clone())
     }
 
     /// Asks what we want to know.
-    async fn looked_up(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
+    async fn run_internal_query(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
         let question = Question {
             sql,
-            rows: MOST_TABLES,
-            bytes: MOST_BYTES,
+            rows: MAX_TABLES,
+            bytes: MAX_RESULT_BYTES,
             seconds: 60,
             writes: false,
             variables: HashMap::new(),
         };
         // It takes as much as any other.
-        let _turn = self.turn_to_ask(seen.record.owner)?;
+        let _permit = self.acquire_query_permit(seen.record.owner)?;
         let why = match self.runtime.ask(seen, &question).await? {
             Answer::Rows(rows) => return Ok(rows),
             Answer::NoAccess { what, error } => format!("{what} failed: {error}"),
@@ -261,13 +265,13 @@ impl Service {
     }
 }
 
-fn answers(seen: &Observed) -> bool {
+fn is_queryable(seen: &Observed) -> bool {
     let is_ready = |pod: &crate::session::Pod| pod.state == PodState::Ready;
     seen.record.stage == Stage::Running && seen.pod.as_ref().is_some_and(is_ready)
 }
 
 /// What is asked. DuckDB's command line takes no other control characters, not even in quotes.
-fn checked(sql: &str) -> Result<&str, Rejection> {
+fn validate_sql(sql: &str) -> Result<&str, Rejection> {
     let sql = sql.trim();
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if let Some(strange) = sql.chars().find(is_strange) {
@@ -279,7 +283,7 @@ fn checked(sql: &str) -> Result<&str, Rejection> {
     }
 }
 
-fn outcome(answer: Option<&Result<Answer, Error>>) -> (&'static str, usize) {
+fn outcome_label(answer: Option<&Result<Answer, Error>>) -> (&'static str, usize) {
     match answer {
         None => ("cancelled", 0),
         Some(Err(_)) => ("failed", 0),
@@ -295,7 +299,7 @@ fn outcome(answer: Option<&Result<Answer, Error>>) -> (&'static str, usize) {
 }
 
 /// The table that is called that, with or without its schema if that is clear.
-fn named<'a>(tables: &'a [String], name: &str) -> Option<&'a String> {
+fn find_table<'a>(tables: &'a [String], name: &str) -> Option<&'a String> {
     let is = |it: &&String| it.eq_ignore_ascii_case(name);
     let ends = |it: &&String| {
         it.split_once('.')
@@ -314,12 +318,12 @@ fn nearest(tables: &[String], name: &str) -> Vec<String> {
     let mut alike: Vec<_> = tables
         .iter()
         .map(|table| (strsim::jaro_winkler(&last(table), &wanted), table))
-        .filter(|(alike, _)| *alike >= ALIKE)
+        .filter(|(alike, _)| *alike >= MIN_SIMILARITY)
         .collect();
     alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     alike
         .into_iter()
-        .take(NEAREST)
+        .take(MAX_SUGGESTIONS)
         .map(|(_, table)| table.clone())
         .collect()
 }
@@ -342,7 +346,7 @@ mod tests {
     #[test]
     fn a_table_is_found_by_its_name_where_that_is_clear() {
         let tables = tables();
-        let found = |name| named(&tables, name).map(String::as_str);
+        let found = |name| find_table(&tables, name).map(String::as_str);
         assert_eq!(found("sales.orders"), Some("sales.orders"));
         assert_eq!(found("Visits"), Some("web.visits"));
         assert_eq!(found("orders"), None, "there are two");
@@ -361,8 +365,11 @@ mod tests {
 
     #[test]
     fn what_is_no_question_is_said() {
-        assert_eq!(checked("  SELECT 1;\n"), Ok("SELECT 1;"));
-        assert_eq!(checked(" ; ; "), Err(Rejection::NoQuestion));
-        assert_eq!(checked("SELECT '\u{1}'"), Err(Rejection::Unseen('\u{1}')));
+        assert_eq!(validate_sql("  SELECT 1;\n"), Ok("SELECT 1;"));
+        assert_eq!(validate_sql(" ; ; "), Err(Rejection::NoQuestion));
+        assert_eq!(
+            validate_sql("SELECT '\u{1}'"),
+            Err(Rejection::Unseen('\u{1}'))
+        );
     }
 }

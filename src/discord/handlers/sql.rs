@@ -56,13 +56,15 @@ impl Handlers {
         sql: &str,
         how: &HowAsked,
     ) -> Result<Reply, ServiceError> {
-        let seen = self.service.to_ask(who, how.session.as_deref())?;
-        let turn = self.service.turn_to_ask(who.id)?;
+        let seen = self
+            .service
+            .find_session_to_query(who, how.session.as_deref())?;
+        let turn = self.service.acquire_query_permit(who.id)?;
         let since = self.service.now();
         let is_over = CancellationToken::new();
         let answered = async {
             let writes = self.may_write(scene);
-            let answered = self.service.question(who, &seen, sql, writes, &turn).await;
+            let answered = self.service.run_query(who, &seen, sql, writes, &turn).await;
             is_over.cancel();
             answered
         };
@@ -86,13 +88,13 @@ impl Handlers {
         };
         drop(turn);
         let nearest = match missing {
-            Some(table) => self.service.nearest_tables(&seen, table).await,
+            Some(table) => self.service.suggest_tables(&seen, table).await,
             None => Vec::new(),
         };
         let question = Question {
             sql,
             session: &seen.record.id,
-            catalog: &self.service.catalog_of(&seen),
+            catalog: &self.service.catalog_name(&seen),
             nearest: &nearest,
         };
         Ok(replies::answer(&question, &answer))
@@ -100,7 +102,7 @@ impl Handlers {
 
     pub(super) async fn cancel(&self, responder: &Responder, who: &Requester, question: &str) {
         // Whoever waits for the answer says that it is cancelled.
-        if !self.service.cancel(who, question) {
+        if !self.service.cancel_query(who, question) {
             responder.edit(&replies::not_asking()).await;
         }
     }
@@ -111,9 +113,9 @@ impl Handlers {
         pattern: Option<&str>,
         session: Option<&str>,
     ) -> Result<Reply, ServiceError> {
-        let seen = self.service.to_ask(who, session)?;
+        let seen = self.service.find_session_to_query(who, session)?;
         let all = self.service.tables(&seen).await?;
-        let catalog = self.service.catalog_of(&seen);
+        let catalog = self.service.catalog_name(&seen);
         Ok(replies::tables(&seen.record, &catalog, &all, pattern))
     }
 
@@ -123,9 +125,9 @@ impl Handlers {
         table: &str,
         session: Option<&str>,
     ) -> Result<Reply, ServiceError> {
-        let seen = self.service.to_ask(who, session)?;
+        let seen = self.service.find_session_to_query(who, session)?;
         let (name, rows) = self.service.describe(&seen, table).await?;
-        let catalog = self.service.catalog_of(&seen);
+        let catalog = self.service.catalog_name(&seen);
         Ok(replies::described(&name, &catalog, &rows))
     }
 

@@ -72,7 +72,7 @@ impl Handlers {
             return Vec::new();
         };
         let session = parse::session(data);
-        let Ok(seen) = self.service.to_ask(&who, session.as_deref()) else {
+        let Ok(seen) = self.service.find_session_to_query(&who, session.as_deref()) else {
             return Vec::new();
         };
         let service = self.service.clone();

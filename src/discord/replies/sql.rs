@@ -9,7 +9,7 @@ use super::{Button, Emphasis, File, MOST_CHARACTERS, Reply, ago};
 use crate::{
     discord::table::{self, clean, table, units},
     runtime::{Answer, Rows, Wrong},
-    service::Tables,
+    service::TableList,
     session::{Record, SessionId},
 };
 
@@ -175,8 +175,8 @@ pub fn not_shared(text: &str, why: &str) -> Reply {
 }
 
 /// The tables of a catalog whose names are like that.
-pub fn tables(record: &Record, catalog: &str, all: &Tables, pattern: Option<&str>) -> Reply {
-    let Tables { names, more } = all;
+pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&str>) -> Reply {
+    let TableList { names, more } = all;
     let like: Vec<_> = names.iter().filter(|name| is_like(name, pattern)).collect();
     let catalog = clean(catalog);
     if like.is_empty() {

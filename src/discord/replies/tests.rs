@@ -9,7 +9,7 @@ use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
     door::activity::Activity,
     runtime::{Answer, Column, Rows, Wrong},
-    service::{Extended, Reaped, Status, Tables},
+    service::{Extended, Reaped, Status, TableList},
     session::{
         Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
         PodEvent, PodState, Report, Rule, Running, Stage, Station, Used, Warning,
@@ -118,7 +118,7 @@ fn asking_duckdb() {
     };
     let mut short = to(sql, &rows(200, true));
     short.file = None;
-    let all = |more| Tables {
+    let all = |more| TableList {
         names: ["sales.orders".to_owned(), "web.visits".to_owned()].into(),
         more,
     };
@@ -200,7 +200,7 @@ fn asking_duckdb() {
         ),
         (
             "no tables",
-            tables(&record, "lake", &Tables::default(), None),
+            tables(&record, "lake", &TableList::default(), None),
         ),
         ("described", described("sales.orders", "lake", &columns)),
     ]);
