@@ -20,7 +20,7 @@ use crate::{
     error::{Error, new_reference},
     measure,
     runtime::{Book, ReplyStore, Runtime, rewrite, words_without_keys},
-    service::{Clock, Notifier, started_anew},
+    service::{Clock, Notifier, audit_replacement},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
         Stage, Step, next_step,
@@ -235,7 +235,7 @@ impl Reconciler {
                 let next = seen.record.renewed(id, *keys_expire, (self.clock)());
                 self.runtime.save(seen, &next).await?;
                 self.count_end(&seen.record);
-                started_anew(next.owner, &next.id);
+                audit_replacement(next.owner, &next.id);
                 Ok(())
             }
         }

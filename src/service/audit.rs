@@ -18,17 +18,17 @@ pub fn audit(who: &Requester, act: &'static str, what: &str) {
 }
 
 /// The reaper did something, because a rule says so.
-pub fn by_rule(act: &'static str, what: &str) {
+pub fn audit_reaper(act: &'static str, what: &str) {
     info!(target: AUDIT, who = "reaper", act, what, "the reaper {act} {what}");
 }
 
 /// A session took the place of one of that owner's, who wanted new keys in it.
-pub fn started_anew(owner: OwnerId, id: &SessionId) {
+pub fn audit_replacement(owner: OwnerId, id: &SessionId) {
     info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another");
 }
 
 /// A question to DuckDB, as it is noted.
-pub struct Question<'a> {
+pub struct QueryAudit<'a> {
     /// Who asked.
     pub who: &'a Requester,
     /// Whose DuckDB answered.
@@ -44,16 +44,16 @@ pub struct Question<'a> {
 }
 
 /// Somebody asked DuckDB something. Never what it answered.
-pub fn asked(question: &Question<'_>) {
-    let Question {
+pub fn audit_query(query: &QueryAudit<'_>) {
+    let QueryAudit {
         who,
         session,
         outcome,
         rows,
         sql,
         ..
-    } = question;
-    let (who, milliseconds) = (who.id, question.took.as_millis() as u64);
+    } = query;
+    let (who, milliseconds) = (who.id, query.took.as_millis() as u64);
     info!(
         target: AUDIT, %who, act = "asked", what = %session, outcome, rows, milliseconds, sql,
         "{who} asked {session}: {outcome}, {rows} rows, {milliseconds} ms"

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub use audit::started_anew;
+pub use audit::audit_replacement;
 pub use keys::SetUp;
 pub use reaping::{Extended, Reaped, usage};
 pub use rejection::Rejection;

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{
     Rejection, Requester, Service, ServiceError,
-    audit::{audit, by_rule},
+    audit::{audit, audit_reaper},
 };
 use crate::{
     door::activity::Activity,
@@ -158,7 +158,7 @@ impl Service {
                 match rule {
                     Some(rule) => {
                         measure::reaper("stopped", &rule);
-                        by_rule("stopped", &format!("{id} ({rule:?})"));
+                        audit_reaper("stopped", &format!("{id} ({rule:?})"));
                     }
                     None => info!(session = %id, "session {id} is spared: that changed just now"),
                 }
@@ -169,7 +169,7 @@ impl Service {
                 info!(%session, "session {session} has no record; what is left of it is removed");
                 self.runtime.remove_orphan(orphan).await?;
                 measure::reaper("removed", &"orphan");
-                by_rule("removed", &format!("what was left of {session}"));
+                audit_reaper("removed", &format!("what was left of {session}"));
                 Ok(true)
             }
             Action::Forget(owner, _) => self.forget_who_left(*owner).await,
@@ -341,7 +341,7 @@ impl Service {
         self.ledger.note(self.now(), without).await?;
         self.left().remove(&owner);
         measure::reaper("forgot", &Rule::OwnerLeft);
-        by_rule(
+        audit_reaper(
             "forgot",
             &format!("the keys of {owner}, who left the guild"),
         );

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Rejection, Requester, Service, ServiceError,
-    audit::{Question as Asked, asked},
+    audit::{QueryAudit, audit_query},
 };
 use crate::{
     error::Error,
@@ -150,7 +150,7 @@ impl Service {
         let answer = self.runtime.ask(seen, &question);
         let answer = permit.cancelled.run_until_cancelled(answer).await;
         let (outcome, rows) = outcome_label(answer.as_ref());
-        asked(&Asked {
+        audit_query(&QueryAudit {
             who,
             session: &seen.record.id,
             took: begin.elapsed(),
