@@ -247,7 +247,7 @@ impl Reconciler {
         let Some(ending) = record.ending() else {
             return;
         };
-        let with = |ledger: &Ledger| ledger.with(record, ending);
+        let with = |ledger: &Ledger| ledger.with_ended(record, ending);
         if let Err(error) = self.ledger.note((self.clock)(), with).await {
             let session = &record.id;
             warn!(%session, %error, "session {session}: the next report will not count it");

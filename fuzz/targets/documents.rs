@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use duckbot::session::{
-    Cause, Incident, Keys, Ledger, Pod, PodState, Policy, Record, Rule, Running, Stage, Station,
-    Usage, Warning, next_step, usual_start,
+    Cause, Incident, Keys, Ledger, Pod, PodState, Policy, Record, Rule, RunningSession, Stage,
+    Station, Usage, Warning, next_step, usual_start,
 };
 
 use super::at;
@@ -107,21 +107,21 @@ fn is_kept(ledger: &Ledger) {
     let ended = record.ended(cause, at(3600));
     let ending = ended.ending().expect("it ends");
     let running = || {
-        vec![Running {
+        vec![RunningSession {
             record: record.clone().into(),
             due: None,
             unreachable: None,
         }]
     };
-    let with = ledger.with(&ended, ending);
-    assert_eq!(with.with(&ended, ending), with, "it is counted once");
-    let claimed = with.claimed_at(at(3700), [&record]);
-    assert!(claimed.claimed().is_some() && claimed.pending_report(running()).is_some());
+    let with = ledger.with_ended(&ended, ending);
+    assert_eq!(with.with_ended(&ended, ending), with, "it is counted once");
+    let claimed = with.with_claim(at(3700), [&record]);
+    assert!(claimed.claimed_since().is_some() && claimed.pending_report(running()).is_some());
     for next in [
-        ledger.knowing([9.into()]),
-        ledger.without(7.into()),
-        ledger.seen(&[(7.into(), false)], at(1)),
-        ledger.reported(at(1)),
+        ledger.with_owners([9.into()]),
+        ledger.without_owner(7.into()),
+        ledger.with_members(&[(7.into(), false)], at(1)),
+        ledger.with_report_posted(at(1)),
         with,
         claimed,
     ] {

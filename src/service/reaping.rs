@@ -288,10 +288,11 @@ impl Service {
     /// If the ledger can't be read or written.
     pub async fn people(&self) -> Result<Vec<OwnerId>, Error> {
         let sessions = self.runtime.sessions();
-        let all = |ledger: &Ledger| ledger.knowing(sessions.iter().map(|seen| seen.record.owner));
+        let all =
+            |ledger: &Ledger| ledger.with_owners(sessions.iter().map(|seen| seen.record.owner));
         let ledger = self.ledger.note(self.now(), all).await?;
-        *self.left() = ledger.left().collect();
-        Ok(ledger.known().collect())
+        *self.left() = ledger.departed().collect();
+        Ok(ledger.owners().collect())
     }
 
     /// Looks which of the first `most` of these people left the guild, and takes those out
@@ -337,7 +338,7 @@ impl Service {
         }
         let _turn = self.turn(owner).await;
         self.credentials.forget(owner).await?;
-        let without = |ledger: &Ledger| ledger.without(owner);
+        let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.note(self.now(), without).await?;
         self.left().remove(&owner);
         measure::reaper("forgot", &Rule::OwnerLeft);
@@ -350,7 +351,7 @@ impl Service {
 
     /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
     pub(super) async fn remember(&self, owner: OwnerId) {
-        let knowing = |ledger: &Ledger| ledger.knowing([owner]);
+        let knowing = |ledger: &Ledger| ledger.with_owners([owner]);
         if let Err(error) = self.ledger.note(self.now(), knowing).await {
             warn!(%owner, %error, "I could not note that {owner} has keys here");
         }
@@ -367,9 +368,9 @@ impl Service {
 
     async fn note_members(&self, members: &[(OwnerId, bool)]) -> Result<(), Error> {
         let now = self.now();
-        let seen = |ledger: &Ledger| ledger.seen(members, now);
+        let seen = |ledger: &Ledger| ledger.with_members(members, now);
         let ledger = self.ledger.note(now, seen).await?;
-        *self.left() = ledger.left().collect();
+        *self.left() = ledger.departed().collect();
         Ok(())
     }
 

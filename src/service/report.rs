@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Requester, Service, ServiceError, reaping::admins_only};
 use crate::{
     error::Error,
-    session::{Ledger, Report, Running, Usage},
+    session::{Ledger, Report, RunningSession, Usage},
 };
 
 /// Whether a report is to be posted.
@@ -41,9 +41,9 @@ impl Service {
     }
 
     /// The sessions that are there, as a report tells of them.
-    async fn running(&self) -> Vec<Running> {
+    async fn running(&self) -> Vec<RunningSession> {
         let sessions = self.watched(self.runtime.sessions()).await;
-        let running = sessions.into_iter().map(|watched| Running {
+        let running = sessions.into_iter().map(|watched| RunningSession {
             due: self.due(&watched),
             unreachable: match watched.usage {
                 Usage::Unreachable(since) => Some(since),
@@ -61,17 +61,17 @@ impl Service {
     pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Error> {
         let now = self.now();
         let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since());
-        let is_mine = |ledger: &Ledger| match ledger.claimed() {
+        let is_mine = |ledger: &Ledger| match ledger.claimed_since() {
             Some(since) => now - since >= claim,
             None => next(ledger).is_some_and(|at| now >= at),
         };
         let sessions = self.runtime.sessions();
         let claimed = |ledger: &Ledger| match is_mine(ledger) {
-            true => ledger.claimed_at(now, sessions.iter().map(|seen| &*seen.record)),
+            true => ledger.with_claim(now, sessions.iter().map(|seen| &*seen.record)),
             false => ledger.clone(),
         };
         let ledger = self.ledger.note(now, claimed).await?;
-        match ledger.claimed() {
+        match ledger.claimed_since() {
             Some(since) if since == now => {
                 let report = ledger.pending_report(self.running().await);
                 Ok(report.map_or(Claimed::Later(None), |report| {
@@ -88,7 +88,7 @@ impl Service {
     /// # Errors
     /// If the ledger can't be written.
     pub async fn reported(&self, report: &Report) -> Result<(), Error> {
-        let reported = |ledger: &Ledger| ledger.reported(report.until);
+        let reported = |ledger: &Ledger| ledger.with_report_posted(report.until);
         self.ledger.note(self.now(), reported).await.map(|_| ())
     }
 }

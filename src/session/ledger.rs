@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cause, Due, Ending, Failure, OwnerId, Record, Rule, SessionId,
-    record::{MOST_SECONDS, is_ordinary},
+    record::{MAX_SECONDS, is_plausible_time},
 };
 
 /// The version that this bot writes.
 const VERSION: u32 = 1;
 /// Of so many starts it is remembered how long they took: the newest.
-const MOST_STARTS: usize = 1000;
+const MAX_STARTS: usize = 1000;
 /// So many sessions are known to be counted already: the newest.
-const MOST_COUNTED: usize = 500;
+const MAX_COUNTED: usize = 500;
 /// So many people have hours of their own; those of others are summed up.
-const MOST_USERS: usize = 300;
+const MAX_USERS: usize = 300;
 /// Of so many it is looked whether they left.
-const MOST_KNOWN: usize = 5000;
+const MAX_KNOWN_OWNERS: usize = 5000;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ struct Totals {
     /// When it began.
     since: DateTime<Utc>,
     outcomes: Vec<(Outcome, u32)>,
-    users: BTreeMap<OwnerId, Used>,
-    others: Used,
+    users: BTreeMap<OwnerId, UsageTotal>,
+    others: UsageTotal,
     starts_ms: VecDeque<u32>,
 }
 
@@ -67,7 +67,7 @@ struct Pending {
 
 /// What somebody used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Used {
+pub struct UsageTotal {
     /// For how long sessions of theirs were there to be used, together.
     pub seconds: i64,
     /// How many.
@@ -122,7 +122,7 @@ impl Outcome {
 
 /// A session that runs at the time of a report, or is on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningSession {
     /// Its record.
     pub record: Arc<Record>,
     /// When it will be stopped, and why.
@@ -143,13 +143,13 @@ pub struct Report {
     /// How many of them were there at its end.
     pub there: usize,
     /// Those that are there now; the one first that will be stopped first.
-    pub running: Vec<Running>,
+    pub running: Vec<RunningSession>,
     /// How the others ended, and how many.
     pub outcomes: Vec<(Outcome, u32)>,
     /// What people used, most first.
-    pub users: Vec<(OwnerId, Used)>,
+    pub users: Vec<(OwnerId, UsageTotal)>,
     /// What those used who don't fit in there.
-    pub others: Used,
+    pub others: UsageTotal,
     /// How long starts took: the middle one, and the one that 95 of 100 don't exceed.
     pub starts: Option<[TimeDelta; 2]>,
 }
@@ -177,13 +177,13 @@ impl Ledger {
                 "version {} is newer than {VERSION}",
                 ledger.version
             )),
-            false if ledger.can_be() => Ok(ledger),
+            false if ledger.is_plausible() => Ok(ledger),
             false => Err("it has a time that can't be".to_owned()),
         }
     }
 
     /// Whether it can be calculated with.
-    fn can_be(&self) -> bool {
+    fn is_plausible(&self) -> bool {
         let pending = self.pending.as_ref();
         let times = pending.into_iter().flat_map(|it| [it.until, it.claimed]);
         let mut times = times.chain(self.known.values().copied().flatten());
@@ -191,7 +191,7 @@ impl Ledger {
             .map(|it| &it.totals)
             .into_iter()
             .chain([&self.totals]);
-        times.all(is_ordinary) && periods.all(Totals::can_be)
+        times.all(is_plausible_time) && periods.all(Totals::is_plausible)
     }
 
     /// The document.
@@ -206,13 +206,13 @@ impl Ledger {
 
     /// Since when somebody is about to post the report of the period before, if that is
     /// still to be posted.
-    pub fn claimed(&self) -> Option<DateTime<Utc>> {
+    pub fn claimed_since(&self) -> Option<DateTime<Utc>> {
         self.pending.as_ref().map(|pending| pending.claimed)
     }
 
     /// The same with that report claimed: the one that is still to be posted, or that of the
     /// period that goes on, which ends here. `there` are the sessions that are there.
-    pub fn claimed_at<'a>(
+    pub fn with_claim<'a>(
         &self,
         now: DateTime<Utc>,
         there: impl IntoIterator<Item = &'a Record>,
@@ -234,7 +234,7 @@ impl Ledger {
     }
 
     /// The same, after the report of the period that ended then was posted.
-    pub fn reported(&self, until: DateTime<Utc>) -> Self {
+    pub fn with_report_posted(&self, until: DateTime<Utc>) -> Self {
         let is_other = |pending: &Pending| pending.until != until;
         Self {
             pending: self.pending.clone().filter(is_other),
@@ -243,12 +243,12 @@ impl Ledger {
     }
 
     /// The same with a session that has ended; once, however often it is said.
-    pub fn with(&self, record: &Record, ending: &Ending) -> Self {
+    pub fn with_ended(&self, record: &Record, ending: &Ending) -> Self {
         let mut ledger = self.clone();
         if ledger.counted.contains(&record.id) {
             return ledger;
         }
-        push(&mut ledger.counted, record.id.clone(), MOST_COUNTED);
+        push(&mut ledger.counted, record.id.clone(), MAX_COUNTED);
         let totals = &mut ledger.totals;
         let outcome = Outcome::of(record.owner, &ending.cause);
         match totals.outcomes.iter_mut().find(|(it, _)| *it == outcome) {
@@ -260,10 +260,10 @@ impl Ledger {
     }
 
     /// The same, which knows these people.
-    pub fn knowing(&self, owners: impl IntoIterator<Item = OwnerId>) -> Self {
+    pub fn with_owners(&self, owners: impl IntoIterator<Item = OwnerId>) -> Self {
         let mut ledger = self.clone();
         for owner in owners {
-            if ledger.known.len() < MOST_KNOWN {
+            if ledger.known.len() < MAX_KNOWN_OWNERS {
                 ledger.known.entry(owner).or_default();
             }
         }
@@ -271,14 +271,14 @@ impl Ledger {
     }
 
     /// The same, after somebody's keys were forgotten.
-    pub fn without(&self, owner: OwnerId) -> Self {
+    pub fn without_owner(&self, owner: OwnerId) -> Self {
         let mut ledger = self.clone();
         ledger.known.remove(&owner);
         ledger
     }
 
     /// The same, after it was looked whether these people are in the guild.
-    pub fn seen(&self, members: &[(OwnerId, bool)], now: DateTime<Utc>) -> Self {
+    pub fn with_members(&self, members: &[(OwnerId, bool)], now: DateTime<Utc>) -> Self {
         let mut ledger = self.clone();
         for (owner, is_member) in members {
             if let Some(left) = ledger.known.get_mut(owner) {
@@ -292,25 +292,25 @@ impl Ledger {
     }
 
     /// All who are known.
-    pub fn known(&self) -> impl Iterator<Item = OwnerId> {
+    pub fn owners(&self) -> impl Iterator<Item = OwnerId> {
         self.known.keys().copied()
     }
 
     /// Those who left, and since when.
-    pub fn left(&self) -> impl Iterator<Item = (OwnerId, DateTime<Utc>)> {
+    pub fn departed(&self) -> impl Iterator<Item = (OwnerId, DateTime<Utc>)> {
         let left = self.known.iter();
         left.filter_map(|(owner, left)| Some((*owner, (*left)?)))
     }
 
     /// What is to be said of the period that goes on, with the sessions that are there now.
-    pub fn report(&self, running: Vec<Running>, now: DateTime<Utc>) -> Report {
+    pub fn report(&self, running: Vec<RunningSession>, now: DateTime<Utc>) -> Report {
         let mut totals = self.totals.clone();
         let there = totals.add_all(running.iter().map(|one| &*one.record), now);
         totals.report(now, there, running)
     }
 
     /// What is to be said of the period before, if its report is still to be posted.
-    pub fn pending_report(&self, running: Vec<Running>) -> Option<Report> {
+    pub fn pending_report(&self, running: Vec<RunningSession>) -> Option<Report> {
         let pending = self.pending.clone()?;
         Some(pending.totals.report(pending.until, pending.there, running))
     }
@@ -322,14 +322,14 @@ impl Totals {
             since,
             outcomes: Vec::new(),
             users: BTreeMap::new(),
-            others: Used::default(),
+            others: UsageTotal::default(),
             starts_ms: VecDeque::new(),
         }
     }
 
-    fn can_be(&self) -> bool {
+    fn is_plausible(&self) -> bool {
         let mut used = self.users.values().chain([&self.others]);
-        is_ordinary(self.since) && used.all(|it| (0..=MOST_SECONDS).contains(&it.seconds))
+        is_plausible_time(self.since) && used.all(|it| (0..=MAX_SECONDS).contains(&it.seconds))
     }
 
     /// Adds what sessions used that are there; how many those are.
@@ -350,7 +350,7 @@ impl Totals {
 
     /// Adds what a session used until then.
     fn add(&mut self, record: &Record, until: DateTime<Utc>) {
-        let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MOST_USERS;
+        let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MAX_USERS;
         let used = match is_new {
             true => &mut self.others,
             false => self.users.entry(record.owner).or_default(),
@@ -359,16 +359,21 @@ impl Totals {
         if let Some(ready) = record.ready {
             let seconds = (until - ready.max(self.since)).num_seconds();
             let seconds = used.seconds.saturating_add(seconds.max(0));
-            used.seconds = seconds.min(MOST_SECONDS);
+            used.seconds = seconds.min(MAX_SECONDS);
             if ready >= self.since {
                 let took = (ready - record.created).num_milliseconds();
                 let took = u32::try_from(took).unwrap_or_default();
-                push(&mut self.starts_ms, took, MOST_STARTS);
+                push(&mut self.starts_ms, took, MAX_STARTS);
             }
         }
     }
 
-    fn report(self, until: DateTime<Utc>, there: usize, mut running: Vec<Running>) -> Report {
+    fn report(
+        self,
+        until: DateTime<Utc>,
+        there: usize,
+        mut running: Vec<RunningSession>,
+    ) -> Report {
         let counts = self.outcomes.iter().map(|(_, count)| *count as usize);
         let sessions = counts.fold(there, usize::saturating_add);
         let mut users: Vec<_> = self.users.into_iter().collect();
@@ -440,8 +445,8 @@ mod tests {
         ending(Cause::Stopped { by: by.into() }, minutes)
     }
 
-    fn used(minutes: i64, sessions: u32) -> Used {
-        Used {
+    fn used(minutes: i64, sessions: u32) -> UsageTotal {
+        UsageTotal {
             seconds: minutes * 60,
             sessions,
         }
@@ -454,11 +459,11 @@ mod tests {
             since: after(20),
         };
         let ledger = Ledger::new(after(-600))
-            .with(&session(1, 7, 1), &stopped(7, 61))
-            .with(&session(2, 7, 3), &ending(idle, 123))
-            .with(&session(3, 8, 2), &stopped(9, 32))
-            .with(&starting(), &ending(Cause::Lost, 5));
-        let running = Running {
+            .with_ended(&session(1, 7, 1), &stopped(7, 61))
+            .with_ended(&session(2, 7, 3), &ending(idle, 123))
+            .with_ended(&session(3, 8, 2), &stopped(9, 32))
+            .with_ended(&starting(), &ending(Cause::Lost, 5));
+        let running = RunningSession {
             record: Arc::new(session(4, 8, 10)),
             due: None,
             unreachable: None,
@@ -484,7 +489,7 @@ mod tests {
 
     #[test]
     fn what_was_before_the_period_is_not_in_it() {
-        let ledger = Ledger::new(after(60)).with(&session(1, 7, 1), &stopped(7, 90));
+        let ledger = Ledger::new(after(60)).with_ended(&session(1, 7, 1), &stopped(7, 90));
         let report = ledger.report(Vec::new(), after(100));
         assert_eq!(report.users, [(7.into(), used(30, 1))]);
         assert_eq!(report.starts, None, "the report before had it");
@@ -493,11 +498,13 @@ mod tests {
     #[test]
     fn a_session_is_counted_once_also_in_the_next_period() {
         let one = session(1, 7, 1);
-        let ledger = Ledger::new(after(0)).with(&one, &stopped(7, 60));
-        assert_eq!(ledger.with(&one, &stopped(7, 60)), ledger);
-        let next = ledger.claimed_at(after(61), []).reported(after(61));
+        let ledger = Ledger::new(after(0)).with_ended(&one, &stopped(7, 60));
+        assert_eq!(ledger.with_ended(&one, &stopped(7, 60)), ledger);
+        let next = ledger
+            .with_claim(after(61), [])
+            .with_report_posted(after(61));
         assert!(
-            next.with(&one, &stopped(7, 60))
+            next.with_ended(&one, &stopped(7, 60))
                 .report(Vec::new(), after(62))
                 .is_quiet()
         );
@@ -507,13 +514,13 @@ mod tests {
     fn nothing_is_lost_between_two_reports_however_late_one_is_posted() {
         let (one, other) = (session(1, 7, 0), session(2, 8, 0));
         let ending_now = other.ended(Cause::Stopped { by: 8.into() }, after(50));
-        let ledger = Ledger::new(after(0)).claimed_at(after(60), [&one, &ending_now]);
+        let ledger = Ledger::new(after(0)).with_claim(after(60), [&one, &ending_now]);
         // It could not be posted, and is tried again when both have ended.
         let ledger = ledger
-            .with(&other, &stopped(8, 50))
-            .with(&one, &stopped(7, 90))
-            .claimed_at(after(100), []);
-        assert_eq!(ledger.claimed(), Some(after(100)));
+            .with_ended(&other, &stopped(8, 50))
+            .with_ended(&one, &stopped(7, 90))
+            .with_claim(after(100), []);
+        assert_eq!(ledger.claimed_since(), Some(after(100)));
         let first = ledger.pending_report(Vec::new()).expect("it waits");
         assert_eq!((first.since, first.until), (after(0), after(60)));
         assert_eq!((first.sessions, first.there), (2, 2));
@@ -522,9 +529,9 @@ mod tests {
             [(7.into(), used(60, 1)), (8.into(), used(50, 1))]
         );
 
-        let posted = ledger.reported(after(60));
+        let posted = ledger.with_report_posted(after(60));
         assert_eq!(
-            (posted.claimed(), posted.pending_report(Vec::new())),
+            (posted.claimed_since(), posted.pending_report(Vec::new())),
             (None, None)
         );
         let second = posted.report(Vec::new(), after(120));
@@ -537,19 +544,22 @@ mod tests {
 
     #[test]
     fn who_left_is_known_from_when_on_and_may_come_back() {
-        let ledger = Ledger::new(after(0)).knowing([7.into(), 8.into()]);
+        let ledger = Ledger::new(after(0)).with_owners([7.into(), 8.into()]);
         let ledger = ledger
-            .seen(&[(7.into(), false), (9.into(), false)], after(1))
-            .seen(&[(7.into(), false)], after(9));
-        assert_eq!(ledger.left().collect::<Vec<_>>(), [(7.into(), after(1))]);
+            .with_members(&[(7.into(), false), (9.into(), false)], after(1))
+            .with_members(&[(7.into(), false)], after(9));
         assert_eq!(
-            ledger.knowing([7.into()]),
+            ledger.departed().collect::<Vec<_>>(),
+            [(7.into(), after(1))]
+        );
+        assert_eq!(
+            ledger.with_owners([7.into()]),
             ledger,
             "they don't come back by that"
         );
-        let back = ledger.seen(&[(7.into(), true)], after(10));
-        assert_eq!(back.left().count(), 0);
-        let known: Vec<_> = back.without(7.into()).known().collect();
+        let back = ledger.with_members(&[(7.into(), true)], after(10));
+        assert_eq!(back.departed().count(), 0);
+        let known: Vec<_> = back.without_owner(7.into()).owners().collect();
         assert_eq!(known, [8.into()]);
     }
 
@@ -559,8 +569,8 @@ mod tests {
         for number in 0..20_000 {
             let one = session(number, u64::from(number) + 1, 1);
             ledger = match number % 20 {
-                0 => ledger.with(&one, &stopped(7, 60)),
-                _ => ledger.knowing([one.owner]),
+                0 => ledger.with_ended(&one, &stopped(7, 60)),
+                _ => ledger.with_owners([one.owner]),
             };
         }
         let text = ledger.write();
@@ -570,8 +580,11 @@ mod tests {
 
     #[test]
     fn a_ledger_with_a_time_that_can_not_be_is_not_read() {
-        let ledger = Ledger::new(after(0)).with(&session(1, 7, 1), &stopped(7, 60));
-        let text = ledger.knowing([8.into()]).claimed_at(after(61), []).write();
+        let ledger = Ledger::new(after(0)).with_ended(&session(1, 7, 1), &stopped(7, 60));
+        let text = ledger
+            .with_owners([8.into()])
+            .with_claim(after(61), [])
+            .write();
         assert!(Ledger::read(&text).is_ok());
         for (from, to) in [
             ("\"2026-11-23T12:00:00Z\"", "\"+262142-11-23T12:00:00Z\""),
@@ -589,7 +602,7 @@ mod tests {
 
     #[test]
     fn counts_that_are_full_stay_full() {
-        let ledger = Ledger::new(after(0)).with(&session(1, 7, 1), &stopped(7, 60));
+        let ledger = Ledger::new(after(0)).with_ended(&session(1, 7, 1), &stopped(7, 60));
         let text = ledger.write();
         let full = text.replace(
             "{\"how\":\"stopped\"},1]",
@@ -598,7 +611,7 @@ mod tests {
         let full = full.replace("\"sessions\":1", "\"sessions\":4294967295");
         assert_ne!(full, text);
         let full = Ledger::read(&full).expect("it reads");
-        let more = full.with(&session(2, 7, 1), &stopped(7, 60));
+        let more = full.with_ended(&session(2, 7, 1), &stopped(7, 60));
         let report = more.report(Vec::new(), after(60));
         assert_eq!(report.outcomes, [(Outcome::Stopped, u32::MAX)]);
         assert_eq!(report.users, [(7.into(), used(118, u32::MAX))]);

@@ -17,7 +17,7 @@ mod size;
 pub use details::{Details, PodEvent};
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
-pub use ledger::{Ledger, Outcome, Report, Running, Used};
+pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
 pub use plan::{Policy, Step, next_step, usual_start};
 pub use quota::open_places;

@@ -196,11 +196,11 @@ impl Cause {
 }
 
 /// More seconds than anything takes that a document counts.
-pub(super) const MOST_SECONDS: i64 = 1_000_000_000_000;
+pub(super) const MAX_SECONDS: i64 = 1_000_000_000_000;
 
 /// Whether a time is of a year with four digits. Nobody means others, and what is calculated
 /// from them may be no time any more: that would be a panic, for the sake of one document.
-pub(super) fn is_ordinary(time: DateTime<Utc>) -> bool {
+pub(super) fn is_plausible_time(time: DateTime<Utc>) -> bool {
     (0..=9999).contains(&time.year())
 }
 
@@ -225,8 +225,8 @@ impl Record {
             ));
         }
         let record: Self = serde_json::from_str(document).map_err(wrong)?;
-        let is_extended = (0..=MOST_SECONDS).contains(&record.extended_seconds);
-        if !is_extended || !record.times().all(is_ordinary) {
+        let is_extended = (0..=MAX_SECONDS).contains(&record.extended_seconds);
+        if !is_extended || !record.times().all(is_plausible_time) {
             return Err("it has a time that can't be".to_owned());
         }
         Ok(Self {
@@ -384,7 +384,7 @@ impl Record {
     /// The same record with a longer life, and not idle for that time.
     pub fn extended_by(&self, by: TimeDelta, now: DateTime<Utc>) -> Self {
         Self {
-            extended_seconds: (self.extended_seconds + by.num_seconds()).min(MOST_SECONDS),
+            extended_seconds: (self.extended_seconds + by.num_seconds()).min(MAX_SECONDS),
             kept_until: self.kept_until.max(Some(now + by)),
             ..self.clone()
         }

@@ -8,8 +8,8 @@ use super::{Button, Emphasis, MOST_CHARACTERS, RESERVE, Reply, ago, duration, pl
 use crate::{
     service::{Extended, Reaped},
     session::{
-        Action, Due, Failure, HeldBack, Outcome, OwnerId, Plan, Record, Report, Rule, Running,
-        SessionId, Used, Warning,
+        Action, Due, Failure, HeldBack, Outcome, OwnerId, Plan, Record, Report, Rule,
+        RunningSession, SessionId, UsageTotal, Warning,
     },
 };
 
@@ -283,7 +283,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
     section(&mut text, "Failed", outcomes(true).collect());
     section(&mut text, "Used", users(report));
     let next = running.iter().filter_map(|one| Some((one, one.due?)));
-    let next = next.map(|(Running { record, .. }, due)| {
+    let next = next.map(|(RunningSession { record, .. }, due)| {
         format!(
             "{}: {} ({})",
             named(&record.id, record.owner),
@@ -299,7 +299,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
     let silent = running
         .iter()
         .filter_map(|one| Some((one, one.unreachable?)));
-    let silent = silent.map(|(Running { record, .. }, since)| {
+    let silent = silent.map(|(RunningSession { record, .. }, since)| {
         format!("{}: since {}", named(&record.id, record.owner), ago(since))
     });
     section(&mut text, "Not answering", silent.collect());
@@ -310,9 +310,9 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
 fn users(report: &Report) -> Vec<String> {
     let shown = report.users.len().min(MOST_LINES - 1);
     let (most, rest) = report.users.split_at(shown);
-    let whose = |(owner, it): &(OwnerId, Used)| used(&format!("<@{owner}>"), it);
+    let whose = |(owner, it): &(OwnerId, UsageTotal)| used(&format!("<@{owner}>"), it);
     let mut lines: Vec<_> = most.iter().map(whose).collect();
-    let others = rest.iter().fold(report.others, |sum, (_, it)| Used {
+    let others = rest.iter().fold(report.others, |sum, (_, it)| UsageTotal {
         seconds: sum.seconds.saturating_add(it.seconds),
         sessions: sum.sessions.saturating_add(it.sessions),
     });
@@ -333,7 +333,7 @@ fn section(text: &mut String, title: &str, lines: Vec<String>) {
     }
 }
 
-fn used(whose: &str, used: &Used) -> String {
+fn used(whose: &str, used: &UsageTotal) -> String {
     let minutes = used.seconds / 60;
     let time = format!("{} h {:02} min", minutes / 60, minutes % 60);
     format!("{whose}: {time} in {}", sessions(used.sessions as usize))

@@ -12,7 +12,7 @@ use crate::{
     service::{Extended, Reaped, Status, TableList},
     session::{
         Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
-        PodEvent, PodState, Report, Rule, Running, Stage, Station, Used, Warning,
+        PodEvent, PodState, Report, Rule, RunningSession, Stage, Station, UsageTotal, Warning,
         starting as starting_record,
     },
 };
@@ -746,15 +746,15 @@ fn reporting() {
         running: Vec::new(),
         outcomes: Vec::new(),
         users: Vec::new(),
-        others: Used::default(),
+        others: UsageTotal::default(),
         starts: None,
     };
-    let running = |due, unreachable| Running {
+    let running = |due, unreachable| RunningSession {
         record: Arc::new(record(Stage::Running)),
         due,
         unreachable,
     };
-    let used = |seconds, sessions| Used { seconds, sessions };
+    let used = |seconds, sessions| UsageTotal { seconds, sessions };
     let seconds = TimeDelta::milliseconds;
     let calm = Report {
         sessions: 3,
