@@ -182,7 +182,7 @@ impl Reconciler {
 
     /// A session that was moved has its time: its place may be taken for a moment only.
     fn may_wait(&self, record: &Record) -> bool {
-        let deadline = record.starts_since() + self.policy.start_timeout;
+        let deadline = record.start_began() + self.policy.start_timeout;
         record.moved.is_some() && (self.clock)() + LONGEST_PAUSE < deadline
     }
 
@@ -198,20 +198,22 @@ impl Reconciler {
                 self.notifier
                     .warn_credentials_expire(&seen.record, *expire)
                     .await?;
-                self.runtime.save(seen, &seen.record.warned_of_keys()).await
+                self.runtime
+                    .save(seen, &seen.record.with_credentials_warning())
+                    .await
             }
             Step::TellRestart(why, times) => {
                 self.notifier
                     .report_restart(&seen.record, why, *times)
                     .await?;
-                let told = seen.record.told_of_restarts(*times);
+                let told = seen.record.with_restarts_told(*times);
                 self.runtime.save(seen, &told).await
             }
             Step::Move(why) => {
                 if why.failure == Failure::Vanished {
                     self.pod_is_gone(seen).await?;
                 }
-                let moving = seen.record.moving(why.clone());
+                let moving = seen.record.with_reschedule(why.clone());
                 self.runtime.save(seen, &moving).await
             }
             Step::Resume(why) => self.resume(seen, why).await,
@@ -219,7 +221,9 @@ impl Reconciler {
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::Tell(ending) => {
                 self.notifier.announce_end(&seen.record, ending).await?;
-                self.runtime.save(seen, &seen.record.told()).await
+                self.runtime
+                    .save(seen, &seen.record.with_end_announced())
+                    .await
             }
             Step::Remove => {
                 self.enter(&seen.record).await;
@@ -232,7 +236,7 @@ impl Reconciler {
                 self.replies.forget(seen).await?;
                 // One write: there is no moment without a record of what was wanted.
                 let id = SessionId::from_uuid(Uuid::new_v4());
-                let next = seen.record.renewed(id, *keys_expire, (self.clock)());
+                let next = seen.record.successor(id, *keys_expire, (self.clock)());
                 self.runtime.save(seen, &next).await?;
                 self.count_end(&seen.record);
                 audit_replacement(next.owner, &next.id);
@@ -266,14 +270,14 @@ impl Reconciler {
         // The next one has the same name, and could not be made beside it.
         self.pod_is_gone(seen).await?;
         // It reads the keys that are kept now.
-        let keys_expire = match seen.record.holds_owners_keys() {
+        let keys_expire = match seen.record.uses_owner_credentials() {
             true => {
                 let about = self.credentials.about(seen.record.owner).await?;
                 about.and_then(|about| about.expires)
             }
             false => seen.record.keys_expire,
         };
-        let resumed = seen.record.resumed(keys_expire, (self.clock)());
+        let resumed = seen.record.with_restart(keys_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;
         // Not worth waiting for: what comes of it is told in any case.
         if let Err(error) = self.notifier.report_rescheduling(&resumed, why).await {
@@ -310,7 +314,7 @@ impl Reconciler {
         // If somebody stops it right now, the message must be known all the
         // same, or it would offer the URL for ever.
         let id = &seen.record.id;
-        let announced = |record: &Record| record.announced(message, now, restarts);
+        let announced = |record: &Record| record.with_announcement(message, now, restarts);
         rewrite(&*self.runtime, id, announced).await?;
         Ok(())
     }
@@ -327,7 +331,7 @@ impl Reconciler {
             }) if self.notifier.has_admin_channel() => self.show_last_words(seen).await,
             _ => {}
         }
-        let ended = seen.record.ended(cause, (self.clock)());
+        let ended = seen.record.with_ending(cause, (self.clock)());
         self.runtime.save(seen, &ended).await
     }
 

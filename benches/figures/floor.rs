@@ -142,7 +142,7 @@ async fn create(
             ..Secret::default()
         })
         .await;
-    let record = record.with_own_keys();
+    let record = record.with_own_credentials();
     let map = build::record(&floor.settings, &record, Some(&revision));
     let records: Api<ConfigMap> = floor.api();
     records

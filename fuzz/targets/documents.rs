@@ -76,18 +76,20 @@ fn goes_on(record: &Record) {
     };
     let other = other.parse().expect("an id");
     for next in [
-        record.ended(Cause::Lost, at(1)),
-        record.announced(Some(9.into()), at(1), 2),
-        record.moving(incident.clone()),
-        record.moving(incident).resumed(Some(at(9)), at(1)),
-        record.extended_by(TimeDelta::days(1), at(1)),
+        record.with_ending(Cause::Lost, at(1)),
+        record.with_announcement(Some(9.into()), at(1), 2),
+        record.with_reschedule(incident.clone()),
         record
-            .warned_of(warning)
-            .warned_of_keys()
-            .told_of_restarts(3),
-        record.with_own_keys(),
-        record.renewed(other, None, at(1)),
-        record.told(),
+            .with_reschedule(incident)
+            .with_restart(Some(at(9)), at(1)),
+        record.with_extension(TimeDelta::days(1), at(1)),
+        record
+            .with_warning(warning)
+            .with_credentials_warning()
+            .with_restarts_told(3),
+        record.with_own_credentials(),
+        record.successor(other, None, at(1)),
+        record.with_end_announced(),
     ] {
         stays(&next);
         // A session that is being taken down stays so; what takes its place is another one.
@@ -104,7 +106,7 @@ fn is_kept(ledger: &Ledger) {
     assert_eq!(Ledger::read(&ledger.write()).as_ref(), Ok(ledger));
     let record = record();
     let cause = Cause::Stopped { by: 7.into() };
-    let ended = record.ended(cause, at(3600));
+    let ended = record.with_ending(cause, at(3600));
     let ending = ended.ending().expect("it ends");
     let running = || {
         vec![RunningSession {

@@ -97,7 +97,7 @@ pub trait CredentialStore: Send + Sync {
 
     /// The keys that a session starts with: its owner's as they are now, or its own.
     async fn read_for(&self, session: &Record) -> Result<Option<Credentials>, Error> {
-        match session.holds_owners_keys() {
+        match session.uses_owner_credentials() {
             true => self.read(session.owner).await,
             false => self.read_own(session).await,
         }

@@ -206,9 +206,9 @@ pub async fn words_without_keys(
     seen: &Observed,
 ) -> Result<Option<String>, Error> {
     let record = &seen.record;
-    if record.holds_owners_keys() {
+    if record.uses_owner_credentials() {
         let about = credentials.about(record.owner).await?;
-        let is_same = |stored: DateTime<Utc>| stored <= record.starts_since();
+        let is_same = |stored: DateTime<Utc>| stored <= record.start_began();
         if !about.and_then(|about| about.stored).is_some_and(is_same) {
             return Ok(None);
         }

@@ -125,7 +125,7 @@ impl Service {
     /// Those of them that hold the keys that the person has handed in.
     pub fn with_kept_keys(&self, who: OwnerId) -> Vec<Observed> {
         let mut sessions = self.live(who);
-        sessions.retain(|seen| seen.record.holds_owners_keys());
+        sessions.retain(|seen| seen.record.uses_owner_credentials());
         sessions
     }
 
@@ -139,7 +139,7 @@ impl Service {
         let mut sessions = self.with_kept_keys(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Moving(_))
-                && stored.is_some_and(|stored| record.starts_since() < stored)
+                && stored.is_some_and(|stored| record.start_began() < stored)
         };
         sessions.retain(|seen| is_older(&seen.record));
         Ok(sessions)

@@ -203,7 +203,7 @@ impl Service {
         // Somebody may extend it at this very moment, so the newest record counts.
         let ended = |record: &Record| match now_due(record) {
             Some(Due { rule, since, .. }) => {
-                record.ended(Cause::Reaped { rule, since }, self.now())
+                record.with_ending(Cause::Reaped { rule, since }, self.now())
             }
             None => record.clone(),
         };
@@ -222,7 +222,7 @@ impl Service {
     /// # Errors
     /// If it can't be written.
     pub async fn warned(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
-        let warned = |record: &Record| record.warned_of(warning.clone());
+        let warned = |record: &Record| record.with_warning(warning.clone());
         rewrite(&*self.runtime, id, warned).await.map(|_| ())
     }
 
@@ -266,13 +266,13 @@ impl Service {
             at: self.due(&watched).map(|due| due.at),
         })?;
         let extended = |record: &Record| match more(record) {
-            Some(more) if !record.is_stopping() => record.extended_by(more, self.now()),
+            Some(more) if !record.is_stopping() => record.with_extension(more, self.now()),
             _ => record.clone(),
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
         let record = record.filter(|record| !record.is_stopping());
         let record = record.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
-        if record.extended() == watched.seen.record.extended() {
+        if record.extension() == watched.seen.record.extension() {
             // Somebody else used it up just now.
             let at = self.due(&watched.with(&record)).map(|due| due.at);
             return Err(Rejection::NoMoreTime { id, at }.into());

@@ -87,7 +87,7 @@ impl Service {
                         why: error.for_people(),
                         reference: new_reference(),
                     };
-                    let ended = |record: &Record| record.ended(cause.clone(), self.now());
+                    let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
                     // If that fails as well, it ends when it was waited for long enough.
                     let _ = rewrite(&*self.runtime, &claimed.id, ended).await;
                 }
@@ -149,7 +149,7 @@ impl Service {
         };
         let seen = self.runtime.session(id).ok_or_else(gone)?;
         self.credentials.put_own(&seen, keys).await?;
-        let written = rewrite(&*self.runtime, id, Record::with_own_keys).await?;
+        let written = rewrite(&*self.runtime, id, Record::with_own_credentials).await?;
         written.ok_or_else(gone)
     }
 
@@ -341,7 +341,7 @@ impl Service {
         cause: Cause,
     ) -> Result<Record, ServiceError> {
         self.to_stop(who, Some(&id.to_string()))?;
-        let ended = |record: &Record| record.ended(cause.clone(), self.now());
+        let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
         let stopped = rewrite(&*self.runtime, id, ended).await?;
         let stopped = stopped.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
         audit(who, "stopped", &id.to_string());
@@ -395,7 +395,7 @@ fn say_which(command: &'static str, sessions: &[Observed]) -> Rejection {
 /// Whether one session was asked for like the other.
 fn is_alike(one: &Record, other: &Record) -> bool {
     let wish = |it: &Record| {
-        let keys = it.holds_owners_keys();
+        let keys = it.uses_owner_credentials();
         (
             it.size.clone(),
             it.catalog.clone(),

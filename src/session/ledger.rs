@@ -426,7 +426,7 @@ mod tests {
 
     /// Asked for by that owner at 12:00, ready `ready` minutes later.
     fn session(number: u32, owner: u64, ready: i64) -> Record {
-        let record = starting().announced(None, after(ready), 0);
+        let record = starting().with_announcement(None, after(ready), 0);
         Record {
             id: format!("{number:06x}").parse().expect("an id"),
             owner: owner.into(),
@@ -513,7 +513,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_between_two_reports_however_late_one_is_posted() {
         let (one, other) = (session(1, 7, 0), session(2, 8, 0));
-        let ending_now = other.ended(Cause::Stopped { by: 8.into() }, after(50));
+        let ending_now = other.with_ending(Cause::Stopped { by: 8.into() }, after(50));
         let ledger = Ledger::new(after(0)).with_claim(after(60), [&one, &ending_now]);
         // It could not be posted, and is tried again when both have ended.
         let ledger = ledger

@@ -87,7 +87,7 @@ fn while_keys_are_awaited(seen: &Observed, now: DateTime<Utc>) -> Step {
 }
 
 fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
-    let deadline = seen.record.starts_since() + policy.start_timeout;
+    let deadline = seen.record.start_began() + policy.start_timeout;
     let missing = seen.parts().missing();
     let state = seen.pod.as_ref().map(|pod| &pod.state);
     match state {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn stopping() -> Stage {
-        starting().ended(Cause::Lost, after(1)).stage
+        starting().with_ending(Cause::Lost, after(1)).stage
     }
 
     #[test]
@@ -253,13 +253,19 @@ mod tests {
         assert_eq!(step(Stage::Running, ready(), true), Step::Wait(None));
         assert_eq!(step(stopping(), ready(), true), Step::Delete(Parts::ALL));
         assert!(matches!(step(stopping(), None, false), Step::Tell(_)));
-        let told = starting().ended(Cause::Lost, after(1)).told().stage;
+        let told = starting()
+            .with_ending(Cause::Lost, after(1))
+            .with_end_announced()
+            .stage;
         assert_eq!(step(told, None, false), Step::Remove);
         let restarted = Cause::Restarted {
             by: 7.into(),
             keys_expire: None,
         };
-        let told = starting().ended(restarted, after(1)).told().stage;
+        let told = starting()
+            .with_ending(restarted, after(1))
+            .with_end_announced()
+            .stage;
         assert_eq!(step(told, None, false), Step::Renew(None));
     }
 
@@ -274,7 +280,7 @@ mod tests {
         assert_eq!(step(&starting, 59), Step::Wait(Some(after(1))));
         let gone = Incident::new(Failure::KeysMissing, "");
         assert_eq!(step(&starting, 60), Step::End(Cause::Failed(gone)));
-        starting.record = starting.record.with_own_keys().into();
+        starting.record = starting.record.with_own_credentials().into();
         assert_eq!(step(&starting, 1), Step::Create(Parts::ALL));
     }
 
@@ -319,7 +325,7 @@ mod tests {
         assert_eq!(step(&running, 29), Step::Wait(Some(after(30))));
         assert_eq!(step(&running, 30), Step::WarnOfKeys(after(60)));
         assert_eq!(step(&running, 61), Step::WarnOfKeys(after(60)));
-        running.record = running.record.warned_of_keys().into();
+        running.record = running.record.with_credentials_warning().into();
         assert_eq!(step(&running, 30), Step::Wait(None));
     }
 
@@ -389,7 +395,7 @@ mod tests {
         assert_eq!(step(&session), Step::Delete(Parts::POD));
         session.pod = None;
         assert_eq!(step(&session), Step::Resume(evicted()));
-        session.record = session.record.resumed(None, after(20)).into();
+        session.record = session.record.with_restart(None, after(20)).into();
         assert_eq!(
             step(&session),
             Step::Create(Parts::POD),
@@ -410,8 +416,8 @@ mod tests {
         assert_eq!(step(&session), Step::Move(vanished()));
         session.record = session
             .record
-            .moving(vanished())
-            .resumed(None, after(1))
+            .with_reschedule(vanished())
+            .with_restart(None, after(1))
             .into();
         Arc::make_mut(&mut session.record).stage = Stage::Running;
         assert_eq!(step(&session), Step::End(Cause::Failed(vanished())));
@@ -450,10 +456,10 @@ mod tests {
             ..Pod::new(PLACED)
         });
         assert_eq!(step(&running), Step::TellRestart(oom(), 1));
-        running.record = running.record.told_of_restarts(1).into();
+        running.record = running.record.with_restarts_told(1).into();
         assert_eq!(step(&running), Step::Wait(None));
         // Those before it was announced concern nobody.
-        let announced = starting().announced(None, after(1), 1);
+        let announced = starting().with_announcement(None, after(1), 1);
         running.record = Arc::new(announced);
         assert_eq!(step(&running), Step::Wait(None));
     }

@@ -278,7 +278,7 @@ pub fn due(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due
         .map(|age| after(Rule::MaxAge, record.created, age));
     let lifetime = limits
         .lifetime
-        .map(|life| after(Rule::Lifetime, record.created, life + record.extended()));
+        .map(|life| after(Rule::Lifetime, record.created, life + record.extension()));
     let left = watched
         .left
         .zip(limits.left_guild)
@@ -322,7 +322,7 @@ pub fn extension(
     limits: &Limits,
 ) -> Option<TimeDelta> {
     let record = &watched.seen.record;
-    let budget = limits.extend_budget - record.extended();
+    let budget = limits.extend_budget - record.extension();
     let room = limits.max_age.map(|age| record.created + age - now);
     let more = room.map_or(wanted, |room| wanted.min(room)).min(budget);
     (more > TimeDelta::zero()).then_some(more)

@@ -276,7 +276,7 @@ impl Record {
 
     /// The same record with its end decided. A session ends for one reason: a
     /// record that is already stopping is returned as it was.
-    pub fn ended(&self, cause: Cause, at: DateTime<Utc>) -> Self {
+    pub fn with_ending(&self, cause: Cause, at: DateTime<Utc>) -> Self {
         let mut record = self.clone();
         if !record.is_stopping() {
             record.stage = Stage::Stopping {
@@ -288,7 +288,12 @@ impl Record {
     }
 
     /// The same record after its URL was told, in `message` if there is one.
-    pub fn announced(&self, message: Option<MessageId>, at: DateTime<Utc>, restarts: u32) -> Self {
+    pub fn with_announcement(
+        &self,
+        message: Option<MessageId>,
+        at: DateTime<Utc>,
+        restarts: u32,
+    ) -> Self {
         let mut record = self.clone();
         record.announcement = message;
         record.ready.get_or_insert(at);
@@ -310,12 +315,12 @@ impl Record {
     }
 
     /// Whether it holds the keys that its owner has handed in.
-    pub fn holds_owners_keys(&self) -> bool {
+    pub fn uses_owner_credentials(&self) -> bool {
         self.keys == Keys::Owners
     }
 
     /// The same record when its own keys are stored.
-    pub fn with_own_keys(&self) -> Self {
+    pub fn with_own_credentials(&self) -> Self {
         let mut record = self.clone();
         if record.keys == Keys::Awaited {
             record.keys = Keys::Own;
@@ -324,12 +329,12 @@ impl Record {
     }
 
     /// Since when it starts: since it was asked for, or since it was moved.
-    pub fn starts_since(&self) -> DateTime<Utc> {
+    pub fn start_began(&self) -> DateTime<Utc> {
         self.moved.as_ref().map_or(self.created, |moved| moved.at)
     }
 
     /// The same record when its Pod was taken away and it is to start again.
-    pub fn moving(&self, incident: Incident) -> Self {
+    pub fn with_reschedule(&self, incident: Incident) -> Self {
         let mut record = self.clone();
         if !record.is_stopping() {
             record.stage = Stage::Moving(incident);
@@ -339,7 +344,7 @@ impl Record {
 
     /// The same record when the old Pod is gone, and the next one will have keys
     /// that expire then.
-    pub fn resumed(&self, keys_expire: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Self {
+    pub fn with_restart(&self, keys_expire: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Self {
         let mut record = self.clone();
         if let Stage::Moving(incident) = &self.stage {
             let incident = incident.clone();
@@ -353,7 +358,7 @@ impl Record {
     }
 
     /// The same record after its owner was told of that many restarts.
-    pub fn told_of_restarts(&self, restarts: u32) -> Self {
+    pub fn with_restarts_told(&self, restarts: u32) -> Self {
         Self {
             restarts_told: restarts,
             ..self.clone()
@@ -361,7 +366,7 @@ impl Record {
     }
 
     /// The same record after its owner was warned that its keys expire.
-    pub fn warned_of_keys(&self) -> Self {
+    pub fn with_credentials_warning(&self) -> Self {
         Self {
             keys_warned: true,
             ..self.clone()
@@ -369,7 +374,7 @@ impl Record {
     }
 
     /// The same record after its owner was told of a stop.
-    pub fn warned_of(&self, warning: Warning) -> Self {
+    pub fn with_warning(&self, warning: Warning) -> Self {
         Self {
             warned: Some(warning),
             ..self.clone()
@@ -377,12 +382,12 @@ impl Record {
     }
 
     /// By how much its lifetime was extended in all.
-    pub fn extended(&self) -> TimeDelta {
+    pub fn extension(&self) -> TimeDelta {
         TimeDelta::seconds(self.extended_seconds)
     }
 
     /// The same record with a longer life, and not idle for that time.
-    pub fn extended_by(&self, by: TimeDelta, now: DateTime<Utc>) -> Self {
+    pub fn with_extension(&self, by: TimeDelta, now: DateTime<Utc>) -> Self {
         Self {
             extended_seconds: (self.extended_seconds + by.num_seconds()).min(MAX_SECONDS),
             kept_until: self.kept_until.max(Some(now + by)),
@@ -391,7 +396,7 @@ impl Record {
     }
 
     /// The record of the session that takes this one's place.
-    pub fn renewed(
+    pub fn successor(
         &self,
         id: SessionId,
         keys_expire: Option<DateTime<Utc>>,
@@ -417,7 +422,7 @@ impl Record {
     }
 
     /// The same record after people were told that it has ended.
-    pub fn told(&self) -> Self {
+    pub fn with_end_announced(&self) -> Self {
         let mut record = self.clone();
         if let Stage::Stopping { told, .. } = &mut record.stage {
             *told = true;
@@ -469,16 +474,16 @@ pub(crate) mod tests {
     fn version_4_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
-            .announced(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
-            .moving(drained)
-            .resumed(None, at("2026-11-23T12:30:00Z"))
-            .warned_of(Warning {
+            .with_announcement(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
+            .with_reschedule(drained)
+            .with_restart(None, at("2026-11-23T12:30:00Z"))
+            .with_warning(Warning {
                 rule: Rule::Idle,
                 since: at("2026-11-23T12:35:00Z"),
                 at: at("2026-11-23T12:50:00Z"),
             })
-            .extended_by(TimeDelta::hours(1), at("2026-11-23T12:45:00Z"))
-            .ended(
+            .with_extension(TimeDelta::hours(1), at("2026-11-23T12:45:00Z"))
+            .with_ending(
                 Cause::Failed(Incident::new(Failure::OutOfMemory, "OOMKilled")),
                 at("2026-11-23T13:00:00Z"),
             );
@@ -528,10 +533,10 @@ pub(crate) mod tests {
             rule: Rule::OwnerLeft,
             since: at("2026-11-20T12:00:00Z"),
         };
-        let reaped = starting().ended(reaped, at("2026-11-23T13:00:00Z"));
+        let reaped = starting().with_ending(reaped, at("2026-11-23T13:00:00Z"));
         let json = serde_json::to_string(&reaped).expect("a record is JSON");
         assert_eq!(read(&json), reaped);
-        let moving = starting().moving(Incident::new(Failure::NodeGone, "gone"));
+        let moving = starting().with_reschedule(Incident::new(Failure::NodeGone, "gone"));
         let json = serde_json::to_string(&moving).expect("a record is JSON");
         assert_eq!(read(&json), moving);
     }
@@ -552,7 +557,7 @@ pub(crate) mod tests {
         let expected = Record {
             version: 1,
             announcement: Some(99.into()),
-            ..starting().ended(failed, at("2026-11-23T13:00:00Z"))
+            ..starting().with_ending(failed, at("2026-11-23T13:00:00Z"))
         };
         assert_eq!(read(VERSION_1), expected);
         // What a later version calls a failure is read as something else.
@@ -591,8 +596,8 @@ pub(crate) mod tests {
     #[test]
     fn a_session_that_is_stopped_while_it_is_announced_goes_on_stopping() {
         let at = at("2026-11-23T13:00:00Z");
-        let stopping = starting().ended(Cause::Lost, at);
-        let both = stopping.announced(Some(99.into()), at, 0);
+        let stopping = starting().with_ending(Cause::Lost, at);
+        let both = stopping.with_announcement(Some(99.into()), at, 0);
         assert_eq!(both.announcement, Some(99.into()));
         assert_eq!(both.stage, stopping.stage);
     }
@@ -600,7 +605,7 @@ pub(crate) mod tests {
     #[test]
     fn a_session_ends_for_the_first_reason_given() {
         let at = at("2026-11-23T13:00:00Z");
-        let once = starting().ended(Cause::Lost, at);
-        assert_eq!(once.ended(Cause::Stopped { by: 7.into() }, at), once);
+        let once = starting().with_ending(Cause::Lost, at);
+        assert_eq!(once.with_ending(Cause::Stopped { by: 7.into() }, at), once);
     }
 }

@@ -214,7 +214,7 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
 
 /// Keys of its own went with it; and an address of a lab's catalog is no button's matter.
 fn can_retry(record: &Record) -> bool {
-    record.holds_owners_keys() && !record.catalog.contains(':')
+    record.uses_owner_credentials() && !record.catalog.contains(':')
 }
 
 fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {
@@ -253,7 +253,7 @@ fn failed(record: &Record, failure: Failure) -> String {
             "could not start{again}: its software could not be fetched in time. Try again; if it \
              happens again, tell an admin."
         ),
-        Failure::KeysMissing if !record.holds_owners_keys() => {
+        Failure::KeysMissing if !record.uses_owner_credentials() => {
             format!("could not start{again}: the keys that it was asked for with were not kept.")
         }
         Failure::KeysMissing => format!(

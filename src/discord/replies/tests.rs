@@ -539,9 +539,9 @@ fn going_on() {
     let drained = Incident::new(Failure::Evicted, "Eviction API: evicting");
     let at = record.created;
     let again = record
-        .announced(None, at, 0)
-        .moving(drained.clone())
-        .resumed(None, at);
+        .with_announcement(None, at, 0)
+        .with_reschedule(drained.clone())
+        .with_restart(None, at);
     let not_again = |cause| ended(&again, &Ending { at, cause }, None);
     let stuck = Cause::Failed(Incident::new(Failure::ImageMissing, "not found"));
     insta::assert_snapshot!(gallery(&[

@@ -461,7 +461,7 @@ impl Runtime for Kubernetes {
             uid: Some(seen.uid.to_string()),
             resource_version: None,
         });
-        if !seen.record.holds_owners_keys() {
+        if !seen.record.uses_owner_credentials() {
             // It would go with the record, some time later.
             let own = build::own_secret_name(&seen.record.id);
             let params = DeleteParams::default();

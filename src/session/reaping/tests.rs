@@ -37,7 +37,7 @@ fn hours(hours: i64) -> i64 {
 
 /// Ready after a minute.
 fn running(usage: Usage) -> Watched {
-    let record = starting().announced(None, after(1), 0);
+    let record = starting().with_announcement(None, after(1), 0);
     let seen = Observed {
         record: Arc::new(record),
         uid: "u".into(),
@@ -61,7 +61,7 @@ fn with(watched: Watched, change: impl FnOnce(&Record) -> Record) -> Watched {
 fn warned(watched: Watched, rule: Rule, minutes: i64) -> Watched {
     let (since, at) = (after(0), after(minutes));
     with(watched, |record| {
-        record.warned_of(Warning { rule, since, at })
+        record.with_warning(Warning { rule, since, at })
     })
 }
 
@@ -212,10 +212,10 @@ fn combinations_that_matter() {
     let old = hours(24);
     let starting = with(running(Usage::Unknown), |_| starting());
     let ending = with(running(Usage::Busy), |record| {
-        record.ended(Cause::Lost, after(1))
+        record.with_ending(Cause::Lost, after(1))
     });
     let extended = with(running(Usage::Idle(after(10))), |record| {
-        record.extended_by(TimeDelta::hours(5), after(100))
+        record.with_extension(TimeDelta::hours(5), after(100))
     });
     for (name, watched, minutes, expected) in [
         (
@@ -275,7 +275,7 @@ fn an_extension_moves_the_end_of_a_life_but_not_beyond_what_is_allowed() {
     );
     assert_eq!(more(&busy, 12, hours(24)), None);
     let extended = with(busy, |record| {
-        record.extended_by(TimeDelta::hours(12), after(60))
+        record.with_extension(TimeDelta::hours(12), after(60))
     });
     assert_eq!(more(&extended, 1, 61), None, "it is used up");
     let stops = due(&extended, after(61), &LIMITS).expect("it will be stopped");
@@ -452,7 +452,7 @@ proptest! {
                         Action::Warn(_, warning) => {
                             prop_assert!(warning.at >= after(minute));
                             if !std::mem::take(&mut loses_notes) {
-                                watched = with(watched, |record| record.warned_of(warning));
+                                watched = with(watched, |record| record.with_warning(warning));
                             }
                         }
                         Action::Stop(_, due) => {
@@ -483,7 +483,7 @@ proptest! {
                 Event::Extend(by) => {
                     let more = extension(&watched, TimeDelta::minutes(by), after(minute), &LIMITS);
                     if let Some(more) = more {
-                        watched = with(watched, |it| it.extended_by(more, after(minute)));
+                        watched = with(watched, |it| it.with_extension(more, after(minute)));
                     }
                 }
                 Event::CrashWhileActing => loses_notes = true,
