@@ -194,7 +194,7 @@ impl Reconciler {
                 self.runtime.create(seen, *parts).await
             }
             Step::Announce => self.announce(seen).await,
-            Step::WarnOfKeys(expire) => {
+            Step::WarnCredentialsExpiry(expire) => {
                 self.notifier
                     .warn_credentials_expire(&seen.record, *expire)
                     .await?;
@@ -202,7 +202,7 @@ impl Reconciler {
                     .save(seen, &seen.record.with_credentials_warning())
                     .await
             }
-            Step::TellRestart(why, times) => {
+            Step::AnnounceRestart(why, times) => {
                 self.notifier
                     .report_restart(&seen.record, why, *times)
                     .await?;
@@ -219,7 +219,7 @@ impl Reconciler {
             Step::Resume(why) => self.resume(seen, why).await,
             Step::End(cause) => self.end(seen, cause.clone()).await,
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
-            Step::Tell(ending) => {
+            Step::AnnounceEnd(ending) => {
                 self.notifier.announce_end(&seen.record, ending).await?;
                 self.runtime
                     .save(seen, &seen.record.with_end_announced())
@@ -371,13 +371,13 @@ fn name(step: &Step) -> &'static str {
         Step::Create(Parts::ALL) => "making it",
         Step::Create(_) => "making what was missing",
         Step::Announce => "announcing it",
-        Step::WarnOfKeys(_) => "warning of its keys' end",
-        Step::TellRestart(..) => "telling that DuckDB was restarted",
+        Step::WarnCredentialsExpiry(_) => "warning of its keys' end",
+        Step::AnnounceRestart(..) => "telling that DuckDB was restarted",
         Step::Move(_) => "moving it",
         Step::Resume(_) => "starting it again",
         Step::End(_) => "deciding its end",
         Step::Delete(_) => "taking it down",
-        Step::Tell(_) => "telling its end",
+        Step::AnnounceEnd(_) => "telling its end",
         Step::Remove => "removing its record",
         Step::Renew(_) => "starting another in its place",
     }

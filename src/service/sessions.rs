@@ -13,7 +13,7 @@ use crate::{
     runtime::{Claim, rewrite},
     session::{
         Cause, Keys, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId, Stage,
-        open_places,
+        open_slots,
     },
 };
 
@@ -168,7 +168,7 @@ impl Service {
         let limit = self.settings.sessions.per_user;
         let mine = self.of(who.id);
         let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
-        let open = open_places(limit, &places);
+        let open = open_slots(limit, &places);
         let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
         let mut taken: Vec<_> = beyond.map(|seen| seen.record.id.to_string()).collect();
         for slot in 0..open {

@@ -20,7 +20,7 @@ pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
 pub use plan::{Policy, Step, next_step, usual_start};
-pub use quota::open_places;
+pub use quota::open_slots;
 pub use reaping::{
     Action, Due, HeldBack, Limits, Orphan, Plan, Rule, Usage, Watched, due, extension, plan,
 };

@@ -31,9 +31,9 @@ pub enum Step {
     /// Tell the owner its URL, and remember that in the record.
     Announce,
     /// Warn the owner that the session's keys expire then, and remember that.
-    WarnOfKeys(DateTime<Utc>),
+    WarnCredentialsExpiry(DateTime<Utc>),
     /// Tell the owner that DuckDB was started again, and why; remember how often.
-    TellRestart(Incident, u32),
+    AnnounceRestart(Incident, u32),
     /// Write into the record that the cluster took its Pod, for it to start again.
     Move(Incident),
     /// The old Pod is gone: say that it starts again, and let it.
@@ -43,7 +43,7 @@ pub enum Step {
     /// Delete these parts.
     Delete(Parts),
     /// Everything is gone: tell how it ended, and remember that in the record.
-    Tell(Ending),
+    AnnounceEnd(Ending),
     /// People were told: remove the record.
     Remove,
     /// People were told: put the record of a new session, with keys that expire
@@ -53,21 +53,23 @@ pub enum Step {
 
 /// After how many restarts in all a session that runs is ended when a container of it
 /// ends again soon after its start.
-const MOST_RESTARTS: u32 = 3;
+const MAX_RESTARTS: u32 = 3;
 
 /// Decides what to do next for one session.
 pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let parts = seen.parts();
     match &seen.record.stage {
-        Stage::Starting if seen.record.keys == Keys::Awaited => while_keys_are_awaited(seen, now),
-        Stage::Starting => while_starting(seen, now, policy),
-        Stage::Running => while_running(seen, now, policy),
+        Stage::Starting if seen.record.keys == Keys::Awaited => {
+            step_awaiting_credentials(seen, now)
+        }
+        Stage::Starting => step_starting(seen, now, policy),
+        Stage::Running => step_running(seen, now, policy),
         // The Service and the route stay, and with them the URL.
         Stage::Moving(_) if parts.pod => Step::Delete(Parts::POD),
         Stage::Moving(incident) => Step::Resume(incident.clone()),
         Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
             (parts, _, _) if parts.any() => Step::Delete(parts),
-            (_, false, _) => Step::Tell(ending.clone()),
+            (_, false, _) => Step::AnnounceEnd(ending.clone()),
             (_, true, Cause::Restarted { keys_expire, .. }) => Step::Renew(*keys_expire),
             (_, true, _) => Step::Remove,
         },
@@ -75,18 +77,18 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
 }
 
 /// How long storing a session's own keys may take: whoever does it is at it.
-const KEYS_WITHIN: TimeDelta = TimeDelta::minutes(1);
+const CREDENTIALS_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 
 /// Whoever was to store a session's own keys may have died before.
-fn while_keys_are_awaited(seen: &Observed, now: DateTime<Utc>) -> Step {
-    let deadline = seen.record.created + KEYS_WITHIN;
+fn step_awaiting_credentials(seen: &Observed, now: DateTime<Utc>) -> Step {
+    let deadline = seen.record.created + CREDENTIALS_TIMEOUT;
     match now >= deadline {
         true => Step::End(Cause::Failed(Incident::new(Failure::KeysMissing, ""))),
         false => Step::Wait(Some(deadline)),
     }
 }
 
-fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
+fn step_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let deadline = seen.record.start_began() + policy.start_timeout;
     let missing = seen.parts().missing();
     let state = seen.pod.as_ref().map(|pod| &pod.state);
@@ -96,7 +98,7 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
             | PodState::Stuck(incident)
             | PodState::Crashing { incident, .. },
         ) if policy.ends_failed => Step::End(Cause::Failed(incident.clone())),
-        Some(PodState::Disrupted(incident)) => taken(seen, incident),
+        Some(PodState::Disrupted(incident)) => reschedule_or_end(seen, incident),
         Some(PodState::Terminating) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
         _ if now >= deadline && policy.ends_late => Step::End(match state {
@@ -113,24 +115,24 @@ fn while_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step 
     }
 }
 
-fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
+fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let missing = seen.parts().missing();
     let Some(pod) = &seen.pod else {
-        return taken(seen, &Incident::new(Failure::Vanished, ""));
+        return reschedule_or_end(seen, &Incident::new(Failure::Vanished, ""));
     };
     match &pod.state {
         PodState::Terminating => Step::End(Cause::Lost),
-        PodState::Disrupted(incident) => taken(seen, incident),
+        PodState::Disrupted(incident) => reschedule_or_end(seen, incident),
         PodState::Failed(incident) if policy.ends_failed => {
             Step::End(Cause::Failed(incident.clone()))
         }
         PodState::Crashing { incident, restarts }
-            if policy.ends_failed && *restarts >= MOST_RESTARTS =>
+            if policy.ends_failed && *restarts >= MAX_RESTARTS =>
         {
             Step::End(Cause::Failed(incident.clone()))
         }
         _ if missing.any() => Step::Create(missing),
-        state => untold_restart(seen, pod).unwrap_or_else(|| {
+        state => announce_restart(seen, pod).unwrap_or_else(|| {
             match (obstacle(state), pod.unready_since) {
                 (Some(incident), Some(since)) if policy.ends_late => {
                     let deadline = since + policy.start_timeout;
@@ -139,7 +141,7 @@ fn while_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
                         false => Step::Wait(Some(deadline)),
                     }
                 }
-                _ => warning(seen, now, policy),
+                _ => warn_or_wait(seen, now, policy),
             }
         }),
     }
@@ -156,23 +158,23 @@ fn obstacle(state: &PodState) -> Option<&Incident> {
 }
 
 /// Another node gets one try: a session that is taken from that as well has no luck here.
-fn taken(seen: &Observed, incident: &Incident) -> Step {
+fn reschedule_or_end(seen: &Observed, incident: &Incident) -> Step {
     match seen.record.moved {
         None => Step::Move(incident.clone()),
         Some(_) => Step::End(Cause::Failed(incident.clone())),
     }
 }
 
-fn untold_restart(seen: &Observed, pod: &Pod) -> Option<Step> {
+fn announce_restart(seen: &Observed, pod: &Pod) -> Option<Step> {
     let why = pod.last_end.clone()?;
     let is_untold = pod.restarts > seen.record.restarts_told;
-    is_untold.then_some(Step::TellRestart(why, pod.restarts))
+    is_untold.then_some(Step::AnnounceRestart(why, pod.restarts))
 }
 
-fn warning(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
+fn warn_or_wait(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match seen.record.keys_expire {
         Some(expire) if !seen.record.keys_warned => match expire - policy.key_warning {
-            warning if now >= warning => Step::WarnOfKeys(expire),
+            warning if now >= warning => Step::WarnCredentialsExpiry(expire),
             warning => Step::Wait(Some(warning)),
         },
         _ => Step::Wait(None),
@@ -252,7 +254,10 @@ mod tests {
         assert_eq!(step(Stage::Starting, ready(), true), Step::Announce);
         assert_eq!(step(Stage::Running, ready(), true), Step::Wait(None));
         assert_eq!(step(stopping(), ready(), true), Step::Delete(Parts::ALL));
-        assert!(matches!(step(stopping(), None, false), Step::Tell(_)));
+        assert!(matches!(
+            step(stopping(), None, false),
+            Step::AnnounceEnd(_)
+        ));
         let told = starting()
             .with_ending(Cause::Lost, after(1))
             .with_end_announced()
@@ -323,8 +328,8 @@ mod tests {
         Arc::make_mut(&mut running.record).keys_expire = Some(after(60));
         let step = |running: &Observed, minutes| next_step(running, after(minutes), &POLICY);
         assert_eq!(step(&running, 29), Step::Wait(Some(after(30))));
-        assert_eq!(step(&running, 30), Step::WarnOfKeys(after(60)));
-        assert_eq!(step(&running, 61), Step::WarnOfKeys(after(60)));
+        assert_eq!(step(&running, 30), Step::WarnCredentialsExpiry(after(60)));
+        assert_eq!(step(&running, 61), Step::WarnCredentialsExpiry(after(60)));
         running.record = running.record.with_credentials_warning().into();
         assert_eq!(step(&running, 30), Step::Wait(None));
     }
@@ -455,7 +460,7 @@ mod tests {
             last_end: Some(oom()),
             ..Pod::new(PLACED)
         });
-        assert_eq!(step(&running), Step::TellRestart(oom(), 1));
+        assert_eq!(step(&running), Step::AnnounceRestart(oom(), 1));
         running.record = running.record.with_restarts_told(1).into();
         assert_eq!(step(&running), Step::Wait(None));
         // Those before it was announced concern nobody.
