@@ -12,7 +12,9 @@ use duckbot::{
         ticket::{SigningKey, Tickets},
     },
     runtime::kubernetes::build,
-    session::{Limits, Observed, Pod, PodState, Policy, Record, Usage, Watched, next_step, plan},
+    session::{
+        Limits, Observed, Pod, PodState, Policy, Record, TrackedSession, Usage, next_step, plan,
+    },
     settings::Settings,
 };
 
@@ -49,9 +51,9 @@ fn record(number: i64, created: DateTime<Utc>) -> Record {
 }
 
 /// Of all ages, idle for all lengths of time; every hundredth does not answer.
-fn session(number: i64, now: DateTime<Utc>) -> Watched {
+fn session(number: i64, now: DateTime<Utc>) -> TrackedSession {
     let idle_since = now - TimeDelta::minutes(number % 240);
-    Watched {
+    TrackedSession {
         seen: Observed {
             record: record(number, now - TimeDelta::minutes(number % 1000)).into(),
             uid: "u".into(),
@@ -66,7 +68,7 @@ fn session(number: i64, now: DateTime<Utc>) -> Watched {
             _ => Usage::Idle(idle_since),
         },
         left: None,
-        awake: now - TimeDelta::days(2),
+        bot_started: now - TimeDelta::days(2),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     error::{Error, new_reference},
     measure,
     service::{Claimed, Notifier, Service},
-    session::{Action, HeldBack, OwnerId, Plan, SessionId, Warning},
+    session::{Action, OwnerId, Plan, ReapPause, SessionId, Warning},
     settings,
 };
 
@@ -142,12 +142,12 @@ impl Reaper {
         Ok(())
     }
 
-    async fn raise_alarm(&self, held_back: HeldBack, said: &mut Said) {
+    async fn raise_alarm(&self, held_back: ReapPause, said: &mut Said) {
         let now = self.service.now();
         if said.alarm.is_some_and(|at| now - at < ALARM_AGAIN) {
             return;
         }
-        let HeldBack { stops, of } = held_back;
+        let ReapPause { stops, of } = held_back;
         warn!(
             stops,
             of, "too many sessions would be stopped at once; none is"
@@ -253,7 +253,7 @@ impl Reaper {
 
 /// Once for each thing that would be done.
 fn say_only(plan: &Plan, said: &mut Said) {
-    let would: HashSet<_> = plan.takedowns().map(Action::what).collect();
+    let would: HashSet<_> = plan.takedowns().map(Action::target).collect();
     for what in would.difference(&said.would) {
         info!("if this were no dry run, the reaper would take down {what}");
     }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use duckbot::session::{
-    Due, Limits, Observed, Orphan, Pod, PodState, Record, Usage, Watched, due, extension, plan,
+    Limits, Observed, Orphan, Pod, PodState, Record, ScheduledStop, TrackedSession, Usage,
+    extension, plan, scheduled_stop,
 };
 use std::collections::HashMap;
 
@@ -60,18 +61,22 @@ pub fn observed(record: Record, pod: Option<Pod>) -> Observed {
     }
 }
 
-pub fn watched(record: Record, usage: Usage) -> Watched {
-    Watched {
+pub fn watched(record: Record, usage: Usage) -> TrackedSession {
+    TrackedSession {
         seen: observed(record, Some(Pod::new(PodState::Ready))),
         usage,
         left: None,
-        awake: at(0),
+        bot_started: at(0),
     }
 }
 
 /// Decides about one session; what would stop it.
-pub fn decides(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due> {
-    let due = due(watched, now, limits);
+pub fn decides(
+    watched: &TrackedSession,
+    now: DateTime<Utc>,
+    limits: &Limits,
+) -> Option<ScheduledStop> {
+    let due = scheduled_stop(watched, now, limits);
     let orphan = Orphan {
         id: watched.seen.record.id.clone(),
         since: watched.seen.record.created,

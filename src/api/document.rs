@@ -4,16 +4,16 @@ use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::session::{Cause, Due, Ending, Usage, Watched};
+use crate::session::{Cause, Ending, ScheduledStop, TrackedSession, Usage};
 
 /// The description of the API, but for what the settings add.
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// A session.
-pub fn session(api: &Api, watched: &Watched) -> Value {
+pub fn session(api: &Api, watched: &TrackedSession) -> Value {
     let seen = &watched.seen;
     let record = &seen.record;
-    let due = due(api, api.service.due(watched));
+    let due = due(api, api.service.scheduled_stop(watched));
     json!({
         "session_id": record.id,
         "url": api.service.runtime().url(&record.id),
@@ -31,12 +31,12 @@ pub fn session(api: &Api, watched: &Watched) -> Value {
 }
 
 /// When something stops it, if anything does.
-pub fn due(api: &Api, due: Option<Due>) -> Option<Due> {
+pub fn due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
     due.filter(|_| !api.service.settings().reaper.dry_run)
 }
 
 /// When a session will be stopped as things are.
-pub fn stops(due: &Due) -> Value {
+pub fn stops(due: &ScheduledStop) -> Value {
     json!({ "at": due.at, "rule": due.rule })
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     service::Requester,
-    session::{Observed, Record, Stage, Usage, Watched},
+    session::{Observed, Record, Stage, TrackedSession, Usage},
 };
 
 /// A stream of events `progress`, then one `ready` or `ended`.
@@ -87,11 +87,11 @@ impl Follower {
     }
 
     fn progress(&self, seen: Observed) -> Value {
-        let watched = Watched {
+        let watched = TrackedSession {
             seen,
             usage: Usage::Unknown,
             left: None,
-            awake: self.api.service.now(),
+            bot_started: self.api.service.now(),
         };
         let mut document = session(&self.api, &watched);
         // It moves with the time where nobody was warned.

@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     measure,
     service::Notifier,
-    session::{Cause, Ending, HeldBack, Incident, MessageId, OwnerId, Record, Report, Warning},
+    session::{Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Report, Warning},
     settings::Settings,
 };
 
@@ -202,7 +202,7 @@ impl Notifier for DiscordNotifier {
         self.post_in(channel, &nonce, &reply).await.map(|_| ())
     }
 
-    async fn alert_reaping_paused(&self, held_back: &HeldBack) -> Result<(), Error> {
+    async fn alert_reaping_paused(&self, held_back: &ReapPause) -> Result<(), Error> {
         let channel = self.settings.discord.admin_channel;
         let channel = channel.or(self.settings.report.channel);
         let nonce = format!("held-back-{}", Utc::now().timestamp() / 3600);

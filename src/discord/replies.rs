@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::Error,
     service::Rejection,
-    session::{Due, Observed, Record, SessionId, Usage, Watched},
+    session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
 };
 
 pub use keys::*;
@@ -171,11 +171,11 @@ pub fn gone(id: &SessionId) -> Reply {
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// The session, and how it is used.
-    pub watched: Watched,
+    pub watched: TrackedSession,
     /// Its address.
     pub url: String,
     /// When it will be stopped.
-    pub due: Option<Due>,
+    pub due: Option<ScheduledStop>,
 }
 
 /// The sessions of one person or of all; `stale` says since when nothing new is known, and

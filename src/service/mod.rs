@@ -39,7 +39,7 @@ use crate::{
     error::Error,
     runtime::{Book, ReplyStore, Runtime},
     session::{
-        ChannelId, Ending, HeldBack, Incident, MessageId, Observed, OwnerId, Record, Report,
+        ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Report,
         RequestId, Warning,
     },
     settings::Settings,
@@ -146,7 +146,7 @@ pub trait Notifier: Send + Sync {
     -> Result<(), Error>;
 
     /// Tells admins that nothing is stopped, because too much would be.
-    async fn alert_reaping_paused(&self, held_back: &HeldBack) -> Result<(), Error>;
+    async fn alert_reaping_paused(&self, held_back: &ReapPause) -> Result<(), Error>;
 
     /// Posts the report. Whether there is a place for it.
     async fn post_report(&self, report: &Report) -> Result<bool, Error>;
@@ -195,7 +195,7 @@ pub struct Service {
     known: reaping::Known,
     queries: sql::QueryState,
     /// Since when people are answered.
-    awake: DateTime<Utc>,
+    bot_started: DateTime<Utc>,
     /// Whether the chat is connected.
     connected: AtomicBool,
     /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
@@ -224,7 +224,7 @@ impl Service {
             preflight,
             known: reaping::Known::default(),
             queries: sql::QueryState::default(),
-            awake: clock(),
+            bot_started: clock(),
             clock,
             connected: AtomicBool::new(false),
             turns: std::array::from_fn(|_| Mutex::new(())),

@@ -18,8 +18,8 @@ use crate::{
     measure,
     runtime::rewrite,
     session::{
-        Action, Cause, Due, Ledger, Limits, Observed, OwnerId, Plan, Record, Rule, SessionId,
-        Stage, Usage, Warning, Watched, due, extension, plan,
+        Action, Cause, Ledger, Limits, Observed, OwnerId, Plan, Record, Rule, ScheduledStop,
+        SessionId, Stage, TrackedSession, Usage, Warning, extension, plan, scheduled_stop,
     },
 };
 
@@ -50,17 +50,17 @@ pub struct Extended {
     /// By how much.
     pub by: TimeDelta,
     /// When it will be stopped now, and why.
-    pub due: Option<Due>,
+    pub due: Option<ScheduledStop>,
 }
 
 impl Service {
     /// These sessions, and how they are used: their doors are asked now.
-    pub async fn watched(&self, sessions: Vec<Observed>) -> Vec<Watched> {
+    pub async fn watched(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
         self.ask(sessions, |_, _| true).await
     }
 
     /// One session, how it is used, and what its door says if it answers.
-    pub(super) async fn asked(&self, seen: Observed) -> (Watched, Option<Activity>) {
+    pub(super) async fn asked(&self, seen: Observed) -> (TrackedSession, Option<Activity>) {
         if seen.record.stage != Stage::Running {
             return (self.with_usage(seen, Usage::Unknown), None);
         }
@@ -71,8 +71,8 @@ impl Service {
     }
 
     /// When a session will be stopped as things are, and why.
-    pub fn due(&self, watched: &Watched) -> Option<Due> {
-        due(watched, self.now(), self.limits())
+    pub fn scheduled_stop(&self, watched: &TrackedSession) -> Option<ScheduledStop> {
+        scheduled_stop(watched, self.now(), self.limits())
     }
 
     /// What is to be done now about all sessions together.
@@ -84,7 +84,7 @@ impl Service {
             Usage::Busy => false,
             Usage::Idle(_) => {
                 let watched = self.with_usage(seen.clone(), heard.usage);
-                let due = due(&watched, now, limits);
+                let due = scheduled_stop(&watched, now, limits);
                 due.is_some_and(|due| due.rule == Rule::Idle && now >= due.at - limits.warn_before)
             }
         };
@@ -133,7 +133,7 @@ impl Service {
         for action in plan.takedowns().cloned() {
             match self.carry_out(&action).await {
                 Ok(true) => {
-                    audit(who, "reaped", &action.what());
+                    audit(who, "reaped", &action.target());
                     reaped.done.push(action);
                 }
                 Ok(false) => reaped.spared += 1,
@@ -187,7 +187,7 @@ impl Service {
             return Ok(None);
         };
         let mut watched = self.watched(vec![seen]).await.remove(0);
-        let rule = self.due(&watched).map(|due| due.rule);
+        let rule = self.scheduled_stop(&watched).map(|due| due.rule);
         if rule == Some(Rule::OwnerLeft) {
             let owner = watched.seen.record.owner;
             // Where that can't be known, only the other rules count.
@@ -197,12 +197,12 @@ impl Service {
             };
         }
         let now_due = |record: &Record| {
-            let due = self.due(&watched.with(record));
+            let due = self.scheduled_stop(&watched.with_record(record));
             due.filter(|due| self.now() >= due.at)
         };
         // Somebody may extend it at this very moment, so the newest record counts.
         let ended = |record: &Record| match now_due(record) {
-            Some(Due { rule, since, .. }) => {
+            Some(ScheduledStop { rule, since, .. }) => {
                 record.with_ending(Cause::Reaped { rule, since }, self.now())
             }
             None => record.clone(),
@@ -253,17 +253,23 @@ impl Service {
                 None => Rejection::NothingStopsIt,
                 Some(_) => Rejection::NoMoreTime {
                     id,
-                    at: self.due(&watched).map(|due| due.at),
+                    at: self.scheduled_stop(&watched).map(|due| due.at),
                 },
             }
             .into());
         }
         let wanted = by.unwrap_or(self.settings.reaper.extend_by);
-        let more =
-            |record: &Record| extension(&watched.with(record), wanted, self.now(), self.limits());
+        let more = |record: &Record| {
+            extension(
+                &watched.with_record(record),
+                wanted,
+                self.now(),
+                self.limits(),
+            )
+        };
         let by = more(&watched.seen.record).ok_or_else(|| Rejection::NoMoreTime {
             id: id.clone(),
-            at: self.due(&watched).map(|due| due.at),
+            at: self.scheduled_stop(&watched).map(|due| due.at),
         })?;
         let extended = |record: &Record| match more(record) {
             Some(more) if !record.is_stopping() => record.with_extension(more, self.now()),
@@ -274,11 +280,13 @@ impl Service {
         let record = record.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
         if record.extension() == watched.seen.record.extension() {
             // Somebody else used it up just now.
-            let at = self.due(&watched.with(&record)).map(|due| due.at);
+            let at = self
+                .scheduled_stop(&watched.with_record(&record))
+                .map(|due| due.at);
             return Err(Rejection::NoMoreTime { id, at }.into());
         }
         audit(who, "extended", &record.id.to_string());
-        let due = self.due(&watched.with(&record));
+        let due = self.scheduled_stop(&watched.with_record(&record));
         Ok(Extended { record, by, due })
     }
 
@@ -387,7 +395,7 @@ impl Service {
         &self,
         sessions: Vec<Observed>,
         wanted: impl Fn(&Observed, Heard) -> bool,
-    ) -> Vec<Watched> {
+    ) -> Vec<TrackedSession> {
         let known = self.known.usage.lock().clone();
         let each = stream::iter(sessions).map(|seen| {
             let heard = known.get(&seen.record.id).copied();
@@ -425,14 +433,14 @@ impl Service {
         usage
     }
 
-    fn with_usage(&self, seen: Observed, usage: Usage) -> Watched {
+    fn with_usage(&self, seen: Observed, usage: Usage) -> TrackedSession {
         let left = self.left().get(&seen.record.owner).copied();
-        let awake = self.awake;
-        Watched {
+        let bot_started = self.bot_started;
+        TrackedSession {
             seen,
             usage,
             left,
-            awake,
+            bot_started,
         }
     }
 }

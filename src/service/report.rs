@@ -44,7 +44,7 @@ impl Service {
     async fn running(&self) -> Vec<RunningSession> {
         let sessions = self.watched(self.runtime.sessions()).await;
         let running = sessions.into_iter().map(|watched| RunningSession {
-            due: self.due(&watched),
+            due: self.scheduled_stop(&watched),
             unreachable: match watched.usage {
                 Usage::Unreachable(since) => Some(since),
                 _ => None,

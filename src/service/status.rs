@@ -6,20 +6,20 @@ use super::{Rejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
     door::activity::Activity,
     runtime::words_without_keys,
-    session::{Details, Due, Record, SessionId, Watched},
+    session::{Details, Record, ScheduledStop, SessionId, TrackedSession},
 };
 
 /// How a session is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// The session, and how it is used.
-    pub watched: Watched,
+    pub watched: TrackedSession,
     /// What its door says, if it answers.
     pub activity: Option<Activity>,
     /// Where it is, and what was said about it.
     pub details: Details,
     /// When it will be stopped as things are, and why.
-    pub due: Option<Due>,
+    pub due: Option<ScheduledStop>,
 }
 
 impl Service {
@@ -32,7 +32,7 @@ impl Service {
         let details = self.runtime.details(&seen);
         let (details, (watched, activity)) = tokio::join!(details, self.asked(seen.clone()));
         Ok(Status {
-            due: self.due(&watched),
+            due: self.scheduled_stop(&watched),
             watched,
             activity,
             details,

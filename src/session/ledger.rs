@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cause, Due, Ending, Failure, OwnerId, Record, Rule, SessionId,
+    Cause, Ending, Failure, OwnerId, Record, Rule, ScheduledStop, SessionId,
     record::{MAX_SECONDS, is_plausible_time},
 };
 
@@ -126,7 +126,7 @@ pub struct RunningSession {
     /// Its record.
     pub record: Arc<Record>,
     /// When it will be stopped, and why.
-    pub due: Option<Due>,
+    pub due: Option<ScheduledStop>,
     /// Since when its door has not answered, if it does not.
     pub unreachable: Option<DateTime<Utc>>,
 }

@@ -22,7 +22,8 @@ pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
 pub use plan::{Policy, Step, next_step, usual_start};
 pub use quota::open_slots;
 pub use reaping::{
-    Action, Due, HeldBack, Limits, Orphan, Plan, Rule, Usage, Watched, due, extension, plan,
+    Action, Limits, Orphan, Plan, ReapPause, Rule, ScheduledStop, TrackedSession, Usage, extension,
+    plan, scheduled_stop,
 };
 pub use record::{Cause, Ending, Keys, RECORD_VERSION, Record, Stage, Warning};
 pub use size::{Cpu, Mebibytes, Size};

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Observed, OwnerId, Record, SessionId, Stage, Warning};
 
 /// From how many sessions on a sweep may be held back: of few, half is nothing strange.
-const MANY: usize = 10;
+const MIN_SESSIONS_TO_PAUSE: usize = 10;
 
 /// What the settings say about taking sessions down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum Usage {
 
 /// A session, and what is known beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
+pub struct TrackedSession {
     /// What is seen of it.
     pub seen: Observed,
     /// How it is used.
@@ -88,12 +88,12 @@ pub struct Watched {
     /// Since when its owner is no longer in the guild.
     pub left: Option<DateTime<Utc>>,
     /// Since when the bot runs, and its owner can do something about a warning.
-    pub awake: DateTime<Utc>,
+    pub bot_started: DateTime<Utc>,
 }
 
-impl Watched {
+impl TrackedSession {
     /// The same, with what its record says by now.
-    pub fn with(&self, record: &Record) -> Self {
+    pub fn with_record(&self, record: &Record) -> Self {
         let mut watched = self.clone();
         watched.seen.record = Arc::new(record.clone());
         watched
@@ -102,7 +102,7 @@ impl Watched {
 
 /// When a session is stopped, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub struct ScheduledStop {
     /// When.
     pub at: DateTime<Utc>,
     /// By which rule.
@@ -110,7 +110,7 @@ pub struct Due {
     /// What that counts from.
     pub since: DateTime<Utc>,
     /// Whether its owner is still to be told.
-    pub is_untold: bool,
+    pub needs_warning: bool,
 }
 
 /// Parts of a session that has no record.
@@ -128,7 +128,7 @@ pub enum Action {
     /// Tell its owner that it will be stopped.
     Warn(SessionId, Warning),
     /// Stop it.
-    Stop(SessionId, Due),
+    Stop(SessionId, ScheduledStop),
     /// Remove parts without a record.
     Remove(Orphan),
     /// Remove the credentials of somebody who left then.
@@ -139,7 +139,7 @@ pub enum Action {
 
 /// A sweep that would stop too much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldBack {
+pub struct ReapPause {
     /// How many it would stop.
     pub stops: usize,
     /// Of how many.
@@ -153,7 +153,7 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// Why nothing is taken down, if too much would be. It stands in `actions` all the
     /// same: somebody may say that it is meant.
-    pub held_back: Option<HeldBack>,
+    pub held_back: Option<ReapPause>,
 }
 
 impl Action {
@@ -166,7 +166,7 @@ impl Action {
     }
 
     /// What it is done to, in a few words.
-    pub fn what(&self) -> String {
+    pub fn target(&self) -> String {
         match self {
             Self::Stop(id, due) => format!("{id} ({:?})", due.rule),
             Self::Warn(id, _) | Self::ReportUnreachable(id, _) => id.to_string(),
@@ -195,7 +195,7 @@ impl Plan {
 
     /// Tells plans that take down different things apart.
     pub fn digest(&self) -> String {
-        let mut all: Vec<_> = self.takedowns().map(Action::what).collect();
+        let mut all: Vec<_> = self.takedowns().map(Action::target).collect();
         all.sort();
         let mut hasher = DefaultHasher::new();
         all.hash(&mut hasher);
@@ -206,7 +206,7 @@ impl Plan {
 /// Decides what to do about all sessions, what has no record, and those who left since
 /// then and have keys here.
 pub fn plan(
-    sessions: &[Watched],
+    sessions: &[TrackedSession],
     orphans: &[Orphan],
     left: &HashMap<OwnerId, DateTime<Utc>>,
     now: DateTime<Utc>,
@@ -221,10 +221,10 @@ pub fn plan(
         {
             told.push(Action::ReportUnreachable(id.clone(), since));
         }
-        match due(watched, now, limits) {
+        match scheduled_stop(watched, now, limits) {
             Some(due) if now >= due.at => stops.push((id, due)),
-            Some(due) if due.is_untold && now >= due.at - limits.warn_before => {
-                let Due {
+            Some(due) if due.needs_warning && now >= due.at - limits.warn_before => {
+                let ScheduledStop {
                     at, rule, since, ..
                 } = due;
                 told.push(Action::Warn(id.clone(), Warning { rule, since, at }));
@@ -235,8 +235,9 @@ pub fn plan(
     let live = sessions.iter().filter(|it| !it.seen.record.is_stopping());
     let owners: HashSet<_> = live.clone().map(|it| it.seen.record.owner).collect();
     let of = live.count();
-    let is_too_much = of >= MANY && stops.len() * 100 > of * usize::from(limits.largest_share);
-    let held_back = is_too_much.then_some(HeldBack {
+    let is_too_much =
+        of >= MIN_SESSIONS_TO_PAUSE && stops.len() * 100 > of * usize::from(limits.largest_share);
+    let held_back = is_too_much.then_some(ReapPause {
         stops: stops.len(),
         of,
     });
@@ -267,7 +268,11 @@ pub fn plan(
 }
 
 /// When a session will be stopped as things are now, and why; none if no rule does.
-pub fn due(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due> {
+pub fn scheduled_stop(
+    watched: &TrackedSession,
+    now: DateTime<Utc>,
+    limits: &Limits,
+) -> Option<ScheduledStop> {
     let record = &watched.seen.record;
     if record.is_stopping() {
         return None;
@@ -296,17 +301,17 @@ pub fn due(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due
     let told = each.map(|(rule, since, at)| {
         let is_told = |told: &&Warning| told.rule == rule && at <= told.at;
         let told = record.warned.as_ref().filter(is_told);
-        Due {
+        ScheduledStop {
             at: match (told, rule.is_soft()) {
                 (_, false) => at,
                 // Nor could anybody answer while the bot was away.
-                (Some(told), true) => told.at.max(watched.awake + limits.warn_before),
+                (Some(told), true) => told.at.max(watched.bot_started + limits.warn_before),
                 // Whoever was not warned in time gets that time now.
                 (None, true) => at.max(now + limits.warn_before),
             },
             rule,
             since,
-            is_untold: told.is_none() && rule != Rule::OwnerLeft,
+            needs_warning: told.is_none() && rule != Rule::OwnerLeft,
         }
     });
     // At the same moment, the rule that can't be helped is the reason.
@@ -316,7 +321,7 @@ pub fn due(watched: &Watched, now: DateTime<Utc>, limits: &Limits) -> Option<Due
 /// How much longer a session may live if its owner wants that much; nothing if there is
 /// no room for more.
 pub fn extension(
-    watched: &Watched,
+    watched: &TrackedSession,
     wanted: TimeDelta,
     now: DateTime<Utc>,
     limits: &Limits,

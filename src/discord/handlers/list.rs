@@ -14,7 +14,7 @@ impl Handlers {
         let sessions = self.service.watched(sessions).await;
         let sessions = sessions.into_iter().map(|watched| Listed {
             url: self.service.runtime().url(&watched.seen.record.id),
-            due: self.service.due(&watched),
+            due: self.service.scheduled_stop(&watched),
             watched,
         });
         let sessions: Vec<_> = sessions.collect();

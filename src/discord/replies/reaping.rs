@@ -8,8 +8,8 @@ use super::{Button, Emphasis, MOST_CHARACTERS, RESERVE, Reply, ago, duration, pl
 use crate::{
     service::{Extended, Reaped},
     session::{
-        Action, Due, Failure, HeldBack, Outcome, OwnerId, Plan, Record, Report, Rule,
-        RunningSession, SessionId, UsageTotal, Warning,
+        Action, Failure, Outcome, OwnerId, Plan, ReapPause, Record, Report, Rule, RunningSession,
+        ScheduledStop, SessionId, UsageTotal, Warning,
     },
 };
 
@@ -96,7 +96,7 @@ pub fn reaped(rule: Rule, since: DateTime<Utc>) -> String {
 }
 
 /// In a list: when a session is stopped, and why.
-pub fn stops(due: &Due, dry_run: bool) -> String {
+pub fn stops(due: &ScheduledStop, dry_run: bool) -> String {
     let (will, unless) = match dry_run {
         true => ("would", ", if this were no dry run"),
         false => ("will", ""),
@@ -108,7 +108,7 @@ pub fn stops(due: &Due, dry_run: bool) -> String {
     )
 }
 
-fn when(due: &Due) -> &'static str {
+fn when(due: &ScheduledStop) -> &'static str {
     match due.rule {
         Rule::Idle => "if nobody asks it anything",
         Rule::Lifetime => "its lifetime is over then",
@@ -142,7 +142,7 @@ pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
 }
 
 /// To admins: nothing is stopped.
-pub fn held_back(held_back: &HeldBack) -> Reply {
+pub fn held_back(held_back: &ReapPause) -> Reply {
     Reply::new(format!(
         "I would stop {} at once, which is more than I may, so **I stop none**, and remove \
          nothing. See whether that can be right (the clock, the settings): `/duck reap` shows \
@@ -151,7 +151,7 @@ pub fn held_back(held_back: &HeldBack) -> Reply {
     ))
 }
 
-fn of(held_back: &HeldBack) -> String {
+fn of(held_back: &ReapPause) -> String {
     format!("{} of {} sessions", held_back.stops, held_back.of)
 }
 

@@ -11,8 +11,8 @@ use crate::{
     runtime::{Answer, Column, Rows, Wrong},
     service::{Extended, Reaped, Status, TableList},
     session::{
-        Action, Cause, Details, Ending, Failure, HeldBack, Incident, Orphan, Outcome, Plan, Pod,
-        PodEvent, PodState, Report, Rule, RunningSession, Stage, Station, UsageTotal, Warning,
+        Action, Cause, Details, Ending, Failure, Incident, Orphan, Outcome, Plan, Pod, PodEvent,
+        PodState, ReapPause, Report, Rule, RunningSession, Stage, Station, UsageTotal, Warning,
         starting as starting_record,
     },
 };
@@ -218,17 +218,17 @@ fn looking_closely() {
         message: message.into(),
     };
     let looked = |seen: Observed, usage, activity, details| {
-        let due = Some(Due {
+        let due = Some(ScheduledStop {
             rule: Rule::Lifetime,
             since: after(0),
             at: after(720),
-            is_untold: true,
+            needs_warning: true,
         });
-        let watched = Watched {
+        let watched = TrackedSession {
             seen,
             usage,
             left: None,
-            awake: after(0),
+            bot_started: after(0),
         };
         let looked = Status {
             watched,
@@ -624,12 +624,12 @@ fn noon() -> DateTime<Utc> {
     starting_record().created
 }
 
-fn listed(usage: Usage, due: Option<Due>) -> Listed {
-    let watched = Watched {
+fn listed(usage: Usage, due: Option<ScheduledStop>) -> Listed {
+    let watched = TrackedSession {
         seen: seen(),
         usage,
         left: None,
-        awake: noon(),
+        bot_started: noon(),
     };
     Listed {
         watched,
@@ -639,12 +639,12 @@ fn listed(usage: Usage, due: Option<Due>) -> Listed {
 }
 
 /// Three hours after noon.
-fn due(rule: Rule) -> Due {
-    Due {
+fn due(rule: Rule) -> ScheduledStop {
+    ScheduledStop {
         at: noon() + TimeDelta::hours(3),
         rule,
         since: noon(),
-        is_untold: false,
+        needs_warning: false,
     }
 }
 
@@ -698,7 +698,7 @@ fn before_and_after_a_session_is_reaped() {
         ],
         held_back: None,
     };
-    let too_much = HeldBack { stops: 9, of: 12 };
+    let too_much = ReapPause { stops: 9, of: 12 };
     let held = Plan {
         held_back: Some(too_much),
         ..to_go()

@@ -36,7 +36,7 @@ fn hours(hours: i64) -> i64 {
 }
 
 /// Ready after a minute.
-fn running(usage: Usage) -> Watched {
+fn running(usage: Usage) -> TrackedSession {
     let record = starting().with_announcement(None, after(1), 0);
     let seen = Observed {
         record: Arc::new(record),
@@ -46,19 +46,19 @@ fn running(usage: Usage) -> Watched {
         service: true,
         route: true,
     };
-    Watched {
+    TrackedSession {
         seen,
         usage,
         left: None,
-        awake: after(-hours(48)),
+        bot_started: after(-hours(48)),
     }
 }
 
-fn with(watched: Watched, change: impl FnOnce(&Record) -> Record) -> Watched {
-    watched.with(&change(&watched.seen.record))
+fn with(watched: TrackedSession, change: impl FnOnce(&Record) -> Record) -> TrackedSession {
+    watched.with_record(&change(&watched.seen.record))
 }
 
-fn warned(watched: Watched, rule: Rule, minutes: i64) -> Watched {
+fn warned(watched: TrackedSession, rule: Rule, minutes: i64) -> TrackedSession {
     let (since, at) = (after(0), after(minutes));
     with(watched, |record| {
         record.with_warning(Warning { rule, since, at })
@@ -66,7 +66,7 @@ fn warned(watched: Watched, rule: Rule, minutes: i64) -> Watched {
 }
 
 /// What a sweep would do to that session alone, as words.
-fn does(watched: &Watched, minutes: i64, limits: &Limits) -> String {
+fn does(watched: &TrackedSession, minutes: i64, limits: &Limits) -> String {
     let Plan { actions, held_back } = plan(
         std::slice::from_ref(watched),
         &[],
@@ -93,7 +93,7 @@ fn each_rule_just_before_at_and_just_after() {
         lifetime: None,
         ..limits
     };
-    let left = |minutes| Watched {
+    let left = |minutes| TrackedSession {
         left: Some(after(minutes)),
         ..busy()
     };
@@ -198,12 +198,12 @@ fn a_rule_that_is_off_stops_nothing() {
         Usage::Unknown,
         Usage::Unreachable(after(1_000_000)),
     ] {
-        let watched = Watched {
+        let watched = TrackedSession {
             left: Some(after(1)),
             ..running(usage)
         };
         assert_eq!(does(&watched, 1_000_000, &NOTHING), "");
-        assert_eq!(due(&watched, after(1_000_000), &NOTHING), None);
+        assert_eq!(scheduled_stop(&watched, after(1_000_000), &NOTHING), None);
     }
 }
 
@@ -259,7 +259,7 @@ fn combinations_that_matter() {
 #[test]
 fn an_extension_moves_the_end_of_a_life_but_not_beyond_what_is_allowed() {
     let busy = running(Usage::Busy);
-    let more = |watched: &Watched, wanted, minutes| {
+    let more = |watched: &TrackedSession, wanted, minutes| {
         extension(watched, TimeDelta::hours(wanted), after(minutes), &LIMITS)
     };
     assert_eq!(more(&busy, 2, 60), Some(TimeDelta::hours(2)));
@@ -278,11 +278,11 @@ fn an_extension_moves_the_end_of_a_life_but_not_beyond_what_is_allowed() {
         record.with_extension(TimeDelta::hours(12), after(60))
     });
     assert_eq!(more(&extended, 1, 61), None, "it is used up");
-    let stops = due(&extended, after(61), &LIMITS).expect("it will be stopped");
+    let stops = scheduled_stop(&extended, after(61), &LIMITS).expect("it will be stopped");
     assert_eq!((stops.at, stops.rule), (after(hours(20)), Rule::Lifetime));
 }
 
-fn many(count: usize, idle: usize) -> Vec<Watched> {
+fn many(count: usize, idle: usize) -> Vec<TrackedSession> {
     let one = |number: usize| {
         let usage = match number < idle {
             true => Usage::Idle(after(0)),
@@ -299,13 +299,13 @@ fn many(count: usize, idle: usize) -> Vec<Watched> {
 
 #[test]
 fn a_sweep_that_would_stop_too_many_says_so() {
-    let sweep = |sessions: &[Watched]| {
+    let sweep = |sessions: &[TrackedSession]| {
         let nobody = HashMap::new();
         plan(sessions, &[], &nobody, after(130), &LIMITS).held_back
     };
     assert_eq!(sweep(&many(9, 9)), None, "of few, all may go");
     assert_eq!(sweep(&many(10, 5)), None);
-    assert_eq!(sweep(&many(10, 6)), Some(HeldBack { stops: 6, of: 10 }));
+    assert_eq!(sweep(&many(10, 6)), Some(ReapPause { stops: 6, of: 10 }));
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn whoever_left_is_forgotten_after_the_grace() {
 #[test]
 fn whoever_was_warned_before_the_bot_was_away_has_that_time_again() {
     let mut watched = warned(running(Usage::Idle(after(0))), Rule::Idle, 121);
-    watched.awake = after(200);
+    watched.bot_started = after(200);
     assert_eq!(does(&watched, 200, &LIMITS), "");
     let warn_before = LIMITS.warn_before.num_minutes();
     assert_eq!(does(&watched, 200 + warn_before - 1, &LIMITS), "");
@@ -459,8 +459,8 @@ proptest! {
                             prop_assert!(due.rule != Rule::Idle || !query, "a query is cut");
                             prop_assert!(due.rule != Rule::Idle || door, "nobody knows");
                             if due.rule.is_soft() {
-                                let awake = after(minute) - watched.awake;
-                                prop_assert!(awake >= LIMITS.warn_before, "nobody could answer");
+                                let bot_started = after(minute) - watched.bot_started;
+                                prop_assert!(bot_started >= LIMITS.warn_before, "nobody could answer");
                                 prop_assert!(watched.seen.record.warned.is_some(), "unwarned");
                             }
                             break 'life;
@@ -489,7 +489,7 @@ proptest! {
                 Event::CrashWhileActing => loses_notes = true,
                 Event::BotDown(minutes) => {
                     minute += minutes;
-                    watched.awake = after(minute);
+                    watched.bot_started = after(minute);
                 }
                 Event::ClockStep(minutes) => minute = (minute + minutes).max(1),
             }
