@@ -24,32 +24,32 @@ use crate::{
 };
 
 /// How many actions are taken at the same time.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_ACTIONS: usize = 8;
 /// How often it is looked who left the guild, and for how many people in one sweep.
-const MEMBERS_EVERY: TimeDelta = TimeDelta::hours(1);
-const MEMBERS_AT_ONCE: usize = 20;
+const MEMBER_CHECK_INTERVAL: TimeDelta = TimeDelta::hours(1);
+const MEMBERS_PER_SWEEP: usize = 20;
 /// How often an alarm is repeated that nobody has heeded.
-const ALARM_AGAIN: TimeDelta = TimeDelta::hours(6);
+const ALARM_INTERVAL: TimeDelta = TimeDelta::hours(6);
 /// How long posting a report may take until another bot may try.
-const CLAIM: TimeDelta = TimeDelta::minutes(5);
+const REPORT_CLAIM_TIMEOUT: TimeDelta = TimeDelta::minutes(5);
 
 /// The loop's parts.
 pub struct Reaper {
     service: Arc<Service>,
     notifier: Arc<dyn Notifier>,
     /// Warnings that were told and could not be noted.
-    told: Mutex<HashMap<SessionId, Warning>>,
+    unsaved_warnings: Mutex<HashMap<SessionId, Warning>>,
 }
 
 /// What was said already. After a restart it is said once more.
 #[derive(Default)]
-struct Said {
-    alarm: Option<DateTime<Utc>>,
+struct ReaperState {
+    last_alarm: Option<DateTime<Utc>>,
     unreachable: HashMap<SessionId, DateTime<Utc>>,
-    would: HashSet<String>,
+    dry_run_targets: HashSet<String>,
     people: VecDeque<OwnerId>,
-    people_asked: Option<DateTime<Utc>>,
-    next_report: Option<DateTime<Utc>>,
+    members_checked_at: Option<DateTime<Utc>>,
+    next_report_at: Option<DateTime<Utc>>,
 }
 
 impl Reaper {
@@ -58,7 +58,7 @@ impl Reaper {
         Self {
             service,
             notifier,
-            told: Mutex::default(),
+            unsaved_warnings: Mutex::default(),
         }
     }
 
@@ -68,32 +68,32 @@ impl Reaper {
         let every = self.settings().every.to_std().unwrap_or_default();
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut said = Said::default();
+        let mut state = ReaperState::default();
         loop {
             let sweep = async {
                 ticks.tick().await;
-                self.look_who_left(&mut said).await;
-                self.sweep(&mut said).await;
+                self.check_members(&mut state).await;
+                self.sweep(&mut state).await;
             };
             if shutdown.run_until_cancelled(sweep).await.is_none() {
                 return;
             }
-            self.report(&mut said).await;
+            self.report(&mut state).await;
             debug!("swept");
         }
     }
 
-    async fn sweep(&self, said: &mut Said) {
+    async fn sweep(&self, state: &mut ReaperState) {
         let plan = self.service.plan().await;
         measure::held_back(plan.held_back.is_some());
         if self.settings().dry_run {
-            say_only(&plan, said);
+            log_dry_run(&plan, state);
         } else {
             if let Some(held_back) = plan.held_back {
-                self.raise_alarm(held_back, said).await;
+                self.raise_alarm(held_back, state).await;
             }
             stream::iter(plan.sweep(&self.settings().limits))
-                .for_each_concurrent(AT_ONCE, |action| async move {
+                .for_each_concurrent(MAX_CONCURRENT_ACTIONS, |action| async move {
                     if let Err(error) = self.act(action).await {
                         let reference = new_reference();
                         warn!(reference, %error, ?action, "the reaper could not do something; it tries again [{reference}]");
@@ -102,7 +102,7 @@ impl Reaper {
                 .await;
         }
         // Last, because nothing waits for it.
-        self.report_unreachable(&plan.actions, said).await;
+        self.report_unreachable(&plan.actions, state).await;
     }
 
     async fn act(&self, action: &Action) -> Result<(), Error> {
@@ -117,7 +117,7 @@ impl Reaper {
             return Ok(());
         };
         let same = |told: &&Warning| (told.rule, told.since) == (warning.rule, warning.since);
-        let told = self.told.lock().get(id).filter(same).cloned();
+        let told = self.unsaved_warnings.lock().get(id).filter(same).cloned();
         let warning = match told {
             // Told already; what failed was to note that.
             Some(told) => told,
@@ -131,20 +131,22 @@ impl Reaper {
                         warn!(session = %id, ?rule, %at, "session {id} will be stopped, and there is no way to tell its owner");
                     }
                 }
-                self.told.lock().insert(id.clone(), warning.clone());
+                self.unsaved_warnings
+                    .lock()
+                    .insert(id.clone(), warning.clone());
                 warning.clone()
             }
         };
         self.service.warned(id, &warning).await?;
-        self.told.lock().remove(id);
+        self.unsaved_warnings.lock().remove(id);
         measure::reaper("warned", &warning.rule);
         debug!(session = %id, "session {id}: that its owner was told is noted");
         Ok(())
     }
 
-    async fn raise_alarm(&self, held_back: ReapPause, said: &mut Said) {
+    async fn raise_alarm(&self, held_back: ReapPause, state: &mut ReaperState) {
         let now = self.service.now();
-        if said.alarm.is_some_and(|at| now - at < ALARM_AGAIN) {
+        if state.last_alarm.is_some_and(|at| now - at < ALARM_INTERVAL) {
             return;
         }
         let ReapPause { stops, of } = held_back;
@@ -153,23 +155,24 @@ impl Reaper {
             of, "too many sessions would be stopped at once; none is"
         );
         match self.notifier.alert_reaping_paused(&held_back).await {
-            Ok(()) => said.alarm = Some(now),
+            Ok(()) => state.last_alarm = Some(now),
             Err(error) => warn!(%error, "admins were not told"),
         }
     }
 
-    async fn report_unreachable(&self, actions: &[Action], said: &mut Said) {
+    async fn report_unreachable(&self, actions: &[Action], state: &mut ReaperState) {
         let silent = actions.iter().filter_map(|action| match action {
             Action::ReportUnreachable(id, since) => Some((id.clone(), *since)),
             _ => None,
         });
         let silent: HashMap<_, _> = silent.collect();
         measure::unreachable(silent.len());
-        said.unreachable
+        state
+            .unreachable
             .retain(|id, since| silent.get(id) == Some(since));
         let news = silent
             .into_iter()
-            .filter(|(id, _)| !said.unreachable.contains_key(id));
+            .filter(|(id, _)| !state.unreachable.contains_key(id));
         let news = news.filter_map(|(id, since)| {
             let seen = self.service.runtime().session(&id)?;
             warn!(session = %id, %since, "session {id}: its door does not answer");
@@ -185,58 +188,62 @@ impl Reaper {
                 let told = news
                     .iter()
                     .map(|(record, since)| (record.id.clone(), *since));
-                said.unreachable.extend(told);
+                state.unreachable.extend(told);
             }
             Err(error) => warn!(%error, "admins were not told"),
         }
     }
 
-    async fn look_who_left(&self, said: &mut Said) {
+    async fn check_members(&self, state: &mut ReaperState) {
         let now = self.service.now();
         if self.settings().limits.left_guild.is_none() {
             return;
         }
-        let looked = async {
-            let is_due = said.people_asked.is_none_or(|at| now - at >= MEMBERS_EVERY);
-            if is_due && said.people.is_empty() {
-                said.people = self.service.people().await?.into();
-                said.people_asked = Some(now);
+        let checked = async {
+            let is_due = state
+                .members_checked_at
+                .is_none_or(|at| now - at >= MEMBER_CHECK_INTERVAL);
+            if is_due && state.people.is_empty() {
+                state.people = self.service.people().await?.into();
+                state.members_checked_at = Some(now);
             }
-            let queue = &mut said.people;
-            self.service.look_who_left(queue, MEMBERS_AT_ONCE).await
+            let queue = &mut state.people;
+            self.service.check_members(queue, MEMBERS_PER_SWEEP).await
         };
-        let looked: Result<(), Error> = looked.await;
-        if let Err(error) = looked {
+        let checked: Result<(), Error> = checked.await;
+        if let Err(error) = checked {
             warn!(%error, "it is not known who left the guild");
         }
     }
 
-    async fn report(&self, said: &mut Said) {
+    async fn report(&self, state: &mut ReaperState) {
         let settings = &self.service.settings().report;
-        let is_early = said.next_report.is_some_and(|at| self.service.now() < at);
+        let is_early = state
+            .next_report_at
+            .is_some_and(|at| self.service.now() < at);
         if settings.channel.is_none() || is_early {
             return;
         }
-        said.next_report = match self.try_to_report().await {
+        state.next_report_at = match self.try_to_report().await {
             Ok(next) => next,
             Err(error) => {
                 let reference = new_reference();
                 warn!(reference, %error, "the report was not posted; it is tried again [{reference}]");
-                Some(self.service.now() + CLAIM)
+                Some(self.service.now() + REPORT_CLAIM_TIMEOUT)
             }
         };
     }
 
     /// When it is to be looked again.
     async fn try_to_report(&self) -> Result<Option<DateTime<Utc>>, Error> {
-        match self.service.claim_report(CLAIM).await? {
+        match self.service.claim_report(REPORT_CLAIM_TIMEOUT).await? {
             // A schedule without end: far away.
             Claimed::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
             Claimed::Mine(report) => {
                 if !report.is_quiet() || self.service.settings().report.when_quiet {
                     // It waits until there is a place for it.
                     if !self.notifier.post_report(&report).await? {
-                        return Ok(Some(self.service.now() + CLAIM));
+                        return Ok(Some(self.service.now() + REPORT_CLAIM_TIMEOUT));
                     }
                     info!("the report was posted");
                 }
@@ -252,10 +259,10 @@ impl Reaper {
 }
 
 /// Once for each thing that would be done.
-fn say_only(plan: &Plan, said: &mut Said) {
-    let would: HashSet<_> = plan.takedowns().map(Action::target).collect();
-    for what in would.difference(&said.would) {
+fn log_dry_run(plan: &Plan, state: &mut ReaperState) {
+    let targets: HashSet<_> = plan.takedowns().map(Action::target).collect();
+    for what in targets.difference(&state.dry_run_targets) {
         info!("if this were no dry run, the reaper would take down {what}");
     }
-    said.would = would;
+    state.dry_run_targets = targets;
 }

@@ -309,7 +309,7 @@ impl Service {
     /// # Errors
     /// If Discord does not say (of somebody, who is last in the queue then), or the ledger
     /// can't be written.
-    pub async fn look_who_left(
+    pub async fn check_members(
         &self,
         people: &mut VecDeque<OwnerId>,
         most: usize,
