@@ -137,7 +137,7 @@ impl Reaper {
                 warning.clone()
             }
         };
-        self.service.warned(id, &warning).await?;
+        self.service.record_warning(id, &warning).await?;
         self.unsaved_warnings.lock().remove(id);
         measure::reaper("warned", &warning.rule);
         debug!(session = %id, "session {id}: that its owner was told is noted");
@@ -204,7 +204,7 @@ impl Reaper {
                 .members_checked_at
                 .is_none_or(|at| now - at >= MEMBER_CHECK_INTERVAL);
             if is_due && state.people.is_empty() {
-                state.people = self.service.people().await?.into();
+                state.people = self.service.known_owners().await?.into();
                 state.members_checked_at = Some(now);
             }
             let queue = &mut state.people;
@@ -247,7 +247,7 @@ impl Reaper {
                     }
                     info!("the report was posted");
                 }
-                self.service.reported(&report).await?;
+                self.service.mark_report_posted(&report).await?;
                 Ok(None)
             }
         }

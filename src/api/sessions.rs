@@ -267,7 +267,7 @@ fn fresh() -> RequestId {
 pub async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Json<Value> {
     let who = caller.who;
     let sessions = api.service.list((!who.is_admin).then_some(who.id));
-    let sessions = api.service.watched(sessions).await;
+    let sessions = api.service.track(sessions).await;
     let sessions = sessions.iter().map(|watched| session(&api, watched));
     Json(json!({ "sessions": sessions.collect::<Vec<_>>() }))
 }
@@ -279,7 +279,7 @@ pub async fn show(
     Id(id): Id,
 ) -> Result<Json<Value>, Problem> {
     let seen = api.service.look_up(&caller.who, &id)?;
-    let watched = api.service.watched(vec![seen]).await.remove(0);
+    let watched = api.service.track(vec![seen]).await.remove(0);
     Ok(Json(session(&api, &watched)))
 }
 

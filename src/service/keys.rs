@@ -47,7 +47,7 @@ impl Service {
         let is_tried = self.settings.credentials.preflight && self.tried(keys, &name).await?;
         let checked = is_tried.then(|| self.now());
         self.credentials.put(who, keys, self.now(), checked).await?;
-        self.remember(who).await;
+        self.remember_owner(who).await;
         let live = self.with_kept_keys(who);
         // Their Pods read the keys when they start, which is still to come.
         let starting = live.iter().filter(|seen| seen.record.is_to_start());

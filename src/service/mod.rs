@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use audit::audit_replacement;
 pub use keys::SetUp;
-pub use reaping::{Extended, Reaped, usage};
+pub use reaping::{ExtendedSession, ReapResult, usage};
 pub use rejection::Rejection;
 pub use report::Claimed;
 pub use sessions::shown;
@@ -192,7 +192,7 @@ pub struct Service {
     notifier: Arc<dyn Notifier>,
     preflight: Preflight,
     clock: Clock,
-    known: reaping::Known,
+    reaper_cache: reaping::ReaperCache,
     queries: sql::QueryState,
     /// Since when people are answered.
     bot_started: DateTime<Utc>,
@@ -222,7 +222,7 @@ impl Service {
             ledger,
             notifier,
             preflight,
-            known: reaping::Known::default(),
+            reaper_cache: reaping::ReaperCache::default(),
             queries: sql::QueryState::default(),
             bot_started: clock(),
             clock,

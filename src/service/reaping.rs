@@ -24,27 +24,27 @@ use crate::{
 };
 
 /// How many doors are asked at the same time.
-const DOORS_AT_ONCE: usize = 32;
+const MAX_CONCURRENT_DOOR_CALLS: usize = 32;
 /// After that a door is asked again at the latest, to see whether it answers.
-const ASKED_AGAIN: TimeDelta = TimeDelta::minutes(5);
+const USAGE_MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
 /// What is kept in memory: after a restart it is asked for again.
 #[derive(Default)]
-pub(super) struct Known {
-    usage: Mutex<HashMap<SessionId, Heard>>,
-    left: Mutex<HashMap<OwnerId, DateTime<Utc>>>,
+pub(super) struct ReaperCache {
+    usage: Mutex<HashMap<SessionId, UsageReading>>,
+    departed: Mutex<HashMap<OwnerId, DateTime<Utc>>>,
 }
 
 /// What a door said, and when.
 #[derive(Clone, Copy)]
-struct Heard {
+struct UsageReading {
     usage: Usage,
     at: DateTime<Utc>,
 }
 
 /// A session that lives longer now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extended {
+pub struct ExtendedSession {
     /// Its record.
     pub record: Record,
     /// By how much.
@@ -55,18 +55,21 @@ pub struct Extended {
 
 impl Service {
     /// These sessions, and how they are used: their doors are asked now.
-    pub async fn watched(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
-        self.ask(sessions, |_, _| true).await
+    pub async fn track(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
+        self.query_doors(sessions, |_, _| true).await
     }
 
     /// One session, how it is used, and what its door says if it answers.
-    pub(super) async fn asked(&self, seen: Observed) -> (TrackedSession, Option<Activity>) {
+    pub(super) async fn track_with_activity(
+        &self,
+        seen: Observed,
+    ) -> (TrackedSession, Option<Activity>) {
         if seen.record.stage != Stage::Running {
             return (self.with_usage(seen, Usage::Unknown), None);
         }
         let said = self.runtime.activity(&seen).await.ok();
-        let earlier = self.known.usage.lock().get(&seen.record.id).copied();
-        let usage = self.noted(&seen, earlier, said.as_ref());
+        let earlier = self.reaper_cache.usage.lock().get(&seen.record.id).copied();
+        let usage = self.record_usage(&seen, earlier, said.as_ref());
         (self.with_usage(seen, usage), said)
     }
 
@@ -79,7 +82,7 @@ impl Service {
     pub async fn plan(&self) -> Plan {
         let limits = self.limits();
         let now = self.now();
-        let matters = |seen: &Observed, heard: Heard| match heard.usage {
+        let matters = |seen: &Observed, heard: UsageReading| match heard.usage {
             Usage::Unknown | Usage::Unreachable(_) => true,
             Usage::Busy => false,
             Usage::Idle(_) => {
@@ -90,11 +93,14 @@ impl Service {
         };
         // One that is in use now can't be idle for long enough any sooner.
         let idle = limits.idle.map(|idle| idle - limits.warn_before);
-        let again = idle.map_or(ASKED_AGAIN, |idle| idle.min(ASKED_AGAIN));
+        let again = idle.map_or(USAGE_MAX_AGE, |idle| idle.min(USAGE_MAX_AGE));
         let sessions = self.runtime.sessions();
         let present: HashSet<_> = sessions.iter().map(|it| &it.record.id).collect();
-        self.known.usage.lock().retain(|id, _| present.contains(id));
-        let asked = self.ask(sessions, |seen, heard| {
+        self.reaper_cache
+            .usage
+            .lock()
+            .retain(|id, _| present.contains(id));
+        let asked = self.query_doors(sessions, |seen, heard| {
             now - heard.at >= again || matters(seen, heard)
         });
         let sessions = asked.await;
@@ -103,7 +109,7 @@ impl Service {
             Some(_) => Vec::new(),
             None => self.runtime.orphans(),
         };
-        plan(&sessions, &orphans, &self.left(), self.now(), limits)
+        plan(&sessions, &orphans, &self.departed(), self.now(), limits)
     }
 
     /// The same, for an admin to look at.
@@ -124,12 +130,12 @@ impl Service {
         &self,
         who: &Requester,
         digest: &str,
-    ) -> Result<Result<Reaped, Plan>, Rejection> {
+    ) -> Result<Result<ReapResult, Plan>, Rejection> {
         let plan = self.plan_for(who).await?;
         if plan.digest() != digest {
             return Ok(Err(plan));
         }
-        let mut reaped = Reaped::default();
+        let mut reaped = ReapResult::default();
         for action in plan.takedowns().cloned() {
             match self.carry_out(&action).await {
                 Ok(true) => {
@@ -172,7 +178,7 @@ impl Service {
                 audit_reaper("removed", &format!("what was left of {session}"));
                 Ok(true)
             }
-            Action::Forget(owner, _) => self.forget_who_left(*owner).await,
+            Action::Forget(owner, _) => self.forget_departed(*owner).await,
             Action::Warn(..) | Action::ReportUnreachable(..) => Ok(false),
         }
     }
@@ -186,13 +192,13 @@ impl Service {
         let Some(seen) = self.runtime.session(id) else {
             return Ok(None);
         };
-        let mut watched = self.watched(vec![seen]).await.remove(0);
+        let mut watched = self.track(vec![seen]).await.remove(0);
         let rule = self.scheduled_stop(&watched).map(|due| due.rule);
         if rule == Some(Rule::OwnerLeft) {
             let owner = watched.seen.record.owner;
             // Where that can't be known, only the other rules count.
-            watched.left = match self.look_whether_back(owner).await {
-                Ok(()) => self.left().get(&owner).copied(),
+            watched.left = match self.recheck_member(owner).await {
+                Ok(()) => self.departed().get(&owner).copied(),
                 Err(_) => None,
             };
         }
@@ -221,7 +227,7 @@ impl Service {
     ///
     /// # Errors
     /// If it can't be written.
-    pub async fn warned(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
+    pub async fn record_warning(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
         let warned = |record: &Record| record.with_warning(warning.clone());
         rewrite(&*self.runtime, id, warned).await.map(|_| ())
     }
@@ -235,13 +241,13 @@ impl Service {
         who: &Requester,
         given: Option<&str>,
         by: Option<TimeDelta>,
-    ) -> Result<Extended, ServiceError> {
+    ) -> Result<ExtendedSession, ServiceError> {
         let seen = self.theirs(who, given, "extend", "extend")?;
         let id = seen.record.id.clone();
         if seen.record.is_stopping() {
             return Err(Rejection::NoSuchSession(id).into());
         }
-        let watched = self.watched(vec![seen]).await.remove(0);
+        let watched = self.track(vec![seen]).await.remove(0);
         let Limits {
             lifetime,
             idle,
@@ -287,19 +293,19 @@ impl Service {
         }
         audit(who, "extended", &record.id.to_string());
         let due = self.scheduled_stop(&watched.with_record(&record));
-        Ok(Extended { record, by, due })
+        Ok(ExtendedSession { record, by, due })
     }
 
     /// All who have sessions or keys here.
     ///
     /// # Errors
     /// If the ledger can't be read or written.
-    pub async fn people(&self) -> Result<Vec<OwnerId>, Error> {
+    pub async fn known_owners(&self) -> Result<Vec<OwnerId>, Error> {
         let sessions = self.runtime.sessions();
         let all =
             |ledger: &Ledger| ledger.with_owners(sessions.iter().map(|seen| seen.record.owner));
         let ledger = self.ledger.note(self.now(), all).await?;
-        *self.left() = ledger.departed().collect();
+        *self.departed() = ledger.departed().collect();
         Ok(ledger.owners().collect())
     }
 
@@ -339,16 +345,16 @@ impl Service {
     ///
     /// # Errors
     /// If they can't be removed.
-    async fn forget_who_left(&self, owner: OwnerId) -> Result<bool, Error> {
-        self.look_whether_back(owner).await?;
-        if !self.left().contains_key(&owner) {
+    async fn forget_departed(&self, owner: OwnerId) -> Result<bool, Error> {
+        self.recheck_member(owner).await?;
+        if !self.departed().contains_key(&owner) {
             return Ok(false);
         }
         let _turn = self.turn(owner).await;
         self.credentials.forget(owner).await?;
         let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.note(self.now(), without).await?;
-        self.left().remove(&owner);
+        self.departed().remove(&owner);
         measure::reaper("forgot", &Rule::OwnerLeft);
         audit_reaper(
             "forgot",
@@ -358,7 +364,7 @@ impl Service {
     }
 
     /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
-    pub(super) async fn remember(&self, owner: OwnerId) {
+    pub(super) async fn remember_owner(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.with_owners([owner]);
         if let Err(error) = self.ledger.note(self.now(), knowing).await {
             warn!(%owner, %error, "I could not note that {owner} has keys here");
@@ -366,7 +372,7 @@ impl Service {
     }
 
     /// What can't be taken back is not done on old news.
-    async fn look_whether_back(&self, owner: OwnerId) -> Result<(), Error> {
+    async fn recheck_member(&self, owner: OwnerId) -> Result<(), Error> {
         let is_member = self.notifier.is_member(owner).await?;
         match is_member {
             true => self.note_members(&[(owner, true)]).await,
@@ -378,7 +384,7 @@ impl Service {
         let now = self.now();
         let seen = |ledger: &Ledger| ledger.with_members(members, now);
         let ledger = self.ledger.note(now, seen).await?;
-        *self.left() = ledger.departed().collect();
+        *self.departed() = ledger.departed().collect();
         Ok(())
     }
 
@@ -386,40 +392,45 @@ impl Service {
         &self.settings.reaper.limits
     }
 
-    fn left(&self) -> MutexGuard<'_, HashMap<OwnerId, DateTime<Utc>>> {
-        self.known.left.lock()
+    fn departed(&self) -> MutexGuard<'_, HashMap<OwnerId, DateTime<Utc>>> {
+        self.reaper_cache.departed.lock()
     }
 
     /// Asks the doors of those of which that is wanted; of the others, what was heard last.
-    async fn ask(
+    async fn query_doors(
         &self,
         sessions: Vec<Observed>,
-        wanted: impl Fn(&Observed, Heard) -> bool,
+        wanted: impl Fn(&Observed, UsageReading) -> bool,
     ) -> Vec<TrackedSession> {
-        let known = self.known.usage.lock().clone();
+        let known = self.reaper_cache.usage.lock().clone();
         let each = stream::iter(sessions).map(|seen| {
             let heard = known.get(&seen.record.id).copied();
             let is_running = seen.record.stage == Stage::Running;
             let is_asked = is_running && heard.is_none_or(|heard| wanted(&seen, heard));
             async move {
                 let usage = match (is_asked, heard) {
-                    (true, _) => self.heard(&seen, heard).await,
+                    (true, _) => self.query_door(&seen, heard).await,
                     (false, Some(heard)) if is_running => heard.usage,
                     (false, _) => Usage::Unknown,
                 };
                 self.with_usage(seen, usage)
             }
         });
-        each.buffered(DOORS_AT_ONCE).collect().await
+        each.buffered(MAX_CONCURRENT_DOOR_CALLS).collect().await
     }
 
-    async fn heard(&self, seen: &Observed, earlier: Option<Heard>) -> Usage {
+    async fn query_door(&self, seen: &Observed, earlier: Option<UsageReading>) -> Usage {
         let answer = self.runtime.activity(seen).await;
-        self.noted(seen, earlier, answer.as_ref().ok())
+        self.record_usage(seen, earlier, answer.as_ref().ok())
     }
 
     /// Notes what a door said; none if it did not answer.
-    fn noted(&self, seen: &Observed, earlier: Option<Heard>, said: Option<&Activity>) -> Usage {
+    fn record_usage(
+        &self,
+        seen: &Observed,
+        earlier: Option<UsageReading>,
+        said: Option<&Activity>,
+    ) -> Usage {
         let at = self.now();
         let usage = match said {
             Some(activity) => usage(activity, at),
@@ -428,13 +439,13 @@ impl Service {
                 _ => Usage::Unreachable(at),
             },
         };
-        let mut known = self.known.usage.lock();
-        known.insert(seen.record.id.clone(), Heard { usage, at });
+        let mut known = self.reaper_cache.usage.lock();
+        known.insert(seen.record.id.clone(), UsageReading { usage, at });
         usage
     }
 
     fn with_usage(&self, seen: Observed, usage: Usage) -> TrackedSession {
-        let left = self.left().get(&seen.record.owner).copied();
+        let left = self.departed().get(&seen.record.owner).copied();
         let bot_started = self.bot_started;
         TrackedSession {
             seen,
@@ -447,7 +458,7 @@ impl Service {
 
 /// What an admin had taken down.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reaped {
+pub struct ReapResult {
     /// What was done.
     pub done: Vec<Action>,
     /// How many were spared, because things had changed.

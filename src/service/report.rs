@@ -42,7 +42,7 @@ impl Service {
 
     /// The sessions that are there, as a report tells of them.
     async fn running(&self) -> Vec<RunningSession> {
-        let sessions = self.watched(self.runtime.sessions()).await;
+        let sessions = self.track(self.runtime.sessions()).await;
         let running = sessions.into_iter().map(|watched| RunningSession {
             due: self.scheduled_stop(&watched),
             unreachable: match watched.usage {
@@ -87,7 +87,7 @@ impl Service {
     ///
     /// # Errors
     /// If the ledger can't be written.
-    pub async fn reported(&self, report: &Report) -> Result<(), Error> {
+    pub async fn mark_report_posted(&self, report: &Report) -> Result<(), Error> {
         let reported = |ledger: &Ledger| ledger.with_report_posted(report.until);
         self.ledger.note(self.now(), reported).await.map(|_| ())
     }

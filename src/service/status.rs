@@ -30,7 +30,8 @@ impl Service {
     pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Rejection> {
         let seen = self.theirs(who, given, "status", "look into")?;
         let details = self.runtime.details(&seen);
-        let (details, (watched, activity)) = tokio::join!(details, self.asked(seen.clone()));
+        let (details, (watched, activity)) =
+            tokio::join!(details, self.track_with_activity(seen.clone()));
         Ok(Status {
             due: self.scheduled_stop(&watched),
             watched,

@@ -11,7 +11,7 @@ impl Handlers {
         let sessions = self.service.list((!all).then_some(who.id));
         let dry_run = self.service.settings().reaper.dry_run;
         let stale = self.service.runtime().stale_since();
-        let sessions = self.service.watched(sessions).await;
+        let sessions = self.service.track(sessions).await;
         let sessions = sessions.into_iter().map(|watched| Listed {
             url: self.service.runtime().url(&watched.seen.record.id),
             due: self.service.scheduled_stop(&watched),

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Button, Emphasis, MOST_CHARACTERS, RESERVE, Reply, ago, duration, plain};
 use crate::{
-    service::{Extended, Reaped},
+    service::{ExtendedSession, ReapResult},
     session::{
         Action, Failure, Outcome, OwnerId, Plan, ReapPause, Record, Report, Rule, RunningSession,
         ScheduledStop, SessionId, UsageTotal, Warning,
@@ -64,8 +64,8 @@ fn lower(session: &str) -> String {
 }
 
 /// When a session lives longer.
-pub fn extended(extended: &Extended) -> Reply {
-    let Extended { record, by, due } = extended;
+pub fn extended(extended: &ExtendedSession) -> Reply {
+    let ExtendedSession { record, by, due } = extended;
     let by = duration(by.num_seconds());
     let id = &record.id;
     let then = match due {
@@ -203,8 +203,8 @@ pub fn plan_anew(plan: &Plan, dry_run: bool) -> Reply {
 }
 
 /// To an admin: what went.
-pub fn done(reaped: &Reaped) -> Reply {
-    let Reaped {
+pub fn done(reaped: &ReapResult) -> Reply {
+    let ReapResult {
         done,
         spared,
         failed,

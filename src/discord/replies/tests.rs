@@ -9,7 +9,7 @@ use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
     door::activity::Activity,
     runtime::{Answer, Column, Rows, Wrong},
-    service::{Extended, Reaped, Status, TableList},
+    service::{ExtendedSession, ReapResult, Status, TableList},
     session::{
         Action, Cause, Details, Ending, Failure, Incident, Orphan, Outcome, Plan, Pod, PodEvent,
         PodState, ReapPause, Report, Rule, RunningSession, Stage, Station, UsageTotal, Warning,
@@ -670,7 +670,7 @@ fn before_and_after_a_session_is_reaped() {
         })
     };
     let more = |due, kept_until| {
-        extended(&Extended {
+        extended(&ExtendedSession {
             record: Record {
                 kept_until,
                 ..record.clone()
@@ -703,7 +703,7 @@ fn before_and_after_a_session_is_reaped() {
         held_back: Some(too_much),
         ..to_go()
     };
-    let all_done = Reaped {
+    let all_done = ReapResult {
         done: to_go().actions,
         spared: 2,
         failed: Some("1a2b3c4d".into()),
@@ -730,7 +730,7 @@ fn before_and_after_a_session_is_reaped() {
         ("nothing to go", plan(&Plan::default(), false)),
         ("changed since then", plan_anew(&to_go(), false)),
         ("done", done(&all_done)),
-        ("nothing done", done(&Reaped::default())),
+        ("nothing done", done(&ReapResult::default())),
         ("left alone", left_alone()),
     ]));
 }
