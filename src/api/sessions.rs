@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     credentials::{Credentials, Field, exactly},
-    service::{Rejection, Requester, StartRequest, Started, shown},
+    service::{Rejection, Requester, StartRequest, Started, displayable_name},
     session::{Record, RequestId, SessionId, Stage},
     settings::duration,
 };
@@ -112,9 +112,7 @@ async fn make(
     asked: Asked,
 ) -> Result<Arc<Record>, Problem> {
     if let Some(request) = &request {
-        api.service
-            .until_it_may_be_asked_again(who, request)
-            .await?;
+        api.service.wait_for_ending_session(who, request).await?;
     }
     let ask = StartRequest {
         request: request.unwrap_or_else(fresh),
@@ -173,7 +171,7 @@ pub struct Asked {
 pub fn read(mut body: Body) -> Result<Asked, Problem> {
     let username = body.text("username").map(|it| it.trim().to_owned());
     if let Some(name) = &username
-        && !((1..=LONGEST_NAME).contains(&name.chars().count()) && shown(name) == *name)
+        && !((1..=LONGEST_NAME).contains(&name.chars().count()) && displayable_name(name) == *name)
     {
         body.wrong(
             "username",
@@ -291,7 +289,7 @@ pub async fn remove(
 ) -> Result<StatusCode, Problem> {
     let id = &api.service.look_up(&caller.who, &id)?.record.id;
     api.service.stop(&caller.who, id).await?;
-    match api.service.until_gone(id).await {
+    match api.service.wait_until_gone(id).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(_) => {
             let says = "It is being stopped, and not all of it is gone yet. Look again.";

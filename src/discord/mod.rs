@@ -152,7 +152,7 @@ impl Discord {
                     it.stage == ConnectionStage::Connected
                         && pulse.beats(it.latency, Instant::now())
                 };
-                service.connects(runner.is_some_and(is_up));
+                service.set_connected(runner.is_some_and(is_up));
             }
         };
         tokio::select! {

@@ -21,7 +21,7 @@ impl Service {
     ///
     /// # Errors
     /// If there is none of that name.
-    pub fn known_catalog(&self, name: Option<&str>) -> Result<(), Rejection> {
+    pub fn check_catalog(&self, name: Option<&str>) -> Result<(), Rejection> {
         match name {
             // An address is no name; buttons would not hold it.
             Some(name) if self.settings.named_catalog(name).is_none() => {
@@ -43,8 +43,9 @@ impl Service {
         catalog: Option<&str>,
     ) -> Result<SetUp, ServiceError> {
         let name = self.catalog(catalog)?;
-        let _turn = self.turn(who).await;
-        let is_tried = self.settings.credentials.preflight && self.tried(keys, &name).await?;
+        let _guard = self.lock_owner(who).await;
+        let is_tried =
+            self.settings.credentials.preflight && self.try_credentials(keys, &name).await?;
         let checked = is_tried.then(|| self.now());
         self.credentials.put(who, keys, self.now(), checked).await?;
         self.remember_owner(who).await;
@@ -85,10 +86,10 @@ impl Service {
             return Err(Rejection::CheckingIsOff.into());
         }
         let name = self.catalog(catalog)?;
-        let _turn = self.turn(who).await;
+        let _guard = self.lock_owner(who).await;
         let keys = self.credentials.read(who).await?;
         let keys = keys.ok_or(Rejection::NothingKept)?;
-        if self.tried(&keys, &name).await? {
+        if self.try_credentials(&keys, &name).await? {
             self.credentials.mark_checked(who, self.now()).await?;
         }
         let about = self.credentials.about(who).await?;
@@ -102,7 +103,7 @@ impl Service {
     /// # Errors
     /// If the store fails.
     pub async fn forget_keys(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
-        let _turn = self.turn(who.id).await;
+        let _guard = self.lock_owner(who.id).await;
         self.credentials.forget(who.id).await?;
         audit(who, "forgot", "their keys");
         let (starting, running): (Vec<_>, Vec<_>) = self
@@ -116,15 +117,15 @@ impl Service {
     }
 
     /// A person's sessions that are not ending.
-    pub(super) fn live(&self, who: OwnerId) -> Vec<Observed> {
-        let mut sessions = self.of(who);
+    pub(super) fn live_sessions(&self, who: OwnerId) -> Vec<Observed> {
+        let mut sessions = self.sessions_of(who);
         sessions.retain(|seen| !seen.record.is_stopping());
         sessions
     }
 
     /// Those of them that hold the keys that the person has handed in.
     pub fn with_kept_keys(&self, who: OwnerId) -> Vec<Observed> {
-        let mut sessions = self.live(who);
+        let mut sessions = self.live_sessions(who);
         sessions.retain(|seen| seen.record.uses_owner_credentials());
         sessions
     }
@@ -158,7 +159,7 @@ impl Service {
             keys_expire,
         };
         self.end(who, &old.id, cause).await?;
-        self.until_gone(&old.id).await
+        self.wait_until_gone(&old.id).await
     }
 
     /// What is known of keys that a session can be started with.
@@ -172,7 +173,7 @@ impl Service {
     }
 
     /// Whether keys were seen to work.
-    pub(super) async fn tried(
+    pub(super) async fn try_credentials(
         &self,
         keys: &Credentials,
         catalog: &str,

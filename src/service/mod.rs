@@ -27,7 +27,7 @@ pub use keys::SetUp;
 pub use reaping::{ExtendedSession, ReapResult, usage};
 pub use rejection::Rejection;
 pub use report::Claimed;
-pub use sessions::shown;
+pub use sessions::displayable_name;
 pub use sql::{QueryPermit, TableList};
 pub use status::Status;
 
@@ -198,8 +198,8 @@ pub struct Service {
     bot_started: DateTime<Utc>,
     /// Whether the chat is connected.
     connected: AtomicBool,
-    /// Whoever changes a person's keys has that person's turn; see [`Service::turn`].
-    turns: [Mutex<()>; 64],
+    /// Whoever changes a person's keys has that person's turn; see [`Service::lock_owner`].
+    owner_locks: [Mutex<()>; 64],
 }
 
 impl Service {
@@ -227,20 +227,20 @@ impl Service {
             bot_started: clock(),
             clock,
             connected: AtomicBool::new(false),
-            turns: std::array::from_fn(|_| Mutex::new(())),
+            owner_locks: std::array::from_fn(|_| Mutex::new(())),
         }
     }
 
     /// One change of a person's keys at a time: trying keys takes seconds, and
     /// whatever the person did last must win. Some people share a turn.
-    async fn turn(&self, who: OwnerId) -> MutexGuard<'_, ()> {
-        let count = self.turns.len() as u64;
+    async fn lock_owner(&self, who: OwnerId) -> MutexGuard<'_, ()> {
+        let count = self.owner_locks.len() as u64;
         let place = usize::try_from(who.get() % count).expect("it is below 64");
-        self.turns[place].lock().await
+        self.owner_locks[place].lock().await
     }
 
     /// Notes whether people can reach the bot in the chat.
-    pub fn connects(&self, is_connected: bool) {
+    pub fn set_connected(&self, is_connected: bool) {
         self.connected.store(is_connected, Ordering::Relaxed);
     }
 
@@ -269,7 +269,7 @@ impl Service {
         &*self.replies
     }
 
-    fn of(&self, owner: OwnerId) -> Vec<Observed> {
+    fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
         self.runtime.sessions_of(owner)
     }
 

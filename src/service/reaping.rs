@@ -242,7 +242,7 @@ impl Service {
         given: Option<&str>,
         by: Option<TimeDelta>,
     ) -> Result<ExtendedSession, ServiceError> {
-        let seen = self.theirs(who, given, "extend", "extend")?;
+        let seen = self.find_accessible(who, given, "extend", "extend")?;
         let id = seen.record.id.clone();
         if seen.record.is_stopping() {
             return Err(Rejection::NoSuchSession(id).into());
@@ -350,7 +350,7 @@ impl Service {
         if !self.departed().contains_key(&owner) {
             return Ok(false);
         }
-        let _turn = self.turn(owner).await;
+        let _guard = self.lock_owner(owner).await;
         self.credentials.forget(owner).await?;
         let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.note(self.now(), without).await?;

@@ -19,9 +19,9 @@ use crate::{
 
 /// How long whoever claimed a session may take to store its own keys, until somebody with the
 /// same request does it.
-const KEYS_WITHIN: Duration = Duration::from_secs(5);
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a session that is stopped may take to go before it is no longer waited for.
-const GONE_WITHIN: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Service {
     /// Starts a session with the keys that its owner has handed in: claims a place for it.
@@ -29,14 +29,14 @@ impl Service {
     /// # Errors
     /// A refusal changes nothing. After a fault the session may still come up.
     pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, ServiceError> {
-        let mut record = self.record(who, &ask)?;
-        if let Some(same) = self.same(&record) {
-            if ask.exact && !is_alike(&record, &same) {
+        let mut record = self.new_record(who, &ask)?;
+        if let Some(same) = self.find_by_request(&record) {
+            if ask.exact && !is_equivalent(&record, &same) {
                 return Err(Rejection::OtherWish.into());
             }
             return Ok(Started::Starting(same));
         }
-        let mine = self.of(who.id);
+        let mine = self.sessions_of(who.id);
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
         if !ask.another && mine.iter().any(is_ready) {
             return Ok(Started::AlreadyRunning {
@@ -46,7 +46,7 @@ impl Service {
         }
         record.keys_expire = self.usable_keys(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
-        match ask.exact && !is_alike(&record, &claimed) {
+        match ask.exact && !is_equivalent(&record, &claimed) {
             true => Err(Rejection::OtherWish.into()),
             false => Ok(Started::Starting(claimed)),
         }
@@ -65,16 +65,16 @@ impl Service {
         let record = Record {
             keys: Keys::Awaited,
             keys_expire: keys.expires,
-            ..self.record(who, &ask)?
+            ..self.new_record(who, &ask)?
         };
-        if self.settings.credentials.preflight && self.same(&record).is_none() {
-            self.tried(keys, &record.catalog).await?;
+        if self.settings.credentials.preflight && self.find_by_request(&record).is_none() {
+            self.try_credentials(keys, &record.catalog).await?;
         }
         let claimed = self.claim(who, &record).await?;
-        if claimed.id != record.id && !self.is_the_same(&record, &claimed, keys).await? {
+        if claimed.id != record.id && !self.is_same_request(&record, &claimed, keys).await? {
             return Err(Rejection::OtherWish.into());
         }
-        let newest = self.newest(&claimed);
+        let newest = self.latest_record(&claimed);
         if newest.keys != Keys::Awaited || newest.is_stopping() {
             return Ok(newest);
         }
@@ -98,18 +98,18 @@ impl Service {
 
     /// Whether a session that was made for the same request is the one that is asked for now,
     /// with these keys. Whoever made it may be about to store them.
-    async fn is_the_same(
+    async fn is_same_request(
         &self,
         asked: &Record,
         found: &Arc<Record>,
         keys: &Credentials,
     ) -> Result<bool, Error> {
         let mut changes = self.runtime.changes();
-        let awaits = || self.newest(found).keys == Keys::Awaited;
+        let awaits = || self.latest_record(found).keys == Keys::Awaited;
         let stored = async { while awaits() && changes.changed().await.is_ok() {} };
         // If they never come, whoever meant to store them has died.
-        let _ = tokio::time::timeout(KEYS_WITHIN, stored).await;
-        if !is_alike(asked, found) {
+        let _ = tokio::time::timeout(CREDENTIALS_TIMEOUT, stored).await;
+        if !is_equivalent(asked, found) {
             return Ok(false);
         }
         let kept = match awaits() {
@@ -120,7 +120,7 @@ impl Service {
     }
 
     /// A record as it is seen now.
-    fn newest(&self, record: &Arc<Record>) -> Arc<Record> {
+    fn latest_record(&self, record: &Arc<Record>) -> Arc<Record> {
         let seen = self.runtime.session(&record.id);
         seen.map_or_else(|| record.clone(), |seen| seen.record)
     }
@@ -128,15 +128,15 @@ impl Service {
     /// Waits until a session is gone that was made for the same request and ends.
     ///
     /// # Errors
-    /// As [`Service::until_gone`].
-    pub async fn until_it_may_be_asked_again(
+    /// As [`Service::wait_until_gone`].
+    pub async fn wait_for_ending_session(
         &self,
         who: &Requester,
         request: &RequestId,
     ) -> Result<(), ServiceError> {
-        let mut theirs = self.of(who.id).into_iter().map(|seen| seen.record);
+        let mut theirs = self.sessions_of(who.id).into_iter().map(|seen| seen.record);
         match theirs.find(|it| it.request == *request && it.is_stopping()) {
-            Some(ending) => self.until_gone(&ending.id).await,
+            Some(ending) => self.wait_until_gone(&ending.id).await,
             None => Ok(()),
         }
     }
@@ -154,19 +154,22 @@ impl Service {
     }
 
     /// The session that was made for the same request, if there is one.
-    fn same(&self, record: &Record) -> Option<Arc<Record>> {
-        let mut mine = self.of(record.owner).into_iter().map(|seen| seen.record);
+    fn find_by_request(&self, record: &Record) -> Option<Arc<Record>> {
+        let mut mine = self
+            .sessions_of(record.owner)
+            .into_iter()
+            .map(|seen| seen.record);
         mine.find(|it| it.request == record.request)
     }
 
     /// Claims one of their places for a session; or returns the one that was made for the same
     /// request, perhaps while this one was being tried.
     async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, ServiceError> {
-        if let Some(same) = self.same(record) {
+        if let Some(same) = self.find_by_request(record) {
             return Ok(same);
         }
         let limit = self.settings.sessions.per_user;
-        let mine = self.of(who.id);
+        let mine = self.sessions_of(who.id);
         let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
         let open = open_slots(limit, &places);
         let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
@@ -188,14 +191,14 @@ impl Service {
     }
 
     /// The record that is asked for, if there is such a size and catalog.
-    fn record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Rejection> {
+    fn new_record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Rejection> {
         Ok(Record {
             version: RECORD_VERSION,
             id: self.fresh_id(),
             request: ask.request.clone(),
             owner: who.id,
             slot: 0,
-            display_name: shown(&who.display_name),
+            display_name: displayable_name(&who.display_name),
             size: self.size(ask.size.as_deref())?,
             catalog: self.catalog(ask.catalog.as_deref())?,
             channel: ask.channel,
@@ -219,20 +222,24 @@ impl Service {
     /// # Errors
     /// A refusal when it is not theirs, or not there.
     pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, Rejection> {
-        self.theirs(who, Some(id), "status", "look into")
+        self.find_accessible(who, Some(id), "status", "look into")
     }
 
     /// Finds the session that somebody wants to stop.
     ///
     /// # Errors
     /// A refusal when it is not theirs, not there, or not clear which.
-    pub fn to_stop(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
-        self.theirs(who, given, "stop", "stop")
+    pub fn find_to_stop(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+    ) -> Result<Observed, Rejection> {
+        self.find_accessible(who, given, "stop", "stop")
     }
 
     /// Finds the session that somebody means to do `what` with, by that command: one of
     /// theirs, or anybody's for an admin.
-    pub(super) fn theirs(
+    pub(super) fn find_accessible(
         &self,
         who: &Requester,
         given: Option<&str>,
@@ -240,15 +247,15 @@ impl Service {
         what: &'static str,
     ) -> Result<Observed, Rejection> {
         let Some(given) = given else {
-            let mut mine = self.of(who.id);
+            let mut mine = self.sessions_of(who.id);
             if mine.len() > 1 {
                 // One that ends already is not meant.
-                mine = self.live(who.id);
+                mine = self.live_sessions(who.id);
             }
             return match mine.len() {
                 0 => Err(Rejection::NothingTo(what)),
                 1 => Ok(mine.remove(0)),
-                _ => Err(say_which(command, &mine)),
+                _ => Err(ambiguous(command, &mine)),
             };
         };
         let seen = self.find(given)?;
@@ -276,7 +283,7 @@ impl Service {
         who: &Requester,
         given: Option<&str>,
     ) -> Result<(Arc<Record>, SecretString), ServiceError> {
-        let seen = self.to_open(who, given)?;
+        let seen = self.find_to_open(who, given)?;
         let id = &seen.record.id;
         let ticket = self.runtime.ticket(&seen).await?;
         let ticket = ticket.ok_or_else(|| Rejection::NoKey(id.clone()))?;
@@ -288,11 +295,11 @@ impl Service {
     }
 
     /// Finds the session that somebody wants to open.
-    fn to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
+    fn find_to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
         let seen = match given {
             Some(given) => self.find(given)?,
             None => {
-                let mut mine = self.live(who.id);
+                let mut mine = self.live_sessions(who.id);
                 let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
                 if mine.iter().any(is_ready) {
                     mine.retain(is_ready);
@@ -300,7 +307,7 @@ impl Service {
                 match mine.len() {
                     0 => return Err(Rejection::NothingToOpen),
                     1 => mine.remove(0),
-                    _ => return Err(say_which("open", &mine)),
+                    _ => return Err(ambiguous("open", &mine)),
                 }
             }
         };
@@ -319,7 +326,7 @@ impl Service {
     /// Marks a session as stopping. Stopping one that is stopping already is fine.
     ///
     /// # Errors
-    /// As [`Service::to_stop`], or if the record can't be written.
+    /// As [`Service::find_to_stop`], or if the record can't be written.
     pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, ServiceError> {
         self.end(who, id, Cause::Stopped { by: who.id }).await
     }
@@ -330,7 +337,7 @@ impl Service {
     /// As [`Service::stop`].
     pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), ServiceError> {
         self.stop(who, id).await?;
-        self.until_gone(id).await
+        self.wait_until_gone(id).await
     }
 
     /// Writes into a session's record that it ends, and why.
@@ -340,7 +347,7 @@ impl Service {
         id: &SessionId,
         cause: Cause,
     ) -> Result<Record, ServiceError> {
-        self.to_stop(who, Some(&id.to_string()))?;
+        self.find_to_stop(who, Some(&id.to_string()))?;
         let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
         let stopped = rewrite(&*self.runtime, id, ended).await?;
         let stopped = stopped.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
@@ -352,15 +359,15 @@ impl Service {
     ///
     /// # Errors
     /// If it is there for longer than anybody waits.
-    pub async fn until_gone(&self, id: &SessionId) -> Result<(), ServiceError> {
+    pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), ServiceError> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
         };
-        let gone = tokio::time::timeout(GONE_WITHIN, gone).await;
+        let gone = tokio::time::timeout(STOP_TIMEOUT, gone).await;
         gone.map_err(|_| {
             let action = format!("stopping {id}");
-            let after = GONE_WITHIN;
+            let after = STOP_TIMEOUT;
             Error::TimedOut { action, after }.into()
         })
     }
@@ -368,7 +375,7 @@ impl Service {
     /// All sessions, or only `of` one person; oldest first.
     pub fn list(&self, of: Option<OwnerId>) -> Vec<Observed> {
         match of {
-            Some(owner) => self.of(owner),
+            Some(owner) => self.sessions_of(owner),
             None => self.runtime.sessions(),
         }
     }
@@ -384,7 +391,7 @@ impl Service {
     }
 }
 
-fn say_which(command: &'static str, sessions: &[Observed]) -> Rejection {
+fn ambiguous(command: &'static str, sessions: &[Observed]) -> Rejection {
     let ids = sessions.iter().map(|seen| seen.record.id.to_string());
     Rejection::SayWhich {
         ids: ids.collect(),
@@ -393,7 +400,7 @@ fn say_which(command: &'static str, sessions: &[Observed]) -> Rejection {
 }
 
 /// Whether one session was asked for like the other.
-fn is_alike(one: &Record, other: &Record) -> bool {
+fn is_equivalent(one: &Record, other: &Record) -> bool {
     let wish = |it: &Record| {
         let keys = it.uses_owner_credentials();
         (
@@ -408,7 +415,7 @@ fn is_alike(one: &Record, other: &Record) -> bool {
 
 /// A name without what can't be shown, nor stood in an annotation: the API server reads what is
 /// applied as YAML, which has no control characters.
-pub fn shown(name: &str) -> String {
+pub fn displayable_name(name: &str) -> String {
     let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     name.chars().filter(is_shown).collect()
 }

@@ -87,7 +87,11 @@ impl Service {
     ) -> Result<Observed, Rejection> {
         self.sql()?;
         let Some(given) = given else {
-            let newest = self.of(who.id).into_iter().rev().find(is_queryable);
+            let newest = self
+                .sessions_of(who.id)
+                .into_iter()
+                .rev()
+                .find(is_queryable);
             return newest.ok_or(Rejection::NothingToAsk);
         };
         let seen = self.find(given)?;

@@ -28,7 +28,7 @@ impl Service {
     /// # Errors
     /// A refusal when it is not theirs, not there, or not clear which.
     pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Rejection> {
-        let seen = self.theirs(who, given, "status", "look into")?;
+        let seen = self.find_accessible(who, given, "status", "look into")?;
         let details = self.runtime.details(&seen);
         let (details, (watched, activity)) =
             tokio::join!(details, self.track_with_activity(seen.clone()));
@@ -50,7 +50,7 @@ impl Service {
         who: &Requester,
         id: &SessionId,
     ) -> Result<(Arc<Record>, Option<String>), ServiceError> {
-        let seen = self.theirs(who, Some(&id.to_string()), "status", "look into")?;
+        let seen = self.find_accessible(who, Some(&id.to_string()), "status", "look into")?;
         let words = words_without_keys(&*self.runtime, &*self.credentials, &seen).await?;
         audit(who, "read the log of", &id.to_string());
         Ok((seen.record, words))

@@ -324,7 +324,7 @@ impl Handlers {
                     another: false,
                 };
                 // Under the public message it stands before the place is free.
-                let _ = self.service.until_gone(&session).await;
+                let _ = self.service.wait_until_gone(&session).await;
                 self.start(&responder, &who, scene.channel, ask).await;
             }
             Some(Button::Open(id)) => self.open(&responder, &who, Some(&id.to_string())).await,

@@ -17,7 +17,7 @@ impl Handlers {
         who: &Requester,
         catalog: Option<String>,
     ) {
-        if let Err(unknown) = self.service.known_catalog(catalog.as_deref()) {
+        if let Err(unknown) = self.service.check_catalog(catalog.as_deref()) {
             responder.edit(&refuse(&unknown)).await;
             return;
         }

@@ -46,7 +46,7 @@ impl Handlers {
         channel: u64,
         ask: Ask,
     ) {
-        if let Err(unknown) = self.service.known_catalog(ask.catalog.as_deref()) {
+        if let Err(unknown) = self.service.check_catalog(ask.catalog.as_deref()) {
             return responder.edit(&refuse(&unknown)).await;
         }
         let another = Button::StartAnother {

@@ -10,7 +10,7 @@ impl Handlers {
         who: &Requester,
         given: Option<&str>,
     ) {
-        let reply = match self.service.to_stop(who, given) {
+        let reply = match self.service.find_to_stop(who, given) {
             Ok(seen) if seen.record.is_stopping() => replies::stopping(&seen.record.id),
             Ok(seen) => replies::confirm_stop(&seen.record),
             Err(rejection) => refuse(&rejection),
