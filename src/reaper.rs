@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use crate::{
     error::{Error, new_reference},
     measure,
-    service::{Claimed, Notifier, Service},
+    service::{Notifier, ReportClaim, Service},
     session::{Action, OwnerId, Plan, ReapPause, SessionId, Warning},
     settings,
 };
@@ -238,8 +238,8 @@ impl Reaper {
     async fn try_to_report(&self) -> Result<Option<DateTime<Utc>>, Error> {
         match self.service.claim_report(REPORT_CLAIM_TIMEOUT).await? {
             // A schedule without end: far away.
-            Claimed::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
-            Claimed::Mine(report) => {
+            ReportClaim::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
+            ReportClaim::Mine(report) => {
                 if !report.is_quiet() || self.service.settings().report.when_quiet {
                     // It waits until there is a place for it.
                     if !self.notifier.post_report(&report).await? {

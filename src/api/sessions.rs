@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     credentials::{Credentials, Field, exactly},
-    service::{Rejection, Requester, StartRequest, Started, displayable_name},
+    service::{Rejection, Requester, StartOutcome, StartRequest, displayable_name},
     session::{Record, RequestId, SessionId, Stage},
     settings::duration,
 };
@@ -124,9 +124,9 @@ async fn make(
     };
     let Some(keys) = &asked.keys else {
         return match api.service.start(who, ask).await? {
-            Started::Starting(record) => Ok(record),
+            StartOutcome::Starting(record) => Ok(record),
             // Another one was asked for, so this is not said.
-            Started::AlreadyRunning { .. } => Err(Rejection::NothingToOpen.into()),
+            StartOutcome::AlreadyRunning { .. } => Err(Rejection::NothingToOpen.into()),
         };
     };
     Ok(api.service.start_with(who, ask, keys).await?)

@@ -24,7 +24,7 @@ use crate::{
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
-    service::{Parts, Service, wall_clock},
+    service::{Dependencies, Service, wall_clock},
     session::Policy,
     settings::Settings,
 };
@@ -105,7 +105,7 @@ async fn serve_telling(
     let clock = wall_clock();
     let notifier = Arc::new(discord.notifier(settings.clone()));
     let preflight = Preflight::new().context("no HTTPS client")?;
-    let parts = Parts {
+    let dependencies = Dependencies {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
         replies: replies.clone(),
@@ -114,7 +114,7 @@ async fn serve_telling(
         preflight,
         clock: clock.clone(),
     };
-    let service = Arc::new(Service::new(settings.clone(), parts));
+    let service = Arc::new(Service::new(settings.clone(), dependencies));
     let reaper = Reaper::new(service.clone(), notifier.clone());
     let reconciler = Reconciler {
         runtime,

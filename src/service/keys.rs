@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What came of handing in keys.
-pub struct SetUp {
+pub struct SetupOutcome {
     /// Whether they were seen to work.
     pub is_tried: bool,
     /// The person's sessions, which were started with the keys of before.
@@ -41,7 +41,7 @@ impl Service {
         who: OwnerId,
         keys: &Credentials,
         catalog: Option<&str>,
-    ) -> Result<SetUp, ServiceError> {
+    ) -> Result<SetupOutcome, ServiceError> {
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
         let is_tried =
@@ -59,7 +59,7 @@ impl Service {
             };
             rewrite(&*self.runtime, &seen.record.id, renew).await?;
         }
-        Ok(SetUp {
+        Ok(SetupOutcome {
             is_tried,
             old: live,
         })

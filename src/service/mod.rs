@@ -23,10 +23,10 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use audit::audit_replacement;
-pub use keys::SetUp;
+pub use keys::SetupOutcome;
 pub use reaping::{ExtendedSession, ReapResult, usage};
 pub use rejection::Rejection;
-pub use report::Claimed;
+pub use report::ReportClaim;
 pub use sessions::displayable_name;
 pub use sql::{QueryPermit, TableList};
 pub use status::Status;
@@ -83,7 +83,7 @@ pub struct StartRequest {
 
 /// The answer to `start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Started {
+pub enum StartOutcome {
     /// It is on its way.
     Starting(Arc<Record>),
     /// One of theirs runs already; `room` says whether another may be started.
@@ -165,7 +165,7 @@ pub trait Notifier: Send + Sync {
 }
 
 /// What the use cases work with.
-pub struct Parts {
+pub struct Dependencies {
     /// Where sessions run.
     pub runtime: Arc<dyn Runtime>,
     /// Where credentials are kept.
@@ -203,9 +203,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// Works with `parts` under the rules of `settings`.
-    pub fn new(settings: Arc<Settings>, parts: Parts) -> Self {
-        let Parts {
+    /// Works with `dependencies` under the rules of `settings`.
+    pub fn new(settings: Arc<Settings>, dependencies: Dependencies) -> Self {
+        let Dependencies {
             runtime,
             credentials,
             replies,
@@ -213,7 +213,7 @@ impl Service {
             notifier,
             preflight,
             clock,
-        } = parts;
+        } = dependencies;
         Self {
             settings,
             runtime,

@@ -10,7 +10,7 @@ use crate::{
 
 /// Whether a report is to be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claimed {
+pub enum ReportClaim {
     /// This one, by us, now.
     Mine(Box<Report>),
     /// Not before then; none: never.
@@ -58,7 +58,7 @@ impl Service {
     ///
     /// # Errors
     /// If the ledger can't be read or written.
-    pub async fn claim_report(&self, claim: TimeDelta) -> Result<Claimed, Error> {
+    pub async fn claim_report(&self, claim: TimeDelta) -> Result<ReportClaim, Error> {
         let now = self.now();
         let next = |ledger: &Ledger| self.settings.report.schedule.next_after(ledger.since());
         let is_mine = |ledger: &Ledger| match ledger.claimed_since() {
@@ -74,12 +74,12 @@ impl Service {
         match ledger.claimed_since() {
             Some(since) if since == now => {
                 let report = ledger.pending_report(self.running().await);
-                Ok(report.map_or(Claimed::Later(None), |report| {
-                    Claimed::Mine(Box::new(report))
+                Ok(report.map_or(ReportClaim::Later(None), |report| {
+                    ReportClaim::Mine(Box::new(report))
                 }))
             }
-            Some(since) => Ok(Claimed::Later(Some(since + claim))),
-            None => Ok(Claimed::Later(next(&ledger))),
+            Some(since) => Ok(ReportClaim::Later(Some(since + claim))),
+            None => Ok(ReportClaim::Later(next(&ledger))),
         }
     }
 

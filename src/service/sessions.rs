@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{Rejection, Requester, Service, ServiceError, StartRequest, Started, audit::audit};
+use super::{
+    Rejection, Requester, Service, ServiceError, StartOutcome, StartRequest, audit::audit,
+};
 use crate::{
     credentials::Credentials,
     door::ENTER,
@@ -28,18 +30,22 @@ impl Service {
     ///
     /// # Errors
     /// A refusal changes nothing. After a fault the session may still come up.
-    pub async fn start(&self, who: &Requester, ask: StartRequest) -> Result<Started, ServiceError> {
+    pub async fn start(
+        &self,
+        who: &Requester,
+        ask: StartRequest,
+    ) -> Result<StartOutcome, ServiceError> {
         let mut record = self.new_record(who, &ask)?;
         if let Some(same) = self.find_by_request(&record) {
             if ask.exact && !is_equivalent(&record, &same) {
                 return Err(Rejection::OtherWish.into());
             }
-            return Ok(Started::Starting(same));
+            return Ok(StartOutcome::Starting(same));
         }
         let mine = self.sessions_of(who.id);
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
         if !ask.another && mine.iter().any(is_ready) {
-            return Ok(Started::AlreadyRunning {
+            return Ok(StartOutcome::AlreadyRunning {
                 room: mine.len() < usize::from(self.settings.sessions.per_user),
                 sessions: mine,
             });
@@ -48,7 +54,7 @@ impl Service {
         let claimed = self.claim(who, &record).await?;
         match ask.exact && !is_equivalent(&record, &claimed) {
             true => Err(Rejection::OtherWish.into()),
-            false => Ok(Started::Starting(claimed)),
+            false => Ok(StartOutcome::Starting(claimed)),
         }
     }
 

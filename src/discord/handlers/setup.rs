@@ -7,7 +7,7 @@ use super::{
 use crate::{
     credentials::{self, Typed},
     discord::replies::{self, Reply},
-    service::{Requester, SetUp},
+    service::{Requester, SetupOutcome},
 };
 
 impl Handlers {
@@ -65,7 +65,7 @@ impl Handlers {
             Err(mistakes) => return replies::not_stored(&mistakes, catalog),
         };
         match self.service.set_up(who.id, &keys, catalog.as_deref()).await {
-            Ok(SetUp { is_tried, old }) => replies::stored(&keys.hint(), is_tried, &old),
+            Ok(SetupOutcome { is_tried, old }) => replies::stored(&keys.hint(), is_tried, &old),
             Err(ServiceError::UnusableCredentials(troubles)) => {
                 replies::not_usable(&troubles, catalog)
             }

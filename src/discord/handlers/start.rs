@@ -17,7 +17,7 @@ use crate::{
         parse::Button,
         replies::{self, Reply},
     },
-    service::{Requester, ServiceError, StartRequest, Started},
+    service::{Requester, ServiceError, StartOutcome, StartRequest},
     session::{Observed, Record, RequestId, Stage, usual_start},
 };
 
@@ -62,13 +62,13 @@ impl Handlers {
             exact: false,
         };
         match self.service.start(who, request).await {
-            Ok(Started::Starting(record)) => {
+            Ok(StartOutcome::Starting(record)) => {
                 let kept = self.keep(responder, &record);
                 // One that was just asked for may not be seen yet.
                 let known = (record.stage != Stage::Starting).then(|| record.clone());
                 tokio::join!(kept, self.follow(responder, &record, known));
             }
-            Ok(Started::AlreadyRunning { sessions, room }) => {
+            Ok(StartOutcome::AlreadyRunning { sessions, room }) => {
                 let sessions = self.with_urls(sessions);
                 let reply = replies::already_running(&sessions, room, another);
                 responder.edit(&reply).await;
