@@ -19,7 +19,7 @@ use crate::{
     credentials::CredentialStore,
     error::{Error, new_reference},
     measure,
-    runtime::{Book, ReplyStore, Runtime, rewrite, words_without_keys},
+    runtime::{Book, ReplyStore, Runtime, redacted_log, rewrite},
     service::{Clock, Notifier, audit_replacement},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
@@ -252,7 +252,7 @@ impl Reconciler {
             return;
         };
         let with = |ledger: &Ledger| ledger.with_ended(record, ending);
-        if let Err(error) = self.ledger.note((self.clock)(), with).await {
+        if let Err(error) = self.ledger.update((self.clock)(), with).await {
             let session = &record.id;
             warn!(%session, %error, "session {session}: the next report will not count it");
         }
@@ -328,7 +328,7 @@ impl Reconciler {
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
                 ..
-            }) if self.notifier.has_admin_channel() => self.show_last_words(seen).await,
+            }) if self.notifier.has_admin_channel() => self.post_last_log(seen).await,
             _ => {}
         }
         let ended = seen.record.with_ending(cause, (self.clock)());
@@ -337,10 +337,10 @@ impl Reconciler {
 
     /// Shows admins why DuckDB keeps ending: soon its log is gone. Not being able
     /// to keeps no session from being taken down.
-    async fn show_last_words(&self, seen: &Observed) {
+    async fn post_last_log(&self, seen: &Observed) {
         let session = &seen.record.id;
         let shown = async {
-            match words_without_keys(&*self.runtime, &*self.credentials, seen).await? {
+            match redacted_log(&*self.runtime, &*self.credentials, seen).await? {
                 Some(log) => self.notifier.show_log_tail(&seen.record, &log).await,
                 None => {
                     info!(%session, "session {session}: its log is not shown, because its keys were replaced since");

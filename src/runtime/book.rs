@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
-use super::{ATTEMPTS, LedgerStore};
+use super::{LedgerStore, MAX_WRITE_ATTEMPTS};
 use crate::{error::Error, session::Ledger};
 
 /// Changes the ledger, one at a time: where many sessions end at once, others in this bot
 /// would always come first.
 pub struct Book {
     store: Box<dyn LedgerStore>,
-    turn: Mutex<()>,
+    lock: Mutex<()>,
 }
 
 impl Book {
@@ -18,7 +18,7 @@ impl Book {
     pub fn new(store: impl LedgerStore + 'static) -> Self {
         Self {
             store: Box::new(store),
-            turn: Mutex::default(),
+            lock: Mutex::default(),
         }
     }
 
@@ -36,13 +36,13 @@ impl Book {
     ///
     /// # Errors
     /// If it can't be read or written, or others always come first.
-    pub async fn note(
+    pub async fn update(
         &self,
         now: DateTime<Utc>,
         change: impl Fn(&Ledger) -> Ledger,
     ) -> Result<Ledger, Error> {
-        let _turn = self.turn.lock().await;
-        let mut attempts = 1..=ATTEMPTS;
+        let _guard = self.lock.lock().await;
+        let mut attempts = 1..=MAX_WRITE_ATTEMPTS;
         loop {
             let found = self.store.read().await?;
             let (ledger, revision) = found.unzip();

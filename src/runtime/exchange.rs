@@ -8,14 +8,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::ANSWERED_WITHIN;
+use super::QUERY_TIMEOUT_MARGIN;
 use crate::{
     duckdb::question::{Answer, Question},
     error::Error,
 };
 
 /// What an answer has besides its values: quotes, names, and what they are escaped with.
-const MOST_BESIDES: u64 = 1 << 20;
+const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
 
 /// Asks whoever reads `input`, and reads the answer from `output`. The input stays open until
 /// then: its end interrupts.
@@ -32,13 +32,13 @@ pub async fn exchange(
     let mut line = serde_json::to_vec(question).expect("it is plain text");
     line.push(b'\n');
     let mut answer = Vec::new();
-    let most = u64::from(question.bytes) * 2 + MOST_BESIDES;
+    let most = u64::from(question.bytes) * 2 + MAX_OVERHEAD_BYTES;
     let asked = async {
         input.write_all(&line).await?;
         input.flush().await?;
         output.take(most).read_to_end(&mut answer).await
     };
-    let limit = Duration::from_secs(question.seconds.into()) + ANSWERED_WITHIN;
+    let limit = Duration::from_secs(question.seconds.into()) + QUERY_TIMEOUT_MARGIN;
     match timeout(limit, asked).await {
         Ok(Ok(_)) => {}
         // Neither its words nor the answer's: what was asked may be in them.

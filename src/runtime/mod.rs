@@ -31,12 +31,12 @@ use crate::{
 };
 
 /// How often a record is written again when somebody else wrote it first.
-const ATTEMPTS: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 /// How much longer than it may take an answer to a question is waited for: DuckDB is started, and
 /// the answer comes over.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+const QUERY_TIMEOUT_MARGIN: Duration = Duration::from_secs(20);
 /// How long to wait for what they wrote.
-const NEWS_WITHIN: Duration = Duration::from_secs(2);
+const VIEW_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub trait Runtime: Send + Sync {
     async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Error>;
 
     /// The last lines that DuckDB wrote, as they are.
-    async fn last_words(&self, seen: &Observed) -> Result<String, Error>;
+    async fn recent_log(&self, seen: &Observed) -> Result<String, Error>;
 
     /// Has a DuckDB of its own answer a question, beside the session's. It counts as use of the
     /// session. Whoever drops this interrupts it.
@@ -131,7 +131,7 @@ pub trait Runtime: Send + Sync {
 }
 
 /// What somebody should know who means to mend a ledger that can't be read.
-const LOST_WITH_LEDGER: &str = "removing it loses the totals of one report, and who is looked \
+const LEDGER_LOSS_HINT: &str = "removing it loses the totals of one report, and who is looked \
     for in the guild, and no session";
 
 /// Keeps the ledger.
@@ -149,10 +149,10 @@ pub trait LedgerStore: Send + Sync {
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
     /// Keeps it as long as the session lasts.
-    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Error>;
+    async fn store(&self, session: &Observed, reply: &SecretString) -> Result<(), Error>;
 
     /// What is kept for a session, if anything is.
-    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Error>;
+    async fn load(&self, session: &Observed) -> Result<Option<SecretString>, Error>;
 
     /// Removes what is kept for a session whose record goes on without it.
     async fn forget(&self, session: &Observed) -> Result<(), Error>;
@@ -171,7 +171,7 @@ pub async fn rewrite(
 ) -> Result<Option<Record>, Error> {
     let mut changes = runtime.changes();
     let mut outcome = Ok(None);
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let Some(seen) = runtime.session(id) else {
             return Ok(None);
         };
@@ -190,7 +190,7 @@ pub async fn rewrite(
         };
         let newer = async { while !is_newer() && changes.changed().await.is_ok() {} };
         // Whether it came in time or not, the next attempt finds out.
-        let _ = tokio::time::timeout(NEWS_WITHIN, newer).await;
+        let _ = tokio::time::timeout(VIEW_TIMEOUT, newer).await;
     }
     outcome
 }
@@ -200,7 +200,7 @@ pub async fn rewrite(
 ///
 /// # Errors
 /// If the lines or the keys can't be read.
-pub async fn words_without_keys(
+pub async fn redacted_log(
     runtime: &dyn Runtime,
     credentials: &dyn CredentialStore,
     seen: &Observed,
@@ -216,6 +216,6 @@ pub async fn words_without_keys(
     let Some(keys) = credentials.read_for(record).await? else {
         return Ok(None);
     };
-    let log = runtime.last_words(seen).await?;
+    let log = runtime.recent_log(seen).await?;
     Ok(Some(redacted(&log, &keys)))
 }

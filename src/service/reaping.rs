@@ -304,7 +304,7 @@ impl Service {
         let sessions = self.runtime.sessions();
         let all =
             |ledger: &Ledger| ledger.with_owners(sessions.iter().map(|seen| seen.record.owner));
-        let ledger = self.ledger.note(self.now(), all).await?;
+        let ledger = self.ledger.update(self.now(), all).await?;
         *self.departed() = ledger.departed().collect();
         Ok(ledger.owners().collect())
     }
@@ -353,7 +353,7 @@ impl Service {
         let _guard = self.lock_owner(owner).await;
         self.credentials.forget(owner).await?;
         let without = |ledger: &Ledger| ledger.without_owner(owner);
-        self.ledger.note(self.now(), without).await?;
+        self.ledger.update(self.now(), without).await?;
         self.departed().remove(&owner);
         measure::reaper("forgot", &Rule::OwnerLeft);
         audit_reaper(
@@ -366,7 +366,7 @@ impl Service {
     /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
     pub(super) async fn remember_owner(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.with_owners([owner]);
-        if let Err(error) = self.ledger.note(self.now(), knowing).await {
+        if let Err(error) = self.ledger.update(self.now(), knowing).await {
             warn!(%owner, %error, "I could not note that {owner} has keys here");
         }
     }
@@ -383,7 +383,7 @@ impl Service {
     async fn note_members(&self, members: &[(OwnerId, bool)]) -> Result<(), Error> {
         let now = self.now();
         let seen = |ledger: &Ledger| ledger.with_members(members, now);
-        let ledger = self.ledger.note(now, seen).await?;
+        let ledger = self.ledger.update(now, seen).await?;
         *self.departed() = ledger.departed().collect();
         Ok(())
     }

@@ -70,7 +70,7 @@ impl Service {
             true => ledger.with_claim(now, sessions.iter().map(|seen| &*seen.record)),
             false => ledger.clone(),
         };
-        let ledger = self.ledger.note(now, claimed).await?;
+        let ledger = self.ledger.update(now, claimed).await?;
         match ledger.claimed_since() {
             Some(since) if since == now => {
                 let report = ledger.pending_report(self.running().await);
@@ -89,6 +89,6 @@ impl Service {
     /// If the ledger can't be written.
     pub async fn mark_report_posted(&self, report: &Report) -> Result<(), Error> {
         let reported = |ledger: &Ledger| ledger.with_report_posted(report.until);
-        self.ledger.note(self.now(), reported).await.map(|_| ())
+        self.ledger.update(self.now(), reported).await.map(|_| ())
     }
 }

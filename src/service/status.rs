@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Rejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
     door::activity::Activity,
-    runtime::words_without_keys,
+    runtime::redacted_log,
     session::{Details, Record, ScheduledStop, SessionId, TrackedSession},
 };
 
@@ -51,7 +51,7 @@ impl Service {
         id: &SessionId,
     ) -> Result<(Arc<Record>, Option<String>), ServiceError> {
         let seen = self.find_accessible(who, Some(&id.to_string()), "status", "look into")?;
-        let words = words_without_keys(&*self.runtime, &*self.credentials, &seen).await?;
+        let words = redacted_log(&*self.runtime, &*self.credentials, &seen).await?;
         audit(who, "read the log of", &id.to_string());
         Ok((seen.record, words))
     }

@@ -91,7 +91,7 @@ impl Handlers {
         let kept = self
             .service
             .replies()
-            .keep(&seen, &responder.sealed())
+            .store(&seen, &responder.sealed())
             .await;
         if let Err(error) = kept {
             debug!(session = %record.id, %error, "the reply will not go on after a restart");
@@ -105,7 +105,7 @@ impl Handlers {
         let mut recent = self.service.list(None);
         recent.retain(|seen| seen.record.created > oldest);
         let replies = recent.into_iter().map(async |seen| {
-            let kept = self.service.replies().kept(&seen).await.ok().flatten()?;
+            let kept = self.service.replies().load(&seen).await.ok().flatten()?;
             let responder = Responder::unsealed(self.http.clone(), &kept)?;
             Some((responder, seen.record))
         });

@@ -12,7 +12,7 @@ use kube::{
 use super::apply::{Action, call};
 use crate::{
     error::Error,
-    runtime::{LOST_WITH_LEDGER, LedgerStore},
+    runtime::{LEDGER_LOSS_HINT, LedgerStore},
     session::Ledger,
 };
 
@@ -54,7 +54,7 @@ impl LedgerStore for Ledgers {
             Ok(ledger) => Ok(Some((ledger, revision))),
             Err(why) => Err(Error::Unavailable {
                 action: format!("reading the ConfigMap {LEDGER}"),
-                why: format!("{why}; {LOST_WITH_LEDGER}"),
+                why: format!("{why}; {LEDGER_LOSS_HINT}"),
             }),
         }
     }

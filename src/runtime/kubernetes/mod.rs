@@ -269,7 +269,7 @@ impl Runtime for Kubernetes {
         Ok(found.map(|pod| status::parse(&pod).pod))
     }
 
-    async fn last_words(&self, seen: &Observed) -> Result<String, Error> {
+    async fn recent_log(&self, seen: &Observed) -> Result<String, Error> {
         let name = seen.record.id.object_name();
         let params = LogParams {
             container: Some(build::DUCKDB.into()),

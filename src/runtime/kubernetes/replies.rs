@@ -39,7 +39,7 @@ impl Replies {
 
 #[async_trait]
 impl ReplyStore for Replies {
-    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
+    async fn store(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
         let (record, uid) = (&session.record, &session.uid);
         let secret = build::reply(&self.settings, record, uid, reply.expose_secret());
         let name = record.id.object_name();
@@ -50,7 +50,7 @@ impl ReplyStore for Replies {
         call(self.action("patch"), kept).await.map(|_| ())
     }
 
-    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
+    async fn load(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
         let name = session.record.id.object_name();
         let found = call(self.action("get"), self.secrets.get_opt(&name)).await?;
         let value = found.and_then(|secret| secret.data?.remove(build::REPLY));

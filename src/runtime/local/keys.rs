@@ -46,7 +46,7 @@ impl Kept {
 }
 
 impl Keys {
-    fn kept(&self, owner: &str) -> Result<Option<Kept>, Error> {
+    fn load(&self, owner: &str) -> Result<Option<Kept>, Error> {
         let Some(text) = self.0.read(owner)?.map(Zeroizing::new) else {
             return Ok(None);
         };
@@ -58,7 +58,7 @@ impl Keys {
         read.map(Some)
     }
 
-    fn keep(&self, owner: &str, kept: &Kept) -> Result<(), Error> {
+    fn store(&self, owner: &str, kept: &Kept) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).expect("it is plain text");
         self.0.write(owner, &Zeroizing::new(text))
     }
@@ -110,11 +110,11 @@ impl CredentialStore for Keys {
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
-        self.keep(&owner.to_string(), &Kept::new(credentials, now, checked))
+        self.store(&owner.to_string(), &Kept::new(credentials, now, checked))
     }
 
     async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error> {
-        Ok(self.kept(&owner.to_string())?.map(|kept| About {
+        Ok(self.load(&owner.to_string())?.map(|kept| About {
             hint: KeyHint(kept.hint.clone()),
             stored: Some(kept.stored),
             checked: kept.checked,
@@ -123,16 +123,16 @@ impl CredentialStore for Keys {
     }
 
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error> {
-        let kept = self.kept(&owner.to_string())?;
+        let kept = self.load(&owner.to_string())?;
         Ok(kept.and_then(|kept| kept.credentials()))
     }
 
     async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Error> {
         let owner = owner.to_string();
-        match self.kept(&owner)? {
+        match self.load(&owner)? {
             Some(mut kept) => {
                 kept.checked = Some(at);
-                self.keep(&owner, &kept)
+                self.store(&owner, &kept)
             }
             None => Ok(()),
         }
@@ -145,11 +145,11 @@ impl CredentialStore for Keys {
     async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error> {
         let record = &session.record;
         let kept = Kept::new(credentials, record.created, None);
-        self.keep(&own(record), &kept)
+        self.store(&own(record), &kept)
     }
 
     async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error> {
-        let kept = self.kept(&own(session))?;
+        let kept = self.load(&own(session))?;
         Ok(kept.and_then(|kept| kept.credentials()))
     }
 }
@@ -159,12 +159,12 @@ pub struct Replies(pub Folder);
 
 #[async_trait]
 impl ReplyStore for Replies {
-    async fn keep(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
+    async fn store(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
         let name = session.record.id.to_string();
         self.0.write(&name, reply.expose_secret().as_bytes())
     }
 
-    async fn kept(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
+    async fn load(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
         let kept = self.0.read(&session.record.id.to_string())?;
         let text = kept.and_then(|kept| String::from_utf8(kept).ok());
         Ok(text.map(SecretString::from))

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::files::Folder;
 use crate::{
     error::Error,
-    runtime::{LOST_WITH_LEDGER, LedgerStore},
+    runtime::{LEDGER_LOSS_HINT, LedgerStore},
     session::Ledger,
 };
 
@@ -26,7 +26,7 @@ impl LedgerStore for Ledgers {
             Ok(ledger) => Ok(Some((ledger, String::new()))),
             Err(why) => Err(Error::Disk {
                 action: format!("reading {}", self.0.path(LEDGER).display()),
-                why: format!("{why}; {LOST_WITH_LEDGER}"),
+                why: format!("{why}; {LEDGER_LOSS_HINT}"),
             }),
         }
     }

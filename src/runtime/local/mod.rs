@@ -424,11 +424,11 @@ impl Runtime for Local {
         Ok(self.session(&seen.record.id).and_then(|seen| seen.pod))
     }
 
-    async fn last_words(&self, seen: &Observed) -> Result<String, Error> {
+    async fn recent_log(&self, seen: &Observed) -> Result<String, Error> {
         let held = self.view.held.lock();
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let process = held.and_then(|held| held.process.as_ref());
-        Ok(process.map(Process::last_words).unwrap_or_default())
+        Ok(process.map(Process::recent_log).unwrap_or_default())
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {

@@ -161,7 +161,7 @@ impl Process {
     }
 
     /// What it said last.
-    pub fn last_words(&self) -> String {
+    pub fn recent_log(&self) -> String {
         self.inside.log.lock().iter().map(String::as_str).collect()
     }
 
