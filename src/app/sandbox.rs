@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve_telling;
 use crate::{
-    runtime::local::{Local, take},
+    runtime::local::{Local, lock_folder},
     sandbox::{
         discord::{ADMINISTRATOR, Blueprint, Discord, Prank},
         duckdb::DuckDb,
@@ -79,7 +79,7 @@ impl Sandbox {
         };
         let made = fs::create_dir_all(&folder);
         made.with_context(|| format!("the folder {} can't be made", folder.display()))?;
-        let taken = take(&folder)?;
+        let taken = lock_folder(&folder)?;
         let duckdb = DuckDb::find(options.duckdb.as_deref()).await?;
         let lake = Lake::serve(&folder.join("lake"), &[(KEY_ID, SECRET)]).await?;
         if !lake.is_filled() {

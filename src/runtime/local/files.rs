@@ -93,7 +93,7 @@ impl Folder {
 ///
 /// # Errors
 /// If another one has it.
-pub fn take(folder: &Path) -> anyhow::Result<File> {
+pub fn lock_folder(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
@@ -146,10 +146,12 @@ mod tests {
     #[test]
     fn a_folder_has_one_bot() {
         let place = tempfile::tempdir().expect("a folder");
-        let mine = take(place.path()).expect("nobody has it");
-        let why = take(place.path()).expect_err("it is taken").to_string();
+        let mine = lock_folder(place.path()).expect("nobody has it");
+        let why = lock_folder(place.path())
+            .expect_err("it is taken")
+            .to_string();
         assert!(why.starts_with("another duckbot works in "), "{why}");
         drop(mine);
-        take(place.path()).expect("it is free again");
+        lock_folder(place.path()).expect("it is free again");
     }
 }

@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// A file for each person, and for each session that has keys of its own.
-pub struct Keys(pub Folder);
+pub struct CredentialFiles(pub Folder);
 
 /// What stands in one.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredCredentials {
     hint: String,
     stored: DateTime<Utc>,
     checked: Option<DateTime<Utc>>,
@@ -29,7 +29,7 @@ struct Kept {
     values: Vec<(String, String)>,
 }
 
-impl Drop for Kept {
+impl Drop for StoredCredentials {
     fn drop(&mut self) {
         self.values
             .iter_mut()
@@ -37,7 +37,7 @@ impl Drop for Kept {
     }
 }
 
-impl Kept {
+impl StoredCredentials {
     fn value(&self, field: Field) -> Option<SecretString> {
         let mut values = self.values.iter();
         let (_, value) = values.find(|(name, _)| name == field.name())?;
@@ -45,8 +45,8 @@ impl Kept {
     }
 }
 
-impl Keys {
-    fn load(&self, owner: &str) -> Result<Option<Kept>, Error> {
+impl CredentialFiles {
+    fn load(&self, owner: &str) -> Result<Option<StoredCredentials>, Error> {
         let Some(text) = self.0.read(owner)?.map(Zeroizing::new) else {
             return Ok(None);
         };
@@ -58,7 +58,7 @@ impl Keys {
         read.map(Some)
     }
 
-    fn store(&self, owner: &str, kept: &Kept) -> Result<(), Error> {
+    fn store(&self, owner: &str, kept: &StoredCredentials) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).expect("it is plain text");
         self.0.write(owner, &Zeroizing::new(text))
     }
@@ -74,7 +74,7 @@ fn own(session: &Record) -> String {
     format!("session-{}", session.id)
 }
 
-impl Kept {
+impl StoredCredentials {
     fn new(credentials: &Credentials, now: DateTime<Utc>, checked: Option<DateTime<Utc>>) -> Self {
         let value = |field: Field| {
             let value = credentials.value(field)?.expose_secret();
@@ -102,7 +102,7 @@ impl Kept {
 }
 
 #[async_trait]
-impl CredentialStore for Keys {
+impl CredentialStore for CredentialFiles {
     async fn put(
         &self,
         owner: OwnerId,
@@ -110,7 +110,10 @@ impl CredentialStore for Keys {
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
-        self.store(&owner.to_string(), &Kept::new(credentials, now, checked))
+        self.store(
+            &owner.to_string(),
+            &StoredCredentials::new(credentials, now, checked),
+        )
     }
 
     async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error> {
@@ -144,7 +147,7 @@ impl CredentialStore for Keys {
 
     async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error> {
         let record = &session.record;
-        let kept = Kept::new(credentials, record.created, None);
+        let kept = StoredCredentials::new(credentials, record.created, None);
         self.store(&own(record), &kept)
     }
 
@@ -155,10 +158,10 @@ impl CredentialStore for Keys {
 }
 
 /// A file for each session.
-pub struct Replies(pub Folder);
+pub struct ReplyFiles(pub Folder);
 
 #[async_trait]
-impl ReplyStore for Replies {
+impl ReplyStore for ReplyFiles {
     async fn store(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
         let name = session.record.id.to_string();
         self.0.write(&name, reply.expose_secret().as_bytes())

@@ -14,10 +14,10 @@ const LEDGER: &str = "ledger";
 
 /// The ledger in a folder that is this bot's alone: nobody else writes it, so it needs no
 /// revision.
-pub struct Ledgers(pub Folder);
+pub struct LedgerFile(pub Folder);
 
 #[async_trait]
-impl LedgerStore for Ledgers {
+impl LedgerStore for LedgerFile {
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
         let Some(text) = self.0.read(LEDGER)? else {
             return Ok(None);

@@ -39,11 +39,11 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
-pub use files::take;
+pub use files::lock_folder;
 use files::{Folder, disk_error};
-pub use keys::{Keys, Replies};
-use ledger::Ledgers;
-use process::{KeptPort, Launch, Process};
+pub use keys::{CredentialFiles, ReplyFiles};
+use ledger::LedgerFile;
+use process::{Launch, Process, ReservedPort};
 
 use super::{Answer, Book, Claim, Question, Runtime, environment, exchange::exchange};
 use crate::{
@@ -59,12 +59,12 @@ use crate::{
 };
 
 /// What the key of all doors is called: it lives as long as they do.
-const KEY: &str = "local";
+const DOOR_KEY_ID: &str = "local";
 /// What DuckDB takes from the bot's environment: where programs and the certificates of
 /// authorities are.
-const PASSED_ON: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const INHERITED_VARIABLES: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// How long processes may take to end.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sessions in one folder of this machine.
 pub struct Local {
@@ -73,8 +73,8 @@ pub struct Local {
     port: u16,
     records: Folder,
     homes: PathBuf,
-    credentials: Arc<Keys>,
-    replies: Arc<Replies>,
+    credentials: Arc<CredentialFiles>,
+    replies: Arc<ReplyFiles>,
     ledger: Arc<Book>,
     key: SigningKey,
     program: PathBuf,
@@ -86,7 +86,7 @@ pub struct Local {
 /// All sessions, by the names of their records.
 #[derive(Default)]
 struct View {
-    held: Mutex<BTreeMap<String, Held>>,
+    sessions: Mutex<BTreeMap<String, SessionEntry>>,
     changes: watch::Sender<u64>,
 }
 
@@ -98,14 +98,14 @@ impl View {
 
 /// What is stored of a session.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredSession {
     uid: String,
     revision: u64,
     /// [`Record::read`] reads it.
     record: String,
 }
 
-struct Held {
+struct SessionEntry {
     uid: Arc<str>,
     revision: u64,
     record: Arc<Record>,
@@ -116,7 +116,7 @@ struct Held {
     door: Option<Arc<Door>>,
 }
 
-impl Held {
+impl SessionEntry {
     fn observed(&self) -> Observed {
         Observed {
             record: self.record.clone(),
@@ -141,7 +141,7 @@ impl Local {
     pub async fn start(settings: Arc<Settings>, place: settings::Local) -> anyhow::Result<Self> {
         let folder = |name: &str| Folder::open(place.folder.join(name));
         let records = folder("records")?;
-        let taken = files::take(&place.folder)?;
+        let taken = files::lock_folder(&place.folder)?;
         let homes = place.folder.join("sessions");
         // Of a bot that was killed.
         match fs::remove_dir_all(&homes) {
@@ -160,7 +160,7 @@ impl Local {
         let port = listener.local_addr()?.port();
         let held = load(&records)?;
         let view = Arc::new(View {
-            held: Mutex::new(held),
+            sessions: Mutex::new(held),
             ..View::default()
         });
         let all = view.clone();
@@ -169,10 +169,11 @@ impl Local {
         keys.tidy()?;
         replies.tidy()?;
         Ok(Self {
-            credentials: Arc::new(Keys(keys)),
-            replies: Arc::new(Replies(replies)),
-            ledger: Arc::new(Book::new(Ledgers(Folder::open(place.folder.clone())?))),
-            key: SigningKey::read(KEY, &SigningKey::generate()).context("no key for the doors")?,
+            credentials: Arc::new(CredentialFiles(keys)),
+            replies: Arc::new(ReplyFiles(replies)),
+            ledger: Arc::new(Book::new(LedgerFile(Folder::open(place.folder.clone())?))),
+            key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
+                .context("no key for the doors")?,
             program: std::env::current_exe().context("I don't know where my program is")?,
             settings,
             place,
@@ -186,12 +187,12 @@ impl Local {
     }
 
     /// Where people's credentials are.
-    pub fn credentials(&self) -> Arc<Keys> {
+    pub fn credentials(&self) -> Arc<CredentialFiles> {
         self.credentials.clone()
     }
 
     /// Where replies that go on are.
-    pub fn replies(&self) -> Arc<Replies> {
+    pub fn replies(&self) -> Arc<ReplyFiles> {
         self.replies.clone()
     }
 
@@ -202,7 +203,7 @@ impl Local {
 
     /// Kills somebody's DuckDBs as the system might, to try out what comes then.
     pub fn kill(&self, owner: OwnerId) {
-        let held = self.view.held.lock();
+        let held = self.view.sessions.lock();
         let theirs = held.values().filter(|held| held.record.owner == owner);
         theirs
             .filter_map(|held| held.process.as_ref())
@@ -212,16 +213,22 @@ impl Local {
     /// Ends all processes; the records stay.
     pub async fn end(&self) {
         self.doors.abort();
-        let stop = |held: &Held| held.process.as_ref().map(Process::stop);
-        let ended: Vec<_> = self.view.held.lock().values().filter_map(stop).collect();
+        let stop = |held: &SessionEntry| held.process.as_ref().map(Process::stop);
+        let ended: Vec<_> = self
+            .view
+            .sessions
+            .lock()
+            .values()
+            .filter_map(stop)
+            .collect();
         for one in ended {
             one.cancelled().await;
         }
     }
 
-    fn store(&self, name: &str, held: &Held) -> Result<(), Error> {
+    fn store(&self, name: &str, held: &SessionEntry) -> Result<(), Error> {
         let record = serde_json::to_string(&*held.record).expect("it has no map with odd keys");
-        let stored = Stored {
+        let stored = StoredSession {
             uid: held.uid.to_string(),
             revision: held.revision,
             record,
@@ -231,8 +238,8 @@ impl Local {
     }
 
     /// Changes what is held for `seen`, if that is still there.
-    fn change(&self, seen: &Observed, change: impl FnOnce(&mut Held)) {
-        let mut held = self.view.held.lock();
+    fn change(&self, seen: &Observed, change: impl FnOnce(&mut SessionEntry)) {
+        let mut held = self.view.sessions.lock();
         if let Some(held) = held.get_mut(&name(&seen.record)).filter(|it| it.is(seen)) {
             change(held);
         }
@@ -248,7 +255,7 @@ impl Local {
         let record = &seen.record;
         let home = self.homes.join(record.id.to_string());
         fs::create_dir_all(&home).map_err(|why| disk_error("making", &home, &why))?;
-        let port = KeptPort::any();
+        let port = ReservedPort::reserve();
         let port = port.map_err(|why| disk_error("looking for a port in", &home, &why))?;
         let door = Arc::new(self.door(record, port.number)?);
         let Some(mut variables) = self.variables(record).await? else {
@@ -309,7 +316,7 @@ impl Local {
             all.push(("DUCKDB_FOLDERS", ELSEWHERE.to_owned().into()));
         }
         all.push(("DUCKDB_PROGRAM", program.into()));
-        for name in PASSED_ON {
+        for name in INHERITED_VARIABLES {
             all.extend(std::env::var(name).ok().map(|value| (name, value.into())));
         }
         if let Some(folder) = &self.place.extensions {
@@ -322,16 +329,16 @@ impl Local {
 #[async_trait]
 impl Runtime for Local {
     fn sessions(&self) -> Vec<Observed> {
-        let held = self.view.held.lock();
-        let mut all: Vec<_> = held.values().map(Held::observed).collect();
+        let held = self.view.sessions.lock();
+        let mut all: Vec<_> = held.values().map(SessionEntry::observed).collect();
         all.sort_by_key(|seen| seen.record.created);
         all
     }
 
     fn session(&self, id: &SessionId) -> Option<Observed> {
-        let held = self.view.held.lock();
+        let held = self.view.sessions.lock();
         let found = held.values().find(|held| held.record.id == *id);
-        found.map(Held::observed)
+        found.map(SessionEntry::observed)
     }
 
     fn stale_since(&self) -> Option<DateTime<Utc>> {
@@ -366,7 +373,7 @@ impl Runtime for Local {
     }
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
-        let held = self.view.held.lock();
+        let held = self.view.sessions.lock();
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let door = held.and_then(|held| held.door.as_ref());
         door.map(|door| door.activity())
@@ -382,7 +389,7 @@ impl Runtime for Local {
             why,
         };
         let door = {
-            let held = self.view.held.lock();
+            let held = self.view.sessions.lock();
             let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
             held.and_then(|held| held.door.clone())
         };
@@ -425,7 +432,7 @@ impl Runtime for Local {
     }
 
     async fn recent_log(&self, seen: &Observed) -> Result<String, Error> {
-        let held = self.view.held.lock();
+        let held = self.view.sessions.lock();
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let process = held.and_then(|held| held.process.as_ref());
         Ok(process.map(Process::recent_log).unwrap_or_default())
@@ -434,7 +441,7 @@ impl Runtime for Local {
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {
         let name = name(record);
         let record = Arc::new(record.clone());
-        let mut all = self.view.held.lock();
+        let mut all = self.view.sessions.lock();
         match all.get(&name) {
             Some(held) if held.record.request == record.request => {
                 return Ok(Claim::Made(held.record.clone()));
@@ -442,7 +449,7 @@ impl Runtime for Local {
             Some(held) => return Ok(Claim::Taken(held.record.id.to_string())),
             None => {}
         }
-        let held = Held {
+        let held = SessionEntry {
             uid: Uuid::new_v4().to_string().into(),
             revision: 1,
             record: record.clone(),
@@ -459,7 +466,7 @@ impl Runtime for Local {
 
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error> {
         let name = name(record);
-        let mut all = self.view.held.lock();
+        let mut all = self.view.sessions.lock();
         let held = all.get_mut(&name).filter(|held| held.is(seen));
         let held = held.filter(|held| held.revision.to_string() == *seen.revision);
         let held = held.ok_or_else(|| Error::Conflict {
@@ -505,13 +512,13 @@ impl Runtime for Local {
         let Some(ended) = ended else {
             return Ok(());
         };
-        if tokio::time::timeout(GONE_WITHIN, ended.cancelled())
+        if tokio::time::timeout(STOP_TIMEOUT, ended.cancelled())
             .await
             .is_err()
         {
             return Err(Error::TimedOut {
                 action: format!("ending the DuckDB of {}", seen.record.id),
-                after: GONE_WITHIN,
+                after: STOP_TIMEOUT,
             });
         }
         let home = self.homes.join(seen.record.id.to_string());
@@ -527,7 +534,7 @@ impl Runtime for Local {
 
     async fn remove(&self, seen: &Observed) -> Result<(), Error> {
         let name = name(&seen.record);
-        let mut all = self.view.held.lock();
+        let mut all = self.view.sessions.lock();
         if all.get(&name).is_some_and(|held| held.is(seen)) {
             self.replies.0.remove(&seen.record.id.to_string())?;
             self.credentials.forget_own(&seen.record)?;
@@ -543,7 +550,7 @@ impl Runtime for Local {
 /// Looks at everything that sessions on this machine need.
 pub async fn look(place: &settings::Local) -> Vec<Finding> {
     let folder = Folder::open(place.folder.clone());
-    let folder = folder.and_then(|_| take(&place.folder).map(drop));
+    let folder = folder.and_then(|_| lock_folder(&place.folder).map(drop));
     vec![
         match is_there(&place.duckdb).await {
             Ok(()) => Finding::fine("DuckDB", place.duckdb.display().to_string()),
@@ -581,14 +588,14 @@ fn name(record: &Record) -> String {
 /// The door that a host leads to.
 fn find(view: &View, host: &str) -> Option<Arc<Door>> {
     let (label, _) = host.split_once('.')?;
-    let held = view.held.lock();
+    let held = view.sessions.lock();
     let mut all = held.values();
     all.find(|held| held.record.id.object_name() == label)?
         .door
         .clone()
 }
 
-fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, Held>> {
+fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, SessionEntry>> {
     let mut all = BTreeMap::new();
     records.tidy()?;
     for name in records.names()? {
@@ -596,11 +603,12 @@ fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, Held>> {
             continue;
         };
         let read = serde_json::from_slice(&text).map_err(|why| why.to_string());
-        let read = read.and_then(|stored: Stored| Ok((Record::read(&stored.record)?, stored)));
+        let read =
+            read.and_then(|stored: StoredSession| Ok((Record::read(&stored.record)?, stored)));
         let (record, stored) = read.map_err(anyhow::Error::msg).with_context(|| {
             format!("the record {} can't be read", records.path(&name).display())
         })?;
-        let held = Held {
+        let held = SessionEntry {
             uid: stored.uid.into(),
             revision: stored.revision,
             record: Arc::new(record),

@@ -30,14 +30,14 @@ use crate::{
 };
 
 /// Who ends again within that time after a start has no luck, and waits for the next.
-const SOON: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_secs(10);
+const MIN_UPTIME: Duration = Duration::from_secs(60);
+const RESTART_DELAY: Duration = Duration::from_secs(10);
 /// How often DuckDB is asked whether it is ready.
-const ASKED_EVERY: Duration = Duration::from_millis(25);
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// How long it may take to end: it needs less than a second.
-const GRACE: Duration = Duration::from_secs(5);
+const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How much of what it says is kept.
-const LAST_LINES: usize = 100;
+const MAX_LOG_LINES: usize = 100;
 
 /// How to start it.
 pub struct Launch {
@@ -46,23 +46,23 @@ pub struct Launch {
     /// All that it is told, besides its port.
     pub variables: Vec<(&'static str, SecretString)>,
     /// Where its UI is to be.
-    pub port: KeptPort,
+    pub port: ReservedPort,
 }
 
 /// A port of this machine that nobody else is given: bound, and never listening. DuckDB shares it
 /// (`SO_REUSEPORT`), and opens it some seconds later.
-pub struct KeptPort {
+pub struct ReservedPort {
     _bound: TcpSocket,
     /// Its number.
     pub number: u16,
 }
 
-impl KeptPort {
+impl ReservedPort {
     /// A port that was free.
     ///
     /// # Errors
     /// The system's.
-    pub fn any() -> io::Result<Self> {
+    pub fn reserve() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.set_reuseport(true)?;
@@ -94,19 +94,19 @@ impl Launch {
 
 /// A DuckDB that is kept running until it is stopped.
 pub struct Process {
-    inside: Arc<Inside>,
+    state: Arc<ProcessState>,
     kill: Arc<Notify>,
     stop: CancellationToken,
     ended: CancellationToken,
 }
 
-struct Inside {
+struct ProcessState {
     pod: Mutex<Pod>,
     log: Mutex<VecDeque<String>>,
     changed: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Inside {
+impl ProcessState {
     fn change(&self, change: impl FnOnce(&mut Pod)) {
         change(&mut self.pod.lock());
         (self.changed)();
@@ -122,11 +122,11 @@ impl Process {
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let process = Self::new(Pod::at(Station::Starting), changed);
-        let (inside, stop) = (process.inside.clone(), process.stop.clone());
+        let (state, stop) = (process.state.clone(), process.stop.clone());
         let (kill, ended) = (process.kill.clone(), process.ended.clone().drop_guard());
         tokio::spawn(async move {
             let _ended = ended;
-            keep_running(&launch, &door, &inside, &kill, &stop).await;
+            keep_running(&launch, &door, &state, &kill, &stop).await;
         });
         process
     }
@@ -140,7 +140,7 @@ impl Process {
 
     fn new(pod: Pod, changed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
-            inside: Arc::new(Inside {
+            state: Arc::new(ProcessState {
                 pod: Mutex::new(pod),
                 log: Mutex::default(),
                 changed: Box::new(changed),
@@ -153,7 +153,7 @@ impl Process {
 
     /// How it is, in the words for a Pod.
     pub fn pod(&self) -> Pod {
-        let mut pod = self.inside.pod.lock().clone();
+        let mut pod = self.state.pod.lock().clone();
         if self.stop.is_cancelled() {
             pod.state = PodState::Terminating;
         }
@@ -162,7 +162,7 @@ impl Process {
 
     /// What it said last.
     pub fn recent_log(&self) -> String {
-        self.inside.log.lock().iter().map(String::as_str).collect()
+        self.state.log.lock().iter().map(String::as_str).collect()
     }
 
     /// Kills it; it is started again as after any end.
@@ -180,7 +180,7 @@ impl Process {
 async fn keep_running(
     launch: &Launch,
     door: &Door,
-    inside: &Arc<Inside>,
+    state: &Arc<ProcessState>,
     kill: &Notify,
     stop: &CancellationToken,
 ) {
@@ -191,17 +191,17 @@ async fn keep_running(
             Ok(child) => child,
             Err(why) => {
                 let why = Incident::new(Failure::Container, why.to_string());
-                return inside.change(|pod| pod.state = PodState::Stuck(why));
+                return state.change(|pod| pod.state = PodState::Stuck(why));
             }
         };
         // Apart from the child: waiting for that would close it.
         let input = child.stdin.take();
         if let Some(errors) = child.stderr.take() {
-            tokio::spawn(listen(errors, inside.clone()));
+            tokio::spawn(capture_log(errors, state.clone()));
         }
         let status = tokio::select! {
             status = child.wait() => status,
-            never = get_ready(door, inside) => match never {},
+            never = get_ready(door, state) => match never {},
             () = kill.notified() => match child.start_kill() {
                 Ok(()) => child.wait().await,
                 Err(why) => Err(why),
@@ -211,10 +211,10 @@ async fn keep_running(
                 return end(&mut child).await;
             }
         };
-        let why = Incident::new(Failure::Crashed, told(status));
+        let why = Incident::new(Failure::Crashed, exit_message(status));
         restarts += 1;
-        let is_unlucky = restarts > 1 && began.elapsed() < SOON;
-        inside.change(|pod| {
+        let is_unlucky = restarts > 1 && began.elapsed() < MIN_UPTIME;
+        state.change(|pod| {
             pod.restarts = restarts;
             pod.last_end = Some(why.clone());
             pod.unready_since = Some(Utc::now());
@@ -226,18 +226,23 @@ async fn keep_running(
                 false => Pod::at(Station::Starting).state,
             };
         });
-        if is_unlucky && stop.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+        if is_unlucky
+            && stop
+                .run_until_cancelled(sleep(RESTART_DELAY))
+                .await
+                .is_none()
+        {
             return;
         }
     }
 }
 
 /// Waits until DuckDB answers, and says so.
-async fn get_ready(door: &Door, inside: &Inside) -> Infallible {
+async fn get_ready(door: &Door, state: &ProcessState) -> Infallible {
     while !door.is_ready().await {
-        sleep(ASKED_EVERY).await;
+        sleep(READY_POLL_INTERVAL).await;
     }
-    inside.change(|pod| {
+    state.change(|pod| {
         pod.state = PodState::Ready;
         pod.unready_since = None;
     });
@@ -246,25 +251,25 @@ async fn get_ready(door: &Door, inside: &Inside) -> Infallible {
 
 /// Waits for its end, after its input: it runs as long as that is open.
 async fn end(child: &mut Child) {
-    if timeout(GRACE, child.wait()).await.is_err() {
+    if timeout(STOP_GRACE, child.wait()).await.is_err() {
         // It is killed when dropped as well; then nobody waits for it.
         let _ = child.kill().await;
     }
 }
 
-fn told(status: io::Result<ExitStatus>) -> String {
+fn exit_message(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => format!("DuckDB ended with {status}"),
         Err(why) => format!("DuckDB ended ({why})"),
     }
 }
 
-async fn listen(errors: ChildStderr, inside: Arc<Inside>) {
+async fn capture_log(errors: ChildStderr, state: Arc<ProcessState>) {
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     while let Ok(1..) = errors.read_until(b'\n', &mut line).await {
-        let mut log = inside.log.lock();
-        if log.len() == LAST_LINES {
+        let mut log = state.log.lock();
+        if log.len() == MAX_LOG_LINES {
             log.pop_front();
         }
         log.push_back(String::from_utf8_lossy(&line).into_owned());
