@@ -197,8 +197,11 @@ impl Place {
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
             credentials: Arc::new(Secrets::new(&clients.calls, settings.clone())),
-            replies: Arc::new(kubernetes::Replies::new(&clients.calls, settings.clone())),
-            ledger: Arc::new(Book::new(kubernetes::Ledgers::new(
+            replies: Arc::new(kubernetes::ReplySecrets::new(
+                &clients.calls,
+                settings.clone(),
+            )),
+            ledger: Arc::new(Book::new(kubernetes::LedgerConfigMap::new(
                 &clients.calls,
                 namespace,
             ))),

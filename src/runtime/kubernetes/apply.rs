@@ -11,23 +11,23 @@ use tokio::sync::Semaphore;
 use crate::{error::Error, measure};
 
 /// How long one call may take, the client's own retries included.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many calls are under way at a time. Each has a connection of its own, so those of a
 /// thousand sessions at once would take more memory than the sessions.
-const AT_ONCE: usize = 32;
-static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+const MAX_CONCURRENT_CALLS: usize = 32;
+static TURNS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CALLS);
 
 /// What a call does, in RBAC's words.
 #[derive(Debug, Clone, Copy)]
-pub struct Action<'a> {
+pub struct ApiAction<'a> {
     verb: &'static str,
     resource: &'a str,
     namespace: &'a str,
     sensitive: bool,
 }
 
-impl<'a> Action<'a> {
+impl<'a> ApiAction<'a> {
     /// For example `create`, `pods`, `duckbot-sessions`.
     pub fn new(verb: &'static str, resource: &'a str, namespace: &'a str) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl<'a> Action<'a> {
     }
 
     /// What an answer that is an error means.
-    fn refused(&self, status: &Status) -> Error {
+    fn status_error(&self, status: &Status) -> Error {
         let action = self.to_string();
         let why = match self.sensitive {
             true => format!("{} {}", status.code, status.reason),
@@ -75,21 +75,21 @@ impl<'a> Action<'a> {
         }
     }
 
-    fn failed(&self, error: &kube::Error) -> Error {
+    fn call_error(&self, error: &kube::Error) -> Error {
         match error {
-            kube::Error::Api(status) => self.refused(status),
+            kube::Error::Api(status) => self.status_error(status),
             other => Error::Unavailable {
                 action: self.to_string(),
                 why: match self.sensitive {
                     true => "no usable answer".into(),
-                    false => chain(other),
+                    false => error_chain(other),
                 },
             },
         }
     }
 }
 
-impl fmt::Display for Action<'_> {
+impl fmt::Display for ApiAction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} in {}", self.verb, self.resource, self.namespace)
     }
@@ -110,19 +110,19 @@ fn exceeded_quota(message: &str) -> Option<&str> {
     Some(amounts)
 }
 
-/// Makes a call, within [`TIME_LIMIT`] from when it has its turn.
+/// Makes a call, within [`CALL_TIMEOUT`] from when it has its turn.
 pub async fn call<T>(
-    action: Action<'_>,
+    action: ApiAction<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
     // Nobody closes it.
     let _turn = TURNS.acquire().await;
     let begin = Instant::now();
-    let outcome = match tokio::time::timeout(TIME_LIMIT, answer).await {
-        Ok(answer) => answer.map_err(|error| action.failed(&error)),
+    let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(|error| action.call_error(&error)),
         Err(_) => Err(Error::TimedOut {
             action: action.to_string(),
-            after: TIME_LIMIT,
+            after: CALL_TIMEOUT,
         }),
     };
     let counted = match &outcome {
@@ -138,7 +138,7 @@ pub async fn call<T>(
 }
 
 /// An error with its causes: kube's own text often leaves the useful one out.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

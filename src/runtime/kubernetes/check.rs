@@ -14,7 +14,7 @@ use kube::{
 };
 
 use super::{
-    apply::{Action, call, chain},
+    apply::{ApiAction, call, error_chain},
     build::route_resource,
     image,
     keys::DOOR_KEYS,
@@ -25,11 +25,11 @@ use crate::{
     settings::{RouteKind, Settings},
 };
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A permission that the bot needs in the sessions namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct PermissionRule {
     /// The API group; empty is the core one.
     pub group: &'static str,
     /// The resource, with its subresource after a slash.
@@ -44,7 +44,7 @@ pub const EXEC: &str = "pods/exec";
 /// Everything that the bot does, and nothing else. `deploy/` grants exactly
 /// this (a test compares them); of the last two the one that is configured is needed, and
 /// pods/exec only where people may ask.
-pub const REQUIRED: [Rule; 10] = [
+pub const REQUIRED: [PermissionRule; 10] = [
     rule(
         "",
         "configmaps",
@@ -72,10 +72,15 @@ pub const REQUIRED: [Rule; 10] = [
 
 /// What the bot does in its own namespace: with the one Secret [`DOOR_KEYS`].
 /// (`create` can't be granted by name.)
-pub const REQUIRED_AT_HOME: Rule = rule("", "secrets", &["create", "get", "update"]);
+pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
+    rule("", "secrets", &["create", "get", "update"]);
 
-const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
-    Rule {
+const fn rule(
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+) -> PermissionRule {
+    PermissionRule {
         group,
         resource,
         verbs,
@@ -84,7 +89,7 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
 
 /// The cluster can't be used as it is.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum ConnectError {
     /// Neither a kubeconfig nor a service account.
     #[error("there is no cluster to talk to: {0}. Set KUBECONFIG, or run inside the cluster")]
     NoConfig(String),
@@ -132,35 +137,38 @@ pub struct Clients {
 ///
 /// # Errors
 /// What is wrong, in a sentence for whoever installs the bot.
-pub async fn connect(settings: &Settings) -> Result<Clients, Unusable> {
+pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     let mut config = Config::infer()
         .await
-        .map_err(|error| Unusable::NoConfig(chain(&error)))?;
-    config.connect_timeout = Some(CONNECT_WITHIN);
+        .map_err(|error| ConnectError::NoConfig(error_chain(&error)))?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
     let url = config.cluster_url.to_string();
     let mut watching = config.clone();
     watching.read_timeout = Some(settings.kubernetes.watch_silence);
     watching.default_retry = false;
-    let client =
-        |config| Client::try_from(config).map_err(|error| Unusable::BadConfig(chain(&error)));
+    let client = |config| {
+        Client::try_from(config).map_err(|error| ConnectError::BadConfig(error_chain(&error)))
+    };
     let (client, watches) = (client(config)?, client(watching)?);
-    let no_answer = |error| Unusable::NoAnswer {
+    let no_answer = |error| ConnectError::NoAnswer {
         url: url.clone(),
         error,
     };
 
     let namespace = &settings.kubernetes.namespace;
-    let missing = missing(&client, settings).await.map_err(no_answer)?;
+    let missing = missing_permissions(&client, settings)
+        .await
+        .map_err(no_answer)?;
     not_allowed(namespace, missing)?;
     let home = client.default_namespace();
-    let missing = missing_at_home(&client).await.map_err(no_answer)?;
+    let missing = missing_in_own_namespace(&client).await.map_err(no_answer)?;
     not_allowed(home, missing)?;
     match routes(&client, settings).await {
         Ok(()) => Ok(Clients {
             calls: client,
             watches,
         }),
-        Err(Error::Unknown { .. }) => Err(Unusable::NoTraefik),
+        Err(Error::Unknown { .. }) => Err(ConnectError::NoTraefik),
         Err(error) => Err(no_answer(error)),
     }
 }
@@ -172,14 +180,14 @@ async fn routes(client: &Client, settings: &Settings) -> Result<(), Error> {
     let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let one = ListParams::default().limit(1);
     let listed = routes.list_metadata(&one);
-    let listed = call(Action::new("list", &resource.plural, namespace), listed);
+    let listed = call(ApiAction::new("list", &resource.plural, namespace), listed);
     listed.await.map(|_| ())
 }
 
-fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), Unusable> {
+fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError> {
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(Unusable::NotAllowed {
+        false => Err(ConnectError::NotAllowed {
             namespace: namespace.to_owned(),
             missing: missing.join(", "),
         }),
@@ -187,8 +195,8 @@ fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), Unusable> {
 }
 
 /// The permissions that are missing in the bot's own namespace.
-async fn missing_at_home(client: &Client) -> Result<Vec<String>, Error> {
-    let rule = REQUIRED_AT_HOME;
+async fn missing_in_own_namespace(client: &Client) -> Result<Vec<String>, Error> {
+    let rule = REQUIRED_IN_OWN_NAMESPACE;
     let namespace = client.default_namespace();
     let asked = rule.verbs.iter().map(|verb| async move {
         let name = (*verb != "create").then_some(DOOR_KEYS);
@@ -199,12 +207,12 @@ async fn missing_at_home(client: &Client) -> Result<Vec<String>, Error> {
 }
 
 /// The permissions that are missing, as `create pods`.
-async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Error> {
+async fn missing_permissions(client: &Client, settings: &Settings) -> Result<Vec<String>, Error> {
     let unused = match settings.routing.kind {
         RouteKind::Traefik => "ingresses",
         RouteKind::Ingress => "ingressroutes",
     };
-    let is_needed = |rule: &Rule| match rule.resource {
+    let is_needed = |rule: &PermissionRule| match rule.resource {
         EXEC => settings.sql.is_some(),
         resource => resource != unused,
     };
@@ -221,7 +229,7 @@ async fn missing(client: &Client, settings: &Settings) -> Result<Vec<String>, Er
 async fn is_allowed(
     client: &Client,
     namespace: &str,
-    rule: Rule,
+    rule: PermissionRule,
     verb: &str,
     name: Option<&str>,
 ) -> Result<bool, Error> {
@@ -246,7 +254,7 @@ async fn is_allowed(
     };
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let params = PostParams::default();
-    let action = Action::new("create", "selfsubjectaccessreviews", "(all)");
+    let action = ApiAction::new("create", "selfsubjectaccessreviews", "(all)");
     let answer = call(action, reviews.create(&params, &review)).await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
 }
@@ -256,7 +264,7 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     let config = match Config::infer().await {
         Ok(config) => config,
         Err(error) => {
-            let unusable = Unusable::NoConfig(chain(&error));
+            let unusable = ConnectError::NoConfig(error_chain(&error));
             return vec![Finding::wrong("cluster", unusable.to_string())];
         }
     };
@@ -264,17 +272,20 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     let client = match Client::try_from(config) {
         Ok(client) => client,
         Err(error) => {
-            let unusable = Unusable::BadConfig(chain(&error));
+            let unusable = ConnectError::BadConfig(error_chain(&error));
             return vec![Finding::wrong("cluster", unusable.to_string())];
         }
     };
     let namespace = &settings.kubernetes.namespace;
     let home = client.default_namespace();
-    let allowed = tokio::join!(missing(&client, settings), missing_at_home(&client));
+    let allowed = tokio::join!(
+        missing_permissions(&client, settings),
+        missing_in_own_namespace(&client)
+    );
     let (there, at_home) = match allowed {
         (Ok(there), Ok(at_home)) => (there, at_home),
         (Err(error), _) | (_, Err(error)) => {
-            let unusable = Unusable::NoAnswer { url, error };
+            let unusable = ConnectError::NoAnswer { url, error };
             return vec![Finding::wrong("cluster", unusable.to_string())];
         }
     };
@@ -282,7 +293,7 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     for namespace in [namespace, home] {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let found = call(
-            Action::new("get", "namespaces", "(all)"),
+            ApiAction::new("get", "namespaces", "(all)"),
             namespaces.get_metadata_opt(namespace),
         )
         .await;
@@ -301,7 +312,7 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     }
     findings.push(match routes(&client, settings).await {
         Ok(()) => Finding::fine("routes", route_resource(settings.routing.kind).kind),
-        Err(Error::Unknown { .. }) => Finding::wrong("routes", Unusable::NoTraefik.to_string()),
+        Err(Error::Unknown { .. }) => Finding::wrong("routes", ConnectError::NoTraefik.to_string()),
         Err(error) => Finding::wrong("routes", error.to_string()),
     });
     let (session, door) = tokio::join!(
@@ -312,7 +323,11 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
     if let Some(name) = &settings.routing.tls_secret {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let found = secrets.get_metadata_opt(name);
-        let found = call(Action::new("get", "secrets", namespace).sensitive(), found).await;
+        let found = call(
+            ApiAction::new("get", "secrets", namespace).sensitive(),
+            found,
+        )
+        .await;
         let what = "certificate";
         findings.push(match found {
             Ok(Some(_)) => Finding::fine(what, format!("Secret {name}")),

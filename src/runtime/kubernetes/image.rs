@@ -8,9 +8,9 @@ use reqwest::Client;
 use crate::finding::Finding;
 
 /// How long a registry may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What an image may be described by.
-const KINDS: &str = "application/vnd.oci.image.index.v1+json, \
+const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
@@ -18,9 +18,15 @@ const KINDS: &str = "application/vnd.oci.image.index.v1+json, \
 /// Asks the registry of an image for it. Nothing is fetched.
 pub async fn look(setting: &str, image: &str) -> Finding {
     let what = format!("image {image} ({setting})");
-    let url = manifest(image);
-    let client = Client::builder().timeout(ANSWER_WITHIN).build();
-    let asked = async { client?.head(&url).header("accept", KINDS).send().await };
+    let url = manifest_url(image);
+    let client = Client::builder().timeout(REGISTRY_TIMEOUT).build();
+    let asked = async {
+        client?
+            .head(&url)
+            .header("accept", MANIFEST_TYPES)
+            .send()
+            .await
+    };
     match asked.await.map(|answer| answer.status().as_u16()) {
         Ok(200) => Finding::fine(what, "it is there"),
         Ok(401 | 403) => Finding::fine(
@@ -41,7 +47,7 @@ pub async fn look(setting: &str, image: &str) -> Finding {
 
 /// Where the description of an image is. (The names are Docker's: what has no dot and no colon
 /// before its first slash is on its Hub.)
-fn manifest(image: &str) -> String {
+fn manifest_url(image: &str) -> String {
     let (registry, path) = match image.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
             (first, rest.to_owned())
@@ -90,7 +96,7 @@ mod tests {
                 "https://r.example.com:5000/v2/d/manifests/sha256:0a",
             ),
         ] {
-            assert_eq!(manifest(image), url);
+            assert_eq!(manifest_url(image), url);
         }
     }
 }

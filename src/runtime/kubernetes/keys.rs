@@ -13,27 +13,27 @@ use secrecy::zeroize::Zeroize;
 use uuid::Uuid;
 
 use super::{
-    apply::{Action, call},
+    apply::{ApiAction, call},
     build::{DUCKBOT, MANAGED_BY},
 };
 use crate::{door::ticket::SigningKey, error::Error};
 
 /// The Secret's name.
 pub const DOOR_KEYS: &str = "duckbot-door-keys";
-const ROTATED_AFTER: TimeDelta = TimeDelta::days(30);
-const MOST_KEPT: usize = 12;
+const ROTATION_INTERVAL: TimeDelta = TimeDelta::days(30);
+const MAX_KEYS: usize = 12;
 
 /// The keys by their ids, which begin with the day on which they were made.
-type ById = BTreeMap<String, Arc<SigningKey>>;
+type KeysById = BTreeMap<String, Arc<SigningKey>>;
 
 /// The Secret, and what was read of it last.
-pub struct Keys {
+pub struct SigningKeys {
     secrets: Api<Secret>,
     namespace: String,
-    known: Mutex<ById>,
+    known: Mutex<KeysById>,
 }
 
-impl Keys {
+impl SigningKeys {
     /// Reads the keys in the client's own namespace, after making the first one if
     /// there is none.
     ///
@@ -54,11 +54,11 @@ impl Keys {
     /// # Errors
     /// If a new one is due and can't be stored.
     pub async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Error> {
-        if let Some(key) = fresh(&self.known(), now) {
+        if let Some(key) = current_key(&self.known(), now) {
             return Ok(key);
         }
         let stored = self.read().await?;
-        if let Some(key) = fresh(&self.known(), now) {
+        if let Some(key) = current_key(&self.known(), now) {
             return Ok(key);
         }
         match self.add(stored, now).await {
@@ -69,7 +69,7 @@ impl Keys {
             }
             Err(error) => return Err(error),
         }
-        fresh(&self.known(), now).ok_or_else(|| Error::Unavailable {
+        current_key(&self.known(), now).ok_or_else(|| Error::Unavailable {
             action: self.action("get").to_string(),
             why: format!("the Secret {DOOR_KEYS} holds no key of ours"),
         })
@@ -79,7 +79,7 @@ impl Keys {
     ///
     /// # Errors
     /// If it must be looked for, and the Secret can't be read.
-    pub async fn named(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Error> {
+    pub async fn find(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Error> {
         if let Some(key) = self.known().get(id) {
             return Ok(Some(key.clone()));
         }
@@ -119,7 +119,7 @@ impl Keys {
             .filter(is_ours)
             .map(|(id, _)| id.clone())
             .collect();
-        for oldest in ours.iter().take(ours.len().saturating_sub(MOST_KEPT)) {
+        for oldest in ours.iter().take(ours.len().saturating_sub(MAX_KEYS)) {
             data.remove(oldest);
         }
         let params = PostParams::default();
@@ -138,27 +138,27 @@ impl Keys {
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, ById> {
+    fn known(&self) -> MutexGuard<'_, KeysById> {
         self.known.lock()
     }
 
-    fn action(&self, verb: &'static str) -> Action<'_> {
-        Action::new(verb, "secrets", &self.namespace).sensitive()
+    fn action(&self, verb: &'static str) -> ApiAction<'_> {
+        ApiAction::new(verb, "secrets", &self.namespace).sensitive()
     }
 }
 
 /// The newest key, unless another one is due.
-fn fresh(keys: &ById, now: DateTime<Utc>) -> Option<Arc<SigningKey>> {
+fn current_key(keys: &KeysById, now: DateTime<Utc>) -> Option<Arc<SigningKey>> {
     let (id, key) = keys.last_key_value()?;
     let made: NaiveDate = id.get(..10)?.parse().ok()?;
-    (now.date_naive() - made < ROTATED_AFTER).then(|| key.clone())
+    (now.date_naive() - made < ROTATION_INTERVAL).then(|| key.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn keys(ids: &[&str]) -> ById {
+    fn keys(ids: &[&str]) -> KeysById {
         let key = |id: &&str| SigningKey::read(id, &SigningKey::generate()).expect("a key");
         let pair = |id: &&str| ((*id).to_owned(), Arc::new(key(id)));
         ids.iter().map(pair).collect()
@@ -168,10 +168,11 @@ mod tests {
     fn the_newest_key_is_good_for_a_month() {
         let both = keys(&["2026-10-01-bbbbbbbb", "2026-11-01-aaaaaaaa"]);
         let at = |day: &str| format!("{day}T12:00:00Z").parse().expect("a time");
-        let newest = |day: &str| fresh(&both, at(day)).map(|key| key.public()[..10].to_owned());
+        let newest =
+            |day: &str| current_key(&both, at(day)).map(|key| key.public()[..10].to_owned());
         assert_eq!(newest("2026-11-30").as_deref(), Some("2026-11-01"));
         assert_eq!(newest("2026-12-01"), None);
-        assert!(fresh(&keys(&[]), at("2026-11-30")).is_none());
-        assert!(fresh(&keys(&["theirs"]), at("2026-11-30")).is_none());
+        assert!(current_key(&keys(&[]), at("2026-11-30")).is_none());
+        assert!(current_key(&keys(&["theirs"]), at("2026-11-30")).is_none());
     }
 }

@@ -9,7 +9,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use super::apply::{Action, call};
+use super::apply::{ApiAction, call};
 use crate::{
     error::Error,
     runtime::{LEDGER_LOSS_HINT, LedgerStore},
@@ -22,12 +22,12 @@ const LEDGER: &str = "duckbot-ledger";
 const ENTRY: &str = "ledger.json";
 
 /// The ledger of one namespace.
-pub struct Ledgers {
+pub struct LedgerConfigMap {
     maps: Api<ConfigMap>,
     namespace: String,
 }
 
-impl Ledgers {
+impl LedgerConfigMap {
     /// The one beside the records.
     pub fn new(client: &Client, namespace: &str) -> Self {
         Self {
@@ -36,13 +36,13 @@ impl Ledgers {
         }
     }
 
-    fn action(&self, verb: &'static str) -> Action<'_> {
-        Action::new(verb, "configmaps", &self.namespace)
+    fn action(&self, verb: &'static str) -> ApiAction<'_> {
+        ApiAction::new(verb, "configmaps", &self.namespace)
     }
 }
 
 #[async_trait]
-impl LedgerStore for Ledgers {
+impl LedgerStore for LedgerConfigMap {
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
         let found = call(self.action("get"), self.maps.get_opt(LEDGER)).await?;
         let Some(found) = found else {

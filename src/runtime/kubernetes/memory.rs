@@ -13,7 +13,7 @@ pub fn resource() -> ApiResource {
 }
 
 /// The bytes that DuckDB's container takes.
-pub fn of_duckdb(measured: &DynamicObject) -> Option<u64> {
+pub fn duckdb_memory(measured: &DynamicObject) -> Option<u64> {
     let mut containers = measured.data.get("containers")?.as_array()?.iter();
     let duckdb = containers.find(|it| it["name"] == DUCKDB)?;
     bytes(duckdb["usage"]["memory"].as_str()?)
@@ -50,12 +50,12 @@ mod tests {
             json!([{ "name": "door", "usage": { "memory": "9Mi" } },
                    { "name": "duckdb", "usage": usage }])
         };
-        let told = |memory: &str| of_duckdb(&measured(usage(memory)));
+        let told = |memory: &str| duckdb_memory(&measured(usage(memory)));
         assert_eq!(told("1234Ki"), Some(1234 * 1024));
         assert_eq!(told("2Gi"), Some(2 << 30));
         assert_eq!(told("77"), Some(77));
         assert_eq!(told("1e3"), None);
         assert_eq!(told(""), None);
-        assert_eq!(of_duckdb(&measured(json!([]))), None);
+        assert_eq!(duckdb_memory(&measured(json!([]))), None);
     }
 }

@@ -31,13 +31,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use apply::{Action, call, chain};
-pub use check::{Clients, REQUIRED, REQUIRED_AT_HOME, Rule, connect, look};
+use apply::{ApiAction, call, error_chain};
+pub use check::{Clients, PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE, connect, look};
 pub use keys::DOOR_KEYS;
-use keys::Keys;
-pub use ledger::Ledgers;
+use keys::SigningKeys;
+pub use ledger::LedgerConfigMap;
 use observe::Cache;
-pub use replies::Replies;
+pub use replies::ReplySecrets;
 pub use secrets::Secrets;
 use view::{CachedPod, View, revision};
 
@@ -50,24 +50,24 @@ use crate::{
 };
 
 /// How long a change may take to show up in the view.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
+const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long deleted objects may take to go: a Pod's grace period, and more than a
 /// node that still lives takes to report that it ended. Then Pods go by force.
-const GONE_WITHIN: Duration = Duration::from_secs(40);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long a door may take to tell of its session.
-const DOOR_WITHIN: Duration = Duration::from_secs(2);
+const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes of its answer that are read: it has about 120.
-const MOST_ACTIVITY: usize = 4096;
+const MAX_ACTIVITY_BYTES: usize = 4096;
 /// What answers a question in the container of DuckDB.
-const ASK: [&str; 3] = ["duckbot", "duckdb", "--ask"];
+const QUERY_COMMAND: [&str; 3] = ["duckbot", "duckdb", "--ask"];
 /// How much of a log is asked for.
-const LAST_LINES: i64 = 100;
+const MAX_LOG_LINES: i64 = 100;
 
 /// Sessions in one namespace of one cluster.
 pub struct Kubernetes {
     settings: Arc<Settings>,
     cache: Cache,
-    keys: Keys,
+    keys: SigningKeys,
     doors: reqwest::Client,
     records: Api<ConfigMap>,
     pods: Api<Pod>,
@@ -90,11 +90,11 @@ impl Kubernetes {
         let resource = build::route_resource(settings.routing.kind);
         Ok(Self {
             cache: Cache::start(&clients.watches, &settings).await,
-            keys: Keys::start(client, Utc::now()).await?,
+            keys: SigningKeys::start(client, Utc::now()).await?,
             doors: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
-                .timeout(DOOR_WITHIN)
+                .timeout(DOOR_TIMEOUT)
                 .build()?,
             records: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
@@ -107,12 +107,16 @@ impl Kubernetes {
         })
     }
 
-    fn action<'a>(&'a self, verb: &'static str, resource: &'a str) -> Action<'a> {
-        Action::new(verb, resource, &self.settings.kubernetes.namespace)
+    fn action<'a>(&'a self, verb: &'static str, resource: &'a str) -> ApiAction<'a> {
+        ApiAction::new(verb, resource, &self.settings.kubernetes.namespace)
     }
 
     /// Waits until the view shows what was done.
-    async fn shown(&self, limit: Duration, condition: impl Fn(&View) -> bool) -> Result<(), Error> {
+    async fn wait_for_view(
+        &self,
+        limit: Duration,
+        condition: impl Fn(&View) -> bool,
+    ) -> Result<(), Error> {
         match tokio::time::timeout(limit, self.cache.wait_until(condition)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::TimedOut {
@@ -123,7 +127,7 @@ impl Kubernetes {
     }
 
     /// Where a session's door tells the cluster something; none: its Pod has no address.
-    fn at_door(&self, seen: &Observed, path: &str) -> Option<String> {
+    fn door_url(&self, seen: &Observed, path: &str) -> Option<String> {
         let address = self.cached_pod(&seen.record.id)?.address?;
         let address = SocketAddr::new(address, door::ADMIN_PORT);
         Some(format!("http://{address}{path}"))
@@ -131,12 +135,15 @@ impl Kubernetes {
 
     /// Tells a session's door that it is used: what is idle is stopped. Nobody waits for it.
     fn note_use(&self, seen: &Observed) {
-        if let Some(url) = self.at_door(seen, door::USED_PATH) {
+        if let Some(url) = self.door_url(seen, door::USED_PATH) {
             let told = self.doors.post(url).send();
             tokio::spawn(async move {
                 let told = told.await.and_then(reqwest::Response::error_for_status);
                 if let Err(error) = told {
-                    debug!(error = chain(&error), "a door was not told that it is used");
+                    debug!(
+                        error = error_chain(&error),
+                        "a door was not told that it is used"
+                    );
                 }
             });
         }
@@ -155,21 +162,23 @@ impl Kubernetes {
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
         let key = self.keys.newest(Utc::now()).await?.public();
         let pod = build::pod(&self.settings, record, &seen.uid, size, &catalog, &key);
-        self.make(&self.pods, "pods", &pod).await
+        self.create_object(&self.pods, "pods", &pod).await
     }
 
     async fn create_service(&self, seen: &Observed) -> Result<(), Error> {
         let service = build::service(&self.settings, &seen.record, &seen.uid);
-        self.make(&self.services, "services", &service).await
+        self.create_object(&self.services, "services", &service)
+            .await
     }
 
     async fn create_route(&self, seen: &Observed) -> Result<(), Error> {
         let route = build::route(&self.settings, &seen.record, &seen.uid);
-        self.make(&self.routes, &self.route_plural, &route).await
+        self.create_object(&self.routes, &self.route_plural, &route)
+            .await
     }
 
     /// Creates an object. One that is there already came from an earlier attempt.
-    async fn make<K>(&self, api: &Api<K>, resource: &str, object: &K) -> Result<(), Error>
+    async fn create_object<K>(&self, api: &Api<K>, resource: &str, object: &K) -> Result<(), Error>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug + Serialize,
     {
@@ -183,13 +192,13 @@ impl Kubernetes {
 
     /// Deletes the Pod with that name and unique id: after a move the next one has the
     /// same name.
-    async fn drop_pod(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
+    async fn delete_pod(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
         let mut params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(uid.to_owned()),
             resource_version: None,
         });
         params.grace_period_seconds = grace;
-        self.drop(&self.pods, "pods", name, &params).await
+        self.delete_object(&self.pods, "pods", name, &params).await
     }
 
     /// The Pod of a session, as seen now.
@@ -197,7 +206,7 @@ impl Kubernetes {
         self.cache.view().pod(&id.object_name())
     }
 
-    async fn drop<K>(
+    async fn delete_object<K>(
         &self,
         api: &Api<K>,
         resource: &str,
@@ -258,7 +267,11 @@ impl Runtime for Kubernetes {
         events.sort_by_key(|event| event.at);
         Details {
             node: pod.node.clone(),
-            memory: measured.ok().flatten().as_ref().and_then(memory::of_duckdb),
+            memory: measured
+                .ok()
+                .flatten()
+                .as_ref()
+                .and_then(memory::duckdb_memory),
             events,
         }
     }
@@ -275,7 +288,7 @@ impl Runtime for Kubernetes {
             container: Some(build::DUCKDB.into()),
             // No limit in bytes: it would keep the first ones, and could cut a key
             // in two that then is not found. A line has 16 KiB at most.
-            tail_lines: Some(LAST_LINES),
+            tail_lines: Some(MAX_LOG_LINES),
             ..LogParams::default()
         };
         let log = self.pods.logs(&name, &params);
@@ -291,7 +304,7 @@ impl Runtime for Kubernetes {
         let Some(id) = pod.as_ref().and_then(|pod| pod.door_key.as_deref()) else {
             return Ok(None);
         };
-        let key = self.keys.named(id).await?;
+        let key = self.keys.find(id).await?;
         let session = seen.record.id.to_string();
         Ok(key.map(|key| key.ticket(&session, Utc::now()).into()))
     }
@@ -302,19 +315,21 @@ impl Runtime for Kubernetes {
             action: action(),
             why,
         };
-        let url = self.at_door(seen, door::ACTIVITY_PATH);
+        let url = self.door_url(seen, door::ACTIVITY_PATH);
         let url = url.ok_or_else(|| unavailable("its Pod has no address".into()))?;
         let answered = async {
             let mut answer = self.doors.get(url).send().await?.error_for_status()?;
             let mut body = Vec::new();
-            while body.len() <= MOST_ACTIVITY
+            while body.len() <= MAX_ACTIVITY_BYTES
                 && let Some(chunk) = answer.chunk().await?
             {
                 body.extend_from_slice(&chunk);
             }
             reqwest::Result::Ok(body)
         };
-        let body = answered.await.map_err(|error| unavailable(chain(&error)))?;
+        let body = answered
+            .await
+            .map_err(|error| unavailable(error_chain(&error)))?;
         // What is longer is cut, and so no JSON. Its words are not repeated.
         serde_json::from_slice(&body).map_err(|_| unavailable("no usable answer".into()))
     }
@@ -327,7 +342,7 @@ impl Runtime for Kubernetes {
             .stdout(true)
             .stderr(false);
         // Its address is in the API server's log, so nothing of the question is in it.
-        let begun = self.pods.exec(&name, ASK, &params);
+        let begun = self.pods.exec(&name, QUERY_COMMAND, &params);
         let mut asked = call(self.action("create", check::EXEC), begun).await?;
         let pipes = asked.stdin().zip(asked.stdout());
         let (input, output) = pipes.ok_or_else(|| Error::Unavailable {
@@ -351,7 +366,7 @@ impl Runtime for Kubernetes {
                 self.cache.apply_write(created, lists);
                 // Made is made: whether it shows in time is no matter.
                 let _ = self
-                    .shown(VISIBLE_WITHIN, |view| view.record(&name).is_some())
+                    .wait_for_view(VIEW_TIMEOUT, |view| view.record(&name).is_some())
                     .await;
                 Ok(Claim::Made(Arc::new(record.clone())))
             }
@@ -383,7 +398,7 @@ impl Runtime for Kubernetes {
         let newest = revision(&saved.metadata);
         self.cache.apply_write(saved, lists);
         let is_seen = |view: &View| view.is_at_least(&name, &seen.uid, newest);
-        self.shown(VISIBLE_WITHIN, is_seen).await
+        self.wait_for_view(VIEW_TIMEOUT, is_seen).await
     }
 
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {
@@ -393,9 +408,9 @@ impl Runtime for Kubernetes {
             route,
         } = parts;
         let (pod, service, route) = tokio::join!(
-            when(pod, self.create_pod(seen)),
-            when(service, self.create_service(seen)),
-            when(route, self.create_route(seen)),
+            run_if(pod, self.create_pod(seen)),
+            run_if(service, self.create_service(seen)),
+            run_if(route, self.create_route(seen)),
         );
         // Also if another one was turned down: what is taken down then is what the view shows.
         let made = Parts {
@@ -408,7 +423,7 @@ impl Runtime for Kubernetes {
             Some(shown) if shown.uid == seen.uid => !shown.parts().missing().both(made).any(),
             _ => true,
         };
-        let shown = self.shown(VISIBLE_WITHIN, is_seen).await;
+        let shown = self.wait_for_view(VIEW_TIMEOUT, is_seen).await;
         pod.and(service).and(route).and(shown)
     }
 
@@ -422,19 +437,19 @@ impl Runtime for Kubernetes {
         } = parts;
         let uid = || Some(self.cached_pod(&seen.record.id)?.uid.clone());
         let first = uid().filter(|_| pod);
-        let drop_pod = async |grace| match &first {
-            Some(uid) => self.drop_pod(&name, uid, grace).await,
+        let delete_pod = async |grace| match &first {
+            Some(uid) => self.delete_pod(&name, uid, grace).await,
             None => Ok(()),
         };
         let (dropped, service, route) = tokio::join!(
-            drop_pod(None),
-            when(
+            delete_pod(None),
+            run_if(
                 service,
-                self.drop(&self.services, "services", &name, &params)
+                self.delete_object(&self.services, "services", &name, &params)
             ),
-            when(
+            run_if(
                 route,
-                self.drop(&self.routes, &self.route_plural, &name, &params)
+                self.delete_object(&self.routes, &self.route_plural, &name, &params)
             ),
         );
         dropped.and(service).and(route)?;
@@ -443,14 +458,14 @@ impl Runtime for Kubernetes {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
         };
-        let gone = self.shown(GONE_WITHIN, is_gone).await;
+        let gone = self.wait_for_view(DELETE_TIMEOUT, is_gone).await;
         if gone.is_err() && first.is_some() && uid() == first {
             warn!(
                 pod = name,
                 "{name} does not go; its node is probably gone, so I remove it by force"
             );
-            drop_pod(Some(0)).await?;
-            return self.shown(VISIBLE_WITHIN, is_gone).await;
+            delete_pod(Some(0)).await?;
+            return self.wait_for_view(VIEW_TIMEOUT, is_gone).await;
         }
         gone
     }
@@ -465,7 +480,8 @@ impl Runtime for Kubernetes {
             // It would go with the record, some time later.
             let own = build::own_secret_name(&seen.record.id);
             let params = DeleteParams::default();
-            self.drop(&self.secrets, "secrets", &own, &params).await?;
+            self.delete_object(&self.secrets, "secrets", &own, &params)
+                .await?;
         }
         let deleted = self.records.delete(&name, &params);
         match call(self.action("delete", "configmaps"), deleted).await {
@@ -474,34 +490,34 @@ impl Runtime for Kubernetes {
             Err(error) => return Err(error),
         }
         let is_gone = |view: &View| view.record(&name).is_none_or(|it| it.uid != seen.uid);
-        self.shown(VISIBLE_WITHIN, is_gone).await
+        self.wait_for_view(VIEW_TIMEOUT, is_gone).await
     }
 
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Error> {
         let name = orphan.id.object_name();
         let params = DeleteParams::background();
         let pod = self.cached_pod(&orphan.id);
-        let drop_pod = async {
+        let delete_pod = async {
             let Some(pod) = &pod else {
                 return Ok(());
             };
             // One that was to go long ago is on a node that is gone.
             let grace = pod.is_terminating().then_some(0);
-            self.drop_pod(&name, &pod.uid, grace).await
+            self.delete_pod(&name, &pod.uid, grace).await
         };
         let own = build::own_secret_name(&orphan.id);
         let (pod, service, route, reply, keys) = tokio::join!(
-            drop_pod,
-            self.drop(&self.services, "services", &name, &params),
-            self.drop(&self.routes, &self.route_plural, &name, &params),
-            self.drop(&self.secrets, "secrets", &name, &params),
-            self.drop(&self.secrets, "secrets", &own, &params),
+            delete_pod,
+            self.delete_object(&self.services, "services", &name, &params),
+            self.delete_object(&self.routes, &self.route_plural, &name, &params),
+            self.delete_object(&self.secrets, "secrets", &name, &params),
+            self.delete_object(&self.secrets, "secrets", &own, &params),
         );
         pod.and(service).and(route).and(reply).and(keys)
     }
 }
 
-async fn when(wanted: bool, doing: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+async fn run_if(wanted: bool, doing: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     match wanted {
         true => doing.await,
         false => Ok(()),

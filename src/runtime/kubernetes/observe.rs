@@ -26,7 +26,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    apply::chain,
+    apply::error_chain,
     build::{DUCKBOT, MANAGED_BY, route_resource},
     view::{ObjectIndex, View, WatchStore},
 };
@@ -177,7 +177,7 @@ impl WatchSpawner {
                     let event = match event {
                         Some(Ok(event)) => event,
                         Some(Err(error)) => {
-                            let error = chain(&error);
+                            let error = error_chain(&error);
                             measure::watch_broke(what.rsplit('/').next().unwrap_or(what));
                             if let Entry::Vacant(entry) = broken.lock().entry(what.to_owned()) {
                                 entry.insert(Utc::now());

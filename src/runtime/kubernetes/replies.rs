@@ -12,18 +12,18 @@ use kube::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    apply::{Action, call},
+    apply::{ApiAction, call},
     build,
 };
 use crate::{error::Error, runtime::ReplyStore, session::Observed, settings::Settings};
 
 /// Such Secrets in the sessions namespace.
-pub struct Replies {
+pub struct ReplySecrets {
     secrets: Api<Secret>,
     settings: Arc<Settings>,
 }
 
-impl Replies {
+impl ReplySecrets {
     /// Keeps replies where `settings` say that sessions are.
     pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
         Self {
@@ -32,13 +32,13 @@ impl Replies {
         }
     }
 
-    fn action(&self, verb: &'static str) -> Action<'_> {
-        Action::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
+    fn action(&self, verb: &'static str) -> ApiAction<'_> {
+        ApiAction::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
     }
 }
 
 #[async_trait]
-impl ReplyStore for Replies {
+impl ReplyStore for ReplySecrets {
     async fn store(&self, session: &Observed, reply: &SecretString) -> Result<(), Error> {
         let (record, uid) = (&session.record, &session.uid);
         let secret = build::reply(&self.settings, record, uid, reply.expose_secret());

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString, zeroize::Zeroize};
 use serde_json::json;
 
 use super::{
-    apply::{Action, call},
+    apply::{ApiAction, call},
     build::{self, DUCKBOT, MANAGED_BY, OWNER, own_secret_name, secret_name},
 };
 use crate::{
@@ -49,8 +49,8 @@ impl Secrets {
         }
     }
 
-    fn action(&self, verb: &'static str) -> Action<'_> {
-        Action::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
+    fn action(&self, verb: &'static str) -> ApiAction<'_> {
+        ApiAction::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
     }
 
     /// Creates or replaces a Secret. Its values are gone from memory afterwards.
