@@ -28,13 +28,13 @@ use crate::{
 };
 
 /// The longest pause between two attempts at a step that fails.
-const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(30);
+const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
 /// How many sessions are made at a time. What is under way takes 60 KB each, and what a thousand
 /// at once ask of the API server would come before what the next person asks.
 const MADE_AT_ONCE: usize = 12;
 static MAKING: Semaphore = Semaphore::const_new(MADE_AT_ONCE);
 /// The longest time between two looks.
-const LONGEST_SLEEP: TimeDelta = TimeDelta::hours(1);
+const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
 /// The loop's parts.
 pub struct Reconciler {
@@ -80,7 +80,7 @@ impl Agenda {
             let present: HashSet<_> = sessions.iter().map(|seen| &seen.record.id).collect();
             self.setbacks.retain(|id, _| present.contains(id));
         }
-        let mut wake = now + LONGEST_SLEEP;
+        let mut wake = now + MAX_SLEEP;
         let mut due = Vec::new();
         for seen in sessions {
             let id = &seen.record.id;
@@ -110,7 +110,7 @@ impl Agenda {
         let earlier = self.setbacks.remove(&id);
         if outcome.is_err() {
             let failures = earlier.map_or(0, |setback| setback.failures) + 1;
-            let pause = TimeDelta::seconds(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
+            let pause = TimeDelta::seconds(1 << (failures - 1).min(10)).min(MAX_RETRY_DELAY);
             let again = now + pause;
             self.setbacks.insert(id, Setback { failures, again });
         }
@@ -133,7 +133,7 @@ impl Reconciler {
             for (seen, step) in due {
                 let this = this.clone();
                 let id = seen.record.id.clone();
-                steps.spawn(async move { (id, this.take(&seen, step).await) });
+                steps.spawn(async move { (id, this.run_step(&seen, step).await) });
             }
             // Where much happens, what came meanwhile is looked at together: looking at all
             // sessions again for each of their changes would leave no time for anything else.
@@ -145,18 +145,18 @@ impl Reconciler {
                     Ok((id, outcome)) => agenda.done(id, outcome, (this.clock)()),
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 },
-                () = tokio::time::sleep(until(wake, (this.clock)())) => {}
+                () = tokio::time::sleep(duration_until(wake, (this.clock)())) => {}
                 () = shutdown.cancelled() => return,
             }
         }
     }
 
     /// Takes one step, and logs it or its failure.
-    async fn take(&self, seen: &Observed, step: Step) -> Result<(), ()> {
+    async fn run_step(&self, seen: &Observed, step: Step) -> Result<(), ()> {
         let session = &seen.record.id;
-        match self.attempt(seen, &step).await {
+        match self.perform(seen, &step).await {
             Ok(()) => {
-                info!(%session, owner = %seen.record.owner, ?step, "session {session}: {}", name(&step));
+                info!(%session, owner = %seen.record.owner, ?step, "session {session}: {}", step_name(&step));
                 Ok(())
             }
             // Somebody else wrote the record in between: not worth a line.
@@ -165,13 +165,13 @@ impl Reconciler {
                 let reference = new_reference();
                 warn!(
                     %session, reference, %error,
-                    "session {session}: {} failed [{reference}]", name(&step),
+                    "session {session}: {} failed [{reference}]", step_name(&step),
                 );
                 // A session that runs is not ended for want of a Service.
                 let is_hopeless = matches!(step, Step::Create(_))
                     && seen.record.stage == Stage::Starting
                     && error.is_permanent()
-                    && !self.may_wait(&seen.record);
+                    && !self.may_retry(&seen.record);
                 match is_hopeless {
                     true => self.give_up(seen, &error, reference).await,
                     false => Err(()),
@@ -181,16 +181,16 @@ impl Reconciler {
     }
 
     /// A session that was moved has its time: its place may be taken for a moment only.
-    fn may_wait(&self, record: &Record) -> bool {
+    fn may_retry(&self, record: &Record) -> bool {
         let deadline = record.start_began() + self.policy.start_timeout;
-        record.moved.is_some() && (self.clock)() + LONGEST_PAUSE < deadline
+        record.moved.is_some() && (self.clock)() + MAX_RETRY_DELAY < deadline
     }
 
-    async fn attempt(&self, seen: &Observed, step: &Step) -> Result<(), Error> {
+    async fn perform(&self, seen: &Observed, step: &Step) -> Result<(), Error> {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
-                let _turn = MAKING.acquire().await;
+                let _permit = MAKING.acquire().await;
                 self.runtime.create(seen, *parts).await
             }
             Step::Announce => self.announce(seen).await,
@@ -211,7 +211,7 @@ impl Reconciler {
             }
             Step::Move(why) => {
                 if why.failure == Failure::Vanished {
-                    self.pod_is_gone(seen).await?;
+                    self.confirm_pod_gone(seen).await?;
                 }
                 let moving = seen.record.with_reschedule(why.clone());
                 self.runtime.save(seen, &moving).await
@@ -226,19 +226,19 @@ impl Reconciler {
                     .await
             }
             Step::Remove => {
-                self.enter(&seen.record).await;
+                self.record_in_ledger(&seen.record).await;
                 self.runtime.remove(seen).await?;
-                self.count_end(&seen.record);
+                self.count_ending(&seen.record);
                 Ok(())
             }
             Step::Renew(keys_expire) => {
-                self.enter(&seen.record).await;
+                self.record_in_ledger(&seen.record).await;
                 self.replies.forget(seen).await?;
                 // One write: there is no moment without a record of what was wanted.
                 let id = SessionId::from_uuid(Uuid::new_v4());
                 let next = seen.record.successor(id, *keys_expire, (self.clock)());
                 self.runtime.save(seen, &next).await?;
-                self.count_end(&seen.record);
+                self.count_ending(&seen.record);
                 audit_replacement(next.owner, &next.id);
                 Ok(())
             }
@@ -247,7 +247,7 @@ impl Reconciler {
 
     /// Enters a session that has ended into the ledger. Not being able to keeps no record
     /// from being removed: it is for the report only.
-    async fn enter(&self, record: &Record) {
+    async fn record_in_ledger(&self, record: &Record) {
         let Some(ending) = record.ending() else {
             return;
         };
@@ -259,7 +259,7 @@ impl Reconciler {
     }
 
     /// Counts a session that has ended. After it is gone, so that it is counted once.
-    fn count_end(&self, record: &Record) {
+    fn count_ending(&self, record: &Record) {
         if let Some(ending) = record.ending() {
             measure::ended(Outcome::of(record.owner, &ending.cause));
         }
@@ -268,7 +268,7 @@ impl Reconciler {
     /// Lets a session start again whose old Pod is gone.
     async fn resume(&self, seen: &Observed, why: &Incident) -> Result<(), Error> {
         // The next one has the same name, and could not be made beside it.
-        self.pod_is_gone(seen).await?;
+        self.confirm_pod_gone(seen).await?;
         // It reads the keys that are kept now.
         let keys_expire = match seen.record.uses_owner_credentials() {
             true => {
@@ -288,7 +288,7 @@ impl Reconciler {
     }
 
     /// Succeeds if the cluster itself says so; the view alone is not believed.
-    async fn pod_is_gone(&self, seen: &Observed) -> Result<(), Error> {
+    async fn confirm_pod_gone(&self, seen: &Observed) -> Result<(), Error> {
         match self.runtime.pod(seen).await? {
             None => Ok(()),
             Some(_) => Err(Error::Conflict {
@@ -309,7 +309,7 @@ impl Reconciler {
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
         if !seen.record.was_ready() {
-            measure::ready(until(now, seen.record.created));
+            measure::ready(duration_until(now, seen.record.created));
         }
         // If somebody stops it right now, the message must be known all the
         // same, or it would offer the URL for ever.
@@ -323,7 +323,7 @@ impl Reconciler {
         match &cause {
             // An end can't be taken back, so the view alone is not believed.
             Cause::Failed(incident) if incident.failure == Failure::Vanished => {
-                self.pod_is_gone(seen).await?;
+                self.confirm_pod_gone(seen).await?;
             }
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
@@ -365,7 +365,7 @@ impl Reconciler {
 }
 
 /// What a step is called in the log.
-fn name(step: &Step) -> &'static str {
+fn step_name(step: &Step) -> &'static str {
     match step {
         Step::Wait(_) => "waiting",
         Step::Create(Parts::ALL) => "making it",
@@ -383,7 +383,7 @@ fn name(step: &Step) -> &'static str {
     }
 }
 
-fn until(when: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+fn duration_until(when: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (when - now).to_std().unwrap_or(Duration::ZERO)
 }
 
