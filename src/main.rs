@@ -161,7 +161,7 @@ fn main() -> ExitCode {
             door::Door::read(|name| std::env::var(name).ok(), duckdb)
                 .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
-        Command::Duckdb { ask: true, .. } => ask(),
+        Command::Duckdb { ask: true, .. } => answer_query(),
         Command::Duckdb { attached, .. } => duckdb(attached),
         Command::Check { config, json } => check(config, json),
         Command::Invite {
@@ -198,7 +198,7 @@ fn main() -> ExitCode {
 fn serve(config: Option<PathBuf>) -> ExitCode {
     let settings = match Settings::load(config.as_deref(), variables()) {
         Ok(settings) => settings,
-        Err(invalid) => return wrong(&invalid),
+        Err(invalid) => return usage_error(&invalid),
     };
     telemetry::start(&settings.log);
     finish(app::run(|shutdown| app::serve(settings, shutdown)))
@@ -215,13 +215,13 @@ fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
             println!("{}", discord::invitation(application));
             Ok(())
         })),
-        Err(invalid) => wrong(&invalid),
+        Err(invalid) => usage_error(&invalid),
     }
 }
 
 fn token(ask: &api::NewToken) -> ExitCode {
     if !ask.fits_a_line() {
-        return wrong(
+        return usage_error(
             &"a token has a name of one word that does not begin with #, and the Discord id of \
               an owner",
         );
@@ -247,9 +247,9 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
             );
             return ExitCode::from(2);
         }
-        Err(invalid) => return wrong(&invalid),
+        Err(invalid) => return usage_error(&invalid),
     };
-    let looked = app::run(|_| async move { Ok(app::check::look(&settings).await) });
+    let looked = app::run(|_| async move { Ok(app::check::diagnose(&settings).await) });
     let findings = match looked {
         Ok(findings) => findings,
         Err(error) => return finish(Err(error)),
@@ -269,7 +269,7 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
 fn duckdb(attached: bool) -> ExitCode {
     let wanted = match duckdb::environment::read(&variables()) {
         Ok(wanted) => wanted,
-        Err(mistakes) => return wrong(&mistakes),
+        Err(mistakes) => return usage_error(&mistakes),
     };
     let body = |shutdown: CancellationToken| {
         if attached {
@@ -292,7 +292,7 @@ fn end_with_input(shutdown: CancellationToken) {
     });
 }
 
-fn ask() -> ExitCode {
+fn answer_query() -> ExitCode {
     let mut variables = variables();
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line);
@@ -327,7 +327,7 @@ fn variables() -> HashMap<String, String> {
         .collect()
 }
 
-fn wrong(mistakes: &dyn std::fmt::Display) -> ExitCode {
+fn usage_error(mistakes: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("duckbot: {mistakes}");
     ExitCode::from(2)
 }

@@ -12,18 +12,18 @@ use crate::{
 };
 
 /// Who differs by more may be refused: S3 allows 15 minutes, a session's door half of one.
-const MOST_SKEW: TimeDelta = TimeDelta::seconds(30);
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// Looks at everything, and changes nothing.
-pub async fn look(settings: &Settings) -> Vec<Finding> {
+pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![Finding::fine("settings", "they can be used")];
-    let (chat, place, outside, lakes) = tokio::join!(
+    let (chat, runtime, dns, catalogs) = tokio::join!(
         discord::look(settings),
-        place(settings),
-        outside(settings),
-        lakes(settings)
+        check_runtime(settings),
+        check_dns(settings),
+        check_catalogs(settings)
     );
-    findings.extend(chat.into_iter().chain(place).chain(outside).chain(lakes));
+    findings.extend(chat.into_iter().chain(runtime).chain(dns).chain(catalogs));
     findings
 }
 
@@ -32,15 +32,15 @@ pub fn is_fine(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.state == State::Fine)
 }
 
-async fn place(settings: &Settings) -> Vec<Finding> {
+async fn check_runtime(settings: &Settings) -> Vec<Finding> {
     match &settings.local {
-        Some(place) => local::look(place).await,
-        None => kubernetes::look(settings).await,
+        Some(place) => local::diagnose(place).await,
+        None => kubernetes::diagnose(settings).await,
     }
 }
 
 /// Whether browsers find sessions.
-async fn outside(settings: &Settings) -> Vec<Finding> {
+async fn check_dns(settings: &Settings) -> Vec<Finding> {
     if settings.local.is_some() {
         return Vec::new();
     }
@@ -61,7 +61,7 @@ async fn outside(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Whether storages and catalogs answer, and what time it is there.
-async fn lakes(settings: &Settings) -> Vec<Finding> {
+async fn check_catalogs(settings: &Settings) -> Vec<Finding> {
     let preflight = match Preflight::new() {
         Ok(preflight) => preflight,
         Err(why) => return vec![Finding::wrong("HTTPS", format!("no client: {why}"))],
@@ -74,7 +74,7 @@ async fn lakes(settings: &Settings) -> Vec<Finding> {
             let begin = Utc::now();
             findings.push(match preflight.reaches(&endpoint).await {
                 Ok(date) => {
-                    skew = skew.max(date.map(|date| apart(date, begin)));
+                    skew = skew.max(date.map(|date| clock_skew(date, begin)));
                     Finding::fine(what, format!("{endpoint} answers"))
                 }
                 Err(why) => Finding::wrong(
@@ -91,7 +91,7 @@ async fn lakes(settings: &Settings) -> Vec<Finding> {
     }
     if let Some(skew) = skew {
         let seconds = skew.num_seconds();
-        findings.push(match skew > MOST_SKEW {
+        findings.push(match skew > MAX_CLOCK_SKEW {
             false => Finding::fine("clock", format!("{seconds} s apart from theirs at most")),
             true => Finding::wrong(
                 "clock",
@@ -103,6 +103,6 @@ async fn lakes(settings: &Settings) -> Vec<Finding> {
 }
 
 /// By how much two clocks differ. The other one tells whole seconds.
-fn apart(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> TimeDelta {
+fn clock_skew(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> TimeDelta {
     (theirs - ours).abs()
 }

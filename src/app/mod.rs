@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long work under way may take to end after a signal.
-const FAREWELL: Duration = Duration::from_secs(3);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs `body` until it ends or a signal (SIGTERM, SIGINT) asks it to.
 ///
@@ -62,7 +62,7 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
         info!("told to stop");
         shutdown.cancel();
         // What does not end in time is dropped: a restart carries on from the records.
-        tokio::time::timeout(FAREWELL, body)
+        tokio::time::timeout(SHUTDOWN_TIMEOUT, body)
             .await
             .unwrap_or(Ok(T::default()))
     });
@@ -75,11 +75,11 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
 /// # Errors
 /// If the cluster or Discord can't be used, in a sentence that says what to do.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
-    serve_telling(settings, shutdown, |_| {}).await
+    serve_with(settings, shutdown, |_| {}).await
 }
 
 /// The same; tells of the sessions on this machine, if that is where they run.
-async fn serve_telling(
+async fn serve_with(
     settings: Settings,
     shutdown: CancellationToken,
     tell: impl FnOnce(Option<&Arc<Local>>),
@@ -87,20 +87,20 @@ async fn serve_telling(
     let settings = Arc::new(settings);
     let metrics = Metrics::start().context("nothing can be counted")?;
     let started = async {
-        let place = Place::find(&settings).await?;
-        anyhow::Ok((place, discord::connect(&settings.discord).await?))
+        let backend = Backend::find(&settings).await?;
+        anyhow::Ok((backend, discord::connect(&settings.discord).await?))
     };
-    let (place, discord) = tokio::select! {
+    let (backend, discord) = tokio::select! {
         started = started => started?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let Place {
+    let Backend {
         runtime,
         credentials,
         replies,
         ledger,
         local,
-    } = place;
+    } = backend;
     tell(local.as_ref());
     let clock = wall_clock();
     let notifier = Arc::new(discord.notifier(settings.clone()));
@@ -171,7 +171,7 @@ async fn serve_telling(
 }
 
 /// Where sessions run, and what belongs to them.
-struct Place {
+struct Backend {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
@@ -180,7 +180,7 @@ struct Place {
     local: Option<Arc<Local>>,
 }
 
-impl Place {
+impl Backend {
     async fn find(settings: &Arc<Settings>) -> anyhow::Result<Self> {
         if let Some(place) = &settings.local {
             let local = Arc::new(Local::start(settings.clone(), place.clone()).await?);

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::serve_telling;
+use super::serve_with;
 use crate::{
     runtime::local::{Local, lock_folder},
     sandbox::{
@@ -75,7 +75,7 @@ impl Sandbox {
         let began = Instant::now();
         let folder = match &options.folder {
             Some(folder) => folder.clone(),
-            None => cache()?.join("sandbox"),
+            None => cache_dir()?.join("sandbox"),
         };
         let made = fs::create_dir_all(&folder);
         made.with_context(|| format!("the folder {} can't be made", folder.display()))?;
@@ -112,18 +112,18 @@ impl Sandbox {
         telemetry::start(&self.settings.log);
         let restart = Arc::new(Notify::new());
         let current = Arc::new(Mutex::new(Weak::<Local>::new()));
-        self.offers_pranks(&restart, &current);
+        self.add_fault_buttons(&restart, &current);
         let mut is_first = true;
         loop {
             let stop = shutdown.child_token();
             let tell = |local: Option<&Arc<Local>>| {
                 *current.lock() = local.map(Arc::downgrade).unwrap_or_default();
             };
-            let bot = serve_telling(self.settings.clone(), stop.clone(), tell);
+            let bot = serve_with(self.settings.clone(), stop.clone(), tell);
             let mut bot = std::pin::pin!(bot);
             tokio::select! {
                 ended = &mut bot => return ended,
-                () = self.welcomes(options), if is_first => {}
+                () = self.print_welcome(options), if is_first => {}
             }
             is_first = false;
             tokio::select! {
@@ -135,7 +135,7 @@ impl Sandbox {
         }
     }
 
-    fn offers_pranks(&self, restart: &Arc<Notify>, current: &Arc<Mutex<Weak<Local>>>) {
+    fn add_fault_buttons(&self, restart: &Arc<Notify>, current: &Arc<Mutex<Weak<Local>>>) {
         let current = current.clone();
         self.discord.offers(Prank {
             id: "kill",
@@ -157,7 +157,7 @@ impl Sandbox {
     }
 
     /// Says what to do, as soon as the bot answers.
-    async fn welcomes(&self, options: &Options) {
+    async fn print_welcome(&self, options: &Options) {
         self.discord.commands_registered_at_last().await;
         let url = format!("{}/", self.discord.url());
         let took = self.began.elapsed().as_secs_f32();
@@ -246,7 +246,7 @@ fn settings(
 }
 
 /// Where programs of this user keep what can be made again.
-fn cache() -> anyhow::Result<PathBuf> {
+fn cache_dir() -> anyhow::Result<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
             .filter(|it| !it.is_empty())

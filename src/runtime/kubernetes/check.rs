@@ -260,7 +260,7 @@ async fn is_allowed(
 }
 
 /// Looks at everything that the bot needs of the cluster. Changes nothing.
-pub async fn look(settings: &Settings) -> Vec<Finding> {
+pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
     let config = match Config::infer().await {
         Ok(config) => config,
         Err(error) => {
@@ -316,8 +316,8 @@ pub async fn look(settings: &Settings) -> Vec<Finding> {
         Err(error) => Finding::wrong("routes", error.to_string()),
     });
     let (session, door) = tokio::join!(
-        image::look("sessions.image", &settings.sessions.image),
-        image::look("sessions.door_image", &settings.sessions.door_image),
+        image::diagnose("sessions.image", &settings.sessions.image),
+        image::diagnose("sessions.door_image", &settings.sessions.door_image),
     );
     findings.extend([session, door]);
     if let Some(name) = &settings.routing.tls_secret {

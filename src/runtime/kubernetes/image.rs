@@ -16,7 +16,7 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
 /// Asks the registry of an image for it. Nothing is fetched.
-pub async fn look(setting: &str, image: &str) -> Finding {
+pub async fn diagnose(setting: &str, image: &str) -> Finding {
     let what = format!("image {image} ({setting})");
     let url = manifest_url(image);
     let client = Client::builder().timeout(REGISTRY_TIMEOUT).build();

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use apply::{ApiAction, call, error_chain};
-pub use check::{Clients, PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE, connect, look};
+pub use check::{Clients, PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE, connect, diagnose};
 pub use keys::DOOR_KEYS;
 use keys::SigningKeys;
 pub use ledger::LedgerConfigMap;

@@ -548,7 +548,7 @@ impl Runtime for Local {
 }
 
 /// Looks at everything that sessions on this machine need.
-pub async fn look(place: &settings::Local) -> Vec<Finding> {
+pub async fn diagnose(place: &settings::Local) -> Vec<Finding> {
     let folder = Folder::open(place.folder.clone());
     let folder = folder.and_then(|_| lock_folder(&place.folder).map(drop));
     vec![
