@@ -49,7 +49,7 @@ impl Service {
         let checked = is_tried.then(|| self.now());
         self.credentials.put(who, keys, self.now(), checked).await?;
         self.remember_owner(who).await;
-        let live = self.with_kept_keys(who);
+        let live = self.sessions_with_stored_credentials(who);
         // Their Pods read the keys when they start, which is still to come.
         let starting = live.iter().filter(|seen| seen.record.is_to_start());
         for seen in starting {
@@ -69,7 +69,7 @@ impl Service {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn about_keys(&self, who: OwnerId) -> Result<Option<About>, Error> {
+    pub async fn credentials_info(&self, who: OwnerId) -> Result<Option<About>, Error> {
         self.credentials.about(who).await
     }
 
@@ -77,7 +77,7 @@ impl Service {
     ///
     /// # Errors
     /// If there are none, or they don't work.
-    pub async fn check_keys(
+    pub async fn check_credentials(
         &self,
         who: OwnerId,
         catalog: Option<&str>,
@@ -102,12 +102,12 @@ impl Service {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn forget_keys(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
+    pub async fn forget_credentials(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
         let _guard = self.lock_owner(who.id).await;
         self.credentials.forget(who.id).await?;
         audit(who, "forgot", "their keys");
         let (starting, running): (Vec<_>, Vec<_>) = self
-            .with_kept_keys(who.id)
+            .sessions_with_stored_credentials(who.id)
             .into_iter()
             .partition(|seen| seen.record.is_to_start());
         for seen in starting {
@@ -124,7 +124,7 @@ impl Service {
     }
 
     /// Those of them that hold the keys that the person has handed in.
-    pub fn with_kept_keys(&self, who: OwnerId) -> Vec<Observed> {
+    pub fn sessions_with_stored_credentials(&self, who: OwnerId) -> Vec<Observed> {
         let mut sessions = self.live_sessions(who);
         sessions.retain(|seen| seen.record.uses_owner_credentials());
         sessions
@@ -134,10 +134,13 @@ impl Service {
     ///
     /// # Errors
     /// If there are no keys to start them again with.
-    pub async fn with_old_keys(&self, who: OwnerId) -> Result<Vec<Observed>, ServiceError> {
+    pub async fn sessions_with_old_credentials(
+        &self,
+        who: OwnerId,
+    ) -> Result<Vec<Observed>, ServiceError> {
         let about = self.credentials.about(who).await?;
         let stored = about.ok_or(Rejection::NothingKept)?.stored;
-        let mut sessions = self.with_kept_keys(who);
+        let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Moving(_))
                 && stored.is_some_and(|stored| record.start_began() < stored)
@@ -153,7 +156,7 @@ impl Service {
     /// # Errors
     /// If there are no keys that work, nothing is changed.
     pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), ServiceError> {
-        let keys_expire = self.usable_keys(who.id).await?.expires;
+        let keys_expire = self.usable_credentials(who.id).await?.expires;
         let cause = Cause::Restarted {
             by: who.id,
             keys_expire,
@@ -163,7 +166,7 @@ impl Service {
     }
 
     /// What is known of keys that a session can be started with.
-    pub(super) async fn usable_keys(&self, who: OwnerId) -> Result<About, ServiceError> {
+    pub(super) async fn usable_credentials(&self, who: OwnerId) -> Result<About, ServiceError> {
         let about = self.credentials.about(who).await?;
         let about = about.ok_or(Rejection::NoCredentials)?;
         match about.expires {

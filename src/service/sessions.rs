@@ -50,7 +50,7 @@ impl Service {
                 sessions: mine,
             });
         }
-        record.keys_expire = self.usable_keys(who.id).await?.expires;
+        record.keys_expire = self.usable_credentials(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
         match ask.exact && !is_equivalent(&record, &claimed) {
             true => Err(Rejection::OtherWish.into()),
@@ -84,7 +84,7 @@ impl Service {
         if newest.keys != Keys::Awaited || newest.is_stopping() {
             return Ok(newest);
         }
-        match self.give_keys(&claimed.id, keys).await {
+        match self.store_own_credentials(&claimed.id, keys).await {
             Ok(record) => Ok(Arc::new(record)),
             Err(error) => {
                 // What somebody else was told of is theirs.
@@ -148,7 +148,11 @@ impl Service {
     }
 
     /// Stores the own keys of a session that waits for them, and lets it go on.
-    async fn give_keys(&self, id: &SessionId, keys: &Credentials) -> Result<Record, Error> {
+    async fn store_own_credentials(
+        &self,
+        id: &SessionId,
+        keys: &Credentials,
+    ) -> Result<Record, Error> {
         let gone = || Error::Unavailable {
             action: format!("storing the keys of session {id}"),
             why: "the session does not show".into(),

@@ -19,7 +19,11 @@ impl Handlers {
         who: &Requester,
         catalog: Option<String>,
     ) {
-        let reply = match self.service.check_keys(who.id, catalog.as_deref()).await {
+        let reply = match self
+            .service
+            .check_credentials(who.id, catalog.as_deref())
+            .await
+        {
             Ok(about) => replies::keys(&about, true, catalog),
             Err(ServiceError::UnusableCredentials(troubles)) => {
                 replies::no_longer_usable(&troubles, catalog)
@@ -30,10 +34,11 @@ impl Handlers {
     }
 
     pub(super) async fn ask_to_forget(&self, responder: &Responder, who: &Requester) {
-        let reply = match self.service.about_keys(who.id).await {
-            Ok(Some(about)) => {
-                replies::confirm_forget(&about, &self.service.with_kept_keys(who.id))
-            }
+        let reply = match self.service.credentials_info(who.id).await {
+            Ok(Some(about)) => replies::confirm_forget(
+                &about,
+                &self.service.sessions_with_stored_credentials(who.id),
+            ),
             Ok(None) => replies::nothing_kept(),
             Err(error) => replies::failed(&error, &logged(&error)),
         };
@@ -42,7 +47,7 @@ impl Handlers {
 
     /// Forgets the keys first: if stopping fails, that much is done.
     pub(super) async fn forget(&self, responder: &Responder, who: &Requester, stop: bool) {
-        let running = match self.service.forget_keys(who).await {
+        let running = match self.service.forget_credentials(who).await {
             Ok(running) => running,
             Err(problem) => return responder.edit(&explain(&problem)).await,
         };
@@ -64,7 +69,7 @@ impl Handlers {
 
     /// Starts sessions with old keys again, each where it was asked for.
     pub(super) async fn restart(&self, responder: &Responder, who: &Requester) {
-        let old = match self.service.with_old_keys(who.id).await {
+        let old = match self.service.sessions_with_old_credentials(who.id).await {
             Ok(old) => old,
             Err(problem) => return responder.edit(&explain(&problem)).await,
         };
@@ -85,7 +90,7 @@ impl Handlers {
 
     /// Somebody who is turned away can still have their keys forgotten.
     async fn way_out(&self, who: OwnerId, rejection: Reply) -> Reply {
-        match self.service.about_keys(who).await {
+        match self.service.credentials_info(who).await {
             Ok(Some(_)) => replies::may_forget(rejection),
             _ => rejection,
         }

@@ -22,7 +22,7 @@ impl Handlers {
             return;
         }
         let can_check = self.service.settings().credentials.preflight;
-        let reply = match self.service.about_keys(who.id).await {
+        let reply = match self.service.credentials_info(who.id).await {
             Ok(Some(about)) => replies::keys(&about, can_check, catalog),
             Ok(None) => self.invite(who, catalog).await,
             Err(error) => replies::failed(&error, &logged(&error)),
