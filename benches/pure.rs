@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use criterion::{BatchSize, Criterion};
 use duckbot::{
     door::{
-        gate::{Origin, judge},
+        policy::{Origin, evaluate},
         ticket::{SigningKey, Tickets},
     },
     runtime::kubernetes::build,
@@ -130,7 +130,7 @@ fn entering(bench: &mut Criterion, now: DateTime<Utc>) {
         Origin::read("https://duckui-977a26.duck.example.com").unwrap(),
     );
     bench.bench_function("judge a query", |it| {
-        it.iter(|| judge(black_box(&query), &own, |cookie| cookie.len() == 22));
+        it.iter(|| evaluate(black_box(&query), &own, |cookie| cookie.len() == 22));
     });
     let key = SigningKey::read("2026-11-24-aaaaaaaa", &SigningKey::generate()).unwrap();
     bench.bench_function("sign a ticket", |it| it.iter(|| key.ticket("977a26", now)));

@@ -7,8 +7,8 @@
 mod activity;
 mod credentials;
 mod documents;
-mod gate;
 mod interactions;
+mod policy;
 mod quoting;
 mod requests;
 mod settings;
@@ -18,9 +18,8 @@ mod tickets;
 use chrono::{DateTime, Datelike, Utc};
 
 pub use self::{
-    activity::activity, credentials::credentials, documents::documents, gate::gate,
-    interactions::interactions, quoting::quoting, requests::requests, settings::settings,
-    tickets::tickets,
+    activity::activity, credentials::credentials, documents::documents, interactions::interactions,
+    policy::policy, quoting::quoting, requests::requests, settings::settings, tickets::tickets,
 };
 
 /// A function that must hold for any bytes.
@@ -31,7 +30,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("credentials", credentials),
     ("interactions", interactions),
     ("tickets", tickets),
-    ("gate", gate),
+    ("policy", policy),
     ("settings", settings),
     ("requests", requests),
     ("quoting", quoting),

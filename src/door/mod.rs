@@ -5,14 +5,14 @@
 //! session's owner asks for, and that without anything private.
 //!
 //! `ticket` how the owner shows who they are, `guests` which browsers have,
-//! `gate` what becomes of a request, `proxy` the way to DuckDB, `activity`
+//! `policy` what becomes of a request, `proxy` the way to DuckDB, `activity`
 //! what is counted, `pages` what the door says itself. The first four know no
 //! network.
 
 pub mod activity;
-pub mod gate;
 pub mod guests;
 mod pages;
+pub mod policy;
 mod proxy;
 pub mod ticket;
 
@@ -44,9 +44,9 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, Counter};
-use gate::{Origin, Verdict, judge};
 use guests::Guests;
 use pages::Page;
+use policy::{Decision, Origin, evaluate};
 use proxy::{Body, DuckDb, Unanswered};
 use ticket::Tickets;
 
@@ -62,7 +62,7 @@ pub const ACTIVITY_PATH: &str = "/activity";
 pub const USED_PATH: &str = "/used";
 /// Where a ticket is shown, in the fragment of the URL: what stands there is never
 /// sent by a browser, so no log and no link preview reads it.
-pub use gate::ENTER;
+pub use policy::ENTER;
 
 /// The variables that tell a door what it guards.
 pub mod variable {
@@ -309,12 +309,12 @@ impl Door {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let is_guest = |value: &str| self.guests.lock().knows(value);
-        let page = match judge(&head, &self.origin, is_guest) {
-            Verdict::Pass => return self.pass(Request::from_parts(head, body)).await,
-            Verdict::Ticket => return self.take_ticket(&head.headers, body).await,
-            Verdict::Enter => Page::enter(&self.owner),
-            Verdict::Stranger => Page::stranger(&self.session, &self.owner),
-            Verdict::Refuse(status, why) => Page::refused(status, why),
+        let page = match evaluate(&head, &self.origin, is_guest) {
+            Decision::Forward => return self.pass(Request::from_parts(head, body)).await,
+            Decision::RedeemTicket => return self.take_ticket(&head.headers, body).await,
+            Decision::EnterPage => Page::enter(&self.owner),
+            Decision::Unauthenticated => Page::stranger(&self.session, &self.owner),
+            Decision::Refuse(status, why) => Page::refused(status, why),
         };
         page.answer(&head.headers)
     }

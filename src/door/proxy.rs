@@ -25,7 +25,7 @@ use tower_http::timeout::TimeoutBody;
 
 use super::{
     activity::{Counter, Kind, Watched},
-    gate::{for_duckdb, for_the_browser},
+    policy::{for_duckdb, for_the_browser},
 };
 
 /// The most that a request may bring: queries with what they insert.

@@ -62,23 +62,23 @@ impl Origin {
 
 /// What to do with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// To DuckDB.
-    Pass,
+    Forward,
     /// Show the page on which a browser shows its ticket.
-    Enter,
+    EnterPage,
     /// Take the ticket in its body.
-    Ticket,
+    RedeemTicket,
     /// Somebody who has shown none yet.
-    Stranger,
+    Unauthenticated,
     /// Not at all.
     Refuse(StatusCode, &'static str),
 }
 
 /// Decides.
-pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> Verdict {
+pub fn evaluate(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> Decision {
     let headers = &request.headers;
-    let refuse = Verdict::Refuse;
+    let refuse = Decision::Refuse;
     match host(request) {
         Some(host) if own.is_host(host) => {}
         Some(_) => {
@@ -110,16 +110,16 @@ pub fn judge(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> 
     }
     if request.uri.path().starts_with(OURS) {
         return match (request.uri.path(), &request.method) {
-            (ENTER, &Method::POST) => Verdict::Ticket,
-            (ENTER, _) if is_reading => Verdict::Enter,
+            (ENTER, &Method::POST) => Decision::RedeemTicket,
+            (ENTER, _) if is_reading => Decision::EnterPage,
             _ => refuse(StatusCode::NOT_FOUND, "There is nothing here."),
         };
     }
     match cookies(headers, own.cookie())
         .any(|value| std::str::from_utf8(value).is_ok_and(&is_guest))
     {
-        true => Verdict::Pass,
-        false => Verdict::Stranger,
+        true => Decision::Forward,
+        false => Decision::Unauthenticated,
     }
 }
 
@@ -328,15 +328,15 @@ mod tests {
         request.body(()).expect("a request").into_parts().0
     }
 
-    fn verdict(method: &str, path: &str, headers: &[(&str, &str)]) -> Verdict {
-        judge(&head(method, path, headers), &own(), |value| {
+    fn decision(method: &str, path: &str, headers: &[(&str, &str)]) -> Decision {
+        evaluate(&head(method, path, headers), &own(), |value| {
             value == "known"
         })
     }
 
-    fn status(verdict: Verdict) -> u16 {
-        match verdict {
-            Verdict::Refuse(status, _) => status.as_u16(),
+    fn status(decision: Decision) -> u16 {
+        match decision {
+            Decision::Refuse(status, _) => status.as_u16(),
             other => panic!("{other:?}"),
         }
     }
@@ -366,16 +366,16 @@ mod tests {
 
     #[test]
     fn a_guest_passes_and_a_stranger_does_not() {
-        assert_eq!(verdict("GET", "/", &[HOST, GUEST]), Verdict::Pass);
+        assert_eq!(decision("GET", "/", &[HOST, GUEST]), Decision::Forward);
         assert_eq!(
-            verdict("POST", "/ddb/run", &[HOST, GUEST, FROM_HERE]),
-            Verdict::Pass
+            decision("POST", "/ddb/run", &[HOST, GUEST, FROM_HERE]),
+            Decision::Forward
         );
         let beside = HeaderValue::from_bytes(b"x=\xff; __Host-duckbot=known").expect("a value");
         let mut request = head("GET", "/", &[HOST]);
         request.headers.insert("cookie", beside);
-        let with_bytes = judge(&request, &own(), |value| value == "known");
-        assert_eq!(with_bytes, Verdict::Pass, "another cookie is no text");
+        let with_bytes = evaluate(&request, &own(), |value| value == "known");
+        assert_eq!(with_bytes, Decision::Forward, "another cookie is no text");
         for cookie in [
             "",
             "duckbot=known",
@@ -383,12 +383,19 @@ mod tests {
             "x__Host-duckbot=known",
         ] {
             let headers = [HOST, ("cookie", cookie)];
-            assert_eq!(verdict("GET", "/", &headers), Verdict::Stranger, "{cookie}");
+            assert_eq!(
+                decision("GET", "/", &headers),
+                Decision::Unauthenticated,
+                "{cookie}"
+            );
         }
-        assert_eq!(verdict("GET", ENTER, &[HOST]), Verdict::Enter);
-        assert_eq!(verdict("POST", ENTER, &[HOST, FROM_HERE]), Verdict::Ticket);
-        assert_eq!(status(verdict("GET", "/.duckbot/x", &[HOST, GUEST])), 404);
-        assert_eq!(status(verdict("DELETE", ENTER, &[HOST, FROM_HERE])), 404);
+        assert_eq!(decision("GET", ENTER, &[HOST]), Decision::EnterPage);
+        assert_eq!(
+            decision("POST", ENTER, &[HOST, FROM_HERE]),
+            Decision::RedeemTicket
+        );
+        assert_eq!(status(decision("GET", "/.duckbot/x", &[HOST, GUEST])), 404);
+        assert_eq!(status(decision("DELETE", ENTER, &[HOST, FROM_HERE])), 404);
     }
 
     #[test]
@@ -398,8 +405,8 @@ mod tests {
             "duckui-977a26.duck.example.com:443",
         ] {
             assert_eq!(
-                verdict("GET", "/", &[("host", host), GUEST]),
-                Verdict::Pass,
+                decision("GET", "/", &[("host", host), GUEST]),
+                Decision::Forward,
                 "{host}"
             );
         }
@@ -410,17 +417,20 @@ mod tests {
             "duckui-977a26.duck.example.com.evil.example",
         ] {
             assert_eq!(
-                status(verdict("GET", "/", &[("host", host), GUEST])),
+                status(decision("GET", "/", &[("host", host), GUEST])),
                 421,
                 "{host}"
             );
         }
-        assert_eq!(status(verdict("GET", "/", &[GUEST])), 400);
-        assert_eq!(status(verdict("GET", "/", &[HOST, HOST, GUEST])), 400);
+        assert_eq!(status(decision("GET", "/", &[GUEST])), 400);
+        assert_eq!(status(decision("GET", "/", &[HOST, HOST, GUEST])), 400);
         let absolute = format!("{OWN}/x");
-        assert_eq!(verdict("GET", &absolute, &[HOST, GUEST]), Verdict::Pass);
         assert_eq!(
-            status(verdict("GET", "https://evil.example/x", &[HOST, GUEST])),
+            decision("GET", &absolute, &[HOST, GUEST]),
+            Decision::Forward
+        );
+        assert_eq!(
+            status(decision("GET", "https://evil.example/x", &[HOST, GUEST])),
             400
         );
     }
@@ -455,18 +465,18 @@ mod tests {
                 .into_iter()
                 .chain(headers.iter().copied())
                 .collect();
-            assert_eq!(status(verdict("GET", "/ddb/x", &all)), 403, "{headers:?}");
+            assert_eq!(status(decision("GET", "/ddb/x", &all)), 403, "{headers:?}");
         }
         for method in ["POST", "PUT", "DELETE"] {
             assert_eq!(
-                status(verdict(method, "/ddb/run", &[HOST, GUEST])),
+                status(decision(method, "/ddb/run", &[HOST, GUEST])),
                 403,
                 "{method}"
             );
         }
-        assert_eq!(status(verdict("POST", ENTER, &[HOST])), 403);
+        assert_eq!(status(decision("POST", ENTER, &[HOST])), 403);
         let socket = [HOST, GUEST, ("upgrade", "websocket")];
-        assert_eq!(status(verdict("GET", "/x", &socket)), 403);
+        assert_eq!(status(decision("GET", "/x", &socket)), 403);
         // A link in a chat is followed.
         let link = [
             HOST,
@@ -475,26 +485,26 @@ mod tests {
             ("sec-fetch-mode", "navigate"),
             ("sec-fetch-dest", "document"),
         ];
-        assert_eq!(verdict("GET", "/", &link), Verdict::Pass);
-        assert_eq!(verdict("GET", ENTER, &link), Verdict::Enter);
-        assert_eq!(status(verdict("GET", "/localEvents", &link)), 403);
+        assert_eq!(decision("GET", "/", &link), Decision::Forward);
+        assert_eq!(decision("GET", ENTER, &link), Decision::EnterPage);
+        assert_eq!(status(decision("GET", "/localEvents", &link)), 403);
     }
 
     #[test]
     fn what_is_for_no_session_is_not_read() {
-        assert_eq!(status(verdict("TRACE", "/", &[HOST, GUEST])), 400);
+        assert_eq!(status(decision("TRACE", "/", &[HOST, GUEST])), 400);
         for body in [("content-length", "9"), ("transfer-encoding", "chunked")] {
             for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
                 let headers = [HOST, GUEST, FROM_HERE, body];
-                assert_eq!(status(verdict(method, "/info", &headers)), 400, "{method}");
+                assert_eq!(status(decision(method, "/info", &headers)), 400, "{method}");
             }
             let headers = [HOST, GUEST, FROM_HERE, body];
-            assert_eq!(verdict("POST", "/ddb/run", &headers), Verdict::Pass);
+            assert_eq!(decision("POST", "/ddb/run", &headers), Decision::Forward);
         }
         let empty = [HOST, GUEST, ("content-length", "0")];
-        assert_eq!(verdict("GET", "/", &empty), Verdict::Pass);
+        assert_eq!(decision("GET", "/", &empty), Decision::Forward);
         assert_eq!(
-            status(verdict("OPTIONS", "*", &[HOST, GUEST, FROM_HERE])),
+            status(decision("OPTIONS", "*", &[HOST, GUEST, FROM_HERE])),
             400
         );
     }

@@ -1,7 +1,7 @@
 //! What a door lets pass.
 
-use duckbot::door::gate;
-use duckbot::door::gate::{Origin, Verdict};
+use duckbot::door::policy;
+use duckbot::door::policy::{Decision, Origin};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request};
@@ -17,10 +17,10 @@ const DUCKDB: &str = "localhost:4213";
 /// Nothing passes that is not for this host, has no cookie that was given out, comes from
 /// another page, or brings what DuckDB would take for the next request. Of what passes DuckDB
 /// hears only what is on the list, as from its own page.
-pub fn gate(data: &[u8]) {
+pub fn policy(data: &[u8]) {
     let Some(head) = head(data) else { return };
     let own = Origin::read(OWN).expect("an origin");
-    let verdict = gate::judge(&head, &own, |value| value == "known");
+    let decision = policy::evaluate(&head, &own, |value| value == "known");
     let headers = &head.headers;
     let all = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let path = head.uri.path();
@@ -28,7 +28,7 @@ pub fn gate(data: &[u8]) {
         let mut pairs = line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         pairs.any(|pair| pair == b"__Host-duckbot=known")
     });
-    if !matches!(verdict, Verdict::Refuse(..)) {
+    if !matches!(decision, Decision::Refuse(..)) {
         let host: Vec<_> = all("host").map(<[u8]>::to_ascii_lowercase).collect();
         let with_port = format!("{HOST}:443");
         assert!(host == [HOST.as_bytes()] || host == [with_port.as_bytes()]);
@@ -58,12 +58,14 @@ pub fn gate(data: &[u8]) {
         } else {
             assert_eq!(origins, [OWN.as_bytes()]);
         }
-        match verdict {
-            Verdict::Pass => assert!(is_guest && !path.starts_with("/.duckbot/")),
-            Verdict::Stranger => assert!(!is_guest && !path.starts_with("/.duckbot/")),
-            Verdict::Enter => assert!(is_reading && path == "/.duckbot/enter"),
-            Verdict::Ticket => assert!(head.method == Method::POST && path == "/.duckbot/enter"),
-            Verdict::Refuse(..) => {}
+        match decision {
+            Decision::Forward => assert!(is_guest && !path.starts_with("/.duckbot/")),
+            Decision::Unauthenticated => assert!(!is_guest && !path.starts_with("/.duckbot/")),
+            Decision::EnterPage => assert!(is_reading && path == "/.duckbot/enter"),
+            Decision::RedeemTicket => {
+                assert!(head.method == Method::POST && path == "/.duckbot/enter")
+            }
+            Decision::Refuse(..) => {}
         }
     }
     for_duckdb(headers);
@@ -123,7 +125,7 @@ fn is_duckdbs(name: &str) -> bool {
 
 fn for_duckdb(asked: &HeaderMap) {
     let mut headers = asked.clone();
-    gate::for_duckdb(&mut headers, DUCKDB);
+    policy::for_duckdb(&mut headers, DUCKDB);
     for name in headers.keys().map(HeaderName::as_str) {
         let plain = [
             "accept",
@@ -153,13 +155,13 @@ fn for_duckdb(asked: &HeaderMap) {
     assert!(origins.all(|it| it == "http://localhost:4213"));
     assert!(headers.get_all("origin").iter().count() <= 1);
     let once = headers.clone();
-    gate::for_duckdb(&mut headers, DUCKDB);
+    policy::for_duckdb(&mut headers, DUCKDB);
     assert_eq!(headers, once);
 }
 
 fn for_the_browser(answered: &HeaderMap) {
     let mut headers = answered.clone();
-    gate::for_the_browser(&mut headers);
+    policy::for_the_browser(&mut headers);
     for name in [
         "set-cookie",
         "clear-site-data",

@@ -1,4 +1,0 @@
-#![no_main]
-//! See `targets::gate`.
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::gate(data));
