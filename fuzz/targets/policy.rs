@@ -24,7 +24,7 @@ pub fn policy(data: &[u8]) {
     let headers = &head.headers;
     let all = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let path = head.uri.path();
-    let is_guest = all("cookie").any(|line| {
+    let has_session = all("cookie").any(|line| {
         let mut pairs = line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         pairs.any(|pair| pair == b"__Host-duckbot=known")
     });
@@ -59,8 +59,8 @@ pub fn policy(data: &[u8]) {
             assert_eq!(origins, [OWN.as_bytes()]);
         }
         match decision {
-            Decision::Forward => assert!(is_guest && !path.starts_with("/.duckbot/")),
-            Decision::Unauthenticated => assert!(!is_guest && !path.starts_with("/.duckbot/")),
+            Decision::Forward => assert!(has_session && !path.starts_with("/.duckbot/")),
+            Decision::Unauthenticated => assert!(!has_session && !path.starts_with("/.duckbot/")),
             Decision::EnterPage => assert!(is_reading && path == "/.duckbot/enter"),
             Decision::RedeemTicket => {
                 assert!(head.method == Method::POST && path == "/.duckbot/enter")
@@ -68,8 +68,8 @@ pub fn policy(data: &[u8]) {
             Decision::Refuse(..) => {}
         }
     }
-    for_duckdb(headers);
-    for_the_browser(headers);
+    rewrite_request_headers(headers);
+    rewrite_response_headers(headers);
     if let Some(origin) = Origin::read(&head.uri.to_string()) {
         let cookie = origin.set_cookie("v");
         assert!(HeaderValue::try_from(cookie).is_ok());
@@ -123,9 +123,9 @@ fn is_duckdbs(name: &str) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn for_duckdb(asked: &HeaderMap) {
+fn rewrite_request_headers(asked: &HeaderMap) {
     let mut headers = asked.clone();
-    policy::for_duckdb(&mut headers, DUCKDB);
+    policy::rewrite_request_headers(&mut headers, DUCKDB);
     for name in headers.keys().map(HeaderName::as_str) {
         let plain = [
             "accept",
@@ -155,13 +155,13 @@ fn for_duckdb(asked: &HeaderMap) {
     assert!(origins.all(|it| it == "http://localhost:4213"));
     assert!(headers.get_all("origin").iter().count() <= 1);
     let once = headers.clone();
-    policy::for_duckdb(&mut headers, DUCKDB);
+    policy::rewrite_request_headers(&mut headers, DUCKDB);
     assert_eq!(headers, once);
 }
 
-fn for_the_browser(answered: &HeaderMap) {
+fn rewrite_response_headers(answered: &HeaderMap) {
     let mut headers = answered.clone();
-    policy::for_the_browser(&mut headers);
+    policy::rewrite_response_headers(&mut headers);
     for name in [
         "set-cookie",
         "clear-site-data",

@@ -62,7 +62,7 @@ pub const ACTIVITY_PATH: &str = "/activity";
 pub const USED_PATH: &str = "/used";
 /// Where a ticket is shown, in the fragment of the URL: what stands there is never
 /// sent by a browser, so no log and no link preview reads it.
-pub use policy::ENTER;
+pub use policy::ENTER_PATH;
 
 /// The variables that tell a door what it guards.
 pub mod variable {
@@ -308,8 +308,8 @@ impl Door {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let is_guest = |value: &str| self.guests.lock().knows(value);
-        let page = match evaluate(&head, &self.origin, is_guest) {
+        let has_session = |value: &str| self.guests.lock().knows(value);
+        let page = match evaluate(&head, &self.origin, has_session) {
             Decision::Forward => return self.pass(Request::from_parts(head, body)).await,
             Decision::RedeemTicket => return self.take_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),

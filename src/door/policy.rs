@@ -7,9 +7,9 @@ use hyper::{
 };
 
 /// What people have to do with us instead of DuckDB.
-pub const OURS: &str = "/.duckbot/";
+pub const RESERVED_PREFIX: &str = "/.duckbot/";
 /// Where a ticket is shown.
-pub const ENTER: &str = "/.duckbot/enter";
+pub const ENTER_PATH: &str = "/.duckbot/enter";
 
 /// How the browser sees a session: `https://duckui-977a26.duck.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub enum Decision {
 }
 
 /// Decides.
-pub fn evaluate(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) -> Decision {
+pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> bool) -> Decision {
     let headers = &request.headers;
     let refuse = Decision::Refuse;
     match host(request) {
@@ -102,21 +102,21 @@ pub fn evaluate(request: &Parts, own: &Origin, is_guest: impl Fn(&str) -> bool) 
         // DuckDB doesn't read it, and would take it for the next request.
         return refuse(StatusCode::BAD_REQUEST, "Only a POST brings something.");
     }
-    if !is_from_here(request, own, is_reading) {
+    if !is_same_origin(request, own, is_reading) {
         return refuse(
             StatusCode::FORBIDDEN,
             "This was asked for by another page than the session's own.",
         );
     }
-    if request.uri.path().starts_with(OURS) {
+    if request.uri.path().starts_with(RESERVED_PREFIX) {
         return match (request.uri.path(), &request.method) {
-            (ENTER, &Method::POST) => Decision::RedeemTicket,
-            (ENTER, _) if is_reading => Decision::EnterPage,
+            (ENTER_PATH, &Method::POST) => Decision::RedeemTicket,
+            (ENTER_PATH, _) if is_reading => Decision::EnterPage,
             _ => refuse(StatusCode::NOT_FOUND, "There is nothing here."),
         };
     }
     match cookies(headers, own.cookie())
-        .any(|value| std::str::from_utf8(value).is_ok_and(&is_guest))
+        .any(|value| std::str::from_utf8(value).is_ok_and(&has_session))
     {
         true => Decision::Forward,
         false => Decision::Unauthenticated,
@@ -142,7 +142,7 @@ fn host(request: &Parts) -> Option<&str> {
 /// Whether it comes from the session's own page, or from the address bar. A browser
 /// says so in Origin and Sec-Fetch-*, which no page can change. Sessions of others
 /// are on the same site, so SameSite cookies don't tell.
-fn is_from_here(request: &Parts, own: &Origin, is_reading: bool) -> bool {
+fn is_same_origin(request: &Parts, own: &Origin, is_reading: bool) -> bool {
     let headers = &request.headers;
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let is_upgrade = headers.contains_key(header::UPGRADE);
@@ -161,7 +161,7 @@ fn is_from_here(request: &Parts, own: &Origin, is_reading: bool) -> bool {
         value.is_none_or(|value| values.iter().any(|it| it.as_bytes() == value))
     };
     // Somebody follows a link. Others lead to nothing but DuckDB's interfaces.
-    let is_linked = ["/", ENTER].contains(&request.uri.path());
+    let is_linked = ["/", ENTER_PATH].contains(&request.uri.path());
     says("sec-fetch-site", &["same-origin", "none"])
         || (is_linked
             && says("sec-fetch-mode", &["navigate"])
@@ -181,7 +181,7 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'
 }
 
 /// What belongs to one connection (RFC 9110, 7.6.1), and what only proxies tell each other.
-const HOP_BY_HOP: [&str; 9] = [
+const HOP_BY_HOP_HEADERS: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -194,7 +194,7 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 /// Leaves out what belongs to the connection that it came by.
-pub fn without_hops(headers: &mut HeaderMap) {
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -202,12 +202,12 @@ pub fn without_hops(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    remove(headers, |name| {
-        named.contains(name) || HOP_BY_HOP.contains(&name.as_str())
+    remove_headers(headers, |name| {
+        named.contains(name) || HOP_BY_HOP_HEADERS.contains(&name.as_str())
     });
 }
 
-fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+fn remove_headers(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
     let names: Vec<HeaderName> = headers
         .keys()
         .filter(|name| unwanted(name))
@@ -221,7 +221,7 @@ fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
 /// What DuckDB is told, besides its own headers and those of a WebSocket. Everything else is
 /// private, or is what proxies say of people: cookies, tokens, addresses. (A Referer would
 /// also be what `/localToken` hands out a token for.)
-const ASKED: [HeaderName; 14] = [
+const REQUEST_HEADERS: [HeaderName; 14] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::ACCEPT_LANGUAGE,
@@ -241,7 +241,7 @@ const ASKED: [HeaderName; 14] = [
 /// What of an answer reaches the browser, besides DuckDB's own headers and those of a
 /// WebSocket. Its pages come from elsewhere, with headers that could concern other
 /// sessions' hosts (`Clear-Site-Data`) or tell others of this one (`NEL`).
-const ANSWERED: [HeaderName; 16] = [
+const RESPONSE_HEADERS: [HeaderName; 16] = [
     header::ACCEPT_RANGES,
     header::AGE,
     header::CACHE_CONTROL,
@@ -261,20 +261,20 @@ const ANSWERED: [HeaderName; 16] = [
 ];
 
 /// Keeps these, DuckDB's own, and those of a WebSocket.
-fn keep(headers: &mut HeaderMap, known: &[HeaderName]) {
+fn retain_headers(headers: &mut HeaderMap, known: &[HeaderName]) {
     let is_ours = |name: &HeaderName| {
         let name = name.as_str();
         name.starts_with("x-duckdb-")
             || name.starts_with("x-md-")
             || name.starts_with("sec-websocket-")
     };
-    remove(headers, |name| !known.contains(name) && !is_ours(name));
+    remove_headers(headers, |name| !known.contains(name) && !is_ours(name));
 }
 
 /// Makes a browser's headers such that DuckDB takes them, and tells it nothing more.
-pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
-    without_hops(headers);
-    keep(headers, &ASKED);
+pub fn rewrite_request_headers(headers: &mut HeaderMap, duckdb: &'static str) {
+    strip_hop_by_hop(headers);
+    retain_headers(headers, &REQUEST_HEADERS);
     if headers.contains_key(header::ORIGIN) {
         let origin = format!("http://{duckdb}");
         let origin = HeaderValue::try_from(origin).expect("it is plain text");
@@ -284,9 +284,9 @@ pub fn for_duckdb(headers: &mut HeaderMap, duckdb: &'static str) {
 }
 
 /// Makes DuckDB's headers such that they harm nobody.
-pub fn for_the_browser(headers: &mut HeaderMap) {
-    without_hops(headers);
-    keep(headers, &ANSWERED);
+pub fn rewrite_response_headers(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    retain_headers(headers, &RESPONSE_HEADERS);
     for (name, value) in [
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),
@@ -389,13 +389,16 @@ mod tests {
                 "{cookie}"
             );
         }
-        assert_eq!(decision("GET", ENTER, &[HOST]), Decision::EnterPage);
+        assert_eq!(decision("GET", ENTER_PATH, &[HOST]), Decision::EnterPage);
         assert_eq!(
-            decision("POST", ENTER, &[HOST, FROM_HERE]),
+            decision("POST", ENTER_PATH, &[HOST, FROM_HERE]),
             Decision::RedeemTicket
         );
         assert_eq!(status(decision("GET", "/.duckbot/x", &[HOST, GUEST])), 404);
-        assert_eq!(status(decision("DELETE", ENTER, &[HOST, FROM_HERE])), 404);
+        assert_eq!(
+            status(decision("DELETE", ENTER_PATH, &[HOST, FROM_HERE])),
+            404
+        );
     }
 
     #[test]
@@ -474,7 +477,7 @@ mod tests {
                 "{method}"
             );
         }
-        assert_eq!(status(decision("POST", ENTER, &[HOST])), 403);
+        assert_eq!(status(decision("POST", ENTER_PATH, &[HOST])), 403);
         let socket = [HOST, GUEST, ("upgrade", "websocket")];
         assert_eq!(status(decision("GET", "/x", &socket)), 403);
         // A link in a chat is followed.
@@ -486,7 +489,7 @@ mod tests {
             ("sec-fetch-dest", "document"),
         ];
         assert_eq!(decision("GET", "/", &link), Decision::Forward);
-        assert_eq!(decision("GET", ENTER, &link), Decision::EnterPage);
+        assert_eq!(decision("GET", ENTER_PATH, &link), Decision::EnterPage);
         assert_eq!(status(decision("GET", "/localEvents", &link)), 403);
     }
 
@@ -531,7 +534,7 @@ mod tests {
             ],
         )
         .headers;
-        for_duckdb(&mut headers, "localhost:4213");
+        rewrite_request_headers(&mut headers, "localhost:4213");
         let mut left: Vec<_> = headers
             .iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))

@@ -25,7 +25,7 @@ use tower_http::timeout::TimeoutBody;
 
 use super::{
     activity::{Counter, Kind, Watched},
-    policy::{for_duckdb, for_the_browser},
+    policy::{rewrite_request_headers, rewrite_response_headers},
 };
 
 /// The most that a request may bring: queries with what they insert.
@@ -109,7 +109,7 @@ impl DuckDb {
         *request.uri_mut() = uri;
         let protocol = request.headers().get(header::UPGRADE).cloned();
         let browser = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
-        for_duckdb(request.headers_mut(), self.name);
+        rewrite_request_headers(request.headers_mut(), self.name);
         if let Some(protocol) = protocol {
             upgrade_to(request.headers_mut(), protocol);
         }
@@ -130,7 +130,7 @@ impl DuckDb {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let protocol = answer.headers().get(header::UPGRADE).cloned();
             let duckdb = hyper::upgrade::on(&mut answer);
-            for_the_browser(answer.headers_mut());
+            rewrite_response_headers(answer.headers_mut());
             let (Some(browser), Some(protocol)) = (browser, protocol) else {
                 return Err(Unanswered::Silent);
             };
@@ -144,7 +144,7 @@ impl DuckDb {
             });
             return Ok(answer.map(|_| whole("")));
         }
-        for_the_browser(answer.headers_mut());
+        rewrite_response_headers(answer.headers_mut());
         Ok(answer.map(|body| {
             let body = Watched { body, counted };
             body.map_err(|error| BodyError(error.into())).boxed_unsync()

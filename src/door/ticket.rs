@@ -212,7 +212,7 @@ mod tests {
         let key = key("2026-11-23-1a2b3c4d");
         let ticket = key.ticket("977a26", at(5) + TimeDelta::nanoseconds(123_456_789));
         let host = "h".repeat(253); // DNS has no longer names
-        let link = format!("https://{host}{}#{ticket}", crate::door::ENTER);
+        let link = format!("https://{host}{}#{ticket}", crate::door::ENTER_PATH);
         // Discord's limit.
         assert!(link.len() <= 512, "{}", link.len());
     }

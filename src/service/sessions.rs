@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     credentials::Credentials,
-    door::ENTER,
+    door::ENTER_PATH,
     error::{Error, new_reference},
     runtime::{Claim, rewrite},
     session::{
@@ -299,7 +299,7 @@ impl Service {
         let ticket = ticket.ok_or_else(|| Rejection::NoKey(id.clone()))?;
         let url = self.runtime.url(id);
         let door = url.trim_end_matches('/');
-        let link = format!("{door}{ENTER}#{}", ticket.expose_secret());
+        let link = format!("{door}{ENTER_PATH}#{}", ticket.expose_secret());
         audit(who, "opened", &id.to_string());
         Ok((seen.record, link.into()))
     }

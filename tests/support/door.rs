@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use duckbot::door::{ENTER, activity::Activity, ticket::SigningKey};
+use duckbot::door::{ENTER_PATH, activity::Activity, ticket::SigningKey};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -105,7 +105,10 @@ impl Door {
 
     /// A browser shows a ticket.
     pub async fn is_shown(&self, ticket: &str) -> Response {
-        self.post(ENTER, ticket.to_owned()).send().await.unwrap()
+        self.post(ENTER_PATH, ticket.to_owned())
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Lets a browser in; its cookie.
