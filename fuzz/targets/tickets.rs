@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use duckbot::door::guests::Guests;
+use duckbot::door::browser_sessions::BrowserSessions;
 use duckbot::door::ticket::{GOOD_FOR, SigningKey, Tickets};
 use ring::signature::Ed25519KeyPair;
 use serde_json::Value;
@@ -37,7 +37,7 @@ pub fn tickets(data: &[u8]) {
             assert!(!taken.contains(&text), "{text} was used");
             taken.push(text);
         }
-        guests(piece);
+        browser_sessions(piece);
     }
     let payload = shown.last().copied().unwrap_or_default();
     let encoded = URL_SAFE_NO_PAD.encode(payload);
@@ -76,19 +76,30 @@ pub fn tickets(data: &[u8]) {
     }
 }
 
-fn guests(piece: &[u8]) {
-    let mut guests = Guests::default();
+fn browser_sessions(piece: &[u8]) {
+    let mut browser_sessions = BrowserSessions::default();
     let count = piece.first().map_or(1, |byte| usize::from(*byte) % 40);
-    let given: Vec<_> = (0..count).map(|_| guests.welcome()).collect();
+    let given: Vec<_> = (0..count).map(|_| browser_sessions.create()).collect();
     let newest = given.len().saturating_sub(32);
-    assert!(given[newest..].iter().all(|key| guests.knows(key)));
-    assert!(!given[..newest].iter().any(|key| guests.knows(key)));
+    assert!(
+        given[newest..]
+            .iter()
+            .all(|key| browser_sessions.contains(key))
+    );
+    assert!(
+        !given[..newest]
+            .iter()
+            .any(|key| browser_sessions.contains(key))
+    );
     let text = String::from_utf8_lossy(piece);
-    assert!(!guests.knows(&text));
+    assert!(!browser_sessions.contains(&text));
     if let Some(key) = given.last() {
         let cut = piece.len() % key.len();
-        assert!(!guests.knows(&key[..cut]) && !guests.knows(&format!("{key}{text}x")));
+        assert!(
+            !browser_sessions.contains(&key[..cut])
+                && !browser_sessions.contains(&format!("{key}{text}x"))
+        );
         let changed = format!("{text}{}", key.get(text.len()..).unwrap_or_default());
-        assert!(changed == *key || !guests.knows(&changed));
+        assert!(changed == *key || !browser_sessions.contains(&changed));
     }
 }

@@ -4,13 +4,13 @@
 //! cookies on to a third party. So nothing reaches it but what the browser of the
 //! session's owner asks for, and that without anything private.
 //!
-//! `ticket` how the owner shows who they are, `guests` which browsers have,
+//! `ticket` how the owner shows who they are, `browser_sessions` which browsers have,
 //! `policy` what becomes of a request, `proxy` the way to DuckDB, `activity`
 //! what is counted, `pages` what the door says itself. The first four know no
 //! network.
 
 pub mod activity;
-pub mod guests;
+pub mod browser_sessions;
 mod pages;
 pub mod policy;
 mod proxy;
@@ -44,7 +44,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, Counter};
-use guests::Guests;
+use browser_sessions::BrowserSessions;
 use pages::Page;
 use policy::{Decision, Origin, evaluate};
 use proxy::{Body, DuckDb, Unanswered};
@@ -101,7 +101,7 @@ pub struct Door {
     tickets: Mutex<Tickets>,
     /// Those who show a ticket, the oldest first.
     showing: Mutex<VecDeque<CancellationToken>>,
-    guests: Mutex<Guests>,
+    browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDb,
     counter: Counter,
 }
@@ -130,7 +130,7 @@ impl Door {
             origin,
             tickets: Mutex::new(tickets),
             showing: Mutex::default(),
-            guests: Mutex::default(),
+            browser_sessions: Mutex::default(),
             duckdb: DuckDb::at(duckdb),
             counter: Counter::new(Utc::now()),
         })
@@ -308,7 +308,7 @@ impl Door {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let has_session = |value: &str| self.guests.lock().knows(value);
+        let has_session = |value: &str| self.browser_sessions.lock().contains(value);
         let page = match evaluate(&head, &self.origin, has_session) {
             Decision::Forward => return self.pass(Request::from_parts(head, body)).await,
             Decision::RedeemTicket => return self.take_ticket(&head.headers, body).await,
@@ -333,7 +333,7 @@ impl Door {
                 let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
                 let taken = self.tickets.lock().take(&text, Utc::now());
                 match taken {
-                    Ok(()) => return self.welcome(),
+                    Ok(()) => return self.start_browser_session(),
                     Err(why) => Page::rejected(why),
                 }
             }
@@ -356,8 +356,10 @@ impl Door {
         (turn.clone(), turn.drop_guard())
     }
 
-    fn welcome(&self) -> Response<Body> {
-        let cookie = self.origin.set_cookie(&self.guests.lock().welcome());
+    fn start_browser_session(&self) -> Response<Body> {
+        let cookie = self
+            .origin
+            .set_cookie(&self.browser_sessions.lock().create());
         let cookie = HeaderValue::try_from(cookie).expect("it is plain text");
         let mut answer = Response::new(proxy::whole(""));
         *answer.status_mut() = StatusCode::NO_CONTENT;

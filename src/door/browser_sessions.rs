@@ -6,20 +6,20 @@ use std::collections::VecDeque;
 use super::ticket::random;
 
 /// More browsers than one person has. The one that came first has to show a ticket again.
-const MOST: usize = 32;
+const MAX_SESSIONS: usize = 32;
 
 /// The cookies that were given out.
 #[derive(Default)]
-pub struct Guests {
+pub struct BrowserSessions {
     keys: VecDeque<String>,
 }
 
-impl Guests {
+impl BrowserSessions {
     /// Lets one more in; the value of its cookie.
-    pub fn welcome(&mut self) -> String {
+    pub fn create(&mut self) -> String {
         // Guessing 256 bits takes longer than any session lives.
         let key = random() + &random();
-        if self.keys.len() == MOST {
+        if self.keys.len() == MAX_SESSIONS {
             self.keys.pop_front();
         }
         self.keys.push_back(key.clone());
@@ -27,7 +27,7 @@ impl Guests {
     }
 
     /// Whether a cookie with this value was given out.
-    pub fn knows(&self, value: &str) -> bool {
+    pub fn contains(&self, value: &str) -> bool {
         // Every one is compared to its end: time tells nothing about where they differ.
         let same = |key: &String| {
             let bytes = key.bytes().zip(value.bytes());
@@ -44,17 +44,19 @@ mod tests {
 
     #[test]
     fn a_guest_is_known_by_its_cookie() {
-        let mut guests = Guests::default();
-        assert!(!guests.knows(""));
-        let (one, two) = (guests.welcome(), guests.welcome());
+        let mut browser_sessions = BrowserSessions::default();
+        assert!(!browser_sessions.contains(""));
+        let (one, two) = (browser_sessions.create(), browser_sessions.create());
         assert_ne!(one, two);
-        assert!(guests.knows(&one) && guests.knows(&two));
-        assert!(!guests.knows(&one[1..]) && !guests.knows(&format!("{one}x")));
-        for _ in 0..MOST - 1 {
-            guests.welcome();
+        assert!(browser_sessions.contains(&one) && browser_sessions.contains(&two));
+        assert!(
+            !browser_sessions.contains(&one[1..]) && !browser_sessions.contains(&format!("{one}x"))
+        );
+        for _ in 0..MAX_SESSIONS - 1 {
+            browser_sessions.create();
         }
         assert!(
-            !guests.knows(&one) && guests.knows(&two),
+            !browser_sessions.contains(&one) && browser_sessions.contains(&two),
             "the first one left"
         );
     }
