@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// An answer that nobody has read on for so long is no query any more.
-const READ_WITHIN: TimeDelta = TimeDelta::minutes(1);
+const READ_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 
 /// What a door tells of its session, at `GET /activity` of its second port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,21 +33,21 @@ pub struct Activity {
 
 /// Keeps count.
 #[derive(Clone)]
-pub struct Counter {
-    count: Arc<Mutex<Count>>,
+pub struct ActivityCounter {
+    count: Arc<Mutex<Counts>>,
     since: DateTime<Utc>,
 }
 
 #[derive(Default)]
-struct Count {
+struct Counts {
     begun: u64,
-    queries: HashMap<u64, WaitsFor>,
+    queries: HashMap<u64, WaitingOn>,
     tabs: u32,
     last_query: Option<DateTime<Utc>>,
 }
 
 /// Whose turn it is in a query.
-enum WaitsFor {
+enum WaitingOn {
     DuckDb,
     /// To take what is there, since then.
     Browser(DateTime<Utc>),
@@ -55,14 +55,14 @@ enum WaitsFor {
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RequestKind {
     /// A query that runs.
     Query,
     /// A tab that listens.
     Tab,
 }
 
-impl Kind {
+impl RequestKind {
     /// What a request to DuckDB's UI counts as.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
         match (method, path) {
@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-impl Counter {
+impl ActivityCounter {
     /// Counts from then on.
     pub fn new(since: DateTime<Utc>) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl Counter {
     }
 
     /// How it stands at that time, which is now.
-    pub fn at(&self, now: DateTime<Utc>) -> Activity {
+    pub fn snapshot(&self, now: DateTime<Utc>) -> Activity {
         let count = self.count.lock();
         let mut activity = Activity {
             queries: 0,
@@ -93,7 +93,7 @@ impl Counter {
         };
         for query in count.queries.values() {
             match query {
-                WaitsFor::Browser(since) if now - since >= READ_WITHIN => {
+                WaitingOn::Browser(since) if now - since >= READ_TIMEOUT => {
                     activity.last_query = activity.last_query.max(Some(*since));
                 }
                 _ => activity.queries += 1,
@@ -103,23 +103,23 @@ impl Counter {
     }
 
     /// Somebody used the session at that time in another way than through this door.
-    pub fn note(&self, at: DateTime<Utc>) {
+    pub fn record_use(&self, at: DateTime<Utc>) {
         let mut count = self.count.lock();
         count.last_query = count.last_query.max(Some(at));
     }
 
     /// Counts one until what is returned is dropped.
-    pub fn begin(&self, kind: Kind) -> Counted {
+    pub fn begin(&self, kind: RequestKind) -> CountedRequest {
         let mut count = self.count.lock();
         count.begun += 1;
         let number = count.begun;
         match kind {
-            Kind::Query => {
-                count.queries.insert(number, WaitsFor::DuckDb);
+            RequestKind::Query => {
+                count.queries.insert(number, WaitingOn::DuckDb);
             }
-            Kind::Tab => count.tabs += 1,
+            RequestKind::Tab => count.tabs += 1,
         }
-        Counted {
+        CountedRequest {
             count: self.count.clone(),
             kind,
             number,
@@ -128,28 +128,28 @@ impl Counter {
 }
 
 /// One that goes on.
-pub struct Counted {
-    count: Arc<Mutex<Count>>,
-    kind: Kind,
+pub struct CountedRequest {
+    count: Arc<Mutex<Counts>>,
+    kind: RequestKind,
     number: u64,
 }
 
-impl Counted {
-    fn waits_for(&self, whom: WaitsFor) {
+impl CountedRequest {
+    fn set_waiting_on(&self, whom: WaitingOn) {
         if let Some(query) = self.count.lock().queries.get_mut(&self.number) {
             *query = whom;
         }
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedRequest {
     fn drop(&mut self) {
         let mut count = self.count.lock();
         match self.kind {
-            Kind::Tab => count.tabs -= 1,
-            Kind::Query => {
+            RequestKind::Tab => count.tabs -= 1,
+            RequestKind::Query => {
                 let ended = match count.queries.remove(&self.number) {
-                    Some(WaitsFor::Browser(since)) if Utc::now() - since >= READ_WITHIN => since,
+                    Some(WaitingOn::Browser(since)) if Utc::now() - since >= READ_TIMEOUT => since,
                     _ => Utc::now(),
                 };
                 count.last_query = count.last_query.max(Some(ended));
@@ -159,14 +159,14 @@ impl Drop for Counted {
 }
 
 /// An answer that counts until its last byte is gone.
-pub struct Watched<B> {
+pub struct CountedBody<B> {
     /// What is sent.
     pub body: B,
     /// What it counts as.
-    pub counted: Option<Counted>,
+    pub counted: Option<CountedRequest>,
 }
 
-impl<B: Body + Unpin> Body for Watched<B> {
+impl<B: Body + Unpin> Body for CountedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -176,10 +176,10 @@ impl<B: Body + Unpin> Body for Watched<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Some(counted) = &self.counted {
-            counted.waits_for(match polled {
-                Poll::Pending => WaitsFor::DuckDb,
+            counted.set_waiting_on(match polled {
+                Poll::Pending => WaitingOn::DuckDb,
                 // It asks for the next one when this one is on its way.
-                Poll::Ready(_) => WaitsFor::Browser(Utc::now()),
+                Poll::Ready(_) => WaitingOn::Browser(Utc::now()),
             });
         }
         polled
@@ -201,15 +201,18 @@ mod tests {
     #[test]
     fn what_begins_is_counted_until_it_ends() {
         let since = Utc::now();
-        let counter = Counter::new(since);
-        let now = || counter.at(Utc::now());
+        let counter = ActivityCounter::new(since);
+        let now = || counter.snapshot(Utc::now());
         let nothing = Activity {
             since: Some(since),
             ..Activity::default()
         };
         assert_eq!(now(), nothing);
-        let (one, two) = (counter.begin(Kind::Query), counter.begin(Kind::Query));
-        let tab = counter.begin(Kind::Tab);
+        let (one, two) = (
+            counter.begin(RequestKind::Query),
+            counter.begin(RequestKind::Query),
+        );
+        let tab = counter.begin(RequestKind::Tab);
         assert_eq!((now().queries, now().tabs, now().last_query), (2, 1, None));
         drop((one, tab));
         assert_eq!((now().queries, now().tabs), (1, 0));
@@ -217,24 +220,24 @@ mod tests {
         drop(two);
         assert_eq!(now().queries, 0);
         let later = Utc::now() + TimeDelta::seconds(5);
-        counter.note(later);
-        counter.note(since);
+        counter.record_use(later);
+        counter.record_use(since);
         assert_eq!(now().last_query, Some(later), "it was used in another way");
     }
 
     #[test]
     fn an_answer_that_nobody_reads_is_soon_no_query_any_more() {
-        let counter = Counter::new(Utc::now());
-        let query = counter.begin(Kind::Query);
+        let counter = ActivityCounter::new(Utc::now());
+        let query = counter.begin(RequestKind::Query);
         let since = Utc::now();
-        let after = |seconds| counter.at(since + TimeDelta::seconds(seconds));
+        let after = |seconds| counter.snapshot(since + TimeDelta::seconds(seconds));
         assert_eq!(after(7200).queries, 1, "DuckDB may take its time");
-        query.waits_for(WaitsFor::Browser(since));
+        query.set_waiting_on(WaitingOn::Browser(since));
         assert_eq!(after(59).queries, 1);
         assert_eq!((after(60).queries, after(60).last_query), (0, Some(since)));
-        query.waits_for(WaitsFor::DuckDb);
+        query.set_waiting_on(WaitingOn::DuckDb);
         assert_eq!(after(60).queries, 1, "it is read again");
-        query.waits_for(WaitsFor::Browser(since - TimeDelta::hours(1)));
+        query.set_waiting_on(WaitingOn::Browser(since - TimeDelta::hours(1)));
         drop(query);
         assert_eq!(after(60).last_query, Some(since - TimeDelta::hours(1)));
     }

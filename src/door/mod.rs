@@ -43,7 +43,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use activity::{Activity, Counter};
+use activity::{Activity, ActivityCounter};
 use browser_sessions::BrowserSessions;
 use pages::Page;
 use policy::{Decision, Origin, evaluate};
@@ -103,7 +103,7 @@ pub struct Door {
     showing: Mutex<VecDeque<CancellationToken>>,
     browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDb,
-    counter: Counter,
+    counter: ActivityCounter,
 }
 
 impl Door {
@@ -132,7 +132,7 @@ impl Door {
             showing: Mutex::default(),
             browser_sessions: Mutex::default(),
             duckdb: DuckDb::at(duckdb),
-            counter: Counter::new(Utc::now()),
+            counter: ActivityCounter::new(Utc::now()),
         })
     }
 
@@ -143,12 +143,12 @@ impl Door {
 
     /// What goes on behind it.
     pub fn activity(&self) -> Activity {
-        self.counter.at(Utc::now())
+        self.counter.snapshot(Utc::now())
     }
 
     /// Notes that the session is used now, by a question that does not pass here.
-    pub fn note_use(&self) {
-        self.counter.note(Utc::now());
+    pub fn record_use(&self) {
+        self.counter.record_use(Utc::now());
     }
 }
 
@@ -287,7 +287,7 @@ impl Door {
     async fn tell(&self, method: &Method, path: &str) -> Response<Body> {
         let (status, text) = match path {
             USED_PATH if method == Method::POST => {
-                self.note_use();
+                self.record_use();
                 (StatusCode::OK, "noted\n".to_owned())
             }
             READY_PATH if self.is_ready().await => (StatusCode::OK, "ready\n".to_owned()),

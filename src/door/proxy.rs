@@ -24,7 +24,7 @@ use tower::util::BoxCloneSyncService;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
-    activity::{Counter, Kind, Watched},
+    activity::{ActivityCounter, CountedBody, RequestKind},
     policy::{rewrite_request_headers, rewrite_response_headers},
 };
 
@@ -96,11 +96,11 @@ impl DuckDb {
     pub async fn ask(
         &self,
         mut request: Request<Incoming>,
-        counter: &Counter,
+        counter: &ActivityCounter,
     ) -> Result<Response<Body>, Unanswered> {
         let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
         let uri = self.uri(path);
-        let kind = Kind::of(request.method(), request.uri().path());
+        let kind = RequestKind::of(request.method(), request.uri().path());
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > MOST_SENT) {
@@ -123,7 +123,9 @@ impl DuckDb {
         let asking = async move { (client.request(request).await, counted) };
         let (answer, counted) = match kind {
             // It goes on when its browser goes away, and it counts as long as it does.
-            Some(Kind::Query) => tokio::spawn(asking).await.map_err(|_| Unanswered::Silent)?,
+            Some(RequestKind::Query) => {
+                tokio::spawn(asking).await.map_err(|_| Unanswered::Silent)?
+            }
             _ => asking.await,
         };
         let mut answer = answer.map_err(|error| Unanswered::because(&error))?;
@@ -146,7 +148,7 @@ impl DuckDb {
         }
         rewrite_response_headers(answer.headers_mut());
         Ok(answer.map(|body| {
-            let body = Watched { body, counted };
+            let body = CountedBody { body, counted };
             body.map_err(|error| BodyError(error.into())).boxed_unsync()
         }))
     }

@@ -416,9 +416,9 @@ impl Runtime for Local {
         let (input, output) = pipes.ok_or_else(|| unavailable("it has no pipes".into()))?;
         // It ends by itself, when its input does.
         tokio::spawn(async move { child.wait().await });
-        door.note_use();
+        door.record_use();
         let answer = exchange(&question, input, output).await;
-        door.note_use();
+        door.record_use();
         answer
     }
 
