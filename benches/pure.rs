@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion};
 use duckbot::{
     door::{
         policy::{Origin, evaluate},
-        ticket::{SigningKey, Tickets},
+        ticket::{SigningKey, TicketVerifier},
     },
     runtime::kubernetes::build,
     session::{
@@ -135,9 +135,10 @@ fn entering(bench: &mut Criterion, now: DateTime<Utc>) {
     let key = SigningKey::read("2026-11-24-aaaaaaaa", &SigningKey::generate()).unwrap();
     bench.bench_function("sign a ticket", |it| it.iter(|| key.ticket("977a26", now)));
     let ticket = key.ticket("977a26", now);
-    let tickets = || Tickets::new("977a26", &key.public(), now - TimeDelta::hours(1)).unwrap();
+    let tickets =
+        || TicketVerifier::new("977a26", &key.public(), now - TimeDelta::hours(1)).unwrap();
     bench.bench_function("check a ticket", |it| {
-        it.iter_batched_ref(tickets, |it| it.take(&ticket, now), BatchSize::SmallInput);
+        it.iter_batched_ref(tickets, |it| it.redeem(&ticket, now), BatchSize::SmallInput);
     });
 }
 

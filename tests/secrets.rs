@@ -1,7 +1,7 @@
 //! Credentials are in the Secret and nowhere else.
 
 use duckbot::{
-    door::ticket::{SigningKey, Tickets},
+    door::ticket::{SigningKey, TicketVerifier},
     sandbox::discord::Call,
 };
 use k8s_openapi::{
@@ -175,8 +175,8 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
     let link = link_of(&team.reply_to(&team.ana, "/duck open").await, "Open DuckDB");
     let (_, ticket) = link.split_once('#').unwrap();
     let key = SigningKey::read(old.0, &old.1).unwrap();
-    let mut door = Tickets::new(&id, &key.public(), started).unwrap();
-    assert_eq!(door.take(ticket, chrono::Utc::now()), Ok(()));
+    let mut door = TicketVerifier::new(&id, &key.public(), started).unwrap();
+    assert_eq!(door.redeem(ticket, chrono::Utc::now()), Ok(()));
 }
 
 #[cfg(target_os = "linux")]

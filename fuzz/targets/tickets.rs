@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use duckbot::door::browser_sessions::BrowserSessions;
-use duckbot::door::ticket::{GOOD_FOR, SigningKey, Tickets};
+use duckbot::door::ticket::{SigningKey, TICKET_LIFETIME, TicketVerifier};
 use ring::signature::Ed25519KeyPair;
 use serde_json::Value;
 
@@ -27,12 +27,12 @@ const GENUINE: [&str; 2] = [
 pub fn tickets(data: &[u8]) {
     let key = URL_SAFE_NO_PAD.decode(KEY).expect("base64");
     let signing = SigningKey::read("k1", &key).expect("a key");
-    let mut door = Tickets::new("977a26", &signing.public(), at(0)).expect("a key");
+    let mut door = TicketVerifier::new("977a26", &signing.public(), at(0)).expect("a key");
     let shown: Vec<_> = data.split(|byte| *byte == 0xff).collect();
     let mut taken = Vec::new();
     for piece in &shown {
         let text = String::from_utf8_lossy(piece).into_owned();
-        if door.take(&text, at(2)).is_ok() {
+        if door.redeem(&text, at(2)).is_ok() {
             assert!(GENUINE.contains(&text.as_str()), "{text} is forged");
             assert!(!taken.contains(&text), "{text} was used");
             taken.push(text);
@@ -45,8 +45,8 @@ pub fn tickets(data: &[u8]) {
     let signature = pair.sign(format!("duckbot ticket 1.k1.{encoded}").as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(signature);
     let ticket = format!("k1.{encoded}.{signature}");
-    let mut door = Tickets::new("977a26", &signing.public(), at(0)).expect("a key");
-    if door.take(&ticket, at(2)).is_ok() {
+    let mut door = TicketVerifier::new("977a26", &signing.public(), at(0)).expect("a key");
+    if door.redeem(&ticket, at(2)).is_ok() {
         // What the door does not read of it may be anything, also no JSON text.
         if let Ok(says) = serde_json::from_slice::<Value>(payload) {
             let field = |name: &str, place: usize| match says.is_array() {
@@ -55,21 +55,21 @@ pub fn tickets(data: &[u8]) {
             };
             assert_eq!(field("session", 0), "977a26");
             let issued: DateTime<Utc> = field("issued", 1).parse().expect("a time");
-            assert!(issued >= at(0) && issued <= at(32) && at(2) < issued + GOOD_FOR);
+            assert!(issued >= at(0) && issued <= at(32) && at(2) < issued + TICKET_LIFETIME);
         }
-        assert!(door.take(&ticket, at(2)).is_err(), "it is good once");
+        assert!(door.redeem(&ticket, at(2)).is_err(), "it is good once");
         // For another purpose it is worth nothing.
         let signature = URL_SAFE_NO_PAD.encode(pair.sign(encoded.as_bytes()));
         let other = format!("k1.{encoded}.{signature}");
-        assert!(door.take(&other, at(2)).is_err());
+        assert!(door.redeem(&other, at(2)).is_err());
     }
     if let Ok(text) = std::str::from_utf8(data) {
         // What describes no key makes no door.
-        if let Some(mut door) = Tickets::new("977a26", text, at(0)) {
+        if let Some(mut door) = TicketVerifier::new("977a26", text, at(0)) {
             assert!(
                 GENUINE
                     .iter()
-                    .all(|ticket| door.take(ticket, at(2)).is_err())
+                    .all(|ticket| door.redeem(ticket, at(2)).is_err())
                     || text == signing.public()
             );
         }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::ticket::random;
+use super::ticket::random_token;
 
 /// More browsers than one person has. The one that came first has to show a ticket again.
 const MAX_SESSIONS: usize = 32;
@@ -18,7 +18,7 @@ impl BrowserSessions {
     /// Lets one more in; the value of its cookie.
     pub fn create(&mut self) -> String {
         // Guessing 256 bits takes longer than any session lives.
-        let key = random() + &random();
+        let key = random_token() + &random_token();
         if self.keys.len() == MAX_SESSIONS {
             self.keys.pop_front();
         }

@@ -48,7 +48,7 @@ use browser_sessions::BrowserSessions;
 use pages::Page;
 use policy::{Decision, Origin, evaluate};
 use proxy::{Body, DuckDb, Unanswered};
-use ticket::Tickets;
+use ticket::TicketVerifier;
 
 /// The port for browsers.
 pub const PORT: u16 = 8080;
@@ -79,7 +79,7 @@ pub mod variable {
 /// More connections than one person's browsers have.
 const MOST_CONNECTIONS: usize = 256;
 /// How many may show a ticket at the same time.
-const MOST_SHOWING: usize = 16;
+const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
 /// The most of a request that comes before its body.
 const LONGEST_HEAD: usize = 32 << 10;
 /// How long a request's head may take to come, and a connection may wait for the next.
@@ -87,7 +87,7 @@ const LONGEST_HEAD: usize = 32 << 10;
 /// hang up just when it sends something.
 const HEAD_WITHIN: Duration = Duration::from_secs(100);
 /// How long a ticket may take to come.
-const TICKET_WITHIN: Duration = Duration::from_secs(5);
+const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
 /// What DuckDB answers with 500 when it can't fetch its pages begins like this.
 const NO_ASSETS: &[u8] = b"Could not fetch";
 /// None of those is longer, in bytes.
@@ -98,9 +98,9 @@ pub struct Door {
     session: String,
     owner: String,
     origin: Origin,
-    tickets: Mutex<Tickets>,
+    tickets: Mutex<TicketVerifier>,
     /// Those who show a ticket, the oldest first.
-    showing: Mutex<VecDeque<CancellationToken>>,
+    redemptions: Mutex<VecDeque<CancellationToken>>,
     browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDb,
     counter: ActivityCounter,
@@ -119,7 +119,7 @@ impl Door {
             let name = variable::ORIGIN;
             format!("{name} is no scheme and host, like https://duckui-977a26.duck.example.com")
         })?;
-        let tickets = Tickets::new(&session, &text(variable::KEY)?, Utc::now());
+        let tickets = TicketVerifier::new(&session, &text(variable::KEY)?, Utc::now());
         let tickets = tickets.with_context(|| {
             let name = variable::KEY;
             format!("{name} is no key id and public key, like k1:AAAA…")
@@ -129,7 +129,7 @@ impl Door {
             session,
             origin,
             tickets: Mutex::new(tickets),
-            showing: Mutex::default(),
+            redemptions: Mutex::default(),
             browser_sessions: Mutex::default(),
             duckdb: DuckDb::at(duckdb),
             counter: ActivityCounter::new(Utc::now()),
@@ -311,7 +311,7 @@ impl Door {
         let has_session = |value: &str| self.browser_sessions.lock().contains(value);
         let page = match evaluate(&head, &self.origin, has_session) {
             Decision::Forward => return self.pass(Request::from_parts(head, body)).await,
-            Decision::RedeemTicket => return self.take_ticket(&head.headers, body).await,
+            Decision::RedeemTicket => return self.redeem_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),
             Decision::Unauthenticated => Page::stranger(&self.session, &self.owner),
             Decision::Refuse(status, why) => Page::refused(status, why),
@@ -319,19 +319,19 @@ impl Door {
         page.answer(&head.headers)
     }
 
-    async fn take_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
-        let body = Limited::new(body, ticket::LONGEST).collect();
-        let shown = tokio::time::timeout(TICKET_WITHIN, body);
-        let (turn, _mine) = self.turn();
+    async fn redeem_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
+        let body = Limited::new(body, ticket::MAX_TICKET_BYTES).collect();
+        let shown = tokio::time::timeout(TICKET_TIMEOUT, body);
+        let (turn, _mine) = self.begin_redemption();
         let Some(shown) = turn.run_until_cancelled(shown).await else {
             return Page::busy().answer(headers);
         };
         let page = match shown {
             Err(_) => Page::too_slow(),
-            Ok(Err(_)) => Page::rejected(ticket::Rejected::Forged),
+            Ok(Err(_)) => Page::rejected(ticket::TicketError::Forged),
             Ok(Ok(body)) => {
                 let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-                let taken = self.tickets.lock().take(&text, Utc::now());
+                let taken = self.tickets.lock().redeem(&text, Utc::now());
                 match taken {
                     Ok(()) => return self.start_browser_session(),
                     Err(why) => Page::rejected(why),
@@ -343,16 +343,16 @@ impl Door {
 
     /// A turn to show a ticket. Anybody may send one, slowly; where many do, the one who is
     /// at it longest gives way, because a real ticket comes at once.
-    fn turn(&self) -> (CancellationToken, DropGuard) {
+    fn begin_redemption(&self) -> (CancellationToken, DropGuard) {
         let turn = CancellationToken::new();
-        let mut showing = self.showing.lock();
-        showing.retain(|it| !it.is_cancelled());
-        if showing.len() == MOST_SHOWING
-            && let Some(oldest) = showing.pop_front()
+        let mut redemptions = self.redemptions.lock();
+        redemptions.retain(|it| !it.is_cancelled());
+        if redemptions.len() == MAX_CONCURRENT_REDEMPTIONS
+            && let Some(oldest) = redemptions.pop_front()
         {
             oldest.cancel();
         }
-        showing.push_back(turn.clone());
+        redemptions.push_back(turn.clone());
         (turn.clone(), turn.drop_guard())
     }
 

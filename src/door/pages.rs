@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use super::{
     proxy::{self, Body, MOST_SENT},
-    ticket::Rejected,
+    ticket::TicketError,
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -139,12 +139,14 @@ impl Page {
     }
 
     /// When a ticket is not taken.
-    pub fn rejected(why: Rejected) -> Self {
+    pub fn rejected(why: TicketError) -> Self {
         let why = match why {
-            Rejected::Forged | Rejected::OtherSession => "This link is not one for this session.",
-            Rejected::Expired => "This link has expired: it is good for one minute.",
-            Rejected::BeforeStart => "This session was started again after you got this link.",
-            Rejected::Used => "This link was used already: it is good for one time.",
+            TicketError::Forged | TicketError::OtherSession => {
+                "This link is not one for this session."
+            }
+            TicketError::Expired => "This link has expired: it is good for one minute.",
+            TicketError::BeforeStart => "This session was started again after you got this link.",
+            TicketError::Used => "This link was used already: it is good for one time.",
         };
         let then = "Press Open in Discord for a new one.";
         Self::new(StatusCode::FORBIDDEN, "Your DuckDB", &[why, then])
@@ -252,10 +254,10 @@ mod tests {
             Page::too_slow(),
             Page::busy(),
             Page::refused(StatusCode::FORBIDDEN, "Why."),
-            Page::rejected(Rejected::Expired),
-            Page::rejected(Rejected::Used),
-            Page::rejected(Rejected::BeforeStart),
-            Page::rejected(Rejected::Forged),
+            Page::rejected(TicketError::Expired),
+            Page::rejected(TicketError::Used),
+            Page::rejected(TicketError::BeforeStart),
+            Page::rejected(TicketError::Forged),
         ];
         let said =
             pages.map(|page| format!("{} {}: {}", page.status.as_u16(), page.title, page.plain()));

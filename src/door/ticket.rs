@@ -14,13 +14,13 @@ use ring::{
 use serde::{Deserialize, Serialize};
 
 /// How long a ticket is good.
-pub const GOOD_FOR: TimeDelta = TimeDelta::minutes(1);
+pub const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(1);
 /// How far the bot's clock may be ahead of the door's.
-const SKEW: TimeDelta = TimeDelta::seconds(30);
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 /// A signature for anything else is never one for a ticket.
 const PURPOSE: &str = "duckbot ticket 1";
 /// More than any ticket of ours has.
-pub const LONGEST: usize = 1024;
+pub const MAX_TICKET_BYTES: usize = 1024;
 
 /// What a ticket says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ struct Payload {
 
 /// Why a ticket is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum TicketError {
     /// Not one of ours, or changed.
     #[error("this is no ticket of this door")]
     Forged,
@@ -85,30 +85,30 @@ impl SigningKey {
         let payload = Payload {
             session: session.to_owned(),
             issued: now,
-            nonce: random(),
+            nonce: random_token(),
         };
         let payload = serde_json::to_vec(&payload).expect("it is plain JSON");
         let payload = URL_SAFE_NO_PAD.encode(payload);
-        let signature = self.pair.sign(&signed(&self.id, &payload));
+        let signature = self.pair.sign(&signing_input(&self.id, &payload));
         let signature = URL_SAFE_NO_PAD.encode(signature);
         format!("{}.{payload}.{signature}", self.id)
     }
 }
 
 /// 128 random bits, for people who guess.
-pub fn random() -> String {
+pub fn random_token() -> String {
     let mut bytes = [0; 16];
     let filled = SystemRandom::new().fill(&mut bytes);
     filled.expect("the system has randomness");
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn signed(key: &str, payload: &str) -> Vec<u8> {
+fn signing_input(key: &str, payload: &str) -> Vec<u8> {
     format!("{PURPOSE}.{key}.{payload}").into_bytes()
 }
 
 /// Takes tickets, each once.
-pub struct Tickets {
+pub struct TicketVerifier {
     key: (String, Vec<u8>),
     session: String,
     /// Tickets from before may have been used in an earlier life.
@@ -117,7 +117,7 @@ pub struct Tickets {
     used: Vec<(String, DateTime<Utc>)>,
 }
 
-impl Tickets {
+impl TicketVerifier {
     /// For one session, signed with the key that [`SigningKey::public`] describes.
     /// None if that describes none.
     pub fn new(session: &str, key: &str, started: DateTime<Utc>) -> Option<Self> {
@@ -135,40 +135,41 @@ impl Tickets {
     ///
     /// # Errors
     /// Why it is not good; then nothing has changed.
-    pub fn take(&mut self, ticket: &str, now: DateTime<Utc>) -> Result<(), Rejected> {
+    pub fn redeem(&mut self, ticket: &str, now: DateTime<Utc>) -> Result<(), TicketError> {
         let Payload {
             session,
             issued,
             nonce,
-        } = self.read(ticket).ok_or(Rejected::Forged)?;
+        } = self.verify(ticket).ok_or(TicketError::Forged)?;
         if session != self.session {
-            return Err(Rejected::OtherSession);
+            return Err(TicketError::OtherSession);
         }
         // Differences: a sum may be no time any more.
-        if now - issued >= GOOD_FOR || issued - now > SKEW {
-            return Err(Rejected::Expired);
+        if now - issued >= TICKET_LIFETIME || issued - now > MAX_CLOCK_SKEW {
+            return Err(TicketError::Expired);
         }
         if issued < self.started {
-            return Err(Rejected::BeforeStart);
+            return Err(TicketError::BeforeStart);
         }
-        self.used.retain(|(_, issued)| now < *issued + GOOD_FOR);
+        self.used
+            .retain(|(_, issued)| now < *issued + TICKET_LIFETIME);
         if self.used.iter().any(|(used, _)| *used == nonce) {
-            return Err(Rejected::Used);
+            return Err(TicketError::Used);
         }
         self.used.push((nonce, issued));
         Ok(())
     }
 
     /// What a ticket says, if it is signed with our key.
-    fn read(&self, ticket: &str) -> Option<Payload> {
+    fn verify(&self, ticket: &str) -> Option<Payload> {
         let mut parts = ticket.split('.');
         let (id, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || id != self.key.0 || ticket.len() > LONGEST {
+        if parts.next().is_some() || id != self.key.0 || ticket.len() > MAX_TICKET_BYTES {
             return None;
         }
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let key = UnparsedPublicKey::new(&ED25519, &self.key.1);
-        key.verify(&signed(id, payload), &signature).ok()?;
+        key.verify(&signing_input(id, payload), &signature).ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
     }
 }
@@ -188,8 +189,8 @@ mod tests {
     }
 
     /// A door that was started at 0.
-    fn door(key: &SigningKey) -> Tickets {
-        Tickets::new("977a26", &key.public(), at(0)).expect("a key")
+    fn door(key: &SigningKey) -> TicketVerifier {
+        TicketVerifier::new("977a26", &key.public(), at(0)).expect("a key")
     }
 
     #[test]
@@ -197,13 +198,13 @@ mod tests {
         let key = key("k1");
         let mut door = door(&key);
         let (one, two) = (key.ticket("977a26", at(5)), key.ticket("977a26", at(5)));
-        assert_eq!(door.take(&one, at(6)), Ok(()));
-        assert_eq!(door.take(&one, at(7)), Err(Rejected::Used));
-        assert_eq!(door.take(&two, at(7)), Ok(()));
-        assert_eq!(door.take(&one, at(64)), Err(Rejected::Used));
-        assert_eq!(door.take(&one, at(65)), Err(Rejected::Expired));
+        assert_eq!(door.redeem(&one, at(6)), Ok(()));
+        assert_eq!(door.redeem(&one, at(7)), Err(TicketError::Used));
+        assert_eq!(door.redeem(&two, at(7)), Ok(()));
+        assert_eq!(door.redeem(&one, at(64)), Err(TicketError::Used));
+        assert_eq!(door.redeem(&one, at(65)), Err(TicketError::Expired));
         let late = key.ticket("977a26", at(200));
-        assert_eq!(door.take(&late, at(200)), Ok(()));
+        assert_eq!(door.redeem(&late, at(200)), Ok(()));
         assert_eq!(door.used.len(), 1, "what has expired is forgotten");
     }
 
@@ -222,20 +223,20 @@ mod tests {
         let own = key("k1");
         let mut door = door(&own);
         for (ticket, why) in [
-            (own.ticket("1b2c3d", at(5)), Rejected::OtherSession),
-            (own.ticket("977a26", at(-1)), Rejected::BeforeStart),
-            (own.ticket("977a26", at(-60)), Rejected::Expired),
-            (own.ticket("977a26", at(37)), Rejected::Expired),
-            (key("k1").ticket("977a26", at(5)), Rejected::Forged),
-            (key("k2").ticket("977a26", at(5)), Rejected::Forged),
+            (own.ticket("1b2c3d", at(5)), TicketError::OtherSession),
+            (own.ticket("977a26", at(-1)), TicketError::BeforeStart),
+            (own.ticket("977a26", at(-60)), TicketError::Expired),
+            (own.ticket("977a26", at(37)), TicketError::Expired),
+            (key("k1").ticket("977a26", at(5)), TicketError::Forged),
+            (key("k2").ticket("977a26", at(5)), TicketError::Forged),
             (
                 own.ticket("977a26", at(5)).replacen("k1", "k2", 1),
-                Rejected::Forged,
+                TicketError::Forged,
             ),
-            (String::new(), Rejected::Forged),
-            ("..".into(), Rejected::Forged),
+            (String::new(), TicketError::Forged),
+            ("..".into(), TicketError::Forged),
         ] {
-            assert_eq!(door.take(&ticket, at(6)), Err(why), "{ticket}");
+            assert_eq!(door.redeem(&ticket, at(6)), Err(why), "{ticket}");
         }
     }
 
@@ -244,14 +245,17 @@ mod tests {
         let key = key("k1");
         for issued in [DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC] {
             let ticket = key.ticket("977a26", issued);
-            assert_eq!(door(&key).take(&ticket, at(6)), Err(Rejected::Expired));
+            assert_eq!(door(&key).redeem(&ticket, at(6)), Err(TicketError::Expired));
         }
     }
 
     #[test]
     fn only_a_public_key_makes_a_door() {
         for key in ["", "k1", "k1:", "k1:AAAA", ":!"] {
-            assert!(Tickets::new("977a26", key, at(0)).is_none(), "{key:?}");
+            assert!(
+                TicketVerifier::new("977a26", key, at(0)).is_none(),
+                "{key:?}"
+            );
         }
         assert!(SigningKey::read("k1", b"no key").is_none());
     }
@@ -265,12 +269,12 @@ mod tests {
             let changed = format!("{}{other}{}", &ticket[..place], &ticket[place + 1..]);
             prop_assume!(changed != ticket);
             // The last character of base64 has bits that say nothing; no decoder takes others than zero.
-            prop_assert_eq!(door(&key).take(&changed, at(6)), Err(Rejected::Forged));
+            prop_assert_eq!(door(&key).redeem(&changed, at(6)), Err(TicketError::Forged));
         }
 
         #[test]
         fn anything_else_is_forged(text in "\\PC*") {
-            prop_assert_eq!(door(&key("k1")).take(&text, at(6)), Err(Rejected::Forged));
+            prop_assert_eq!(door(&key("k1")).redeem(&text, at(6)), Err(TicketError::Forged));
         }
     }
 }
