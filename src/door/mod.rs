@@ -47,7 +47,7 @@ use activity::{Activity, ActivityCounter};
 use browser_sessions::BrowserSessions;
 use pages::Page;
 use policy::{Decision, Origin, evaluate};
-use proxy::{Body, DuckDb, Unanswered};
+use proxy::{Body, DuckDbClient, ProxyError};
 use ticket::TicketVerifier;
 
 /// The port for browsers.
@@ -77,21 +77,21 @@ pub mod variable {
 }
 
 /// More connections than one person's browsers have.
-const MOST_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 256;
 /// How many may show a ticket at the same time.
 const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
 /// The most of a request that comes before its body.
-const LONGEST_HEAD: usize = 32 << 10;
+const MAX_HEADER_BYTES: usize = 32 << 10;
 /// How long a request's head may take to come, and a connection may wait for the next.
 /// Longer than what is in front of us keeps an idle connection (Traefik: 90 s), or we
 /// hang up just when it sends something.
-const HEAD_WITHIN: Duration = Duration::from_secs(100);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(100);
 /// How long a ticket may take to come.
 const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
 /// What DuckDB answers with 500 when it can't fetch its pages begins like this.
-const NO_ASSETS: &[u8] = b"Could not fetch";
+const ASSETS_ERROR: &[u8] = b"Could not fetch";
 /// None of those is longer, in bytes.
-const LONGEST_COMPLAINT: usize = 16 << 10;
+const MAX_ERROR_BYTES: usize = 16 << 10;
 
 /// The door of one session.
 pub struct Door {
@@ -102,7 +102,7 @@ pub struct Door {
     /// Those who show a ticket, the oldest first.
     redemptions: Mutex<VecDeque<CancellationToken>>,
     browser_sessions: Mutex<BrowserSessions>,
-    duckdb: DuckDb,
+    duckdb: DuckDbClient,
     counter: ActivityCounter,
 }
 
@@ -131,14 +131,14 @@ impl Door {
             tickets: Mutex::new(tickets),
             redemptions: Mutex::default(),
             browser_sessions: Mutex::default(),
-            duckdb: DuckDb::at(duckdb),
+            duckdb: DuckDbClient::new(duckdb),
             counter: ActivityCounter::new(Utc::now()),
         })
     }
 
     /// Whether DuckDB's UI answers.
     pub async fn is_ready(&self) -> bool {
-        self.duckdb.answers().await
+        self.duckdb.is_up().await
     }
 
     /// What goes on behind it.
@@ -174,7 +174,7 @@ pub async fn serve(
     let same = door.clone();
     tokio::select! {
         () = accept(listener, move |_| Some(door.clone())) => Ok(()),
-        () = tell_the_cluster(second, same) => Ok(()),
+        () = serve_admin(second, same) => Ok(()),
         // Streams have no end of their own, and nobody waits for one.
         () = shutdown.cancelled() => Ok(()),
     }
@@ -193,7 +193,7 @@ async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpList
 
 /// Answers the cluster's questions, for ever: few at a time, and short ones, because
 /// every Pod may ask.
-async fn tell_the_cluster(listener: TcpListener, door: Arc<Door>) {
+async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
     let limits = Limits {
         connections: 32,
         head: 8 << 10,
@@ -201,7 +201,10 @@ async fn tell_the_cluster(listener: TcpListener, door: Arc<Door>) {
     };
     let answer = move |request: Request<Incoming>| {
         let door = door.clone();
-        async move { door.tell(request.method(), request.uri().path()).await }
+        async move {
+            door.answer_admin(request.method(), request.uri().path())
+                .await
+        }
     };
     serve_all(listener, limits, answer).await;
 }
@@ -212,9 +215,9 @@ pub async fn accept(
     find: impl Fn(Option<&str>) -> Option<Arc<Door>> + Clone + Send + 'static,
 ) {
     let limits = Limits {
-        connections: MOST_CONNECTIONS,
-        head: LONGEST_HEAD,
-        within: HEAD_WITHIN,
+        connections: MAX_CONNECTIONS,
+        head: MAX_HEADER_BYTES,
+        within: HEADER_TIMEOUT,
     };
     let answer = move |request: Request<Incoming>| {
         let host = request.headers().get(header::HOST);
@@ -284,7 +287,7 @@ where
 
 impl Door {
     /// What the cluster asks at the second port.
-    async fn tell(&self, method: &Method, path: &str) -> Response<Body> {
+    async fn answer_admin(&self, method: &Method, path: &str) -> Response<Body> {
         let (status, text) = match path {
             USED_PATH if method == Method::POST => {
                 self.record_use();
@@ -301,7 +304,7 @@ impl Door {
             }
             _ => (StatusCode::NOT_FOUND, "there is nothing here\n".to_owned()),
         };
-        let mut answer = Response::new(proxy::whole(text));
+        let mut answer = Response::new(proxy::full_body(text));
         *answer.status_mut() = status;
         answer
     }
@@ -310,7 +313,7 @@ impl Door {
         let (head, body) = request.into_parts();
         let has_session = |value: &str| self.browser_sessions.lock().contains(value);
         let page = match evaluate(&head, &self.origin, has_session) {
-            Decision::Forward => return self.pass(Request::from_parts(head, body)).await,
+            Decision::Forward => return self.forward(Request::from_parts(head, body)).await,
             Decision::RedeemTicket => return self.redeem_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),
             Decision::Unauthenticated => Page::stranger(&self.session, &self.owner),
@@ -361,7 +364,7 @@ impl Door {
             .origin
             .set_cookie(&self.browser_sessions.lock().create());
         let cookie = HeaderValue::try_from(cookie).expect("it is plain text");
-        let mut answer = Response::new(proxy::whole(""));
+        let mut answer = Response::new(proxy::full_body(""));
         *answer.status_mut() = StatusCode::NO_CONTENT;
         let headers = answer.headers_mut();
         headers.insert(header::SET_COOKIE, cookie);
@@ -369,34 +372,34 @@ impl Door {
         answer
     }
 
-    async fn pass(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
         let headers = request.headers().clone();
-        let page = match self.duckdb.ask(request, &self.counter).await {
+        let page = match self.duckdb.forward(request, &self.counter).await {
             Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {
-                return explained(answer, &headers).await;
+                return explain_error(answer, &headers).await;
             }
             Ok(answer) => return answer,
-            Err(Unanswered::Silent) => Page::silent(),
-            Err(Unanswered::TooLong) => Page::too_long(),
-            Err(Unanswered::TooSlow) => Page::too_slow(),
+            Err(ProxyError::Silent) => Page::silent(),
+            Err(ProxyError::TooLong) => Page::too_long(),
+            Err(ProxyError::TooSlow) => Page::too_slow(),
         };
         page.answer(&headers)
     }
 }
 
 /// A failure of DuckDB's as it is, but in plain words when its pages are out of reach.
-async fn explained(answer: Response<Body>, request: &hyper::HeaderMap) -> Response<Body> {
+async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Response<Body> {
     let (head, body) = answer.into_parts();
     let longest = body.size_hint().upper();
-    if longest.is_none_or(|bytes| bytes > LONGEST_COMPLAINT as u64) {
+    if longest.is_none_or(|bytes| bytes > MAX_ERROR_BYTES as u64) {
         return Response::from_parts(head, body);
     }
-    match Limited::new(body, LONGEST_COMPLAINT).collect().await {
+    match Limited::new(body, MAX_ERROR_BYTES).collect().await {
         Ok(said) => {
             let said = said.to_bytes();
-            match said.starts_with(NO_ASSETS) {
+            match said.starts_with(ASSETS_ERROR) {
                 true => Page::no_assets().answer(request),
-                false => Response::from_parts(head, proxy::whole(said)),
+                false => Response::from_parts(head, proxy::full_body(said)),
             }
         }
         Err(_) => Page::silent().answer(request),

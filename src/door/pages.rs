@@ -10,7 +10,7 @@ use hyper::{
 use ring::digest::{SHA256, digest};
 
 use super::{
-    proxy::{self, Body, MOST_SENT},
+    proxy::{self, Body, MAX_BODY_BYTES},
     ticket::TicketError,
 };
 
@@ -108,7 +108,7 @@ impl Page {
 
     /// When a request is longer than it may be.
     pub fn too_long() -> Self {
-        let most = format!("A request may have {} MiB.", MOST_SENT >> 20);
+        let most = format!("A request may have {} MiB.", MAX_BODY_BYTES >> 20);
         let title = "That is too much at once";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
     }
@@ -162,7 +162,7 @@ impl Page {
             true => ("text/html; charset=utf-8", self.html()),
             false => ("text/plain; charset=utf-8", self.plain()),
         };
-        let mut answer = Response::new(proxy::whole(text));
+        let mut answer = Response::new(proxy::full_body(text));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         for (name, value) in [

@@ -29,13 +29,13 @@ use super::{
 };
 
 /// The most that a request may bring: queries with what they insert.
-pub const MOST_SENT: usize = 64 << 20;
+pub const MAX_BODY_BYTES: usize = 64 << 20;
 /// The most that is read of an answer at once. Less takes longer, more only memory.
-const PIECE: usize = 256 << 10;
+const MAX_BUFFER_BYTES: usize = 256 << 10;
 /// How long the next piece of a request may take.
-const NEXT_PIECE: Duration = Duration::from_secs(20);
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long DuckDB may take to say that it is there.
-const ANSWER_WITHIN: Duration = Duration::from_millis(800);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Whatever goes wrong with a body.
 #[derive(Debug, thiserror::Error)]
@@ -49,15 +49,15 @@ type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, I
 
 /// DuckDB's UI server in the same Pod.
 #[derive(Clone)]
-pub struct DuckDb {
+pub struct DuckDbClient {
     client: Client<HttpConnector<Resolver>, Body>,
     /// What it calls itself. It asks for exactly that in Host and Origin.
     name: &'static str,
 }
 
-impl DuckDb {
+impl DuckDbClient {
     /// The one at that port of this machine.
-    pub fn at(port: u16) -> Self {
+    pub fn new(port: u16) -> Self {
         // In a Pod its `localhost` is ::1, on most machines 127.0.0.1 (both seen with 1.4.4).
         let addresses = [
             SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
@@ -71,7 +71,7 @@ impl DuckDb {
         connector.set_nodelay(true);
         Self {
             client: Client::builder(TokioExecutor::new())
-                .http1_max_buf_size(PIECE)
+                .http1_max_buf_size(MAX_BUFFER_BYTES)
                 // DuckDB gives each open connection one of its few threads, and others wait
                 // until that closes; on this machine a new one costs nothing.
                 .pool_max_idle_per_host(0)
@@ -82,10 +82,10 @@ impl DuckDb {
     }
 
     /// Whether it answers.
-    pub async fn answers(&self) -> bool {
-        let mut request = Request::new(whole(""));
+    pub async fn is_up(&self) -> bool {
+        let mut request = Request::new(full_body(""));
         *request.uri_mut() = self.uri("/info");
-        let answer = tokio::time::timeout(ANSWER_WITHIN, self.client.request(request)).await;
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, self.client.request(request)).await;
         matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
     }
 
@@ -93,18 +93,18 @@ impl DuckDb {
     ///
     /// # Errors
     /// If DuckDB does not answer, or the request is not one that can be passed on.
-    pub async fn ask(
+    pub async fn forward(
         &self,
         mut request: Request<Incoming>,
         counter: &ActivityCounter,
-    ) -> Result<Response<Body>, Unanswered> {
+    ) -> Result<Response<Body>, ProxyError> {
         let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
         let uri = self.uri(path);
         let kind = RequestKind::of(request.method(), request.uri().path());
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > MOST_SENT) {
-            return Err(Unanswered::TooLong);
+        if length.is_some_and(|length| length > MAX_BODY_BYTES) {
+            return Err(ProxyError::TooLong);
         }
         *request.uri_mut() = uri;
         let protocol = request.headers().get(header::UPGRADE).cloned();
@@ -114,8 +114,8 @@ impl DuckDb {
             upgrade_to(request.headers_mut(), protocol);
         }
         let request = request.map(|body| {
-            let steady = TimeoutBody::new(NEXT_PIECE, body);
-            let limited = Limited::new(Box::pin(steady), MOST_SENT);
+            let steady = TimeoutBody::new(CHUNK_TIMEOUT, body);
+            let limited = Limited::new(Box::pin(steady), MAX_BODY_BYTES);
             limited.map_err(BodyError).boxed_unsync()
         });
         let counted = kind.map(|kind| counter.begin(kind));
@@ -124,17 +124,17 @@ impl DuckDb {
         let (answer, counted) = match kind {
             // It goes on when its browser goes away, and it counts as long as it does.
             Some(RequestKind::Query) => {
-                tokio::spawn(asking).await.map_err(|_| Unanswered::Silent)?
+                tokio::spawn(asking).await.map_err(|_| ProxyError::Silent)?
             }
             _ => asking.await,
         };
-        let mut answer = answer.map_err(|error| Unanswered::because(&error))?;
+        let mut answer = answer.map_err(|error| ProxyError::from_source(&error))?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let protocol = answer.headers().get(header::UPGRADE).cloned();
             let duckdb = hyper::upgrade::on(&mut answer);
             rewrite_response_headers(answer.headers_mut());
             let (Some(browser), Some(protocol)) = (browser, protocol) else {
-                return Err(Unanswered::Silent);
+                return Err(ProxyError::Silent);
             };
             upgrade_to(answer.headers_mut(), protocol);
             tokio::spawn(async move {
@@ -144,7 +144,7 @@ impl DuckDb {
                     let _ = tokio::io::copy_bidirectional(&mut browser, &mut duckdb).await;
                 }
             });
-            return Ok(answer.map(|_| whole("")));
+            return Ok(answer.map(|_| full_body("")));
         }
         rewrite_response_headers(answer.headers_mut());
         Ok(answer.map(|body| {
@@ -166,14 +166,14 @@ fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {
 }
 
 /// A body that is there already.
-pub fn whole(text: impl Into<Bytes>) -> Body {
+pub fn full_body(text: impl Into<Bytes>) -> Body {
     let full = Full::new(text.into());
     full.map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Why there is no answer from DuckDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered {
+pub enum ProxyError {
     /// It does not listen, or hung up.
     Silent,
     /// The request is longer than it may be.
@@ -182,8 +182,8 @@ pub enum Unanswered {
     TooSlow,
 }
 
-impl Unanswered {
-    fn because(error: &(dyn std::error::Error + 'static)) -> Self {
+impl ProxyError {
+    fn from_source(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {
