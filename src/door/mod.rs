@@ -225,7 +225,7 @@ pub async fn accept(
         async move {
             match door {
                 Some(door) => door.answer(request).await,
-                None => Page::nowhere().answer(request.headers()),
+                None => Page::unknown_host().respond(request.headers()),
             }
         }
     };
@@ -316,10 +316,10 @@ impl Door {
             Decision::Forward => return self.forward(Request::from_parts(head, body)).await,
             Decision::RedeemTicket => return self.redeem_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),
-            Decision::Unauthenticated => Page::stranger(&self.session, &self.owner),
+            Decision::Unauthenticated => Page::unauthenticated(&self.session, &self.owner),
             Decision::Refuse(status, why) => Page::refused(status, why),
         };
-        page.answer(&head.headers)
+        page.respond(&head.headers)
     }
 
     async fn redeem_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
@@ -327,7 +327,7 @@ impl Door {
         let shown = tokio::time::timeout(TICKET_TIMEOUT, body);
         let (turn, _mine) = self.begin_redemption();
         let Some(shown) = turn.run_until_cancelled(shown).await else {
-            return Page::busy().answer(headers);
+            return Page::busy().respond(headers);
         };
         let page = match shown {
             Err(_) => Page::too_slow(),
@@ -341,7 +341,7 @@ impl Door {
                 }
             }
         };
-        page.answer(headers)
+        page.respond(headers)
     }
 
     /// A turn to show a ticket. Anybody may send one, slowly; where many do, the one who is
@@ -379,11 +379,11 @@ impl Door {
                 return explain_error(answer, &headers).await;
             }
             Ok(answer) => return answer,
-            Err(ProxyError::Silent) => Page::silent(),
-            Err(ProxyError::TooLong) => Page::too_long(),
+            Err(ProxyError::Unavailable) => Page::unavailable(),
+            Err(ProxyError::TooLarge) => Page::too_large(),
             Err(ProxyError::TooSlow) => Page::too_slow(),
         };
-        page.answer(&headers)
+        page.respond(&headers)
     }
 }
 
@@ -398,10 +398,10 @@ async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Re
         Ok(said) => {
             let said = said.to_bytes();
             match said.starts_with(ASSETS_ERROR) {
-                true => Page::no_assets().answer(request),
+                true => Page::assets_unreachable().respond(request),
                 false => Response::from_parts(head, proxy::full_body(said)),
             }
         }
-        Err(_) => Page::silent().answer(request),
+        Err(_) => Page::unavailable().respond(request),
     }
 }

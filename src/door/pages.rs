@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
 
 /// What our own pages may do: use what stands in them, and nothing else.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -36,7 +36,7 @@ pub struct Page {
     /// HTML; what is not ours in it is [escaped].
     paragraphs: Vec<String>,
     /// After how many seconds the browser looks again.
-    again: Option<u8>,
+    refresh_seconds: Option<u8>,
     script: bool,
 }
 
@@ -46,18 +46,18 @@ impl Page {
             status,
             title: title.into(),
             paragraphs: paragraphs.iter().map(|it| (*it).to_owned()).collect(),
-            again: None,
+            refresh_seconds: None,
             script: false,
         }
     }
 
     /// To somebody who has shown no ticket.
-    pub fn stranger(session: &str, owner: &str) -> Self {
+    pub fn unauthenticated(session: &str, owner: &str) -> Self {
         let how = format!(
             "Only {} can get in. In Discord, press <b>Open</b> under the message about session \
              <code>{}</code>, or type <code>/duck open</code>.",
-            escaped(owner),
-            escaped(session),
+            escape_html(owner),
+            escape_html(session),
         );
         let title = format!("The DuckDB of {owner}");
         let small = "<small>The link that you get then is good for one minute, and for one browser.</small>";
@@ -81,13 +81,13 @@ impl Page {
     }
 
     /// When DuckDB does not answer.
-    pub fn silent() -> Self {
+    pub fn unavailable() -> Self {
         let why = "It is being started, or it is too busy at the moment. This page looks again by \
                    itself.";
         let then = "<small>If it stays like this, <code>/duck list</code> in Discord says how your \
                     session is.</small>";
         Self {
-            again: Some(3),
+            refresh_seconds: Some(3),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "DuckDB does not answer yet",
@@ -97,7 +97,7 @@ impl Page {
     }
 
     /// When DuckDB can't fetch its own pages.
-    pub fn no_assets() -> Self {
+    pub fn assets_unreachable() -> Self {
         let why = "Your DuckDB runs. But the pages of its UI come from \
                    <code>https://ui.duckdb.org</code>, and it can't reach that from here.";
         let admin = "<small>For an admin: let the sessions reach ui.duckdb.org at port 443, or name \
@@ -107,7 +107,7 @@ impl Page {
     }
 
     /// When a request is longer than it may be.
-    pub fn too_long() -> Self {
+    pub fn too_large() -> Self {
         let most = format!("A request may have {} MiB.", MAX_BODY_BYTES >> 20);
         let title = "That is too much at once";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
@@ -120,7 +120,7 @@ impl Page {
     }
 
     /// Where no session is.
-    pub fn nowhere() -> Self {
+    pub fn unknown_host() -> Self {
         Self::refused(
             StatusCode::MISDIRECTED_REQUEST,
             "There is no such session here.",
@@ -153,7 +153,7 @@ impl Page {
     }
 
     /// As the asker wants it: a page, or only what it says.
-    pub fn answer(&self, request: &HeaderMap) -> Response<Body> {
+    pub fn respond(&self, request: &HeaderMap) -> Response<Body> {
         let accept = request.get(header::ACCEPT);
         let is_page = accept
             .and_then(|value| value.to_str().ok())
@@ -178,8 +178,11 @@ impl Page {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
-        if let Some(seconds) = self.again {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            CONTENT_SECURITY_POLICY.clone(),
+        );
+        if let Some(seconds) = self.refresh_seconds {
             headers.insert(header::REFRESH, HeaderValue::from(u16::from(seconds)));
         }
         answer
@@ -191,7 +194,7 @@ impl Page {
             true => format!("<script>{SCRIPT}</script>"),
             false => String::new(),
         };
-        let title = escaped(&self.title);
+        let title = escape_html(&self.title);
         format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\">\
@@ -214,7 +217,7 @@ impl Page {
 }
 
 /// A text as HTML that shows it.
-fn escaped(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -231,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_name_is_shown_and_not_obeyed() {
-        let page = Page::stranger("977a26", "<script>Ana & \"Ben\"");
+        let page = Page::unauthenticated("977a26", "<script>Ana & \"Ben\"");
         assert!(!page.html().contains("<script>"), "{}", page.html());
         assert!(
             page.html()
@@ -246,11 +249,11 @@ mod tests {
     #[test]
     fn every_page_in_words() {
         let pages = [
-            Page::stranger("977a26", "Ana"),
+            Page::unauthenticated("977a26", "Ana"),
             Page::enter("Ana"),
-            Page::silent(),
-            Page::no_assets(),
-            Page::too_long(),
+            Page::unavailable(),
+            Page::assets_unreachable(),
+            Page::too_large(),
             Page::too_slow(),
             Page::busy(),
             Page::refused(StatusCode::FORBIDDEN, "Why."),

@@ -104,7 +104,7 @@ impl DuckDbClient {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > MAX_BODY_BYTES) {
-            return Err(ProxyError::TooLong);
+            return Err(ProxyError::TooLarge);
         }
         *request.uri_mut() = uri;
         let protocol = request.headers().get(header::UPGRADE).cloned();
@@ -123,9 +123,9 @@ impl DuckDbClient {
         let asking = async move { (client.request(request).await, counted) };
         let (answer, counted) = match kind {
             // It goes on when its browser goes away, and it counts as long as it does.
-            Some(RequestKind::Query) => {
-                tokio::spawn(asking).await.map_err(|_| ProxyError::Silent)?
-            }
+            Some(RequestKind::Query) => tokio::spawn(asking)
+                .await
+                .map_err(|_| ProxyError::Unavailable)?,
             _ => asking.await,
         };
         let mut answer = answer.map_err(|error| ProxyError::from_source(&error))?;
@@ -134,7 +134,7 @@ impl DuckDbClient {
             let duckdb = hyper::upgrade::on(&mut answer);
             rewrite_response_headers(answer.headers_mut());
             let (Some(browser), Some(protocol)) = (browser, protocol) else {
-                return Err(ProxyError::Silent);
+                return Err(ProxyError::Unavailable);
             };
             upgrade_to(answer.headers_mut(), protocol);
             tokio::spawn(async move {
@@ -175,9 +175,9 @@ pub fn full_body(text: impl Into<Bytes>) -> Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyError {
     /// It does not listen, or hung up.
-    Silent,
+    Unavailable,
     /// The request is longer than it may be.
-    TooLong,
+    TooLarge,
     /// The request did not come to its end.
     TooSlow,
 }
@@ -187,13 +187,13 @@ impl ProxyError {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {
-                return Self::TooLong;
+                return Self::TooLarge;
             }
             if error.is::<tower_http::timeout::TimeoutError>() {
                 return Self::TooSlow;
             }
             cause = error.source();
         }
-        Self::Silent
+        Self::Unavailable
     }
 }
