@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use duckbot::{
     api, app, discord, door,
-    duckdb::{self, question::Question},
+    duckdb::{self, query::QueryRequest},
     finding::Finding,
     settings::{self, Settings},
     telemetry,
@@ -296,7 +296,7 @@ fn answer_query() -> ExitCode {
     let mut variables = variables();
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line);
-    let asked = read.map(|_| serde_json::from_str::<Question>(&line));
+    let asked = read.map(|_| serde_json::from_str::<QueryRequest>(&line));
     let Ok(Ok(question)) = asked else {
         // Its words may be in what is wrong with it.
         eprintln!("duckbot: the standard input is no question");

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     environment::{self, Wanted},
-    question::{Answer, Column, Question, Rows, Wrong},
+    query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     script::{self, identifier, literal},
     secrets::Secrets,
     shell::{Ended, Shell},
@@ -30,9 +30,9 @@ const MOST_LONG: usize = u32::MAX as usize;
 /// # Errors
 /// If DuckDB can't be started, or the session's variables are wrong.
 pub async fn ask(
-    question: &Question,
+    question: &QueryRequest,
     variables: &HashMap<String, String>,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<QueryResponse> {
     let wanted = environment::read(variables)?;
     let secrets = Secrets::among(variables);
     let limit = Duration::from_secs(question.seconds.into());
@@ -42,24 +42,24 @@ pub async fn ask(
     drop(shell);
     Ok(match answered {
         Ok(Ok(answer)) => answer,
-        Ok(Err(Ended)) => Answer::Ended,
-        Err(_) => Answer::TooLong,
+        Ok(Err(Ended)) => QueryResponse::Exited,
+        Err(_) => QueryResponse::TimedOut,
     })
 }
 
 async fn converse(
     shell: &mut Shell,
-    question: &Question,
+    question: &QueryRequest,
     wanted: &Wanted,
     variables: &HashMap<String, String>,
-) -> Result<Answer, Ended> {
+) -> Result<QueryResponse, Ended> {
     let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
     for step in script::question(wanted, &value) {
         for statement in &step.statements {
             if let Err(error) = shell.asks(statement).await? {
-                return Ok(Answer::NoAccess {
+                return Ok(QueryResponse::NoAccess {
                     what: step.what,
-                    error: Wrong::read(&error).to_string(),
+                    error: QueryError::parse(&error).to_string(),
                 });
             }
         }
@@ -67,24 +67,24 @@ async fn converse(
     let sql = literal(&question.sql);
     let tree = match parsed(shell, &sql).await? {
         Ok(tree) => tree,
-        Err(wrong) => return Ok(Answer::Wrong(wrong)),
+        Err(wrong) => return Ok(QueryResponse::Error(wrong)),
     };
     match kind(&tree) {
         Kind::Select => rows(shell, question, &sql, &tree).await,
         Kind::Other if question.writes => does(shell, &question.sql).await,
-        Kind::Other => Ok(Answer::NotSelect),
-        Kind::Several(count) => Ok(Answer::Several(count)),
-        Kind::Wrong(wrong) => Ok(Answer::Wrong(wrong)),
+        Kind::Other => Ok(QueryResponse::NotSelect),
+        Kind::Several(count) => Ok(QueryResponse::MultipleStatements(count)),
+        Kind::QueryError(wrong) => Ok(QueryResponse::Error(wrong)),
     }
 }
 
 /// What DuckDB's own parser makes of a text, which is a string in SQL.
-async fn parsed(shell: &mut Shell, sql: &str) -> Result<Result<Value, Wrong>, Ended> {
+async fn parsed(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Ended> {
     let parsed = shell
         .asks(&format!("SELECT json_serialize_sql({sql});"))
         .await?;
     let tree = |lines: Vec<String>| serde_json::from_str(&lines.concat()).unwrap_or_default();
-    Ok(parsed.map(tree).map_err(|error| Wrong::read(&error)))
+    Ok(parsed.map(tree).map_err(|error| QueryError::parse(&error)))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ enum Kind {
     Select,
     Other,
     Several(usize),
-    Wrong(Wrong),
+    QueryError(QueryError),
 }
 
 /// What a parsed text is. Only a SELECT has a tree.
@@ -102,11 +102,11 @@ fn kind(tree: &Value) -> Kind {
         ("", Some(statements)) if statements.len() == 1 => Kind::Select,
         ("", Some(statements)) => Kind::Several(statements.len()),
         ("" | "not implemented", _) => Kind::Other,
-        _ => Kind::Wrong(Wrong {
+        _ => Kind::QueryError(QueryError {
             kind: "Parser".into(),
             message: text("error_message").into(),
             position: text("position").parse().ok(),
-            ..Wrong::default()
+            ..QueryError::default()
         }),
     }
 }
@@ -114,15 +114,18 @@ fn kind(tree: &Value) -> Kind {
 /// `query()` takes one SELECT and nothing else, so the text can't leave the place where it is.
 async fn rows(
     shell: &mut Shell,
-    question: &Question,
+    question: &QueryRequest,
     sql: &str,
     tree: &Value,
-) -> Result<Answer, Ended> {
+) -> Result<QueryResponse, Ended> {
     let begin = Instant::now();
     let most = question.rows;
     let create = format!("{CREATE}query({sql}) LIMIT {};", u64::from(most) + 1);
     if let Err(error) = shell.asks(&create).await? {
-        return Ok(Answer::Wrong(placed(Wrong::read(&error), tree)));
+        return Ok(QueryResponse::Error(placed(
+            QueryError::parse(&error),
+            tree,
+        )));
     }
     let milliseconds = begin.elapsed().as_millis() as u64;
     let describe = format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT});");
@@ -140,7 +143,7 @@ async fn rows(
     let select = format!("SELECT json_array({values}) FROM {RESULT};");
     let lines = match shell.asks(&select).await? {
         Ok(lines) => lines,
-        Err(error) => return Ok(Answer::Wrong(Wrong::read(&error))),
+        Err(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
     };
     let mut answer = Rows {
         columns,
@@ -162,7 +165,7 @@ async fn rows(
         };
         answer.rows.push(row);
     }
-    Ok(Answer::Rows(answer))
+    Ok(QueryResponse::Rows(answer))
 }
 
 fn column(line: &str) -> Option<Column> {
@@ -172,13 +175,13 @@ fn column(line: &str) -> Option<Column> {
 
 /// With its place in the question. What is wrong with a name, `query()` says of itself; where the
 /// name stands, DuckDB's parser knows.
-fn placed(wrong: Wrong, tree: &Value) -> Wrong {
+fn placed(wrong: QueryError, tree: &Value) -> QueryError {
     if wrong.position != Some(CREATE.len()) {
         return wrong;
     }
     let name = wrong.name.as_deref();
     let position = name.and_then(|name| stands(tree, name));
-    Wrong { position, ..wrong }
+    QueryError { position, ..wrong }
 }
 
 /// Where a name stands first: columns, tables and functions have their places in the tree.
@@ -209,18 +212,18 @@ fn stands(tree: &Value, name: &str) -> Option<usize> {
 }
 
 /// DuckDB's parser knows it as a whole, so no quote is open at its end.
-async fn does(shell: &mut Shell, sql: &str) -> Result<Answer, Ended> {
+async fn does(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ended> {
     let begin = Instant::now();
     let done = shell.asks(&format!("{sql}\n;")).await?;
     let milliseconds = begin.elapsed().as_millis() as u64;
     if let Err(error) = done {
-        return Ok(Answer::Wrong(Wrong::read(&error)));
+        return Ok(QueryResponse::Error(QueryError::parse(&error)));
     }
     // Only where a transaction is open.
     let is_undone = shell.runs("ROLLBACK;").await?.is_ok();
     Ok(match is_undone {
-        true => Answer::NotCommitted,
-        false => Answer::Done { milliseconds },
+        true => QueryResponse::NotCommitted,
+        false => QueryResponse::Done { milliseconds },
     })
 }
 
@@ -247,7 +250,7 @@ mod tests {
         assert_eq!(kind(&Value::Null), Kind::Other, "nothing is no SELECT");
         let wrong = json!({"error": true, "error_type": "parser", "position": "12",
             "error_message": "syntax error at or near \"1\""});
-        let Kind::Wrong(wrong) = kind(&wrong) else {
+        let Kind::QueryError(wrong) = kind(&wrong) else {
             panic!("it is wrong");
         };
         assert_eq!(wrong.position, Some(12));

@@ -7,7 +7,7 @@
 //! admin's own SQL) may fail: the person finds it in the table `problems`, beside the
 //! statement that tries again.
 //!
-//! [`ask`] has another DuckDB answer one [`question`] from the chat, beside that.
+//! [`ask`] has another DuckDB answer one [`query`] from the chat, beside that.
 //!
 //! Key values reach DuckDB through its environment only (a DuckDB that is asked has none: through
 //! its input). In SQL they are `getenv('…')`, and
@@ -15,7 +15,7 @@
 
 pub mod ask;
 pub mod environment;
-pub mod question;
+pub mod query;
 pub mod script;
 mod secrets;
 pub mod shell;

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::QUERY_TIMEOUT_MARGIN;
 use crate::{
-    duckdb::question::{Answer, Question},
+    duckdb::query::{QueryRequest, QueryResponse},
     error::Error,
 };
 
@@ -20,10 +20,10 @@ const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
 /// Asks whoever reads `input`, and reads the answer from `output`. The input stays open until
 /// then: its end interrupts.
 pub async fn exchange(
-    question: &Question,
+    question: &QueryRequest,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
-) -> Result<Answer, Error> {
+) -> Result<QueryResponse, Error> {
     let action = || "asking DuckDB".to_owned();
     let unavailable = |why: &str| Error::Unavailable {
         action: action(),
@@ -53,7 +53,7 @@ pub async fn exchange(
     drop(input);
     if answer.is_empty() {
         // Killed, or of before there were questions.
-        return Ok(Answer::Ended);
+        return Ok(QueryResponse::Exited);
     }
     serde_json::from_slice(&answer).map_err(|_| unavailable("no usable answer came"))
 }

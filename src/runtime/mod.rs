@@ -19,7 +19,7 @@ use tokio::sync::watch;
 pub use book::Book;
 
 pub use crate::duckdb::{
-    question::{Answer, Column, Question, Rows, Wrong},
+    query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     script::{identifier, literal},
 };
 
@@ -104,7 +104,7 @@ pub trait Runtime: Send + Sync {
 
     /// Has a DuckDB of its own answer a question, beside the session's. It counts as use of the
     /// session. Whoever drops this interrupts it.
-    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Error>;
+    async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error>;
 
     /// Stores a new record in its owner's place, if that is free. This is the
     /// lock and the quota in one: two claims of one place never both succeed.

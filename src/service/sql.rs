@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    runtime::{Answer, Question, Rows, identifier, literal},
+    runtime::{QueryRequest, QueryResponse, Rows, identifier, literal},
     session::{Observed, OwnerId, PodState, SessionId, Stage},
     settings::Sql,
 };
@@ -140,9 +140,9 @@ impl Service {
         sql: &str,
         writes: bool,
         permit: &QueryPermit,
-    ) -> Result<Option<Answer>, ServiceError> {
+    ) -> Result<Option<QueryResponse>, ServiceError> {
         let settings = self.sql()?;
-        let question = Question {
+        let question = QueryRequest {
             sql: validate_sql(sql)?.to_owned(),
             rows: settings.rows,
             bytes: MAX_RESULT_BYTES,
@@ -248,7 +248,7 @@ impl Service {
 
     /// Asks what we want to know.
     async fn run_internal_query(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
-        let question = Question {
+        let question = QueryRequest {
             sql,
             rows: MAX_TABLES,
             bytes: MAX_RESULT_BYTES,
@@ -259,10 +259,10 @@ impl Service {
         // It takes as much as any other.
         let _permit = self.acquire_query_permit(seen.record.owner)?;
         let why = match self.runtime.ask(seen, &question).await? {
-            Answer::Rows(rows) => return Ok(rows),
-            Answer::NoAccess { what, error } => format!("{what} failed: {error}"),
-            Answer::Wrong(wrong) => wrong.to_string(),
-            Answer::TooLong => "it took too long".into(),
+            QueryResponse::Rows(rows) => return Ok(rows),
+            QueryResponse::NoAccess { what, error } => format!("{what} failed: {error}"),
+            QueryResponse::Error(wrong) => wrong.to_string(),
+            QueryResponse::TimedOut => "it took too long".into(),
             _ => "DuckDB ended".into(),
         };
         Err(Rejection::TablesUnseen(why).into())
@@ -287,18 +287,18 @@ fn validate_sql(sql: &str) -> Result<&str, Rejection> {
     }
 }
 
-fn outcome_label(answer: Option<&Result<Answer, Error>>) -> (&'static str, usize) {
+fn outcome_label(answer: Option<&Result<QueryResponse, Error>>) -> (&'static str, usize) {
     match answer {
         None => ("cancelled", 0),
         Some(Err(_)) => ("failed", 0),
-        Some(Ok(Answer::Rows(rows))) => ("answered", rows.rows.len()),
-        Some(Ok(Answer::Done { .. })) => ("done", 0),
-        Some(Ok(Answer::NotSelect | Answer::Several(_))) => ("refused", 0),
-        Some(Ok(Answer::NotCommitted)) => ("not committed", 0),
-        Some(Ok(Answer::Wrong(_))) => ("wrong", 0),
-        Some(Ok(Answer::NoAccess { .. })) => ("no access", 0),
-        Some(Ok(Answer::TooLong)) => ("too long", 0),
-        Some(Ok(Answer::Ended)) => ("ended", 0),
+        Some(Ok(QueryResponse::Rows(rows))) => ("answered", rows.rows.len()),
+        Some(Ok(QueryResponse::Done { .. })) => ("done", 0),
+        Some(Ok(QueryResponse::NotSelect | QueryResponse::MultipleStatements(_))) => ("refused", 0),
+        Some(Ok(QueryResponse::NotCommitted)) => ("not committed", 0),
+        Some(Ok(QueryResponse::Error(_))) => ("wrong", 0),
+        Some(Ok(QueryResponse::NoAccess { .. })) => ("no access", 0),
+        Some(Ok(QueryResponse::TimedOut)) => ("too long", 0),
+        Some(Ok(QueryResponse::Exited)) => ("ended", 0),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         replies::{self, File, Question, Reply},
         responder::message,
     },
-    runtime::Answer,
+    runtime::QueryResponse,
     service::{Requester, ServiceError},
 };
 
@@ -79,11 +79,11 @@ impl Handlers {
         let Some(answer) = answered? else {
             return Ok(replies::cancelled(sql));
         };
-        if !matches!(answer, Answer::Rows(_) | Answer::Done { .. }) {
+        if !matches!(answer, QueryResponse::Rows(_) | QueryResponse::Done { .. }) {
             came_to("refused");
         }
         let missing = match &answer {
-            Answer::Wrong(wrong) => wrong.lacks_table(),
+            QueryResponse::Error(wrong) => wrong.missing_table(),
             _ => None,
         };
         drop(turn);

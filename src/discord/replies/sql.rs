@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Button, Emphasis, File, MOST_CHARACTERS, Reply, ago};
 use crate::{
     discord::table::{self, clean, table, units},
-    runtime::{Answer, Rows, Wrong},
+    runtime::{QueryError, QueryResponse, Rows},
     service::TableList,
     session::{Record, SessionId},
 };
@@ -60,39 +60,39 @@ pub fn not_asking() -> Reply {
 }
 
 /// What became of a question.
-pub fn answer(question: &Question<'_>, answer: &Answer) -> Reply {
+pub fn answer(question: &Question<'_>, answer: &QueryResponse) -> Reply {
     let said = match answer {
-        Answer::Rows(rows) => return rows_of(question, rows),
-        Answer::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
-        Answer::NotCommitted => {
+        QueryResponse::Rows(rows) => return rows_of(question, rows),
+        QueryResponse::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
+        QueryResponse::NotCommitted => {
             "Nothing of it was kept: it began a transaction without a COMMIT at \
             the end. Each question is a connection of its own, so please end it with COMMIT and ask again."
                 .to_owned()
         }
-        Answer::NotSelect => {
+        QueryResponse::NotSelect => {
             "I only ask what DuckDB calls a SELECT, and this is none, so nothing was done. In the \
              session itself (`/duck open`) you can run anything."
                 .to_owned()
         }
-        Answer::Several(count) => {
+        QueryResponse::MultipleStatements(count) => {
             format!("Those are {count} statements. Ask one at a time, please.")
         }
-        Answer::Wrong(wrong) => {
+        QueryResponse::Error(wrong) => {
             let hint = hint(question, wrong).map(|hint| format!("\n{hint}"));
             let error = block(&marked(question.sql, wrong));
             format!("{error}{}", hint.unwrap_or_default())
         }
-        Answer::NoAccess { what, error } => format!(
+        QueryResponse::NoAccess { what, error } => format!(
             "Nothing was asked, because something before that failed: {what}.\n{}{}",
             block(error),
             denied(error)
                 .map(|hint| format!("\n{hint}"))
                 .unwrap_or_default()
         ),
-        Answer::TooLong => "That took longer than a question from the chat may, so I stopped it. \
+        QueryResponse::TimedOut => "That took longer than a question from the chat may, so I stopped it. \
             Ask for less (a WHERE, fewer columns), or run it in the session itself: `/duck open`."
             .to_owned(),
-        Answer::Ended => "DuckDB ended without an answer, probably for want of memory. Run it in \
+        QueryResponse::Exited => "DuckDB ended without an answer, probably for want of memory. Run it in \
             the session itself, which has more: `/duck open`. (If the session is from before an \
             update of mine, start a new one.)"
             .to_owned(),
@@ -321,7 +321,7 @@ fn short(text: &str, most: usize) -> String {
 }
 
 /// DuckDB's words, and where in the question it is.
-fn marked(sql: &str, wrong: &Wrong) -> String {
+fn marked(sql: &str, wrong: &QueryError) -> String {
     let said = wrong.to_string();
     let position = wrong
         .position
@@ -346,8 +346,8 @@ fn marked(sql: &str, wrong: &Wrong) -> String {
 }
 
 /// What to do about it, where that is known.
-fn hint(question: &Question<'_>, wrong: &Wrong) -> Option<String> {
-    if wrong.lacks_table().is_some() {
+fn hint(question: &Question<'_>, wrong: &QueryError) -> Option<String> {
+    if wrong.missing_table().is_some() {
         let nearest = question.nearest.iter();
         let catalog = clean(question.catalog);
         let names: Vec<_> = nearest
@@ -420,12 +420,12 @@ fn time(milliseconds: u64) -> String {
 mod tests {
     use super::*;
 
-    fn wrong(kind: &str, message: &str, position: Option<usize>) -> Wrong {
-        Wrong {
+    fn wrong(kind: &str, message: &str, position: Option<usize>) -> QueryError {
+        QueryError {
             kind: kind.into(),
             message: message.into(),
             position,
-            ..Wrong::default()
+            ..QueryError::default()
         }
     }
 

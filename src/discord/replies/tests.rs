@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
     door::activity::Activity,
-    runtime::{Answer, Column, Rows, Wrong},
+    runtime::{Column, QueryError, QueryResponse, Rows},
     service::{ExtendedSession, ReapResult, Status, TableList},
     session::{
         Action, Cause, Details, Ending, Failure, Incident, Orphan, Outcome, Plan, Pod, PodEvent,
@@ -77,7 +77,7 @@ fn gallery(replies: &[(&str, Reply)]) -> String {
 fn asking_duckdb() {
     let id: SessionId = "977a26".parse().expect("an id");
     let nearest = ["sales.orders".to_owned()];
-    let to = |sql, said: &Answer| {
+    let to = |sql, said: &QueryResponse| {
         let question = Question {
             sql,
             session: &id,
@@ -93,26 +93,26 @@ fn asking_duckdb() {
     };
     let rows = |count: u32, more| {
         let row = |n| vec![Some("2026-11-23".to_owned()), Some(format!("{n}.50"))];
-        Answer::Rows(Rows {
+        QueryResponse::Rows(Rows {
             columns: vec![column("day", "DATE"), column("total", "DECIMAL(10,2)")],
             rows: (0..count).map(row).collect(),
             more,
             milliseconds: 1234,
         })
     };
-    let wrong = |kind: &str, message: &str| Wrong {
+    let wrong = |kind: &str, message: &str| QueryError {
         kind: kind.into(),
         message: message.into(),
-        ..Wrong::default()
+        ..QueryError::default()
     };
-    let missing = Wrong {
+    let missing = QueryError {
         position: Some(23),
         name: Some("ordrs".into()),
         missing: Some("Table".into()),
         ..wrong("Catalog", "Table with name ordrs does not exist!")
     };
     let denied = wrong("HTTP", "GET error on 'http://s3/lake/a.parquet' (HTTP 403)");
-    let no_access = Answer::NoAccess {
+    let no_access = QueryResponse::NoAccess {
         what: "Attaching the catalog lake".into(),
         error: "HTTP 401".into(),
     };
@@ -160,28 +160,34 @@ fn asking_duckdb() {
             "done",
             to(
                 "CREATE TABLE t AS SELECT 1",
-                &Answer::Done { milliseconds: 12 },
+                &QueryResponse::Done { milliseconds: 12 },
             ),
         ),
-        ("not committed", to("BEGIN", &Answer::NotCommitted)),
-        ("no SELECT", to("DROP TABLE t", &Answer::NotSelect)),
-        ("several", to("SELECT 1; SELECT 2", &Answer::Several(2))),
-        ("no such table", to(sql, &Answer::Wrong(missing))),
-        ("denied", to(sql, &Answer::Wrong(denied))),
+        ("not committed", to("BEGIN", &QueryResponse::NotCommitted)),
+        ("no SELECT", to("DROP TABLE t", &QueryResponse::NotSelect)),
+        (
+            "several",
+            to("SELECT 1; SELECT 2", &QueryResponse::MultipleStatements(2)),
+        ),
+        ("no such table", to(sql, &QueryResponse::Error(missing))),
+        ("denied", to(sql, &QueryResponse::Error(denied))),
         (
             "no memory",
             to(
                 sql,
-                &Answer::Wrong(wrong("Out of Memory", "failed to allocate")),
+                &QueryResponse::Error(wrong("Out of Memory", "failed to allocate")),
             ),
         ),
         (
             "closed",
-            to(sql, &Answer::Wrong(wrong("Permission", "no such file"))),
+            to(
+                sql,
+                &QueryResponse::Error(wrong("Permission", "no such file")),
+            ),
         ),
         ("no access", to(sql, &no_access)),
-        ("too long", to(sql, &Answer::TooLong)),
-        ("ended", to(sql, &Answer::Ended)),
+        ("too long", to(sql, &QueryResponse::TimedOut)),
+        ("ended", to(sql, &QueryResponse::Exited)),
         ("shared", shared(7, &told.text, None)),
         ("shared, to who did", is_shared(&told.text)),
         (

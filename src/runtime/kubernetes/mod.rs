@@ -41,7 +41,7 @@ pub use replies::ReplySecrets;
 pub use secrets::Secrets;
 use view::{CachedPod, View, revision};
 
-use super::{Answer, Claim, Question, Runtime, exchange::exchange};
+use super::{Claim, QueryRequest, QueryResponse, Runtime, exchange::exchange};
 use crate::{
     door::{self, activity::Activity},
     error::Error,
@@ -334,7 +334,7 @@ impl Runtime for Kubernetes {
         serde_json::from_slice(&body).map_err(|_| unavailable("no usable answer".into()))
     }
 
-    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Error> {
+    async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
         let name = seen.record.id.object_name();
         let params = AttachParams::default()
             .container(build::DUCKDB)

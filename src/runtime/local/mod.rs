@@ -45,7 +45,7 @@ pub use keys::{CredentialFiles, ReplyFiles};
 use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort};
 
-use super::{Answer, Book, Claim, Question, Runtime, environment, exchange::exchange};
+use super::{Book, Claim, QueryRequest, QueryResponse, Runtime, environment, exchange::exchange};
 use crate::{
     credentials::{CredentialStore, Field},
     door::{self, Door, activity::Activity, ticket::SigningKey},
@@ -383,7 +383,7 @@ impl Runtime for Local {
             })
     }
 
-    async fn ask(&self, seen: &Observed, question: &Question) -> Result<Answer, Error> {
+    async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
         let unavailable = |why: String| Error::Unavailable {
             action: "asking DuckDB".into(),
             why,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is asked. It has no `Debug`: there may be keys in it, and its text is the person's.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Question {
+pub struct QueryRequest {
     /// What the person typed.
     pub sql: String,
     /// The most rows that are of use.
@@ -26,7 +26,7 @@ pub struct Question {
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum QueryResponse {
     /// Rows came.
     Rows(Rows),
     /// It was done, and there are no rows: it was no SELECT.
@@ -39,9 +39,11 @@ pub enum Answer {
     /// It is no SELECT, says DuckDB.
     NotSelect,
     /// There are that many statements.
-    Several(usize),
+    #[serde(rename = "several")]
+    MultipleStatements(usize),
     /// DuckDB says what is wrong with it.
-    Wrong(Wrong),
+    #[serde(rename = "wrong")]
+    Error(QueryError),
     /// DuckDB can't get at the tables, so nothing was asked.
     NoAccess {
         /// What failed, as the beginning of a sentence.
@@ -50,9 +52,11 @@ pub enum Answer {
         error: String,
     },
     /// It took too long.
-    TooLong,
+    #[serde(rename = "too_long")]
+    TimedOut,
     /// DuckDB ended in the middle of it.
-    Ended,
+    #[serde(rename = "ended")]
+    Exited,
 }
 
 /// Rows, in DuckDB's own texts.
@@ -79,7 +83,7 @@ pub struct Column {
 
 /// What DuckDB says is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wrong {
+pub struct QueryError {
     /// Which kind of error, like `Catalog`.
     pub kind: String,
     /// In its words.
@@ -92,7 +96,7 @@ pub struct Wrong {
     pub missing: Option<String>,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind.is_empty() {
             true => write!(f, "{}", self.message),
@@ -101,17 +105,17 @@ impl fmt::Display for Wrong {
     }
 }
 
-impl Wrong {
+impl QueryError {
     /// The table that is not there, if that is it.
-    pub fn lacks_table(&self) -> Option<&str> {
+    pub fn missing_table(&self) -> Option<&str> {
         let is_table = self.missing.as_deref() == Some("Table");
         self.name.as_deref().filter(|_| is_table)
     }
 
     /// Reads what DuckDB says with `errors_as_json`; its words as they are if it is no JSON.
-    pub fn read(said: &str) -> Self {
+    pub fn parse(said: &str) -> Self {
         #[derive(Deserialize)]
-        struct Said {
+        struct DuckDbErrorJson {
             exception_type: String,
             exception_message: String,
             #[serde(default)]
@@ -121,7 +125,7 @@ impl Wrong {
             #[serde(default, rename = "type")]
             kind: Option<String>,
         }
-        let Ok(said) = serde_json::from_str::<Said>(said) else {
+        let Ok(said) = serde_json::from_str::<DuckDbErrorJson>(said) else {
             return Self {
                 message: said.to_owned(),
                 ..Self::default()
@@ -145,7 +149,7 @@ mod tests {
     fn what_duckdb_says_is_read() {
         // As DuckDB 1.4.4 says it.
         let said = r#"{"exception_type":"Catalog","exception_message":"Table with name ordrs does not exist!","error_subtype":"MISSING_ENTRY","position":"14","candidates":"orders","name":"ordrs","type":"Table"}"#;
-        let wrong = Wrong::read(said);
+        let wrong = QueryError::parse(said);
         assert_eq!(
             wrong.to_string(),
             "Catalog Error: Table with name ordrs does not exist!"
@@ -153,6 +157,6 @@ mod tests {
         assert_eq!(wrong.position, Some(14));
         assert_eq!(wrong.name.as_deref(), Some("ordrs"));
         assert_eq!(wrong.missing.as_deref(), Some("Table"));
-        assert_eq!(Wrong::read("Killed").to_string(), "Killed");
+        assert_eq!(QueryError::parse("Killed").to_string(), "Killed");
     }
 }
