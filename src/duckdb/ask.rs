@@ -35,7 +35,7 @@ pub async fn ask(
 ) -> anyhow::Result<QueryResponse> {
     let wanted = environment::read(variables)?;
     let secrets = Secrets::among(variables);
-    let limit = Duration::from_secs(question.seconds.into());
+    let limit = Duration::from_secs(question.timeout_seconds.into());
     let mut shell = Shell::alone(&wanted.program, variables, secrets)?;
     let answered = timeout(limit, converse(&mut shell, question, &wanted, variables)).await;
     // Not asked to: it may be in the middle of something long.
@@ -71,7 +71,7 @@ async fn converse(
     };
     match kind(&tree) {
         Kind::Select => rows(shell, question, &sql, &tree).await,
-        Kind::Other if question.writes => does(shell, &question.sql).await,
+        Kind::Other if question.allow_writes => does(shell, &question.sql).await,
         Kind::Other => Ok(QueryResponse::NotSelect),
         Kind::Several(count) => Ok(QueryResponse::MultipleStatements(count)),
         Kind::QueryError(wrong) => Ok(QueryResponse::Error(wrong)),
@@ -119,7 +119,7 @@ async fn rows(
     tree: &Value,
 ) -> Result<QueryResponse, Ended> {
     let begin = Instant::now();
-    let most = question.rows;
+    let most = question.max_rows;
     let create = format!("{CREATE}query({sql}) LIMIT {};", u64::from(most) + 1);
     if let Err(error) = shell.asks(&create).await? {
         return Ok(QueryResponse::Error(placed(
@@ -151,7 +151,7 @@ async fn rows(
         milliseconds,
         rows: Vec::new(),
     };
-    let mut room = question.bytes as usize;
+    let mut room = question.max_bytes as usize;
     for line in lines.iter().take(most as usize) {
         let Some(left) = room.checked_sub(line.len()) else {
             answer.more = true;

@@ -11,13 +11,17 @@ pub struct QueryRequest {
     /// What the person typed.
     pub sql: String,
     /// The most rows that are of use.
-    pub rows: u32,
+    #[serde(rename = "rows")]
+    pub max_rows: u32,
     /// The most bytes of values that are of use.
-    pub bytes: u32,
+    #[serde(rename = "bytes")]
+    pub max_bytes: u32,
     /// How long it may take, in seconds, from when DuckDB is started.
-    pub seconds: u32,
+    #[serde(rename = "seconds")]
+    pub timeout_seconds: u32,
     /// Whether other statements than SELECT are run.
-    pub writes: bool,
+    #[serde(rename = "writes")]
+    pub allow_writes: bool,
     /// What a session is told by its environment, where that is not at hand.
     #[serde(default)]
     pub variables: HashMap<String, String>,

@@ -32,13 +32,13 @@ pub async fn exchange(
     let mut line = serde_json::to_vec(question).expect("it is plain text");
     line.push(b'\n');
     let mut answer = Vec::new();
-    let most = u64::from(question.bytes) * 2 + MAX_OVERHEAD_BYTES;
+    let most = u64::from(question.max_bytes) * 2 + MAX_OVERHEAD_BYTES;
     let asked = async {
         input.write_all(&line).await?;
         input.flush().await?;
         output.take(most).read_to_end(&mut answer).await
     };
-    let limit = Duration::from_secs(question.seconds.into()) + QUERY_TIMEOUT_MARGIN;
+    let limit = Duration::from_secs(question.timeout_seconds.into()) + QUERY_TIMEOUT_MARGIN;
     match timeout(limit, asked).await {
         Ok(Ok(_)) => {}
         // Neither its words nor the answer's: what was asked may be in them.

@@ -144,10 +144,10 @@ impl Service {
         let settings = self.sql()?;
         let question = QueryRequest {
             sql: validate_sql(sql)?.to_owned(),
-            rows: settings.rows,
-            bytes: MAX_RESULT_BYTES,
-            seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
-            writes,
+            max_rows: settings.rows,
+            max_bytes: MAX_RESULT_BYTES,
+            timeout_seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
+            allow_writes: writes,
             variables: HashMap::new(),
         };
         let begin = Instant::now();
@@ -250,10 +250,10 @@ impl Service {
     async fn run_internal_query(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
         let question = QueryRequest {
             sql,
-            rows: MAX_TABLES,
-            bytes: MAX_RESULT_BYTES,
-            seconds: 60,
-            writes: false,
+            max_rows: MAX_TABLES,
+            max_bytes: MAX_RESULT_BYTES,
+            timeout_seconds: 60,
+            allow_writes: false,
             variables: HashMap::new(),
         };
         // It takes as much as any other.
