@@ -305,7 +305,7 @@ fn answer_query() -> ExitCode {
     variables.extend(question.variables.clone());
     let answered = app::run(|shutdown| async move {
         end_with_input(shutdown.clone());
-        let answer = shutdown.run_until_cancelled(duckdb::ask::ask(&question, &variables));
+        let answer = shutdown.run_until_cancelled(duckdb::query_worker::run(&question, &variables));
         answer.await.transpose()
     });
     match answered {

@@ -7,15 +7,15 @@
 //! admin's own SQL) may fail: the person finds it in the table `problems`, beside the
 //! statement that tries again.
 //!
-//! [`ask`] has another DuckDB answer one [`query`] from the chat, beside that.
+//! [`query_worker`] has another DuckDB answer one [`query`] from the chat, beside that.
 //!
 //! Key values reach DuckDB through its environment only (a DuckDB that is asked has none: through
 //! its input). In SQL they are `getenv('…')`, and
 //! from whatever DuckDB says they are taken out before it is printed or stored.
 
-pub mod ask;
 pub mod environment;
 pub mod query;
+pub mod query_worker;
 pub mod script;
 mod secrets;
 pub mod shell;

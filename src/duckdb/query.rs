@@ -1,5 +1,5 @@
 //! A question to DuckDB and its answer, as they pass between the bot and whoever asks DuckDB
-//! ([`super::ask`]). Pure.
+//! ([`super::query_worker`]). Pure.
 
 use std::{collections::HashMap, fmt};
 

@@ -18,26 +18,26 @@ use super::{
 };
 
 /// What holds the rows until they are taken out as text.
-const RESULT: &str = "temp.main.duckbot_answer";
+const RESULT_TABLE: &str = "temp.main.duckbot_answer";
 /// Where DuckDB says an error is if the whole question is at fault: where it is put in.
-const CREATE: &str = "CREATE TEMP TABLE duckbot_answer AS FROM ";
+const CREATE_PREFIX: &str = "CREATE TEMP TABLE duckbot_answer AS FROM ";
 
 /// What has no place says that it is at the largest number there is.
-const MOST_LONG: usize = u32::MAX as usize;
+const NO_LOCATION: usize = u32::MAX as usize;
 
 /// Answers a question in a session with these variables.
 ///
 /// # Errors
 /// If DuckDB can't be started, or the session's variables are wrong.
-pub async fn ask(
-    question: &QueryRequest,
+pub async fn run(
+    request: &QueryRequest,
     variables: &HashMap<String, String>,
 ) -> anyhow::Result<QueryResponse> {
     let wanted = environment::read(variables)?;
     let secrets = Secrets::among(variables);
-    let limit = Duration::from_secs(question.timeout_seconds.into());
+    let limit = Duration::from_secs(request.timeout_seconds.into());
     let mut shell = Shell::alone(&wanted.program, variables, secrets)?;
-    let answered = timeout(limit, converse(&mut shell, question, &wanted, variables)).await;
+    let answered = timeout(limit, execute(&mut shell, request, &wanted, variables)).await;
     // Not asked to: it may be in the middle of something long.
     drop(shell);
     Ok(match answered {
@@ -47,9 +47,9 @@ pub async fn ask(
     })
 }
 
-async fn converse(
+async fn execute(
     shell: &mut Shell,
-    question: &QueryRequest,
+    request: &QueryRequest,
     wanted: &Wanted,
     variables: &HashMap<String, String>,
 ) -> Result<QueryResponse, Ended> {
@@ -64,22 +64,22 @@ async fn converse(
             }
         }
     }
-    let sql = literal(&question.sql);
-    let tree = match parsed(shell, &sql).await? {
+    let sql = literal(&request.sql);
+    let tree = match parse_sql(shell, &sql).await? {
         Ok(tree) => tree,
         Err(wrong) => return Ok(QueryResponse::Error(wrong)),
     };
-    match kind(&tree) {
-        Kind::Select => rows(shell, question, &sql, &tree).await,
-        Kind::Other if question.allow_writes => does(shell, &question.sql).await,
-        Kind::Other => Ok(QueryResponse::NotSelect),
-        Kind::Several(count) => Ok(QueryResponse::MultipleStatements(count)),
-        Kind::QueryError(wrong) => Ok(QueryResponse::Error(wrong)),
+    match classify(&tree) {
+        Statement::Select => run_select(shell, request, &sql, &tree).await,
+        Statement::Other if request.allow_writes => run_statement(shell, &request.sql).await,
+        Statement::Other => Ok(QueryResponse::NotSelect),
+        Statement::Multiple(count) => Ok(QueryResponse::MultipleStatements(count)),
+        Statement::Invalid(wrong) => Ok(QueryResponse::Error(wrong)),
     }
 }
 
 /// What DuckDB's own parser makes of a text, which is a string in SQL.
-async fn parsed(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Ended> {
+async fn parse_sql(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Ended> {
     let parsed = shell
         .asks(&format!("SELECT json_serialize_sql({sql});"))
         .await?;
@@ -88,21 +88,21 @@ async fn parsed(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
+enum Statement {
     Select,
     Other,
-    Several(usize),
-    QueryError(QueryError),
+    Multiple(usize),
+    Invalid(QueryError),
 }
 
 /// What a parsed text is. Only a SELECT has a tree.
-fn kind(tree: &Value) -> Kind {
+fn classify(tree: &Value) -> Statement {
     let text = |name: &str| tree[name].as_str().unwrap_or_default();
     match (text("error_type"), tree["statements"].as_array()) {
-        ("", Some(statements)) if statements.len() == 1 => Kind::Select,
-        ("", Some(statements)) => Kind::Several(statements.len()),
-        ("" | "not implemented", _) => Kind::Other,
-        _ => Kind::QueryError(QueryError {
+        ("", Some(statements)) if statements.len() == 1 => Statement::Select,
+        ("", Some(statements)) => Statement::Multiple(statements.len()),
+        ("" | "not implemented", _) => Statement::Other,
+        _ => Statement::Invalid(QueryError {
             kind: "Parser".into(),
             message: text("error_message").into(),
             position: text("position").parse().ok(),
@@ -112,35 +112,36 @@ fn kind(tree: &Value) -> Kind {
 }
 
 /// `query()` takes one SELECT and nothing else, so the text can't leave the place where it is.
-async fn rows(
+async fn run_select(
     shell: &mut Shell,
-    question: &QueryRequest,
+    request: &QueryRequest,
     sql: &str,
     tree: &Value,
 ) -> Result<QueryResponse, Ended> {
     let begin = Instant::now();
-    let most = question.max_rows;
-    let create = format!("{CREATE}query({sql}) LIMIT {};", u64::from(most) + 1);
+    let most = request.max_rows;
+    let create = format!("{CREATE_PREFIX}query({sql}) LIMIT {};", u64::from(most) + 1);
     if let Err(error) = shell.asks(&create).await? {
-        return Ok(QueryResponse::Error(placed(
+        return Ok(QueryResponse::Error(with_position(
             QueryError::parse(&error),
             tree,
         )));
     }
     let milliseconds = begin.elapsed().as_millis() as u64;
-    let describe = format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT});");
+    let describe =
+        format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT_TABLE});");
     let columns = shell.asks(&describe).await?;
     let columns: Vec<_> = columns
         .unwrap_or_default()
         .iter()
-        .filter_map(|line| column(line))
+        .filter_map(|line| parse_column(line))
         .collect();
     let values: Vec<_> = columns
         .iter()
         .map(|it| format!("{}::VARCHAR", identifier(&it.name)))
         .collect();
     let values = values.join(", ");
-    let select = format!("SELECT json_array({values}) FROM {RESULT};");
+    let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE};");
     let lines = match shell.asks(&select).await? {
         Ok(lines) => lines,
         Err(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
@@ -151,7 +152,7 @@ async fn rows(
         milliseconds,
         rows: Vec::new(),
     };
-    let mut room = question.max_bytes as usize;
+    let mut room = request.max_bytes as usize;
     for line in lines.iter().take(most as usize) {
         let Some(left) = room.checked_sub(line.len()) else {
             answer.more = true;
@@ -168,31 +169,31 @@ async fn rows(
     Ok(QueryResponse::Rows(answer))
 }
 
-fn column(line: &str) -> Option<Column> {
+fn parse_column(line: &str) -> Option<Column> {
     let (name, kind) = serde_json::from_str(line).ok()?;
     Some(Column { name, kind })
 }
 
 /// With its place in the question. What is wrong with a name, `query()` says of itself; where the
 /// name stands, DuckDB's parser knows.
-fn placed(wrong: QueryError, tree: &Value) -> QueryError {
-    if wrong.position != Some(CREATE.len()) {
+fn with_position(wrong: QueryError, tree: &Value) -> QueryError {
+    if wrong.position != Some(CREATE_PREFIX.len()) {
         return wrong;
     }
     let name = wrong.name.as_deref();
-    let position = name.and_then(|name| stands(tree, name));
+    let position = name.and_then(|name| find_position(tree, name));
     QueryError { position, ..wrong }
 }
 
 /// Where a name stands first: columns, tables and functions have their places in the tree.
-fn stands(tree: &Value, name: &str) -> Option<usize> {
+fn find_position(tree: &Value, name: &str) -> Option<usize> {
     let is_it = |value: &Value| {
         value
             .as_str()
             .is_some_and(|it| it.eq_ignore_ascii_case(name))
     };
     match tree {
-        Value::Array(all) => all.iter().find_map(|it| stands(it, name)),
+        Value::Array(all) => all.iter().find_map(|it| find_position(it, name)),
         Value::Object(fields) => {
             let last = fields
                 .get("column_names")
@@ -203,8 +204,8 @@ fn stands(tree: &Value, name: &str) -> Option<usize> {
                 .chain(fields.get("function_name"));
             let place = fields.get("query_location").and_then(Value::as_u64);
             match place.and_then(|place| usize::try_from(place).ok()) {
-                Some(place) if place < MOST_LONG && named.into_iter().any(is_it) => Some(place),
-                _ => fields.values().find_map(|it| stands(it, name)),
+                Some(place) if place < NO_LOCATION && named.into_iter().any(is_it) => Some(place),
+                _ => fields.values().find_map(|it| find_position(it, name)),
             }
         }
         _ => None,
@@ -212,7 +213,7 @@ fn stands(tree: &Value, name: &str) -> Option<usize> {
 }
 
 /// DuckDB's parser knows it as a whole, so no quote is open at its end.
-async fn does(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ended> {
+async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ended> {
     let begin = Instant::now();
     let done = shell.asks(&format!("{sql}\n;")).await?;
     let milliseconds = begin.elapsed().as_millis() as u64;
@@ -237,20 +238,24 @@ mod tests {
     #[test]
     fn what_a_text_is_its_tree_says() {
         assert_eq!(
-            kind(&json!({"error": false, "statements": [{}]})),
-            Kind::Select
+            classify(&json!({"error": false, "statements": [{}]})),
+            Statement::Select
         );
         assert_eq!(
-            kind(&json!({"error": false, "statements": [{}, {}]})),
-            Kind::Several(2)
+            classify(&json!({"error": false, "statements": [{}, {}]})),
+            Statement::Multiple(2)
         );
         let no_select = json!({"error": true, "error_type": "not implemented",
             "error_message": "Only SELECT statements can be serialized to json!"});
-        assert_eq!(kind(&no_select), Kind::Other);
-        assert_eq!(kind(&Value::Null), Kind::Other, "nothing is no SELECT");
+        assert_eq!(classify(&no_select), Statement::Other);
+        assert_eq!(
+            classify(&Value::Null),
+            Statement::Other,
+            "nothing is no SELECT"
+        );
         let wrong = json!({"error": true, "error_type": "parser", "position": "12",
             "error_message": "syntax error at or near \"1\""});
-        let Kind::QueryError(wrong) = kind(&wrong) else {
+        let Statement::Invalid(wrong) = classify(&wrong) else {
             panic!("it is wrong");
         };
         assert_eq!(wrong.position, Some(12));
@@ -266,8 +271,8 @@ mod tests {
             {"class": "COLUMN_REF", "column_names": ["d", "Totl"], "query_location": 7},
             {"type": "BASE_TABLE", "table_name": "duks", "query_location": 20},
         ]});
-        assert_eq!(stands(&tree, "totl"), Some(7));
-        assert_eq!(stands(&tree, "duks"), Some(20));
-        assert_eq!(stands(&tree, "d"), None);
+        assert_eq!(find_position(&tree, "totl"), Some(7));
+        assert_eq!(find_position(&tree, "duks"), Some(20));
+        assert_eq!(find_position(&tree, "d"), None);
     }
 }
