@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use environment::Wanted;
 use script::{Script, Step};
-use shell::{Ended, Shell};
+use shell::{Exited, Shell};
 
 /// Runs DuckDB until it ends or `shutdown`. Its exit code, as a shell would give it; 0 after
 /// `shutdown`.
@@ -38,7 +38,7 @@ pub async fn run(wanted: Wanted, shutdown: CancellationToken) -> anyhow::Result<
     let folder = wanted.home.join(".duckdb");
     // The ui extension wants it to be there, and the volume comes empty.
     fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    let own = own_sql(&wanted.init);
+    let own = read_init_sql(&wanted.init);
     let script = Script::new(&wanted, own.as_deref());
     let mut shell = Shell::start(&wanted.program)
         .with_context(|| format!("{} can't be started", wanted.program.display()))?;
@@ -50,7 +50,7 @@ pub async fn run(wanted: Wanted, shutdown: CancellationToken) -> anyhow::Result<
         }
     };
     match outcome {
-        Ok(Ended) => Ok(shell.code().await?),
+        Ok(Exited) => Ok(shell.exit_code().await?),
         Err(error) => {
             shell.end().await.context("DuckDB can't be ended")?;
             Err(error)
@@ -59,27 +59,27 @@ pub async fn run(wanted: Wanted, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 /// Prepares the session, then passes on what DuckDB says until it ends.
-async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Ended> {
+async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Exited> {
     let begin = Instant::now();
-    if let Err(ended) = insist(shell, &script.essential).await? {
+    if let Err(ended) = run_required(shell, &script.essential).await? {
         return Ok(ended);
     }
-    let problems = match prepare(shell, script).await {
+    let problems = match run_optional(shell, script).await {
         Ok(problems) => problems,
         Err(ended) => return Ok(ended),
     };
-    if let Err(ended) = insist(shell, &script.last).await? {
+    if let Err(ended) = run_required(shell, &script.last).await? {
         return Ok(ended);
     }
     let took = begin.elapsed().as_secs_f32();
     eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
-    Ok(shell.passes_on().await)
+    Ok(shell.forward_errors().await)
 }
 
 /// Does what must not fail.
-async fn insist(shell: &mut Shell, steps: &[Step]) -> anyhow::Result<Result<(), Ended>> {
+async fn run_required(shell: &mut Shell, steps: &[Step]) -> anyhow::Result<Result<(), Exited>> {
     for step in steps {
-        match attempt(shell, step).await {
+        match run_step(shell, step).await {
             Ok(None) => eprintln!("duckbot: {}: done", step.what),
             Ok(Some(error)) => bail!("{} failed: {error}", step.what),
             Err(ended) => return Ok(Err(ended)),
@@ -89,17 +89,17 @@ async fn insist(shell: &mut Shell, steps: &[Step]) -> anyhow::Result<Result<(), 
 }
 
 /// Does what may fail; how often it did.
-async fn prepare(shell: &mut Shell, script: &Script) -> Result<usize, Ended> {
+async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exited> {
     let mut problems = 0;
     for chain in [&script.access, &script.own] {
         for step in chain {
-            let Some(error) = attempt(shell, step).await? else {
+            let Some(error) = run_step(shell, step).await? else {
                 continue;
             };
             eprintln!("duckbot: {} failed: {error}", step.what);
             problems += 1;
             for statement in script::problem(step, &error) {
-                if let Err(error) = shell.runs(&statement).await? {
+                if let Err(error) = shell.execute(&statement).await? {
                     eprintln!("duckbot: the problem can't be shown in the UI: {error}");
                 }
             }
@@ -111,9 +111,9 @@ async fn prepare(shell: &mut Shell, script: &Script) -> Result<usize, Ended> {
 }
 
 /// Runs the statements of `step` up to the first that fails: its error, if any.
-async fn attempt(shell: &mut Shell, step: &Step) -> Result<Option<String>, Ended> {
+async fn run_step(shell: &mut Shell, step: &Step) -> Result<Option<String>, Exited> {
     for statement in &step.statements {
-        if let Err(error) = shell.runs(statement).await? {
+        if let Err(error) = shell.execute(statement).await? {
             return Ok(Some(error));
         }
     }
@@ -122,7 +122,7 @@ async fn attempt(shell: &mut Shell, step: &Step) -> Result<Option<String>, Ended
 
 /// What stands in the admin's file, if there is one. Where it can't be read, DuckDB can't
 /// either, and says so to the person.
-fn own_sql(path: &Path) -> Option<String> {
+fn read_init_sql(path: &Path) -> Option<String> {
     match fs::read_to_string(path) {
         Ok(text) => Some(text),
         Err(why) if why.kind() == io::ErrorKind::NotFound => None,

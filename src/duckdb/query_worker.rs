@@ -14,7 +14,7 @@ use super::{
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     script::{self, identifier, literal},
     secrets::Secrets,
-    shell::{Ended, Shell},
+    shell::{Exited, Shell},
 };
 
 /// What holds the rows until they are taken out as text.
@@ -34,15 +34,15 @@ pub async fn run(
     variables: &HashMap<String, String>,
 ) -> anyhow::Result<QueryResponse> {
     let wanted = environment::read(variables)?;
-    let secrets = Secrets::among(variables);
+    let secrets = Secrets::from_variables(variables);
     let limit = Duration::from_secs(request.timeout_seconds.into());
-    let mut shell = Shell::alone(&wanted.program, variables, secrets)?;
+    let mut shell = Shell::start_isolated(&wanted.program, variables, secrets)?;
     let answered = timeout(limit, execute(&mut shell, request, &wanted, variables)).await;
     // Not asked to: it may be in the middle of something long.
     drop(shell);
     Ok(match answered {
         Ok(Ok(answer)) => answer,
-        Ok(Err(Ended)) => QueryResponse::Exited,
+        Ok(Err(Exited)) => QueryResponse::Exited,
         Err(_) => QueryResponse::TimedOut,
     })
 }
@@ -52,11 +52,11 @@ async fn execute(
     request: &QueryRequest,
     wanted: &Wanted,
     variables: &HashMap<String, String>,
-) -> Result<QueryResponse, Ended> {
+) -> Result<QueryResponse, Exited> {
     let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
     for step in script::question(wanted, &value) {
         for statement in &step.statements {
-            if let Err(error) = shell.asks(statement).await? {
+            if let Err(error) = shell.query(statement).await? {
                 return Ok(QueryResponse::NoAccess {
                     what: step.what,
                     error: QueryError::parse(&error).to_string(),
@@ -79,9 +79,9 @@ async fn execute(
 }
 
 /// What DuckDB's own parser makes of a text, which is a string in SQL.
-async fn parse_sql(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Ended> {
+async fn parse_sql(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Exited> {
     let parsed = shell
-        .asks(&format!("SELECT json_serialize_sql({sql});"))
+        .query(&format!("SELECT json_serialize_sql({sql});"))
         .await?;
     let tree = |lines: Vec<String>| serde_json::from_str(&lines.concat()).unwrap_or_default();
     Ok(parsed.map(tree).map_err(|error| QueryError::parse(&error)))
@@ -117,11 +117,11 @@ async fn run_select(
     request: &QueryRequest,
     sql: &str,
     tree: &Value,
-) -> Result<QueryResponse, Ended> {
+) -> Result<QueryResponse, Exited> {
     let begin = Instant::now();
     let most = request.max_rows;
     let create = format!("{CREATE_PREFIX}query({sql}) LIMIT {};", u64::from(most) + 1);
-    if let Err(error) = shell.asks(&create).await? {
+    if let Err(error) = shell.query(&create).await? {
         return Ok(QueryResponse::Error(with_position(
             QueryError::parse(&error),
             tree,
@@ -130,7 +130,7 @@ async fn run_select(
     let milliseconds = begin.elapsed().as_millis() as u64;
     let describe =
         format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT_TABLE});");
-    let columns = shell.asks(&describe).await?;
+    let columns = shell.query(&describe).await?;
     let columns: Vec<_> = columns
         .unwrap_or_default()
         .iter()
@@ -142,7 +142,7 @@ async fn run_select(
         .collect();
     let values = values.join(", ");
     let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE};");
-    let lines = match shell.asks(&select).await? {
+    let lines = match shell.query(&select).await? {
         Ok(lines) => lines,
         Err(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
     };
@@ -213,15 +213,15 @@ fn find_position(tree: &Value, name: &str) -> Option<usize> {
 }
 
 /// DuckDB's parser knows it as a whole, so no quote is open at its end.
-async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ended> {
+async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Exited> {
     let begin = Instant::now();
-    let done = shell.asks(&format!("{sql}\n;")).await?;
+    let done = shell.query(&format!("{sql}\n;")).await?;
     let milliseconds = begin.elapsed().as_millis() as u64;
     if let Err(error) = done {
         return Ok(QueryResponse::Error(QueryError::parse(&error)));
     }
     // Only where a transaction is open.
-    let is_undone = shell.runs("ROLLBACK;").await?.is_ok();
+    let is_undone = shell.execute("ROLLBACK;").await?.is_ok();
     Ok(match is_undone {
         true => QueryResponse::NotCommitted,
         false => QueryResponse::Done { milliseconds },

@@ -8,28 +8,28 @@ use super::environment::secret;
 use crate::redact::redact;
 
 /// Shorter ones are no keys, and would be found in every other word.
-const SHORTEST: usize = 4;
+const MIN_VALUE_BYTES: usize = 4;
 
 /// Secret values, with what stands in their place.
 pub struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
     /// Those in the environment of this process.
-    pub fn of_this_process() -> Self {
+    pub fn from_environment() -> Self {
         // A value that is not UTF-8 is looked for as it would be shown.
         let value = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
         Self::find(value)
     }
 
     /// Those among `variables`.
-    pub fn among(variables: &HashMap<String, String>) -> Self {
+    pub fn from_variables(variables: &HashMap<String, String>) -> Self {
         Self::find(|name| variables.get(name).cloned())
     }
 
     fn find(value: impl Fn(&str) -> Option<String>) -> Self {
         let values = secret::ALL.into_iter().filter_map(|name| {
             let value = value(name)?;
-            (value.len() >= SHORTEST).then_some((name, value))
+            (value.len() >= MIN_VALUE_BYTES).then_some((name, value))
         });
         // Also as it stands in JSON, which is what a DuckDB that is asked answers in.
         let forms = values.flat_map(|(name, value)| {
@@ -46,7 +46,7 @@ impl Secrets {
     }
 
     /// `text` with each value replaced by its variable's name.
-    pub fn taken_out(&self, text: &str) -> String {
+    pub fn redact_values(&self, text: &str) -> String {
         let values = self.0.iter();
         redact(
             text,
@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn a_value_is_taken_out_also_where_json_writes_it_in_another_way() {
         let told = [(secret::KEY.to_owned(), "a\"b\\c/d".to_owned())];
-        let secrets = Secrets::among(&told.into());
+        let secrets = Secrets::from_variables(&told.into());
         for text in [r#"say a"b\c/d."#, r#"say a\"b\\c/d."#] {
-            assert_eq!(secrets.taken_out(text), "say <S3_SECRET_ACCESS_KEY>.");
+            assert_eq!(secrets.redact_values(text), "say <S3_SECRET_ACCESS_KEY>.");
         }
     }
 }

@@ -80,7 +80,7 @@ impl Duck {
 
     fn runs(&self, sql: &str) {
         // What is left open DuckDB would wait for.
-        let outcome = async { timeout(SOON, self.shell.lock().await.runs(sql)).await };
+        let outcome = async { timeout(SOON, self.shell.lock().await.execute(sql)).await };
         let outcome = self.runtime.block_on(outcome).expect("it is whole");
         let outcome = outcome.expect("DuckDB lives");
         assert_eq!(outcome, Ok(()), "{sql}");
