@@ -146,8 +146,8 @@ fn script(texts: &[String; 10]) -> Option<Vec<String>> {
     ]);
     let variables = variables.into_iter();
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let wanted = environment::read(&variables.collect()).ok()?;
-    let script = Script::new(&wanted, None);
+    let config = environment::read(&variables.collect()).ok()?;
+    let script = Script::new(&config, None);
     let Script {
         essential,
         access,

@@ -34,11 +34,11 @@ pub mod secret {
 
 /// What is wanted. Secret values are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SessionConfig {
     /// The container's memory in MiB.
     pub memory: NonZeroU32,
     /// What of that each of two questions from the chat may take, in MiB; none: nobody asks.
-    pub question: Option<NonZeroU32>,
+    pub query_memory: Option<NonZeroU32>,
     /// How many threads work on a query.
     pub threads: NonZeroU32,
     /// Room in the work folder, in MiB.
@@ -97,14 +97,14 @@ pub struct Catalog {
     /// Empty where the catalog has only one.
     pub warehouse: String,
     /// How DuckDB shows who it is.
-    pub login: Login,
+    pub auth: CatalogAuth,
 }
 
 /// How DuckDB shows a catalog who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
+pub enum CatalogAuth {
     /// Not at all.
-    Nothing,
+    None,
     /// With the person's token.
     Token,
     /// With a token that it gets for the team's client.
@@ -118,9 +118,9 @@ pub enum Login {
 
 /// What is wrong with the environment, a sentence for each variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes(Vec<String>);
+pub struct ConfigError(Vec<String>);
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the session's environment needs a change:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
@@ -131,28 +131,28 @@ impl fmt::Display for Mistakes {
 ///
 /// # Errors
 /// Everything that is wrong, each with its variable's name. Secret values are not quoted.
-pub fn read(variables: &HashMap<String, String>) -> Result<Wanted, Mistakes> {
-    let mut reader = Reader {
+pub fn read(variables: &HashMap<String, String>) -> Result<SessionConfig, ConfigError> {
+    let mut reader = EnvironmentReader {
         variables,
-        mistakes: Vec::new(),
+        errors: Vec::new(),
     };
-    let wanted = reader.wanted();
-    match wanted {
-        Some(wanted) if reader.mistakes.is_empty() => Ok(wanted),
-        _ => Err(Mistakes(reader.mistakes)),
+    let config = reader.config();
+    match config {
+        Some(config) if reader.errors.is_empty() => Ok(config),
+        _ => Err(ConfigError(reader.errors)),
     }
 }
 
-struct Reader<'a> {
+struct EnvironmentReader<'a> {
     variables: &'a HashMap<String, String>,
-    mistakes: Vec<String>,
+    errors: Vec<String>,
 }
 
-impl Reader<'_> {
-    fn wanted(&mut self) -> Option<Wanted> {
+impl EnvironmentReader<'_> {
+    fn config(&mut self) -> Option<SessionConfig> {
         // All are read before any is missed, so that every mistake is told.
         let memory = self.amount("DUCKDB_MEMORY");
-        let question = self.question();
+        let query_memory = self.query_memory();
         let threads = self.amount("DUCKDB_THREADS");
         let disk = self.amount("DUCKDB_DISK");
         let home = self.required("HOME");
@@ -162,9 +162,9 @@ impl Reader<'_> {
         let community = self.flag("DUCKDB_COMMUNITY_EXTENSIONS");
         let s3 = self.s3();
         let catalog = self.catalog();
-        Some(Wanted {
+        Some(SessionConfig {
             memory: memory?,
-            question: question?,
+            query_memory: query_memory?,
             threads: threads?,
             disk: disk?,
             home: home?.into(),
@@ -185,7 +185,7 @@ impl Reader<'_> {
     fn s3(&mut self) -> Option<S3> {
         for name in [secret::KEY_ID, secret::KEY] {
             if !self.is_set(name) {
-                self.mistakes.push(format!("{name} is missing."));
+                self.errors.push(format!("{name} is missing."));
             }
         }
         let endpoint = self.endpoint();
@@ -208,11 +208,11 @@ impl Reader<'_> {
         let (authority, tls) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (rest, true),
             (_, Some(rest)) => (rest, false),
-            _ => return self.mistake(NAME, "begins with https:// or http://", &text),
+            _ => return self.reject(NAME, "begins with https:// or http://", &text),
         };
         let authority = authority.trim_end_matches('/').to_owned();
         match authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
-            true => self.mistake(NAME, "has a host, perhaps a port, and no path", &text),
+            true => self.reject(NAME, "has a host, perhaps a port, and no path", &text),
             false => Some(Some(Endpoint { authority, tls })),
         }
     }
@@ -223,7 +223,7 @@ impl Reader<'_> {
             None => Some(None),
             Some("true") => Some(Some(true)),
             Some("false") => Some(Some(false)),
-            Some(other) => self.mistake(name, "is true or false", other),
+            Some(other) => self.reject(name, "is true or false", other),
         }
     }
 
@@ -231,30 +231,30 @@ impl Reader<'_> {
         let name = self.required("CATALOG_NAME");
         let endpoint = self.required("CATALOG_ENDPOINT");
         let warehouse = self.text("CATALOG_WAREHOUSE");
-        let login = self.login();
+        let auth = self.auth();
         Some(Catalog {
             name: name?,
             endpoint: endpoint?.trim_end_matches('/').to_owned(),
             warehouse: warehouse.unwrap_or_default(),
-            login: login?,
+            auth: auth?,
         })
     }
 
     /// The person's own token says more about who it is than the team's client does.
-    fn login(&mut self) -> Option<Login> {
+    fn auth(&mut self) -> Option<CatalogAuth> {
         if self.is_set(secret::CATALOG_TOKEN) {
-            return Some(Login::Token);
+            return Some(CatalogAuth::Token);
         }
         let names = [secret::CLIENT_ID, secret::CLIENT_SECRET];
         match names.map(|name| self.is_set(name)) {
-            [false, false] => Some(Login::Nothing),
-            [true, true] => Some(Login::OAuth2 {
+            [false, false] => Some(CatalogAuth::None),
+            [true, true] => Some(CatalogAuth::OAuth2 {
                 server: self.text("CATALOG_OAUTH2_SERVER_URI"),
                 scope: self.text("CATALOG_OAUTH2_SCOPE"),
             }),
             _ => {
                 let [id, secret] = names;
-                self.mistakes
+                self.errors
                     .push(format!("{id} and {secret} go together: one is missing."));
                 None
             }
@@ -262,7 +262,7 @@ impl Reader<'_> {
     }
 
     /// The outer option: whether it can be used at all.
-    fn question(&mut self) -> Option<Option<NonZeroU32>> {
+    fn query_memory(&mut self) -> Option<Option<NonZeroU32>> {
         const NAME: &str = "DUCKDB_QUESTION_MEMORY";
         match self.is_set(NAME) {
             true => self.amount(NAME).map(Some),
@@ -276,7 +276,7 @@ impl Reader<'_> {
             None => Some(UI_PORT),
             Some(text) => match text.parse() {
                 Ok(port) if port > 0 => Some(port),
-                _ => self.mistake(NAME, "is a port, 1 to 65535", &text),
+                _ => self.reject(NAME, "is a port, 1 to 65535", &text),
             },
         }
     }
@@ -287,7 +287,7 @@ impl Reader<'_> {
         let path = path.unwrap_or_else(|| format!("{INIT_FOLDER}/init.sql"));
         // The command line has no way to quote one.
         match path.contains('\'') {
-            true => self.mistake(NAME, "is a path without an apostrophe", &path),
+            true => self.reject(NAME, "is a path without an apostrophe", &path),
             false => Some(path.into()),
         }
     }
@@ -296,15 +296,15 @@ impl Reader<'_> {
         let text = self.required(name)?;
         match text.parse() {
             Ok(amount) => Some(amount),
-            Err(_) => self.mistake(name, "is a whole number, at least 1", &text),
+            Err(_) => self.reject(name, "is a whole number, at least 1", &text),
         }
     }
 
     fn required(&mut self, name: &str) -> Option<String> {
-        let known = self.mistakes.len();
+        let known = self.errors.len();
         let text = self.text(name);
-        if text.is_none() && self.mistakes.len() == known {
-            self.mistakes.push(format!("{name} is missing."));
+        if text.is_none() && self.errors.len() == known {
+            self.errors.push(format!("{name} is missing."));
         }
         text
     }
@@ -314,7 +314,7 @@ impl Reader<'_> {
     fn text(&mut self, name: &str) -> Option<String> {
         let text = self.variables.get(name).filter(|text| !text.is_empty())?;
         match text.contains(char::is_control) {
-            true => self.mistake(name, "is text without control characters", text),
+            true => self.reject(name, "is text without control characters", text),
             false => Some(text.clone()),
         }
     }
@@ -325,8 +325,8 @@ impl Reader<'_> {
             .is_some_and(|text| !text.is_empty())
     }
 
-    fn mistake<T>(&mut self, name: &str, right: &str, found: &str) -> Option<T> {
-        self.mistakes
+    fn reject<T>(&mut self, name: &str, right: &str, found: &str) -> Option<T> {
+        self.errors
             .push(format!("{name} {right}; here it is {found:?}."));
         None
     }

@@ -25,7 +25,7 @@ use std::{fs, io, path::Path, time::Instant};
 use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
-use environment::Wanted;
+use environment::SessionConfig;
 use script::{Script, Step};
 use shell::{Exited, Shell};
 
@@ -34,14 +34,14 @@ use shell::{Exited, Shell};
 ///
 /// # Errors
 /// If DuckDB or its UI can't be started. Everything else is the person's to see, in the UI.
-pub async fn run(wanted: Wanted, shutdown: CancellationToken) -> anyhow::Result<u8> {
-    let folder = wanted.home.join(".duckdb");
+pub async fn run(config: SessionConfig, shutdown: CancellationToken) -> anyhow::Result<u8> {
+    let folder = config.home.join(".duckdb");
     // The ui extension wants it to be there, and the volume comes empty.
     fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    let own = read_init_sql(&wanted.init);
-    let script = Script::new(&wanted, own.as_deref());
-    let mut shell = Shell::start(&wanted.program)
-        .with_context(|| format!("{} can't be started", wanted.program.display()))?;
+    let own = read_init_sql(&config.init);
+    let script = Script::new(&config, own.as_deref());
+    let mut shell = Shell::start(&config.program)
+        .with_context(|| format!("{} can't be started", config.program.display()))?;
     let outcome = tokio::select! {
         outcome = serve(&mut shell, &script) => outcome,
         () = shutdown.cancelled() => {

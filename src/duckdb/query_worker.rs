@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    environment::{self, Wanted},
+    environment::{self, SessionConfig},
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     script::{self, identifier, literal},
     secrets::Secrets,
@@ -33,11 +33,11 @@ pub async fn run(
     request: &QueryRequest,
     variables: &HashMap<String, String>,
 ) -> anyhow::Result<QueryResponse> {
-    let wanted = environment::read(variables)?;
+    let config = environment::read(variables)?;
     let secrets = Secrets::from_variables(variables);
     let limit = Duration::from_secs(request.timeout_seconds.into());
-    let mut shell = Shell::start_isolated(&wanted.program, variables, secrets)?;
-    let answered = timeout(limit, execute(&mut shell, request, &wanted, variables)).await;
+    let mut shell = Shell::start_isolated(&config.program, variables, secrets)?;
+    let answered = timeout(limit, execute(&mut shell, request, &config, variables)).await;
     // Not asked to: it may be in the middle of something long.
     drop(shell);
     Ok(match answered {
@@ -50,11 +50,11 @@ pub async fn run(
 async fn execute(
     shell: &mut Shell,
     request: &QueryRequest,
-    wanted: &Wanted,
+    config: &SessionConfig,
     variables: &HashMap<String, String>,
 ) -> Result<QueryResponse, Exited> {
     let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
-    for step in script::question(wanted, &value) {
+    for step in script::question(config, &value) {
         for statement in &step.statements {
             if let Err(error) = shell.query(statement).await? {
                 return Ok(QueryResponse::NoAccess {

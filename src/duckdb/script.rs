@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, num::NonZeroU32};
 
-use super::environment::{Catalog, Login, S3, Wanted, secret};
+use super::environment::{Catalog, CatalogAuth, S3, SessionConfig, secret};
 
 /// The table in which the person finds what failed: the first thing that the UI shows.
 pub const PROBLEMS: &str = "memory.main.problems";
@@ -42,25 +42,25 @@ pub struct Script {
 }
 
 impl Script {
-    /// The script for `wanted`; `own` is what stands in the admin's file, if there is one.
-    pub fn new(wanted: &Wanted, own: Option<&str>) -> Self {
-        let Wanted { s3, catalog, .. } = wanted;
+    /// The script for `config`; `own` is what stands in the admin's file, if there is one.
+    pub fn new(config: &SessionConfig, own: Option<&str>) -> Self {
+        let SessionConfig { s3, catalog, .. } = config;
         let own = own.map(|text| Step {
-            what: format!("Running {}", wanted.init.display()),
+            what: format!("Running {}", config.init.display()),
             // Not its text: what it leaves open (a quote, a statement) ends with the file.
             statements: vec![
                 TAKE_TIME.into(),
-                format!(".read '{}'", wanted.init.display()),
+                format!(".read '{}'", config.init.display()),
             ],
             try_again: text.to_owned(),
         });
-        let (first, last) = match fence(wanted) {
-            None => (vec![start(wanted)], Vec::new()),
+        let (first, last) = match fence(config) {
+            None => (vec![start(config)], Vec::new()),
             // Nobody gets in before it is closed.
-            Some(fence) => (Vec::new(), vec![fence, start(wanted)]),
+            Some(fence) => (Vec::new(), vec![fence, start(config)]),
         };
         Self {
-            essential: [limits(wanted), load(wanted)]
+            essential: [limits(config), load(config)]
                 .into_iter()
                 .chain(first)
                 .collect(),
@@ -84,13 +84,15 @@ fn from_environment(name: &str) -> String {
 
 /// What comes before a question to a DuckDB that is there for nothing else. Afterwards it reads
 /// what can be read from elsewhere, and nothing of this machine, and nothing can be set.
-pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
-    let Wanted { s3, catalog, .. } = wanted;
-    let slice = wanted.question.map_or(MOST_FOR_QUESTION, NonZeroU32::get);
+pub fn question(config: &SessionConfig, value: Value<'_>) -> Vec<Step> {
+    let SessionConfig { s3, catalog, .. } = config;
+    let slice = config
+        .query_memory
+        .map_or(MOST_FOR_QUESTION, NonZeroU32::get);
     let room = (slice / 4).max(128).min(slice / 2);
     let limits = [
         format!("SET memory_limit = '{}MiB';", slice - room),
-        format!("SET threads = {};", wanted.threads),
+        format!("SET threads = {};", config.threads),
         // A Pod's disk is the session's.
         "SET temp_directory = '';".into(),
         "SET autoinstall_known_extensions = false;".into(),
@@ -98,7 +100,7 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
         ".mode list".into(),
         ".headers off".into(),
     ];
-    let [allowed, closed] = keep_to(match &wanted.folders {
+    let [allowed, closed] = keep_to(match &config.folders {
         Some(folders) => folders.iter().map(String::as_str).collect(),
         None => ELSEWHERE.split(',').collect(),
     });
@@ -115,7 +117,7 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
     vec![
         Step::new(
             "Setting DuckDB's limits",
-            extensions(wanted).into_iter().chain(limits).collect(),
+            extensions(config).into_iter().chain(limits).collect(),
         ),
         keys(s3, value),
         attach(catalog, value),
@@ -125,9 +127,9 @@ pub fn question(wanted: &Wanted, value: Value<'_>) -> Vec<Step> {
 
 /// Keeps the person to the folders that they may use. It comes last, because DuckDB
 /// attaches nothing and loads nothing any more after that.
-fn fence(wanted: &Wanted) -> Option<Step> {
-    let folders = wanted.folders.as_ref()?;
-    let home = wanted.home.to_string_lossy();
+fn fence(config: &SessionConfig) -> Option<Step> {
+    let folders = config.folders.as_ref()?;
+    let home = config.home.to_string_lossy();
     let folders = folders.iter().map(String::as_str).chain([&*home]);
     let statements = keep_to(folders.collect()).into();
     Some(Step::new(
@@ -146,8 +148,8 @@ fn keep_to(folders: Vec<&str>) -> [String; 2] {
 }
 
 /// Where DuckDB finds its extensions, if not where it keeps them itself.
-fn extensions(wanted: &Wanted) -> Option<String> {
-    let folder = literal(wanted.extensions.as_ref()?);
+fn extensions(config: &SessionConfig) -> Option<String> {
+    let folder = literal(config.extensions.as_ref()?);
     Some(format!("SET extension_directory = {folder};"))
 }
 
@@ -180,14 +182,14 @@ impl Step {
     }
 }
 
-fn limits(wanted: &Wanted) -> Step {
+fn limits(config: &SessionConfig) -> Step {
     // Two questions at a time have their own.
-    let all = wanted.memory.get();
-    let questions = wanted.question.map_or(0, NonZeroU32::get) * 2;
+    let all = config.memory.get();
+    let questions = config.query_memory.map_or(0, NonZeroU32::get) * 2;
     let memory = memory_limit(all.saturating_sub(questions).max(all / 2));
     // The UI keeps its notebooks in the same folder, and a Pod that fills it is taken away.
-    let spill = u64::from(wanted.disk.get()) * 9 / 10;
-    let folder = wanted.home.join("spill");
+    let spill = u64::from(config.disk.get()) * 9 / 10;
+    let folder = config.home.join("spill");
     let folder = literal(&folder.to_string_lossy());
     Step::new(
         "Setting DuckDB's limits",
@@ -196,7 +198,7 @@ fn limits(wanted: &Wanted) -> Step {
             // By default up to 512 MB of what it has freed stay with the process: a sort and then
             // a large list took twice the limit (seen with 1.4.4), which the kernel punishes.
             "SET allocator_bulk_deallocation_flush_threshold = '1MiB';".to_owned(),
-            format!("SET threads = {};", wanted.threads),
+            format!("SET threads = {};", config.threads),
             format!("SET temp_directory = {folder};"),
             format!("SET max_temp_directory_size = '{spill}MiB';"),
         ],
@@ -212,26 +214,26 @@ pub fn memory_limit(container: u32) -> u32 {
     container - room
 }
 
-fn load(wanted: &Wanted) -> Step {
+fn load(config: &SessionConfig) -> Step {
     let statements = [
         // What is not in the image is not fetched behind the person's back.
         "SET autoinstall_known_extensions = false;".to_owned(),
         format!(
             "SET allow_community_extensions = {};",
-            wanted.community_extensions
+            config.community_extensions
         ),
         "LOAD ui;".to_owned(),
     ];
-    let statements = extensions(wanted).into_iter().chain(statements).collect();
+    let statements = extensions(config).into_iter().chain(statements).collect();
     Step::new("Loading DuckDB's UI", statements)
 }
 
-fn start(wanted: &Wanted) -> Step {
+fn start(config: &SessionConfig) -> Step {
     let mut statements = vec![
-        format!("SET ui_local_port = {};", wanted.ui_port),
+        format!("SET ui_local_port = {};", config.ui_port),
         "CALL start_ui_server();".to_owned(),
     ];
-    if let Some(proxy) = &wanted.http_proxy {
+    if let Some(proxy) = &config.http_proxy {
         // The UI keeps what was set when it was started (seen with 1.4.4). The storage and the
         // catalog are nearer than the proxy.
         statements.insert(1, format!("SET http_proxy = {};", literal(proxy)));
@@ -264,19 +266,19 @@ fn keys(s3: &S3, value: Value<'_>) -> Step {
 }
 
 fn attach(catalog: &Catalog, value: Value<'_>) -> Step {
-    let login = match &catalog.login {
-        Login::Nothing => None,
-        Login::Token => Some(format!("TOKEN {}", value(secret::CATALOG_TOKEN))),
-        Login::OAuth2 { server, scope } => {
+    let auth = match &catalog.auth {
+        CatalogAuth::None => None,
+        CatalogAuth::Token => Some(format!("TOKEN {}", value(secret::CATALOG_TOKEN))),
+        CatalogAuth::OAuth2 { server, scope } => {
             Some(client(catalog, server.as_deref(), scope.as_deref(), value))
         }
     };
-    let authorization = match login {
+    let authorization = match auth {
         None => "AUTHORIZATION_TYPE 'none'",
         Some(_) => "SECRET catalog",
     };
-    let login =
-        login.map(|options| format!("CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"));
+    let auth =
+        auth.map(|options| format!("CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"));
     // Delegation would let the catalog's keys take the place of the person's own.
     let attach = format!(
         "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
@@ -285,7 +287,7 @@ fn attach(catalog: &Catalog, value: Value<'_>) -> Step {
         identifier(&catalog.name),
         literal(&catalog.endpoint),
     );
-    let again: Vec<_> = login.into_iter().chain([attach]).collect();
+    let again: Vec<_> = auth.into_iter().chain([attach]).collect();
     // avro first: iceberg would try to download it.
     let before = ["LOAD avro;".into(), "LOAD iceberg;".into(), HURRY.into()];
     Step {

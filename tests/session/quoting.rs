@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use axum::{Router, routing::get};
 use duckbot::duckdb::{
-    environment::{self, Wanted},
+    environment::{self, SessionConfig},
     script::{Script, identifier, literal, problem},
     shell::Shell,
 };
@@ -39,7 +39,7 @@ fn text() -> impl Strategy<Value = String> {
     })
 }
 
-fn wanted(name: &str, warehouse: &str, endpoint: &str) -> Wanted {
+fn session_config(name: &str, warehouse: &str, endpoint: &str) -> SessionConfig {
     let variables = HashMap::from([
         ("HOME", "/nowhere"),
         ("DUCKDB_MEMORY", "1024"),
@@ -127,7 +127,7 @@ fn a_catalog_and_its_warehouse_are_called_what_they_are() {
     let app = Router::new().route("/v1/config", get(config));
     let catalog = duck.runtime.block_on(Server::start(|_| app));
     holds(400, (text(), text()), |(name, warehouse)| {
-        let script = Script::new(&wanted(&name, &warehouse, &catalog.url()), None);
+        let script = Script::new(&session_config(&name, &warehouse, &catalog.url()), None);
         let [_, attach, _] = &script.access[..] else {
             panic!()
         };
@@ -163,7 +163,7 @@ fn a_table_is_found_whatever_its_names() {
             "CREATE TABLE {whole} AS SELECT {} AS it;",
             literal(&table)
         ));
-        let script = Script::new(&wanted(&name, "", "http://localhost"), None);
+        let script = Script::new(&session_config(&name, "", "http://localhost"), None);
         let [_, _, read] = &script.access[..] else {
             panic!()
         };
@@ -179,7 +179,7 @@ fn a_table_is_found_whatever_its_names() {
 #[test]
 fn a_catalog_without_tables_is_no_problem() {
     let duck = Duck::starts();
-    let script = Script::new(&wanted("empty", "", "http://localhost"), None);
+    let script = Script::new(&session_config("empty", "", "http://localhost"), None);
     for statement in &script.access[2].statements {
         duck.runs(statement);
     }
@@ -191,7 +191,8 @@ fn an_error_is_told_as_it_was_whatever_it_says() {
     // Lines that the command line would take for its own, outside of quotes.
     let line = prop_oneof![text(), Just(".quit".to_owned()), Just("go".to_owned())];
     let error = prop::collection::vec(line, 1..4).prop_map(|lines| lines.join("\n"));
-    let [keys, ..] = &Script::new(&wanted("lake", "", "http://localhost"), None).access[..] else {
+    let [keys, ..] = &Script::new(&session_config("lake", "", "http://localhost"), None).access[..]
+    else {
         panic!()
     };
     holds(200, error, |error| {

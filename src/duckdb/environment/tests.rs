@@ -1,7 +1,7 @@
 use super::*;
 
 /// A whole environment, and what differs in it.
-fn with(differing: &[(&str, &str)]) -> Result<Wanted, Mistakes> {
+fn with(differing: &[(&str, &str)]) -> Result<SessionConfig, ConfigError> {
     let mut variables: HashMap<String, String> = [
         ("HOME", "/home/duck"),
         ("DUCKDB_MEMORY", "4096"),
@@ -61,13 +61,13 @@ fn the_persons_token_goes_before_the_teams_client() {
         ("CATALOG_OAUTH2_CLIENT_SECRET", "secret"),
     ];
     let token = ("CATALOG_TOKEN", "token");
-    let login = |differing: &[_]| with(differing).map(|wanted| wanted.catalog.login);
+    let auth = |differing: &[_]| with(differing).map(|config| config.catalog.auth);
     let (server, scope) = (None, None);
-    assert_eq!(login(&[]), Ok(Login::Nothing));
-    assert_eq!(login(&client), Ok(Login::OAuth2 { server, scope }));
-    assert_eq!(login(&[token]), Ok(Login::Token));
-    assert_eq!(login(&[client[0], client[1], token]), Ok(Login::Token));
-    let half = login(&client[..1])
+    assert_eq!(auth(&[]), Ok(CatalogAuth::None));
+    assert_eq!(auth(&client), Ok(CatalogAuth::OAuth2 { server, scope }));
+    assert_eq!(auth(&[token]), Ok(CatalogAuth::Token));
+    assert_eq!(auth(&[client[0], client[1], token]), Ok(CatalogAuth::Token));
+    let half = auth(&client[..1])
         .expect_err("half of it is nothing")
         .to_string();
     assert!(

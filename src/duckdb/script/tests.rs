@@ -34,8 +34,8 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
     let variables: HashMap<_, _> = variables
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let wanted = environment::read(&variables).expect("it is whole");
-    let script = Script::new(&wanted, own);
+    let config = environment::read(&variables).expect("it is whole");
+    let script = Script::new(&config, own);
     let steps = [script.essential, script.access, script.own, script.last];
     let steps = steps.iter().flatten().map(|step| {
         let Step {
