@@ -1,7 +1,7 @@
 //! SQL that a session is prepared with.
 
 use duckbot::duckdb::environment;
-use duckbot::duckdb::script::{Script, identifier, literal, problem};
+use duckbot::duckdb::script::{Script, identifier, literal, record_problem};
 use std::collections::HashMap;
 
 use super::texts;
@@ -159,7 +159,7 @@ fn script(texts: &[String; 10]) -> Option<Vec<String>> {
         .flatten()
         .collect();
     let of_step = steps.iter().flat_map(|step| {
-        let told = problem(step, error);
+        let told = record_problem(step, error);
         let row = lex(&told[1]).expect("nothing is left open");
         let texts = [step.what.as_str(), error, &step.try_again];
         let texts = texts.map(|text| Piece::Text(text.to_owned()));

@@ -26,7 +26,7 @@ use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
 use environment::SessionConfig;
-use script::{Script, Step};
+use script::{Script, ScriptStep};
 use shell::{Exited, Shell};
 
 /// Runs DuckDB until it ends or `shutdown`. Its exit code, as a shell would give it; 0 after
@@ -77,7 +77,10 @@ async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Exited> {
 }
 
 /// Does what must not fail.
-async fn run_required(shell: &mut Shell, steps: &[Step]) -> anyhow::Result<Result<(), Exited>> {
+async fn run_required(
+    shell: &mut Shell,
+    steps: &[ScriptStep],
+) -> anyhow::Result<Result<(), Exited>> {
     for step in steps {
         match run_step(shell, step).await {
             Ok(None) => eprintln!("duckbot: {}: done", step.what),
@@ -98,7 +101,7 @@ async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exite
             };
             eprintln!("duckbot: {} failed: {error}", step.what);
             problems += 1;
-            for statement in script::problem(step, &error) {
+            for statement in script::record_problem(step, &error) {
                 if let Err(error) = shell.execute(&statement).await? {
                     eprintln!("duckbot: the problem can't be shown in the UI: {error}");
                 }
@@ -111,7 +114,7 @@ async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exite
 }
 
 /// Runs the statements of `step` up to the first that fails: its error, if any.
-async fn run_step(shell: &mut Shell, step: &Step) -> Result<Option<String>, Exited> {
+async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Option<String>, Exited> {
     for statement in &step.statements {
         if let Err(error) = shell.execute(statement).await? {
             return Ok(Some(error));

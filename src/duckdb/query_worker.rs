@@ -54,7 +54,7 @@ async fn execute(
     variables: &HashMap<String, String>,
 ) -> Result<QueryResponse, Exited> {
     let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
-    for step in script::question(config, &value) {
+    for step in script::query_steps(config, &value) {
         for statement in &step.statements {
             if let Err(error) = shell.query(statement).await? {
                 return Ok(QueryResponse::NoAccess {

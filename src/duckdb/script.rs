@@ -5,21 +5,21 @@ use std::{fmt::Write, num::NonZeroU32};
 use super::environment::{Catalog, CatalogAuth, S3, SessionConfig, secret};
 
 /// The table in which the person finds what failed: the first thing that the UI shows.
-pub const PROBLEMS: &str = "memory.main.problems";
+pub const PROBLEMS_TABLE: &str = "memory.main.problems";
 
 /// For the statements here only, not for the person's: an endpoint that does not answer is
 /// told after 10 s, instead of the two minutes that DuckDB would try.
-const HURRY: &str = "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
-const TAKE_TIME: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
+const SHORT_TIMEOUTS: &str = "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
+const DEFAULT_TIMEOUTS: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
 
 /// Where a DuckDB reads that is kept from this machine, if nothing else is said: anywhere else.
-pub const ELSEWHERE: &str = "s3://,https://,http://";
+pub const REMOTE_PREFIXES: &str = "s3://,https://,http://";
 /// What a question gets of memory if nothing is said, in MiB.
-const MOST_FOR_QUESTION: u32 = 256;
+const DEFAULT_QUERY_MEMORY_MIB: u32 = 256;
 
 /// Something to do, and what to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct ScriptStep {
     /// What it does, as the beginning of a sentence.
     pub what: String,
     /// One after the other, up to the first that fails.
@@ -32,42 +32,42 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// Without these there is no session.
-    pub essential: Vec<Step>,
+    pub essential: Vec<ScriptStep>,
     /// From the keys to the tables; each rests on the one before.
-    pub access: Vec<Step>,
+    pub access: Vec<ScriptStep>,
     /// An admin's.
-    pub own: Vec<Step>,
+    pub own: Vec<ScriptStep>,
     /// Without these there is no session, either; but they come after all others.
-    pub last: Vec<Step>,
+    pub last: Vec<ScriptStep>,
 }
 
 impl Script {
     /// The script for `config`; `own` is what stands in the admin's file, if there is one.
     pub fn new(config: &SessionConfig, own: Option<&str>) -> Self {
         let SessionConfig { s3, catalog, .. } = config;
-        let own = own.map(|text| Step {
+        let own = own.map(|text| ScriptStep {
             what: format!("Running {}", config.init.display()),
             // Not its text: what it leaves open (a quote, a statement) ends with the file.
             statements: vec![
-                TAKE_TIME.into(),
+                DEFAULT_TIMEOUTS.into(),
                 format!(".read '{}'", config.init.display()),
             ],
             try_again: text.to_owned(),
         });
-        let (first, last) = match fence(config) {
-            None => (vec![start(config)], Vec::new()),
+        let (first, last) = match restrict_folders(config) {
+            None => (vec![start_ui(config)], Vec::new()),
             // Nobody gets in before it is closed.
-            Some(fence) => (Vec::new(), vec![fence, start(config)]),
+            Some(restriction) => (Vec::new(), vec![restriction, start_ui(config)]),
         };
         Self {
-            essential: [limits(config), load(config)]
+            essential: [set_limits(config), load_ui(config)]
                 .into_iter()
                 .chain(first)
                 .collect(),
             access: vec![
-                keys(s3, &from_environment),
-                attach(catalog, &from_environment),
-                read(catalog),
+                create_s3_secret(s3, &from_environment),
+                attach_catalog(catalog, &from_environment),
+                read_table(catalog),
             ],
             own: own.into_iter().collect(),
             last,
@@ -84,11 +84,11 @@ fn from_environment(name: &str) -> String {
 
 /// What comes before a question to a DuckDB that is there for nothing else. Afterwards it reads
 /// what can be read from elsewhere, and nothing of this machine, and nothing can be set.
-pub fn question(config: &SessionConfig, value: Value<'_>) -> Vec<Step> {
+pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> {
     let SessionConfig { s3, catalog, .. } = config;
     let slice = config
         .query_memory
-        .map_or(MOST_FOR_QUESTION, NonZeroU32::get);
+        .map_or(DEFAULT_QUERY_MEMORY_MIB, NonZeroU32::get);
     let room = (slice / 4).max(128).min(slice / 2);
     let limits = [
         format!("SET memory_limit = '{}MiB';", slice - room),
@@ -100,12 +100,12 @@ pub fn question(config: &SessionConfig, value: Value<'_>) -> Vec<Step> {
         ".mode list".into(),
         ".headers off".into(),
     ];
-    let [allowed, closed] = keep_to(match &config.folders {
+    let [allowed, closed] = allow_folders(match &config.folders {
         Some(folders) => folders.iter().map(String::as_str).collect(),
-        None => ELSEWHERE.split(',').collect(),
+        None => REMOTE_PREFIXES.split(',').collect(),
     });
     let close = [
-        TAKE_TIME.to_owned(),
+        DEFAULT_TIMEOUTS.to_owned(),
         allowed,
         closed,
         // Or a SELECT of a function that writes a log could write it elsewhere.
@@ -115,31 +115,34 @@ pub fn question(config: &SessionConfig, value: Value<'_>) -> Vec<Step> {
         ".safe_mode".into(),
     ];
     vec![
-        Step::new(
+        ScriptStep::new(
             "Setting DuckDB's limits",
-            extensions(config).into_iter().chain(limits).collect(),
+            set_extension_folder(config)
+                .into_iter()
+                .chain(limits)
+                .collect(),
         ),
-        keys(s3, value),
-        attach(catalog, value),
-        Step::new("Closing DuckDB to this machine", close.into()),
+        create_s3_secret(s3, value),
+        attach_catalog(catalog, value),
+        ScriptStep::new("Closing DuckDB to this machine", close.into()),
     ]
 }
 
 /// Keeps the person to the folders that they may use. It comes last, because DuckDB
 /// attaches nothing and loads nothing any more after that.
-fn fence(config: &SessionConfig) -> Option<Step> {
+fn restrict_folders(config: &SessionConfig) -> Option<ScriptStep> {
     let folders = config.folders.as_ref()?;
     let home = config.home.to_string_lossy();
     let folders = folders.iter().map(String::as_str).chain([&*home]);
-    let statements = keep_to(folders.collect()).into();
-    Some(Step::new(
+    let statements = allow_folders(folders.collect()).into();
+    Some(ScriptStep::new(
         "Keeping to the folders that are allowed",
         statements,
     ))
 }
 
 /// Lets DuckDB read and write there, and nowhere else.
-fn keep_to(folders: Vec<&str>) -> [String; 2] {
+fn allow_folders(folders: Vec<&str>) -> [String; 2] {
     let folders: Vec<_> = folders.into_iter().map(literal).collect();
     [
         format!("SET allowed_directories = [{}];", folders.join(", ")),
@@ -148,17 +151,19 @@ fn keep_to(folders: Vec<&str>) -> [String; 2] {
 }
 
 /// Where DuckDB finds its extensions, if not where it keeps them itself.
-fn extensions(config: &SessionConfig) -> Option<String> {
+fn set_extension_folder(config: &SessionConfig) -> Option<String> {
     let folder = literal(config.extensions.as_ref()?);
     Some(format!("SET extension_directory = {folder};"))
 }
 
 /// The statements that tell the person that `step` failed, with `error`.
-pub fn problem(step: &Step, error: &str) -> [String; 2] {
+pub fn record_problem(step: &ScriptStep, error: &str) -> [String; 2] {
     let row = [&step.what, error, &step.try_again].map(literal).join(", ");
     [
-        format!("CREATE TABLE IF NOT EXISTS {PROBLEMS} (what TEXT, error TEXT, try_again TEXT);"),
-        format!("INSERT INTO {PROBLEMS} VALUES ({row});"),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {PROBLEMS_TABLE} (what TEXT, error TEXT, try_again TEXT);"
+        ),
+        format!("INSERT INTO {PROBLEMS_TABLE} VALUES ({row});"),
     ]
 }
 
@@ -172,7 +177,7 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-impl Step {
+impl ScriptStep {
     fn new(what: impl Into<String>, statements: Vec<String>) -> Self {
         Self {
             what: what.into(),
@@ -182,7 +187,7 @@ impl Step {
     }
 }
 
-fn limits(config: &SessionConfig) -> Step {
+fn set_limits(config: &SessionConfig) -> ScriptStep {
     // Two questions at a time have their own.
     let all = config.memory.get();
     let questions = config.query_memory.map_or(0, NonZeroU32::get) * 2;
@@ -191,7 +196,7 @@ fn limits(config: &SessionConfig) -> Step {
     let spill = u64::from(config.disk.get()) * 9 / 10;
     let folder = config.home.join("spill");
     let folder = literal(&folder.to_string_lossy());
-    Step::new(
+    ScriptStep::new(
         "Setting DuckDB's limits",
         vec![
             format!("SET memory_limit = '{memory}MiB';"),
@@ -214,7 +219,7 @@ pub fn memory_limit(container: u32) -> u32 {
     container - room
 }
 
-fn load(config: &SessionConfig) -> Step {
+fn load_ui(config: &SessionConfig) -> ScriptStep {
     let statements = [
         // What is not in the image is not fetched behind the person's back.
         "SET autoinstall_known_extensions = false;".to_owned(),
@@ -224,11 +229,14 @@ fn load(config: &SessionConfig) -> Step {
         ),
         "LOAD ui;".to_owned(),
     ];
-    let statements = extensions(config).into_iter().chain(statements).collect();
-    Step::new("Loading DuckDB's UI", statements)
+    let statements = set_extension_folder(config)
+        .into_iter()
+        .chain(statements)
+        .collect();
+    ScriptStep::new("Loading DuckDB's UI", statements)
 }
 
-fn start(config: &SessionConfig) -> Step {
+fn start_ui(config: &SessionConfig) -> ScriptStep {
     let mut statements = vec![
         format!("SET ui_local_port = {};", config.ui_port),
         "CALL start_ui_server();".to_owned(),
@@ -239,10 +247,10 @@ fn start(config: &SessionConfig) -> Step {
         statements.insert(1, format!("SET http_proxy = {};", literal(proxy)));
         statements.push("RESET http_proxy;".to_owned());
     }
-    Step::new("Starting DuckDB's UI", statements)
+    ScriptStep::new("Starting DuckDB's UI", statements)
 }
 
-fn keys(s3: &S3, value: Value<'_>) -> Step {
+fn create_s3_secret(s3: &S3, value: Value<'_>) -> ScriptStep {
     let mut options = format!(
         "TYPE s3, KEY_ID {}, SECRET {}, REGION {}, URL_STYLE '{}'",
         value(secret::KEY_ID),
@@ -262,16 +270,19 @@ fn keys(s3: &S3, value: Value<'_>) -> Step {
         "LOAD httpfs;".into(),
         format!("CREATE OR REPLACE SECRET s3 ({options});"),
     ];
-    Step::new("Taking your S3 keys", statements)
+    ScriptStep::new("Taking your S3 keys", statements)
 }
 
-fn attach(catalog: &Catalog, value: Value<'_>) -> Step {
+fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
     let auth = match &catalog.auth {
         CatalogAuth::None => None,
         CatalogAuth::Token => Some(format!("TOKEN {}", value(secret::CATALOG_TOKEN))),
-        CatalogAuth::OAuth2 { server, scope } => {
-            Some(client(catalog, server.as_deref(), scope.as_deref(), value))
-        }
+        CatalogAuth::OAuth2 { server, scope } => Some(oauth2_options(
+            catalog,
+            server.as_deref(),
+            scope.as_deref(),
+            value,
+        )),
     };
     let authorization = match auth {
         None => "AUTHORIZATION_TYPE 'none'",
@@ -289,8 +300,12 @@ fn attach(catalog: &Catalog, value: Value<'_>) -> Step {
     );
     let again: Vec<_> = auth.into_iter().chain([attach]).collect();
     // avro first: iceberg would try to download it.
-    let before = ["LOAD avro;".into(), "LOAD iceberg;".into(), HURRY.into()];
-    Step {
+    let before = [
+        "LOAD avro;".into(),
+        "LOAD iceberg;".into(),
+        SHORT_TIMEOUTS.into(),
+    ];
+    ScriptStep {
         what: format!("Attaching the catalog {}", catalog.name),
         try_again: again.join("\n"),
         statements: before.into_iter().chain(again).collect(),
@@ -298,7 +313,7 @@ fn attach(catalog: &Catalog, value: Value<'_>) -> Step {
 }
 
 /// DuckDB gets the token when the secret is made, and not again.
-fn client(
+fn oauth2_options(
     catalog: &Catalog,
     server: Option<&str>,
     scope: Option<&str>,
@@ -318,7 +333,7 @@ fn client(
 
 /// A catalog is attached without S3 being asked. So one row of some table is read: whether
 /// the keys are good, the person should not have to find out by a query that fails.
-fn read(catalog: &Catalog) -> Step {
+fn read_table(catalog: &Catalog) -> ScriptStep {
     let name = literal(&catalog.name);
     let statements = vec![
         format!(
@@ -331,7 +346,7 @@ fn read(catalog: &Catalog) -> Step {
         "FROM query('FROM ' || coalesce(getvariable('some_table'), '(SELECT 1)') || ' LIMIT 1');"
             .into(),
     ];
-    Step::new(
+    ScriptStep::new(
         format!("Reading a table of {} with your S3 keys", catalog.name),
         statements,
     )

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use axum::{Router, routing::get};
 use duckbot::duckdb::{
     environment::{self, SessionConfig},
-    script::{Script, identifier, literal, problem},
+    script::{Script, identifier, literal, record_problem},
     shell::Shell,
 };
 use proptest::{
@@ -196,7 +196,7 @@ fn an_error_is_told_as_it_was_whatever_it_says() {
         panic!()
     };
     holds(200, error, |error| {
-        for statement in problem(keys, &error) {
+        for statement in record_problem(keys, &error) {
             duck.runs(&statement);
         }
         duck.gives("SELECT error FROM problems", &error);

@@ -38,7 +38,7 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
     let script = Script::new(&config, own);
     let steps = [script.essential, script.access, script.own, script.last];
     let steps = steps.iter().flatten().map(|step| {
-        let Step {
+        let ScriptStep {
             what,
             statements,
             try_again,
@@ -86,8 +86,8 @@ fn room_is_left_below_the_containers_memory() {
 
 #[test]
 fn a_problem_is_quoted_whole() {
-    let step = Step::new("Doing it's", vec!["SELECT 'a';".into()]);
-    let [_, insert] = problem(&step, "no 'such' thing");
+    let step = ScriptStep::new("Doing it's", vec!["SELECT 'a';".into()]);
+    let [_, insert] = record_problem(&step, "no 'such' thing");
     assert_eq!(
         insert,
         "INSERT INTO memory.main.problems VALUES \

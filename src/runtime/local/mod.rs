@@ -49,7 +49,7 @@ use super::{Book, Claim, QueryRequest, QueryResponse, Runtime, environment, exch
 use crate::{
     credentials::{CredentialStore, Field},
     door::{self, Door, activity::Activity, ticket::SigningKey},
-    duckdb::script::ELSEWHERE,
+    duckdb::script::REMOTE_PREFIXES,
     error::Error,
     finding::Finding,
     session::{
@@ -313,7 +313,7 @@ impl Local {
         let mut all: Vec<_> = plain.chain(own).collect();
         if self.settings.duckdb.folders.is_empty() {
             // On this machine are everybody's keys.
-            all.push(("DUCKDB_FOLDERS", ELSEWHERE.to_owned().into()));
+            all.push(("DUCKDB_FOLDERS", REMOTE_PREFIXES.to_owned().into()));
         }
         all.push(("DUCKDB_PROGRAM", program.into()));
         for name in INHERITED_VARIABLES {
