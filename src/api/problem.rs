@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    credentials::preflight::{Blame, Trouble},
+    credentials::preflight::{ErrorOrigin, PreflightError},
     error::Error,
     service::{self, Rejection},
 };
@@ -217,11 +217,11 @@ impl From<service::ServiceError> for Problem {
             service::ServiceError::Rejected(rejection) => rejection.into(),
             service::ServiceError::UnusableCredentials(troubles) => {
                 let texts: Vec<_> = troubles.iter().map(|it| plain(&it.to_string())).collect();
-                let kinds = troubles.iter().map(Trouble::blames);
-                let kind = match kinds.max().unwrap_or(Blame::Keys) {
-                    Blame::Keys => Kind::KeysRejected,
-                    Blame::Settings => Kind::Misconfigured,
-                    Blame::Moment => Kind::Unavailable,
+                let kinds = troubles.iter().map(PreflightError::origin);
+                let kind = match kinds.max().unwrap_or(ErrorOrigin::Credentials) {
+                    ErrorOrigin::Credentials => Kind::KeysRejected,
+                    ErrorOrigin::Settings => Kind::Misconfigured,
+                    ErrorOrigin::Transient => Kind::Unavailable,
                 };
                 Self::new(kind, texts.join(" "))
             }

@@ -72,7 +72,7 @@ async fn check_catalogs(settings: &Settings) -> Vec<Finding> {
         for (kind, endpoint) in Preflight::endpoints(catalog) {
             let what = format!("{kind} of {}", catalog.name);
             let begin = Utc::now();
-            findings.push(match preflight.reaches(&endpoint).await {
+            findings.push(match preflight.probe(&endpoint).await {
                 Ok(date) => {
                     skew = skew.max(date.map(|date| clock_skew(date, begin)));
                     Finding::fine(what, format!("{endpoint} answers"))

@@ -14,15 +14,15 @@ use secrecy::ExposeSecret;
 use super::{Credentials, sign::sign};
 use crate::settings::Catalog;
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// In bytes. Error documents have a few hundred.
-const MOST_READ: usize = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// What is wrong with credentials, or with what they were tried against.
 ///
 /// S3's codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum PreflightError {
     /// No connection, or no answer in time.
     #[error("I can't reach {0}. Your keys were not tried; an admin should look at it.")]
     Unreachable(String),
@@ -92,14 +92,14 @@ pub struct Preflight {
 
 /// What an endpoint is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EndpointKind {
     /// The tables.
     Catalog,
     /// The files.
     Storage,
 }
 
-impl Kind {
+impl EndpointKind {
     /// The setting that names it.
     pub fn setting(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for EndpointKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Catalog => "catalog",
@@ -119,31 +119,31 @@ impl std::fmt::Display for Kind {
 }
 
 /// The part of an answer that matters here.
-struct Answer {
+struct HttpResponse {
     status: StatusCode,
     text: String,
 }
 
 /// What is to blame that keys don't work: what is later here hides what is before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blame {
+pub enum ErrorOrigin {
     /// The keys.
-    Keys,
+    Credentials,
     /// The settings, or a clock: somebody has to mend them.
     Settings,
     /// The moment: it may pass.
-    Moment,
+    Transient,
 }
 
-impl Trouble {
+impl PreflightError {
     /// What is to blame.
-    pub fn blames(&self) -> Blame {
+    pub fn origin(&self) -> ErrorOrigin {
         match self {
-            Self::Unreachable(_) => Blame::Moment,
+            Self::Unreachable(_) => ErrorOrigin::Transient,
             Self::ClockSkew | Self::NoBucket(_) | Self::OtherRegion | Self::Strange { .. } => {
-                Blame::Settings
+                ErrorOrigin::Settings
             }
-            _ => Blame::Keys,
+            _ => ErrorOrigin::Credentials,
         }
     }
 }
@@ -155,7 +155,7 @@ impl Preflight {
     /// If TLS can't be set up on this machine.
     pub fn new() -> reqwest::Result<Self> {
         let client = Client::builder()
-            .timeout(ANSWER_WITHIN)
+            .timeout(REQUEST_TIMEOUT)
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
@@ -163,10 +163,10 @@ impl Preflight {
     }
 
     /// What a catalog's settings name.
-    pub fn endpoints(catalog: &Catalog) -> [(Kind, String); 2] {
+    pub fn endpoints(catalog: &Catalog) -> [(EndpointKind, String); 2] {
         [
-            (Kind::Catalog, catalog.endpoint.clone()),
-            (Kind::Storage, storage(catalog)),
+            (EndpointKind::Catalog, catalog.endpoint.clone()),
+            (EndpointKind::Storage, storage_endpoint(catalog)),
         ]
     }
 
@@ -175,7 +175,7 @@ impl Preflight {
     ///
     /// # Errors
     /// Why not.
-    pub async fn reaches(&self, endpoint: &str) -> Result<Option<DateTime<Utc>>, String> {
+    pub async fn probe(&self, endpoint: &str) -> Result<Option<DateTime<Utc>>, String> {
         let answer = self.client.get(endpoint).send().await;
         let answer = answer.map_err(|error| match error.is_timeout() {
             true => "no answer in time".to_owned(),
@@ -200,7 +200,7 @@ impl Preflight {
         keys: &Credentials,
         catalog: &Catalog,
         now: DateTime<Utc>,
-    ) -> Result<bool, Vec<Trouble>> {
+    ) -> Result<bool, Vec<PreflightError>> {
         let (storage, tables) = tokio::join!(
             self.storage(keys, catalog, now),
             self.catalog(keys, catalog)
@@ -216,24 +216,24 @@ impl Preflight {
         keys: &Credentials,
         catalog: &Catalog,
         now: DateTime<Utc>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, PreflightError> {
         let who = "the storage".to_owned();
-        let unusable = |_| Trouble::Strange {
+        let unusable = |_| PreflightError::Strange {
             who: "The storage".into(),
             what: "its address or region in my settings can't be used".into(),
         };
-        let url = listing(catalog).map_err(|()| unusable(()))?;
+        let url = listing_url(catalog).map_err(|()| unusable(()))?;
         let headers = sign(&Method::GET, &url, keys, &catalog.s3_region, now);
         let headers = headers.map_err(|_| unusable(()))?;
         let asked = self.client.get(url).headers(headers);
-        match answer(asked).await {
-            None => Err(Trouble::Unreachable(who)),
+        match send(asked).await {
+            None => Err(PreflightError::Unreachable(who)),
             Some(answer) if is_listing(&answer) => Ok(true),
-            Some(answer) => storage_trouble(&answer, catalog).map_or(Ok(false), Err),
+            Some(answer) => storage_error(&answer, catalog).map_or(Ok(false), Err),
         }
     }
 
-    async fn catalog(&self, keys: &Credentials, catalog: &Catalog) -> Result<(), Trouble> {
+    async fn catalog(&self, keys: &Credentials, catalog: &Catalog) -> Result<(), PreflightError> {
         if catalog.oauth2.is_some() && keys.catalog_token.is_none() {
             // Sessions log in as the team's client; that is not this person's to try.
             return Ok(());
@@ -246,16 +246,16 @@ impl Preflight {
         if let Some(token) = &keys.catalog_token {
             asked = asked.bearer_auth(token.expose_secret());
         }
-        let Some(answer) = answer(asked).await else {
-            return Err(Trouble::Unreachable(who));
+        let Some(answer) = send(asked).await else {
+            return Err(PreflightError::Unreachable(who));
         };
         let is_config = serde_json::from_str::<serde_json::Map<_, _>>(&answer.text).is_ok();
         match (answer.status.as_u16(), &keys.catalog_token) {
             (200, _) if is_config => Ok(()),
-            (401 | 403, None) => Err(Trouble::CatalogWantsToken(catalog.name.clone())),
+            (401 | 403, None) => Err(PreflightError::CatalogWantsToken(catalog.name.clone())),
             // 419 is Iceberg's own for a token that has expired.
-            (401 | 403 | 419, Some(_)) => Err(Trouble::CatalogRefuses(catalog.name.clone())),
-            (status, _) => Err(Trouble::Strange {
+            (401 | 403 | 419, Some(_)) => Err(PreflightError::CatalogRefuses(catalog.name.clone())),
+            (status, _) => Err(PreflightError::Strange {
                 who: format!("The catalog `{}`", catalog.name),
                 what: status.to_string(),
             }),
@@ -264,14 +264,14 @@ impl Preflight {
 }
 
 /// Where the storage is; AWS has one in each region.
-fn storage(catalog: &Catalog) -> String {
+fn storage_endpoint(catalog: &Catalog) -> String {
     let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
     catalog.s3_endpoint.clone().unwrap_or_else(aws)
 }
 
 /// Where one may list: the bucket of the settings, else the buckets.
-fn listing(catalog: &Catalog) -> Result<Url, ()> {
-    let mut url = Url::parse(&storage(catalog)).map_err(|_| ())?;
+fn listing_url(catalog: &Catalog) -> Result<Url, ()> {
+    let mut url = Url::parse(&storage_endpoint(catalog)).map_err(|_| ())?;
     let Some(bucket) = &catalog.s3_bucket else {
         return Ok(url);
     };
@@ -293,36 +293,38 @@ fn listing(catalog: &Catalog) -> Result<Url, ()> {
     Ok(url)
 }
 
-fn is_listing(answer: &Answer) -> bool {
+fn is_listing(answer: &HttpResponse) -> bool {
     let listings = ["<ListBucketResult", "<ListAllMyBucketsResult"];
     answer.status.is_success() && listings.iter().any(|listing| answer.text.contains(listing))
 }
 
 /// What an error of the storage means; `None` if it says nothing about the keys.
-fn storage_trouble(answer: &Answer, catalog: &Catalog) -> Option<Trouble> {
-    let code = code(&answer.text);
+fn storage_error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightError> {
+    let code = error_code(&answer.text);
     Some(match (code, &catalog.s3_bucket) {
-        ("InvalidAccessKeyId", _) => Trouble::UnknownKey,
-        ("SignatureDoesNotMatch", _) => Trouble::WrongSecret,
-        ("ExpiredToken", _) => Trouble::ExpiredToken,
-        ("InvalidToken" | "InvalidTokenId", _) => Trouble::WrongToken,
-        ("RequestTimeTooSkewed", _) => Trouble::ClockSkew,
+        ("InvalidAccessKeyId", _) => PreflightError::UnknownKey,
+        ("SignatureDoesNotMatch", _) => PreflightError::WrongSecret,
+        ("ExpiredToken", _) => PreflightError::ExpiredToken,
+        ("InvalidToken" | "InvalidTokenId", _) => PreflightError::WrongToken,
+        ("RequestTimeTooSkewed", _) => PreflightError::ClockSkew,
         // AWS says that of known keys that may not list all buckets, others
         // (Garage) of unknown ones as well.
         ("AccessDenied", None) => return None,
-        ("AccessDenied", Some(bucket)) => Trouble::NoPermission {
+        ("AccessDenied", Some(bucket)) => PreflightError::NoPermission {
             action: "s3:ListBucket",
             bucket: bucket.clone(),
         },
-        ("NoSuchBucket", Some(bucket)) => Trouble::NoBucket(bucket.clone()),
-        ("PermanentRedirect" | "IllegalLocationConstraintException", _) => Trouble::OtherRegion,
+        ("NoSuchBucket", Some(bucket)) => PreflightError::NoBucket(bucket.clone()),
+        ("PermanentRedirect" | "IllegalLocationConstraintException", _) => {
+            PreflightError::OtherRegion
+        }
         // Without a region it is the key ID that AWS can't make sense of.
         ("AuthorizationHeaderMalformed", _) if answer.text.contains("<Region>") => {
-            Trouble::OtherRegion
+            PreflightError::OtherRegion
         }
-        ("AuthorizationHeaderMalformed", _) => Trouble::UnknownKey,
-        _ if answer.status == StatusCode::UNAUTHORIZED => Trouble::Refused,
-        (code, _) => Trouble::Strange {
+        ("AuthorizationHeaderMalformed", _) => PreflightError::UnknownKey,
+        _ if answer.status == StatusCode::UNAUTHORIZED => PreflightError::Refused,
+        (code, _) => PreflightError::Strange {
             who: "The storage".into(),
             what: format!("{} {code}", answer.status.as_u16())
                 .trim()
@@ -332,7 +334,7 @@ fn storage_trouble(answer: &Answer, catalog: &Catalog) -> Option<Trouble> {
 }
 
 /// The code of an S3 error document; empty if there is none that looks like one.
-fn code(document: &str) -> &str {
+fn error_code(document: &str) -> &str {
     let inside = document
         .split_once("<Code>")
         .and_then(|(_, rest)| rest.split_once("</Code>"));
@@ -345,17 +347,17 @@ fn code(document: &str) -> &str {
 
 /// Sends a request and reads the beginning of the answer; `None` if there is
 /// none in time.
-async fn answer(request: RequestBuilder) -> Option<Answer> {
+async fn send(request: RequestBuilder) -> Option<HttpResponse> {
     let mut response = request.send().await.ok()?;
     let mut read = Vec::new();
-    while read.len() < MOST_READ {
+    while read.len() < MAX_RESPONSE_BYTES {
         match response.chunk().await.ok()? {
             Some(chunk) => read.extend_from_slice(&chunk),
             None => break,
         }
     }
-    read.truncate(MOST_READ);
-    Some(Answer {
+    read.truncate(MAX_RESPONSE_BYTES);
+    Some(HttpResponse {
         status: response.status(),
         text: String::from_utf8_lossy(&read).into_owned(),
     })
@@ -384,7 +386,7 @@ mod tests {
         let url = |change: fn(&mut Catalog)| {
             let mut catalog = lake();
             change(&mut catalog);
-            listing(&catalog).expect("a URL").to_string()
+            listing_url(&catalog).expect("a URL").to_string()
         };
         let query = "?list-type=2&max-keys=1&prefix=team%20a%2F";
         assert_eq!(
@@ -408,9 +410,12 @@ mod tests {
 
     #[test]
     fn only_what_looks_like_a_code_is_repeated() {
-        assert_eq!(code("<Error><Code>SlowDown</Code></Error>"), "SlowDown");
+        assert_eq!(
+            error_code("<Error><Code>SlowDown</Code></Error>"),
+            "SlowDown"
+        );
         for document in ["", "<Code>", "<Code>@everyone</Code>", "<Code>a b</Code>"] {
-            assert_eq!(code(document), "", "{document}");
+            assert_eq!(error_code(document), "", "{document}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub use status::Status;
 use crate::{
     credentials::{
         CredentialStore,
-        preflight::{Preflight, Trouble},
+        preflight::{Preflight, PreflightError},
     },
     error::Error,
     runtime::{Book, ReplyStore, Runtime},
@@ -103,7 +103,7 @@ pub enum ServiceError {
     Rejected(#[from] Rejection),
     /// The keys don't work.
     #[error("the keys don't work")]
-    UnusableCredentials(Vec<Trouble>),
+    UnusableCredentials(Vec<PreflightError>),
     /// It could not be done.
     #[error(transparent)]
     Failed(#[from] Error),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Emphasis, Reply, ago};
 use crate::{
-    credentials::{About, KeyHint, Mistake, preflight::Trouble},
+    credentials::{About, KeyHint, Mistake, preflight::PreflightError},
     discord::parse::Button,
     service::Rejection,
     session::{Observed, Record},
@@ -94,12 +94,12 @@ pub fn not_stored(mistakes: &[Mistake], catalog: Option<String>) -> Reply {
 }
 
 /// When the keys don't work.
-pub fn not_usable(troubles: &[Trouble], catalog: Option<String>) -> Reply {
+pub fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     with_form(points("Nothing was stored:", troubles), catalog)
 }
 
 /// When keys that are kept don't work.
-pub fn no_longer_usable(troubles: &[Trouble], catalog: Option<String>) -> Reply {
+pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     with_form(points("I tried your keys again:", troubles), catalog)
 }
 

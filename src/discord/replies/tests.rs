@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::{
-    credentials::{About, Field, KeyHint, Mistake, preflight::Trouble},
+    credentials::{About, Field, KeyHint, Mistake, preflight::PreflightError},
     door::activity::Activity,
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{ExtendedSession, ReapResult, Status, TableList},
@@ -394,22 +394,22 @@ fn keeping_keys() {
 fn keys_that_do_not_work() {
     let lake = || "lake".to_owned();
     let troubles = [
-        Trouble::Unreachable("the storage".into()),
-        Trouble::UnknownKey,
-        Trouble::Refused,
-        Trouble::WrongSecret,
-        Trouble::ExpiredToken,
-        Trouble::WrongToken,
-        Trouble::ClockSkew,
-        Trouble::NoPermission {
+        PreflightError::Unreachable("the storage".into()),
+        PreflightError::UnknownKey,
+        PreflightError::Refused,
+        PreflightError::WrongSecret,
+        PreflightError::ExpiredToken,
+        PreflightError::WrongToken,
+        PreflightError::ClockSkew,
+        PreflightError::NoPermission {
             action: "s3:ListBucket",
             bucket: lake(),
         },
-        Trouble::NoBucket(lake()),
-        Trouble::OtherRegion,
-        Trouble::CatalogWantsToken(lake()),
-        Trouble::CatalogRefuses(lake()),
-        Trouble::Strange {
+        PreflightError::NoBucket(lake()),
+        PreflightError::OtherRegion,
+        PreflightError::CatalogWantsToken(lake()),
+        PreflightError::CatalogRefuses(lake()),
+        PreflightError::Strange {
             who: "The storage".into(),
             what: "503 SlowDown".into(),
         },
