@@ -272,7 +272,7 @@ impl Reconciler {
         // It reads the keys that are kept now.
         let keys_expire = match seen.record.uses_owner_credentials() {
             true => {
-                let about = self.credentials.about(seen.record.owner).await?;
+                let about = self.credentials.metadata(seen.record.owner).await?;
                 about.and_then(|about| about.expires)
             }
             false => seen.record.keys_expire,

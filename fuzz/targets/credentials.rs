@@ -1,7 +1,7 @@
 //! What people paste into the form.
 
 use duckbot::credentials;
-use duckbot::credentials::{Credentials, Field, Mistake, Typed};
+use duckbot::credentials::{CredentialField, Credentials, CredentialsForm, InputError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{at, is_ordinary, texts};
@@ -13,7 +13,7 @@ use super::{at, is_ordinary, texts};
 pub fn credentials(data: &[u8]) {
     let [a, b, c, d, expires] = texts(data);
     let inputs = [a, b, c, d];
-    let form = |secrets: [&str; 4], expires: &str| Typed {
+    let form = |secrets: [&str; 4], expires: &str| CredentialsForm {
         secrets: secrets.map(SecretString::from),
         expires: expires.to_owned(),
     };
@@ -37,14 +37,14 @@ pub fn credentials(data: &[u8]) {
             return;
         }
     };
-    let values = Field::ALL.map(|field| keys.value(field).map(|it| it.expose_secret()));
+    let values = CredentialField::ALL.map(|field| keys.value(field).map(|it| it.expose_secret()));
     assert!(values[0].is_some() && values[1].is_some());
-    for (field, value) in Field::ALL.into_iter().zip(values) {
+    for (field, value) in CredentialField::ALL.into_iter().zip(values) {
         let Some(value) = value else { continue };
         assert!((1..4000).contains(&value.len()), "{field}");
         assert!(value.bytes().all(|byte| byte.is_ascii_graphic()), "{field}");
         assert!(inputs.iter().any(|input| input.contains(value)), "{field}");
-        let same = credentials::exactly(field, value.into());
+        let same = credentials::check_value(field, value.into());
         assert_eq!(
             same.map(|it| it.expose_secret().to_owned()).as_deref(),
             Ok(value)
@@ -81,25 +81,25 @@ fn is_like_named(value: &str) -> bool {
 }
 
 /// Everything that a mistake can say, whoever makes it; with the lengths that are in these.
-fn fixed_words(mistakes: &[Mistake]) -> Vec<String> {
-    let of_field = Field::ALL.into_iter().flat_map(|field| {
+fn fixed_words(mistakes: &[InputError]) -> Vec<String> {
+    let of_field = CredentialField::ALL.into_iter().flat_map(|field| {
         [
-            Mistake::Empty(field),
-            Mistake::Spaces(field),
-            Mistake::Strange(field),
-            Mistake::Wrapped(field),
-            Mistake::Twice(field),
+            InputError::Empty(field),
+            InputError::Spaces(field),
+            InputError::Strange(field),
+            InputError::Wrapped(field),
+            InputError::Twice(field),
         ]
     });
     let lengths = mistakes.iter().filter_map(|it| match it {
-        Mistake::TooLong(field, length) => Some(Mistake::TooLong(*field, *length)),
+        InputError::TooLong(field, length) => Some(InputError::TooLong(*field, *length)),
         _ => None,
     });
-    let others = [Mistake::NoKeyId, Mistake::NoTime, Mistake::Past];
+    let others = [InputError::NoKeyId, InputError::NoTime, InputError::Past];
     let all: Vec<_> = of_field.chain(lengths).chain(others).collect();
     all.iter().flat_map(words).collect()
 }
 
-fn words(mistake: &Mistake) -> [String; 2] {
+fn words(mistake: &InputError) -> [String; 2] {
     [mistake.to_string(), format!("{mistake:?}")]
 }

@@ -1,7 +1,7 @@
 //! What programs send to the API.
 
 use duckbot::api::{Body, Gate, NewToken, Problem};
-use duckbot::credentials::Field;
+use duckbot::credentials::CredentialField;
 use duckbot::session::RequestId;
 use duckbot::{api, settings};
 use hyper::HeaderMap;
@@ -96,7 +96,7 @@ fn asked(kind: Option<&str>, bytes: &[u8]) {
             }
             let uses_stored = sent.get("use_stored_credentials") == Some(&Value::Bool(true));
             assert_eq!(asked.keys.is_none(), uses_stored);
-            let values = Field::ALL.map(|field| {
+            let values = CredentialField::ALL.map(|field| {
                 let value = asked.keys.as_ref().and_then(|keys| keys.value(field));
                 value.map(|it| it.expose_secret())
             });
@@ -121,7 +121,7 @@ fn asked(kind: Option<&str>, bytes: &[u8]) {
     }
 }
 
-/// In the order of [`Field::ALL`].
+/// In the order of [`CredentialField::ALL`].
 const SECRETS: [&str; 4] = ["s3_key", "s3_secret", "session_token", "catalog_token"];
 
 fn gate_of_the_api(anonymous: Option<u64>) -> Gate {

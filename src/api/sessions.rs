@@ -22,7 +22,7 @@ use super::{
     problem::{Kind, Problem, plain},
 };
 use crate::{
-    credentials::{Credentials, Field, exactly},
+    credentials::{CredentialField, Credentials, check_value},
     service::{Rejection, Requester, StartOutcome, StartRequest, displayable_name},
     session::{Record, RequestId, SessionId, Stage},
     settings::duration,
@@ -181,10 +181,10 @@ pub fn read(mut body: Body) -> Result<Asked, Problem> {
     let size = body.text("size");
     let catalog = body.text("catalog");
     let uses_stored = body.flag("use_stored_credentials");
-    let mut values = Field::ALL.map(|field| {
+    let mut values = CredentialField::ALL.map(|field| {
         let name = name(field);
         let value = body.secret(name)?;
-        match exactly(field, value) {
+        match check_value(field, value) {
             Ok(value) => Some(value),
             Err(mistake) => {
                 body.wrong(name, plain(&mistake.to_string()));
@@ -193,7 +193,10 @@ pub fn read(mut body: Body) -> Result<Asked, Problem> {
         }
     });
     let has_any = values.iter().any(Option::is_some);
-    for field in Field::ALL.into_iter().filter(|field| field.is_required()) {
+    for field in CredentialField::ALL
+        .into_iter()
+        .filter(|field| field.is_required())
+    {
         let is_there = values[field as usize].is_some() || body.is_wrong(name(field));
         if !uses_stored && !is_there {
             body.wrong(
@@ -207,8 +210,8 @@ pub fn read(mut body: Body) -> Result<Asked, Problem> {
         body.wrong("use_stored_credentials", says);
     }
     body.finish()?;
-    let mut take = |field: Field| values[field as usize].take();
-    let both = take(Field::KeyId).zip(take(Field::SecretKey));
+    let mut take = |field: CredentialField| values[field as usize].take();
+    let both = take(CredentialField::KeyId).zip(take(CredentialField::SecretKey));
     Ok(Asked {
         username,
         size,
@@ -216,20 +219,20 @@ pub fn read(mut body: Body) -> Result<Asked, Problem> {
         keys: both.map(|(key_id, secret_key)| Credentials {
             key_id,
             secret_key,
-            session_token: take(Field::SessionToken),
-            catalog_token: take(Field::CatalogToken),
+            session_token: take(CredentialField::SessionToken),
+            catalog_token: take(CredentialField::CatalogToken),
             expires: None,
         }),
     })
 }
 
 /// What a field is called here.
-fn name(field: Field) -> &'static str {
+fn name(field: CredentialField) -> &'static str {
     match field {
-        Field::KeyId => "s3_key",
-        Field::SecretKey => "s3_secret",
-        Field::SessionToken => "session_token",
-        Field::CatalogToken => "catalog_token",
+        CredentialField::KeyId => "s3_key",
+        CredentialField::SecretKey => "s3_secret",
+        CredentialField::SessionToken => "session_token",
+        CredentialField::CatalogToken => "catalog_token",
     }
 }
 

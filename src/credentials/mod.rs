@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use parse::{Field, Mistake, Typed, exactly, looks_like_a_key, parse};
+pub use parse::{
+    CredentialField, CredentialsForm, InputError, check_value, looks_like_a_key, parse,
+};
 
 use crate::{
     error::Error,
@@ -41,7 +43,7 @@ pub struct KeyHint(pub String);
 
 /// What may be known of credentials without seeing them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct CredentialMetadata {
     /// Which key it is.
     pub hint: KeyHint,
     /// Since when they are kept.
@@ -78,7 +80,7 @@ pub trait CredentialStore: Send + Sync {
     ) -> Result<(), Error>;
 
     /// What is kept for `owner`, if anything is; no value travels.
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error>;
+    async fn metadata(&self, owner: OwnerId) -> Result<Option<CredentialMetadata>, Error>;
 
     /// The values, for trying them out again because their owner asks.
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error>;

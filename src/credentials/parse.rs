@@ -7,12 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Credentials, KeyHint,
-    paste::{Name, take_apart},
+    paste::{PastedField, parse_paste},
 };
 
 /// One secret input of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub enum CredentialField {
     /// `AKIA…`, or whatever the S3 service calls its user.
     KeyId,
     /// The other half of the key.
@@ -23,7 +23,7 @@ pub enum Field {
     CatalogToken,
 }
 
-impl Field {
+impl CredentialField {
     /// All of them, in the order of the form.
     pub const ALL: [Self; 4] = [
         Self::KeyId,
@@ -60,7 +60,7 @@ impl Field {
     }
 }
 
-impl fmt::Display for Field {
+impl fmt::Display for CredentialField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::KeyId => "Access key ID",
@@ -73,21 +73,21 @@ impl fmt::Display for Field {
 
 /// Why an input was not accepted. Never says what was typed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
+pub enum InputError {
     /// Nothing but white space.
     #[error("**{0}** is empty. Please fill it in.")]
-    Empty(Field),
+    Empty(CredentialField),
     /// White space or a line break in the middle.
     #[error(
         "**{0}** has a space or a line break inside. Keys have none: please paste the key alone."
     )]
-    Spaces(Field),
+    Spaces(CredentialField),
     /// Something that no key contains.
     #[error(
         "**{0}** has a character that keys don't have (only plain letters, digits and signs). \
          Please copy it again from where it was issued."
     )]
-    Strange(Field),
+    Strange(CredentialField),
     /// An access key ID with signs that only other things have.
     #[error(
         "**Access key ID** has signs that no key ID has. Are it and the secret access key swapped, \
@@ -99,13 +99,13 @@ pub enum Mistake {
         "**{0}** has more in it than the value: quotes, braces or an equals sign. Please paste \
          the value alone."
     )]
-    Wrapped(Field),
+    Wrapped(CredentialField),
     /// Longer than any key.
     #[error("**{0}** is {1} characters long, more than I can take. Please paste the value alone.")]
-    TooLong(Field, usize),
+    TooLong(CredentialField, usize),
     /// Two different values for the same thing.
     #[error("**{0}** is there twice, with different values. Please paste only one.")]
-    Twice(Field),
+    Twice(CredentialField),
     /// Not a time.
     #[error(
         "**Expires** is not a time that I understand. Write `12h`, or a time in UTC like \
@@ -118,8 +118,8 @@ pub enum Mistake {
 }
 
 /// What the form came back with.
-pub struct Typed {
-    /// In the order of [`Field::ALL`].
+pub struct CredentialsForm {
+    /// In the order of [`CredentialField::ALL`].
     pub secrets: [SecretString; 4],
     /// When the session token expires, in the person's words; may be empty.
     pub expires: String,
@@ -129,17 +129,17 @@ pub struct Typed {
 /// around a value, and lines with names, which may stand in any input.
 ///
 /// # Errors
-/// Everything that is wrong, one [`Mistake`] per field at most.
-pub fn parse(typed: &Typed, now: DateTime<Utc>) -> Result<Credentials, Vec<Mistake>> {
+/// Everything that is wrong, one [`InputError`] per field at most.
+pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Credentials, Vec<InputError>> {
     let mut mistakes = Vec::new();
-    let [key_id, secret_key, session_token, catalog_token] = Field::ALL.map(|field| {
-        let checked = collect(field, typed).and_then(|value| check(field, value));
+    let [key_id, secret_key, session_token, catalog_token] = CredentialField::ALL.map(|field| {
+        let checked = find_value(field, typed).and_then(|value| validate(field, value));
         checked.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             None
         })
     });
-    let expires = expiry(typed, now).unwrap_or_else(|mistake| {
+    let expires = parse_expiry(typed, now).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         None
     });
@@ -156,19 +156,19 @@ pub fn parse(typed: &Typed, now: DateTime<Utc>) -> Result<Credentials, Vec<Mista
 }
 
 /// The value for a field: named anywhere, or bare in its own input.
-fn collect(field: Field, typed: &Typed) -> Result<&str, Mistake> {
+fn find_value(field: CredentialField, typed: &CredentialsForm) -> Result<&str, InputError> {
     let mut found = "";
-    for (input, text) in Field::ALL.iter().zip(&typed.secrets) {
-        for pasted in take_apart(text.expose_secret()) {
+    for (input, text) in CredentialField::ALL.iter().zip(&typed.secrets) {
+        for pasted in parse_paste(text.expose_secret()) {
             let is_ours = match pasted.name {
-                Some(name) => name == Name::Field(field),
+                Some(name) => name == PastedField::Credential(field),
                 None => *input == field,
             };
             if !is_ours || pasted.value.is_empty() || pasted.value == found {
                 continue;
             }
             if !found.is_empty() {
-                return Err(Mistake::Twice(field));
+                return Err(InputError::Twice(field));
             }
             found = pasted.value;
         }
@@ -176,21 +176,21 @@ fn collect(field: Field, typed: &Typed) -> Result<&str, Mistake> {
     Ok(found)
 }
 
-fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
+fn validate(field: CredentialField, value: &str) -> Result<Option<SecretString>, InputError> {
     if value.is_empty() {
         return match field.is_required() {
-            true => Err(Mistake::Empty(field)),
+            true => Err(InputError::Empty(field)),
             false => Ok(None),
         };
     }
-    could_be(field, value)?;
+    check_characters(field, value)?;
     let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\');
     if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
-        return Err(Mistake::Wrapped(field));
+        return Err(InputError::Wrapped(field));
     }
     // It travels in clear in each request, so nothing else must be taken for one.
-    if field == Field::KeyId && value.contains([',', '=', '/', '+', ';']) {
-        return Err(Mistake::NoKeyId);
+    if field == CredentialField::KeyId && value.contains([',', '=', '/', '+', ';']) {
+        return Err(InputError::NoKeyId);
     }
     Ok(Some(SecretString::from(value)))
 }
@@ -199,34 +199,40 @@ fn check(field: Field, value: &str) -> Result<Option<SecretString>, Mistake> {
 ///
 /// # Errors
 /// If it can't be one.
-pub fn exactly(field: Field, value: SecretString) -> Result<SecretString, Mistake> {
+pub fn check_value(
+    field: CredentialField,
+    value: SecretString,
+) -> Result<SecretString, InputError> {
     match value.expose_secret() {
-        "" => Err(Mistake::Empty(field)),
-        text => could_be(field, text).map(|()| value),
+        "" => Err(InputError::Empty(field)),
+        text => check_characters(field, text).map(|()| value),
     }
 }
 
 /// Whether a text could be such a value at all.
-fn could_be(field: Field, text: &str) -> Result<(), Mistake> {
+fn check_characters(field: CredentialField, text: &str) -> Result<(), InputError> {
     let length = text.chars().count();
     if length > field.max_length() {
-        return Err(Mistake::TooLong(field, length));
+        return Err(InputError::TooLong(field, length));
     }
     if text.chars().any(char::is_whitespace) {
-        return Err(Mistake::Spaces(field));
+        return Err(InputError::Spaces(field));
     }
     match text.chars().all(|c| c.is_ascii_graphic()) {
         true => Ok(()),
-        false => Err(Mistake::Strange(field)),
+        false => Err(InputError::Strange(field)),
     }
 }
 
 /// When the token expires: as typed, or as it stands in a paste.
-fn expiry(typed: &Typed, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Mistake> {
+fn parse_expiry(
+    typed: &CredentialsForm,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, InputError> {
     let pastes = typed.secrets.iter().map(|text| text.expose_secret());
     let named = pastes
-        .flat_map(take_apart)
-        .find(|it| it.name == Some(Name::Expiry));
+        .flat_map(parse_paste)
+        .find(|it| it.name == Some(PastedField::Expiry));
     let text = match typed.expires.trim() {
         "" => named.map_or("", |it| it.value),
         text => text,
@@ -235,15 +241,15 @@ fn expiry(typed: &Typed, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Mi
         return Ok(None);
     }
     // Others could not be written down: a record takes no such time.
-    let time = time(text, now).filter(|time| (0..=9999).contains(&time.year()));
-    match time.ok_or(Mistake::NoTime)? {
-        past if past <= now => Err(Mistake::Past),
+    let time = parse_time(text, now).filter(|time| (0..=9999).contains(&time.year()));
+    match time.ok_or(InputError::NoTime)? {
+        past if past <= now => Err(InputError::Past),
         expires => Ok(Some(expires)),
     }
 }
 
 /// `12h`, `in 90 min`, `2026-11-23 18:00` (UTC), or RFC 3339.
-fn time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn parse_time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
     }
@@ -263,19 +269,19 @@ fn time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 
 impl Credentials {
     /// What was typed into a field, if anything.
-    pub fn value(&self, field: Field) -> Option<&SecretString> {
+    pub fn value(&self, field: CredentialField) -> Option<&SecretString> {
         match field {
-            Field::KeyId => Some(&self.key_id),
-            Field::SecretKey => Some(&self.secret_key),
-            Field::SessionToken => self.session_token.as_ref(),
-            Field::CatalogToken => self.catalog_token.as_ref(),
+            CredentialField::KeyId => Some(&self.key_id),
+            CredentialField::SecretKey => Some(&self.secret_key),
+            CredentialField::SessionToken => self.session_token.as_ref(),
+            CredentialField::CatalogToken => self.catalog_token.as_ref(),
         }
     }
 
     /// Whether these are the same keys.
     pub fn is_same(&self, other: &Self) -> bool {
         let value = |keys: &Self, field| keys.value(field).map(|it| it.expose_secret().to_owned());
-        Field::ALL
+        CredentialField::ALL
             .into_iter()
             .all(|field| value(self, field) == value(other, field))
     }
@@ -296,9 +302,9 @@ impl Credentials {
 /// Whether a text looks like somebody wrote a key where everybody's history
 /// keeps it: an AWS key ID, a named key, or a long random word.
 pub fn looks_like_a_key(text: &str) -> bool {
-    let is_named = take_apart(text)
+    let is_named = parse_paste(text)
         .iter()
-        .any(|it| matches!(it.name, Some(Name::Field(_))));
+        .any(|it| matches!(it.name, Some(PastedField::Credential(_))));
     let is_key_id = |word: &str| {
         let is_prefixed = word.starts_with("AKIA") || word.starts_with("ASIA");
         is_prefixed && word.len() >= 16 && word.chars().all(|c| c.is_ascii_alphanumeric())

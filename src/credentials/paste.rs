@@ -1,70 +1,109 @@
 //! What people paste into one input of the form: a bare value, or lines of an
 //! env file, an AWS credentials block, or the JSON of `aws sts`. Pure.
 
-use super::Field;
+use super::CredentialField;
 
 /// A value that was pasted with its name, or without.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Pasted<'a> {
+pub struct PastedValue<'a> {
     /// What it is, if it was named.
-    pub name: Option<Name>,
+    pub name: Option<PastedField>,
     /// The value, without quotes and white space around it.
     pub value: &'a str,
 }
 
 /// The names that values are known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Name {
+pub enum PastedField {
     /// A field of the form.
-    Field(Field),
+    Credential(CredentialField),
     /// When the session token expires.
     Expiry,
 }
 
 /// What each name is called in env files, AWS credentials files and `aws sts`,
 /// in lower case and without underscores.
-const KNOWN: [(&str, Name); 16] = [
-    ("awsaccesskeyid", Name::Field(Field::KeyId)),
-    ("accesskeyid", Name::Field(Field::KeyId)),
-    ("accesskey", Name::Field(Field::KeyId)),
-    ("s3accesskey", Name::Field(Field::KeyId)),
-    ("miniorootuser", Name::Field(Field::KeyId)),
-    ("awssecretaccesskey", Name::Field(Field::SecretKey)),
-    ("secretaccesskey", Name::Field(Field::SecretKey)),
-    ("secretkey", Name::Field(Field::SecretKey)),
-    ("s3secretkey", Name::Field(Field::SecretKey)),
-    ("miniorootpassword", Name::Field(Field::SecretKey)),
-    ("awssessiontoken", Name::Field(Field::SessionToken)),
-    ("sessiontoken", Name::Field(Field::SessionToken)),
-    ("awssecuritytoken", Name::Field(Field::SessionToken)),
-    ("awscredentialexpiration", Name::Expiry),
-    ("expiration", Name::Expiry),
-    ("catalogtoken", Name::Field(Field::CatalogToken)),
+const FIELD_NAMES: [(&str, PastedField); 16] = [
+    (
+        "awsaccesskeyid",
+        PastedField::Credential(CredentialField::KeyId),
+    ),
+    (
+        "accesskeyid",
+        PastedField::Credential(CredentialField::KeyId),
+    ),
+    ("accesskey", PastedField::Credential(CredentialField::KeyId)),
+    (
+        "s3accesskey",
+        PastedField::Credential(CredentialField::KeyId),
+    ),
+    (
+        "miniorootuser",
+        PastedField::Credential(CredentialField::KeyId),
+    ),
+    (
+        "awssecretaccesskey",
+        PastedField::Credential(CredentialField::SecretKey),
+    ),
+    (
+        "secretaccesskey",
+        PastedField::Credential(CredentialField::SecretKey),
+    ),
+    (
+        "secretkey",
+        PastedField::Credential(CredentialField::SecretKey),
+    ),
+    (
+        "s3secretkey",
+        PastedField::Credential(CredentialField::SecretKey),
+    ),
+    (
+        "miniorootpassword",
+        PastedField::Credential(CredentialField::SecretKey),
+    ),
+    (
+        "awssessiontoken",
+        PastedField::Credential(CredentialField::SessionToken),
+    ),
+    (
+        "sessiontoken",
+        PastedField::Credential(CredentialField::SessionToken),
+    ),
+    (
+        "awssecuritytoken",
+        PastedField::Credential(CredentialField::SessionToken),
+    ),
+    ("awscredentialexpiration", PastedField::Expiry),
+    ("expiration", PastedField::Expiry),
+    (
+        "catalogtoken",
+        PastedField::Credential(CredentialField::CatalogToken),
+    ),
 ];
 
 /// Takes a paste apart. Without a name that is known, all of it is one bare
 /// value; with one, other assignments (a region, a profile's name) are dropped.
-pub fn take_apart(text: &str) -> Vec<Pasted<'_>> {
+pub fn parse_paste(text: &str) -> Vec<PastedValue<'_>> {
     let named: Vec<_> = assignments(text)
-        .filter_map(|(name, value)| Some((known(name)?, value)))
-        .map(|(name, value)| Pasted {
+        .filter_map(|(name, value)| Some((find_field(name)?, value)))
+        .map(|(name, value)| PastedValue {
             name: Some(name),
             value,
         })
         .collect();
     match named.is_empty() {
-        true => vec![Pasted {
+        true => vec![PastedValue {
             name: None,
-            value: unquoted(text.trim()),
+            value: strip_quotes(text.trim()),
         }],
         false => named,
     }
 }
 
-fn known(name: &str) -> Option<Name> {
+fn find_field(name: &str) -> Option<PastedField> {
     let plain: String = name.chars().filter(|c| *c != '_').collect();
-    let same = |(known, _): &&(&str, Name)| plain.eq_ignore_ascii_case(known);
-    KNOWN.iter().find(same).map(|(_, name)| *name)
+    let same = |(known, _): &&(&str, PastedField)| plain.eq_ignore_ascii_case(known);
+    FIELD_NAMES.iter().find(same).map(|(_, name)| *name)
 }
 
 /// Every `NAME = value` and `"Name": "value"` in a text, comments left out.
@@ -126,7 +165,7 @@ fn value(text: &str) -> (&str, &str) {
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     let (value, rest) = text.split_at(end);
     let name_end = value.find(|c| !is_name(c)).unwrap_or(value.len());
-    let is_next = assigned(&text[name_end..]).is_some() && known(&value[..name_end]).is_some();
+    let is_next = assigned(&text[name_end..]).is_some() && find_field(&value[..name_end]).is_some();
     match is_next {
         true => ("", text),
         // `set "NAME=value"` on Windows; the comma of a JSON line.
@@ -135,7 +174,7 @@ fn value(text: &str) -> (&str, &str) {
 }
 
 /// Without one pair of quotes around it.
-fn unquoted(text: &str) -> &str {
+fn strip_quotes(text: &str) -> &str {
     let inner = ['"', '\'', '`'].into_iter().find_map(|quote| {
         let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
         (!inner.contains(quote)).then_some(inner.trim())
@@ -147,16 +186,16 @@ fn unquoted(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn named(text: &str) -> Vec<(Option<Name>, &str)> {
-        take_apart(text)
+    fn named(text: &str) -> Vec<(Option<PastedField>, &str)> {
+        parse_paste(text)
             .into_iter()
             .map(|it| (it.name, it.value))
             .collect()
     }
 
-    const KEY: Option<Name> = Some(Name::Field(Field::KeyId));
-    const SECRET: Option<Name> = Some(Name::Field(Field::SecretKey));
-    const TOKEN: Option<Name> = Some(Name::Field(Field::SessionToken));
+    const KEY: Option<PastedField> = Some(PastedField::Credential(CredentialField::KeyId));
+    const SECRET: Option<PastedField> = Some(PastedField::Credential(CredentialField::SecretKey));
+    const TOKEN: Option<PastedField> = Some(PastedField::Credential(CredentialField::SessionToken));
 
     #[test]
     fn a_bare_value_loses_white_space_and_quotes() {
@@ -220,7 +259,7 @@ mod tests {
     fn the_answer_of_sts_is_read() {
         let text = r#"{"Credentials": {"AccessKeyId": "ASIA1", "SecretAccessKey": "s",
             "SessionToken": "t==", "Expiration": "2026-11-23T18:00:00+00:00"}}"#;
-        let expiry = (Some(Name::Expiry), "2026-11-23T18:00:00+00:00");
+        let expiry = (Some(PastedField::Expiry), "2026-11-23T18:00:00+00:00");
         assert_eq!(
             named(text),
             [(KEY, "ASIA1"), (SECRET, "s"), (TOKEN, "t=="), expiry]

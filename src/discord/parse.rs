@@ -7,7 +7,7 @@ use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptio
 
 use super::commands::{ALL, CATALOG, DURATION, Kind, PATTERN, QUERY, SESSION, SHARE, SIZE, TABLE};
 use crate::{
-    credentials::{Field, Typed},
+    credentials::{CredentialField, CredentialsForm},
     session::{OwnerId, SessionId},
 };
 
@@ -346,11 +346,11 @@ pub fn question(rows: Vec<ActionRow>) -> String {
 }
 
 /// What was typed into the form. Takes the values out, so no copy of them stays.
-pub fn form(rows: Vec<ActionRow>) -> Typed {
+pub fn form(rows: Vec<ActionRow>) -> CredentialsForm {
     let mut values = typed(rows);
     let mut typed = |id: &str| values.remove(id).unwrap_or_default();
-    Typed {
-        secrets: Field::ALL.map(|field| SecretString::from(typed(input_id(field)))),
+    CredentialsForm {
+        secrets: CredentialField::ALL.map(|field| SecretString::from(typed(input_id(field)))),
         expires: typed(EXPIRES),
     }
 }
@@ -359,12 +359,12 @@ pub fn form(rows: Vec<ActionRow>) -> Typed {
 pub const EXPIRES: &str = "expires";
 
 /// The id of an input of the form.
-pub fn input_id(field: Field) -> &'static str {
+pub fn input_id(field: CredentialField) -> &'static str {
     match field {
-        Field::KeyId => "key_id",
-        Field::SecretKey => "secret_key",
-        Field::SessionToken => "session_token",
-        Field::CatalogToken => "catalog_token",
+        CredentialField::KeyId => "key_id",
+        CredentialField::SecretKey => "secret_key",
+        CredentialField::SessionToken => "session_token",
+        CredentialField::CatalogToken => "catalog_token",
     }
 }
 

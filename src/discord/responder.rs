@@ -36,7 +36,7 @@ use super::{
     replies::{Emphasis, File, Labelled, MOST_CHARACTERS, Reply},
     status,
 };
-use crate::{credentials::Field, measure};
+use crate::{credentials::CredentialField, measure};
 
 /// How long an interaction can be answered; Discord says 15 minutes.
 pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
@@ -198,7 +198,7 @@ impl Responder {
                 .required(false)
                 .max_length(MOST_TYPED)
         };
-        let secrets = Field::ALL.map(|field| input(field.to_string(), input_id(field)));
+        let secrets = CredentialField::ALL.map(|field| input(field.to_string(), input_id(field)));
         let expires = input("Session token expires".into(), EXPIRES)
             .placeholder("12h, or a time in UTC: 2026-11-23 18:00");
         let inputs = secrets.into_iter().chain([expires]);

@@ -1,19 +1,19 @@
 //! What a session is told, wherever it runs. Pure.
 
 use crate::{
-    credentials::Field,
+    credentials::CredentialField,
     duckdb::environment::secret,
     session::{Record, Size},
     settings::{Catalog, Settings},
 };
 
 /// The variable that holds a value of the owner's own.
-pub fn variable(field: Field) -> &'static str {
+pub fn variable(field: CredentialField) -> &'static str {
     match field {
-        Field::KeyId => secret::KEY_ID,
-        Field::SecretKey => secret::KEY,
-        Field::SessionToken => secret::SESSION_TOKEN,
-        Field::CatalogToken => secret::CATALOG_TOKEN,
+        CredentialField::KeyId => secret::KEY_ID,
+        CredentialField::SecretKey => secret::KEY,
+        CredentialField::SessionToken => secret::SESSION_TOKEN,
+        CredentialField::CatalogToken => secret::CATALOG_TOKEN,
     }
 }
 

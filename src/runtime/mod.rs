@@ -207,7 +207,7 @@ pub async fn redacted_log(
 ) -> Result<Option<String>, Error> {
     let record = &seen.record;
     if record.uses_owner_credentials() {
-        let about = credentials.about(record.owner).await?;
+        let about = credentials.metadata(record.owner).await?;
         let is_same = |stored: DateTime<Utc>| stored <= record.start_began();
         if !about.and_then(|about| about.stored).is_some_and(is_same) {
             return Ok(None);

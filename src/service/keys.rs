@@ -2,7 +2,7 @@
 
 use super::{Rejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
-    credentials::{About, Credentials},
+    credentials::{CredentialMetadata, Credentials},
     error::Error,
     runtime::rewrite,
     session::{Cause, Observed, OwnerId, Record, Stage},
@@ -69,8 +69,11 @@ impl Service {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn credentials_info(&self, who: OwnerId) -> Result<Option<About>, Error> {
-        self.credentials.about(who).await
+    pub async fn credentials_info(
+        &self,
+        who: OwnerId,
+    ) -> Result<Option<CredentialMetadata>, Error> {
+        self.credentials.metadata(who).await
     }
 
     /// Tries the credentials that are kept.
@@ -81,7 +84,7 @@ impl Service {
         &self,
         who: OwnerId,
         catalog: Option<&str>,
-    ) -> Result<About, ServiceError> {
+    ) -> Result<CredentialMetadata, ServiceError> {
         if !self.settings.credentials.preflight {
             return Err(Rejection::CheckingIsOff.into());
         }
@@ -92,7 +95,7 @@ impl Service {
         if self.try_credentials(&keys, &name).await? {
             self.credentials.mark_checked(who, self.now()).await?;
         }
-        let about = self.credentials.about(who).await?;
+        let about = self.credentials.metadata(who).await?;
         about.ok_or_else(|| Rejection::NothingKept.into())
     }
 
@@ -138,7 +141,7 @@ impl Service {
         &self,
         who: OwnerId,
     ) -> Result<Vec<Observed>, ServiceError> {
-        let about = self.credentials.about(who).await?;
+        let about = self.credentials.metadata(who).await?;
         let stored = about.ok_or(Rejection::NothingKept)?.stored;
         let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
@@ -166,8 +169,11 @@ impl Service {
     }
 
     /// What is known of keys that a session can be started with.
-    pub(super) async fn usable_credentials(&self, who: OwnerId) -> Result<About, ServiceError> {
-        let about = self.credentials.about(who).await?;
+    pub(super) async fn usable_credentials(
+        &self,
+        who: OwnerId,
+    ) -> Result<CredentialMetadata, ServiceError> {
+        let about = self.credentials.metadata(who).await?;
         let about = about.ok_or(Rejection::NoCredentials)?;
         match about.expires {
             Some(expired) if expired <= self.now() => Err(Rejection::KeysExpired(expired).into()),

@@ -6,12 +6,12 @@ fn noon() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().expect("a time")
 }
 
-fn typed(values: [&str; 4]) -> Result<Credentials, Vec<Mistake>> {
+fn typed(values: [&str; 4]) -> Result<Credentials, Vec<InputError>> {
     with_expiry(values, "")
 }
 
-fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Mistake>> {
-    let typed = Typed {
+fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<InputError>> {
+    let typed = CredentialsForm {
         secrets: values.map(SecretString::from),
         expires: expires.into(),
     };
@@ -19,7 +19,7 @@ fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Mist
 }
 
 fn shown(keys: &Credentials) -> [&str; 4] {
-    Field::ALL.map(|field| keys.value(field).map_or("", |it| it.expose_secret()))
+    CredentialField::ALL.map(|field| keys.value(field).map_or("", |it| it.expose_secret()))
 }
 
 #[test]
@@ -52,7 +52,10 @@ fn lines_may_be_split_over_the_inputs_in_any_order() {
         "",
         "",
     ]);
-    assert_eq!(twice.expect_err("refused"), [Mistake::Twice(Field::KeyId)]);
+    assert_eq!(
+        twice.expect_err("refused"),
+        [InputError::Twice(CredentialField::KeyId)]
+    );
 }
 
 #[test]
@@ -63,10 +66,10 @@ fn every_mistake_is_named_at_once_and_none_repeats_what_was_typed() {
     assert_eq!(
         mistakes,
         [
-            Mistake::Spaces(Field::KeyId),
-            Mistake::Empty(Field::SecretKey),
-            Mistake::Strange(Field::SessionToken),
-            Mistake::TooLong(Field::CatalogToken, 4001),
+            InputError::Spaces(CredentialField::KeyId),
+            InputError::Empty(CredentialField::SecretKey),
+            InputError::Strange(CredentialField::SessionToken),
+            InputError::TooLong(CredentialField::CatalogToken, 4001),
         ]
     );
     assert!(!said.join(" ").to_lowercase().contains("canary"));
@@ -78,11 +81,11 @@ fn line_breaks_inside_and_4000_characters_are_no_key() {
     let refused = |values| typed(values).expect_err("refused");
     assert_eq!(
         refused(["AKIA\nX", "s", "", ""]),
-        [Mistake::Spaces(Field::KeyId)]
+        [InputError::Spaces(CredentialField::KeyId)]
     );
     assert_eq!(
         refused([&long, "s", "", ""]),
-        [Mistake::TooLong(Field::KeyId, 4000)]
+        [InputError::TooLong(CredentialField::KeyId, 4000)]
     );
 }
 
@@ -99,7 +102,7 @@ fn an_expiry_is_a_span_or_a_time_to_come() {
         expires("2026-11-23T18:00:00+02:00"),
         at("2026-11-23T16:00:00Z")
     );
-    assert_eq!(expires("2026-11-23 11:59"), Err(vec![Mistake::Past]));
+    assert_eq!(expires("2026-11-23 11:59"), Err(vec![InputError::Past]));
     for text in [
         "soon",
         "999999999999999999h",
@@ -107,7 +110,7 @@ fn an_expiry_is_a_span_or_a_time_to_come() {
         "2026-13-01 10:00",
         "+10000-01-01 10:00",
     ] {
-        assert_eq!(expires(text), Err(vec![Mistake::NoTime]), "{text}");
+        assert_eq!(expires(text), Err(vec![InputError::NoTime]), "{text}");
     }
 }
 
@@ -115,16 +118,23 @@ fn an_expiry_is_a_span_or_a_time_to_come() {
 fn what_is_wrapped_or_swapped_is_refused_rather_than_kept_wrong() {
     let refused = |values| typed(values).expect_err("refused");
     let swapped = ["wJalr/XUtn+FEMI", "AKIA1234", "", ""];
-    assert_eq!(refused(swapped), [Mistake::NoKeyId]);
+    assert_eq!(refused(swapped), [InputError::NoKeyId]);
     let row = ["AKIA1234,wJalrXUtnFEMI", "s", "", ""];
-    assert_eq!(refused(row), [Mistake::NoKeyId]);
+    assert_eq!(refused(row), [InputError::NoKeyId]);
     for secret in ["X=\"abc", "SOMETHING=abc", "{\"a\"", "a\\u002Bb", "abc\""] {
         let mistakes = refused(["AKIA1234", secret, "", ""]);
-        assert_eq!(mistakes, [Mistake::Wrapped(Field::SecretKey)], "{secret}");
+        assert_eq!(
+            mistakes,
+            [InputError::Wrapped(CredentialField::SecretKey)],
+            "{secret}"
+        );
     }
     let full = "t".repeat(4000);
     let cut = refused(["AKIA1234", "s", &full, ""]);
-    assert_eq!(cut, [Mistake::TooLong(Field::SessionToken, 4000)]);
+    assert_eq!(
+        cut,
+        [InputError::TooLong(CredentialField::SessionToken, 4000)]
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{
     Handlers, Responder, Scene, ServiceError, Unanswerable, explain, logged, refuse, turned_away,
 };
 use crate::{
-    credentials::{self, Typed},
+    credentials::{self, CredentialsForm},
     discord::replies::{self, Reply},
     service::{Requester, SetupOutcome},
 };
@@ -47,7 +47,7 @@ impl Handlers {
         &self,
         responder: &Responder,
         scene: &Scene,
-        typed: Typed,
+        typed: CredentialsForm,
         catalog: Option<String>,
     ) -> Result<(), Unanswerable> {
         responder.acknowledge().await?;
@@ -59,7 +59,12 @@ impl Handlers {
         Ok(())
     }
 
-    async fn store(&self, who: &Requester, typed: &Typed, catalog: Option<String>) -> Reply {
+    async fn store(
+        &self,
+        who: &Requester,
+        typed: &CredentialsForm,
+        catalog: Option<String>,
+    ) -> Reply {
         let keys = match credentials::parse(typed, self.service.now()) {
             Ok(keys) => keys,
             Err(mistakes) => return replies::not_stored(&mistakes, catalog),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Emphasis, Reply, ago};
 use crate::{
-    credentials::{About, KeyHint, Mistake, preflight::PreflightError},
+    credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
     discord::parse::Button,
     service::Rejection,
     session::{Observed, Record},
@@ -46,7 +46,7 @@ pub fn setup_here(catalog: Option<String>) -> Reply {
 }
 
 /// What is kept of somebody.
-pub fn keys(about: &About, can_check: bool, catalog: Option<String>) -> Reply {
+pub fn keys(about: &CredentialMetadata, can_check: bool, catalog: Option<String>) -> Reply {
     let mut text = format!("I have {}", key(&about.hint));
     if let Some(stored) = about.stored {
         let _ = write!(text, ", stored {}", ago(stored));
@@ -89,7 +89,7 @@ pub fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
 }
 
 /// When the form was not filled in right.
-pub fn not_stored(mistakes: &[Mistake], catalog: Option<String>) -> Reply {
+pub fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
     with_form(points("Nothing was stored:", mistakes), catalog)
 }
 
@@ -104,7 +104,7 @@ pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) ->
 }
 
 /// Before keys are forgotten.
-pub fn confirm_forget(about: &About, live: &[Observed]) -> Reply {
+pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
     let text = format!("I will forget {}.", key(&about.hint));
     let reply = match live {
         [] => Reply::new(text).with(

@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::{
-    credentials::{About, Field, KeyHint, Mistake, preflight::PreflightError},
+    credentials::{
+        CredentialField, CredentialMetadata, InputError, KeyHint, preflight::PreflightError,
+    },
     door::activity::Activity,
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{ExtendedSession, ReapResult, Status, TableList},
@@ -332,8 +334,8 @@ fn looking_closely() {
 #[test]
 fn setting_up() {
     let mistakes = [
-        Mistake::Spaces(Field::KeyId),
-        Mistake::TooLong(Field::SecretKey, 4000),
+        InputError::Spaces(CredentialField::KeyId),
+        InputError::TooLong(CredentialField::SecretKey, 4000),
     ];
     let lake = || Some("lake".to_owned());
     let key = KeyHint("4D7Q".into());
@@ -355,7 +357,7 @@ fn setting_up() {
 #[test]
 fn keeping_keys() {
     let noon = || starting_record().created;
-    let about = |checked, expires| About {
+    let about = |checked, expires| CredentialMetadata {
         hint: KeyHint("4D7Q".into()),
         stored: Some(noon()),
         checked,

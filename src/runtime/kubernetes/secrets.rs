@@ -19,7 +19,7 @@ use super::{
     build::{self, DUCKBOT, MANAGED_BY, OWNER, own_secret_name, secret_name},
 };
 use crate::{
-    credentials::{About, CredentialStore, Credentials, Field, KeyHint},
+    credentials::{CredentialField, CredentialMetadata, CredentialStore, Credentials, KeyHint},
     error::Error,
     session::{Observed, OwnerId, Record},
     settings::Settings,
@@ -75,20 +75,23 @@ impl Secrets {
             .get(EXPIRES)
             .and_then(|at| at.parse().ok());
         let mut data = secret.data.take().unwrap_or_default();
-        let mut value = |field: Field| {
+        let mut value = |field: CredentialField| {
             let mut bytes = data.remove(field.name())?.0;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             bytes.zeroize();
             Some(SecretString::from(text))
         };
-        let (key_id, secret_key) = (value(Field::KeyId), value(Field::SecretKey));
+        let (key_id, secret_key) = (
+            value(CredentialField::KeyId),
+            value(CredentialField::SecretKey),
+        );
         Ok(key_id
             .zip(secret_key)
             .map(|(key_id, secret_key)| Credentials {
                 key_id,
                 secret_key,
-                session_token: value(Field::SessionToken),
-                catalog_token: value(Field::CatalogToken),
+                session_token: value(CredentialField::SessionToken),
+                catalog_token: value(CredentialField::CatalogToken),
                 expires,
             }))
     }
@@ -105,7 +108,7 @@ impl CredentialStore for Secrets {
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
-        let about = About {
+        let about = CredentialMetadata {
             hint: credentials.hint(),
             stored: Some(now),
             checked,
@@ -114,12 +117,12 @@ impl CredentialStore for Secrets {
         self.apply(secret(owner, credentials, &about)).await
     }
 
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error> {
+    async fn metadata(&self, owner: OwnerId) -> Result<Option<CredentialMetadata>, Error> {
         let name = secret_name(owner);
         let found = call(self.action("get"), self.metadata.get_opt(&name)).await?;
         Ok(found.map(|secret| {
             let time = |name: &str| secret.annotations().get(name)?.parse().ok();
-            About {
+            CredentialMetadata {
                 hint: KeyHint(secret.annotations().get(HINT).cloned().unwrap_or_default()),
                 stored: time(STORED),
                 checked: time(CHECKED),
@@ -149,7 +152,7 @@ impl CredentialStore for Secrets {
             Err(error) => return Err(error),
         }
         // A finalizer could hold it: gone is what is looked for and not found.
-        match self.about(owner).await? {
+        match self.metadata(owner).await? {
             None => Ok(()),
             Some(_) => Err(Error::Unavailable {
                 action: self.action("delete").to_string(),
@@ -175,14 +178,14 @@ impl CredentialStore for Secrets {
 }
 
 fn data(credentials: &Credentials) -> BTreeMap<String, ByteString> {
-    let data = Field::ALL.into_iter().filter_map(|field| {
+    let data = CredentialField::ALL.into_iter().filter_map(|field| {
         let value = credentials.value(field)?.expose_secret();
         Some((field.name().to_owned(), ByteString(value.into())))
     });
     data.collect()
 }
 
-fn secret(owner: OwnerId, credentials: &Credentials, about: &About) -> Secret {
+fn secret(owner: OwnerId, credentials: &Credentials, about: &CredentialMetadata) -> Secret {
     // Empty ones as well: applying must also take the place of what a patch wrote.
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
     let annotations = [

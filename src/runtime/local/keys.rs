@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Folder;
 use crate::{
-    credentials::{About, CredentialStore, Credentials, Field, KeyHint},
+    credentials::{CredentialField, CredentialMetadata, CredentialStore, Credentials, KeyHint},
     error::Error,
     runtime::ReplyStore,
     session::{Observed, OwnerId, Record},
@@ -38,7 +38,7 @@ impl Drop for StoredCredentials {
 }
 
 impl StoredCredentials {
-    fn value(&self, field: Field) -> Option<SecretString> {
+    fn value(&self, field: CredentialField) -> Option<SecretString> {
         let mut values = self.values.iter();
         let (_, value) = values.find(|(name, _)| name == field.name())?;
         Some(value.clone().into())
@@ -76,7 +76,7 @@ fn own(session: &Record) -> String {
 
 impl StoredCredentials {
     fn new(credentials: &Credentials, now: DateTime<Utc>, checked: Option<DateTime<Utc>>) -> Self {
-        let value = |field: Field| {
+        let value = |field: CredentialField| {
             let value = credentials.value(field)?.expose_secret();
             Some((field.name().to_owned(), value.to_owned()))
         };
@@ -85,17 +85,19 @@ impl StoredCredentials {
             stored: now,
             checked,
             expires: credentials.expires,
-            values: Field::ALL.into_iter().filter_map(value).collect(),
+            values: CredentialField::ALL.into_iter().filter_map(value).collect(),
         }
     }
 
     fn credentials(&self) -> Option<Credentials> {
-        let both = self.value(Field::KeyId).zip(self.value(Field::SecretKey));
+        let both = self
+            .value(CredentialField::KeyId)
+            .zip(self.value(CredentialField::SecretKey));
         both.map(|(key_id, secret_key)| Credentials {
             key_id,
             secret_key,
-            session_token: self.value(Field::SessionToken),
-            catalog_token: self.value(Field::CatalogToken),
+            session_token: self.value(CredentialField::SessionToken),
+            catalog_token: self.value(CredentialField::CatalogToken),
             expires: self.expires,
         })
     }
@@ -116,13 +118,15 @@ impl CredentialStore for CredentialFiles {
         )
     }
 
-    async fn about(&self, owner: OwnerId) -> Result<Option<About>, Error> {
-        Ok(self.load(&owner.to_string())?.map(|kept| About {
-            hint: KeyHint(kept.hint.clone()),
-            stored: Some(kept.stored),
-            checked: kept.checked,
-            expires: kept.expires,
-        }))
+    async fn metadata(&self, owner: OwnerId) -> Result<Option<CredentialMetadata>, Error> {
+        Ok(self
+            .load(&owner.to_string())?
+            .map(|kept| CredentialMetadata {
+                hint: KeyHint(kept.hint.clone()),
+                stored: Some(kept.stored),
+                checked: kept.checked,
+                expires: kept.expires,
+            }))
     }
 
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error> {

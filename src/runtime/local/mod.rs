@@ -47,7 +47,7 @@ use process::{Launch, Process, ReservedPort};
 
 use super::{Book, Claim, QueryRequest, QueryResponse, Runtime, environment, exchange::exchange};
 use crate::{
-    credentials::{CredentialStore, Field},
+    credentials::{CredentialField, CredentialStore},
     door::{self, Door, activity::Activity, ticket::SigningKey},
     duckdb::script::REMOTE_PREFIXES,
     error::Error,
@@ -306,7 +306,7 @@ impl Local {
         };
         let plain = environment::plain(&self.settings, record, size, &catalog);
         let plain = plain.into_iter().map(|(name, value)| (name, value.into()));
-        let own = Field::ALL.into_iter();
+        let own = CredentialField::ALL.into_iter();
         let own = own
             .filter_map(|field| Some((environment::variable(field), keys.value(field)?.clone())));
         let program = self.place.duckdb.to_string_lossy().into_owned();

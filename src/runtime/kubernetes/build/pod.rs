@@ -12,7 +12,7 @@ use k8s_openapi::{
 
 use super::{HTTP, add, origin, own_secret_name, owned_by, secret_name, stamp};
 use crate::{
-    credentials::Field,
+    credentials::CredentialField,
     door,
     duckdb::environment::{INIT_FOLDER, secret as variable},
     runtime::environment,
@@ -166,7 +166,7 @@ fn port(name: &str, number: u16) -> ContainerPort {
 fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Vec<EnvVar> {
     let plain = environment::plain(settings, session, size, catalog);
     let plain = plain.into_iter().map(|(name, value)| literal(name, value));
-    let own = Field::ALL.map(|field| from_secret(session, field));
+    let own = CredentialField::ALL.map(|field| from_secret(session, field));
     let mut all: Vec<_> = plain.chain(own).collect();
     if let Some(OAuth2 {
         secret,
@@ -202,7 +202,7 @@ fn literal(name: &str, value: String) -> EnvVar {
 }
 
 /// A value of the owner's, or of the session's own.
-fn from_secret(session: &Record, field: Field) -> EnvVar {
+fn from_secret(session: &Record, field: CredentialField) -> EnvVar {
     let secret = match session.keys {
         Keys::Owners => secret_name(session.owner),
         Keys::Awaited | Keys::Own => own_secret_name(&session.id),
