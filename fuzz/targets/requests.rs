@@ -1,6 +1,6 @@
 //! What programs send to the API.
 
-use duckbot::api::{Body, Gate, NewToken, Problem};
+use duckbot::api::{Authenticator, Body, NewToken, Problem};
 use duckbot::credentials::CredentialField;
 use duckbot::session::RequestId;
 use duckbot::{api, settings};
@@ -53,13 +53,13 @@ pub fn requests(data: &[u8]) {
         }
     }
     if let Some(headers) = headers("authorization", shown) {
-        let admitted = gate_of_the_api(None).admit(&headers);
+        let admitted = authenticator(None).authenticate(&headers);
         let text = String::from_utf8_lossy(shown);
         let (scheme, token) = text.split_once(' ').unwrap_or_default();
         let is_known = scheme.eq_ignore_ascii_case("bearer") && token.trim() == CALLER;
         assert_eq!(admitted.is_ok(), is_known, "{text}");
         // Whoever shows a token that nobody knows is not somebody without one.
-        let anonymous = gate_of_the_api(Some(8)).admit(&headers);
+        let anonymous = authenticator(Some(8)).authenticate(&headers);
         assert_eq!(anonymous.is_ok(), is_known, "{text}");
         assert!(anonymous.is_err() || anonymous.is_ok_and(|it| it.who.id.get() == 7));
     }
@@ -124,9 +124,9 @@ fn asked(kind: Option<&str>, bytes: &[u8]) {
 /// In the order of [`CredentialField::ALL`].
 const SECRETS: [&str; 4] = ["s3_key", "s3_secret", "session_token", "catalog_token"];
 
-fn gate_of_the_api(anonymous: Option<u64>) -> Gate {
+fn authenticator(anonymous: Option<u64>) -> Authenticator {
     let digest = ring::digest::digest(&ring::digest::SHA256, CALLER.as_bytes());
-    Gate::new(&settings::Api {
+    Authenticator::new(&settings::Api {
         listen: ([127, 0, 0, 1], 0).into(),
         tokens: vec![settings::ApiToken {
             name: "caller".to_owned(),

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use super::{
     Api,
-    problem::{Kind, Problem},
+    problem::{Problem, ProblemType},
 };
 use crate::{error::new_reference, measure, service::Requester, settings};
 
@@ -33,7 +33,7 @@ const LONGEST_ID: usize = 64;
 
 /// Whoever asks.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct Principal {
     /// In whose name.
     pub who: Requester,
     /// Whether they may use the keys that this person has handed in.
@@ -41,21 +41,21 @@ pub struct Caller {
 }
 
 /// All who may ask.
-pub struct Gate {
-    guests: HashMap<[u8; 32], Guest>,
-    anonymous: Option<Guest>,
+pub struct Authenticator {
+    clients: HashMap<[u8; 32], ApiClient>,
+    anonymous: Option<ApiClient>,
 }
 
-struct Guest {
-    caller: Caller,
+struct ApiClient {
+    principal: Principal,
     pace: DefaultDirectRateLimiter,
 }
 
-impl Gate {
+impl Authenticator {
     /// Lets in whom the settings name.
     pub fn new(settings: &settings::Api) -> Self {
-        let guest = |caller| Guest {
-            caller,
+        let client = |principal| ApiClient {
+            principal,
             pace: RateLimiter::direct(Quota::per_minute(settings.requests_per_minute)),
         };
         let tokens = settings.tokens.iter().map(|token| {
@@ -65,7 +65,7 @@ impl Gate {
                 is_admin: token.admin,
             };
             let stored_keys = token.stored_keys;
-            (token.digest, guest(Caller { who, stored_keys }))
+            (token.digest, client(Principal { who, stored_keys }))
         });
         let anonymous = settings.anonymous.map(|owner| {
             let who = Requester {
@@ -74,10 +74,10 @@ impl Gate {
                 is_admin: false,
             };
             let stored_keys = true;
-            guest(Caller { who, stored_keys })
+            client(Principal { who, stored_keys })
         });
         Self {
-            guests: tokens.collect(),
+            clients: tokens.collect(),
             anonymous,
         }
     }
@@ -86,26 +86,26 @@ impl Gate {
     ///
     /// # Errors
     /// If they show no token that is known here, or come too often.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let guest = match headers.get(header::AUTHORIZATION) {
+    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
+        let client = match headers.get(header::AUTHORIZATION) {
             None => self.anonymous.as_ref(),
             // Whoever shows a token means it, also where none is needed.
             Some(shown) => bearer(shown).and_then(|token| {
                 let digest = digest(&SHA256, token.as_bytes());
-                self.guests.get(digest.as_ref())
+                self.clients.get(digest.as_ref())
             }),
         };
-        let guest = guest.ok_or_else(|| {
+        let client = client.ok_or_else(|| {
             let says = "Send a token that is known here: `Authorization: Bearer …`.";
-            Problem::new(Kind::Unauthorized, says)
+            Problem::new(ProblemType::Unauthorized, says)
         })?;
-        guest.pace.check().map_err(|until| {
+        client.pace.check().map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             let seconds = wait.as_secs() + 1;
             let says = format!("Too many requests with this token. Wait {seconds} s.");
-            Problem::new(Kind::TooManyRequests, says).after(Duration::from_secs(seconds))
+            Problem::new(ProblemType::TooManyRequests, says).after(Duration::from_secs(seconds))
         })?;
-        Ok(guest.caller.clone())
+        Ok(client.principal.clone())
     }
 }
 
@@ -115,20 +115,20 @@ fn bearer(shown: &HeaderValue) -> Option<&str> {
 }
 
 /// Lets a request in or turns it away; names, logs and counts it.
-pub async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let id: Arc<str> = request_id(request.headers()).into();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("?", MatchedPath::as_str);
-    let admitted = api.gate.admit(request.headers());
+    let admitted = api.authenticator.authenticate(request.headers());
     let token = match &admitted {
-        Ok(caller) => caller.who.display_name.clone(),
+        Ok(principal) => principal.who.display_name.clone(),
         Err(_) => String::new(),
     };
     let mut response = match admitted {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

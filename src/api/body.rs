@@ -9,7 +9,7 @@ use axum::{
 use secrecy::{SecretString, zeroize::Zeroize};
 use serde_json::{Map, Value};
 
-use super::problem::{FieldError, Kind, Problem};
+use super::problem::{FieldError, Problem, ProblemType};
 
 /// A body that is read field by field; what nobody asked for is a mistake.
 #[derive(Default)]
@@ -26,8 +26,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let kind = kind.map(|it| it.to_str().unwrap_or_default().to_owned());
         let bytes = Bytes::from_request(request, state).await.map_err(|why| {
             match why.status().as_u16() {
-                413 => Problem::new(Kind::TooLarge, "The body is larger than anything needs."),
-                _ => Problem::new(Kind::InvalidRequest, "The body could not be read."),
+                413 => Problem::new(
+                    ProblemType::TooLarge,
+                    "The body is larger than anything needs.",
+                ),
+                _ => Problem::new(ProblemType::InvalidRequest, "The body could not be read."),
             }
         })?;
         Self::new(kind.as_deref(), &bytes)
@@ -46,7 +49,7 @@ impl Body {
         let kind = kind.and_then(|it| it.split(';').next());
         if !kind.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
             let says = "Send JSON, and the header Content-Type: application/json.";
-            return Err(Problem::new(Kind::UnsupportedMediaType, says));
+            return Err(Problem::new(ProblemType::UnsupportedMediaType, says));
         }
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self {
@@ -55,7 +58,7 @@ impl Body {
             }),
             // What serde says of it quotes it.
             _ => Err(Problem::new(
-                Kind::InvalidRequest,
+                ProblemType::InvalidRequest,
                 "The body is no JSON object.",
             )),
         }

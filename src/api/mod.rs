@@ -26,12 +26,12 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use tracing::{info, warn};
 
 use crate::{service::Service, settings};
-pub use auth::{Caller, Gate, request_id};
+pub use auth::{Authenticator, Principal, request_id};
 pub use body::Body;
 use listen::listen;
-use problem::Kind;
 pub use problem::Problem;
-pub use sessions::{Asked, idempotency, read};
+use problem::ProblemType;
+pub use sessions::{CreateSession, idempotency, read};
 pub use token::{NewToken, new_token};
 
 /// The largest body: two tokens of 4000 characters, and room.
@@ -44,7 +44,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 struct Api {
     service: Arc<Service>,
     settings: Arc<settings::Api>,
-    gate: Arc<Gate>,
+    authenticator: Arc<Authenticator>,
     shutdown: CancellationToken,
 }
 
@@ -69,7 +69,7 @@ pub async fn serve(
         );
     }
     let api = Api {
-        gate: Arc::new(Gate::new(&settings)),
+        authenticator: Arc::new(Authenticator::new(&settings)),
         settings: Arc::new(settings),
         service,
         shutdown: shutdown.clone(),
@@ -88,12 +88,18 @@ fn router(api: Api) -> Router {
         )
         .route("/sessions/{id}/extend", post(sessions::extend))
         .route("/sessions/{id}/ticket", post(sessions::ticket))
-        .fallback(async || Problem::new(Kind::NotFound, "There is nothing at this address."))
+        .fallback(async || Problem::new(ProblemType::NotFound, "There is nothing at this address."))
         .method_not_allowed_fallback(async || {
-            Problem::new(Kind::MethodNotAllowed, "The header Allow says what is.")
+            Problem::new(
+                ProblemType::MethodNotAllowed,
+                "The header Allow says what is.",
+            )
         })
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_WITHIN))
-        .layer(middleware::from_fn_with_state(api.clone(), auth::admit))
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            auth::authenticate,
+        ))
         .with_state(api)
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Every kind of problem that there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProblemType {
     /// Not to be understood.
     InvalidRequest,
     /// A field that is not there, or is no such thing.
@@ -64,7 +64,7 @@ pub enum Kind {
     Unavailable,
 }
 
-impl Kind {
+impl ProblemType {
     /// The end of its type, its title, its status.
     fn facts(self) -> (&'static str, &'static str, StatusCode) {
         use StatusCode as S;
@@ -122,7 +122,7 @@ impl Kind {
 /// One problem.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    kind: Kind,
+    kind: ProblemType,
     detail: String,
     errors: Vec<FieldError>,
     after: Option<Duration>,
@@ -141,7 +141,7 @@ pub struct FieldError {
 
 impl Problem {
     /// Of that kind, in a sentence.
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -157,7 +157,7 @@ impl Problem {
         let detail = format!("These fields need a change: {}.", names.join(", "));
         Self {
             errors,
-            ..Self::new(Kind::InvalidFields, detail)
+            ..Self::new(ProblemType::InvalidFields, detail)
         }
     }
 
@@ -194,7 +194,7 @@ impl Problem {
         if let Some(after) = self.after {
             headers.insert(header::RETRY_AFTER, after.as_secs().into());
         }
-        if self.kind == Kind::Unauthorized {
+        if self.kind == ProblemType::Unauthorized {
             let scheme = HeaderValue::from_static("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
@@ -203,7 +203,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// It is rendered where the request's name is known (`super::auth::admit`).
+    /// It is rendered where the request's name is known (`super::auth::authenticate`).
     fn into_response(self) -> Response {
         let mut response = self.kind.facts().2.into_response();
         response.extensions_mut().insert(self);
@@ -219,9 +219,9 @@ impl From<service::ServiceError> for Problem {
                 let texts: Vec<_> = troubles.iter().map(|it| plain(&it.to_string())).collect();
                 let kinds = troubles.iter().map(PreflightError::origin);
                 let kind = match kinds.max().unwrap_or(ErrorOrigin::Credentials) {
-                    ErrorOrigin::Credentials => Kind::KeysRejected,
-                    ErrorOrigin::Settings => Kind::Misconfigured,
-                    ErrorOrigin::Transient => Kind::Unavailable,
+                    ErrorOrigin::Credentials => ProblemType::KeysRejected,
+                    ErrorOrigin::Settings => ProblemType::Misconfigured,
+                    ErrorOrigin::Transient => ProblemType::Unavailable,
                 };
                 Self::new(kind, texts.join(" "))
             }
@@ -233,10 +233,10 @@ impl From<service::ServiceError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let problem = match error.is_permanent() {
-            true => Self::new(Kind::ClusterRefused, error.for_people()),
+            true => Self::new(ProblemType::ClusterRefused, error.for_people()),
             false => {
                 let again = Duration::from_secs(10);
-                Self::new(Kind::Unavailable, error.for_people()).after(again)
+                Self::new(ProblemType::Unavailable, error.for_people()).after(again)
             }
         };
         Self {
@@ -252,28 +252,28 @@ impl From<Rejection> for Problem {
         let (kind, detail) = match rejection {
             Rejection::UnknownSize { known, .. } => {
                 let detail = format!("There is no such size. There are: {}.", known.join(", "));
-                (Kind::UnknownSize, detail)
+                (ProblemType::UnknownSize, detail)
             }
             Rejection::UnknownCatalog { known, .. } => {
                 let known = known.join(", ");
                 let detail =
                     format!("There is no such catalog, by name or URL. There are: {known}.");
-                (Kind::UnknownCatalog, detail)
+                (ProblemType::UnknownCatalog, detail)
             }
             Rejection::KeysExpired(at) => {
                 let detail = format!("The stored credentials expired at {}.", at.to_rfc3339());
-                (Kind::NoStoredCredentials, detail)
+                (ProblemType::NoStoredCredentials, detail)
             }
             Rejection::NoCredentials | Rejection::NothingKept | Rejection::CheckingIsOff => {
                 let detail =
                     "The token's owner has handed in no credentials: /duck setup in the chat.";
-                (Kind::NoStoredCredentials, detail.to_owned())
+                (ProblemType::NoStoredCredentials, detail.to_owned())
             }
             Rejection::QuotaReached { ids, limit } => {
                 let ids = ids.join(", ");
                 let detail =
                     format!("All {limit} places of this owner are taken ({ids}). Delete one.");
-                (Kind::QuotaReached, detail)
+                (ProblemType::QuotaReached, detail)
             }
             Rejection::NotAnId(_)
             | Rejection::NoSuchSession(_)
@@ -282,12 +282,12 @@ impl From<Rejection> for Problem {
             | Rejection::SayWhich { .. }
             | Rejection::NothingToOpen => {
                 let detail = "There is no such session of yours: it has ended, or never was.";
-                (Kind::NoSuchSession, detail.to_owned())
+                (ProblemType::NoSuchSession, detail.to_owned())
             }
             Rejection::OtherWish => {
                 let detail =
                     "This Idempotency-Key was used for another session, which is still there.";
-                (Kind::IdempotencyKeyReused, detail.to_owned())
+                (ProblemType::IdempotencyKeyReused, detail.to_owned())
             }
             // Of questions, which nobody asks here.
             Rejection::AskingIsOff
@@ -299,31 +299,34 @@ impl From<Rejection> for Problem {
             | Rejection::UnknownTable { .. }
             | Rejection::TablesUnseen(_)
             | Rejection::NotYourButton(_)
-            | Rejection::AdminsOnly => (Kind::Forbidden, "This token may not do that.".to_owned()),
+            | Rejection::AdminsOnly => (
+                ProblemType::Forbidden,
+                "This token may not do that.".to_owned(),
+            ),
             Rejection::NotYoursToOpen(_) => {
                 let detail = "Nobody but its owner opens a session, not even an admin.";
-                (Kind::Forbidden, detail.to_owned())
+                (ProblemType::Forbidden, detail.to_owned())
             }
             Rejection::NotADuration(_) => {
                 let detail = "by is no length of time. Write it like 2h or 1h 30m.";
-                (Kind::InvalidRequest, detail.to_owned())
+                (ProblemType::InvalidRequest, detail.to_owned())
             }
             Rejection::NothingStopsIt => {
                 let detail = "Sessions are not stopped here for being idle or old.";
-                (Kind::NoMoreTime, detail.to_owned())
+                (ProblemType::NoMoreTime, detail.to_owned())
             }
             Rejection::NoMoreTime { at, .. } => {
                 let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
                 let at = at.unwrap_or_default();
                 (
-                    Kind::NoMoreTime,
+                    ProblemType::NoMoreTime,
                     format!("It can't be extended any more{at}."),
                 )
             }
-            Rejection::NotReady(_) => (Kind::NotReady, "It is not ready yet.".to_owned()),
+            Rejection::NotReady(_) => (ProblemType::NotReady, "It is not ready yet.".to_owned()),
             Rejection::NoKey(_) => {
                 let detail = "The bot no longer has the key to it. Delete it, and make another.";
-                (Kind::NoKey, detail.to_owned())
+                (ProblemType::NoKey, detail.to_owned())
             }
         };
         Self::new(kind, detail)

@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 use super::{
     Api,
-    auth::Caller,
+    auth::Principal,
     body::Body,
     document::{due, session, stops},
     follow,
-    problem::{Kind, Problem, plain},
+    problem::{Problem, ProblemType, plain},
 };
 use crate::{
     credentials::{CredentialField, Credentials, check_value},
@@ -35,7 +35,7 @@ const LONGEST_NAME: usize = 80;
 /// The most characters of an idempotency key.
 const LONGEST_KEY: usize = 255;
 
-type Answer = Result<Response, Problem>;
+type ApiResult = Result<Response, Problem>;
 
 /// The id in the address, whatever it is.
 pub struct Id(String);
@@ -54,28 +54,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 /// `POST /sessions`
 pub async fn create(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> ApiResult {
     let waits = match query.as_deref().unwrap_or_default() {
         "" => false,
         "wait=ready" => true,
         _ => {
             let says = "The query may say wait=ready, and nothing else.";
-            return Err(Problem::new(Kind::InvalidRequest, says));
+            return Err(Problem::new(ProblemType::InvalidRequest, says));
         }
     };
     let request = idempotency(&headers)?;
     let asked = read(body)?;
     let who = Requester {
-        display_name: asked.username.clone().unwrap_or(caller.who.display_name),
-        ..caller.who
+        display_name: asked.username.clone().unwrap_or(principal.who.display_name),
+        ..principal.who
     };
-    if asked.keys.is_none() && !caller.stored_keys {
+    if asked.keys.is_none() && !principal.stored_keys {
         let says = "This token may not use stored credentials.";
-        return Err(Problem::new(Kind::Forbidden, says));
+        return Err(Problem::new(ProblemType::Forbidden, says));
     }
     // Whoever hangs up now must not leave half a session.
     let made = tokio::spawn({
@@ -84,7 +84,7 @@ pub async fn create(
     });
     let record = made.await.map_err(|_| {
         Problem::new(
-            Kind::Unavailable,
+            ProblemType::Unavailable,
             "Something went wrong in here; the log says what.",
         )
     })??;
@@ -93,7 +93,7 @@ pub async fn create(
     }
     if record.is_stopping() {
         let says = "It was stopped while it was being made. Ask again.";
-        return Err(Problem::new(Kind::Unavailable, says).after(Duration::from_secs(10)));
+        return Err(Problem::new(ProblemType::Unavailable, says).after(Duration::from_secs(10)));
     }
     let started = started(&api, &who, &record).await;
     let location = format!("/sessions/{}", record.id);
@@ -109,7 +109,7 @@ async fn make(
     api: &Api,
     who: &Requester,
     request: Option<RequestId>,
-    asked: Asked,
+    asked: CreateSession,
 ) -> Result<Arc<Record>, Problem> {
     if let Some(request) = &request {
         api.service.wait_for_ending_session(who, request).await?;
@@ -153,7 +153,7 @@ async fn link(api: &Api, who: &Requester, id: &SessionId) -> Result<String, Prob
 
 /// What somebody asks for.
 #[derive(Debug)]
-pub struct Asked {
+pub struct CreateSession {
     /// What its owner is to be called.
     pub username: Option<String>,
     /// A size's name.
@@ -168,7 +168,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(mut body: Body) -> Result<Asked, Problem> {
+pub fn read(mut body: Body) -> Result<CreateSession, Problem> {
     let username = body.text("username").map(|it| it.trim().to_owned());
     if let Some(name) = &username
         && !((1..=LONGEST_NAME).contains(&name.chars().count()) && displayable_name(name) == *name)
@@ -212,7 +212,7 @@ pub fn read(mut body: Body) -> Result<Asked, Problem> {
     body.finish()?;
     let mut take = |field: CredentialField| values[field as usize].take();
     let both = take(CredentialField::KeyId).zip(take(CredentialField::SecretKey));
-    Ok(Asked {
+    Ok(CreateSession {
         username,
         size,
         catalog,
@@ -248,7 +248,7 @@ pub fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
     let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain || key.is_empty() || key.len() > LONGEST_KEY {
         let says = format!("Idempotency-Key has 1 to {LONGEST_KEY} plain characters, no spaces.");
-        return Err(Problem::new(Kind::InvalidRequest, says));
+        return Err(Problem::new(ProblemType::InvalidRequest, says));
     }
     // It stands in a record, and may say anything.
     let digest = digest(&SHA256, key.as_bytes());
@@ -265,8 +265,11 @@ fn fresh() -> RequestId {
 }
 
 /// `GET /sessions`
-pub async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Json<Value> {
-    let who = caller.who;
+pub async fn list(
+    State(api): State<Api>,
+    Extension(principal): Extension<Principal>,
+) -> Json<Value> {
+    let who = principal.who;
     let sessions = api.service.list((!who.is_admin).then_some(who.id));
     let sessions = api.service.track(sessions).await;
     let sessions = sessions.iter().map(|watched| session(&api, watched));
@@ -276,10 +279,10 @@ pub async fn list(State(api): State<Api>, Extension(caller): Extension<Caller>) 
 /// `GET /sessions/{id}`
 pub async fn show(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    Extension(principal): Extension<Principal>,
     Id(id): Id,
 ) -> Result<Json<Value>, Problem> {
-    let seen = api.service.look_up(&caller.who, &id)?;
+    let seen = api.service.look_up(&principal.who, &id)?;
     let watched = api.service.track(vec![seen]).await.remove(0);
     Ok(Json(session(&api, &watched)))
 }
@@ -287,16 +290,16 @@ pub async fn show(
 /// `DELETE /sessions/{id}`: answers when nothing of it is left.
 pub async fn remove(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    Extension(principal): Extension<Principal>,
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
-    let id = &api.service.look_up(&caller.who, &id)?.record.id;
-    api.service.stop(&caller.who, id).await?;
+    let id = &api.service.look_up(&principal.who, &id)?.record.id;
+    api.service.stop(&principal.who, id).await?;
     match api.service.wait_until_gone(id).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(_) => {
             let says = "It is being stopped, and not all of it is gone yet. Look again.";
-            Err(Problem::new(Kind::Unavailable, says).after(Duration::from_secs(30)))
+            Err(Problem::new(ProblemType::Unavailable, says).after(Duration::from_secs(30)))
         }
     }
 }
@@ -304,7 +307,7 @@ pub async fn remove(
 /// `POST /sessions/{id}/extend`
 pub async fn extend(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    Extension(principal): Extension<Principal>,
     Id(id): Id,
     mut body: Body,
 ) -> Result<Json<Value>, Problem> {
@@ -314,9 +317,9 @@ pub async fn extend(
         body.wrong("by", "is no length of time; write it like 2h or 1h 30m");
     }
     body.finish()?;
-    api.service.look_up(&caller.who, &id)?;
+    api.service.look_up(&principal.who, &id)?;
     let by = parsed.flatten();
-    let extended = api.service.extend(&caller.who, Some(&id), by).await?;
+    let extended = api.service.extend(&principal.who, Some(&id), by).await?;
     Ok(Json(json!({
         "session_id": extended.record.id,
         "extended_by_seconds": extended.by.num_seconds(),
@@ -327,13 +330,13 @@ pub async fn extend(
 /// `POST /sessions/{id}/ticket`
 pub async fn ticket(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    Extension(principal): Extension<Principal>,
     Id(id): Id,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     body.finish()?;
-    let seen = api.service.look_up(&caller.who, &id)?;
-    let link = link(&api, &caller.who, &seen.record.id).await?;
+    let seen = api.service.look_up(&principal.who, &id)?;
+    let link = link(&api, &principal.who, &seen.record.id).await?;
     Ok(Json(
         json!({ "open_url": link, "lives_seconds": LINK_LIVES }),
     ))
