@@ -220,7 +220,7 @@ fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
 }
 
 fn token(ask: &api::NewToken) -> ExitCode {
-    if !ask.fits_a_line() {
+    if !ask.is_valid() {
         return usage_error(
             &"a token has a name of one word that does not begin with #, and the Discord id of \
               an owner",

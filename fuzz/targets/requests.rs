@@ -31,13 +31,13 @@ pub fn requests(data: &[u8]) {
         )]))
     };
     if let Some(headers) = headers("idempotency-key", key) {
-        match api::idempotency(&headers) {
+        match api::idempotency_key(&headers) {
             Ok(Some(RequestId(name))) => {
                 assert!((1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic));
                 let hex = name.strip_prefix("api-").expect("it says whose it is");
                 assert!(hex.len() == 32 && hex.bytes().all(|it| it.is_ascii_hexdigit()));
                 assert_eq!(
-                    api::idempotency(&headers).ok().flatten(),
+                    api::idempotency_key(&headers).ok().flatten(),
                     Some(RequestId(name))
                 );
             }
@@ -47,7 +47,7 @@ pub fn requests(data: &[u8]) {
                     HeaderName::from_static("idempotency-key"),
                     HeaderValue::from_static(""),
                 )]);
-                let other = api::idempotency(&other).expect_err("it is empty");
+                let other = api::idempotency_key(&other).expect_err("it is empty");
                 assert_eq!(document(&problem), document(&other));
             }
         }
@@ -78,7 +78,7 @@ fn document(problem: &Problem) -> Value {
 }
 
 fn asked(kind: Option<&str>, bytes: &[u8]) {
-    let read = |bytes: &[u8]| Body::new(kind, bytes).and_then(api::read);
+    let read = |bytes: &[u8]| Body::new(kind, bytes).and_then(api::parse_create_session);
     let Ok(Value::Object(sent)) = serde_json::from_slice(bytes) else {
         // There is nothing in it, so there are no keys in it.
         assert!(read(bytes).is_err());
@@ -158,7 +158,7 @@ fn token_line(line: &str) {
         stored_keys: line.len().is_multiple_of(2),
         admin: line.len().is_multiple_of(3),
     };
-    if ask.fits_a_line() {
+    if ask.is_valid() {
         let (_, line) = api::new_token(&ask).expect("there is randomness");
         assert!(!line.starts_with('#') && line.lines().count() == 1);
         let token = settings::token(&line).expect("it is one");

@@ -27,9 +27,9 @@ use super::{
 use crate::{error::new_reference, measure, service::Requester, settings};
 
 /// The header with a request's name, which the caller may choose.
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID_HEADER: &str = "x-request-id";
 /// The most characters of such a name.
-const LONGEST_ID: usize = 64;
+const MAX_REQUEST_ID_BYTES: usize = 64;
 
 /// Whoever asks.
 #[derive(Debug, Clone)]
@@ -103,7 +103,8 @@ impl Authenticator {
             let wait = until.wait_time_from(DefaultClock::default().now());
             let seconds = wait.as_secs() + 1;
             let says = format!("Too many requests with this token. Wait {seconds} s.");
-            Problem::new(ProblemType::TooManyRequests, says).after(Duration::from_secs(seconds))
+            Problem::new(ProblemType::TooManyRequests, says)
+                .retry_after(Duration::from_secs(seconds))
         })?;
         Ok(client.principal.clone())
     }
@@ -138,7 +139,7 @@ pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Ne
             warn!(request = %id, %error, "a request failed [{id}]");
         }
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = problem.rendered(&id);
+        response = problem.to_response(&id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -146,7 +147,7 @@ pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Ne
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, value);
+        headers.insert(REQUEST_ID_HEADER, value);
     }
     let status = response.status();
     info!(request = %id, %method, route, status = status.as_u16(), token, "{method} {route}: {status} [{id}]");
@@ -156,8 +157,11 @@ pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Ne
 
 /// The name that the caller chose, if it is one, or a fresh one.
 pub fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
+    let given = headers
+        .get(REQUEST_ID_HEADER)
+        .and_then(|it| it.to_str().ok());
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let fits = |it: &&str| (1..=LONGEST_ID).contains(&it.len()) && it.chars().all(is_plain);
+    let fits =
+        |it: &&str| (1..=MAX_REQUEST_ID_BYTES).contains(&it.len()) && it.chars().all(is_plain);
     given.filter(fits).map_or_else(new_reference, str::to_owned)
 }

@@ -65,7 +65,7 @@ impl Body {
     }
 
     /// Notes that a field is wrong.
-    pub fn wrong(&mut self, field: &str, detail: impl Into<String>) {
+    pub fn reject_field(&mut self, field: &str, detail: impl Into<String>) {
         self.errors.push(FieldError {
             field: field.to_owned(),
             detail: detail.into(),
@@ -73,7 +73,7 @@ impl Body {
     }
 
     /// Whether that was noted of a field.
-    pub fn is_wrong(&self, field: &str) -> bool {
+    pub fn has_error(&self, field: &str) -> bool {
         self.errors.iter().any(|error| error.field == field)
     }
 
@@ -82,7 +82,7 @@ impl Body {
         match self.fields.remove(field)? {
             Value::String(text) => Some(text),
             _ => {
-                self.wrong(field, "is to be a text");
+                self.reject_field(field, "is to be a text");
                 None
             }
         }
@@ -102,7 +102,7 @@ impl Body {
             None => false,
             Some(Value::Bool(yes)) => yes,
             Some(_) => {
-                self.wrong(field, "is to be true or false");
+                self.reject_field(field, "is to be true or false");
                 false
             }
         }
@@ -116,7 +116,7 @@ impl Body {
         let unknown: Vec<_> = self.fields.keys().cloned().collect();
         for field in unknown {
             let name: String = field.chars().take(40).collect();
-            self.wrong(&name, "there is no such field");
+            self.reject_field(&name, "there is no such field");
         }
         match self.errors.is_empty() {
             true => Ok(()),

@@ -10,10 +10,10 @@ use crate::session::{Cause, Ending, ScheduledStop, TrackedSession, Usage};
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// A session.
-pub fn session(api: &Api, watched: &TrackedSession) -> Value {
+pub fn session_document(api: &Api, watched: &TrackedSession) -> Value {
     let seen = &watched.seen;
     let record = &seen.record;
-    let due = due(api, api.service.scheduled_stop(watched));
+    let due = enforced_due(api, api.service.scheduled_stop(watched));
     json!({
         "session_id": record.id,
         "url": api.service.runtime().url(&record.id),
@@ -25,23 +25,23 @@ pub fn session(api: &Api, watched: &TrackedSession) -> Value {
         "query_runs": watched.usage == Usage::Busy,
         "created": record.created,
         "ready": record.ready,
-        "stops": due.as_ref().map(stops),
-        "ends_because": record.ending().map(why),
+        "stops": due.as_ref().map(stops_document),
+        "ends_because": record.ending().map(ending_reason),
     })
 }
 
 /// When something stops it, if anything does.
-pub fn due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
+pub fn enforced_due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
     due.filter(|_| !api.service.settings().reaper.dry_run)
 }
 
 /// When a session will be stopped as things are.
-pub fn stops(due: &ScheduledStop) -> Value {
+pub fn stops_document(due: &ScheduledStop) -> Value {
     json!({ "at": due.at, "rule": due.rule })
 }
 
 /// Why a session ends.
-pub fn why(ending: &Ending) -> String {
+pub fn ending_reason(ending: &Ending) -> String {
     match &ending.cause {
         Cause::Stopped { .. } => "it was stopped".to_owned(),
         Cause::Restarted { .. } => "its owner had it started again with new keys".to_owned(),

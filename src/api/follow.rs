@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::{
     Api,
-    document::{session, why},
-    sessions::started,
+    document::{ending_reason, session_document},
+    sessions::started_document,
 };
 use crate::{
     service::Requester,
@@ -21,14 +21,14 @@ use crate::{
 };
 
 /// A stream of events `progress`, then one `ready` or `ended`.
-pub fn until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
+pub fn stream_until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
     let changes = api.service.runtime().changes();
     let follower = Follower {
         api,
         who,
         newest: record,
         changes,
-        told: None,
+        last_progress: None,
     };
     let events = stream::unfold(Some(follower), async |follower| {
         let mut follower = follower?;
@@ -46,7 +46,7 @@ struct Follower {
     who: Requester,
     newest: Arc<Record>,
     changes: watch::Receiver<u64>,
-    told: Option<Value>,
+    last_progress: Option<Value>,
 }
 
 impl Follower {
@@ -60,21 +60,21 @@ impl Follower {
             }
             match (&self.newest.stage, seen) {
                 (Stage::Running, Some(_)) => {
-                    let started = started(&self.api, &self.who, &self.newest).await;
+                    let started = started_document(&self.api, &self.who, &self.newest).await;
                     return Some(("ready", started, true));
                 }
                 (Stage::Stopping { ending, .. }, _) => {
-                    return Some(("ended", self.ended(&why(ending)), true));
+                    return Some(("ended", self.ended(&ending_reason(ending)), true));
                 }
                 // It was not seen yet, or is gone and nobody saw why.
-                (_, None) if self.told.is_some() => {
+                (_, None) if self.last_progress.is_some() => {
                     return Some(("ended", self.ended("it is gone"), true));
                 }
                 (_, None) => {}
                 (_, Some(seen)) => {
                     let now = self.progress(seen);
-                    if self.told.as_ref() != Some(&now) {
-                        self.told = Some(now.clone());
+                    if self.last_progress.as_ref() != Some(&now) {
+                        self.last_progress = Some(now.clone());
                         return Some(("progress", now, false));
                     }
                 }
@@ -93,7 +93,7 @@ impl Follower {
             left: None,
             bot_started: self.api.service.now(),
         };
-        let mut document = session(&self.api, &watched);
+        let mut document = session_document(&self.api, &watched);
         // It moves with the time where nobody was warned.
         document["stops"] = Value::Null;
         document

@@ -17,19 +17,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The most connections at a time; who comes next waits.
-const MOST_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 256;
 /// How long the head of a request may take, and how long a connection may wait for its next one:
 /// longer than the minute and a half for which most clients keep one. Otherwise a request meets
 /// an end that is on its way, and its client can't tell whether it was heard.
-const HEAD_WITHIN: Duration = Duration::from_secs(100);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(100);
 /// The most bytes of a head.
-const LONGEST_HEAD: usize = 32 * 1024;
+const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// How long answers under way may take when the bot is told to stop.
-const FAREWELL: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers whoever comes with `app`, until `shutdown`.
 pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationToken) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let come = async {
@@ -52,7 +52,7 @@ pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationT
         while connections.try_join_next().is_some() {}
     }
     // Who is not done by then is cut off.
-    let _ = tokio::time::timeout(FAREWELL, async {
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, async {
         while connections.join_next().await.is_some() {}
     })
     .await;
@@ -61,8 +61,8 @@ pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationT
 async fn serve(stream: TcpStream, app: Router, shutdown: &CancellationToken) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(LONGEST_HEAD)
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     let mut served = std::pin::pin!(served);
     // Whoever hangs up in the middle is no news.

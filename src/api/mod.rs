@@ -31,13 +31,13 @@ pub use body::Body;
 use listen::listen;
 pub use problem::Problem;
 use problem::ProblemType;
-pub use sessions::{CreateSession, idempotency, read};
+pub use sessions::{CreateSession, idempotency_key, parse_create_session};
 pub use token::{NewToken, new_token};
 
 /// The largest body: two tokens of 4000 characters, and room.
-const MOST_BYTES: usize = 16 * 1024;
+const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How long a body may keep silent.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What requests are answered with.
 #[derive(Clone)]
@@ -95,8 +95,8 @@ fn router(api: Api) -> Router {
                 "The header Allow says what is.",
             )
         })
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
-        .layer(RequestBodyTimeoutLayer::new(BODY_WITHIN))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(middleware::from_fn_with_state(
             api.clone(),
             auth::authenticate,

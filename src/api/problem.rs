@@ -125,7 +125,7 @@ pub struct Problem {
     kind: ProblemType,
     detail: String,
     errors: Vec<FieldError>,
-    after: Option<Duration>,
+    retry_after: Option<Duration>,
     /// For the log; what the caller gets is its name.
     pub error: Option<Box<Error>>,
 }
@@ -146,7 +146,7 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
-            after: None,
+            retry_after: None,
             error: None,
         }
     }
@@ -162,9 +162,9 @@ impl Problem {
     }
 
     /// The same, with when to try again.
-    pub fn after(self, after: Duration) -> Self {
+    pub fn retry_after(self, retry_after: Duration) -> Self {
         Self {
-            after: Some(after),
+            retry_after: Some(retry_after),
             ..self
         }
     }
@@ -186,12 +186,12 @@ impl Problem {
     }
 
     /// As an answer to the request with that name.
-    pub fn rendered(&self, request: &str) -> Response {
+    pub fn to_response(&self, request: &str) -> Response {
         let (_, _, status) = self.kind.facts();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, kind, self.document(request).to_string()).into_response();
         let headers = response.headers_mut();
-        if let Some(after) = self.after {
+        if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, after.as_secs().into());
         }
         if self.kind == ProblemType::Unauthorized {
@@ -216,7 +216,10 @@ impl From<service::ServiceError> for Problem {
         match problem {
             service::ServiceError::Rejected(rejection) => rejection.into(),
             service::ServiceError::UnusableCredentials(troubles) => {
-                let texts: Vec<_> = troubles.iter().map(|it| plain(&it.to_string())).collect();
+                let texts: Vec<_> = troubles
+                    .iter()
+                    .map(|it| strip_markdown(&it.to_string()))
+                    .collect();
                 let kinds = troubles.iter().map(PreflightError::origin);
                 let kind = match kinds.max().unwrap_or(ErrorOrigin::Credentials) {
                     ErrorOrigin::Credentials => ProblemType::KeysRejected,
@@ -236,7 +239,7 @@ impl From<Error> for Problem {
             true => Self::new(ProblemType::ClusterRefused, error.for_people()),
             false => {
                 let again = Duration::from_secs(10);
-                Self::new(ProblemType::Unavailable, error.for_people()).after(again)
+                Self::new(ProblemType::Unavailable, error.for_people()).retry_after(again)
             }
         };
         Self {
@@ -334,6 +337,6 @@ impl From<Rejection> for Problem {
 }
 
 /// Without the chat's emphasis.
-pub fn plain(text: &str) -> String {
+pub fn strip_markdown(text: &str) -> String {
     text.replace("**", "").replace('`', "")
 }

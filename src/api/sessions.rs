@@ -17,9 +17,9 @@ use super::{
     Api,
     auth::Principal,
     body::Body,
-    document::{due, session, stops},
+    document::{enforced_due, session_document, stops_document},
     follow,
-    problem::{Problem, ProblemType, plain},
+    problem::{Problem, ProblemType, strip_markdown},
 };
 use crate::{
     credentials::{CredentialField, Credentials, check_value},
@@ -29,11 +29,11 @@ use crate::{
 };
 
 /// How long a link lives that opens a session, in seconds.
-const LINK_LIVES: u64 = 60;
+const LINK_LIFETIME_SECONDS: u64 = 60;
 /// The most characters of a name that is shown.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 /// The most characters of an idempotency key.
-const LONGEST_KEY: usize = 255;
+const MAX_KEY_BYTES: usize = 255;
 
 type ApiResult = Result<Response, Problem>;
 
@@ -67,8 +67,8 @@ pub async fn create(
             return Err(Problem::new(ProblemType::InvalidRequest, says));
         }
     };
-    let request = idempotency(&headers)?;
-    let asked = read(body)?;
+    let request = idempotency_key(&headers)?;
+    let asked = parse_create_session(body)?;
     let who = Requester {
         display_name: asked.username.clone().unwrap_or(principal.who.display_name),
         ..principal.who
@@ -80,7 +80,7 @@ pub async fn create(
     // Whoever hangs up now must not leave half a session.
     let made = tokio::spawn({
         let (api, who) = (api.clone(), who.clone());
-        async move { make(&api, &who, request, asked).await }
+        async move { create_session(&api, &who, request, asked).await }
     });
     let record = made.await.map_err(|_| {
         Problem::new(
@@ -89,13 +89,15 @@ pub async fn create(
         )
     })??;
     if waits {
-        return Ok(follow::until_ready(api, who, record));
+        return Ok(follow::stream_until_ready(api, who, record));
     }
     if record.is_stopping() {
         let says = "It was stopped while it was being made. Ask again.";
-        return Err(Problem::new(ProblemType::Unavailable, says).after(Duration::from_secs(10)));
+        return Err(
+            Problem::new(ProblemType::Unavailable, says).retry_after(Duration::from_secs(10))
+        );
     }
-    let started = started(&api, &who, &record).await;
+    let started = started_document(&api, &who, &record).await;
     let location = format!("/sessions/{}", record.id);
     Ok((
         StatusCode::CREATED,
@@ -105,7 +107,7 @@ pub async fn create(
         .into_response())
 }
 
-async fn make(
+async fn create_session(
     api: &Api,
     who: &Requester,
     request: Option<RequestId>,
@@ -115,7 +117,7 @@ async fn make(
         api.service.wait_for_ending_session(who, request).await?;
     }
     let ask = StartRequest {
-        request: request.unwrap_or_else(fresh),
+        request: request.unwrap_or_else(new_request_id),
         channel: api.settings.channel,
         size: asked.size,
         catalog: asked.catalog,
@@ -134,9 +136,9 @@ async fn make(
 
 /// What is answered when a session was asked for: what it was in the service before this one,
 /// and the link that opens it, if it can be opened by now.
-pub async fn started(api: &Api, who: &Requester, record: &Record) -> Value {
+pub async fn started_document(api: &Api, who: &Requester, record: &Record) -> Value {
     let open_url = match record.stage {
-        Stage::Running => link(api, who, &record.id).await.ok(),
+        Stage::Running => open_url(api, who, &record.id).await.ok(),
         _ => None,
     };
     json!({
@@ -146,7 +148,7 @@ pub async fn started(api: &Api, who: &Requester, record: &Record) -> Value {
     })
 }
 
-async fn link(api: &Api, who: &Requester, id: &SessionId) -> Result<String, Problem> {
+async fn open_url(api: &Api, who: &Requester, id: &SessionId) -> Result<String, Problem> {
     let (_, link) = api.service.open(who, Some(&id.to_string())).await?;
     Ok(link.expose_secret().to_owned())
 }
@@ -168,26 +170,27 @@ pub struct CreateSession {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(mut body: Body) -> Result<CreateSession, Problem> {
+pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
     let username = body.text("username").map(|it| it.trim().to_owned());
     if let Some(name) = &username
-        && !((1..=LONGEST_NAME).contains(&name.chars().count()) && displayable_name(name) == *name)
+        && !((1..=MAX_NAME_CHARS).contains(&name.chars().count())
+            && displayable_name(name) == *name)
     {
-        body.wrong(
+        body.reject_field(
             "username",
-            format!("has 1 to {LONGEST_NAME} characters, in one line"),
+            format!("has 1 to {MAX_NAME_CHARS} characters, in one line"),
         );
     }
     let size = body.text("size");
     let catalog = body.text("catalog");
     let uses_stored = body.flag("use_stored_credentials");
     let mut values = CredentialField::ALL.map(|field| {
-        let name = name(field);
+        let name = json_field(field);
         let value = body.secret(name)?;
         match check_value(field, value) {
             Ok(value) => Some(value),
             Err(mistake) => {
-                body.wrong(name, plain(&mistake.to_string()));
+                body.reject_field(name, strip_markdown(&mistake.to_string()));
                 None
             }
         }
@@ -197,17 +200,17 @@ pub fn read(mut body: Body) -> Result<CreateSession, Problem> {
         .into_iter()
         .filter(|field| field.is_required())
     {
-        let is_there = values[field as usize].is_some() || body.is_wrong(name(field));
+        let is_there = values[field as usize].is_some() || body.has_error(json_field(field));
         if !uses_stored && !is_there {
-            body.wrong(
-                name(field),
+            body.reject_field(
+                json_field(field),
                 "is not there, and use_stored_credentials is not true",
             );
         }
     }
     if uses_stored && has_any {
         let says = "is true, so there are to be no keys beside it";
-        body.wrong("use_stored_credentials", says);
+        body.reject_field("use_stored_credentials", says);
     }
     body.finish()?;
     let mut take = |field: CredentialField| values[field as usize].take();
@@ -227,7 +230,7 @@ pub fn read(mut body: Body) -> Result<CreateSession, Problem> {
 }
 
 /// What a field is called here.
-fn name(field: CredentialField) -> &'static str {
+fn json_field(field: CredentialField) -> &'static str {
     match field {
         CredentialField::KeyId => "s3_key",
         CredentialField::SecretKey => "s3_secret",
@@ -240,14 +243,14 @@ fn name(field: CredentialField) -> &'static str {
 ///
 /// # Errors
 /// If the key is no such key.
-pub fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
     let key = key.to_str().unwrap_or_default();
     let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_plain || key.is_empty() || key.len() > LONGEST_KEY {
-        let says = format!("Idempotency-Key has 1 to {LONGEST_KEY} plain characters, no spaces.");
+    if !is_plain || key.is_empty() || key.len() > MAX_KEY_BYTES {
+        let says = format!("Idempotency-Key has 1 to {MAX_KEY_BYTES} plain characters, no spaces.");
         return Err(Problem::new(ProblemType::InvalidRequest, says));
     }
     // It stands in a record, and may say anything.
@@ -260,7 +263,7 @@ pub fn idempotency(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
     Ok(Some(RequestId(format!("api-{}", hex.collect::<String>()))))
 }
 
-fn fresh() -> RequestId {
+fn new_request_id() -> RequestId {
     RequestId(format!("api-{}", Uuid::new_v4().simple()))
 }
 
@@ -272,7 +275,9 @@ pub async fn list(
     let who = principal.who;
     let sessions = api.service.list((!who.is_admin).then_some(who.id));
     let sessions = api.service.track(sessions).await;
-    let sessions = sessions.iter().map(|watched| session(&api, watched));
+    let sessions = sessions
+        .iter()
+        .map(|watched| session_document(&api, watched));
     Json(json!({ "sessions": sessions.collect::<Vec<_>>() }))
 }
 
@@ -284,7 +289,7 @@ pub async fn show(
 ) -> Result<Json<Value>, Problem> {
     let seen = api.service.look_up(&principal.who, &id)?;
     let watched = api.service.track(vec![seen]).await.remove(0);
-    Ok(Json(session(&api, &watched)))
+    Ok(Json(session_document(&api, &watched)))
 }
 
 /// `DELETE /sessions/{id}`: answers when nothing of it is left.
@@ -299,7 +304,7 @@ pub async fn remove(
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(_) => {
             let says = "It is being stopped, and not all of it is gone yet. Look again.";
-            Err(Problem::new(ProblemType::Unavailable, says).after(Duration::from_secs(30)))
+            Err(Problem::new(ProblemType::Unavailable, says).retry_after(Duration::from_secs(30)))
         }
     }
 }
@@ -314,7 +319,7 @@ pub async fn extend(
     let by = body.text("by");
     let parsed = by.as_deref().map(|it| duration(it.trim()));
     if parsed == Some(None) {
-        body.wrong("by", "is no length of time; write it like 2h or 1h 30m");
+        body.reject_field("by", "is no length of time; write it like 2h or 1h 30m");
     }
     body.finish()?;
     api.service.look_up(&principal.who, &id)?;
@@ -323,7 +328,7 @@ pub async fn extend(
     Ok(Json(json!({
         "session_id": extended.record.id,
         "extended_by_seconds": extended.by.num_seconds(),
-        "stops": due(&api, extended.due).as_ref().map(stops),
+        "stops": enforced_due(&api, extended.due).as_ref().map(stops_document),
     })))
 }
 
@@ -336,8 +341,8 @@ pub async fn ticket(
 ) -> Result<Json<Value>, Problem> {
     body.finish()?;
     let seen = api.service.look_up(&principal.who, &id)?;
-    let link = link(&api, &principal.who, &seen.record.id).await?;
+    let link = open_url(&api, &principal.who, &seen.record.id).await?;
     Ok(Json(
-        json!({ "open_url": link, "lives_seconds": LINK_LIVES }),
+        json!({ "open_url": link, "lives_seconds": LINK_LIFETIME_SECONDS }),
     ))
 }

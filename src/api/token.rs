@@ -24,7 +24,7 @@ pub struct NewToken {
 
 impl NewToken {
     /// Whether its line can be read back.
-    pub fn fits_a_line(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         let is_word = !self.name.is_empty() && !self.name.contains(char::is_whitespace);
         // A line that begins like this is a comment.
         is_word && !self.name.starts_with('#') && self.owner != 0
@@ -74,7 +74,7 @@ mod tests {
                 stored_keys: false,
                 admin: false,
             };
-            assert_eq!(ask.fits_a_line(), fits, "{name:?} {owner}");
+            assert_eq!(ask.is_valid(), fits, "{name:?} {owner}");
         }
     }
 }
