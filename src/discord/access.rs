@@ -4,7 +4,7 @@ use crate::{service::Requester, settings::Discord};
 
 /// Where and as whom somebody acts.
 #[derive(Debug, Clone)]
-pub struct Visitor {
+pub struct Caller {
     /// The person.
     pub id: u64,
     /// What they are called in the guild.
@@ -18,7 +18,7 @@ pub struct Visitor {
 
 /// Why somebody is turned away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Stranger {
+pub enum DenialReason {
     /// The bot serves another guild.
     #[error("I serve another server, so I can't help you here.")]
     OtherGuild,
@@ -34,23 +34,23 @@ pub enum Stranger {
 }
 
 /// Lets a member of the guild in, or says why not.
-pub fn admit(rules: &Discord, visitor: &Visitor) -> Result<Requester, Stranger> {
-    let has_one_of = |roles: &[u64]| visitor.roles.iter().any(|role| roles.contains(role));
+pub fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, DenialReason> {
+    let has_one_of = |roles: &[u64]| caller.roles.iter().any(|role| roles.contains(role));
     let is_admin = has_one_of(&rules.admin_roles);
     let allowed = &rules.allowed_channels;
-    let is_elsewhere = !visitor
+    let is_elsewhere = !caller
         .channels
         .iter()
         .any(|channel| allowed.contains(channel));
-    if !allowed.is_empty() && !visitor.channels.is_empty() && is_elsewhere {
-        return Err(Stranger::OtherChannel(rules.allowed_channels.clone()));
+    if !allowed.is_empty() && !caller.channels.is_empty() && is_elsewhere {
+        return Err(DenialReason::OtherChannel(rules.allowed_channels.clone()));
     }
     if !is_admin && !rules.allowed_roles.is_empty() && !has_one_of(&rules.allowed_roles) {
-        return Err(Stranger::NoRole(rules.allowed_roles.clone()));
+        return Err(DenialReason::NoRole(rules.allowed_roles.clone()));
     }
     Ok(Requester {
-        id: visitor.id.into(),
-        display_name: visitor.display_name.clone(),
+        id: caller.id.into(),
+        display_name: caller.display_name.clone(),
         is_admin,
     })
 }
@@ -77,8 +77,8 @@ mod tests {
         }
     }
 
-    fn visitor(roles: &[u64], channels: &[u64]) -> Visitor {
-        Visitor {
+    fn caller(roles: &[u64], channels: &[u64]) -> Caller {
+        Caller {
             id: 7,
             display_name: "Ana".into(),
             roles: roles.to_vec(),
@@ -89,21 +89,21 @@ mod tests {
     #[test]
     fn channel_and_role_decide_and_an_admin_needs_no_other_role() {
         let is_admin = |roles: &[u64], channels: &[u64]| {
-            admit(&rules(), &visitor(roles, channels)).map(|requester| requester.is_admin)
+            admit(&rules(), &caller(roles, channels)).map(|requester| requester.is_admin)
         };
         assert_eq!(is_admin(&[20], &[10]), Ok(false));
         assert_eq!(is_admin(&[30], &[10]), Ok(true));
         assert_eq!(is_admin(&[20], &[]), Ok(false));
         assert_eq!(
             is_admin(&[20], &[11]),
-            Err(Stranger::OtherChannel(vec![10]))
+            Err(DenialReason::OtherChannel(vec![10]))
         );
-        assert_eq!(is_admin(&[21], &[10]), Err(Stranger::NoRole(vec![20])));
+        assert_eq!(is_admin(&[21], &[10]), Err(DenialReason::NoRole(vec![20])));
     }
 
     #[test]
     fn a_thread_counts_as_its_channel() {
-        assert!(admit(&rules(), &visitor(&[20], &[99, 10])).is_ok());
+        assert!(admit(&rules(), &caller(&[20], &[99, 10])).is_ok());
     }
 
     #[test]
@@ -111,6 +111,6 @@ mod tests {
         let mut open = rules();
         open.allowed_channels.clear();
         open.allowed_roles.clear();
-        assert!(admit(&open, &visitor(&[], &[99])).is_ok());
+        assert!(admit(&open, &caller(&[], &[99])).is_ok());
     }
 }

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use super::{
-    access::Stranger,
+    access::DenialReason,
     commands::{Kind, usage},
     parse::Button,
 };
@@ -236,8 +236,8 @@ pub fn help() -> Reply {
 }
 
 /// Turned away.
-pub fn stranger(stranger: &Stranger) -> Reply {
-    Reply::new(stranger.to_string())
+pub fn access_denied(reason: &DenialReason) -> Reply {
+    Reply::new(reason.to_string())
 }
 
 /// Turned down.

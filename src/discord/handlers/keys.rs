@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use serenity::all::Message;
 
-use super::{Handlers, Responder, Scene, ServiceError, explain, logged, turned_away};
+use super::{Handlers, InteractionContext, Responder, ServiceError, deny, explain, log_error};
 use crate::{
     credentials::looks_like_a_key,
     discord::replies::{self, Reply},
@@ -40,7 +40,7 @@ impl Handlers {
                 &self.service.sessions_with_stored_credentials(who.id),
             ),
             Ok(None) => replies::nothing_kept(),
-            Err(error) => replies::failed(&error, &logged(&error)),
+            Err(error) => replies::failed(&error, &log_error(&error)),
         };
         responder.edit(&reply).await;
     }
@@ -105,23 +105,23 @@ impl Handlers {
         let author = message.author.id.get().into();
         // A file may well be the one with keys that a console hands out.
         let is_key = looks_like_a_key(&message.content) || !message.attachments.is_empty();
-        let scene = Scene {
+        let context = InteractionContext {
             guild: None,
             channel: message.channel_id.get(),
             parent: None,
             user: message.author,
             member: None,
         };
-        let mut reply = match self.admit(&scene).await {
+        let mut reply = match self.admit(&context).await {
             Ok(_) => replies::setup_invitation(None),
-            Err(turned) => self.way_out(author, turned_away(turned)).await,
+            Err(denied) => self.way_out(author, deny(denied)).await,
         };
         if is_key {
             reply = replies::warned_of_key(reply);
         }
         self.direct.are_open(author);
         if let Err(error) = self.direct.send(author, &reply, None).await {
-            logged(&error);
+            log_error(&error);
         }
     }
 }

@@ -20,7 +20,7 @@ use serenity::{
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
-    access::{Stranger, Visitor, admit},
+    access::{Caller, DenialReason, admit},
     direct::DirectMessages,
     notifier::discord_error,
     parse::{self, Button, Command},
@@ -51,7 +51,7 @@ pub struct Handlers {
 }
 
 /// Who acts, and where.
-struct Scene {
+struct InteractionContext {
     guild: Option<GuildId>,
     channel: u64,
     /// The channel that it is a thread of.
@@ -60,9 +60,9 @@ struct Scene {
     member: Option<Member>,
 }
 
-impl Scene {
+impl InteractionContext {
     /// The person, with no right but over what is theirs.
-    fn themselves(&self) -> Requester {
+    fn unprivileged_requester(&self) -> Requester {
         Requester {
             id: self.user.id.get().into(),
             display_name: self.user.name.clone(),
@@ -72,9 +72,9 @@ impl Scene {
 }
 
 /// The scene of an interaction; its three kinds have the same fields by name only.
-macro_rules! scene {
+macro_rules! context {
     ($interaction:expr) => {
-        Scene {
+        InteractionContext {
             guild: $interaction.guild_id,
             channel: $interaction.channel_id.get(),
             parent: $interaction
@@ -88,9 +88,9 @@ macro_rules! scene {
 }
 
 /// Why nothing was done: somebody who may not, or Discord that does not say.
-enum Turned {
-    Away(Stranger),
-    Unknown(Error),
+enum AccessDenied {
+    Reason(DenialReason),
+    CheckFailed(Error),
 }
 
 impl Handlers {
@@ -137,16 +137,17 @@ impl Handlers {
                 let responder = self.responder(it.id, &it.token);
                 let request = RequestId(it.id.to_string());
                 let command = parse::command(&it.data);
-                let scene = scene!(it);
-                self.command(responder, &scene, request, command).await
+                let context = context!(it);
+                self.command(responder, &context, request, command).await
             }
             Interaction::Component(mut it) => {
                 let responder = self.responder(it.id, &it.token);
                 let request = RequestId(it.message.id.to_string());
                 let button = Button::from_custom_id(&it.data.custom_id);
                 let shown = std::mem::take(&mut it.message);
-                let scene = scene!(it);
-                self.press(responder, &scene, request, button, &shown).await
+                let context = context!(it);
+                self.press(responder, &context, request, button, &shown)
+                    .await
             }
             Interaction::Modal(mut it) => {
                 let responder = self.responder(it.id, &it.token);
@@ -155,7 +156,7 @@ impl Handlers {
                 match (parse::form_catalog(id), parse::sql_form(id)) {
                     (Some(catalog), _) => {
                         let typed = parse::form(rows);
-                        self.form(&responder, &scene!(it), typed, catalog).await
+                        self.form(&responder, &context!(it), typed, catalog).await
                     }
                     (_, Some(how)) => {
                         let command = Command::Sql {
@@ -163,8 +164,8 @@ impl Handlers {
                             how,
                         };
                         let request = RequestId(it.id.to_string());
-                        let scene = scene!(it);
-                        self.command(responder, &scene, request, Some(command))
+                        let context = context!(it);
+                        self.command(responder, &context, request, Some(command))
                             .await
                     }
                     _ => responder.say(&replies::outdated()).await,
@@ -187,7 +188,7 @@ impl Handlers {
     async fn command(
         &self,
         responder: Responder,
-        scene: &Scene,
+        context: &InteractionContext,
         request: RequestId,
         command: Option<Command>,
     ) -> Result<(), Unanswerable> {
@@ -198,13 +199,13 @@ impl Handlers {
         responder.acknowledge().await?;
         let admitted = match command {
             // Whoever asks may have their own keys forgotten, role or not.
-            Some(Command::Forget) => Ok(scene.themselves()),
-            _ => self.admit(scene).await,
+            Some(Command::Forget) => Ok(context.unprivileged_requester()),
+            _ => self.admit(context).await,
         };
         let who = match admitted {
             Ok(who) => who,
-            Err(turned) => {
-                responder.edit(&turned_away(turned)).await;
+            Err(denied) => {
+                responder.edit(&deny(denied)).await;
                 return Ok(());
             }
         };
@@ -218,7 +219,7 @@ impl Handlers {
                     catalog,
                     another: false,
                 };
-                self.start(&responder, &who, scene.channel, ask).await;
+                self.start(&responder, &who, context.channel, ask).await;
             }
             Some(Command::Open { session }) => {
                 self.open(&responder, &who, session.as_deref()).await;
@@ -236,7 +237,7 @@ impl Handlers {
             }
             Some(Command::Sql { query, how }) => {
                 let sql = query.unwrap_or_default();
-                self.sql(&responder, &who, scene, &sql, &how, &request.0)
+                self.sql(&responder, &who, context, &sql, &how, &request.0)
                     .await;
             }
             Some(Command::Tables { pattern, session }) => {
@@ -260,7 +261,7 @@ impl Handlers {
     async fn press(
         &self,
         responder: Responder,
-        scene: &Scene,
+        context: &InteractionContext,
         request: RequestId,
         button: Option<Button>,
         shown: &Message,
@@ -284,14 +285,14 @@ impl Handlers {
         let admitted = match button {
             // As with the command.
             Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
-                Ok(scene.themselves())
+                Ok(context.unprivileged_requester())
             }
-            _ => self.admit(scene).await,
+            _ => self.admit(context).await,
         };
         let who = match admitted {
             Ok(who) => who,
-            Err(turned) => {
-                responder.edit(&turned_away(turned)).await;
+            Err(denied) => {
+                responder.edit(&deny(denied)).await;
                 return Ok(());
             }
         };
@@ -303,7 +304,7 @@ impl Handlers {
                     catalog,
                     another: true,
                 };
-                self.start(&responder, &who, scene.channel, ask).await;
+                self.start(&responder, &who, context.channel, ask).await;
             }
             Some(Button::Retry { owner, .. }) if owner != who.id => {
                 responder
@@ -325,7 +326,7 @@ impl Handlers {
                 };
                 // Under the public message it stands before the place is free.
                 let _ = self.service.wait_until_gone(&session).await;
-                self.start(&responder, &who, scene.channel, ask).await;
+                self.start(&responder, &who, context.channel, ask).await;
             }
             Some(Button::Open(id)) => self.open(&responder, &who, Some(&id.to_string())).await,
             Some(Button::Log(id)) => self.log(&responder, &who, &id).await,
@@ -339,7 +340,7 @@ impl Handlers {
             Some(Button::Keep(id)) => responder.edit(&replies::kept(&id)).await,
             Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
             Some(Button::Cancel(question)) => self.cancel(&responder, &who, &question).await,
-            Some(Button::Share) => self.share(&responder, &who, scene, shown).await,
+            Some(Button::Share) => self.share(&responder, &who, context, shown).await,
             Some(Button::Restart) => self.restart(&responder, &who).await,
             Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
             Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,
@@ -354,39 +355,39 @@ impl Handlers {
     }
 
     /// Lets the person in, or says why not.
-    async fn admit(&self, scene: &Scene) -> Result<Requester, Turned> {
+    async fn admit(&self, context: &InteractionContext) -> Result<Requester, AccessDenied> {
         let ours = GuildId::new(self.settings.guild);
-        if scene.guild.is_some_and(|guild| guild != ours) {
-            return Err(Turned::Away(Stranger::OtherGuild));
+        if context.guild.is_some_and(|guild| guild != ours) {
+            return Err(AccessDenied::Reason(DenialReason::OtherGuild));
         }
-        let channels = match scene.guild {
-            Some(_) => [Some(scene.channel), scene.parent]
+        let channels = match context.guild {
+            Some(_) => [Some(context.channel), context.parent]
                 .into_iter()
                 .flatten()
                 .collect(),
             None => Vec::new(),
         };
-        let visitor = match &scene.member {
-            Some(member) => visitor(member, channels),
+        let caller = match &context.member {
+            Some(member) => caller(member, channels),
             // A direct message says nothing about the guild.
-            None => visitor(&self.member(ours, scene.user.id).await?, channels),
+            None => caller(&self.member(ours, context.user.id).await?, channels),
         };
-        admit(&self.settings, &visitor).map_err(Turned::Away)
+        admit(&self.settings, &caller).map_err(AccessDenied::Reason)
     }
 
-    async fn member(&self, guild: GuildId, user: UserId) -> Result<Member, Turned> {
+    async fn member(&self, guild: GuildId, user: UserId) -> Result<Member, AccessDenied> {
         self.http
             .get_member(guild, user)
             .await
             .map_err(|error| match status(&error) {
-                Some(404) => Turned::Away(Stranger::NotAMember),
-                _ => Turned::Unknown(discord_error("asking who you are", &error)),
+                Some(404) => AccessDenied::Reason(DenialReason::NotAMember),
+                _ => AccessDenied::CheckFailed(discord_error("asking who you are", &error)),
             })
     }
 }
 
-fn visitor(member: &Member, channels: Vec<u64>) -> Visitor {
-    Visitor {
+fn caller(member: &Member, channels: Vec<u64>) -> Caller {
+    Caller {
         id: member.user.id.get(),
         display_name: member.display_name().to_owned(),
         roles: member.roles.iter().map(|role| role.get()).collect(),
@@ -394,23 +395,23 @@ fn visitor(member: &Member, channels: Vec<u64>) -> Visitor {
     }
 }
 
-fn turned_away(turned: Turned) -> Reply {
-    came_to("refused");
-    match turned {
-        Turned::Away(why) => replies::stranger(&why),
-        Turned::Unknown(error) => replies::failed(&error, &logged(&error)),
+fn deny(denied: AccessDenied) -> Reply {
+    set_outcome("refused");
+    match denied {
+        AccessDenied::Reason(why) => replies::access_denied(&why),
+        AccessDenied::CheckFailed(error) => replies::failed(&error, &log_error(&error)),
     }
 }
 
 /// Notes what became of the command that is being answered.
-fn came_to(outcome: &'static str) {
+fn set_outcome(outcome: &'static str) {
     // Elsewhere (after a restart, say) nothing is counted.
     let _ = OUTCOME.try_with(|it| it.set(outcome));
 }
 
 /// Logs a fault, and returns the reference under which it stands in the log.
-fn logged(error: &Error) -> String {
-    came_to("failed");
+fn log_error(error: &Error) -> String {
+    set_outcome("failed");
     let reference = new_reference();
     warn!(reference, %error, "a command failed [{reference}]");
     reference
@@ -418,7 +419,7 @@ fn logged(error: &Error) -> String {
 
 /// What to say to somebody who is turned down.
 fn refuse(rejection: &Rejection) -> Reply {
-    came_to("refused");
+    set_outcome("refused");
     replies::refused(rejection)
 }
 
@@ -427,9 +428,9 @@ fn explain(problem: &ServiceError) -> Reply {
     match problem {
         ServiceError::Rejected(rejection) => refuse(rejection),
         ServiceError::UnusableCredentials(troubles) => {
-            came_to("refused");
+            set_outcome("refused");
             replies::no_longer_usable(troubles, None)
         }
-        ServiceError::Failed(error) => replies::failed(error, &logged(error)),
+        ServiceError::Failed(error) => replies::failed(error, &log_error(error)),
     }
 }

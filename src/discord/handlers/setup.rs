@@ -2,7 +2,8 @@
 //! comes back.
 
 use super::{
-    Handlers, Responder, Scene, ServiceError, Unanswerable, explain, logged, refuse, turned_away,
+    Handlers, InteractionContext, Responder, ServiceError, Unanswerable, deny, explain, log_error,
+    refuse,
 };
 use crate::{
     credentials::{self, CredentialsForm},
@@ -25,7 +26,7 @@ impl Handlers {
         let reply = match self.service.credentials_info(who.id).await {
             Ok(Some(about)) => replies::keys(&about, can_check, catalog),
             Ok(None) => self.invite(who, catalog).await,
-            Err(error) => replies::failed(&error, &logged(&error)),
+            Err(error) => replies::failed(&error, &log_error(&error)),
         };
         responder.edit(&reply).await;
     }
@@ -37,7 +38,7 @@ impl Handlers {
             Ok(Some(channel)) => replies::setup_sent(channel),
             Ok(None) => replies::setup_here(catalog),
             Err(error) => {
-                logged(&error);
+                log_error(&error);
                 replies::setup_here(catalog)
             }
         }
@@ -46,14 +47,14 @@ impl Handlers {
     pub(super) async fn form(
         &self,
         responder: &Responder,
-        scene: &Scene,
+        context: &InteractionContext,
         typed: CredentialsForm,
         catalog: Option<String>,
     ) -> Result<(), Unanswerable> {
         responder.acknowledge().await?;
-        let reply = match self.admit(scene).await {
+        let reply = match self.admit(context).await {
             Ok(who) => self.store(&who, &typed, catalog).await,
-            Err(turned) => turned_away(turned),
+            Err(denied) => deny(denied),
         };
         responder.edit(&reply).await;
         Ok(())

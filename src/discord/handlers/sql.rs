@@ -9,7 +9,7 @@ use serenity::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handlers, Responder, Scene, came_to, explain, logged};
+use super::{Handlers, InteractionContext, Responder, explain, log_error, set_outcome};
 use crate::{
     discord::{
         code,
@@ -31,16 +31,16 @@ impl Handlers {
         &self,
         responder: &Responder,
         who: &Requester,
-        scene: &Scene,
+        context: &InteractionContext,
         sql: &str,
         how: &HowAsked,
         request: &str,
     ) {
-        let told = self.asked(responder, who, scene, sql.trim(), how).await;
+        let told = self.asked(responder, who, context, sql.trim(), how).await;
         let mut reply = told.unwrap_or_else(|problem| explain(&problem));
         if how.share && reply.is_answer() {
             let file = reply.file.take();
-            let shared = self.shares(who, scene, &reply.text, file.clone(), request);
+            let shared = self.shares(who, context, &reply.text, file.clone(), request);
             reply = shared.await;
             // Where it could not be shown to everybody, it is theirs to see all the same.
             reply.file = file.filter(|_| reply.is_answer());
@@ -52,7 +52,7 @@ impl Handlers {
         &self,
         responder: &Responder,
         who: &Requester,
-        scene: &Scene,
+        context: &InteractionContext,
         sql: &str,
         how: &HowAsked,
     ) -> Result<Reply, ServiceError> {
@@ -63,7 +63,7 @@ impl Handlers {
         let since = self.service.now();
         let is_over = CancellationToken::new();
         let answered = async {
-            let writes = self.may_write(scene);
+            let writes = self.may_write(context);
             let answered = self.service.run_query(who, &seen, sql, writes, &turn).await;
             is_over.cancel();
             answered
@@ -80,7 +80,7 @@ impl Handlers {
             return Ok(replies::cancelled(sql));
         };
         if !matches!(answer, QueryResponse::Rows(_) | QueryResponse::Done { .. }) {
-            came_to("refused");
+            set_outcome("refused");
         }
         let missing = match &answer {
             QueryResponse::Error(wrong) => wrong.missing_table(),
@@ -136,13 +136,13 @@ impl Handlers {
         &self,
         responder: &Responder,
         who: &Requester,
-        scene: &Scene,
+        context: &InteractionContext,
         shown: &Message,
     ) {
         let text = replies::without_trouble(&shown.content);
         let request = format!("share-{}", shown.id);
         let reply = match self.file_of(shown).await {
-            Ok(file) => self.shares(who, scene, text, file, &request).await,
+            Ok(file) => self.shares(who, context, text, file, &request).await,
             Err(why) => replies::not_shared(text, &why),
         };
         responder.edit(&reply).await;
@@ -152,7 +152,7 @@ impl Handlers {
     async fn shares(
         &self,
         who: &Requester,
-        scene: &Scene,
+        context: &InteractionContext,
         text: &str,
         file: Option<File>,
         request: &str,
@@ -161,7 +161,7 @@ impl Handlers {
         // Nobody is called, whatever stands in it.
         let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
         let posted = message
-            .execute(&*self.http, (ChannelId::new(scene.channel), None))
+            .execute(&*self.http, (ChannelId::new(context.channel), None))
             .await;
         count("message", &posted);
         let why = match posted {
@@ -172,7 +172,7 @@ impl Handlers {
             ),
             Err(error) => {
                 let error = discord_error("posting an answer", &error);
-                replies::failed(&error, &logged(&error)).text
+                replies::failed(&error, &log_error(&error)).text
             }
         };
         replies::not_shared(text, &why)
@@ -199,10 +199,10 @@ impl Handlers {
 
     /// Whether they may run other statements than SELECT. A direct message says nothing about
     /// roles, so not there.
-    fn may_write(&self, scene: &Scene) -> bool {
+    fn may_write(&self, context: &InteractionContext) -> bool {
         let sql = self.service.settings().sql.as_ref();
         let roles = sql.map_or(&[][..], |sql| &sql.write_roles);
-        let theirs = scene.member.iter().flat_map(|member| &member.roles);
+        let theirs = context.member.iter().flat_map(|member| &member.roles);
         theirs.into_iter().any(|role| roles.contains(&role.get()))
     }
 }

@@ -11,7 +11,7 @@ use futures_util::{
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Handlers, OPEN_FOR, Responder, explain, logged, refuse};
+use super::{Handlers, OPEN_FOR, Responder, explain, log_error, refuse};
 use crate::{
     discord::{
         parse::Button,
@@ -75,7 +75,7 @@ impl Handlers {
             }
             Err(ServiceError::Failed(error)) => {
                 responder
-                    .edit(&replies::start_failed(&error, &logged(&error)))
+                    .edit(&replies::start_failed(&error, &log_error(&error)))
                     .await;
             }
             Err(refused) => responder.edit(&explain(&refused)).await,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serenity::all::{CommandData, Member};
 
-use super::{Handlers, visitor};
+use super::{Handlers, caller};
 use crate::{
     discord::{
         access::admit,
@@ -68,7 +68,7 @@ impl Handlers {
         member: Option<&Member>,
         data: &CommandData,
     ) -> Vec<(String, String)> {
-        let Some(who) = self.admitted(member) else {
+        let Some(who) = self.requester_of(member) else {
             return Vec::new();
         };
         let session = parse::session(data);
@@ -89,13 +89,13 @@ impl Handlers {
         }
     }
 
-    fn admitted(&self, member: Option<&Member>) -> Option<Requester> {
-        admit(&self.settings, &visitor(member?, Vec::new())).ok()
+    fn requester_of(&self, member: Option<&Member>) -> Option<Requester> {
+        admit(&self.settings, &caller(member?, Vec::new())).ok()
     }
 
     /// The person's own sessions; if the member is an admin, then everybody else's.
     fn sessions(&self, user: u64, member: Option<&Member>) -> Vec<(String, String)> {
-        let is_admin = self.admitted(member).is_some_and(|who| who.is_admin);
+        let is_admin = self.requester_of(member).is_some_and(|who| who.is_admin);
         let is_mine = |owner: u64| owner == user;
         let mut sessions = self.service.list(None);
         sessions.retain(|seen| is_admin || is_mine(seen.record.owner.get()));

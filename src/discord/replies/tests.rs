@@ -386,7 +386,7 @@ fn keeping_keys() {
         ),
         (
             "no longer welcome",
-            may_forget(stranger(&Stranger::NotAMember))
+            may_forget(access_denied(&DenialReason::NotAMember))
         ),
         ("keys expire", keys_expire(&starting_record(), noon())),
     ]));
@@ -887,13 +887,13 @@ fn turning_down() {
         ),
         ("not ready", rejection(Rejection::NotReady(id()))),
         ("no key", rejection(Rejection::NoKey(id()))),
-        ("other guild", stranger(&Stranger::OtherGuild)),
-        ("not a member", stranger(&Stranger::NotAMember)),
+        ("other guild", access_denied(&DenialReason::OtherGuild)),
+        ("not a member", access_denied(&DenialReason::NotAMember)),
         (
             "other channel",
-            stranger(&Stranger::OtherChannel(vec![5, 6]))
+            access_denied(&DenialReason::OtherChannel(vec![5, 6]))
         ),
-        ("no role", stranger(&Stranger::NoRole(vec![8]))),
+        ("no role", access_denied(&DenialReason::NoRole(vec![8]))),
         ("fault", failed(&error, "1a2b3c4d")),
         ("fault of start", start_failed(&error, "1a2b3c4d")),
     ]));
