@@ -19,7 +19,7 @@ use super::{
     code,
     direct::DirectMessages,
     replies,
-    responder::{fitting, message, rows},
+    responder::{message, rows, truncate},
     status,
 };
 use crate::{
@@ -139,7 +139,7 @@ impl DiscordNotifier {
             return Ok(());
         };
         let edit = EditMessage::new()
-            .content(fitting(&reply.text))
+            .content(truncate(&reply.text))
             .components(rows(reply))
             .allowed_mentions(only(None));
         let place = (ChannelId::new(channel.get()), message.get().into(), None);

@@ -60,7 +60,7 @@ pub enum Command {
         /// What is asked; none: a form is wanted.
         query: Option<String>,
         /// How.
-        how: HowAsked,
+        how: SqlOptions,
     },
     /// `/duck tables`
     Tables {
@@ -86,7 +86,7 @@ pub enum Command {
 
 /// How a question is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HowAsked {
+pub struct SqlOptions {
     /// A session's id, as typed.
     pub session: Option<String>,
     /// Whether everybody is to see the answer.
@@ -155,7 +155,7 @@ pub enum Button {
 const SQL_FORM: &str = "duckbot:sql:";
 
 /// The id of the form for a question.
-pub fn sql_form_id(how: &HowAsked) -> String {
+pub fn sql_form_id(how: &SqlOptions) -> String {
     // A session is six characters; what is longer is none.
     let session: String = how
         .session
@@ -168,9 +168,9 @@ pub fn sql_form_id(how: &HowAsked) -> String {
 }
 
 /// How a question is asked that comes in a form with that id; none if it is not our form.
-pub fn sql_form(id: &str) -> Option<HowAsked> {
+pub fn sql_form(id: &str) -> Option<SqlOptions> {
     let (share, session) = id.strip_prefix(SQL_FORM)?.split_once(':')?;
-    Some(HowAsked {
+    Some(SqlOptions {
         session: some(session),
         share: share == "share",
     })
@@ -312,7 +312,7 @@ pub fn command(data: &CommandData) -> Option<Command> {
         },
         Kind::Sql => Command::Sql {
             query: text(QUERY),
-            how: HowAsked {
+            how: SqlOptions {
                 session: text(SESSION),
                 share: value(SHARE).and_then(CommandDataOptionValue::as_bool) == Some(true),
             },
@@ -419,14 +419,14 @@ mod tests {
 
     #[test]
     fn how_a_question_is_asked_is_read_back_from_its_form() {
-        let how = HowAsked {
+        let how = SqlOptions {
             session: Some("977a26".into()),
             share: true,
         };
         assert_eq!(sql_form(&sql_form_id(&how)), Some(how));
-        let plain = HowAsked::default();
+        let plain = SqlOptions::default();
         assert_eq!(sql_form(&sql_form_id(&plain)), Some(plain));
-        let long = HowAsked {
+        let long = SqlOptions {
             session: Some("é".repeat(4000)),
             share: true,
         };

@@ -29,7 +29,7 @@ pub use sql::*;
 pub use status::*;
 
 /// What a message may hold, in characters (Discord: 2000).
-pub const MOST_CHARACTERS: usize = 2000;
+pub const MAX_MESSAGE_CHARS: usize = 2000;
 /// What is kept free for the line that says how many were left out.
 const RESERVE: usize = 120;
 
@@ -212,7 +212,7 @@ fn all_of(sessions: &[Listed], all: bool, dry_run: bool) -> Reply {
         let stops = due.as_ref().map(|due| stops(due, dry_run));
         let more = used(&watched.usage) + &stops.unwrap_or_default();
         let line = line(&watched.seen, url, &more);
-        if text.chars().count() + line.chars().count() > MOST_CHARACTERS - RESERVE {
+        if text.chars().count() + line.chars().count() > MAX_MESSAGE_CHARS - RESERVE {
             let left = sessions.len() - place;
             let _ = write!(
                 text,

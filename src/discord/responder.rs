@@ -32,44 +32,44 @@ use super::{
     code,
     commands::QUERY,
     notifier::{count, is_final},
-    parse::{EXPIRES, HowAsked, form_id, input_id, sql_form_id},
-    replies::{Emphasis, File, Labelled, MOST_CHARACTERS, Reply},
+    parse::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
+    replies::{Emphasis, File, Labelled, MAX_MESSAGE_CHARS, Reply},
     status,
 };
 use crate::{credentials::CredentialField, measure};
 
 /// How long an interaction can be answered; Discord says 15 minutes.
-pub const OPEN_FOR: Duration = Duration::from_secs(14 * 60 + 30);
+pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
 /// How long news are gathered: while many sessions start, each has news all the time, and all who
 /// wait look at each.
 const TOGETHER: Duration = Duration::from_millis(25);
 /// How long to wait after an edit that failed.
-const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// Discord's code for an interaction that was answered before.
-const ANSWERED_ALREADY: isize = 40060;
+const ALREADY_ACKNOWLEDGED: isize = 40060;
 /// The most characters that an input of a form takes.
-const MOST_TYPED: u16 = 4000;
+const MAX_INPUT_CHARS: u16 = 4000;
 /// The most that Discord shows of suggestions.
-pub const MOST_CHOICES: usize = 25;
+pub const MAX_CHOICES: usize = 25;
 
 /// How many acknowledgements are under way, of all interactions.
 static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 /// How long others are let go first at most.
 const MOST_POLITE: Duration = Duration::from_millis(300);
 /// After so long without another one, no more are expected.
-const CALM: Duration = Duration::from_millis(20);
+const QUIET_PERIOD: Duration = Duration::from_millis(20);
 
 /// One of them, until it is dropped.
-struct OneMore;
+struct PendingAck;
 
-impl OneMore {
-    fn begins() -> Self {
+impl PendingAck {
+    fn new() -> Self {
         UNDER_WAY.send_modify(|count| *count += 1);
         Self
     }
 }
 
-impl Drop for OneMore {
+impl Drop for PendingAck {
     fn drop(&mut self) {
         UNDER_WAY.send_modify(|count| *count -= 1);
     }
@@ -86,7 +86,7 @@ pub struct Responder {
 
 /// A responder as it is kept over a restart.
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+struct SavedResponder {
     id: InteractionId,
     token: String,
     closes: DateTime<Utc>,
@@ -94,7 +94,7 @@ struct Sealed {
 
 /// The interaction can't be answered (any more), so nothing must be done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unanswerable;
+pub struct InteractionClosed;
 
 impl Responder {
     /// Answers the interaction with this id and token.
@@ -103,35 +103,35 @@ impl Responder {
             http,
             id,
             token: token.into(),
-            closes: Instant::now() + OPEN_FOR,
+            closes: Instant::now() + INTERACTION_LIFETIME,
         }
     }
 
-    /// What [`Responder::unsealed`] goes on with in another process.
-    pub fn sealed(&self) -> SecretString {
-        let sealed = Sealed {
+    /// What [`Responder::restore`] goes on with in another process.
+    pub fn save(&self) -> SecretString {
+        let saved = SavedResponder {
             id: self.id,
             token: self.token.expose_secret().to_owned(),
             closes: Utc::now() + self.closes.saturating_duration_since(Instant::now()),
         };
-        let text = serde_json::to_string(&sealed).expect("it is plain JSON");
+        let text = serde_json::to_string(&saved).expect("it is plain JSON");
         text.into()
     }
 
     /// Goes on with a reply, if it is one and can still be edited.
-    pub fn unsealed(http: Arc<Http>, sealed: &SecretString) -> Option<Self> {
-        let sealed: Sealed = serde_json::from_str(sealed.expose_secret()).ok()?;
-        let left = (sealed.closes - Utc::now()).to_std().ok()?;
+    pub fn restore(http: Arc<Http>, saved: &SecretString) -> Option<Self> {
+        let saved: SavedResponder = serde_json::from_str(saved.expose_secret()).ok()?;
+        let left = (saved.closes - Utc::now()).to_std().ok()?;
         Some(Self {
             http,
-            id: sealed.id,
-            token: sealed.token.into(),
-            closes: Instant::now() + left.min(OPEN_FOR),
+            id: saved.id,
+            token: saved.token.into(),
+            closes: Instant::now() + left.min(INTERACTION_LIFETIME),
         })
     }
 
     /// Waits for news. False when there is no telling them here any more.
-    pub async fn waits_for(&self, news: &mut watch::Receiver<u64>) -> bool {
+    pub async fn wait_for_change(&self, news: &mut watch::Receiver<u64>) -> bool {
         let together = async {
             let is_news = news.changed().await.is_ok();
             tokio::time::sleep(TOGETHER).await;
@@ -144,32 +144,32 @@ impl Responder {
     }
 
     /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
-    pub async fn acknowledge(&self) -> Result<(), Unanswerable> {
+    pub async fn acknowledge(&self) -> Result<(), InteractionClosed> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
-        self.before_others(CreateInteractionResponse::Defer(private))
+        self.acknowledge_and_yield(CreateInteractionResponse::Defer(private))
             .await
     }
 
     /// Acknowledges a button; what is edited later is the message that it is on.
-    pub async fn acknowledge_press(&self) -> Result<(), Unanswerable> {
-        self.before_others(CreateInteractionResponse::Acknowledge)
+    pub async fn acknowledge_press(&self) -> Result<(), InteractionClosed> {
+        self.acknowledge_and_yield(CreateInteractionResponse::Acknowledge)
             .await
     }
 
     /// Acknowledges, and then lets those go first who are about to: theirs is due within 3 s, and
     /// what comes after it has time.
-    async fn before_others(
+    async fn acknowledge_and_yield(
         &self,
         acknowledgement: CreateInteractionResponse,
-    ) -> Result<(), Unanswerable> {
+    ) -> Result<(), InteractionClosed> {
         let mut others = UNDER_WAY.subscribe();
-        let one = OneMore::begins();
-        let done = self.first(acknowledgement).await;
+        let one = PendingAck::new();
+        let done = self.respond(acknowledgement).await;
         drop(one);
         if *others.borrow() > 0 {
             let calm = async {
                 while others.wait_for(|count| *count == 0).await.is_ok()
-                    && timeout(CALM, others.wait_for(|count| *count > 0))
+                    && timeout(QUIET_PERIOD, others.wait_for(|count| *count > 0))
                         .await
                         .is_ok()
                 {}
@@ -180,23 +180,23 @@ impl Responder {
     }
 
     /// Answers at once, in private.
-    pub async fn say(&self, reply: &Reply) -> Result<(), Unanswerable> {
+    pub async fn say(&self, reply: &Reply) -> Result<(), InteractionClosed> {
         let message = CreateInteractionResponseMessage::new()
             .ephemeral(true)
-            .content(fitting(&reply.text))
+            .content(truncate(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows(reply));
-        self.first(CreateInteractionResponse::Message(message))
+        self.respond(CreateInteractionResponse::Message(message))
             .await
     }
 
     /// Opens the form for credentials.
-    pub async fn open_form(&self, catalog: Option<&str>) -> Result<(), Unanswerable> {
+    pub async fn open_form(&self, catalog: Option<&str>) -> Result<(), InteractionClosed> {
         // None is required here: a paste into one field may fill the others.
         let input = |label: String, id| {
             CreateInputText::new(InputTextStyle::Short, label, id)
                 .required(false)
-                .max_length(MOST_TYPED)
+                .max_length(MAX_INPUT_CHARS)
         };
         let secrets = CredentialField::ALL.map(|field| input(field.to_string(), input_id(field)));
         let expires = input("Session token expires".into(), EXPIRES)
@@ -204,53 +204,53 @@ impl Responder {
         let inputs = secrets.into_iter().chain([expires]);
         let inputs = inputs.map(CreateActionRow::InputText).collect();
         let modal = CreateModal::new(form_id(catalog), "Your S3 credentials").components(inputs);
-        self.first(CreateInteractionResponse::Modal(modal)).await
+        self.respond(CreateInteractionResponse::Modal(modal)).await
     }
 
     /// Opens the form for a question.
-    pub async fn open_sql_form(&self, how: &HowAsked) -> Result<(), Unanswerable> {
+    pub async fn open_sql_form(&self, how: &SqlOptions) -> Result<(), InteractionClosed> {
         let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT", QUERY)
             .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
-            .max_length(MOST_TYPED);
+            .max_length(MAX_INPUT_CHARS);
         let modal = CreateModal::new(sql_form_id(how), "Ask the team's tables");
         let modal = modal.components(vec![CreateActionRow::InputText(input)]);
-        self.first(CreateInteractionResponse::Modal(modal)).await
+        self.respond(CreateInteractionResponse::Modal(modal)).await
     }
 
     /// Answers with suggestions.
-    pub async fn suggest(&self, choices: Vec<(String, String)>) -> Result<(), Unanswerable> {
-        let choices = choices.into_iter().take(MOST_CHOICES);
+    pub async fn suggest(&self, choices: Vec<(String, String)>) -> Result<(), InteractionClosed> {
+        let choices = choices.into_iter().take(MAX_CHOICES);
         let choices = choices.map(|(name, value)| AutocompleteChoice::new(name, value));
         let answer = CreateAutocompleteResponse::new().set_choices(choices.collect());
-        self.first(CreateInteractionResponse::Autocomplete(answer))
+        self.respond(CreateInteractionResponse::Autocomplete(answer))
             .await
     }
 
     /// Puts `reply` in place of what stands there, however often Discord must be asked.
     pub async fn edit(&self, reply: &Reply) {
         while !self.try_to_edit(reply).await {
-            self.rests().await;
+            self.wait_before_retry().await;
         }
     }
 
     /// Waits as long as one should before Discord is asked again.
-    pub async fn rests(&self) {
-        tokio::time::sleep(BETWEEN_TRIES).await;
+    pub async fn wait_before_retry(&self) {
+        tokio::time::sleep(RETRY_DELAY).await;
     }
 
     /// Asks once: for what is soon replaced, and must keep nothing from being done. Says
     /// whether `reply` stands there now, or never will.
     pub async fn try_to_edit(&self, reply: &Reply) -> bool {
-        self.sends(reply, rows(reply)).await
+        self.send_edit(reply, rows(reply)).await
     }
 
-    async fn sends(&self, reply: &Reply, rows: Vec<CreateActionRow>) -> bool {
+    async fn send_edit(&self, reply: &Reply, rows: Vec<CreateActionRow>) -> bool {
         if Instant::now() >= self.closes {
             // Discord would count it as an invalid request.
             return true;
         }
         let mut edit = EditInteractionResponse::new()
-            .content(fitting(&reply.text))
+            .content(truncate(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows);
         if let Some(file) = &reply.file {
@@ -277,18 +277,18 @@ impl Responder {
     ) -> bool {
         let link = CreateButton::new_link(address.expose_secret()).label(label);
         let row = CreateActionRow::Buttons(vec![link]);
-        self.sends(reply, vec![row]).await
+        self.send_edit(reply, vec![row]).await
     }
 
-    async fn first(&self, answer: CreateInteractionResponse) -> Result<(), Unanswerable> {
+    async fn respond(&self, answer: CreateInteractionResponse) -> Result<(), InteractionClosed> {
         let token = self.token.expose_secret();
         let begin = Instant::now();
         let again = answer.clone();
         let mut done = answer.execute(&*self.http, (self.id, token)).await;
-        if done.as_ref().is_err_and(may_have_been_heard) {
+        if done.as_ref().is_err_and(may_have_arrived) {
             // Otherwise nothing would be done, and the person look at "thinking" until it ends.
             done = match again.execute(&*self.http, (self.id, token)).await {
-                Err(error) if code(&error) == Some(ANSWERED_ALREADY) => Ok(()),
+                Err(error) if code(&error) == Some(ALREADY_ACKNOWLEDGED) => Ok(()),
                 done => done,
             };
         }
@@ -297,20 +297,20 @@ impl Responder {
         done.map_err(|error| {
             // Too late, or answered already: the same interaction delivered twice.
             debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
-            Unanswerable
+            InteractionClosed
         })
     }
 }
 
 /// Whether nobody knows if Discord acted: it did not answer, or with a failure of its own.
-fn may_have_been_heard(error: &serenity::Error) -> bool {
+fn may_have_arrived(error: &serenity::Error) -> bool {
     status(error).is_none_or(|status| status >= 500)
 }
 
 /// As much of a text as a message holds.
-pub fn fitting(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARACTERS - 1) {
-        Some((end, _)) if text.chars().count() > MOST_CHARACTERS => format!("{}…", &text[..end]),
+pub fn truncate(text: &str) -> String {
+    match text.char_indices().nth(MAX_MESSAGE_CHARS - 1) {
+        Some((end, _)) if text.chars().count() > MAX_MESSAGE_CHARS => format!("{}…", &text[..end]),
         _ => text.to_owned(),
     }
 }
@@ -319,7 +319,7 @@ pub fn fitting(text: &str) -> String {
 /// message that it has (for a few minutes), so trying again doubles nothing.
 pub fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
     let message = CreateMessage::new()
-        .content(fitting(&reply.text))
+        .content(truncate(&reply.text))
         .components(rows(reply))
         .files(reply.file.as_ref().map(attachment));
     match nonce {
@@ -360,10 +360,10 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_where_a_message_ends() {
-        let most = "é".repeat(MOST_CHARACTERS);
-        assert_eq!(fitting(&most), most);
-        let cut = fitting(&format!("{most}é"));
-        assert_eq!(cut.chars().count(), MOST_CHARACTERS);
+        let most = "é".repeat(MAX_MESSAGE_CHARS);
+        assert_eq!(truncate(&most), most);
+        let cut = truncate(&format!("{most}é"));
+        assert_eq!(cut.chars().count(), MAX_MESSAGE_CHARS);
         assert!(cut.ends_with("é…"));
     }
 }

@@ -25,7 +25,7 @@ use super::{
     notifier::discord_error,
     parse::{self, Button, Command},
     replies::{self, Reply},
-    responder::{OPEN_FOR, Responder, Unanswerable},
+    responder::{INTERACTION_LIFETIME, InteractionClosed, Responder},
     status,
 };
 use crate::{
@@ -180,7 +180,7 @@ impl Handlers {
             }
             _ => Ok(()),
         };
-        if answered == Err(Unanswerable) {
+        if answered == Err(InteractionClosed) {
             debug!("an interaction was left alone");
         }
     }
@@ -191,7 +191,7 @@ impl Handlers {
         context: &InteractionContext,
         request: RequestId,
         command: Option<Command>,
-    ) -> Result<(), Unanswerable> {
+    ) -> Result<(), InteractionClosed> {
         // A form can only be the first answer, so who may is asked when it comes back.
         if let Some(Command::Sql { query: None, how }) = &command {
             return responder.open_sql_form(how).await;
@@ -265,7 +265,7 @@ impl Handlers {
         request: RequestId,
         button: Option<Button>,
         shown: &Message,
-    ) -> Result<(), Unanswerable> {
+    ) -> Result<(), InteractionClosed> {
         match &button {
             // A form can only be the first answer, so who may is asked when it comes back.
             Some(Button::OpenForm(catalog)) => {

@@ -18,7 +18,7 @@ impl Handlers {
             {
                 return;
             }
-            responder.rests().await;
+            responder.wait_before_retry().await;
         }
     }
 }

@@ -2,8 +2,8 @@
 //! comes back.
 
 use super::{
-    Handlers, InteractionContext, Responder, ServiceError, Unanswerable, deny, explain, log_error,
-    refuse,
+    Handlers, InteractionClosed, InteractionContext, Responder, ServiceError, deny, explain,
+    log_error, refuse,
 };
 use crate::{
     credentials::{self, CredentialsForm},
@@ -50,7 +50,7 @@ impl Handlers {
         context: &InteractionContext,
         typed: CredentialsForm,
         catalog: Option<String>,
-    ) -> Result<(), Unanswerable> {
+    ) -> Result<(), InteractionClosed> {
         responder.acknowledge().await?;
         let reply = match self.admit(context).await {
             Ok(who) => self.store(&who, &typed, catalog).await,

@@ -14,7 +14,7 @@ use crate::{
     discord::{
         code,
         notifier::{count, discord_error, is_final},
-        parse::HowAsked,
+        parse::SqlOptions,
         replies::{self, File, Question, Reply},
         responder::message,
     },
@@ -33,7 +33,7 @@ impl Handlers {
         who: &Requester,
         context: &InteractionContext,
         sql: &str,
-        how: &HowAsked,
+        how: &SqlOptions,
         request: &str,
     ) {
         let told = self.asked(responder, who, context, sql.trim(), how).await;
@@ -54,7 +54,7 @@ impl Handlers {
         who: &Requester,
         context: &InteractionContext,
         sql: &str,
-        how: &HowAsked,
+        how: &SqlOptions,
     ) -> Result<Reply, ServiceError> {
         let seen = self
             .service

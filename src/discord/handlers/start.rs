@@ -11,7 +11,7 @@ use futures_util::{
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Handlers, OPEN_FOR, Responder, explain, log_error, refuse};
+use super::{Handlers, INTERACTION_LIFETIME, Responder, explain, log_error, refuse};
 use crate::{
     discord::{
         parse::Button,
@@ -88,11 +88,7 @@ impl Handlers {
         let Some(seen) = self.service.runtime().session(&record.id) else {
             return;
         };
-        let kept = self
-            .service
-            .replies()
-            .store(&seen, &responder.sealed())
-            .await;
+        let kept = self.service.replies().store(&seen, &responder.save()).await;
         if let Err(error) = kept {
             debug!(session = %record.id, %error, "the reply will not go on after a restart");
         }
@@ -101,12 +97,12 @@ impl Handlers {
     /// Goes on with the replies that can still be edited since the bot ended. Also
     /// with those of sessions that are ready or failed: perhaps it was not said yet.
     pub async fn go_on(&self) {
-        let oldest = self.service.now() - OPEN_FOR;
+        let oldest = self.service.now() - INTERACTION_LIFETIME;
         let mut recent = self.service.list(None);
         recent.retain(|seen| seen.record.created > oldest);
         let replies = recent.into_iter().map(async |seen| {
             let kept = self.service.replies().load(&seen).await.ok().flatten()?;
-            let responder = Responder::unsealed(self.http.clone(), &kept)?;
+            let responder = Responder::restore(self.http.clone(), &kept)?;
             Some((responder, seen.record))
         });
         let replies = stream::iter(replies).buffer_unordered(READ_AT_ONCE);
@@ -153,7 +149,7 @@ impl Handlers {
                 next_edit = now + BETWEEN_EDITS;
             }
             let in_time = tokio::select! {
-                in_time = responder.waits_for(&mut changes) => in_time,
+                in_time = responder.wait_for_change(&mut changes) => in_time,
                 () = tokio::time::sleep_until(next_edit), if is_late => true,
             };
             if !in_time {

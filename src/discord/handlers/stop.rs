@@ -27,7 +27,7 @@ impl Handlers {
         let runtime = self.service.runtime();
         let mut changes = runtime.changes();
         while runtime.session(id).is_some() {
-            if !responder.waits_for(&mut changes).await {
+            if !responder.wait_for_change(&mut changes).await {
                 return;
             }
         }

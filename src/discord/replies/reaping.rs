@@ -4,7 +4,7 @@ use std::{fmt::Write, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Button, Emphasis, MOST_CHARACTERS, RESERVE, Reply, ago, duration, plain};
+use super::{Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, ago, duration, plain};
 use crate::{
     service::{ExtendedSession, ReapResult},
     session::{
@@ -234,7 +234,7 @@ pub fn left_alone() -> Reply {
 
 fn listed(text: &mut String, lines: &[String], most: usize) {
     for (place, line) in lines.iter().enumerate() {
-        let is_full = text.chars().count() + line.chars().count() > MOST_CHARACTERS - 2 * RESERVE;
+        let is_full = text.chars().count() + line.chars().count() > MAX_MESSAGE_CHARS - 2 * RESERVE;
         if place >= most || is_full {
             let _ = write!(text, "\n- …and {} more", lines.len() - place);
             break;

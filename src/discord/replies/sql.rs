@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Button, Emphasis, File, MOST_CHARACTERS, Reply, ago};
+use super::{Button, Emphasis, File, MAX_MESSAGE_CHARS, Reply, ago};
 use crate::{
     discord::table::{self, clean, table, units},
     runtime::{QueryError, QueryResponse, Rows},
@@ -102,7 +102,7 @@ pub fn answer(question: &Question<'_>, answer: &QueryResponse) -> Reply {
 
 fn rows_of(question: &Question<'_>, rows: &Rows) -> Reply {
     let head = repeated(question.sql);
-    let room = MOST_CHARACTERS - units(&head) - BESIDES;
+    let room = MAX_MESSAGE_CHARS - units(&head) - BESIDES;
     let shown = table(rows, room);
     let count = rows.rows.len();
     let is_whole = shown.is_exact && shown.rows == count && shown.columns == rows.columns.len();
@@ -200,7 +200,7 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
     let mut count = 0;
     for name in like.iter().take(MOST_NAMED) {
         let line = clean(name) + "\n";
-        if units(&named) + units(&line) > MOST_CHARACTERS - BESIDES {
+        if units(&named) + units(&line) > MAX_MESSAGE_CHARS - BESIDES {
             break;
         }
         named += &line;
@@ -239,7 +239,7 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
 
 /// A table's columns.
 pub fn described(name: &str, catalog: &str, rows: &Rows) -> Reply {
-    let shown = table(rows, MOST_CHARACTERS - BESIDES);
+    let shown = table(rows, MAX_MESSAGE_CHARS - BESIDES);
     let name = format!("{}.{}", clean(catalog), clean(name));
     let count = rows.rows.len();
     let columns = match count {

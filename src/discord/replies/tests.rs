@@ -619,7 +619,7 @@ fn listing_and_helping() {
 fn a_long_list_says_how_many_it_leaves_out() {
     let many = vec![listed(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
     let text = list(&many, true, None, false).text;
-    assert!(text.chars().count() <= MOST_CHARACTERS);
+    assert!(text.chars().count() <= MAX_MESSAGE_CHARS);
     let shown = text.matches("\n- ").count();
     assert!(text.starts_with("60 sessions"), "{text}");
     assert!(text.ends_with(&format!(
@@ -809,7 +809,7 @@ fn reporting() {
         ..quiet.clone()
     };
     let text = report(&busy, false).text;
-    assert!(text.chars().count() <= MOST_CHARACTERS, "{text}");
+    assert!(text.chars().count() <= MAX_MESSAGE_CHARS, "{text}");
     insta::assert_snapshot!(gallery(&[
         ("a quiet week", report(&quiet, false)),
         ("the first ever", report(&calm, false)),
