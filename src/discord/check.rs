@@ -139,7 +139,9 @@ async fn registered(http: &Http, guild: GuildId) -> Finding {
             let root = known.iter().find(|command| command.name == commands::ROOT);
             let options = root.into_iter().flat_map(|command| &command.options);
             let known: BTreeSet<_> = options.map(|option| option.name.as_str()).collect();
-            let ours: BTreeSet<_> = commands::Kind::EVERY.map(|kind| kind.spec().name).into();
+            let ours: BTreeSet<_> = commands::CommandKind::ALL
+                .map(|kind| kind.spec().name)
+                .into();
             match ours == known {
                 true => Finding::fine(what, "registered"),
                 // It does that at each start.

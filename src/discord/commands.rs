@@ -10,7 +10,7 @@ pub const ROOT: &str = "duck";
 
 /// A command, as `/duck <name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum CommandKind {
     /// Hand in credentials.
     Setup,
     /// Start a session.
@@ -42,7 +42,7 @@ pub enum Kind {
 }
 
 /// What one command is called and takes.
-pub struct Spec {
+pub struct CommandSpec {
     /// Its name.
     pub name: &'static str,
     /// One line, up to 100 characters.
@@ -60,12 +60,12 @@ pub struct OptionSpec {
     /// One line, up to 100 characters.
     pub summary: &'static str,
     /// What kind of value.
-    pub value: Value,
+    pub value: OptionKind,
 }
 
 /// The kind of value that an option takes. Most can be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub enum OptionKind {
     /// A text.
     Text,
     /// A text, with suggestions while typing, that can't be left out.
@@ -95,9 +95,9 @@ pub const TABLE: &str = "table";
 /// Option `all`.
 pub const ALL: &str = "all";
 
-impl Kind {
+impl CommandKind {
     /// All of them, in the order of a first day.
-    pub const EVERY: [Self; 14] = [
+    pub const ALL: [Self; 14] = [
         Self::Setup,
         Self::Start,
         Self::Open,
@@ -115,16 +115,14 @@ impl Kind {
     ];
 
     /// The command with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::EVERY
-            .into_iter()
-            .find(|kind| kind.spec().name == name)
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.spec().name == name)
     }
 
     /// The table.
-    pub fn spec(self) -> Spec {
+    pub fn spec(self) -> CommandSpec {
         match self {
-            Self::Setup => Spec {
+            Self::Setup => CommandSpec {
                 name: "setup",
                 summary: "Hand in your S3 credentials, in private",
                 details: "I send you a direct message with a button. It opens a form for your \
@@ -136,10 +134,10 @@ impl Kind {
                 options: &[OptionSpec {
                     name: CATALOG,
                     summary: "Which tables the keys are tried against",
-                    value: Value::Suggested,
+                    value: OptionKind::Suggested,
                 }],
             },
-            Self::Start => Spec {
+            Self::Start => CommandSpec {
                 name: "start",
                 summary: "Start your own DuckDB, attached to the team's tables",
                 details: "I post its link in the channel when it is ready. If one of yours runs \
@@ -148,16 +146,16 @@ impl Kind {
                     OptionSpec {
                         name: SIZE,
                         summary: "How much processor and memory it gets",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                     OptionSpec {
                         name: CATALOG,
                         summary: "Which tables it is attached to",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                 ],
             },
-            Self::Open => Spec {
+            Self::Open => CommandSpec {
                 name: "open",
                 summary: "Get a link that opens your session",
                 details: "Only you see the link. It is good for one minute and for one browser, \
@@ -167,10 +165,10 @@ impl Kind {
                 options: &[OptionSpec {
                     name: SESSION,
                     summary: "Which one, if you have several",
-                    value: Value::Suggested,
+                    value: OptionKind::Suggested,
                 }],
             },
-            Self::Sql => Spec {
+            Self::Sql => CommandSpec {
                 name: "sql",
                 summary: "Ask the team's tables a question in SQL",
                 details: "Without a query I open a form, which holds a longer one. It runs in a \
@@ -183,21 +181,21 @@ impl Kind {
                     OptionSpec {
                         name: QUERY,
                         summary: "One SELECT; left out: a form opens",
-                        value: Value::Text,
+                        value: OptionKind::Text,
                     },
                     OptionSpec {
                         name: SHARE,
                         summary: "Show the answer to everybody in the channel",
-                        value: Value::Flag,
+                        value: OptionKind::Flag,
                     },
                     OptionSpec {
                         name: SESSION,
                         summary: "Which one, if you have several",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                 ],
             },
-            Self::Tables => Spec {
+            Self::Tables => CommandSpec {
                 name: "tables",
                 summary: "Show the tables that you can ask",
                 details: "Those that your session's catalog lists, by schema and name. What you \
@@ -207,16 +205,16 @@ impl Kind {
                     OptionSpec {
                         name: PATTERN,
                         summary: "Part of a name, like orders or sales.*",
-                        value: Value::Text,
+                        value: OptionKind::Text,
                     },
                     OptionSpec {
                         name: SESSION,
                         summary: "Which one, if you have several",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                 ],
             },
-            Self::Describe => Spec {
+            Self::Describe => CommandSpec {
                 name: "describe",
                 summary: "Show a table's columns",
                 details: "With their types, as DuckDB calls them.",
@@ -224,16 +222,16 @@ impl Kind {
                     OptionSpec {
                         name: TABLE,
                         summary: "Which one, like sales.orders",
-                        value: Value::Required,
+                        value: OptionKind::Required,
                     },
                     OptionSpec {
                         name: SESSION,
                         summary: "Which one, if you have several",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                 ],
             },
-            Self::List => Spec {
+            Self::List => CommandSpec {
                 name: "list",
                 summary: "Show your sessions, or everybody's",
                 details: "It says when each will be stopped as things are, and why. Only you see \
@@ -241,10 +239,10 @@ impl Kind {
                 options: &[OptionSpec {
                     name: ALL,
                     summary: "Everybody's sessions",
-                    value: Value::Flag,
+                    value: OptionKind::Flag,
                 }],
             },
-            Self::Status => Spec {
+            Self::Status => CommandSpec {
                 name: "status",
                 summary: "Show how one session is",
                 details: "Which machine it is on, how often DuckDB was started again and why, \
@@ -255,10 +253,10 @@ impl Kind {
                 options: &[OptionSpec {
                     name: SESSION,
                     summary: "Which one, if you have several",
-                    value: Value::Suggested,
+                    value: OptionKind::Suggested,
                 }],
             },
-            Self::Extend => Spec {
+            Self::Extend => CommandSpec {
                 name: "extend",
                 summary: "Let a session live longer",
                 details: "Sessions are stopped when nobody asks them anything for long, and when \
@@ -269,30 +267,30 @@ impl Kind {
                     OptionSpec {
                         name: DURATION,
                         summary: "By how much, like 2h or 1h 30m",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                     OptionSpec {
                         name: SESSION,
                         summary: "Which one, if you have several",
-                        value: Value::Suggested,
+                        value: OptionKind::Suggested,
                     },
                 ],
             },
-            Self::Report => Spec {
+            Self::Report => CommandSpec {
                 name: "report",
                 summary: "For admins: show what ran, what was stopped and why, and what is next",
                 details: "Since the last report that was posted in the channel that the settings \
                     name. Only you see the answer.",
                 options: &[],
             },
-            Self::Reap => Spec {
+            Self::Reap => CommandSpec {
                 name: "reap",
                 summary: "For admins: show what the rules would stop now, and stop it",
                 details: "First I only say what would go, and why. If you say so, I stop it, also \
                     where it is so much that I would not by myself.",
                 options: &[],
             },
-            Self::Stop => Spec {
+            Self::Stop => CommandSpec {
                 name: "stop",
                 summary: "Stop one of your sessions",
                 details: "I ask first: what is only in the session is lost. With one session you \
@@ -300,17 +298,17 @@ impl Kind {
                 options: &[OptionSpec {
                     name: SESSION,
                     summary: "Which one, if you have several",
-                    value: Value::Suggested,
+                    value: OptionKind::Suggested,
                 }],
             },
-            Self::Forget => Spec {
+            Self::Forget => CommandSpec {
                 name: "forget",
                 summary: "Have me forget your S3 credentials",
                 details: "I ask first, and say which running sessions hold them: those keep them \
                     until they end.",
                 options: &[],
             },
-            Self::Help => Spec {
+            Self::Help => CommandSpec {
                 name: "help",
                 summary: "Show what I can do",
                 details: "",
@@ -322,19 +320,21 @@ impl Kind {
 
 /// What is registered with Discord.
 pub fn registration() -> [CreateCommand; 1] {
-    let commands = Kind::EVERY.map(|kind| {
+    let commands = CommandKind::ALL.map(|kind| {
         let spec = kind.spec();
         let command =
             CreateCommandOption::new(CommandOptionType::SubCommand, spec.name, spec.summary);
         spec.options.iter().fold(command, |command, option| {
-            let is_suggested = matches!(option.value, Value::Suggested | Value::Required);
+            let is_suggested = matches!(option.value, OptionKind::Suggested | OptionKind::Required);
             let kind = match option.value {
-                Value::Suggested | Value::Required | Value::Text => CommandOptionType::String,
-                Value::Flag => CommandOptionType::Boolean,
+                OptionKind::Suggested | OptionKind::Required | OptionKind::Text => {
+                    CommandOptionType::String
+                }
+                OptionKind::Flag => CommandOptionType::Boolean,
             };
             command.add_sub_option(
                 CreateCommandOption::new(kind, option.name, option.summary)
-                    .required(option.value == Value::Required)
+                    .required(option.value == OptionKind::Required)
                     .set_autocomplete(is_suggested),
             )
         })
@@ -351,7 +351,7 @@ pub fn reference() -> String {
          <!-- Made by `duckbot commands`; a test compares them. -->\n\n\
          What people type in Discord. Options in square brackets may be left out.\n",
     );
-    for kind in Kind::EVERY {
+    for kind in CommandKind::ALL {
         let spec = kind.spec();
         // Writing to a String can't fail.
         let _ = write!(text, "\n## `{}`\n\n{}.\n", usage(&spec), spec.summary);
@@ -369,11 +369,11 @@ pub fn reference() -> String {
 }
 
 /// A command with its options, as one would type it.
-pub fn usage(spec: &Spec) -> String {
+pub fn usage(spec: &CommandSpec) -> String {
     let options = spec.options.iter().map(|option| match option.value {
-        Value::Suggested | Value::Text => format!(" [{}]", option.name),
-        Value::Required => format!(" {}", option.name),
-        Value::Flag => format!(" [{}:True]", option.name),
+        OptionKind::Suggested | OptionKind::Text => format!(" [{}]", option.name),
+        OptionKind::Required => format!(" {}", option.name),
+        OptionKind::Flag => format!(" [{}:True]", option.name),
     });
     format!("/{ROOT} {}{}", spec.name, options.collect::<String>())
 }
@@ -394,9 +394,9 @@ mod tests {
 
     #[test]
     fn every_name_finds_its_command() {
-        for kind in Kind::EVERY {
-            assert_eq!(Kind::named(kind.spec().name), Some(kind));
+        for kind in CommandKind::ALL {
+            assert_eq!(CommandKind::from_name(kind.spec().name), Some(kind));
         }
-        assert_eq!(Kind::named("quack"), None);
+        assert_eq!(CommandKind::from_name("quack"), None);
     }
 }

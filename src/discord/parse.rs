@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptionValue};
 
-use super::commands::{ALL, CATALOG, DURATION, Kind, PATTERN, QUERY, SESSION, SHARE, SIZE, TABLE};
+use super::commands::{
+    ALL, CATALOG, CommandKind, DURATION, PATTERN, QUERY, SESSION, SHARE, SIZE, TABLE,
+};
 use crate::{
     credentials::{CredentialField, CredentialsForm},
     session::{OwnerId, SessionId},
@@ -152,7 +154,7 @@ pub enum Button {
     Share,
 }
 
-const SQL_FORM: &str = "duckbot:sql:";
+const SQL_FORM_PREFIX: &str = "duckbot:sql:";
 
 /// The id of the form for a question.
 pub fn sql_form_id(how: &SqlOptions) -> String {
@@ -164,31 +166,31 @@ pub fn sql_form_id(how: &SqlOptions) -> String {
         .take(40)
         .collect();
     let share = if how.share { "share" } else { "" };
-    format!("{SQL_FORM}{share}:{session}")
+    format!("{SQL_FORM_PREFIX}{share}:{session}")
 }
 
 /// How a question is asked that comes in a form with that id; none if it is not our form.
 pub fn sql_form(id: &str) -> Option<SqlOptions> {
-    let (share, session) = id.strip_prefix(SQL_FORM)?.split_once(':')?;
+    let (share, session) = id.strip_prefix(SQL_FORM_PREFIX)?.split_once(':')?;
     Some(SqlOptions {
-        session: some(session),
+        session: non_empty(session),
         share: share == "share",
     })
 }
 
-const FORM: &str = "duckbot:credentials:";
+const CREDENTIALS_FORM_PREFIX: &str = "duckbot:credentials:";
 
 /// The id of the form for credentials, to be tried against that catalog.
 pub fn form_id(catalog: Option<&str>) -> String {
-    format!("{FORM}{}", catalog.unwrap_or_default())
+    format!("{CREDENTIALS_FORM_PREFIX}{}", catalog.unwrap_or_default())
 }
 
 /// The catalog in a form's id; none if it is not our form.
 pub fn form_catalog(id: &str) -> Option<Option<String>> {
-    id.strip_prefix(FORM).map(some)
+    id.strip_prefix(CREDENTIALS_FORM_PREFIX).map(non_empty)
 }
 
-fn some(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -229,16 +231,16 @@ impl Button {
     /// Reads such an id; none if it is not (any more) one of ours.
     pub fn from_custom_id(text: &str) -> Option<Self> {
         match text.split(':').collect::<Vec<_>>()[..] {
-            ["duckbot", "setup", catalog] => Some(Self::OpenForm(some(catalog))),
-            ["duckbot", "check", catalog] => Some(Self::CheckKeys(some(catalog))),
+            ["duckbot", "setup", catalog] => Some(Self::OpenForm(non_empty(catalog))),
+            ["duckbot", "check", catalog] => Some(Self::CheckKeys(non_empty(catalog))),
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
             ["duckbot", "forget", "only"] => Some(Self::Forget { stop: false }),
             ["duckbot", "keep-keys"] => Some(Self::KeepKeys),
             ["duckbot", "restart"] => Some(Self::Restart),
             ["duckbot", "start", size, catalog] => Some(Self::StartAnother {
-                size: some(size),
-                catalog: some(catalog),
+                size: non_empty(size),
+                catalog: non_empty(catalog),
             }),
             ["duckbot", "retry", session, owner, size, catalog] => Some(Self::Retry {
                 session: session.parse().ok()?,
@@ -262,8 +264,8 @@ impl Button {
 }
 
 /// Which command it is; none if it is not (any more) one of ours.
-pub fn kind(data: &CommandData) -> Option<Kind> {
-    Kind::named(&data.options.first()?.name)
+pub fn kind(data: &CommandData) -> Option<CommandKind> {
+    CommandKind::from_name(&data.options.first()?.name)
 }
 
 /// The session that is named so far in a command that is still being typed.
@@ -285,49 +287,49 @@ pub fn command(data: &CommandData) -> Option<Command> {
     };
     let value = |name: &str| Some(&options.iter().find(|option| option.name == name)?.value);
     let text = |name: &str| Some(value(name)?.as_str()?.to_owned());
-    Some(match Kind::named(&chosen.name)? {
-        Kind::Setup => Command::Setup {
+    Some(match CommandKind::from_name(&chosen.name)? {
+        CommandKind::Setup => Command::Setup {
             catalog: text(CATALOG),
         },
-        Kind::Forget => Command::Forget,
-        Kind::Start => Command::Start {
+        CommandKind::Forget => Command::Forget,
+        CommandKind::Start => Command::Start {
             size: text(SIZE),
             catalog: text(CATALOG),
         },
-        Kind::Open => Command::Open {
+        CommandKind::Open => Command::Open {
             session: text(SESSION),
         },
-        Kind::Stop => Command::Stop {
+        CommandKind::Stop => Command::Stop {
             session: text(SESSION),
         },
-        Kind::List => Command::List {
+        CommandKind::List => Command::List {
             all: value(ALL).and_then(CommandDataOptionValue::as_bool) == Some(true),
         },
-        Kind::Status => Command::Status {
+        CommandKind::Status => Command::Status {
             session: text(SESSION),
         },
-        Kind::Extend => Command::Extend {
+        CommandKind::Extend => Command::Extend {
             session: text(SESSION),
             by: text(DURATION),
         },
-        Kind::Sql => Command::Sql {
+        CommandKind::Sql => Command::Sql {
             query: text(QUERY),
             how: SqlOptions {
                 session: text(SESSION),
                 share: value(SHARE).and_then(CommandDataOptionValue::as_bool) == Some(true),
             },
         },
-        Kind::Tables => Command::Tables {
+        CommandKind::Tables => Command::Tables {
             pattern: text(PATTERN),
             session: text(SESSION),
         },
-        Kind::Describe => Command::Describe {
+        CommandKind::Describe => Command::Describe {
             table: text(TABLE)?,
             session: text(SESSION),
         },
-        Kind::Report => Command::Report,
-        Kind::Reap => Command::Reap,
-        Kind::Help => Command::Help,
+        CommandKind::Report => Command::Report,
+        CommandKind::Reap => Command::Reap,
+        CommandKind::Help => Command::Help,
     })
 }
 

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     access::DenialReason,
-    commands::{Kind, usage},
+    commands::{CommandKind, usage},
     parse::Button,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub struct Reply {
     /// Discord markdown.
     pub text: String,
     /// Up to five.
-    pub buttons: Vec<Labelled>,
+    pub buttons: Vec<LabelledButton>,
     /// A file beside it.
     pub file: Option<File>,
 }
@@ -55,7 +55,7 @@ pub struct File {
 
 /// A button as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Labelled {
+pub struct LabelledButton {
     /// What it does.
     pub button: Button,
     /// What stands on it.
@@ -99,7 +99,7 @@ impl Reply {
     }
 
     fn with(mut self, emphasis: Emphasis, label: &'static str, button: Button) -> Self {
-        self.buttons.push(Labelled {
+        self.buttons.push(LabelledButton {
             button,
             label,
             emphasis,
@@ -169,7 +169,7 @@ pub fn gone(id: &SessionId) -> Reply {
 
 /// A session as it is listed.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListEntry {
     /// The session, and how it is used.
     pub watched: TrackedSession,
     /// Its address.
@@ -180,7 +180,12 @@ pub struct Listed {
 
 /// The sessions of one person or of all; `stale` says since when nothing new is known, and
 /// `dry_run` that no rule stops any.
-pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>, dry_run: bool) -> Reply {
+pub fn list(
+    sessions: &[ListEntry],
+    all: bool,
+    stale: Option<DateTime<Utc>>,
+    dry_run: bool,
+) -> Reply {
     let mut reply = all_of(sessions, all, dry_run);
     if let Some(since) = stale {
         let _ = write!(
@@ -192,7 +197,7 @@ pub fn list(sessions: &[Listed], all: bool, stale: Option<DateTime<Utc>>, dry_ru
     reply
 }
 
-fn all_of(sessions: &[Listed], all: bool, dry_run: bool) -> Reply {
+fn all_of(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     if sessions.is_empty() {
         return Reply::new(match all {
             true => "Nobody has a session. `/duck start` makes one.",
@@ -208,7 +213,7 @@ fn all_of(sessions: &[Listed], all: bool, dry_run: bool) -> Reply {
         (false, 1) => "Your session:".to_owned(),
         (false, n) => format!("Your {n} sessions, oldest first:"),
     };
-    for (place, Listed { watched, url, due }) in sessions.iter().enumerate() {
+    for (place, ListEntry { watched, url, due }) in sessions.iter().enumerate() {
         let stops = due.as_ref().map(|due| stops(due, dry_run));
         let more = used(&watched.usage) + &stops.unwrap_or_default();
         let line = line(&watched.seen, url, &more);
@@ -228,7 +233,7 @@ fn all_of(sessions: &[Listed], all: bool, dry_run: bool) -> Reply {
 /// The commands.
 pub fn help() -> Reply {
     let mut text = "Your own DuckDB, attached to the team's tables:".to_owned();
-    for kind in Kind::EVERY {
+    for kind in CommandKind::ALL {
         let spec = kind.spec();
         let _ = write!(text, "\n- `{}` {}.", usage(&spec), spec.summary);
     }

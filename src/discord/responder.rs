@@ -33,7 +33,7 @@ use super::{
     commands::QUERY,
     notifier::{count, is_final},
     parse::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
-    replies::{Emphasis, File, Labelled, MAX_MESSAGE_CHARS, Reply},
+    replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply},
     status,
 };
 use crate::{credentials::CredentialField, measure};
@@ -336,7 +336,7 @@ fn attachment(file: &File) -> CreateAttachment {
 
 /// A reply's buttons, as Discord wants them.
 pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
-    let button = |labelled: &Labelled| {
+    let button = |labelled: &LabelledButton| {
         let style = match labelled.emphasis {
             Emphasis::Main => ButtonStyle::Primary,
             Emphasis::Quiet => ButtonStyle::Secondary,

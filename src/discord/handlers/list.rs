@@ -2,7 +2,7 @@
 
 use super::{Handlers, Responder};
 use crate::{
-    discord::replies::{self, Listed},
+    discord::replies::{self, ListEntry},
     service::Requester,
 };
 
@@ -12,7 +12,7 @@ impl Handlers {
         let dry_run = self.service.settings().reaper.dry_run;
         let stale = self.service.runtime().stale_since();
         let sessions = self.service.track(sessions).await;
-        let sessions = sessions.into_iter().map(|watched| Listed {
+        let sessions = sessions.into_iter().map(|watched| ListEntry {
             url: self.service.runtime().url(&watched.seen.record.id),
             due: self.service.scheduled_stop(&watched),
             watched,

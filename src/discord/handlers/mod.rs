@@ -213,7 +213,7 @@ impl Handlers {
             Some(Command::Setup { catalog }) => self.setup(&responder, &who, catalog).await,
             Some(Command::Forget) => self.ask_to_forget(&responder, &who).await,
             Some(Command::Start { size, catalog }) => {
-                let ask = start::Ask {
+                let ask = start::StartOptions {
                     request,
                     size,
                     catalog,
@@ -298,7 +298,7 @@ impl Handlers {
         };
         match button {
             Some(Button::StartAnother { size, catalog }) => {
-                let ask = start::Ask {
+                let ask = start::StartOptions {
                     request,
                     size,
                     catalog,
@@ -317,7 +317,7 @@ impl Handlers {
                 catalog,
                 ..
             }) => {
-                let ask = start::Ask {
+                let ask = start::StartOptions {
                     // It stands under two messages, in one or two sizes, and is one wish.
                     request: RequestId(format!("retry-{session}")),
                     size: Some(size),

@@ -29,7 +29,7 @@ const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
 const READ_AT_ONCE: usize = 8;
 
 /// What the person chose.
-pub(super) struct Ask {
+pub(super) struct StartOptions {
     /// What asks: the command, the message whose button was pressed, or the session that
     /// is tried again. Pressing twice asks once.
     pub request: RequestId,
@@ -44,7 +44,7 @@ impl Handlers {
         responder: &Responder,
         who: &Requester,
         channel: u64,
-        ask: Ask,
+        ask: StartOptions,
     ) {
         if let Err(unknown) = self.service.check_catalog(ask.catalog.as_deref()) {
             return responder.edit(&refuse(&unknown)).await;

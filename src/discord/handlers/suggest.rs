@@ -9,7 +9,7 @@ use super::{Handlers, caller};
 use crate::{
     discord::{
         access::admit,
-        commands::{CATALOG, DURATION, Kind, SESSION, SIZE, TABLE},
+        commands::{CATALOG, CommandKind, DURATION, SESSION, SIZE, TABLE},
         parse,
     },
     service::Requester,
@@ -45,7 +45,12 @@ impl Handlers {
             }
             SESSION => {
                 // Nobody opens or asks what is not theirs.
-                let own = [Kind::Open, Kind::Sql, Kind::Tables, Kind::Describe];
+                let own = [
+                    CommandKind::Open,
+                    CommandKind::Sql,
+                    CommandKind::Tables,
+                    CommandKind::Describe,
+                ];
                 let is_own = parse::kind(data).is_some_and(|kind| own.contains(&kind));
                 self.sessions(user, member.filter(|_| !is_own))
             }

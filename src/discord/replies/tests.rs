@@ -632,14 +632,14 @@ fn noon() -> DateTime<Utc> {
     starting_record().created
 }
 
-fn listed(usage: Usage, due: Option<ScheduledStop>) -> Listed {
+fn listed(usage: Usage, due: Option<ScheduledStop>) -> ListEntry {
     let watched = TrackedSession {
         seen: seen(),
         usage,
         left: None,
         bot_started: noon(),
     };
-    Listed {
+    ListEntry {
         watched,
         url: URL.to_owned(),
         due,
