@@ -15,7 +15,7 @@ use crate::{
         code,
         notifier::{count, discord_error, is_final},
         parse::SqlOptions,
-        replies::{self, File, Question, Reply},
+        replies::{self, File, QueryContext, Reply},
         responder::message,
     },
     runtime::QueryResponse,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What takes longer shows that it goes on, and how to interrupt it.
-const LONG: Duration = Duration::from_secs(1);
+const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 impl Handlers {
     /// Answers a question; `request` names it, so that it is shared once.
@@ -36,11 +36,13 @@ impl Handlers {
         how: &SqlOptions,
         request: &str,
     ) {
-        let told = self.asked(responder, who, context, sql.trim(), how).await;
+        let told = self
+            .run_query(responder, who, context, sql.trim(), how)
+            .await;
         let mut reply = told.unwrap_or_else(|problem| explain(&problem));
         if how.share && reply.is_answer() {
             let file = reply.file.take();
-            let shared = self.shares(who, context, &reply.text, file.clone(), request);
+            let shared = self.post_shared(who, context, &reply.text, file.clone(), request);
             reply = shared.await;
             // Where it could not be shown to everybody, it is theirs to see all the same.
             reply.file = file.filter(|_| reply.is_answer());
@@ -48,7 +50,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    async fn asked(
+    async fn run_query(
         &self,
         responder: &Responder,
         who: &Requester,
@@ -69,9 +71,13 @@ impl Handlers {
             answered
         };
         let shows = async {
-            if is_over.run_until_cancelled(sleep(LONG)).await.is_some() {
+            if is_over
+                .run_until_cancelled(sleep(PROGRESS_DELAY))
+                .await
+                .is_some()
+            {
                 responder
-                    .try_to_edit(&replies::asking(sql, &turn.id, since))
+                    .try_to_edit(&replies::query_running(sql, &turn.id, since))
                     .await;
             }
         };
@@ -91,7 +97,7 @@ impl Handlers {
             Some(table) => self.service.suggest_tables(&seen, table).await,
             None => Vec::new(),
         };
-        let question = Question {
+        let question = QueryContext {
             sql,
             session: &seen.record.id,
             catalog: &self.service.catalog_name(&seen),
@@ -103,7 +109,7 @@ impl Handlers {
     pub(super) async fn cancel(&self, responder: &Responder, who: &Requester, question: &str) {
         // Whoever waits for the answer says that it is cancelled.
         if !self.service.cancel_query(who, question) {
-            responder.edit(&replies::not_asking()).await;
+            responder.edit(&replies::query_over()).await;
         }
     }
 
@@ -128,7 +134,7 @@ impl Handlers {
         let seen = self.service.find_session_to_query(who, session)?;
         let (name, rows) = self.service.describe(&seen, table).await?;
         let catalog = self.service.catalog_name(&seen);
-        Ok(replies::described(&name, &catalog, &rows))
+        Ok(replies::table_columns(&name, &catalog, &rows))
     }
 
     /// Shows everybody what stands in a reply of ours, which only its reader has seen so far.
@@ -139,17 +145,17 @@ impl Handlers {
         context: &InteractionContext,
         shown: &Message,
     ) {
-        let text = replies::without_trouble(&shown.content);
+        let text = replies::strip_share_error(&shown.content);
         let request = format!("share-{}", shown.id);
         let reply = match self.file_of(shown).await {
-            Ok(file) => self.shares(who, context, text, file, &request).await,
-            Err(why) => replies::not_shared(text, &why),
+            Ok(file) => self.post_shared(who, context, text, file, &request).await,
+            Err(why) => replies::share_failed(text, &why),
         };
         responder.edit(&reply).await;
     }
 
     /// Posts an answer in the channel; what its reader is told of that.
-    async fn shares(
+    async fn post_shared(
         &self,
         who: &Requester,
         context: &InteractionContext,
@@ -165,7 +171,7 @@ impl Handlers {
             .await;
         count("message", &posted);
         let why = match posted {
-            Ok(_) => return replies::is_shared(text),
+            Ok(_) => return replies::share_done(text),
             Err(error) if is_final(&error) => format!(
                 "I may not write in this channel (Discord says {}), so nobody else sees it.",
                 code(&error).map_or_else(|| "no".to_owned(), |code| code.to_string())
@@ -175,7 +181,7 @@ impl Handlers {
                 replies::failed(&error, &log_error(&error)).text
             }
         };
-        replies::not_shared(text, &why)
+        replies::share_failed(text, &why)
     }
 
     /// The file beside a message, fetched from where Discord keeps it.

@@ -15,20 +15,20 @@ use crate::{
 
 /// What begins the line about an answer that could not be shared. In a code block each line has
 /// more before it, or is the question's.
-const TROUBLE: &str = "\n⚠️ ";
+const SHARE_ERROR_PREFIX: &str = "\n⚠️ ";
 /// How much of a question is repeated.
-const MOST_OF_QUESTION: usize = 350;
+const MAX_QUERY_UNITS: usize = 350;
 /// How much of DuckDB's words is shown.
-const MOST_OF_ERROR: usize = 900;
+const MAX_ERROR_UNITS: usize = 900;
 /// What is kept free for who asked, the lines under a table, and what makes a code block.
-const BESIDES: usize = 260;
+const FRAME_UNITS: usize = 260;
 /// How much of a line with a mistake is shown before and after it.
-const AROUND: usize = 60;
+const ERROR_CONTEXT_CHARS: usize = 60;
 /// The most tables that are named.
-const MOST_NAMED: usize = 60;
+const MAX_TABLE_NAMES: usize = 60;
 
 /// What was asked, and of whom.
-pub struct Question<'a> {
+pub struct QueryContext<'a> {
     /// In the person's words.
     pub sql: &'a str,
     /// Whose DuckDB answers.
@@ -40,10 +40,10 @@ pub struct Question<'a> {
 }
 
 /// While a question that takes longer is answered.
-pub fn asking(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
+pub fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(
         "{}\nDuckDB has been at it since {}.",
-        repeated(sql),
+        quote_query(sql),
         ago(since)
     ))
     .with(Emphasis::Danger, "Cancel", Button::Cancel(id.to_owned()))
@@ -51,18 +51,18 @@ pub fn asking(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
 
 /// When it was interrupted.
 pub fn cancelled(sql: &str) -> Reply {
-    Reply::new(format!("{}\nCancelled.", repeated(sql)))
+    Reply::new(format!("{}\nCancelled.", quote_query(sql)))
 }
 
 /// When there is nothing to interrupt.
-pub fn not_asking() -> Reply {
+pub fn query_over() -> Reply {
     Reply::new("That question is over already.")
 }
 
 /// What became of a question.
-pub fn answer(question: &Question<'_>, answer: &QueryResponse) -> Reply {
+pub fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
     let said = match answer {
-        QueryResponse::Rows(rows) => return rows_of(question, rows),
+        QueryResponse::Rows(rows) => return rows_reply(question, rows),
         QueryResponse::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
         QueryResponse::NotCommitted => {
             "Nothing of it was kept: it began a transaction without a COMMIT at \
@@ -79,13 +79,13 @@ pub fn answer(question: &Question<'_>, answer: &QueryResponse) -> Reply {
         }
         QueryResponse::Error(wrong) => {
             let hint = hint(question, wrong).map(|hint| format!("\n{hint}"));
-            let error = block(&marked(question.sql, wrong));
+            let error = block(&point_at_error(question.sql, wrong));
             format!("{error}{}", hint.unwrap_or_default())
         }
         QueryResponse::NoAccess { what, error } => format!(
             "Nothing was asked, because something before that failed: {what}.\n{}{}",
             block(error),
-            denied(error)
+            access_denied_hint(error)
                 .map(|hint| format!("\n{hint}"))
                 .unwrap_or_default()
         ),
@@ -97,12 +97,12 @@ pub fn answer(question: &Question<'_>, answer: &QueryResponse) -> Reply {
             update of mine, start a new one.)"
             .to_owned(),
     };
-    Reply::new(format!("{}\n{said}", repeated(question.sql)))
+    Reply::new(format!("{}\n{said}", quote_query(question.sql)))
 }
 
-fn rows_of(question: &Question<'_>, rows: &Rows) -> Reply {
-    let head = repeated(question.sql);
-    let room = MAX_MESSAGE_CHARS - units(&head) - BESIDES;
+fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
+    let head = quote_query(question.sql);
+    let room = MAX_MESSAGE_CHARS - units(&head) - FRAME_UNITS;
     let shown = table(rows, room);
     let count = rows.rows.len();
     let is_whole = shown.is_exact && shown.rows == count && shown.columns == rows.columns.len();
@@ -158,20 +158,24 @@ pub fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
 }
 
 /// Under an answer that everybody sees now.
-pub fn is_shared(text: &str) -> Reply {
+pub fn share_done(text: &str) -> Reply {
     Reply::new(format!("{text}\nShared in this channel."))
 }
 
 /// An answer without what was said of a try to share it.
-pub fn without_trouble(text: &str) -> &str {
+pub fn strip_share_error(text: &str) -> &str {
     // No value has a line of its own.
-    let said = text.rsplit_once(TROUBLE);
+    let said = text.rsplit_once(SHARE_ERROR_PREFIX);
     said.map_or(text, |(text, _)| text)
 }
 
 /// Under an answer that could not be shown to everybody; they may try again.
-pub fn not_shared(text: &str, why: &str) -> Reply {
-    Reply::new(format!("{text}{TROUBLE}{why}")).with(Emphasis::Quiet, "Share", Button::Share)
+pub fn share_failed(text: &str, why: &str) -> Reply {
+    Reply::new(format!("{text}{SHARE_ERROR_PREFIX}{why}")).with(
+        Emphasis::Quiet,
+        "Share",
+        Button::Share,
+    )
 }
 
 /// The tables of a catalog whose names are like that.
@@ -198,9 +202,9 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
     }
     let mut named = String::new();
     let mut count = 0;
-    for name in like.iter().take(MOST_NAMED) {
+    for name in like.iter().take(MAX_TABLE_NAMES) {
         let line = clean(name) + "\n";
-        if units(&named) + units(&line) > MAX_MESSAGE_CHARS - BESIDES {
+        if units(&named) + units(&line) > MAX_MESSAGE_CHARS - FRAME_UNITS {
             break;
         }
         named += &line;
@@ -238,8 +242,8 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
 }
 
 /// A table's columns.
-pub fn described(name: &str, catalog: &str, rows: &Rows) -> Reply {
-    let shown = table(rows, MAX_MESSAGE_CHARS - BESIDES);
+pub fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
+    let shown = table(rows, MAX_MESSAGE_CHARS - FRAME_UNITS);
     let name = format!("{}.{}", clean(catalog), clean(name));
     let count = rows.rows.len();
     let columns = match count {
@@ -293,17 +297,14 @@ fn is_like(name: &str, pattern: Option<&str>) -> bool {
 }
 
 /// What was asked, as code.
-fn repeated(sql: &str) -> String {
+fn quote_query(sql: &str) -> String {
     let lines: Vec<_> = sql.trim().lines().map(clean).collect();
-    format!(
-        "```sql\n{}\n```",
-        short(&lines.join("\n"), MOST_OF_QUESTION)
-    )
+    format!("```sql\n{}\n```", short(&lines.join("\n"), MAX_QUERY_UNITS))
 }
 
 fn block(text: &str) -> String {
     let lines: Vec<_> = text.trim().lines().map(clean).collect();
-    format!("```\n{}\n```", short(&lines.join("\n"), MOST_OF_ERROR))
+    format!("```\n{}\n```", short(&lines.join("\n"), MAX_ERROR_UNITS))
 }
 
 fn short(text: &str, most: usize) -> String {
@@ -321,7 +322,7 @@ fn short(text: &str, most: usize) -> String {
 }
 
 /// DuckDB's words, and where in the question it is.
-fn marked(sql: &str, wrong: &QueryError) -> String {
+fn point_at_error(sql: &str, wrong: &QueryError) -> String {
     let said = wrong.to_string();
     let position = wrong
         .position
@@ -337,16 +338,16 @@ fn marked(sql: &str, wrong: &QueryError) -> String {
     let before_count = before.chars().count();
     let start: String = before
         .chars()
-        .skip(before_count.saturating_sub(AROUND))
+        .skip(before_count.saturating_sub(ERROR_CONTEXT_CHARS))
         .collect();
-    let end: String = after.chars().take(AROUND).collect();
+    let end: String = after.chars().take(ERROR_CONTEXT_CHARS).collect();
     let label = format!("LINE {number}: ");
     let space = unicode_width::UnicodeWidthStr::width(&*start) + label.len();
     format!("{said}\n\n{label}{start}{end}\n{}^", " ".repeat(space))
 }
 
 /// What to do about it, where that is known.
-fn hint(question: &Question<'_>, wrong: &QueryError) -> Option<String> {
+fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<String> {
     if wrong.missing_table().is_some() {
         let nearest = question.nearest.iter();
         let catalog = clean(question.catalog);
@@ -374,11 +375,11 @@ fn hint(question: &Question<'_>, wrong: &QueryError) -> Option<String> {
                 .into(),
         );
     }
-    denied(&wrong.message)
+    access_denied_hint(&wrong.message)
 }
 
 /// If the storage or the catalog turned the keys down: what they may not read.
-fn denied(error: &str) -> Option<String> {
+fn access_denied_hint(error: &str) -> Option<String> {
     let is_denied = ["403", "AccessDenied", "Forbidden", "401"];
     if !is_denied.iter().any(|word| error.contains(word)) {
         return None;
@@ -433,12 +434,12 @@ mod tests {
     fn where_it_is_wrong_is_marked_in_its_line() {
         let sql = "SELECT é,\n  totl FROM orders";
         let at = sql.find("totl");
-        let marked = marked(sql, &wrong("Binder", "no column \"totl\"", at));
+        let point_at_error = point_at_error(sql, &wrong("Binder", "no column \"totl\"", at));
         assert_eq!(
-            marked,
+            point_at_error,
             "Binder Error: no column \"totl\"\n\nLINE 2:   totl FROM orders\n          ^"
         );
-        let odd = super::marked(sql, &wrong("", "odd", Some(8)));
+        let odd = super::point_at_error(sql, &wrong("", "odd", Some(8)));
         assert_eq!(odd, "odd", "in the middle of a letter");
     }
 
@@ -449,7 +450,7 @@ mod tests {
         wrong.name = Some("ordrs".into());
         let id = "977a26".parse().expect("an id");
         let nearest = ["sales.orders".to_owned()];
-        let question = Question {
+        let question = QueryContext {
             sql: "FROM ordrs",
             session: &id,
             catalog: "lake",
@@ -477,9 +478,9 @@ mod tests {
             ("Forbidden", None),
         ] {
             assert_eq!(bucket(error), named, "{error}");
-            assert!(denied(error).is_some(), "{error}");
+            assert!(access_denied_hint(error).is_some(), "{error}");
         }
-        assert_eq!(denied("HTTP 500"), None);
+        assert_eq!(access_denied_hint("HTTP 500"), None);
     }
 
     #[test]

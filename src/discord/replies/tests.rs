@@ -80,7 +80,7 @@ fn asking_duckdb() {
     let id: SessionId = "977a26".parse().expect("an id");
     let nearest = ["sales.orders".to_owned()];
     let to = |sql, said: &QueryResponse| {
-        let question = Question {
+        let question = QueryContext {
             sql,
             session: &id,
             catalog: "lake",
@@ -152,9 +152,9 @@ fn asking_duckdb() {
     ];
     let mut gallery_of: Vec<_> = refusals.iter().map(|it| ("refused", refused(it))).collect();
     gallery_of.extend([
-        ("asking", asking(sql, "q1", record.created)),
+        ("asking", query_running(sql, "q1", record.created)),
         ("cancelled", cancelled(sql)),
-        ("over", not_asking()),
+        ("over", query_over()),
         ("one row", told.clone()),
         ("more than fits, with a file", short),
         ("not even one", to(sql, &rows(0, true))),
@@ -191,10 +191,10 @@ fn asking_duckdb() {
         ("too long", to(sql, &QueryResponse::TimedOut)),
         ("ended", to(sql, &QueryResponse::Exited)),
         ("shared", shared(7, &told.text, None)),
-        ("shared, to who did", is_shared(&told.text)),
+        ("shared, to who did", share_done(&told.text)),
         (
             "not shared",
-            not_shared(&told.text, "I may not write in this channel."),
+            share_failed(&told.text, "I may not write in this channel."),
         ),
         ("tables", tables(&record, "lake", &all(false), None)),
         ("more tables", tables(&record, "lake", &all(true), None)),
@@ -210,10 +210,10 @@ fn asking_duckdb() {
             "no tables",
             tables(&record, "lake", &TableList::default(), None),
         ),
-        ("described", described("sales.orders", "lake", &columns)),
+        ("described", table_columns("sales.orders", "lake", &columns)),
     ]);
-    let again = not_shared(&told.text, "why");
-    assert_eq!(without_trouble(&again.text), told.text);
+    let again = share_failed(&told.text, "why");
+    assert_eq!(strip_share_error(&again.text), told.text);
     insta::assert_snapshot!(gallery(&gallery_of));
 }
 
