@@ -18,7 +18,7 @@ use super::{
 use crate::{error::Error, session::OwnerId};
 
 /// How long a refusal is remembered: people do change their mind.
-const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
+const REFUSAL_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Sends direct messages.
 pub struct DirectMessages {
@@ -68,12 +68,12 @@ impl DirectMessages {
 
     fn has_refused(&self, person: OwnerId) -> bool {
         let mut refused = self.refused();
-        refused.retain(|_, at| at.elapsed() < REMEMBERED_FOR);
+        refused.retain(|_, at| at.elapsed() < REFUSAL_TTL);
         refused.contains_key(&person)
     }
 
     /// Forgets a refusal: the person wrote a direct message themselves.
-    pub fn are_open(&self, person: OwnerId) {
+    pub fn mark_open(&self, person: OwnerId) {
         self.refused().remove(&person);
     }
 

@@ -44,9 +44,9 @@ use pulse::Pulse;
 use crate::{service::Service, settings};
 
 /// How often it is looked whether the gateway is connected.
-const LOOKS_EVERY: Duration = Duration::from_millis(500);
+const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long one request to Discord may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to Discord whose token works and whose commands are registered.
 pub struct Discord {
@@ -96,7 +96,9 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
 }
 
 fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
-    let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
+    let client = reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .build()?;
     let mut builder = HttpBuilder::new(settings.token.expose_secret()).client(client);
     if let Some(proxy) = &settings.api_proxy {
         // serenity ignores the proxy while its own rate limiter is on.
@@ -128,20 +130,20 @@ impl Discord {
             service.clone(),
             self.direct,
         ));
-        let going_on = {
+        let resumed_replies = {
             let handlers = handlers.clone();
             async move {
-                handlers.go_on().await;
+                handlers.resume_replies().await;
                 std::future::pending().await
             }
         };
         let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
             .event_handler(Gateway { handlers })
-            .raw_event_handler(Watchful)
+            .raw_event_handler(UnreadableInteractionLogger)
             .await?;
         let shards = client.shard_manager.clone();
         let looking = async {
-            let mut looks = tokio::time::interval(LOOKS_EVERY);
+            let mut looks = tokio::time::interval(CONNECTION_CHECK_INTERVAL);
             let mut pulse = Pulse::default();
             loop {
                 looks.tick().await;
@@ -150,13 +152,13 @@ impl Discord {
                 let runner = runners.values().next();
                 let is_up = |it: &ShardRunnerInfo| {
                     it.stage == ConnectionStage::Connected
-                        && pulse.beats(it.latency, Instant::now())
+                        && pulse.is_alive(it.latency, Instant::now())
                 };
                 service.set_connected(runner.is_some_and(is_up));
             }
         };
         tokio::select! {
-            () = going_on => Ok(()),
+            () = resumed_replies => Ok(()),
             () = looking => Ok(()),
             outcome = client.start() => outcome.context("the connection to Discord ended"),
             () = shutdown.cancelled() => {
@@ -187,10 +189,10 @@ impl EventHandler for Gateway {
 }
 
 /// Notices interactions that serenity could not read: it drops them in silence.
-struct Watchful;
+struct UnreadableInteractionLogger;
 
 #[async_trait]
-impl RawEventHandler for Watchful {
+impl RawEventHandler for UnreadableInteractionLogger {
     async fn raw_event(&self, _: Context, event: Event) {
         if let Event::Unknown(unknown) = event
             && unknown.kind == "INTERACTION_CREATE"

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Discord will never take it; with its own code for why.
-struct Refused(Option<isize>);
+struct PermanentError(Option<isize>);
 
 /// The channels in which sessions were asked for.
 pub struct DiscordNotifier {
@@ -61,10 +61,10 @@ impl DiscordNotifier {
         let Some(channel) = record.channel else {
             return Ok(None);
         };
-        let message = message(reply, Some(&nonce)).allowed_mentions(only(called));
+        let message = message(reply, Some(&nonce)).allowed_mentions(mention_only(called));
         match self.send(channel.get(), message).await? {
             Ok(id) => Ok(Some(id)),
-            Err(Refused(code)) => {
+            Err(PermanentError(code)) => {
                 warn!(
                     session = %record.id, %channel, code,
                     "session {}: I may not write in its channel", record.id,
@@ -79,13 +79,13 @@ impl DiscordNotifier {
         &self,
         channel: u64,
         message: CreateMessage,
-    ) -> Result<Result<MessageId, Refused>, Error> {
+    ) -> Result<Result<MessageId, PermanentError>, Error> {
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;
         count("message", &posted);
         match posted {
             Ok(message) => Ok(Ok(message.id.get().into())),
-            Err(error) if is_final(&error) => Ok(Err(Refused(code(&error)))),
+            Err(error) if is_final(&error) => Ok(Err(PermanentError(code(&error)))),
             Err(error) => Err(discord_error("posting a message", &error)),
         }
     }
@@ -116,10 +116,10 @@ impl DiscordNotifier {
         let Some(channel) = channel else {
             return Ok(false);
         };
-        let message = message(reply, Some(nonce)).allowed_mentions(only(None));
+        let message = message(reply, Some(nonce)).allowed_mentions(mention_only(None));
         match self.send(channel, message).await? {
             Ok(_) => Ok(true),
-            Err(Refused(code)) => {
+            Err(PermanentError(code)) => {
                 warn!(
                     channel,
                     code, "I may not write in channel {channel}, which the settings name"
@@ -141,7 +141,7 @@ impl DiscordNotifier {
         let edit = EditMessage::new()
             .content(truncate(&reply.text))
             .components(rows(reply))
-            .allowed_mentions(only(None));
+            .allowed_mentions(mention_only(None));
         let place = (ChannelId::new(channel.get()), message.get().into(), None);
         let edited = edit.execute(&*self.http, place).await;
         count("edit", &edited);
@@ -254,8 +254,8 @@ impl Notifier for DiscordNotifier {
             return Ok(());
         };
         let nonce = format!("log-{}", record.id);
-        let message =
-            message(&replies::last_words(record, log), Some(&nonce)).allowed_mentions(only(None));
+        let message = message(&replies::last_words(record, log), Some(&nonce))
+            .allowed_mentions(mention_only(None));
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;
         count("log", &posted);
@@ -314,19 +314,19 @@ pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
     measure::discord(what, outcome);
 }
 
-fn only(called: Option<OwnerId>) -> CreateAllowedMentions {
+fn mention_only(called: Option<OwnerId>) -> CreateAllowedMentions {
     CreateAllowedMentions::new().users(called.map(|owner| UserId::new(owner.get())))
 }
 
 /// Discord's code for the token of an interaction whose 15 minutes are over.
-const INTERACTION_OVER: isize = 50027;
+const INVALID_WEBHOOK_TOKEN: isize = 50027;
 
 /// Refused for good: the channel, the message or the permission is gone, the
 /// thread is archived, a reply is too old. Waiting mends only the bot's token (401), a slow or
 /// busy moment.
 pub fn is_final(error: &serenity::Error) -> bool {
     let client_error = |status: &u16| (400..500).contains(status);
-    code(error) == Some(INTERACTION_OVER)
+    code(error) == Some(INVALID_WEBHOOK_TOKEN)
         || status(error)
             .filter(client_error)
             .is_some_and(|status| ![401, 408, 429].contains(&status))

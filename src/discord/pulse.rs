@@ -15,7 +15,7 @@ pub struct Pulse {
 impl Pulse {
     /// Whether somebody is there: heartbeats are answered as regularly as before. `latency` is
     /// how long the last one took, as seen now.
-    pub fn beats(&mut self, latency: Option<Duration>, now: Instant) -> bool {
+    pub fn is_alive(&mut self, latency: Option<Duration>, now: Instant) -> bool {
         // No two take the same time to the nanosecond.
         if latency.is_some() && latency != self.latency {
             let pause = self.last.map(|last| now - last);
@@ -41,7 +41,7 @@ mod tests {
         let begin = Instant::now();
         let mut at = |seconds, latency| {
             let now = begin + Duration::from_secs(seconds);
-            pulse.beats(Some(Duration::from_millis(latency)), now)
+            pulse.is_alive(Some(Duration::from_millis(latency)), now)
         };
         assert!(at(0, 10) && at(40, 11) && at(80, 12));
         assert!(at(179, 12));

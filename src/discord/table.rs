@@ -8,13 +8,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::runtime::{Column, Rows};
 
 /// How wide a table may be: what a Discord window on a small screen still shows unbroken.
-const WIDTH: usize = 100;
+const MAX_TABLE_WIDTH: usize = 100;
 /// How wide a cell may be; the next one is tried where the table does not fit.
-const CELLS: [usize; 5] = [60, 40, 24, 16, 10];
+const CELL_WIDTHS: [usize; 5] = [60, 40, 24, 16, 10];
 /// How wide the name of a type may be.
-const KIND: usize = 16;
+const MAX_TYPE_WIDTH: usize = 16;
 /// Digits after the point of a number that is no exact one.
-const DIGITS: usize = 6;
+const MAX_FRACTION_DIGITS: usize = 6;
 /// What a value has where DuckDB says NULL.
 const NULL: &str = "NULL";
 
@@ -34,9 +34,9 @@ pub struct Table {
 /// As much of `all` as takes at most `room` UTF-16 units, which is how Discord may count.
 pub fn table(all: &Rows, room: usize) -> Table {
     let cells = Cells::of(all);
-    let mut width = CELLS[0];
+    let mut width = CELL_WIDTHS[0];
     let mut columns = cells.fit(width);
-    for narrower in &CELLS[1..] {
+    for narrower in &CELL_WIDTHS[1..] {
         if columns == all.columns.len() {
             break;
         }
@@ -62,14 +62,14 @@ impl Cells {
         let kinds: Vec<_> = all
             .columns
             .iter()
-            .map(|it| short(&clean(&it.kind), KIND).0)
+            .map(|it| short(&clean(&it.kind), MAX_TYPE_WIDTH).0)
             .collect();
         let days: Vec<_> = (0..all.columns.len()).map(|at| are_days(all, at)).collect();
         let cell = |at: usize, value: &Option<String>| {
             let column = &all.columns[at];
             let text = value
                 .as_deref()
-                .map_or_else(|| NULL.to_owned(), |text| shown(text, column));
+                .map_or_else(|| NULL.to_owned(), |text| format_value(text, column));
             match days[at] {
                 true => clean(text.strip_suffix(MIDNIGHT).unwrap_or(&text)),
                 false => clean(&text),
@@ -103,7 +103,7 @@ impl Cells {
 
     /// How many columns fit with cells of that width.
     fn fit(&self, width: usize) -> usize {
-        let mut left = WIDTH;
+        let mut left = MAX_TABLE_WIDTH;
         let fits = |widest: &&usize| {
             let needed = (**widest).min(width) + 3;
             let is_room = needed <= left + 3;
@@ -127,7 +127,7 @@ impl Cells {
                 let (cell, is_whole) = short(cell, widths[at]);
                 is_exact &= is_whole || !is_body;
                 let space = " ".repeat(widths[at].saturating_sub(cell.width()));
-                let cell = isolated(cell);
+                let cell = isolate_direction(cell);
                 text += if at > 0 { " │ " } else { "" };
                 text += &match self.is_number[at] {
                     true => space + &cell,
@@ -185,12 +185,12 @@ fn is_number(column: &Column) -> bool {
 }
 
 /// A value for reading: what is no exact number with fewer digits.
-fn shown(text: &str, column: &Column) -> String {
+fn format_value(text: &str, column: &Column) -> String {
     let is_float = matches!(&*column.kind, "FLOAT" | "DOUBLE");
     let decimals = text.split_once('.').map_or(0, |(_, digits)| digits.len());
     match text.parse::<f64>() {
-        Ok(number) if is_float && decimals > DIGITS && !text.contains('e') => {
-            let rounded = format!("{number:.DIGITS$}");
+        Ok(number) if is_float && decimals > MAX_FRACTION_DIGITS && !text.contains('e') => {
+            let rounded = format!("{number:.MAX_FRACTION_DIGITS$}");
             let rounded = rounded.trim_end_matches('0');
             // Nothing may be left of something small.
             match rounded.trim_start_matches('-') == "0." && number != 0.0 {
@@ -236,7 +236,7 @@ fn is_unseen(c: char) -> bool {
 }
 
 /// A cell that is written from right to left must not take its neighbours with it.
-fn isolated(cell: String) -> String {
+fn isolate_direction(cell: String) -> String {
     let is_turned = |c: char| {
         matches!(
             u32::from(c),

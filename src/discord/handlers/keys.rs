@@ -91,7 +91,7 @@ impl Handlers {
     /// Somebody who is turned away can still have their keys forgotten.
     async fn way_out(&self, who: OwnerId, rejection: Reply) -> Reply {
         match self.service.credentials_info(who).await {
-            Ok(Some(_)) => replies::may_forget(rejection),
+            Ok(Some(_)) => replies::with_forget_button(rejection),
             _ => rejection,
         }
     }
@@ -117,9 +117,9 @@ impl Handlers {
             Err(denied) => self.way_out(author, deny(denied)).await,
         };
         if is_key {
-            reply = replies::warned_of_key(reply);
+            reply = replies::with_key_warning(reply);
         }
-        self.direct.are_open(author);
+        self.direct.mark_open(author);
         if let Err(error) = self.direct.send(author, &reply, None).await {
             log_error(&error);
         }

@@ -23,10 +23,10 @@ use crate::{
 
 /// Discord takes five edits in five seconds; this leaves room for other things.
 /// What comes faster is shown as one edit; the last state never waits.
-const BETWEEN_EDITS: Duration = Duration::from_millis(1200);
+const EDIT_INTERVAL: Duration = Duration::from_millis(1200);
 
 /// How many kept replies are read at a time after a restart.
-const READ_AT_ONCE: usize = 8;
+const MAX_CONCURRENT_READS: usize = 8;
 
 /// What the person chose.
 pub(super) struct StartOptions {
@@ -96,7 +96,7 @@ impl Handlers {
 
     /// Goes on with the replies that can still be edited since the bot ended. Also
     /// with those of sessions that are ready or failed: perhaps it was not said yet.
-    pub async fn go_on(&self) {
+    pub async fn resume_replies(&self) {
         let oldest = self.service.now() - INTERACTION_LIFETIME;
         let mut recent = self.service.list(None);
         recent.retain(|seen| seen.record.created > oldest);
@@ -105,7 +105,7 @@ impl Handlers {
             let responder = Responder::restore(self.http.clone(), &kept)?;
             Some((responder, seen.record))
         });
-        let replies = stream::iter(replies).buffer_unordered(READ_AT_ONCE);
+        let replies = stream::iter(replies).buffer_unordered(MAX_CONCURRENT_READS);
         let replies: Vec<_> = replies.filter_map(future::ready).collect().await;
         let followed = replies
             .iter()
@@ -130,9 +130,9 @@ impl Handlers {
             changes.mark_unchanged();
             let seen = runtime.session(&record.id);
             let (reply, is_last) = match (&seen, &newest) {
-                (Some(seen), _) => self.news(seen, usual),
+                (Some(seen), _) => self.next_reply(seen, usual),
                 (None, None) => (replies::progress(record, None, None), false),
-                (None, Some(last)) => (self.farewell(last), true),
+                (None, Some(last)) => (self.final_reply(last), true),
             };
             newest = seen.map(|seen| seen.record).or(newest);
             let now = Instant::now();
@@ -146,7 +146,7 @@ impl Handlers {
                     // Whatever is newest then is tried again.
                     false => is_late = true,
                 }
-                next_edit = now + BETWEEN_EDITS;
+                next_edit = now + EDIT_INTERVAL;
             }
             let in_time = tokio::select! {
                 in_time = responder.wait_for_change(&mut changes) => in_time,
@@ -159,7 +159,7 @@ impl Handlers {
     }
 
     /// What to say of it now, and whether that is the last word.
-    fn news(&self, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
+    fn next_reply(&self, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
         let record = &seen.record;
         match &record.stage {
             Stage::Starting | Stage::Moving(_) => {
@@ -170,7 +170,7 @@ impl Handlers {
                 (replies::ready(&record.id, &url), true)
             }
             Stage::Stopping { told, .. } => {
-                let mut reply = self.farewell(record);
+                let mut reply = self.final_reply(record);
                 if !told {
                     // Its place is still taken.
                     reply.buttons.clear();
@@ -181,7 +181,7 @@ impl Handlers {
     }
 
     /// What to say of a session that is gone.
-    fn farewell(&self, record: &Record) -> Reply {
+    fn final_reply(&self, record: &Record) -> Reply {
         match &record.stage {
             Stage::Stopping { ending, .. } => {
                 let settings = self.service.settings();

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// How long suggestions may take; Discord waits 3 s.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SUGGESTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most characters of a suggestion.
-const LONGEST: usize = 100;
+const MAX_CHOICE_CHARS: usize = 100;
 
 impl Handlers {
     /// Name and value of what fits to what was typed so far.
@@ -82,12 +82,12 @@ impl Handlers {
         };
         let service = self.service.clone();
         let asked = tokio::spawn(async move { service.tables(&seen).await });
-        match tokio::time::timeout(PATIENCE, asked).await {
+        match tokio::time::timeout(SUGGESTION_TIMEOUT, asked).await {
             Ok(Ok(Ok(tables))) => {
                 let short = tables
                     .names
                     .iter()
-                    .filter(|name| name.chars().count() <= LONGEST);
+                    .filter(|name| name.chars().count() <= MAX_CHOICE_CHARS);
                 short.map(|name| (name.clone(), name.clone())).collect()
             }
             _ => Vec::new(),

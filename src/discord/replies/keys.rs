@@ -171,7 +171,7 @@ pub fn forgotten_but(trouble: Reply) -> Reply {
 }
 
 /// To somebody who may no longer use the bot, but whose keys are kept.
-pub fn may_forget(rejection: Reply) -> Reply {
+pub fn with_forget_button(rejection: Reply) -> Reply {
     let text = format!("{}\nI still have keys of yours.", rejection.text);
     Reply { text, ..rejection }.with(Emphasis::Danger, "Forget them", Button::AskToForget)
 }
@@ -203,7 +203,7 @@ pub fn keys_expire(record: &Record, at: DateTime<Utc>) -> Reply {
 }
 
 /// Before the answer to a direct message with a key in it.
-pub fn warned_of_key(answer: Reply) -> Reply {
+pub fn with_key_warning(answer: Reply) -> Reply {
     let text = format!(
         "**That looks like a key.** I did not keep it, but a bot can't delete your message: it \
          stays in this chat's history until you delete it. Please delete it, and have that key \

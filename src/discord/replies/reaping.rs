@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How many lines each list of a report has.
-const MOST_LINES: usize = 8;
+const MAX_LINES: usize = 8;
 
 /// To the owner, before a session is stopped.
 pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
@@ -308,7 +308,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
 
 /// Those who used most, and the others together.
 fn users(report: &Report) -> Vec<String> {
-    let shown = report.users.len().min(MOST_LINES - 1);
+    let shown = report.users.len().min(MAX_LINES - 1);
     let (most, rest) = report.users.split_at(shown);
     let whose = |(owner, it): &(OwnerId, UsageTotal)| used(&format!("<@{owner}>"), it);
     let mut lines: Vec<_> = most.iter().map(whose).collect();
@@ -329,7 +329,7 @@ fn named(id: &SessionId, owner: OwnerId) -> String {
 fn section(text: &mut String, title: &str, lines: Vec<String>) {
     if !lines.is_empty() {
         let _ = write!(text, "\n**{title}**");
-        listed(text, &lines, MOST_LINES);
+        listed(text, &lines, MAX_LINES);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How much of what the cluster said is shown.
-const LAST_SAID: usize = 6;
+const MAX_EVENTS: usize = 6;
 
 /// How a session is; `size` is its size, if the settings still have that. With `dry_run` no
 /// rule stops any.
@@ -40,15 +40,15 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
         say(restarts);
     }
     if let Some(activity) = activity {
-        say(doing(activity));
+        say(describe_activity(activity));
     }
     if let Some(bytes) = details.memory {
-        say(takes(bytes, size));
+        say(describe_memory(bytes, size));
     }
     if let Some(expire) = seen.record.keys_expire {
         say(format!("Its keys expire {}.", ago(expire)));
     }
-    text.push_str(&said(details, seen.record.created));
+    text.push_str(&recent_events(details, seen.record.created));
     let reply = Reply::new(text);
     match seen.record.stage {
         Stage::Stopping { .. } => reply,
@@ -107,7 +107,7 @@ fn restarts(pod: &Pod) -> Option<String> {
     ))
 }
 
-fn doing(activity: &Activity) -> String {
+fn describe_activity(activity: &Activity) -> String {
     let many = |count: u32, one: &str, several: &str| match count {
         0 => format!("no {one}"),
         1 => format!("1 {one}"),
@@ -124,7 +124,7 @@ fn doing(activity: &Activity) -> String {
     format!("Now {queries}{}, and {tabs}.", last.unwrap_or_default())
 }
 
-fn takes(bytes: u64, size: Option<&Size>) -> String {
+fn describe_memory(bytes: u64, size: Option<&Size>) -> String {
     let mebibytes = bytes >> 20;
     match size {
         Some(size) => format!("DuckDB takes {mebibytes} MiB of {}B.", size.memory),
@@ -133,17 +133,17 @@ fn takes(bytes: u64, size: Option<&Size>) -> String {
 }
 
 /// What the cluster said last, in plain words where there are some.
-fn said(details: &Details, since: DateTime<Utc>) -> String {
+fn recent_events(details: &Details, since: DateTime<Utc>) -> String {
     // Of a session that had the same name there may be some left.
     let said = details.events.iter().filter(|said| said.at >= since);
     let said: Vec<_> = said.collect();
     if said.is_empty() {
         return String::new();
     }
-    let last = &said[said.len().saturating_sub(LAST_SAID)..];
+    let last = &said[said.len().saturating_sub(MAX_EVENTS)..];
     let lines = last.iter().map(|said| {
-        let words =
-            in_words(said).unwrap_or_else(|| plain(&format!("{}: {}", said.reason, said.message)));
+        let words = explain_event(said)
+            .unwrap_or_else(|| plain(&format!("{}: {}", said.reason, said.message)));
         format!("\n-# {} {words}", ago(said.at))
     });
     "\nWhat the cluster said last:".to_owned() + &lines.collect::<String>()
@@ -151,7 +151,7 @@ fn said(details: &Details, since: DateTime<Utc>) -> String {
 
 /// The reasons that a healthy session has (Kubernetes 1.35, `pkg/kubelet/events/event.go`, and
 /// the scheduler's). What else there is needs its own words.
-fn in_words(said: &PodEvent) -> Option<String> {
+fn explain_event(said: &PodEvent) -> Option<String> {
     let words = match said.reason.as_str() {
         "Scheduled" => "it got a place on a machine",
         "Pulling" => "the machine fetches software",

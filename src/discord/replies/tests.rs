@@ -350,7 +350,10 @@ fn setting_up() {
         ),
         ("stored, with sessions", stored(&key, true, &[seen()])),
         ("not stored", not_stored(&mistakes, lake())),
-        ("a key in a message", warned_of_key(setup_invitation(None))),
+        (
+            "a key in a message",
+            with_key_warning(setup_invitation(None))
+        ),
     ]));
 }
 
@@ -386,7 +389,7 @@ fn keeping_keys() {
         ),
         (
             "no longer welcome",
-            may_forget(access_denied(&DenialReason::NotAMember))
+            with_forget_button(access_denied(&DenialReason::NotAMember))
         ),
         ("keys expire", keys_expire(&starting_record(), noon())),
     ]));

@@ -62,7 +62,13 @@ fn what_is_wide_is_cut_and_what_still_does_not_fit_is_left_out() {
     let one = rows(&[("a", "VARCHAR")], &[&[Some(&long)]]);
     let shown = table(&one, 1500);
     assert!(!shown.is_exact);
-    assert!(shown.text.ends_with('…') && shown.text.lines().all(|line| line.width() <= WIDTH));
+    assert!(
+        shown.text.ends_with('…')
+            && shown
+                .text
+                .lines()
+                .all(|line| line.width() <= MAX_TABLE_WIDTH)
+    );
     let names: Vec<_> = (0..40).map(|at| format!("column_{at}")).collect();
     let many: Vec<_> = names.iter().map(|name| (&**name, "VARCHAR")).collect();
     let values: Vec<_> = names.iter().map(|name| Some(&**name)).collect();
