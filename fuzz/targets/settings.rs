@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use duckbot::discord::parse::Button;
-use duckbot::settings::{LONGEST_NAME, Settings};
+use duckbot::settings::{MAX_NAME_BYTES, Settings};
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn are_usable(settings: &Settings) {
     assert!(catalog.is_some());
     let names = settings.sizes.iter().map(|it| &it.name);
     for name in names.chain(settings.catalogs.iter().map(|it| &it.name)) {
-        assert!((1..=LONGEST_NAME).contains(&name.len()), "{name}");
+        assert!((1..=MAX_NAME_BYTES).contains(&name.len()), "{name}");
         assert!(
             name.bytes()
                 .all(|it| it.is_ascii_alphanumeric() || it == b'-')

@@ -223,8 +223,11 @@ impl Notifier for DiscordNotifier {
         why: &Incident,
         times: u32,
     ) -> Result<(), Error> {
-        let reply =
-            replies::came_back(record, why, self.settings.larger(&record.size, why.failure));
+        let reply = replies::came_back(
+            record,
+            why,
+            self.settings.larger_size(&record.size, why.failure),
+        );
         // One that was moved counts its restarts anew.
         let nonce = match record.moved {
             None => format!("again-{}-{times}", record.id),
@@ -269,7 +272,8 @@ impl Notifier for DiscordNotifier {
         let reply = replies::ended(
             record,
             ending,
-            self.settings.larger(&record.size, ending.cause.failure()),
+            self.settings
+                .larger_size(&record.size, ending.cause.failure()),
         );
         // Whoever stopped it themselves knows, and need not be called.
         let is_expected = matches!(

@@ -373,12 +373,12 @@ pub fn input_id(field: CredentialField) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::LONGEST_NAME;
+    use crate::settings::MAX_NAME_BYTES;
 
     #[test]
     fn a_button_is_read_back_from_its_id() {
         let id: SessionId = "977a26".parse().expect("an id");
-        let name = || Some("n".repeat(LONGEST_NAME));
+        let name = || Some("n".repeat(MAX_NAME_BYTES));
         for button in [
             Button::OpenForm(None),
             Button::OpenForm(name()),
@@ -399,8 +399,8 @@ mod tests {
             Button::Retry {
                 session: id.clone(),
                 owner: u64::MAX.into(),
-                size: "n".repeat(LONGEST_NAME),
-                catalog: "n".repeat(LONGEST_NAME),
+                size: "n".repeat(MAX_NAME_BYTES),
+                catalog: "n".repeat(MAX_NAME_BYTES),
             },
             Button::Open(id.clone()),
             Button::Stop(id.clone()),

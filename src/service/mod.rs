@@ -292,7 +292,7 @@ impl Service {
     /// By its name, or by its address.
     fn catalog(&self, asked: Option<&str>) -> Result<String, Rejection> {
         let asked = asked.unwrap_or(&self.settings.sessions.default_catalog);
-        match self.settings.catalog_at(asked) {
+        match self.settings.resolve_catalog(asked) {
             Some(name) => Ok(name),
             None => Err(self.unknown_catalog(asked)),
         }

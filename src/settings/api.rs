@@ -8,13 +8,13 @@ use std::{
 use super::{
     Api, ApiToken,
     read::{id, parse},
-    reader::Reader,
+    reader::SettingsReader,
 };
 
 const FILE: &str = "api.tokens_file";
 
 /// The outer option: whether it can be used at all.
-pub fn read(reader: &mut Reader) -> Option<Option<Api>> {
+pub fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
     let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
     let anonymous = reader.optional("api.anonymous_owner", "a Discord user's id", id);
@@ -26,7 +26,7 @@ pub fn read(reader: &mut Reader) -> Option<Option<Api>> {
     };
     let (file, anonymous) = (file?, anonymous?);
     if file.is_none() && anonymous.is_none() {
-        return reader.mistake(
+        return reader.reject(
             FILE,
             "is not set, so nobody could use the API: name a file with tokens (`duckbot token`)",
         );
@@ -46,11 +46,11 @@ pub fn read(reader: &mut Reader) -> Option<Option<Api>> {
 }
 
 /// One line for each: a name, the digest, the owner, and what else it may.
-fn tokens(reader: &mut Reader, path: &Path) -> Option<Vec<ApiToken>> {
+fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(why) => {
-            return reader.mistake(FILE, format!("{} can't be read: {why}", path.display()));
+            return reader.reject(FILE, format!("{} can't be read: {why}", path.display()));
         }
     };
     let mut tokens: Vec<ApiToken> = Vec::new();
@@ -66,13 +66,13 @@ fn tokens(reader: &mut Reader, path: &Path) -> Option<Vec<ApiToken>> {
                 // Not the line: it may hold a token that somebody pasted.
                 let says = "is no token: a line is `name sha256:<digest> owner=<id>`, and may end \
                             with `stored-keys` and `admin`; `duckbot token` prints it";
-                reader.mistake::<()>(FILE, format!("line {} {says}", number + 1));
+                reader.reject::<()>(FILE, format!("line {} {says}", number + 1));
             }
         }
     }
     let names: HashSet<_> = tokens.iter().map(|token| &token.name).collect();
     if names.len() < tokens.len() {
-        return reader.mistake(FILE, "two tokens have the same name");
+        return reader.reject(FILE, "two tokens have the same name");
     }
     is_whole.then_some(tokens)
 }

@@ -24,12 +24,12 @@ use std::{
 use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat};
 use k8s_openapi::api::core::v1::{Container, Toleration};
-use reader::{Mistake, Reader};
+use reader::{SettingError, SettingsReader};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 pub use api::token;
-pub use read::{LONGEST_NAME, duration};
+pub use read::{MAX_NAME_BYTES, duration};
 pub use reference::reference;
 pub use schedule::Schedule;
 
@@ -38,7 +38,7 @@ use crate::session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Size};
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Variables with our prefix that are no settings.
-const NOT_SETTINGS: [&str; 2] = ["DUCKBOT_CONFIG", TOKEN_VARIABLE];
+const IGNORED_VARIABLES: [&str; 2] = ["DUCKBOT_CONFIG", TOKEN_VARIABLE];
 const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
 /// The prefix of what only the tests read.
 const TEST_PREFIX: &str = "DUCKBOT_TEST_";
@@ -67,7 +67,7 @@ pub struct Settings {
     /// `[catalogs.<name>]`, by name.
     pub catalogs: Vec<Catalog>,
     /// `[credentials]`
-    pub credentials: Checks,
+    pub credentials: CredentialSettings,
     /// `[reaper]`
     pub reaper: Reaper,
     /// `[report]`
@@ -142,7 +142,7 @@ pub struct ApiToken {
 
 /// What is done with credentials that people hand in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checks {
+pub struct CredentialSettings {
     /// Whether they are tried out before they are kept.
     pub preflight: bool,
     /// How long before they expire the owner of a running session is warned.
@@ -329,9 +329,9 @@ pub struct Log {
 
 /// The settings can't be used; says everything that is wrong.
 #[derive(Debug, thiserror::Error)]
-pub struct Invalid(Vec<String>);
+pub struct InvalidSettings(Vec<String>);
 
-impl fmt::Display for Invalid {
+impl fmt::Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "these settings need a change:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
@@ -343,12 +343,15 @@ impl Settings {
     ///
     /// # Errors
     /// Everything that is wrong, each with its key and what would be right.
-    pub fn load(file: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, Invalid> {
+    pub fn load(
+        file: Option<&Path>,
+        variables: HashMap<String, String>,
+    ) -> Result<Self, InvalidSettings> {
         let text = file.map(|path| match std::fs::read_to_string(path) {
             Ok(text) => Ok((path, text)),
             Err(why) => Err(format!("{}: can't be read: {why}", path.display())),
         });
-        let text = text.transpose().map_err(|why| Invalid(vec![why]))?;
+        let text = text.transpose().map_err(|why| InvalidSettings(vec![why]))?;
         let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
         Self::read(text, variables)
     }
@@ -360,19 +363,22 @@ impl Settings {
     pub fn read(
         file: Option<(&Path, &str)>,
         variables: HashMap<String, String>,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, InvalidSettings> {
         let token = variables.get(TOKEN_VARIABLE).cloned();
-        let mut reader = Reader::new(merge(file, variables).map_err(|why| Invalid(vec![why]))?);
+        let mut reader =
+            SettingsReader::new(merge(file, variables).map_err(|why| InvalidSettings(vec![why]))?);
         let settings = read::read(&mut reader, token);
-        let mistakes = reader.finish();
+        let errors = reader.finish();
         match settings {
-            Some(settings) if mistakes.is_empty() => Ok(settings),
-            _ => Err(Invalid(mistakes.iter().map(Mistake::to_string).collect())),
+            Some(settings) if errors.is_empty() => Ok(settings),
+            _ => Err(InvalidSettings(
+                errors.iter().map(SettingError::to_string).collect(),
+            )),
         }
     }
 
     /// The name of the next size that has more of what a session of that one lacked.
-    pub fn larger(&self, name: &str, failure: Failure) -> Option<&str> {
+    pub fn larger_size(&self, name: &str, failure: Failure) -> Option<&str> {
         let amount = |size: &Size| match failure {
             Failure::OutOfMemory => Some(size.memory),
             Failure::DiskFull => Some(size.disk),
@@ -411,7 +417,7 @@ impl Settings {
     }
 
     /// What a record says of the catalog that somebody asks for, by its name or its address.
-    pub fn catalog_at(&self, asked: &str) -> Option<String> {
+    pub fn resolve_catalog(&self, asked: &str) -> Option<String> {
         let address = asked.trim_end_matches('/');
         let is_it = |it: &&Catalog| it.name == asked || it.endpoint == address;
         // Where several are at one address, the default one is meant.
@@ -430,16 +436,16 @@ impl Settings {
 
 /// A Service named duckbot makes Kubernetes set DUCKBOT_PORT and the like in the
 /// Pods beside it.
-fn is_no_setting(name: &str) -> bool {
+fn is_ignored_variable(name: &str) -> bool {
     let is_service_link = !name.contains("__")
         && (name == "DUCKBOT_PORT"
             || name.starts_with("DUCKBOT_PORT_")
             || name.starts_with("DUCKBOT_SERVICE_"));
-    NOT_SETTINGS.contains(&name) || name.starts_with(TEST_PREFIX) || is_service_link
+    IGNORED_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX) || is_service_link
 }
 
 /// Without the lines that quote the file: one of them may be a token.
-fn without_quotation(error: &config::ConfigError) -> String {
+fn redact_source(error: &config::ConfigError) -> String {
     let text = error.to_string();
     let said = text
         .lines()
@@ -453,7 +459,7 @@ fn merge(
 ) -> Result<Map<String, Value>, String> {
     let ours = variables
         .into_iter()
-        .filter(|(name, _)| !is_no_setting(name));
+        .filter(|(name, _)| !is_ignored_variable(name));
     let environment = Environment::with_prefix("DUCKBOT")
         .prefix_separator("_")
         .separator("__")
@@ -466,7 +472,7 @@ fn merge(
     merged
         .and_then(Config::try_deserialize)
         .map_err(|why| match file {
-            Some((path, _)) => format!("{}: {}", path.display(), without_quotation(&why)),
-            None => without_quotation(&why),
+            Some((path, _)) => format!("{}: {}", path.display(), redact_source(&why)),
+            None => redact_source(&why),
         })
 }

@@ -8,17 +8,18 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Catalog, Checks, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, Reaper, Report,
-    RouteKind, Routing, Schedule, Sessions, Settings, Sql, TOKEN_VARIABLE, api, reader::Reader,
+    Catalog, CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, OAuth2, Pod, Reaper,
+    Report, RouteKind, Routing, Schedule, Sessions, Settings, Sql, TOKEN_VARIABLE, api,
+    reader::SettingsReader,
 };
 use crate::session::{Cpu, Limits, Mebibytes, Size};
 
 /// The most characters of a size's or a catalog's name: a button holds two of
 /// them, two ids and its own name in the 100 that Discord takes.
-pub const LONGEST_NAME: usize = 28;
+pub const MAX_NAME_BYTES: usize = 28;
 
 /// Reads everything. `None` if something is wrong; then the reader knows what.
-pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
+pub fn read(reader: &mut SettingsReader, token: Option<String>) -> Option<Settings> {
     let discord = read_discord(reader, token);
     let kubernetes = read_kubernetes(reader);
     let local = read_local(reader);
@@ -60,7 +61,7 @@ pub fn read(reader: &mut Reader, token: Option<String>) -> Option<Settings> {
 
 const IDS: &str = "a Discord id, like 1029384756102938475";
 
-fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
+fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Option<Discord> {
     let token = read_token(reader, token);
     let guild = reader.required("discord.guild", IDS, id);
     let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
@@ -79,11 +80,11 @@ fn read_discord(reader: &mut Reader, token: Option<String>) -> Option<Discord> {
     })
 }
 
-fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretString> {
+fn read_token(reader: &mut SettingsReader, variable: Option<String>) -> Option<SecretString> {
     const KEY: &str = "discord.token_file";
     let file = reader.optional(KEY, "a path", |text| Some(PathBuf::from(text)));
     if reader.take("discord.token").is_some() {
-        return reader.mistake(
+        return reader.reject(
             "discord.token",
             format!("a token never goes into the settings; name a file in {KEY}"),
         );
@@ -93,14 +94,14 @@ fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretStr
         (Some(path), _) => match std::fs::read_to_string(&path) {
             Ok(token) => (KEY, token),
             Err(why) if path.is_absolute() => {
-                return reader.mistake(KEY, format!("{} can't be read: {why}", path.display()));
+                return reader.reject(KEY, format!("{} can't be read: {why}", path.display()));
             }
             // What is no path may be the token itself.
-            Err(why) => return reader.mistake(KEY, format!("that file can't be read: {why}")),
+            Err(why) => return reader.reject(KEY, format!("that file can't be read: {why}")),
         },
         (None, Some(token)) => (TOKEN_VARIABLE, token),
         (None, None) => {
-            return reader.mistake(
+            return reader.reject(
                 KEY,
                 format!("there is no bot token: name its file here, or set {TOKEN_VARIABLE}"),
             );
@@ -108,8 +109,8 @@ fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretStr
     };
     // serenity refuses the same; the sentence names the place.
     match token.trim() {
-        "" => reader.mistake(key, "the bot token is empty"),
-        token if token.chars().any(|c| !c.is_ascii_graphic()) => reader.mistake(
+        "" => reader.reject(key, "the bot token is empty"),
+        token if token.chars().any(|c| !c.is_ascii_graphic()) => reader.reject(
             key,
             "the bot token has a space or a strange character inside",
         ),
@@ -117,7 +118,7 @@ fn read_token(reader: &mut Reader, variable: Option<String>) -> Option<SecretStr
     }
 }
 
-fn read_kubernetes(reader: &mut Reader) -> Option<Kubernetes> {
+fn read_kubernetes(reader: &mut SettingsReader) -> Option<Kubernetes> {
     let namespace = reader.required("kubernetes.namespace", "a namespace's name", label);
     let watch_silence = reader.required("kubernetes.watch_silence", DURATION, duration);
     Some(Kubernetes {
@@ -127,7 +128,7 @@ fn read_kubernetes(reader: &mut Reader) -> Option<Kubernetes> {
 }
 
 /// The outer option: whether it can be used at all.
-fn read_local(reader: &mut Reader) -> Option<Option<Local>> {
+fn read_local(reader: &mut SettingsReader) -> Option<Option<Local>> {
     const KEY: &str = "sessions.runtime";
     let is_local = reader.required(KEY, "kubernetes or local", |text| match text {
         "kubernetes" => Some(false),
@@ -150,7 +151,7 @@ fn read_local(reader: &mut Reader) -> Option<Option<Local>> {
 
 const TEXTS: &str = "a table of texts";
 
-fn read_routing(reader: &mut Reader, is_local: bool) -> Option<Routing> {
+fn read_routing(reader: &mut SettingsReader, is_local: bool) -> Option<Routing> {
     let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
         "traefik" => Some(RouteKind::Traefik),
         "ingress" => Some(RouteKind::Ingress),
@@ -179,7 +180,7 @@ fn read_routing(reader: &mut Reader, is_local: bool) -> Option<Routing> {
     })
 }
 
-fn read_sessions(reader: &mut Reader, is_local: bool) -> Option<Sessions> {
+fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Option<Sessions> {
     const IMAGE: &str = "a container image";
     let duckdb_image = reader.required_if(!is_local, "sessions.image", IMAGE, image);
     let door_image = reader.required_if(!is_local, "sessions.door_image", IMAGE, image);
@@ -199,7 +200,7 @@ fn read_sessions(reader: &mut Reader, is_local: bool) -> Option<Sessions> {
     })
 }
 
-fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
+fn read_sizes(reader: &mut SettingsReader) -> Option<Vec<Size>> {
     let names = reader.tables("sizes");
     let sizes = names.into_iter().map(|name| {
         let key = format!("sizes.{name}");
@@ -224,7 +225,7 @@ fn read_sizes(reader: &mut Reader) -> Option<Vec<Size>> {
     Some(sizes)
 }
 
-fn read_duckdb(reader: &mut Reader) -> Option<DuckDb> {
+fn read_duckdb(reader: &mut SettingsReader) -> Option<DuckDb> {
     const FOLDER: &str = "a folder that ends with a slash, like s3://lake/shared/";
     // A comma separates them on their way to the session.
     let folder = |text: &str| (text.ends_with('/') && !text.contains(',')).then(|| text.to_owned());
@@ -243,7 +244,7 @@ fn read_duckdb(reader: &mut Reader) -> Option<DuckDb> {
 }
 
 /// The outer option: whether it can be used at all.
-fn read_sql(reader: &mut Reader) -> Option<Option<Sql>> {
+fn read_sql(reader: &mut SettingsReader) -> Option<Option<Sql>> {
     // A reply can be written to for a quarter of an hour.
     let within = |text: &str| duration(text).filter(|it| it.num_seconds() <= 600);
     let enabled = reader.required("sql.enabled", "true or false", parse::<bool>);
@@ -267,7 +268,7 @@ fn read_sql(reader: &mut Reader) -> Option<Option<Sql>> {
     Some(enabled?.then_some(sql))
 }
 
-fn read_pod(reader: &mut Reader) -> Option<Pod> {
+fn read_pod(reader: &mut SettingsReader) -> Option<Pod> {
     const CONTAINERS: &str = "a list of containers as in a Pod's description";
     const POLICY: &str = "Always, IfNotPresent or Never";
     let policies = ["Always", "IfNotPresent", "Never"];
@@ -303,7 +304,7 @@ fn read_pod(reader: &mut Reader) -> Option<Pod> {
 /// The disk of a size that names none.
 const DISK: Mebibytes = Mebibytes::gibibytes(10);
 
-fn read_catalogs(reader: &mut Reader, is_local: bool) -> Option<Vec<Catalog>> {
+fn read_catalogs(reader: &mut SettingsReader, is_local: bool) -> Option<Vec<Catalog>> {
     const URL: &str = "an http:// or https:// URL";
     let names = reader.tables("catalogs");
     let catalogs = names.into_iter().map(|name| {
@@ -321,7 +322,7 @@ fn read_catalogs(reader: &mut Reader, is_local: bool) -> Option<Vec<Catalog>> {
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
         let oauth2 = match (secret?, server?, scope?) {
             (Some(_), ..) if is_local => {
-                return reader.mistake(
+                return reader.reject(
                     &key("oauth2_secret"),
                     "is a Secret on Kubernetes, which sessions on this machine can't read",
                 );
@@ -333,7 +334,7 @@ fn read_catalogs(reader: &mut Reader, is_local: bool) -> Option<Vec<Catalog>> {
             }),
             (None, None, None) => None,
             (None, ..) => {
-                return reader.mistake(
+                return reader.reject(
                     &key("oauth2_secret"),
                     "is not set, though it is what oauth2_server and oauth2_scope are for",
                 );
@@ -354,26 +355,26 @@ fn read_catalogs(reader: &mut Reader, is_local: bool) -> Option<Vec<Catalog>> {
     catalogs.collect::<Vec<_>>().into_iter().collect()
 }
 
-fn read_name(reader: &mut Reader, key: &str, name: &str) -> Option<String> {
-    match label(name).filter(|name| name.len() <= LONGEST_NAME) {
+fn read_name(reader: &mut SettingsReader, key: &str, name: &str) -> Option<String> {
+    match label(name).filter(|name| name.len() <= MAX_NAME_BYTES) {
         Some(name) => Some(name),
-        None => reader.mistake(
+        None => reader.reject(
             key,
-            format!("a name has up to {LONGEST_NAME} lower-case letters, digits and hyphens"),
+            format!("a name has up to {MAX_NAME_BYTES} lower-case letters, digits and hyphens"),
         ),
     }
 }
 
-fn read_credentials(reader: &mut Reader) -> Option<Checks> {
+fn read_credentials(reader: &mut SettingsReader) -> Option<CredentialSettings> {
     let preflight = reader.required("credentials.preflight", "true or false", parse);
     let warn_before = reader.required("credentials.warn_before", DURATION, duration);
-    Some(Checks {
+    Some(CredentialSettings {
         preflight: preflight?,
         warn_before: warn_before?,
     })
 }
 
-fn read_reaper(reader: &mut Reader) -> Option<Reaper> {
+fn read_reaper(reader: &mut SettingsReader) -> Option<Reaper> {
     const OR_OFF: &str = "a duration, like 8h, or off";
     let or_off = |text: &str| match text {
         "off" => Some(None),
@@ -417,7 +418,7 @@ fn read_reaper(reader: &mut Reader) -> Option<Reaper> {
     ] {
         if length.is_some_and(|length| length <= limits.warn_before) {
             let why = "is not longer than reaper.warn_before, so there is no time for a warning";
-            return reader.mistake(key, why);
+            return reader.reject(key, why);
         }
     }
     Some(Reaper {
@@ -430,7 +431,7 @@ fn read_reaper(reader: &mut Reader) -> Option<Reaper> {
     })
 }
 
-fn read_report(reader: &mut Reader) -> Option<Report> {
+fn read_report(reader: &mut SettingsReader) -> Option<Report> {
     const CRON: &str = "a cron expression, like 0 9 * * MON";
     let channel = reader.optional("report.channel", "a channel's id", id);
     let times = reader.required("report.schedule", CRON, parse);
@@ -447,7 +448,7 @@ fn read_report(reader: &mut Reader) -> Option<Report> {
     })
 }
 
-fn read_log(reader: &mut Reader) -> Option<Log> {
+fn read_log(reader: &mut SettingsReader) -> Option<Log> {
     let filter = reader.required(
         "log.filter",
         "a filter, like info or duckbot=debug",
@@ -470,7 +471,7 @@ fn read_log(reader: &mut Reader) -> Option<Log> {
     })
 }
 
-fn check_defaults(reader: &mut Reader, settings: &Settings) -> Option<()> {
+fn check_defaults(reader: &mut SettingsReader, settings: &Settings) -> Option<()> {
     let Sessions {
         default_size: size,
         default_catalog: catalog,
@@ -479,13 +480,13 @@ fn check_defaults(reader: &mut Reader, settings: &Settings) -> Option<()> {
     let no_size = settings.size(size).is_none();
     let no_catalog = settings.named_catalog(catalog).is_none();
     if no_size {
-        reader.mistake::<()>(
+        reader.reject::<()>(
             "sessions.default_size",
             format!("{size:?} is not among the sizes; add [sizes.{size}]"),
         );
     }
     if no_catalog {
-        reader.mistake::<()>(
+        reader.reject::<()>(
             "sessions.default_catalog",
             format!("{catalog:?} is not among the catalogs; add [catalogs.{catalog}]"),
         );

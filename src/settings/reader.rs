@@ -11,31 +11,31 @@ use serde_json::{Map, Value};
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingError {
     key: String,
     problem: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.key, self.problem)
     }
 }
 
 /// The raw settings, the keys asked for so far, and the mistakes found so far.
-pub struct Reader {
+pub struct SettingsReader {
     tree: Map<String, Value>,
-    asked: BTreeSet<String>,
-    mistakes: Vec<Mistake>,
+    known_keys: BTreeSet<String>,
+    errors: Vec<SettingError>,
 }
 
-impl Reader {
+impl SettingsReader {
     /// Reads from `tree`, whose first level is the sections.
     pub fn new(tree: Map<String, Value>) -> Self {
         Self {
             tree,
-            asked: BTreeSet::new(),
-            mistakes: Vec::new(),
+            known_keys: BTreeSet::new(),
+            errors: Vec::new(),
         }
     }
 
@@ -48,7 +48,7 @@ impl Reader {
     ) -> Option<T> {
         match self.text(key, expected)? {
             Some(text) => self.parsed(key, &text, expected, parse),
-            None => self.mistake(key, format!("is not set; it needs {expected}")),
+            None => self.reject(key, format!("is not set; it needs {expected}")),
         }
     }
 
@@ -93,12 +93,12 @@ impl Reader {
             Some(Value::Array(items)) => items,
             Some(one) => match scalar(&one) {
                 Some(text) => text.split(',').map(|item| item.trim().into()).collect(),
-                None => return self.mistake(key, format!("needs a list of {expected}")),
+                None => return self.reject(key, format!("needs a list of {expected}")),
             },
         };
         let texts = items.iter().map(scalar).collect::<Option<Vec<_>>>();
         let Some(texts) = texts else {
-            return self.mistake(key, format!("needs a list of {expected}"));
+            return self.reject(key, format!("needs a list of {expected}"));
         };
         let filled = texts.iter().filter(|text| !text.is_empty());
         let parsed = filled.map(|text| self.parsed(key, text, expected, &parse));
@@ -123,18 +123,18 @@ impl Reader {
         // secret belongs here.
         let read: T = match serde_json::from_value(given.clone()) {
             Ok(read) => read,
-            Err(why) => return self.mistake(key, format!("needs {expected} ({why})")),
+            Err(why) => return self.reject(key, format!("needs {expected} ({why})")),
         };
         let understood = serde_json::to_value(&read).expect("it came from JSON");
         match unknown(&given, &understood) {
             None => Some(read),
-            Some(field) => self.mistake(key, format!("Kubernetes has no field {field} there")),
+            Some(field) => self.reject(key, format!("Kubernetes has no field {field} there")),
         }
     }
 
     /// The names of the tables in a section such as `[sizes.small]`.
     pub fn tables(&mut self, section: &str) -> Vec<String> {
-        self.asked.insert(format!("{section}.<name>"));
+        self.known_keys.insert(format!("{section}.<name>"));
         match self.tree.get(section) {
             Some(Value::Object(tables)) => tables.keys().cloned().collect(),
             _ => Vec::new(),
@@ -142,8 +142,8 @@ impl Reader {
     }
 
     /// Notes a mistake. Returns `None`, so that it can end a function that reads.
-    pub fn mistake<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
-        self.mistakes.push(Mistake {
+    pub fn reject<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
+        self.errors.push(SettingError {
             key: key.to_owned(),
             problem: problem.into(),
         });
@@ -152,7 +152,7 @@ impl Reader {
 
     /// All mistakes, with a line for every key that nobody asked for. The value
     /// of such a key is not repeated: it may be a secret in the wrong place.
-    pub fn finish(mut self) -> Vec<Mistake> {
+    pub fn finish(mut self) -> Vec<SettingError> {
         let mut unknown = Vec::new();
         leaves(
             "",
@@ -161,24 +161,24 @@ impl Reader {
         );
         for key in unknown {
             let nearest = self
-                .asked
+                .known_keys
                 .iter()
-                .map(|asked| (strsim::normalized_damerau_levenshtein(asked, &key), asked))
+                .map(|known| (strsim::normalized_damerau_levenshtein(known, &key), known))
                 .max_by(|(a, _), (b, _)| a.total_cmp(b));
             let problem = match nearest {
-                Some((likeness, asked)) if likeness > 0.7 => {
-                    format!("there is no such setting; did you mean {asked}?")
+                Some((likeness, key_name)) if likeness > 0.7 => {
+                    format!("there is no such setting; did you mean {key_name}?")
                 }
                 _ => "there is no such setting; config/default.toml has them all".to_owned(),
             };
-            self.mistakes.push(Mistake { key, problem });
+            self.errors.push(SettingError { key, problem });
         }
-        self.mistakes
+        self.errors
     }
 
     /// Takes out the value at `section.key` or `section.table.key`.
     pub fn take(&mut self, key: &str) -> Option<Value> {
-        self.asked.insert(key.to_owned());
+        self.known_keys.insert(key.to_owned());
         let mut path = key.split('.').collect::<Vec<_>>();
         let last = path.pop().expect("split gives at least one piece");
         let mut at = &mut self.tree;
@@ -195,7 +195,7 @@ impl Reader {
             Some(value) => match scalar(&value) {
                 Some(text) if text.is_empty() => Some(None),
                 Some(text) => Some(Some(text)),
-                None => self.mistake(key, format!("needs {expected}, not a list or table")),
+                None => self.reject(key, format!("needs {expected}, not a list or table")),
             },
         }
     }
@@ -209,7 +209,7 @@ impl Reader {
     ) -> Option<T> {
         match parse(text) {
             Some(value) => Some(value),
-            None => self.mistake(key, format!("{text:?} is not {expected}")),
+            None => self.reject(key, format!("{text:?} is not {expected}")),
         }
     }
 }

@@ -26,7 +26,7 @@ fn section(block: &str) -> Option<String> {
     let at = lines.iter().position(|line| line.starts_with('['))?;
     let mut text = format!("\n## `{}`\n\n", lines[at]);
     if at > 0 {
-        let said: Vec<_> = lines[..at].iter().map(|line| said(line)).collect();
+        let said: Vec<_> = lines[..at].iter().map(|line| uncomment(line)).collect();
         text += &format!("{}\n\n", said.join("\n"));
     }
     Some(text + &format!("```toml\n{}\n```\n", lines[at + 1..].join("\n")))
@@ -34,7 +34,7 @@ fn section(block: &str) -> Option<String> {
 
 /// An example: what is no TOML stays a comment.
 fn example(block: &str) -> String {
-    let lines = block.lines().map(|line| match said(line) {
+    let lines = block.lines().map(|line| match uncomment(line) {
         toml if toml.starts_with('[') || toml.contains(" = ") => toml,
         _ => line,
     });
@@ -42,7 +42,7 @@ fn example(block: &str) -> String {
     format!("\n```toml\n{}\n```\n", lines.join("\n"))
 }
 
-fn said(comment: &str) -> &str {
+fn uncomment(comment: &str) -> &str {
     comment.trim_start_matches('#').trim_start()
 }
 

@@ -23,7 +23,7 @@ fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     pairs.iter().map(owned).collect()
 }
 
-fn with(changes: &[(&str, &str)]) -> Result<Settings, Invalid> {
+fn with(changes: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
     let mut all = minimal();
     all.extend(variables(changes));
     Settings::load(None, all)
@@ -297,9 +297,9 @@ fn an_api_needs_somebody_who_may_and_no_mistake_repeats_a_token() {
 fn a_catalog_is_meant_by_name_or_address_and_any_only_where_that_is_allowed() {
     let settings = with(&[]).expect("valid");
     let lake = || Some("lake".to_owned());
-    assert_eq!(settings.catalog_at("lake"), lake());
-    assert_eq!(settings.catalog_at("http://catalog:8181/"), lake());
-    assert_eq!(settings.catalog_at("http://catalog:8181/x"), None);
+    assert_eq!(settings.resolve_catalog("lake"), lake());
+    assert_eq!(settings.resolve_catalog("http://catalog:8181/"), lake());
+    assert_eq!(settings.resolve_catalog("http://catalog:8181/x"), None);
     assert!(settings.catalog("http://elsewhere").is_none());
 
     let lab = [
@@ -308,11 +308,11 @@ fn a_catalog_is_meant_by_name_or_address_and_any_only_where_that_is_allowed() {
         ("DUCKBOT_API__ANY_CATALOG", "true"),
     ];
     let settings = with(&lab).expect("valid");
-    let said = settings.catalog_at("http://elsewhere/").expect("any");
+    let said = settings.resolve_catalog("http://elsewhere/").expect("any");
     let catalog = settings.catalog(&said).expect("any");
     assert_eq!(
         (&*catalog.endpoint, &*catalog.name),
         ("http://elsewhere", "lake")
     );
-    assert_eq!(settings.catalog_at("lakes"), None);
+    assert_eq!(settings.resolve_catalog("lakes"), None);
 }

@@ -185,7 +185,7 @@ impl Handlers {
         match &record.stage {
             Stage::Stopping { ending, .. } => {
                 let settings = self.service.settings();
-                let larger = settings.larger(&record.size, ending.cause.failure());
+                let larger = settings.larger_size(&record.size, ending.cause.failure());
                 replies::ended(record, ending, larger)
             }
             _ => replies::gone(&record.id),
