@@ -9,7 +9,7 @@
 //! - [`service`]: the use cases; whoever asks goes through here.
 //! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
 //!   [`reaper`]: ends those that nobody ends, and reports.
-//! - [`api`]: sessions over HTTP, for programs; health and metrics. [`measure`]: what is counted.
+//! - [`api`]: sessions over HTTP, for programs; health and metrics. [`metrics`]: what is counted.
 //! - [`app`] wires them together; [`settings`], [`telemetry`] and `redact` serve all.
 //! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
 
@@ -21,7 +21,7 @@ pub mod door;
 pub mod duckdb;
 pub mod error;
 pub mod finding;
-pub mod measure;
+pub mod metrics;
 pub mod reaper;
 pub mod reconciler;
 mod redact;

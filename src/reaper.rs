@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     error::{Error, new_reference},
-    measure,
+    metrics,
     service::{Notifier, ReportClaim, Service},
     session::{Action, OwnerId, Plan, ReapPause, SessionId, Warning},
     settings,
@@ -85,7 +85,7 @@ impl Reaper {
 
     async fn sweep(&self, state: &mut ReaperState) {
         let plan = self.service.plan().await;
-        measure::held_back(plan.held_back.is_some());
+        metrics::set_held_back(plan.held_back.is_some());
         if self.settings().dry_run {
             log_dry_run(&plan, state);
         } else {
@@ -139,7 +139,7 @@ impl Reaper {
         };
         self.service.record_warning(id, &warning).await?;
         self.unsaved_warnings.lock().remove(id);
-        measure::reaper("warned", &warning.rule);
+        metrics::count_reaper_action("warned", &warning.rule);
         debug!(session = %id, "session {id}: that its owner was told is noted");
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Reaper {
             _ => None,
         });
         let silent: HashMap<_, _> = silent.collect();
-        measure::unreachable(silent.len());
+        metrics::set_unreachable_doors(silent.len());
         state
             .unreachable
             .retain(|id, since| silent.get(id) == Some(since));

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     credentials::CredentialStore,
     error::{Error, new_reference},
-    measure,
+    metrics,
     runtime::{Book, ReplyStore, Runtime, redacted_log, rewrite},
     service::{Clock, Notifier, audit_replacement},
     session::{
@@ -261,7 +261,7 @@ impl Reconciler {
     /// Counts a session that has ended. After it is gone, so that it is counted once.
     fn count_ending(&self, record: &Record) {
         if let Some(ending) = record.ending() {
-            measure::ended(Outcome::of(record.owner, &ending.cause));
+            metrics::count_end(Outcome::of(record.owner, &ending.cause));
         }
     }
 
@@ -309,7 +309,7 @@ impl Reconciler {
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
         if !seen.record.was_ready() {
-            measure::ready(duration_until(now, seen.record.created));
+            metrics::record_start(duration_until(now, seen.record.created));
         }
         // If somebody stops it right now, the message must be known all the
         // same, or it would offer the URL for ever.

@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::listen::listen;
 use crate::{
-    measure::{self, Metrics},
+    metrics::{self, Metrics},
     service::Service,
 };
 
@@ -71,8 +71,8 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
 async fn metrics_text(State(admin): State<Admin>) -> impl IntoResponse {
     let sizes = admin.service.settings().sizes.iter();
     let sessions = admin.service.runtime().sessions();
-    measure::unreadable(admin.service.runtime().unreadable());
-    measure::sessions(&sessions, sizes.map(|size| size.name.as_str()));
+    metrics::set_unreadable_records(admin.service.runtime().unreadable());
+    metrics::set_sessions(&sessions, sizes.map(|size| size.name.as_str()));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, admin.metrics.text())
 }

@@ -24,7 +24,7 @@ use super::{
     Api,
     problem::{Problem, ProblemType},
 };
-use crate::{error::new_reference, measure, service::Requester, settings};
+use crate::{error::new_reference, metrics, service::Requester, settings};
 
 /// The header with a request's name, which the caller may choose.
 const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -151,7 +151,7 @@ pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Ne
     }
     let status = response.status();
     info!(request = %id, %method, route, status = status.as_u16(), token, "{method} {route}: {status} [{id}]");
-    measure::api(method.as_str(), route, status.as_u16(), begin.elapsed());
+    metrics::record_api_request(method.as_str(), route, status.as_u16(), begin.elapsed());
     response
 }
 

@@ -16,7 +16,7 @@ use crate::{
     credentials::CredentialStore,
     credentials::preflight::Preflight,
     discord,
-    measure::Metrics,
+    metrics::Metrics,
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{

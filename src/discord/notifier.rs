@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    measure,
+    metrics,
     service::Notifier,
     session::{Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Report, Warning},
     settings::Settings,
@@ -315,7 +315,7 @@ pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
         Err(error) if is_final(error) => "refused",
         Err(_) => "failed",
     };
-    measure::discord(what, outcome);
+    metrics::count_discord_request(what, outcome);
 }
 
 fn mention_only(called: Option<OwnerId>) -> CreateAllowedMentions {

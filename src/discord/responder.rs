@@ -36,7 +36,7 @@ use super::{
     replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply},
     status,
 };
-use crate::{credentials::CredentialField, measure};
+use crate::{credentials::CredentialField, metrics};
 
 /// How long an interaction can be answered; Discord says 15 minutes.
 pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
@@ -292,7 +292,7 @@ impl Responder {
                 done => done,
             };
         }
-        measure::acknowledged(begin.elapsed());
+        metrics::record_acknowledgement(begin.elapsed());
         count("acknowledge", &done);
         done.map_err(|error| {
             // Too late, or answered already: the same interaction delivered twice.

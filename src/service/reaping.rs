@@ -15,7 +15,7 @@ use super::{
 use crate::{
     door::activity::Activity,
     error::{Error, new_reference},
-    measure,
+    metrics,
     runtime::rewrite,
     session::{
         Action, Cause, Ledger, Limits, Observed, OwnerId, Plan, Record, Rule, ScheduledStop,
@@ -163,7 +163,7 @@ impl Service {
                 let rule = self.reap(id).await?;
                 match rule {
                     Some(rule) => {
-                        measure::reaper("stopped", &rule);
+                        metrics::count_reaper_action("stopped", &rule);
                         audit_reaper("stopped", &format!("{id} ({rule:?})"));
                     }
                     None => info!(session = %id, "session {id} is spared: that changed just now"),
@@ -174,7 +174,7 @@ impl Service {
                 let session = &orphan.id;
                 info!(%session, "session {session} has no record; what is left of it is removed");
                 self.runtime.remove_orphan(orphan).await?;
-                measure::reaper("removed", &"orphan");
+                metrics::count_reaper_action("removed", &"orphan");
                 audit_reaper("removed", &format!("what was left of {session}"));
                 Ok(true)
             }
@@ -355,7 +355,7 @@ impl Service {
         let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.update(self.now(), without).await?;
         self.departed().remove(&owner);
-        measure::reaper("forgot", &Rule::OwnerLeft);
+        metrics::count_reaper_action("forgot", &Rule::OwnerLeft);
         audit_reaper(
             "forgot",
             &format!("the keys of {owner}, who left the guild"),

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     error::{Error, new_reference},
-    measure,
+    metrics,
     service::{Rejection, Requester, Service, ServiceError},
     session::RequestId,
     settings,
@@ -128,7 +128,7 @@ impl Handlers {
         let span = info_span!(target: AUDIT, "interaction", id = %interaction_id, what);
         let outcome = OUTCOME.scope(Cell::new("done"), answered);
         let outcome = outcome.instrument(span).await;
-        measure::command(what, outcome, begin.elapsed());
+        metrics::record_command(what, outcome, begin.elapsed());
     }
 
     async fn answer(&self, interaction: Interaction) {

@@ -8,7 +8,7 @@ use std::{
 use kube::core::Status;
 use tokio::sync::Semaphore;
 
-use crate::{error::Error, measure};
+use crate::{error::Error, metrics};
 
 /// How long one call may take, the client's own retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ pub async fn call<T>(
         Err(error) if error.is_permanent() => "refused",
         Err(_) => "failed",
     };
-    measure::kubernetes(action.verb, action.resource, counted, begin.elapsed());
+    metrics::record_kubernetes_request(action.verb, action.resource, counted, begin.elapsed());
     outcome
 }
 

@@ -30,7 +30,7 @@ use super::{
     build::{DUCKBOT, MANAGED_BY, route_resource},
     view::{ObjectIndex, View, WatchStore},
 };
-use crate::{measure, settings::Settings};
+use crate::{metrics, settings::Settings};
 
 /// How long a watch must go on after its list until it counts as one that works.
 const STABLE_AFTER: Duration = Duration::from_secs(2);
@@ -178,7 +178,7 @@ impl WatchSpawner {
                         Some(Ok(event)) => event,
                         Some(Err(error)) => {
                             let error = error_chain(&error);
-                            measure::watch_broke(what.rsplit('/').next().unwrap_or(what));
+                            metrics::count_watch_restart(what.rsplit('/').next().unwrap_or(what));
                             if let Entry::Vacant(entry) = broken.lock().entry(what.to_owned()) {
                                 entry.insert(Utc::now());
                                 warn!(what, error, "a watch of the cluster broke; trying again");

@@ -3,7 +3,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use metrics::{
+use ::metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::session::{Failure, Observed, Outcome, Phase, Rule};
 
 /// Seconds; Discord's deadline of three is one of them.
-const ANSWERS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
+const REQUEST_BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
 /// Seconds; a minute is what people are promised.
-const STARTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const START_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 const API: &str = "duckbot_api_requests_total";
-const API_TOOK: &str = "duckbot_api_request_duration_seconds";
+const API_DURATION: &str = "duckbot_api_request_duration_seconds";
 const ACKNOWLEDGED: &str = "duckbot_acknowledge_duration_seconds";
 const BUILD: &str = "duckbot_build_info";
 const COMMANDS: &str = "duckbot_commands_total";
@@ -26,7 +26,7 @@ const DISCORD: &str = "duckbot_discord_requests_total";
 const ENDED: &str = "duckbot_sessions_ended_total";
 const HELD_BACK: &str = "duckbot_reaper_held_back";
 const KUBERNETES: &str = "duckbot_kubernetes_requests_total";
-const KUBERNETES_TOOK: &str = "duckbot_kubernetes_request_duration_seconds";
+const KUBERNETES_DURATION: &str = "duckbot_kubernetes_request_duration_seconds";
 const REAPER: &str = "duckbot_reaper_actions_total";
 const SESSIONS: &str = "duckbot_sessions";
 const STARTED: &str = "duckbot_start_duration_seconds";
@@ -51,15 +51,15 @@ impl Metrics {
             return Ok(metrics.clone());
         }
         let handle = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Full(STARTED.into()), &STARTS)?
-            .set_buckets_for_metric(Matcher::Full(COMMAND.into()), &STARTS)?
-            .set_buckets(&ANSWERS)?
+            .set_buckets_for_metric(Matcher::Full(STARTED.into()), &START_BUCKETS)?
+            .set_buckets_for_metric(Matcher::Full(COMMAND.into()), &START_BUCKETS)?
+            .set_buckets(&REQUEST_BUCKETS)?
             .install_recorder()?;
         describe();
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!(HELD_BACK).set(0.0);
         gauge!(UNREACHABLE).set(0.0);
-        begin_at_zero();
+        initialize_counters();
         Ok(STARTED_ONCE.get_or_init(|| Self(handle)).clone())
     }
 
@@ -85,7 +85,7 @@ fn describe() {
         "Requests to the API, by outcome: done, refused (4xx), failed (5xx)."
     );
     describe_histogram!(
-        API_TOOK,
+        API_DURATION,
         seconds,
         "Until a request's answer begins; DELETE waits until all is gone."
     );
@@ -112,7 +112,7 @@ fn describe() {
         KUBERNETES,
         "Requests to the API server but for watches, by outcome: done, refused, failed."
     );
-    describe_histogram!(KUBERNETES_TOOK, seconds, "How long those took.");
+    describe_histogram!(KUBERNETES_DURATION, seconds, "How long those took.");
     describe_counter!(REAPER, "What the reaper did, by rule.");
     describe_gauge!(SESSIONS, "Sessions now, by phase and size.");
     describe_histogram!(STARTED, seconds, "From asked for to ready.");
@@ -135,7 +135,7 @@ fn describe() {
 }
 
 /// A counter that appears with its first count has no rate then, and no alert.
-fn begin_at_zero() {
+fn initialize_counters() {
     let rules = [Rule::MaxAge, Rule::OwnerLeft, Rule::Lifetime, Rule::Idle];
     let failures = Failure::ALL.map(Outcome::Failed);
     let others = [
@@ -148,12 +148,12 @@ fn begin_at_zero() {
     ];
     let all = others.into_iter().chain(failures);
     for outcome in all.chain(rules.map(Outcome::Reaped)) {
-        let (how, why) = ended_as(outcome);
+        let (how, why) = end_labels(outcome);
         counter!(ENDED, "how" => how, "why" => why).increment(0);
     }
     for rule in rules {
         for action in ["warned", "stopped"] {
-            counter!(REAPER, "action" => action, "rule" => word(&rule)).increment(0);
+            counter!(REAPER, "action" => action, "rule" => label(&rule)).increment(0);
         }
     }
 }
@@ -162,12 +162,12 @@ fn begin_at_zero() {
 const OUTCOMES: [&str; 3] = ["done", "refused", "failed"];
 
 /// An interaction was acknowledged.
-pub fn acknowledged(took: Duration) {
+pub fn record_acknowledgement(took: Duration) {
     histogram!(ACKNOWLEDGED).record(took);
 }
 
 /// A command was answered.
-pub fn command(command: &'static str, outcome: &'static str, took: Duration) {
+pub fn record_command(command: &'static str, outcome: &'static str, took: Duration) {
     for it in OUTCOMES {
         let count = u64::from(it == outcome);
         counter!(COMMANDS, "command" => command, "outcome" => it).increment(count);
@@ -176,39 +176,44 @@ pub fn command(command: &'static str, outcome: &'static str, took: Duration) {
 }
 
 /// Discord was asked to do that.
-pub fn discord(what: &'static str, outcome: &'static str) {
+pub fn count_discord_request(what: &'static str, outcome: &'static str) {
     for it in OUTCOMES {
         counter!(DISCORD, "request" => what, "outcome" => it).increment(u64::from(it == outcome));
     }
 }
 
 /// The API server was asked to do that.
-pub fn kubernetes(verb: &'static str, resource: &str, outcome: &'static str, took: Duration) {
+pub fn record_kubernetes_request(
+    verb: &'static str,
+    resource: &str,
+    outcome: &'static str,
+    took: Duration,
+) {
     for it in OUTCOMES {
         let (resource, count) = (resource.to_owned(), u64::from(it == outcome));
         counter!(KUBERNETES, "verb" => verb, "resource" => resource, "outcome" => it)
             .increment(count);
     }
-    histogram!(KUBERNETES_TOOK, "verb" => verb).record(took);
+    histogram!(KUBERNETES_DURATION, "verb" => verb).record(took);
 }
 
 /// A request to the API was answered.
-pub fn api(method: &str, route: &str, status: u16, took: Duration) {
+pub fn record_api_request(method: &str, route: &str, status: u16, took: Duration) {
     let outcome = match status {
         ..400 => "done",
         400..500 => "refused",
         _ => "failed",
     };
     for it in OUTCOMES {
-        let (route, method) = (route.to_owned(), method_word(method));
+        let (route, method) = (route.to_owned(), method_label(method));
         let count = u64::from(it == outcome);
         counter!(API, "method" => method, "route" => route, "outcome" => it).increment(count);
     }
-    histogram!(API_TOOK, "route" => route.to_owned()).record(took);
+    histogram!(API_DURATION, "route" => route.to_owned()).record(took);
 }
 
 /// Methods are the caller's choice, and labels are to be few.
-fn method_word(method: &str) -> &'static str {
+fn method_label(method: &str) -> &'static str {
     match method {
         "GET" => "GET",
         "POST" => "POST",
@@ -218,68 +223,68 @@ fn method_word(method: &str) -> &'static str {
 }
 
 /// A watch broke.
-pub fn watch_broke(resource: &str) {
+pub fn count_watch_restart(resource: &str) {
     counter!(WATCHES, "resource" => resource.to_owned()).increment(1);
 }
 
 /// A session is ready for the first time.
-pub fn ready(took: Duration) {
+pub fn record_start(took: Duration) {
     histogram!(STARTED).record(took);
 }
 
 /// A session has ended.
-pub fn ended(outcome: Outcome) {
-    let (how, why) = ended_as(outcome);
+pub fn count_end(outcome: Outcome) {
+    let (how, why) = end_labels(outcome);
     counter!(ENDED, "how" => how, "why" => why).increment(1);
 }
 
-fn ended_as(outcome: Outcome) -> (&'static str, String) {
+fn end_labels(outcome: Outcome) -> (&'static str, String) {
     match outcome {
         Outcome::Stopped => ("stopped", "owner".to_owned()),
         Outcome::StoppedByAdmin => ("stopped", "admin".to_owned()),
         Outcome::Restarted => ("stopped", "new_keys".to_owned()),
-        Outcome::Reaped(rule) => ("reaped", word(&rule)),
+        Outcome::Reaped(rule) => ("reaped", label(&rule)),
         Outcome::Refused => ("failed", "refused".to_owned()),
         Outcome::TookTooLong => ("failed", "took_too_long".to_owned()),
-        Outcome::Failed(failure) => ("failed", word(&failure)),
+        Outcome::Failed(failure) => ("failed", label(&failure)),
         Outcome::Lost => ("failed", "lost".to_owned()),
     }
 }
 
 /// The reaper did that, because of this.
-pub fn reaper(action: &'static str, why: &impl Serialize) {
-    counter!(REAPER, "action" => action, "rule" => word(why)).increment(1);
+pub fn count_reaper_action(action: &'static str, why: &impl Serialize) {
+    counter!(REAPER, "action" => action, "rule" => label(why)).increment(1);
 }
 
 /// Whether the reaper stops nothing.
-pub fn held_back(is_held_back: bool) {
+pub fn set_held_back(is_held_back: bool) {
     gauge!(HELD_BACK).set(f64::from(u8::from(is_held_back)));
 }
 
 /// How many doors don't answer.
-pub fn unreachable(count: usize) {
+pub fn set_unreachable_doors(count: usize) {
     gauge!(UNREACHABLE).set(count as f64);
 }
 
 /// How many records can't be read.
-pub fn unreadable(count: usize) {
+pub fn set_unreadable_records(count: usize) {
     gauge!(UNREADABLE).set(count as f64);
 }
 
 /// Which sessions there are, of those sizes.
-pub fn sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a str>) {
+pub fn set_sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a str>) {
     for size in sizes {
         for phase in Phase::ALL {
             let same = |seen: &&Observed| seen.record.size == size && seen.phase() == phase;
             let count = sessions.iter().filter(same).count();
-            let phase = word(&phase);
+            let phase = label(&phase);
             gauge!(SESSIONS, "phase" => phase, "size" => size.to_owned()).set(count as f64);
         }
     }
 }
 
 /// As it stands in records.
-fn word(value: &impl Serialize) -> String {
+fn label(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value);
     let word = value
         .ok()
