@@ -16,11 +16,11 @@
 pub mod api;
 pub mod app;
 pub mod credentials;
+pub mod diagnostics;
 pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod error;
-pub mod finding;
 pub mod metrics;
 pub mod reaper;
 pub mod reconciler;

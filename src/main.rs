@@ -7,9 +7,10 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use duckbot::{
-    api, app, discord, door,
+    api, app,
+    diagnostics::Diagnostic,
+    discord, door,
     duckdb::{self, query::QueryRequest},
-    finding::Finding,
     settings::{self, Settings},
     telemetry,
 };
@@ -240,27 +241,29 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
     let settings = match Settings::load(config.as_deref(), variables()) {
         Ok(settings) => settings,
         Err(invalid) if json => {
-            let findings = [Finding::wrong("settings", invalid.to_string())];
+            let diagnostics = [Diagnostic::failed("settings", invalid.to_string())];
             println!(
                 "{}",
-                serde_json::to_string_pretty(&findings).expect("it is plain text")
+                serde_json::to_string_pretty(&diagnostics).expect("it is plain text")
             );
             return ExitCode::from(2);
         }
         Err(invalid) => return usage_error(&invalid),
     };
     let looked = app::run(|_| async move { Ok(app::check::diagnose(&settings).await) });
-    let findings = match looked {
-        Ok(findings) => findings,
+    let diagnostics = match looked {
+        Ok(diagnostics) => diagnostics,
         Err(error) => return finish(Err(error)),
     };
     if json {
-        let text = serde_json::to_string_pretty(&findings);
+        let text = serde_json::to_string_pretty(&diagnostics);
         println!("{}", text.expect("it is plain text"));
     } else {
-        findings.iter().for_each(|finding| println!("{finding}"));
+        diagnostics
+            .iter()
+            .for_each(|diagnostic| println!("{diagnostic}"));
     }
-    match app::check::is_fine(&findings) {
+    match app::check::is_fine(&diagnostics) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }

@@ -5,8 +5,8 @@ use tokio::net::lookup_host;
 
 use crate::{
     credentials::preflight::Preflight,
+    diagnostics::{Diagnostic, DiagnosticStatus},
     discord,
-    finding::{Finding, State},
     runtime::{kubernetes, local},
     settings::Settings,
 };
@@ -15,24 +15,26 @@ use crate::{
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// Looks at everything, and changes nothing.
-pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![Finding::fine("settings", "they can be used")];
+pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
+    let mut diagnostics = vec![Diagnostic::ok("settings", "they can be used")];
     let (chat, runtime, dns, catalogs) = tokio::join!(
         discord::look(settings),
         check_runtime(settings),
         check_dns(settings),
         check_catalogs(settings)
     );
-    findings.extend(chat.into_iter().chain(runtime).chain(dns).chain(catalogs));
-    findings
+    diagnostics.extend(chat.into_iter().chain(runtime).chain(dns).chain(catalogs));
+    diagnostics
 }
 
 /// Whether all is as it should be.
-pub fn is_fine(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.state == State::Fine)
+pub fn is_fine(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics
+        .iter()
+        .all(|diagnostic| diagnostic.status == DiagnosticStatus::Ok)
 }
 
-async fn check_runtime(settings: &Settings) -> Vec<Finding> {
+async fn check_runtime(settings: &Settings) -> Vec<Diagnostic> {
     match &settings.local {
         Some(place) => local::diagnose(place).await,
         None => kubernetes::diagnose(settings).await,
@@ -40,7 +42,7 @@ async fn check_runtime(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Whether browsers find sessions.
-async fn check_dns(settings: &Settings) -> Vec<Finding> {
+async fn check_dns(settings: &Settings) -> Vec<Diagnostic> {
     if settings.local.is_some() {
         return Vec::new();
     }
@@ -48,8 +50,8 @@ async fn check_dns(settings: &Settings) -> Vec<Finding> {
     let found = lookup_host((host.as_str(), 443)).await;
     let address = found.ok().and_then(|mut addresses| addresses.next());
     vec![match address {
-        Some(address) => Finding::fine("DNS", format!("{host} is at {}", address.ip())),
-        None => Finding::wrong(
+        Some(address) => Diagnostic::ok("DNS", format!("{host} is at {}", address.ip())),
+        None => Diagnostic::failed(
             "DNS",
             format!(
                 "{host} is not known: make a wildcard record *.{} that leads to the ingress \
@@ -61,23 +63,23 @@ async fn check_dns(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Whether storages and catalogs answer, and what time it is there.
-async fn check_catalogs(settings: &Settings) -> Vec<Finding> {
+async fn check_catalogs(settings: &Settings) -> Vec<Diagnostic> {
     let preflight = match Preflight::new() {
         Ok(preflight) => preflight,
-        Err(why) => return vec![Finding::wrong("HTTPS", format!("no client: {why}"))],
+        Err(why) => return vec![Diagnostic::failed("HTTPS", format!("no client: {why}"))],
     };
-    let mut findings = Vec::new();
+    let mut diagnostics = Vec::new();
     let mut skew: Option<TimeDelta> = None;
     for catalog in &settings.catalogs {
         for (kind, endpoint) in Preflight::endpoints(catalog) {
             let what = format!("{kind} of {}", catalog.name);
             let begin = Utc::now();
-            findings.push(match preflight.probe(&endpoint).await {
+            diagnostics.push(match preflight.probe(&endpoint).await {
                 Ok(date) => {
                     skew = skew.max(date.map(|date| clock_skew(date, begin)));
-                    Finding::fine(what, format!("{endpoint} answers"))
+                    Diagnostic::ok(what, format!("{endpoint} answers"))
                 }
-                Err(why) => Finding::wrong(
+                Err(why) => Diagnostic::failed(
                     what,
                     format!(
                         "{endpoint} does not answer ({why}); is catalogs.{}.{} right, and \
@@ -91,15 +93,15 @@ async fn check_catalogs(settings: &Settings) -> Vec<Finding> {
     }
     if let Some(skew) = skew {
         let seconds = skew.num_seconds();
-        findings.push(match skew > MAX_CLOCK_SKEW {
-            false => Finding::fine("clock", format!("{seconds} s apart from theirs at most")),
-            true => Finding::wrong(
+        diagnostics.push(match skew > MAX_CLOCK_SKEW {
+            false => Diagnostic::ok("clock", format!("{seconds} s apart from theirs at most")),
+            true => Diagnostic::failed(
                 "clock",
                 format!("{seconds} s apart from theirs: set it by NTP"),
             ),
         });
     }
-    findings
+    diagnostics
 }
 
 /// By how much two clocks differ. The other one tells whole seconds.

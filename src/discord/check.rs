@@ -9,7 +9,7 @@ use serenity::{
 };
 
 use super::{commands, http, status};
-use crate::{finding::Finding, settings};
+use crate::{diagnostics::Diagnostic, settings};
 
 /// What the bot does in channels.
 const NEEDED: Permissions = Permissions::VIEW_CHANNEL
@@ -37,11 +37,16 @@ pub async fn application(settings: &settings::Discord) -> anyhow::Result<u64> {
 }
 
 /// Looks at everything that the bot needs of Discord. Changes nothing.
-pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
+pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
     let discord = &settings.discord;
     let http = match http(discord) {
         Ok(http) => http,
-        Err(error) => return vec![Finding::wrong("Discord", format!("no client: {error:#}"))],
+        Err(error) => {
+            return vec![Diagnostic::failed(
+                "Discord",
+                format!("no client: {error:#}"),
+            )];
+        }
     };
     let application = match http.get_current_application_info().await {
         Ok(application) => {
@@ -51,14 +56,14 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
         Err(error) if status(&error) == Some(401) => {
             let says = "Discord does not know this token; copy it again from the developer portal \
                         (Bot, Reset Token)";
-            return vec![Finding::wrong("token", says)];
+            return vec![Diagnostic::failed("token", says)];
         }
         Err(_) => {
             let says = "Discord can't be reached at discord.com, port 443 (or discord.api_proxy)";
-            return vec![Finding::wrong("Discord", says)];
+            return vec![Diagnostic::failed("Discord", says)];
         }
     };
-    let mut findings = vec![Finding::fine(
+    let mut diagnostics = vec![Diagnostic::ok(
         "token",
         format!("it is that of application {application}"),
     )];
@@ -72,27 +77,27 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
                 }
                 _ => no_answer(&error),
             };
-            findings.push(Finding::wrong("guild", says));
-            return findings;
+            diagnostics.push(Diagnostic::failed("guild", says));
+            return diagnostics;
         }
     };
-    findings.push(Finding::fine("guild", format!("{} ({guild})", found.name)));
-    findings.push(registered(&http, guild).await);
+    diagnostics.push(Diagnostic::ok("guild", format!("{} ({guild})", found.name)));
+    diagnostics.push(registered(&http, guild).await);
     let member = async {
         let me = http.get_current_user().await?.id;
         http.get_member(guild, me).await
     };
     let Ok(member) = member.await else {
-        findings.push(Finding::wrong(
+        diagnostics.push(Diagnostic::failed(
             "guild",
             "the bot does not find itself there",
         ));
-        return findings;
+        return diagnostics;
     };
     if discord.allowed_channels.is_empty() {
         // Some channels may still be closed to it; nobody named any.
         let missing = NEEDED - found.member_permissions(&member);
-        findings.push(permissions(
+        diagnostics.push(permissions(
             "permissions in the guild".into(),
             missing,
             "all that are needed",
@@ -109,13 +114,13 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
         .chain(named)
     {
         let what = format!("channel {id} ({key})");
-        findings.push(match http.get_channel(ChannelId::new(id)).await {
+        diagnostics.push(match http.get_channel(ChannelId::new(id)).await {
             Ok(Channel::Guild(channel)) if channel.guild_id == guild => {
                 let missing = NEEDED - found.user_permissions_in(&channel, &member);
                 permissions(what, missing, &format!("#{}", channel.name))
             }
-            Ok(_) => Finding::wrong(what, "is not a channel of that guild"),
-            Err(error) => Finding::wrong(
+            Ok(_) => Diagnostic::failed(what, "is not a channel of that guild"),
+            Err(error) => Diagnostic::failed(
                 what,
                 match status(&error) {
                     Some(403 | 404) => {
@@ -128,11 +133,11 @@ pub async fn look(settings: &settings::Settings) -> Vec<Finding> {
             ),
         });
     }
-    findings
+    diagnostics
 }
 
 /// Whether Discord knows the commands of this version.
-async fn registered(http: &Http, guild: GuildId) -> Finding {
+async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
     let what = "commands";
     match http.get_guild_commands(guild).await {
         Ok(known) => {
@@ -143,15 +148,15 @@ async fn registered(http: &Http, guild: GuildId) -> Finding {
                 .map(|kind| kind.spec().name)
                 .into();
             match ours == known {
-                true => Finding::fine(what, "registered"),
+                true => Diagnostic::ok(what, "registered"),
                 // It does that at each start.
-                false => Finding::fine(
+                false => Diagnostic::ok(
                     what,
                     "not those of this version yet; `duckbot serve` registers them",
                 ),
             }
         }
-        Err(error) => Finding::wrong(
+        Err(error) => Diagnostic::failed(
             what,
             match status(&error) {
                 Some(403 | 404) => "the bot may register none: invite it again with the scope \
@@ -164,12 +169,12 @@ async fn registered(http: &Http, guild: GuildId) -> Finding {
 }
 
 /// What to do about these permissions, if the bot lacks any.
-fn permissions(what: String, missing: Permissions, fine: &str) -> Finding {
+fn permissions(what: String, missing: Permissions, fine: &str) -> Diagnostic {
     match missing.is_empty() {
-        true => Finding::fine(what, fine),
+        true => Diagnostic::ok(what, fine),
         false => {
             let missing = missing.get_permission_names().join(", ");
-            Finding::wrong(what, format!("give the bot's role there: {missing}"))
+            Diagnostic::failed(what, format!("give the bot's role there: {missing}"))
         }
     }
 }

@@ -20,8 +20,8 @@ use super::{
     keys::DOOR_KEYS,
 };
 use crate::{
+    diagnostics::Diagnostic,
     error::Error,
-    finding::Finding,
     settings::{RouteKind, Settings},
 };
 
@@ -260,12 +260,12 @@ async fn is_allowed(
 }
 
 /// Looks at everything that the bot needs of the cluster. Changes nothing.
-pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
+pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     let config = match Config::infer().await {
         Ok(config) => config,
         Err(error) => {
             let unusable = ConnectError::NoConfig(error_chain(&error));
-            return vec![Finding::wrong("cluster", unusable.to_string())];
+            return vec![Diagnostic::failed("cluster", unusable.to_string())];
         }
     };
     let url = config.cluster_url.to_string();
@@ -273,7 +273,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
         Ok(client) => client,
         Err(error) => {
             let unusable = ConnectError::BadConfig(error_chain(&error));
-            return vec![Finding::wrong("cluster", unusable.to_string())];
+            return vec![Diagnostic::failed("cluster", unusable.to_string())];
         }
     };
     let namespace = &settings.kubernetes.namespace;
@@ -286,10 +286,10 @@ pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
         (Ok(there), Ok(at_home)) => (there, at_home),
         (Err(error), _) | (_, Err(error)) => {
             let unusable = ConnectError::NoAnswer { url, error };
-            return vec![Finding::wrong("cluster", unusable.to_string())];
+            return vec![Diagnostic::failed("cluster", unusable.to_string())];
         }
     };
-    let mut findings = vec![Finding::fine("cluster", format!("{url} answers"))];
+    let mut diagnostics = vec![Diagnostic::ok("cluster", format!("{url} answers"))];
     for namespace in [namespace, home] {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let found = call(
@@ -300,26 +300,28 @@ pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
         // The bot itself may not look; who may sees it.
         if matches!(found, Ok(None)) {
             let says = "there is no such namespace; deploy/ makes it";
-            findings.push(Finding::wrong(format!("namespace {namespace}"), says));
+            diagnostics.push(Diagnostic::failed(format!("namespace {namespace}"), says));
         }
     }
     for (namespace, missing) in [(namespace.as_str(), there), (home, at_home)] {
         let what = format!("permissions in {namespace}");
-        findings.push(match not_allowed(namespace, missing) {
-            Ok(()) => Finding::fine(what, "all that are needed"),
-            Err(unusable) => Finding::wrong(what, unusable.to_string()),
+        diagnostics.push(match not_allowed(namespace, missing) {
+            Ok(()) => Diagnostic::ok(what, "all that are needed"),
+            Err(unusable) => Diagnostic::failed(what, unusable.to_string()),
         });
     }
-    findings.push(match routes(&client, settings).await {
-        Ok(()) => Finding::fine("routes", route_resource(settings.routing.kind).kind),
-        Err(Error::Unknown { .. }) => Finding::wrong("routes", ConnectError::NoTraefik.to_string()),
-        Err(error) => Finding::wrong("routes", error.to_string()),
+    diagnostics.push(match routes(&client, settings).await {
+        Ok(()) => Diagnostic::ok("routes", route_resource(settings.routing.kind).kind),
+        Err(Error::Unknown { .. }) => {
+            Diagnostic::failed("routes", ConnectError::NoTraefik.to_string())
+        }
+        Err(error) => Diagnostic::failed("routes", error.to_string()),
     });
     let (session, door) = tokio::join!(
         image::diagnose("sessions.image", &settings.sessions.image),
         image::diagnose("sessions.door_image", &settings.sessions.door_image),
     );
-    findings.extend([session, door]);
+    diagnostics.extend([session, door]);
     if let Some(name) = &settings.routing.tls_secret {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let found = secrets.get_metadata_opt(name);
@@ -329,14 +331,14 @@ pub async fn diagnose(settings: &Settings) -> Vec<Finding> {
         )
         .await;
         let what = "certificate";
-        findings.push(match found {
-            Ok(Some(_)) => Finding::fine(what, format!("Secret {name}")),
-            Ok(None) => Finding::wrong(
+        diagnostics.push(match found {
+            Ok(Some(_)) => Diagnostic::ok(what, format!("Secret {name}")),
+            Ok(None) => Diagnostic::failed(
                 what,
                 format!("there is no Secret {name} (routing.tls_secret) in {namespace}"),
             ),
-            Err(error) => Finding::wrong(what, error.to_string()),
+            Err(error) => Diagnostic::failed(what, error.to_string()),
         });
     }
-    findings
+    diagnostics
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-use crate::finding::Finding;
+use crate::diagnostics::Diagnostic;
 
 /// How long a registry may take.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
 /// Asks the registry of an image for it. Nothing is fetched.
-pub async fn diagnose(setting: &str, image: &str) -> Finding {
+pub async fn diagnose(setting: &str, image: &str) -> Diagnostic {
     let what = format!("image {image} ({setting})");
     let url = manifest_url(image);
     let client = Client::builder().timeout(REGISTRY_TIMEOUT).build();
@@ -28,17 +28,17 @@ pub async fn diagnose(setting: &str, image: &str) -> Finding {
             .await
     };
     match asked.await.map(|answer| answer.status().as_u16()) {
-        Ok(200) => Finding::fine(what, "it is there"),
-        Ok(401 | 403) => Finding::fine(
+        Ok(200) => Diagnostic::ok(what, "it is there"),
+        Ok(401 | 403) => Diagnostic::ok(
             what,
             "its registry wants a login, so only nodes can tell (pod.image_pull_secrets)",
         ),
-        Ok(404) => Finding::wrong(
+        Ok(404) => Diagnostic::failed(
             what,
             "it is not in its registry: is it pushed, is the tag right?",
         ),
-        Ok(status) => Finding::wrong(what, format!("its registry answered {status}")),
-        Err(_) => Finding::wrong(
+        Ok(status) => Diagnostic::failed(what, format!("its registry answered {status}")),
+        Err(_) => Diagnostic::failed(
             what,
             "its registry does not answer from here; whether nodes reach it, a first start shows",
         ),

@@ -48,10 +48,10 @@ use process::{Launch, Process, ReservedPort};
 use super::{Book, Claim, QueryRequest, QueryResponse, Runtime, environment, exchange::exchange};
 use crate::{
     credentials::{CredentialField, CredentialStore},
+    diagnostics::Diagnostic,
     door::{self, Door, activity::Activity, ticket::SigningKey},
     duckdb::script::REMOTE_PREFIXES,
     error::Error,
-    finding::Finding,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
     },
@@ -548,17 +548,17 @@ impl Runtime for Local {
 }
 
 /// Looks at everything that sessions on this machine need.
-pub async fn diagnose(place: &settings::Local) -> Vec<Finding> {
+pub async fn diagnose(place: &settings::Local) -> Vec<Diagnostic> {
     let folder = Folder::open(place.folder.clone());
     let folder = folder.and_then(|_| lock_folder(&place.folder).map(drop));
     vec![
         match is_there(&place.duckdb).await {
-            Ok(()) => Finding::fine("DuckDB", place.duckdb.display().to_string()),
-            Err(why) => Finding::wrong("DuckDB", format!("{why:#}")),
+            Ok(()) => Diagnostic::ok("DuckDB", place.duckdb.display().to_string()),
+            Err(why) => Diagnostic::failed("DuckDB", format!("{why:#}")),
         },
         match folder {
-            Ok(()) => Finding::fine("folder", place.folder.display().to_string()),
-            Err(why) => Finding::wrong("folder", format!("{why:#}")),
+            Ok(()) => Diagnostic::ok("folder", place.folder.display().to_string()),
+            Err(why) => Diagnostic::failed("folder", format!("{why:#}")),
         },
     ]
 }
