@@ -59,7 +59,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     ),
     (
         "fifty people start at once",
-        "crowd",
+        "scale",
         "people::fifty_people_at_once_each_get_their_own",
     ),
     (
@@ -99,18 +99,18 @@ const SINGLE: [(&str, &str, &str); 23] = [
     ),
     (
         "the API server is killed in the middle of a start",
-        "crowd",
+        "scale",
         "outages::an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_only",
     ),
     (
         "etcd stands still for 20 s",
-        "crowd",
+        "scale",
         "outages::an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_none",
     ),
     (
         "the clock jumps by a month, forth and back",
-        "crowd",
-        "outages::a_clock_that_jumps_by_a_month_stops_no_crowd",
+        "scale",
+        "outages::a_clock_that_jumps_by_a_month_stops_no_sessions",
     ),
     (
         "the bot's disk is full or read-only",
@@ -139,7 +139,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     ),
     (
         "of 500 sessions, many are to go at once",
-        "crowd",
+        "scale",
         "of_many_sessions_the_right_ones_go_with_all_that_they_own",
     ),
 ];
@@ -232,7 +232,7 @@ fn singles(text: &mut String) {
 }
 
 fn soak(text: &mut String) {
-    let seen = json(&here("tests/crowd/soaked.json"));
+    let seen = json(&here("tests/scale/soak.json"));
     let pair = |name: &str| format!("{} and {}", seen[name][0], seen[name][1]);
     let _ = writeln!(
         text,
@@ -243,7 +243,7 @@ fn soak(text: &mut String) {
          | | |\n| --- | --- |\n| resident memory in KiB | {} |\n| tasks | {} |\n| descriptors | {} |\n| \
          of which sockets | {} |\n\n\
          At the end nothing was left: no object, no keys, no task. Run it again: \
-         `DUCKBOT_TEST_SOAK=30m cargo test --test crowd soak::`; CI does so for half a minute.",
+         `DUCKBOT_TEST_SOAK=30m cargo test --test scale soak::`; CI does so for half a minute.",
         seen["sessions"],
         seen["minutes"],
         date(&seen),

@@ -12,25 +12,25 @@ mod api;
 mod binary;
 mod calls;
 mod commands;
-mod crowd;
 mod floor;
 mod floor_bot;
 mod lab;
 mod memory;
 mod sandbox;
+mod scale;
 mod sql;
 mod stats;
 mod table;
 
-#[path = "../../tests/crowd/kwok.rs"]
+#[path = "../../tests/scale/kwok.rs"]
 mod kwok;
-#[path = "../../tests/crowd/straight.rs"]
+#[path = "../../tests/scale/straight.rs"]
 mod straight;
 
 use table::Table;
 
 const GROUPS: [&str; 8] = [
-    "api", "commands", "calls", "memory", "crowd", "sandbox", "sql", "binary",
+    "api", "commands", "calls", "memory", "scale", "sandbox", "sql", "binary",
 ];
 
 #[tokio::main]
@@ -60,7 +60,7 @@ async fn main() {
             "commands" => commands::rows().await,
             "calls" => calls::rows().await,
             "memory" => memory::rows().await,
-            "crowd" => crowd::rows().await,
+            "scale" => scale::rows().await,
             "sandbox" => sandbox::rows().await,
             "sql" => sql::rows().await,
             _ => binary::rows().await,

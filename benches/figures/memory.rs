@@ -1,9 +1,9 @@
 //! What the bot has in memory: idle, and with 1,000 live sessions.
 
 use super::{
-    crowd::{fills, gathers, settled},
     kwok::Kwok,
     lab::resident,
+    scale::{fills, gathers, settled},
     table::{Aim, Row},
 };
 

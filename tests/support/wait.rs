@@ -5,7 +5,7 @@ use std::{fmt::Debug, time::Duration};
 /// Much longer than anything takes, on a machine that does much else.
 pub const SOON: Duration = Duration::from_secs(180);
 /// How long the bot may take to acknowledge where that is not what a test is about. Discord gives
-/// it 3 s, and a machine on which all tests run stands still for longer. (`crowd`, alone on the
+/// it 3 s, and a machine on which all tests run stands still for longer. (`scale`, alone on the
 /// machine, counts the 3 s.)
 pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(9);
 /// How often is looked: who is waited for has only two cores.

@@ -103,7 +103,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_by_a_month_stops_no_crowd() {
+async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     let _alone = alone().await;
     if !cfg!(target_os = "linux") {
         eprintln!("skipped: only on Linux the clock of one process can be set");

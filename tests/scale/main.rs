@@ -46,7 +46,7 @@ const SOON: Duration = Duration::from_secs(300);
 
 /// What becomes of a session; one after the other, so there are as many of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Fate {
     /// Older than any may get, and in use.
     TooOld,
     /// Older than any may get, and its door is silent.
@@ -71,23 +71,23 @@ enum Kind {
     Orphan,
 }
 
-const KINDS: [Kind; 11] = [
-    Kind::TooOld,
-    Kind::TooOldAndSilent,
-    Kind::LifetimeOver,
-    Kind::Extended,
-    Kind::Idle,
-    Kind::IdleAndKept,
-    Kind::Busy,
-    Kind::InUseJustThen,
-    Kind::Silent,
-    Kind::Fresh,
-    Kind::Orphan,
+const FATES: [Fate; 11] = [
+    Fate::TooOld,
+    Fate::TooOldAndSilent,
+    Fate::LifetimeOver,
+    Fate::Extended,
+    Fate::Idle,
+    Fate::IdleAndKept,
+    Fate::Busy,
+    Fate::InUseJustThen,
+    Fate::Silent,
+    Fate::Fresh,
+    Fate::Orphan,
 ];
 
-impl Kind {
+impl Fate {
     fn of(number: usize) -> Self {
-        KINDS[number % KINDS.len()]
+        FATES[number % FATES.len()]
     }
 
     fn stays(self) -> bool {
@@ -188,7 +188,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 #[derive(Default)]
 struct Doors {
     /// Each, and in which sweep it was asked last.
-    kinds: Mutex<HashMap<IpAddr, (Kind, Option<usize>)>>,
+    fates: Mutex<HashMap<IpAddr, (Fate, Option<usize>)>>,
     /// The bot's log, when it is up.
     log: OnceLock<watch::Receiver<String>>,
 }
@@ -230,10 +230,10 @@ async fn activity(
     State(doors): State<Arc<Doors>>,
 ) -> axum::response::Response {
     let sweep = doors.sweeps();
-    let mut kinds = doors.kinds.lock().unwrap();
-    let said = kinds.get_mut(&address).and_then(|(kind, asked)| {
+    let mut fates = doors.fates.lock().unwrap();
+    let said = fates.get_mut(&address).and_then(|(fate, asked)| {
         let once_more = asked.replace(sweep) == Some(sweep);
-        kind.activity(once_more)
+        fate.activity(once_more)
     });
     match said {
         Some(activity) => Json(activity).into_response(),
@@ -276,15 +276,15 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     // Time passes, and things happen.
     for_all(async |number| {
         let name = record_name(number);
-        match Kind::of(number) {
-            Kind::Orphan => {
+        match Fate::of(number) {
+            Fate::Orphan => {
                 let orphan = DeleteParams {
                     propagation_policy: Some(PropagationPolicy::Orphan),
                     ..DeleteParams::default()
                 };
                 team.cluster.records().delete(&name, &orphan).await.unwrap();
             }
-            kind => team.cluster.writes_down(&name, |it| kind.mark(it)).await,
+            fate => team.cluster.writes_down(&name, |it| fate.mark(it)).await,
         }
     })
     .await;
@@ -295,16 +295,16 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         .await
         .unwrap();
     let by_name: BTreeMap<_, _> = (0..SESSIONS)
-        .map(|number| (format!("duckui-{}", id(number)), Kind::of(number)))
+        .map(|number| (format!("duckui-{}", id(number)), Fate::of(number)))
         .collect();
     let address = |pod: &k8s_openapi::api::core::v1::Pod| {
         let address = pod.status.as_ref()?.pod_ip.as_ref()?;
         Some((address.parse().ok()?, (by_name[&pod.name_any()], None)))
     };
-    let kinds: HashMap<_, _> = pods.iter().filter_map(address).collect();
-    assert_eq!(kinds.len(), SESSIONS, "each has an address of its own");
+    let fates: HashMap<_, _> = pods.iter().filter_map(address).collect();
+    assert_eq!(fates.len(), SESSIONS, "each has an address of its own");
     let doors = Arc::new(Doors {
-        kinds: Mutex::new(kinds),
+        fates: Mutex::new(fates),
         ..Doors::default()
     });
     serve(doors.clone()).await;
@@ -320,7 +320,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     doors.log.get_or_init(|| team.bot().log_as_it_grows());
     let before = team.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
-        .filter(|number| Kind::of(*number).stays())
+        .filter(|number| Fate::of(*number).stays())
         .flat_map(|number| {
             let name = format!("duckui-{}", id(number));
             [

@@ -2,7 +2,7 @@
 //! now and then and the gateway breaks. The bot does not grow, and in the end nothing is left.
 //!
 //! Here for half a minute; the whole, which also writes down what was seen for
-//! docs/reliability.md: `DUCKBOT_TEST_SOAK=30m cargo test --test crowd soak::`
+//! docs/reliability.md: `DUCKBOT_TEST_SOAK=30m cargo test --test scale soak::`
 
 use std::{
     path::Path,
@@ -254,7 +254,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     });
     let text = serde_json::to_string_pretty(&seen).unwrap();
     std::fs::write(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crowd/soaked.json"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scale/soak.json"),
         text + "\n",
     )
     .unwrap();
