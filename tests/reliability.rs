@@ -147,7 +147,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
 #[test]
 fn reliability_md_says_what_was_seen() {
     let mut text = HEAD.to_owned();
-    walks(&mut text);
+    scenarios(&mut text);
     singles(&mut text);
     soak(&mut text);
     fuzzing(&mut text);
@@ -162,24 +162,26 @@ fn reliability_md_says_what_was_seen() {
     );
 }
 
-fn walks(text: &mut String) {
-    let mut walked: Vec<_> = fs::read_dir(here("tests/walk/walked")).unwrap().collect();
-    walked.sort_by_key(|entry| entry.as_ref().unwrap().path());
+fn scenarios(text: &mut String) {
+    let mut results: Vec<_> = fs::read_dir(here("tests/fault_injection/results"))
+        .unwrap()
+        .collect();
+    results.sort_by_key(|entry| entry.as_ref().unwrap().path());
     *text += "| use case | calls | cases | reached and survived | last |\n| --- | --- | --- | --- | --- |\n";
-    let mut harms: BTreeMap<String, u64> = BTreeMap::new();
+    let mut faults: BTreeMap<String, u64> = BTreeMap::new();
     let (mut cases, mut survived) = (0, 0);
-    for entry in walked {
+    for entry in results {
         let path = entry.unwrap().path();
-        let story = path.file_stem().unwrap().to_str().unwrap();
+        let scenario = path.file_stem().unwrap().to_str().unwrap();
         let seen = json(&path);
         let mut reached = 0;
-        for (harm, count) in seen["harms"].as_object().unwrap() {
+        for (fault, count) in seen["faults"].as_object().unwrap() {
             reached += count.as_u64().unwrap();
-            *harms.entry(harm.clone()).or_default() += count.as_u64().unwrap();
+            *faults.entry(fault.clone()).or_default() += count.as_u64().unwrap();
         }
         let _ = writeln!(
             text,
-            "| {story} | {} | {} | {reached} | {} |",
+            "| {scenario} | {} | {} | {reached} | {} |",
             seen["calls"],
             seen["cases"],
             date(&seen)
@@ -188,25 +190,25 @@ fn walks(text: &mut String) {
         survived += reached;
     }
     let _ = writeln!(text, "| **all** | | **{cases}** | **{survived}** | |\n");
-    *text += "All of them: `DUCKBOT_TEST_WALK=all cargo test --test tests walk::` (half an hour). CI \
+    *text += "All of them: `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::` (half an hour). CI \
               walks all kills and, at each call, one of the others in turn.\n\n\
               | what goes wrong | times |\n| --- | --- |\n";
-    for (harm, count) in harms {
-        let _ = writeln!(text, "| {} | {count} |", words(&harm));
+    for (fault, count) in faults {
+        let _ = writeln!(text, "| {} | {count} |", words(&fault));
     }
 }
 
-/// What a harm is called in `tests/walk/harm.rs`, in words.
-fn words(harm: &str) -> String {
-    match harm {
+/// What a harm is called in `tests/fault_injection/faults.rs`, in words.
+fn words(fault: &str) -> String {
+    match fault {
         "Killed(Before)" => "the bot is killed right before the call".into(),
         "Killed(After)" => "the bot is killed right after the server acted".into(),
-        "Reset(Before)" => "the connection ends before the server acted".into(),
-        "Reset(After)" => "the connection ends after the server acted".into(),
-        "Silence" => "no answer comes".into(),
-        "Nonsense" => "the server acts, and answers with something that is no JSON".into(),
-        "Answers(429)" => "429 with a time to wait".into(),
-        other => other.replace("Answers(", "").replace(')', ""),
+        "Disconnect(Before)" => "the connection ends before the server acted".into(),
+        "Disconnect(After)" => "the connection ends after the server acted".into(),
+        "NoAnswer" => "no answer comes".into(),
+        "InvalidJson" => "the server acts, and answers with something that is no JSON".into(),
+        "Status(429)" => "429 with a time to wait".into(),
+        other => other.replace("Status(", "").replace(')', ""),
     }
 }
 

@@ -13,27 +13,27 @@ use duckbot::sandbox::discord::{BoxFuture, Call, Gate, Verdict};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::stories::Story;
+use super::scenarios::Scenario;
 
 /// Longer than anybody waits for an answer.
-const FOR_EVER: Duration = Duration::from_secs(120);
+const NO_ANSWER_DELAY: Duration = Duration::from_secs(120);
 
 /// One call of a story: the n-th with this method and route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct CallSite {
     pub method: String,
     pub route: String,
     pub nth: usize,
 }
 
-impl Place {
+impl CallSite {
     /// Whether it is to Discord; else it is to Kubernetes.
-    fn is_discords(&self) -> bool {
+    fn is_discord(&self) -> bool {
         self.route.starts_with('/')
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} #{}", self.method, self.route, self.nth)
     }
@@ -47,43 +47,43 @@ pub enum Moment {
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Harm {
+pub enum Fault {
     /// The bot is killed right before the call arrives, or right after the server acted.
     Killed(Moment),
     /// The server turns it down with this status.
-    Answers(u16),
+    Status(u16),
     /// Nothing comes back, and nothing was done.
-    Silence,
+    NoAnswer,
     /// The connection ends before the server acted, or after.
-    Reset(Moment),
+    Disconnect(Moment),
     /// The server acted, and what comes back is no JSON.
-    Nonsense,
+    InvalidJson,
 }
 
-impl Harm {
+impl Fault {
     pub const ALL: [Self; 11] = [
         Self::Killed(Moment::Before),
         Self::Killed(Moment::After),
-        Self::Answers(403),
-        Self::Answers(409),
-        Self::Answers(429),
-        Self::Answers(500),
-        Self::Answers(503),
-        Self::Silence,
-        Self::Reset(Moment::Before),
-        Self::Reset(Moment::After),
-        Self::Nonsense,
+        Self::Status(403),
+        Self::Status(409),
+        Self::Status(429),
+        Self::Status(500),
+        Self::Status(503),
+        Self::NoAnswer,
+        Self::Disconnect(Moment::Before),
+        Self::Disconnect(Moment::After),
+        Self::InvalidJson,
     ];
 
-    pub fn is_a_kill(self) -> bool {
+    pub fn is_kill(self) -> bool {
         matches!(self, Self::Killed(_))
     }
 
     fn moment(self) -> Moment {
         match self {
-            Self::Killed(moment) | Self::Reset(moment) => moment,
-            Self::Answers(_) | Self::Silence => Moment::Before,
-            Self::Nonsense => Moment::After,
+            Self::Killed(moment) | Self::Disconnect(moment) => moment,
+            Self::Status(_) | Self::NoAnswer => Moment::Before,
+            Self::InvalidJson => Moment::After,
         }
     }
 }
@@ -91,57 +91,57 @@ impl Harm {
 /// One harm at one place.
 #[derive(Debug, Clone)]
 pub struct Case {
-    pub place: Place,
-    pub harm: Harm,
+    pub site: CallSite,
+    pub fault: Fault,
 }
 
 impl Case {
     /// Whether the server turns such a call down for good.
-    pub fn refuses(&self, method: &str, route: &str) -> bool {
-        self.is_final() && self.place.method == method && self.place.route == route
+    pub fn is_rejected(&self, method: &str, route: &str) -> bool {
+        self.is_final() && self.site.method == method && self.site.route == route
     }
 
     /// Whether the cluster turns down an object of a session for good.
-    pub fn refuses_a_part(&self) -> bool {
-        let Place { method, route, .. } = &self.place;
+    pub fn rejects_object(&self) -> bool {
+        let CallSite { method, route, .. } = &self.site;
         let parts = ["pods", "services", "ingressroutes"];
-        self.harm == Harm::Answers(403) && method == "POST" && parts.contains(&&**route)
+        self.fault == Fault::Status(403) && method == "POST" && parts.contains(&&**route)
     }
 
     fn is_final(&self) -> bool {
-        match self.place.is_discords() {
-            true => matches!(self.harm, Harm::Answers(403 | 409)),
-            false => self.harm == Harm::Answers(403),
+        match self.site.is_discord() {
+            true => matches!(self.fault, Fault::Status(403 | 409)),
+            false => self.fault == Fault::Status(403),
         }
     }
 }
 
 /// Records the calls of a story, in the order in which they arrive.
 pub struct Recorder {
-    story: Story,
-    places: Mutex<Vec<Place>>,
+    scenario: Scenario,
+    sites: Mutex<Vec<CallSite>>,
 }
 
 impl Recorder {
-    pub fn of(story: Story) -> Self {
+    pub fn of(scenario: Scenario) -> Self {
         Self {
-            story,
-            places: Mutex::default(),
+            scenario,
+            sites: Mutex::default(),
         }
     }
 
-    pub fn places(&self) -> Vec<Place> {
-        self.places.lock().unwrap().clone()
+    pub fn sites(&self) -> Vec<CallSite> {
+        self.sites.lock().unwrap().clone()
     }
 }
 
 impl Gate for Recorder {
     fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
-        if self.story.counts(call) {
-            let mut places = self.places.lock().unwrap();
-            let same = |it: &&Place| it.method == call.method && it.route == call.route;
-            let nth = places.iter().filter(same).count() + 1;
-            places.push(Place {
+        if self.scenario.includes(call) {
+            let mut sites = self.sites.lock().unwrap();
+            let same = |it: &&CallSite| it.method == call.method && it.route == call.route;
+            let nth = sites.iter().filter(same).count() + 1;
+            sites.push(CallSite {
                 method: call.method.clone(),
                 route: call.route.clone(),
                 nth,
@@ -156,75 +156,75 @@ impl Gate for Recorder {
 }
 
 /// Does harm at its place, once. A call at which the bot is killed is held until it is dead.
-pub struct Trap {
-    story: Story,
+pub struct Injector {
+    scenario: Scenario,
     case: Case,
-    seen: AtomicUsize,
-    pub sprung: Notify,
+    count: AtomicUsize,
+    pub triggered: Notify,
     pub dead: Notify,
 }
 
-impl Trap {
-    pub fn new(story: Story, case: Case) -> Arc<Self> {
+impl Injector {
+    pub fn new(scenario: Scenario, case: Case) -> Arc<Self> {
         Arc::new(Self {
-            story,
+            scenario,
             case,
-            seen: AtomicUsize::new(0),
-            sprung: Notify::new(),
+            count: AtomicUsize::new(0),
+            triggered: Notify::new(),
             dead: Notify::new(),
         })
     }
 
     /// Whether the story came to the place.
-    pub fn was_sprung(&self) -> bool {
-        self.seen.load(Ordering::SeqCst) >= self.case.place.nth
+    pub fn was_reached(&self) -> bool {
+        self.count.load(Ordering::SeqCst) >= self.case.site.nth
     }
 
-    async fn spring(&self, call: &Call) -> Verdict {
-        match self.case.harm {
-            Harm::Killed(_) => {
-                self.sprung.notify_one();
+    async fn trigger(&self, call: &Call) -> Verdict {
+        match self.case.fault {
+            Fault::Killed(_) => {
+                self.triggered.notify_one();
                 self.dead.notified().await;
                 Verdict::Drop
             }
-            Harm::Answers(status) => Verdict::Answer(status, refusal(status, call)),
-            Harm::Silence => {
-                tokio::time::sleep(FOR_EVER).await;
+            Fault::Status(status) => Verdict::Answer(status, refusal(status, call)),
+            Fault::NoAnswer => {
+                tokio::time::sleep(NO_ANSWER_DELAY).await;
                 Verdict::Drop
             }
-            Harm::Reset(_) => Verdict::Drop,
-            Harm::Nonsense => Verdict::Answer(200, "<html>Bad Gateway</html>".into()),
+            Fault::Disconnect(_) => Verdict::Drop,
+            Fault::InvalidJson => Verdict::Answer(200, "<html>Bad Gateway</html>".into()),
         }
     }
 
-    fn is_here(&self, call: &Call) -> bool {
-        let Place { method, route, .. } = &self.case.place;
-        self.story.counts(call) && call.method == *method && call.route == *route
+    fn matches(&self, call: &Call) -> bool {
+        let CallSite { method, route, .. } = &self.case.site;
+        self.scenario.includes(call) && call.method == *method && call.route == *route
     }
 
     /// The verdict at a moment of the call that is the n-th of its kind.
-    async fn judge(&self, call: &Call, nth: usize, moment: Moment) -> Verdict {
-        let Case { place, harm } = &self.case;
-        match self.is_here(call) && nth == place.nth && moment == harm.moment() {
-            true => self.spring(call).await,
+    async fn verdict(&self, call: &Call, nth: usize, moment: Moment) -> Verdict {
+        let Case { site, fault } = &self.case;
+        match self.matches(call) && nth == site.nth && moment == fault.moment() {
+            true => self.trigger(call).await,
             false => Verdict::Go,
         }
     }
 }
 
-impl Gate for Trap {
+impl Gate for Injector {
     fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let counted = usize::from(self.is_here(call));
-            let nth = self.seen.fetch_add(counted, Ordering::SeqCst) + 1;
-            self.judge(call, nth, Moment::Before).await
+            let counted = usize::from(self.matches(call));
+            let nth = self.count.fetch_add(counted, Ordering::SeqCst) + 1;
+            self.verdict(call, nth, Moment::Before).await
         })
     }
 
     fn after<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let nth = self.seen.load(Ordering::SeqCst);
-            self.judge(call, nth, Moment::After).await
+            let nth = self.count.load(Ordering::SeqCst);
+            self.verdict(call, nth, Moment::After).await
         })
     }
 }

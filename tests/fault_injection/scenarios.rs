@@ -5,7 +5,7 @@ use duckbot::sandbox::discord::{Call, Interaction, MessageView, Person};
 use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 
-use super::harm::Case;
+use super::faults::Case;
 use crate::support::{KEYS, Lab, SOON, Team, becomes, keys};
 
 /// The edit of a private reply.
@@ -18,13 +18,13 @@ const POST: (&str, &str) = ("POST", "/channels/{channel}/messages");
 const CHANGE: (&str, &str) = ("PATCH", "/channels/{channel}/messages/{message}");
 
 #[derive(Debug, Clone, Copy)]
-pub enum Story {
+pub enum Scenario {
     Setup,
     Start,
     Stop,
     Extend,
     Forget,
-    Move,
+    Reschedule,
     Restart,
     Reap,
     Report,
@@ -33,18 +33,18 @@ pub enum Story {
 }
 
 /// What a person or a program was told in the end; none if nothing was.
-pub type Told = Option<String>;
+pub type LastReply = Option<String>;
 
-impl Story {
+impl Scenario {
     /// Whether the story has that call only if the bot looks early enough.
-    pub fn may_do_without(self, call: &str) -> bool {
+    pub fn may_skip(self, call: &str) -> bool {
         // Where there is no node, an evicted Pod is gone at once, and mostly before the bot
         // would delete it.
-        matches!(self, Self::Move) && call == "DELETE pods/{name}"
+        matches!(self, Self::Reschedule) && call == "DELETE pods/{name}"
     }
 
     /// Whether a call belongs to the story: not the watches and what keeps a connection.
-    pub fn counts(self, call: &Call) -> bool {
+    pub fn includes(self, call: &Call) -> bool {
         match self {
             // It begins with the start of the bot, which makes calls of its own.
             Self::Report => {
@@ -57,7 +57,7 @@ impl Story {
     }
 
     /// A team with the API, whose bot is up.
-    pub async fn opens(self) -> Lab {
+    pub async fn start_env(self) -> Lab {
         let mut team = Team::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
         let ops = team.discord.channel("ops").to_string();
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
@@ -75,7 +75,7 @@ impl Story {
         match self {
             Self::Setup | Self::Create | Self::Report => {}
             Self::Start | Self::Forget => team.cluster.keys_of(team.ana.id()).await,
-            Self::Stop | Self::Move | Self::Extend | Self::Reap => {
+            Self::Stop | Self::Reschedule | Self::Extend | Self::Reap => {
                 team.serves(&team.ana).await;
             }
             Self::Restart => {
@@ -88,56 +88,59 @@ impl Story {
         }
         if !matches!(self, Self::Report | Self::Setup) {
             // Of what came before, nothing is on its way any more.
-            self.goes_on(lab).await;
+            self.settle(lab).await;
         }
     }
 
     /// What is done and what is told. If the bot dies under it, this never ends.
-    pub async fn tell(self, lab: &mut Lab, case: Option<&Case>) -> Told {
+    pub async fn run(self, lab: &mut Lab, case: Option<&Case>) -> LastReply {
         if matches!(self, Self::Report) {
-            is_due(lab).await;
+            make_report_due(lab).await;
         }
         let team = &lab.team;
-        let says = Chat { team, case };
+        let chat = Chat { team, case };
         match self {
-            Self::Setup => says.setup().await,
+            Self::Setup => chat.setup().await,
             Self::Start => {
-                let runs = runs(team, |_| true);
-                says.command("/duck start", "is ready", runs).await
+                let runs = wait_for_running(team, |_| true);
+                chat.command("/duck start", "is ready", runs).await
             }
             Self::Stop => {
-                let question = says.question("/duck stop").await?;
-                let gone = gone(team);
-                says.press(&question, "Stop it", "is stopped", gone).await
+                let question = chat.question("/duck stop").await?;
+                let gone = wait_until_gone(team);
+                chat.press(&question, "Stop it", "is stopped", gone).await
             }
             Self::Extend => {
                 let never = std::future::pending();
-                says.command("/duck extend", "may go on", never).await
+                chat.command("/duck extend", "may go on", never).await
             }
             Self::Forget => {
-                let question = says.question("/duck forget").await?;
+                let question = chat.question("/duck forget").await?;
                 let never = std::future::pending();
-                says.press(&question, "Forget it", "re forgotten", never)
+                chat.press(&question, "Forget it", "re forgotten", never)
                     .await
             }
             Self::Restart => {
-                let list = says.question("/duck list").await?;
+                let list = chat.question("/duck list").await?;
                 let pressed = team.ana.presses_custom(list.id, "duckbot:restart");
                 let pressed = pressed.await.unwrap();
                 let old = id(&team.cluster.documents().await[0]);
-                let new = runs(team, |document| id(document) != old);
-                let told = says.last_word(&pressed, "Stopped", new).await;
+                let new = wait_for_running(team, |document| id(document) != old);
+                let last_reply = chat.last_word(&pressed, "Stopped", new).await;
                 // It starts again in any case, once it has stopped.
-                if told.as_ref().is_some_and(|it| it.starts_with("Stopped")) {
-                    is_settled(team).await;
+                if last_reply
+                    .as_ref()
+                    .is_some_and(|it| it.starts_with("Stopped"))
+                {
+                    wait_until_settled(team).await;
                 }
-                told
+                last_reply
             }
-            Self::Move => {
+            Self::Reschedule => {
                 let name = format!("duckui-{}", id(&team.cluster.documents().await[0]));
                 let evict = EvictParams::default();
                 team.cluster.pods().evict(&name, &evict).await.unwrap();
-                is_back(team).await;
+                wait_until_back(team).await;
                 None
             }
             Self::Reap => {
@@ -146,22 +149,22 @@ impl Story {
                     document["created"] = json!(Utc::now() - TimeDelta::days(4));
                 };
                 team.cluster.writes_down(&record, age).await;
-                gone(team).await;
+                wait_until_gone(team).await;
                 None
             }
             Self::Report => {
                 tokio::select! {
-                    () = is_reported(team) => {}
+                    () = wait_for_report(team) => {}
                     () = team.logs("the report was not posted") => {}
                     () = team.logs("I may not write in channel") => {}
                 }
                 None
             }
             Self::Create => {
-                let (status, body) = creates(lab).await;
+                let (status, body) = create_session(lab).await;
                 // The answer comes when the session is written down, before it is made.
                 if status == 201 {
-                    is_settled(team).await;
+                    wait_until_settled(team).await;
                 }
                 Some(format!("{status} {body}"))
             }
@@ -174,13 +177,13 @@ impl Story {
     }
 
     /// Waits until nothing of the story is still on its way.
-    pub async fn goes_on(self, lab: &Lab) {
-        is_settled(&lab.team).await;
+    pub async fn settle(self, lab: &Lab) {
+        wait_until_settled(&lab.team).await;
         lab.team.reads_everything().await;
     }
 
     /// What happens while the bot is down.
-    pub async fn meanwhile(self, lab: &Lab) {
+    pub async fn while_down(self, lab: &Lab) {
         if matches!(self, Self::Report) {
             // Whoever tried first has given up long ago.
             let long_ago = json!(Utc::now() - TimeDelta::minutes(6));
@@ -194,14 +197,14 @@ impl Story {
     }
 
     /// What must be true after the restart.
-    pub async fn check(self, lab: &Lab, case: Option<&Case>, told: Told) {
+    pub async fn check(self, lab: &Lab, case: Option<&Case>, last_reply: LastReply) {
         let team = &lab.team;
-        let heard = |words: &str| told.as_ref().is_some_and(|it| it.contains(words));
-        let refused = |(method, route)| case.is_some_and(|it| it.refuses(method, route));
-        let lacks_a_part = case.is_some_and(Case::refuses_a_part);
+        let heard = |words: &str| last_reply.as_ref().is_some_and(|it| it.contains(words));
+        let refused = |(method, route)| case.is_some_and(|it| it.is_rejected(method, route));
+        let lacks_a_part = case.is_some_and(Case::rejects_object);
         match self {
             Self::Setup => match team.keys_kept_of(&team.ana).await {
-                None => assert!(!heard("Stored"), "{told:?}"),
+                None => assert!(!heard("Stored"), "{last_reply:?}"),
                 Some(secret) => {
                     let data = secret.data.unwrap();
                     let kept = |name: &str| String::from_utf8(data[name].0.clone()).unwrap();
@@ -212,29 +215,29 @@ impl Story {
             },
             Self::Forget => {
                 let kept = team.keys_kept_of(&team.ana).await;
-                assert!(kept.is_none() || !heard("re forgotten"), "{told:?}");
+                assert!(kept.is_none() || !heard("re forgotten"), "{last_reply:?}");
             }
-            Self::Start => match is_settled(team).await {
+            Self::Start => match wait_until_settled(team).await {
                 // Killed before anything was claimed, or turned down: nothing is there at all.
                 None => {
                     team.nothing_is_left().await;
-                    assert!(!heard("is ready"), "{told:?}");
+                    assert!(!heard("is ready"), "{last_reply:?}");
                 }
                 Some(document) => {
-                    is_whole(team, &document).await;
+                    wait_until_complete(team, &document).await;
                     let messages = team.discord.history("#data");
                     match refused(POST) {
-                        true => sees(team, &document).await,
+                        true => wait_for_url(team, &document).await,
                         false => {
                             let [message] = &messages[..] else {
                                 panic!("told {} times", messages.len())
                             };
-                            offers(message, &document);
+                            assert_offers(message, &document);
                         }
                     }
                 }
             },
-            Self::Stop => match is_settled(team).await {
+            Self::Stop => match wait_until_settled(team).await {
                 None => {
                     team.nothing_is_left().await;
                     if !refused(CHANGE) {
@@ -247,24 +250,24 @@ impl Story {
                 }
                 // It was never marked.
                 Some(document) => {
-                    assert!(!heard("is stopped"), "{told:?}");
-                    is_whole(team, &document).await;
+                    assert!(!heard("is stopped"), "{last_reply:?}");
+                    wait_until_complete(team, &document).await;
                 }
             },
             Self::Extend => {
-                let document = is_settled(team).await.expect("it goes on");
+                let document = wait_until_settled(team).await.expect("it goes on");
                 let extended = document["extended_seconds"].as_u64().unwrap_or(0);
                 let by = 4 * 60 * 60;
                 assert!([0, by].contains(&extended), "by {extended} s");
-                assert!(!heard("may go on") || extended == by, "{told:?}");
-                is_whole(team, &document).await;
+                assert!(!heard("may go on") || extended == by, "{last_reply:?}");
+                wait_until_complete(team, &document).await;
             }
-            Self::Move => {
-                let Some(document) = is_back(team).await else {
+            Self::Reschedule => {
+                let Some(document) = wait_until_back(team).await else {
                     assert!(lacks_a_part, "the session is gone");
                     return team.nothing_is_left().await;
                 };
-                is_whole(team, &document).await;
+                wait_until_complete(team, &document).await;
                 let messages = team.discord.history("#data");
                 if !refused(POST) && !refused(CHANGE) {
                     let [first, second] = &messages[..] else {
@@ -275,63 +278,63 @@ impl Story {
                 }
             }
             Self::Restart => {
-                let Some(document) = is_settled(team).await else {
+                let Some(document) = wait_until_settled(team).await else {
                     assert!(lacks_a_part, "the record is gone, and the wish with it");
                     return team.nothing_is_left().await;
                 };
-                is_whole(team, &document).await;
+                wait_until_complete(team, &document).await;
                 let messages = team.discord.history("#data");
                 if !refused(POST) && !refused(CHANGE) && messages.len() > 1 {
                     let [old, new] = &messages[..] else {
                         panic!("told {} times", messages.len())
                     };
                     assert!(old.content.contains("started again with new keys"));
-                    offers(new, &document);
+                    assert_offers(new, &document);
                 }
             }
             Self::Reap => {
-                gone(team).await;
+                wait_until_gone(team).await;
                 team.nothing_is_left().await;
                 let messages = team.discord.history("#data");
                 let ended = |it: &&MessageView| it.content.contains("as old as one may get");
-                let told = messages.iter().filter(ended).count();
+                let endings = messages.iter().filter(ended).count();
                 let expected = if refused(POST) || refused(CHANGE) {
                     1
                 } else {
                     2
                 };
                 assert_eq!(
-                    told, expected,
+                    endings, expected,
                     "the first message says so, and one that calls her"
                 );
             }
             Self::Report => {
-                is_reported(team).await;
+                wait_for_report(team).await;
                 assert_eq!(team.discord.history("#ops").len(), 1);
             }
             Self::Create => {
-                let (status, body) = creates(lab).await;
+                let (status, body) = create_session(lab).await;
                 assert_eq!(status, 201, "the same request, once more: {body}");
-                let document = is_settled(team).await.expect("it was made");
+                let document = wait_until_settled(team).await.expect("it was made");
                 assert_eq!(body["session_id"], document["id"]);
-                let first = told.as_ref().and_then(|it| it.strip_prefix("201 "));
+                let first = last_reply.as_ref().and_then(|it| it.strip_prefix("201 "));
                 if let Some(first) = first {
                     let first: Value = serde_json::from_str(first).unwrap();
                     let is_the_first = first["session_id"] == document["id"];
                     // What the cluster turned down for good has ended, and is asked for anew.
                     assert_eq!(is_the_first, !lacks_a_part, "{first}, then {document}");
                 }
-                is_whole(team, &document).await;
+                wait_until_complete(team, &document).await;
                 let secret = format!("duckbot-s3-session-{}", id(&document));
                 let kept = team.cluster.secrets().get(&secret).await.unwrap();
                 let data = kept.data.unwrap();
                 assert_eq!(data["s3-secret-access-key"].0, KEYS[1].1.as_bytes());
             }
             Self::Delete => {
-                if let Some(document) = is_settled(team).await {
-                    let is_done = told.as_ref().is_some_and(|it| it.starts_with("204 "));
-                    assert!(!is_done, "{told:?}");
-                    is_whole(team, &document).await;
+                if let Some(document) = wait_until_settled(team).await {
+                    let is_done = last_reply.as_ref().is_some_and(|it| it.starts_with("204 "));
+                    assert!(!is_done, "{last_reply:?}");
+                    wait_until_complete(team, &document).await;
                     let path = format!("/sessions/{}", id(&document));
                     assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
                 }
@@ -358,7 +361,7 @@ impl Chat<'_> {
     }
 
     /// Types a command, and reads until the last word, or until what she wants `shows` elsewhere.
-    async fn command(&self, line: &str, done: &str, shows: impl Future<Output = ()>) -> Told {
+    async fn command(&self, line: &str, done: &str, shows: impl Future<Output = ()>) -> LastReply {
         let asked = self.ana().types("#data", line).await.unwrap();
         self.last_word(&asked, done, shows).await
     }
@@ -376,7 +379,7 @@ impl Chat<'_> {
         label: &str,
         done: &str,
         shows: impl Future<Output = ()>,
-    ) -> Told {
+    ) -> LastReply {
         let pressed = self.ana().presses(message, label).await.unwrap();
         self.last_word(&pressed, done, shows).await
     }
@@ -386,7 +389,7 @@ impl Chat<'_> {
         asked: &Interaction,
         done: &str,
         shows: impl Future<Output = ()>,
-    ) -> Told {
+    ) -> LastReply {
         asked.outcome().await?;
         let is_last = |it: &MessageView| {
             [done, "Reference: ", "has ended"]
@@ -396,7 +399,7 @@ impl Chat<'_> {
         tokio::select! {
             reply = asked.until(is_last) => Some(reply.content),
             () = shows => None,
-            () = self.is_silenced() => None,
+            () = self.wait_for_edit_failure() => None,
         }
     }
 
@@ -405,14 +408,14 @@ impl Chat<'_> {
         asked.outcome().await?;
         tokio::select! {
             reply = asked.reply() => Some(reply),
-            () = self.is_silenced() => None,
+            () = self.wait_for_edit_failure() => None,
         }
     }
 
     /// Ends when the bot may not edit its reply; never if it may.
-    async fn is_silenced(&self) {
+    async fn wait_for_edit_failure(&self) {
         match self.case {
-            Some(case) if case.refuses(EDIT.0, EDIT.1) => {
+            Some(case) if case.is_rejected(EDIT.0, EDIT.1) => {
                 self.team.logs("a reply could not be edited").await;
             }
             _ => std::future::pending().await,
@@ -420,7 +423,7 @@ impl Chat<'_> {
     }
 
     /// Hands in [`KEYS`], wherever the button is.
-    async fn setup(&self) -> Told {
+    async fn setup(&self) -> LastReply {
         let asked = self.ana().types("#data", "/duck setup").await.unwrap();
         let mut place = self.reply(&asked).await?;
         if place.content.contains("sent you a direct message") {
@@ -441,7 +444,7 @@ impl Chat<'_> {
 }
 
 /// A report is due when the bot starts.
-async fn is_due(lab: &mut Lab) {
+async fn make_report_due(lab: &mut Lab) {
     lab.team.kills_the_bot().await;
     let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
     let age = |ledger: &mut Value| ledger["since"] = weeks_ago;
@@ -450,7 +453,7 @@ async fn is_due(lab: &mut Lab) {
 }
 
 /// Waits until the report was posted, and that was noted.
-async fn is_reported(team: &Team) {
+async fn wait_for_report(team: &Team) {
     let is_noted = |ledger: &Value| {
         let since = ledger["since"].as_str().and_then(|it| it.parse().ok());
         let is_recent = |since: DateTime<Utc>| Utc::now() - since < TimeDelta::days(1);
@@ -459,7 +462,7 @@ async fn is_reported(team: &Team) {
     becomes(async || team.cluster.ledger().await, is_noted).await;
 }
 
-async fn creates(lab: &Lab) -> (u16, Value) {
+async fn create_session(lab: &Lab) -> (u16, Value) {
     let asked = lab.asks(reqwest::Method::POST, "/sessions", &lab.ana);
     let asked = asked.header("idempotency-key", "walk").json(&keys());
     crate::support::answer_of(asked.send().await.unwrap()).await
@@ -470,7 +473,7 @@ fn id(document: &Value) -> String {
 }
 
 /// Waits until a session like that runs.
-async fn runs(team: &Team, is_it: impl Fn(&Value) -> bool) {
+async fn wait_for_running(team: &Team, is_it: impl Fn(&Value) -> bool) {
     let is_there = |documents: &Vec<Value>| {
         documents
             .iter()
@@ -480,12 +483,12 @@ async fn runs(team: &Team, is_it: impl Fn(&Value) -> bool) {
 }
 
 /// Waits until there is no session.
-async fn gone(team: &Team) {
+async fn wait_until_gone(team: &Team) {
     becomes(async || team.cluster.documents().await, Vec::is_empty).await;
 }
 
 /// Waits until the session runs, or is gone; its record.
-async fn is_settled(team: &Team) -> Option<Value> {
+async fn wait_until_settled(team: &Team) -> Option<Value> {
     let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
     let mut found = becomes(async || team.cluster.documents().await, rests).await;
     assert!(found.len() <= 1, "two records: {found:?}");
@@ -493,7 +496,7 @@ async fn is_settled(team: &Team) -> Option<Value> {
 }
 
 /// Waits until the session, whose Pod was evicted, runs again, or is gone; its record.
-async fn is_back(team: &Team) -> Option<Value> {
+async fn wait_until_back(team: &Team) -> Option<Value> {
     let is_moved = |it: &Value| it["stage"] == "running" && !it["moved"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
     let mut found = becomes(async || team.cluster.documents().await, is_over).await;
@@ -502,14 +505,14 @@ async fn is_back(team: &Team) -> Option<Value> {
 
 /// All objects of the session are there, once, and no others; or soon: that a Pod has vanished
 /// is seen, and mended, a moment after it.
-async fn is_whole(team: &Team, document: &Value) {
+async fn wait_until_complete(team: &Team, document: &Value) {
     let slot = document["slot"].as_u64().unwrap() as u8;
     let whole = team.whole(&team.ana, slot, &id(document));
     becomes(async || team.cluster.objects().await, |it| *it == whole).await;
 }
 
 /// Ana reads in private where the session is.
-async fn sees(team: &Team, document: &Value) {
+async fn wait_for_url(team: &Team, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
     let mut changes = team.discord.changes();
     let is_offered = || {
@@ -525,7 +528,7 @@ async fn sees(team: &Team, document: &Value) {
 }
 
 /// The message offers the session.
-fn offers(message: &MessageView, document: &Value) {
+fn assert_offers(message: &MessageView, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
     assert!(message.content.contains(&url), "{}", message.content);
 }

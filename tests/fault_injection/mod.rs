@@ -1,0 +1,177 @@
+//! A machine walks through each use case, call by call, and lets each call go wrong in each way:
+//! turned down, unanswered, cut off, answered with nonsense, or the bot killed right there.
+//! Then the bot is started again; nothing is half, nothing is double, nothing is lost, and the
+//! person was told.
+//!
+//! Usually each call meets the kills, and one other harm in turn. All of them:
+//! `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::`, which also writes down what it
+//! walked, for docs/reliability.md.
+
+mod faults;
+mod scenarios;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use duckbot::sandbox::discord::Gate;
+use faults::{Case, Fault, Injector, Recorder};
+use futures_util::{StreamExt, stream};
+use scenarios::Scenario;
+use serde_json::json;
+
+use crate::support::Team;
+
+/// Watches all calls with `gate`, or no more.
+fn set_gates(team: &Team, gate: Option<Arc<dyn Gate>>) {
+    team.api.set_gate(gate.clone());
+    match gate {
+        Some(gate) => team.discord.set_gate(gate),
+        None => team.discord.clear_gate(),
+    }
+}
+
+/// Every call of a story, by running it once.
+async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
+    let mut lab = scenario.start_env().await;
+    let quick = lab.team.kubelet.is_quick();
+    scenario.prepare(&mut lab).await;
+    let recorder = Arc::new(Recorder::of(scenario));
+    set_gates(&lab.team, Some(recorder.clone()));
+    let last_reply = scenario.run(&mut lab, None).await;
+    scenario.settle(&lab).await;
+    let sites = recorder.sites();
+    set_gates(&lab.team, None);
+    scenario.check(&lab, None, last_reply).await;
+    lab.team.finishes_what_is_there().await;
+    quick.abort();
+    sites
+}
+
+/// Runs a story and lets that go wrong; afterwards all is well. False if the story went
+/// another way (fewer edits of its progress) and never came there.
+async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
+    let mut lab = scenario.start_env().await;
+    let quick = lab.team.kubelet.is_quick();
+    scenario.prepare(&mut lab).await;
+    let injector = Injector::new(scenario, case.clone());
+    set_gates(&lab.team, Some(injector.clone()));
+    let last_reply = tokio::select! {
+        last_reply = scenario.run(&mut lab, Some(&case)) => last_reply,
+        () = injector.triggered.notified() => None,
+    };
+    lab.team.kills_the_bot().await;
+    injector.dead.notify_waiters();
+    set_gates(&lab.team, None);
+    scenario.while_down(&lab).await;
+    lab.starts().await;
+    scenario.check(&lab, Some(&case), last_reply).await;
+    // It works as before: whatever is there can be stopped, and one can start.
+    lab.team.finishes_what_is_there().await;
+    quick.abort();
+    injector.was_reached()
+}
+
+async fn inject_faults(scenario: Scenario) {
+    let sites = record_calls(scenario).await;
+    assert!(sites.len() >= 3, "{sites:?}");
+    let all = std::env::var("DUCKBOT_TEST_WALK").is_ok_and(|it| it == "all");
+    let (kills, others): (Vec<_>, Vec<_>) = Fault::ALL.into_iter().partition(|it| it.is_kill());
+    let mut cases = Vec::new();
+    for (number, site) in sites.iter().enumerate() {
+        // In CI each call meets another harm, and each story begins with another one.
+        let one = others[(number + scenario as usize) % others.len()];
+        let chosen = others.iter().filter(|fault| all || **fault == one);
+        cases.extend(kills.iter().chain(chosen).map(|fault| Case {
+            site: site.clone(),
+            fault: *fault,
+        }));
+    }
+    let runs = cases.iter().map(|case| async move {
+        eprintln!("{scenario:?}: {:?} at {}", case.fault, case.site);
+        run_with_fault(scenario, case.clone()).await
+    });
+    let reached: Vec<_> = stream::iter(runs).buffered(2).collect().await;
+    let mut calls: BTreeMap<String, bool> = BTreeMap::new();
+    for (case, reached) in cases.iter().zip(&reached) {
+        let call = format!("{} {}", case.site.method, case.site.route);
+        *calls.entry(call).or_default() |= reached;
+    }
+    let never = calls
+        .iter()
+        .filter(|(call, reached)| !**reached && !scenario.may_skip(call));
+    let never: Vec<_> = never.collect();
+    assert!(never.is_empty(), "no run came to {never:?}");
+    if all {
+        write_results(scenario, sites.len(), &cases, &reached);
+    }
+}
+
+/// What was walked, for docs/reliability.md.
+fn write_results(scenario: Scenario, calls: usize, cases: &[Case], reached: &[bool]) {
+    let mut faults: BTreeMap<String, usize> = BTreeMap::new();
+    for (case, _) in cases.iter().zip(reached).filter(|(_, reached)| **reached) {
+        *faults.entry(format!("{:?}", case.fault)).or_default() += 1;
+    }
+    let results = json!({
+        "date": chrono::Utc::now().date_naive(), "calls": calls, "cases": cases.len(), "faults": faults,
+    });
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fault_injection/results");
+    std::fs::create_dir_all(folder).unwrap();
+    let path = format!("{folder}/{}.json", format!("{scenario:?}").to_lowercase());
+    let text = serde_json::to_string_pretty(&results).unwrap();
+    std::fs::write(path, text + "\n").unwrap();
+}
+
+#[tokio::test]
+async fn keys_handed_in_are_kept_whole_or_not_at_all() {
+    inject_faults(Scenario::Setup).await;
+}
+
+#[tokio::test]
+async fn a_start_makes_one_whole_session_or_none() {
+    inject_faults(Scenario::Start).await;
+}
+
+#[tokio::test]
+async fn a_stop_leaves_nothing_half() {
+    inject_faults(Scenario::Stop).await;
+}
+
+#[tokio::test]
+async fn a_session_is_extended_once_or_not_at_all() {
+    inject_faults(Scenario::Extend).await;
+}
+
+#[tokio::test]
+async fn keys_that_are_said_to_be_forgotten_are() {
+    inject_faults(Scenario::Forget).await;
+}
+
+#[tokio::test]
+async fn a_rescheduled_session_comes_back() {
+    inject_faults(Scenario::Reschedule).await;
+}
+
+#[tokio::test]
+async fn in_a_restart_the_wish_is_not_forgotten() {
+    inject_faults(Scenario::Restart).await;
+}
+
+#[tokio::test]
+async fn what_is_reaped_goes_and_its_owner_knows() {
+    inject_faults(Scenario::Reap).await;
+}
+
+#[tokio::test]
+async fn a_report_is_posted_once() {
+    inject_faults(Scenario::Report).await;
+}
+
+#[tokio::test]
+async fn a_request_makes_one_session_however_often_it_is_sent() {
+    inject_faults(Scenario::Create).await;
+}
+
+#[tokio::test]
+async fn a_deleted_session_is_gone_with_its_keys() {
+    inject_faults(Scenario::Delete).await;
+}
