@@ -1,10 +1,10 @@
 //! Who may use the bot, and where.
 
-use crate::support::{SOON, Team};
+use crate::support::{SOON, TestEnv};
 
 #[tokio::test]
 async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let data = team.discord.channel("data");
     let analyst = team.discord.role("analyst");
     for line in [
@@ -22,12 +22,12 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
         let nobody = team.reply_to(&team.gil, line).await;
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
     }
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn another_guild_that_has_the_bot_is_not_served() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.discord.moves_to_another_guild();
     for line in ["/duck start", "/duck list all:true"] {
         let reply = team.reply_to(&team.ana, line).await;
@@ -36,13 +36,13 @@ async fn another_guild_that_has_the_bot_is_not_served() {
             "I serve another server, so I can't help you here."
         );
     }
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
-    let mut team = Team::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
-    team.launches_the_bot();
+    let mut team = TestEnv::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
+    team.spawn_bot();
     let status = team.bot().ends(SOON).await.unwrap();
     assert_eq!(status.code(), Some(1));
     let log = team.log();
@@ -54,7 +54,7 @@ async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
 
 #[tokio::test]
 async fn a_button_of_another_version_is_answered() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let help = team.reply_to(&team.ana, "/duck help").await;
     for custom_id in ["duckbot:dance", "duckbot:stop:../../etc", "x"] {
         let pressed = team.ana.presses_custom(help.id, custom_id).await.unwrap();

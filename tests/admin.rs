@@ -5,20 +5,20 @@ use std::process::Stdio;
 use duckbot::sandbox::discord::Fault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{Damage, KEYS, SOON, Team, becomes, says, tools};
+use crate::support::{Damage, KEYS, SOON, TestEnv, assert_says, becomes, tools};
 
 /// A team whose bot tells how it is; where.
-async fn team() -> (Team, String) {
+async fn team() -> (TestEnv, String) {
     team_with(&[]).await
 }
 
 /// The same with other settings.
-async fn team_with(settings: &[(&str, &str)]) -> (Team, String) {
+async fn team_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     let own = [
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
         ("DUCKBOT_REAPER__EVERY", "1s"),
     ];
-    let mut team = Team::without_bot(&[&own, settings].concat()).await;
+    let mut team = TestEnv::without_bot(&[&own, settings].concat()).await;
     let ops = team.discord.channel("ops").to_string();
     team.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
@@ -27,9 +27,9 @@ async fn team_with(settings: &[(&str, &str)]) -> (Team, String) {
 }
 
 /// Starts the bot; where it tells how it is.
-async fn starts(team: &mut Team) -> String {
+async fn starts(team: &mut TestEnv) -> String {
     const SAYS: &str = "health and metrics are at ";
-    team.starts_the_bot().await;
+    team.start_bot().await;
     team.bot().says(SAYS).await;
     let log = team.log();
     let url = log.split(SAYS).last().unwrap().split_whitespace().next();
@@ -91,7 +91,7 @@ async fn readiness_names_what_is_missing() {
 async fn what_people_do_and_what_becomes_of_it_is_counted() {
     let (team, url) = team().await;
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     team.reply_to(&team.ana, "/duck stop session:nonsense")
         .await;
     team.reply_to(&team.gil, "/duck list").await;
@@ -122,8 +122,8 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     assert_eq!(value(&url, posted).await, 1.0);
 
     team.kubelet.fails(&id, "out of luck").await;
-    says(&team.ana.reads("#data").await, "has failed.");
-    team.leaves_nothing(&team.ana).await;
+    assert_says(&team.ana.reads("#data").await, "has failed.");
+    team.wait_until_nothing_left(&team.ana).await;
     is(
         &url,
         "duckbot_sessions_ended_total{how=\"failed\",why=\"other\"}",
@@ -141,14 +141,14 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
 #[tokio::test]
 async fn what_the_reaper_does_is_counted_by_its_rule() {
     let (team, url) = team().await;
-    team.serves(&team.ana).await;
-    let record = team.record(&team.ana, 0);
+    team.ready_session(&team.ana).await;
+    let record = team.record_name(&team.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
     team.cluster
         .writes_down(&record, |it| it["created"] = long_ago.into())
         .await;
-    says(&team.ana.reads("#data").await, "as old as one may get");
-    team.leaves_nothing(&team.ana).await;
+    assert_says(&team.ana.reads("#data").await, "as old as one may get");
+    team.wait_until_nothing_left(&team.ana).await;
     let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
     is(&url, stopped, 1.0).await;
     is(
@@ -163,7 +163,7 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
 async fn metrics_keep_prometheus_conventions_and_name_nobody() {
     let (team, url) = team().await;
     team.hands_in_keys(&team.ana).await;
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     let (_, text) = get(&url, "/metrics").await;
     let described = |kind: &str, name: &str| text.contains(&format!("# {kind} {name} "));
     for line in text
@@ -197,8 +197,8 @@ async fn metrics_keep_prometheus_conventions_and_name_nobody() {
 async fn an_address_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let mut team = Team::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
-    team.launches_the_bot();
+    let mut team = TestEnv::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
+    team.spawn_bot();
     let status = team.bot().ends(SOON).await;
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("I can't listen on {address}; admin.listen names another");
@@ -208,7 +208,7 @@ async fn an_address_that_is_taken_is_named() {
 #[tokio::test]
 async fn prometheus_own_tool_finds_nothing_to_complain_about() {
     let (team, url) = team().await;
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     let (_, metrics) = get(&url, "/metrics").await;
     let mut tool = Command::new(tools::promtool().join("promtool"))
         .args(["check", "metrics"])
@@ -229,7 +229,7 @@ async fn prometheus_own_tool_finds_nothing_to_complain_about() {
 #[tokio::test]
 async fn without_discord_it_is_not_ready() {
     let (mut team, _) = team().await;
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     team.discord
         .wants_heartbeats(std::time::Duration::from_secs(1));
     let url = starts(&mut team).await;
@@ -259,9 +259,9 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     );
 
     // Nobody listens where a door should be.
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     is(&url, "duckbot_unreachable_doors", 1.0).await;
-    says(&team.ada.reads("#ops").await, "does not answer me");
+    assert_says(&team.ada.reads("#ops").await, "does not answer me");
 
     // The cluster takes no Pod any more.
     team.api.damages(|call| {
@@ -269,8 +269,8 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
         is_pod.then(|| Damage::Answer(403, "pods \"x\" is forbidden: no".into()))
     });
     team.cluster.keys_of(team.ben.id()).await;
-    team.starts(&team.ben, "").await;
-    says(&team.ben.reads("#data").await, "could not be made");
+    team.start_session(&team.ben, "").await;
+    assert_says(&team.ben.reads("#data").await, "could not be made");
     is(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
     team.api.heals();
@@ -288,22 +288,23 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     team.discord.fault(gone);
     team.kubelet.fails(&id, "out of luck").await;
     is(&url, posted, before + 1.0).await;
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn an_alarm_is_a_metric_too() {
     let (mut team, url) = team_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     assert_eq!(value(&url, "duckbot_reaper_held_back").await, 0.0);
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     for slot in 0..10 {
         let id = format!("{:06x}", 0xabc000 + u32::from(slot));
         let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
-        team.plants(&id, team.ana.id(), slot, &long_ago).await;
+        team.create_record(&id, team.ana.id(), slot, &long_ago)
+            .await;
     }
     let url = starts(&mut team).await;
     is(&url, "duckbot_reaper_held_back", 1.0).await;
-    says(
+    assert_says(
         &team.ada.reads("#ops").await,
         "I would stop 10 of 10 sessions",
     );
@@ -312,9 +313,9 @@ async fn an_alarm_is_a_metric_too() {
 #[tokio::test]
 async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says() {
     let (team, url) = team().await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     is(&url, "duckbot_unreadable_records", 0.0).await;
-    let record = team.record(&team.ana, 0);
+    let record = team.record_name(&team.ana, 0);
     team.cluster
         .writes_down(&record, |it| it["version"] = 99.into())
         .await;

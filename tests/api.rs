@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    Damage, Home, KEYS, Lab, Node, PERMANENT, Team, Ui, answer_of, becomes, keys, keys_in,
-    makes_token, says, tools,
+    Damage, Home, KEYS, Lab, Node, PERMANENT, TestEnv, Ui, answer_of, assert_says, becomes, keys,
+    leaked_credentials, makes_token, tools,
 };
 
 /// The end of a problem's type.
@@ -40,13 +40,13 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
         secret.metadata.owner_references.unwrap()[0].kind,
         "ConfigMap"
     );
-    assert!(lab.team.keys_kept_of(&lab.team.ana).await.is_none());
+    assert!(lab.team.stored_credentials(&lab.team.ana).await.is_none());
     lab.team.kubelet.sees(&id).await;
     let pod = lab.team.cluster.pods().get(&format!("duckui-{id}")).await;
     let pod = serde_json::to_string(&pod.unwrap()).unwrap();
-    assert!(pod.contains(&name) && keys_in(&pod).is_empty());
+    assert!(pod.contains(&name) && leaked_credentials(&pod).is_empty());
     let document = lab.team.cluster.documents().await[0].to_string();
-    assert!(keys_in(&document).is_empty(), "{document}");
+    assert!(leaked_credentials(&document).is_empty(), "{document}");
 
     lab.team.kubelet.readies(&id).await;
     lab.is_running(&id).await;
@@ -66,7 +66,7 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
         lab.deletes(&format!("/sessions/{id}"), &lab.ana).await.0,
         204
     );
-    lab.team.nothing_is_left().await;
+    lab.team.assert_nothing_left().await;
     assert!(secrets.get_opt(&name).await.unwrap().is_none());
     let (status, gone) = lab.gets(&format!("/sessions/{id}"), &lab.ana).await;
     assert_eq!((status, problem(&gone)), (404, "no-such-session"));
@@ -75,7 +75,7 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
 #[tokio::test]
 async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
     let lab = Lab::opens(&[]).await;
-    let id = lab.serves().await;
+    let id = lab.ready_session().await;
     let path = format!("/sessions/{id}");
     for (token, status) in [("", 401), ("duckbot_quack", 401), (&*lab.ben, 404)] {
         assert_eq!(lab.gets(&path, token).await.0, status);
@@ -101,10 +101,10 @@ async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
 
     // The chat sees it, too.
     let listed = lab.team.reply_to(&lab.team.ana, "/duck list").await;
-    says(&listed, &format!("`{id}` of "));
+    assert_says(&listed, &format!("`{id}` of "));
     assert_eq!(lab.deletes(&path, &lab.ada).await.0, 204);
-    lab.team.nothing_is_left().await;
-    lab.team.reads_everything().await;
+    lab.team.assert_nothing_left().await;
+    lab.team.mark_all_read().await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn stored_keys_are_used_by_tokens_that_may() {
     assert_eq!(status, 201, "{made}");
     let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
     assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
-    lab.team.nothing_is_left().await;
+    lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
         let path = format!("/sessions/{}", id.as_str().unwrap());
         assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
     }
-    lab.team.nothing_is_left().await;
+    lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         .collect();
     fields.sort();
     assert_eq!(fields, ["s3_kay", "s3_secret", "size", "username"]);
-    assert!(keys_in(&body.to_string()).is_empty(), "{body}");
+    assert!(leaked_credentials(&body.to_string()).is_empty(), "{body}");
 
     for (change, kind) in [
         (json!({ "size": "huge" }), "unknown-size"),
@@ -251,7 +251,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
             .extend(change.as_object().unwrap().clone());
         let (_, body) = lab.posts("/sessions", &lab.ana, body).await;
         assert_eq!(problem(&body), kind, "{body}");
-        assert!(keys_in(&body.to_string()).is_empty(), "{body}");
+        assert!(leaked_credentials(&body.to_string()).is_empty(), "{body}");
     }
     let long = "x".repeat(20_000);
     let (_, body) = lab
@@ -279,7 +279,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         .unwrap();
     assert!(put.headers()["allow"].to_str().unwrap().contains("POST"));
     assert_eq!(problem(&answer_of(put).await.1), "method-not-allowed");
-    lab.team.nothing_is_left().await;
+    lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]
@@ -291,7 +291,7 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
     assert_eq!(status, 201, "{made}");
     assert_eq!(lab.team.cluster.documents().await[0]["catalog"], "lake");
 
-    lab.team.kills_the_bot().await;
+    lab.team.kill_bot().await;
     lab.team
         .variables
         .insert("DUCKBOT_API__ANY_CATALOG".into(), "true".into());
@@ -386,7 +386,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
         lab.gets("/sessions", &lab.ana).await.1["sessions"],
         json!([])
     );
-    lab.team.reads_everything().await;
+    lab.team.mark_all_read().await;
 }
 
 #[tokio::test]
@@ -394,14 +394,14 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
     let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     // The bot that claimed it died before it stored them.
     lab.team
-        .plants(
+        .create_record(
             "abc123",
             lab.team.ana.id(),
             0,
             &chrono::Utc::now().to_rfc3339(),
         )
         .await;
-    let record = lab.team.record(&lab.team.ana, 0);
+    let record = lab.team.record_name(&lab.team.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339();
     let awaited = |document: &mut Value| {
         document["version"] = json!(4);
@@ -410,23 +410,23 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
     };
     lab.team.cluster.writes_down(&record, awaited).await;
     let told = lab.team.ana.reads("#data").await;
-    says(&told, "the keys that it was asked for with were not kept");
+    assert_says(&told, "the keys that it was asked for with were not kept");
     assert!(told.components.is_empty(), "nobody can try that again");
-    lab.team.leaves_nothing(&lab.team.ana).await;
+    lab.team.wait_until_nothing_left(&lab.team.ana).await;
 }
 
 #[tokio::test]
 async fn sessions_of_the_api_are_announced_where_the_settings_say() {
     let mut lab = Lab::opens(&[]).await;
-    lab.team.kills_the_bot().await;
+    lab.team.kill_bot().await;
     let channel = lab.team.discord.channel("data").to_string();
     lab.team
         .variables
         .insert("DUCKBOT_API__CHANNEL".into(), channel);
     lab.starts().await;
-    let id = lab.serves().await;
+    let id = lab.ready_session().await;
     let told = lab.team.ana.reads("#data").await;
-    says(&told, &format!("https://duckui-{id}.duck.example.com/"));
+    assert_says(&told, &format!("https://duckui-{id}.duck.example.com/"));
     assert_eq!(told.mentions, [lab.team.ana.id()]);
     let (status, extended) = lab
         .posts(
@@ -570,7 +570,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
         ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
     ];
-    let lab = Lab::of(Team::on_the_node(&node.name, &settings).await).await;
+    let lab = Lab::of(TestEnv::without_bot_on(&node.name, &settings).await).await;
     let asked = lab.asks(Method::POST, "/sessions?wait=ready", &lab.ana);
     let (name, ready) = last_event(asked.json(&keys()).send().await.unwrap()).await;
     assert_eq!(name, "ready", "{ready}");
@@ -596,7 +596,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         lab.deletes(&format!("/sessions/{id}"), &lab.ana).await.0,
         204
     );
-    lab.team.nothing_is_left().await;
+    lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use duckbot::sandbox::discord::{Access, Fault};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
 
-use crate::support::{Home, Team, becomes, command};
+use crate::support::{Home, TestEnv, becomes, command};
 
 /// Runs a command of the bot with a team's settings: how it ended, and what it printed.
-async fn runs(team: &Team, arguments: &[&str]) -> (i32, String) {
+async fn runs(team: &TestEnv, arguments: &[&str]) -> (i32, String) {
     let output = command(arguments, &team.variables).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let text = String::from_utf8(output.stdout).unwrap() + &said;
@@ -30,8 +30,8 @@ async fn registry() -> String {
     address.to_string()
 }
 
-async fn team() -> Team {
-    let mut team = Team::without_bot(&[]).await;
+async fn team() -> TestEnv {
+    let mut team = TestEnv::without_bot(&[]).await;
     let registry = registry().await;
     for (name, tag) in [("IMAGE", "works"), ("DOOR_IMAGE", "private")] {
         let image = format!("{registry}/duckui:{tag}");
@@ -45,7 +45,7 @@ async fn team() -> Team {
 }
 
 /// The lines that say that something is wrong.
-async fn wrong(team: &Team) -> Vec<String> {
+async fn wrong(team: &TestEnv) -> Vec<String> {
     let (code, text) = runs(team, &["check"]).await;
     let lines = text.lines().filter(|line| line.starts_with("WRONG "));
     // No name below this domain is known anywhere.
@@ -93,7 +93,7 @@ async fn what_is_well_is_said_item_by_item() {
     assert_eq!(code, 1);
     assert_eq!(findings[0]["what"], "settings");
     assert_eq!(findings[0]["state"], "fine");
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let (_, text) = runs(&team, &["check"]).await;
     assert!(text.contains("ok    commands: registered"), "{text}");
 }
@@ -157,7 +157,7 @@ async fn exec_is_needed_only_where_people_may_ask() {
         .replace("duckbot-sessions", &PostParams::default(), &role)
         .await
         .unwrap();
-    let lacks = async |team: &Team| wrong(team).await.join("\n").contains("pods/exec");
+    let lacks = async |team: &TestEnv| wrong(team).await.join("\n").contains("pods/exec");
     becomes(async || lacks(&team).await, |it| *it).await;
     let off = ("DUCKBOT_SQL__ENABLED".to_owned(), "false".to_owned());
     team.variables.extend([off]);
@@ -214,7 +214,7 @@ async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
 
 #[tokio::test]
 async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_settings_are_json() {
-    let mut team = Team::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
+    let mut team = TestEnv::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
     let (_, text) = runs(&team, &["check"]).await;
     let line = "ok    permissions in the guild: all that are needed";
     assert!(text.contains(line), "{text}");

@@ -19,7 +19,9 @@ use kube::{
 use tempfile::TempDir;
 use tokio::{process::Command, sync::Mutex};
 
-use crate::support::{ACKNOWLEDGED_WITHIN, Cluster, KEYS, Node, keys_in, says, session_in};
+use crate::support::{
+    ACKNOWLEDGED_WITHIN, Cluster, KEYS, Node, assert_says, leaked_credentials, session_id_in,
+};
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
 async fn kubectl(line: &str) -> String {
@@ -54,7 +56,7 @@ where
 static NAMES: Mutex<()> = Mutex::const_new(());
 
 /// Waits until both namespaces are gone.
-async fn nothing_is_left(admin: &Client) {
+async fn assert_nothing_left(admin: &Client) {
     for name in ["duckbot", "duckbot-sessions"] {
         let namespaces: Api<Namespace> = Api::all(admin.clone());
         let Some(namespace) = namespaces.get_opt(name).await.unwrap() else {
@@ -222,7 +224,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     );
 
     kubectl("delete --wait=false -k deploy/overlays/traefik").await;
-    nothing_is_left(&admin).await;
+    assert_nothing_left(&admin).await;
 }
 
 /// Copies a folder with what is in it.
@@ -354,7 +356,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     .await;
     let asked = ana.types("#data", "/duck start").await.unwrap();
     asked.until(|it| it.content.contains("is ready")).await;
-    let id = session_in(&ana.reads("#data").await.content);
+    let id = session_id_in(&ana.reads("#data").await.content);
     // The bot reaches the door by the Pod's address.
     let listed = ana
         .types("#data", "/duck list")
@@ -362,8 +364,8 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         .unwrap()
         .reply()
         .await;
-    says(&listed, &format!("`{id}` of "));
-    says(&listed, ", idle since <t:");
+    assert_says(&listed, &format!("`{id}` of "));
+    assert_says(&listed, ", idle since <t:");
 
     // The manual's commands for the night tell the truth.
     let pod = format!("describe pod -n duckbot-sessions duckui-{id}");
@@ -382,8 +384,8 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     let told = pressed
         .until(|it| it.content.contains("share of the cluster"))
         .await;
-    says(&told, "could not be made");
-    says(
+    assert_says(&told, "could not be made");
+    assert_says(
         &ana.reads("#data").await,
         "The team's share of the cluster is used up",
     );
@@ -396,7 +398,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     discord.connected().await;
     let open = format!("/duck open session:{id}");
     let opened = ana.types("#data", &open).await.unwrap().reply().await;
-    says(&opened, "I don't have the key to session");
+    assert_says(&opened, "I don't have the key to session");
     kubectl("delete configmap -n duckbot-sessions -l app.kubernetes.io/name=duckui").await;
     let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=120s");
     kubectl(&gone).await;
@@ -406,7 +408,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         log.contains("health and metrics are at http://0.0.0.0:9090"),
         "{log}"
     );
-    assert!(!log.contains(&token) && keys_in(&log).is_empty());
+    assert!(!log.contains(&token) && leaked_credentials(&log).is_empty());
     kubectl(&format!("delete --wait=false -k {overlay}")).await;
-    nothing_is_left(&admin).await;
+    assert_nothing_left(&admin).await;
 }

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
 use tokio::sync::Notify;
 
-use crate::support::{Bot, Damage, Team, becomes, link_of, says};
+use crate::support::{Bot, Damage, TestEnv, assert_says, becomes, link_of};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     team.api
         .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
@@ -23,12 +23,12 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     );
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
     team.api.heals();
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_claim_whose_answer_is_lost_makes_one_session() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     let first = std::sync::atomic::AtomicBool::new(true);
     team.api.damages(move |call| {
@@ -37,19 +37,22 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
         is_first.then_some(Damage::LostAnswer)
     });
     // The client tries again by itself, and finds its own record.
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.readies(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
     team.ana.reads("#data").await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
 }
 
 #[tokio::test]
 async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
     let before = edits_of(&team, edit).len();
     team.discord.fault(Fault::cut_before("PATCH", edit));
@@ -61,7 +64,7 @@ async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
     assert_ne!(edits[0], edits[1], "each has its own ticket");
 }
 
-fn edits_of(team: &Team, route: &str) -> Vec<Option<serde_json::Value>> {
+fn edits_of(team: &TestEnv, route: &str) -> Vec<Option<serde_json::Value>> {
     let exchanges = team.discord.exchanges().into_iter();
     let edits = exchanges.filter(|it| it.method == "PATCH" && it.route == route);
     edits.map(|it| it.request).collect()
@@ -69,7 +72,7 @@ fn edits_of(team: &Team, route: &str) -> Vec<Option<serde_json::Value>> {
 
 #[tokio::test]
 async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     let roles = team.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
@@ -89,19 +92,19 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .until(|reply| reply.content.contains("could not be made"))
         .await;
     let lacking = format!("(to create services in {})", team.cluster.sessions);
-    says(&reply, &lacking);
+    assert_says(&reply, &lacking);
     let reference = reply.content.split("Reference: `").nth(1).unwrap()[..8].to_owned();
     assert!(
         team.log().contains(&reference),
         "the log knows the reference"
     );
     team.ana.reads("#data").await;
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
 }
 
 #[tokio::test]
 async fn what_admission_refuses_is_taken_down_again() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     team.api.damages(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
@@ -116,15 +119,15 @@ async fn what_admission_refuses_is_taken_down_again() {
     let reply = asked
         .until(|reply| reply.content.contains("could not be made"))
         .await;
-    says(&reply, "The cluster's rules turned it down.");
+    assert_says(&reply, "The cluster's rules turned it down.");
     team.ana.reads("#data").await;
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
 }
 
 #[tokio::test]
 async fn a_running_session_is_not_ended_for_want_of_a_route() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     team.api.damages(|call| {
         let is_route = call.method == "POST" && call.route == "ingressroutes";
         is_route.then(|| Damage::Answer(404, "404 page not found".into()))
@@ -137,7 +140,7 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
         .unwrap();
     team.api.called("POST", "ingressroutes", 3).await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, ": running,");
+    assert_says(&listed, ": running,");
     team.api.heals();
     let is_back = |it: Option<&kube::api::DynamicObject>| it.is_some();
     let back = kube::runtime::wait::await_condition(team.cluster.routes(), &name, is_back);
@@ -149,8 +152,8 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
-    let team = Team::gathers().await;
-    team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    team.ready_session(&team.ana).await;
     let edit = "/channels/{channel}/messages/{message}";
     team.discord.fault(Fault::answer(
         "PATCH",
@@ -160,15 +163,15 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
         "Thread is archived",
     ));
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
-    team.nothing_is_left().await;
+    team.confirm_stop(&team.ana, &question).await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn the_last_word_arrives_although_discord_stumbles() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     // After this nothing is on its way.
     asked
         .until(|reply| reply.content.contains("waiting for a place"))
@@ -185,8 +188,8 @@ async fn the_last_word_arrives_although_discord_stumbles() {
 
 #[tokio::test]
 async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     team.api.damages(|call| {
         let is_removal = call.method == "DELETE" && call.route == "configmaps/{name}";
         is_removal.then(|| Damage::Answer(500, "etcd is ill".into()))
@@ -202,7 +205,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
         "ready, and ended"
     );
     team.api.heals();
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    team.cluster.gone(&team.record_name(&team.ana, 0)).await;
 }
 
 /// Holds the first post in a channel until it is let go.
@@ -230,18 +233,18 @@ impl Gate for SlowPost {
 
 #[tokio::test]
 async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offering_it() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     let slow = Arc::new(SlowPost::default());
     team.discord.set_gate(slow.clone());
-    let (starting, id) = team.starts(&team.ana, "").await;
+    let (starting, id) = team.start_session(&team.ana, "").await;
     team.kubelet.readies(&id).await;
     slow.arrived.notified().await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     team.cluster
-        .at_stage(&team.record(&team.ana, 0), "stopping")
+        .at_stage(&team.record_name(&team.ana, 0), "stopping")
         .await;
     slow.go.notify_one();
     pressed
@@ -259,25 +262,28 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
 
 #[tokio::test]
 async fn one_interaction_delivered_twice_makes_one_session() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     team.discord.deliver_twice(1);
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.readies(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
     team.ana.reads("#data").await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
 }
 
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
     team.discord
         .fault(Fault::cut_after("POST", "/channels/{channel}/messages"));
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.readies(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
@@ -288,25 +294,28 @@ async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
 
 #[tokio::test]
 async fn two_bots_at_once_do_everything_once() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let mut second = Bot::start(&team.variables);
     second.says("connected to Discord").await;
     for name in ["kim", "lou", "mia"] {
         let person = team.discord.welcomes(name, &["analyst"]);
         team.cluster.keys_of(person.id()).await;
-        let (asked, id) = team.starts(&person, "").await;
+        let (asked, id) = team.start_session(&person, "").await;
         team.kubelet.readies(&id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
         person.reads("#data").await;
         team.cluster
-            .at_stage(&team.record(&person, 0), "running")
+            .at_stage(&team.record_name(&person, 0), "running")
             .await;
-        assert_eq!(team.cluster.objects().await, team.whole(&person, 0, &id));
+        assert_eq!(
+            team.cluster.objects().await,
+            team.session_objects(&person, 0, &id)
+        );
 
         let question = team.reply_to(&person, "/duck stop").await;
-        team.confirms_stop(&person, &question).await;
+        team.confirm_stop(&person, &question).await;
         // One of them may have made again what it saw going; the cluster takes that away.
         becomes(async || team.cluster.objects().await, Vec::is_empty).await;
     }

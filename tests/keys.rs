@@ -2,11 +2,11 @@
 
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{KEYS, PERMANENT, Team, says, session_in};
+use crate::support::{KEYS, PERMANENT, TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     assert!(kept.ephemeral);
@@ -14,11 +14,11 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
         kept.content
             .starts_with("I have your key ending in `4D7Q`, stored <t:")
     );
-    says(&kept, "It worked when I last tried it, <t:");
+    assert_says(&kept, "It worked when I last tried it, <t:");
 
     let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
     let checked = pressed.reply().await;
-    says(&checked, "It worked when I last tried it");
+    assert_says(&checked, "It worked when I last tried it");
     assert_eq!(team.s3.requests().len(), 2);
 
     team.s3.forgets(KEYS[0].1);
@@ -35,14 +35,14 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
             .contains("doesn't know this **access key ID**")
     );
     assert!(
-        team.keys_kept_of(&team.ana).await.is_some(),
+        team.stored_credentials(&team.ana).await.is_some(),
         "they are not thrown away"
     );
 }
 
 #[tokio::test]
 async fn forgetting_asks_first_and_removes_the_secret() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let nothing = team.reply_to(&team.ana, "/duck forget").await;
     assert_eq!(nothing.content, "I have no keys of yours.");
 
@@ -51,7 +51,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
     assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
     let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
     assert_eq!(pressed.reply().await.content, "Your keys stay as they are.");
-    assert!(team.keys_kept_of(&team.ana).await.is_some());
+    assert!(team.stored_credentials(&team.ana).await.is_some());
 
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let custom_id = question
@@ -73,14 +73,14 @@ async fn forgetting_asks_first_and_removes_the_secret() {
             "Your keys are forgotten: I have none of yours any more."
         );
     }
-    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    assert!(team.stored_credentials(&team.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
 
     let question = team.reply_to(&team.ana, "/duck forget").await;
     assert!(
@@ -96,15 +96,15 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
-    team.nothing_is_left().await;
-    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    team.assert_nothing_left().await;
+    assert!(team.stored_credentials(&team.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn forgetting_only_leaves_the_session_and_says_so() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
     let done = pressed.reply().await;
@@ -112,17 +112,20 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
         done.content
             .contains(&format!("these sessions still hold them: `{id}`"))
     );
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
 }
 
 #[tokio::test]
 async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    let old = team.serves(&team.ana).await;
+    let old = team.ready_session(&team.ana).await;
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let stored = team.fills_in(&team.ana, &kept, &PERMANENT).await;
+    let stored = team.fill_form(&team.ana, &kept, &PERMANENT).await;
     assert!(
         stored
             .content
@@ -140,8 +143,11 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
     assert_ne!(new, old);
     team.kubelet.readies(&new).await;
     let announced = team.ana.reads("#data").await;
-    assert_eq!(session_in(&announced.content), new);
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &new));
+    assert_eq!(session_id_in(&announced.content), new);
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &new)
+    );
 
     // Its keys are the new ones: there is nothing to start again.
     let button = stored.button(label).unwrap().custom_id.clone().unwrap();
@@ -153,43 +159,44 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
 
 #[tokio::test]
 async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
-    let team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ana).await;
+    let team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ana).await;
     let expires = ("Session token expires", "20 min");
     let values = [KEYS[0], KEYS[1], KEYS[2], expires];
-    team.fills_in(&team.ana, &invitation, &values).await;
+    team.fill_form(&team.ana, &invitation, &values).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    says(&kept, "It expires <t:");
+    assert_says(&kept, "It expires <t:");
 
     // Less than half an hour is left, so the warning comes as soon as it runs.
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let warning = team.ana.reads_dm().await;
     let text = format!("The S3 keys of your session `{id}` expire <t:");
-    says(&warning, &text);
+    assert_says(&warning, &text);
     assert!(warning.button("Enter credentials").is_some());
     assert_eq!(team.cluster.documents().await.len(), 1, "it goes on");
 }
 
 #[tokio::test]
 async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
-    let team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ana).await;
+    let team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ana).await;
     let expires = ("Session token expires", "20 min");
     let values = [KEYS[0], KEYS[1], KEYS[2], expires];
-    team.fills_in(&team.ana, &invitation, &values).await;
+    team.fill_form(&team.ana, &invitation, &values).await;
     team.ana.closes_dms();
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     let warning = team.ana.reads("#data").await;
     assert_eq!(warning.mentions, [team.ana.id()]);
-    says(&warning, "expire <t:");
+    assert_says(&warning, "expire <t:");
 }
 
 #[tokio::test]
 async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
     let past = Utc::now() - TimeDelta::minutes(1);
-    team.annotates_keys_of(&team.ana, "expires-at", past).await;
+    team.annotate_credentials(&team.ana, "expires-at", past)
+        .await;
     let reply = team.reply_to(&team.ana, "/duck start").await;
     assert!(
         reply.content.starts_with("Your keys have expired (<t:"),
@@ -197,16 +204,16 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
         reply.content
     );
     assert!(reply.button("Enter credentials").is_some());
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
-    team.keys_are_newer(&team.ana).await;
-    team.annotates_keys_of(&team.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
+    let id = team.ready_session(&team.ana).await;
+    team.renew_credentials(&team.ana).await;
+    team.annotate_credentials(&team.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
         .await;
     let list = team.reply_to(&team.ana, "/duck list").await;
     let pressed = team
@@ -217,12 +224,15 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
     pressed
         .until(|reply| reply.content.starts_with("Your keys have expired"))
         .await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
 }
 
 #[tokio::test]
 async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ben).await;
     team.discord.revoke("ben", "analyst");
     team.ben.writes_dm("please delete my data");
@@ -238,15 +248,15 @@ async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
-    assert!(team.keys_kept_of(&team.ben).await.is_none());
+    assert!(team.stored_credentials(&team.ben).await.is_none());
 }
 
 #[tokio::test]
 async fn forgetting_while_a_form_is_being_tried_wins() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let form = team.opens_form(&team.ana, &kept, "Replace").await;
+    let form = team.open_form(&team.ana, &kept, "Replace").await;
     team.s3.hangs();
     let submitted = team.ana.submits(&form, &PERMANENT).await.unwrap();
     submitted.acknowledged().await;
@@ -256,23 +266,23 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
     submitted.reply().await;
-    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    assert!(team.stored_credentials(&team.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn a_session_that_is_starting_cannot_start_without_its_keys() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    let (starting, _) = team.starts(&team.ana, "").await;
+    let (starting, _) = team.start_session(&team.ana, "").await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
     let done = pressed
         .until(|reply| reply.content.contains("forgotten"))
         .await;
-    says(&done, "I have none of yours any more");
+    assert_says(&done, "I have none of yours any more");
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
     team.ana.reads("#data").await;
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
 }

@@ -1,11 +1,11 @@
 //! Looking at sessions.
 
-use crate::support::{Team, says};
+use crate::support::{TestEnv, assert_says};
 
 #[tokio::test]
 async fn everyone_sees_their_own_and_can_ask_for_all() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
 
     let mine = team.reply_to(&team.ana, "/duck list").await;
     assert!(mine.ephemeral && mine.content.starts_with("Your session:"));
@@ -20,7 +20,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
         created.timestamp(),
         (created + chrono::TimeDelta::hours(12)).timestamp(),
     );
-    says(&mine, &line);
+    assert_says(&mine, &line);
 
     let none = team.reply_to(&team.ben, "/duck list").await;
     assert!(none.content.starts_with("You have no session."));
@@ -30,9 +30,9 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
 
 #[tokio::test]
 async fn a_queued_session_is_listed_as_such() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     let list = team.reply_to(&team.ana, "/duck list").await;
     assert!(list.content.contains(&format!("`{id}` of")) && list.content.contains(": queued,"));
     team.kubelet.readies(&id).await;
@@ -44,10 +44,10 @@ async fn a_queued_session_is_listed_as_such() {
 
 #[tokio::test]
 async fn help_names_every_command() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let help = team.reply_to(&team.ana, "/duck help").await;
     assert!(help.ephemeral);
     for name in ["setup", "start", "stop", "list", "help"] {
-        says(&help, &format!("`/duck {name}"));
+        assert_says(&help, &format!("`/duck {name}"));
     }
 }

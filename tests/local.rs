@@ -5,20 +5,22 @@ use std::os::unix::fs::PermissionsExt;
 
 use duckbot::sandbox::discord::{MessageView, Person};
 
-use crate::support::{Bot, Home, SOON, Ui, becomes, duckdbs, keys_in, link_of, says, session_in};
+use crate::support::{
+    Bot, Home, SOON, Ui, assert_says, becomes, duckdbs, leaked_credentials, link_of, session_id_in,
+};
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
     person.types("#data", line).await.unwrap().reply().await
 }
 
 /// Somebody starts a session, and it is ready; its id.
-async fn serves(person: &Person) -> String {
+async fn ready_session(person: &Person) -> String {
     let asked = person.types("#data", "/duck start").await.unwrap();
-    let id = session_in(&asked.reply().await.content);
+    let id = session_id_in(&asked.reply().await.content);
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    says(&person.reads("#data").await, &id);
+    assert_says(&person.reads("#data").await, &id);
     id
 }
 
@@ -34,7 +36,7 @@ async fn stops(person: &Person) {
 async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     let home = Home::gathers().await;
     home.hands_in_keys(&home.ana).await;
-    let id = serves(&home.ana).await;
+    let id = ready_session(&home.ana).await;
     let file = home.folder().join("keys").join(home.ana.id().to_string());
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&file), 0o600);
@@ -43,7 +45,7 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
         let path = home.folder().join(entry);
         if path.is_file() {
             let text = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(keys_in(&text), [""; 0], "{}", path.display());
+            assert_eq!(leaked_credentials(&text), [""; 0], "{}", path.display());
         }
     }
     let link = link_of(&reply_to(&home.ana, "/duck open").await, "Open DuckDB");
@@ -63,8 +65,8 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     }
 
     let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", duckdbs(&id)[0]));
-    assert_eq!(keys_in(&arguments.unwrap()), [""; 0]);
-    assert_eq!(keys_in(&home.bot.log()), [""; 0]);
+    assert_eq!(leaked_credentials(&arguments.unwrap()), [""; 0]);
+    assert_eq!(leaked_credentials(&home.bot.log()), [""; 0]);
 
     stops(&home.ana).await;
     let question = reply_to(&home.ana, "/duck forget").await;
@@ -77,7 +79,7 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
 async fn processes_end_with_the_bot() {
     let mut home = Home::gathers().await;
     home.hands_in_keys(&home.ana).await;
-    let id = serves(&home.ana).await;
+    let id = ready_session(&home.ana).await;
     let status = home.bot.terminate(SOON).await.expect("it ends");
     assert_eq!(status.code(), Some(0));
     becomes(async || duckdbs(&id), Vec::is_empty).await;
@@ -87,7 +89,7 @@ async fn processes_end_with_the_bot() {
 async fn processes_end_with_a_bot_that_is_killed() {
     let mut home = Home::gathers().await;
     home.hands_in_keys(&home.ana).await;
-    let id = serves(&home.ana).await;
+    let id = ready_session(&home.ana).await;
     home.bot.kill().await;
     becomes(async || duckdbs(&id), Vec::is_empty).await;
 }
@@ -100,12 +102,12 @@ async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
     std::fs::remove_dir(&records).unwrap();
     std::fs::write(&records, "in the way").unwrap();
     let refused = reply_to(&home.ana, "/duck start").await;
-    says(&refused, "My own disk fails (Not a directory");
-    says(&refused, "(Reference: `");
+    assert_says(&refused, "My own disk fails (Not a directory");
+    assert_says(&refused, "(Reference: `");
 
     std::fs::remove_file(&records).unwrap();
     std::fs::create_dir(&records).unwrap();
-    serves(&home.ana).await;
+    ready_session(&home.ana).await;
     stops(&home.ana).await;
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
 
-use crate::support::{Home, Team, Ui, becomes, duckdbs, link_of, says, session_in, signal};
+use crate::support::{
+    Home, TestEnv, Ui, assert_says, becomes, duckdbs, link_of, session_id_in, signal,
+};
 
 /// Where sessions run.
 trait Place {
@@ -63,7 +65,7 @@ pub fn owned(settings: &[(&str, &str)]) -> HashMap<String, String> {
         .collect()
 }
 
-impl Place for Team {
+impl Place for TestEnv {
     fn discord(&self) -> &Discord {
         &self.discord
     }
@@ -73,8 +75,8 @@ impl Place for Team {
     }
 
     async fn restarts_the_bot(&mut self) {
-        self.kills_the_bot().await;
-        self.starts_the_bot().await;
+        self.kill_bot().await;
+        self.start_bot().await;
     }
 
     async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
@@ -83,7 +85,7 @@ impl Place for Team {
     }
 
     async fn opens(&self, person: &Person, session: &str) -> Ui {
-        self.opens(person, session).await
+        self.open_ui(person, session).await
     }
 
     async fn is_empty(&self) {
@@ -103,7 +105,7 @@ macro_rules! everywhere {
         mod on_a_node {
             $(#[tokio::test]
             async fn $story() {
-                if let Some(team) = crate::support::Team::on_a_node(&[]).await {
+                if let Some(team) = crate::support::TestEnv::start_on_node(&[]).await {
                     super::$story(team).await;
                 }
             })*
@@ -127,12 +129,12 @@ async fn reply_to(person: &Person, line: &str) -> MessageView {
 }
 
 /// Somebody with keys starts a session, and it is ready; its id.
-async fn serves(place: &impl Place, person: &Person) -> String {
+async fn ready_session(place: &impl Place, person: &Person) -> String {
     place.gives_keys(person).await;
     let asked = person.types("#data", "/duck start").await.unwrap();
-    let id = session_in(&asked.reply().await.content);
+    let id = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;
-    says(&person.reads("#data").await, &id);
+    assert_says(&person.reads("#data").await, &id);
     id
 }
 
@@ -154,9 +156,9 @@ async fn lists(person: &Person, words: &str) {
 
 async fn a_session_comes_and_nothing_is_left_when_it_goes(place: impl Place) {
     let ana = place.discord().person("ana");
-    let id = serves(&place, &ana).await;
+    let id = ready_session(&place, &ana).await;
     assert_eq!(duckdbs(&id).len(), 1);
-    says(&reply_to(&ana, "/duck list").await, ": running, ");
+    assert_says(&reply_to(&ana, "/duck list").await, ": running, ");
     stops(&ana).await;
     place.is_empty().await;
     becomes(async || duckdbs(&id), Vec::is_empty).await;
@@ -164,11 +166,11 @@ async fn a_session_comes_and_nothing_is_left_when_it_goes(place: impl Place) {
 
 async fn only_its_owner_opens_and_stops_it(place: impl Place) {
     let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
-    let id = serves(&place, &ana).await;
+    let id = ready_session(&place, &ana).await;
     let link = link_of(&reply_to(&ana, "/duck open").await, "Open DuckDB");
     assert!(link.contains(&format!("://duckui-{id}.")), "{link}");
     let refused = reply_to(&ben, &format!("/duck open session:{id}")).await;
-    says(&refused, "can open that session.");
+    assert_says(&refused, "can open that session.");
     let refused = reply_to(&ben, &format!("/duck stop session:{id}")).await;
     assert!(refused.button("Stop it").is_none(), "{}", refused.content);
     stops(&ana).await;
@@ -176,13 +178,13 @@ async fn only_its_owner_opens_and_stops_it(place: impl Place) {
 
 async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
     let ana = place.discord().person("ana");
-    let first = serves(&place, &ana).await;
+    let first = ready_session(&place, &ana).await;
     let asked = ana.types("#data", "/duck start").await.unwrap();
     let offered = asked.reply().await;
-    says(&offered, &first);
+    assert_says(&offered, &first);
     let pressed = ana.presses(&offered, "Start another one").await.unwrap();
     pressed.until(|it| it.content.contains("is ready")).await;
-    let second = session_in(&ana.reads("#data").await.content);
+    let second = session_id_in(&ana.reads("#data").await.content);
     let full = reply_to(&ana, "/duck start").await;
     assert!(
         full.button("Start another one").is_none(),
@@ -197,9 +199,9 @@ async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
 
 async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(place: impl Place) {
     let ana = place.discord().person("ana");
-    let id = serves(&place, &ana).await;
+    let id = ready_session(&place, &ana).await;
     signal("KILL", duckdbs(&id)[0]).await;
-    says(&ana.reads("#data").await, "was started again");
+    assert_says(&ana.reads("#data").await, "was started again");
     lists(&ana, ": running, ").await;
     stops(&ana).await;
     place.is_empty().await;
@@ -207,14 +209,14 @@ async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(place: impl P
 
 async fn a_session_outlives_the_bot(mut place: impl Place) {
     let ana = place.discord().person("ana");
-    let id = serves(&place, &ana).await;
+    let id = ready_session(&place, &ana).await;
     place.restarts_the_bot().await;
     lists(&ana, &format!("`{id}` of {}: running, ", ana.mention())).await;
     becomes(async || duckdbs(&id).len(), |count| *count == 1).await;
     stops(&ana).await;
     // On this machine it had to start again, and that was told.
     for message in place.discord().unread() {
-        says(&message, &id);
+        assert_says(&message, &id);
         place.discord().edited(message.id, |_| true).await;
     }
     place.is_empty().await;
@@ -224,9 +226,9 @@ async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut place: i
     let ana = place.discord().person("ana");
     place.gives_keys(&ana).await;
     let asked = ana.types("#data", "/duck start").await.unwrap();
-    let id = session_in(&asked.reply().await.content);
+    let id = session_id_in(&asked.reply().await.content);
     place.restarts_the_bot().await;
-    says(&ana.reads("#data").await, &id);
+    assert_says(&ana.reads("#data").await, &id);
     lists(&ana, ": running, ").await;
     stops(&ana).await;
     place.is_empty().await;
@@ -241,22 +243,22 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
     ];
     place.restarts_with(&settings).await;
     let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
-    let busy = serves(&place, &ana).await;
+    let busy = ready_session(&place, &ana).await;
     let ui = place.opens(&ana, &busy).await;
     let endless = "SELECT count(*) FROM range(10_000_000_000_000)";
     let query = tokio::spawn(async move { ui.try_sql(endless).await });
     lists(&ana, ", a query runs, will be stopped ").await;
 
     // Later than hers, and gone while hers goes on.
-    let idle = serves(&place, &ben).await;
+    let idle = ready_session(&place, &ben).await;
     let warning = ben.reads_dm().await;
-    says(
+    assert_says(
         &warning,
         &format!("Nobody has asked session `{idle}` anything since <t:"),
     );
     assert!(warning.button("Extend").is_some());
     let told = ben.reads("#data").await;
-    says(
+    assert_says(
         &told,
         &format!("Session `{idle}` has ended: nobody had asked it anything since "),
     );
@@ -269,11 +271,11 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
     query.abort();
     let interrupts = place.opens(&ana, &busy).await;
     interrupts.interrupts().await;
-    says(
+    assert_says(
         &ana.reads_dm().await,
         &format!("Nobody has asked session `{busy}`"),
     );
-    says(
+    assert_says(
         &ana.reads("#data").await,
         &format!("Session `{busy}` has ended: nobody had asked"),
     );
@@ -290,25 +292,25 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(mut p
     ];
     place.restarts_with(&settings).await;
     let ana = place.discord().person("ana");
-    let id = serves(&place, &ana).await;
+    let id = ready_session(&place, &ana).await;
     let warning = ana.reads_dm().await;
-    says(
+    assert_says(
         &warning,
         &format!("The lifetime of session `{id}` is nearly over"),
     );
     let pressed = ana.presses(&warning, "Extend").await.unwrap();
-    says(
+    assert_says(
         &pressed.reply().await,
         &format!("Session `{id}` may go on for 10s longer."),
     );
     // Told once more, for the new time.
-    says(&ana.reads_dm().await, "is nearly over");
+    assert_says(&ana.reads_dm().await, "is nearly over");
     let told = ana.reads("#data").await;
-    says(
+    assert_says(
         &told,
         &format!("Session `{id}` has ended: its lifetime was over"),
     );
     place.is_empty().await;
     becomes(async || duckdbs(&id), Vec::is_empty).await;
-    says(&reply_to(&ana, "/duck list").await, "You have no session.");
+    assert_says(&reply_to(&ana, "/duck list").await, "You have no session.");
 }

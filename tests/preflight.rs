@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{Catalog, KEYS, PERMANENT, S3, Team, says};
+use crate::support::{Catalog, KEYS, PERMANENT, S3, TestEnv, assert_says};
 
 /// Hands these in and expects this answer; nothing may be stored.
-async fn refused(team: &Team, values: &[(&str, &str)], answer: &str) {
-    let invitation = team.is_invited(&team.ana).await;
-    let reply = team.fills_in(&team.ana, &invitation, values).await;
+async fn refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
+    let invitation = team.request_invitation(&team.ana).await;
+    let reply = team.fill_form(&team.ana, &invitation, values).await;
     assert!(
         reply.content.starts_with("Nothing was stored:"),
         "{}",
         reply.content
     );
-    says(&reply, answer);
+    assert_says(&reply, answer);
     assert!(reply.button("Enter credentials").is_some());
-    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    assert!(team.stored_credentials(&team.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn one_signed_listing_and_one_look_at_the_catalog() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
     assert_eq!(
         team.s3.requests(),
@@ -38,7 +38,7 @@ async fn one_signed_listing_and_one_look_at_the_catalog() {
 
 #[tokio::test]
 async fn each_way_in_which_keys_are_wrong_is_named() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let [id, secret] = PERMANENT;
     let other = ("Access key ID", "AKIAUNKNOWN000000000");
     refused(
@@ -67,19 +67,19 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.s3.clock_is_off_by(TimeDelta::minutes(16));
     refused(&team, &PERMANENT, "My clock and the storage's differ").await;
     team.s3.clock_is_off_by(TimeDelta::minutes(14));
-    let invitation = team.is_invited(&team.ana).await;
-    let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
-    says(&reply, "It works.");
+    let invitation = team.request_invitation(&team.ana).await;
+    let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
+    assert_says(&reply, "It works.");
 }
 
 #[tokio::test]
 async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
-    let team = Team::with(&[bucket]).await;
+    let team = TestEnv::start_with(&[bucket]).await;
     refused(&team, &PERMANENT, "There is no bucket `pond`").await;
     team.s3.region_is("eu-central-1");
     refused(&team, &PERMANENT, "in another region than my settings say").await;
@@ -87,24 +87,24 @@ async fn wrong_settings_are_named_as_such() {
 
 #[tokio::test]
 async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
-    let team = Team::with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
     team.s3.denies(PERMANENT[0].1, "s3:ListAllMyBuckets", "*");
-    let invitation = team.is_invited(&team.ana).await;
+    let invitation = team.request_invitation(&team.ana).await;
     // Not every storage means by that that the keys are right.
-    let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
+    let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
     assert!(
         reply
             .content
             .starts_with("Stored: your key ending in `WXYZ`. You can use")
     );
-    let reply = team.fills_in(&team.ana, &invitation, &KEYS).await;
-    says(&reply, "It works.");
+    let reply = team.fill_form(&team.ana, &invitation, &KEYS).await;
+    assert_says(&reply, "It works.");
     assert_eq!(team.s3.requests(), ["GET /", "GET /"]);
 }
 
 #[tokio::test]
 async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_followed() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let elsewhere = S3::start().await;
     team.s3.redirects_to(307, &elsewhere.url());
     refused(&team, &PERMANENT, "that I don't understand (307").await;
@@ -132,7 +132,7 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
 
 #[tokio::test]
 async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.s3.hangs();
     team.catalog.stalls(200);
     let limit = Duration::from_secs(60);
@@ -145,7 +145,7 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
 #[tokio::test]
 async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     let catalog = Catalog::start().await;
-    let team = Team::with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
     refused(
         &team,
         &PERMANENT,
@@ -155,7 +155,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
     catalog.accepts(KEYS[3].1);
     let reply = team.hands_in_keys(&team.ana).await;
-    says(&reply, "It works.");
+    assert_says(&reply, "It works.");
 
     catalog.forgets(KEYS[3].1);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
@@ -169,7 +169,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
 
 #[tokio::test]
 async fn the_catalog_to_try_against_can_be_chosen() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let asked = team
         .ana
         .types("#data", "/duck setup catalog:pond")
@@ -177,15 +177,15 @@ async fn the_catalog_to_try_against_can_be_chosen() {
         .unwrap();
     asked.reply().await;
     let invitation = team.ana.reads_dm().await;
-    let reply = team.fills_in(&team.ana, &invitation, &PERMANENT).await;
+    let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
     // There is no pond here: its name leads nowhere.
-    says(&reply, "I can't reach the catalog `pond`");
+    assert_says(&reply, "I can't reach the catalog `pond`");
     assert_eq!(team.catalog.requests(), [""; 0]);
 }
 
 #[tokio::test]
 async fn trying_can_be_turned_off() {
-    let team = Team::with(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     let reply = team.hands_in_keys(&team.ana).await;
     assert!(
         reply
@@ -194,5 +194,5 @@ async fn trying_can_be_turned_off() {
     );
     assert_eq!(team.s3.requests(), [""; 0]);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    says(&kept, "I haven't tried it.");
+    assert_says(&kept, "I haven't tried it.");
 }

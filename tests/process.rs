@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::support::{Damage, SOON, Team, command};
+use crate::support::{Damage, SOON, TestEnv, command};
 
 /// Starts a bot that gives up; its exit code and what it said.
-async fn fails(team: &mut Team) -> (Option<i32>, String) {
-    team.launches_the_bot();
+async fn fails(team: &mut TestEnv) -> (Option<i32>, String) {
+    team.spawn_bot();
     let status = team.bot().ends(SOON).await.expect("it gives up");
     let log = team.log();
     let said = log.split("duckbot: ").last().unwrap_or_default().to_owned();
@@ -15,8 +15,8 @@ async fn fails(team: &mut Team) -> (Option<i32>, String) {
 
 #[tokio::test]
 async fn sigterm_ends_it_cleanly_within_five_seconds() {
-    let mut team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let mut team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let status = team
         .bot()
         .terminate(Duration::from_secs(5))
@@ -25,17 +25,17 @@ async fn sigterm_ends_it_cleanly_within_five_seconds() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(
         team.cluster.objects().await,
-        team.whole(&team.ana, 0, &id),
+        team.session_objects(&team.ana, 0, &id),
         "sessions live on"
     );
 }
 
 #[tokio::test]
 async fn sigterm_while_it_starts_ends_it_too() {
-    let mut team = Team::without_bot(&[]).await;
+    let mut team = TestEnv::without_bot(&[]).await;
     team.api
         .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
-    team.launches_the_bot();
+    team.spawn_bot();
     // It is up once it asks the API server.
     team.api.called("POST", "selfsubjectaccessreviews", 1).await;
     let status = team
@@ -83,7 +83,7 @@ async fn help_is_everywhere() {
 
 #[tokio::test]
 async fn a_token_that_discord_refuses_is_said() {
-    let mut team = Team::without_bot(&[]).await;
+    let mut team = TestEnv::without_bot(&[]).await;
     let token = team.file("token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.wrong-canary");
     team.variables
         .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), token);
@@ -98,7 +98,7 @@ async fn a_token_that_discord_refuses_is_said() {
 
 #[tokio::test]
 async fn a_cluster_that_is_not_there_is_said() {
-    let mut team = Team::without_bot(&[]).await;
+    let mut team = TestEnv::without_bot(&[]).await;
     let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: t\n\
         contexts: [{name: t, context: {cluster: t, user: t}}]\n\
         clusters: [{name: t, cluster: {server: \"http://127.0.0.1:9\"}}]\nusers: [{name: t, user: {}}]\n";
@@ -115,7 +115,7 @@ async fn a_cluster_that_is_not_there_is_said() {
 
 #[tokio::test]
 async fn a_missing_permission_is_named_at_the_start() {
-    let mut team = Team::without_bot(&[]).await;
+    let mut team = TestEnv::without_bot(&[]).await;
     let roles = team.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
     for rule in role.rules.iter_mut().flatten() {
@@ -137,7 +137,7 @@ async fn a_missing_permission_is_named_at_the_start() {
 async fn a_cluster_without_traefik_is_said() {
     // One control plane serves all tests, so the definition can't be removed:
     // the answer is the one that a real server gives without it.
-    let mut team = Team::without_bot(&[]).await;
+    let mut team = TestEnv::without_bot(&[]).await;
     team.api.damages(|call| {
         let is_route = call.route == "ingressroutes";
         is_route.then(|| Damage::Answer(404, "404 page not found".into()))

@@ -4,19 +4,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::support::{Team, becomes, says, session_in};
+use crate::support::{TestEnv, assert_says, becomes, session_id_in};
 
 const EVERY: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
 /// A team whose reaper looks often, and tells admins in `#ops`.
-async fn team(settings: &[(&str, &str)]) -> Team {
+async fn team(settings: &[(&str, &str)]) -> TestEnv {
     let mut team = unstarted(settings).await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     team
 }
 
-async fn unstarted(settings: &[(&str, &str)]) -> Team {
-    let mut team = Team::without_bot(&[&[EVERY], settings].concat()).await;
+async fn unstarted(settings: &[(&str, &str)]) -> TestEnv {
+    let mut team = TestEnv::without_bot(&[&[EVERY], settings].concat()).await;
     let ops = team.discord.channel("ops").to_string();
     for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
         team.variables.insert(name.into(), ops.clone());
@@ -29,8 +29,8 @@ fn ago(time: TimeDelta) -> String {
 }
 
 /// Makes Ana's session that old.
-async fn is_aged(team: &Team, age: TimeDelta) {
-    let record = team.record(&team.ana, 0);
+async fn is_aged(team: &TestEnv, age: TimeDelta) {
+    let record = team.record_name(&team.ana, 0);
     let age = |document: &mut Value| document["created"] = json!(ago(age));
     team.cluster.writes_down(&record, age).await;
 }
@@ -39,14 +39,14 @@ async fn is_aged(team: &Team, age: TimeDelta) {
 const NEARLY_OVER: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
 
 /// Waits for that many sweeps that begin after this moment.
-async fn sweeps(team: &mut Team, count: usize) {
+async fn sweeps(team: &mut TestEnv, count: usize) {
     let done = team.bot().log().matches(SWEPT).count();
     team.bot().says_times(SWEPT, done + count + 1).await;
 }
 
 const SWEPT: &str = " swept";
 
-async fn lists(team: &Team, words: &str) {
+async fn lists(team: &TestEnv, words: &str) {
     let list = async || team.reply_to(&team.ana, "/duck list").await.content;
     becomes(list, |list| list.contains(words)).await;
 }
@@ -55,16 +55,16 @@ async fn lists(team: &Team, words: &str) {
 async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_again() {
     let team = team(&[]).await;
     let quick = team.kubelet.is_quick();
-    let old = team.serves(&team.ana).await;
+    let old = team.ready_session(&team.ana).await;
     is_aged(&team, TimeDelta::days(4)).await;
     let told = team.ana.reads("#data").await;
-    says(&told, "has ended: it was as old as one may get");
-    says(&told, "What was only in it is lost");
+    assert_says(&told, "has ended: it was as old as one may get");
+    assert_says(&told, "What was only in it is lost");
     assert_eq!(told.mentions, [team.ana.id()]);
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
     let again = team.ana.presses(&told, "Start again").await.unwrap();
     again.until(|it| it.content.contains("is ready")).await;
-    let new = session_in(&team.ana.reads("#data").await.content);
+    let new = session_id_in(&team.ana.reads("#data").await.content);
     assert_ne!(old, new);
     quick.abort();
 }
@@ -72,18 +72,18 @@ async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_aga
 #[tokio::test]
 async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     let team = team(&[]).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     is_aged(&team, NEARLY_OVER).await;
     let warning = team.ana.reads_dm().await;
-    says(
+    assert_says(
         &warning,
         &format!("The lifetime of session `{id}` is nearly over"),
     );
     let pressed = team.ana.presses(&warning, "Extend").await.unwrap();
     let reply = pressed.reply().await;
     assert!(reply.ephemeral);
-    says(&reply, &format!("Session `{id}` may go on for 4h longer."));
-    says(&reply, "(its lifetime is over then)");
+    assert_says(&reply, &format!("Session `{id}` may go on for 4h longer."));
+    assert_says(&reply, "(its lifetime is over then)");
     // The list says the same time.
     let time = reply.content.split("<t:").nth(1).unwrap();
     lists(
@@ -95,47 +95,47 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     let reply = team
         .reply_to(&team.ana, "/duck extend duration:1h 30m")
         .await;
-    says(&reply, "may go on for 1h 30m longer");
+    assert_says(&reply, "may go on for 1h 30m longer");
     let reply = team
         .reply_to(&team.ana, "/duck extend duration:2 ducks")
         .await;
-    says(&reply, "`2 ducks` is no length of time.");
+    assert_says(&reply, "`2 ducks` is no length of time.");
     let line = format!("/duck extend session:{id}");
-    says(
+    assert_says(
         &team.reply_to(&team.ben, &line).await,
         "Only they or an admin can extend it.",
     );
-    says(
+    assert_says(
         &team.reply_to(&team.ben, "/duck extend").await,
         "You have no session to extend.",
     );
     // Two days in all, and it has had 5 h 30 min of them.
     let reply = team.reply_to(&team.ana, "/duck extend duration:30d").await;
-    says(&reply, "may go on for 1day 18h 30m longer");
+    assert_says(&reply, "may go on for 1day 18h 30m longer");
     let reply = team.reply_to(&team.ana, "/duck extend").await;
-    says(&reply, "can't be extended any more; it will be stopped <t:");
+    assert_says(&reply, "can't be extended any more; it will be stopped <t:");
 }
 
 #[tokio::test]
 async fn or_stops_it_right_there() {
     let team = team(&[]).await;
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     is_aged(&team, NEARLY_OVER).await;
     let warning = team.ana.reads_dm().await;
     let pressed = team.ana.presses(&warning, "Stop now").await.unwrap();
     pressed.until(|it| it.content.contains("is stopped")).await;
-    team.nothing_is_left().await;
-    team.reads_everything().await;
+    team.assert_nothing_left().await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
     let team = team(&[]).await;
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     team.ana.closes_dms();
     is_aged(&team, NEARLY_OVER).await;
     let warning = team.ana.reads("#data").await;
-    says(&warning, "The lifetime of session");
+    assert_says(&warning, "The lifetime of session");
     assert_eq!(warning.mentions, [team.ana.id()]);
     // It stands there for everybody, and is hers.
     let refused = team
@@ -146,7 +146,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
         .reply()
         .await;
     assert!(refused.ephemeral);
-    says(&refused, "belongs to somebody else");
+    assert_says(&refused, "belongs to somebody else");
     let extended = team
         .ana
         .presses(&warning, "Extend")
@@ -154,20 +154,20 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
         .unwrap()
         .reply()
         .await;
-    says(&extended, "may go on for 4h longer");
+    assert_says(&extended, "may go on for 4h longer");
 }
 
 #[tokio::test]
 async fn it_is_told_once_also_when_the_bot_was_away() {
     let mut team = team(&[]).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
     team.bot()
         .says(&format!("session {id}: that its owner was told is noted"))
         .await;
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.kill_bot().await;
+    team.start_bot().await;
     sweeps(&mut team, 2).await;
     // An unread message would be one too many.
 }
@@ -175,7 +175,7 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
 #[tokio::test]
 async fn it_is_told_once_also_when_that_can_not_be_noted() {
     let mut team = team(&[]).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     team.api.damages(|call| {
         let answer = || crate::support::Damage::Answer(500, "not now".into());
         (call.method == "PUT").then(answer)
@@ -197,51 +197,51 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
 #[tokio::test]
 async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
-    let id = team.serves(&team.ben).await;
-    assert!(team.keys_kept_of(&team.ben).await.is_some());
+    let id = team.ready_session(&team.ben).await;
+    assert!(team.stored_credentials(&team.ben).await.is_some());
     team.discord.leave_guild("ben");
     // It is looked for once an hour, and first of all.
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.kill_bot().await;
+    team.start_bot().await;
     let told = team.ana.reads("#data").await;
-    says(
+    assert_says(
         &told,
         &format!("Session `{id}` has ended: its owner is no longer a member"),
     );
     assert_eq!(told.components.len(), 0);
-    let record = team.record(&team.ben, 0);
+    let record = team.record_name(&team.ben, 0);
     team.cluster.gone(&record).await;
-    let has_keys = async || team.keys_kept_of(&team.ben).await.is_some();
+    let has_keys = async || team.stored_credentials(&team.ben).await.is_some();
     becomes(has_keys, |has_keys| !has_keys).await;
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn whoever_has_come_back_loses_nothing() {
     let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
-    team.serves(&team.ben).await;
-    team.kills_the_bot().await;
+    team.ready_session(&team.ben).await;
+    team.kill_bot().await;
     // The bot was away when they came back.
     team.cluster
         .keeps(|ledger| {
             ledger["known"] = json!({ team.ben.id().to_string(): ago(TimeDelta::days(9)) });
         })
         .await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     sweeps(&mut team, 3).await;
-    assert!(team.keys_kept_of(&team.ben).await.is_some());
+    assert!(team.stored_credentials(&team.ben).await.is_some());
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
 }
 
 #[tokio::test]
 async fn what_has_lost_its_record_is_removed() {
     let team = team(&[("DUCKBOT_REAPER__ORPHANS", "1s")]).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let orphan = DeleteParams {
         propagation_policy: Some(kube::api::PropagationPolicy::Orphan),
         ..DeleteParams::default()
     };
-    let record = team.record(&team.ana, 0);
+    let record = team.record_name(&team.ana, 0);
     team.cluster
         .records()
         .delete(&record, &orphan)
@@ -253,9 +253,9 @@ async fn what_has_lost_its_record_is_removed() {
 }
 
 /// A record of Ana's; the reconciler makes the rest.
-async fn plants(team: &Team, slot: u8, created: String) {
+async fn create_record(team: &TestEnv, slot: u8, created: String) {
     let id = format!("{:06x}", 0xabc000 + u32::from(slot));
-    team.plants(&id, team.ana.id(), slot, &created).await;
+    team.create_record(&id, team.ana.id(), slot, &created).await;
 }
 
 #[tokio::test]
@@ -270,18 +270,18 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
         } else {
             TimeDelta::zero()
         };
-        plants(&team, slot, ago(age)).await;
+        create_record(&team, slot, ago(age)).await;
     }
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let alarm = team.ada.reads("#ops").await;
-    says(&alarm, "I would stop 8 of 12 sessions at once");
+    assert_says(&alarm, "I would stop 8 of 12 sessions at once");
     sweeps(&mut team, 2).await;
     assert_eq!(team.cluster.documents().await.len(), 12);
 
     let refused = team.reply_to(&team.ana, "/duck reap").await;
-    says(&refused, "Only admins can do that.");
+    assert_says(&refused, "Only admins can do that.");
     let question = team.reply_to(&team.ada, "/duck reap").await;
-    says(
+    assert_says(
         &question,
         "That is 8 of 12 sessions, which is more than I may stop by myself.",
     );
@@ -291,13 +291,13 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     let left = async || team.cluster.documents().await.len();
     becomes(left, |left| *left == 4).await;
     quick.abort();
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn a_dry_run_only_says_what_would_go() {
     let mut team = team(&[("DUCKBOT_REAPER__DRY_RUN", "true")]).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     is_aged(&team, TimeDelta::days(4)).await;
     team.bot()
         .says(&format!(
@@ -305,7 +305,7 @@ async fn a_dry_run_only_says_what_would_go() {
         ))
         .await;
     let question = team.reply_to(&team.ada, "/duck reap").await;
-    says(
+    assert_says(
         &question,
         "The setting `reaper.dry_run` keeps me from doing it by myself.",
     );
@@ -326,8 +326,8 @@ async fn a_dry_run_only_says_what_would_go() {
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
     let pressed = team.ada.presses(&anew, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
-    team.leaves_nothing(&team.ana).await;
-    team.reads_everything().await;
+    team.wait_until_nothing_left(&team.ana).await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
@@ -339,9 +339,9 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
     ])
     .await;
     // Where a test stands in for the node, nobody listens at the Pod's address.
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let told = team.ada.reads("#ops").await;
-    says(&told, &format!("\n- session `{id}` of `"));
+    assert_says(&told, &format!("\n- session `{id}` of `"));
     sweeps(&mut team, 4).await;
     assert_eq!(team.discord.history("#ops").len(), 1, "it is told once");
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
@@ -352,9 +352,9 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
 async fn sweeps_ask_nothing_of_the_api_server() {
     // With every rule that is on by default.
     let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1d")]).await;
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     sweeps(&mut team, 1).await;
-    let asked = |team: &Team| {
+    let asked = |team: &TestEnv| {
         let calls = team.api.calls().into_iter();
         calls.filter(|call| call.method != "WATCH").count()
     };
@@ -368,7 +368,7 @@ fn is_recent(since: &DateTime<Utc>) -> bool {
 }
 
 /// Since when the ledger's period is.
-async fn since(team: &Team) -> DateTime<Utc> {
+async fn since(team: &TestEnv) -> DateTime<Utc> {
     team.cluster.ledger().await["since"]
         .as_str()
         .unwrap()
@@ -380,41 +380,41 @@ async fn since(team: &Team) -> DateTime<Utc> {
 async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
     let mut team = team(&[]).await;
     let asked = team.reply_to(&team.ben, "/duck report").await;
-    says(&asked, "Only admins can do that.");
-    team.serves(&team.ana).await;
+    assert_says(&asked, "Only admins can do that.");
+    team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
+    team.confirm_stop(&team.ana, &question).await;
     let so_far = team.reply_to(&team.ada, "/duck report").await;
     assert!(so_far.ephemeral);
-    says(
+    assert_says(
         &so_far,
         "1 session, of which none is there now and 1 has ended.",
     );
-    says(&so_far, "- 1 × stopped by its owner");
-    says(
+    assert_says(&so_far, "- 1 × stopped by its owner");
+    assert_says(
         &so_far,
         &format!("- <@{}>: 0 h 00 min in 1 session", team.ana.id()),
     );
 
     // Weeks pass, and the bot is not there.
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     team.cluster
         .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let posted = team.ada.reads("#ops").await;
-    says(
+    assert_says(
         &posted,
         "1 session, of which none is there now and 1 has ended.",
     );
     assert_eq!(posted.mentions, [0; 0]);
     becomes(async || since(&team).await, is_recent).await;
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.kill_bot().await;
+    team.start_bot().await;
     sweeps(&mut team, 2).await;
     assert_eq!(team.discord.history("#ops").len(), 1);
     let next = team.reply_to(&team.ada, "/duck report").await;
-    says(&next, "There was none.");
+    assert_says(&next, "There was none.");
 }
 
 #[tokio::test]
@@ -429,9 +429,9 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
     let somewhere = team.variables["DUCKBOT_REPORT__CHANNEL"].clone();
     team.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), "77".into());
-    team.starts_the_bot().await;
+    team.start_bot().await;
     team.bot().says("I may not write in channel 77").await;
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     // Long after: whoever tried first has given up.
     team.cluster
         .keeps(|ledger| {
@@ -440,34 +440,34 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
         .await;
     team.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), somewhere);
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let posted = team.ada.reads("#ops").await;
-    says(&posted, "- 3 × stopped by its owner");
+    assert_says(&posted, "- 3 × stopped by its owner");
 }
 
 #[tokio::test]
 async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     let mut team = team(&[("DUCKBOT_REAPER__WARN_BEFORE", "20m")]).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
     team.bot()
         .says(&format!("session {id}: that its owner was told is noted"))
         .await;
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     // The time that was told passes meanwhile.
-    let record = team.record(&team.ana, 0);
+    let record = team.record_name(&team.ana, 0);
     let passed = |document: &mut Value| {
         document["created"] = json!(ago(TimeDelta::hours(13)));
         document["warned"]["at"] = json!(ago(TimeDelta::minutes(5)));
     };
     team.cluster.writes_down(&record, passed).await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     sweeps(&mut team, 2).await;
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
     let extended = team.reply_to(&team.ana, "/duck extend").await;
-    says(&extended, "may go on for 4h longer");
-    team.reads_everything().await;
+    assert_says(&extended, "may go on for 4h longer");
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
@@ -483,25 +483,25 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
     for slot in 0..10 {
         let id = format!("{:06x}", 0xbe0000 + u32::from(slot));
         let now = ago(TimeDelta::zero());
-        team.plants(&id, team.ben.id(), slot, &now).await;
+        team.create_record(&id, team.ben.id(), slot, &now).await;
     }
     team.discord.leave_guild("ben");
-    team.starts_the_bot().await;
-    says(
+    team.start_bot().await;
+    assert_says(
         &team.ada.reads("#ops").await,
         "I would stop 10 of 10 sessions at once",
     );
     sweeps(&mut team, 2).await;
-    assert!(team.keys_kept_of(&team.ben).await.is_some());
+    assert!(team.stored_credentials(&team.ben).await.is_some());
 
     let question = team.reply_to(&team.ada, "/duck reap").await;
     assert_eq!(question.content.matches("no longer a member").count(), 10);
     let pressed = team.ada.presses(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
-    let has_keys = async || team.keys_kept_of(&team.ben).await.is_some();
+    let has_keys = async || team.stored_credentials(&team.ben).await.is_some();
     becomes(has_keys, |has_keys| !has_keys).await;
     quick.abort();
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
@@ -517,13 +517,13 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
         }
     };
     team.cluster.keeps(due(TimeDelta::seconds(1))).await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     sweeps(&mut team, 3).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     team.cluster.keeps(due(TimeDelta::minutes(6))).await;
-    team.starts_the_bot().await;
-    says(&team.ada.reads("#ops").await, "There was none.");
+    team.start_bot().await;
+    assert_says(&team.ada.reads("#ops").await, "There was none.");
 }
 
 #[tokio::test]
@@ -532,7 +532,7 @@ async fn where_nothing_happened_a_setting_keeps_the_report_back() {
     team.cluster
         .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     becomes(async || since(&team).await, is_recent).await;
     sweeps(&mut team, 1).await;
     assert_eq!(team.discord.history("#ops").len(), 0);

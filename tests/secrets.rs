@@ -14,22 +14,22 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::support::{Damage, KEYS, PERMANENT, Team, keys_in, link_of, says};
+use crate::support::{Damage, KEYS, PERMANENT, TestEnv, assert_says, leaked_credentials, link_of};
 
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
-    let mut team = Team::gathers().await;
+    let mut team = TestEnv::start().await;
     // Refused by the storage, then by the form, then accepted, checked, replaced.
-    let invitation = team.is_invited(&team.ana).await;
+    let invitation = team.request_invitation(&team.ana).await;
     let mixed = [KEYS[0], PERMANENT[1]];
-    team.fills_in(&team.ana, &invitation, &mixed).await;
+    team.fill_form(&team.ana, &invitation, &mixed).await;
     let swapped = [
         ("Access key ID", KEYS[1].1),
         ("Secret access key", KEYS[0].1),
     ];
-    team.fills_in(&team.ana, &invitation, &swapped).await;
-    team.fills_in(&team.ana, &invitation, &PERMANENT).await;
-    let id = team.serves(&team.ana).await;
+    team.fill_form(&team.ana, &invitation, &swapped).await;
+    team.fill_form(&team.ana, &invitation, &PERMANENT).await;
+    let id = team.ready_session(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let checked = team
         .ana
@@ -38,8 +38,8 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         .unwrap()
         .reply()
         .await;
-    let stored = team.fills_in(&team.ana, &checked, &KEYS).await;
-    says(&stored, "`4D7Q`. It works.");
+    let stored = team.fill_form(&team.ana, &checked, &KEYS).await;
+    assert_says(&stored, "`4D7Q`. It works.");
     let pid = team.bot().pid();
 
     let all = Default::default();
@@ -73,7 +73,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     ];
     for (place, text) in everything {
         assert!(!text.is_empty(), "{place}: nothing to look at");
-        assert_eq!(keys_in(&text), [""; 0], "{place}");
+        assert_eq!(leaked_credentials(&text), [""; 0], "{place}");
         assert!(
             !text.contains(&team.discord.token()),
             "{place}: the bot's token is there"
@@ -106,13 +106,13 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
 
 #[tokio::test]
 async fn what_opens_doors_is_in_its_secret_alone() {
-    let mut team = Team::gathers().await;
+    let mut team = TestEnv::start().await;
     let home: Api<Secret> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.bot);
     let stored = async || home.get("duckbot-door-keys").await.unwrap().data.unwrap();
     let keys = stored().await;
-    team.serves(&team.ana).await;
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.ready_session(&team.ana).await;
+    team.kill_bot().await;
+    team.start_bot().await;
     assert_eq!(stored().await, keys, "a restart makes no new key");
 
     let reply = team.reply_to(&team.ana, "/duck open").await;
@@ -149,9 +149,9 @@ async fn what_opens_doors_is_in_its_secret_alone() {
 
 #[tokio::test]
 async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_open() {
-    let mut team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
-    team.kills_the_bot().await;
+    let mut team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
+    team.kill_bot().await;
     // As if all that had begun long ago.
     let old = ("2026-01-31-0a1b2c3d", SigningKey::generate());
     let home: Api<Secret> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.bot);
@@ -167,7 +167,7 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
         .patch(&format!("duckui-{id}"), &params, &patch)
         .await
         .unwrap();
-    team.starts_the_bot().await;
+    team.start_bot().await;
 
     let keys = home.get("duckbot-door-keys").await.unwrap().data.unwrap();
     assert_eq!(keys.len(), 2, "the old one and today's");
@@ -182,7 +182,7 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_crash_of_the_bot_leaves_no_core() {
-    let mut team = Team::gathers().await;
+    let mut team = TestEnv::start().await;
     let limits = proc_file(team.bot().pid(), "limits");
     let core = limits
         .lines()
@@ -196,7 +196,7 @@ async fn a_crash_of_the_bot_leaves_no_core() {
 
 #[tokio::test]
 async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.api.damages(|call| {
         let is_secret = call.method == "PATCH" && call.route == "secrets/{name}";
         let quoting = format!(

@@ -2,17 +2,17 @@
 
 use kube::ResourceExt;
 
-use crate::support::{KEYS, PERMANENT, Team, says};
+use crate::support::{KEYS, PERMANENT, TestEnv, assert_says};
 
 #[tokio::test]
 async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.starts_with("I've sent you a direct message"));
 
     let invitation = team.ana.reads_dm().await;
     let form = team
-        .opens_form(&team.ana, &invitation, "Enter credentials")
+        .open_form(&team.ana, &invitation, "Enter credentials")
         .await;
     let labels: Vec<_> = form
         .inputs
@@ -27,7 +27,10 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
         stored.content,
         "Stored: your key ending in `4D7Q`. It works. You can use `/duck start` in the server now."
     );
-    let secret = team.keys_kept_of(&team.ana).await.expect("they are kept");
+    let secret = team
+        .stored_credentials(&team.ana)
+        .await
+        .expect("they are kept");
     let values = secret.data.clone().unwrap();
     let stored: Vec<_> = values
         .iter()
@@ -50,12 +53,12 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
 
 #[tokio::test]
 async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.ana.closes_dms();
     let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
 
-    let stored = team.fills_in(&team.ana, &reply, &PERMANENT).await;
+    let stored = team.fill_form(&team.ana, &reply, &PERMANENT).await;
     assert!(
         stored.ephemeral && stored.content.contains("ending in `WXYZ`"),
         "{}",
@@ -66,12 +69,12 @@ async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees
 
 #[tokio::test]
 async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.ana.closes_dms();
     for _ in 0..3 {
         team.reply_to(&team.ana, "/duck setup").await;
     }
-    let tries = |team: &Team| {
+    let tries = |team: &TestEnv| {
         let calls = team.discord.calls();
         calls
             .iter()
@@ -90,19 +93,19 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
 
 #[tokio::test]
 async fn a_block_of_an_aws_credentials_file_will_do() {
-    let team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ana).await;
+    let team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ana).await;
     let [(_, id), (_, secret)] = PERMANENT;
     let block = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
     let stored = team
-        .fills_in(&team.ana, &invitation, &[("Access key ID", &block)])
+        .fill_form(&team.ana, &invitation, &[("Access key ID", &block)])
         .await;
-    says(&stored, "ending in `WXYZ`");
+    assert_says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
 async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let reply = team.reply_to(&team.ana, "/duck setup catalog:sea").await;
     assert!(
         reply.content.starts_with("There is no catalog `"),
@@ -114,30 +117,33 @@ async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
 
 #[tokio::test]
 async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let form = team.opens_form(&team.ana, &kept, "Replace").await;
+    let form = team.open_form(&team.ana, &kept, "Replace").await;
     let twice = [0, 1].map(|_| team.ana.submits(&form, &PERMANENT));
     for submitted in futures_util::future::join_all(twice).await {
         let stored = submitted.unwrap().reply().await;
-        says(&stored, "ending in `WXYZ`");
+        assert_says(&stored, "ending in `WXYZ`");
     }
-    let secret = team.keys_kept_of(&team.ana).await.expect("they are kept");
+    let secret = team
+        .stored_credentials(&team.ana)
+        .await
+        .expect("they are kept");
     let names: Vec<_> = secret.data.unwrap().into_keys().collect();
     assert_eq!(names, ["s3-access-key-id", "s3-secret-access-key"]);
 }
 
 #[tokio::test]
 async fn the_form_of_an_old_button_works_after_a_restart() {
-    let mut team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ana).await;
+    let mut team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ana).await;
     let form = team
-        .opens_form(&team.ana, &invitation, "Enter credentials")
+        .open_form(&team.ana, &invitation, "Enter credentials")
         .await;
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.kill_bot().await;
+    team.start_bot().await;
     let stored = team
         .ana
         .submits(&form, &PERMANENT)
@@ -145,15 +151,15 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
         .unwrap()
         .reply()
         .await;
-    says(&stored, "ending in `WXYZ`");
+    assert_says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
 async fn direct_messages_closed_between_button_and_answer_change_nothing() {
-    let team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ana).await;
+    let team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ana).await;
     let form = team
-        .opens_form(&team.ana, &invitation, "Enter credentials")
+        .open_form(&team.ana, &invitation, "Enter credentials")
         .await;
     team.ana.closes_dms();
     let stored = team
@@ -163,13 +169,13 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
         .unwrap()
         .reply()
         .await;
-    says(&stored, "ending in `WXYZ`");
+    assert_says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
 async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
-    let team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ana).await;
+    let team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ana).await;
     let long = "canary".repeat(667)[..4000].to_owned();
     for (typed, answer) in [
         (
@@ -191,7 +197,7 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
         ),
     ] {
         let form = team
-            .opens_form(&team.ana, &invitation, "Enter credentials")
+            .open_form(&team.ana, &invitation, "Enter credentials")
             .await;
         let ids: Vec<_> = form
             .inputs
@@ -213,7 +219,7 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             reply.content
         );
     }
-    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    assert!(team.stored_credentials(&team.ana).await.is_none());
     assert_eq!(
         team.s3.requests(),
         [""; 0],
@@ -223,12 +229,12 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
-    let team = Team::gathers().await;
-    let invitation = team.is_invited(&team.ben).await;
+    let team = TestEnv::start().await;
+    let invitation = team.request_invitation(&team.ben).await;
     team.discord.revoke("ben", "analyst");
 
     let form = team
-        .opens_form(&team.ben, &invitation, "Enter credentials")
+        .open_form(&team.ben, &invitation, "Enter credentials")
         .await;
     let reply = team.ben.submits(&form, &KEYS).await.unwrap().reply().await;
     assert!(
@@ -243,7 +249,7 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         reply.content,
         "You are not a member of the server that I serve."
     );
-    assert!(team.keys_kept_of(&team.ben).await.is_none());
+    assert!(team.stored_credentials(&team.ben).await.is_none());
     assert_eq!(
         team.s3.requests(),
         [""; 0],
@@ -253,7 +259,7 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
 
 #[tokio::test]
 async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.ana.writes_dm("hello, how do I start?");
     let answer = team.ana.reads_dm().await;
     assert!(answer.button("Enter credentials").is_some());
@@ -263,10 +269,10 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
     team.ana.writes_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
         let answer = team.ana.reads_dm().await;
-        says(&answer, "That looks like a key");
+        assert_says(&answer, "That looks like a key");
         assert!(answer.content.contains("a bot can't delete your message"));
     }
-    assert!(team.keys_kept_of(&team.ana).await.is_none());
+    assert!(team.stored_credentials(&team.ana).await.is_none());
 
     team.gil.writes_dm("hello?");
     let answer = team.gil.reads_dm().await;

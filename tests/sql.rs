@@ -6,7 +6,7 @@ use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
 use crate::{
     node::tables::AtTheLake,
     places::{owned, stops},
-    support::{Cluster, Home, becomes, lake, questions, says, session_in},
+    support::{Cluster, Home, assert_says, becomes, lake, questions, session_id_in},
 };
 
 const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
@@ -72,8 +72,8 @@ impl Place for AtTheLake {
 
     async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
         self.team.variables.extend(owned(settings));
-        self.team.kills_the_bot().await;
-        self.team.starts_the_bot().await;
+        self.team.kill_bot().await;
+        self.team.start_bot().await;
     }
 
     fn log(&self) -> String {
@@ -119,13 +119,13 @@ async fn answer(person: &Person, line: &str) -> MessageView {
 }
 
 /// Somebody with keys of the lake starts a session, and it is ready; its id.
-async fn serves(place: &impl Place, person: &Person, id: &str, secret: &str) -> String {
+async fn ready_session(place: &impl Place, person: &Person, id: &str, secret: &str) -> String {
     lake().s3.knows(id, secret);
     place.gives_keys(person, id, secret).await;
     let asked = asks(person, "/duck start").await;
-    let session = session_in(&asked.reply().await.content);
+    let session = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;
-    says(&person.reads("#data").await, &session);
+    assert_says(&person.reads("#data").await, &session);
     session
 }
 
@@ -133,31 +133,31 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
     // Nothing of hers runs yet.
     let offered = answer(&ana, DUCKS).await;
-    says(&offered, "None of your sessions runs");
+    assert_says(&offered, "None of your sessions runs");
     assert!(offered.button("Start a session").is_some());
-    let id = serves(&place, &ana, "AKIAASKSTHELAKE", "a-secret-of-one-who-asks").await;
+    let id = ready_session(&place, &ana, "AKIAASKSTHELAKE", "a-secret-of-one-who-asks").await;
 
     let told = answer(&ana, DUCKS).await;
     let table = "name    │  grams\nVARCHAR │ BIGINT\n────────┼───────\n\
                  mallard │   1100\nteal    │    330\n";
-    says(&told, table);
-    says(&told, "2 rows in ");
-    says(&told, &format!("from session `{id}`"));
+    assert_says(&told, table);
+    assert_says(&told, "2 rows in ");
+    assert_says(&told, &format!("from session `{id}`"));
     assert!(told.ephemeral && told.files.is_empty());
     assert!(place.discord().unread().is_empty(), "only she has seen it");
     // It is her DuckDB, and her keys.
     let refused = answer(&ben, &format!("{DUCKS} session:{id}")).await;
-    says(
+    assert_says(
         &refused,
         "belongs to somebody else, and would answer with their keys",
     );
 
     // Everybody sees what she shares, and nobody is called.
     let pressed = ana.presses(&told, "Share").await.unwrap();
-    says(&pressed.reply().await, "Shared in this channel.");
+    assert_says(&pressed.reply().await, "Shared in this channel.");
     let shared = ben.reads("#data").await;
-    says(&shared, &format!("{} asked:", ana.mention()));
-    says(&shared, table);
+    assert_says(&shared, &format!("{} asked:", ana.mention()));
+    assert_says(&shared, table);
     assert!(shared.mentions.is_empty() && !shared.ephemeral);
 
     // A longer one, in a form; for everybody at once.
@@ -167,14 +167,14 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     let sent = ana.submits(&form, &[("One SELECT", typed)]).await.unwrap();
     sent.until(|it| it.content.contains("Shared in this channel."))
         .await;
-    says(&ben.reads("#data").await, "    2 │    1430");
+    assert_says(&ben.reads("#data").await, "    2 │    1430");
 
     // What there is to ask.
-    says(
+    assert_says(
         &answer(&ana, "/duck tables pattern:zoo.*").await,
         "zoo.ducks\n",
     );
-    says(
+    assert_says(
         &answer(&ana, "/duck describe table:ducks").await,
         "column │ type    │ null\n───────┼─────────┼─────\nname   │ VARCHAR │ YES",
     );
@@ -198,7 +198,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Pla
     let ana = place.discord().person("ana");
     // The other place has the same lake.
     let key = format!("AKIAWRONG{}", ana.id());
-    serves(&place, &ana, &key, "a-secret-of-one-who-errs").await;
+    ready_session(&place, &ana, &key, "a-secret-of-one-who-errs").await;
     let told = async |sql: &str| {
         answer(&ana, &format!("/duck sql query:{sql}"))
             .await
@@ -257,15 +257,15 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Pla
 
 async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Place) {
     let ana = place.discord().person("ana");
-    serves(&place, &ana, "AKIAASKSLONG", "a-secret-of-one-who-waits").await;
+    ready_session(&place, &ana, "AKIAASKSLONG", "a-secret-of-one-who-waits").await;
     let endless = format!("/duck sql query:{ENDLESS}");
     let both = [asks(&ana, &endless).await, asks(&ana, &endless).await];
     let mut shown = Vec::new();
     for asked in &both {
         shown.push(asked.until(|it| it.button("Cancel").is_some()).await);
-        says(&shown[0], "DuckDB has been at it since <t:");
+        assert_says(&shown[0], "DuckDB has been at it since <t:");
     }
-    says(
+    assert_says(
         &answer(&ana, "/duck sql query:SELECT 1").await,
         "2 questions of yours are being answered.",
     );
@@ -281,7 +281,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
         asked.until(|it| it.content.contains("Cancelled.")).await;
     }
     becomes(async || hers(), Vec::is_empty).await;
-    says(
+    assert_says(
         &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
         "42",
     );
@@ -290,7 +290,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
     place.restarts_with(&[("DUCKBOT_SQL__TIMEOUT", "3s")]).await;
     let list = async || answer(&ana, "/duck list").await.content;
     becomes(list, |list| list.contains(": running, ")).await;
-    says(
+    assert_says(
         &answer(&ana, &endless).await,
         "longer than a question from the chat may",
     );
@@ -314,7 +314,7 @@ fn hers() -> Vec<u32> {
 async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
     place.restarts_with(&[("DUCKBOT_SQL__ROWS", "1000")]).await;
     let ana = place.discord().person("ana");
-    let id = serves(
+    let id = ready_session(
         &place,
         &ana,
         "AKIAASKSMUCH",
@@ -326,8 +326,8 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
         "/duck sql query:SELECT range AS n, 'a, b' AS t FROM range(5000)",
     )
     .await;
-    says(&told, "The first 1000 rows (there are more) in ");
-    says(&told, " of 1000 rows. The file has them all.");
+    assert_says(&told, "The first 1000 rows (there are more) in ");
+    assert_says(&told, " of 1000 rows. The file has them all.");
     let file = &told.files[0];
     assert_eq!(file.name, format!("answer-{id}.csv"));
     assert!(
@@ -341,7 +341,7 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
     // After a restart it can still be shared, with its file.
     place.restarts_with(&[]).await;
     let pressed = ana.presses(&told, "Share").await.unwrap();
-    says(&pressed.reply().await, "Shared in this channel.");
+    assert_says(&pressed.reply().await, "Shared in this channel.");
     let mut shared = ana.reads("#data").await;
     // On this machine the session has started again, and that is told as well.
     while shared.files.is_empty() {
@@ -353,7 +353,7 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
 
 async fn a_question_is_use_of_the_session(place: impl Place) {
     let ana = place.discord().person("ana");
-    serves(&place, &ana, "AKIAASKSANDGOES", "a-secret-of-one-who-goes").await;
+    ready_session(&place, &ana, "AKIAASKSANDGOES", "a-secret-of-one-who-goes").await;
     let idle_since = async || {
         let list = answer(&ana, "/duck list").await.content;
         let (_, since) = list.split_once("idle since <t:")?;
@@ -363,7 +363,7 @@ async fn a_question_is_use_of_the_session(place: impl Place) {
     let before = Some(chrono::Utc::now().timestamp());
     let now = async || Some(chrono::Utc::now().timestamp());
     becomes(now, |now| *now > before).await;
-    says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
+    assert_says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
     becomes(idle_since, |since| *since > before).await;
     stops(&ana).await;
 }
@@ -374,8 +374,8 @@ async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
         return;
     };
     let ana = place.discord().person("ana");
-    let id = serves(&place, &ana, "AKIAASKSINAPOD", "a-secret-in-a-pod").await;
-    says(
+    let id = ready_session(&place, &ana, "AKIAASKSINAPOD", "a-secret-in-a-pod").await;
+    assert_says(
         &answer(&ana, "/duck sql query:SELECT 'a canary' AS c").await,
         "a canary",
     );
@@ -399,17 +399,17 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     ];
     place.restarts_with(&settings).await;
     let ana = place.discord().person("ana");
-    serves(&place, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
+    ready_session(&place, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
     let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
-    says(&told, "Done, in ");
+    assert_says(&told, "Done, in ");
     let told = answer(
         &ana,
         "/duck sql query:BEGIN; CREATE TABLE t AS SELECT 1 AS n",
     )
     .await;
-    says(&told, "Nothing of it was kept");
+    assert_says(&told, "Nothing of it was kept");
     let told = answer(&ana, "/duck sql query:SET threads = 4").await;
-    says(&told, "the configuration has been locked");
+    assert_says(&told, "the configuration has been locked");
     assert!(
         place.log().contains("CREATE TABLE t AS SELECT 1"),
         "the settings say so"
@@ -423,7 +423,7 @@ async fn where_it_is_turned_off_nobody_asks() {
         .restarts_with(&[("DUCKBOT_SQL__ENABLED", "false")])
         .await;
     let ana = place.discord().person("ana");
-    says(
+    assert_says(
         &answer(&ana, DUCKS).await,
         "Questions from the chat are turned off here.",
     );

@@ -2,14 +2,16 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{Team, says, session_in};
+use crate::support::{TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
 
-    let (asked, id) = team.starts(&team.ana, "size:large catalog:pond").await;
+    let (asked, id) = team
+        .start_session(&team.ana, "size:large catalog:pond")
+        .await;
     team.kubelet.schedules(&id).await;
     let progress = asked
         .until(|reply| reply.content.contains("a machine prepares it"))
@@ -27,9 +29,12 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
     assert!(announced.content.contains(&url));
     assert_eq!(announced.mentions, [team.ana.id()]);
     team.cluster
-        .at_stage(&team.record(&team.ana, 0), "running")
+        .at_stage(&team.record_name(&team.ana, 0), "running")
         .await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
     let pod = team
         .cluster
         .pods()
@@ -47,17 +52,17 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
 
 #[tokio::test]
 async fn without_credentials_the_answer_has_the_button_for_them() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let reply = team.reply_to(&team.ana, "/duck start").await;
     assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
     let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     for (options, answer) in [
         (
             "size:huge",
@@ -72,12 +77,12 @@ async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
         let asked = team.ana.types("#data", &line).await.unwrap();
         assert_eq!(asked.reply().await.content, answer);
     }
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn sizes_and_catalogs_are_suggested_while_typing() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let sizes = team
         .ana
         .completes("#data", "/duck start size:")
@@ -101,8 +106,8 @@ async fn sizes_and_catalogs_are_suggested_while_typing() {
 
 #[tokio::test]
 async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
-    let team = Team::gathers().await;
-    let first = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let first = team.ready_session(&team.ana).await;
 
     let offer = team.reply_to(&team.ana, "/duck start").await;
     assert!(
@@ -117,7 +122,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     );
 
     let another = team.ana.presses(&offer, "Start another one").await.unwrap();
-    let second = session_in(&another.reply().await.content);
+    let second = session_id_in(&another.reply().await.content);
     team.kubelet.readies(&second).await;
     another
         .until(|reply| reply.content.contains("is ready"))
@@ -125,7 +130,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     team.ana.reads("#data").await;
 
     let full = team.reply_to(&team.ana, "/duck start").await;
-    says(&full, "as many as you may have");
+    assert_says(&full, "as many as you may have");
     assert!(full.button("Start another one").is_none());
     // The old button is still there to press.
     let pressed = team.ana.presses(&offer, "Start another one").await;
@@ -137,7 +142,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 
 #[tokio::test]
 async fn fifty_starts_at_once_make_exactly_the_quota() {
-    let team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     team.cluster.keys_of(team.ana.id()).await;
     let asked = join_all((0..50).map(|_| team.ana.types("#data", "/duck start"))).await;
     let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
@@ -163,25 +168,25 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
 
 #[tokio::test]
 async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.fails(&id, "The node was low on memory.").await;
 
     let answer = asked
         .until(|reply| reply.content.contains("has failed"))
         .await;
-    says(&answer, "The node was low on memory.");
+    assert_says(&answer, "The node was low on memory.");
     let told = team.ana.reads("#data").await;
     assert!(told.content.contains("has failed"));
     assert_eq!(told.mentions, [team.ana.id()]);
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
 }
 
 #[tokio::test]
 async fn start_another_pressed_twice_starts_one() {
-    let team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.serves(&team.ana).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    team.ready_session(&team.ana).await;
     let offer = team.reply_to(&team.ana, "/duck start").await;
     let button = offer
         .button("Start another one")
@@ -197,7 +202,7 @@ async fn start_another_pressed_twice_starts_one() {
         .discord
         .edited(offer.id, |it| it.content.contains("starts: "))
         .await;
-    let second = session_in(&reply.content);
+    let second = session_id_in(&reply.content);
     team.kubelet.readies(&second).await;
     team.discord
         .edited(offer.id, |it| it.content.contains("is ready"))
@@ -208,38 +213,38 @@ async fn start_another_pressed_twice_starts_one() {
 
 #[tokio::test]
 async fn a_place_that_a_larger_quota_gave_still_counts() {
-    let mut team = Team::with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    let mut team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     team.cluster.keys_of(team.ana.id()).await;
     let mut started = Vec::new();
     for _ in 0..3 {
-        started.push(team.starts(&team.ana, "").await);
+        started.push(team.start_session(&team.ana, "").await);
     }
     let (asked, first) = started.remove(0);
     let line = format!("/duck stop session:{first}");
     let question = team.reply_to(&team.ana, &line).await;
-    team.confirms_stop(&team.ana, &question).await;
+    team.confirm_stop(&team.ana, &question).await;
     asked
         .until(|reply| reply.content.contains("has ended"))
         .await;
 
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     team.variables
         .insert("DUCKBOT_SESSIONS__PER_USER".into(), "2".into());
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let full = team.reply_to(&team.ana, "/duck start").await;
     assert!(
         full.content.starts_with("You already have 2 of 2 sessions"),
         "{}",
         full.content
     );
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let name = team.record(&team.ana, 0);
+    let name = team.record_name(&team.ana, 0);
     let labels = serde_json::json!({
         "app.kubernetes.io/managed-by": "duckbot", "app.kubernetes.io/name": "duckui",
     });
@@ -253,33 +258,33 @@ async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
         .await
         .unwrap();
 
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.readies(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
     team.ana.reads("#data").await;
-    let second = team.record(&team.ana, 1);
+    let second = team.record_name(&team.ana, 1);
     team.cluster.at_stage(&second, "running").await;
     assert!(team.log().contains(&format!("record {name} can't be read")));
 }
 
 #[tokio::test]
 async fn a_session_that_is_not_ready_in_time_is_taken_down() {
-    let team = Team::with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, _) = team.starts(&team.ana, "").await;
+    let (asked, _) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("was not ready after 1s"))
         .await;
     team.ana.reads("#data").await;
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
 }
 
 #[tokio::test]
 async fn an_ingress_instead_of_traefik_is_a_setting() {
-    let team = Team::with(&[("DUCKBOT_ROUTING__KIND", "ingress")]).await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_ROUTING__KIND", "ingress")]).await;
+    let id = team.ready_session(&team.ana).await;
     let objects = team.cluster.objects().await;
     assert!(
         objects.contains(&format!("ingresses/duckui-{id}")),
@@ -294,8 +299,8 @@ async fn an_ingress_instead_of_traefik_is_a_setting() {
 
 #[tokio::test]
 async fn what_somebody_deletes_under_a_running_session_is_made_again() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let name = format!("duckui-{id}");
     let old = team.cluster.services().get(&name).await.unwrap();
     team.cluster

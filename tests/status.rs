@@ -8,15 +8,15 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Damage, Team, becomes, says};
+use crate::support::{Damage, TestEnv, assert_says, becomes};
 
 #[tokio::test]
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let none = team.reply_to(&team.ana, "/duck status").await;
     assert_eq!(none.content, "You have no session to look into.");
 
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let line = format!("/duck status session:{id}");
     for (person, line) in [(&team.ana, "/duck status"), (&team.ada, &line[..])] {
         let status = team.reply_to(person, line).await;
@@ -32,25 +32,25 @@ async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
         assert!(status.button("Show its log").is_some());
     }
     let refused = team.reply_to(&team.ben, &line).await;
-    says(
+    assert_says(
         &refused,
         "belongs to somebody else. Only they or an admin can look into it.",
     );
     assert!(refused.components.is_empty());
 
     let wrong = team.reply_to(&team.ana, "/duck status session:quack").await;
-    says(&wrong, "`quack` is no session");
+    assert_says(&wrong, "`quack` is no session");
 }
 
 #[tokio::test]
 async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    team.serves(&team.ana).await;
+    team.ready_session(&team.ana).await;
     let status = team.reply_to(&team.ana, "/duck status").await;
     // No node has run it yet.
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
-    says(&pressed.reply().await, "has written nothing.");
+    assert_says(&pressed.reply().await, "has written nothing.");
 
     team.api.damages(|call| {
         let is_log = call.method == "GET" && call.route.starts_with("pods");
@@ -58,18 +58,18 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     });
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
     let told = pressed.reply().await;
-    says(&told, "(Reference: `");
+    assert_says(&told, "(Reference: `");
     assert!(told.ephemeral && told.files.is_empty());
 }
 
 #[tokio::test]
 async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
-    let team = Team::gathers().await;
-    team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    team.ready_session(&team.ana).await;
     let status = team.reply_to(&team.ana, "/duck status").await;
-    team.keys_are_newer(&team.ana).await;
+    team.renew_credentials(&team.ana).await;
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
-    says(
+    assert_says(
         &pressed.reply().await,
         "were replaced or forgotten since it was started",
     );
@@ -77,7 +77,7 @@ async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
 
 /// A metrics server as far as anybody can tell from its answers: the kind that it serves, kept
 /// by the API server itself.
-async fn metrics(team: &Team) -> Api<DynamicObject> {
+async fn metrics(team: &TestEnv) -> Api<DynamicObject> {
     let crds: Api<CustomResourceDefinition> = Api::all(team.cluster.admin.clone());
     let name = "pods.metrics.k8s.io";
     let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
@@ -112,8 +112,8 @@ async fn metrics(team: &Team) -> Api<DynamicObject> {
 
 #[tokio::test]
 async fn where_memory_is_measured_it_is_told() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let metrics = metrics(&team).await;
     let measured: Value = json!({
         "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
@@ -132,5 +132,5 @@ async fn where_memory_is_measured_it_is_told() {
     };
     becomes(made, Result::is_ok).await.unwrap();
     let status = team.reply_to(&team.ana, "/duck status").await;
-    says(&status, "\n- DuckDB takes 312 MiB of 4GiB.");
+    assert_says(&status, "\n- DuckDB takes 312 MiB of 4GiB.");
 }

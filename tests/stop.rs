@@ -1,11 +1,11 @@
 //! Stopping sessions.
 
-use crate::support::Team;
+use crate::support::TestEnv;
 
 #[tokio::test]
 async fn ana_stops_her_only_session_after_reading_what_is_lost() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
     assert!(
@@ -29,7 +29,7 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
         format!("Session `{id}` is stopped. Nothing of it is left.")
     );
     assert!(done.button("Stop it").is_none());
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 
     // The message with the URL no longer offers it, and nobody was pinged again.
     let [announced] = &team.discord.history("#data")[..] else {
@@ -45,37 +45,40 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
 
 #[tokio::test]
 async fn keeping_it_changes_nothing() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
     assert_eq!(
         pressed.reply().await.content,
         format!("Session `{id}` goes on.")
     );
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
 }
 
 #[tokio::test]
 async fn a_session_that_is_still_starting_can_be_stopped() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (starting, id) = team.starts(&team.ana, "").await;
+    let (starting, id) = team.start_session(&team.ana, "").await;
     team.kubelet.sees(&id).await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
+    team.confirm_stop(&team.ana, &question).await;
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
     team.ana.reads("#data").await;
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
-    let mut team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let mut team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
     let custom_id = question
         .button("Stop it")
@@ -83,8 +86,8 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
         .custom_id
         .clone()
         .unwrap();
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.kill_bot().await;
+    team.start_bot().await;
 
     let first = team
         .ana
@@ -102,7 +105,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     team.discord
         .edited(question.id, |reply| is_over(&reply.content))
         .await;
-    team.cluster.gone(&team.record(&team.ana, 0)).await;
+    team.cluster.gone(&team.record_name(&team.ana, 0)).await;
 
     let late = team
         .ana
@@ -114,13 +117,13 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     team.discord
         .edited(question.id, |reply| reply.content.starts_with(&answer))
         .await;
-    team.nothing_is_left().await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_told() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let line = format!("/duck stop session:{id}");
 
     let asked = team.ben.types("#data", &line).await.unwrap();
@@ -173,7 +176,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
 
 #[tokio::test]
 async fn a_wrong_id_or_none_to_stop_is_said() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     for (line, answer) in [
         ("/duck stop", "You have no session to stop."),
         ("/duck stop session:abcdef", "There is no session `abcdef`"),
@@ -186,10 +189,10 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
 
 #[tokio::test]
 async fn with_two_sessions_one_must_say_which() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (one, first) = team.starts(&team.ana, "").await;
-    let (two, second) = team.starts(&team.ana, "").await;
+    let (one, first) = team.start_session(&team.ana, "").await;
+    let (two, second) = team.start_session(&team.ana, "").await;
     let reply = team.reply_to(&team.ana, "/duck stop").await;
     assert!(reply.content.contains(&first) && reply.content.contains(&second));
     let choices = team
@@ -208,15 +211,15 @@ async fn with_two_sessions_one_must_say_which() {
 
 #[tokio::test]
 async fn who_did_what_stands_in_the_log() {
-    let mut team = Team::gathers().await;
+    let mut team = TestEnv::start().await;
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     team.reply_to(&team.ana, "/duck extend").await;
     let question = team
         .reply_to(&team.ada, &format!("/duck stop session:{id}"))
         .await;
-    team.confirms_stop(&team.ada, &question).await;
-    team.reads_everything().await;
+    team.confirm_stop(&team.ada, &question).await;
+    team.mark_all_read().await;
     let (ana, ada) = (team.ana.id(), team.ada.id());
     for (who, act) in [(ana, "started"), (ana, "extended"), (ada, "stopped")] {
         team.bot().says(&format!(": audit: {who} {act} {id}")).await;
@@ -230,12 +233,12 @@ async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to()
         // Who did what is written whatever the filter says.
         ("DUCKBOT_LOG__FILTER", "duckbot=warn"),
     ];
-    let mut team = Team::with(&settings).await;
+    let mut team = TestEnv::start_with(&settings).await;
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
-    team.hands_in_keys_no_more(&team.ana).await;
+    team.confirm_stop(&team.ana, &question).await;
+    team.forget_credentials(&team.ana).await;
     team.bot().says("\"act\":\"forgot\"").await;
     let log = team.log();
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());

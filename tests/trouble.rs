@@ -1,29 +1,29 @@
 //! Discord's own trouble: sockets that break, tokens that expire, messages, channels and roles
 //! that go.
 
-use crate::support::{Team, says};
+use crate::support::{TestEnv, assert_says};
 
 const EDIT: &str = "/webhooks/{application}/{token}/messages/@original";
 
 #[tokio::test]
 async fn a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.discord.drop_gateway();
     // Typed while nobody listens: Discord tells it when the bot resumes.
     let list = team.ana.types("#data", "/duck list").await.unwrap();
     team.kubelet.readies(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
-    says(&list.reply().await, &id);
+    assert_says(&list.reply().await, &id);
 }
 
 #[tokio::test]
 async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.discord.refuse_next_resume();
     team.discord.drop_gateway();
     team.discord.disconnected().await;
@@ -31,21 +31,21 @@ async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
     team.discord.connected().await;
-    says(&team.reply_to(&team.ana, "/duck list").await, &id);
+    assert_says(&team.reply_to(&team.ana, "/duck list").await, &id);
 }
 
 #[tokio::test]
 async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     asked.expires();
     team.kubelet.readies(&id).await;
     let told = team.ana.reads("#data").await;
-    says(&told, "Your DuckDB is ready");
+    assert_says(&told, "Your DuckDB is ready");
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
-    team.nothing_is_left().await;
+    team.confirm_stop(&team.ana, &question).await;
+    team.assert_nothing_left().await;
     // Discord blocks bots that go on asking for what is gone.
     let exchanges = team.discord.exchanges().into_iter();
     let refused = exchanges.filter(|it| it.route == EDIT && it.status.is_some_and(|it| it >= 400));
@@ -54,29 +54,29 @@ async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
 
 #[tokio::test]
 async fn a_message_that_somebody_deleted_is_not_missed() {
-    let team = Team::gathers().await;
-    team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    team.ready_session(&team.ana).await;
     let [message] = &team.discord.history("#data")[..] else {
         panic!("one message")
     };
     team.discord.deletes_message(message.id);
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
-    team.nothing_is_left().await;
+    team.confirm_stop(&team.ana, &question).await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     let data = team.discord.channel("data");
     team.discord.deletes_channel("data");
     team.kubelet.readies(&id).await;
     let reply = asked.until(|it| it.content.contains("is ready")).await;
-    says(&reply, &format!("https://duckui-{id}."));
+    assert_says(&reply, &format!("https://duckui-{id}."));
     team.cluster
-        .at_stage(&team.record(&team.ana, 0), "running")
+        .at_stage(&team.record_name(&team.ana, 0), "running")
         .await;
     let log = team.log();
     assert!(log.contains(&format!("session {id}: I may not write in its channel")));
@@ -92,11 +92,14 @@ async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
 
 #[tokio::test]
 async fn whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why() {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.discord.revoke("ana", "analyst");
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
-    says(&pressed.reply().await, "You need one of these roles");
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
+    assert_says(&pressed.reply().await, "You need one of these roles");
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
 }

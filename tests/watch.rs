@@ -3,25 +3,25 @@
 use duckbot::sandbox::discord::Call;
 use serde_json::json;
 
-use crate::support::{Damage, Team, says};
+use crate::support::{Damage, TestEnv, assert_says};
 
 #[tokio::test]
 async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
-    let team = Team::with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "2s")]).await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "2s")]).await;
+    let id = team.ready_session(&team.ana).await;
     team.api.silences_watches();
-    team.deletes_the_pod(&id).await;
+    team.delete_pod(&id).await;
     comes_back(&team, &id).await;
 }
 
 /// The bot did not see why the Pod went, so the session starts again.
-async fn comes_back(team: &Team, session: &str) {
+async fn comes_back(team: &TestEnv, session: &str) {
     team.cluster
-        .at_stage(&team.record(&team.ana, 0), "starting")
+        .at_stage(&team.record_name(&team.ana, 0), "starting")
         .await;
     team.kubelet.readies(session).await;
     let told = team.ana.reads("#data").await;
-    says(
+    assert_says(
         &told,
         "Your DuckDB is ready again. It was gone from the cluster",
     );
@@ -29,7 +29,7 @@ async fn comes_back(team: &Team, session: &str) {
 
 #[tokio::test]
 async fn where_nothing_happens_no_watch_is_taken_for_broken() {
-    let team = Team::with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "10s")]).await;
+    let team = TestEnv::start_with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "10s")]).await;
     // The first one ended without a word.
     team.api.called("WATCH", "events", 2).await;
     assert!(!team.log().contains("a watch of the cluster broke"));
@@ -49,8 +49,8 @@ async fn a_watch_that_becomes_too_old_begins_with_a_list() {
 }
 
 async fn begins_with_a_list(answer: Damage) {
-    let team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     let asked = |method, route| {
         let same = move |call: &&Call| call.method == method && call.route == route;
         team.api.calls().iter().filter(same).count()
@@ -61,7 +61,7 @@ async fn begins_with_a_list(answer: Damage) {
         is_watch.then(|| answer.clone())
     });
     team.api.cuts_watches();
-    team.deletes_the_pod(&id).await;
+    team.delete_pod(&id).await;
     team.api.called("GET", "pods", lists + 1).await;
     team.api.heals();
     comes_back(&team, &id).await;
@@ -69,8 +69,8 @@ async fn begins_with_a_list(answer: Damage) {
 
 #[tokio::test]
 async fn while_nothing_is_heard_the_list_says_since_when() {
-    let mut team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
+    let mut team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
     team.api
         .damages(|_| Some(Damage::Answer(503, "the API server is ill".into())));
     team.api.cuts_watches();
@@ -78,8 +78,8 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
         .says_times("a watch of the cluster broke", 5)
         .await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, &id);
-    says(&listed, "I have heard nothing of the cluster since <t:");
+    assert_says(&listed, &id);
+    assert_says(&listed, "I have heard nothing of the cluster since <t:");
     team.api.heals();
     team.bot().says_times("works again", 5).await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
@@ -92,26 +92,26 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
 
 #[tokio::test]
 async fn a_session_is_not_moved_because_its_pod_was_not_heard_of() {
-    let mut team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
-    team.kills_the_bot().await;
+    let mut team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
+    team.kill_bot().await;
     is_not_heard_of(&mut team, &id).await;
 }
 
 #[tokio::test]
 async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of() {
-    let mut team = Team::gathers().await;
-    let id = team.serves(&team.ana).await;
-    team.kills_the_bot().await;
+    let mut team = TestEnv::start().await;
+    let id = team.ready_session(&team.ana).await;
+    team.kill_bot().await;
     let moved = json!({ "at": "2026-11-23T12:00:00Z", "failure": "evicted", "why": "drained" });
-    let record = team.record(&team.ana, 0);
+    let record = team.record_name(&team.ana, 0);
     team.cluster
         .writes_down(&record, |document| document["moved"] = moved)
         .await;
     is_not_heard_of(&mut team, &id).await;
 }
 
-async fn is_not_heard_of(team: &mut Team, id: &str) {
+async fn is_not_heard_of(team: &mut TestEnv, id: &str) {
     // As from an API server that lags behind.
     team.api.damages(|call| match (call.method.as_str(), call.route.as_str()) {
         ("GET", "pods") => Some(Damage::Says(json!({
@@ -120,10 +120,13 @@ async fn is_not_heard_of(team: &mut Team, id: &str) {
         ("WATCH", "pods") => Some(Damage::Hang(std::time::Duration::from_secs(60))),
         _ => None,
     });
-    team.starts_the_bot().await;
+    team.start_bot().await;
     team.api.called("GET", "pods/{name}", 2).await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, id)
+    );
     team.api.heals();
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, id);
+    assert_says(&listed, id);
 }

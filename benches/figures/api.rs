@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     lab::{Objects, address, floor, team},
     stats::{of_times, stats},
-    support::{Bot, Team},
+    support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 
@@ -30,7 +30,7 @@ struct Side {
     tokens: Vec<String>,
     objects: Objects,
     next: usize,
-    _team: Team,
+    _team: TestEnv,
     _floor: Option<Bot>,
 }
 
@@ -71,7 +71,7 @@ impl Side {
                 (address(&mut floor).await, Some(floor))
             }
             false => {
-                team.starts_the_bot().await;
+                team.start_bot().await;
                 (address(team.bot()).await, None)
             }
         };

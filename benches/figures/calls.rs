@@ -1,12 +1,12 @@
 //! What the bot asks of the API server. Watches are apart: five, for as long as it runs.
 
 use super::{
-    support::Team,
+    support::TestEnv,
     table::{Aim, Row},
 };
 
 /// Those since the last look, as a list.
-fn since(team: &Team, before: &mut usize) -> Vec<String> {
+fn since(team: &TestEnv, before: &mut usize) -> Vec<String> {
     let calls = team.api.calls();
     let new = calls[*before..]
         .iter()
@@ -41,14 +41,14 @@ pub async fn rows() -> Vec<Row> {
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_LOG__FILTER", "info,duckbot::reaper=debug"),
     ];
-    let mut team = Team::with(&settings).await;
+    let mut team = TestEnv::start_with(&settings).await;
     let ana = team.ana.clone();
     team.cluster.keys_of(ana.id()).await;
     // The ledger and what the first sweep finds out are not of a session.
     team.bot().says_times(" swept", 2).await;
     let mut before = team.api.calls().len();
 
-    let id = team.serves(&ana).await;
+    let id = team.ready_session(&ana).await;
     team.bot().says("announcing it").await;
     let start = since(&team, &mut before);
 
@@ -60,13 +60,13 @@ pub async fn rows() -> Vec<Row> {
     let list = since(&team, &mut before);
 
     let question = team.reply_to(&ana, "/duck stop").await;
-    team.confirms_stop(&ana, &question).await;
-    let name = team.record(&ana, 0);
+    team.confirm_stop(&ana, &question).await;
+    let name = team.record_name(&ana, 0);
     team.cluster.gone(&name).await;
     team.bot().says("removing its record").await;
     let stop = since(&team, &mut before);
     assert!(!id.is_empty());
-    team.reads_everything().await;
+    team.mark_all_read().await;
     vec![
         row("calls per start", &start, Aim::None),
         row("calls per stop", &stop, Aim::None),

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::{
     lab::{Objects, floor, team},
     stats::{of_times, stats},
-    support::{Bot, Team},
+    support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 
@@ -21,7 +21,7 @@ const START: &str = "/duck start";
 const LIST: &str = "/duck list";
 
 /// A team whose people all have keys; its bot is ours, or a floor of that kind.
-async fn gathers(kind: Option<&str>) -> (Team, Option<Bot>) {
+async fn gathers(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
     let mut team = team(PEOPLE, None, &[]).await;
     stream::iter(0..PEOPLE)
         .for_each_concurrent(16, async |number| {
@@ -31,7 +31,7 @@ async fn gathers(kind: Option<&str>) -> (Team, Option<Bot>) {
         .await;
     let floor = match kind {
         None => {
-            team.starts_the_bot().await;
+            team.start_bot().await;
             None
         }
         Some(kind) => {
@@ -44,13 +44,13 @@ async fn gathers(kind: Option<&str>) -> (Team, Option<Bot>) {
     (team, floor)
 }
 
-async fn types(team: &Team, number: usize, line: &str) -> (u64, Interaction) {
+async fn types(team: &TestEnv, number: usize, line: &str) -> (u64, Interaction) {
     let person = team.discord.person(&format!("p{number}"));
     (person.id(), person.types("#data", line).await.unwrap())
 }
 
 /// So many people type at once; from that to the acknowledgement.
-async fn burst(team: &Team, first: usize, line: &str) -> Vec<Duration> {
+async fn burst(team: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
     let mut asked = Vec::new();
     for number in first..first + AT_ONCE {
         asked.push(types(team, number, line).await.1);
@@ -65,7 +65,7 @@ async fn burst(team: &Team, first: usize, line: &str) -> Vec<Duration> {
 }
 
 /// From one command to all of its objects.
-async fn once(team: &Team, objects: &Objects, number: usize) -> Duration {
+async fn once(team: &TestEnv, objects: &Objects, number: usize) -> Duration {
     let begin = Instant::now();
     let (owner, _) = types(team, number, START).await;
     objects.made(owner).await - begin
@@ -117,7 +117,7 @@ pub async fn rows() -> Vec<Row> {
     let (p99, p99_listing) = (median(p99), median(p99_listing));
     let (p99_bare, p99_making) = (median(p99_bare), median(p99_making));
     for team in [&ours, &bare, &making] {
-        team.reads_everything().await;
+        team.mark_all_read().await;
     }
     vec![
         at_once(

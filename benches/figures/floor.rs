@@ -156,7 +156,7 @@ async fn create(
 }
 
 /// This program as a floor of that kind, until it is killed.
-pub async fn serves(what: &str) {
+pub async fn serve(what: &str) {
     match what {
         "api" => {
             let app = Router::new().route("/sessions", post(create));
@@ -165,7 +165,7 @@ pub async fn serves(what: &str) {
             eprintln!("the API is at http://{}", listener.local_addr().unwrap());
             axum::serve(listener, app).await.unwrap();
         }
-        "acknowledges" => super::floor_bot::serves(None).await,
-        _ => super::floor_bot::serves(Some(Floor::connects().await)).await,
+        "acknowledges" => super::floor_bot::serve(None).await,
+        _ => super::floor_bot::serve(Some(Floor::connects().await)).await,
     }
 }

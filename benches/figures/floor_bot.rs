@@ -44,7 +44,7 @@ impl EventHandler for Bare {
 }
 
 /// Serves until it is killed.
-pub async fn serves(makes: Option<Floor>) {
+pub async fn serve(makes: Option<Floor>) {
     let said = |name: &str| std::env::var(name).unwrap();
     let token = std::fs::read_to_string(said("DUCKBOT_DISCORD__TOKEN_FILE")).unwrap();
     let http = || {

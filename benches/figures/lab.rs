@@ -17,7 +17,7 @@ use tokio::{process::Command, sync::watch, task::JoinSet};
 
 use super::{
     straight::goes_straight,
-    support::{Bot, Namespaces, Team},
+    support::{Bot, Namespaces, TestEnv},
 };
 
 /// Much longer than anything takes.
@@ -25,7 +25,7 @@ pub const SOON: Duration = Duration::from_secs(120);
 
 /// A team of so many people and a bot that is not started, set as in production where it matters
 /// for time.
-pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -> Team {
+pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -> TestEnv {
     let mut all = vec![
         ("DUCKBOT_LOG__FILTER", "info"),
         ("DUCKBOT_SESSIONS__START_TIMEOUT", "1h"),
@@ -33,8 +33,8 @@ pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) 
     ];
     all.extend(settings);
     let team = match node {
-        Some(node) => Team::on_the_node(node, &all).await,
-        None => Team::without_bot(&all).await,
+        Some(node) => TestEnv::without_bot_on(node, &all).await,
+        None => TestEnv::without_bot(&all).await,
     };
     for number in 0..people {
         team.discord.welcomes(&format!("p{number}"), &["analyst"]);
@@ -44,7 +44,7 @@ pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) 
 }
 
 /// This program as the floor of a team.
-pub fn floor(what: &str, team: &Team) -> Bot {
+pub fn floor(what: &str, team: &TestEnv) -> Bot {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     command

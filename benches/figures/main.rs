@@ -37,7 +37,7 @@ const GROUPS: [&str; 8] = [
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if let Some(("floor", what)) = arguments.first().and_then(|it| it.split_once(':')) {
-        return floor::serves(what).await;
+        return floor::serve(what).await;
     }
     // Cargo adds arguments of its own.
     let mut asked: Vec<_> = arguments

@@ -25,15 +25,15 @@ fn row(what: &'static str, aim: &'static str, figure: f64, limits: Aim) -> Row {
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::starts().await;
     let mut team = gathers(0).await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let idle = settled(team.bot()).await;
     let own = resident(team.bot(), true);
     fills(&mut team, 0, SESSIONS).await;
     let grown = settled(team.bot()).await;
-    team.kills_the_bot().await;
-    team.starts_the_bot().await;
+    team.kill_bot().await;
+    team.start_bot().await;
     let found = settled(team.bot()).await;
-    team.reads_everything().await;
+    team.mark_all_read().await;
     let all = row(
         "resident memory, idle",
         "under 25 MB",

@@ -9,7 +9,7 @@ use super::{
     kwok::Kwok,
     lab::{resident, team},
     stats::of_times,
-    support::{Bot, Team},
+    support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 
@@ -17,7 +17,7 @@ const SESSIONS: usize = 5000;
 const ROUNDS: usize = 21;
 
 /// A team on kwok's node, with the program of the production image.
-pub async fn gathers(people: usize) -> Team {
+pub async fn gathers(people: usize) -> TestEnv {
     // Nobody stands in for the doors, so they are not asked.
     let settings = [
         ("DUCKBOT_REAPER__IDLE", "off"),
@@ -29,7 +29,7 @@ pub async fn gathers(people: usize) -> Team {
 }
 
 /// Sessions from the first to the last number, each somebody else's; waits until they run.
-pub async fn fills(team: &mut Team, first: usize, last: usize) {
+pub async fn fills(team: &mut TestEnv, first: usize, last: usize) {
     let created = chrono::Utc::now().to_rfc3339();
     stream::iter(first..last)
         .for_each_concurrent(16, async |number| {
@@ -38,7 +38,7 @@ pub async fn fills(team: &mut Team, first: usize, last: usize) {
                 1_000_000 + number as u64,
             );
             // Discord takes five messages in five seconds.
-            team.plants_told_in(None, &id, owner, 0, &created).await;
+            team.create_record_in(None, &id, owner, 0, &created).await;
         })
         .await;
     let begin = Instant::now();
@@ -60,7 +60,7 @@ pub async fn settled(bot: &Bot) -> f64 {
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::starts().await;
     let mut team = gathers(ROUNDS).await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let begin = Instant::now();
     fills(&mut team, 0, SESSIONS).await;
     eprintln!("{SESSIONS} sessions run after {:.0?}", begin.elapsed());
@@ -78,7 +78,7 @@ pub async fn rows() -> Vec<Row> {
             .await;
         times.push(begin.elapsed());
     }
-    team.reads_everything().await;
+    team.mark_all_read().await;
     let took = of_times(&times);
     vec![
         Row {

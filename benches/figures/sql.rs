@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
     stats::{of_times, stats},
-    support::{Home, lake, says, tools},
+    support::{Home, assert_says, lake, tools},
     table::{Aim, Row},
 };
 
@@ -25,7 +25,7 @@ async fn once(home: &Home) -> (Duration, f64) {
     let asked = home.ana.types("#data", &line).await.unwrap();
     let told = asked.until(|it| it.content.contains("1 row in ")).await;
     let took = begin.elapsed();
-    says(&told, "1430");
+    assert_says(&told, "1430");
     let own = told.content.split("1 row in ").nth(1).unwrap();
     (took, own.split(' ').next().unwrap().parse().unwrap())
 }

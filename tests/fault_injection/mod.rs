@@ -18,10 +18,10 @@ use futures_util::{StreamExt, stream};
 use scenarios::Scenario;
 use serde_json::json;
 
-use crate::support::Team;
+use crate::support::TestEnv;
 
 /// Watches all calls with `gate`, or no more.
-fn set_gates(team: &Team, gate: Option<Arc<dyn Gate>>) {
+fn set_gates(team: &TestEnv, gate: Option<Arc<dyn Gate>>) {
     team.api.set_gate(gate.clone());
     match gate {
         Some(gate) => team.discord.set_gate(gate),
@@ -41,7 +41,7 @@ async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
     let sites = recorder.sites();
     set_gates(&lab.team, None);
     scenario.check(&lab, None, last_reply).await;
-    lab.team.finishes_what_is_there().await;
+    lab.team.clean_up().await;
     quick.abort();
     sites
 }
@@ -58,14 +58,14 @@ async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
         last_reply = scenario.run(&mut lab, Some(&case)) => last_reply,
         () = injector.triggered.notified() => None,
     };
-    lab.team.kills_the_bot().await;
+    lab.team.kill_bot().await;
     injector.dead.notify_waiters();
     set_gates(&lab.team, None);
     scenario.while_down(&lab).await;
     lab.starts().await;
     scenario.check(&lab, Some(&case), last_reply).await;
     // It works as before: whatever is there can be stopped, and one can start.
-    lab.team.finishes_what_is_there().await;
+    lab.team.clean_up().await;
     quick.abort();
     injector.was_reached()
 }

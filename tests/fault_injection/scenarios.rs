@@ -6,7 +6,7 @@ use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 
 use super::faults::Case;
-use crate::support::{KEYS, Lab, SOON, Team, becomes, keys};
+use crate::support::{KEYS, Lab, SOON, TestEnv, becomes, keys};
 
 /// The edit of a private reply.
 const EDIT: (&str, &str) = (
@@ -58,7 +58,7 @@ impl Scenario {
 
     /// A team with the API, whose bot is up.
     pub async fn start_env(self) -> Lab {
-        let mut team = Team::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
+        let mut team = TestEnv::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
         let ops = team.discord.channel("ops").to_string();
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
             team.variables.insert(name.into(), ops.clone());
@@ -76,14 +76,14 @@ impl Scenario {
             Self::Setup | Self::Create | Self::Report => {}
             Self::Start | Self::Forget => team.cluster.keys_of(team.ana.id()).await,
             Self::Stop | Self::Reschedule | Self::Extend | Self::Reap => {
-                team.serves(&team.ana).await;
+                team.ready_session(&team.ana).await;
             }
             Self::Restart => {
-                team.serves(&team.ana).await;
-                team.keys_are_newer(&team.ana).await;
+                team.ready_session(&team.ana).await;
+                team.renew_credentials(&team.ana).await;
             }
             Self::Delete => {
-                lab.serves().await;
+                lab.ready_session().await;
             }
         }
         if !matches!(self, Self::Report | Self::Setup) {
@@ -144,7 +144,7 @@ impl Scenario {
                 None
             }
             Self::Reap => {
-                let record = team.record(&team.ana, 0);
+                let record = team.record_name(&team.ana, 0);
                 let age = |document: &mut Value| {
                     document["created"] = json!(Utc::now() - TimeDelta::days(4));
                 };
@@ -155,8 +155,8 @@ impl Scenario {
             Self::Report => {
                 tokio::select! {
                     () = wait_for_report(team) => {}
-                    () = team.logs("the report was not posted") => {}
-                    () = team.logs("I may not write in channel") => {}
+                    () = team.wait_for_log("the report was not posted") => {}
+                    () = team.wait_for_log("I may not write in channel") => {}
                 }
                 None
             }
@@ -179,7 +179,7 @@ impl Scenario {
     /// Waits until nothing of the story is still on its way.
     pub async fn settle(self, lab: &Lab) {
         wait_until_settled(&lab.team).await;
-        lab.team.reads_everything().await;
+        lab.team.mark_all_read().await;
     }
 
     /// What happens while the bot is down.
@@ -203,7 +203,7 @@ impl Scenario {
         let refused = |(method, route)| case.is_some_and(|it| it.is_rejected(method, route));
         let lacks_a_part = case.is_some_and(Case::rejects_object);
         match self {
-            Self::Setup => match team.keys_kept_of(&team.ana).await {
+            Self::Setup => match team.stored_credentials(&team.ana).await {
                 None => assert!(!heard("Stored"), "{last_reply:?}"),
                 Some(secret) => {
                     let data = secret.data.unwrap();
@@ -214,13 +214,13 @@ impl Scenario {
                 }
             },
             Self::Forget => {
-                let kept = team.keys_kept_of(&team.ana).await;
+                let kept = team.stored_credentials(&team.ana).await;
                 assert!(kept.is_none() || !heard("re forgotten"), "{last_reply:?}");
             }
             Self::Start => match wait_until_settled(team).await {
                 // Killed before anything was claimed, or turned down: nothing is there at all.
                 None => {
-                    team.nothing_is_left().await;
+                    team.assert_nothing_left().await;
                     assert!(!heard("is ready"), "{last_reply:?}");
                 }
                 Some(document) => {
@@ -239,7 +239,7 @@ impl Scenario {
             },
             Self::Stop => match wait_until_settled(team).await {
                 None => {
-                    team.nothing_is_left().await;
+                    team.assert_nothing_left().await;
                     if !refused(CHANGE) {
                         let messages = team.discord.history("#data");
                         let [message] = &messages[..] else {
@@ -265,7 +265,7 @@ impl Scenario {
             Self::Reschedule => {
                 let Some(document) = wait_until_back(team).await else {
                     assert!(lacks_a_part, "the session is gone");
-                    return team.nothing_is_left().await;
+                    return team.assert_nothing_left().await;
                 };
                 wait_until_complete(team, &document).await;
                 let messages = team.discord.history("#data");
@@ -280,7 +280,7 @@ impl Scenario {
             Self::Restart => {
                 let Some(document) = wait_until_settled(team).await else {
                     assert!(lacks_a_part, "the record is gone, and the wish with it");
-                    return team.nothing_is_left().await;
+                    return team.assert_nothing_left().await;
                 };
                 wait_until_complete(team, &document).await;
                 let messages = team.discord.history("#data");
@@ -294,7 +294,7 @@ impl Scenario {
             }
             Self::Reap => {
                 wait_until_gone(team).await;
-                team.nothing_is_left().await;
+                team.assert_nothing_left().await;
                 let messages = team.discord.history("#data");
                 let ended = |it: &&MessageView| it.content.contains("as old as one may get");
                 let endings = messages.iter().filter(ended).count();
@@ -338,7 +338,7 @@ impl Scenario {
                     let path = format!("/sessions/{}", id(&document));
                     assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
                 }
-                team.nothing_is_left().await;
+                team.assert_nothing_left().await;
                 let secrets = team.cluster.secrets().list(&ListParams::default()).await;
                 let names = secrets.unwrap().items.into_iter();
                 let names = names.filter_map(|it| it.metadata.name);
@@ -351,7 +351,7 @@ impl Scenario {
 
 /// Ana in the chat, who knows what may go wrong.
 struct Chat<'a> {
-    team: &'a Team,
+    team: &'a TestEnv,
     case: Option<&'a Case>,
 }
 
@@ -416,7 +416,7 @@ impl Chat<'_> {
     async fn wait_for_edit_failure(&self) {
         match self.case {
             Some(case) if case.is_rejected(EDIT.0, EDIT.1) => {
-                self.team.logs("a reply could not be edited").await;
+                self.team.wait_for_log("a reply could not be edited").await;
             }
             _ => std::future::pending().await,
         }
@@ -445,7 +445,7 @@ impl Chat<'_> {
 
 /// A report is due when the bot starts.
 async fn make_report_due(lab: &mut Lab) {
-    lab.team.kills_the_bot().await;
+    lab.team.kill_bot().await;
     let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
     let age = |ledger: &mut Value| ledger["since"] = weeks_ago;
     lab.team.cluster.keeps(age).await;
@@ -453,7 +453,7 @@ async fn make_report_due(lab: &mut Lab) {
 }
 
 /// Waits until the report was posted, and that was noted.
-async fn wait_for_report(team: &Team) {
+async fn wait_for_report(team: &TestEnv) {
     let is_noted = |ledger: &Value| {
         let since = ledger["since"].as_str().and_then(|it| it.parse().ok());
         let is_recent = |since: DateTime<Utc>| Utc::now() - since < TimeDelta::days(1);
@@ -473,7 +473,7 @@ fn id(document: &Value) -> String {
 }
 
 /// Waits until a session like that runs.
-async fn wait_for_running(team: &Team, is_it: impl Fn(&Value) -> bool) {
+async fn wait_for_running(team: &TestEnv, is_it: impl Fn(&Value) -> bool) {
     let is_there = |documents: &Vec<Value>| {
         documents
             .iter()
@@ -483,12 +483,12 @@ async fn wait_for_running(team: &Team, is_it: impl Fn(&Value) -> bool) {
 }
 
 /// Waits until there is no session.
-async fn wait_until_gone(team: &Team) {
+async fn wait_until_gone(team: &TestEnv) {
     becomes(async || team.cluster.documents().await, Vec::is_empty).await;
 }
 
 /// Waits until the session runs, or is gone; its record.
-async fn wait_until_settled(team: &Team) -> Option<Value> {
+async fn wait_until_settled(team: &TestEnv) -> Option<Value> {
     let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
     let mut found = becomes(async || team.cluster.documents().await, rests).await;
     assert!(found.len() <= 1, "two records: {found:?}");
@@ -496,7 +496,7 @@ async fn wait_until_settled(team: &Team) -> Option<Value> {
 }
 
 /// Waits until the session, whose Pod was evicted, runs again, or is gone; its record.
-async fn wait_until_back(team: &Team) -> Option<Value> {
+async fn wait_until_back(team: &TestEnv) -> Option<Value> {
     let is_moved = |it: &Value| it["stage"] == "running" && !it["moved"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
     let mut found = becomes(async || team.cluster.documents().await, is_over).await;
@@ -505,14 +505,14 @@ async fn wait_until_back(team: &Team) -> Option<Value> {
 
 /// All objects of the session are there, once, and no others; or soon: that a Pod has vanished
 /// is seen, and mended, a moment after it.
-async fn wait_until_complete(team: &Team, document: &Value) {
+async fn wait_until_complete(team: &TestEnv, document: &Value) {
     let slot = document["slot"].as_u64().unwrap() as u8;
-    let whole = team.whole(&team.ana, slot, &id(document));
+    let whole = team.session_objects(&team.ana, slot, &id(document));
     becomes(async || team.cluster.objects().await, |it| *it == whole).await;
 }
 
 /// Ana reads in private where the session is.
-async fn wait_for_url(team: &Team, document: &Value) {
+async fn wait_for_url(team: &TestEnv, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
     let mut changes = team.discord.changes();
     let is_offered = || {

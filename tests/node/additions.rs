@@ -7,11 +7,11 @@ use kube::{
 use serde_json::json;
 
 use super::{creates, pod, resource};
-use crate::support::Team;
+use crate::support::TestEnv;
 
 #[tokio::test]
 async fn what_an_installer_adds_is_there_when_a_session_runs() {
-    let Some(mut team) = Team::on_a_node(&[]).await else {
+    let Some(mut team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     let priority = team.cluster.sessions.clone();
@@ -32,7 +32,7 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
         "data": { "init.sql": sql } }),
     )
     .await;
-    team.restarts_the_bot_with(&format!(
+    team.restart_bot_with_config(&format!(
         r#"
         [pod]
         image_pull_policy = "Always"
@@ -51,9 +51,9 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
     ))
     .await;
 
-    let id = team.serves(&team.ana).await;
-    team.is_prepared(&id).await;
-    let ui = team.opens(&team.ana, &id).await;
+    let id = team.ready_session(&team.ana).await;
+    team.wait_until_prepared(&id).await;
+    let ui = team.open_ui(&team.ana, &id).await;
     let ponds = ui.rows("FROM ponds").await;
     assert_eq!(ponds, Ok(json!([{ "name": "deep" }])));
 

@@ -2,7 +2,7 @@
 //! DuckDB, and back with the team's tables.
 
 use super::tables::{AtTheLake, DUCKS};
-use crate::support::{Browser, Traefik, lake, link_of, says};
+use crate::support::{Browser, Traefik, assert_says, lake, link_of};
 
 /// Asks DuckDB as its own pages do, and returns what comes back as text.
 fn fetches(sql: &str) -> String {
@@ -25,14 +25,14 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     let (key, secret) = ("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
     team.cluster.has_keys(team.ana.id(), key, secret).await;
     let traefik = Traefik::routes_to(&team.cluster);
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     here.ui(&team.ana, &id).await;
     let browser = Browser::at(&traefik).await;
 
     // The link in the channel opens for nobody.
     let announced = &team.discord.history("#data")[0];
     let url = format!("https://duckui-{id}.duck.example.com/");
-    says(announced, &url);
+    assert_says(announced, &url);
     browser.goes_to(&url).await;
     browser.reads("The DuckDB of ana").await;
     browser
@@ -45,7 +45,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
         let pressed = other.presses(announced, "Open").await.unwrap();
         let refused = pressed.reply().await;
         assert!(refused.ephemeral);
-        says(&refused, "can open that session.");
+        assert_says(&refused, "can open that session.");
     }
     let pressed = team.ana.presses(announced, "Open").await.unwrap();
     let reply = pressed.reply().await;
@@ -75,7 +75,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     assert_eq!(browser.runs("return document.cookie").await, "");
 
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, ", idle since <t:");
+    assert_says(&listed, ", idle since <t:");
 
     // Another browser comes too late with the same link.
     let thief = Browser::at(&traefik).await;
@@ -104,8 +104,8 @@ async fn a_session_is_opened_by_command_too() {
     };
     let team = &here.team;
     let none = team.reply_to(&team.ana, "/duck open").await;
-    says(&none, "You have no session to open.");
-    let id = team.serves(&team.ana).await;
+    assert_says(&none, "You have no session to open.");
+    let id = team.ready_session(&team.ana).await;
     let reply = team.reply_to(&team.ana, "/duck open").await;
     assert!(reply.ephemeral);
     let link = link_of(&reply, "Open DuckDB");
@@ -114,5 +114,5 @@ async fn a_session_is_opened_by_command_too() {
     )));
     let line = format!("/duck open session:{id}");
     let refused = team.reply_to(&team.ben, &line).await;
-    says(&refused, "can open that session.");
+    assert_says(&refused, "can open that session.");
 }

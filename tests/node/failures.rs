@@ -8,7 +8,7 @@ use kube::{
 use serde_json::json;
 
 use super::{IMAGE, Witness, agree, creates, ends, fails, resource};
-use crate::support::{KEYS, Node, Team, becomes, says, session_in};
+use crate::support::{KEYS, Node, TestEnv, assert_says, becomes, session_id_in};
 
 #[tokio::test]
 async fn no_machine_has_room() {
@@ -16,11 +16,11 @@ async fn no_machine_has_room() {
         ("DUCKBOT_SIZES__SMALL__MEMORY", "8000Gi"),
         ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s"),
     ];
-    let Some(team) = Team::on_a_node(&settings).await else {
+    let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     let waits = asked
         .until(|reply| reply.content.contains("no machine"))
         .await;
@@ -32,8 +32,8 @@ async fn no_machine_has_room() {
     agree(&team, &id, ": queued, ", "Pending").await;
 
     let (told, ending) = ends(&team, &asked).await;
-    says(&told, "no machine of the cluster has room for size `small`");
-    says(&told, "Insufficient memory");
+    assert_says(&told, "no machine of the cluster has room for size `small`");
+    assert_says(&told, "Insufficient memory");
     assert_eq!(ending["failure"], "no_room");
 
     // Somebody else's button is not for Ben; Ana's leads to a new try.
@@ -46,20 +46,21 @@ async fn no_machine_has_room() {
     // Twice, or under her own message, is the same wish.
     let twice = team.ana.presses(&told, "Try again").await.unwrap();
     let twice = twice.reply().await;
-    assert_eq!(session_in(&twice.content), session_in(&again.content));
+    assert_eq!(session_id_in(&twice.content), session_id_in(&again.content));
     team.ana.reads("#data").await;
 }
 
 #[tokio::test]
 async fn no_machine_may_take_it() {
-    let Some(mut team) = Team::on_a_node(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")]).await
+    let Some(mut team) =
+        TestEnv::start_on_node(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")]).await
     else {
         return;
     };
     let settings = "[pod.node_selector]\n\"duckbot.test/pond\" = \"deep\"\n";
-    team.restarts_the_bot_with(settings).await;
+    team.restart_bot_with_config(settings).await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     let waits = asked
         .until(|reply| {
             reply
@@ -67,10 +68,10 @@ async fn no_machine_may_take_it() {
                 .contains("no machine of the cluster may take it")
         })
         .await;
-    says(&waits, "node affinity/selector");
+    assert_says(&waits, "node affinity/selector");
     agree(&team, &id, ": queued, ", "Pending").await;
     let (told, ending) = ends(&team, &asked).await;
-    says(
+    assert_says(
         &told,
         "got no place: no machine of the cluster may take it.",
     );
@@ -80,11 +81,11 @@ async fn no_machine_may_take_it() {
 #[tokio::test]
 async fn the_image_is_not_there() {
     let image = (IMAGE, "duckbot.test/missing/duckui:works");
-    let Some(team) = Team::on_a_node(&[image]).await else {
+    let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     let (told, ending) = fails(&team, Some("ImagePullBackOff")).await;
-    says(&told, "its software is not where the settings say");
+    assert_says(&told, "its software is not where the settings say");
     assert_eq!(ending["failure"], "image_missing");
     assert!(
         told.content.contains("missing/duckui:works"),
@@ -96,11 +97,11 @@ async fn the_image_is_not_there() {
 #[tokio::test]
 async fn the_registry_refuses() {
     let image = (IMAGE, "duckbot.test/private/duckui:works");
-    let Some(team) = Team::on_a_node(&[image]).await else {
+    let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     let (told, ending) = fails(&team, Some("ImagePullBackOff")).await;
-    says(&told, "the cluster may not fetch its software");
+    assert_says(&told, "the cluster may not fetch its software");
     assert_eq!(ending["failure"], "image_refused");
 }
 
@@ -108,17 +109,17 @@ async fn the_registry_refuses() {
 async fn the_registry_is_broken() {
     let image = (IMAGE, "duckbot.test/broken/duckui:works");
     let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
-    let Some(team) = Team::on_a_node(&settings).await else {
+    let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be fetched yet"))
         .await;
     agree(&team, &id, ": starting, ", "Pending").await;
     let (told, ending) = ends(&team, &asked).await;
-    says(&told, "could not be fetched in time");
+    assert_says(&told, "could not be fetched in time");
     assert_eq!(ending["failure"], "image_unavailable");
 }
 
@@ -128,11 +129,11 @@ async fn the_door_ends_again_and_again() {
         "DUCKBOT_SESSIONS__DOOR_IMAGE",
         "duckbot.test/duckui:crashes",
     );
-    let Some(team) = Team::on_a_node(&[door]).await else {
+    let Some(team) = TestEnv::start_on_node(&[door]).await else {
         return;
     };
     let (told, ending) = fails(&team, Some("CrashLoopBackOff")).await;
-    says(&told, "the door in front of it ended again and again");
+    assert_says(&told, "the door in front of it ended again and again");
     assert_eq!(ending["failure"], "door");
 }
 
@@ -146,17 +147,17 @@ async fn what_an_admin_added_can_not_run() {
             "CrashLoopBackOff",
         ),
     ] {
-        let Some(mut team) = Team::on_a_node(&[]).await else {
+        let Some(mut team) = TestEnv::start_on_node(&[]).await else {
             return;
         };
         let settings = format!(
             "[[pod.init_containers]]\nname = \"fetch\"\nimage = \"duckbot.test/pause:1\"\n\
              command = [\"{command}\"]\n"
         );
-        team.restarts_the_bot_with(&settings).await;
+        team.restart_bot_with_config(&settings).await;
         let (told, ending) = fails(&team, Some(kubectl)).await;
-        says(&told, "the cluster can't run it as it is set up");
-        says(&told, why);
+        assert_says(&told, "the cluster can't run it as it is set up");
+        assert_says(&told, why);
         assert_eq!(ending["failure"], "container");
     }
 }
@@ -164,22 +165,22 @@ async fn what_an_admin_added_can_not_run() {
 #[tokio::test]
 async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     let image = (IMAGE, "duckbot.test/duckui:crashes");
-    let Some(mut team) = Team::on_a_node(&[image]).await else {
+    let Some(mut team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     let ops = team.discord.channel("ops");
-    team.restarts_the_bot_with(&format!("discord.admin_channel = {ops}\n"))
+    team.restart_bot_with_config(&format!("discord.admin_channel = {ops}\n"))
         .await;
     // Through the front door, so that the values are known that must not show.
     team.hands_in_keys(&team.ana).await;
 
     let witness = Witness::of(&team);
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     let (told, ending) = ends(&team, &asked).await;
     assert!(witness.says().contains(&"CrashLoopBackOff".to_owned()));
     assert_eq!(ending["failure"], "crashed");
-    says(&told, "DuckDB ended again and again");
-    says(&told, "exit code 3");
+    assert_says(&told, "DuckDB ended again and again");
+    assert_says(&told, "exit code 3");
     let log = team.ada.reads("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
@@ -195,11 +196,11 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
 #[tokio::test]
 async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     let image = (IMAGE, "duckbot.test/duckui:hungry");
-    let Some(team) = Team::on_a_node(&[image]).await else {
+    let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     let (told, ending) = fails(&team, Some("OOMKilled")).await;
-    says(&told, "needed more memory than size `small` has");
+    assert_says(&told, "needed more memory than size `small` has");
     assert_eq!(ending["failure"], "out_of_memory");
     let pressed = team
         .ana
@@ -207,9 +208,9 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
         .await
         .unwrap();
     let reply = pressed.reply().await;
-    says(&reply, "(large, lake) starts");
+    assert_says(&reply, "(large, lake) starts");
     let told = team.ana.reads("#data").await;
-    says(&told, "size `large`");
+    assert_says(&told, "size `large`");
     assert!(
         told.button("Try again, one size up").is_none(),
         "there is none"
@@ -219,11 +220,11 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
 #[tokio::test]
 async fn the_keys_are_gone_when_it_starts() {
     let image = (IMAGE, "duckbot.test/held-keys/duckui:works");
-    let Some(team) = Team::on_a_node(&[image]).await else {
+    let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
     agree(&team, &id, ": starting, ", "Pending").await;
     let secret = format!("duckbot-s3-{}", team.ana.id());
@@ -234,34 +235,34 @@ async fn the_keys_are_gone_when_it_starts() {
         .unwrap();
     Node::registry().releases("held-keys");
     let (told, ending) = ends(&team, &asked).await;
-    says(&told, "your S3 credentials are no longer there");
+    assert_says(&told, "your S3 credentials are no longer there");
     assert_eq!(ending["failure"], "keys_missing");
 }
 
 #[tokio::test]
 async fn a_volume_can_not_be_mounted() {
     let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
-    let Some(team) = Team::on_a_node(&settings).await else {
+    let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
     // As a cluster does that adds its own volumes to every Pod.
     adds_to_every_pod(&team, "not-there").await;
 
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be attached yet"))
         .await;
     agree(&team, &id, ": starting, ", "Pending").await;
     let (told, ending) = ends(&team, &asked).await;
-    says(&told, "could not be attached in time");
-    says(&told, "not-there");
+    assert_says(&told, "could not be attached in time");
+    assert_says(&told, "not-there");
     assert_eq!(ending["failure"], "mount");
 }
 
 #[tokio::test]
 async fn the_namespace_has_used_up_its_quota() {
-    let Some(team) = Team::on_a_node(&[]).await else {
+    let Some(team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     creates(
@@ -280,13 +281,13 @@ async fn the_namespace_has_used_up_its_quota() {
     becomes(counted, Option::is_some).await;
     let (told, ending) = fails(&team, None).await;
     assert_eq!(ending["cause"], "refused");
-    says(&told, "The team's share of the cluster is used up");
-    says(&told, "limited: requests.memory=100Mi");
+    assert_says(&told, "The team's share of the cluster is used up");
+    assert_says(&told, "limited: requests.memory=100Mi");
 }
 
 #[tokio::test]
 async fn admission_refuses_the_pod() {
-    let Some(team) = Team::on_a_node(&[]).await else {
+    let Some(team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     creates(
@@ -297,7 +298,7 @@ async fn admission_refuses_the_pod() {
     .await;
     let (told, ending) = fails(&team, None).await;
     assert_eq!(ending["cause"], "refused");
-    says(&told, "The cluster's rules turned it down");
+    assert_says(&told, "The cluster's rules turned it down");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();
     let reference = &reference[..8];
     assert!(
@@ -311,20 +312,20 @@ async fn admission_refuses_the_pod() {
 async fn it_is_not_ready_in_time() {
     let image = (IMAGE, "duckbot.test/duckui:held");
     let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
-    let Some(team) = Team::on_a_node(&settings).await else {
+    let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
     agree(&team, &id, ": starting, ", "Running").await;
     let (told, ending) = ends(&team, &asked).await;
-    says(&told, "was not ready after 1m");
+    assert_says(&told, "was not ready after 1m");
     assert_eq!(ending["cause"], "took_too_long");
 }
 
 /// Has the cluster mount a Secret into every Pod of this team, as some clusters do.
-async fn adds_to_every_pod(team: &Team, secret: &str) {
+async fn adds_to_every_pod(team: &TestEnv, secret: &str) {
     let name = &team.cluster.sessions;
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
         "resources": ["pods"] });

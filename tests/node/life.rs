@@ -1,14 +1,14 @@
 //! A session from its start to its end.
 
 use super::{IMAGE, agree, events, pod};
-use crate::support::{Node, Team, says};
+use crate::support::{Node, TestEnv, assert_says};
 
 #[tokio::test]
 async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
-    let Some(team) = Team::on_a_node(&[]).await else {
+    let Some(team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
 
     let pod = pod(&team, &id).await;
     let address = pod.status.unwrap().pod_ip.unwrap();
@@ -23,20 +23,20 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
     assert_eq!(shut.status(), 421, "its name is another one");
 
     let listed = team.reply_to(&team.ana, "/duck list").await;
-    says(&listed, ": running, ");
+    assert_says(&listed, ": running, ");
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
-    team.nothing_is_left().await;
+    team.confirm_stop(&team.ana, &question).await;
+    team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn progress_follows_what_the_cluster_does() {
     let image = (IMAGE, "duckbot.test/held-progress/duckui:held");
-    let Some(team) = Team::on_a_node(&[image]).await else {
+    let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     let sees = async |text: &str, phase: &str, kubectl: &str| {
         let reply = asked.until(|reply| reply.content.contains(text)).await;
         assert!(reply.ephemeral && reply.content.contains("Asked for <t:"));
@@ -55,7 +55,7 @@ async fn progress_follows_what_the_cluster_does() {
 
     // The next one is told how long it takes.
     team.cluster.keys_of(team.ben.id()).await;
-    let (asked, id) = team.starts(&team.ben, "").await;
+    let (asked, id) = team.start_session(&team.ben, "").await;
     asked
         .until(|reply| reply.content.contains("; that usually takes about "))
         .await;
@@ -70,15 +70,15 @@ async fn progress_follows_what_the_cluster_does() {
 #[tokio::test]
 async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
     let image = (IMAGE, "duckbot.test/held-restart/duckui:works");
-    let Some(mut team) = Team::on_a_node(&[image]).await else {
+    let Some(mut team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
-    team.kills_the_bot().await;
+    team.kill_bot().await;
     Node::registry().releases("held-restart");
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let announced = team.ana.reads("#data").await;
     assert!(announced.content.contains(&id) && announced.content.contains("is ready"));
     let reply = asked

@@ -22,13 +22,13 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
-use crate::support::Team;
+use crate::support::TestEnv;
 
 /// The setting that says what a session's image does.
 const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";
 
 /// The Pod of a session, as an admin sees it.
-async fn pod(team: &Team, session: &str) -> Pod {
+async fn pod(team: &TestEnv, session: &str) -> Pod {
     team.cluster
         .pods()
         .get(&format!("duckui-{session}"))
@@ -37,7 +37,7 @@ async fn pod(team: &Team, session: &str) -> Pod {
 }
 
 /// Runs a command in DuckDB's container.
-async fn runs(team: &Team, session: &str, command: &[&str]) {
+async fn runs(team: &TestEnv, session: &str, command: &[&str]) {
     let params = AttachParams::default().container("duckdb").stderr(false);
     let (pods, name) = (team.cluster.pods(), format!("duckui-{session}"));
     let process = pods.exec(&name, command.iter().copied(), &params);
@@ -46,7 +46,7 @@ async fn runs(team: &Team, session: &str, command: &[&str]) {
 }
 
 /// Creates an object in the sessions' namespace.
-async fn creates(team: &Team, object: Value) {
+async fn creates(team: &TestEnv, object: Value) {
     let text = |name: &str| object[name].as_str().unwrap();
     let resource = resource(text("apiVersion"), text("kind"));
     let objects: Api<DynamicObject> = Api::namespaced_with(
@@ -69,13 +69,15 @@ fn resource(version: &str, kind: &str) -> ApiResource {
 /// Ana asks for a session that will not come up, because of what an admin reads of it
 /// as well, if there is a Pod at all. What she and the channel are told in the end,
 /// what her record says of it, and that nothing is left.
-async fn fails(team: &Team, kubectl: Option<&str>) -> (MessageView, Value) {
+async fn fails(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
     let witness = Witness::of(team);
     team.cluster.keys_of(team.ana.id()).await;
     // Looked for from before: what is turned down at once is soon gone.
-    let record = team.record(&team.ana, 0);
-    let (ending, (asked, _)) =
-        tokio::join!(team.cluster.ending(&record), team.starts(&team.ana, ""));
+    let record = team.record_name(&team.ana, 0);
+    let (ending, (asked, _)) = tokio::join!(
+        team.cluster.ending(&record),
+        team.start_session(&team.ana, "")
+    );
     let end = (is_over(team, &asked).await, ending);
     let read = witness.says();
     match kubectl {
@@ -86,13 +88,13 @@ async fn fails(team: &Team, kubectl: Option<&str>) -> (MessageView, Value) {
 }
 
 /// The same from when she has asked.
-async fn ends(team: &Team, asked: &Interaction) -> (MessageView, Value) {
-    let ending = team.cluster.ending(&team.record(&team.ana, 0)).await;
+async fn ends(team: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
+    let ending = team.cluster.ending(&team.record_name(&team.ana, 0)).await;
     (is_over(team, asked).await, ending)
 }
 
 /// What she and the channel are told in the end, when nothing is left.
-async fn is_over(team: &Team, asked: &Interaction) -> MessageView {
+async fn is_over(team: &TestEnv, asked: &Interaction) -> MessageView {
     let last = asked
         .until(|reply| reply.button("Try again").is_some())
         .await;
@@ -100,12 +102,12 @@ async fn is_over(team: &Team, asked: &Interaction) -> MessageView {
     assert_eq!(told.content, last.content, "in private and in the channel");
     assert_eq!(told.mentions, [team.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);
-    team.leaves_nothing(&team.ana).await;
+    team.wait_until_nothing_left(&team.ana).await;
     told
 }
 
 /// The bot and the cluster say the same of a session, as soon as the bot has heard of it.
-async fn agree(team: &Team, session: &str, phase: &str, kubectl: &str) {
+async fn agree(team: &TestEnv, session: &str, phase: &str, kubectl: &str) {
     let agrees = async {
         while !team
             .reply_to(&team.ana, "/duck list")
@@ -127,7 +129,7 @@ struct Witness {
 }
 
 impl Witness {
-    fn of(team: &Team) -> Self {
+    fn of(team: &TestEnv) -> Self {
         let read = Arc::new(Mutex::new(Vec::new()));
         let (pods, all) = (team.cluster.pods(), read.clone());
         let task = tokio::spawn(async move {
@@ -160,7 +162,7 @@ impl Witness {
 }
 
 /// What the cluster said about a session's Pod.
-async fn events(team: &Team, session: &str) -> Vec<String> {
+async fn events(team: &TestEnv, session: &str) -> Vec<String> {
     let events: Api<Event> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
     let all = events.list(&Default::default()).await.unwrap();
     let about = all

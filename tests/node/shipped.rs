@@ -6,10 +6,10 @@ use super::{
     pod,
     tables::{AtTheLake, DUCKS},
 };
-use crate::support::{Team, lake, says};
+use crate::support::{TestEnv, assert_says, lake};
 
 /// How often anything in a session's Pod was started again.
-async fn restarts(team: &Team, session: &str) -> i32 {
+async fn restarts(team: &TestEnv, session: &str) -> i32 {
     let status = pod(team, session).await.status.unwrap();
     let containers = status.container_statuses.into_iter().flatten();
     containers.map(|it| it.restart_count).sum()
@@ -25,7 +25,7 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     team.cluster
         .has_keys(team.ana.id(), "AKIAANASHIPPED", "anas-shipped-secret")
         .await;
-    let id = team.serves(&team.ana).await;
+    let id = team.ready_session(&team.ana).await;
     let ui = here.ui(&team.ana, &id).await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(ui.rows(DUCKS).await, Ok(ducks));
@@ -50,7 +50,7 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     let greedy = format!("SET memory_limit = '100GB'; {hungry}");
     let _ = ui.try_sql(&greedy).await;
     let told = team.ana.reads("#data").await;
-    says(&told, "needed more memory than size `small` has");
+    assert_says(&told, "needed more memory than size `small` has");
     // The browser is still in.
     ui.comes_back().await;
     assert_eq!(restarts(team, &id).await, 1);

@@ -2,19 +2,19 @@
 
 use duckbot::sandbox::discord::MessageView;
 
-use crate::support::{KEYS, Node, Team, becomes, says};
+use crate::support::{KEYS, Node, TestEnv, assert_says, becomes};
 
 #[tokio::test]
 async fn machine_queries_events_and_log() {
-    let Some(team) = Team::on_a_node(&[]).await else {
+    let Some(team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     // Through the front door, so that the values are known that must not show.
     team.hands_in_keys(&team.ana).await;
-    let id = team.serves(&team.ana).await;
-    let ui = team.opens(&team.ana, &id).await;
+    let id = team.ready_session(&team.ana).await;
+    let ui = team.open_ui(&team.ana, &id).await;
     ui.runs_sql("SELECT 42").await.unwrap();
-    team.is_prepared(&id).await;
+    team.wait_until_prepared(&id).await;
 
     // The node tells what it did a moment after it did it.
     let status = async || team.reply_to(&team.ana, "/duck status").await;
@@ -24,10 +24,10 @@ async fn machine_queries_events_and_log() {
     };
     let status = becomes(status, is_told).await;
     let node = &Node::shared().expect("there is one").name;
-    says(&status, &format!("\n- It is on the machine `{node}`."));
-    says(&status, "\n- Now no query runs (the last one ended <t:");
-    says(&status, "What the cluster said last:");
-    says(&status, ":R> a part of it was started");
+    assert_says(&status, &format!("\n- It is on the machine `{node}`."));
+    assert_says(&status, "\n- Now no query runs (the last one ended <t:");
+    assert_says(&status, "What the cluster said last:");
+    assert_says(&status, ":R> a part of it was started");
 
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
     let log = pressed.reply().await;
@@ -40,5 +40,5 @@ async fn machine_queries_events_and_log() {
     );
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirms_stop(&team.ana, &question).await;
+    team.confirm_stop(&team.ana, &question).await;
 }

@@ -4,13 +4,13 @@ use duckbot::sandbox::discord::Person;
 use serde_json::json;
 
 use super::{IMAGE, pod};
-use crate::support::{Cluster, Node, Port, Team, Ui, lake};
+use crate::support::{Cluster, Node, Port, TestEnv, Ui, lake};
 
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// A team whose catalog and storage are the lake, as its Pods reach it.
 pub struct AtTheLake {
-    pub team: Team,
+    pub team: TestEnv,
     _catalog: Port,
     _s3: Port,
 }
@@ -52,7 +52,7 @@ impl AtTheLake {
             .chain(more.iter().copied())
             .collect();
         Some(Self {
-            team: Team::on_a_node(&settings).await?,
+            team: TestEnv::start_on_node(&settings).await?,
             _catalog: catalog,
             _s3: s3,
         })
@@ -60,8 +60,8 @@ impl AtTheLake {
 
     /// The UI of somebody's session, once the keys and the catalog were tried.
     pub async fn ui(&self, person: &Person, session: &str) -> Ui {
-        self.team.is_prepared(session).await;
-        self.team.opens(person, session).await
+        self.team.wait_until_prepared(session).await;
+        self.team.open_ui(person, session).await
     }
 }
 
@@ -79,11 +79,15 @@ async fn each_reads_the_teams_tables_with_their_own_keys() {
         .has_keys(team.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
         .await;
 
-    let anas = here.ui(&team.ana, &team.serves(&team.ana).await).await;
+    let anas = here
+        .ui(&team.ana, &team.ready_session(&team.ana).await)
+        .await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(anas.rows(DUCKS).await, Ok(ducks));
 
-    let bens = here.ui(&team.ben, &team.serves(&team.ben).await).await;
+    let bens = here
+        .ui(&team.ben, &team.ready_session(&team.ben).await)
+        .await;
     let error = bens.rows(DUCKS).await.unwrap_err();
     assert!(error.contains("HTTP 403"), "{error}");
     let problems = bens.problems().await.to_string();
@@ -99,7 +103,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
     let Some(here) = AtTheLake::gathers().await else {
         return;
     };
-    let id = here.team.serves(&here.team.ana).await;
+    let id = here.team.ready_session(&here.team.ana).await;
     let ui = here.ui(&here.team.ana, &id).await;
     let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
     let error = ui.rows(hungry).await.unwrap_err();

@@ -28,7 +28,7 @@ use kube::{
 };
 use kwok::Kwok;
 use serde_json::{Value, json};
-use support::Team;
+use support::TestEnv;
 use tokio::{
     net::TcpListener,
     sync::{MutexGuard, watch},
@@ -245,7 +245,7 @@ async fn activity(
 async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     let _alone = alone().await;
     let _kwok = Kwok::starts().await;
-    let mut team = Team::on_the_node(
+    let mut team = TestEnv::without_bot_on(
         Kwok::NODE,
         &[
             ("DUCKBOT_REAPER__EVERY", "1h"),
@@ -258,10 +258,11 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     .await;
     for_all(async |number| {
         let created = Utc::now().to_rfc3339();
-        team.plants(&id(number), owner(number), 0, &created).await;
+        team.create_record(&id(number), owner(number), 0, &created)
+            .await;
     })
     .await;
-    team.starts_the_bot().await;
+    team.start_bot().await;
     until("all run", async || {
         let documents = team.cluster.documents().await;
         documents
@@ -271,7 +272,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
             == SESSIONS
     })
     .await;
-    team.kills_the_bot().await;
+    team.kill_bot().await;
 
     // Time passes, and things happen.
     for_all(async |number| {
@@ -316,7 +317,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     ] {
         team.variables.insert(name.into(), value.into());
     }
-    team.starts_the_bot().await;
+    team.start_bot().await;
     doors.log.get_or_init(|| team.bot().log_as_it_grows());
     let before = team.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
@@ -350,5 +351,5 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         .filter(|call| call.method == "GET" && !call.route.contains('/'));
     let listed: Vec<_> = lists.map(|call| call.route.as_str()).collect();
     assert_eq!(listed, [""; 0]);
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::{
     alone,
-    support::{Cluster, Team, becomes, says, tools},
+    support::{Cluster, TestEnv, assert_says, becomes, tools},
 };
 
 /// Sends a signal to one of the cluster's programs.
@@ -20,7 +20,7 @@ async fn signals(program: &str, signal: &str) {
 }
 
 /// Waits until the API server answers, or does not.
-async fn answers(team: &Team, answers: bool) {
+async fn answers(team: &TestEnv, answers: bool) {
     let pods = team.cluster.pods();
     let asked = async || {
         let few = ListParams::default().limit(1);
@@ -33,16 +33,16 @@ async fn answers(team: &Team, answers: bool) {
 #[tokio::test]
 async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_only() {
     let _alone = alone().await;
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     team.cluster.keys_of(team.ana.id()).await;
-    let (asked, id) = team.starts(&team.ana, "").await;
+    let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.sees(&id).await;
 
     signals("kube-apiserver", "-KILL").await;
     answers(&team, false).await;
     let refused = team.ben.types("#data", "/duck setup").await.unwrap();
     refused.acknowledged().await;
-    says(
+    assert_says(
         &refused.reply().await,
         "I can't reach the cluster at the moment.",
     );
@@ -51,15 +51,18 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
     team.kubelet.readies(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ana, 0, &id));
-    team.finishes_what_is_there().await;
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ana, 0, &id)
+    );
+    team.clean_up().await;
 }
 
 #[tokio::test]
 async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_none() {
     let _alone = alone().await;
-    let team = Team::gathers().await;
-    let running = team.serves(&team.ana).await;
+    let team = TestEnv::start().await;
+    let running = team.ready_session(&team.ana).await;
     team.cluster.keys_of(team.ben.id()).await;
 
     signals("etcd", "-STOP").await;
@@ -69,7 +72,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     let question = team.reply_to(&team.ana, "/duck stop").await;
     let stopped = team.ana.presses(&question, "Stop it").await.unwrap();
     stopped.acknowledged().await;
-    says(
+    assert_says(
         &team.reply_to(&team.ada, "/duck list all:true").await,
         &running,
     );
@@ -85,7 +88,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     begun.until(is_last).await;
     stopped.until(is_last).await;
     let quick = team.kubelet.is_quick();
-    team.finishes_hers(&team.ana).await;
+    team.stop_session(&team.ana).await;
     let again = team.reply_to(&team.ben, "/duck start").await;
     let settled = async || team.cluster.documents().await;
     becomes(settled, |found| {
@@ -97,9 +100,12 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
         .as_str()
         .unwrap()
         .to_owned();
-    assert_eq!(team.cluster.objects().await, team.whole(&team.ben, 0, &id));
+    assert_eq!(
+        team.cluster.objects().await,
+        team.session_objects(&team.ben, 0, &id)
+    );
     quick.abort();
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }
 
 #[tokio::test]
@@ -110,7 +116,7 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
         return;
     }
     let library = tools::get("faketime").join("libfaketime.so.1");
-    let mut team = Team::without_bot(&[
+    let mut team = TestEnv::without_bot(&[
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_SESSIONS__PER_USER", "12"),
         ("LD_PRELOAD", library.to_str().unwrap()),
@@ -129,9 +135,9 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     for slot in 0..12 {
         let id = format!("{:06x}", 0xc10c00 + u32::from(slot));
         let created = Utc::now().to_rfc3339();
-        team.plants(&id, team.ana.id(), slot, &created).await;
+        team.create_record(&id, team.ana.id(), slot, &created).await;
     }
-    team.starts_the_bot().await;
+    team.start_bot().await;
     let running = async || {
         let documents = team.cluster.documents().await;
         documents
@@ -140,10 +146,10 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
             .count()
     };
     becomes(running, |count| *count == 12).await;
-    team.reads_everything().await;
+    team.mark_all_read().await;
 
     team.file("clock", "+30d");
-    says(
+    assert_says(
         &team.ada.reads("#ops").await,
         "I would stop 12 of 12 sessions at once",
     );
@@ -160,5 +166,5 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     );
     assert_eq!(documents.len(), 12);
     quick.abort();
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }

@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 
-use crate::support::Team;
+use crate::support::TestEnv;
 
 #[tokio::test]
 async fn fifty_people_at_once_each_get_their_own() {
     let _alone = crate::alone().await;
-    let team = Team::gathers().await;
+    let team = TestEnv::start().await;
     let quick = team.kubelet.is_quick();
     let people: Vec<_> = (0..50)
         .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
@@ -29,5 +29,5 @@ async fn fifty_people_at_once_each_get_their_own() {
         assert_eq!(called, 1, "{}", person.name());
     }
     quick.abort();
-    team.reads_everything().await;
+    team.mark_all_read().await;
 }

@@ -20,7 +20,7 @@ use crate::{
     alone,
     kwok::Kwok,
     straight::goes_straight,
-    support::{Lab, Team, becomes, keys},
+    support::{Lab, TestEnv, becomes, keys},
 };
 
 const PEOPLE: usize = 16;
@@ -78,7 +78,7 @@ fn middle(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
 }
 
 /// A session from its start to its end, and what people do in between.
-async fn lives(team: &Team, person: &Person, number: usize) {
+async fn lives(team: &TestEnv, person: &Person, number: usize) {
     let last = |words: &'static [&'static str]| {
         move |it: &MessageView| words.iter().any(|words| it.content.contains(words))
     };
@@ -139,7 +139,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         ("DUCKBOT_LOG__FILTER", "info"),
         ("DUCKBOT_SESSIONS__PER_USER", "4"),
     ];
-    let team = Team::on_the_node(Kwok::NODE, &settings).await;
+    let team = TestEnv::without_bot_on(Kwok::NODE, &settings).await;
     goes_straight(&team).await;
     let people: Vec<_> = (0..PEOPLE)
         .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
@@ -195,7 +195,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     }
     lab.team.discord.clear_faults();
     stream::iter(&people)
-        .for_each_concurrent(4, async |person| lab.team.finishes_hers(person).await)
+        .for_each_concurrent(4, async |person| lab.team.stop_session(person).await)
         .await;
 
     // Nothing is left: no object, no keys but people's own, no task, no connection.
@@ -219,7 +219,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         now.tasks <= at_rest.tasks + few as u64 && now.descriptors <= at_rest.descriptors + few
     };
     becomes(now, rests).await;
-    lab.team.reads_everything().await;
+    lab.team.mark_all_read().await;
 
     let made = made.load(Ordering::Relaxed);
     let after_warm_up = &samples[samples.len() / 4..];

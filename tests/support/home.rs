@@ -6,7 +6,9 @@ use duckbot::sandbox::discord::{Blueprint, Discord, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-use super::{ACKNOWLEDGED_WITHIN, Bot, Catalog, PERMANENT, S3, becomes, command, says, tools};
+use super::{
+    ACKNOWLEDGED_WITHIN, Bot, Catalog, PERMANENT, S3, assert_says, becomes, command, tools,
+};
 
 /// A guild whose bot runs sessions on this machine.
 pub struct Home {
@@ -88,7 +90,7 @@ impl Home {
         let form = pressed.unwrap().modal().await;
         let typed = [(PERMANENT[0].0, id), (PERMANENT[1].0, secret)];
         let sent = person.submits(&form, &typed).await.unwrap();
-        says(&sent.reply().await, "It works.");
+        assert_says(&sent.reply().await, "It works.");
     }
 
     /// What is kept of sessions, as paths below that folder.

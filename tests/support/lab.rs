@@ -3,11 +3,11 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{KEYS, Team, becomes, command};
+use super::{KEYS, TestEnv, becomes, command};
 
 /// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
 pub struct Lab {
-    pub team: Team,
+    pub team: TestEnv,
     pub url: String,
     pub client: Client,
     pub ana: String,
@@ -17,11 +17,11 @@ pub struct Lab {
 
 impl Lab {
     pub async fn opens(settings: &[(&str, &str)]) -> Self {
-        Self::of(Team::without_bot(settings).await).await
+        Self::of(TestEnv::without_bot(settings).await).await
     }
 
     /// The same for a team whose bot is not started yet.
-    pub async fn of(mut team: Team) -> Self {
+    pub async fn of(mut team: TestEnv) -> Self {
         let (mut lines, mut tokens) = (String::new(), Vec::new());
         for (person, more) in [
             (&team.ana, &["--stored-keys"][..]),
@@ -58,7 +58,7 @@ impl Lab {
 
     pub async fn starts(&mut self) {
         const SAYS: &str = "the API is at ";
-        self.team.starts_the_bot().await;
+        self.team.start_bot().await;
         self.team.bot().says(SAYS).await;
         let log = self.team.log();
         let url = log.split(SAYS).last().unwrap().split_whitespace().next();
@@ -91,7 +91,7 @@ impl Lab {
     }
 
     /// Ana's session, which is ready; its id.
-    pub async fn serves(&self) -> String {
+    pub async fn ready_session(&self) -> String {
         let (status, made) = self.posts("/sessions", &self.ana, keys()).await;
         assert_eq!(status, 201, "{made}");
         let id = made["session_id"].as_str().unwrap().to_owned();

@@ -50,7 +50,7 @@ const ON_A_NODE: [(&str, &str); 6] = [
 
 /// A guild with `#data` (where the bot may be used) and `#random` (where not);
 /// the analysts Ana and Ben, Ada the admin, Gil without a role, Max from elsewhere.
-pub struct Team {
+pub struct TestEnv {
     pub discord: Discord,
     pub cluster: Namespaces,
     pub api: Proxy,
@@ -62,7 +62,7 @@ pub struct Team {
     pub ada: Person,
     pub gil: Person,
     /// Whether sessions run on a node; without one a test writes their status.
-    on_a_node: bool,
+    has_node: bool,
     bot: Option<Bot>,
     /// Logs of bots that have ended.
     logs: String,
@@ -74,45 +74,45 @@ pub struct Team {
     contract: Option<Arc<Contract>>,
 }
 
-impl Team {
+impl TestEnv {
     /// With the bot up and connected.
-    pub async fn gathers() -> Self {
-        Self::with(&[]).await
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
     }
 
     /// The same with other settings.
-    pub async fn with(settings: &[(&str, &str)]) -> Self {
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let mut team = Self::without_bot(settings).await;
-        team.starts_the_bot().await;
+        team.start_bot().await;
         team
     }
 
     /// The same with sessions that run on the shared node; `None` where there
     /// can be none.
-    pub async fn on_a_node(settings: &[(&str, &str)]) -> Option<Self> {
-        Some(Self::on(Node::shared()?, settings).await)
+    pub async fn start_on_node(settings: &[(&str, &str)]) -> Option<Self> {
+        Some(Self::start_on(Node::shared()?, settings).await)
     }
 
     /// The same with sessions that run on that node.
-    pub async fn on(node: &Node, settings: &[(&str, &str)]) -> Self {
+    pub async fn start_on(node: &Node, settings: &[(&str, &str)]) -> Self {
         let mut all = ON_A_NODE.to_vec();
         all.extend(settings);
-        let mut team = Self::on_the_node(&node.name, &all).await;
-        team.starts_the_bot().await;
+        let mut team = Self::without_bot_on(&node.name, &all).await;
+        team.start_bot().await;
         team
     }
 
     /// The same with sessions on the node of that name, before the bot is started.
-    pub async fn on_the_node(node: &str, settings: &[(&str, &str)]) -> Self {
-        Self::made(Some(node), settings).await
+    pub async fn without_bot_on(node: &str, settings: &[(&str, &str)]) -> Self {
+        Self::create(Some(node), settings).await
     }
 
     /// The same before the bot is started.
     pub async fn without_bot(settings: &[(&str, &str)]) -> Self {
-        Self::made(None, settings).await
+        Self::create(None, settings).await
     }
 
-    async fn made(node: Option<&str>, settings: &[(&str, &str)]) -> Self {
+    async fn create(node: Option<&str>, settings: &[(&str, &str)]) -> Self {
         let blueprint = Blueprint::default()
             .channel("data")
             .channel("random")
@@ -148,7 +148,7 @@ impl Team {
             api,
             s3,
             catalog,
-            on_a_node: node.is_some(),
+            has_node: node.is_some(),
             bot: None,
             logs: String::new(),
             variables: HashMap::new(),
@@ -237,8 +237,8 @@ impl Team {
     }
 
     /// Starts the bot and waits until it is connected.
-    pub async fn starts_the_bot(&mut self) {
-        self.launches_the_bot();
+    pub async fn start_bot(&mut self) {
+        self.spawn_bot();
         let bot = self.bot.as_mut().expect("it was launched");
         let gave_up = tokio::select! {
             () = self.discord.connected() => None,
@@ -248,15 +248,15 @@ impl Team {
     }
 
     /// Starts the bot anew, with a file of settings.
-    pub async fn restarts_the_bot_with(&mut self, settings: &str) {
-        self.kills_the_bot().await;
+    pub async fn restart_bot_with_config(&mut self, settings: &str) {
+        self.kill_bot().await;
         let path = self.file("settings.toml", settings);
         self.variables.insert("DUCKBOT_CONFIG".into(), path);
-        self.starts_the_bot().await;
+        self.start_bot().await;
     }
 
     /// Starts the bot.
-    pub fn launches_the_bot(&mut self) {
+    pub fn spawn_bot(&mut self) {
         assert!(self.bot.is_none(), "one bot is enough");
         self.bot = Some(Bot::of(&self.program, &self.variables));
     }
@@ -267,7 +267,7 @@ impl Team {
     }
 
     /// Ends the bot as a crash does.
-    pub async fn kills_the_bot(&mut self) {
+    pub async fn kill_bot(&mut self) {
         let mut bot = self.bot.take().expect("the bot runs");
         bot.kill().await;
         self.logs.push_str(&bot.log());
@@ -281,31 +281,31 @@ impl Team {
     }
 
     /// Waits until the bot has logged that.
-    pub async fn logs(&self, text: &str) {
+    pub async fn wait_for_log(&self, text: &str) {
         let bot = self.bot.as_ref().expect("the bot runs");
         let mut log = bot.log_as_it_grows();
         log.wait_for(|log| log.contains(text)).await.unwrap();
     }
 
     /// Somebody types `/duck start …` and sees that it begins; the session's id.
-    pub async fn starts(&self, person: &Person, options: &str) -> (Interaction, String) {
+    pub async fn start_session(&self, person: &Person, options: &str) -> (Interaction, String) {
         let line = format!("/duck start {options}");
         let asked = person.types("#data", line.trim()).await.unwrap();
         let reply = asked.reply().await;
-        let id = session_in(&reply.content);
+        let id = session_id_in(&reply.content);
         (asked, id)
     }
 
     /// Writes the record of a session that was asked for then, as a bot would; the reconciler
     /// makes the rest.
-    pub async fn plants(&self, id: &str, owner: u64, slot: u8, created: &str) {
+    pub async fn create_record(&self, id: &str, owner: u64, slot: u8, created: &str) {
         let channel = self.discord.channel("data").to_string();
-        self.plants_told_in(Some(&channel), id, owner, slot, created)
+        self.create_record_in(Some(&channel), id, owner, slot, created)
             .await;
     }
 
     /// The same; told of in that channel, or nowhere.
-    pub async fn plants_told_in(
+    pub async fn create_record_in(
         &self,
         channel: Option<&str>,
         id: &str,
@@ -335,7 +335,7 @@ impl Team {
     }
 
     /// Waits until the Pod of a session is ready.
-    pub async fn is_ready(&self, session: &str) {
+    pub async fn wait_until_ready(&self, session: &str) {
         let is_ready = |pod: Option<&Pod>| {
             let status = pod.and_then(|pod| pod.status.as_ref());
             let mut conditions = status
@@ -350,7 +350,7 @@ impl Team {
     }
 
     /// An admin deletes the Pod of a session, and it is gone.
-    pub async fn deletes_the_pod(&self, session: &str) {
+    pub async fn delete_pod(&self, session: &str) {
         let (pods, name) = (self.cluster.pods(), format!("duckui-{session}"));
         pods.delete(&name, &DeleteParams::default()).await.unwrap();
         let gone = await_condition(pods, &name, |pod: Option<&Pod>| pod.is_none());
@@ -358,12 +358,12 @@ impl Team {
     }
 
     /// Gives somebody keys and a session that is ready; its id.
-    pub async fn serves(&self, person: &Person) -> String {
-        if self.keys_kept_of(person).await.is_none() {
+    pub async fn ready_session(&self, person: &Person) -> String {
+        if self.stored_credentials(person).await.is_none() {
             self.cluster.keys_of(person.id()).await;
         }
-        let (asked, id) = self.starts(person, "").await;
-        if !self.on_a_node {
+        let (asked, id) = self.start_session(person, "").await;
+        if !self.has_node {
             self.kubelet.readies(&id).await;
         }
         asked
@@ -375,7 +375,7 @@ impl Team {
     }
 
     /// Waits until the keys, the catalog and an admin's SQL were tried in a session on the node.
-    pub async fn is_prepared(&self, session: &str) {
+    pub async fn wait_until_prepared(&self, session: &str) {
         let (pods, name) = (self.cluster.pods(), format!("duckui-{session}"));
         let follow = LogParams {
             container: Some("duckdb".into()),
@@ -391,7 +391,7 @@ impl Team {
     }
 
     /// Somebody opens their session on the node, as a browser does; DuckDB's UI.
-    pub async fn opens(&self, person: &Person, session: &str) -> Ui {
+    pub async fn open_ui(&self, person: &Person, session: &str) -> Ui {
         let line = format!("/duck open session:{session}");
         let reply = self.reply_to(person, &line).await;
         let link = link_of(&reply, "Open DuckDB");
@@ -402,41 +402,41 @@ impl Team {
     }
 
     /// Ana stops what she has, if anything, and what was said meanwhile counts as read.
-    pub async fn finishes_what_is_there(&self) {
-        self.finishes_hers(&self.ana).await;
-        self.nothing_is_left().await;
-        self.reads_everything().await;
+    pub async fn clean_up(&self) {
+        self.stop_session(&self.ana).await;
+        self.assert_nothing_left().await;
+        self.mark_all_read().await;
     }
 
     /// Somebody stops what they have, if anything.
-    pub async fn finishes_hers(&self, person: &Person) {
+    pub async fn stop_session(&self, person: &Person) {
         let question = self.reply_to(person, "/duck stop").await;
         if question.button("Stop it").is_some() {
-            self.confirms_stop(person, &question).await;
+            self.confirm_stop(person, &question).await;
         }
     }
 
     /// What was said so far counts as read.
-    pub async fn reads_everything(&self) {
+    pub async fn mark_all_read(&self) {
         for message in self.discord.unread() {
             self.discord.edited(message.id, |_| true).await;
         }
     }
 
     /// Somebody's Secret, if there is one.
-    pub async fn keys_kept_of(&self, person: &Person) -> Option<Secret> {
+    pub async fn stored_credentials(&self, person: &Person) -> Option<Secret> {
         let name = format!("duckbot-s3-{}", person.id());
         self.cluster.secrets().get_opt(&name).await.unwrap()
     }
 
     /// Makes somebody's keys newer than all their sessions.
-    pub async fn keys_are_newer(&self, person: &Person) {
-        self.annotates_keys_of(person, "stored-at", chrono::Utc::now())
+    pub async fn renew_credentials(&self, person: &Person) {
+        self.annotate_credentials(person, "stored-at", chrono::Utc::now())
             .await;
     }
 
     /// Changes a time that is kept beside somebody's keys.
-    pub async fn annotates_keys_of(&self, person: &Person, name: &str, at: DateTime<Utc>) {
+    pub async fn annotate_credentials(&self, person: &Person, name: &str, at: DateTime<Utc>) {
         let annotation = format!("duckbot.dev/{name}");
         let patch = json!({ "metadata": { "annotations": { annotation: at.to_rfc3339() } } });
         let name = format!("duckbot-s3-{}", person.id());
@@ -449,31 +449,31 @@ impl Team {
     }
 
     /// Waits until somebody's first session is gone, and nothing of any is left.
-    pub async fn leaves_nothing(&self, person: &Person) {
-        self.cluster.gone(&self.record(person, 0)).await;
-        self.nothing_is_left().await;
+    pub async fn wait_until_nothing_left(&self, person: &Person) {
+        self.cluster.gone(&self.record_name(person, 0)).await;
+        self.assert_nothing_left().await;
     }
 
     /// Ana reads that somebody deleted her session on the cluster.
-    pub async fn is_told_of_the_deletion(&self) {
+    pub async fn expect_deletion_notice(&self) {
         let told = self.ana.reads("#data").await;
-        says(&told, "somebody deleted it");
+        assert_says(&told, "somebody deleted it");
     }
 
     /// There is no object of any session.
-    pub async fn nothing_is_left(&self) {
+    pub async fn assert_nothing_left(&self) {
         assert_eq!(self.cluster.objects().await, [""; 0]);
     }
 
     /// The name of somebody's record in a place.
-    pub fn record(&self, person: &Person, slot: u8) -> String {
+    pub fn record_name(&self, person: &Person, slot: u8) -> String {
         format!("duckui-{}-{slot}", person.id())
     }
 
     /// The objects of one ready session, sorted.
-    pub fn whole(&self, person: &Person, slot: u8, id: &str) -> Vec<String> {
+    pub fn session_objects(&self, person: &Person, slot: u8, id: &str) -> Vec<String> {
         vec![
-            format!("configmaps/{}", self.record(person, slot)),
+            format!("configmaps/{}", self.record_name(person, slot)),
             format!("ingressroutes/duckui-{id}"),
             format!("pods/duckui-{id}"),
             format!("services/duckui-{id}"),
@@ -486,13 +486,13 @@ impl Team {
     }
 
     /// Asks for the form in private; the direct message with its button.
-    pub async fn is_invited(&self, person: &Person) -> MessageView {
+    pub async fn request_invitation(&self, person: &Person) -> MessageView {
         self.reply_to(person, "/duck setup").await;
         person.reads_dm().await
     }
 
     /// Presses a button that opens the form.
-    pub async fn opens_form(
+    pub async fn open_form(
         &self,
         person: &Person,
         message: &MessageView,
@@ -502,14 +502,14 @@ impl Team {
     }
 
     /// Has somebody's keys forgotten, as a person does.
-    pub async fn hands_in_keys_no_more(&self, person: &Person) {
+    pub async fn forget_credentials(&self, person: &Person) {
         let question = self.reply_to(person, "/duck forget").await;
         let pressed = person.presses(&question, "Forget it").await.unwrap();
         pressed.until(|it| it.content.contains("orgotten")).await;
     }
 
     /// Says yes to the question before a stop, and sees it done; the last reply.
-    pub async fn confirms_stop(&self, person: &Person, question: &MessageView) -> MessageView {
+    pub async fn confirm_stop(&self, person: &Person, question: &MessageView) -> MessageView {
         let pressed = person.presses(question, "Stop it").await.unwrap();
         pressed
             .until(|reply| reply.content.contains("is stopped"))
@@ -517,7 +517,7 @@ impl Team {
     }
 
     /// Opens the form from a message and hands these values in; the reply.
-    pub async fn fills_in(
+    pub async fn fill_form(
         &self,
         person: &Person,
         message: &MessageView,
@@ -531,22 +531,22 @@ impl Team {
             .expect("a button")
             .label
             .clone();
-        let form = self.opens_form(person, message, &label).await;
+        let form = self.open_form(person, message, &label).await;
         person.submits(&form, values).await.unwrap().reply().await
     }
 
     /// Hands in [`KEYS`] as a person does; the last reply.
     pub async fn hands_in_keys(&self, person: &Person) -> MessageView {
-        let invitation = self.is_invited(person).await;
-        self.fills_in(person, &invitation, &KEYS).await
+        let invitation = self.request_invitation(person).await;
+        self.fill_form(person, &invitation, &KEYS).await
     }
 }
 
-impl Drop for Team {
+impl Drop for TestEnv {
     /// What must hold in every test.
     fn drop(&mut self) {
         let log = self.log();
-        if self.on_a_node {
+        if self.has_node {
             // Or it would start them again.
             drop(self.bot.take());
             self.cluster.frees_the_node();
@@ -581,24 +581,28 @@ impl Drop for Team {
             assert!(!log.contains(&secret), "a token is in the log");
         }
         let everything = self.discord.everything();
-        assert!(keys_in(&log).is_empty(), "in the log: {:?}", keys_in(&log));
         assert!(
-            keys_in(&everything).is_empty(),
+            leaked_credentials(&log).is_empty(),
+            "in the log: {:?}",
+            leaked_credentials(&log)
+        );
+        assert!(
+            leaked_credentials(&everything).is_empty(),
             "to Discord: {:?}",
-            keys_in(&everything)
+            leaked_credentials(&everything)
         );
     }
 }
 
 /// The names of the tests' keys that a text holds, in whatever form they leak.
-pub fn keys_in(text: &str) -> Vec<String> {
+pub fn leaked_credentials(text: &str) -> Vec<String> {
     let all = KEYS.into_iter().chain(PERMANENT);
-    let leaked = all.filter(|(_, value)| forms_of(value).iter().any(|it| text.contains(it)));
+    let leaked = all.filter(|(_, value)| encodings(value).iter().any(|it| text.contains(it)));
     leaked.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// A value as it is, in base64 (a Secret's JSON), as bytes (a Debug print), in a URL.
-fn forms_of(value: &str) -> [String; 4] {
+fn encodings(value: &str) -> [String; 4] {
     let bytes = ByteString(value.as_bytes().to_vec());
     let base64 = serde_json::to_value(&bytes)
         .unwrap()
@@ -625,12 +629,12 @@ async fn storage() -> (S3, Catalog) {
 
 /// Those words are in the message.
 #[track_caller]
-pub fn says(message: &MessageView, words: &str) {
+pub fn assert_says(message: &MessageView, words: &str) {
     assert!(message.content.contains(words), "{}", message.content);
 }
 
 /// The session that a text speaks of.
-pub fn session_in(text: &str) -> String {
+pub fn session_id_in(text: &str) -> String {
     let is_id = |word: &&str| word.len() == 6 && word.chars().all(|c| c.is_ascii_hexdigit());
     let found = text.split('`').find(is_id);
     found
