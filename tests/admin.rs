@@ -90,7 +90,7 @@ async fn readiness_names_what_is_missing() {
 #[tokio::test]
 async fn what_people_do_and_what_becomes_of_it_is_counted() {
     let (team, url) = team().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     team.reply_to(&team.ana, "/duck stop session:nonsense")
         .await;
@@ -162,7 +162,7 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
 #[tokio::test]
 async fn metrics_keep_prometheus_conventions_and_name_nobody() {
     let (team, url) = team().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     team.ready_session(&team.ana).await;
     let (_, text) = get(&url, "/metrics").await;
     let described = |kind: &str, name: &str| text.contains(&format!("# {kind} {name} "));

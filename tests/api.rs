@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    Damage, Home, KEYS, Lab, Node, PERMANENT, TestEnv, Ui, answer_of, assert_says, becomes, keys,
-    leaked_credentials, makes_token, tools,
+    ApiEnv, Damage, KEYS, LocalEnv, Node, PERMANENT, TestEnv, Ui, assert_says, becomes,
+    create_token, leaked_credentials, parse_response, session_request, tools,
 };
 
 /// The end of a problem's type.
@@ -20,8 +20,8 @@ fn problem(body: &Value) -> &str {
 
 #[tokio::test]
 async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
-    let lab = Lab::opens(&[]).await;
-    let (status, made) = lab.posts("/sessions", &lab.ana, keys()).await;
+    let lab = ApiEnv::start(&[]).await;
+    let (status, made) = lab.post("/sessions", &lab.ana, session_request()).await;
     assert_eq!(status, 201, "{made}");
     let id = made["session_id"].as_str().unwrap().to_owned();
     assert_eq!(
@@ -49,85 +49,85 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
     assert!(leaked_credentials(&document).is_empty(), "{document}");
 
     lab.team.kubelet.readies(&id).await;
-    lab.is_running(&id).await;
-    let (_, shown) = lab.gets(&format!("/sessions/{id}"), &lab.ana).await;
+    lab.wait_until_running(&id).await;
+    let (_, shown) = lab.get(&format!("/sessions/{id}"), &lab.ana).await;
     assert_eq!(
         (&shown["phase"], &shown["username"]),
         (&json!("running"), &json!("ana"))
     );
     assert_eq!(shown["stops"]["rule"], "lifetime");
     let path = format!("/sessions/{id}/ticket");
-    let (_, ticket) = lab.posts(&path, &lab.ana, json!({})).await;
+    let (_, ticket) = lab.post(&path, &lab.ana, json!({})).await;
     let link = ticket["open_url"].as_str().unwrap();
     assert!(link.starts_with(&format!("https://duckui-{id}.duck.example.com/")));
     assert!(!lab.team.log().contains(link.split('#').nth(1).unwrap()));
 
     assert_eq!(
-        lab.deletes(&format!("/sessions/{id}"), &lab.ana).await.0,
+        lab.delete(&format!("/sessions/{id}"), &lab.ana).await.0,
         204
     );
     lab.team.assert_nothing_left().await;
     assert!(secrets.get_opt(&name).await.unwrap().is_none());
-    let (status, gone) = lab.gets(&format!("/sessions/{id}"), &lab.ana).await;
+    let (status, gone) = lab.get(&format!("/sessions/{id}"), &lab.ana).await;
     assert_eq!((status, problem(&gone)), (404, "no-such-session"));
 }
 
 #[tokio::test]
 async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
-    let lab = Lab::opens(&[]).await;
+    let lab = ApiEnv::start(&[]).await;
     let id = lab.ready_session().await;
     let path = format!("/sessions/{id}");
     for (token, status) in [("", 401), ("duckbot_quack", 401), (&*lab.ben, 404)] {
-        assert_eq!(lab.gets(&path, token).await.0, status);
-        assert_eq!(lab.deletes(&path, token).await.0, status);
+        assert_eq!(lab.get(&path, token).await.0, status);
+        assert_eq!(lab.delete(&path, token).await.0, status);
         let ticket = format!("{path}/ticket");
-        assert_eq!(lab.posts(&ticket, token, json!({})).await.0, status);
+        assert_eq!(lab.post(&ticket, token, json!({})).await.0, status);
     }
     let bare = lab.client.get(format!("{}{path}", lab.url)).send();
     let bare = bare.await.unwrap();
     assert_eq!(bare.headers()["www-authenticate"], "Bearer");
-    assert_eq!(problem(&answer_of(bare).await.1), "unauthorized");
+    assert_eq!(problem(&parse_response(bare).await.1), "unauthorized");
     assert_eq!(
-        lab.gets("/sessions", &lab.ben).await.1["sessions"],
+        lab.get("/sessions", &lab.ben).await.1["sessions"],
         json!([])
     );
 
-    let (_, all) = lab.gets("/sessions", &lab.ada).await;
+    let (_, all) = lab.get("/sessions", &lab.ada).await;
     assert_eq!(all["sessions"][0]["session_id"], *id);
     assert_eq!(all["sessions"][0]["owner"], lab.team.ana.id().to_string());
     let ticket = format!("{path}/ticket");
-    let (status, refused) = lab.posts(&ticket, &lab.ada, json!({})).await;
+    let (status, refused) = lab.post(&ticket, &lab.ada, json!({})).await;
     assert_eq!((status, problem(&refused)), (403, "forbidden"));
 
     // The chat sees it, too.
     let listed = lab.team.reply_to(&lab.team.ana, "/duck list").await;
     assert_says(&listed, &format!("`{id}` of "));
-    assert_eq!(lab.deletes(&path, &lab.ada).await.0, 204);
+    assert_eq!(lab.delete(&path, &lab.ada).await.0, 204);
     lab.team.assert_nothing_left().await;
     lab.team.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn stored_keys_are_used_by_tokens_that_may() {
-    let lab = Lab::opens(&[]).await;
+    let lab = ApiEnv::start(&[]).await;
     let stored = || json!({ "use_stored_credentials": true });
-    let (status, none) = lab.posts("/sessions", &lab.ana, stored()).await;
+    let (status, none) = lab.post("/sessions", &lab.ana, stored()).await;
     assert_eq!((status, problem(&none)), (409, "no-stored-credentials"));
     lab.team.cluster.keys_of(lab.team.ana.id()).await;
     lab.team.cluster.keys_of(lab.team.ben.id()).await;
-    let (status, refused) = lab.posts("/sessions", &lab.ben, stored()).await;
+    let (status, refused) = lab.post("/sessions", &lab.ben, stored()).await;
     assert_eq!((status, problem(&refused)), (403, "forbidden"));
-    let (status, made) = lab.posts("/sessions", &lab.ana, stored()).await;
+    let (status, made) = lab.post("/sessions", &lab.ana, stored()).await;
     assert_eq!(status, 201, "{made}");
     let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
-    assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
+    assert_eq!(lab.delete(&path, &lab.ana).await.0, 204);
     lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
-    let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
-    let asked = (0..50).map(|_| lab.posts("/sessions", &lab.ana, keys()));
+    let lab = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let asked = (0..50).map(|_| lab.post("/sessions", &lab.ana, session_request()));
     let answers = join_all(asked).await;
     let made: HashSet<_> = answers
         .iter()
@@ -144,20 +144,20 @@ async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
     assert_eq!(lab.team.cluster.documents().await.len(), 2);
     for id in made {
         let path = format!("/sessions/{}", id.as_str().unwrap());
-        assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
+        assert_eq!(lab.delete(&path, &lab.ana).await.0, 204);
     }
     lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down() {
-    let lab = Lab::opens(&[]).await;
+    let lab = ApiEnv::start(&[]).await;
     let post = |body: Value| {
-        let asked = lab.asks(Method::POST, "/sessions", &lab.ana);
+        let asked = lab.request(Method::POST, "/sessions", &lab.ana);
         let asked = asked.header("Idempotency-Key", "the-report-of-today");
-        async move { answer_of(asked.json(&body).send().await.unwrap()).await }
+        async move { parse_response(asked.json(&body).send().await.unwrap()).await }
     };
-    let answers = join_all((0..5).map(|_| post(keys()))).await;
+    let answers = join_all((0..5).map(|_| post(session_request()))).await;
     let ids: HashSet<_> = answers
         .iter()
         .map(|(_, body)| body["session_id"].to_string())
@@ -170,7 +170,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
     assert_eq!(lab.team.cluster.documents().await.len(), 1);
 
     // Keys are part of the wish.
-    let mut others = keys();
+    let mut others = session_request();
     others["s3_key"] = json!(PERMANENT[0].1);
     let (status, refused) = post(others).await;
     assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
@@ -184,7 +184,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
         KEYS[0].1.as_bytes()
     );
 
-    let mut larger = keys();
+    let mut larger = session_request();
     larger["size"] = json!("large");
     let (status, refused) = post(larger).await;
     assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
@@ -192,9 +192,9 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
 
 #[tokio::test]
 async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
-    let lab = Lab::opens(&[]).await;
-    let asked = lab.asks(Method::POST, "/sessions?wait=ready", &lab.ana);
-    let answer = asked.json(&keys()).send().await.unwrap();
+    let lab = ApiEnv::start(&[]).await;
+    let asked = lab.request(Method::POST, "/sessions?wait=ready", &lab.ana);
+    let answer = asked.json(&session_request()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let mut chunks = answer.bytes_stream();
     let mut told = String::new();
@@ -217,8 +217,8 @@ async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made() {
-    let lab = Lab::opens(&[]).await;
-    let mut wrong = keys();
+    let lab = ApiEnv::start(&[]).await;
+    let mut wrong = session_request();
     for (field, value) in [
         ("s3_kay", json!(KEYS[0].1)),
         ("s3_secret", json!("two words")),
@@ -227,7 +227,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
     ] {
         wrong[field] = value;
     }
-    let (status, body) = lab.posts("/sessions", &lab.ana, wrong).await;
+    let (status, body) = lab.post("/sessions", &lab.ana, wrong).await;
     assert_eq!((status, problem(&body)), (422, "invalid-fields"));
     let errors = body["errors"].as_array().unwrap();
     let mut fields: Vec<_> = errors
@@ -245,49 +245,49 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         (json!({ "s3_secret": "wrong" }), "keys-rejected"),
         (json!({ "use_stored_credentials": true }), "invalid-fields"),
     ] {
-        let mut body = keys();
+        let mut body = session_request();
         body.as_object_mut()
             .unwrap()
             .extend(change.as_object().unwrap().clone());
-        let (_, body) = lab.posts("/sessions", &lab.ana, body).await;
+        let (_, body) = lab.post("/sessions", &lab.ana, body).await;
         assert_eq!(problem(&body), kind, "{body}");
         assert!(leaked_credentials(&body.to_string()).is_empty(), "{body}");
     }
     let long = "x".repeat(20_000);
     let (_, body) = lab
-        .posts("/sessions", &lab.ana, json!({ "username": long }))
+        .post("/sessions", &lab.ana, json!({ "username": long }))
         .await;
     assert_eq!(problem(&body), "too-large");
-    let text = lab.asks(Method::POST, "/sessions", &lab.ana).body("{}");
+    let text = lab.request(Method::POST, "/sessions", &lab.ana).body("{}");
     assert_eq!(
-        problem(&answer_of(text.send().await.unwrap()).await.1),
+        problem(&parse_response(text.send().await.unwrap()).await.1),
         "unsupported-media-type"
     );
-    let no_json = lab.asks(Method::POST, "/sessions", &lab.ana);
+    let no_json = lab.request(Method::POST, "/sessions", &lab.ana);
     let no_json = no_json.header("Content-Type", "application/json").body("[");
     assert_eq!(
-        problem(&answer_of(no_json.send().await.unwrap()).await.1),
+        problem(&parse_response(no_json.send().await.unwrap()).await.1),
         "invalid-request"
     );
-    assert_eq!(lab.gets("/quack", &lab.ana).await.1["status"], 404);
-    let (_, no_text) = lab.gets("/sessions/%ff", &lab.ana).await;
+    assert_eq!(lab.get("/quack", &lab.ana).await.1["status"], 404);
+    let (_, no_text) = lab.get("/sessions/%ff", &lab.ana).await;
     assert_eq!(problem(&no_text), "no-such-session");
     let put = lab
-        .asks(Method::PUT, "/sessions", &lab.ana)
+        .request(Method::PUT, "/sessions", &lab.ana)
         .send()
         .await
         .unwrap();
     assert!(put.headers()["allow"].to_str().unwrap().contains("POST"));
-    assert_eq!(problem(&answer_of(put).await.1), "method-not-allowed");
+    assert_eq!(problem(&parse_response(put).await.1), "method-not-allowed");
     lab.team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
-    let mut lab = Lab::opens(&[]).await;
-    let mut body = keys();
+    let mut lab = ApiEnv::start(&[]).await;
+    let mut body = session_request();
     body["catalog"] = json!(lab.team.variables["DUCKBOT_CATALOGS__LAKE__ENDPOINT"]);
-    let (status, made) = lab.posts("/sessions", &lab.ana, body).await;
+    let (status, made) = lab.post("/sessions", &lab.ana, body).await;
     assert_eq!(status, 201, "{made}");
     assert_eq!(lab.team.cluster.documents().await[0]["catalog"], "lake");
 
@@ -299,12 +299,12 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
         "DUCKBOT_API__ANONYMOUS_OWNER".into(),
         lab.team.ben.id().to_string(),
     );
-    lab.starts().await;
+    lab.start_bot().await;
     assert!(lab.team.log().contains("THE API LETS EVERYBODY IN"));
-    let mut body = keys();
+    let mut body = session_request();
     body["catalog"] = json!("http://elsewhere:8181/catalog/");
     let asked = lab.client.post(format!("{}/sessions", lab.url)).json(&body);
-    let (status, made) = answer_of(asked.send().await.unwrap()).await;
+    let (status, made) = parse_response(asked.send().await.unwrap()).await;
     assert_eq!(status, 201, "{made}");
     let id = made["session_id"].as_str().unwrap();
     lab.team.kubelet.sees(id).await;
@@ -330,12 +330,12 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
 
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_ask_again() {
-    let lab = Lab::opens(&[("DUCKBOT_API__REQUESTS_PER_MINUTE", "3")]).await;
+    let lab = ApiEnv::start(&[("DUCKBOT_API__REQUESTS_PER_MINUTE", "3")]).await;
     for _ in 0..3 {
-        assert_eq!(lab.gets("/sessions", &lab.ana).await.0, 200);
+        assert_eq!(lab.get("/sessions", &lab.ana).await.0, 200);
     }
     let slower = lab
-        .asks(Method::GET, "/sessions", &lab.ana)
+        .request(Method::GET, "/sessions", &lab.ana)
         .send()
         .await
         .unwrap();
@@ -345,9 +345,12 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
         .parse()
         .unwrap();
     assert!((1..=21).contains(&after), "{after}");
-    assert_eq!(problem(&answer_of(slower).await.1), "too-many-requests");
     assert_eq!(
-        lab.gets("/sessions", &lab.ben).await.0,
+        problem(&parse_response(slower).await.1),
+        "too-many-requests"
+    );
+    assert_eq!(
+        lab.get("/sessions", &lab.ben).await.0,
         200,
         "that is another one's pace"
     );
@@ -355,7 +358,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
 
 #[tokio::test]
 async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
-    let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let lab = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     for (method, route) in [
         ("POST", "configmaps"),
         ("PATCH", "secrets/{name}"),
@@ -369,7 +372,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
                 let is_first = is_it && first.swap(false, std::sync::atomic::Ordering::Relaxed);
                 is_first.then(|| Damage::Answer(status, "forbidden: not now".into()))
             });
-            let (said, body) = lab.posts("/sessions", &lab.ana, keys()).await;
+            let (said, body) = lab.post("/sessions", &lab.ana, session_request()).await;
             assert_eq!(
                 (said, problem(&body)),
                 (wanted, kind),
@@ -383,7 +386,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
         }
     }
     assert_eq!(
-        lab.gets("/sessions", &lab.ana).await.1["sessions"],
+        lab.get("/sessions", &lab.ana).await.1["sessions"],
         json!([])
     );
     lab.team.mark_all_read().await;
@@ -391,7 +394,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
 
 #[tokio::test]
 async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
-    let lab = Lab::opens(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let lab = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     // The bot that claimed it died before it stored them.
     lab.team
         .create_record(
@@ -417,19 +420,19 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
 
 #[tokio::test]
 async fn sessions_of_the_api_are_announced_where_the_settings_say() {
-    let mut lab = Lab::opens(&[]).await;
+    let mut lab = ApiEnv::start(&[]).await;
     lab.team.kill_bot().await;
     let channel = lab.team.discord.channel("data").to_string();
     lab.team
         .variables
         .insert("DUCKBOT_API__CHANNEL".into(), channel);
-    lab.starts().await;
+    lab.start_bot().await;
     let id = lab.ready_session().await;
     let told = lab.team.ana.reads("#data").await;
     assert_says(&told, &format!("https://duckui-{id}.duck.example.com/"));
     assert_eq!(told.mentions, [lab.team.ana.id()]);
     let (status, extended) = lab
-        .posts(
+        .post(
             &format!("/sessions/{id}/extend"),
             &lab.ana,
             json!({ "by": "2h" }),
@@ -441,7 +444,7 @@ async fn sessions_of_the_api_are_announced_where_the_settings_say() {
     );
     let body = json!({ "by": "two ducks" });
     let (status, body) = lab
-        .posts(&format!("/sessions/{id}/extend"), &lab.ana, body)
+        .post(&format!("/sessions/{id}/extend"), &lab.ana, body)
         .await;
     assert_eq!((status, problem(&body)), (422, "invalid-fields"));
 }
@@ -457,7 +460,7 @@ fn examples() -> Vec<String> {
 
 #[tokio::test]
 async fn every_example_of_the_manual_works_in_its_order() {
-    let lab = Lab::opens(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    let lab = ApiEnv::start(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     let quick = lab.team.kubelet.is_quick();
     let mut id = None;
     for example in examples() {
@@ -478,12 +481,12 @@ async fn every_example_of_the_manual_works_in_its_order() {
         if id.is_none() {
             let made: Value = serde_json::from_str(&text).unwrap();
             let made = made["session_id"].as_str().unwrap().to_owned();
-            lab.is_running(&made).await;
+            lab.wait_until_running(&made).await;
             id = Some(made);
         }
     }
     assert_eq!(
-        lab.gets("/sessions", &lab.ana).await.1["sessions"]
+        lab.get("/sessions", &lab.ana).await.1["sessions"]
             .as_array()
             .unwrap()
             .len(),
@@ -494,7 +497,7 @@ async fn every_example_of_the_manual_works_in_its_order() {
 
 #[tokio::test]
 async fn schemathesis_finds_nothing() {
-    let lab = Lab::opens(&[
+    let lab = ApiEnv::start(&[
         ("DUCKBOT_CREDENTIALS__PREFLIGHT", "false"),
         ("DUCKBOT_SESSIONS__PER_USER", "20"),
         ("DUCKBOT_REAPER__LATE", "false"),
@@ -570,9 +573,9 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
         ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
     ];
-    let lab = Lab::of(TestEnv::without_bot_on(&node.name, &settings).await).await;
-    let asked = lab.asks(Method::POST, "/sessions?wait=ready", &lab.ana);
-    let (name, ready) = last_event(asked.json(&keys()).send().await.unwrap()).await;
+    let lab = ApiEnv::start_with_env(TestEnv::without_bot_on(&node.name, &settings).await).await;
+    let asked = lab.request(Method::POST, "/sessions?wait=ready", &lab.ana);
+    let (name, ready) = last_event(asked.json(&session_request()).send().await.unwrap()).await;
     assert_eq!(name, "ready", "{ready}");
     let id = ready["session_id"].as_str().unwrap();
     let pod = lab
@@ -593,7 +596,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         "{told}"
     );
     assert_eq!(
-        lab.deletes(&format!("/sessions/{id}"), &lab.ana).await.0,
+        lab.delete(&format!("/sessions/{id}"), &lab.ana).await.0,
         204
     );
     lab.team.assert_nothing_left().await;
@@ -601,8 +604,8 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
 
 #[tokio::test]
 async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
-    let mut home = Home::gathers().await;
-    let (line, token) = makes_token("ci", &home.ana.id().to_string(), &[]).await;
+    let mut home = LocalEnv::start().await;
+    let (line, token) = create_token("ci", &home.ana.id().to_string(), &[]).await;
     let tokens = home.folder().join("tokens");
     std::fs::write(&tokens, line).unwrap();
     for (name, value) in [
@@ -611,7 +614,7 @@ async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
     ] {
         home.variables.insert(name.into(), value.into());
     }
-    home.restarts_the_bot().await;
+    home.restart_bot().await;
     const SAYS: &str = "the API is at ";
     home.bot.says(SAYS).await;
     let log = home.bot.log();
@@ -635,7 +638,7 @@ async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
     let deleted = client
         .delete(format!("{url}/sessions/{id}"))
         .bearer_auth(&token);
-    assert_eq!(answer_of(deleted.send().await.unwrap()).await.0, 204);
+    assert_eq!(parse_response(deleted.send().await.unwrap()).await.0, 204);
     assert!(!file.exists());
-    home.is_empty().await;
+    home.wait_until_empty().await;
 }

@@ -5,7 +5,7 @@ use duckbot::sandbox::discord::{Access, Fault};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
 
-use crate::support::{Home, TestEnv, becomes, command};
+use crate::support::{LocalEnv, TestEnv, becomes, command};
 
 /// Runs a command of the bot with a team's settings: how it ended, and what it printed.
 async fn runs(team: &TestEnv, arguments: &[&str]) -> (i32, String) {
@@ -232,9 +232,9 @@ async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_s
 
 #[tokio::test]
 async fn sessions_on_this_machine_are_looked_at_too() {
-    let mut home = Home::gathers().await;
+    let mut home = LocalEnv::start().await;
     home.bot.kill().await;
-    let looked = async |home: &Home| {
+    let looked = async |home: &LocalEnv| {
         let output = command(&["check"], &home.variables).output().await.unwrap();
         (
             output.status.code(),

@@ -7,7 +7,7 @@ use crate::support::{KEYS, PERMANENT, TestEnv, assert_says, session_id_in};
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     assert!(kept.ephemeral);
     assert!(
@@ -46,7 +46,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
     let nothing = team.reply_to(&team.ana, "/duck forget").await;
     assert_eq!(nothing.content, "I have no keys of yours.");
 
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
     let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
@@ -79,7 +79,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
 #[tokio::test]
 async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
 
     let question = team.reply_to(&team.ana, "/duck forget").await;
@@ -103,7 +103,7 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
 #[tokio::test]
 async fn forgetting_only_leaves_the_session_and_says_so() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
@@ -121,7 +121,7 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
 #[tokio::test]
 async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let old = team.ready_session(&team.ana).await;
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
@@ -193,7 +193,7 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
 #[tokio::test]
 async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let past = Utc::now() - TimeDelta::minutes(1);
     team.annotate_credentials(&team.ana, "expires-at", past)
         .await;
@@ -210,7 +210,7 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
 #[tokio::test]
 async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     team.renew_credentials(&team.ana).await;
     team.annotate_credentials(&team.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
@@ -233,7 +233,7 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
 #[tokio::test]
 async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ben).await;
+    team.enter_credentials(&team.ben).await;
     team.discord.revoke("ben", "analyst");
     team.ben.writes_dm("please delete my data");
     let answer = team.ben.reads_dm().await;
@@ -254,7 +254,7 @@ async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
 #[tokio::test]
 async fn forgetting_while_a_form_is_being_tried_wins() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;
     team.s3.hangs();
@@ -272,7 +272,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
 #[tokio::test]
 async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let (starting, _) = team.start_session(&team.ana, "").await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();

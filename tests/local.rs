@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use duckbot::sandbox::discord::{MessageView, Person};
 
 use crate::support::{
-    Bot, Home, SOON, Ui, assert_says, becomes, duckdbs, leaked_credentials, link_of, session_id_in,
+    Bot, LocalEnv, SOON, Ui, assert_says, becomes, duckdb_pids, leaked_credentials, link_of,
+    session_id_in,
 };
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
@@ -24,7 +25,7 @@ async fn ready_session(person: &Person) -> String {
     id
 }
 
-async fn stops(person: &Person) {
+async fn stop_session(person: &Person) {
     let question = reply_to(person, "/duck stop").await;
     let pressed = person.presses(&question, "Stop it").await.unwrap();
     pressed
@@ -34,14 +35,14 @@ async fn stops(person: &Person) {
 
 #[tokio::test]
 async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
-    let home = Home::gathers().await;
-    home.hands_in_keys(&home.ana).await;
+    let home = LocalEnv::start().await;
+    home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
     let file = home.folder().join("keys").join(home.ana.id().to_string());
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&file), 0o600);
     assert_eq!(mode(file.parent().unwrap()), 0o700);
-    for entry in home.left() {
+    for entry in home.leftovers() {
         let path = home.folder().join(entry);
         if path.is_file() {
             let text = std::fs::read_to_string(&path).unwrap();
@@ -64,11 +65,11 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
         assert!(why.contains("Permission Error"), "{sql}: {why}");
     }
 
-    let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", duckdbs(&id)[0]));
+    let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", duckdb_pids(&id)[0]));
     assert_eq!(leaked_credentials(&arguments.unwrap()), [""; 0]);
     assert_eq!(leaked_credentials(&home.bot.log()), [""; 0]);
 
-    stops(&home.ana).await;
+    stop_session(&home.ana).await;
     let question = reply_to(&home.ana, "/duck forget").await;
     let pressed = home.ana.presses(&question, "Forget it").await.unwrap();
     pressed.reply().await;
@@ -77,27 +78,27 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
 
 #[tokio::test]
 async fn processes_end_with_the_bot() {
-    let mut home = Home::gathers().await;
-    home.hands_in_keys(&home.ana).await;
+    let mut home = LocalEnv::start().await;
+    home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
     let status = home.bot.terminate(SOON).await.expect("it ends");
     assert_eq!(status.code(), Some(0));
-    becomes(async || duckdbs(&id), Vec::is_empty).await;
+    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
 }
 
 #[tokio::test]
 async fn processes_end_with_a_bot_that_is_killed() {
-    let mut home = Home::gathers().await;
-    home.hands_in_keys(&home.ana).await;
+    let mut home = LocalEnv::start().await;
+    home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
     home.bot.kill().await;
-    becomes(async || duckdbs(&id), Vec::is_empty).await;
+    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
 }
 
 #[tokio::test]
 async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
-    let home = Home::gathers().await;
-    home.hands_in_keys(&home.ana).await;
+    let home = LocalEnv::start().await;
+    home.enter_credentials(&home.ana).await;
     let records = home.folder().join("records");
     std::fs::remove_dir(&records).unwrap();
     std::fs::write(&records, "in the way").unwrap();
@@ -108,12 +109,12 @@ async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
     std::fs::remove_file(&records).unwrap();
     std::fs::create_dir(&records).unwrap();
     ready_session(&home.ana).await;
-    stops(&home.ana).await;
+    stop_session(&home.ana).await;
 }
 
 #[tokio::test]
 async fn a_second_bot_in_the_same_folder_gives_up() {
-    let home = Home::gathers().await;
+    let home = LocalEnv::start().await;
     let mut second = Bot::start(&home.variables);
     let status = second.ends(SOON).await.expect("it gives up");
     assert_eq!(status.code(), Some(1));
@@ -126,7 +127,7 @@ async fn a_second_bot_in_the_same_folder_gives_up() {
 
 #[tokio::test]
 async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
-    let mut home = Home::gathers().await;
+    let mut home = LocalEnv::start().await;
     home.bot.kill().await;
     let nowhere = "/nowhere/duckdb".to_owned();
     home.variables

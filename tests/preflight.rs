@@ -24,7 +24,7 @@ async fn refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
 #[tokio::test]
 async fn one_signed_listing_and_one_look_at_the_catalog() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     assert_eq!(
         team.s3.requests(),
         ["GET /lake?list-type=2&max-keys=1&prefix="]
@@ -154,7 +154,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     .await;
     refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
     catalog.accepts(KEYS[3].1);
-    let reply = team.hands_in_keys(&team.ana).await;
+    let reply = team.enter_credentials(&team.ana).await;
     assert_says(&reply, "It works.");
 
     catalog.forgets(KEYS[3].1);
@@ -186,7 +186,7 @@ async fn the_catalog_to_try_against_can_be_chosen() {
 #[tokio::test]
 async fn trying_can_be_turned_off() {
     let team = TestEnv::start_with(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
-    let reply = team.hands_in_keys(&team.ana).await;
+    let reply = team.enter_credentials(&team.ana).await;
     assert!(
         reply
             .content

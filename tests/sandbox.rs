@@ -28,7 +28,7 @@ async fn makes_trouble(browser: &Browser, label: &str) {
 #[tokio::test]
 async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     let folder = TempDir::new().unwrap();
-    let mut sandbox = Sandbox::starts_in(&folder).await;
+    let mut sandbox = Sandbox::start_in(&folder).await;
     let browser = Browser::at_home().await;
     browser.is_sized(1200, 800).await;
     browser.goes_to(&sandbox.url).await;
@@ -45,7 +45,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     goes_to_channel(&browser, "duckbot").await;
     browser.presses("Enter credentials").await;
     browser.reads("Access key ID").await;
-    let wrong = sandbox.keys().replace("2026", "1926");
+    let wrong = sandbox.credentials_line().replace("2026", "1926");
     browser.types(&wrong).await;
     browser.is_pictured("sandbox-3-form").await;
     browser.presses("Submit").await;
@@ -53,7 +53,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.is_pictured("sandbox-4-wrong-key").await;
     browser.presses("Enter credentials").await;
     browser.reads("Access key ID").await;
-    browser.types(sandbox.keys()).await;
+    browser.types(sandbox.credentials_line()).await;
     browser.presses("Submit").await;
     browser.reads("It works.").await;
 
@@ -164,7 +164,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
 #[tokio::test]
 async fn trouble_can_be_made_and_is_survived() {
     let folder = TempDir::new().unwrap();
-    let sandbox = Sandbox::starts_in(&folder).await;
+    let sandbox = Sandbox::start_in(&folder).await;
     let browser = Browser::at_home().await;
     browser.is_sized(1300, 850).await;
     browser.goes_to(&sandbox.url).await;
@@ -179,7 +179,7 @@ async fn trouble_can_be_made_and_is_survived() {
     browser.types("\n").await;
     browser.presses("Enter credentials").await;
     browser.reads("Access key ID").await;
-    browser.types(sandbox.keys()).await;
+    browser.types(sandbox.credentials_line()).await;
     browser.presses("Submit").await;
     browser.reads("It works.").await;
     browser.clicks("//*[@id='text']").await;
@@ -197,7 +197,7 @@ async fn trouble_can_be_made_and_is_survived() {
 #[tokio::test]
 async fn a_second_one_in_the_same_folder_is_told_so() {
     let folder = TempDir::new().unwrap();
-    let _first = Sandbox::starts_in(&folder).await;
+    let _first = Sandbox::start_in(&folder).await;
     let second = Sandbox::command(&folder, &[]).output().await.unwrap();
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));

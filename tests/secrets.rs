@@ -205,7 +205,7 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
         );
         is_secret.then_some(Damage::Answer(422, quoting))
     });
-    let reply = team.hands_in_keys(&team.ana).await;
+    let reply = team.enter_credentials(&team.ana).await;
     assert!(
         reply
             .content

@@ -118,7 +118,7 @@ async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
 #[tokio::test]
 async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;

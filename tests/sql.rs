@@ -4,9 +4,9 @@
 use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
 
 use crate::{
-    node::tables::AtTheLake,
-    places::{owned, stops},
-    support::{Cluster, Home, assert_says, becomes, lake, questions, session_id_in},
+    node::tables::LakeEnv,
+    runtimes::{owned, stop_session},
+    support::{Cluster, LocalEnv, assert_says, becomes, lake, query_processes, session_id_in},
 };
 
 const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
@@ -14,46 +14,46 @@ const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
 const ENDLESS: &str = "SELECT count(*) AS canaries FROM range(10_000_000_000_000)";
 
 /// Where sessions run, beside the lake.
-trait Place {
+trait RuntimeEnv {
     fn discord(&self) -> &Discord;
 
     /// Gives somebody the lake's keys.
-    async fn gives_keys(&self, person: &Person, id: &str, secret: &str);
+    async fn store_credentials(&self, person: &Person, id: &str, secret: &str);
 
     /// Starts the bot anew, with these settings besides.
-    async fn restarts_with(&mut self, settings: &[(&str, &str)]);
+    async fn restart_bot_with(&mut self, settings: &[(&str, &str)]);
 
     fn log(&self) -> String;
 }
 
 /// A bot on this machine, at the lake.
-struct AtHome(Home);
+struct LocalLakeEnv(LocalEnv);
 
-impl AtHome {
-    async fn gathers() -> Self {
-        let mut home = Home::gathers().await;
+impl LocalLakeEnv {
+    async fn start() -> Self {
+        let mut home = LocalEnv::start().await;
         let (catalog, s3) = (lake().catalog.clone(), lake().s3.url());
         home.variables.extend(owned(&[
             ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog),
             ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &s3),
         ]));
-        home.restarts_the_bot().await;
+        home.restart_bot().await;
         Self(home)
     }
 }
 
-impl Place for AtHome {
+impl RuntimeEnv for LocalLakeEnv {
     fn discord(&self) -> &Discord {
         &self.0.discord
     }
 
-    async fn gives_keys(&self, person: &Person, id: &str, secret: &str) {
-        self.0.hands_in(person, id, secret).await;
+    async fn store_credentials(&self, person: &Person, id: &str, secret: &str) {
+        self.0.enter_key_pair(person, id, secret).await;
     }
 
-    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+    async fn restart_bot_with(&mut self, settings: &[(&str, &str)]) {
         self.0.variables.extend(owned(settings));
-        self.0.restarts_the_bot().await;
+        self.0.restart_bot().await;
     }
 
     fn log(&self) -> String {
@@ -61,16 +61,16 @@ impl Place for AtHome {
     }
 }
 
-impl Place for AtTheLake {
+impl RuntimeEnv for LakeEnv {
     fn discord(&self) -> &Discord {
         &self.team.discord
     }
 
-    async fn gives_keys(&self, person: &Person, id: &str, secret: &str) {
+    async fn store_credentials(&self, person: &Person, id: &str, secret: &str) {
         self.team.cluster.has_keys(person.id(), id, secret).await;
     }
 
-    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+    async fn restart_bot_with(&mut self, settings: &[(&str, &str)]) {
         self.team.variables.extend(owned(settings));
         self.team.kill_bot().await;
         self.team.start_bot().await;
@@ -86,14 +86,14 @@ macro_rules! everywhere {
         mod on_this_machine {
             $(#[tokio::test]
             async fn $story() {
-                super::$story(super::AtHome::gathers().await).await;
+                super::$story(super::LocalLakeEnv::start().await).await;
             })*
         }
         mod on_a_node {
             $(#[tokio::test]
             async fn $story() {
-                if let Some(place) = super::AtTheLake::gathers().await {
-                    super::$story(place).await;
+                if let Some(env) = super::LakeEnv::start().await {
+                    super::$story(env).await;
                 }
             })*
         }
@@ -108,34 +108,34 @@ everywhere!(
     a_question_is_use_of_the_session,
 );
 
-async fn asks(person: &Person, line: &str) -> Interaction {
+async fn run_command(person: &Person, line: &str) -> Interaction {
     person.types("#data", line).await.unwrap()
 }
 
 async fn answer(person: &Person, line: &str) -> MessageView {
-    let asked = asks(person, line).await;
+    let asked = run_command(person, line).await;
     let is_last = |it: &MessageView| !it.thinking && it.button("Cancel").is_none();
     asked.until(is_last).await
 }
 
 /// Somebody with keys of the lake starts a session, and it is ready; its id.
-async fn ready_session(place: &impl Place, person: &Person, id: &str, secret: &str) -> String {
+async fn ready_session(env: &impl RuntimeEnv, person: &Person, id: &str, secret: &str) -> String {
     lake().s3.knows(id, secret);
-    place.gives_keys(person, id, secret).await;
-    let asked = asks(person, "/duck start").await;
+    env.store_credentials(person, id, secret).await;
+    let asked = run_command(person, "/duck start").await;
     let session = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;
     assert_says(&person.reads("#data").await, &session);
     session
 }
 
-async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
-    let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
+async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
+    let (ana, ben) = (env.discord().person("ana"), env.discord().person("ben"));
     // Nothing of hers runs yet.
     let offered = answer(&ana, DUCKS).await;
     assert_says(&offered, "None of your sessions runs");
     assert!(offered.button("Start a session").is_some());
-    let id = ready_session(&place, &ana, "AKIAASKSTHELAKE", "a-secret-of-one-who-asks").await;
+    let id = ready_session(&env, &ana, "AKIAASKSTHELAKE", "a-secret-of-one-who-asks").await;
 
     let told = answer(&ana, DUCKS).await;
     let table = "name    │  grams\nVARCHAR │ BIGINT\n────────┼───────\n\
@@ -144,7 +144,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     assert_says(&told, "2 rows in ");
     assert_says(&told, &format!("from session `{id}`"));
     assert!(told.ephemeral && told.files.is_empty());
-    assert!(place.discord().unread().is_empty(), "only she has seen it");
+    assert!(env.discord().unread().is_empty(), "only she has seen it");
     // It is her DuckDB, and her keys.
     let refused = answer(&ben, &format!("{DUCKS} session:{id}")).await;
     assert_says(
@@ -161,7 +161,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     assert!(shared.mentions.is_empty() && !shared.ephemeral);
 
     // A longer one, in a form; for everybody at once.
-    let opened = asks(&ana, "/duck sql share:True").await;
+    let opened = run_command(&ana, "/duck sql share:True").await;
     let form = opened.modal().await;
     let typed = "SELECT count(*) AS ducks,\n  sum(grams) AS grams\nFROM lake.zoo.ducks;";
     let sent = ana.submits(&form, &[("One SELECT", typed)]).await.unwrap();
@@ -182,7 +182,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
     assert_eq!(choices.unwrap()[0].1, "zoo.ducks");
 
     // What was asked stands in no log, and that she asked does.
-    let log = place.log();
+    let log = env.log();
     assert!(
         log.contains(&format!("asked {id}: answered, 2 rows")),
         "{log}"
@@ -191,14 +191,14 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(place: impl Place) {
         assert!(!log.contains(secret), "{secret} is in the log");
         assert!(!Cluster::shared().audit_log().contains(secret));
     }
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
-async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Place) {
-    let ana = place.discord().person("ana");
+async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
     // The other place has the same lake.
     let key = format!("AKIAWRONG{}", ana.id());
-    ready_session(&place, &ana, &key, "a-secret-of-one-who-errs").await;
+    ready_session(&env, &ana, &key, "a-secret-of-one-who-errs").await;
     let told = async |sql: &str| {
         answer(&ana, &format!("/duck sql query:{sql}"))
             .await
@@ -252,14 +252,17 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(place: impl Pla
         told("FROM lake.zoo.ducks").await,
         "Your keys may not read the bucket `lake`, or don't work any more.",
     );
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
-async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Place) {
-    let ana = place.discord().person("ana");
-    ready_session(&place, &ana, "AKIAASKSLONG", "a-secret-of-one-who-waits").await;
+async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    ready_session(&env, &ana, "AKIAASKSLONG", "a-secret-of-one-who-waits").await;
     let endless = format!("/duck sql query:{ENDLESS}");
-    let both = [asks(&ana, &endless).await, asks(&ana, &endless).await];
+    let both = [
+        run_command(&ana, &endless).await,
+        run_command(&ana, &endless).await,
+    ];
     let mut shown = Vec::new();
     for asked in &both {
         shown.push(asked.until(|it| it.button("Cancel").is_some()).await);
@@ -271,7 +274,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
     );
 
     // Nobody on this machine reads what she asks, or her keys.
-    for (_, seen) in questions() {
+    for (_, seen) in query_processes() {
         for hidden in ["canaries", "AKIAASKSLONG", "a-secret-of"] {
             assert!(!seen.contains(hidden), "{seen}");
         }
@@ -280,25 +283,26 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut place: impl Pl
         ana.presses(shown, "Cancel").await.unwrap();
         asked.until(|it| it.content.contains("Cancelled.")).await;
     }
-    becomes(async || hers(), Vec::is_empty).await;
+    becomes(async || busy_queries(), Vec::is_empty).await;
     assert_says(
         &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
         "42",
     );
 
     // Nor does it go on for ever where nobody cancels it.
-    place.restarts_with(&[("DUCKBOT_SQL__TIMEOUT", "3s")]).await;
+    env.restart_bot_with(&[("DUCKBOT_SQL__TIMEOUT", "3s")])
+        .await;
     let list = async || answer(&ana, "/duck list").await.content;
     becomes(list, |list| list.contains(": running, ")).await;
     assert_says(
         &answer(&ana, &endless).await,
         "longer than a question from the chat may",
     );
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
 /// Questions that take long; others come and go beside this test.
-fn hers() -> Vec<u32> {
+fn busy_queries() -> Vec<u32> {
     let busy = |id: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let ticks = stat
@@ -307,20 +311,14 @@ fn hers() -> Vec<u32> {
             .and_then(|ticks| ticks.parse::<u64>().ok());
         ticks.is_some_and(|ticks| ticks > 300)
     };
-    let all = questions().into_iter().map(|(id, _)| id);
+    let all = query_processes().into_iter().map(|(id, _)| id);
     all.filter(busy).collect()
 }
 
-async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
-    place.restarts_with(&[("DUCKBOT_SQL__ROWS", "1000")]).await;
-    let ana = place.discord().person("ana");
-    let id = ready_session(
-        &place,
-        &ana,
-        "AKIAASKSMUCH",
-        "a-secret-of-one-who-asks-much",
-    )
-    .await;
+async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv) {
+    env.restart_bot_with(&[("DUCKBOT_SQL__ROWS", "1000")]).await;
+    let ana = env.discord().person("ana");
+    let id = ready_session(&env, &ana, "AKIAASKSMUCH", "a-secret-of-one-who-asks-much").await;
     let told = answer(
         &ana,
         "/duck sql query:SELECT range AS n, 'a, b' AS t FROM range(5000)",
@@ -339,7 +337,7 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
     assert!(told.content.chars().count() <= 2000);
 
     // After a restart it can still be shared, with its file.
-    place.restarts_with(&[]).await;
+    env.restart_bot_with(&[]).await;
     let pressed = ana.presses(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "Shared in this channel.");
     let mut shared = ana.reads("#data").await;
@@ -348,12 +346,12 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut place: impl Place) {
         shared = ana.reads("#data").await;
     }
     assert_eq!(shared.files[0].content, file.content);
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
-async fn a_question_is_use_of_the_session(place: impl Place) {
-    let ana = place.discord().person("ana");
-    ready_session(&place, &ana, "AKIAASKSANDGOES", "a-secret-of-one-who-goes").await;
+async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    ready_session(&env, &ana, "AKIAASKSANDGOES", "a-secret-of-one-who-goes").await;
     let idle_since = async || {
         let list = answer(&ana, "/duck list").await.content;
         let (_, since) = list.split_once("idle since <t:")?;
@@ -365,16 +363,16 @@ async fn a_question_is_use_of_the_session(place: impl Place) {
     becomes(now, |now| *now > before).await;
     assert_says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
     becomes(idle_since, |since| *since > before).await;
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
 #[tokio::test]
 async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
-    let Some(place) = AtTheLake::gathers().await else {
+    let Some(env) = LakeEnv::start().await else {
         return;
     };
-    let ana = place.discord().person("ana");
-    let id = ready_session(&place, &ana, "AKIAASKSINAPOD", "a-secret-in-a-pod").await;
+    let ana = env.discord().person("ana");
+    let id = ready_session(&env, &ana, "AKIAASKSINAPOD", "a-secret-in-a-pod").await;
     assert_says(
         &answer(&ana, "/duck sql query:SELECT 'a canary' AS c").await,
         "a canary",
@@ -386,20 +384,20 @@ async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
     for hidden in ["a canary", "AKIAASKSINAPOD", "a-secret-in-a-pod"] {
         assert!(!log.contains(hidden), "{hidden} is in the log");
     }
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
 #[tokio::test]
 async fn whoever_has_the_role_runs_other_statements_too() {
-    let mut place = AtHome::gathers().await;
-    let role = place.discord().role("analyst").to_string();
+    let mut env = LocalLakeEnv::start().await;
+    let role = env.discord().role("analyst").to_string();
     let settings = [
         ("DUCKBOT_SQL__WRITE_ROLES", &*role),
         ("DUCKBOT_SQL__LOG_QUERIES", "true"),
     ];
-    place.restarts_with(&settings).await;
-    let ana = place.discord().person("ana");
-    ready_session(&place, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
+    env.restart_bot_with(&settings).await;
+    let ana = env.discord().person("ana");
+    ready_session(&env, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
     let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
     assert_says(&told, "Done, in ");
     let told = answer(
@@ -411,18 +409,17 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     let told = answer(&ana, "/duck sql query:SET threads = 4").await;
     assert_says(&told, "the configuration has been locked");
     assert!(
-        place.log().contains("CREATE TABLE t AS SELECT 1"),
+        env.log().contains("CREATE TABLE t AS SELECT 1"),
         "the settings say so"
     );
 }
 
 #[tokio::test]
 async fn where_it_is_turned_off_nobody_asks() {
-    let mut place = AtHome::gathers().await;
-    place
-        .restarts_with(&[("DUCKBOT_SQL__ENABLED", "false")])
+    let mut env = LocalLakeEnv::start().await;
+    env.restart_bot_with(&[("DUCKBOT_SQL__ENABLED", "false")])
         .await;
-    let ana = place.discord().person("ana");
+    let ana = env.discord().person("ana");
     assert_says(
         &answer(&ana, DUCKS).await,
         "Questions from the chat are turned off here.",

@@ -7,7 +7,7 @@ use crate::support::{TestEnv, assert_says, session_id_in};
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
 
     let (asked, id) = team
         .start_session(&team.ana, "size:large catalog:pond")

@@ -45,7 +45,7 @@ async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
 #[tokio::test]
 async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     let team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     team.ready_session(&team.ana).await;
     let status = team.reply_to(&team.ana, "/duck status").await;
     // No node has run it yet.

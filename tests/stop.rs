@@ -212,7 +212,7 @@ async fn with_two_sessions_one_must_say_which() {
 #[tokio::test]
 async fn who_did_what_stands_in_the_log() {
     let mut team = TestEnv::start().await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     team.reply_to(&team.ana, "/duck extend").await;
     let question = team
@@ -234,7 +234,7 @@ async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to()
         ("DUCKBOT_LOG__FILTER", "duckbot=warn"),
     ];
     let mut team = TestEnv::start_with(&settings).await;
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirm_stop(&team.ana, &question).await;

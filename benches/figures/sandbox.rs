@@ -10,13 +10,13 @@ use tokio::process::Command;
 
 use super::{
     stats::of_times,
-    support::{Home, Port, Ui, link_of, tools},
+    support::{LocalEnv, Port, Ui, link_of, tools},
     table::{Aim, Row},
 };
 
 const ROUNDS: usize = 11;
 
-async fn once(home: &Home) -> Duration {
+async fn once(home: &LocalEnv) -> Duration {
     let begin = Instant::now();
     let asked = home.ana.types("#data", "/duck start").await.unwrap();
     asked
@@ -39,7 +39,7 @@ async fn once(home: &Home) -> Duration {
     pressed
         .until(|reply| reply.content.contains("is stopped"))
         .await;
-    home.is_empty().await;
+    home.wait_until_empty().await;
     took
 }
 
@@ -69,11 +69,11 @@ async fn bare() -> Duration {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let mut home = Home::gathers().await;
+    let mut home = LocalEnv::start().await;
     home.variables
         .insert("DUCKBOT_LOG__FILTER".into(), "info".into());
-    home.restarts_the_bot().await;
-    home.hands_in_keys(&home.ana.clone()).await;
+    home.restart_bot().await;
+    home.enter_credentials(&home.ana.clone()).await;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         without.push(bare().await);

@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
     stats::{of_times, stats},
-    support::{Home, assert_says, lake, tools},
+    support::{LocalEnv, assert_says, lake, tools},
     table::{Aim, Row},
 };
 
@@ -19,7 +19,7 @@ const QUERY: &str = "SELECT sum(grams) AS grams FROM lake.zoo.ducks";
 const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 
 /// One question; how long it took, and DuckDB's own part of it in ms.
-async fn once(home: &Home) -> (Duration, f64) {
+async fn once(home: &LocalEnv) -> (Duration, f64) {
     let begin = Instant::now();
     let line = format!("/duck sql query:{QUERY}");
     let asked = home.ana.types("#data", &line).await.unwrap();
@@ -65,7 +65,7 @@ async fn bare() -> Duration {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let mut home = Home::gathers().await;
+    let mut home = LocalEnv::start().await;
     for (name, value) in [
         ("DUCKBOT_LOG__FILTER", "info"),
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &*lake().catalog),
@@ -73,9 +73,9 @@ pub async fn rows() -> Vec<Row> {
     ] {
         home.variables.insert(name.into(), value.into());
     }
-    home.restarts_the_bot().await;
+    home.restart_bot().await;
     lake().s3.knows(KEY[0], KEY[1]);
-    home.hands_in(&home.ana.clone(), KEY[0], KEY[1]).await;
+    home.enter_key_pair(&home.ana.clone(), KEY[0], KEY[1]).await;
     let asked = home.ana.types("#data", "/duck start").await.unwrap();
     asked.until(|it| it.content.contains("is ready")).await;
     let (mut with, mut without, mut own) = (Vec::new(), Vec::new(), Vec::new());

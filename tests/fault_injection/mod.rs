@@ -62,7 +62,7 @@ async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
     injector.dead.notify_waiters();
     set_gates(&lab.team, None);
     scenario.while_down(&lab).await;
-    lab.starts().await;
+    lab.start_bot().await;
     scenario.check(&lab, Some(&case), last_reply).await;
     // It works as before: whatever is there can be stopped, and one can start.
     lab.team.clean_up().await;

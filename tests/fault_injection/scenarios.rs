@@ -6,7 +6,7 @@ use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 
 use super::faults::Case;
-use crate::support::{KEYS, Lab, SOON, TestEnv, becomes, keys};
+use crate::support::{ApiEnv, KEYS, SOON, TestEnv, becomes, session_request};
 
 /// The edit of a private reply.
 const EDIT: (&str, &str) = (
@@ -57,20 +57,20 @@ impl Scenario {
     }
 
     /// A team with the API, whose bot is up.
-    pub async fn start_env(self) -> Lab {
+    pub async fn start_env(self) -> ApiEnv {
         let mut team = TestEnv::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
         let ops = team.discord.channel("ops").to_string();
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
             team.variables.insert(name.into(), ops.clone());
         }
-        let mut lab = Lab::of(team).await;
+        let mut lab = ApiEnv::start_with_env(team).await;
         // The first sweep makes the ledger, which is no story's.
         lab.team.bot().says(" swept").await;
         lab
     }
 
     /// What comes before the story.
-    pub async fn prepare(self, lab: &mut Lab) {
+    pub async fn prepare(self, lab: &mut ApiEnv) {
         let team = &lab.team;
         match self {
             Self::Setup | Self::Create | Self::Report => {}
@@ -93,7 +93,7 @@ impl Scenario {
     }
 
     /// What is done and what is told. If the bot dies under it, this never ends.
-    pub async fn run(self, lab: &mut Lab, case: Option<&Case>) -> LastReply {
+    pub async fn run(self, lab: &mut ApiEnv, case: Option<&Case>) -> LastReply {
         if matches!(self, Self::Report) {
             make_report_due(lab).await;
         }
@@ -170,20 +170,20 @@ impl Scenario {
             }
             Self::Delete => {
                 let id = id(&team.cluster.documents().await[0]);
-                let (status, body) = lab.deletes(&format!("/sessions/{id}"), &lab.ana).await;
+                let (status, body) = lab.delete(&format!("/sessions/{id}"), &lab.ana).await;
                 Some(format!("{status} {body}"))
             }
         }
     }
 
     /// Waits until nothing of the story is still on its way.
-    pub async fn settle(self, lab: &Lab) {
+    pub async fn settle(self, lab: &ApiEnv) {
         wait_until_settled(&lab.team).await;
         lab.team.mark_all_read().await;
     }
 
     /// What happens while the bot is down.
-    pub async fn while_down(self, lab: &Lab) {
+    pub async fn while_down(self, lab: &ApiEnv) {
         if matches!(self, Self::Report) {
             // Whoever tried first has given up long ago.
             let long_ago = json!(Utc::now() - TimeDelta::minutes(6));
@@ -197,7 +197,7 @@ impl Scenario {
     }
 
     /// What must be true after the restart.
-    pub async fn check(self, lab: &Lab, case: Option<&Case>, last_reply: LastReply) {
+    pub async fn check(self, lab: &ApiEnv, case: Option<&Case>, last_reply: LastReply) {
         let team = &lab.team;
         let heard = |words: &str| last_reply.as_ref().is_some_and(|it| it.contains(words));
         let refused = |(method, route)| case.is_some_and(|it| it.is_rejected(method, route));
@@ -336,7 +336,7 @@ impl Scenario {
                     assert!(!is_done, "{last_reply:?}");
                     wait_until_complete(team, &document).await;
                     let path = format!("/sessions/{}", id(&document));
-                    assert_eq!(lab.deletes(&path, &lab.ana).await.0, 204);
+                    assert_eq!(lab.delete(&path, &lab.ana).await.0, 204);
                 }
                 team.assert_nothing_left().await;
                 let secrets = team.cluster.secrets().list(&ListParams::default()).await;
@@ -444,12 +444,12 @@ impl Chat<'_> {
 }
 
 /// A report is due when the bot starts.
-async fn make_report_due(lab: &mut Lab) {
+async fn make_report_due(lab: &mut ApiEnv) {
     lab.team.kill_bot().await;
     let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
     let age = |ledger: &mut Value| ledger["since"] = weeks_ago;
     lab.team.cluster.keeps(age).await;
-    lab.starts().await;
+    lab.start_bot().await;
 }
 
 /// Waits until the report was posted, and that was noted.
@@ -462,10 +462,12 @@ async fn wait_for_report(team: &TestEnv) {
     becomes(async || team.cluster.ledger().await, is_noted).await;
 }
 
-async fn create_session(lab: &Lab) -> (u16, Value) {
-    let asked = lab.asks(reqwest::Method::POST, "/sessions", &lab.ana);
-    let asked = asked.header("idempotency-key", "walk").json(&keys());
-    crate::support::answer_of(asked.send().await.unwrap()).await
+async fn create_session(lab: &ApiEnv) -> (u16, Value) {
+    let asked = lab.request(reqwest::Method::POST, "/sessions", &lab.ana);
+    let asked = asked
+        .header("idempotency-key", "walk")
+        .json(&session_request());
+    crate::support::parse_response(asked.send().await.unwrap()).await
 }
 
 fn id(document: &Value) -> String {

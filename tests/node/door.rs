@@ -1,7 +1,7 @@
 //! The whole way, as a person goes it: button, link, browser, TLS, Traefik, door,
 //! DuckDB, and back with the team's tables.
 
-use super::tables::{AtTheLake, DUCKS};
+use super::tables::{DUCKS, LakeEnv};
 use crate::support::{Browser, Traefik, assert_says, lake, link_of};
 
 /// Asks DuckDB as its own pages do, and returns what comes back as text.
@@ -15,7 +15,7 @@ fn fetches(sql: &str) -> String {
 
 #[tokio::test]
 async fn ana_opens_her_session_and_nobody_else_does() {
-    let Some(here) = AtTheLake::gathers().await else {
+    let Some(here) = LakeEnv::start().await else {
         return;
     };
     let team = &here.team;
@@ -99,7 +99,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
 
 #[tokio::test]
 async fn a_session_is_opened_by_command_too() {
-    let Some(here) = AtTheLake::gathers().await else {
+    let Some(here) = LakeEnv::start().await else {
         return;
     };
     let team = &here.team;

@@ -172,7 +172,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     team.restart_bot_with_config(&format!("discord.admin_channel = {ops}\n"))
         .await;
     // Through the front door, so that the values are known that must not show.
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
 
     let witness = Witness::of(&team);
     let (asked, id) = team.start_session(&team.ana, "").await;

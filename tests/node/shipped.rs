@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     pod,
-    tables::{AtTheLake, DUCKS},
+    tables::{DUCKS, LakeEnv},
 };
 use crate::support::{TestEnv, assert_says, lake};
 
@@ -17,7 +17,7 @@ async fn restarts(team: &TestEnv, session: &str) -> i32 {
 
 #[tokio::test]
 async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
-    let Some(here) = AtTheLake::gathers_with_what_is_shipped().await else {
+    let Some(here) = LakeEnv::start_with_shipped_images().await else {
         return;
     };
     let team = &here.team;

@@ -10,7 +10,7 @@ async fn machine_queries_events_and_log() {
         return;
     };
     // Through the front door, so that the values are known that must not show.
-    team.hands_in_keys(&team.ana).await;
+    team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     let ui = team.open_ui(&team.ana, &id).await;
     ui.runs_sql("SELECT 42").await.unwrap();

@@ -9,19 +9,19 @@ use crate::support::{Cluster, Node, Port, TestEnv, Ui, lake};
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// A team whose catalog and storage are the lake, as its Pods reach it.
-pub struct AtTheLake {
+pub struct LakeEnv {
     pub team: TestEnv,
     _catalog: Port,
     _s3: Port,
 }
 
-impl AtTheLake {
-    pub async fn gathers() -> Option<Self> {
-        Self::gathers_with(&[]).await
+impl LakeEnv {
+    pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
     }
 
     /// The same with the images of `deploy/images`.
-    pub async fn gathers_with_what_is_shipped() -> Option<Self> {
+    pub async fn start_with_shipped_images() -> Option<Self> {
         Node::shared()?;
         tokio::task::spawn_blocking(Node::runs_what_is_shipped)
             .await
@@ -31,10 +31,10 @@ impl AtTheLake {
             (IMAGE, "duckbot.test/shipped/duckui:shipped"),
             (door, "duckbot.test/shipped/duckbot:shipped"),
         ];
-        Self::gathers_with(&images).await
+        Self::start_with(&images).await
     }
 
-    async fn gathers_with(more: &[(&str, &str)]) -> Option<Self> {
+    async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
         Node::shared()?;
         let host = Cluster::shared().host();
         let (mut catalog, mut s3) = (Port::on(host), Port::on(host));
@@ -67,7 +67,7 @@ impl AtTheLake {
 
 #[tokio::test]
 async fn each_reads_the_teams_tables_with_their_own_keys() {
-    let Some(here) = AtTheLake::gathers().await else {
+    let Some(here) = LakeEnv::start().await else {
         return;
     };
     let team = &here.team;
@@ -100,7 +100,7 @@ async fn each_reads_the_teams_tables_with_their_own_keys() {
 
 #[tokio::test]
 async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
-    let Some(here) = AtTheLake::gathers().await else {
+    let Some(here) = LakeEnv::start().await else {
         return;
     };
     let id = here.team.ready_session(&here.team.ana).await;

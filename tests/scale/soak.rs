@@ -20,7 +20,7 @@ use crate::{
     alone,
     kwok::Kwok,
     straight::goes_straight,
-    support::{Lab, TestEnv, becomes, keys},
+    support::{ApiEnv, TestEnv, becomes, session_request},
 };
 
 const PEOPLE: usize = 16;
@@ -116,14 +116,14 @@ async fn lives(team: &TestEnv, person: &Person, number: usize) {
 }
 
 /// The same by a program.
-async fn lives_by_request(lab: &Lab) {
-    let (status, made) = lab.posts("/sessions", &lab.ana, keys()).await;
+async fn lives_by_request(lab: &ApiEnv) {
+    let (status, made) = lab.post("/sessions", &lab.ana, session_request()).await;
     if status != 201 {
         return;
     }
     let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
-    lab.gets(&path, &lab.ana).await;
-    while lab.deletes(&path, &lab.ana).await.0 >= 500 {}
+    lab.get(&path, &lab.ana).await;
+    while lab.delete(&path, &lab.ana).await.0 >= 500 {}
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     for person in &people {
         team.cluster.keys_of(person.id()).await;
     }
-    let mut lab = Lab::of(team).await;
+    let mut lab = ApiEnv::start_with_env(team).await;
     let process = Path::new("/proc").join(lab.team.bot().pid().to_string());
     const SAYS: &str = "health and metrics are at ";
     let log = lab.team.log();

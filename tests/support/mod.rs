@@ -5,6 +5,7 @@
 //! Stand-ins: Discord (the loopback), and in the other tests the node: there
 //! [`Kubelet`] writes what a kubelet would report.
 
+mod api_env;
 mod bot;
 mod catalog;
 mod cluster;
@@ -12,10 +13,9 @@ mod contract;
 mod door;
 mod duckdb;
 mod edge;
-mod home;
 mod kubelet;
-mod lab;
 mod lake;
+mod local_env;
 mod node;
 mod pages;
 mod port;
@@ -29,6 +29,7 @@ pub mod tools;
 mod ui;
 mod wait;
 
+pub use api_env::{ApiEnv, create_token, parse_response, session_request};
 pub use bot::{Bot, command};
 pub use catalog::Catalog;
 pub use cluster::{Cluster, Namespaces};
@@ -36,10 +37,9 @@ pub use contract::Contract;
 pub use door::{Door, HOST, Listener, ORIGIN};
 pub use duckdb::DuckDb;
 pub use edge::{Browser, Traefik, link_of};
-pub use home::{Home, Sandbox, duckdbs, questions};
 pub use kubelet::Kubelet;
-pub use lab::{Lab, answer_of, keys, makes_token};
 pub use lake::lake;
+pub use local_env::{LocalEnv, Sandbox, duckdb_pids, query_processes};
 pub use node::Node;
 pub use pages::{PAGE, Pages};
 pub use port::Port;

@@ -536,7 +536,7 @@ impl TestEnv {
     }
 
     /// Hands in [`KEYS`] as a person does; the last reply.
-    pub async fn hands_in_keys(&self, person: &Person) -> MessageView {
+    pub async fn enter_credentials(&self, person: &Person) -> MessageView {
         let invitation = self.request_invitation(person).await;
         self.fill_form(person, &invitation, &KEYS).await
     }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A guild whose bot runs sessions on this machine.
-pub struct Home {
+pub struct LocalEnv {
     pub discord: Discord,
     pub ana: Person,
     pub bot: Bot,
@@ -21,9 +21,9 @@ pub struct Home {
     _catalog: Catalog,
 }
 
-impl Home {
+impl LocalEnv {
     /// With the bot up and connected.
-    pub async fn gathers() -> Self {
+    pub async fn start() -> Self {
         let blueprint = Blueprint::default()
             .channel("data")
             .role("analyst")
@@ -76,13 +76,13 @@ impl Home {
     }
 
     /// Somebody hands in keys that work, as a person does.
-    pub async fn hands_in_keys(&self, person: &Person) {
+    pub async fn enter_credentials(&self, person: &Person) {
         let [(_, id), (_, secret)] = PERMANENT;
-        self.hands_in(person, id, secret).await;
+        self.enter_key_pair(person, id, secret).await;
     }
 
     /// The same with these.
-    pub async fn hands_in(&self, person: &Person, id: &str, secret: &str) {
+    pub async fn enter_key_pair(&self, person: &Person, id: &str, secret: &str) {
         let asked = person.types("#data", "/duck setup").await.unwrap();
         asked.reply().await;
         let invitation = person.reads_dm().await;
@@ -94,7 +94,7 @@ impl Home {
     }
 
     /// What is kept of sessions, as paths below that folder.
-    pub fn left(&self) -> Vec<String> {
+    pub fn leftovers(&self) -> Vec<String> {
         let names = |folder: &str| {
             let listed = fs::read_dir(self.folder().join(folder))
                 .into_iter()
@@ -111,12 +111,12 @@ impl Home {
     }
 
     /// Waits until nothing is kept of any session.
-    pub async fn is_empty(&self) {
-        becomes(async || self.left(), |it| it.is_empty()).await;
+    pub async fn wait_until_empty(&self) {
+        becomes(async || self.leftovers(), |it| it.is_empty()).await;
     }
 
     /// Ends the bot as a crash does, and starts it again.
-    pub async fn restarts_the_bot(&mut self) {
+    pub async fn restart_bot(&mut self) {
         self.bot.kill().await;
         self.discord.disconnected().await;
         self.bot = Bot::start(&self.variables);
@@ -125,7 +125,7 @@ impl Home {
 }
 
 /// The processes of a session that are DuckDB itself.
-pub fn duckdbs(session: &str) -> Vec<u32> {
+pub fn duckdb_pids(session: &str) -> Vec<u32> {
     let told = format!("SESSION_ID={session}");
     let is_ours = |id: &u32| {
         let text = |file: &str| fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
@@ -139,7 +139,7 @@ pub fn duckdbs(session: &str) -> Vec<u32> {
 }
 
 /// Command line and environment of each DuckDB that is there for one question; of anybody's.
-pub fn questions() -> Vec<(u32, String)> {
+pub fn query_processes() -> Vec<(u32, String)> {
     let text = |id: u32, file: &str| {
         let read = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
         String::from_utf8_lossy(&read).replace('\0', " ")
@@ -172,7 +172,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Starts it in that folder, and waits until it is up.
-    pub async fn starts_in(folder: &TempDir) -> Self {
+    pub async fn start_in(folder: &TempDir) -> Self {
         let mut bot = Bot::runs(Self::command(folder, &[]));
         let mut lines = bot.output().lines();
         let mut welcome = String::new();
@@ -216,7 +216,7 @@ impl Sandbox {
     }
 
     /// The line with keys that it tells people to paste.
-    pub fn keys(&self) -> &str {
+    pub fn credentials_line(&self) -> &str {
         let mut lines = self.welcome.lines().map(str::trim);
         lines
             .find(|line| line.starts_with("AWS_ACCESS_KEY_ID="))

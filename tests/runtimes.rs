@@ -5,56 +5,56 @@ use std::collections::HashMap;
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
 
 use crate::support::{
-    Home, TestEnv, Ui, assert_says, becomes, duckdbs, link_of, session_id_in, signal,
+    LocalEnv, TestEnv, Ui, assert_says, becomes, duckdb_pids, link_of, session_id_in, signal,
 };
 
 /// Where sessions run.
-trait Place {
+trait RuntimeEnv {
     fn discord(&self) -> &Discord;
 
     /// Gives somebody keys, as if they had handed them in.
-    async fn gives_keys(&self, person: &Person);
+    async fn store_credentials(&self, person: &Person);
 
     /// Ends the bot as a crash does, and starts it again.
-    async fn restarts_the_bot(&mut self);
+    async fn restart_bot(&mut self);
 
     /// Starts the bot anew, with these settings besides.
-    async fn restarts_with(&mut self, settings: &[(&str, &str)]);
+    async fn restart_bot_with(&mut self, settings: &[(&str, &str)]);
 
     /// Somebody's session, opened as a browser does; DuckDB's UI.
-    async fn opens(&self, person: &Person, session: &str) -> Ui;
+    async fn open_ui(&self, person: &Person, session: &str) -> Ui;
 
     /// Waits until nothing is left of any session.
-    async fn is_empty(&self);
+    async fn wait_until_empty(&self);
 }
 
-impl Place for Home {
+impl RuntimeEnv for LocalEnv {
     fn discord(&self) -> &Discord {
         &self.discord
     }
 
-    async fn gives_keys(&self, person: &Person) {
-        self.hands_in_keys(person).await;
+    async fn store_credentials(&self, person: &Person) {
+        self.enter_credentials(person).await;
     }
 
-    async fn restarts_the_bot(&mut self) {
-        self.restarts_the_bot().await;
+    async fn restart_bot(&mut self) {
+        self.restart_bot().await;
     }
 
-    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+    async fn restart_bot_with(&mut self, settings: &[(&str, &str)]) {
         self.variables.extend(owned(settings));
-        self.restarts_the_bot().await;
+        self.restart_bot().await;
     }
 
-    async fn opens(&self, person: &Person, session: &str) -> Ui {
+    async fn open_ui(&self, person: &Person, session: &str) -> Ui {
         let reply = reply_to(person, &format!("/duck open session:{session}")).await;
         let link = link_of(&reply, "Open DuckDB");
         let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
         Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await
     }
 
-    async fn is_empty(&self) {
-        self.is_empty().await;
+    async fn wait_until_empty(&self) {
+        self.wait_until_empty().await;
     }
 }
 
@@ -65,30 +65,30 @@ pub fn owned(settings: &[(&str, &str)]) -> HashMap<String, String> {
         .collect()
 }
 
-impl Place for TestEnv {
+impl RuntimeEnv for TestEnv {
     fn discord(&self) -> &Discord {
         &self.discord
     }
 
-    async fn gives_keys(&self, person: &Person) {
+    async fn store_credentials(&self, person: &Person) {
         self.cluster.keys_of(person.id()).await;
     }
 
-    async fn restarts_the_bot(&mut self) {
+    async fn restart_bot(&mut self) {
         self.kill_bot().await;
         self.start_bot().await;
     }
 
-    async fn restarts_with(&mut self, settings: &[(&str, &str)]) {
+    async fn restart_bot_with(&mut self, settings: &[(&str, &str)]) {
         self.variables.extend(owned(settings));
-        self.restarts_the_bot().await;
+        self.restart_bot().await;
     }
 
-    async fn opens(&self, person: &Person, session: &str) -> Ui {
+    async fn open_ui(&self, person: &Person, session: &str) -> Ui {
         self.open_ui(person, session).await
     }
 
-    async fn is_empty(&self) {
+    async fn wait_until_empty(&self) {
         becomes(async || self.cluster.objects().await, Vec::is_empty).await;
     }
 }
@@ -99,7 +99,7 @@ macro_rules! everywhere {
         mod on_this_machine {
             $(#[tokio::test]
             async fn $story() {
-                super::$story(crate::support::Home::gathers().await).await;
+                super::$story(crate::support::LocalEnv::start().await).await;
             })*
         }
         mod on_a_node {
@@ -129,8 +129,8 @@ async fn reply_to(person: &Person, line: &str) -> MessageView {
 }
 
 /// Somebody with keys starts a session, and it is ready; its id.
-async fn ready_session(place: &impl Place, person: &Person) -> String {
-    place.gives_keys(person).await;
+async fn ready_session(env: &impl RuntimeEnv, person: &Person) -> String {
+    env.store_credentials(person).await;
     let asked = person.types("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;
@@ -138,47 +138,47 @@ async fn ready_session(place: &impl Place, person: &Person) -> String {
     id
 }
 
-pub async fn stops(person: &Person) {
-    stops_by(person, "/duck stop").await;
+pub async fn stop_session(person: &Person) {
+    stop_session_by(person, "/duck stop").await;
 }
 
-async fn stops_by(person: &Person, line: &str) {
+async fn stop_session_by(person: &Person, line: &str) {
     let question = reply_to(person, line).await;
     let pressed = person.presses(&question, "Stop it").await.unwrap();
     pressed.until(|it| it.content.contains("is stopped")).await;
 }
 
 /// Waits until `/duck list` says that.
-async fn lists(person: &Person, words: &str) {
+async fn wait_for_list(person: &Person, words: &str) {
     let list = async || reply_to(person, "/duck list").await.content;
     becomes(list, |list| list.contains(words)).await;
 }
 
-async fn a_session_comes_and_nothing_is_left_when_it_goes(place: impl Place) {
-    let ana = place.discord().person("ana");
-    let id = ready_session(&place, &ana).await;
-    assert_eq!(duckdbs(&id).len(), 1);
+async fn a_session_comes_and_nothing_is_left_when_it_goes(env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    let id = ready_session(&env, &ana).await;
+    assert_eq!(duckdb_pids(&id).len(), 1);
     assert_says(&reply_to(&ana, "/duck list").await, ": running, ");
-    stops(&ana).await;
-    place.is_empty().await;
-    becomes(async || duckdbs(&id), Vec::is_empty).await;
+    stop_session(&ana).await;
+    env.wait_until_empty().await;
+    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
 }
 
-async fn only_its_owner_opens_and_stops_it(place: impl Place) {
-    let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
-    let id = ready_session(&place, &ana).await;
+async fn only_its_owner_opens_and_stops_it(env: impl RuntimeEnv) {
+    let (ana, ben) = (env.discord().person("ana"), env.discord().person("ben"));
+    let id = ready_session(&env, &ana).await;
     let link = link_of(&reply_to(&ana, "/duck open").await, "Open DuckDB");
     assert!(link.contains(&format!("://duckui-{id}.")), "{link}");
     let refused = reply_to(&ben, &format!("/duck open session:{id}")).await;
     assert_says(&refused, "can open that session.");
     let refused = reply_to(&ben, &format!("/duck stop session:{id}")).await;
     assert!(refused.button("Stop it").is_none(), "{}", refused.content);
-    stops(&ana).await;
+    stop_session(&ana).await;
 }
 
-async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
-    let ana = place.discord().person("ana");
-    let first = ready_session(&place, &ana).await;
+async fn a_second_one_is_started_on_purpose_only(env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    let first = ready_session(&env, &ana).await;
     let asked = ana.types("#data", "/duck start").await.unwrap();
     let offered = asked.reply().await;
     assert_says(&offered, &first);
@@ -193,64 +193,66 @@ async fn a_second_one_is_started_on_purpose_only(place: impl Place) {
     );
     // The node has room for so many only.
     for id in [first, second] {
-        stops_by(&ana, &format!("/duck stop session:{id}")).await;
+        stop_session_by(&ana, &format!("/duck stop session:{id}")).await;
     }
 }
 
-async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(place: impl Place) {
-    let ana = place.discord().person("ana");
-    let id = ready_session(&place, &ana).await;
-    signal("KILL", duckdbs(&id)[0]).await;
+async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    let id = ready_session(&env, &ana).await;
+    signal("KILL", duckdb_pids(&id)[0]).await;
     assert_says(&ana.reads("#data").await, "was started again");
-    lists(&ana, ": running, ").await;
-    stops(&ana).await;
-    place.is_empty().await;
+    wait_for_list(&ana, ": running, ").await;
+    stop_session(&ana).await;
+    env.wait_until_empty().await;
 }
 
-async fn a_session_outlives_the_bot(mut place: impl Place) {
-    let ana = place.discord().person("ana");
-    let id = ready_session(&place, &ana).await;
-    place.restarts_the_bot().await;
-    lists(&ana, &format!("`{id}` of {}: running, ", ana.mention())).await;
-    becomes(async || duckdbs(&id).len(), |count| *count == 1).await;
-    stops(&ana).await;
+async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    let id = ready_session(&env, &ana).await;
+    env.restart_bot().await;
+    wait_for_list(&ana, &format!("`{id}` of {}: running, ", ana.mention())).await;
+    becomes(async || duckdb_pids(&id).len(), |count| *count == 1).await;
+    stop_session(&ana).await;
     // On this machine it had to start again, and that was told.
-    for message in place.discord().unread() {
+    for message in env.discord().unread() {
         assert_says(&message, &id);
-        place.discord().edited(message.id, |_| true).await;
+        env.discord().edited(message.id, |_| true).await;
     }
-    place.is_empty().await;
+    env.wait_until_empty().await;
 }
 
-async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut place: impl Place) {
-    let ana = place.discord().person("ana");
-    place.gives_keys(&ana).await;
+async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut env: impl RuntimeEnv) {
+    let ana = env.discord().person("ana");
+    env.store_credentials(&ana).await;
     let asked = ana.types("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
-    place.restarts_the_bot().await;
+    env.restart_bot().await;
     assert_says(&ana.reads("#data").await, &id);
-    lists(&ana, ": running, ").await;
-    stops(&ana).await;
-    place.is_empty().await;
+    wait_for_list(&ana, ": running, ").await;
+    stop_session(&ana).await;
+    env.wait_until_empty().await;
 }
 
-async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut place: impl Place) {
+async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
+    mut env: impl RuntimeEnv,
+) {
     // Time enough to ask something first.
     let settings = [
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_REAPER__IDLE", "25s"),
         ("DUCKBOT_REAPER__WARN_BEFORE", "12s"),
     ];
-    place.restarts_with(&settings).await;
-    let (ana, ben) = (place.discord().person("ana"), place.discord().person("ben"));
-    let busy = ready_session(&place, &ana).await;
-    let ui = place.opens(&ana, &busy).await;
+    env.restart_bot_with(&settings).await;
+    let (ana, ben) = (env.discord().person("ana"), env.discord().person("ben"));
+    let busy = ready_session(&env, &ana).await;
+    let ui = env.open_ui(&ana, &busy).await;
     let endless = "SELECT count(*) FROM range(10_000_000_000_000)";
     let query = tokio::spawn(async move { ui.try_sql(endless).await });
-    lists(&ana, ", a query runs, will be stopped ").await;
+    wait_for_list(&ana, ", a query runs, will be stopped ").await;
 
     // Later than hers, and gone while hers goes on.
-    let idle = ready_session(&place, &ben).await;
+    let idle = ready_session(&env, &ben).await;
     let warning = ben.reads_dm().await;
     assert_says(
         &warning,
@@ -264,12 +266,12 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
     );
     assert!(told.button("Start again").is_some());
     // Its door may be late once.
-    lists(&ana, ", a query runs, ").await;
-    assert_eq!(duckdbs(&busy).len(), 1);
+    wait_for_list(&ana, ", a query runs, ").await;
+    assert_eq!(duckdb_pids(&busy).len(), 1);
 
     // Her query ends, and nobody asks another one.
     query.abort();
-    let interrupts = place.opens(&ana, &busy).await;
+    let interrupts = env.open_ui(&ana, &busy).await;
     interrupts.interrupts().await;
     assert_says(
         &ana.reads_dm().await,
@@ -279,10 +281,12 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(mut pl
         &ana.reads("#data").await,
         &format!("Session `{busy}` has ended: nobody had asked"),
     );
-    place.is_empty().await;
+    env.wait_until_empty().await;
 }
 
-async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(mut place: impl Place) {
+async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
+    mut env: impl RuntimeEnv,
+) {
     let settings = [
         ("DUCKBOT_REAPER__EVERY", "1s"),
         // A start on a busy node is part of it.
@@ -290,9 +294,9 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(mut p
         ("DUCKBOT_REAPER__WARN_BEFORE", "20s"),
         ("DUCKBOT_REAPER__EXTEND_BY", "10s"),
     ];
-    place.restarts_with(&settings).await;
-    let ana = place.discord().person("ana");
-    let id = ready_session(&place, &ana).await;
+    env.restart_bot_with(&settings).await;
+    let ana = env.discord().person("ana");
+    let id = ready_session(&env, &ana).await;
     let warning = ana.reads_dm().await;
     assert_says(
         &warning,
@@ -310,7 +314,7 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(mut p
         &told,
         &format!("Session `{id}` has ended: its lifetime was over"),
     );
-    place.is_empty().await;
-    becomes(async || duckdbs(&id), Vec::is_empty).await;
+    env.wait_until_empty().await;
+    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
     assert_says(&reply_to(&ana, "/duck list").await, "You have no session.");
 }

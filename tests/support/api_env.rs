@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{KEYS, TestEnv, becomes, command};
 
 /// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
-pub struct Lab {
+pub struct ApiEnv {
     pub team: TestEnv,
     pub url: String,
     pub client: Client,
@@ -15,13 +15,13 @@ pub struct Lab {
     pub ada: String,
 }
 
-impl Lab {
-    pub async fn opens(settings: &[(&str, &str)]) -> Self {
-        Self::of(TestEnv::without_bot(settings).await).await
+impl ApiEnv {
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_with_env(TestEnv::without_bot(settings).await).await
     }
 
     /// The same for a team whose bot is not started yet.
-    pub async fn of(mut team: TestEnv) -> Self {
+    pub async fn start_with_env(mut team: TestEnv) -> Self {
         let (mut lines, mut tokens) = (String::new(), Vec::new());
         for (person, more) in [
             (&team.ana, &["--stored-keys"][..]),
@@ -30,7 +30,7 @@ impl Lab {
         ] {
             let owner = person.id().to_string();
             let name = format!("of-{owner}");
-            let (line, token) = makes_token(&name, &owner, more).await;
+            let (line, token) = create_token(&name, &owner, more).await;
             lines += &line;
             tokens.push(token);
         }
@@ -52,11 +52,11 @@ impl Lab {
             ben,
             ada,
         };
-        lab.starts().await;
+        lab.start_bot().await;
         lab
     }
 
-    pub async fn starts(&mut self) {
+    pub async fn start_bot(&mut self) {
         const SAYS: &str = "the API is at ";
         self.team.start_bot().await;
         self.team.bot().says(SAYS).await;
@@ -65,44 +65,50 @@ impl Lab {
         self.url = url.unwrap().to_owned();
     }
 
-    pub fn asks(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+    pub fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.url);
         self.client.request(method, url).bearer_auth(token)
     }
 
-    pub async fn posts(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
-        let asked = self.asks(Method::POST, path, token).json(&body);
-        answer_of(asked.send().await.unwrap()).await
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
+        let asked = self.request(Method::POST, path, token).json(&body);
+        parse_response(asked.send().await.unwrap()).await
     }
 
-    pub async fn gets(&self, path: &str, token: &str) -> (u16, Value) {
-        answer_of(self.asks(Method::GET, path, token).send().await.unwrap()).await
+    pub async fn get(&self, path: &str, token: &str) -> (u16, Value) {
+        parse_response(self.request(Method::GET, path, token).send().await.unwrap()).await
     }
 
-    pub async fn deletes(&self, path: &str, token: &str) -> (u16, Value) {
-        answer_of(self.asks(Method::DELETE, path, token).send().await.unwrap()).await
+    pub async fn delete(&self, path: &str, token: &str) -> (u16, Value) {
+        parse_response(
+            self.request(Method::DELETE, path, token)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     /// Waits until a session of Ana's runs.
-    pub async fn is_running(&self, id: &str) {
+    pub async fn wait_until_running(&self, id: &str) {
         let path = format!("/sessions/{id}");
-        let phase = async || self.gets(&path, &self.ana).await.1["phase"].clone();
+        let phase = async || self.get(&path, &self.ana).await.1["phase"].clone();
         becomes(phase, |phase| phase == "running").await;
     }
 
     /// Ana's session, which is ready; its id.
     pub async fn ready_session(&self) -> String {
-        let (status, made) = self.posts("/sessions", &self.ana, keys()).await;
+        let (status, made) = self.post("/sessions", &self.ana, session_request()).await;
         assert_eq!(status, 201, "{made}");
         let id = made["session_id"].as_str().unwrap().to_owned();
         self.team.kubelet.readies(&id).await;
-        self.is_running(&id).await;
+        self.wait_until_running(&id).await;
         id
     }
 }
 
 /// `duckbot token`: the line for the file, and the token.
-pub async fn makes_token(name: &str, owner: &str, more: &[&str]) -> (String, String) {
+pub async fn create_token(name: &str, owner: &str, more: &[&str]) -> (String, String) {
     let arguments = [&["token", name, "--owner", owner][..], more].concat();
     let made = command(&arguments, &[].into()).output().await.unwrap();
     let said = String::from_utf8(made.stderr).unwrap();
@@ -111,7 +117,7 @@ pub async fn makes_token(name: &str, owner: &str, more: &[&str]) -> (String, Str
 }
 
 /// Status and body.
-pub async fn answer_of(answer: Response) -> (u16, Value) {
+pub async fn parse_response(answer: Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     let kind = answer.headers().get("content-type").cloned();
     assert_eq!(answer.headers()["cache-control"], "no-store");
@@ -135,7 +141,7 @@ pub async fn answer_of(answer: Response) -> (u16, Value) {
 }
 
 /// A request for a session with [`KEYS`].
-pub fn keys() -> Value {
+pub fn session_request() -> Value {
     json!({
         "username": "ana", "s3_key": KEYS[0].1, "s3_secret": KEYS[1].1,
         "session_token": KEYS[2].1, "catalog_token": KEYS[3].1, "catalog": "lake",
