@@ -8,7 +8,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Door, DuckDb, Ui};
+use support::{Door, DuckDb, UiClient};
 use tokio::{
     io::copy_bidirectional_with_sizes,
     net::{TcpListener, TcpStream},
@@ -21,12 +21,12 @@ const LARGE: &str = "SELECT repeat('x', 1000) AS x FROM range(100_000)";
 
 #[tokio::main]
 async fn main() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
     let begin = Instant::now();
-    let door = Door::guards(port).await;
+    let door = Door::start(port).await;
     let listening = begin.elapsed();
-    let through = door.ui(&door.lets_in().await);
-    let straight = Ui::at(port, port);
+    let through = door.ui(&door.admit().await);
+    let straight = UiClient::at(port, port);
     let idle = door.memory();
 
     let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -37,7 +37,7 @@ async fn main() {
     }
     report("a small query", middle(with), middle(without));
 
-    let relayed = Ui::at(relay(port), port);
+    let relayed = UiClient::at(relay(port), port);
     let (mut with, mut without, mut by_relay, mut bytes) = (vec![], vec![], vec![], 0);
     for _ in 0..LARGE_ROUNDS {
         without.push(took(&straight, LARGE).await.0);
@@ -93,7 +93,7 @@ fn relay(to: u16) -> u16 {
     port
 }
 
-async fn took(ui: &Ui, sql: &str) -> (Duration, usize) {
+async fn took(ui: &UiClient, sql: &str) -> (Duration, usize) {
     let begin = Instant::now();
     let length = ui.answer_length(sql).await;
     (begin.elapsed(), length)

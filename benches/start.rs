@@ -11,21 +11,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Port, Session, Ui, lake, tools};
+use support::{ReservedPort, Session, UiClient, lake, tools};
 use tokio::process::Command;
 
 const ROUNDS: usize = 11;
 
 #[tokio::main]
 async fn main() {
-    lake().s3.knows("AKIAQUICK", "a-quick-secret");
+    lake().s3.add_key("AKIAQUICK", "a-quick-secret");
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     // In turns, so that both meet the same machine.
     for _ in 0..ROUNDS {
         bare.push(bare_start().await);
         let begin = Instant::now();
-        let session = Session::starts("AKIAQUICK", "a-quick-secret");
-        session.ui_answers().await;
+        let session = Session::start("AKIAQUICK", "a-quick-secret");
+        session.wait_for_ui().await;
         ours.push(begin.elapsed());
     }
     let [bare, ours] = [bare, ours].map(middle);
@@ -39,7 +39,7 @@ fn middle(mut times: Vec<Duration>) -> Duration {
 }
 
 async fn bare_start() -> Duration {
-    let port = Port::refuses().number();
+    let port = ReservedPort::reserve().number();
     let home = tempfile::TempDir::new().unwrap();
     std::fs::create_dir(home.path().join(".duckdb")).unwrap();
     let sql = format!(
@@ -55,6 +55,6 @@ async fn bare_start() -> Duration {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    assert!(Ui::at(port, port).answers().await);
+    assert!(UiClient::at(port, port).is_answering().await);
     begin.elapsed()
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use duckbot::sandbox::discord::Fault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{Damage, KEYS, SOON, TestEnv, assert_says, becomes, tools};
+use crate::support::{ApiFault, KEYS, SOON, TestEnv, assert_says, becomes, tools};
 
 /// A team whose bot tells how it is; where.
 async fn team() -> (TestEnv, String) {
@@ -30,7 +30,7 @@ async fn team_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
 async fn starts(team: &mut TestEnv) -> String {
     const SAYS: &str = "health and metrics are at ";
     team.start_bot().await;
-    team.bot().says(SAYS).await;
+    team.bot().wait_for_log(SAYS).await;
     let log = team.log();
     let url = log.split(SAYS).last().unwrap().split_whitespace().next();
     url.unwrap().to_owned()
@@ -69,18 +69,18 @@ async fn readiness_names_what_is_missing() {
     let (team, url) = team().await;
     assert_eq!(get(&url, "/healthz").await, (200, "ok\n".to_owned()));
     is_ready(&url).await;
-    team.api.damages(|call| {
-        let answer = || crate::support::Damage::Answer(503, "not now".into());
+    team.api.set_faults(|call| {
+        let answer = || crate::support::ApiFault::Answer(503, "not now".into());
         (call.method == "WATCH" && call.route == "pods").then(answer)
     });
-    team.api.cuts_watches();
+    team.api.cut_watches();
     says_not_ready(&url, "cluster: nothing new is heard since ").await;
     assert_eq!(
         get(&url, "/healthz").await.0,
         200,
         "starting anew would not help"
     );
-    team.api.heals();
+    team.api.clear_faults();
     is_ready(&url).await;
     let broke = "duckbot_watch_restarts_total{resource=\"pods\"}";
     assert!(value(&url, broke).await >= 1.0);
@@ -121,7 +121,7 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"done\"}";
     assert_eq!(value(&url, posted).await, 1.0);
 
-    team.kubelet.fails(&id, "out of luck").await;
+    team.kubelet.mark_failed(&id, "out of luck").await;
     assert_says(&team.ana.reads("#data").await, "has failed.");
     team.wait_until_nothing_left(&team.ana).await;
     is(
@@ -145,7 +145,7 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
     let record = team.record_name(&team.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
     team.cluster
-        .writes_down(&record, |it| it["created"] = long_ago.into())
+        .edit_record(&record, |it| it["created"] = long_ago.into())
         .await;
     assert_says(&team.ana.reads("#data").await, "as old as one may get");
     team.wait_until_nothing_left(&team.ana).await;
@@ -199,7 +199,7 @@ async fn an_address_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let mut team = TestEnv::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
     team.spawn_bot();
-    let status = team.bot().ends(SOON).await;
+    let status = team.bot().wait(SOON).await;
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("I can't listen on {address}; admin.listen names another");
     assert!(team.log().contains(&why), "{}", team.log());
@@ -264,16 +264,16 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     assert_says(&team.ada.reads("#ops").await, "does not answer me");
 
     // The cluster takes no Pod any more.
-    team.api.damages(|call| {
+    team.api.set_faults(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
-        is_pod.then(|| Damage::Answer(403, "pods \"x\" is forbidden: no".into()))
+        is_pod.then(|| ApiFault::Answer(403, "pods \"x\" is forbidden: no".into()))
     });
-    team.cluster.keys_of(team.ben.id()).await;
+    team.cluster.store_credentials(team.ben.id()).await;
     team.start_session(&team.ben, "").await;
     assert_says(&team.ben.reads("#data").await, "could not be made");
     is(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
-    team.api.heals();
+    team.api.clear_faults();
 
     // Discord refuses for good.
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"refused\"}";
@@ -286,7 +286,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
         "no access",
     );
     team.discord.fault(gone);
-    team.kubelet.fails(&id, "out of luck").await;
+    team.kubelet.mark_failed(&id, "out of luck").await;
     is(&url, posted, before + 1.0).await;
     team.mark_all_read().await;
 }
@@ -317,7 +317,7 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
     is(&url, "duckbot_unreadable_records", 0.0).await;
     let record = team.record_name(&team.ana, 0);
     team.cluster
-        .writes_down(&record, |it| it["version"] = 99.into())
+        .edit_record(&record, |it| it["version"] = 99.into())
         .await;
     is(&url, "duckbot_unreadable_records", 1.0).await;
     assert!(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    ApiEnv, Damage, KEYS, LocalEnv, Node, PERMANENT, TestEnv, Ui, assert_says, becomes,
+    ApiEnv, ApiFault, KEYS, LocalEnv, Node, PERMANENT, TestEnv, UiClient, assert_says, becomes,
     create_token, leaked_credentials, parse_response, session_request, tools,
 };
 
@@ -41,14 +41,14 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
         "ConfigMap"
     );
     assert!(lab.team.stored_credentials(&lab.team.ana).await.is_none());
-    lab.team.kubelet.sees(&id).await;
+    lab.team.kubelet.wait_for_pod(&id).await;
     let pod = lab.team.cluster.pods().get(&format!("duckui-{id}")).await;
     let pod = serde_json::to_string(&pod.unwrap()).unwrap();
     assert!(pod.contains(&name) && leaked_credentials(&pod).is_empty());
     let document = lab.team.cluster.documents().await[0].to_string();
     assert!(leaked_credentials(&document).is_empty(), "{document}");
 
-    lab.team.kubelet.readies(&id).await;
+    lab.team.kubelet.mark_ready(&id).await;
     lab.wait_until_running(&id).await;
     let (_, shown) = lab.get(&format!("/sessions/{id}"), &lab.ana).await;
     assert_eq!(
@@ -113,8 +113,8 @@ async fn stored_keys_are_used_by_tokens_that_may() {
     let stored = || json!({ "use_stored_credentials": true });
     let (status, none) = lab.post("/sessions", &lab.ana, stored()).await;
     assert_eq!((status, problem(&none)), (409, "no-stored-credentials"));
-    lab.team.cluster.keys_of(lab.team.ana.id()).await;
-    lab.team.cluster.keys_of(lab.team.ben.id()).await;
+    lab.team.cluster.store_credentials(lab.team.ana.id()).await;
+    lab.team.cluster.store_credentials(lab.team.ben.id()).await;
     let (status, refused) = lab.post("/sessions", &lab.ben, stored()).await;
     assert_eq!((status, problem(&refused)), (403, "forbidden"));
     let (status, made) = lab.post("/sessions", &lab.ana, stored()).await;
@@ -204,7 +204,7 @@ async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
         if !is_ready && told.contains("\"phase\":\"queued\"") {
             is_ready = true;
             let id = told.split("\"session_id\":\"").nth(1).unwrap()[..6].to_owned();
-            lab.team.kubelet.readies(&id).await;
+            lab.team.kubelet.mark_ready(&id).await;
         }
     }
     let last = told.trim().rsplit("\n\n").next().unwrap();
@@ -307,7 +307,7 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
     let (status, made) = parse_response(asked.send().await.unwrap()).await;
     assert_eq!(status, 201, "{made}");
     let id = made["session_id"].as_str().unwrap();
-    lab.team.kubelet.sees(id).await;
+    lab.team.kubelet.wait_for_pod(id).await;
     let pod = lab
         .team
         .cluster
@@ -366,11 +366,11 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
     ] {
         for (status, kind, wanted) in [(403, "cluster-refused", 502), (500, "unavailable", 503)] {
             let first = std::sync::atomic::AtomicBool::new(true);
-            lab.team.api.damages(move |call| {
+            lab.team.api.set_faults(move |call| {
                 let is_ledger = call.path.ends_with("duckbot-ledger");
                 let is_it = call.method == method && call.route == route && !is_ledger;
                 let is_first = is_it && first.swap(false, std::sync::atomic::Ordering::Relaxed);
-                is_first.then(|| Damage::Answer(status, "forbidden: not now".into()))
+                is_first.then(|| ApiFault::Answer(status, "forbidden: not now".into()))
             });
             let (said, body) = lab.post("/sessions", &lab.ana, session_request()).await;
             assert_eq!(
@@ -380,7 +380,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
             );
             let id = body["request_id"].as_str().unwrap();
             assert!(lab.team.log().contains(&format!("a request failed [{id}]")));
-            lab.team.api.heals();
+            lab.team.api.clear_faults();
             let objects = async || lab.team.cluster.objects().await;
             becomes(objects, Vec::is_empty).await;
         }
@@ -411,7 +411,7 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
         document["keys"] = json!("awaited");
         document["created"] = json!(long_ago);
     };
-    lab.team.cluster.writes_down(&record, awaited).await;
+    lab.team.cluster.edit_record(&record, awaited).await;
     let told = lab.team.ana.reads("#data").await;
     assert_says(&told, "the keys that it was asked for with were not kept");
     assert!(told.components.is_empty(), "nobody can try that again");
@@ -461,7 +461,7 @@ fn examples() -> Vec<String> {
 #[tokio::test]
 async fn every_example_of_the_manual_works_in_its_order() {
     let lab = ApiEnv::start(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    let quick = lab.team.kubelet.is_quick();
+    let quick = lab.team.kubelet.ready_all_pods();
     let mut id = None;
     for example in examples() {
         let script = example.replace("977a26", id.as_deref().unwrap_or("977a26"));
@@ -503,8 +503,8 @@ async fn schemathesis_finds_nothing() {
         ("DUCKBOT_REAPER__LATE", "false"),
     ])
     .await;
-    lab.team.cluster.keys_of(lab.team.ana.id()).await;
-    let quick = lab.team.kubelet.is_quick();
+    lab.team.cluster.store_credentials(lab.team.ana.id()).await;
+    let quick = lab.team.kubelet.ready_all_pods();
     let ran = Command::new(tools::schemathesis().join("python/bin/python"))
         .args([
             "-m",
@@ -586,7 +586,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         .await
         .unwrap();
     let door = format!("http://{}:8080", pod.status.unwrap().pod_ip.unwrap());
-    let ui = Ui::enters(ready["open_url"].as_str().unwrap(), &door).await;
+    let ui = UiClient::enter(ready["open_url"].as_str().unwrap(), &door).await;
     let told = ui
         .rows("SELECT length(getenv('S3_ACCESS_KEY_ID'))")
         .await
@@ -616,7 +616,7 @@ async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
     }
     home.restart_bot().await;
     const SAYS: &str = "the API is at ";
-    home.bot.says(SAYS).await;
+    home.bot.wait_for_log(SAYS).await;
     let log = home.bot.log();
     let url = log
         .split(SAYS)

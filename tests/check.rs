@@ -122,7 +122,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         .delete("duckbot-sessions", &params)
         .await
         .unwrap();
-    team.cluster.no_longer_may("create", "pods").await;
+    team.cluster.wait_until_forbidden("create", "pods").await;
     let wrong = wrong(&team).await.join("\n");
     let ops = team.discord.channel("ops");
     for line in [

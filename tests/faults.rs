@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
 use tokio::sync::Notify;
 
-use crate::support::{Bot, Damage, TestEnv, assert_says, becomes, link_of};
+use crate::support::{ApiFault, Bot, TestEnv, assert_says, becomes, link_of};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     team.api
-        .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
+        .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
     let asked = team.ana.types("#data", "/duck start").await.unwrap();
     asked.acknowledged().await;
     let reply = asked.reply().await;
@@ -22,23 +22,23 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
             .starts_with("I can't reach the cluster at the moment.")
     );
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
-    team.api.heals();
+    team.api.clear_faults();
     team.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_claim_whose_answer_is_lost_makes_one_session() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let first = std::sync::atomic::AtomicBool::new(true);
-    team.api.damages(move |call| {
+    team.api.set_faults(move |call| {
         let is_claim = call.method == "POST" && call.route == "configmaps";
         let is_first = is_claim && first.swap(false, std::sync::atomic::Ordering::Relaxed);
-        is_first.then_some(Damage::LostAnswer)
+        is_first.then_some(ApiFault::LostAnswer)
     });
     // The client tries again by itself, and finds its own record.
     let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
@@ -73,7 +73,7 @@ fn edits_of(team: &TestEnv, route: &str) -> Vec<Option<serde_json::Value>> {
 #[tokio::test]
 async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let roles = team.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
     for rule in role.rules.iter_mut().flatten() {
@@ -85,7 +85,9 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
-    team.cluster.no_longer_may("create", "services").await;
+    team.cluster
+        .wait_until_forbidden("create", "services")
+        .await;
 
     let asked = team.ana.types("#data", "/duck start").await.unwrap();
     let reply = asked
@@ -105,11 +107,11 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
 #[tokio::test]
 async fn what_admission_refuses_is_taken_down_again() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
-    team.api.damages(|call| {
+    team.cluster.store_credentials(team.ana.id()).await;
+    team.api.set_faults(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
         is_pod.then(|| {
-            Damage::Answer(
+            ApiFault::Answer(
                 403,
                 "pods \"x\" is forbidden: exceeded quota: sessions".into(),
             )
@@ -128,9 +130,9 @@ async fn what_admission_refuses_is_taken_down_again() {
 async fn a_running_session_is_not_ended_for_want_of_a_route() {
     let team = TestEnv::start().await;
     let id = team.ready_session(&team.ana).await;
-    team.api.damages(|call| {
+    team.api.set_faults(|call| {
         let is_route = call.method == "POST" && call.route == "ingressroutes";
-        is_route.then(|| Damage::Answer(404, "404 page not found".into()))
+        is_route.then(|| ApiFault::Answer(404, "404 page not found".into()))
     });
     let name = format!("duckui-{id}");
     team.cluster
@@ -138,10 +140,10 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
         .delete(&name, &Default::default())
         .await
         .unwrap();
-    team.api.called("POST", "ingressroutes", 3).await;
+    team.api.wait_for_call("POST", "ingressroutes", 3).await;
     let listed = team.reply_to(&team.ana, "/duck list").await;
     assert_says(&listed, ": running,");
-    team.api.heals();
+    team.api.clear_faults();
     let is_back = |it: Option<&kube::api::DynamicObject>| it.is_some();
     let back = kube::runtime::wait::await_condition(team.cluster.routes(), &name, is_back);
     tokio::time::timeout(Duration::from_secs(20), back)
@@ -170,7 +172,7 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
 #[tokio::test]
 async fn the_last_word_arrives_although_discord_stumbles() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     // After this nothing is on its way.
     asked
@@ -179,7 +181,7 @@ async fn the_last_word_arrives_although_discord_stumbles() {
     let edit = "/webhooks/{application}/{token}/messages/@original";
     let stumble = Fault::cut_before("PATCH", edit);
     team.discord.fault(stumble.times(2));
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
@@ -190,13 +192,15 @@ async fn the_last_word_arrives_although_discord_stumbles() {
 async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
     let team = TestEnv::start().await;
     let id = team.ready_session(&team.ana).await;
-    team.api.damages(|call| {
+    team.api.set_faults(|call| {
         let is_removal = call.method == "DELETE" && call.route == "configmaps/{name}";
-        is_removal.then(|| Damage::Answer(500, "etcd is ill".into()))
+        is_removal.then(|| ApiFault::Answer(500, "etcd is ill".into()))
     });
-    team.kubelet.fails(&id, "why").await;
+    team.kubelet.mark_failed(&id, "why").await;
     team.ana.reads("#data").await;
-    team.api.called("DELETE", "configmaps/{name}", 3).await;
+    team.api
+        .wait_for_call("DELETE", "configmaps/{name}", 3)
+        .await;
     let posts =
         |call: &&Call| call.method == "POST" && call.route == "/channels/{channel}/messages";
     assert_eq!(
@@ -204,8 +208,10 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
         2,
         "ready, and ended"
     );
-    team.api.heals();
-    team.cluster.gone(&team.record_name(&team.ana, 0)).await;
+    team.api.clear_faults();
+    team.cluster
+        .wait_until_gone(&team.record_name(&team.ana, 0))
+        .await;
 }
 
 /// Holds the first post in a channel until it is let go.
@@ -234,17 +240,17 @@ impl Gate for SlowPost {
 #[tokio::test]
 async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offering_it() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let slow = Arc::new(SlowPost::default());
     team.discord.set_gate(slow.clone());
     let (starting, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     slow.arrived.notified().await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
     let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
     team.cluster
-        .at_stage(&team.record_name(&team.ana, 0), "stopping")
+        .wait_for_stage(&team.record_name(&team.ana, 0), "stopping")
         .await;
     slow.go.notify_one();
     pressed
@@ -263,10 +269,10 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
 #[tokio::test]
 async fn one_interaction_delivered_twice_makes_one_session() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     team.discord.deliver_twice(1);
     let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
@@ -280,11 +286,11 @@ async fn one_interaction_delivered_twice_makes_one_session() {
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     team.discord
         .fault(Fault::cut_after("POST", "/channels/{channel}/messages"));
     let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
@@ -296,18 +302,18 @@ async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
 async fn two_bots_at_once_do_everything_once() {
     let team = TestEnv::start().await;
     let mut second = Bot::start(&team.variables);
-    second.says("connected to Discord").await;
+    second.wait_for_log("connected to Discord").await;
     for name in ["kim", "lou", "mia"] {
         let person = team.discord.welcomes(name, &["analyst"]);
-        team.cluster.keys_of(person.id()).await;
+        team.cluster.store_credentials(person.id()).await;
         let (asked, id) = team.start_session(&person, "").await;
-        team.kubelet.readies(&id).await;
+        team.kubelet.mark_ready(&id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
         person.reads("#data").await;
         team.cluster
-            .at_stage(&team.record_name(&person, 0), "running")
+            .wait_for_stage(&team.record_name(&person, 0), "running")
             .await;
         assert_eq!(
             team.cluster.objects().await,

@@ -21,7 +21,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     assert_says(&checked, "It worked when I last tried it");
     assert_eq!(team.s3.requests().len(), 2);
 
-    team.s3.forgets(KEYS[0].1);
+    team.s3.forget(KEYS[0].1);
     let pressed = team.ana.presses(&checked, "Check again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(
@@ -141,7 +141,7 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
     let records = team.cluster.documents().await;
     let new = records[0]["id"].as_str().unwrap().to_owned();
     assert_ne!(new, old);
-    team.kubelet.readies(&new).await;
+    team.kubelet.mark_ready(&new).await;
     let announced = team.ana.reads("#data").await;
     assert_eq!(session_id_in(&announced.content), new);
     assert_eq!(
@@ -257,7 +257,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     team.enter_credentials(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;
-    team.s3.hangs();
+    team.s3.hang();
     let submitted = team.ana.submits(&form, &PERMANENT).await.unwrap();
     submitted.acknowledged().await;
     let question = team.reply_to(&team.ana, "/duck forget").await;

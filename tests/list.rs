@@ -31,11 +31,11 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
 #[tokio::test]
 async fn a_queued_session_is_listed_as_such() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     let list = team.reply_to(&team.ana, "/duck list").await;
     assert!(list.content.contains(&format!("`{id}` of")) && list.content.contains(": queued,"));
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;

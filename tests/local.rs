@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use duckbot::sandbox::discord::{MessageView, Person};
 
 use crate::support::{
-    Bot, LocalEnv, SOON, Ui, assert_says, becomes, duckdb_pids, leaked_credentials, link_of,
+    Bot, LocalEnv, SOON, UiClient, assert_says, becomes, duckdb_pids, leaked_credentials, link_of,
     session_id_in,
 };
 
@@ -51,7 +51,7 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     }
     let link = link_of(&reply_to(&home.ana, "/duck open").await, "Open DuckDB");
     let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
-    let ui = Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await;
+    let ui = UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await;
     for sql in [
         format!("FROM read_text('{}')", file.display()),
         "FROM read_text('/proc/self/environ')".into(),
@@ -61,7 +61,7 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
             home.folder().join("records/x").display()
         ),
     ] {
-        let why = ui.runs_sql(&sql).await.unwrap_err();
+        let why = ui.run_sql(&sql).await.unwrap_err();
         assert!(why.contains("Permission Error"), "{sql}: {why}");
     }
 
@@ -116,7 +116,7 @@ async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
 async fn a_second_bot_in_the_same_folder_gives_up() {
     let home = LocalEnv::start().await;
     let mut second = Bot::start(&home.variables);
-    let status = second.ends(SOON).await.expect("it gives up");
+    let status = second.wait(SOON).await.expect("it gives up");
     assert_eq!(status.code(), Some(1));
     assert!(
         second.log().contains("another duckbot works in "),
@@ -133,7 +133,7 @@ async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
     home.variables
         .insert("DUCKBOT_LOCAL__DUCKDB".into(), nowhere);
     let mut bot = Bot::start(&home.variables);
-    let status = bot.ends(SOON).await.expect("it gives up");
+    let status = bot.wait(SOON).await.expect("it gives up");
     assert_eq!(status.code(), Some(1));
     let said = "/nowhere/duckdb (the setting local.duckdb) can't be run";
     assert!(bot.log().contains(said), "{}", bot.log());

@@ -89,7 +89,7 @@ async fn allowed(bot: &Client, namespace: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything() {
     let cluster = Namespaces::install().await;
-    let bot = cluster.as_the_bot().await;
+    let bot = cluster.bot_client().await;
     let does = REQUIRED.iter().flat_map(|rule| {
         rule.verbs
             .iter()
@@ -110,7 +110,7 @@ async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything()
 #[tokio::test]
 async fn it_can_neither_list_secrets_nor_read_those_of_another_namespace() {
     let cluster = Namespaces::install().await;
-    let bot = cluster.as_the_bot().await;
+    let bot = cluster.bot_client().await;
     let code = |error: kube::Error| match error {
         kube::Error::Api(status) => status.code,
         other => panic!("{other}"),

@@ -31,7 +31,7 @@ async fn one_signed_listing_and_one_look_at_the_catalog() {
     );
     assert_eq!(team.catalog.requests(), ["GET /v1/config"]);
     assert!(
-        team.catalog.asked()[0].authorized,
+        team.catalog.received_requests()[0].authorized,
         "with the person's token"
     );
 }
@@ -58,9 +58,9 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
     .await;
     let past = Utc::now() - TimeDelta::minutes(1);
     team.s3
-        .knows_temporary(KEYS[0].1, KEYS[1].1, KEYS[2].1, past);
+        .add_temporary_key(KEYS[0].1, KEYS[1].1, KEYS[2].1, past);
     refused(&team, &KEYS, "**session token** has expired").await;
-    team.s3.denies(id.1, "s3:ListBucket", "lake");
+    team.s3.deny(id.1, "s3:ListBucket", "lake");
     let lacking = "list bucket `lake` (permission `s3:ListBucket`)";
     refused(&team, &PERMANENT, lacking).await;
 }
@@ -68,9 +68,9 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
     let team = TestEnv::start().await;
-    team.s3.clock_is_off_by(TimeDelta::minutes(16));
+    team.s3.set_clock_offset(TimeDelta::minutes(16));
     refused(&team, &PERMANENT, "My clock and the storage's differ").await;
-    team.s3.clock_is_off_by(TimeDelta::minutes(14));
+    team.s3.set_clock_offset(TimeDelta::minutes(14));
     let invitation = team.request_invitation(&team.ana).await;
     let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
     assert_says(&reply, "It works.");
@@ -81,14 +81,14 @@ async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
     let team = TestEnv::start_with(&[bucket]).await;
     refused(&team, &PERMANENT, "There is no bucket `pond`").await;
-    team.s3.region_is("eu-central-1");
+    team.s3.set_region("eu-central-1");
     refused(&team, &PERMANENT, "in another region than my settings say").await;
 }
 
 #[tokio::test]
 async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
     let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
-    team.s3.denies(PERMANENT[0].1, "s3:ListAllMyBuckets", "*");
+    team.s3.deny(PERMANENT[0].1, "s3:ListAllMyBuckets", "*");
     let invitation = team.request_invitation(&team.ana).await;
     // Not every storage means by that that the keys are right.
     let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
@@ -106,35 +106,35 @@ async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
 async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_followed() {
     let team = TestEnv::start().await;
     let elsewhere = S3::start().await;
-    team.s3.redirects_to(307, &elsewhere.url());
+    team.s3.redirect_to(307, &elsewhere.url());
     refused(&team, &PERMANENT, "that I don't understand (307").await;
-    team.catalog.redirects_to(302, &elsewhere.url());
+    team.catalog.redirect_to(302, &elsewhere.url());
     refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
     assert_eq!(elsewhere.requests(), [""; 0]);
-    team.catalog.behaves();
+    team.catalog.recover();
 
-    team.s3.answers_endlessly(403);
+    team.s3.answer_endlessly(403);
     refused(&team, &PERMANENT, "that I don't understand (403)").await;
-    team.s3.answers_garbage(200);
+    team.s3.answer_garbage(200);
     refused(
         &team,
         &PERMANENT,
         "The storage answered something that I don't understand (200)",
     )
     .await;
-    team.s3.behaves();
-    team.catalog.answers_garbage(200);
+    team.s3.recover();
+    team.catalog.answer_garbage(200);
     refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
-    team.catalog.behaves();
-    team.catalog.answers(500);
+    team.catalog.recover();
+    team.catalog.answer_with(500);
     refused(&team, &PERMANENT, "that I don't understand (500)").await;
 }
 
 #[tokio::test]
 async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
     let team = TestEnv::start().await;
-    team.s3.hangs();
-    team.catalog.stalls(200);
+    team.s3.hang();
+    team.catalog.stall(200);
     let limit = Duration::from_secs(60);
     let answered = refused(&team, &PERMANENT, "I can't reach the storage");
     tokio::time::timeout(limit, answered)
@@ -153,11 +153,11 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     )
     .await;
     refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
-    catalog.accepts(KEYS[3].1);
+    catalog.accept(KEYS[3].1);
     let reply = team.enter_credentials(&team.ana).await;
     assert_says(&reply, "It works.");
 
-    catalog.forgets(KEYS[3].1);
+    catalog.forget(KEYS[3].1);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
     let answer = pressed.reply().await.content;

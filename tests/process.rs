@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::support::{Damage, SOON, TestEnv, command};
+use crate::support::{ApiFault, SOON, TestEnv, command};
 
 /// Starts a bot that gives up; its exit code and what it said.
 async fn fails(team: &mut TestEnv) -> (Option<i32>, String) {
     team.spawn_bot();
-    let status = team.bot().ends(SOON).await.expect("it gives up");
+    let status = team.bot().wait(SOON).await.expect("it gives up");
     let log = team.log();
     let said = log.split("duckbot: ").last().unwrap_or_default().to_owned();
     (status.code(), said)
@@ -34,10 +34,12 @@ async fn sigterm_ends_it_cleanly_within_five_seconds() {
 async fn sigterm_while_it_starts_ends_it_too() {
     let mut team = TestEnv::without_bot(&[]).await;
     team.api
-        .damages(|_| Some(Damage::Hang(Duration::from_secs(30))));
+        .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
     team.spawn_bot();
     // It is up once it asks the API server.
-    team.api.called("POST", "selfsubjectaccessreviews", 1).await;
+    team.api
+        .wait_for_call("POST", "selfsubjectaccessreviews", 1)
+        .await;
     let status = team
         .bot()
         .terminate(Duration::from_secs(5))
@@ -125,7 +127,7 @@ async fn a_missing_permission_is_named_at_the_start() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
-    team.cluster.no_longer_may("watch", "pods").await;
+    team.cluster.wait_until_forbidden("watch", "pods").await;
     let (code, said) = fails(&mut team).await;
     assert_eq!(code, Some(1));
     let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \
@@ -138,9 +140,9 @@ async fn a_cluster_without_traefik_is_said() {
     // One control plane serves all tests, so the definition can't be removed:
     // the answer is the one that a real server gives without it.
     let mut team = TestEnv::without_bot(&[]).await;
-    team.api.damages(|call| {
+    team.api.set_faults(|call| {
         let is_route = call.route == "ingressroutes";
-        is_route.then(|| Damage::Answer(404, "404 page not found".into()))
+        is_route.then(|| ApiFault::Answer(404, "404 page not found".into()))
     });
     let (code, said) = fails(&mut team).await;
     assert_eq!(code, Some(1));

@@ -32,7 +32,7 @@ fn ago(time: TimeDelta) -> String {
 async fn is_aged(team: &TestEnv, age: TimeDelta) {
     let record = team.record_name(&team.ana, 0);
     let age = |document: &mut Value| document["created"] = json!(ago(age));
-    team.cluster.writes_down(&record, age).await;
+    team.cluster.edit_record(&record, age).await;
 }
 
 /// Ten minutes before its lifetime of twelve hours is over.
@@ -41,7 +41,7 @@ const NEARLY_OVER: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
 /// Waits for that many sweeps that begin after this moment.
 async fn sweeps(team: &mut TestEnv, count: usize) {
     let done = team.bot().log().matches(SWEPT).count();
-    team.bot().says_times(SWEPT, done + count + 1).await;
+    team.bot().wait_for_log_times(SWEPT, done + count + 1).await;
 }
 
 const SWEPT: &str = " swept";
@@ -54,7 +54,7 @@ async fn lists(team: &TestEnv, words: &str) {
 #[tokio::test]
 async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_again() {
     let team = team(&[]).await;
-    let quick = team.kubelet.is_quick();
+    let quick = team.kubelet.ready_all_pods();
     let old = team.ready_session(&team.ana).await;
     is_aged(&team, TimeDelta::days(4)).await;
     let told = team.ana.reads("#data").await;
@@ -164,7 +164,7 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
     team.bot()
-        .says(&format!("session {id}: that its owner was told is noted"))
+        .wait_for_log(&format!("session {id}: that its owner was told is noted"))
         .await;
     team.kill_bot().await;
     team.start_bot().await;
@@ -176,17 +176,17 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
 async fn it_is_told_once_also_when_that_can_not_be_noted() {
     let mut team = team(&[]).await;
     let id = team.ready_session(&team.ana).await;
-    team.api.damages(|call| {
-        let answer = || crate::support::Damage::Answer(500, "not now".into());
+    team.api.set_faults(|call| {
+        let answer = || crate::support::ApiFault::Answer(500, "not now".into());
         (call.method == "PUT").then(answer)
     });
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
     team.discord.forgets_nonces();
     sweeps(&mut team, 3).await;
-    team.api.heals();
+    team.api.clear_faults();
     team.bot()
-        .says(&format!("session {id}: that its owner was told is noted"))
+        .wait_for_log(&format!("session {id}: that its owner was told is noted"))
         .await;
     assert_eq!(
         team.cluster.documents().await[0]["warned"]["rule"],
@@ -210,9 +210,9 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     );
     assert_eq!(told.components.len(), 0);
     let record = team.record_name(&team.ben, 0);
-    team.cluster.gone(&record).await;
-    let has_keys = async || team.stored_credentials(&team.ben).await.is_some();
-    becomes(has_keys, |has_keys| !has_keys).await;
+    team.cluster.wait_until_gone(&record).await;
+    let store_key_pair = async || team.stored_credentials(&team.ben).await.is_some();
+    becomes(store_key_pair, |store_key_pair| !store_key_pair).await;
     team.assert_nothing_left().await;
 }
 
@@ -223,7 +223,7 @@ async fn whoever_has_come_back_loses_nothing() {
     team.kill_bot().await;
     // The bot was away when they came back.
     team.cluster
-        .keeps(|ledger| {
+        .edit_ledger(|ledger| {
             ledger["known"] = json!({ team.ben.id().to_string(): ago(TimeDelta::days(9)) });
         })
         .await;
@@ -247,7 +247,7 @@ async fn what_has_lost_its_record_is_removed() {
         .delete(&record, &orphan)
         .await
         .unwrap();
-    team.cluster.gone(&record).await;
+    team.cluster.wait_until_gone(&record).await;
     becomes(async || team.cluster.objects().await, Vec::is_empty).await;
     assert!(team.log().contains(&format!("session {id} has no record")));
 }
@@ -262,8 +262,8 @@ async fn create_record(team: &TestEnv, slot: u8, created: String) {
 async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so() {
     // They are old and only about to start.
     let mut team = unstarted(&[("DUCKBOT_REAPER__LATE", "false")]).await;
-    team.cluster.keys_of(team.ana.id()).await;
-    let quick = team.kubelet.is_quick();
+    team.cluster.store_credentials(team.ana.id()).await;
+    let quick = team.kubelet.ready_all_pods();
     for slot in 0..12 {
         let age = if slot < 8 {
             TimeDelta::days(9)
@@ -300,7 +300,7 @@ async fn a_dry_run_only_says_what_would_go() {
     let id = team.ready_session(&team.ana).await;
     is_aged(&team, TimeDelta::days(4)).await;
     team.bot()
-        .says(&format!(
+        .wait_for_log(&format!(
             "if this were no dry run, the reaper would take down {id} (MaxAge)"
         ))
         .await;
@@ -399,7 +399,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
     // Weeks pass, and the bot is not there.
     team.kill_bot().await;
     team.cluster
-        .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
+        .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     team.start_bot().await;
     let posted = team.ada.reads("#ops").await;
@@ -421,7 +421,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 async fn a_report_waits_until_there_is_a_place_for_it() {
     let mut team = unstarted(&[]).await;
     team.cluster
-        .keeps(|ledger| {
+        .edit_ledger(|ledger| {
             ledger["since"] = json!(ago(TimeDelta::weeks(3)));
             ledger["outcomes"] = json!([[{ "how": "stopped" }, 3]]);
         })
@@ -430,11 +430,13 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
     team.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), "77".into());
     team.start_bot().await;
-    team.bot().says("I may not write in channel 77").await;
+    team.bot()
+        .wait_for_log("I may not write in channel 77")
+        .await;
     team.kill_bot().await;
     // Long after: whoever tried first has given up.
     team.cluster
-        .keeps(|ledger| {
+        .edit_ledger(|ledger| {
             ledger["pending"]["claimed"] = json!(ago(TimeDelta::minutes(6)));
         })
         .await;
@@ -452,7 +454,7 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     is_aged(&team, NEARLY_OVER).await;
     team.ana.reads_dm().await;
     team.bot()
-        .says(&format!("session {id}: that its owner was told is noted"))
+        .wait_for_log(&format!("session {id}: that its owner was told is noted"))
         .await;
     team.kill_bot().await;
     // The time that was told passes meanwhile.
@@ -461,7 +463,7 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
         document["created"] = json!(ago(TimeDelta::hours(13)));
         document["warned"]["at"] = json!(ago(TimeDelta::minutes(5)));
     };
-    team.cluster.writes_down(&record, passed).await;
+    team.cluster.edit_record(&record, passed).await;
     team.start_bot().await;
     sweeps(&mut team, 2).await;
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
@@ -478,8 +480,8 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
         ("DUCKBOT_REAPER__LATE", "false"),
     ];
     let mut team = unstarted(&settings).await;
-    team.cluster.keys_of(team.ben.id()).await;
-    let quick = team.kubelet.is_quick();
+    team.cluster.store_credentials(team.ben.id()).await;
+    let quick = team.kubelet.ready_all_pods();
     for slot in 0..10 {
         let id = format!("{:06x}", 0xbe0000 + u32::from(slot));
         let now = ago(TimeDelta::zero());
@@ -498,8 +500,8 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
     assert_eq!(question.content.matches("no longer a member").count(), 10);
     let pressed = team.ada.presses(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
-    let has_keys = async || team.stored_credentials(&team.ben).await.is_some();
-    becomes(has_keys, |has_keys| !has_keys).await;
+    let store_key_pair = async || team.stored_credentials(&team.ben).await.is_some();
+    becomes(store_key_pair, |store_key_pair| !store_key_pair).await;
     quick.abort();
     team.mark_all_read().await;
 }
@@ -516,12 +518,12 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
             });
         }
     };
-    team.cluster.keeps(due(TimeDelta::seconds(1))).await;
+    team.cluster.edit_ledger(due(TimeDelta::seconds(1))).await;
     team.start_bot().await;
     sweeps(&mut team, 3).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
     team.kill_bot().await;
-    team.cluster.keeps(due(TimeDelta::minutes(6))).await;
+    team.cluster.edit_ledger(due(TimeDelta::minutes(6))).await;
     team.start_bot().await;
     assert_says(&team.ada.reads("#ops").await, "There was none.");
 }
@@ -530,7 +532,7 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
 async fn where_nothing_happened_a_setting_keeps_the_report_back() {
     let mut team = unstarted(&[("DUCKBOT_REPORT__WHEN_QUIET", "silence")]).await;
     team.cluster
-        .keeps(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
+        .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     team.start_bot().await;
     becomes(async || since(&team).await, is_recent).await;

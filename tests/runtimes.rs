@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
 
 use crate::support::{
-    LocalEnv, TestEnv, Ui, assert_says, becomes, duckdb_pids, link_of, session_id_in, signal,
+    LocalEnv, TestEnv, UiClient, assert_says, becomes, duckdb_pids, link_of, session_id_in, signal,
 };
 
 /// Where sessions run.
@@ -22,7 +22,7 @@ trait RuntimeEnv {
     async fn restart_bot_with(&mut self, settings: &[(&str, &str)]);
 
     /// Somebody's session, opened as a browser does; DuckDB's UI.
-    async fn open_ui(&self, person: &Person, session: &str) -> Ui;
+    async fn open_ui(&self, person: &Person, session: &str) -> UiClient;
 
     /// Waits until nothing is left of any session.
     async fn wait_until_empty(&self);
@@ -46,11 +46,11 @@ impl RuntimeEnv for LocalEnv {
         self.restart_bot().await;
     }
 
-    async fn open_ui(&self, person: &Person, session: &str) -> Ui {
+    async fn open_ui(&self, person: &Person, session: &str) -> UiClient {
         let reply = reply_to(person, &format!("/duck open session:{session}")).await;
         let link = link_of(&reply, "Open DuckDB");
         let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
-        Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await
+        UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await
     }
 
     async fn wait_until_empty(&self) {
@@ -71,7 +71,7 @@ impl RuntimeEnv for TestEnv {
     }
 
     async fn store_credentials(&self, person: &Person) {
-        self.cluster.keys_of(person.id()).await;
+        self.cluster.store_credentials(person.id()).await;
     }
 
     async fn restart_bot(&mut self) {
@@ -84,7 +84,7 @@ impl RuntimeEnv for TestEnv {
         self.restart_bot().await;
     }
 
-    async fn open_ui(&self, person: &Person, session: &str) -> Ui {
+    async fn open_ui(&self, person: &Person, session: &str) -> UiClient {
         self.open_ui(person, session).await
     }
 
@@ -272,7 +272,7 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
     // Her query ends, and nobody asks another one.
     query.abort();
     let interrupts = env.open_ui(&ana, &busy).await;
-    interrupts.interrupts().await;
+    interrupts.interrupt().await;
     assert_says(
         &ana.reads_dm().await,
         &format!("Nobody has asked session `{busy}`"),

@@ -15,13 +15,13 @@ fn asks(sql: &str) -> String {
 
 async fn goes_to_channel(browser: &Browser, name: &str) {
     browser
-        .clicks(&format!("//nav[@id='channels']//a[contains(., '{name}')]"))
+        .click(&format!("//nav[@id='channels']//a[contains(., '{name}')]"))
         .await;
 }
 
 async fn makes_trouble(browser: &Browser, label: &str) {
     browser
-        .clicks(&format!("//button[@aria-label='{label}']"))
+        .click(&format!("//button[@aria-label='{label}']"))
         .await;
 }
 
@@ -29,135 +29,143 @@ async fn makes_trouble(browser: &Browser, label: &str) {
 async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     let folder = TempDir::new().unwrap();
     let mut sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::at_home().await;
-    browser.is_sized(1200, 800).await;
-    browser.goes_to(&sandbox.url).await;
-    browser.reads("Make trouble").await;
-    browser.is_pictured("sandbox-1-welcome").await;
+    let browser = Browser::start_local().await;
+    browser.resize(1200, 800).await;
+    browser.open(&sandbox.url).await;
+    browser.wait_for_text("Make trouble").await;
+    browser.save_screenshot("sandbox-1-welcome").await;
 
     // Her keys: wrong ones first.
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck se").await;
-    browser.reads("Hand in your S3 credentials").await;
-    browser.is_pictured("sandbox-2-picker").await;
-    browser.types("\n\n").await;
-    browser.reads("I've sent you a direct message").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck se").await;
+    browser.wait_for_text("Hand in your S3 credentials").await;
+    browser.save_screenshot("sandbox-2-picker").await;
+    browser.type_text("\n\n").await;
+    browser
+        .wait_for_text("I've sent you a direct message")
+        .await;
     goes_to_channel(&browser, "duckbot").await;
-    browser.presses("Enter credentials").await;
-    browser.reads("Access key ID").await;
+    browser.press_button("Enter credentials").await;
+    browser.wait_for_text("Access key ID").await;
     let wrong = sandbox.credentials_line().replace("2026", "1926");
-    browser.types(&wrong).await;
-    browser.is_pictured("sandbox-3-form").await;
-    browser.presses("Submit").await;
-    browser.reads("doesn't belong to this access key ID").await;
-    browser.is_pictured("sandbox-4-wrong-key").await;
-    browser.presses("Enter credentials").await;
-    browser.reads("Access key ID").await;
-    browser.types(sandbox.credentials_line()).await;
-    browser.presses("Submit").await;
-    browser.reads("It works.").await;
+    browser.type_text(&wrong).await;
+    browser.save_screenshot("sandbox-3-form").await;
+    browser.press_button("Submit").await;
+    browser
+        .wait_for_text("doesn't belong to this access key ID")
+        .await;
+    browser.save_screenshot("sandbox-4-wrong-key").await;
+    browser.press_button("Enter credentials").await;
+    browser.wait_for_text("Access key ID").await;
+    browser.type_text(sandbox.credentials_line()).await;
+    browser.press_button("Submit").await;
+    browser.wait_for_text("It works.").await;
 
     // Her session.
     goes_to_channel(&browser, "data").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck start\n").await;
-    browser.types("\n").await;
-    browser.reads("Your DuckDB is ready").await;
-    browser.is_pictured("sandbox-5-ready").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck start\n").await;
+    browser.type_text("\n").await;
+    browser.wait_for_text("Your DuckDB is ready").await;
+    browser.save_screenshot("sandbox-5-ready").await;
 
     // Ben can't open it.
-    let ben = Browser::at_home().await;
-    ben.goes_to(&format!("{}?as=ben", sandbox.url)).await;
-    ben.presses("Open").await;
-    ben.reads("can open that session").await;
-    ben.is_pictured("sandbox-6-ben").await;
+    let ben = Browser::start_local().await;
+    ben.open(&format!("{}?as=ben", sandbox.url)).await;
+    ben.press_button("Open").await;
+    ben.wait_for_text("can open that session").await;
+    ben.save_screenshot("sandbox-6-ben").await;
 
     // She opens it, and asks.
-    browser.presses("Open").await;
-    browser.reads("Open DuckDB").await;
+    browser.press_button("Open").await;
+    browser.wait_for_text("Open DuckDB").await;
     let link = "return [...document.querySelectorAll('a')].find((it) => \
                 it.textContent.includes('Open DuckDB')).href";
-    let link = browser.runs(link).await.as_str().unwrap().to_owned();
-    browser.goes_to(&link).await;
-    browser.reads("DuckDB").await;
+    let link = browser.run_script(link).await.as_str().unwrap().to_owned();
+    browser.open(&link).await;
+    browser.wait_for_text("DuckDB").await;
     let ducklings = "SELECT 'ducklings: ' || count(*) FROM lake.pond.sightings \
                      WHERE note = 'with ducklings'";
     let mut answer = String::new();
     // The catalog is attached while the UI is up already.
     while !answer.contains("ducklings: 8055") {
         answer = browser
-            .runs(&asks(ducklings))
+            .run_script(&asks(ducklings))
             .await
             .as_str()
             .unwrap()
             .to_owned();
         assert!(answer.starts_with("200 "), "{answer}");
     }
-    browser.is_pictured("sandbox-7-duckdb").await;
+    browser.save_screenshot("sandbox-7-duckdb").await;
 
     // What runs, and its end.
-    browser.goes_to(&sandbox.url).await;
-    browser.reads("Make trouble").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck list\n").await;
-    browser.types("\n").await;
-    browser.reads("running").await;
-    browser.reads("will be stopped").await;
-    browser.is_pictured("sandbox-8-list").await;
+    browser.open(&sandbox.url).await;
+    browser.wait_for_text("Make trouble").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck list\n").await;
+    browser.type_text("\n").await;
+    browser.wait_for_text("running").await;
+    browser.wait_for_text("will be stopped").await;
+    browser.save_screenshot("sandbox-8-list").await;
     // A question from the chat, which she then shows to everybody.
-    browser.clicks("//*[@id='text']").await;
+    browser.click("//*[@id='text']").await;
     let question = "SELECT d.name, count(*) AS sightings, round(avg(birds), 2) AS flock, \
         max(seen_at)::DATE AS last FROM lake.pond.sightings s JOIN lake.pond.species d \
         ON d.id = s.species_id GROUP BY ALL ORDER BY sightings DESC LIMIT 5";
     browser
-        .types(&format!("/duck sql query:{question}\n"))
+        .type_text(&format!("/duck sql query:{question}\n"))
         .await;
-    browser.reads("5 rows in").await;
-    browser.presses("Share").await;
-    browser.reads("Shared in this channel.").await;
-    browser.is_pictured("sandbox-8-sql").await;
-    browser.clicks("//*[@id='text']").await;
+    browser.wait_for_text("5 rows in").await;
+    browser.press_button("Share").await;
+    browser.wait_for_text("Shared in this channel.").await;
+    browser.save_screenshot("sandbox-8-sql").await;
+    browser.click("//*[@id='text']").await;
     browser
-        .types("/duck sql query:SELECT nam FROM lake.pond.species\n")
+        .type_text("/duck sql query:SELECT nam FROM lake.pond.species\n")
         .await;
-    browser.reads("LINE 1").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck sql\n").await;
-    browser.types("\n").await;
-    browser.reads("Ask the team's tables").await;
-    browser.types("FROM lake.pond.sightings LIMIT 5000").await;
-    browser.is_pictured("sandbox-8-sql-form").await;
-    browser.presses("Submit").await;
-    browser.reads("The file has them all.").await;
-    browser.is_pictured("sandbox-8-sql-file").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck status\n").await;
-    browser.types("\n").await;
-    browser.reads("no query runs").await;
-    browser.presses("Show its log").await;
-    browser.reads("The last lines that DuckDB in session").await;
-    browser.reads(".log").await;
-    browser.is_pictured("sandbox-8-status").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck stop\n").await;
-    browser.types("\n").await;
-    browser.presses("Stop it").await;
-    browser.reads("is stopped").await;
-    browser.is_pictured("sandbox-9-stopped").await;
+    browser.wait_for_text("LINE 1").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck sql\n").await;
+    browser.type_text("\n").await;
+    browser.wait_for_text("Ask the team's tables").await;
+    browser
+        .type_text("FROM lake.pond.sightings LIMIT 5000")
+        .await;
+    browser.save_screenshot("sandbox-8-sql-form").await;
+    browser.press_button("Submit").await;
+    browser.wait_for_text("The file has them all.").await;
+    browser.save_screenshot("sandbox-8-sql-file").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck status\n").await;
+    browser.type_text("\n").await;
+    browser.wait_for_text("no query runs").await;
+    browser.press_button("Show its log").await;
+    browser
+        .wait_for_text("The last lines that DuckDB in session")
+        .await;
+    browser.wait_for_text(".log").await;
+    browser.save_screenshot("sandbox-8-status").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck stop\n").await;
+    browser.type_text("\n").await;
+    browser.press_button("Stop it").await;
+    browser.wait_for_text("is stopped").await;
+    browser.save_screenshot("sandbox-9-stopped").await;
 
     // What there was, for Ada, who is an admin.
-    browser.goes_to(&format!("{}?as=ada", sandbox.url)).await;
-    browser.reads("Make trouble").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck report\n").await;
-    browser.types("\n").await;
+    browser.open(&format!("{}?as=ada", sandbox.url)).await;
+    browser.wait_for_text("Make trouble").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck report\n").await;
+    browser.type_text("\n").await;
     browser
-        .reads("1 session, of which none is there now and 1 has ended.")
+        .wait_for_text("1 session, of which none is there now and 1 has ended.")
         .await;
-    browser.is_pictured("sandbox-10-report").await;
+    browser.save_screenshot("sandbox-10-report").await;
 
     signal("INT", sandbox.bot.pid()).await;
-    let ended = sandbox.bot.ends(SOON).await.expect("it ends");
+    let ended = sandbox.bot.wait(SOON).await.expect("it ends");
     assert_eq!(ended.code(), Some(0), "{}", sandbox.bot.log());
 }
 
@@ -165,33 +173,33 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
 async fn trouble_can_be_made_and_is_survived() {
     let folder = TempDir::new().unwrap();
     let sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::at_home().await;
-    browser.is_sized(1300, 850).await;
-    browser.goes_to(&sandbox.url).await;
-    browser.presses("Make trouble").await;
-    browser.reads("Close my direct messages").await;
-    browser.is_pictured("sandbox-trouble").await;
+    let browser = Browser::start_local().await;
+    browser.resize(1300, 850).await;
+    browser.open(&sandbox.url).await;
+    browser.press_button("Make trouble").await;
+    browser.wait_for_text("Close my direct messages").await;
+    browser.save_screenshot("sandbox-trouble").await;
     makes_trouble(&browser, "Close my direct messages").await;
 
     // With closed messages the form comes in the channel.
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck setup\n").await;
-    browser.types("\n").await;
-    browser.presses("Enter credentials").await;
-    browser.reads("Access key ID").await;
-    browser.types(sandbox.credentials_line()).await;
-    browser.presses("Submit").await;
-    browser.reads("It works.").await;
-    browser.clicks("//*[@id='text']").await;
-    browser.types("/duck start\n").await;
-    browser.types("\n").await;
-    browser.reads("Your DuckDB is ready").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck setup\n").await;
+    browser.type_text("\n").await;
+    browser.press_button("Enter credentials").await;
+    browser.wait_for_text("Access key ID").await;
+    browser.type_text(sandbox.credentials_line()).await;
+    browser.press_button("Submit").await;
+    browser.wait_for_text("It works.").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck start\n").await;
+    browser.type_text("\n").await;
+    browser.wait_for_text("Your DuckDB is ready").await;
 
     makes_trouble(&browser, "Kill my DuckDB").await;
-    browser.reads("started again").await;
+    browser.wait_for_text("started again").await;
     makes_trouble(&browser, "Restart the bot").await;
-    browser.reads("starts again").await;
-    browser.is_pictured("sandbox-survived").await;
+    browser.wait_for_text("starts again").await;
+    browser.save_screenshot("sandbox-survived").await;
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::support::{Damage, KEYS, PERMANENT, TestEnv, assert_says, leaked_credentials, link_of};
+use crate::support::{
+    ApiFault, KEYS, PERMANENT, TestEnv, assert_says, leaked_credentials, link_of,
+};
 
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
@@ -97,7 +99,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         call.method == "GET" && call.route == "secrets/{name}" && !is_door_key
     };
     let reads = team.api.calls().iter().filter(is_read).count();
-    let accepted = team.api.accepted("GET secrets/{name}");
+    let accepted = team.api.accept_headers("GET secrets/{name}");
     let metadata = accepted
         .iter()
         .filter(|it| it.contains("as=PartialObjectMetadata"));
@@ -197,13 +199,13 @@ async fn a_crash_of_the_bot_leaves_no_core() {
 #[tokio::test]
 async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
     let team = TestEnv::start().await;
-    team.api.damages(|call| {
+    team.api.set_faults(|call| {
         let is_secret = call.method == "PATCH" && call.route == "secrets/{name}";
         let quoting = format!(
             "Secret is invalid: data: {:?}",
             KEYS.map(|(_, value)| value)
         );
-        is_secret.then_some(Damage::Answer(422, quoting))
+        is_secret.then_some(ApiFault::Answer(422, quoting))
     });
     let reply = team.enter_credentials(&team.ana).await;
     assert!(

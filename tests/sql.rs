@@ -67,7 +67,10 @@ impl RuntimeEnv for LakeEnv {
     }
 
     async fn store_credentials(&self, person: &Person, id: &str, secret: &str) {
-        self.team.cluster.has_keys(person.id(), id, secret).await;
+        self.team
+            .cluster
+            .store_key_pair(person.id(), id, secret)
+            .await;
     }
 
     async fn restart_bot_with(&mut self, settings: &[(&str, &str)]) {
@@ -120,7 +123,7 @@ async fn answer(person: &Person, line: &str) -> MessageView {
 
 /// Somebody with keys of the lake starts a session, and it is ready; its id.
 async fn ready_session(env: &impl RuntimeEnv, person: &Person, id: &str, secret: &str) -> String {
-    lake().s3.knows(id, secret);
+    lake().s3.add_key(id, secret);
     env.store_credentials(person, id, secret).await;
     let asked = run_command(person, "/duck start").await;
     let session = session_id_in(&asked.reply().await.content);
@@ -247,7 +250,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     assert_eq!(quiet.matches("```").count(), 4, "{quiet}");
 
     // Keys that may not.
-    lake().s3.forgets(&key);
+    lake().s3.forget(&key);
     contains(
         told("FROM lake.zoo.ducks").await,
         "Your keys may not read the bucket `lake`, or don't work any more.",

@@ -12,13 +12,13 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
     let (asked, id) = team
         .start_session(&team.ana, "size:large catalog:pond")
         .await;
-    team.kubelet.schedules(&id).await;
+    team.kubelet.schedule(&id).await;
     let progress = asked
         .until(|reply| reply.content.contains("a machine prepares it"))
         .await;
     assert!(progress.ephemeral && progress.content.contains("(large, pond)"));
 
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     let url = format!("<https://duckui-{id}.duck.example.com/>");
     let ready = asked
         .until(|reply| reply.content.contains("is ready"))
@@ -29,7 +29,7 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
     assert!(announced.content.contains(&url));
     assert_eq!(announced.mentions, [team.ana.id()]);
     team.cluster
-        .at_stage(&team.record_name(&team.ana, 0), "running")
+        .wait_for_stage(&team.record_name(&team.ana, 0), "running")
         .await;
     assert_eq!(
         team.cluster.objects().await,
@@ -123,7 +123,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 
     let another = team.ana.presses(&offer, "Start another one").await.unwrap();
     let second = session_id_in(&another.reply().await.content);
-    team.kubelet.readies(&second).await;
+    team.kubelet.mark_ready(&second).await;
     another
         .until(|reply| reply.content.contains("is ready"))
         .await;
@@ -143,7 +143,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 #[tokio::test]
 async fn fifty_starts_at_once_make_exactly_the_quota() {
     let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let asked = join_all((0..50).map(|_| team.ana.types("#data", "/duck start"))).await;
     let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
 
@@ -155,7 +155,7 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
     assert_eq!(records.len(), 3);
 
     // All three come up, each announced once.
-    let quick = team.kubelet.is_quick();
+    let quick = team.kubelet.ready_all_pods();
     for _ in 0..3 {
         team.ana.reads("#data").await;
     }
@@ -169,9 +169,11 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
 #[tokio::test]
 async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.fails(&id, "The node was low on memory.").await;
+    team.kubelet
+        .mark_failed(&id, "The node was low on memory.")
+        .await;
 
     let answer = asked
         .until(|reply| reply.content.contains("has failed"))
@@ -203,7 +205,7 @@ async fn start_another_pressed_twice_starts_one() {
         .edited(offer.id, |it| it.content.contains("starts: "))
         .await;
     let second = session_id_in(&reply.content);
-    team.kubelet.readies(&second).await;
+    team.kubelet.mark_ready(&second).await;
     team.discord
         .edited(offer.id, |it| it.content.contains("is ready"))
         .await;
@@ -214,7 +216,7 @@ async fn start_another_pressed_twice_starts_one() {
 #[tokio::test]
 async fn a_place_that_a_larger_quota_gave_still_counts() {
     let mut team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let mut started = Vec::new();
     for _ in 0..3 {
         started.push(team.start_session(&team.ana, "").await);
@@ -243,7 +245,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
 #[tokio::test]
 async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let name = team.record_name(&team.ana, 0);
     let labels = serde_json::json!({
         "app.kubernetes.io/managed-by": "duckbot", "app.kubernetes.io/name": "duckui",
@@ -259,20 +261,20 @@ async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
         .unwrap();
 
     let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
     team.ana.reads("#data").await;
     let second = team.record_name(&team.ana, 1);
-    team.cluster.at_stage(&second, "running").await;
+    team.cluster.wait_for_stage(&second, "running").await;
     assert!(team.log().contains(&format!("record {name} can't be read")));
 }
 
 #[tokio::test]
 async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, _) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("was not ready after 1s"))

@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Damage, TestEnv, assert_says, becomes};
+use crate::support::{ApiFault, TestEnv, assert_says, becomes};
 
 #[tokio::test]
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
@@ -52,9 +52,9 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
     assert_says(&pressed.reply().await, "has written nothing.");
 
-    team.api.damages(|call| {
+    team.api.set_faults(|call| {
         let is_log = call.method == "GET" && call.route.starts_with("pods");
-        is_log.then(|| Damage::Answer(500, "the node does not answer".into()))
+        is_log.then(|| ApiFault::Answer(500, "the node does not answer".into()))
     });
     let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
     let told = pressed.reply().await;

@@ -62,9 +62,9 @@ async fn keeping_it_changes_nothing() {
 #[tokio::test]
 async fn a_session_that_is_still_starting_can_be_stopped() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (starting, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.sees(&id).await;
+    team.kubelet.wait_for_pod(&id).await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirm_stop(&team.ana, &question).await;
@@ -105,7 +105,9 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     team.discord
         .edited(question.id, |reply| is_over(&reply.content))
         .await;
-    team.cluster.gone(&team.record_name(&team.ana, 0)).await;
+    team.cluster
+        .wait_until_gone(&team.record_name(&team.ana, 0))
+        .await;
 
     let late = team
         .ana
@@ -190,7 +192,7 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
 #[tokio::test]
 async fn with_two_sessions_one_must_say_which() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (one, first) = team.start_session(&team.ana, "").await;
     let (two, second) = team.start_session(&team.ana, "").await;
     let reply = team.reply_to(&team.ana, "/duck stop").await;
@@ -201,7 +203,7 @@ async fn with_two_sessions_one_must_say_which() {
         .await;
     assert_eq!(choices.unwrap().len(), 1);
     for (asked, id) in [(one, first), (two, second)] {
-        team.kubelet.readies(&id).await;
+        team.kubelet.mark_ready(&id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
@@ -222,7 +224,9 @@ async fn who_did_what_stands_in_the_log() {
     team.mark_all_read().await;
     let (ana, ada) = (team.ana.id(), team.ada.id());
     for (who, act) in [(ana, "started"), (ana, "extended"), (ada, "stopped")] {
-        team.bot().says(&format!(": audit: {who} {act} {id}")).await;
+        team.bot()
+            .wait_for_log(&format!(": audit: {who} {act} {id}"))
+            .await;
     }
 }
 
@@ -239,7 +243,7 @@ async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to()
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirm_stop(&team.ana, &question).await;
     team.forget_credentials(&team.ana).await;
-    team.bot().says("\"act\":\"forgot\"").await;
+    team.bot().wait_for_log("\"act\":\"forgot\"").await;
     let log = team.log();
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<serde_json::Value> = lines.collect();

@@ -8,12 +8,12 @@ const EDIT: &str = "/webhooks/{application}/{token}/messages/@original";
 #[tokio::test]
 async fn a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     team.discord.drop_gateway();
     // Typed while nobody listens: Discord tells it when the bot resumes.
     let list = team.ana.types("#data", "/duck list").await.unwrap();
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
     assert_says(&list.reply().await, &id);
@@ -22,12 +22,12 @@ async fn a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing() {
 #[tokio::test]
 async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     team.discord.refuse_next_resume();
     team.discord.drop_gateway();
     team.discord.disconnected().await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
     team.discord.connected().await;
@@ -37,10 +37,10 @@ async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
 #[tokio::test]
 async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.expires();
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     let told = team.ana.reads("#data").await;
     assert_says(&told, "Your DuckDB is ready");
     let question = team.reply_to(&team.ana, "/duck stop").await;
@@ -68,15 +68,15 @@ async fn a_message_that_somebody_deleted_is_not_missed() {
 #[tokio::test]
 async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     let data = team.discord.channel("data");
     team.discord.deletes_channel("data");
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     let reply = asked.until(|it| it.content.contains("is ready")).await;
     assert_says(&reply, &format!("https://duckui-{id}."));
     team.cluster
-        .at_stage(&team.record_name(&team.ana, 0), "running")
+        .wait_for_stage(&team.record_name(&team.ana, 0), "running")
         .await;
     let log = team.log();
     assert!(log.contains(&format!("session {id}: I may not write in its channel")));

@@ -43,17 +43,17 @@ pub async fn rows() -> Vec<Row> {
     ];
     let mut team = TestEnv::start_with(&settings).await;
     let ana = team.ana.clone();
-    team.cluster.keys_of(ana.id()).await;
+    team.cluster.store_credentials(ana.id()).await;
     // The ledger and what the first sweep finds out are not of a session.
-    team.bot().says_times(" swept", 2).await;
+    team.bot().wait_for_log_times(" swept", 2).await;
     let mut before = team.api.calls().len();
 
     let id = team.ready_session(&ana).await;
-    team.bot().says("announcing it").await;
+    team.bot().wait_for_log("announcing it").await;
     let start = since(&team, &mut before);
 
     let swept = team.bot().log().matches(" swept").count();
-    team.bot().says_times(" swept", swept + 3).await;
+    team.bot().wait_for_log_times(" swept", swept + 3).await;
     let sweep = since(&team, &mut before);
 
     team.reply_to(&ana, "/duck list").await;
@@ -62,8 +62,8 @@ pub async fn rows() -> Vec<Row> {
     let question = team.reply_to(&ana, "/duck stop").await;
     team.confirm_stop(&ana, &question).await;
     let name = team.record_name(&ana, 0);
-    team.cluster.gone(&name).await;
-    team.bot().says("removing its record").await;
+    team.cluster.wait_until_gone(&name).await;
+    team.bot().wait_for_log("removing its record").await;
     let stop = since(&team, &mut before);
     assert!(!id.is_empty());
     team.mark_all_read().await;

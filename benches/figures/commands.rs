@@ -26,7 +26,7 @@ async fn gathers(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
     stream::iter(0..PEOPLE)
         .for_each_concurrent(16, async |number| {
             let id = team.discord.person(&format!("p{number}")).id();
-            team.cluster.keys_of(id).await;
+            team.cluster.store_credentials(id).await;
         })
         .await;
     let floor = match kind {

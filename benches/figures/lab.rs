@@ -54,13 +54,13 @@ pub fn floor(what: &str, team: &TestEnv) -> Bot {
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped());
-    Bot::runs(command)
+    Bot::spawn(command)
 }
 
 /// The address that a bot or a floor says it listens at.
 pub async fn address(bot: &mut Bot) -> String {
     const SAYS: &str = "the API is at ";
-    bot.says(SAYS).await;
+    bot.wait_for_log(SAYS).await;
     let log = bot.log();
     let said = log.split(SAYS).nth(1).unwrap();
     said.split_whitespace()

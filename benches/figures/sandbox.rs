@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::{
     stats::of_times,
-    support::{LocalEnv, Port, Ui, link_of, tools},
+    support::{LocalEnv, ReservedPort, UiClient, link_of, tools},
     table::{Aim, Row},
 };
 
@@ -26,7 +26,7 @@ async fn once(home: &LocalEnv) -> Duration {
     let link = link_of(&opened.reply().await, "Open DuckDB");
     let door = &link[..link.find("/.duckbot").unwrap()];
     let port = door.rsplit(':').next().unwrap();
-    let ui = Ui::enters(&link, &format!("http://127.0.0.1:{port}")).await;
+    let ui = UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await;
     assert_eq!(ui.rows("SELECT 42 AS x").await.unwrap()[0]["x"], 42);
     let took = begin.elapsed();
 
@@ -45,7 +45,7 @@ async fn once(home: &LocalEnv) -> Duration {
 
 /// DuckDB's command line with its UI, and nothing around it.
 async fn bare() -> Duration {
-    let port = Port::refuses().number();
+    let port = ReservedPort::reserve().number();
     let home = tempfile::TempDir::new().unwrap();
     std::fs::create_dir(home.path().join(".duckdb")).unwrap();
     let extensions = tools::duckdb().join("extensions");
@@ -62,8 +62,8 @@ async fn bare() -> Duration {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let ui = Ui::at(port, port);
-    assert!(ui.answers().await);
+    let ui = UiClient::at(port, port);
+    assert!(ui.is_answering().await);
     assert_eq!(ui.rows("SELECT 42 AS x").await.unwrap()[0]["x"], 42);
     begin.elapsed()
 }

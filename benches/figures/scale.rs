@@ -70,7 +70,7 @@ pub async fn rows() -> Vec<Row> {
         // Discord takes five messages in five seconds.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let person = team.discord.person(&format!("p{number}"));
-        team.cluster.keys_of(person.id()).await;
+        team.cluster.store_credentials(person.id()).await;
         let begin = Instant::now();
         let asked = person.types("#data", "/duck start").await.unwrap();
         asked

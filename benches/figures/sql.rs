@@ -74,7 +74,7 @@ pub async fn rows() -> Vec<Row> {
         home.variables.insert(name.into(), value.into());
     }
     home.restart_bot().await;
-    lake().s3.knows(KEY[0], KEY[1]);
+    lake().s3.add_key(KEY[0], KEY[1]);
     home.enter_key_pair(&home.ana.clone(), KEY[0], KEY[1]).await;
     let asked = home.ana.types("#data", "/duck start").await.unwrap();
     asked.until(|it| it.content.contains("is ready")).await;

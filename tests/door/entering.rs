@@ -3,15 +3,17 @@
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 
-use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN};
+use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer};
 
 const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
 
 #[tokio::test]
 async fn whoever_shows_the_ticket_is_in() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
-    let answer = door.is_shown(&door.ticket("977a26", Utc::now())).await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let answer = door
+        .present_ticket(&door.ticket("977a26", Utc::now()))
+        .await;
     assert_eq!(answer.status(), 204);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap();
     let (cookie, attributes) = cookie.split_once(';').unwrap();
@@ -31,7 +33,7 @@ async fn whoever_shows_the_ticket_is_in() {
     assert!(inside.headers().contains_key("x-duckdb-version"));
 
     // The next door of the same session knows nobody.
-    let next = door.is_restarted(port).await;
+    let next = door.restart(port).await;
     let outside = next
         .get("/info")
         .header("cookie", cookie)
@@ -43,10 +45,10 @@ async fn whoever_shows_the_ticket_is_in() {
 
 #[tokio::test]
 async fn of_many_who_show_one_ticket_at_once_one_is_in() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
     let ticket = door.ticket("977a26", Utc::now());
-    let shown = (0..12).map(|_| door.is_shown(&ticket));
+    let shown = (0..12).map(|_| door.present_ticket(&ticket));
     let answers = join_all(shown).await;
     let let_in = answers.iter().filter(|answer| answer.status() == 204);
     assert_eq!(let_in.count(), 1);
@@ -58,8 +60,8 @@ async fn of_many_who_show_one_ticket_at_once_one_is_in() {
 
 #[tokio::test]
 async fn nobody_else_sees_more_than_whose_session_it_is() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
     for path in [
         "/",
         "/info",
@@ -99,13 +101,13 @@ async fn nobody_else_sees_more_than_whose_session_it_is() {
             .unwrap()
             .contains("<h1>The DuckDB of Ana</h1>")
     );
-    assert_eq!(duckdb.heard(), "");
+    assert_eq!(duckdb.received(), "");
 }
 
 #[tokio::test]
 async fn a_link_that_is_looked_at_still_works() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
     let ticket = door.ticket("977a26", Utc::now());
     // A preview, a scanner and a prefetching browser: none sends what follows the #.
     for _ in 0..3 {
@@ -118,17 +120,17 @@ async fn a_link_that_is_looked_at_still_works() {
         assert_eq!(looked.status(), 200);
         assert!(!looked.headers().contains_key("set-cookie"));
     }
-    assert_eq!(door.is_shown(&ticket).await.status(), 204);
+    assert_eq!(door.present_ticket(&ticket).await.status(), 204);
 }
 
 #[tokio::test]
 async fn a_ticket_that_is_not_good_says_why() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
-    let other = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
+    let other = Door::start(duckdb.port).await;
     let ago = |seconds| Utc::now() - TimeDelta::seconds(seconds);
     let used = door.ticket("977a26", Utc::now());
-    door.is_shown(&used).await;
+    door.present_ticket(&used).await;
     for (ticket, why) in [
         (used, "was used already"),
         (door.ticket("977a26", ago(61)), "has expired"),
@@ -146,7 +148,7 @@ async fn a_ticket_that_is_not_good_says_why() {
         ("x".repeat(5000), "is not one for this session"),
         (String::new(), "is not one for this session"),
     ] {
-        let answer = door.is_shown(&ticket).await;
+        let answer = door.present_ticket(&ticket).await;
         assert_eq!(answer.status(), 403, "{ticket}");
         assert!(!answer.headers().contains_key("set-cookie"));
         let said = answer.text().await.unwrap();
@@ -159,20 +161,20 @@ async fn a_ticket_that_is_not_good_says_why() {
 
 #[tokio::test]
 async fn a_ticket_from_before_a_restart_is_refused_after_it() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
     let ticket = door.ticket("977a26", Utc::now());
-    assert_eq!(door.is_shown(&ticket).await.status(), 204);
-    let next = door.is_restarted(duckdb.port).await;
-    let answer = next.is_shown(&ticket).await;
+    assert_eq!(door.present_ticket(&ticket).await.status(), 204);
+    let next = door.restart(duckdb.port).await;
+    let answer = next.present_ticket(&ticket).await;
     assert_eq!(answer.status(), 403);
     assert!(answer.text().await.unwrap().contains("was started again"));
 }
 
 #[tokio::test]
 async fn another_page_can_not_show_a_ticket() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
     let ticket = door.ticket("977a26", Utc::now());
     let show = |origin: Option<&str>| {
         let url = format!("http://{}/.duckbot/enter", door.address);

@@ -1,35 +1,35 @@
 //! The pages of DuckDB's UI come from somewhere else, by way of DuckDB.
 
-use crate::support::{Door, HOSTS, PAGE, Pages, Session, lake};
+use crate::support::{Door, HOSTS, PAGE, Session, UiAssets, lake};
 
 #[tokio::test]
 async fn nothing_private_reaches_the_makers_of_the_pages() {
-    lake().s3.knows("AKIAPAGES", "a-secret-for-pages");
-    let pages = Pages::start().await;
+    lake().s3.add_key("AKIAPAGES", "a-secret-for-pages");
+    let pages = UiAssets::start().await;
     let authority = pages.certificates.file("ca.pem");
     let more = [
         ("DUCKDB_HTTP_PROXY", pages.proxy.as_str()),
         ("SSL_CERT_FILE", authority.to_str().unwrap()),
     ];
-    let mut session = Session::starts_with("AKIAPAGES", "a-secret-for-pages", &more);
-    session.is_prepared().await;
-    let door = Door::guards(session.port()).await;
+    let mut session = Session::start_with("AKIAPAGES", "a-secret-for-pages", &more);
+    session.wait_until_prepared().await;
+    let door = Door::start(session.port()).await;
     let asked = door
         .get("/")
-        .header("cookie", format!("canary=quack; {}", door.lets_in().await))
+        .header("cookie", format!("canary=quack; {}", door.admit().await))
         .header("authorization", "Bearer canary-token");
     let page = asked.send().await.unwrap();
     assert_eq!(page.status(), 200);
     assert!(!page.headers().contains_key("set-cookie"));
     assert_eq!(page.text().await.unwrap(), PAGE);
-    let heard = pages.heard().to_lowercase();
+    let received = pages.received().to_lowercase();
     assert!(
-        heard.starts_with("connect ui.duckdb.org:443 http/1.1"),
-        "{heard}"
+        received.starts_with("connect ui.duckdb.org:443 http/1.1"),
+        "{received}"
     );
-    assert!(heard.contains("get / http/1.1"), "{heard}");
+    assert!(received.contains("get / http/1.1"), "{received}");
     for private in ["canary", "cookie", "__host-duckbot", "duckui-977a26"] {
-        assert!(!heard.contains(private), "{private} in {heard}");
+        assert!(!received.contains(private), "{private} in {received}");
     }
 
     let logs = door.log() + &session.log();
@@ -45,33 +45,37 @@ async fn nothing_private_reaches_the_makers_of_the_pages() {
         .send()
         .await
         .unwrap();
-    assert!(pages.heard().contains("canary=quack"), "{}", pages.heard());
+    assert!(
+        pages.received().contains("canary=quack"),
+        "{}",
+        pages.received()
+    );
 }
 
 #[tokio::test]
 async fn nor_without_a_proxy_by_the_name_of_the_real_ones() {
-    let Some(pages) = Pages::straight().await else {
+    let Some(pages) = UiAssets::start_direct().await else {
         eprintln!("skipped: only root can stand at port 443");
         return;
     };
-    lake().s3.knows("AKIASTRAIGHT", "a-secret-for-pages");
+    lake().s3.add_key("AKIASTRAIGHT", "a-secret-for-pages");
     let authority = pages.certificates.file("ca.pem");
     let folder = tempfile::TempDir::new().unwrap();
     let hosts = folder.path().join("hosts");
-    std::fs::write(&hosts, Pages::hosts()).unwrap();
+    std::fs::write(&hosts, UiAssets::hosts()).unwrap();
     let more = [
         (HOSTS, hosts.to_str().unwrap()),
         ("SSL_CERT_FILE", authority.to_str().unwrap()),
     ];
-    let mut session = Session::starts_with("AKIASTRAIGHT", "a-secret-for-pages", &more);
-    session.is_prepared().await;
-    let door = Door::guards(session.port()).await;
-    let cookie = format!("canary=quack; {}", door.lets_in().await);
+    let mut session = Session::start_with("AKIASTRAIGHT", "a-secret-for-pages", &more);
+    session.wait_until_prepared().await;
+    let door = Door::start(session.port()).await;
+    let cookie = format!("canary=quack; {}", door.admit().await);
     let page = door.get("/").header("cookie", cookie).send().await.unwrap();
     assert_eq!(page.text().await.unwrap(), PAGE);
-    let heard = pages.heard().to_lowercase();
-    assert!(heard.starts_with("get / http/1.1"), "{heard}");
+    let received = pages.received().to_lowercase();
+    assert!(received.starts_with("get / http/1.1"), "{received}");
     for private in ["canary", "cookie", "__host-duckbot", "duckui-977a26"] {
-        assert!(!heard.contains(private), "{private} in {heard}");
+        assert!(!received.contains(private), "{private} in {received}");
     }
 }

@@ -10,14 +10,14 @@ use tokio::{
 
 use duckbot::door::activity::Activity;
 
-use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN, becomes};
+use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer, becomes};
 
 #[tokio::test]
 async fn ready_is_when_duckdb_answers() {
-    let (mut duckdb, port) = DuckDb::at_a_port().await;
-    let door = Door::guards(port).await;
+    let (mut duckdb, port) = DuckDb::start_at_port().await;
+    let door = Door::start(port).await;
     assert_eq!(door.readiness().await, 503);
-    let cookie = door.lets_in().await;
+    let cookie = door.admit().await;
     let page = door
         .get("/")
         .header("cookie", &cookie)
@@ -32,7 +32,7 @@ async fn ready_is_when_duckdb_answers() {
             .contains("DuckDB does not answer yet")
     );
 
-    duckdb.runs("CALL start_ui_server();").await;
+    duckdb.run("CALL start_ui_server();").await;
     let ready = async { while door.readiness().await != 200 {} };
     let limit = std::time::Duration::from_secs(30);
     tokio::time::timeout(limit, ready)
@@ -42,32 +42,32 @@ async fn ready_is_when_duckdb_answers() {
 
 #[tokio::test]
 async fn a_query_comes_through_and_counts() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
     let before = door.activity().await;
     assert_eq!(
         (before.queries, before.last_query, before.tabs),
         (0, None, 0)
     );
-    let ui = door.ui(&door.lets_in().await);
+    let ui = door.ui(&door.admit().await);
     assert_eq!(
         ui.rows("SELECT 42 AS answer").await,
         Ok(json!([{ "answer": 42 }]))
     );
-    door.tells(|it| it.queries == 0 && it.last_query.is_some())
+    door.wait_for_activity(|it| it.queries == 0 && it.last_query.is_some())
         .await;
 }
 
 #[tokio::test]
 async fn a_query_counts_until_it_ends_although_its_tab_was_closed() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
-    let cookie = door.lets_in().await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let cookie = door.admit().await;
     let endless = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
     let connection = "x-duckdb-ui-connection-name";
     let asked = door.post("/ddb/run", endless).header("cookie", &cookie);
     let asked = tokio::spawn(asked.header(connection, "mine").send());
-    door.tells(|it| it.queries == 1).await;
+    door.wait_for_activity(|it| it.queries == 1).await;
     asked.abort();
     let interrupt = || {
         let request = door.post("/ddb/interrupt", "").header("cookie", &cookie);
@@ -85,28 +85,28 @@ async fn a_query_counts_until_it_ends_although_its_tab_was_closed() {
 
 #[tokio::test]
 async fn an_open_tab_is_told_what_happens_and_is_counted_as_a_tab() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
-    let cookie = door.lets_in().await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let cookie = door.admit().await;
     let events = door.get("/localEvents").header("cookie", &cookie).send();
     let mut events = events.await.unwrap();
     assert_eq!(events.headers()["content-type"], "text/event-stream");
-    door.tells(|it| it.tabs == 1).await;
+    door.wait_for_activity(|it| it.tabs == 1).await;
     let ui = door.ui(&cookie);
-    ui.runs_sql("ATTACH ':memory:' AS pond").await.unwrap();
+    ui.run_sql("ATTACH ':memory:' AS pond").await.unwrap();
     let event = events.chunk().await.unwrap().expect("an event");
     assert!(!event.is_empty());
     assert_eq!(door.activity().await.queries, 0, "a tab is no query");
     drop(events);
-    door.tells(|it| it.tabs == 0).await;
+    door.wait_for_activity(|it| it.tabs == 0).await;
 }
 
 #[tokio::test]
 async fn a_large_answer_streams_and_is_not_collected() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
-    let ui = door.ui(&door.lets_in().await);
-    ui.runs_sql("SELECT 1").await.unwrap();
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let ui = door.ui(&door.admit().await);
+    ui.run_sql("SELECT 1").await.unwrap();
     let before = door.memory();
     let large = ui.answer_length("SELECT repeat('x', 1000) AS x FROM range(100_000)");
     let mut large = std::pin::pin!(large);
@@ -126,14 +126,12 @@ async fn a_large_answer_streams_and_is_not_collected() {
 
 #[tokio::test]
 async fn the_token_is_handed_to_nobody() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let to_a_stranger = client.get(format!("http://localhost:{port}/localToken"));
     let to_a_stranger = to_a_stranger.send().await.unwrap();
-    let through = door
-        .get("/localToken")
-        .header("cookie", door.lets_in().await);
+    let through = door.get("/localToken").header("cookie", door.admit().await);
     let through = through.header("referer", format!("http://localhost:{port}/"));
     let through = through.send().await.unwrap();
     assert_eq!(through.status(), to_a_stranger.status());
@@ -144,8 +142,8 @@ async fn the_token_is_handed_to_nobody() {
 async fn duckdb_is_found_at_either_address() {
     for address in ["127.0.0.1", "::1"] {
         let fine = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
-        let duckdb = Listener::answers(address, fine).await;
-        let door = Door::guards(duckdb.port).await;
+        let duckdb = RawServer::start(address, fine).await;
+        let door = Door::start(duckdb.port).await;
         becomes(async || door.readiness().await, |it| *it == 200).await;
     }
 }
@@ -154,9 +152,9 @@ async fn duckdb_is_found_at_either_address() {
 async fn nothing_private_passes_in_either_direction() {
     const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nset-cookie: __Host-duckbot=theirs\r\n\
         access-control-allow-origin: *\r\nconnection: x-hop\r\nx-hop: 1\r\nclear-site-data: \"*\"\r\netag: theirs\r\n\r\nfine";
-    let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
-    let door = Door::guards(duckdb.port).await;
-    let cookie = door.lets_in().await;
+    let duckdb = RawServer::start("127.0.0.1", ANSWER).await;
+    let door = Door::start(duckdb.port).await;
+    let cookie = door.admit().await;
     let answer = door
         .get("/page?x=1")
         .header("cookie", format!("canary=quack; {cookie}"))
@@ -166,10 +164,13 @@ async fn nothing_private_passes_in_either_direction() {
         .header("cf-access-jwt-assertion", "canary.jwt")
         .header("accept-language", "de");
     let answer = answer.send().await.unwrap();
-    let heard = duckdb.heard().to_lowercase();
-    assert!(heard.starts_with("get /page?x=1 http/1.1\r\n"), "{heard}");
-    assert!(heard.contains(&format!("\r\nhost: localhost:{}\r\n", duckdb.port)));
-    assert!(heard.contains("\r\naccept-language: de\r\n"));
+    let received = duckdb.received().to_lowercase();
+    assert!(
+        received.starts_with("get /page?x=1 http/1.1\r\n"),
+        "{received}"
+    );
+    assert!(received.contains(&format!("\r\nhost: localhost:{}\r\n", duckdb.port)));
+    assert!(received.contains("\r\naccept-language: de\r\n"));
     for private in [
         "cookie",
         "canary",
@@ -178,7 +179,7 @@ async fn nothing_private_passes_in_either_direction() {
         "duckui-977a26",
         "bearer",
     ] {
-        assert!(!heard.contains(private), "{private} in {heard}");
+        assert!(!received.contains(private), "{private} in {received}");
     }
     let headers = answer.headers();
     assert_eq!(headers["etag"], "theirs");
@@ -201,9 +202,9 @@ async fn nothing_private_passes_in_either_direction() {
 async fn pages_that_duckdb_can_not_fetch_are_explained() {
     const ANSWER: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain\r\n\
         content-length: 54\r\n\r\nCould not fetch: '/' from 'https://ui.duckdb.org': ...\n";
-    let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
-    let door = Door::guards(duckdb.port).await;
-    let page = door.get("/").header("cookie", door.lets_in().await);
+    let duckdb = RawServer::start("127.0.0.1", ANSWER).await;
+    let door = Door::start(duckdb.port).await;
+    let page = door.get("/").header("cookie", door.admit().await);
     let page = page.header("accept", "text/html").send().await.unwrap();
     assert_eq!(page.status(), 502);
     let page = page.text().await.unwrap();
@@ -214,11 +215,11 @@ async fn pages_that_duckdb_can_not_fetch_are_explained() {
 #[tokio::test]
 async fn another_failure_of_duckdb_is_its_own() {
     const ANSWER: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 6\r\n\r\nquack!";
-    let duckdb = Listener::answers("127.0.0.1", ANSWER).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", ANSWER).await;
+    let door = Door::start(duckdb.port).await;
     let answer = door
         .get("/")
-        .header("cookie", door.lets_in().await)
+        .header("cookie", door.admit().await)
         .send()
         .await
         .unwrap();
@@ -233,9 +234,9 @@ async fn a_long_failure_of_duckdb_is_its_own_too() {
         let head = "HTTP/1.1 500 Internal Server Error\r\ncontent-length";
         format!("{head}: {LONG}\r\n\r\n{}", "q".repeat(LONG))
     });
-    let duckdb = Listener::answers("127.0.0.1", &ANSWER).await;
-    let door = Door::guards(duckdb.port).await;
-    let asked = door.get("/").header("cookie", door.lets_in().await);
+    let duckdb = RawServer::start("127.0.0.1", &ANSWER).await;
+    let door = Door::start(duckdb.port).await;
+    let asked = door.get("/").header("cookie", door.admit().await);
     let answer = asked.send().await.unwrap();
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.text().await.unwrap().len(), LONG);
@@ -245,19 +246,19 @@ async fn a_long_failure_of_duckdb_is_its_own_too() {
 async fn no_thread_of_duckdb_is_held_by_a_browser_that_does_nothing() {
     // DuckDB has few threads, and one goes with each connection.
     let fine = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
-    let duckdb = Listener::answers("127.0.0.1", fine).await;
-    let door = Door::guards(duckdb.port).await;
-    let asked = door.get("/info").header("cookie", door.lets_in().await);
+    let duckdb = RawServer::start("127.0.0.1", fine).await;
+    let door = Door::start(duckdb.port).await;
+    let asked = door.get("/info").header("cookie", door.admit().await);
     let answer = asked.send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "fine");
-    duckdb.is_left().await;
+    duckdb.wait_for_hangup().await;
 }
 
 #[tokio::test]
 async fn many_requests_at_once_are_all_answered() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
-    let cookie = door.lets_in().await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let cookie = door.admit().await;
     let ask = |_| door.get("/info").header("cookie", &cookie).send();
     for answer in futures_util::future::join_all((0..200).map(ask)).await {
         assert_eq!(answer.unwrap().status(), 200);
@@ -268,9 +269,9 @@ async fn many_requests_at_once_are_all_answered() {
 async fn a_web_socket_passes() {
     const SWITCHES: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
         upgrade: websocket\r\nsec-websocket-accept: yes\r\n\r\n";
-    let duckdb = Listener::answers("127.0.0.1", SWITCHES).await;
-    let door = Door::guards(duckdb.port).await;
-    let cookie = door.lets_in().await;
+    let duckdb = RawServer::start("127.0.0.1", SWITCHES).await;
+    let door = Door::start(duckdb.port).await;
+    let cookie = door.admit().await;
     let mut socket = TcpStream::connect(door.address).await.unwrap();
     let request = format!(
         "GET /socket HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
@@ -283,7 +284,7 @@ async fn a_web_socket_passes() {
     }
     assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
     assert!(answer.to_lowercase().contains("sec-websocket-accept: yes"));
-    assert!(duckdb.heard().contains("sec-websocket-key: key"));
+    assert!(duckdb.received().contains("sec-websocket-key: key"));
     socket.write_all(b"quack").await.unwrap();
     let mut echo = [0; 5];
     socket.read_exact(&mut echo).await.unwrap();

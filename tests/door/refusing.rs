@@ -1,14 +1,14 @@
 //! What does not come through, whoever sends it.
 
-use crate::support::{Door, DuckDb, HOST, Listener, ORIGIN};
+use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer};
 
 const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
 
 #[tokio::test]
 async fn another_page_makes_nothing_happen_in_duckdb() {
-    let (_duckdb, port) = DuckDb::serves_ui().await;
-    let door = Door::guards(port).await;
-    let cookie = door.lets_in().await;
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let cookie = door.admit().await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let asks = |host: &str, origin: Option<&str>| {
         let request = client
@@ -39,9 +39,9 @@ async fn another_page_makes_nothing_happen_in_duckdb() {
 
 #[tokio::test]
 async fn what_could_be_read_in_two_ways_does_not_reach_duckdb() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
-    let cookie = door.lets_in().await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
+    let cookie = door.admit().await;
     let head = |line: &str, more: &str| {
         format!(
             "{line} HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\nconnection: close\r\n{more}\r\n"
@@ -76,42 +76,42 @@ async fn what_could_be_read_in_two_ways_does_not_reach_duckdb() {
         (head(&format!("GET /{}", "y".repeat(300_000)), ""), "4"),
         (head(post, "content-length: 999999999999\r\n"), "413"),
     ] {
-        let answer = door.hears(&request).await;
+        let answer = door.send_raw(&request).await;
         let shown = &request[..request.len().min(300)];
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{shown}\n→ {answer}"
         );
     }
-    assert_eq!(duckdb.heard(), "");
+    assert_eq!(duckdb.received(), "");
 }
 
 #[tokio::test]
 async fn a_request_with_two_lengths_is_one_request_for_duckdb() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
-    let cookie = door.lets_in().await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
+    let cookie = door.admit().await;
     // Whoever counts bytes sees another request in the end of this one.
     let request = format!(
         "POST /ddb/run HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
          connection: close\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n\
          0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: {HOST}\r\n\r\n"
     );
-    door.hears(&request).await;
-    let heard = duckdb.heard();
-    assert_eq!(heard.matches("HTTP/1.1").count(), 1, "{heard}");
+    door.send_raw(&request).await;
+    let received = duckdb.received();
+    assert_eq!(received.matches("HTTP/1.1").count(), 1, "{received}");
     assert!(
-        !heard.contains("smuggled") && !heard.contains("content-length: 4"),
-        "{heard}"
+        !received.contains("smuggled") && !received.contains("content-length: 4"),
+        "{received}"
     );
 }
 
 #[tokio::test]
 async fn a_request_without_an_end_is_cut_where_it_is_too_long() {
     // It answers when all is there, which never is.
-    let duckdb = Listener::answers("127.0.0.1", "").await;
-    let door = Door::guards(duckdb.port).await;
-    let cookie = door.lets_in().await;
+    let duckdb = RawServer::start("127.0.0.1", "").await;
+    let door = Door::start(duckdb.port).await;
+    let cookie = door.admit().await;
     let piece = vec![b'x'; 1 << 20];
     let endless = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
     let body = reqwest::Body::wrap_stream(endless);
@@ -124,32 +124,30 @@ async fn a_request_without_an_end_is_cut_where_it_is_too_long() {
     if let Ok(answer) = sent {
         assert_eq!(answer.status(), 413);
     }
-    let heard = duckdb.heard().len();
-    assert!(heard < 70 << 20, "{heard}");
+    let received = duckdb.received().len();
+    assert!(received < 70 << 20, "{received}");
 }
 
 #[tokio::test]
 async fn a_request_that_stops_in_the_middle_is_not_waited_for() {
-    let duckdb = Listener::answers("127.0.0.1", "").await;
-    let door = Door::guards(duckdb.port).await;
-    let cookie = door.lets_in().await;
+    let duckdb = RawServer::start("127.0.0.1", "").await;
+    let door = Door::start(duckdb.port).await;
+    let cookie = door.admit().await;
     let half = format!(
         "POST /ddb/run HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
          connection: close\r\ncontent-length: 40\r\n\r\nSELECT"
     );
-    let answer = door.hears(&half).await;
+    let answer = door.send_raw(&half).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("The request stopped in the middle."));
 }
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
-    let duckdb = Listener::answers("127.0.0.1", FINE).await;
-    let door = Door::guards(duckdb.port).await;
+    let duckdb = RawServer::start("127.0.0.1", FINE).await;
+    let door = Door::start(duckdb.port).await;
     // At the other port it is the same, and takes longer.
-    let answer = door
-        .hears_of_the_cluster("GET /ready HTTP/1.1\r\nhost")
-        .await;
+    let answer = door.send_raw_to_admin("GET /ready HTTP/1.1\r\nhost").await;
     assert_eq!(answer, "");
 }
 

@@ -32,7 +32,7 @@ fn set_gates(team: &TestEnv, gate: Option<Arc<dyn Gate>>) {
 /// Every call of a story, by running it once.
 async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
     let mut lab = scenario.start_env().await;
-    let quick = lab.team.kubelet.is_quick();
+    let quick = lab.team.kubelet.ready_all_pods();
     scenario.prepare(&mut lab).await;
     let recorder = Arc::new(Recorder::of(scenario));
     set_gates(&lab.team, Some(recorder.clone()));
@@ -50,7 +50,7 @@ async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
 /// another way (fewer edits of its progress) and never came there.
 async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
     let mut lab = scenario.start_env().await;
-    let quick = lab.team.kubelet.is_quick();
+    let quick = lab.team.kubelet.ready_all_pods();
     scenario.prepare(&mut lab).await;
     let injector = Injector::new(scenario, case.clone());
     set_gates(&lab.team, Some(injector.clone()));

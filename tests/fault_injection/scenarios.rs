@@ -65,7 +65,7 @@ impl Scenario {
         }
         let mut lab = ApiEnv::start_with_env(team).await;
         // The first sweep makes the ledger, which is no story's.
-        lab.team.bot().says(" swept").await;
+        lab.team.bot().wait_for_log(" swept").await;
         lab
     }
 
@@ -74,7 +74,7 @@ impl Scenario {
         let team = &lab.team;
         match self {
             Self::Setup | Self::Create | Self::Report => {}
-            Self::Start | Self::Forget => team.cluster.keys_of(team.ana.id()).await,
+            Self::Start | Self::Forget => team.cluster.store_credentials(team.ana.id()).await,
             Self::Stop | Self::Reschedule | Self::Extend | Self::Reap => {
                 team.ready_session(&team.ana).await;
             }
@@ -148,7 +148,7 @@ impl Scenario {
                 let age = |document: &mut Value| {
                     document["created"] = json!(Utc::now() - TimeDelta::days(4));
                 };
-                team.cluster.writes_down(&record, age).await;
+                team.cluster.edit_record(&record, age).await;
                 wait_until_gone(team).await;
                 None
             }
@@ -192,7 +192,7 @@ impl Scenario {
                     ledger["pending"]["claimed"] = long_ago;
                 }
             };
-            lab.team.cluster.keeps(age).await;
+            lab.team.cluster.edit_ledger(age).await;
         }
     }
 
@@ -448,7 +448,7 @@ async fn make_report_due(lab: &mut ApiEnv) {
     lab.team.kill_bot().await;
     let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
     let age = |ledger: &mut Value| ledger["since"] = weeks_ago;
-    lab.team.cluster.keeps(age).await;
+    lab.team.cluster.edit_ledger(age).await;
     lab.start_bot().await;
 }
 

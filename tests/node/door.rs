@@ -21,10 +21,12 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     let team = &here.team;
     lake()
         .s3
-        .knows("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
+        .add_key("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
     let (key, secret) = ("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
-    team.cluster.has_keys(team.ana.id(), key, secret).await;
-    let traefik = Traefik::routes_to(&team.cluster);
+    team.cluster
+        .store_key_pair(team.ana.id(), key, secret)
+        .await;
+    let traefik = Traefik::start(&team.cluster);
     let id = team.ready_session(&team.ana).await;
     here.ui(&team.ana, &id).await;
     let browser = Browser::at(&traefik).await;
@@ -33,12 +35,12 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     let announced = &team.discord.history("#data")[0];
     let url = format!("https://duckui-{id}.duck.example.com/");
     assert_says(announced, &url);
-    browser.goes_to(&url).await;
-    browser.reads("The DuckDB of ana").await;
+    browser.open(&url).await;
+    browser.wait_for_text("The DuckDB of ana").await;
     browser
-        .reads("press Open under the message about session")
+        .wait_for_text("press Open under the message about session")
         .await;
-    browser.is_pictured("stranger").await;
+    browser.save_screenshot("stranger").await;
 
     // The button gives its owner the way in, and nobody else, be it an admin.
     for other in [&team.ben, &team.ada] {
@@ -53,13 +55,15 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     let link = link_of(&reply, "Open DuckDB");
     let (page, ticket) = link.split_once('#').unwrap();
     assert_eq!(page, format!("{url}.duckbot/enter"));
-    browser.goes_to(&link).await;
+    browser.open(&link).await;
     // No page of DuckDB's own can be fetched here: that is said in plain words.
-    browser.reads("DuckDB's pages can't be fetched").await;
-    browser.is_pictured("no-assets").await;
+    browser
+        .wait_for_text("DuckDB's pages can't be fetched")
+        .await;
+    browser.save_screenshot("no-assets").await;
     assert_eq!(browser.address().await, url);
 
-    let answer = browser.runs(&fetches(DUCKS)).await;
+    let answer = browser.run_script(&fetches(DUCKS)).await;
     let answer = answer.as_str().unwrap();
     assert!(
         answer.starts_with("200 ") && answer.contains("mallard"),
@@ -72,18 +76,22 @@ async fn ana_opens_her_session_and_nobody_else_does() {
         (&cookie["secure"], &cookie["httpOnly"]),
         (&true.into(), &true.into())
     );
-    assert_eq!(browser.runs("return document.cookie").await, "");
+    assert_eq!(browser.run_script("return document.cookie").await, "");
 
     let listed = team.reply_to(&team.ana, "/duck list").await;
     assert_says(&listed, ", idle since <t:");
 
     // Another browser comes too late with the same link.
     let thief = Browser::at(&traefik).await;
-    thief.goes_to(&link).await;
-    thief.reads("This link was used already").await;
-    thief.is_pictured("used").await;
+    thief.open(&link).await;
+    thief.wait_for_text("This link was used already").await;
+    thief.save_screenshot("used").await;
     assert_eq!(
-        thief.runs(&fetches("SELECT 1")).await.as_str().unwrap()[..4],
+        thief
+            .run_script(&fetches("SELECT 1"))
+            .await
+            .as_str()
+            .unwrap()[..4],
         *"401 "
     );
     assert!(

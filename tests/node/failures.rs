@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{IMAGE, Witness, agree, creates, ends, fails, resource};
+use super::{IMAGE, StatusRecorder, agree, creates, ends, fails, resource};
 use crate::support::{KEYS, Node, TestEnv, assert_says, becomes, session_id_in};
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn no_machine_has_room() {
     let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     let waits = asked
         .until(|reply| reply.content.contains("no machine"))
@@ -59,7 +59,7 @@ async fn no_machine_may_take_it() {
     };
     let settings = "[pod.node_selector]\n\"duckbot.test/pond\" = \"deep\"\n";
     team.restart_bot_with_config(settings).await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     let waits = asked
         .until(|reply| {
@@ -112,7 +112,7 @@ async fn the_registry_is_broken() {
     let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be fetched yet"))
@@ -174,10 +174,10 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     // Through the front door, so that the values are known that must not show.
     team.enter_credentials(&team.ana).await;
 
-    let witness = Witness::of(&team);
+    let recorder = StatusRecorder::of(&team);
     let (asked, id) = team.start_session(&team.ana, "").await;
     let (told, ending) = ends(&team, &asked).await;
-    assert!(witness.says().contains(&"CrashLoopBackOff".to_owned()));
+    assert!(recorder.reasons().contains(&"CrashLoopBackOff".to_owned()));
     assert_eq!(ending["failure"], "crashed");
     assert_says(&told, "DuckDB ended again and again");
     assert_says(&told, "exit code 3");
@@ -223,7 +223,7 @@ async fn the_keys_are_gone_when_it_starts() {
     let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
     agree(&team, &id, ": starting, ", "Pending").await;
@@ -233,7 +233,7 @@ async fn the_keys_are_gone_when_it_starts() {
         .delete(&secret, &Default::default())
         .await
         .unwrap();
-    Node::registry().releases("held-keys");
+    Node::registry().release("held-keys");
     let (told, ending) = ends(&team, &asked).await;
     assert_says(&told, "your S3 credentials are no longer there");
     assert_eq!(ending["failure"], "keys_missing");
@@ -248,7 +248,7 @@ async fn a_volume_can_not_be_mounted() {
     // As a cluster does that adds its own volumes to every Pod.
     adds_to_every_pod(&team, "not-there").await;
 
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be attached yet"))
@@ -315,7 +315,7 @@ async fn it_is_not_ready_in_time() {
     let Some(team) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
     agree(&team, &id, ": starting, ", "Running").await;

@@ -35,7 +35,7 @@ async fn progress_follows_what_the_cluster_does() {
     let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     let sees = async |text: &str, phase: &str, kubectl: &str| {
         let reply = asked.until(|reply| reply.content.contains(text)).await;
@@ -45,7 +45,7 @@ async fn progress_follows_what_the_cluster_does() {
 
     sees("▰▰▰▱▱ Session", ": starting, ", "Pending").await;
     assert!(events(&team, &id).await.contains(&"Pulling".to_owned()));
-    Node::registry().releases("held-progress");
+    Node::registry().release("held-progress");
     sees("▰▰▰▰▱ Session", ": starting, ", "Running").await;
     super::runs(&team, &id, &["touch", "/tmp/go"]).await;
     asked
@@ -54,7 +54,7 @@ async fn progress_follows_what_the_cluster_does() {
     team.ana.reads("#data").await;
 
     // The next one is told how long it takes.
-    team.cluster.keys_of(team.ben.id()).await;
+    team.cluster.store_credentials(team.ben.id()).await;
     let (asked, id) = team.start_session(&team.ben, "").await;
     asked
         .until(|reply| reply.content.contains("; that usually takes about "))
@@ -73,11 +73,11 @@ async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
     let Some(mut team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
     team.kill_bot().await;
-    Node::registry().releases("held-restart");
+    Node::registry().release("held-restart");
     team.start_bot().await;
     let announced = team.ana.reads("#data").await;
     assert!(announced.content.contains(&id) && announced.content.contains("is ready"));

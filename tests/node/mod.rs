@@ -70,16 +70,16 @@ fn resource(version: &str, kind: &str) -> ApiResource {
 /// as well, if there is a Pod at all. What she and the channel are told in the end,
 /// what her record says of it, and that nothing is left.
 async fn fails(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
-    let witness = Witness::of(team);
-    team.cluster.keys_of(team.ana.id()).await;
+    let recorder = StatusRecorder::of(team);
+    team.cluster.store_credentials(team.ana.id()).await;
     // Looked for from before: what is turned down at once is soon gone.
     let record = team.record_name(&team.ana, 0);
     let (ending, (asked, _)) = tokio::join!(
-        team.cluster.ending(&record),
+        team.cluster.wait_for_ending(&record),
         team.start_session(&team.ana, "")
     );
     let end = (is_over(team, &asked).await, ending);
-    let read = witness.says();
+    let read = recorder.reasons();
     match kubectl {
         Some(reason) => assert!(read.iter().any(|it| it == reason), "{reason}: {read:?}"),
         None => assert_eq!(read, [""; 0]),
@@ -89,7 +89,10 @@ async fn fails(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
 
 /// The same from when she has asked.
 async fn ends(team: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
-    let ending = team.cluster.ending(&team.record_name(&team.ana, 0)).await;
+    let ending = team
+        .cluster
+        .wait_for_ending(&team.record_name(&team.ana, 0))
+        .await;
     (is_over(team, asked).await, ending)
 }
 
@@ -123,12 +126,12 @@ async fn agree(team: &TestEnv, session: &str, phase: &str, kubectl: &str) {
 }
 
 /// Everything that an admin reads in the column STATUS of a team's Pods, from now on.
-struct Witness {
+struct StatusRecorder {
     read: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
-impl Witness {
+impl StatusRecorder {
     fn of(team: &TestEnv) -> Self {
         let read = Arc::new(Mutex::new(Vec::new()));
         let (pods, all) = (team.cluster.pods(), read.clone());
@@ -155,7 +158,7 @@ impl Witness {
     }
 
     /// What was read.
-    fn says(self) -> Vec<String> {
+    fn reasons(self) -> Vec<String> {
         self.task.abort();
         self.read.lock().unwrap().clone()
     }

@@ -96,13 +96,13 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
 
 #[tokio::test]
 async fn a_session_whose_node_dies_starts_again_on_another_one() {
-    let (Some(_), Some(mut first)) = (Node::shared(), Node::of_its_own()) else {
+    let (Some(_), Some(mut first)) = (Node::shared(), Node::dedicated()) else {
         return;
     };
     let team = TestEnv::start_on(&first, &[]).await;
     let id = team.ready_session(&team.ana).await;
-    team.cluster.moves_to("shared").await;
-    first.freezes();
+    team.cluster.use_node("shared").await;
+    first.freeze();
     let back = team.ana.reads("#data").await;
     assert_says(&back, "The machine that it was on has failed.");
     let pod = pod(&team, &id).await;
@@ -128,7 +128,7 @@ async fn a_session_of_an_older_bot_goes_on_after_the_upgrade() {
     let id = team.ready_session(&team.ana).await;
     team.kill_bot().await;
     team.cluster
-        .writes_down(&team.record_name(&team.ana, 0), as_version_1)
+        .edit_record(&team.record_name(&team.ana, 0), as_version_1)
         .await;
     team.start_bot().await;
     let listed = team.reply_to(&team.ana, "/duck list").await;

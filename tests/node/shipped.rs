@@ -21,9 +21,9 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
         return;
     };
     let team = &here.team;
-    lake().s3.knows("AKIAANASHIPPED", "anas-shipped-secret");
+    lake().s3.add_key("AKIAANASHIPPED", "anas-shipped-secret");
     team.cluster
-        .has_keys(team.ana.id(), "AKIAANASHIPPED", "anas-shipped-secret")
+        .store_key_pair(team.ana.id(), "AKIAANASHIPPED", "anas-shipped-secret")
         .await;
     let id = team.ready_session(&team.ana).await;
     let ui = here.ui(&team.ana, &id).await;
@@ -36,7 +36,7 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     asked.until(|it| it.content.contains("2 rows in ")).await;
 
     // 512 MiB in all: a sort of 480 MB goes by way of the disk, and the Pod stays.
-    ui.runs_sql("CREATE TABLE sorted AS SELECT hash(range) AS a, range AS b, range * 3 AS c FROM range(20_000_000) ORDER BY a")
+    ui.run_sql("CREATE TABLE sorted AS SELECT hash(range) AS a, range AS b, range * 3 AS c FROM range(20_000_000) ORDER BY a")
         .await
         .unwrap();
     let count = ui.rows("SELECT count(*) AS n FROM sorted").await;
@@ -52,6 +52,6 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     let told = team.ana.reads("#data").await;
     assert_says(&told, "needed more memory than size `small` has");
     // The browser is still in.
-    ui.comes_back().await;
+    ui.wait_until_back().await;
     assert_eq!(restarts(team, &id).await, 1);
 }

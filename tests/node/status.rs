@@ -13,7 +13,7 @@ async fn machine_queries_events_and_log() {
     team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     let ui = team.open_ui(&team.ana, &id).await;
-    ui.runs_sql("SELECT 42").await.unwrap();
+    ui.run_sql("SELECT 42").await.unwrap();
     team.wait_until_prepared(&id).await;
 
     // The node tells what it did a moment after it did it.

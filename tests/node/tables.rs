@@ -4,15 +4,15 @@ use duckbot::sandbox::discord::Person;
 use serde_json::json;
 
 use super::{IMAGE, pod};
-use crate::support::{Cluster, Node, Port, TestEnv, Ui, lake};
+use crate::support::{Cluster, Node, ReservedPort, TestEnv, UiClient, lake};
 
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// A team whose catalog and storage are the lake, as its Pods reach it.
 pub struct LakeEnv {
     pub team: TestEnv,
-    _catalog: Port,
-    _s3: Port,
+    _catalog: ReservedPort,
+    _s3: ReservedPort,
 }
 
 impl LakeEnv {
@@ -23,7 +23,7 @@ impl LakeEnv {
     /// The same with the images of `deploy/images`.
     pub async fn start_with_shipped_images() -> Option<Self> {
         Node::shared()?;
-        tokio::task::spawn_blocking(Node::runs_what_is_shipped)
+        tokio::task::spawn_blocking(Node::serve_shipped_images)
             .await
             .unwrap();
         let door = "DUCKBOT_SESSIONS__DOOR_IMAGE";
@@ -37,9 +37,12 @@ impl LakeEnv {
     async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
         Node::shared()?;
         let host = Cluster::shared().host();
-        let (mut catalog, mut s3) = (Port::on(host), Port::on(host));
-        catalog.leads_to(&lake().catalog);
-        s3.leads_to(&lake().s3.url());
+        let (mut catalog, mut s3) = (
+            ReservedPort::reserve_on(host),
+            ReservedPort::reserve_on(host),
+        );
+        catalog.forward_to(&lake().catalog);
+        s3.forward_to(&lake().s3.url());
         let settings = [
             ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", catalog.url()),
             ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", s3.url()),
@@ -59,7 +62,7 @@ impl LakeEnv {
     }
 
     /// The UI of somebody's session, once the keys and the catalog were tried.
-    pub async fn ui(&self, person: &Person, session: &str) -> Ui {
+    pub async fn ui(&self, person: &Person, session: &str) -> UiClient {
         self.team.wait_until_prepared(session).await;
         self.team.open_ui(person, session).await
     }
@@ -71,12 +74,12 @@ async fn each_reads_the_teams_tables_with_their_own_keys() {
         return;
     };
     let team = &here.team;
-    lake().s3.knows("AKIAANAINAPOD", "anas-own-secret");
+    lake().s3.add_key("AKIAANAINAPOD", "anas-own-secret");
     team.cluster
-        .has_keys(team.ana.id(), "AKIAANAINAPOD", "anas-own-secret")
+        .store_key_pair(team.ana.id(), "AKIAANAINAPOD", "anas-own-secret")
         .await;
     team.cluster
-        .has_keys(team.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
+        .store_key_pair(team.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
         .await;
 
     let anas = here

@@ -285,7 +285,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
                 };
                 team.cluster.records().delete(&name, &orphan).await.unwrap();
             }
-            fate => team.cluster.writes_down(&name, |it| fate.mark(it)).await,
+            fate => team.cluster.edit_record(&name, |it| fate.mark(it)).await,
         }
     })
     .await;
@@ -318,7 +318,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         team.variables.insert(name.into(), value.into());
     }
     team.start_bot().await;
-    doors.log.get_or_init(|| team.bot().log_as_it_grows());
+    doors.log.get_or_init(|| team.bot().subscribe_log());
     let before = team.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
         .filter(|number| Fate::of(*number).stays())
@@ -336,7 +336,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     let gone = async || team.cluster.objects().await.len() <= expected.len();
     until("those that must go are gone", gone).await;
     let swept = team.bot().log().matches(" swept").count();
-    team.bot().says_times(" swept", swept + 2).await;
+    team.bot().wait_for_log_times(" swept", swept + 2).await;
     assert_eq!(team.cluster.objects().await, expected);
 
     assert!(

@@ -34,9 +34,9 @@ async fn answers(team: &TestEnv, answers: bool) {
 async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_only() {
     let _alone = alone().await;
     let team = TestEnv::start().await;
-    team.cluster.keys_of(team.ana.id()).await;
+    team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.sees(&id).await;
+    team.kubelet.wait_for_pod(&id).await;
 
     signals("kube-apiserver", "-KILL").await;
     answers(&team, false).await;
@@ -48,7 +48,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
     );
 
     answers(&team, true).await;
-    team.kubelet.readies(&id).await;
+    team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
     assert_eq!(
@@ -63,7 +63,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     let _alone = alone().await;
     let team = TestEnv::start().await;
     let running = team.ready_session(&team.ana).await;
-    team.cluster.keys_of(team.ben.id()).await;
+    team.cluster.store_credentials(team.ben.id()).await;
 
     signals("etcd", "-STOP").await;
     let paused = tokio::time::Instant::now();
@@ -87,7 +87,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     };
     begun.until(is_last).await;
     stopped.until(is_last).await;
-    let quick = team.kubelet.is_quick();
+    let quick = team.kubelet.ready_all_pods();
     team.stop_session(&team.ana).await;
     let again = team.reply_to(&team.ben, "/duck start").await;
     let settled = async || team.cluster.documents().await;
@@ -130,8 +130,8 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     let ops = team.discord.channel("ops").to_string();
     team.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
-    team.cluster.keys_of(team.ana.id()).await;
-    let quick = team.kubelet.is_quick();
+    team.cluster.store_credentials(team.ana.id()).await;
+    let quick = team.kubelet.ready_all_pods();
     for slot in 0..12 {
         let id = format!("{:06x}", 0xc10c00 + u32::from(slot));
         let created = Utc::now().to_rfc3339();
@@ -155,10 +155,10 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     );
     team.file("clock", "-30d");
     let swept = team.bot().log().matches(" swept").count();
-    team.bot().says_times(" swept", swept + 3).await;
+    team.bot().wait_for_log_times(" swept", swept + 3).await;
     team.file("clock", "+0");
     let swept = team.bot().log().matches(" swept").count();
-    team.bot().says_times(" swept", swept + 3).await;
+    team.bot().wait_for_log_times(" swept", swept + 3).await;
     let documents = team.cluster.documents().await;
     assert!(
         documents.iter().all(|it| it["stage"] == "running"),

@@ -8,12 +8,12 @@ use crate::support::TestEnv;
 async fn fifty_people_at_once_each_get_their_own() {
     let _alone = crate::alone().await;
     let team = TestEnv::start().await;
-    let quick = team.kubelet.is_quick();
+    let quick = team.kubelet.ready_all_pods();
     let people: Vec<_> = (0..50)
         .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
         .collect();
     let starts = people.iter().map(async |person| {
-        team.cluster.keys_of(person.id()).await;
+        team.cluster.store_credentials(person.id()).await;
         let asked = person.types("#data", "/duck start").await.unwrap();
         let acknowledged = asked.acknowledged().await;
         asked.until(|it| it.content.contains("is ready")).await;

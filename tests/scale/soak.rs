@@ -145,7 +145,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
         .collect();
     for person in &people {
-        team.cluster.keys_of(person.id()).await;
+        team.cluster.store_credentials(person.id()).await;
     }
     let mut lab = ApiEnv::start_with_env(team).await;
     let process = Path::new("/proc").join(lab.team.bot().pid().to_string());

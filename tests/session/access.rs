@@ -9,7 +9,7 @@ const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// Nothing failed, and the table is as it was made.
 async fn reads_the_ducks(session: &mut Session) {
-    session.is_prepared().await;
+    session.wait_until_prepared().await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(session.rows(DUCKS).await, Ok(ducks), "{}", session.log());
     let error = session.rows("FROM problems").await.unwrap_err();
@@ -18,42 +18,42 @@ async fn reads_the_ducks(session: &mut Session) {
 
 #[tokio::test]
 async fn a_table_answers_with_the_owners_keys() {
-    lake().s3.knows("AKIAOWNER", "the-owners-secret");
-    let mut session = Session::starts("AKIAOWNER", "the-owners-secret");
+    lake().s3.add_key("AKIAOWNER", "the-owners-secret");
+    let mut session = Session::start("AKIAOWNER", "the-owners-secret");
     reads_the_ducks(&mut session).await;
     let wrote = "CREATE TABLE lake.zoo.geese AS SELECT 'greylag' AS name";
-    assert_eq!(session.runs_sql(wrote).await, Ok(()));
+    assert_eq!(session.run_sql(wrote).await, Ok(()));
     let geese = session.rows("FROM lake.zoo.geese").await;
     assert_eq!(geese, Ok(json!([{"name": "greylag"}])));
-    assert_eq!(session.runs_sql("DROP TABLE lake.zoo.geese").await, Ok(()));
+    assert_eq!(session.run_sql("DROP TABLE lake.zoo.geese").await, Ok(()));
 }
 
 #[tokio::test]
 async fn temporary_keys_come_with_their_token() {
     let expires = Utc::now() + TimeDelta::hours(1);
     let s3 = &lake().s3;
-    s3.knows_temporary(
+    s3.add_temporary_key(
         "ASIATEMPORARY",
         "a-short-secret",
         "a-session-token",
         expires,
     );
     let token = [("S3_SESSION_TOKEN", "a-session-token")];
-    let mut session = Session::starts_with("ASIATEMPORARY", "a-short-secret", &token);
+    let mut session = Session::start_with("ASIATEMPORARY", "a-short-secret", &token);
     reads_the_ducks(&mut session).await;
 }
 
 #[tokio::test]
 async fn a_catalog_may_want_a_token() {
-    lake().s3.knows("AKIATOKEN", "a-secret-beside-a-token");
+    lake().s3.add_key("AKIATOKEN", "a-secret-beside-a-token");
     let token = [("CATALOG_TOKEN", "a-token-for-the-catalog")];
-    let mut session = Session::starts_with("AKIATOKEN", "a-secret-beside-a-token", &token);
+    let mut session = Session::start_with("AKIATOKEN", "a-secret-beside-a-token", &token);
     reads_the_ducks(&mut session).await;
 }
 
 #[tokio::test]
 async fn a_catalog_may_know_the_team_by_oauth2() {
-    lake().s3.knows("AKIAOAUTH", "a-secret-beside-a-client");
+    lake().s3.add_key("AKIAOAUTH", "a-secret-beside-a-client");
     let server = format!("{}/v1/oauth/tokens", lake().catalog);
     for server in ["", &server] {
         let client = [
@@ -62,7 +62,7 @@ async fn a_catalog_may_know_the_team_by_oauth2() {
             ("CATALOG_OAUTH2_SCOPE", "catalog"),
             ("CATALOG_OAUTH2_SERVER_URI", server),
         ];
-        let mut session = Session::starts_with("AKIAOAUTH", "a-secret-beside-a-client", &client);
+        let mut session = Session::start_with("AKIAOAUTH", "a-secret-beside-a-client", &client);
         reads_the_ducks(&mut session).await;
     }
 }
@@ -70,10 +70,10 @@ async fn a_catalog_may_know_the_team_by_oauth2() {
 #[tokio::test]
 async fn anothers_keys_read_nothing() {
     let s3 = &lake().s3;
-    s3.knows("AKIASTRANGER", "a-strangers-secret");
-    s3.denies("AKIASTRANGER", "s3:GetObject", "lake");
-    let mut session = Session::starts("AKIASTRANGER", "a-strangers-secret");
-    session.is_prepared().await;
+    s3.add_key("AKIASTRANGER", "a-strangers-secret");
+    s3.deny("AKIASTRANGER", "s3:GetObject", "lake");
+    let mut session = Session::start("AKIASTRANGER", "a-strangers-secret");
+    session.wait_until_prepared().await;
     let error = session.rows(DUCKS).await.unwrap_err();
     assert!(error.contains("HTTP 403"), "{error}");
     let problems = session.problems().await;
@@ -86,9 +86,9 @@ async fn anothers_keys_read_nothing() {
 
 #[tokio::test]
 async fn an_admin_may_keep_people_to_some_folders() {
-    lake().s3.knows("AKIAFENCED", "a-secret-behind-a-fence");
+    lake().s3.add_key("AKIAFENCED", "a-secret-behind-a-fence");
     let fence = [("DUCKDB_FOLDERS", "s3://lake/")];
-    let mut session = Session::starts_with("AKIAFENCED", "a-secret-behind-a-fence", &fence);
+    let mut session = Session::start_with("AKIAFENCED", "a-secret-behind-a-fence", &fence);
     reads_the_ducks(&mut session).await;
     for outside in [
         "FROM read_csv('https://example.com/a.csv')",
@@ -98,6 +98,6 @@ async fn an_admin_may_keep_people_to_some_folders() {
         let error = session.rows(outside).await.unwrap_err();
         assert!(error.contains("Permission Error"), "{error}");
     }
-    let error = session.runs_sql("SET enable_external_access = true").await;
+    let error = session.run_sql("SET enable_external_access = true").await;
     assert!(error.is_err(), "it stays closed");
 }

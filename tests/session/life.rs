@@ -11,9 +11,9 @@ const A_MOMENT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn a_query_that_needs_too_much_memory_fails_alone() {
-    lake().s3.knows("AKIAHUNGRY", "a-hungry-secret");
-    let mut session = Session::starts("AKIAHUNGRY", "a-hungry-secret");
-    session.is_prepared().await;
+    lake().s3.add_key("AKIAHUNGRY", "a-hungry-secret");
+    let mut session = Session::start("AKIAHUNGRY", "a-hungry-secret");
+    session.wait_until_prepared().await;
     let settings = "SELECT current_setting('memory_limit') AS memory, \
                     current_setting('threads') AS threads, \
                     current_setting('max_temp_directory_size') AS disk";
@@ -32,36 +32,33 @@ async fn a_query_that_needs_too_much_memory_fails_alone() {
 
 #[tokio::test]
 async fn told_to_stop_it_ends_whatever_it_does() {
-    lake().s3.knows("AKIABUSY", "a-busy-secret");
-    let mut session = Session::starts("AKIABUSY", "a-busy-secret");
-    session.is_prepared().await;
+    lake().s3.add_key("AKIABUSY", "a-busy-secret");
+    let mut session = Session::start("AKIABUSY", "a-busy-secret");
+    session.wait_until_prepared().await;
     let duckdb = format!("/proc/{}", session.duckdb());
     let endless = "SELECT sum(a.range * b.range) FROM range(10_000_000) a, range(10_000_000) b";
-    let busy = tokio::time::timeout(A_MOMENT, session.runs_sql(endless)).await;
+    let busy = tokio::time::timeout(A_MOMENT, session.run_sql(endless)).await;
     assert!(busy.is_err(), "{busy:?}");
     assert!(fs::exists(&duckdb).unwrap());
-    let ended = session.is_told_to_stop(GRACE).await;
+    let ended = session.terminate(GRACE).await;
     assert_eq!(ended.expect("it ends in time").code(), Some(0));
     assert!(!fs::exists(&duckdb).unwrap(), "DuckDB goes with it");
 }
 
 #[tokio::test]
 async fn told_to_stop_while_it_starts_it_ends_too() {
-    let mut session = Session::starts("AKIAHASTY", "a-hasty-secret");
-    session.says("Starting DuckDB's UI: done").await;
-    let ended = session
-        .is_told_to_stop(GRACE)
-        .await
-        .expect("it ends in time");
+    let mut session = Session::start("AKIAHASTY", "a-hasty-secret");
+    session.wait_for_log("Starting DuckDB's UI: done").await;
+    let ended = session.terminate(GRACE).await.expect("it ends in time");
     assert_eq!(ended.code(), Some(0));
 }
 
 #[tokio::test]
 async fn a_duckdb_that_crashes_takes_the_session_with_it() {
-    let mut session = Session::starts("AKIACRASH", "a-secret-in-a-crash");
-    session.is_prepared().await;
+    let mut session = Session::start("AKIACRASH", "a-secret-in-a-crash");
+    session.wait_until_prepared().await;
     signal("SEGV", session.duckdb()).await;
-    let ended = session.ends(SOON).await.expect("it ends");
+    let ended = session.wait(SOON).await.expect("it ends");
     assert_eq!(ended.code(), Some(128 + 11), "{}", session.log());
 }
 
@@ -69,22 +66,22 @@ async fn a_duckdb_that_crashes_takes_the_session_with_it() {
 async fn without_a_ui_there_is_no_session() {
     let empty = tempfile::TempDir::new().unwrap();
     let nowhere = [("DUCKDB_EXTENSIONS", empty.path().to_str().unwrap())];
-    let mut session = Session::starts_with("AKIANOUI", "a-secret-without-ui", &nowhere);
-    session.says("Loading DuckDB's UI failed").await;
-    assert_eq!(session.ends(SOON).await.unwrap().code(), Some(1));
+    let mut session = Session::start_with("AKIANOUI", "a-secret-without-ui", &nowhere);
+    session.wait_for_log("Loading DuckDB's UI failed").await;
+    assert_eq!(session.wait(SOON).await.unwrap().code(), Some(1));
 }
 
 #[tokio::test]
 async fn a_wrong_environment_is_told_whole() {
-    let mut session = Session::runs(&HashMap::from([
+    let mut session = Session::spawn(&HashMap::from([
         ("S3_ENDPOINT", "minio:9000"),
         ("S3_PATH_STYLE", "yes"),
         ("S3_SECRET_ACCESS_KEY", "a-secret-in-a-wrong-place"),
         ("CATALOG_NAME", "la\nke"),
         ("DUCKDB_MEMORY", "4Gi"),
     ]));
-    assert_eq!(session.ends(SOON).await.unwrap().code(), Some(2));
-    session.says("CATALOG_ENDPOINT is missing.").await;
+    assert_eq!(session.wait(SOON).await.unwrap().code(), Some(2));
+    session.wait_for_log("CATALOG_ENDPOINT is missing.").await;
     for mistake in [
         "S3_ENDPOINT begins with https:// or http://; here it is \"minio:9000\".",
         "S3_PATH_STYLE is true or false; here it is \"yes\".",
@@ -117,8 +114,8 @@ async fn key_values_are_told_to_nobody() {
     for without_token in [false, true] {
         let mut variables: Vec<_> = CANARIES.into_iter().chain([init]).collect();
         variables.retain(|(name, _)| !(without_token && *name == "CATALOG_TOKEN"));
-        let mut session = Session::starts_with("", "", &variables);
-        session.is_prepared().await;
+        let mut session = Session::start_with("", "", &variables);
+        session.wait_until_prepared().await;
         let problems = session.problems().await.to_string();
         for (name, _) in CANARIES.into_iter().take(3) {
             assert!(problems.contains(&format!("<{name}>")), "{problems}");

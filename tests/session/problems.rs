@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Port, Server, Session, lake};
+use crate::support::{ReservedPort, Server, Session, lake};
 
 const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
 
@@ -19,87 +19,89 @@ async fn only_problem(session: &Session) -> [String; 3] {
 
 /// Ducks are counted after the statement beside the problem.
 async fn trying_again_helps(session: &Session, try_again: &str) {
-    assert_eq!(session.runs_sql(try_again).await, Ok(()));
+    assert_eq!(session.run_sql(try_again).await, Ok(()));
     let rows = session.rows(COUNT).await.unwrap();
     assert_eq!(rows[0]["ducks"], 2);
 }
 
 #[tokio::test]
 async fn the_catalog_is_down() {
-    lake().s3.knows("AKIANOCATALOG", "a-secret-without-catalog");
-    let mut port = Port::refuses();
+    lake()
+        .s3
+        .add_key("AKIANOCATALOG", "a-secret-without-catalog");
+    let mut port = ReservedPort::reserve();
     let url = port.url();
-    let mut session = Session::starts_with(
+    let mut session = Session::start_with(
         "AKIANOCATALOG",
         "a-secret-without-catalog",
         &[("CATALOG_ENDPOINT", &url)],
     );
-    session.is_prepared().await;
+    session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, "Attaching the catalog lake");
     assert!(error.contains("Could not establish connection"), "{error}");
     assert_eq!(
-        session.runs_sql(&try_again).await.unwrap_err(),
+        session.run_sql(&try_again).await.unwrap_err(),
         error,
         "it is still down"
     );
-    port.leads_to(&lake().catalog);
+    port.forward_to(&lake().catalog);
     trying_again_helps(&session, &try_again).await;
 }
 
 #[tokio::test]
 async fn the_authorization_server_is_down() {
-    lake().s3.knows("AKIANOSERVER", "a-secret-without-server");
-    let mut port = Port::refuses();
+    lake().s3.add_key("AKIANOSERVER", "a-secret-without-server");
+    let mut port = ReservedPort::reserve();
     let server = format!("{}/v1/oauth/tokens", port.url());
     let client = [
         ("CATALOG_OAUTH2_CLIENT_ID", "duck-team"),
         ("CATALOG_OAUTH2_CLIENT_SECRET", "the-clients-secret"),
         ("CATALOG_OAUTH2_SERVER_URI", &server),
     ];
-    let mut session = Session::starts_with("AKIANOSERVER", "a-secret-without-server", &client);
-    session.is_prepared().await;
+    let mut session = Session::start_with("AKIANOSERVER", "a-secret-without-server", &client);
+    session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, "Attaching the catalog lake");
     assert!(error.contains("Could not get token"), "{error}");
-    port.leads_to(&lake().catalog);
+    port.forward_to(&lake().catalog);
     trying_again_helps(&session, &try_again).await;
 }
 
 #[tokio::test]
 async fn s3_is_down() {
-    lake().s3.knows("AKIANOS3", "a-secret-without-s3");
-    let mut port = Port::refuses();
+    lake().s3.add_key("AKIANOS3", "a-secret-without-s3");
+    let mut port = ReservedPort::reserve();
     let url = port.url();
     let endpoint = [("S3_ENDPOINT", url.as_str())];
-    let mut session = Session::starts_with("AKIANOS3", "a-secret-without-s3", &endpoint);
-    session.is_prepared().await;
+    let mut session = Session::start_with("AKIANOS3", "a-secret-without-s3", &endpoint);
+    session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, "Reading a table of lake with your S3 keys");
     assert!(error.contains("Could not establish connection"), "{error}");
-    port.leads_to(&lake().s3.url());
+    port.forward_to(&lake().s3.url());
     trying_again_helps(&session, &try_again).await;
 }
 
 #[tokio::test]
 async fn the_key_is_wrong_for_now() {
-    let mut session = Session::starts("AKIAEARLY", "a-secret-not-known-yet");
-    session.is_prepared().await;
+    let mut session = Session::start("AKIAEARLY", "a-secret-not-known-yet");
+    session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, "Reading a table of lake with your S3 keys");
     assert!(error.contains("HTTP 403"), "{error}");
-    lake().s3.knows("AKIAEARLY", "a-secret-not-known-yet");
+    lake().s3.add_key("AKIAEARLY", "a-secret-not-known-yet");
     trying_again_helps(&session, &try_again).await;
 }
 
 #[tokio::test]
 async fn the_ui_waits_for_nobody() {
     let silent = Server::start(|_| axum::Router::new()).await;
-    silent.hangs();
+    silent.hang();
     let url = silent.url();
     let endpoint = [("CATALOG_ENDPOINT", url.as_str())];
-    let session = Session::starts_with("AKIAPATIENT", "a-patient-secret", &endpoint);
-    session.ui_answers().await;
+    let session = Session::start_with("AKIAPATIENT", "a-patient-secret", &endpoint);
+    session.wait_for_ui().await;
     // DuckDB stands before the catalog that says nothing, and yet:
     while silent.requests().is_empty() {
         tokio::task::yield_now().await;
@@ -111,7 +113,7 @@ async fn the_ui_waits_for_nobody() {
 
 #[tokio::test]
 async fn an_admins_sql_runs_last_and_may_fail() {
-    lake().s3.knows("AKIAADMIN", "a-secret-beside-an-admin");
+    lake().s3.add_key("AKIAADMIN", "a-secret-beside-an-admin");
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("their own.sql");
     let sql = "CREATE VIEW heavy AS FROM lake.zoo.ducks WHERE grams > 1000;\n\
@@ -120,11 +122,11 @@ async fn an_admins_sql_runs_last_and_may_fail() {
                SELECT 'this is left open";
     std::fs::write(&file, sql).unwrap();
     let init = [("DUCKDB_INIT", file.to_str().unwrap())];
-    let mut session = Session::starts_with("AKIAADMIN", "a-secret-beside-an-admin", &init);
-    session.is_prepared().await;
+    let mut session = Session::start_with("AKIAADMIN", "a-secret-beside-an-admin", &init);
+    session.wait_until_prepared().await;
     let heavy = session.rows("FROM heavy").await.unwrap();
     assert_eq!(heavy[0]["name"], "mallard");
-    assert_eq!(session.runs_sql("FROM after_it").await, Ok(()));
+    assert_eq!(session.run_sql("FROM after_it").await, Ok(()));
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, format!("Running {}", file.display()));
     assert!(error.contains("\"nonsense\" was not found"), "{error}");
@@ -134,8 +136,8 @@ async fn an_admins_sql_runs_last_and_may_fail() {
 
 #[tokio::test]
 async fn keys_that_are_common_words_confuse_nobody() {
-    let mut session = Session::starts("duckbot", "end of statement");
-    session.is_prepared().await;
+    let mut session = Session::start("duckbot", "end of statement");
+    session.wait_until_prepared().await;
     let [what, ..] = only_problem(&session).await;
     assert_eq!(what, "Reading a table of lake with your S3 keys");
 }

@@ -59,7 +59,7 @@ impl ApiEnv {
     pub async fn start_bot(&mut self) {
         const SAYS: &str = "the API is at ";
         self.team.start_bot().await;
-        self.team.bot().says(SAYS).await;
+        self.team.bot().wait_for_log(SAYS).await;
         let log = self.team.log();
         let url = log.split(SAYS).last().unwrap().split_whitespace().next();
         self.url = url.unwrap().to_owned();
@@ -101,7 +101,7 @@ impl ApiEnv {
         let (status, made) = self.post("/sessions", &self.ana, session_request()).await;
         assert_eq!(status, 201, "{made}");
         let id = made["session_id"].as_str().unwrap().to_owned();
-        self.team.kubelet.readies(&id).await;
+        self.team.kubelet.mark_ready(&id).await;
         self.wait_until_running(&id).await;
         id
     }

@@ -26,16 +26,16 @@ pub struct Bot {
 impl Bot {
     /// Starts `duckbot serve` with nothing but these variables.
     pub fn start(variables: &HashMap<String, String>) -> Self {
-        Self::of(&program(), variables)
+        Self::start_program(&program(), variables)
     }
 
     /// The same of another build.
-    pub fn of(program: &Path, variables: &HashMap<String, String>) -> Self {
-        Self::runs(command_of(program, &["serve"], variables))
+    pub fn start_program(program: &Path, variables: &HashMap<String, String>) -> Self {
+        Self::spawn(command_of(program, &["serve"], variables))
     }
 
     /// Starts a program that goes on, and reads what it logs.
-    pub fn runs(mut program: Command) -> Self {
+    pub fn spawn(mut program: Command) -> Self {
         let mut child = program.spawn().unwrap();
         let (written, log) = watch::channel(String::new());
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -57,21 +57,21 @@ impl Bot {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.log_as_it_grows().borrow().clone()
+        self.subscribe_log().borrow().clone()
     }
 
     /// The same, as it grows.
-    pub fn log_as_it_grows(&self) -> watch::Receiver<String> {
+    pub fn subscribe_log(&self) -> watch::Receiver<String> {
         self.log.clone()
     }
 
     /// Waits until it logs that.
-    pub async fn says(&mut self, text: &str) {
-        self.says_times(text, 1).await;
+    pub async fn wait_for_log(&mut self, text: &str) {
+        self.wait_for_log_times(text, 1).await;
     }
 
     /// Waits until it has logged that so often.
-    pub async fn says_times(&mut self, text: &str, times: usize) {
+    pub async fn wait_for_log_times(&mut self, text: &str, times: usize) {
         let said = self.log.wait_for(|log| log.matches(text).count() >= times);
         let said = tokio::time::timeout(SOON, said).await;
         assert!(
@@ -104,11 +104,11 @@ impl Bot {
             .await
             .unwrap();
         assert!(sent.success());
-        self.ends(limit).await
+        self.wait(limit).await
     }
 
     /// Waits for it to end by itself.
-    pub async fn ends(&mut self, limit: Duration) -> Option<ExitStatus> {
+    pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let status = tokio::time::timeout(limit, self.child.wait())
             .await
             .ok()?

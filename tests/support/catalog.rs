@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::server::Server;
 
 #[derive(Default)]
-struct Inside {
+struct Inner {
     tokens: Mutex<HashSet<String>>,
     open: Mutex<bool>,
     status: Mutex<Option<StatusCode>>,
@@ -27,7 +27,7 @@ struct Inside {
 /// The catalog; it ends when dropped. How it may misbehave, [`Server`] says.
 pub struct Catalog {
     server: Server,
-    inside: Arc<Inside>,
+    inner: Arc<Inner>,
 }
 
 impl Deref for Catalog {
@@ -41,39 +41,39 @@ impl Deref for Catalog {
 impl Catalog {
     /// A catalog that accepts nobody yet.
     pub async fn start() -> Self {
-        let inside = Arc::<Inside>::default();
-        let app = Router::new().fallback(answer).with_state(inside.clone());
+        let inner = Arc::<Inner>::default();
+        let app = Router::new().fallback(answer).with_state(inner.clone());
         let server = Server::start(|_| app).await;
-        Self { server, inside }
+        Self { server, inner }
     }
 
     /// From now on it accepts this bearer token.
-    pub fn accepts(&self, token: &str) {
-        self.inside.tokens.lock().unwrap().insert(token.into());
+    pub fn accept(&self, token: &str) {
+        self.inner.tokens.lock().unwrap().insert(token.into());
     }
 
     /// From now on it accepts everyone, with or without a token.
-    pub fn accepts_everyone(&self) {
-        *self.inside.open.lock().unwrap() = true;
+    pub fn accept_everyone(&self) {
+        *self.inner.open.lock().unwrap() = true;
     }
 
     /// From now on it refuses this bearer token.
-    pub fn forgets(&self, token: &str) {
-        self.inside.tokens.lock().unwrap().remove(token);
+    pub fn forget(&self, token: &str) {
+        self.inner.tokens.lock().unwrap().remove(token);
     }
 
     /// From now on it answers those it accepts with this error: 400, 403, 404, 500, 503.
-    pub fn answers(&self, status: u16) {
-        *self.inside.status.lock().unwrap() = Some(StatusCode::from_u16(status).unwrap());
+    pub fn answer_with(&self, status: u16) {
+        *self.inner.status.lock().unwrap() = Some(StatusCode::from_u16(status).unwrap());
     }
 
     /// From now on it sends everyone to `url`, with a status such as 301 or 307.
-    pub fn redirects_to(&self, status: u16, url: &str) {
-        self.redirects_with(status, url, String::new());
+    pub fn redirect_to(&self, status: u16, url: &str) {
+        self.redirect_with(status, url, String::new());
     }
 }
 
-async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response {
+async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     if request.method() != Method::GET || !request.uri().path().ends_with("/v1/config") {
         return error(StatusCode::NOT_FOUND);
     }
@@ -81,11 +81,11 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
     let token = authorization
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    let known = token.is_some_and(|token| inside.tokens.lock().unwrap().contains(token));
-    if !known && !*inside.open.lock().unwrap() {
+    let known = token.is_some_and(|token| inner.tokens.lock().unwrap().contains(token));
+    if !known && !*inner.open.lock().unwrap() {
         return error(StatusCode::UNAUTHORIZED);
     }
-    match *inside.status.lock().unwrap() {
+    match *inner.status.lock().unwrap() {
         Some(status) => error(status),
         None => reply(StatusCode::OK, &json!({ "defaults": {}, "overrides": {} })),
     }

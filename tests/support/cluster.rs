@@ -163,7 +163,7 @@ impl Namespaces {
             }
         }
         if let Some(node) = node {
-            this.moves_to(node).await;
+            this.use_node(node).await;
         }
         // The controllers make it a moment later (after an outage, a longer one), and no Pod is
         // taken before.
@@ -177,7 +177,7 @@ impl Namespaces {
     }
 
     /// From now on Pods of sessions go to that node.
-    pub async fn moves_to(&self, node: &str) {
+    pub async fn use_node(&self, node: &str) {
         let namespaces: Api<Namespace> = Api::all(self.admin.clone());
         let patch = json!({ "metadata": { "labels": { "duckbot.dev/node": node } } });
         let params = PatchParams::default();
@@ -188,7 +188,7 @@ impl Namespaces {
     }
 
     /// Takes away the Pods of sessions that go on: a node has room for so many only.
-    pub fn frees_the_node(&self) {
+    pub fn delete_pods(&self) {
         let cluster = Cluster::shared();
         let deleted = Command::new(cluster.programs().join("kubectl"))
             .arg("--kubeconfig")
@@ -256,7 +256,7 @@ impl Namespaces {
     }
 
     /// A client that may what the bot may.
-    pub async fn as_the_bot(&self) -> Client {
+    pub async fn bot_client(&self) -> Client {
         let mut config = Cluster::shared().config().await;
         config.auth_info.token = Some(self.token().await.into());
         Client::try_from(config).unwrap()
@@ -283,7 +283,7 @@ impl Namespaces {
     }
 
     /// Waits until the bot may not: the API server heeds a role a moment after it took it.
-    pub async fn no_longer_may(&self, verb: &str, resource: &str) {
+    pub async fn wait_until_forbidden(&self, verb: &str, resource: &str) {
         let reviews: Api<SubjectAccessReview> = Api::all(self.admin.clone());
         let review = json!({ "metadata": {}, "spec": {
             "user": format!("system:serviceaccount:{}:duckbot", self.bot),
@@ -346,7 +346,7 @@ impl Namespaces {
     }
 
     /// Changes what the record of that name says.
-    pub async fn writes_down(&self, record: &str, change: impl FnOnce(&mut serde_json::Value)) {
+    pub async fn edit_record(&self, record: &str, change: impl FnOnce(&mut serde_json::Value)) {
         let mut stored = self.records().get(record).await.unwrap();
         let data = stored.data.as_mut().unwrap();
         let text = data.get_mut("record.json").unwrap();
@@ -367,7 +367,7 @@ impl Namespaces {
     }
 
     /// Changes what the ledger says.
-    pub async fn keeps(&self, change: impl FnOnce(&mut serde_json::Value)) {
+    pub async fn edit_ledger(&self, change: impl FnOnce(&mut serde_json::Value)) {
         let maps = self.records();
         let params = PostParams::default();
         let found = maps.get_opt("duckbot-ledger").await.unwrap();
@@ -392,13 +392,13 @@ impl Namespaces {
     }
 
     /// Waits until the record of that name is gone.
-    pub async fn gone(&self, record: &str) {
+    pub async fn wait_until_gone(&self, record: &str) {
         let is_gone = |map: Option<&ConfigMap>| map.is_none();
-        self.until(record, is_gone, "to go").await;
+        self.wait_for_record(record, is_gone, "to go").await;
     }
 
     /// Waits until a record says that its session ends; how.
-    pub async fn ending(&self, record: &str) -> serde_json::Value {
+    pub async fn wait_for_ending(&self, record: &str) -> serde_json::Value {
         let document = |map: Option<&ConfigMap>| -> Option<serde_json::Value> {
             serde_json::from_str(map?.data.as_ref()?.get("record.json")?).ok()
         };
@@ -408,23 +408,28 @@ impl Namespaces {
             *said.lock().unwrap() = ending.clone();
             ending.is_some()
         };
-        self.until(record, ends, "to end").await;
+        self.wait_for_record(record, ends, "to end").await;
         let ending = said.lock().unwrap().take();
         ending.expect("it was seen")
     }
 
     /// Waits until the record of that name is at that stage.
-    pub async fn at_stage(&self, record: &str, stage: &str) {
+    pub async fn wait_for_stage(&self, record: &str, stage: &str) {
         let wanted = format!("\"stage\":\"{stage}\"");
         let is_there = |map: Option<&ConfigMap>| {
             let data = map.and_then(|map| map.data.as_ref());
             data.is_some_and(|data| data["record.json"].contains(&wanted))
         };
-        self.until(record, is_there, &format!("to be {stage}"))
+        self.wait_for_record(record, is_there, &format!("to be {stage}"))
             .await;
     }
 
-    async fn until(&self, record: &str, condition: impl Condition<ConfigMap>, what: &str) {
+    async fn wait_for_record(
+        &self,
+        record: &str,
+        condition: impl Condition<ConfigMap>,
+        what: &str,
+    ) {
         let done = await_condition(self.records(), record, condition);
         let done = tokio::time::timeout(SOON, done).await;
         done.unwrap_or_else(|_| panic!("waited in vain for {record} {what}"))
@@ -432,12 +437,12 @@ impl Namespaces {
     }
 
     /// A Secret as the setup flow would leave it, for tests of something else.
-    pub async fn keys_of(&self, person: u64) {
-        self.has_keys(person, "AKIAHARNESS", "harness").await;
+    pub async fn store_credentials(&self, person: u64) {
+        self.store_key_pair(person, "AKIAHARNESS", "harness").await;
     }
 
     /// The same with these keys.
-    pub async fn has_keys(&self, person: u64, id: &str, key: &str) {
+    pub async fn store_key_pair(&self, person: u64, id: &str, key: &str) {
         let secret = serde_json::from_value(json!({
             "metadata": { "name": format!("duckbot-s3-{person}") },
             "stringData": { "s3-access-key-id": id, "s3-secret-access-key": key },

@@ -17,7 +17,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SOON, Ui, command};
+use super::{SOON, UiClient, command};
 
 /// How its session is seen from outside.
 pub const HOST: &str = "duckui-977a26.duck.example.com";
@@ -35,17 +35,17 @@ pub struct Door {
 
 impl Door {
     /// Guards the DuckDB at that port.
-    pub async fn guards(duckdb: u16) -> Self {
+    pub async fn start(duckdb: u16) -> Self {
         let key = SigningKey::read("k1", &SigningKey::generate()).unwrap();
-        Self::opens_by(Arc::new(key), duckdb).await
+        Self::start_with_key(Arc::new(key), duckdb).await
     }
 
     /// The same session's door, started again.
-    pub async fn is_restarted(&self, duckdb: u16) -> Self {
-        Self::opens_by(self.key.clone(), duckdb).await
+    pub async fn restart(&self, duckdb: u16) -> Self {
+        Self::start_with_key(self.key.clone(), duckdb).await
     }
 
-    async fn opens_by(key: Arc<SigningKey>, duckdb: u16) -> Self {
+    async fn start_with_key(key: Arc<SigningKey>, duckdb: u16) -> Self {
         let variables = [
             ("SESSION_ID", "977a26".to_owned()),
             ("DOOR_ORIGIN", ORIGIN.to_owned()),
@@ -104,7 +104,7 @@ impl Door {
     }
 
     /// A browser shows a ticket.
-    pub async fn is_shown(&self, ticket: &str) -> Response {
+    pub async fn present_ticket(&self, ticket: &str) -> Response {
         self.post(ENTER_PATH, ticket.to_owned())
             .send()
             .await
@@ -112,18 +112,20 @@ impl Door {
     }
 
     /// Lets a browser in; its cookie.
-    pub async fn lets_in(&self) -> String {
-        let answer = self.is_shown(&self.ticket("977a26", Utc::now())).await;
+    pub async fn admit(&self) -> String {
+        let answer = self
+            .present_ticket(&self.ticket("977a26", Utc::now()))
+            .await;
         assert_eq!(answer.status(), 204);
         let cookie = answer.headers()["set-cookie"].to_str().unwrap();
         cookie.split(';').next().unwrap().to_owned()
     }
 
     /// DuckDB's UI, as the browser with that cookie uses it.
-    pub fn ui(&self, cookie: &str) -> Ui {
+    pub fn ui(&self, cookie: &str) -> UiClient {
         let headers = [("host", HOST), ("origin", ORIGIN), ("cookie", cookie)];
         let headers = headers.map(|(name, value)| (name, value.to_owned()));
-        Ui::through(format!("http://{}", self.address), headers.into())
+        UiClient::through(format!("http://{}", self.address), headers.into())
     }
 
     /// What it tells the cluster.
@@ -140,7 +142,7 @@ impl Door {
     }
 
     /// Waits until it tells that.
-    pub async fn tells(&self, wanted: impl Fn(&Activity) -> bool) {
+    pub async fn wait_for_activity(&self, wanted: impl Fn(&Activity) -> bool) {
         let told = async { while !wanted(&self.activity().await) {} };
         let told = tokio::time::timeout(SOON, told).await;
         assert!(told.is_ok(), "{:?}", self.activity().await);
@@ -166,16 +168,16 @@ impl Door {
     }
 
     /// Sends these very bytes; all that comes back until it hangs up.
-    pub async fn hears(&self, bytes: &str) -> String {
-        Self::hears_at(self.address, bytes).await
+    pub async fn send_raw(&self, bytes: &str) -> String {
+        Self::send_raw_to(self.address, bytes).await
     }
 
     /// The same at the port for the cluster.
-    pub async fn hears_of_the_cluster(&self, bytes: &str) -> String {
-        Self::hears_at(self.admin, bytes).await
+    pub async fn send_raw_to_admin(&self, bytes: &str) -> String {
+        Self::send_raw_to(self.admin, bytes).await
     }
 
-    async fn hears_at(address: SocketAddr, bytes: &str) -> String {
+    async fn send_raw_to(address: SocketAddr, bytes: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
@@ -186,22 +188,22 @@ impl Door {
 }
 
 /// Somebody in DuckDB's place, who remembers what they hear.
-pub struct Listener {
+pub struct RawServer {
     pub port: u16,
-    heard: Arc<Mutex<String>>,
+    received: Arc<Mutex<String>>,
     hung_up: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
-impl Listener {
+impl RawServer {
     /// Listens at that address, and answers each connection with these bytes as soon
     /// as the head of a request is there.
-    pub async fn answers(address: &str, answer: &'static str) -> Self {
+    pub async fn start(address: &str, answer: &'static str) -> Self {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(String::new()));
+        let received = Arc::new(Mutex::new(String::new()));
         let hung_up = Arc::new(Notify::new());
-        let (all, gone) = (heard.clone(), hung_up.clone());
+        let (all, gone) = (received.clone(), hung_up.clone());
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -214,41 +216,41 @@ impl Listener {
         });
         Self {
             port,
-            heard,
+            received,
             hung_up,
             task,
         }
     }
 
     /// Waits until somebody who came hangs up.
-    pub async fn is_left(&self) {
+    pub async fn wait_for_hangup(&self) {
         let left = tokio::time::timeout(SOON, self.hung_up.notified()).await;
         assert!(left.is_ok(), "the connection is kept");
     }
 
     /// Everything so far.
-    pub fn heard(&self) -> String {
-        self.heard.lock().unwrap().clone()
+    pub fn received(&self) -> String {
+        self.received.lock().unwrap().clone()
     }
 }
 
-impl Drop for Listener {
+impl Drop for RawServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &'static str, heard: Arc<Mutex<String>>) {
+async fn serve(mut stream: TcpStream, answer: &'static str, received: Arc<Mutex<String>>) {
     let mut is_answered = false;
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-        heard.lock().unwrap().push_str(&text);
+        received.lock().unwrap().push_str(&text);
         // After a switch of protocols: an echo.
         if is_answered && answer.starts_with("HTTP/1.1 101") {
             stream.write_all(&buffer[..count]).await.unwrap();
         }
-        if !is_answered && heard.lock().unwrap().contains("\r\n\r\n") {
+        if !is_answered && received.lock().unwrap().contains("\r\n\r\n") {
             stream.write_all(answer.as_bytes()).await.unwrap();
             is_answered = true;
         }

@@ -8,14 +8,14 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use super::{Port, Ui, tools};
+use super::{ReservedPort, UiClient, tools};
 
 /// DuckDB with an open command line; it is killed when dropped.
 pub struct DuckDb {
     _child: Child,
     input: ChildStdin,
     _home: TempDir,
-    _port: Option<Port>,
+    _port: Option<ReservedPort>,
 }
 
 impl DuckDb {
@@ -41,7 +41,7 @@ impl DuckDb {
         let extensions = folder.join("extensions");
         let extensions = extensions.to_str().unwrap();
         duckdb
-            .runs(&format!(
+            .run(&format!(
                 "SET extension_directory = '{extensions}'; LOAD ui;"
             ))
             .await;
@@ -49,11 +49,11 @@ impl DuckDb {
     }
 
     /// One whose UI server is to be at a port of its own, and is not up yet.
-    pub async fn at_a_port() -> (Self, u16) {
-        let port = Port::refuses();
+    pub async fn start_at_port() -> (Self, u16) {
+        let port = ReservedPort::reserve();
         let mut duckdb = Self::start().await;
         duckdb
-            .runs(&format!("SET ui_local_port = {};", port.number()))
+            .run(&format!("SET ui_local_port = {};", port.number()))
             .await;
         let number = port.number();
         duckdb._port = Some(port);
@@ -61,15 +61,15 @@ impl DuckDb {
     }
 
     /// One whose UI server answers, and its port.
-    pub async fn serves_ui() -> (Self, u16) {
-        let (mut duckdb, port) = Self::at_a_port().await;
-        duckdb.runs("CALL start_ui_server();").await;
-        assert!(Ui::at(port, port).answers().await);
+    pub async fn start_ui() -> (Self, u16) {
+        let (mut duckdb, port) = Self::start_at_port().await;
+        duckdb.run("CALL start_ui_server();").await;
+        assert!(UiClient::at(port, port).is_answering().await);
         (duckdb, port)
     }
 
     /// Runs a statement.
-    pub async fn runs(&mut self, statement: &str) {
+    pub async fn run(&mut self, statement: &str) {
         self.input
             .write_all(format!("{statement}\n").as_bytes())
             .await

@@ -24,7 +24,7 @@ impl Kubelet {
     }
 
     /// Waits until the Pod of a session is there.
-    pub async fn sees(&self, session: &str) {
+    pub async fn wait_for_pod(&self, session: &str) {
         let name = format!("duckui-{session}");
         let is_there = |pod: Option<&Pod>| pod.is_some();
         let seen = await_condition(self.pods.clone(), &name, is_there);
@@ -33,9 +33,9 @@ impl Kubelet {
     }
 
     /// Takes the Pod.
-    pub async fn schedules(&self, session: &str) {
+    pub async fn schedule(&self, session: &str) {
         let scheduled = json!([{ "type": "PodScheduled", "status": "True" }]);
-        self.reports(
+        self.report(
             session,
             json!({ "phase": "Pending", "conditions": scheduled }),
         )
@@ -43,18 +43,18 @@ impl Kubelet {
     }
 
     /// DuckDB answers.
-    pub async fn readies(&self, session: &str) {
-        self.reports(session, ready()).await;
+    pub async fn mark_ready(&self, session: &str) {
+        self.report(session, ready()).await;
     }
 
     /// The Pod ended, with that message.
-    pub async fn fails(&self, session: &str, message: &str) {
-        self.reports(session, json!({ "phase": "Failed", "message": message }))
+    pub async fn mark_failed(&self, session: &str, message: &str) {
+        self.report(session, json!({ "phase": "Failed", "message": message }))
             .await;
     }
 
-    async fn reports(&self, session: &str, status: Value) {
-        self.sees(session).await;
+    async fn report(&self, session: &str, status: Value) {
+        self.wait_for_pod(session).await;
         let name = format!("duckui-{session}");
         let patch = Patch::Merge(json!({ "status": status }));
         self.pods
@@ -64,7 +64,7 @@ impl Kubelet {
     }
 
     /// From now on makes every Pod ready as soon as it appears, until dropped.
-    pub fn is_quick(&self) -> tokio::task::JoinHandle<()> {
+    pub fn ready_all_pods(&self) -> tokio::task::JoinHandle<()> {
         let pods = self.pods.clone();
         tokio::spawn(async move {
             let all = watcher(pods.clone(), watcher::Config::default()).default_backoff();

@@ -39,9 +39,9 @@ impl Lake {
         let runtime = Box::leak(Box::new(Runtime::new().unwrap()));
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let s3 = runtime.block_on(S3::keeping(folder.path()));
+        let s3 = runtime.block_on(S3::start_in(folder.path()));
         let [key_id, secret] = CATALOG_KEYS;
-        s3.knows(key_id, secret);
+        s3.add_key(key_id, secret);
 
         let tools = tools::iceberg();
         let mut running = Command::new(tools::script("iceberg/run"))

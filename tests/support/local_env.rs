@@ -33,9 +33,9 @@ impl LocalEnv {
             .patience(Duration::from_secs(60));
         let discord = Discord::start(blueprint).await.unwrap();
         let (s3, catalog) = (S3::start().await, Catalog::start().await);
-        s3.bucket("lake");
-        s3.knows(PERMANENT[0].1, PERMANENT[1].1);
-        catalog.accepts_everyone();
+        s3.add_bucket("lake");
+        s3.add_key(PERMANENT[0].1, PERMANENT[1].1);
+        catalog.accept_everyone();
         let folder = TempDir::new().unwrap();
         let duckdb = tools::duckdb();
         let path = |path: PathBuf| path.to_str().unwrap().to_owned();
@@ -173,7 +173,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts it in that folder, and waits until it is up.
     pub async fn start_in(folder: &TempDir) -> Self {
-        let mut bot = Bot::runs(Self::command(folder, &[]));
+        let mut bot = Bot::spawn(Self::command(folder, &[]));
         let mut lines = bot.output().lines();
         let mut welcome = String::new();
         while !welcome.contains("Ctrl-C") {

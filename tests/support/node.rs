@@ -25,7 +25,7 @@ impl Node {
     }
 
     /// A node of a test's own, to be mistreated.
-    pub fn of_its_own() -> Option<Self> {
+    pub fn dedicated() -> Option<Self> {
         let suffix = &uuid::Uuid::new_v4().simple().to_string()[..8];
         Self::start(&format!("own-{suffix}"))
     }
@@ -77,8 +77,8 @@ impl Node {
     }
 
     /// Has the registry serve what is shipped: the images of `deploy/images`.
-    pub fn runs_what_is_shipped() {
-        Self::registry().ships(|| {
+    pub fn serve_shipped_images() {
+        Self::registry().ship(|| {
             let made = Command::new(script("images/build"))
                 .arg(program())
                 .stderr(Stdio::inherit())
@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// Its kubelet says nothing any more, while its containers go on.
-    pub fn freezes(&mut self) {
+    pub fn freeze(&mut self) {
         writeln!(self.orders, "freeze").unwrap();
     }
 }

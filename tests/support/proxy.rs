@@ -23,7 +23,7 @@ use super::Cluster;
 
 /// What happens to a call instead of passing.
 #[derive(Debug, Clone)]
-pub enum Damage {
+pub enum ApiFault {
     /// No answer for that long, and the call never arrives.
     Hang(Duration),
     /// This status with this message, as the API server words it.
@@ -31,34 +31,34 @@ pub enum Damage {
     /// The server acts, but answers with 503.
     LostAnswer,
     /// 200 with this: a list, however old it is, or what a watch tells.
-    Says(Value),
+    Body(Value),
 }
 
 /// What happens to the watches that are open.
 #[derive(Debug, Clone, Copy)]
-enum Watches {
+enum WatchMode {
     Flow,
     Silent,
     Cut,
 }
 
-type Choice = Box<dyn Fn(&Call) -> Option<Damage> + Send + Sync>;
+type FaultRule = Box<dyn Fn(&Call) -> Option<ApiFault> + Send + Sync>;
 
-struct Inside {
+struct Inner {
     server: String,
     client: reqwest::Client,
     calls: Mutex<Vec<Call>>,
     count: watch::Sender<usize>,
     accepted: Mutex<Vec<(String, String)>>,
-    damage: Mutex<Option<Choice>>,
+    fault: Mutex<Option<FaultRule>>,
     gate: Mutex<Option<Arc<dyn Gate>>>,
-    watches: watch::Sender<Watches>,
+    watches: watch::Sender<WatchMode>,
 }
 
 /// The proxy; it ends when dropped.
 pub struct Proxy {
     pub url: String,
-    inside: Arc<Inside>,
+    inner: Arc<Inner>,
     task: JoinHandle<()>,
 }
 
@@ -71,52 +71,52 @@ impl Proxy {
             .no_proxy()
             .build()
             .unwrap();
-        let inside = Arc::new(Inside {
+        let inner = Arc::new(Inner {
             server: config.cluster_url.to_string(),
             client,
             calls: Mutex::default(),
             count: watch::Sender::new(0),
             accepted: Mutex::default(),
-            damage: Mutex::default(),
+            fault: Mutex::default(),
             gate: Mutex::default(),
-            watches: watch::Sender::new(Watches::Flow),
+            watches: watch::Sender::new(WatchMode::Flow),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(pass).with_state(inside.clone());
+        let app = Router::new().fallback(pass).with_state(inner.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, inside, task }
+        Self { url, inner, task }
     }
 
-    /// From now on `choice` decides what is damaged.
-    pub fn damages(&self, choice: impl Fn(&Call) -> Option<Damage> + Send + Sync + 'static) {
-        *self.inside.damage.lock().unwrap() = Some(Box::new(choice));
+    /// From now on `rule` decides what is damaged.
+    pub fn set_faults(&self, rule: impl Fn(&Call) -> Option<ApiFault> + Send + Sync + 'static) {
+        *self.inner.fault.lock().unwrap() = Some(Box::new(rule));
     }
 
     /// Everything passes again.
-    pub fn heals(&self) {
-        *self.inside.damage.lock().unwrap() = None;
+    pub fn clear_faults(&self) {
+        *self.inner.fault.lock().unwrap() = None;
     }
 
     /// The watches that are open now say nothing any more, as when a firewall
     /// has forgotten their connection. Later ones work.
-    pub fn silences_watches(&self) {
-        self.inside.watches.send_replace(Watches::Silent);
+    pub fn silence_watches(&self) {
+        self.inner.watches.send_replace(WatchMode::Silent);
     }
 
     /// The watches that are open now end. Later ones work.
-    pub fn cuts_watches(&self) {
-        self.inside.watches.send_replace(Watches::Cut);
+    pub fn cut_watches(&self) {
+        self.inner.watches.send_replace(WatchMode::Cut);
     }
 
     /// Asks `gate` before and after each call; `None` asks nobody.
     pub fn set_gate(&self, gate: Option<Arc<dyn Gate>>) {
-        *self.inside.gate.lock().unwrap() = gate;
+        *self.inner.gate.lock().unwrap() = gate;
     }
 
     /// Waits until such a call came for the n-th time.
-    pub async fn called(&self, method: &str, route: &str, times: usize) {
-        let mut count = self.inside.count.subscribe();
+    pub async fn wait_for_call(&self, method: &str, route: &str, times: usize) {
+        let mut count = self.inner.count.subscribe();
         let same = |call: &&Call| call.method == method && call.route == route;
         let enough = || self.calls().iter().filter(same).count() >= times;
         let waited = async { while !enough() && count.changed().await.is_ok() {} };
@@ -128,15 +128,15 @@ impl Proxy {
     }
 
     /// In which forms the answers to such a call (`GET secrets/{name}`) were accepted.
-    pub fn accepted(&self, call: &str) -> Vec<String> {
-        let all = self.inside.accepted.lock().unwrap();
+    pub fn accept_headers(&self, call: &str) -> Vec<String> {
+        let all = self.inner.accepted.lock().unwrap();
         let same = all.iter().filter(|(what, _)| what == call);
         same.map(|(_, accept)| accept.clone()).collect()
     }
 
     /// Every call so far.
     pub fn calls(&self) -> Vec<Call> {
-        self.inside.calls.lock().unwrap().clone()
+        self.inner.calls.lock().unwrap().clone()
     }
 }
 
@@ -147,7 +147,7 @@ impl Drop for Proxy {
 }
 
 /// `POST pods`, `GET secrets/{name}`, `WATCH pods`: a call in few words.
-fn described(request: &Request) -> Call {
+fn describe(request: &Request) -> Call {
     let path = request.uri().path().to_owned();
     let method = if is_watch(request) {
         "WATCH"
@@ -178,16 +178,16 @@ fn is_watch(request: &Request) -> bool {
 }
 
 /// What comes through until the fate of this watch is decided.
-fn watched<T: Send + 'static>(
+fn until_cut<T: Send + 'static>(
     stream: impl Stream<Item = T> + Send + 'static,
-    fate: watch::Receiver<Watches>,
+    fate: watch::Receiver<WatchMode>,
 ) -> impl Stream<Item = T> + Send {
     let begun = (Box::pin(stream), fate);
     futures_util::stream::unfold(begun, |(mut stream, mut fate)| async move {
         let item = tokio::select! {
             item = stream.next() => item?,
             _ = fate.changed() => {
-                if matches!(*fate.borrow(), Watches::Silent) {
+                if matches!(*fate.borrow(), WatchMode::Silent) {
                     std::future::pending::<()>().await;
                 }
                 return None;
@@ -197,49 +197,49 @@ fn watched<T: Send + 'static>(
     })
 }
 
-async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
-    let call = described(&request);
-    inside.calls.lock().unwrap().push(call.clone());
-    inside.count.send_modify(|count| *count += 1);
+async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let call = describe(&request);
+    inner.calls.lock().unwrap().push(call.clone());
+    inner.count.send_modify(|count| *count += 1);
     if let Some(accept) = request.headers().get(header::ACCEPT) {
         let what = format!("{} {}", call.method, call.route);
         let accept = accept.to_str().unwrap().to_owned();
-        inside.accepted.lock().unwrap().push((what, accept));
+        inner.accepted.lock().unwrap().push((what, accept));
     }
-    let gate = inside.gate.lock().unwrap().clone();
+    let gate = inner.gate.lock().unwrap().clone();
     if let Some(gate) = &gate
-        && let Some(instead) = carried_out(gate.before(&call).await)
+        && let Some(instead) = instead_of(gate.before(&call).await)
     {
         return instead;
     }
-    let damage = inside
-        .damage
+    let fault = inner
+        .fault
         .lock()
         .unwrap()
         .as_ref()
-        .and_then(|choice| choice(&call));
-    let answer = match damage {
-        Some(Damage::Hang(time)) => {
+        .and_then(|rule| rule(&call));
+    let answer = match fault {
+        Some(ApiFault::Hang(time)) => {
             tokio::time::sleep(time).await;
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
-        Some(Damage::Answer(code, message)) => status(code, &message),
-        Some(Damage::Says(json)) => axum::Json(json).into_response(),
-        Some(Damage::LostAnswer) => {
-            forward(&inside, request).await;
+        Some(ApiFault::Answer(code, message)) => status(code, &message),
+        Some(ApiFault::Body(json)) => axum::Json(json).into_response(),
+        Some(ApiFault::LostAnswer) => {
+            forward(&inner, request).await;
             status(503, "the answer was lost")
         }
-        None => forward(&inside, request).await,
+        None => forward(&inner, request).await,
     };
     let instead = match gate {
-        Some(gate) => carried_out(gate.after(&call).await),
+        Some(gate) => instead_of(gate.after(&call).await),
         None => None,
     };
     instead.unwrap_or(answer)
 }
 
 /// What is answered instead, if anything is.
-fn carried_out(verdict: Verdict) -> Option<Response> {
+fn instead_of(verdict: Verdict) -> Option<Response> {
     match verdict {
         Verdict::Go => None,
         // Ends the connection without a word, as the loopback Discord does.
@@ -274,16 +274,16 @@ fn status(code: u16, message: &str) -> Response {
         .into_response()
 }
 
-async fn forward(inside: &Inside, request: Request) -> Response {
+async fn forward(inner: &Inner, request: Request) -> Response {
     let is_watch = is_watch(&request);
     if request.headers().contains_key(header::UPGRADE) {
-        return tunnel(inside, request).await;
+        return tunnel(inner, request).await;
     }
     let (head, body) = request.into_parts();
     let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let rest = head.uri.path_and_query().unwrap().as_str();
-    let url = format!("{}{rest}", inside.server.trim_end_matches('/'));
-    let sent = inside
+    let url = format!("{}{rest}", inner.server.trim_end_matches('/'));
+    let sent = inner
         .client
         .request(head.method, url)
         .headers(without_host(head.headers))
@@ -292,9 +292,9 @@ async fn forward(inside: &Inside, request: Request) -> Response {
         Ok(answer) => {
             let mut response = Response::builder().status(answer.status());
             *response.headers_mut().unwrap() = without_host(answer.headers().clone());
-            let fate = inside.watches.subscribe();
+            let fate = inner.watches.subscribe();
             let body = match is_watch {
-                true => Body::from_stream(watched(answer.bytes_stream(), fate)),
+                true => Body::from_stream(until_cut(answer.bytes_stream(), fate)),
                 false => Body::from_stream(answer.bytes_stream()),
             };
             response.body(body).unwrap()
@@ -304,12 +304,12 @@ async fn forward(inside: &Inside, request: Request) -> Response {
 }
 
 /// Lets both sides talk as they like, as `exec` does.
-async fn tunnel(inside: &Inside, mut request: Request) -> Response {
+async fn tunnel(inner: &Inner, mut request: Request) -> Response {
     let rest = request.uri().path_and_query().unwrap().as_str();
-    let url = format!("{}{rest}", inside.server.trim_end_matches('/'));
+    let url = format!("{}{rest}", inner.server.trim_end_matches('/'));
     let mut headers = request.headers().clone();
     headers.remove(header::HOST);
-    let asked = inside
+    let asked = inner
         .client
         .get(url)
         .headers(headers)

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// What is shared with the requests.
-struct Inside {
+struct Inner {
     layout: PathBuf,
     shipped: OnceLock<PathBuf>,
     released: watch::Sender<HashSet<String>>,
@@ -35,13 +35,13 @@ struct Inside {
 /// outlives the test that started it.
 pub struct Registry {
     pub url: String,
-    inside: Arc<Inside>,
+    inner: Arc<Inner>,
 }
 
 impl Registry {
     /// Serves an image layout on that address.
     pub fn start(address: IpAddr, layout: PathBuf) -> Self {
-        let inside = Arc::new(Inside {
+        let inner = Arc::new(Inner {
             layout,
             shipped: OnceLock::new(),
             released: watch::Sender::new(HashSet::new()),
@@ -52,7 +52,7 @@ impl Registry {
         let app = Router::new()
             .route("/v2/", get(StatusCode::OK))
             .route("/v2/{*path}", get(pull))
-            .with_state(inside.clone());
+            .with_state(inner.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -62,23 +62,23 @@ impl Registry {
                 axum::serve(listener, app).await.unwrap();
             });
         });
-        Self { url, inside }
+        Self { url, inner }
     }
 
     /// Has the images of `deploy/images`, after making them with `build` if nobody did.
-    pub fn ships(&self, build: impl FnOnce() -> PathBuf) {
-        self.inside.shipped.get_or_init(build);
+    pub fn ship(&self, build: impl FnOnce() -> PathBuf) {
+        self.inner.shipped.get_or_init(build);
     }
 
     /// Lets the pulls of `held-x/…` go on.
-    pub fn releases(&self, held: &str) {
-        self.inside.released.send_modify(|all| {
+    pub fn release(&self, held: &str) {
+        self.inner.released.send_modify(|all| {
             all.insert(held.to_owned());
         });
     }
 }
 
-async fn pull(State(inside): State<Arc<Inside>>, Path(path): Path<String>) -> Response {
+async fn pull(State(inner): State<Arc<Inner>>, Path(path): Path<String>) -> Response {
     let parts: Vec<_> = path.split('/').collect();
     let [name @ .., kind, reference] = &parts[..] else {
         return refusal(404, "NAME_UNKNOWN");
@@ -88,15 +88,15 @@ async fn pull(State(inside): State<Arc<Inside>>, Path(path): Path<String>) -> Re
         Some(&"broken") => return refusal(500, "UNKNOWN"),
         Some(&"missing") => return refusal(404, "MANIFEST_UNKNOWN"),
         Some(held) if held.starts_with("held-") => {
-            let mut released = inside.released.subscribe();
+            let mut released = inner.released.subscribe();
             let is_released = |all: &HashSet<String>| all.contains(*held);
             released.wait_for(is_released).await.unwrap();
         }
         _ => {}
     }
     let layout = match name.first() {
-        Some(&"shipped") => inside.shipped.get().expect("they are built"),
-        _ => &inside.layout,
+        Some(&"shipped") => inner.shipped.get().expect("they are built"),
+        _ => &inner.layout,
     };
     let image = format!("{}:{reference}", name.last().unwrap_or(&""));
     match *kind {

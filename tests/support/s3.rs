@@ -45,28 +45,28 @@ impl S3 {
     }
 
     /// A server that keeps what it is given: a bucket is a folder in `folder`.
-    pub async fn keeping(folder: &Path) -> Self {
+    pub async fn start_in(folder: &Path) -> Self {
         Self::serve(FileSystem::new(folder).unwrap(), Account::default()).await
     }
 
     async fn serve(objects: impl s3s::S3, account: Account) -> Self {
-        let inside = account.clone();
+        let inner = account.clone();
         let server = Server::start(|address| {
-            let s3 = service(objects, &inside, address.port());
-            Router::new().fallback(move |request| answer(inside.clone(), s3.clone(), request))
+            let s3 = service(objects, &inner, address.port());
+            Router::new().fallback(move |request| answer(inner.clone(), s3.clone(), request))
         })
         .await;
         Self { server, account }
     }
 
     /// From now on these keys sign requests.
-    pub fn knows(&self, key_id: &str, secret: &str) {
+    pub fn add_key(&self, key_id: &str, secret: &str) {
         let key = Key::new(secret, None);
-        self.account.inside().keys.insert(key_id.into(), key);
+        self.account.inner().keys.insert(key_id.into(), key);
     }
 
     /// From now on these keys do, with their token, until they expire.
-    pub fn knows_temporary(
+    pub fn add_temporary_key(
         &self,
         key_id: &str,
         secret: &str,
@@ -74,45 +74,45 @@ impl S3 {
         expires: DateTime<Utc>,
     ) {
         let key = Key::new(secret, Some((session_token.into(), expires)));
-        self.account.inside().keys.insert(key_id.into(), key);
+        self.account.inner().keys.insert(key_id.into(), key);
     }
 
     /// From now on these keys do not exist.
-    pub fn forgets(&self, key_id: &str) {
-        self.account.inside().keys.remove(key_id);
+    pub fn forget(&self, key_id: &str) {
+        self.account.inner().keys.remove(key_id);
     }
 
     /// Creates a bucket with an object in it, `some/object.parquet`.
-    pub fn bucket(&self, name: &str) {
-        self.account.inside().buckets.insert(name.into());
+    pub fn add_bucket(&self, name: &str) {
+        self.account.inner().buckets.insert(name.into());
     }
 
     /// From now on these keys may not do this: `s3:ListBucket` in a bucket, or
     /// `s3:ListAllMyBuckets`, for which the bucket is `*`.
-    pub fn denies(&self, key_id: &str, action: &str, bucket: &str) {
+    pub fn deny(&self, key_id: &str, action: &str, bucket: &str) {
         let denied = (key_id.into(), action.into(), bucket.into());
-        self.account.inside().denied.insert(denied);
+        self.account.inner().denied.insert(denied);
     }
 
     /// From now on it is in another region, and takes signatures for that one only.
-    pub fn region_is(&self, region: &str) {
-        self.account.inside().region = region.into();
+    pub fn set_region(&self, region: &str) {
+        self.account.inner().region = region.into();
     }
 
     /// From now on its clock is that far ahead, or behind if negative.
-    pub fn clock_is_off_by(&self, delta: TimeDelta) {
-        self.account.inside().clock = delta;
+    pub fn set_clock_offset(&self, delta: TimeDelta) {
+        self.account.inner().clock = delta;
     }
 
     /// From now on it sends everyone to `url`: 301 (or 308) as when a bucket is in
     /// another region, 307 (or 302) as when it is new.
-    pub fn redirects_to(&self, status: u16, url: &str) {
+    pub fn redirect_to(&self, status: u16, url: &str) {
         let code = match status {
             301 | 308 => "PermanentRedirect",
             _ => "TemporaryRedirect",
         };
         let message = "Please send all future requests to this endpoint.";
-        self.redirects_with(status, url, xml(code, message, &[("Endpoint", url)]));
+        self.redirect_with(status, url, xml(code, message, &[("Endpoint", url)]));
     }
 }
 
@@ -129,7 +129,7 @@ fn service(objects: impl s3s::S3, account: &Account, port: u16) -> S3Service {
 }
 
 async fn answer(account: Account, s3: S3Service, request: Request) -> Response {
-    let mut response = match account.refuses(request.headers()) {
+    let mut response = match account.rejection(request.headers()) {
         Some(refusal) => refusal,
         None => {
             let headers = request.headers().clone();

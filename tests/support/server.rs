@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 /// A request, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// Such as `GET /lake?list-type=2`.
     pub line: String,
     /// What was dialled: the `Host` header.
@@ -40,15 +40,15 @@ enum Fault {
 }
 
 #[derive(Default)]
-struct Inside {
-    asked: Mutex<Vec<Asked>>,
+struct Inner {
+    asked: Mutex<Vec<ReceivedRequest>>,
     fault: Mutex<Option<Fault>>,
 }
 
 /// The server; it ends when dropped.
 pub struct Server {
     address: SocketAddr,
-    inside: Arc<Inside>,
+    inner: Arc<Inner>,
     serving: JoinHandle<()>,
 }
 
@@ -57,13 +57,13 @@ impl Server {
     pub async fn start(app: impl FnOnce(SocketAddr) -> Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let inside = Arc::<Inside>::default();
-        let gate = middleware::from_fn_with_state(inside.clone(), gate);
+        let inner = Arc::<Inner>::default();
+        let gate = middleware::from_fn_with_state(inner.clone(), gate);
         let app = app(address).layer(gate);
         let serving = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self {
             address,
-            inside,
+            inner,
             serving,
         }
     }
@@ -75,46 +75,49 @@ impl Server {
 
     /// Method, path and query of every request so far.
     pub fn requests(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| asked.line).collect()
+        self.received_requests()
+            .into_iter()
+            .map(|asked| asked.line)
+            .collect()
     }
 
     /// Every request so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.inside.asked.lock().unwrap().clone()
+    pub fn received_requests(&self) -> Vec<ReceivedRequest> {
+        self.inner.asked.lock().unwrap().clone()
     }
 
     /// From now on it takes requests and never answers.
-    pub fn hangs(&self) {
-        self.fault(Fault::Hang);
+    pub fn hang(&self) {
+        self.set_fault(Fault::Hang);
     }
 
     /// From now on it answers with this status and the start of a body, and then nothing.
-    pub fn stalls(&self, status: u16) {
-        self.fault(Fault::Stall(code(status)));
+    pub fn stall(&self, status: u16) {
+        self.set_fault(Fault::Stall(code(status)));
     }
 
     /// From now on its answers have this status and a body that never ends.
-    pub fn answers_endlessly(&self, status: u16) {
-        self.fault(Fault::Endless(code(status)));
+    pub fn answer_endlessly(&self, status: u16) {
+        self.set_fault(Fault::Endless(code(status)));
     }
 
     /// From now on its answers have this status and a body that is not even text.
-    pub fn answers_garbage(&self, status: u16) {
-        self.fault(Fault::Garbage(code(status)));
+    pub fn answer_garbage(&self, status: u16) {
+        self.set_fault(Fault::Garbage(code(status)));
     }
 
     /// From now on it sends everyone to `url`, with this status and body.
-    pub fn redirects_with(&self, status: u16, url: &str, body: String) {
-        self.fault(Fault::Redirect(code(status), url.into(), body));
+    pub fn redirect_with(&self, status: u16, url: &str, body: String) {
+        self.set_fault(Fault::Redirect(code(status), url.into(), body));
     }
 
     /// It answers properly again.
-    pub fn behaves(&self) {
-        *self.inside.fault.lock().unwrap() = None;
+    pub fn recover(&self) {
+        *self.inner.fault.lock().unwrap() = None;
     }
 
-    fn fault(&self, fault: Fault) {
-        *self.inside.fault.lock().unwrap() = Some(fault);
+    fn set_fault(&self, fault: Fault) {
+        *self.inner.fault.lock().unwrap() = Some(fault);
     }
 }
 
@@ -128,14 +131,14 @@ fn code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap()
 }
 
-async fn gate(State(inside): State<Arc<Inside>>, request: Request, next: Next) -> Response {
+async fn gate(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
-    inside.asked.lock().unwrap().push(Asked {
+    inner.asked.lock().unwrap().push(ReceivedRequest {
         line: format!("{} {}", request.method(), request.uri()),
         host: host.map_or_else(String::new, |host| host.to_str().unwrap().into()),
         authorized: request.headers().contains_key(header::AUTHORIZATION),
     });
-    let fault = inside.fault.lock().unwrap().clone();
+    let fault = inner.fault.lock().unwrap().clone();
     match fault {
         None => next.run(request).await,
         Some(Fault::Hang) => pending().await,

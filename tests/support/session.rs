@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Port, SOON, Ui, bot::program, lake, tools};
+use super::{ReservedPort, SOON, UiClient, bot::program, lake, tools};
 
 /// The variable with a file that is to be `/etc/hosts`, for this session alone: in a mount
 /// namespace of its own, which only root can have.
@@ -25,27 +25,27 @@ pub const HOSTS: &str = "TEST_HOSTS";
 pub struct Session {
     child: Child,
     log: watch::Receiver<String>,
-    ui: Ui,
+    ui: UiClient,
     _home: TempDir,
-    port: Port,
+    port: ReservedPort,
 }
 
 impl Deref for Session {
-    type Target = Ui;
+    type Target = UiClient;
 
-    fn deref(&self) -> &Ui {
+    fn deref(&self) -> &UiClient {
         &self.ui
     }
 }
 
 impl Session {
     /// Starts one for these keys, at the lake.
-    pub fn starts(key_id: &str, secret: &str) -> Self {
-        Self::starts_with(key_id, secret, &[])
+    pub fn start(key_id: &str, secret: &str) -> Self {
+        Self::start_with(key_id, secret, &[])
     }
 
     /// Starts one whose environment differs in some variables.
-    pub fn starts_with(key_id: &str, secret: &str, differing: &[(&str, &str)]) -> Self {
+    pub fn start_with(key_id: &str, secret: &str, differing: &[(&str, &str)]) -> Self {
         let lake = lake();
         let (s3, catalog) = (lake.s3.url(), lake.catalog.clone());
         let mut variables = HashMap::from([
@@ -64,12 +64,12 @@ impl Session {
             ("DUCKDB_DISK", "100"),
         ]);
         variables.extend(differing.iter().copied());
-        Self::runs(&variables)
+        Self::spawn(&variables)
     }
 
     /// Starts one with these variables, and those that say where DuckDB is.
-    pub fn runs(variables: &HashMap<&str, &str>) -> Self {
-        let port = Port::refuses();
+    pub fn spawn(variables: &HashMap<&str, &str>) -> Self {
+        let port = ReservedPort::reserve();
         let home = TempDir::new().unwrap();
         let mut command = match variables.get(HOSTS) {
             None => Command::new(program()),
@@ -101,7 +101,7 @@ impl Session {
         Self {
             child,
             log,
-            ui: Ui::at(port.number(), port.number()),
+            ui: UiClient::at(port.number(), port.number()),
             _home: home,
             port,
         }
@@ -113,21 +113,21 @@ impl Session {
     }
 
     /// Waits until it prints that.
-    pub async fn says(&mut self, text: &str) {
+    pub async fn wait_for_log(&mut self, text: &str) {
         let said = self.log.wait_for(|log| log.contains(text));
         let said = timeout(SOON, said).await.is_ok_and(|said| said.is_ok());
         assert!(said, "it does not say {text:?}, but:\n{}", self.log());
     }
 
     /// Waits until the keys, the catalog and an admin's SQL were tried.
-    pub async fn is_prepared(&mut self) {
-        self.says("the session is prepared").await;
-        self.ui_answers().await;
+    pub async fn wait_until_prepared(&mut self) {
+        self.wait_for_log("the session is prepared").await;
+        self.wait_for_ui().await;
     }
 
     /// Waits until the UI answers: asks until it does, as the door does.
-    pub async fn ui_answers(&self) {
-        assert!(self.ui.answers().await, "{}", self.log());
+    pub async fn wait_for_ui(&self) {
+        assert!(self.ui.is_answering().await, "{}", self.log());
     }
 
     /// The process id of DuckDB, its only child.
@@ -154,13 +154,13 @@ impl Session {
     }
 
     /// Sends it TERM; how it ended, if it did in time.
-    pub async fn is_told_to_stop(&mut self, within: Duration) -> Option<ExitStatus> {
+    pub async fn terminate(&mut self, within: Duration) -> Option<ExitStatus> {
         signal("TERM", self.id()).await;
-        self.ends(within).await
+        self.wait(within).await
     }
 
     /// How it ended, if it does in time.
-    pub async fn ends(&mut self, within: Duration) -> Option<ExitStatus> {
+    pub async fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
         let ended = timeout(within, self.child.wait()).await.ok()?;
         Some(ended.unwrap())
     }

@@ -17,8 +17,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    ACKNOWLEDGED_WITHIN, Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, Ui, bot::program,
-    contract::Contract, link_of,
+    ACKNOWLEDGED_WITHIN, Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, UiClient,
+    bot::program, contract::Contract, link_of,
 };
 
 /// Keys without a session token.
@@ -242,7 +242,7 @@ impl TestEnv {
         let bot = self.bot.as_mut().expect("it was launched");
         let gave_up = tokio::select! {
             () = self.discord.connected() => None,
-            status = bot.ends(Duration::from_secs(60)) => status,
+            status = bot.wait(Duration::from_secs(60)) => status,
         };
         assert!(gave_up.is_none(), "the bot gives up:\n{}", self.log());
     }
@@ -258,7 +258,7 @@ impl TestEnv {
     /// Starts the bot.
     pub fn spawn_bot(&mut self) {
         assert!(self.bot.is_none(), "one bot is enough");
-        self.bot = Some(Bot::of(&self.program, &self.variables));
+        self.bot = Some(Bot::start_program(&self.program, &self.variables));
     }
 
     /// The bot's process.
@@ -283,7 +283,7 @@ impl TestEnv {
     /// Waits until the bot has logged that.
     pub async fn wait_for_log(&self, text: &str) {
         let bot = self.bot.as_ref().expect("the bot runs");
-        let mut log = bot.log_as_it_grows();
+        let mut log = bot.subscribe_log();
         log.wait_for(|log| log.contains(text)).await.unwrap();
     }
 
@@ -360,11 +360,11 @@ impl TestEnv {
     /// Gives somebody keys and a session that is ready; its id.
     pub async fn ready_session(&self, person: &Person) -> String {
         if self.stored_credentials(person).await.is_none() {
-            self.cluster.keys_of(person.id()).await;
+            self.cluster.store_credentials(person.id()).await;
         }
         let (asked, id) = self.start_session(person, "").await;
         if !self.has_node {
-            self.kubelet.readies(&id).await;
+            self.kubelet.mark_ready(&id).await;
         }
         asked
             .until(|reply| reply.content.contains("is ready"))
@@ -391,14 +391,14 @@ impl TestEnv {
     }
 
     /// Somebody opens their session on the node, as a browser does; DuckDB's UI.
-    pub async fn open_ui(&self, person: &Person, session: &str) -> Ui {
+    pub async fn open_ui(&self, person: &Person, session: &str) -> UiClient {
         let line = format!("/duck open session:{session}");
         let reply = self.reply_to(person, &line).await;
         let link = link_of(&reply, "Open DuckDB");
         let name = format!("duckui-{session}");
         let pod = self.cluster.pods().get(&name).await.unwrap();
         let door = format!("http://{}:8080", pod.status.unwrap().pod_ip.unwrap());
-        Ui::enters(&link, &door).await
+        UiClient::enter(&link, &door).await
     }
 
     /// Ana stops what she has, if anything, and what was said meanwhile counts as read.
@@ -450,7 +450,9 @@ impl TestEnv {
 
     /// Waits until somebody's first session is gone, and nothing of any is left.
     pub async fn wait_until_nothing_left(&self, person: &Person) {
-        self.cluster.gone(&self.record_name(person, 0)).await;
+        self.cluster
+            .wait_until_gone(&self.record_name(person, 0))
+            .await;
         self.assert_nothing_left().await;
     }
 
@@ -549,7 +551,7 @@ impl Drop for TestEnv {
         if self.has_node {
             // Or it would start them again.
             drop(self.bot.take());
-            self.cluster.frees_the_node();
+            self.cluster.delete_pods();
         }
         if std::thread::panicking() {
             eprintln!("--- the chat\n{}", self.discord.transcript());
@@ -618,12 +620,12 @@ fn encodings(value: &str) -> [String; 4] {
 /// A storage that knows the keys of the tests, and a catalog that takes their token.
 async fn storage() -> (S3, Catalog) {
     let s3 = S3::start().await;
-    s3.bucket("lake");
+    s3.add_bucket("lake");
     let in_a_day = chrono::Utc::now() + chrono::TimeDelta::days(1);
-    s3.knows_temporary(KEYS[0].1, KEYS[1].1, KEYS[2].1, in_a_day);
-    s3.knows(PERMANENT[0].1, PERMANENT[1].1);
+    s3.add_temporary_key(KEYS[0].1, KEYS[1].1, KEYS[2].1, in_a_day);
+    s3.add_key(PERMANENT[0].1, PERMANENT[1].1);
     let catalog = Catalog::start().await;
-    catalog.accepts_everyone();
+    catalog.accept_everyone();
     (s3, catalog)
 }
 

@@ -40,7 +40,7 @@ impl Key {
 }
 
 /// What a test has set.
-pub struct Inside {
+pub struct Inner {
     pub keys: HashMap<String, Key>,
     pub buckets: BTreeSet<String>,
     /// Key id, action and bucket.
@@ -52,11 +52,11 @@ pub struct Inside {
 
 /// Shared by the test, the checks in front of s3s, and s3s.
 #[derive(Clone)]
-pub struct Account(Arc<Mutex<Inside>>);
+pub struct Account(Arc<Mutex<Inner>>);
 
 impl Default for Account {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Inside {
+        Self(Arc::new(Mutex::new(Inner {
             keys: HashMap::new(),
             buckets: BTreeSet::new(),
             denied: HashSet::new(),
@@ -67,18 +67,18 @@ impl Default for Account {
 }
 
 impl Account {
-    pub fn inside(&self) -> MutexGuard<'_, Inside> {
+    pub fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap()
     }
 
     /// The server's time.
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now() + self.inside().clock
+        Utc::now() + self.inner().clock
     }
 
     /// What AWS checks and s3s does not: clock, region, session, and that all is signed.
     /// What is not signed at all, or not like that, s3s answers.
-    pub fn refuses(&self, headers: &HeaderMap) -> Option<Response> {
+    pub fn rejection(&self, headers: &HeaderMap) -> Option<Response> {
         let text = |name| headers.get(name)?.to_str().ok();
         let authorization = text("authorization")?;
         let mut credential = field(authorization, "Credential")?.split('/');
@@ -98,9 +98,9 @@ impl Account {
             ];
             return forbidden("RequestTimeTooSkewed", message, &details);
         }
-        let inside = self.inside();
-        if region != inside.region {
-            let right = inside.region.as_str();
+        let inner = self.inner();
+        if region != inner.region {
+            let right = inner.region.as_str();
             let message = format!(
                 "The authorization header is malformed; the region '{region}' is wrong; \
                  expecting '{right}'"
@@ -109,7 +109,7 @@ impl Account {
             return bad(code, &message, &[("Region", right)]);
         }
         let token = text("x-amz-security-token");
-        let session = inside.keys.get(id).map(|key| key.session.as_ref());
+        let session = inner.keys.get(id).map(|key| key.session.as_ref());
         match (session, token) {
             (None, _) | (Some(Some(_)), None) => {
                 let message = "The AWS Access Key Id you provided does not exist in our records.";
@@ -175,8 +175,8 @@ pub fn xml(code: &str, message: &str, details: &[(&str, &str)]) -> String {
 #[async_trait]
 impl S3Auth for Account {
     async fn get_secret_key(&self, id: &str) -> S3Result<SecretKey> {
-        let inside = self.inside();
-        let key = inside.keys.get(id);
+        let inner = self.inner();
+        let key = inner.keys.get(id);
         key.map(|key| key.secret.as_str().into())
             .ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
@@ -194,7 +194,7 @@ impl S3Access for Account {
         };
         let bucket = context.s3_path().get_bucket_name().unwrap_or("*");
         let asked = (id.clone(), format!("s3:{action}"), bucket.to_owned());
-        match self.inside().denied.contains(&asked) {
+        match self.inner().denied.contains(&asked) {
             true => Err(refused()),
             false => Ok(()),
         }
@@ -212,7 +212,7 @@ impl S3 for Account {
             ..Bucket::default()
         };
         Ok(S3Response::new(ListBucketsOutput {
-            buckets: Some(self.inside().buckets.iter().map(named).collect()),
+            buckets: Some(self.inner().buckets.iter().map(named).collect()),
             ..ListBucketsOutput::default()
         }))
     }
@@ -222,7 +222,7 @@ impl S3 for Account {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let ListObjectsV2Input { bucket, prefix, .. } = request.input;
-        if !self.inside().buckets.contains(&bucket) {
+        if !self.inner().buckets.contains(&bucket) {
             let message = "The specified bucket does not exist";
             return Err(s3_error!(NoSuchBucket, "{message}"));
         }

@@ -10,21 +10,21 @@ use tokio::{
 
 /// A port on this machine. Nobody else gets it; connections are refused until it leads
 /// somewhere.
-pub struct Port {
+pub struct ReservedPort {
     /// Bound, and never listening: that keeps the port.
     _kept: TcpSocket,
     address: SocketAddr,
     serving: Option<JoinHandle<()>>,
 }
 
-impl Port {
+impl ReservedPort {
     /// A port that refuses.
-    pub fn refuses() -> Self {
-        Self::on(Ipv4Addr::LOCALHOST.into())
+    pub fn reserve() -> Self {
+        Self::reserve_on(Ipv4Addr::LOCALHOST.into())
     }
 
     /// The same on another address of this machine.
-    pub fn on(address: IpAddr) -> Self {
+    pub fn reserve_on(address: IpAddr) -> Self {
         let kept = socket(SocketAddr::new(address, 0));
         let address = kept.local_addr().unwrap();
         Self {
@@ -45,14 +45,14 @@ impl Port {
     }
 
     /// From now on it is another way to `url`.
-    pub fn leads_to(&mut self, url: &str) {
+    pub fn forward_to(&mut self, url: &str) {
         let target = url.strip_prefix("http://").unwrap().to_owned();
         let listener = socket(self.address).listen(64).unwrap();
         self.serving = Some(tokio::spawn(serve(listener, target)));
     }
 }
 
-impl Drop for Port {
+impl Drop for ReservedPort {
     fn drop(&mut self) {
         if let Some(serving) = &self.serving {
             serving.abort();

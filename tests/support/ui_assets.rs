@@ -15,25 +15,25 @@ use tokio_rustls::{
     },
 };
 
-use super::edge::Certificates;
+use super::browser::Certificates;
 
 /// What each of its pages says.
 pub const PAGE: &str = "<title>DuckDB</title>";
 
-/// The address of a machine that is `ui.duckdb.org` to whoever believes [`Pages::hosts`].
+/// The address of a machine that is `ui.duckdb.org` to whoever believes [`UiAssets::hosts`].
 const ADDRESS: &str = "127.77.0.1";
 
 /// A proxy that leads to the pages of DuckDB's UI, whatever is asked for. It ends when dropped.
-pub struct Pages {
+pub struct UiAssets {
     /// Host and port of the proxy.
     pub proxy: String,
     /// Who signed its certificate.
     pub certificates: Certificates,
-    heard: Arc<Mutex<String>>,
+    received: Arc<Mutex<String>>,
     task: JoinHandle<()>,
 }
 
-impl Pages {
+impl UiAssets {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::at(listener, true).await
@@ -41,7 +41,7 @@ impl Pages {
 
     /// The same without a proxy: at the port and, for who is told by `/etc/hosts`, at the name
     /// of the real ones. None where that port can't be had.
-    pub async fn straight() -> Option<Self> {
+    pub async fn start_direct() -> Option<Self> {
         let listener = TcpListener::bind((ADDRESS, 443)).await.ok()?;
         Some(Self::at(listener, false).await)
     }
@@ -64,8 +64,8 @@ impl Pages {
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let proxy = listener.local_addr().unwrap().to_string();
-        let heard = Arc::new(Mutex::new(String::new()));
-        let all = heard.clone();
+        let received = Arc::new(Mutex::new(String::new()));
+        let all = received.clone();
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -75,18 +75,18 @@ impl Pages {
         Self {
             proxy,
             certificates,
-            heard,
+            received,
             task,
         }
     }
 
     /// Everything so far, also what was meant for the proxy.
-    pub fn heard(&self) -> String {
-        self.heard.lock().unwrap().clone()
+    pub fn received(&self) -> String {
+        self.received.lock().unwrap().clone()
     }
 }
 
-impl Drop for Pages {
+impl Drop for UiAssets {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -96,11 +96,11 @@ async fn serve(
     mut stream: TcpStream,
     is_proxy: bool,
     acceptor: TlsAcceptor,
-    heard: Arc<Mutex<String>>,
+    received: Arc<Mutex<String>>,
 ) {
     if is_proxy {
         let asked = head(&mut stream).await;
-        heard.lock().unwrap().push_str(&asked);
+        received.lock().unwrap().push_str(&asked);
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     }
     let mut stream = acceptor
@@ -108,7 +108,7 @@ async fn serve(
         .await
         .expect("its certificate is trusted");
     let asked = head(&mut stream).await;
-    heard.lock().unwrap().push_str(&asked);
+    received.lock().unwrap().push_str(&asked);
     let length = PAGE.len();
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\

@@ -27,7 +27,7 @@ pub struct Traefik {
 
 impl Traefik {
     /// Routes to the sessions of a team.
-    pub fn routes_to(cluster: &Namespaces) -> Self {
+    pub fn start(cluster: &Namespaces) -> Self {
         let certificates = Certificates::of(&format!("*.{DOMAIN}"));
         let mut running = Command::new(tools::script("traefik/run"))
             .arg(tools::traefik())
@@ -116,7 +116,7 @@ impl Browser {
     }
 
     /// One that finds what is on this machine, and nothing else.
-    pub async fn at_home() -> Self {
+    pub async fn start_local() -> Self {
         Self::start(
             &Certificates::of("localhost"),
             "MAP * ~NOTFOUND, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
@@ -166,12 +166,12 @@ impl Browser {
     }
 
     /// Types an address, or follows a link.
-    pub async fn goes_to(&self, url: &str) {
+    pub async fn open(&self, url: &str) {
         self.call("/url", json!({ "url": url })).await.unwrap();
     }
 
     /// Waits until the page shows that.
-    pub async fn reads(&self, text: &str) {
+    pub async fn wait_for_text(&self, text: &str) {
         let read = async { while !self.page().await.contains(text) {} };
         if tokio::time::timeout(SOON, read).await.is_err() {
             panic!("no {text:?} in {:?}", self.page().await);
@@ -182,7 +182,7 @@ impl Browser {
     pub async fn page(&self) -> String {
         // Between two pages there is no body.
         let text = "return document.body ? document.body.innerText : ''";
-        self.runs(text)
+        self.run_script(text)
             .await
             .as_str()
             .unwrap_or_default()
@@ -191,7 +191,7 @@ impl Browser {
 
     /// Where it is.
     pub async fn address(&self) -> String {
-        self.runs("return location.href")
+        self.run_script("return location.href")
             .await
             .as_str()
             .unwrap()
@@ -199,7 +199,7 @@ impl Browser {
     }
 
     /// Runs a script in the page; what it returns, or comes to.
-    pub async fn runs(&self, script: &str) -> Value {
+    pub async fn run_script(&self, script: &str) -> Value {
         let script = json!({ "script": script, "args": [] });
         let ran = self.call("/execute/sync", script).await;
         ran.unwrap_or(Value::Null)
@@ -207,41 +207,43 @@ impl Browser {
 
     /// Its cookies for this page, those that scripts don't see too.
     pub async fn cookies(&self) -> Value {
-        self.asks("/cookie").await
+        self.get("/cookie").await
     }
 
     /// Keeps a picture, where `DUCKBOT_TEST_PICTURES` says, for somebody to look at.
-    pub async fn is_pictured(&self, name: &str) {
+    pub async fn save_screenshot(&self, name: &str) {
         use base64::{Engine, prelude::BASE64_STANDARD};
         let Some(folder) = std::env::var_os("DUCKBOT_TEST_PICTURES") else {
             return;
         };
-        let picture = self.asks("/screenshot").await;
+        let picture = self.get("/screenshot").await;
         let picture = BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
     /// Makes its window that large, in pixels.
-    pub async fn is_sized(&self, width: u32, height: u32) {
+    pub async fn resize(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height });
         self.call("/window/rect", size).await.unwrap();
     }
 
     /// Types on the keyboard, where the focus is. A line's end is Enter.
-    pub async fn types(&self, text: &str) {
-        let focused = self.asks("/element/active").await;
+    pub async fn type_text(&self, text: &str) {
+        let focused = self.get("/element/active").await;
         let text = text.replace('\n', "\u{E007}");
-        let typed = self.acts(&focused, "value", json!({ "text": text })).await;
+        let typed = self
+            .act_on(&focused, "value", json!({ "text": text }))
+            .await;
         typed.unwrap();
     }
 
     /// Clicks on what an XPath finds, as soon as it is there: the last of several.
-    pub async fn clicks(&self, path: &str) {
+    pub async fn click(&self, path: &str) {
         let wanted = json!({ "using": "xpath", "value": format!("({path})[last()]") });
         loop {
             let found = self.call("/element", wanted.clone()).await.expect(path);
-            match self.acts(&found, "click", json!({})).await {
+            match self.act_on(&found, "click", json!({})).await {
                 // The page was drawn anew in between.
                 Err(why) if why.contains("stale element") => {}
                 clicked => break drop(clicked.unwrap()),
@@ -250,28 +252,28 @@ impl Browser {
     }
 
     /// Presses the button with that label, the last of several.
-    pub async fn presses(&self, label: &str) {
-        self.clicks(&format!("//button[normalize-space()='{label}']"))
+    pub async fn press_button(&self, label: &str) {
+        self.click(&format!("//button[normalize-space()='{label}']"))
             .await;
     }
 
-    async fn acts(&self, element: &Value, verb: &str, body: Value) -> Result<Value, String> {
+    async fn act_on(&self, element: &Value, verb: &str, body: Value) -> Result<Value, String> {
         let id = element.as_object().and_then(|it| it.values().next());
         let id = id.and_then(Value::as_str).unwrap();
         self.call(&format!("/element/{id}/{verb}"), body).await
     }
 
-    async fn asks(&self, path: &str) -> Value {
+    async fn get(&self, path: &str) -> Value {
         let asked = self.client.get(format!("{}{path}", self.session));
-        self.hears(asked).await.unwrap()
+        self.send(asked).await.unwrap()
     }
 
     async fn call(&self, path: &str, body: Value) -> Result<Value, String> {
         let asked = self.client.post(format!("{}{path}", self.session));
-        self.hears(asked.json(&body)).await
+        self.send(asked.json(&body)).await
     }
 
-    async fn hears(&self, asked: RequestBuilder) -> Result<Value, String> {
+    async fn send(&self, asked: RequestBuilder) -> Result<Value, String> {
         let answer: Value = asked.send().await.unwrap().json().await.unwrap();
         match answer["value"]["error"].as_str() {
             Some(_) => Err(answer["value"]["message"].to_string()),

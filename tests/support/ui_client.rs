@@ -10,13 +10,13 @@ use super::SOON;
 const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
 
 /// A UI server that is reached at a port of this machine.
-pub struct Ui {
+pub struct UiClient {
     url: String,
     headers: Vec<(&'static str, String)>,
     client: Client,
 }
 
-impl Ui {
+impl UiClient {
     /// Reached at `port`; it takes itself for the one at `own`.
     pub fn at(port: u16, own: u16) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Ui {
     }
 
     /// Entered by a link of `/duck open`, whose door is at `door` (a URL).
-    pub async fn enters(link: &str, door: &str) -> Self {
+    pub async fn enter(link: &str, door: &str) -> Self {
         let (page, ticket) = link.split_once('#').unwrap();
         let (origin, path) = page.split_at(page.rfind("/.duckbot").unwrap());
         let (_, host) = origin.split_once("://").unwrap();
@@ -53,14 +53,14 @@ impl Ui {
     }
 
     /// Whether it answers soon.
-    pub async fn answers(&self) -> bool {
+    pub async fn is_answering(&self) -> bool {
         let url = format!("{}/info", self.url);
         let answers = async { while self.client.get(&url).send().await.is_err() {} };
         timeout(SOON, answers).await.is_ok()
     }
 
     /// Waits until it answers again.
-    pub async fn comes_back(&self) {
+    pub async fn wait_until_back(&self) {
         let is_back = async || {
             let answer = self.request("SELECT 1").send().await;
             answer.is_ok_and(|answer| answer.status() == 200)
@@ -85,8 +85,8 @@ impl Ui {
     }
 
     /// Runs statements in the UI; an error is DuckDB's.
-    pub async fn runs_sql(&self, sql: &str) -> Result<(), String> {
-        result(&self.asks(sql).await).map(drop)
+    pub async fn run_sql(&self, sql: &str) -> Result<(), String> {
+        result(&self.query(sql).await).map(drop)
     }
 
     /// The rows of a query, each an object.
@@ -96,7 +96,7 @@ impl Ui {
             "SELECT '{open}' || coalesce(to_json(list(it))::TEXT, '[]') || '{close}' AS answer \
              FROM ({query}) it"
         );
-        let answer = result(&self.asks(&sql).await)?;
+        let answer = result(&self.query(&sql).await)?;
         let (_, rest) = answer.split_once(open).expect(&answer);
         let (json, _) = rest.split_once(close).unwrap();
         Ok(serde_json::from_str(json).unwrap())
@@ -109,16 +109,16 @@ impl Ui {
     }
 
     /// Interrupts the query that runs.
-    pub async fn interrupts(&self) {
-        let asked = self.posts("/ddb/interrupt", "").send().await;
+    pub async fn interrupt(&self) {
+        let asked = self.post("/ddb/interrupt", "").send().await;
         assert_eq!(asked.unwrap().status(), 200);
     }
 
     fn request(&self, sql: &str) -> reqwest::RequestBuilder {
-        self.posts("/ddb/run", sql)
+        self.post("/ddb/run", sql)
     }
 
-    fn posts(&self, path: &str, body: &str) -> reqwest::RequestBuilder {
+    fn post(&self, path: &str, body: &str) -> reqwest::RequestBuilder {
         let asked = self.client.post(format!("{}{path}", self.url));
         let with = |asked: reqwest::RequestBuilder, (name, value): &(&str, String)| {
             asked.header(*name, value)
@@ -129,7 +129,7 @@ impl Ui {
             .body(body.to_owned())
     }
 
-    async fn asks(&self, sql: &str) -> Vec<u8> {
+    async fn query(&self, sql: &str) -> Vec<u8> {
         let asked = self.request(sql).send();
         let answer: Response = timeout(SOON, asked).await.expect("in time").unwrap();
         assert_eq!(answer.status(), 200);
