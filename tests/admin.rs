@@ -22,12 +22,12 @@ async fn team_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     let ops = team.discord.channel("ops").to_string();
     team.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
-    let url = starts(&mut team).await;
+    let url = start_bot(&mut team).await;
     (team, url)
 }
 
 /// Starts the bot; where it tells how it is.
-async fn starts(team: &mut TestEnv) -> String {
+async fn start_bot(team: &mut TestEnv) -> String {
     const SAYS: &str = "health and metrics are at ";
     team.start_bot().await;
     team.bot().wait_for_log(SAYS).await;
@@ -50,16 +50,16 @@ async fn value(url: &str, metric: &str) -> f64 {
     line.map_or(0.0, |value| value.parse().unwrap())
 }
 
-async fn is(url: &str, metric: &str, wanted: f64) {
+async fn wait_for_value(url: &str, metric: &str, wanted: f64) {
     becomes(async || value(url, metric).await, |it| *it == wanted).await;
 }
 
-async fn says_not_ready(url: &str, words: &str) {
+async fn wait_for_not_ready(url: &str, words: &str) {
     let is_so = |(status, text): &(u16, String)| *status == 503 && text.contains(words);
     becomes(async || get(url, "/readyz").await, is_so).await;
 }
 
-async fn is_ready(url: &str) {
+async fn wait_until_ready(url: &str) {
     let is_so = |answer: &(u16, String)| *answer == (200, "ready\n".to_owned());
     becomes(async || get(url, "/readyz").await, is_so).await;
 }
@@ -68,20 +68,20 @@ async fn is_ready(url: &str) {
 async fn readiness_names_what_is_missing() {
     let (team, url) = team().await;
     assert_eq!(get(&url, "/healthz").await, (200, "ok\n".to_owned()));
-    is_ready(&url).await;
+    wait_until_ready(&url).await;
     team.api.set_faults(|call| {
         let answer = || crate::support::ApiFault::Answer(503, "not now".into());
         (call.method == "WATCH" && call.route == "pods").then(answer)
     });
     team.api.cut_watches();
-    says_not_ready(&url, "cluster: nothing new is heard since ").await;
+    wait_for_not_ready(&url, "cluster: nothing new is heard since ").await;
     assert_eq!(
         get(&url, "/healthz").await.0,
         200,
         "starting anew would not help"
     );
     team.api.clear_faults();
-    is_ready(&url).await;
+    wait_until_ready(&url).await;
     let broke = "duckbot_watch_restarts_total{resource=\"pods\"}";
     assert!(value(&url, broke).await >= 1.0);
     assert_eq!(get(&url, "/sessions").await.0, 404);
@@ -112,7 +112,7 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
         ("duckbot_start_duration_seconds_count", 1.0),
         ("duckbot_reaper_held_back", 0.0),
     ] {
-        is(&url, metric, wanted).await;
+        wait_for_value(&url, metric, wanted).await;
     }
     assert!(value(&url, "duckbot_acknowledge_duration_seconds_count").await >= 4.0);
     let created =
@@ -124,13 +124,13 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     team.kubelet.mark_failed(&id, "out of luck").await;
     assert_says(&team.ana.reads("#data").await, "has failed.");
     team.wait_until_nothing_left(&team.ana).await;
-    is(
+    wait_for_value(
         &url,
         "duckbot_sessions_ended_total{how=\"failed\",why=\"other\"}",
         1.0,
     )
     .await;
-    is(
+    wait_for_value(
         &url,
         "duckbot_sessions{phase=\"running\",size=\"small\"}",
         0.0,
@@ -150,8 +150,8 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
     assert_says(&team.ana.reads("#data").await, "as old as one may get");
     team.wait_until_nothing_left(&team.ana).await;
     let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
-    is(&url, stopped, 1.0).await;
-    is(
+    wait_for_value(&url, stopped, 1.0).await;
+    wait_for_value(
         &url,
         "duckbot_sessions_ended_total{how=\"reaped\",why=\"max_age\"}",
         1.0,
@@ -232,14 +232,14 @@ async fn without_discord_it_is_not_ready() {
     team.kill_bot().await;
     team.discord
         .wants_heartbeats(std::time::Duration::from_secs(1));
-    let url = starts(&mut team).await;
-    is_ready(&url).await;
+    let url = start_bot(&mut team).await;
+    wait_until_ready(&url).await;
     // Two heartbeats tell how often they come.
     team.discord.heartbeats(3).await;
     team.discord.set_offline(true);
-    says_not_ready(&url, "discord: not connected, so nobody is answered").await;
+    wait_for_not_ready(&url, "discord: not connected, so nobody is answered").await;
     team.discord.set_offline(false);
-    is_ready(&url).await;
+    wait_until_ready(&url).await;
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
 
     // Nobody listens where a door should be.
     let id = team.ready_session(&team.ana).await;
-    is(&url, "duckbot_unreachable_doors", 1.0).await;
+    wait_for_value(&url, "duckbot_unreachable_doors", 1.0).await;
     assert_says(&team.ada.reads("#ops").await, "does not answer me");
 
     // The cluster takes no Pod any more.
@@ -271,7 +271,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     team.cluster.store_credentials(team.ben.id()).await;
     team.start_session(&team.ben, "").await;
     assert_says(&team.ben.reads("#data").await, "could not be made");
-    is(&url, failed, 1.0).await;
+    wait_for_value(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
     team.api.clear_faults();
 
@@ -287,7 +287,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     );
     team.discord.fault(gone);
     team.kubelet.mark_failed(&id, "out of luck").await;
-    is(&url, posted, before + 1.0).await;
+    wait_for_value(&url, posted, before + 1.0).await;
     team.mark_all_read().await;
 }
 
@@ -302,8 +302,8 @@ async fn an_alarm_is_a_metric_too() {
         team.create_record(&id, team.ana.id(), slot, &long_ago)
             .await;
     }
-    let url = starts(&mut team).await;
-    is(&url, "duckbot_reaper_held_back", 1.0).await;
+    let url = start_bot(&mut team).await;
+    wait_for_value(&url, "duckbot_reaper_held_back", 1.0).await;
     assert_says(
         &team.ada.reads("#ops").await,
         "I would stop 10 of 10 sessions",
@@ -314,12 +314,12 @@ async fn an_alarm_is_a_metric_too() {
 async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says() {
     let (team, url) = team().await;
     let id = team.ready_session(&team.ana).await;
-    is(&url, "duckbot_unreadable_records", 0.0).await;
+    wait_for_value(&url, "duckbot_unreadable_records", 0.0).await;
     let record = team.record_name(&team.ana, 0);
     team.cluster
         .edit_record(&record, |it| it["version"] = 99.into())
         .await;
-    is(&url, "duckbot_unreadable_records", 1.0).await;
+    wait_for_value(&url, "duckbot_unreadable_records", 1.0).await;
     assert!(
         team.log()
             .contains(&format!("record {record} can't be read"))
@@ -330,7 +330,7 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
         .delete(&record, &params)
         .await
         .unwrap();
-    is(&url, "duckbot_unreadable_records", 0.0).await;
+    wait_for_value(&url, "duckbot_unreadable_records", 0.0).await;
     let left = async || team.cluster.objects().await;
     becomes(left, Vec::is_empty).await;
     assert!(!team.log().contains(&format!("session {id} has no record")));

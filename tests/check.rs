@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{LocalEnv, TestEnv, becomes, command};
 
 /// Runs a command of the bot with a team's settings: how it ended, and what it printed.
-async fn runs(team: &TestEnv, arguments: &[&str]) -> (i32, String) {
+async fn run_bot(team: &TestEnv, arguments: &[&str]) -> (i32, String) {
     let output = command(arguments, &team.variables).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let text = String::from_utf8(output.stdout).unwrap() + &said;
@@ -45,8 +45,8 @@ async fn team() -> TestEnv {
 }
 
 /// The lines that say that something is wrong.
-async fn wrong(team: &TestEnv) -> Vec<String> {
-    let (code, text) = runs(team, &["check"]).await;
+async fn failed_checks(team: &TestEnv) -> Vec<String> {
+    let (code, text) = run_bot(team, &["check"]).await;
     let lines = text.lines().filter(|line| line.starts_with("WRONG "));
     // No name below this domain is known anywhere.
     let others =
@@ -60,8 +60,8 @@ async fn wrong(team: &TestEnv) -> Vec<String> {
 async fn what_is_well_is_said_item_by_item() {
     let mut team = team().await;
     team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
-    assert_eq!(wrong(&team).await, [""; 0]);
-    let (_, text) = runs(&team, &["check"]).await;
+    assert_eq!(failed_checks(&team).await, [""; 0]);
+    let (_, text) = run_bot(&team, &["check"]).await;
     for line in [
         "ok    settings: they can be used",
         "ok    token: it is that of application ",
@@ -88,13 +88,13 @@ async fn what_is_well_is_said_item_by_item() {
     ] {
         assert!(text.contains(line), "{line:?} in\n{text}");
     }
-    let (code, json) = runs(&team, &["check", "--json"]).await;
+    let (code, json) = run_bot(&team, &["check", "--json"]).await;
     let findings: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(code, 1);
     assert_eq!(findings[0]["what"], "settings");
     assert_eq!(findings[0]["state"], "fine");
     team.start_bot().await;
-    let (_, text) = runs(&team, &["check"]).await;
+    let (_, text) = run_bot(&team, &["check"]).await;
     assert!(text.contains("ok    commands: registered"), "{text}");
 }
 
@@ -123,7 +123,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         .await
         .unwrap();
     team.cluster.wait_until_forbidden("create", "pods").await;
-    let wrong = wrong(&team).await.join("\n");
+    let wrong = failed_checks(&team).await.join("\n");
     let ops = team.discord.channel("ops");
     for line in [
         &format!("WRONG channel {ops} (discord.admin_channel): the bot does not see it"),
@@ -157,7 +157,7 @@ async fn exec_is_needed_only_where_people_may_ask() {
         .replace("duckbot-sessions", &PostParams::default(), &role)
         .await
         .unwrap();
-    let lacks = async |team: &TestEnv| wrong(team).await.join("\n").contains("pods/exec");
+    let lacks = async |team: &TestEnv| failed_checks(team).await.join("\n").contains("pods/exec");
     becomes(async || lacks(&team).await, |it| *it).await;
     let off = ("DUCKBOT_SQL__ENABLED".to_owned(), "false".to_owned());
     team.variables.extend([off]);
@@ -173,7 +173,7 @@ async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
         .insert("DUCKBOT_DISCORD__GUILD".into(), "7".into())
         .unwrap();
     let says = "WRONG guild: the bot is not in guild 7; `duckbot invite` prints the way in";
-    assert_eq!(wrong(&team).await, [says]);
+    assert_eq!(failed_checks(&team).await, [says]);
     team.variables
         .insert("DUCKBOT_DISCORD__GUILD".into(), right);
     let file = team.file("token", "not-a-token");
@@ -181,13 +181,13 @@ async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
         .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), file);
     let says = "WRONG token: Discord does not know this token; copy it again from the developer \
                 portal (Bot, Reset Token)";
-    assert_eq!(wrong(&team).await, [says]);
+    assert_eq!(failed_checks(&team).await, [says]);
 }
 
 #[tokio::test]
 async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
     let team = team().await;
-    let (code, text) = runs(&team, &["invite"]).await;
+    let (code, text) = run_bot(&team, &["invite"]).await;
     assert_eq!(code, 0, "{text}");
     let application = team.discord.application_id();
     // View channels, send messages, attach files, send messages in threads.
@@ -209,18 +209,18 @@ async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
     let silent = Fault::cut_before("GET", "/guilds/{guild}").times(99);
     team.discord.fault(silent);
     let says = "WRONG guild: Discord did not answer; try again in a minute";
-    assert_eq!(wrong(&team).await, [says]);
+    assert_eq!(failed_checks(&team).await, [says]);
 }
 
 #[tokio::test]
 async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_settings_are_json() {
     let mut team = TestEnv::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
-    let (_, text) = runs(&team, &["check"]).await;
+    let (_, text) = run_bot(&team, &["check"]).await;
     let line = "ok    permissions in the guild: all that are needed";
     assert!(text.contains(line), "{text}");
     team.variables
         .insert("DUCKBOT_SESSIONS__PER_USER".into(), "many".into());
-    let (code, json) = runs(&team, &["check", "--json"]).await;
+    let (code, json) = run_bot(&team, &["check", "--json"]).await;
     let findings: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((code, &findings[0]["state"]), (2, &"wrong".into()));
     let says = findings[0]["says"].as_str().unwrap();
@@ -278,7 +278,7 @@ async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
         .insert("KUBECONFIG".into(), admin.to_str().unwrap().into());
     team.variables
         .insert("DUCKBOT_KUBERNETES__NAMESPACE".into(), "nowhere".into());
-    let (_, text) = runs(&team, &["check"]).await;
+    let (_, text) = run_bot(&team, &["check"]).await;
     let line = "WRONG namespace nowhere: there is no such namespace; deploy/ makes it";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("WRONG namespace default"), "{text}");

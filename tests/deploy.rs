@@ -25,7 +25,7 @@ use crate::support::{
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
 async fn kubectl(line: &str) -> String {
-    let output = runs(line).await;
+    let output = run(line).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "kubectl {line}\n{said}");
     assert!(!said.contains("Warning"), "kubectl {line}\n{said}");
@@ -33,7 +33,7 @@ async fn kubectl(line: &str) -> String {
 }
 
 /// The same, however it ends.
-async fn runs(line: &str) -> Output {
+async fn run(line: &str) -> Output {
     let cluster = Cluster::shared();
     Command::new(cluster.programs().join("kubectl"))
         .arg("--kubeconfig")
@@ -243,7 +243,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Changes a file as somebody with an editor does.
-fn edits(file: &Path, changes: &[(&str, &str)]) {
+fn edit(file: &Path, changes: &[(&str, &str)]) {
     let mut text = fs::read_to_string(file).unwrap();
     for (old, new) in changes {
         assert!(text.contains(old), "{} has no {old:?}", file.display());
@@ -276,7 +276,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         &deploy,
     );
     let overlay = deploy.join("overlays/traefik");
-    edits(
+    edit(
         &overlay.join("kustomization.yaml"),
         &[
             ("registry.example.com/duckbot", "duckbot.test/duckbot"),
@@ -285,7 +285,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     );
     let guild = discord.guild_id().to_string();
     let proxy = format!("api_proxy = \"{}\"\n        admin_roles", discord.url());
-    edits(
+    edit(
         &overlay.join("kustomization.yaml"),
         &[
             ("1029384756102938475", &guild),
@@ -304,7 +304,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         "labels:\n    duckbot.dev/node: {}\n    pod-security",
         node.name
     );
-    edits(
+    edit(
         &deploy.join("base/namespaces.yaml"),
         &[("labels:\n    pod-security", &label)],
     );
@@ -315,7 +315,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         "env:\n            - {{ name: KUBERNETES_SERVICE_HOST, value: \"{host}\" }}\n            \
          - {{ name: KUBERNETES_SERVICE_PORT, value: \"{port}\" }}"
     );
-    edits(&deploy.join("base/duckbot.yaml"), &[("env:", &reach)]);
+    edit(&deploy.join("base/duckbot.yaml"), &[("env:", &reach)]);
 
     let overlay = overlay.to_str().unwrap();
     kubectl(&format!(
@@ -333,7 +333,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     // As the manual says; the lake of the example is nowhere.
     let check = "exec deployment/duckbot --namespace duckbot -- duckbot check --config \
                  /etc/duckbot/duckbot.toml";
-    let found = String::from_utf8(runs(check).await.stdout).unwrap();
+    let found = String::from_utf8(run(check).await.stdout).unwrap();
     for line in [
         "ok    token: ",
         "ok    commands: registered",

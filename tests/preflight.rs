@@ -8,7 +8,7 @@ use chrono::{TimeDelta, Utc};
 use crate::support::{Catalog, KEYS, PERMANENT, S3, TestEnv, assert_says};
 
 /// Hands these in and expects this answer; nothing may be stored.
-async fn refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
+async fn assert_refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
     let invitation = team.request_invitation(&team.ana).await;
     let reply = team.fill_form(&team.ana, &invitation, values).await;
     assert!(
@@ -41,16 +41,16 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
     let team = TestEnv::start().await;
     let [id, secret] = PERMANENT;
     let other = ("Access key ID", "AKIAUNKNOWN000000000");
-    refused(
+    assert_refused(
         &team,
         &[other, secret],
         "doesn't know this **access key ID**",
     )
     .await;
     let other = ("Secret access key", "canary/SomebodyElsesSecret");
-    refused(&team, &[id, other], "**secret access key** doesn't belong").await;
+    assert_refused(&team, &[id, other], "**secret access key** doesn't belong").await;
     let other = ("Session token", "canaryWrongToken==");
-    refused(
+    assert_refused(
         &team,
         &[KEYS[0], KEYS[1], other],
         "**session token** isn't one",
@@ -59,17 +59,17 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
     let past = Utc::now() - TimeDelta::minutes(1);
     team.s3
         .add_temporary_key(KEYS[0].1, KEYS[1].1, KEYS[2].1, past);
-    refused(&team, &KEYS, "**session token** has expired").await;
+    assert_refused(&team, &KEYS, "**session token** has expired").await;
     team.s3.deny(id.1, "s3:ListBucket", "lake");
     let lacking = "list bucket `lake` (permission `s3:ListBucket`)";
-    refused(&team, &PERMANENT, lacking).await;
+    assert_refused(&team, &PERMANENT, lacking).await;
 }
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
     let team = TestEnv::start().await;
     team.s3.set_clock_offset(TimeDelta::minutes(16));
-    refused(&team, &PERMANENT, "My clock and the storage's differ").await;
+    assert_refused(&team, &PERMANENT, "My clock and the storage's differ").await;
     team.s3.set_clock_offset(TimeDelta::minutes(14));
     let invitation = team.request_invitation(&team.ana).await;
     let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
@@ -80,9 +80,9 @@ async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
 async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
     let team = TestEnv::start_with(&[bucket]).await;
-    refused(&team, &PERMANENT, "There is no bucket `pond`").await;
+    assert_refused(&team, &PERMANENT, "There is no bucket `pond`").await;
     team.s3.set_region("eu-central-1");
-    refused(&team, &PERMANENT, "in another region than my settings say").await;
+    assert_refused(&team, &PERMANENT, "in another region than my settings say").await;
 }
 
 #[tokio::test]
@@ -107,16 +107,16 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     let team = TestEnv::start().await;
     let elsewhere = S3::start().await;
     team.s3.redirect_to(307, &elsewhere.url());
-    refused(&team, &PERMANENT, "that I don't understand (307").await;
+    assert_refused(&team, &PERMANENT, "that I don't understand (307").await;
     team.catalog.redirect_to(302, &elsewhere.url());
-    refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
+    assert_refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
     assert_eq!(elsewhere.requests(), [""; 0]);
     team.catalog.recover();
 
     team.s3.answer_endlessly(403);
-    refused(&team, &PERMANENT, "that I don't understand (403)").await;
+    assert_refused(&team, &PERMANENT, "that I don't understand (403)").await;
     team.s3.answer_garbage(200);
-    refused(
+    assert_refused(
         &team,
         &PERMANENT,
         "The storage answered something that I don't understand (200)",
@@ -124,10 +124,10 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     .await;
     team.s3.recover();
     team.catalog.answer_garbage(200);
-    refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
+    assert_refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
     team.catalog.recover();
     team.catalog.answer_with(500);
-    refused(&team, &PERMANENT, "that I don't understand (500)").await;
+    assert_refused(&team, &PERMANENT, "that I don't understand (500)").await;
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
     team.s3.hang();
     team.catalog.stall(200);
     let limit = Duration::from_secs(60);
-    let answered = refused(&team, &PERMANENT, "I can't reach the storage");
+    let answered = assert_refused(&team, &PERMANENT, "I can't reach the storage");
     tokio::time::timeout(limit, answered)
         .await
         .expect("it gives up by itself");
@@ -146,13 +146,13 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
 async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     let catalog = Catalog::start().await;
     let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
-    refused(
+    assert_refused(
         &team,
         &PERMANENT,
         "The catalog `lake` wants a **catalog token**",
     )
     .await;
-    refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
+    assert_refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
     catalog.accept(KEYS[3].1);
     let reply = team.enter_credentials(&team.ana).await;
     assert_says(&reply, "It works.");

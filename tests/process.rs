@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use crate::support::{ApiFault, SOON, TestEnv, command};
 
 /// Starts a bot that gives up; its exit code and what it said.
-async fn fails(team: &mut TestEnv) -> (Option<i32>, String) {
+async fn run_until_exit(team: &mut TestEnv) -> (Option<i32>, String) {
     team.spawn_bot();
     let status = team.bot().wait(SOON).await.expect("it gives up");
     let log = team.log();
@@ -89,7 +89,7 @@ async fn a_token_that_discord_refuses_is_said() {
     let token = team.file("token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.wrong-canary");
     team.variables
         .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), token);
-    let (code, said) = fails(&mut team).await;
+    let (code, said) = run_until_exit(&mut team).await;
     assert_eq!(code, Some(1));
     assert!(
         said.starts_with("Discord does not accept the bot's token"),
@@ -106,7 +106,7 @@ async fn a_cluster_that_is_not_there_is_said() {
         clusters: [{name: t, cluster: {server: \"http://127.0.0.1:9\"}}]\nusers: [{name: t, user: {}}]\n";
     let kubeconfig = team.file("kubeconfig", nowhere);
     team.variables.insert("KUBECONFIG".into(), kubeconfig);
-    let (code, said) = fails(&mut team).await;
+    let (code, said) = run_until_exit(&mut team).await;
     assert_eq!(code, Some(1));
     assert!(
         said.contains("the Kubernetes API at http://127.0.0.1:9/ can't be used"),
@@ -128,7 +128,7 @@ async fn a_missing_permission_is_named_at_the_start() {
         .await
         .unwrap();
     team.cluster.wait_until_forbidden("watch", "pods").await;
-    let (code, said) = fails(&mut team).await;
+    let (code, said) = run_until_exit(&mut team).await;
     assert_eq!(code, Some(1));
     let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \
                    watch ingressroutes";
@@ -144,7 +144,7 @@ async fn a_cluster_without_traefik_is_said() {
         let is_route = call.route == "ingressroutes";
         is_route.then(|| ApiFault::Answer(404, "404 page not found".into()))
     });
-    let (code, said) = fails(&mut team).await;
+    let (code, said) = run_until_exit(&mut team).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("no Traefik IngressRoute"), "{said}");
 }

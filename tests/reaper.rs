@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, assert_says, becomes, session_id_in};
 
-const EVERY: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
+const SWEEP_INTERVAL: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
 /// A team whose reaper looks often, and tells admins in `#ops`.
 async fn team(settings: &[(&str, &str)]) -> TestEnv {
-    let mut team = unstarted(settings).await;
+    let mut team = env_without_bot(settings).await;
     team.start_bot().await;
     team
 }
 
-async fn unstarted(settings: &[(&str, &str)]) -> TestEnv {
-    let mut team = TestEnv::without_bot(&[&[EVERY], settings].concat()).await;
+async fn env_without_bot(settings: &[(&str, &str)]) -> TestEnv {
+    let mut team = TestEnv::without_bot(&[&[SWEEP_INTERVAL], settings].concat()).await;
     let ops = team.discord.channel("ops").to_string();
     for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
         team.variables.insert(name.into(), ops.clone());
@@ -29,24 +29,26 @@ fn ago(time: TimeDelta) -> String {
 }
 
 /// Makes Ana's session that old.
-async fn is_aged(team: &TestEnv, age: TimeDelta) {
+async fn age_session(team: &TestEnv, age: TimeDelta) {
     let record = team.record_name(&team.ana, 0);
     let age = |document: &mut Value| document["created"] = json!(ago(age));
     team.cluster.edit_record(&record, age).await;
 }
 
 /// Ten minutes before its lifetime of twelve hours is over.
-const NEARLY_OVER: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
+const NEAR_LIFETIME: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
 
 /// Waits for that many sweeps that begin after this moment.
-async fn sweeps(team: &mut TestEnv, count: usize) {
-    let done = team.bot().log().matches(SWEPT).count();
-    team.bot().wait_for_log_times(SWEPT, done + count + 1).await;
+async fn wait_for_sweeps(team: &mut TestEnv, count: usize) {
+    let done = team.bot().log().matches(SWEPT_LOG).count();
+    team.bot()
+        .wait_for_log_times(SWEPT_LOG, done + count + 1)
+        .await;
 }
 
-const SWEPT: &str = " swept";
+const SWEPT_LOG: &str = " swept";
 
-async fn lists(team: &TestEnv, words: &str) {
+async fn wait_for_list(team: &TestEnv, words: &str) {
     let list = async || team.reply_to(&team.ana, "/duck list").await.content;
     becomes(list, |list| list.contains(words)).await;
 }
@@ -56,7 +58,7 @@ async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_aga
     let team = team(&[]).await;
     let quick = team.kubelet.ready_all_pods();
     let old = team.ready_session(&team.ana).await;
-    is_aged(&team, TimeDelta::days(4)).await;
+    age_session(&team, TimeDelta::days(4)).await;
     let told = team.ana.reads("#data").await;
     assert_says(&told, "has ended: it was as old as one may get");
     assert_says(&told, "What was only in it is lost");
@@ -73,7 +75,7 @@ async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_aga
 async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     let team = team(&[]).await;
     let id = team.ready_session(&team.ana).await;
-    is_aged(&team, NEARLY_OVER).await;
+    age_session(&team, NEAR_LIFETIME).await;
     let warning = team.ana.reads_dm().await;
     assert_says(
         &warning,
@@ -86,7 +88,7 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     assert_says(&reply, "(its lifetime is over then)");
     // The list says the same time.
     let time = reply.content.split("<t:").nth(1).unwrap();
-    lists(
+    wait_for_list(
         &team,
         &format!("will be stopped <t:{}", time.split('>').next().unwrap()),
     )
@@ -120,7 +122,7 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
 async fn or_stops_it_right_there() {
     let team = team(&[]).await;
     team.ready_session(&team.ana).await;
-    is_aged(&team, NEARLY_OVER).await;
+    age_session(&team, NEAR_LIFETIME).await;
     let warning = team.ana.reads_dm().await;
     let pressed = team.ana.presses(&warning, "Stop now").await.unwrap();
     pressed.until(|it| it.content.contains("is stopped")).await;
@@ -133,7 +135,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
     let team = team(&[]).await;
     team.ready_session(&team.ana).await;
     team.ana.closes_dms();
-    is_aged(&team, NEARLY_OVER).await;
+    age_session(&team, NEAR_LIFETIME).await;
     let warning = team.ana.reads("#data").await;
     assert_says(&warning, "The lifetime of session");
     assert_eq!(warning.mentions, [team.ana.id()]);
@@ -161,14 +163,14 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
 async fn it_is_told_once_also_when_the_bot_was_away() {
     let mut team = team(&[]).await;
     let id = team.ready_session(&team.ana).await;
-    is_aged(&team, NEARLY_OVER).await;
+    age_session(&team, NEAR_LIFETIME).await;
     team.ana.reads_dm().await;
     team.bot()
         .wait_for_log(&format!("session {id}: that its owner was told is noted"))
         .await;
     team.kill_bot().await;
     team.start_bot().await;
-    sweeps(&mut team, 2).await;
+    wait_for_sweeps(&mut team, 2).await;
     // An unread message would be one too many.
 }
 
@@ -180,10 +182,10 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
         let answer = || crate::support::ApiFault::Answer(500, "not now".into());
         (call.method == "PUT").then(answer)
     });
-    is_aged(&team, NEARLY_OVER).await;
+    age_session(&team, NEAR_LIFETIME).await;
     team.ana.reads_dm().await;
     team.discord.forgets_nonces();
-    sweeps(&mut team, 3).await;
+    wait_for_sweeps(&mut team, 3).await;
     team.api.clear_faults();
     team.bot()
         .wait_for_log(&format!("session {id}: that its owner was told is noted"))
@@ -228,7 +230,7 @@ async fn whoever_has_come_back_loses_nothing() {
         })
         .await;
     team.start_bot().await;
-    sweeps(&mut team, 3).await;
+    wait_for_sweeps(&mut team, 3).await;
     assert!(team.stored_credentials(&team.ben).await.is_some());
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
 }
@@ -261,7 +263,7 @@ async fn create_record(team: &TestEnv, slot: u8, created: String) {
 #[tokio::test]
 async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so() {
     // They are old and only about to start.
-    let mut team = unstarted(&[("DUCKBOT_REAPER__LATE", "false")]).await;
+    let mut team = env_without_bot(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     team.cluster.store_credentials(team.ana.id()).await;
     let quick = team.kubelet.ready_all_pods();
     for slot in 0..12 {
@@ -275,7 +277,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     team.start_bot().await;
     let alarm = team.ada.reads("#ops").await;
     assert_says(&alarm, "I would stop 8 of 12 sessions at once");
-    sweeps(&mut team, 2).await;
+    wait_for_sweeps(&mut team, 2).await;
     assert_eq!(team.cluster.documents().await.len(), 12);
 
     let refused = team.reply_to(&team.ana, "/duck reap").await;
@@ -298,7 +300,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
 async fn a_dry_run_only_says_what_would_go() {
     let mut team = team(&[("DUCKBOT_REAPER__DRY_RUN", "true")]).await;
     let id = team.ready_session(&team.ana).await;
-    is_aged(&team, TimeDelta::days(4)).await;
+    age_session(&team, TimeDelta::days(4)).await;
     team.bot()
         .wait_for_log(&format!(
             "if this were no dry run, the reaper would take down {id} (MaxAge)"
@@ -313,7 +315,7 @@ async fn a_dry_run_only_says_what_would_go() {
     pressed
         .until(|it| it.content.starts_with("I leave them alone"))
         .await;
-    sweeps(&mut team, 1).await;
+    wait_for_sweeps(&mut team, 1).await;
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
     let pressed = team
         .ada
@@ -342,10 +344,10 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
     let id = team.ready_session(&team.ana).await;
     let told = team.ada.reads("#ops").await;
     assert_says(&told, &format!("\n- session `{id}` of `"));
-    sweeps(&mut team, 4).await;
+    wait_for_sweeps(&mut team, 4).await;
     assert_eq!(team.discord.history("#ops").len(), 1, "it is told once");
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
-    lists(&team, "its door does not answer").await;
+    wait_for_list(&team, "its door does not answer").await;
 }
 
 #[tokio::test]
@@ -353,13 +355,13 @@ async fn sweeps_ask_nothing_of_the_api_server() {
     // With every rule that is on by default.
     let mut team = team(&[("DUCKBOT_REAPER__LEFT_GUILD", "1d")]).await;
     team.ready_session(&team.ana).await;
-    sweeps(&mut team, 1).await;
+    wait_for_sweeps(&mut team, 1).await;
     let asked = |team: &TestEnv| {
         let calls = team.api.calls().into_iter();
         calls.filter(|call| call.method != "WATCH").count()
     };
     let before = asked(&team);
-    sweeps(&mut team, 4).await;
+    wait_for_sweeps(&mut team, 4).await;
     assert_eq!(asked(&team), before, "{:?}", team.api.calls().last());
 }
 
@@ -368,7 +370,7 @@ fn is_recent(since: &DateTime<Utc>) -> bool {
 }
 
 /// Since when the ledger's period is.
-async fn since(team: &TestEnv) -> DateTime<Utc> {
+async fn ledger_since(team: &TestEnv) -> DateTime<Utc> {
     team.cluster.ledger().await["since"]
         .as_str()
         .unwrap()
@@ -408,10 +410,10 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
         "1 session, of which none is there now and 1 has ended.",
     );
     assert_eq!(posted.mentions, [0; 0]);
-    becomes(async || since(&team).await, is_recent).await;
+    becomes(async || ledger_since(&team).await, is_recent).await;
     team.kill_bot().await;
     team.start_bot().await;
-    sweeps(&mut team, 2).await;
+    wait_for_sweeps(&mut team, 2).await;
     assert_eq!(team.discord.history("#ops").len(), 1);
     let next = team.reply_to(&team.ada, "/duck report").await;
     assert_says(&next, "There was none.");
@@ -419,7 +421,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
 
 #[tokio::test]
 async fn a_report_waits_until_there_is_a_place_for_it() {
-    let mut team = unstarted(&[]).await;
+    let mut team = env_without_bot(&[]).await;
     team.cluster
         .edit_ledger(|ledger| {
             ledger["since"] = json!(ago(TimeDelta::weeks(3)));
@@ -451,7 +453,7 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
 async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     let mut team = team(&[("DUCKBOT_REAPER__WARN_BEFORE", "20m")]).await;
     let id = team.ready_session(&team.ana).await;
-    is_aged(&team, NEARLY_OVER).await;
+    age_session(&team, NEAR_LIFETIME).await;
     team.ana.reads_dm().await;
     team.bot()
         .wait_for_log(&format!("session {id}: that its owner was told is noted"))
@@ -465,7 +467,7 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     };
     team.cluster.edit_record(&record, passed).await;
     team.start_bot().await;
-    sweeps(&mut team, 2).await;
+    wait_for_sweeps(&mut team, 2).await;
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
     let extended = team.reply_to(&team.ana, "/duck extend").await;
     assert_says(&extended, "may go on for 4h longer");
@@ -479,7 +481,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
         ("DUCKBOT_REAPER__LEFT_GUILD", "1s"),
         ("DUCKBOT_REAPER__LATE", "false"),
     ];
-    let mut team = unstarted(&settings).await;
+    let mut team = env_without_bot(&settings).await;
     team.cluster.store_credentials(team.ben.id()).await;
     let quick = team.kubelet.ready_all_pods();
     for slot in 0..10 {
@@ -493,7 +495,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
         &team.ada.reads("#ops").await,
         "I would stop 10 of 10 sessions at once",
     );
-    sweeps(&mut team, 2).await;
+    wait_for_sweeps(&mut team, 2).await;
     assert!(team.stored_credentials(&team.ben).await.is_some());
 
     let question = team.reply_to(&team.ada, "/duck reap").await;
@@ -508,7 +510,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
 
 #[tokio::test]
 async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died() {
-    let mut team = unstarted(&[]).await;
+    let mut team = env_without_bot(&[]).await;
     let due = |claimed: TimeDelta| {
         move |ledger: &mut Value| {
             ledger["pending"] = json!({
@@ -520,7 +522,7 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
     };
     team.cluster.edit_ledger(due(TimeDelta::seconds(1))).await;
     team.start_bot().await;
-    sweeps(&mut team, 3).await;
+    wait_for_sweeps(&mut team, 3).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
     team.kill_bot().await;
     team.cluster.edit_ledger(due(TimeDelta::minutes(6))).await;
@@ -530,12 +532,12 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
 
 #[tokio::test]
 async fn where_nothing_happened_a_setting_keeps_the_report_back() {
-    let mut team = unstarted(&[("DUCKBOT_REPORT__WHEN_QUIET", "silence")]).await;
+    let mut team = env_without_bot(&[("DUCKBOT_REPORT__WHEN_QUIET", "silence")]).await;
     team.cluster
         .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     team.start_bot().await;
-    becomes(async || since(&team).await, is_recent).await;
-    sweeps(&mut team, 1).await;
+    becomes(async || ledger_since(&team).await, is_recent).await;
+    wait_for_sweeps(&mut team, 1).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
 }

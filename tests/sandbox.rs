@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use crate::support::{Browser, SOON, Sandbox, signal};
 
 /// Asks DuckDB as its own pages do; the answer's status and text.
-fn asks(sql: &str) -> String {
+fn duckdb_request(sql: &str) -> String {
     format!(
         r#"const answer = await fetch("/ddb/run", {{ method: "POST", body: `{sql}`,
             headers: {{ "X-DuckDB-UI-Connection-Name": "page" }} }});
@@ -13,13 +13,13 @@ fn asks(sql: &str) -> String {
     )
 }
 
-async fn goes_to_channel(browser: &Browser, name: &str) {
+async fn open_channel(browser: &Browser, name: &str) {
     browser
         .click(&format!("//nav[@id='channels']//a[contains(., '{name}')]"))
         .await;
 }
 
-async fn makes_trouble(browser: &Browser, label: &str) {
+async fn toggle_fault(browser: &Browser, label: &str) {
     browser
         .click(&format!("//button[@aria-label='{label}']"))
         .await;
@@ -44,7 +44,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser
         .wait_for_text("I've sent you a direct message")
         .await;
-    goes_to_channel(&browser, "duckbot").await;
+    open_channel(&browser, "duckbot").await;
     browser.press_button("Enter credentials").await;
     browser.wait_for_text("Access key ID").await;
     let wrong = sandbox.credentials_line().replace("2026", "1926");
@@ -62,7 +62,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.wait_for_text("It works.").await;
 
     // Her session.
-    goes_to_channel(&browser, "data").await;
+    open_channel(&browser, "data").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck start\n").await;
     browser.type_text("\n").await;
@@ -90,7 +90,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     // The catalog is attached while the UI is up already.
     while !answer.contains("ducklings: 8055") {
         answer = browser
-            .run_script(&asks(ducklings))
+            .run_script(&duckdb_request(ducklings))
             .await
             .as_str()
             .unwrap()
@@ -179,7 +179,7 @@ async fn trouble_can_be_made_and_is_survived() {
     browser.press_button("Make trouble").await;
     browser.wait_for_text("Close my direct messages").await;
     browser.save_screenshot("sandbox-trouble").await;
-    makes_trouble(&browser, "Close my direct messages").await;
+    toggle_fault(&browser, "Close my direct messages").await;
 
     // With closed messages the form comes in the channel.
     browser.click("//*[@id='text']").await;
@@ -195,9 +195,9 @@ async fn trouble_can_be_made_and_is_survived() {
     browser.type_text("\n").await;
     browser.wait_for_text("Your DuckDB is ready").await;
 
-    makes_trouble(&browser, "Kill my DuckDB").await;
+    toggle_fault(&browser, "Kill my DuckDB").await;
     browser.wait_for_text("started again").await;
-    makes_trouble(&browser, "Restart the bot").await;
+    toggle_fault(&browser, "Restart the bot").await;
     browser.wait_for_text("starts again").await;
     browser.save_screenshot("sandbox-survived").await;
 }

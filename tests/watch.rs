@@ -11,11 +11,11 @@ async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
     let id = team.ready_session(&team.ana).await;
     team.api.silence_watches();
     team.delete_pod(&id).await;
-    comes_back(&team, &id).await;
+    assert_rescheduled(&team, &id).await;
 }
 
 /// The bot did not see why the Pod went, so the session starts again.
-async fn comes_back(team: &TestEnv, session: &str) {
+async fn assert_rescheduled(team: &TestEnv, session: &str) {
     team.cluster
         .wait_for_stage(&team.record_name(&team.ana, 0), "starting")
         .await;
@@ -38,17 +38,17 @@ async fn where_nothing_happens_no_watch_is_taken_for_broken() {
 #[tokio::test]
 async fn a_watch_that_is_too_old_begins_with_a_list() {
     let words = "too old resource version: 1 (2)";
-    begins_with_a_list(ApiFault::Answer(410, words.into())).await;
+    assert_relists(ApiFault::Answer(410, words.into())).await;
 }
 
 #[tokio::test]
 async fn a_watch_that_becomes_too_old_begins_with_a_list() {
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "too old resource version: 1 (2)", "reason": "Expired", "code": 410 });
-    begins_with_a_list(ApiFault::Body(json!({ "type": "ERROR", "object": status }))).await;
+    assert_relists(ApiFault::Body(json!({ "type": "ERROR", "object": status }))).await;
 }
 
-async fn begins_with_a_list(answer: ApiFault) {
+async fn assert_relists(answer: ApiFault) {
     let team = TestEnv::start().await;
     let id = team.ready_session(&team.ana).await;
     let asked = |method, route| {
@@ -64,7 +64,7 @@ async fn begins_with_a_list(answer: ApiFault) {
     team.delete_pod(&id).await;
     team.api.wait_for_call("GET", "pods", lists + 1).await;
     team.api.clear_faults();
-    comes_back(&team, &id).await;
+    assert_rescheduled(&team, &id).await;
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_session_is_not_moved_because_its_pod_was_not_heard_of() {
     let mut team = TestEnv::start().await;
     let id = team.ready_session(&team.ana).await;
     team.kill_bot().await;
-    is_not_heard_of(&mut team, &id).await;
+    assert_stale_list_is_shown(&mut team, &id).await;
 }
 
 #[tokio::test]
@@ -108,10 +108,10 @@ async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of(
     team.cluster
         .edit_record(&record, |document| document["moved"] = moved)
         .await;
-    is_not_heard_of(&mut team, &id).await;
+    assert_stale_list_is_shown(&mut team, &id).await;
 }
 
-async fn is_not_heard_of(team: &mut TestEnv, id: &str) {
+async fn assert_stale_list_is_shown(team: &mut TestEnv, id: &str) {
     // As from an API server that lags behind.
     team.api.set_faults(|call| match (call.method.as_str(), call.route.as_str()) {
         ("GET", "pods") => Some(ApiFault::Body(json!({

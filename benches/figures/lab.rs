@@ -16,7 +16,7 @@ use kube::{
 use tokio::{process::Command, sync::watch, task::JoinSet};
 
 use super::{
-    straight::goes_straight,
+    bypass_proxy::bypass_proxy,
     support::{Bot, Namespaces, TestEnv},
 };
 
@@ -39,7 +39,7 @@ pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) 
     for number in 0..people {
         team.discord.welcomes(&format!("p{number}"), &["analyst"]);
     }
-    goes_straight(&team).await;
+    bypass_proxy(&team).await;
     team
 }
 

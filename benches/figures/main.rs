@@ -22,10 +22,10 @@ mod sql;
 mod stats;
 mod table;
 
+#[path = "../../tests/scale/bypass_proxy.rs"]
+mod bypass_proxy;
 #[path = "../../tests/scale/kwok.rs"]
 mod kwok;
-#[path = "../../tests/scale/straight.rs"]
-mod straight;
 
 use table::Table;
 

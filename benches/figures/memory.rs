@@ -23,7 +23,7 @@ fn row(what: &'static str, aim: &'static str, figure: f64, limits: Aim) -> Row {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let _kwok = Kwok::starts().await;
+    let _kwok = Kwok::start().await;
     let mut team = gathers(0).await;
     team.start_bot().await;
     let idle = settled(team.bot()).await;

@@ -58,7 +58,7 @@ pub async fn settled(bot: &Bot) -> f64 {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let _kwok = Kwok::starts().await;
+    let _kwok = Kwok::start().await;
     let mut team = gathers(ROUNDS).await;
     team.start_bot().await;
     let begin = Instant::now();

@@ -12,12 +12,12 @@ use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
 
 /// A loopback whose exchanges are checked; to be finished by `done`.
-struct Pond {
+struct Fixture {
     discord: Discord,
     contract: Option<Arc<Contract>>,
 }
 
-impl Pond {
+impl Fixture {
     async fn new() -> Self {
         Self::with(Blueprint::default()).await
     }
@@ -51,9 +51,9 @@ impl Pond {
 
 #[tokio::test]
 async fn a_command_is_deferred_edited_and_announced() {
-    let pond = Pond::new().await;
-    let bot = Bot::start(&pond.discord).await;
-    let ana = pond.discord.person("ana");
+    let fixture = Fixture::new().await;
+    let bot = Bot::start(&fixture.discord).await;
+    let ana = fixture.discord.person("ana");
 
     let start = ana
         .types("#data", "/duck start size:small catalog:lake")
@@ -72,12 +72,13 @@ async fn a_command_is_deferred_edited_and_announced() {
     let public = ana.reads("#data").await;
     assert_eq!(public.mentions, [ana.id()]);
     assert_eq!(public.nonce.as_deref(), Some("n1"));
-    assert_eq!(pond.discord.history("#data").len(), 1);
+    assert_eq!(fixture.discord.history("#data").len(), 1);
 
     assert!(ana.presses(&ready, "Later").await.is_err());
     assert!(ana.presses(&ready, "Open").await.is_err());
     assert!(
-        pond.discord
+        fixture
+            .discord
             .person("bo")
             .presses(&ready, "Stop it")
             .await
@@ -89,14 +90,14 @@ async fn a_command_is_deferred_edited_and_announced() {
         (stopped.content.as_str(), stopped.id),
         ("Stopped", ready.id)
     );
-    pond.done(&bot);
+    fixture.done(&bot);
 }
 
 #[tokio::test]
 async fn a_modal_is_filled_in_and_answered_privately_and_by_dm() {
-    let pond = Pond::new().await;
-    let bot = Bot::start(&pond.discord).await;
-    let ana = pond.discord.person("ana");
+    let fixture = Fixture::new().await;
+    let bot = Bot::start(&fixture.discord).await;
+    let ana = fixture.discord.person("ana");
 
     let modal = ana
         .types("#data", "/duck keys")
@@ -117,28 +118,28 @@ async fn a_modal_is_filled_in_and_answered_privately_and_by_dm() {
         .unwrap();
     assert_eq!(saved.reply().await.content, "Saved 5 characters");
     assert_eq!(ana.reads_dm().await.content, "Your keys are safe");
-    assert!(!pond.discord.transcript().contains("AKIA1"));
-    pond.done(&bot);
+    assert!(!fixture.discord.transcript().contains("AKIA1"));
+    fixture.done(&bot);
 }
 
 #[tokio::test]
 async fn choices_are_offered() {
-    let pond = Pond::new().await;
-    let bot = Bot::start(&pond.discord).await;
-    let ana = pond.discord.person("ana");
+    let fixture = Fixture::new().await;
+    let bot = Bot::start(&fixture.discord).await;
+    let ana = fixture.discord.person("ana");
     let choices = ana
         .completes("#data", "/duck start size:small catalog:la")
         .await
         .unwrap();
     assert_eq!(choices, [("lake".to_owned(), "lake".to_owned())]);
-    pond.done(&bot);
+    fixture.done(&bot);
 }
 
 #[tokio::test]
 async fn a_reply_is_followed_up() {
-    let pond = Pond::new().await;
-    let bot = Bot::start(&pond.discord).await;
-    let ping = pond
+    let fixture = Fixture::new().await;
+    let bot = Bot::start(&fixture.discord).await;
+    let ping = fixture
         .discord
         .person("ana")
         .types("#data", "/duck ping")
@@ -148,22 +149,22 @@ async fn a_reply_is_followed_up() {
     let more = ping.follow_up().await;
     assert_eq!(more.content, "and again");
     assert_eq!(more.files[0].name, "log.txt");
-    assert!(pond.discord.everything().contains("quack"));
-    pond.done(&bot);
+    assert!(fixture.discord.everything().contains("quack"));
+    fixture.done(&bot);
 }
 
 #[tokio::test]
 async fn what_nobody_reads_is_listed() {
-    let pond = Pond::new().await;
-    let _bot = Bot::start(&pond.discord).await;
-    let ping = pond
+    let fixture = Fixture::new().await;
+    let _bot = Bot::start(&fixture.discord).await;
+    let ping = fixture
         .discord
         .person("ana")
         .types("#data", "/duck ping")
         .await
         .unwrap();
     ping.follow_up().await;
-    let unread: Vec<String> = pond
+    let unread: Vec<String> = fixture
         .discord
         .unread()
         .into_iter()
@@ -174,20 +175,21 @@ async fn what_nobody_reads_is_listed() {
 
 #[tokio::test]
 async fn a_dm_is_heard_and_answered_in_the_dm() {
-    let pond = Pond::new().await;
-    let bot = Bot::start(&pond.discord).await;
-    let ana = pond.discord.person("ana");
+    let fixture = Fixture::new().await;
+    let bot = Bot::start(&fixture.discord).await;
+    let ana = fixture.discord.person("ana");
     ana.writes_dm("hello");
     assert_eq!(ana.reads_dm().await.content, "I don't read DMs.");
-    pond.done(&bot);
+    fixture.done(&bot);
 }
 
 #[tokio::test]
 async fn a_command_is_not_shown_to_a_stranger() {
-    let pond = Pond::new().await;
-    let _bot = Bot::start(&pond.discord).await;
+    let fixture = Fixture::new().await;
+    let _bot = Bot::start(&fixture.discord).await;
     assert!(
-        pond.discord
+        fixture
+            .discord
             .person("sam")
             .types("#data", "/duck ping")
             .await
@@ -198,9 +200,9 @@ async fn a_command_is_not_shown_to_a_stranger() {
 #[tokio::test]
 async fn an_unanswered_interaction_fails_in_time() {
     let soon = Duration::from_millis(200);
-    let pond = Pond::with(Blueprint::default().first_response_within(soon)).await;
-    let _bot = Bot::start(&pond.discord).await;
-    let sleep = pond
+    let fixture = Fixture::with(Blueprint::default().first_response_within(soon)).await;
+    let _bot = Bot::start(&fixture.discord).await;
+    let sleep = fixture
         .discord
         .person("ana")
         .types("#data", "/duck sleep")
@@ -211,10 +213,10 @@ async fn an_unanswered_interaction_fails_in_time() {
 
 #[tokio::test]
 async fn a_cut_gateway_is_resumed_and_nothing_is_lost() {
-    let pond = Pond::new().await;
-    let bot = Bot::start(&pond.discord).await;
-    pond.discord.drop_gateway();
-    let ping = pond
+    let fixture = Fixture::new().await;
+    let bot = Bot::start(&fixture.discord).await;
+    fixture.discord.drop_gateway();
+    let ping = fixture
         .discord
         .person("ana")
         .types("#data", "/duck ping")
@@ -222,28 +224,31 @@ async fn a_cut_gateway_is_resumed_and_nothing_is_lost() {
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
     ping.follow_up().await;
-    assert!(pond.discord.transcript().contains("has resumed"));
-    pond.done(&bot);
+    assert!(fixture.discord.transcript().contains("has resumed"));
+    fixture.done(&bot);
 }
 
 #[tokio::test]
 async fn after_a_refused_resume_the_bot_identifies_anew() {
-    let pond = Pond::new().await;
-    let _bot = Bot::start(&pond.discord).await;
-    pond.discord.refuse_next_resume();
-    pond.discord.drop_gateway();
-    pond.discord.connected().await;
-    assert_eq!(pond.discord.transcript().matches("is connected").count(), 2);
+    let fixture = Fixture::new().await;
+    let _bot = Bot::start(&fixture.discord).await;
+    fixture.discord.refuse_next_resume();
+    fixture.discord.drop_gateway();
+    fixture.discord.connected().await;
+    assert_eq!(
+        fixture.discord.transcript().matches("is connected").count(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn a_second_bot_takes_over_from_one_that_stopped() {
-    let pond = Pond::new().await;
-    let first = Bot::start(&pond.discord).await;
+    let fixture = Fixture::new().await;
+    let first = Bot::start(&fixture.discord).await;
     first.stop().await;
-    pond.discord.disconnected().await;
-    let second = Bot::start(&pond.discord).await;
-    let ping = pond
+    fixture.discord.disconnected().await;
+    let second = Bot::start(&fixture.discord).await;
+    let ping = fixture
         .discord
         .person("ana")
         .types("#data", "/duck ping")
@@ -251,31 +256,31 @@ async fn a_second_bot_takes_over_from_one_that_stopped() {
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
     ping.follow_up().await;
-    pond.done(&second);
+    fixture.done(&second);
 }
 
 #[tokio::test]
 async fn a_killed_bot_is_gone() {
-    let pond = Pond::new().await;
-    drop(Bot::start(&pond.discord).await);
-    pond.discord.disconnected().await;
+    let fixture = Fixture::new().await;
+    drop(Bot::start(&fixture.discord).await);
+    fixture.discord.disconnected().await;
 }
 
 #[tokio::test]
 async fn an_interaction_is_delivered_twice_and_answered_once() {
-    let pond = Pond::new().await;
-    let _bot = Bot::start(&pond.discord).await;
-    pond.discord.deliver_twice(1);
-    let ping = pond
+    let fixture = Fixture::new().await;
+    let _bot = Bot::start(&fixture.discord).await;
+    fixture.discord.deliver_twice(1);
+    let ping = fixture
         .discord
         .person("ana")
         .types("#data", "/duck ping")
         .await
         .unwrap();
     let route = "/interactions/{interaction}/{token}/callback";
-    pond.discord.answered("POST", route, 2).await;
+    fixture.discord.answered("POST", route, 2).await;
     ping.reply().await;
-    let exchanges = pond.discord.exchanges();
+    let exchanges = fixture.discord.exchanges();
     let callbacks = exchanges.iter().filter(|exchange| exchange.route == route);
     let mut statuses: Vec<_> = callbacks.filter_map(|callback| callback.status).collect();
     statuses.sort_unstable();
@@ -284,25 +289,25 @@ async fn an_interaction_is_delivered_twice_and_answered_once() {
 
 #[tokio::test]
 async fn a_fault_hits_the_call_that_it_names() {
-    let pond = Pond::new().await;
-    let _bot = Bot::start(&pond.discord).await;
+    let fixture = Fixture::new().await;
+    let _bot = Bot::start(&fixture.discord).await;
     let route = "/channels/{channel}/messages";
-    pond.discord.fault(Fault::answer(
+    fixture.discord.fault(Fault::answer(
         "POST",
         route,
         500,
         0,
         "Internal Server Error",
     ));
-    let start = pond
+    let start = fixture
         .discord
         .person("ana")
         .types("#data", "/duck start size:small")
         .await
         .unwrap();
     start.until(|reply| reply.content == "Ready").await;
-    pond.discord.answered("POST", route, 1).await;
-    assert_eq!(pond.discord.history("#data"), []);
+    fixture.discord.answered("POST", route, 1).await;
+    assert_eq!(fixture.discord.history("#data"), []);
 }
 
 /// Drops the first callback after it took effect.
@@ -329,17 +334,17 @@ impl Gate for DropFirst {
 
 #[tokio::test]
 async fn a_gate_loses_an_answer_after_the_call_took_effect() {
-    let pond = Pond::new().await;
-    let _bot = Bot::start(&pond.discord).await;
-    pond.discord.set_gate(Arc::new(DropFirst::default()));
-    let ping = pond
+    let fixture = Fixture::new().await;
+    let _bot = Bot::start(&fixture.discord).await;
+    fixture.discord.set_gate(Arc::new(DropFirst::default()));
+    let ping = fixture
         .discord
         .person("ana")
         .types("#data", "/duck ping")
         .await
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
-    let lost = pond
+    let lost = fixture
         .discord
         .exchanges()
         .into_iter()
@@ -359,9 +364,9 @@ async fn a_wait_without_end_shows_the_transcript() {
 
 #[tokio::test]
 async fn a_wrong_token_is_turned_away_for_good() {
-    let pond = Pond::new().await;
+    let fixture = Fixture::new().await;
     let http = HttpBuilder::new("wrong")
-        .proxy(pond.discord.url())
+        .proxy(fixture.discord.url())
         .ratelimiter_disabled(true);
     let client = ClientBuilder::new_with_http(http.build(), GatewayIntents::empty());
     let ended = client.await.unwrap().start().await;

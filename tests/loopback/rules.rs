@@ -8,12 +8,12 @@ use crate::support::Contract;
 use duckbot::sandbox::discord::{Access, Blueprint, Discord, Fault, Interaction, Person};
 use serde_json::{Value, json};
 
-struct Pond {
+struct Fixture {
     discord: Discord,
     contract: Option<Arc<Contract>>,
 }
 
-impl Pond {
+impl Fixture {
     async fn new() -> Self {
         Self::with(Blueprint::default()).await
     }
@@ -68,18 +68,22 @@ fn modal() -> Value {
 
 #[tokio::test]
 async fn a_wrong_token_is_unauthorized() {
-    let pond = Pond::new().await;
-    refused(&Raw::forged(&pond.discord).get("/users/@me").await, 401, 0);
-    pond.done();
+    let fixture = Fixture::new().await;
+    refused(
+        &Raw::forged(&fixture.discord).get("/users/@me").await,
+        401,
+        0,
+    );
+    fixture.done();
 }
 
 #[tokio::test]
 async fn the_bot_the_guild_and_its_members_can_be_looked_up() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
-    let guild = format!("/guilds/{}", pond.discord.guild_id());
-    let data = format!("/channels/{}", pond.discord.channel("data"));
-    let ana = format!("{guild}/members/{}", pond.ana().id());
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
+    let guild = format!("/guilds/{}", fixture.discord.guild_id());
+    let data = format!("/channels/{}", fixture.discord.channel("data"));
+    let ana = format!("{guild}/members/{}", fixture.ana().id());
     for path in [
         "/gateway/bot",
         "/users/@me",
@@ -90,55 +94,59 @@ async fn the_bot_the_guild_and_its_members_can_be_looked_up() {
     ] {
         assert_eq!(raw.get(path).await.0, 200, "{path}");
     }
-    let sam = pond.discord.person("sam").id();
+    let sam = fixture.discord.person("sam").id();
     refused(
         &raw.get(&format!("{guild}/members/{sam}")).await,
         404,
         10007,
     );
     refused(&raw.get("/channels/1").await, 404, 10003);
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn an_unserved_route_is_not_found_and_listed() {
-    let pond = Pond::new().await;
-    refused(&Raw::new(&pond.discord).get("/voice/regions").await, 404, 0);
-    assert_eq!(pond.discord.unknown_routes()[0].path, "/voice/regions");
+    let fixture = Fixture::new().await;
+    refused(
+        &Raw::new(&fixture.discord).get("/voice/regions").await,
+        404,
+        0,
+    );
+    assert_eq!(fixture.discord.unknown_routes()[0].path, "/voice/regions");
 }
 
 #[tokio::test]
 async fn a_bad_command_is_refused_and_the_old_ones_stay() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
     let bad = json!([{ "name": "PING", "description": "x" }]);
     refused(&raw.register(bad).await, 400, 50035);
-    pond.ping().await;
-    pond.done();
+    fixture.ping().await;
+    fixture.done();
 }
 
 #[tokio::test]
 async fn an_interaction_is_acknowledged_once() {
-    let pond = Pond::new().await;
-    let (raw, ping) = (Raw::new(&pond.discord), pond.ping().await);
+    let fixture = Fixture::new().await;
+    let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     assert_eq!(raw.answer(&ping, message("pong")).await.0, 204);
     refused(&raw.answer(&ping, message("pong")).await, 400, 40060);
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_late_answer_finds_no_interaction() {
-    let pond = Pond::with(Blueprint::default().first_response_within(Duration::ZERO)).await;
-    let (raw, ping) = (Raw::new(&pond.discord), pond.ping().await);
+    let fixture = Fixture::with(Blueprint::default().first_response_within(Duration::ZERO)).await;
+    let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     refused(&raw.answer(&ping, message("pong")).await, 404, 10062);
     assert_eq!(ping.outcome().await, None);
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_token_dies() {
-    let pond = Pond::new().await;
-    let (raw, ping) = (Raw::new(&pond.discord), pond.ping().await);
+    let fixture = Fixture::new().await;
+    let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     refused(&raw.get(&raw.original(&ping)).await, 404, 10015);
     raw.answer(&ping, message("pong")).await;
     assert_eq!(raw.get(&raw.original(&ping)).await.0, 200);
@@ -152,33 +160,37 @@ async fn a_token_dies() {
             .0,
         200
     );
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_modal_comes_first_and_never_after_a_modal() {
-    let pond = Pond::new().await;
-    let (raw, ping) = (Raw::new(&pond.discord), pond.ping().await);
+    let fixture = Fixture::new().await;
+    let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     assert_eq!(raw.answer(&ping, modal()).await.0, 204);
     let shown = ping.modal().await;
-    let sent = pond.ana().submits(&shown, &[("Key", "x")]).await.unwrap();
+    let sent = fixture
+        .ana()
+        .submits(&shown, &[("Key", "x")])
+        .await
+        .unwrap();
     refused(&raw.answer(&sent, modal()).await, 400, 50035);
     refused(&raw.answer(&sent, json!({ "type": 6 })).await, 400, 50035);
     assert_eq!(raw.answer(&sent, json!({ "type": 5 })).await.0, 204);
 
     let mut long = modal();
     long["data"]["title"] = "x".repeat(46).into();
-    refused(&raw.answer(&pond.ping().await, long).await, 400, 50035);
-    pond.done();
+    refused(&raw.answer(&fixture.ping().await, long).await, 400, 50035);
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_defer_decides_who_sees_the_reply() {
-    let pond = Pond::new().await;
-    let (raw, ping) = (Raw::new(&pond.discord), pond.ping().await);
+    let fixture = Fixture::new().await;
+    let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     raw.answer(&ping, json!({ "type": 5, "data": { "flags": 64 } }))
         .await;
-    assert!(pond.discord.unread()[0].thinking);
+    assert!(fixture.discord.unread()[0].thinking);
     let (_, shown) = raw
         .post(&raw.hook(&ping), json!({ "content": "public?" }))
         .await;
@@ -186,9 +198,9 @@ async fn a_defer_decides_who_sees_the_reply() {
     assert!(reply.ephemeral && !reply.thinking);
     assert_eq!(shown["id"], reply.id.to_string());
 
-    assert_eq!(pond.discord.history("#data"), []);
-    assert_eq!(pond.ana().sees("#data").len(), 1);
-    assert_eq!(pond.discord.person("bo").sees("#data"), []);
+    assert_eq!(fixture.discord.history("#data"), []);
+    assert_eq!(fixture.ana().sees("#data").len(), 1);
+    assert_eq!(fixture.discord.person("bo").sees("#data"), []);
     let path = format!("{}/{}", raw.messages("data"), reply.id);
     refused(&raw.get(&path).await, 404, 10008);
     refused(
@@ -196,25 +208,29 @@ async fn a_defer_decides_who_sees_the_reply() {
         404,
         10008,
     );
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn autocomplete_takes_only_choices_and_nothing_else_takes_them() {
-    let pond = Pond::new().await;
+    let fixture = Fixture::new().await;
     let choices = json!({ "type": 8, "data": { "choices": [] } });
-    let raw = Raw::new(&pond.discord);
-    refused(&raw.answer(&pond.ping().await, choices).await, 400, 50035);
-    let offered = pond.ana().completes("#data", "/find what:x").await;
+    let raw = Raw::new(&fixture.discord);
+    refused(
+        &raw.answer(&fixture.ping().await, choices).await,
+        400,
+        50035,
+    );
+    let offered = fixture.ana().completes("#data", "/find what:x").await;
     assert!(offered.is_err(), "no bot is connected");
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn bad_messages_are_refused_wherever_they_are_sent() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
-    let ping = pond.ping().await;
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
+    let ping = fixture.ping().await;
     refused(&raw.answer(&ping, message("")).await, 400, 50006);
     refused(
         &raw.answer(&ping, message(&"x".repeat(2001))).await,
@@ -240,13 +256,13 @@ async fn bad_messages_are_refused_wherever_they_are_sent() {
         50006,
     );
     assert_eq!(ping.reply().await.content, "pong");
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn an_enforced_nonce_posts_once() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
     let path = raw.messages("data");
     let body = |text| json!({ "content": text, "nonce": "n", "enforce_nonce": true });
     let (_, first) = raw.post(&path, body("one")).await;
@@ -254,15 +270,15 @@ async fn an_enforced_nonce_posts_once() {
     assert_eq!(first["id"], second["id"]);
     raw.post(&path, json!({ "content": "three", "nonce": "n" }))
         .await;
-    assert_eq!(pond.discord.history("#data").len(), 2);
-    pond.done();
+    assert_eq!(fixture.discord.history("#data").len(), 2);
+    fixture.done();
 }
 
 #[tokio::test]
 async fn an_edit_pings_nobody_and_a_post_only_whom_it_may() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
-    let (ana, bo) = (pond.ana(), pond.discord.person("bo"));
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
+    let (ana, bo) = (fixture.ana(), fixture.discord.person("bo"));
     let text = format!("{} and {}", ana.mention(), bo.mention());
     let allowed = json!({ "parse": [], "users": [bo.id().to_string()] });
     let body = json!({ "content": text, "allowed_mentions": allowed });
@@ -272,22 +288,22 @@ async fn an_edit_pings_nobody_and_a_post_only_whom_it_may() {
 
     let path = format!("{}/{}", raw.messages("data"), posted.id);
     raw.patch(&path, json!({ "content": ana.mention() })).await;
-    let edited = pond
+    let edited = fixture
         .discord
         .edited(posted.id, |message| message.edited)
         .await;
     assert!(edited.mentions.is_empty());
     assert_eq!(raw.delete(&path).await.0, 204);
     refused(&raw.get(&path).await, 404, 10008);
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_dm_may_be_refused_but_its_channel_opens() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
     for (name, code) in [("ana", 50007), ("sam", 50278)] {
-        let person = pond.discord.person(name);
+        let person = fixture.discord.person(name);
         let to = json!({ "recipient_id": person.id().to_string() });
         let (status, channel) = raw.post("/users/@me/channels", to).await;
         assert_eq!(status, 200);
@@ -304,14 +320,14 @@ async fn a_dm_may_be_refused_but_its_channel_opens() {
             assert_eq!(person.reads_dm().await.content, "psst");
         }
     }
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_button_in_a_dm_is_pressed_by_a_user_who_is_no_member() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
-    let to = json!({ "recipient_id": pond.ana().id().to_string() });
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
+    let to = json!({ "recipient_id": fixture.ana().id().to_string() });
     let (_, channel) = raw.post("/users/@me/channels", to).await;
     let button = json!({ "type": 2, "style": 1, "label": "Keep", "custom_id": "keep" });
     let rows = json!([{ "type": 1, "components": [button] }]);
@@ -322,15 +338,16 @@ async fn a_button_in_a_dm_is_pressed_by_a_user_who_is_no_member() {
     )
     .await;
 
-    let asked = pond.ana().reads_dm().await;
+    let asked = fixture.ana().reads_dm().await;
     assert!(
-        pond.discord
+        fixture
+            .discord
             .person("bo")
             .presses(&asked, "Keep")
             .await
             .is_err()
     );
-    let keep = pond.ana().presses(&asked, "Keep").await.unwrap();
+    let keep = fixture.ana().presses(&asked, "Keep").await.unwrap();
     assert_eq!(raw.answer(&keep, json!({ "type": 6 })).await.0, 204);
     raw.patch(
         &raw.original(&keep),
@@ -338,52 +355,53 @@ async fn a_button_in_a_dm_is_pressed_by_a_user_who_is_no_member() {
     )
     .await;
     assert_eq!(keep.reply().await.content, "Kept");
-    assert!(pond.ana().presses(&asked, "Keep").await.is_err());
-    assert!(pond.ana().presses_custom(asked.id, "keep").await.is_ok());
-    pond.done();
+    assert!(fixture.ana().presses(&asked, "Keep").await.is_err());
+    assert!(fixture.ana().presses_custom(asked.id, "keep").await.is_ok());
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_channel_out_of_reach_is_refused() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
     let hello = json!({ "content": "hello" });
-    pond.discord.set_access("data", Access::Hidden);
+    fixture.discord.set_access("data", Access::Hidden);
     refused(
         &raw.post(&raw.messages("data"), hello.clone()).await,
         403,
         50001,
     );
-    pond.discord.set_access("data", Access::ReadOnly);
+    fixture.discord.set_access("data", Access::ReadOnly);
     refused(
         &raw.post(&raw.messages("data"), hello.clone()).await,
         403,
         50013,
     );
     refused(&raw.post("/channels/1/messages", hello).await, 404, 10003);
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn a_rate_limit_comes_when_told() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
-    pond.discord
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
+    fixture
+        .discord
         .fault(Fault::rate_limited("GET", "*", Duration::from_millis(250)));
     let limited = raw.get("/users/@me").await;
     refused(&limited, 429, 0);
     assert_eq!(limited.1["retry_after"], 0.25);
     assert_eq!(raw.get("/users/@me").await.0, 200);
-    pond.done();
+    fixture.done();
 }
 
 #[tokio::test]
 async fn the_contract_sees_what_the_loopback_lets_pass() {
-    let pond = Pond::new().await;
-    let raw = Raw::new(&pond.discord);
+    let fixture = Fixture::new().await;
+    let raw = Raw::new(&fixture.discord);
     let body = json!({ "content": "x", "embeds": [{ "title": "x", "color": -1 }] });
     assert_eq!(raw.post(&raw.messages("data"), body).await.0, 200);
-    if let Some(contract) = &pond.contract {
+    if let Some(contract) = &fixture.contract {
         let violations = contract.violations();
         assert!(
             violations.iter().any(|one| one.contains("request")),
@@ -394,11 +412,11 @@ async fn the_contract_sees_what_the_loopback_lets_pass() {
 
 #[tokio::test]
 async fn an_outage_cuts_every_connection() {
-    let pond = Pond::new().await;
-    let gateway = format!("{}/api/v10/gateway", pond.discord.url());
+    let fixture = Fixture::new().await;
+    let gateway = format!("{}/api/v10/gateway", fixture.discord.url());
     assert!(reqwest::get(&gateway).await.is_ok());
-    pond.discord.set_offline(true);
+    fixture.discord.set_offline(true);
     assert!(reqwest::get(&gateway).await.is_err());
-    pond.discord.set_offline(false);
+    fixture.discord.set_offline(false);
     assert!(reqwest::get(&gateway).await.is_ok());
 }

@@ -6,7 +6,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{creates, pod, resource};
+use super::{create_object, pod, resource};
 use crate::support::TestEnv;
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
         .await
         .unwrap();
     let sql = "CREATE TABLE ponds AS SELECT getenv('POND') AS name;";
-    creates(
+    create_object(
         &team,
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "team-sql" },
         "data": { "init.sql": sql } }),

@@ -5,7 +5,7 @@ use super::tables::{DUCKS, LakeEnv};
 use crate::support::{Browser, Traefik, assert_says, lake, link_of};
 
 /// Asks DuckDB as its own pages do, and returns what comes back as text.
-fn fetches(sql: &str) -> String {
+fn fetch_script(sql: &str) -> String {
     format!(
         r#"const answer = await fetch("/ddb/run", {{ method: "POST", body: `{sql}`,
             headers: {{ "X-DuckDB-UI-Connection-Name": "page" }} }});
@@ -63,7 +63,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     browser.save_screenshot("no-assets").await;
     assert_eq!(browser.address().await, url);
 
-    let answer = browser.run_script(&fetches(DUCKS)).await;
+    let answer = browser.run_script(&fetch_script(DUCKS)).await;
     let answer = answer.as_str().unwrap();
     assert!(
         answer.starts_with("200 ") && answer.contains("mallard"),
@@ -88,7 +88,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     thief.save_screenshot("used").await;
     assert_eq!(
         thief
-            .run_script(&fetches("SELECT 1"))
+            .run_script(&fetch_script("SELECT 1"))
             .await
             .as_str()
             .unwrap()[..4],

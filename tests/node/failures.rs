@@ -7,7 +7,10 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{IMAGE, StatusRecorder, agree, creates, ends, fails, resource};
+use super::{
+    IMAGE, StatusRecorder, create_object, resource, start_and_fail, wait_for_failure,
+    wait_for_status,
+};
 use crate::support::{KEYS, Node, TestEnv, assert_says, becomes, session_id_in};
 
 #[tokio::test]
@@ -29,9 +32,9 @@ async fn no_machine_has_room() {
             .content
             .contains("so it waits (`asked for 50m CPU and 8000Gi: ")
     );
-    agree(&team, &id, ": queued, ", "Pending").await;
+    wait_for_status(&team, &id, ": queued, ", "Pending").await;
 
-    let (told, ending) = ends(&team, &asked).await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert_says(&told, "no machine of the cluster has room for size `small`");
     assert_says(&told, "Insufficient memory");
     assert_eq!(ending["failure"], "no_room");
@@ -69,8 +72,8 @@ async fn no_machine_may_take_it() {
         })
         .await;
     assert_says(&waits, "node affinity/selector");
-    agree(&team, &id, ": queued, ", "Pending").await;
-    let (told, ending) = ends(&team, &asked).await;
+    wait_for_status(&team, &id, ": queued, ", "Pending").await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert_says(
         &told,
         "got no place: no machine of the cluster may take it.",
@@ -84,7 +87,7 @@ async fn the_image_is_not_there() {
     let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let (told, ending) = fails(&team, Some("ImagePullBackOff")).await;
+    let (told, ending) = start_and_fail(&team, Some("ImagePullBackOff")).await;
     assert_says(&told, "its software is not where the settings say");
     assert_eq!(ending["failure"], "image_missing");
     assert!(
@@ -100,7 +103,7 @@ async fn the_registry_refuses() {
     let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let (told, ending) = fails(&team, Some("ImagePullBackOff")).await;
+    let (told, ending) = start_and_fail(&team, Some("ImagePullBackOff")).await;
     assert_says(&told, "the cluster may not fetch its software");
     assert_eq!(ending["failure"], "image_refused");
 }
@@ -117,8 +120,8 @@ async fn the_registry_is_broken() {
     asked
         .until(|reply| reply.content.contains("can't be fetched yet"))
         .await;
-    agree(&team, &id, ": starting, ", "Pending").await;
-    let (told, ending) = ends(&team, &asked).await;
+    wait_for_status(&team, &id, ": starting, ", "Pending").await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert_says(&told, "could not be fetched in time");
     assert_eq!(ending["failure"], "image_unavailable");
 }
@@ -132,7 +135,7 @@ async fn the_door_ends_again_and_again() {
     let Some(team) = TestEnv::start_on_node(&[door]).await else {
         return;
     };
-    let (told, ending) = fails(&team, Some("CrashLoopBackOff")).await;
+    let (told, ending) = start_and_fail(&team, Some("CrashLoopBackOff")).await;
     assert_says(&told, "the door in front of it ended again and again");
     assert_eq!(ending["failure"], "door");
 }
@@ -155,7 +158,7 @@ async fn what_an_admin_added_can_not_run() {
              command = [\"{command}\"]\n"
         );
         team.restart_bot_with_config(&settings).await;
-        let (told, ending) = fails(&team, Some(kubectl)).await;
+        let (told, ending) = start_and_fail(&team, Some(kubectl)).await;
         assert_says(&told, "the cluster can't run it as it is set up");
         assert_says(&told, why);
         assert_eq!(ending["failure"], "container");
@@ -176,7 +179,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
 
     let recorder = StatusRecorder::of(&team);
     let (asked, id) = team.start_session(&team.ana, "").await;
-    let (told, ending) = ends(&team, &asked).await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert!(recorder.reasons().contains(&"CrashLoopBackOff".to_owned()));
     assert_eq!(ending["failure"], "crashed");
     assert_says(&told, "DuckDB ended again and again");
@@ -199,7 +202,7 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     let Some(team) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let (told, ending) = fails(&team, Some("OOMKilled")).await;
+    let (told, ending) = start_and_fail(&team, Some("OOMKilled")).await;
     assert_says(&told, "needed more memory than size `small` has");
     assert_eq!(ending["failure"], "out_of_memory");
     let pressed = team
@@ -226,7 +229,7 @@ async fn the_keys_are_gone_when_it_starts() {
     team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
-    agree(&team, &id, ": starting, ", "Pending").await;
+    wait_for_status(&team, &id, ": starting, ", "Pending").await;
     let secret = format!("duckbot-s3-{}", team.ana.id());
     team.cluster
         .secrets()
@@ -234,7 +237,7 @@ async fn the_keys_are_gone_when_it_starts() {
         .await
         .unwrap();
     Node::registry().release("held-keys");
-    let (told, ending) = ends(&team, &asked).await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert_says(&told, "your S3 credentials are no longer there");
     assert_eq!(ending["failure"], "keys_missing");
 }
@@ -246,15 +249,15 @@ async fn a_volume_can_not_be_mounted() {
         return;
     };
     // As a cluster does that adds its own volumes to every Pod.
-    adds_to_every_pod(&team, "not-there").await;
+    mount_into_every_pod(&team, "not-there").await;
 
     team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be attached yet"))
         .await;
-    agree(&team, &id, ": starting, ", "Pending").await;
-    let (told, ending) = ends(&team, &asked).await;
+    wait_for_status(&team, &id, ": starting, ", "Pending").await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert_says(&told, "could not be attached in time");
     assert_says(&told, "not-there");
     assert_eq!(ending["failure"], "mount");
@@ -265,7 +268,7 @@ async fn the_namespace_has_used_up_its_quota() {
     let Some(team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    creates(
+    create_object(
         &team,
         json!({ "apiVersion": "v1", "kind": "ResourceQuota",
         "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
@@ -279,7 +282,7 @@ async fn the_namespace_has_used_up_its_quota() {
         quota.status.and_then(|status| status.hard)
     };
     becomes(counted, Option::is_some).await;
-    let (told, ending) = fails(&team, None).await;
+    let (told, ending) = start_and_fail(&team, None).await;
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The team's share of the cluster is used up");
     assert_says(&told, "limited: requests.memory=100Mi");
@@ -290,13 +293,13 @@ async fn admission_refuses_the_pod() {
     let Some(team) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    creates(
+    create_object(
         &team,
         json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "tiny" },
         "spec": { "limits": [{ "type": "Container", "max": { "memory": "100Mi" } }] } }),
     )
     .await;
-    let (told, ending) = fails(&team, None).await;
+    let (told, ending) = start_and_fail(&team, None).await;
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The cluster's rules turned it down");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();
@@ -318,14 +321,14 @@ async fn it_is_not_ready_in_time() {
     team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
-    agree(&team, &id, ": starting, ", "Running").await;
-    let (told, ending) = ends(&team, &asked).await;
+    wait_for_status(&team, &id, ": starting, ", "Running").await;
+    let (told, ending) = wait_for_failure(&team, &asked).await;
     assert_says(&told, "was not ready after 1m");
     assert_eq!(ending["cause"], "took_too_long");
 }
 
 /// Has the cluster mount a Secret into every Pod of this team, as some clusters do.
-async fn adds_to_every_pod(team: &TestEnv, secret: &str) {
+async fn mount_into_every_pod(team: &TestEnv, secret: &str) {
     let name = &team.cluster.sessions;
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
         "resources": ["pods"] });

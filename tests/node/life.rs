@@ -1,6 +1,6 @@
 //! A session from its start to its end.
 
-use super::{IMAGE, agree, events, pod};
+use super::{IMAGE, events, pod, wait_for_status};
 use crate::support::{Node, TestEnv, assert_says};
 
 #[tokio::test]
@@ -40,14 +40,14 @@ async fn progress_follows_what_the_cluster_does() {
     let sees = async |text: &str, phase: &str, kubectl: &str| {
         let reply = asked.until(|reply| reply.content.contains(text)).await;
         assert!(reply.ephemeral && reply.content.contains("Asked for <t:"));
-        agree(&team, &id, phase, kubectl).await;
+        wait_for_status(&team, &id, phase, kubectl).await;
     };
 
     sees("▰▰▰▱▱ Session", ": starting, ", "Pending").await;
     assert!(events(&team, &id).await.contains(&"Pulling".to_owned()));
     Node::registry().release("held-progress");
     sees("▰▰▰▰▱ Session", ": starting, ", "Running").await;
-    super::runs(&team, &id, &["touch", "/tmp/go"]).await;
+    super::exec(&team, &id, &["touch", "/tmp/go"]).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
@@ -60,7 +60,7 @@ async fn progress_follows_what_the_cluster_does() {
         .until(|reply| reply.content.contains("; that usually takes about "))
         .await;
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
-    super::runs(&team, &id, &["touch", "/tmp/go"]).await;
+    super::exec(&team, &id, &["touch", "/tmp/go"]).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;

@@ -37,7 +37,7 @@ async fn pod(team: &TestEnv, session: &str) -> Pod {
 }
 
 /// Runs a command in DuckDB's container.
-async fn runs(team: &TestEnv, session: &str, command: &[&str]) {
+async fn exec(team: &TestEnv, session: &str, command: &[&str]) {
     let params = AttachParams::default().container("duckdb").stderr(false);
     let (pods, name) = (team.cluster.pods(), format!("duckui-{session}"));
     let process = pods.exec(&name, command.iter().copied(), &params);
@@ -46,7 +46,7 @@ async fn runs(team: &TestEnv, session: &str, command: &[&str]) {
 }
 
 /// Creates an object in the sessions' namespace.
-async fn creates(team: &TestEnv, object: Value) {
+async fn create_object(team: &TestEnv, object: Value) {
     let text = |name: &str| object[name].as_str().unwrap();
     let resource = resource(text("apiVersion"), text("kind"));
     let objects: Api<DynamicObject> = Api::namespaced_with(
@@ -69,7 +69,7 @@ fn resource(version: &str, kind: &str) -> ApiResource {
 /// Ana asks for a session that will not come up, because of what an admin reads of it
 /// as well, if there is a Pod at all. What she and the channel are told in the end,
 /// what her record says of it, and that nothing is left.
-async fn fails(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
+async fn start_and_fail(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
     let recorder = StatusRecorder::of(team);
     team.cluster.store_credentials(team.ana.id()).await;
     // Looked for from before: what is turned down at once is soon gone.
@@ -78,7 +78,7 @@ async fn fails(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
         team.cluster.wait_for_ending(&record),
         team.start_session(&team.ana, "")
     );
-    let end = (is_over(team, &asked).await, ending);
+    let end = (wait_for_last_reply(team, &asked).await, ending);
     let read = recorder.reasons();
     match kubectl {
         Some(reason) => assert!(read.iter().any(|it| it == reason), "{reason}: {read:?}"),
@@ -88,16 +88,16 @@ async fn fails(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
 }
 
 /// The same from when she has asked.
-async fn ends(team: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
+async fn wait_for_failure(team: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
     let ending = team
         .cluster
         .wait_for_ending(&team.record_name(&team.ana, 0))
         .await;
-    (is_over(team, asked).await, ending)
+    (wait_for_last_reply(team, asked).await, ending)
 }
 
 /// What she and the channel are told in the end, when nothing is left.
-async fn is_over(team: &TestEnv, asked: &Interaction) -> MessageView {
+async fn wait_for_last_reply(team: &TestEnv, asked: &Interaction) -> MessageView {
     let last = asked
         .until(|reply| reply.button("Try again").is_some())
         .await;
@@ -110,7 +110,7 @@ async fn is_over(team: &TestEnv, asked: &Interaction) -> MessageView {
 }
 
 /// The bot and the cluster say the same of a session, as soon as the bot has heard of it.
-async fn agree(team: &TestEnv, session: &str, phase: &str, kubectl: &str) {
+async fn wait_for_status(team: &TestEnv, session: &str, phase: &str, kubectl: &str) {
     let agrees = async {
         while !team
             .reply_to(&team.ana, "/duck list")

@@ -3,7 +3,7 @@
 use kube::api::EvictParams;
 use serde_json::Value;
 
-use super::{IMAGE, agree, pod, runs};
+use super::{IMAGE, exec, pod, wait_for_status};
 use crate::support::{Node, TestEnv, assert_says};
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
         return;
     };
     let id = team.ready_session(&team.ana).await;
-    runs(&team, &id, &["touch", "/tmp/eat"]).await;
+    exec(&team, &id, &["touch", "/tmp/eat"]).await;
     let told = team.ana.reads("#data").await;
     assert_eq!(told.mentions, [team.ana.id()]);
     assert_says(&told, "needed more memory than size `small` has");
@@ -21,10 +21,10 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
 
     // And again: told again.
     team.wait_until_ready(&id).await;
-    runs(&team, &id, &["touch", "/tmp/eat"]).await;
+    exec(&team, &id, &["touch", "/tmp/eat"]).await;
     team.ana.reads("#data").await;
     team.wait_until_ready(&id).await;
-    agree(&team, &id, ": running, ", "Running").await;
+    wait_for_status(&team, &id, ": running, ", "Running").await;
     assert_eq!(
         team.cluster.objects().await,
         team.session_objects(&team.ana, 0, &id)
@@ -54,7 +54,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         "the link is the same"
     );
     assert_ne!(pod(&team, &id).await.metadata.uid, before);
-    agree(&team, &id, ": running, ", "Running").await;
+    wait_for_status(&team, &id, ": running, ", "Running").await;
     let [document] = &team.cluster.documents().await[..] else {
         panic!("one record")
     };
@@ -81,13 +81,13 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
         return;
     };
     let id = team.ready_session(&team.ana).await;
-    runs(&team, &id, &["touch", "/tmp/go"]).await;
+    exec(&team, &id, &["touch", "/tmp/go"]).await;
     let back = team.ana.reads("#data").await;
     assert_says(
         &back,
         "is ready again. It filled the disk that size `small` has.",
     );
-    runs(&team, &id, &["touch", "/tmp/go"]).await;
+    exec(&team, &id, &["touch", "/tmp/go"]).await;
     let told = team.ana.reads("#data").await;
     assert_says(&told, "exceeds the limit");
     assert!(told.button("Try again, one size up").is_some());

@@ -9,7 +9,7 @@ use super::{
 use crate::support::{TestEnv, assert_says, lake};
 
 /// How often anything in a session's Pod was started again.
-async fn restarts(team: &TestEnv, session: &str) -> i32 {
+async fn restart_count(team: &TestEnv, session: &str) -> i32 {
     let status = pod(team, session).await.status.unwrap();
     let containers = status.container_statuses.into_iter().flatten();
     containers.map(|it| it.restart_count).sum()
@@ -44,7 +44,7 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
     let error = ui.rows(hungry).await.unwrap_err();
     assert!(error.contains("Out of Memory Error"), "{error}");
-    assert_eq!(restarts(team, &id).await, 0);
+    assert_eq!(restart_count(team, &id).await, 0);
 
     // Who takes DuckDB's own limit away meets the kernel's; the session comes back.
     let greedy = format!("SET memory_limit = '100GB'; {hungry}");
@@ -53,5 +53,5 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     assert_says(&told, "needed more memory than size `small` has");
     // The browser is still in.
     ui.wait_until_back().await;
-    assert_eq!(restarts(team, &id).await, 1);
+    assert_eq!(restart_count(team, &id).await, 1);
 }

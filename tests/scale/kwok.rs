@@ -22,7 +22,7 @@ impl Kwok {
     pub const PODS: &str = "127.99.";
 
     /// Starts it.
-    pub async fn starts() -> Self {
+    pub async fn start() -> Self {
         let cluster = Cluster::shared();
         let admin = Client::try_from(cluster.config().await).unwrap();
         let node: Node = serde_json::from_value(json!({

@@ -6,11 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bypass_proxy;
 mod kwok;
 mod outages;
 mod people;
 mod soak;
-mod straight;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,7 +35,7 @@ use tokio::{
 };
 
 /// Held by whichever test runs.
-async fn alone() -> MutexGuard<'static, ()> {
+async fn lock_machine() -> MutexGuard<'static, ()> {
     static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     MACHINE.lock().await
 }
@@ -90,7 +90,7 @@ impl Fate {
         FATES[number % FATES.len()]
     }
 
-    fn stays(self) -> bool {
+    fn survives(self) -> bool {
         matches!(
             self,
             Self::Extended
@@ -170,7 +170,7 @@ async fn for_all<F: Future<Output = ()>>(each: impl Fn(usize) -> F) {
 }
 
 /// Waits until that is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let so = async {
         // Each look is a list of everything.
         let mut looks = tokio::time::interval(Duration::from_secs(1));
@@ -243,8 +243,8 @@ async fn activity(
 
 #[tokio::test]
 async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
-    let _alone = alone().await;
-    let _kwok = Kwok::starts().await;
+    let _alone = lock_machine().await;
+    let _kwok = Kwok::start().await;
     let mut team = TestEnv::without_bot_on(
         Kwok::NODE,
         &[
@@ -263,7 +263,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     })
     .await;
     team.start_bot().await;
-    until("all run", async || {
+    wait_for("all run", async || {
         let documents = team.cluster.documents().await;
         documents
             .iter()
@@ -321,7 +321,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     doors.log.get_or_init(|| team.bot().subscribe_log());
     let before = team.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
-        .filter(|number| Fate::of(*number).stays())
+        .filter(|number| Fate::of(*number).survives())
         .flat_map(|number| {
             let name = format!("duckui-{}", id(number));
             [
@@ -334,7 +334,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         .collect();
     expected.sort();
     let gone = async || team.cluster.objects().await.len() <= expected.len();
-    until("those that must go are gone", gone).await;
+    wait_for("those that must go are gone", gone).await;
     let swept = team.bot().log().matches(" swept").count();
     team.bot().wait_for_log_times(" swept", swept + 2).await;
     assert_eq!(team.cluster.objects().await, expected);

@@ -7,12 +7,12 @@ use kube::api::ListParams;
 use tokio::process::Command;
 
 use crate::{
-    alone,
+    lock_machine,
     support::{Cluster, TestEnv, assert_says, becomes, tools},
 };
 
 /// Sends a signal to one of the cluster's programs.
-async fn signals(program: &str, signal: &str) {
+async fn send_signal(program: &str, signal: &str) {
     let pid = Cluster::shared().folder().join(format!("{program}.pid"));
     let pid = std::fs::read_to_string(pid).unwrap();
     let sent = Command::new("kill").args([signal, pid.trim()]).status();
@@ -20,7 +20,7 @@ async fn signals(program: &str, signal: &str) {
 }
 
 /// Waits until the API server answers, or does not.
-async fn answers(team: &TestEnv, answers: bool) {
+async fn wait_for_api_server(team: &TestEnv, answers: bool) {
     let pods = team.cluster.pods();
     let asked = async || {
         let few = ListParams::default().limit(1);
@@ -32,14 +32,14 @@ async fn answers(team: &TestEnv, answers: bool) {
 
 #[tokio::test]
 async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_only() {
-    let _alone = alone().await;
+    let _alone = lock_machine().await;
     let team = TestEnv::start().await;
     team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.wait_for_pod(&id).await;
 
-    signals("kube-apiserver", "-KILL").await;
-    answers(&team, false).await;
+    send_signal("kube-apiserver", "-KILL").await;
+    wait_for_api_server(&team, false).await;
     let refused = team.ben.types("#data", "/duck setup").await.unwrap();
     refused.acknowledged().await;
     assert_says(
@@ -47,7 +47,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
         "I can't reach the cluster at the moment.",
     );
 
-    answers(&team, true).await;
+    wait_for_api_server(&team, true).await;
     team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
@@ -60,12 +60,12 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
 
 #[tokio::test]
 async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_none() {
-    let _alone = alone().await;
+    let _alone = lock_machine().await;
     let team = TestEnv::start().await;
     let running = team.ready_session(&team.ana).await;
     team.cluster.store_credentials(team.ben.id()).await;
 
-    signals("etcd", "-STOP").await;
+    send_signal("etcd", "-STOP").await;
     let paused = tokio::time::Instant::now();
     let begun = team.ben.types("#data", "/duck start").await.unwrap();
     begun.acknowledged().await;
@@ -77,8 +77,8 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
         &running,
     );
     tokio::time::sleep_until(paused + Duration::from_secs(20)).await;
-    signals("etcd", "-CONT").await;
-    answers(&team, true).await;
+    send_signal("etcd", "-CONT").await;
+    wait_for_api_server(&team, true).await;
 
     // Each was told that it failed, or it is done. Whichever: once more, and it is so.
     let is_last = |it: &duckbot::sandbox::discord::MessageView| {
@@ -110,7 +110,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
 
 #[tokio::test]
 async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
-    let _alone = alone().await;
+    let _alone = lock_machine().await;
     if !cfg!(target_os = "linux") {
         eprintln!("skipped: only on Linux the clock of one process can be set");
         return;

@@ -6,7 +6,7 @@ use crate::support::TestEnv;
 
 #[tokio::test]
 async fn fifty_people_at_once_each_get_their_own() {
-    let _alone = crate::alone().await;
+    let _alone = crate::lock_machine().await;
     let team = TestEnv::start().await;
     let quick = team.kubelet.ready_all_pods();
     let people: Vec<_> = (0..50)

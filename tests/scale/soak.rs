@@ -17,16 +17,16 @@ use serde_json::json;
 use tokio::time::{Instant, interval};
 
 use crate::{
-    alone,
+    bypass_proxy::bypass_proxy,
     kwok::Kwok,
-    straight::goes_straight,
+    lock_machine,
     support::{ApiEnv, TestEnv, becomes, session_request},
 };
 
 const PEOPLE: usize = 16;
 /// How often each of them asks for a session: 2,000 in half an hour, or as fast as it goes.
-const PACE: Duration = Duration::from_millis(30 * 60 * 1000 * PEOPLE as u64 / 2000);
-const HURRY: Duration = Duration::from_secs(1);
+const SESSION_INTERVAL: Duration = Duration::from_millis(30 * 60 * 1000 * PEOPLE as u64 / 2000);
+const QUICK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the bot takes up.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -39,7 +39,7 @@ struct Sample {
 }
 
 impl Sample {
-    async fn of(process: &Path, metrics: &str) -> Self {
+    async fn measure(process: &Path, metrics: &str) -> Self {
         let status = std::fs::read_to_string(process.join("status")).unwrap();
         let number = |name: &str| {
             let line = status
@@ -71,14 +71,14 @@ impl Sample {
 }
 
 /// The middle of what is seen of one thing.
-fn middle(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
+fn median(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
     let mut values: Vec<_> = samples.iter().map(of).collect();
     values.sort_unstable();
     values[values.len() / 2]
 }
 
 /// A session from its start to its end, and what people do in between.
-async fn lives(team: &TestEnv, person: &Person, number: usize) {
+async fn run_session(team: &TestEnv, person: &Person, number: usize) {
     let last = |words: &'static [&'static str]| {
         move |it: &MessageView| words.iter().any(|words| it.content.contains(words))
     };
@@ -116,7 +116,7 @@ async fn lives(team: &TestEnv, person: &Person, number: usize) {
 }
 
 /// The same by a program.
-async fn lives_by_request(lab: &ApiEnv) {
+async fn run_session_by_api(lab: &ApiEnv) {
     let (status, made) = lab.post("/sessions", &lab.ana, session_request()).await;
     if status != 201 {
         return;
@@ -128,11 +128,11 @@ async fn lives_by_request(lab: &ApiEnv) {
 
 #[tokio::test]
 async fn sessions_come_and_go_and_the_bot_does_not_grow() {
-    let _alone = alone().await;
+    let _alone = lock_machine().await;
     let long = std::env::var("DUCKBOT_TEST_SOAK").ok();
     let time = long.as_deref().map_or("30s", |it| it);
     let time = humantime::parse_duration(time).unwrap();
-    let _kwok = Kwok::starts().await;
+    let _kwok = Kwok::start().await;
     let settings = [
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
@@ -140,7 +140,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         ("DUCKBOT_SESSIONS__PER_USER", "4"),
     ];
     let team = TestEnv::without_bot_on(Kwok::NODE, &settings).await;
-    goes_straight(&team).await;
+    bypass_proxy(&team).await;
     let people: Vec<_> = (0..PEOPLE)
         .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
         .collect();
@@ -159,19 +159,23 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         .next()
         .unwrap();
     let metrics = format!("{address}/metrics");
-    let at_rest = Sample::of(&process, &metrics).await;
+    let at_rest = Sample::measure(&process, &metrics).await;
 
     let begin = Instant::now();
     let made = AtomicUsize::new(0);
-    let pace = if long.is_some() { PACE } else { HURRY };
+    let pace = if long.is_some() {
+        SESSION_INTERVAL
+    } else {
+        QUICK_INTERVAL
+    };
     let traffic = people.iter().map(async |person| {
         let mut turns = interval(pace);
         while begin.elapsed() < time {
             turns.tick().await;
             let number = made.fetch_add(1, Ordering::Relaxed);
             match number % 10 {
-                9 => lives_by_request(&lab).await,
-                _ => lives(&lab.team, person, number).await,
+                9 => run_session_by_api(&lab).await,
+                _ => run_session(&lab.team, person, number).await,
             }
             if number % 100 == 50 {
                 lab.team.discord.drop_gateway();
@@ -186,7 +190,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         let mut seconds = interval(Duration::from_secs(1));
         loop {
             seconds.tick().await;
-            samples.push(Sample::of(&process, &metrics).await);
+            samples.push(Sample::measure(&process, &metrics).await);
         }
     };
     tokio::select! {
@@ -212,7 +216,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         .filter(|it| it.starts_with("duckbot-s3-session-"))
         .collect();
     assert_eq!(left, [""; 0]);
-    let now = async || Sample::of(&process, &metrics).await;
+    let now = async || Sample::measure(&process, &metrics).await;
     // Connections to Discord are kept for a minute and a half, in case they are needed again.
     let few = if long.is_some() { PEOPLE } else { 4 * PEOPLE };
     let rests = |now: &Sample| {
@@ -225,7 +229,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     let after_warm_up = &samples[samples.len() / 4..];
     let (early, late) = after_warm_up.split_at(after_warm_up.len() / 3);
     let late = &late[late.len() / 2..];
-    let grows = |of: fn(&Sample) -> u64| [middle(early, of), middle(late, of)];
+    let grows = |of: fn(&Sample) -> u64| [median(early, of), median(late, of)];
     let [memory, tasks, descriptors, sockets] = [
         grows(|it| it.resident_kib),
         grows(|it| it.tasks),
@@ -236,7 +240,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         "{made} sessions in {:.0?}: KiB {memory:?}, tasks {tasks:?}, descriptors {descriptors:?}, \
          sockets {sockets:?}; at rest {at_rest:?}, then {:?}",
         begin.elapsed(),
-        Sample::of(&process, &metrics).await,
+        Sample::measure(&process, &metrics).await,
     );
     if long.is_none() {
         return;

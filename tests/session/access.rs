@@ -8,7 +8,7 @@ use crate::support::{Session, lake};
 const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// Nothing failed, and the table is as it was made.
-async fn reads_the_ducks(session: &mut Session) {
+async fn assert_reads_ducks(session: &mut Session) {
     session.wait_until_prepared().await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(session.rows(DUCKS).await, Ok(ducks), "{}", session.log());
@@ -20,7 +20,7 @@ async fn reads_the_ducks(session: &mut Session) {
 async fn a_table_answers_with_the_owners_keys() {
     lake().s3.add_key("AKIAOWNER", "the-owners-secret");
     let mut session = Session::start("AKIAOWNER", "the-owners-secret");
-    reads_the_ducks(&mut session).await;
+    assert_reads_ducks(&mut session).await;
     let wrote = "CREATE TABLE lake.zoo.geese AS SELECT 'greylag' AS name";
     assert_eq!(session.run_sql(wrote).await, Ok(()));
     let geese = session.rows("FROM lake.zoo.geese").await;
@@ -40,7 +40,7 @@ async fn temporary_keys_come_with_their_token() {
     );
     let token = [("S3_SESSION_TOKEN", "a-session-token")];
     let mut session = Session::start_with("ASIATEMPORARY", "a-short-secret", &token);
-    reads_the_ducks(&mut session).await;
+    assert_reads_ducks(&mut session).await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_catalog_may_want_a_token() {
     lake().s3.add_key("AKIATOKEN", "a-secret-beside-a-token");
     let token = [("CATALOG_TOKEN", "a-token-for-the-catalog")];
     let mut session = Session::start_with("AKIATOKEN", "a-secret-beside-a-token", &token);
-    reads_the_ducks(&mut session).await;
+    assert_reads_ducks(&mut session).await;
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_catalog_may_know_the_team_by_oauth2() {
             ("CATALOG_OAUTH2_SERVER_URI", server),
         ];
         let mut session = Session::start_with("AKIAOAUTH", "a-secret-beside-a-client", &client);
-        reads_the_ducks(&mut session).await;
+        assert_reads_ducks(&mut session).await;
     }
 }
 
@@ -89,7 +89,7 @@ async fn an_admin_may_keep_people_to_some_folders() {
     lake().s3.add_key("AKIAFENCED", "a-secret-behind-a-fence");
     let fence = [("DUCKDB_FOLDERS", "s3://lake/")];
     let mut session = Session::start_with("AKIAFENCED", "a-secret-behind-a-fence", &fence);
-    reads_the_ducks(&mut session).await;
+    assert_reads_ducks(&mut session).await;
     for outside in [
         "FROM read_csv('https://example.com/a.csv')",
         "FROM read_text('/etc/passwd')",

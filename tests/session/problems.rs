@@ -18,7 +18,7 @@ async fn only_problem(session: &Session) -> [String; 3] {
 }
 
 /// Ducks are counted after the statement beside the problem.
-async fn trying_again_helps(session: &Session, try_again: &str) {
+async fn assert_retry_works(session: &Session, try_again: &str) {
     assert_eq!(session.run_sql(try_again).await, Ok(()));
     let rows = session.rows(COUNT).await.unwrap();
     assert_eq!(rows[0]["ducks"], 2);
@@ -46,7 +46,7 @@ async fn the_catalog_is_down() {
         "it is still down"
     );
     port.forward_to(&lake().catalog);
-    trying_again_helps(&session, &try_again).await;
+    assert_retry_works(&session, &try_again).await;
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn the_authorization_server_is_down() {
     assert_eq!(what, "Attaching the catalog lake");
     assert!(error.contains("Could not get token"), "{error}");
     port.forward_to(&lake().catalog);
-    trying_again_helps(&session, &try_again).await;
+    assert_retry_works(&session, &try_again).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn s3_is_down() {
     assert_eq!(what, "Reading a table of lake with your S3 keys");
     assert!(error.contains("Could not establish connection"), "{error}");
     port.forward_to(&lake().s3.url());
-    trying_again_helps(&session, &try_again).await;
+    assert_retry_works(&session, &try_again).await;
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn the_key_is_wrong_for_now() {
     assert_eq!(what, "Reading a table of lake with your S3 keys");
     assert!(error.contains("HTTP 403"), "{error}");
     lake().s3.add_key("AKIAEARLY", "a-secret-not-known-yet");
-    trying_again_helps(&session, &try_again).await;
+    assert_retry_works(&session, &try_again).await;
 }
 
 #[tokio::test]

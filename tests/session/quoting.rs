@@ -60,25 +60,25 @@ fn session_config(name: &str, warehouse: &str, endpoint: &str) -> SessionConfig 
 }
 
 /// DuckDB, ready for Iceberg.
-struct Duck {
+struct DuckDbShell {
     runtime: Runtime,
     shell: Mutex<Shell>,
 }
 
-impl Duck {
-    fn starts() -> Self {
+impl DuckDbShell {
+    fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let guard = runtime.enter();
         let shell = Mutex::new(Shell::start(&tools::duckdb().join("duckdb")).unwrap());
         drop(guard);
         let duck = Self { runtime, shell };
         let extensions = literal(tools::duckdb().join("extensions").to_str().unwrap());
-        duck.runs(&format!("SET extension_directory = {extensions};"));
-        duck.runs("LOAD httpfs; LOAD avro; LOAD iceberg;");
+        duck.run(&format!("SET extension_directory = {extensions};"));
+        duck.run("LOAD httpfs; LOAD avro; LOAD iceberg;");
         duck
     }
 
-    fn runs(&self, sql: &str) {
+    fn run(&self, sql: &str) {
         // What is left open DuckDB would wait for.
         let outcome = async { timeout(SOON, self.shell.lock().await.execute(sql)).await };
         let outcome = self.runtime.block_on(outcome).expect("it is whole");
@@ -87,16 +87,16 @@ impl Duck {
     }
 
     /// The value that `query` gives, compared by bytes: nothing is quoted twice.
-    fn gives(&self, query: &str, text: &str) {
+    fn assert_value(&self, query: &str, text: &str) {
         let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
-        self.runs(&format!(
+        self.run(&format!(
             "SELECT CASE WHEN list(hex(encode(it))) <> ['{hex}'] \
              THEN error('something else: ' || list(it)::TEXT) END FROM ({query}) _(it);"
         ));
     }
 }
 
-fn holds<T: std::fmt::Debug>(cases: u32, of: impl Strategy<Value = T>, test: impl Fn(T)) {
+fn check_property<T: std::fmt::Debug>(cases: u32, of: impl Strategy<Value = T>, test: impl Fn(T)) {
     let mut runner = TestRunner::new(Config {
         cases,
         // The first case that fails leaves DuckDB as it should not be.
@@ -114,28 +114,28 @@ fn holds<T: std::fmt::Debug>(cases: u32, of: impl Strategy<Value = T>, test: imp
 
 #[test]
 fn a_literal_is_what_it_was() {
-    let duck = Duck::starts();
-    holds(400, text(), |text| {
-        duck.gives(&format!("SELECT {}", literal(&text)), &text)
+    let duck = DuckDbShell::start();
+    check_property(400, text(), |text| {
+        duck.assert_value(&format!("SELECT {}", literal(&text)), &text)
     });
 }
 
 #[test]
 fn a_catalog_and_its_warehouse_are_called_what_they_are() {
-    let duck = Duck::starts();
+    let duck = DuckDbShell::start();
     let config = || async { r#"{"defaults": {}, "overrides": {}}"# };
     let app = Router::new().route("/v1/config", get(config));
     let catalog = duck.runtime.block_on(Server::start(|_| app));
-    holds(400, (text(), text()), |(name, warehouse)| {
+    check_property(400, (text(), text()), |(name, warehouse)| {
         let script = Script::new(&session_config(&name, &warehouse, &catalog.url()), None);
         let [_, attach, _] = &script.access[..] else {
             panic!()
         };
-        duck.runs(&attach.try_again);
+        duck.run(&attach.try_again);
         assert_eq!(warehouse_in(catalog.requests().last().unwrap()), warehouse);
         let query = "SELECT database_name FROM duckdb_databases() WHERE type = 'iceberg'";
-        duck.gives(query, &name);
-        duck.runs(&format!("DETACH {};", identifier(&name)));
+        duck.assert_value(query, &name);
+        duck.run(&format!("DETACH {};", identifier(&name)));
     });
 }
 
@@ -152,14 +152,14 @@ fn warehouse_in(line: &str) -> String {
 
 #[test]
 fn a_table_is_found_whatever_its_names() {
-    let duck = Duck::starts();
-    holds(300, (text(), text(), text()), |(name, schema, table)| {
+    let duck = DuckDbShell::start();
+    check_property(300, (text(), text(), text()), |(name, schema, table)| {
         let [catalog, schema] = [&name, &schema].map(|name| identifier(name));
         let whole = format!("{catalog}.{schema}.{}", identifier(&table));
-        duck.runs(&format!(
+        duck.run(&format!(
             "ATTACH ':memory:' AS {catalog}; CREATE SCHEMA {catalog}.{schema};"
         ));
-        duck.runs(&format!(
+        duck.run(&format!(
             "CREATE TABLE {whole} AS SELECT {} AS it;",
             literal(&table)
         ));
@@ -170,24 +170,24 @@ fn a_table_is_found_whatever_its_names() {
         let [find, query] = &read.statements[..] else {
             panic!()
         };
-        duck.runs(find);
-        duck.gives(query.trim_end_matches(';'), &table);
-        duck.runs(&format!("DETACH {catalog};"));
+        duck.run(find);
+        duck.assert_value(query.trim_end_matches(';'), &table);
+        duck.run(&format!("DETACH {catalog};"));
     });
 }
 
 #[test]
 fn a_catalog_without_tables_is_no_problem() {
-    let duck = Duck::starts();
+    let duck = DuckDbShell::start();
     let script = Script::new(&session_config("empty", "", "http://localhost"), None);
     for statement in &script.access[2].statements {
-        duck.runs(statement);
+        duck.run(statement);
     }
 }
 
 #[test]
 fn an_error_is_told_as_it_was_whatever_it_says() {
-    let duck = Duck::starts();
+    let duck = DuckDbShell::start();
     // Lines that the command line would take for its own, outside of quotes.
     let line = prop_oneof![text(), Just(".quit".to_owned()), Just("go".to_owned())];
     let error = prop::collection::vec(line, 1..4).prop_map(|lines| lines.join("\n"));
@@ -195,12 +195,12 @@ fn an_error_is_told_as_it_was_whatever_it_says() {
     else {
         panic!()
     };
-    holds(200, error, |error| {
+    check_property(200, error, |error| {
         for statement in record_problem(keys, &error) {
-            duck.runs(&statement);
+            duck.run(&statement);
         }
-        duck.gives("SELECT error FROM problems", &error);
-        duck.gives("SELECT try_again FROM problems", &keys.try_again);
-        duck.runs("DROP TABLE problems;");
+        duck.assert_value("SELECT error FROM problems", &error);
+        duck.assert_value("SELECT try_again FROM problems", &keys.try_again);
+        duck.run("DROP TABLE problems;");
     });
 }

@@ -3,7 +3,7 @@
 use crate::support::{Cluster, TestEnv};
 
 /// From its next start on the bot asks the API server itself.
-pub async fn goes_straight(team: &TestEnv) {
+pub async fn bypass_proxy(team: &TestEnv) {
     let server = Cluster::shared().config().await.cluster_url;
     let authority = Cluster::shared().authority();
     let authority = authority.display();
