@@ -32,32 +32,32 @@ async fn main() {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     // In turns, so that both meet the same machine.
     for _ in 0..ROUNDS {
-        without.push(took(&straight, "SELECT 42").await.0);
-        with.push(took(&through, "SELECT 42").await.0);
+        without.push(time_query(&straight, "SELECT 42").await.0);
+        with.push(time_query(&through, "SELECT 42").await.0);
     }
-    report("a small query", middle(with), middle(without));
+    report("a small query", median(with), median(without));
 
     let relayed = UiClient::at(relay(port), port);
     let (mut with, mut without, mut by_relay, mut bytes) = (vec![], vec![], vec![], 0);
     for _ in 0..LARGE_ROUNDS {
-        without.push(took(&straight, LARGE).await.0);
-        by_relay.push(took(&relayed, LARGE).await.0);
-        let (time, length) = took(&through, LARGE).await;
+        without.push(time_query(&straight, LARGE).await.0);
+        by_relay.push(time_query(&relayed, LARGE).await.0);
+        let (time, length) = time_query(&through, LARGE).await;
         with.push(time);
         bytes = length;
     }
     let large = format!("{} MB", bytes / 1_000_000);
-    let without = middle(without);
-    report(&large, middle(with), without);
+    let without = median(without);
+    report(&large, median(with), without);
     report(
         &format!("{large} by a bare TCP relay instead"),
-        middle(by_relay),
+        median(by_relay),
         without,
     );
 
     // Looking takes time, so it has a round of its own.
     let mut most = idle;
-    let mut streams = std::pin::pin!(took(&through, LARGE));
+    let mut streams = std::pin::pin!(time_query(&through, LARGE));
     loop {
         tokio::select! {
             _ = &mut streams => break,
@@ -93,7 +93,7 @@ fn relay(to: u16) -> u16 {
     port
 }
 
-async fn took(ui: &UiClient, sql: &str) -> (Duration, usize) {
+async fn time_query(ui: &UiClient, sql: &str) -> (Duration, usize) {
     let begin = Instant::now();
     let length = ui.answer_length(sql).await;
     (begin.elapsed(), length)
@@ -106,7 +106,7 @@ fn report(what: &str, with: Duration, without: Duration) {
     );
 }
 
-fn middle(mut times: Vec<Duration>) -> Duration {
+fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
 }

@@ -28,12 +28,12 @@ async fn main() {
         session.wait_for_ui().await;
         ours.push(begin.elapsed());
     }
-    let [bare, ours] = [bare, ours].map(middle);
+    let [bare, ours] = [bare, ours].map(median);
     let ratio = ours.as_secs_f64() / bare.as_secs_f64();
     println!("UI answers: bare DuckDB {bare:.0?}, session {ours:.0?}, {ratio:.2} times as long");
 }
 
-fn middle(mut times: Vec<Duration>) -> Duration {
+fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
 }

@@ -9,8 +9,8 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{
-    lab::{Objects, address, floor, team},
-    stats::{of_times, stats},
+    setup::{Objects, address, floor, team},
+    stats::{stats, time_stats},
     support::{Bot, TestEnv},
     table::{Aim, Row},
 };
@@ -18,9 +18,9 @@ use super::{
 const ROUNDS: usize = 150;
 const CALLERS: usize = 16;
 /// So many requests of each of them, in each of so many rounds.
-const EACH: usize = 8;
+const REQUESTS_PER_CALLER: usize = 8;
 const BURSTS: usize = 5;
-const OWNERS: usize = 10 + ROUNDS + CALLERS * EACH * BURSTS;
+const OWNERS: usize = 10 + ROUNDS + CALLERS * REQUESTS_PER_CALLER * BURSTS;
 
 /// One that serves it: the bot, or the floor.
 struct Side {
@@ -39,7 +39,7 @@ fn owner(number: usize) -> u64 {
 }
 
 impl Side {
-    async fn starts(is_floor: bool) -> Self {
+    async fn start(is_floor: bool) -> Self {
         let mut team = team(0, None, &[]).await;
         let (mut tokens, mut lines) = (Vec::new(), String::new());
         for number in 0..OWNERS {
@@ -89,7 +89,7 @@ impl Side {
     }
 
     /// Asks for a session of the owner with that number; how long the answer took.
-    async fn posts(&self, number: usize) -> Duration {
+    async fn post(&self, number: usize) -> Duration {
         let asked = self.client.post(format!("{}/sessions", self.url));
         let asked = asked.bearer_auth(&self.tokens[number]).json(&json!({
             "username": "ana", "s3_key": "AKIAFIGURES", "s3_secret": "figures", "catalog": "lake",
@@ -102,48 +102,49 @@ impl Side {
     }
 
     /// One session, until all of it is there.
-    async fn once(&mut self) -> Duration {
+    async fn time_one(&mut self) -> Duration {
         let number = self.next;
         self.next += 1;
-        let took = self.posts(number).await;
-        self.objects.made(owner(number)).await;
+        let took = self.post(number).await;
+        self.objects.wait_until_made(owner(number)).await;
         took
     }
 
     /// Many at once; sessions per second: answered, and made.
-    async fn burst(&mut self) -> [f64; 2] {
+    async fn time_burst(&mut self) -> [f64; 2] {
         let first = self.next;
-        self.next += CALLERS * EACH;
+        self.next += CALLERS * REQUESTS_PER_CALLER;
         let this = &*self;
         let begin = Instant::now();
         join_all((0..CALLERS).map(async |caller| {
-            for each in 0..EACH {
-                this.posts(first + caller * EACH + each).await;
+            for each in 0..REQUESTS_PER_CALLER {
+                this.post(first + caller * REQUESTS_PER_CALLER + each).await;
             }
         }))
         .await;
         let answered = begin.elapsed();
-        self.objects.count(self.next).await;
-        [answered, begin.elapsed()].map(|time| (CALLERS * EACH) as f64 / time.as_secs_f64())
+        self.objects.wait_for_count(self.next).await;
+        [answered, begin.elapsed()]
+            .map(|time| (CALLERS * REQUESTS_PER_CALLER) as f64 / time.as_secs_f64())
     }
 }
 
 pub async fn rows() -> Vec<Row> {
-    let (mut ours, mut bare) = (Side::starts(false).await, Side::starts(true).await);
+    let (mut ours, mut bare) = (Side::start(false).await, Side::start(true).await);
     for _ in 0..10 {
-        ours.once().await;
-        bare.once().await;
+        ours.time_one().await;
+        bare.time_one().await;
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        with.push(ours.once().await);
-        without.push(bare.once().await);
+        with.push(ours.time_one().await);
+        without.push(bare.time_one().await);
     }
-    let (with, without) = (of_times(&with), of_times(&without));
+    let (with, without) = (time_stats(&with), time_stats(&without));
     let (mut many, mut many_bare) = (Vec::new(), Vec::new());
     for _ in 0..BURSTS {
-        many.push(ours.burst().await);
-        many_bare.push(bare.burst().await);
+        many.push(ours.time_burst().await);
+        many_bare.push(bare.time_burst().await);
     }
     let rate = |all: &[[f64; 2]], which: usize| stats(all.iter().map(|it| it[which])).median;
     let throughput = |what, which| {

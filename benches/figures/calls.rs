@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Those since the last look, as a list.
-fn since(team: &TestEnv, before: &mut usize) -> Vec<String> {
+fn new_calls(team: &TestEnv, before: &mut usize) -> Vec<String> {
     let calls = team.api.calls();
     let new = calls[*before..]
         .iter()
@@ -50,21 +50,21 @@ pub async fn rows() -> Vec<Row> {
 
     let id = team.ready_session(&ana).await;
     team.bot().wait_for_log("announcing it").await;
-    let start = since(&team, &mut before);
+    let start = new_calls(&team, &mut before);
 
     let swept = team.bot().log().matches(" swept").count();
     team.bot().wait_for_log_times(" swept", swept + 3).await;
-    let sweep = since(&team, &mut before);
+    let sweep = new_calls(&team, &mut before);
 
     team.reply_to(&ana, "/duck list").await;
-    let list = since(&team, &mut before);
+    let list = new_calls(&team, &mut before);
 
     let question = team.reply_to(&ana, "/duck stop").await;
     team.confirm_stop(&ana, &question).await;
     let name = team.record_name(&ana, 0);
     team.cluster.wait_until_gone(&name).await;
     team.bot().wait_for_log("removing its record").await;
-    let stop = since(&team, &mut before);
+    let stop = new_calls(&team, &mut before);
     assert!(!id.is_empty());
     team.mark_all_read().await;
     vec![

@@ -6,22 +6,22 @@ use duckbot::sandbox::discord::Interaction;
 use futures_util::{StreamExt, stream};
 
 use super::{
-    lab::{Objects, floor, team},
-    stats::{of_times, stats},
+    setup::{Objects, floor, team},
+    stats::{stats, time_stats},
     support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 
-const AT_ONCE: usize = 200;
+const BURST_SIZE: usize = 200;
 const BURSTS: usize = 5;
 const ROUNDS: usize = 60;
-const PEOPLE: usize = AT_ONCE * BURSTS + ROUNDS;
+const PEOPLE: usize = BURST_SIZE * BURSTS + ROUNDS;
 const START: &str = "/duck start";
 /// Asks for nothing but an answer.
 const LIST: &str = "/duck list";
 
 /// A team whose people all have keys; its bot is ours, or a floor of that kind.
-async fn gathers(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
+async fn start_env(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
     let mut team = team(PEOPLE, None, &[]).await;
     stream::iter(0..PEOPLE)
         .for_each_concurrent(16, async |number| {
@@ -44,16 +44,16 @@ async fn gathers(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
     (team, floor)
 }
 
-async fn types(team: &TestEnv, number: usize, line: &str) -> (u64, Interaction) {
+async fn run_command(team: &TestEnv, number: usize, line: &str) -> (u64, Interaction) {
     let person = team.discord.person(&format!("p{number}"));
     (person.id(), person.types("#data", line).await.unwrap())
 }
 
 /// So many people type at once; from that to the acknowledgement.
-async fn burst(team: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
+async fn time_burst(team: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
     let mut asked = Vec::new();
-    for number in first..first + AT_ONCE {
-        asked.push(types(team, number, line).await.1);
+    for number in first..first + BURST_SIZE {
+        asked.push(run_command(team, number, line).await.1);
     }
     let mut times = Vec::new();
     for asked in asked {
@@ -65,13 +65,13 @@ async fn burst(team: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
 }
 
 /// From one command to all of its objects.
-async fn once(team: &TestEnv, objects: &Objects, number: usize) -> Duration {
+async fn time_one(team: &TestEnv, objects: &Objects, number: usize) -> Duration {
     let begin = Instant::now();
-    let (owner, _) = types(team, number, START).await;
-    objects.made(owner).await - begin
+    let (owner, _) = run_command(team, number, START).await;
+    objects.wait_until_made(owner).await - begin
 }
 
-fn at_once(what: &'static str, ours: f64, floor: f64, worst: f64) -> Row {
+fn burst_row(what: &'static str, ours: f64, floor: f64, worst: f64) -> Row {
     Row {
         what,
         aim: "under 1.5, and never past 3 s",
@@ -85,33 +85,33 @@ fn at_once(what: &'static str, ours: f64, floor: f64, worst: f64) -> Row {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let (ours, _none) = gathers(None).await;
-    let (bare, _acknowledges) = gathers(Some("acknowledges")).await;
-    let (making, _starts) = gathers(Some("starts")).await;
+    let (ours, _none) = start_env(None).await;
+    let (bare, _acknowledges) = start_env(Some("acknowledges")).await;
+    let (making, _starts) = start_env(Some("starts")).await;
 
     let (objects, bare_objects) = (Objects::of(&ours.cluster), Objects::of(&making.cluster));
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for number in 0..ROUNDS {
-        with.push(once(&ours, &objects, number).await);
-        without.push(once(&making, &bare_objects, number).await);
+        with.push(time_one(&ours, &objects, number).await);
+        without.push(time_one(&making, &bare_objects, number).await);
     }
     // The first ones open connections.
-    let (with, without) = (of_times(&with[10..]), of_times(&without[10..]));
+    let (with, without) = (time_stats(&with[10..]), time_stats(&without[10..]));
 
     let (mut p99, mut p99_listing, mut worst) = (Vec::new(), Vec::new(), 0.0_f64);
     let (mut p99_bare, mut p99_making) = (Vec::new(), Vec::new());
     for round in 0..BURSTS {
-        let first = ROUNDS + round * AT_ONCE;
-        let listing = burst(&ours, first, LIST).await;
-        let times = burst(&ours, first, START).await;
+        let first = ROUNDS + round * BURST_SIZE;
+        let listing = time_burst(&ours, first, LIST).await;
+        let times = time_burst(&ours, first, START).await;
         let slowest = times.iter().chain(&listing).max().unwrap();
         worst = worst.max(slowest.as_secs_f64() * 1000.0);
-        objects.count(first + AT_ONCE).await;
-        p99.push(of_times(&times).p99);
-        p99_listing.push(of_times(&listing).p99);
-        p99_bare.push(of_times(&burst(&bare, first, START).await).p99);
-        p99_making.push(of_times(&burst(&making, first, START).await).p99);
-        bare_objects.settles(first + AT_ONCE).await;
+        objects.wait_for_count(first + BURST_SIZE).await;
+        p99.push(time_stats(&times).p99);
+        p99_listing.push(time_stats(&listing).p99);
+        p99_bare.push(time_stats(&time_burst(&bare, first, START).await).p99);
+        p99_making.push(time_stats(&time_burst(&making, first, START).await).p99);
+        bare_objects.wait_until_settled(first + BURST_SIZE).await;
     }
     let median = |all| stats(all).median;
     let (p99, p99_listing) = (median(p99), median(p99_listing));
@@ -120,19 +120,19 @@ pub async fn rows() -> Vec<Row> {
         team.mark_all_read().await;
     }
     vec![
-        at_once(
+        burst_row(
             "200 × `/duck list` at once, acknowledged: p99",
             p99_listing,
             p99_bare,
             worst,
         ),
-        at_once(
+        burst_row(
             "200 × `/duck start` at once, acknowledged: p99",
             p99,
             p99_bare,
             worst,
         ),
-        at_once(
+        burst_row(
             "the same against a bare bot that starts, too",
             p99,
             p99_making,

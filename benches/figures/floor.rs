@@ -35,7 +35,7 @@ pub struct Floor {
 
 impl Floor {
     /// With the bot's own variables.
-    pub async fn connects() -> Self {
+    pub async fn connect() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = SigningKey::read("2026-11-24-floor", &SigningKey::generate());
         Self {
@@ -53,7 +53,7 @@ impl Floor {
     }
 
     /// A record as the bot writes it, stored; its unique id and revision.
-    pub async fn claims(&self, owner: u64, keys: Keys) -> (Record, String, String) {
+    pub async fn claim(&self, owner: u64, keys: Keys) -> (Record, String, String) {
         let id = SessionId::from_uuid(uuid::Uuid::new_v4());
         let record: Record = serde_json::from_value(json!({
             "version": 3, "id": id, "request": uuid::Uuid::new_v4().simple().to_string(),
@@ -77,7 +77,7 @@ impl Floor {
     }
 
     /// A Secret, by one server-side apply.
-    pub async fn applies(&self, secret: &Secret) {
+    pub async fn apply_secret(&self, secret: &Secret) {
         let (secrets, name) = (self.api::<Secret>(), secret.name_any());
         let params = PatchParams::apply(build::DUCKBOT).force();
         secrets
@@ -87,7 +87,7 @@ impl Floor {
     }
 
     /// Pod, Service and route, side by side.
-    pub async fn makes_parts(&self, record: &Record, uid: &str) {
+    pub async fn create_objects(&self, record: &Record, uid: &str) {
         let (settings, params) = (&self.settings, PostParams::default());
         let (size, catalog) = (
             settings.size(&record.size),
@@ -125,7 +125,7 @@ async fn create(
     Json(body): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
     let owner = headers["authorization"].to_str().unwrap()["Bearer ".len()..].parse();
-    let (record, uid, revision) = floor.claims(owner.unwrap(), Keys::Awaited).await;
+    let (record, uid, revision) = floor.claim(owner.unwrap(), Keys::Awaited).await;
     let value = |name: &str| ByteString(body[name].as_str().unwrap().into());
     let data = [
         ("s3-access-key-id", "s3_key"),
@@ -135,7 +135,7 @@ async fn create(
     let metadata = build::own_secret(&floor.settings, &record, &uid);
     let kind = Some("duckbot.dev/s3-credentials".into());
     floor
-        .applies(&Secret {
+        .apply_secret(&Secret {
             metadata,
             type_: kind,
             data: Some(data),
@@ -151,7 +151,7 @@ async fn create(
         .unwrap();
     let url = format!("{}/", build::origin(&floor.settings, &record.id));
     let said = json!({ "session_id": record.id, "url": url, "open_url": null });
-    tokio::spawn(async move { floor.makes_parts(&record, &uid).await });
+    tokio::spawn(async move { floor.create_objects(&record, &uid).await });
     (StatusCode::CREATED, Json(said))
 }
 
@@ -160,12 +160,12 @@ pub async fn serve(what: &str) {
     match what {
         "api" => {
             let app = Router::new().route("/sessions", post(create));
-            let app = app.with_state(Arc::new(Floor::connects().await));
+            let app = app.with_state(Arc::new(Floor::connect().await));
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             eprintln!("the API is at http://{}", listener.local_addr().unwrap());
             axum::serve(listener, app).await.unwrap();
         }
         "acknowledges" => super::floor_bot::serve(None).await,
-        _ => super::floor_bot::serve(Some(Floor::connects().await)).await,
+        _ => super::floor_bot::serve(Some(Floor::connect().await)).await,
     }
 }

@@ -16,13 +16,13 @@ use serenity::{
 
 use super::floor::Floor;
 
-struct Bare {
+struct BareBot {
     http: Http,
-    makes: Option<Floor>,
+    floor: Option<Floor>,
 }
 
 #[async_trait]
-impl EventHandler for Bare {
+impl EventHandler for BareBot {
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
         let asked = interaction.command().unwrap();
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
@@ -31,24 +31,27 @@ impl EventHandler for Bare {
             .execute(&self.http, (asked.id, &asked.token))
             .await
             .unwrap();
-        let Some(floor) = &self.makes else {
+        let Some(floor) = &self.floor else {
             return;
         };
         let owner = asked.user.id.get();
         let known: Api<PartialObjectMeta<Secret>> = floor.api();
         known.get(&build::secret_name(owner.into())).await.unwrap();
-        let (record, uid, _) = floor.claims(owner, Keys::Owners).await;
+        let (record, uid, _) = floor.claim(owner, Keys::Owners).await;
         let reply = build::reply(&floor.settings, &record, &uid, &asked.token);
-        tokio::join!(floor.applies(&reply), floor.makes_parts(&record, &uid));
+        tokio::join!(
+            floor.apply_secret(&reply),
+            floor.create_objects(&record, &uid)
+        );
     }
 }
 
 /// Serves until it is killed.
-pub async fn serve(makes: Option<Floor>) {
-    let said = |name: &str| std::env::var(name).unwrap();
-    let token = std::fs::read_to_string(said("DUCKBOT_DISCORD__TOKEN_FILE")).unwrap();
+pub async fn serve(floor: Option<Floor>) {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let token = std::fs::read_to_string(variable("DUCKBOT_DISCORD__TOKEN_FILE")).unwrap();
     let http = || {
-        let proxy = said("DUCKBOT_DISCORD__API_PROXY");
+        let proxy = variable("DUCKBOT_DISCORD__API_PROXY");
         HttpBuilder::new(&token)
             .proxy(proxy)
             .ratelimiter_disabled(true)
@@ -61,9 +64,9 @@ pub async fn serve(makes: Option<Floor>) {
     let duck = CreateCommand::new("duck")
         .description("A duck")
         .add_option(start);
-    let guild = GuildId::new(said("DUCKBOT_DISCORD__GUILD").parse().unwrap());
+    let guild = GuildId::new(variable("DUCKBOT_DISCORD__GUILD").parse().unwrap());
     own.create_guild_commands(guild, &[duck]).await.unwrap();
-    let bare = Bare { http: own, makes };
+    let bare = BareBot { http: own, floor };
     let client = ClientBuilder::new_with_http(http(), GatewayIntents::DIRECT_MESSAGES);
     client
         .event_handler(bare)

@@ -14,10 +14,10 @@ mod calls;
 mod commands;
 mod floor;
 mod floor_bot;
-mod lab;
 mod memory;
 mod sandbox;
 mod scale;
+mod setup;
 mod sql;
 mod stats;
 mod table;
@@ -52,7 +52,7 @@ async fn main() {
     if asked.is_empty() {
         asked = GROUPS.to_vec();
     }
-    let mut table = Table::of_last_time();
+    let mut table = Table::load();
     for group in asked {
         eprintln!("── {group}");
         let rows = match group {
@@ -65,9 +65,9 @@ async fn main() {
             "sql" => sql::rows().await,
             _ => binary::rows().await,
         };
-        table.takes(group, rows);
+        table.replace_group(group, rows);
         // What was measured is kept, whatever comes next.
-        table.writes();
+        table.write();
     }
     print!("{}", table.markdown());
 }

@@ -2,8 +2,8 @@
 
 use super::{
     kwok::Kwok,
-    lab::resident,
-    scale::{fills, gathers, settled},
+    scale::{create_sessions, idle_memory, kwok_env},
+    setup::resident,
     table::{Aim, Row},
 };
 
@@ -24,15 +24,15 @@ fn row(what: &'static str, aim: &'static str, figure: f64, limits: Aim) -> Row {
 
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::start().await;
-    let mut team = gathers(0).await;
+    let mut team = kwok_env(0).await;
     team.start_bot().await;
-    let idle = settled(team.bot()).await;
+    let idle = idle_memory(team.bot()).await;
     let own = resident(team.bot(), true);
-    fills(&mut team, 0, SESSIONS).await;
-    let grown = settled(team.bot()).await;
+    create_sessions(&mut team, 0, SESSIONS).await;
+    let grown = idle_memory(team.bot()).await;
     team.kill_bot().await;
     team.start_bot().await;
-    let found = settled(team.bot()).await;
+    let found = idle_memory(team.bot()).await;
     team.mark_all_read().await;
     let all = row(
         "resident memory, idle",

@@ -9,14 +9,14 @@ use std::{
 use tokio::process::Command;
 
 use super::{
-    stats::of_times,
+    stats::time_stats,
     support::{LocalEnv, ReservedPort, UiClient, link_of, tools},
     table::{Aim, Row},
 };
 
 const ROUNDS: usize = 11;
 
-async fn once(home: &LocalEnv) -> Duration {
+async fn time_one(home: &LocalEnv) -> Duration {
     let begin = Instant::now();
     let asked = home.ana.types("#data", "/duck start").await.unwrap();
     asked
@@ -77,9 +77,9 @@ pub async fn rows() -> Vec<Row> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         without.push(bare().await);
-        with.push(once(&home).await);
+        with.push(time_one(&home).await);
     }
-    let (with, without) = (of_times(&with), of_times(&without));
+    let (with, without) = (time_stats(&with), time_stats(&without));
     vec![Row {
         what: "sandbox: `/duck start` to first query answered",
         aim: "under 1.5 s",

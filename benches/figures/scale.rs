@@ -7,8 +7,8 @@ use futures_util::{StreamExt, stream};
 use super::{
     binary,
     kwok::Kwok,
-    lab::{resident, team},
-    stats::of_times,
+    setup::{resident, team},
+    stats::time_stats,
     support::{Bot, TestEnv},
     table::{Aim, Row},
 };
@@ -17,7 +17,7 @@ const SESSIONS: usize = 5000;
 const ROUNDS: usize = 21;
 
 /// A team on kwok's node, with the program of the production image.
-pub async fn gathers(people: usize) -> TestEnv {
+pub async fn kwok_env(people: usize) -> TestEnv {
     // Nobody stands in for the doors, so they are not asked.
     let settings = [
         ("DUCKBOT_REAPER__IDLE", "off"),
@@ -29,7 +29,7 @@ pub async fn gathers(people: usize) -> TestEnv {
 }
 
 /// Sessions from the first to the last number, each somebody else's; waits until they run.
-pub async fn fills(team: &mut TestEnv, first: usize, last: usize) {
+pub async fn create_sessions(team: &mut TestEnv, first: usize, last: usize) {
     let created = chrono::Utc::now().to_rfc3339();
     stream::iter(first..last)
         .for_each_concurrent(16, async |number| {
@@ -52,19 +52,19 @@ pub async fn fills(team: &mut TestEnv, first: usize, last: usize) {
 }
 
 /// What the bot has in memory when nothing is to be done.
-pub async fn settled(bot: &Bot) -> f64 {
+pub async fn idle_memory(bot: &Bot) -> f64 {
     tokio::time::sleep(Duration::from_secs(5)).await;
     resident(bot, false)
 }
 
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::start().await;
-    let mut team = gathers(ROUNDS).await;
+    let mut team = kwok_env(ROUNDS).await;
     team.start_bot().await;
     let begin = Instant::now();
-    fills(&mut team, 0, SESSIONS).await;
+    create_sessions(&mut team, 0, SESSIONS).await;
     eprintln!("{SESSIONS} sessions run after {:.0?}", begin.elapsed());
-    let full = settled(team.bot()).await;
+    let full = idle_memory(team.bot()).await;
     let mut times = Vec::new();
     for number in 0..ROUNDS {
         // Discord takes five messages in five seconds.
@@ -79,7 +79,7 @@ pub async fn rows() -> Vec<Row> {
         times.push(begin.elapsed());
     }
     team.mark_all_read().await;
-    let took = of_times(&times);
+    let took = time_stats(&times);
     vec![
         Row {
             what: "start to ready with 5,000 session Pods on the cluster",

@@ -9,7 +9,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
-    stats::{of_times, stats},
+    stats::{stats, time_stats},
     support::{LocalEnv, assert_says, lake, tools},
     table::{Aim, Row},
 };
@@ -19,7 +19,7 @@ const QUERY: &str = "SELECT sum(grams) AS grams FROM lake.zoo.ducks";
 const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 
 /// One question; how long it took, and DuckDB's own part of it in ms.
-async fn once(home: &LocalEnv) -> (Duration, f64) {
+async fn time_one(home: &LocalEnv) -> (Duration, f64) {
     let begin = Instant::now();
     let line = format!("/duck sql query:{QUERY}");
     let asked = home.ana.types("#data", &line).await.unwrap();
@@ -81,11 +81,11 @@ pub async fn rows() -> Vec<Row> {
     let (mut with, mut without, mut own) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         without.push(bare().await);
-        let (took, part) = once(&home).await;
+        let (took, part) = time_one(&home).await;
         with.push(took);
         own.push(part);
     }
-    let (with, without) = (of_times(&with), of_times(&without));
+    let (with, without) = (time_stats(&with), time_stats(&without));
     let own = stats(own).median;
     vec![Row {
         what: "`/duck sql`, a small question over an Iceberg table: asked to answered",

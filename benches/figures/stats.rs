@@ -23,6 +23,6 @@ pub fn stats(numbers: impl IntoIterator<Item = f64>) -> Stats {
 }
 
 /// Of these times, in milliseconds.
-pub fn of_times(times: &[Duration]) -> Stats {
+pub fn time_stats(times: &[Duration]) -> Stats {
     stats(times.iter().map(|time| time.as_secs_f64() * 1000.0))
 }

@@ -39,38 +39,38 @@ pub struct Row {
 /// All figures, by group.
 pub struct Table(Value);
 
-fn home() -> PathBuf {
+fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn said_by(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
-        .current_dir(home())
+        .current_dir(root())
         .output();
     let output = output.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned());
     output.unwrap_or_default()
 }
 
 impl Table {
-    pub fn of_last_time() -> Self {
-        let last = fs::read_to_string(home().join("benches/figures/last.json"));
+    pub fn load() -> Self {
+        let last = fs::read_to_string(root().join("benches/figures/last.json"));
         Self(last.map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap()))
     }
 
     /// Takes a group's new rows in the place of its old ones.
-    pub fn takes(&mut self, group: &str, rows: Vec<Row>) {
-        let told: Vec<_> = rows.iter().map(Row::told).collect();
-        self.0[group] = json!({ "rows": told, "run": run() });
+    pub fn replace_group(&mut self, group: &str, rows: Vec<Row>) {
+        let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
+        self.0[group] = json!({ "rows": rows, "run": run() });
     }
 
-    pub fn writes(&self) {
+    pub fn write(&self) {
         let json = serde_json::to_string_pretty(&self.0).unwrap() + "\n";
-        fs::write(home().join("benches/figures/last.json"), json).unwrap();
-        fs::write(home().join("docs/performance.svg"), self.plot()).unwrap();
+        fs::write(root().join("benches/figures/last.json"), json).unwrap();
+        fs::write(root().join("docs/performance.svg"), self.plot()).unwrap();
         let (before, after) = NOTES.split_once("<!-- table -->\n").unwrap();
         let text = format!("{before}{}{after}", self.markdown());
-        fs::write(home().join("docs/performance.md"), text).unwrap();
+        fs::write(root().join("docs/performance.md"), text).unwrap();
     }
 
     fn rows(&self) -> impl Iterator<Item = &Value> {
@@ -140,7 +140,7 @@ impl Table {
 }
 
 impl Row {
-    fn told(&self) -> Value {
+    fn to_json(&self) -> Value {
         let figure = match self.is_ratio {
             true => format!("{:.2}", self.figure),
             false => self.ours.clone(),
@@ -193,24 +193,24 @@ fn run() -> String {
         .split_whitespace()
         .nth(1)
         .and_then(|it| it.parse::<u64>().ok());
-    let tools = home().join("tests/support/tools/go.mod");
+    let tools = root().join("tests/support/tools/go.mod");
     let modules = fs::read_to_string(tools).unwrap_or_default();
     let kubernetes = modules
         .lines()
         .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "));
     let kubernetes = kubernetes.and_then(|it| it.split_whitespace().next());
     let duckdb = super::support::tools::duckdb().join("duckdb");
-    let duckdb = said_by(duckdb.to_str().unwrap(), &["--version"]);
-    let changed = !said_by("git", &["status", "--porcelain", "src", "Cargo.lock"]).is_empty();
+    let duckdb = output_of(duckdb.to_str().unwrap(), &["--version"]);
+    let changed = !output_of("git", &["status", "--porcelain", "src", "Cargo.lock"]).is_empty();
     format!(
         "{}, duckbot {}{}, {} × {cpu}, {} GB, Linux {}, {}, Kubernetes {}, DuckDB {}",
         Utc::now().format("%Y-%m-%d"),
-        said_by("git", &["rev-parse", "--short", "HEAD"]),
+        output_of("git", &["rev-parse", "--short", "HEAD"]),
         if changed { " with changes" } else { "" },
         std::thread::available_parallelism().map_or(0, usize::from),
         memory.unwrap_or_default() / 1_000_000,
-        said_by("uname", &["-r"]),
-        said_by("rustc", &["--version"])
+        output_of("uname", &["-r"]),
+        output_of("rustc", &["--version"])
             .split(" (")
             .next()
             .unwrap_or_default(),

@@ -119,7 +119,7 @@ impl Objects {
     }
 
     /// When everything of that owner's session was there; waits for it.
-    pub async fn made(&self, owner: u64) -> Instant {
+    pub async fn wait_until_made(&self, owner: u64) -> Instant {
         let owner = owner.to_string();
         let whole = |made: &HashMap<String, (usize, Instant)>| {
             made.get(&owner).is_some_and(|(parts, _)| *parts == 3)
@@ -131,12 +131,12 @@ impl Objects {
 
     /// Waits until so many sessions are whole, or nothing more comes of them: the floor tries
     /// nothing again, and an API server that has too much to do turns some of it away.
-    pub async fn settles(&self, sessions: usize) {
-        let _ = tokio::time::timeout(Duration::from_secs(15), self.count(sessions)).await;
+    pub async fn wait_until_settled(&self, sessions: usize) {
+        let _ = tokio::time::timeout(Duration::from_secs(15), self.wait_for_count(sessions)).await;
     }
 
     /// Waits until so many sessions are whole.
-    pub async fn count(&self, sessions: usize) {
+    pub async fn wait_for_count(&self, sessions: usize) {
         let enough = |made: &HashMap<String, (usize, Instant)>| {
             made.values().filter(|(parts, _)| *parts == 3).count() >= sessions
         };
