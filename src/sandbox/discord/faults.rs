@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::api_error::Refusal;
 use super::chat::Prank;
-use super::refusal::Refusal;
 use super::snowflake::Snowflake;
 
 /// A future behind a pointer, the same type as that of the `futures` crate.

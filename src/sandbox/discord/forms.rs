@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::asking::Act;
 use super::interaction::Interaction;
+use super::interactions::Act;
 use super::model::Kind;
 use super::people::Person;
 use super::view::{Input, ModalView};

@@ -24,28 +24,28 @@
 //!
 //! Does I/O: it listens on a socket.
 
-mod asking;
+mod api_error;
 mod blueprint;
 mod chat;
+mod command_line;
+mod controls;
 mod faults;
 mod forms;
 mod gateway;
+mod inspect;
 mod interaction;
-mod knobs;
+mod interactions;
+mod json;
 mod model;
 mod people;
 mod post;
-mod reading;
-mod refusal;
 mod rest;
 mod rules;
 mod shared;
 mod snowflake;
+mod state;
 mod transcript;
-mod typed;
 mod view;
-mod wire;
-mod world;
 
 use std::io;
 use std::net::SocketAddr;

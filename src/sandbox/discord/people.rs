@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::asking::Act;
+use super::command_line::{self, Purpose};
 use super::interaction::Interaction;
+use super::interactions::Act;
 use super::model::{EPHEMERAL, Kind, LOADING, Message, PersonState, World};
 use super::post::{Draft, Place};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
-use super::typed::{self, Purpose};
 use super::view::{MessageView, plain};
 
 /// Somebody who uses Discord. Cheap to clone.
@@ -57,7 +57,7 @@ impl Person {
     /// What Discord's client would not have let pass.
     pub async fn types(&self, channel: &str, line: &str) -> Result<Interaction, String> {
         self.shared.change(|world| {
-            let data = typed::read(world, self.member(world)?, line, Purpose::Send)?;
+            let data = command_line::read(world, self.member(world)?, line, Purpose::Send)?;
             let channel = place(world, channel)?;
             let words = format!("types {line}");
             Ok(self.act(world, Kind::Command, channel, None, data, words))
@@ -76,7 +76,7 @@ impl Person {
         line: &str,
     ) -> Result<Vec<(String, String)>, String> {
         let asked = self.shared.change(|world| {
-            let data = typed::read(world, self.member(world)?, line, Purpose::Complete)?;
+            let data = command_line::read(world, self.member(world)?, line, Purpose::Complete)?;
             let channel = place(world, channel)?;
             let words = format!("begins to type {line}");
             Ok::<_, String>(self.act(world, Kind::Autocomplete, channel, None, data, words))

@@ -3,8 +3,8 @@
 use chrono::Utc;
 use serde_json::{Value, json};
 
+use super::api_error::{EMPTY_MESSAGE, Refusal};
 use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, World};
-use super::refusal::{EMPTY_MESSAGE, Refusal};
 use super::rules::messages;
 use super::snowflake::Snowflake;
 use super::view::{File, MessageView, plain};

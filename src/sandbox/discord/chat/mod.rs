@@ -1,5 +1,5 @@
 //! The page on which a person uses the loopback as they would use Discord: what is shown on it
-//! is [`state`], what they do there arrives here. Serves HTTP.
+//! is [`page_state`], what they do there arrives here. Serves HTTP.
 //!
 //! | | |
 //! | --- | --- |
@@ -7,8 +7,8 @@
 //! | `GET /chat/events?as=<person>` | the whole state as a server-sent event, at each change |
 //! | `POST /chat/<what>` | what a person does; answers 400 with `{"error": "a sentence"}` |
 
-mod acts;
-mod state;
+mod actions;
+mod page_state;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub fn routes() -> Router<Arc<Shared>> {
         };
         routes = routes.route(&path, get(move || async move { file(name, text) }));
     }
-    let routes = routes.merge(acts::routes());
+    let routes = routes.merge(actions::routes());
     routes.layer(middleware::from_fn(only_from_here))
 }
 
@@ -131,7 +131,9 @@ async fn events(
     let states = stream::unfold(begin, move |(shared, mut changes, mut last)| async move {
         loop {
             changes.mark_unchanged();
-            let state = shared.look(|world| state::of(world, wanted)).to_string();
+            let state = shared
+                .look(|world| page_state::of(world, wanted))
+                .to_string();
             if state != last {
                 last.clone_from(&state);
                 return Some((Ok(Event::default().data(state)), (shared, changes, last)));

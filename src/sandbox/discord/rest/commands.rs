@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::api_error::{MISSING_ACCESS, Refusal, UNKNOWN_APPLICATION};
 use super::super::model::World;
-use super::super::refusal::{MISSING_ACCESS, Refusal, UNKNOWN_APPLICATION};
 use super::super::rules;
 use super::{Answer, Ask, Outcome};
 

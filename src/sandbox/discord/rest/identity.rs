@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::super::model::{Access, World};
-use super::super::refusal::{
+use super::super::api_error::{
     MISSING_ACCESS, UNKNOWN_CHANNEL, UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_USER,
 };
+use super::super::model::{Access, World};
 use super::{Answer, Ask, Outcome};
 
 pub fn gateway(world: &mut World, _: &Ask) -> Outcome {

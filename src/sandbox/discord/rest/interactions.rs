@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{AnswerKind, EPHEMERAL, Invocation, Kind, LOADING, World};
-use super::super::post::{Draft, Place};
-use super::super::refusal::{
+use super::super::api_error::{
     ALREADY_ACKNOWLEDGED, Form, Refusal, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
 };
+use super::super::model::{AnswerKind, EPHEMERAL, Invocation, Kind, LOADING, World};
+use super::super::post::{Draft, Place};
 use super::super::rules;
 use super::super::snowflake::Snowflake;
 use super::super::view::{Input, ModalView, plain};

@@ -1,11 +1,11 @@
 //! Messages by the bot's own token: in channels and in DMs. Changes the world.
 
-use super::super::model::{Access, EPHEMERAL, Message, World};
-use super::super::post::{Draft, Place};
-use super::super::refusal::{
+use super::super::api_error::{
     CANNOT_DM, INVALID_RECIPIENT, MISSING_ACCESS, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS,
     NOT_YOUR_MESSAGE, Refusal, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE,
 };
+use super::super::model::{Access, EPHEMERAL, Message, World};
+use super::super::post::{Draft, Place};
 use super::super::snowflake::Snowflake;
 use super::super::view::plain;
 use super::{Answer, Ask, Outcome};

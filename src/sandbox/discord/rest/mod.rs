@@ -18,9 +18,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use self::routes::Route;
+use super::api_error::{INVALID_JSON, NO_SUCH_ROUTE, Refusal, UNAUTHORIZED};
 use super::faults::{Call, Effect, Gate, Verdict};
 use super::model::World;
-use super::refusal::{INVALID_JSON, NO_SUCH_ROUTE, Refusal, UNAUTHORIZED};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::transcript::Exchange;

@@ -1,9 +1,9 @@
 //! What comes after the first response, by the interaction's token: the original reply, follow-ups.
 //! Changes the world.
 
+use super::super::api_error::{INVALID_WEBHOOK_TOKEN, Refusal, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
 use super::super::model::{AnswerKind, Invocation, LOADING, Message, World};
 use super::super::post::Draft;
-use super::super::refusal::{INVALID_WEBHOOK_TOKEN, Refusal, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
 use super::super::snowflake::Snowflake;
 use super::interactions::reply;
 use super::{Answer, Ask, Outcome};

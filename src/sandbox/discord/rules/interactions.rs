@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::refusal::Form, list};
+use super::{super::api_error::Form, list};
 
 /// Checks the `data` of a modal.
 pub fn modal(data: &Value) -> Form {

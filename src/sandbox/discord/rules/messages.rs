@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::refusal::Form, list, number};
+use super::{super::api_error::Form, list, number};
 
 const ACTION_ROW: u64 = 1;
 const BUTTON: u64 = 2;

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::super::blueprint::EVERYBODY;
+use super::super::json::role_json;
 use super::super::model::World;
 use super::super::rules::list;
 use super::super::view::plain;
-use super::super::wire::role_json;
 
 /// Reads a value by the option's type; a choice is typed by its name, as people see it.
 pub fn read(

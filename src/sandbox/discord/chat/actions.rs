@@ -17,8 +17,8 @@ use super::super::post::{Draft, Place};
 use super::super::shared::Shared;
 use super::super::snowflake::Snowflake;
 use super::super::view::MessageView;
-use super::super::{Fault, asking::Act, model::Kind};
-use super::state::{modal_of, sees};
+use super::super::{Fault, interactions::Act, model::Kind};
+use super::page_state::{modal_of, sees};
 
 /// How much longer a slow Discord takes.
 const SLOWER: Duration = Duration::from_secs(2);

@@ -32,7 +32,7 @@ pub fn of(world: &World, wanted: Option<Snowflake>) -> Value {
         "modal": modal_of(world, me).map(modal),
         "waiting": words(waiting),
         "failed": words(failed),
-        "troubles": super::acts::troubles(world, me),
+        "troubles": super::actions::troubles(world, me),
     })
 }
 
