@@ -3,80 +3,80 @@
 use std::{sync::Arc, time::Duration};
 
 use super::model::PersonState;
-use super::{Discord, Fault, Gate, Person, Prank, Snowflake, World};
+use super::{Discord, Fault, Gate, Person, Prank, Snowflake, State};
 
 impl Discord {
     /// Lets something go wrong with the next calls that match.
     pub fn fault(&self, fault: Fault) {
-        self.shared.change(|world| world.knobs.add(fault));
+        self.shared.change(|state| state.knobs.add(fault));
     }
 
     /// Takes back all faults that were not used up.
     pub fn clear_faults(&self) {
-        self.shared.change(|world| world.knobs.clear());
+        self.shared.change(|state| state.knobs.clear());
     }
 
     /// Puts a gate before and after every call.
     pub fn set_gate(&self, gate: Arc<dyn Gate>) {
-        self.shared.change(|world| world.knobs.gate = Some(gate));
+        self.shared.change(|state| state.knobs.gate = Some(gate));
     }
 
     /// Takes the gate away.
     pub fn clear_gate(&self) {
-        self.shared.change(|world| world.knobs.gate = None);
+        self.shared.change(|state| state.knobs.gate = None);
     }
 
     /// Minutes pass: a nonce of a message that was posted before means nothing any more.
     pub fn forgets_nonces(&self) {
-        self.shared.change(|world| {
-            let messages = world.messages.values_mut();
+        self.shared.change(|state| {
+            let messages = state.messages.values_mut();
             messages.for_each(|message| message.nonce_enforced = false);
         });
     }
 
     /// Cuts the gateway's sockets without a word. The bot may come back and resume.
     pub fn drop_gateway(&self) {
-        self.shared.change(|world| {
-            world.record.say("gateway: the sockets are cut".to_owned());
-            world.cut_sockets();
+        self.shared.change(|state| {
+            state.record.say("gateway: the sockets are cut".to_owned());
+            state.cut_sockets();
         });
     }
 
     /// Refuses the next RESUME, so that the bot has to IDENTIFY anew and has lost its events.
     pub fn refuse_next_resume(&self) {
-        self.shared.change(|world| world.knobs.refuse_resume = true);
+        self.shared.change(|state| state.knobs.refuse_resume = true);
     }
 
     /// While closed, new gateway connections end at once.
     pub fn close_gateway(&self, closed: bool) {
         self.shared
-            .change(|world| world.knobs.gateway_closed = closed);
+            .change(|state| state.knobs.gateway_closed = closed);
     }
 
     /// From now on new gateway connections must be heard from that often.
     pub fn wants_heartbeats(&self, every: Duration) {
         self.shared
-            .change(|world| world.knobs.heartbeat = Some(every));
+            .change(|state| state.knobs.heartbeat = Some(every));
     }
 
     /// Somebody deletes a message of the bot.
     pub fn deletes_message(&self, id: Snowflake) {
-        self.shared.change(|world| world.delete(id));
+        self.shared.change(|state| state.delete(id));
     }
 
     /// Somebody deletes a channel of the guild.
     pub fn deletes_channel(&self, channel: &str) {
         let id = self.channel(channel);
         self.shared
-            .change(|world| world.channels.retain(|it| it.id != id));
+            .change(|state| state.channels.retain(|it| it.id != id));
     }
 
     /// One more person comes into the guild.
     pub fn welcomes(&self, name: &str, roles: &[&str]) -> Person {
         let roles = roles.iter().map(|role| self.role(role)).collect();
-        self.shared.change(|world| {
-            let id = world.ids.next();
-            world.people.push(PersonState {
+        self.shared.change(|state| {
+            let id = state.ids.next();
+            state.people.push(PersonState {
                 id,
                 name: name.to_owned(),
                 roles,
@@ -89,28 +89,28 @@ impl Discord {
 
     /// An outage: while offline every connection is cut, REST and gateway alike.
     pub fn set_offline(&self, offline: bool) {
-        self.shared.change(|world| world.set_offline(offline));
+        self.shared.change(|state| state.set_offline(offline));
     }
 
     /// Offers one more button among the trouble that the page can make.
     pub fn offers(&self, prank: Prank) {
-        self.shared.change(|world| world.knobs.pranks.push(prank));
+        self.shared.change(|state| state.knobs.pranks.push(prank));
     }
 
     /// From now on what people do comes from another guild that has the bot, too.
     pub fn moves_to_another_guild(&self) {
         self.shared
-            .change(|world| world.knobs.elsewhere = Some(world.ids.next()));
+            .change(|state| state.knobs.elsewhere = Some(state.ids.next()));
     }
 
     /// Delivers the next interactions twice, as a gateway may do after a resume.
     pub fn deliver_twice(&self, interactions: usize) {
         self.shared
-            .change(|world| world.knobs.deliver_twice = interactions);
+            .change(|state| state.knobs.deliver_twice = interactions);
     }
 }
 
-impl World {
+impl State {
     /// As [`Discord::set_offline`].
     pub fn set_offline(&mut self, offline: bool) {
         self.knobs.offline = offline;

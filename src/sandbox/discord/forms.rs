@@ -55,8 +55,8 @@ impl Person {
         let data = json!({ "custom_id": modal.custom_id, "components": rows });
         // What was filled in may be a secret, and the transcript is printed: labels only.
         let words = format!("submits {:?}", modal.title);
-        Ok(self.shared.change(|world| {
-            let source = world
+        Ok(self.shared.change(|state| {
+            let source = state
                 .invocations
                 .get(&modal.opened_by)
                 .and_then(|asked| asked.source);
@@ -69,7 +69,7 @@ impl Person {
                 data,
                 words,
             };
-            self.sent(world, act)
+            self.sent(state, act)
         }))
     }
 }

@@ -9,7 +9,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::model::World;
+use super::model::State;
 use super::shared::Shared;
 use super::snowflake::{Snowflake, random_hex};
 
@@ -61,7 +61,7 @@ impl Session {
     }
 }
 
-impl World {
+impl State {
     /// Sends an event to every session that has one of the intents; 0 stands for all sessions.
     pub fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
         for session in &mut self.sessions {
@@ -107,10 +107,10 @@ impl World {
 pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
     let heartbeat = shared
-        .look(|world| world.knobs.heartbeat)
+        .look(|state| state.knobs.heartbeat)
         .unwrap_or(HEARTBEAT);
     let hello = json!({ "op": 10, "d": { "heartbeat_interval": heartbeat.as_millis() as u64 } });
-    if shared.look(|world| world.knobs.offline || world.knobs.gateway_closed) {
+    if shared.look(|state| state.knobs.offline || state.knobs.gateway_closed) {
         return;
     }
     let _ = outbox.send(Frame::Send(hello.to_string()));
@@ -134,7 +134,7 @@ pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
             },
         }
     }
-    shared.change(|world| leave(world, &outbox, polite));
+    shared.change(|state| leave(state, &outbox, polite));
 }
 
 /// Does what the frame says; false at the end of the connection.
@@ -163,19 +163,19 @@ fn hear(shared: &Shared, outbox: &mpsc::UnboundedSender<Frame>, text: &str) {
     match said["op"].as_u64() {
         Some(1) => {
             reply(Frame::Send(json!({ "op": 11 }).to_string()));
-            shared.change(|world| world.knobs.heartbeats += 1);
+            shared.change(|state| state.knobs.heartbeats += 1);
         }
-        Some(2) => shared.change(|world| identify(world, outbox, &said["d"])),
-        Some(6) => shared.change(|world| resume(world, outbox, &said["d"])),
+        Some(2) => shared.change(|state| identify(state, outbox, &said["d"])),
+        Some(6) => shared.change(|state| resume(state, outbox, &said["d"])),
         Some(3) => {} // Presence: nobody looks at it here.
         _ => reply(Frame::Close(NOT_AUTHENTICATED)),
     }
 }
 
-fn identify(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
+fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
     let token = data["token"].as_str().unwrap_or("");
-    if token.trim_start_matches("Bot ") != world.application.token {
-        world.record.say("gateway: wrong token".to_owned());
+    if token.trim_start_matches("Bot ") != state.application.token {
+        state.record.say("gateway: wrong token".to_owned());
         let _ = outbox.send(Frame::Close(AUTHENTICATION_FAILED));
         return;
     }
@@ -186,22 +186,22 @@ fn identify(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, data: &Val
         events: Vec::new(),
         outbox: Some(outbox.clone()),
     };
-    session.dispatch("READY", &ready(world, &session.id, &data["shard"]));
+    session.dispatch("READY", &ready(state, &session.id, &data["shard"]));
     if session.intents & GUILDS != 0 {
-        session.dispatch("GUILD_CREATE", &world.guild_create_json());
+        session.dispatch("GUILD_CREATE", &state.guild_create_json());
     }
-    world.record.say("gateway: the bot is connected".to_owned());
-    world.sessions.push(session);
+    state.record.say("gateway: the bot is connected".to_owned());
+    state.sessions.push(session);
 }
 
-fn ready(world: &World, session: &str, shard: &Value) -> Value {
+fn ready(state: &State, session: &str, shard: &Value) -> Value {
     let mut ready = json!({
         "v": 10,
-        "user": world.own_user_json(),
-        "guilds": [{ "id": world.guild.id.to_string(), "unavailable": true }],
+        "user": state.own_user_json(),
+        "guilds": [{ "id": state.guild.id.to_string(), "unavailable": true }],
         "session_id": session,
-        "resume_gateway_url": world.gateway_url,
-        "application": { "id": world.application.id.to_string(), "flags": 0 },
+        "resume_gateway_url": state.gateway_url,
+        "application": { "id": state.application.id.to_string(), "flags": 0 },
     });
     if shard.is_array() {
         ready["shard"] = shard.clone();
@@ -209,16 +209,16 @@ fn ready(world: &World, session: &str, shard: &Value) -> Value {
     ready
 }
 
-fn resume(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
-    let refused = std::mem::take(&mut world.knobs.refuse_resume);
+fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
+    let refused = std::mem::take(&mut state.knobs.refuse_resume);
     let wanted = data["session_id"].as_str().unwrap_or("");
-    let found = world
+    let found = state
         .sessions
         .iter_mut()
         .find(|session| session.id == wanted && !refused);
     let Some(session) = found else {
-        world.record.say("gateway: a RESUME is refused".to_owned());
-        world.sessions.retain(|session| session.id != wanted);
+        state.record.say("gateway: a RESUME is refused".to_owned());
+        state.sessions.retain(|session| session.id != wanted);
         let invalid = json!({ "op": 9, "d": false });
         let _ = outbox.send(Frame::Send(invalid.to_string()));
         return;
@@ -232,25 +232,25 @@ fn resume(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, data: &Value
         session.send(Frame::Send(missed.clone()));
     }
     session.dispatch("RESUMED", &json!({}));
-    world.record.say("gateway: the bot has resumed".to_owned());
+    state.record.say("gateway: the bot has resumed".to_owned());
 }
 
 /// After a close frame a session is over; after anything else it waits for a RESUME.
-fn leave(world: &mut World, outbox: &mpsc::UnboundedSender<Frame>, polite: bool) {
+fn leave(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, polite: bool) {
     let mine = |session: &Session| {
         session
             .outbox
             .as_ref()
             .is_some_and(|other| other.same_channel(outbox))
     };
-    if !world.sessions.iter().any(mine) {
+    if !state.sessions.iter().any(mine) {
         return;
     }
-    world.record.say("gateway: the bot is gone".to_owned());
+    state.record.say("gateway: the bot is gone".to_owned());
     if polite {
-        world.sessions.retain(|session| !mine(session));
+        state.sessions.retain(|session| !mine(session));
     }
-    for session in world.sessions.iter_mut().filter(|session| mine(session)) {
+    for session in state.sessions.iter_mut().filter(|session| mine(session)) {
         session.outbox = None;
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::model::{EPHEMERAL, Message, World};
+use super::model::{EPHEMERAL, Message, State};
 use super::{Call, Discord, Exchange, MessageView, Observer, Person, Snowflake};
 
 impl Discord {
@@ -11,7 +11,7 @@ impl Discord {
     #[must_use]
     pub fn message(&self, id: Snowflake) -> Option<MessageView> {
         self.shared
-            .look(|world| world.messages.get(&id).map(MessageView::of))
+            .look(|state| state.messages.get(&id).map(MessageView::of))
     }
 
     /// What everybody sees in a channel now, oldest first. It does not count as read by this.
@@ -21,8 +21,8 @@ impl Discord {
         let public = |message: &&Message| {
             message.channel == channel && !message.deleted && message.flags & EPHEMERAL == 0
         };
-        self.shared.look(|world| {
-            world
+        self.shared.look(|state| {
+            state
                 .messages
                 .values()
                 .filter(public)
@@ -34,14 +34,14 @@ impl Discord {
     /// The commands that the bot registered, as Discord gave them back.
     #[must_use]
     pub fn commands(&self) -> Vec<Value> {
-        self.shared.look(|world| world.commands.clone())
+        self.shared.look(|state| state.commands.clone())
     }
 
     /// Names of the guild's channels.
     #[must_use]
     pub fn channels(&self) -> Vec<String> {
-        self.shared.look(|world| {
-            let guild = world
+        self.shared.look(|state| {
+            let guild = state
                 .channels
                 .iter()
                 .filter(|channel| channel.with.is_none());
@@ -52,8 +52,8 @@ impl Discord {
     /// Names of all people.
     #[must_use]
     pub fn people(&self) -> Vec<String> {
-        self.shared.look(|world| {
-            world
+        self.shared.look(|state| {
+            state
                 .people
                 .iter()
                 .map(|person| person.name.clone())
@@ -67,8 +67,8 @@ impl Discord {
         id: Snowflake,
         wanted: impl Fn(&MessageView) -> bool,
     ) -> MessageView {
-        let find = |world: &mut World| {
-            let message = world.messages.get_mut(&id)?;
+        let find = |state: &mut State| {
+            let message = state.messages.get_mut(&id)?;
             let found = message
                 .versions
                 .iter()
@@ -85,8 +85,8 @@ impl Discord {
     /// The bot's messages and replies that no verb has read, those that still "think" included.
     #[must_use]
     pub fn unread(&self) -> Vec<MessageView> {
-        self.shared.look(|world| {
-            let unread = world.messages.values().filter(|message| !message.seen);
+        self.shared.look(|state| {
+            let unread = state.messages.values().filter(|message| !message.seen);
             unread.map(MessageView::of).collect()
         })
     }
@@ -94,7 +94,7 @@ impl Discord {
     /// Everything that was said and requested, in order, a line each. For people to read.
     #[must_use]
     pub fn transcript(&self) -> String {
-        self.shared.look(|world| world.record.transcript())
+        self.shared.look(|state| state.record.transcript())
     }
 
     /// Every request of the bot and every answer to it, in full: the place to look for a secret.
@@ -102,7 +102,7 @@ impl Discord {
     /// It holds no header, so the bot token stands here only if a body or path gives it away.
     #[must_use]
     pub fn everything(&self) -> String {
-        self.shared.look(|world| world.record.everything())
+        self.shared.look(|state| state.record.everything())
     }
 
     /// Every REST call so far, in the order of arrival.
@@ -114,14 +114,14 @@ impl Discord {
     /// Every REST call so far with what it carried.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.shared.look(|world| world.record.exchanges().to_vec())
+        self.shared.look(|state| state.record.exchanges().to_vec())
     }
 
     /// Waits until a call with this method and route template was answered for the n-th time.
     pub async fn answered(&self, method: &str, route: &str, times: usize) {
         let what = format!("{method} {route} to be answered {times} times");
-        let enough = |world: &mut World| {
-            let calls = world.record.exchanges().iter();
+        let enough = |state: &mut State| {
+            let calls = state.record.exchanges().iter();
             let same = calls.filter(|call| call.method == method && call.route == route);
             (same.filter(|call| call.status.is_some()).count() >= times).then_some(())
         };
@@ -162,26 +162,26 @@ impl Person {
     /// not count as read by this.
     #[must_use]
     pub fn sees(&self, channel: &str) -> Vec<MessageView> {
-        self.shared.look(|world| {
-            let id = world.channel_named(channel).map(|channel| channel.id);
-            self.views(world, id)
+        self.shared.look(|state| {
+            let id = state.channel_named(channel).map(|channel| channel.id);
+            self.views(state, id)
         })
     }
 
     /// What stands in the person's DMs with the bot, oldest first. It does not count as read.
     #[must_use]
     pub fn sees_dms(&self) -> Vec<MessageView> {
-        self.shared.look(|world| {
-            let dm = world
+        self.shared.look(|state| {
+            let dm = state
                 .channels
                 .iter()
                 .find(|channel| channel.with == Some(self.id));
-            self.views(world, dm.map(|channel| channel.id))
+            self.views(state, dm.map(|channel| channel.id))
         })
     }
 
-    fn views(&self, world: &World, channel: Option<Snowflake>) -> Vec<MessageView> {
-        let seen = world.messages.values().filter(|message| {
+    fn views(&self, state: &State, channel: Option<Snowflake>) -> Vec<MessageView> {
+        let seen = state.messages.values().filter(|message| {
             Some(message.channel) == channel
                 && !message.deleted
                 && message.only_for.is_none_or(|only| only == self.id)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::model::{AnswerKind, World};
+use super::model::{AnswerKind, State};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::view::{MessageView, ModalView};
@@ -36,22 +36,22 @@ impl Interaction {
     #[must_use]
     pub fn token(&self) -> String {
         self.shared
-            .look(|world| world.invocations[&self.id].token.clone())
+            .look(|state| state.invocations[&self.id].token.clone())
     }
 
     /// Waits for the first response; `None` if the bot lets Discord's time pass, and the person
     /// reads "The application did not respond".
     pub async fn outcome(&self) -> Option<Acknowledged> {
-        let left = self.shared.look(|world| {
-            let passed = world.invocations[&self.id].made.elapsed();
-            world.first_response_within.saturating_sub(passed)
+        let left = self.shared.look(|state| {
+            let passed = state.invocations[&self.id].made.elapsed();
+            state.first_response_within.saturating_sub(passed)
         });
         let found = self
             .shared
-            .wait_for(left, |world| self.answered(world))
+            .wait_for(left, |state| self.answered(state))
             .await;
         // The response may have come with the last moment.
-        found.or_else(|| self.shared.look(|world| self.answered(world)))
+        found.or_else(|| self.shared.look(|state| self.answered(state)))
     }
 
     /// Waits for the first response.
@@ -72,8 +72,8 @@ impl Interaction {
     pub async fn next(&self) -> MessageView {
         self.only_with_reply().await;
         self.shared
-            .wait("the reply to change", |world| {
-                unread_version(world, self.id)
+            .wait("the reply to change", |state| {
+                unread_version(state, self.id)
             })
             .await
     }
@@ -81,13 +81,13 @@ impl Interaction {
     /// Reads on, from the version that was read last, until one is as wanted.
     pub async fn until(&self, wanted: impl Fn(&MessageView) -> bool) -> MessageView {
         self.only_with_reply().await;
-        if let Some(current) = self.shared.look(|world| last_read(world, self.id))
+        if let Some(current) = self.shared.look(|state| last_read(state, self.id))
             && wanted(&current)
         {
             return current;
         }
-        let found = self.shared.wait("the reply to become as wanted", |world| {
-            while let Some(version) = unread_version(world, self.id) {
+        let found = self.shared.wait("the reply to become as wanted", |state| {
+            while let Some(version) = unread_version(state, self.id) {
                 if wanted(&version) {
                     return Some(version);
                 }
@@ -99,11 +99,11 @@ impl Interaction {
 
     /// The next follow-up message.
     pub async fn follow_up(&self) -> MessageView {
-        let found = self.shared.wait("a follow-up", |world| {
-            let asked = world.invocations.get_mut(&self.id)?;
+        let found = self.shared.wait("a follow-up", |state| {
+            let asked = state.invocations.get_mut(&self.id)?;
             let id = *asked.followups.get(asked.followups_read)?;
             asked.followups_read += 1;
-            let message = world.messages.get_mut(&id)?;
+            let message = state.messages.get_mut(&id)?;
             message.seen = true;
             message.versions.first().cloned()
         });
@@ -122,13 +122,13 @@ impl Interaction {
     #[must_use]
     pub fn modal_if_any(&self) -> Option<ModalView> {
         self.shared
-            .look(|world| world.invocations[&self.id].modal.clone())
+            .look(|state| state.invocations[&self.id].modal.clone())
     }
 
     /// Makes the token worthless now, as if its 15 minutes were over.
     pub fn expires(&self) {
-        self.shared.change(|world| {
-            if let Some(asked) = world.invocations.get_mut(&self.id) {
+        self.shared.change(|state| {
+            if let Some(asked) = state.invocations.get_mut(&self.id) {
                 asked.expired = true;
             }
         });
@@ -139,12 +139,12 @@ impl Interaction {
         self.outcome().await?;
         Some(
             self.shared
-                .look(|world| world.invocations[&self.id].choices.clone()),
+                .look(|state| state.invocations[&self.id].choices.clone()),
         )
     }
 
-    fn answered(&self, world: &World) -> Option<Acknowledged> {
-        let answer = world.invocations[&self.id].answer;
+    fn answered(&self, state: &State) -> Option<Acknowledged> {
+        let answer = state.invocations[&self.id].answer;
         answer.map(|(kind, elapsed)| Acknowledged { kind, elapsed })
     }
 
@@ -159,9 +159,9 @@ impl Interaction {
 }
 
 /// Takes the next version of the reply that says something.
-fn unread_version(world: &mut World, id: Snowflake) -> Option<MessageView> {
-    let asked = world.invocations.get_mut(&id)?;
-    let message = world.messages.get_mut(&asked.original?)?;
+fn unread_version(state: &mut State, id: Snowflake) -> Option<MessageView> {
+    let asked = state.invocations.get_mut(&id)?;
+    let message = state.messages.get_mut(&asked.original?)?;
     let unread = message.versions.iter().skip(asked.read_to);
     let at = unread
         .take_while(|version| version.thinking && !version.deleted)
@@ -174,9 +174,9 @@ fn unread_version(world: &mut World, id: Snowflake) -> Option<MessageView> {
 }
 
 /// The version that was read last, if this interaction has read one.
-fn last_read(world: &World, id: Snowflake) -> Option<MessageView> {
-    let asked = world.invocations.get(&id)?;
-    let message = world.messages.get(&asked.original?)?;
+fn last_read(state: &State, id: Snowflake) -> Option<MessageView> {
+    let asked = state.invocations.get(&id)?;
+    let message = state.messages.get(&asked.original?)?;
     let at = (asked.read_to > asked.read_from).then(|| asked.read_to - 1)?;
     message
         .versions

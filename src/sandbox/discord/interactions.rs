@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::blueprint::ADMINISTRATOR;
-use super::model::{Invocation, Kind, World};
+use super::model::{Invocation, Kind, State};
 use super::snowflake::{Snowflake, random_hex};
 
 /// What a person did.
@@ -27,7 +27,7 @@ pub struct Act {
     pub words: String,
 }
 
-impl World {
+impl State {
     /// Notes the interaction and sends it to every session, whether somebody listens or not.
     pub fn ask(&mut self, act: Act) -> Snowflake {
         let id = self.ids.next();

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Access, Channel, Invocation, Kind, Message, PersonState, Role, World};
+use super::model::{Access, Channel, Invocation, Kind, Message, PersonState, Role, State};
 use super::snowflake::{Snowflake, made_at};
 use super::view::File;
 
-impl World {
+impl State {
     /// A user, be it the bot or a person.
     pub fn user_json(&self, id: Snowflake) -> Value {
         let mut user = json!({
@@ -259,7 +259,7 @@ pub fn role_json(role: &Role) -> Value {
     })
 }
 
-impl World {
+impl State {
     /// What tells of a message's files, and where they can be fetched.
     fn attachments(&self, message: &Message) -> Vec<Value> {
         let base = self.gateway_url.trim_end_matches("/gateway");

@@ -2,7 +2,7 @@
 //!
 //! It speaks Discord's wire format and knows nothing of any bot. The bot's real client connects to
 //! [`Discord::url`]; tests play the people through [`Person`] and read what they would read. All
-//! state is one plain `World` behind one lock; what Discord would refuse is refused here, with the
+//! state is one plain `State` behind one lock; what Discord would refuse is refused here, with the
 //! same codes. Every route that is not served answers 404 and is listed by
 //! [`Discord::unknown_routes`].
 //!
@@ -52,7 +52,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::extract::{self, Path, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{any, get};
@@ -70,7 +70,7 @@ pub use self::snowflake::Snowflake;
 pub use self::transcript::Exchange;
 pub use self::view::{Button, File, Input, MessageView, ModalView};
 
-use self::model::World;
+use self::model::State;
 use self::shared::Shared;
 
 /// A running loopback Discord. It ends when this is dropped.
@@ -90,9 +90,9 @@ impl Discord {
     pub async fn start(blueprint: Blueprint) -> io::Result<Self> {
         let listener = TcpListener::bind(blueprint.listen).await?;
         let address = listener.local_addr()?;
-        let mut world = World::new(&blueprint);
-        world.gateway_url = format!("ws://{address}/gateway");
-        let shared = Shared::new(world, blueprint.patience);
+        let mut state = State::new(&blueprint);
+        state.gateway_url = format!("ws://{address}/gateway");
+        let shared = Shared::new(state, blueprint.patience);
         let app = Router::new()
             .route("/gateway", any(open_gateway))
             .route("/files/{message}/{at}", get(file))
@@ -119,19 +119,19 @@ impl Discord {
     /// The bot token; it differs in every run, so a leak of it can be looked for.
     #[must_use]
     pub fn token(&self) -> String {
-        self.shared.look(|world| world.application.token.clone())
+        self.shared.look(|state| state.application.token.clone())
     }
 
     /// The application's id, which is also the bot's user id.
     #[must_use]
     pub fn application_id(&self) -> Snowflake {
-        self.shared.look(|world| world.application.id)
+        self.shared.look(|state| state.application.id)
     }
 
     /// The guild's id.
     #[must_use]
     pub fn guild_id(&self) -> Snowflake {
-        self.shared.look(|world| world.guild.id)
+        self.shared.look(|state| state.guild.id)
     }
 
     /// The id of a channel.
@@ -143,7 +143,7 @@ impl Discord {
     pub fn channel(&self, name: &str) -> Snowflake {
         let id = self
             .shared
-            .look(|world| world.channel_named(name).map(|channel| channel.id));
+            .look(|state| state.channel_named(name).map(|channel| channel.id));
         id.unwrap_or_else(|| panic!("the blueprint has no channel {name:?}"))
     }
 
@@ -154,7 +154,7 @@ impl Discord {
     /// If the blueprint has none of this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Snowflake {
-        self.shared.look(|world| world.guild.role(name).id)
+        self.shared.look(|state| state.guild.role(name).id)
     }
 
     /// Somebody of the blueprint.
@@ -164,8 +164,8 @@ impl Discord {
     /// If the blueprint has nobody of this name.
     #[must_use]
     pub fn person(&self, name: &str) -> Person {
-        let id = self.shared.look(|world| {
-            world
+        let id = self.shared.look(|state| {
+            state
                 .people
                 .iter()
                 .find(|person| person.name == name)
@@ -182,14 +182,14 @@ impl Discord {
     pub fn grant(&self, person: &str, role: &str) {
         let (id, role) = (self.person(person).id, self.role(role));
         self.shared
-            .change(|world| world.person_mut(id).map(|person| person.roles.push(role)));
+            .change(|state| state.person_mut(id).map(|person| person.roles.push(role)));
     }
 
     /// Takes a role away from somebody.
     pub fn revoke(&self, person: &str, role: &str) {
         let (id, role) = (self.person(person).id, self.role(role));
-        self.shared.change(|world| {
-            world
+        self.shared.change(|state| {
+            state
                 .person_mut(id)
                 .map(|person| person.roles.retain(|held| *held != role))
         });
@@ -198,8 +198,8 @@ impl Discord {
     /// Somebody leaves the guild, and loses all roles by that.
     pub fn leave_guild(&self, person: &str) {
         let id = self.person(person).id;
-        self.shared.change(|world| {
-            world.person_mut(id).map(|person| {
+        self.shared.change(|state| {
+            state.person_mut(id).map(|person| {
                 person.in_guild = false;
                 person.roles.clear();
             })
@@ -210,14 +210,14 @@ impl Discord {
     pub fn join_guild(&self, person: &str) {
         let id = self.person(person).id;
         self.shared
-            .change(|world| world.person_mut(id).map(|person| person.in_guild = true));
+            .change(|state| state.person_mut(id).map(|person| person.in_guild = true));
     }
 
     /// Says what the bot may do in a channel.
     pub fn set_access(&self, channel: &str, access: Access) {
         let id = self.channel(channel);
-        self.shared.change(|world| {
-            let channels = world.channels.iter_mut();
+        self.shared.change(|state| {
+            let channels = state.channels.iter_mut();
             channels
                 .filter(|channel| channel.id == id)
                 .for_each(|channel| channel.access = access);
@@ -227,8 +227,8 @@ impl Discord {
     /// Waits until a bot is connected and READY.
     pub async fn connected(&self) {
         self.shared
-            .wait("a bot to connect", |world| {
-                world.is_connected().then_some(())
+            .wait("a bot to connect", |state| {
+                state.is_connected().then_some(())
             })
             .await;
     }
@@ -236,8 +236,8 @@ impl Discord {
     /// Waits until so many heartbeats were answered in all.
     pub async fn heartbeats(&self, count: usize) {
         self.shared
-            .wait("heartbeats", |world| {
-                (world.knobs.heartbeats >= count).then_some(())
+            .wait("heartbeats", |state| {
+                (state.knobs.heartbeats >= count).then_some(())
             })
             .await;
     }
@@ -245,8 +245,8 @@ impl Discord {
     /// Waits until no bot is connected.
     pub async fn disconnected(&self) {
         self.shared
-            .wait("the bot to leave", |world| {
-                (!world.is_connected()).then_some(())
+            .wait("the bot to leave", |state| {
+                (!state.is_connected()).then_some(())
             })
             .await;
     }
@@ -277,22 +277,25 @@ impl Drop for Discord {
     }
 }
 
-fn has_commands(world: &mut World) -> Option<()> {
-    (!world.commands.is_empty()).then_some(())
+fn has_commands(state: &mut State) -> Option<()> {
+    (!state.commands.is_empty()).then_some(())
 }
 
 /// A file of a message, as from Discord's own store of them.
 async fn file(
-    State(shared): State<Arc<Shared>>,
+    extract::State(shared): extract::State<Arc<Shared>>,
     Path((message, at)): Path<(Snowflake, usize)>,
 ) -> Result<String, StatusCode> {
-    let content = shared.look(|world| {
-        let message = world.messages.get(&message)?;
+    let content = shared.look(|state| {
+        let message = state.messages.get(&message)?;
         Some(message.files.get(at)?.content.clone())
     });
     content.ok_or(StatusCode::NOT_FOUND)
 }
 
-async fn open_gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+async fn open_gateway(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade.on_upgrade(|socket| gateway::serve(shared, socket))
 }

@@ -1,6 +1,6 @@
 //! Everything that the loopback knows, as plain data. No I/O.
 //!
-//! One `World` stands behind one lock; REST handlers, the gateway and the verbs all work on it.
+//! One `State` stands behind one lock; REST handlers, the gateway and the verbs all work on it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::view::{File, MessageView, ModalView};
 
 /// The whole state.
 #[derive(Debug)]
-pub struct World {
+pub struct State {
     pub ids: Ids,
     pub application: Application,
     pub guild: Guild,

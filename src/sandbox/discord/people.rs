@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::command_line::{self, Purpose};
 use super::interaction::Interaction;
 use super::interactions::Act;
-use super::model::{EPHEMERAL, Kind, LOADING, Message, PersonState, World};
+use super::model::{EPHEMERAL, Kind, LOADING, Message, PersonState, State};
 use super::post::{Draft, Place};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
@@ -31,7 +31,7 @@ impl Person {
     /// The person's name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.shared.look(|world| world.name_of(self.id).to_owned())
+        self.shared.look(|state| state.name_of(self.id).to_owned())
     }
 
     /// How a message mentions the person.
@@ -56,11 +56,11 @@ impl Person {
     ///
     /// What Discord's client would not have let pass.
     pub async fn types(&self, channel: &str, line: &str) -> Result<Interaction, String> {
-        self.shared.change(|world| {
-            let data = command_line::read(world, self.member(world)?, line, Purpose::Send)?;
-            let channel = place(world, channel)?;
+        self.shared.change(|state| {
+            let data = command_line::read(state, self.member(state)?, line, Purpose::Send)?;
+            let channel = place(state, channel)?;
             let words = format!("types {line}");
-            Ok(self.act(world, Kind::Command, channel, None, data, words))
+            Ok(self.act(state, Kind::Command, channel, None, data, words))
         })
     }
 
@@ -75,11 +75,11 @@ impl Person {
         channel: &str,
         line: &str,
     ) -> Result<Vec<(String, String)>, String> {
-        let asked = self.shared.change(|world| {
-            let data = command_line::read(world, self.member(world)?, line, Purpose::Complete)?;
-            let channel = place(world, channel)?;
+        let asked = self.shared.change(|state| {
+            let data = command_line::read(state, self.member(state)?, line, Purpose::Complete)?;
+            let channel = place(state, channel)?;
             let words = format!("begins to type {line}");
-            Ok::<_, String>(self.act(world, Kind::Autocomplete, channel, None, data, words))
+            Ok::<_, String>(self.act(state, Kind::Autocomplete, channel, None, data, words))
         })?;
         let choices = asked.choices().await.ok_or("no choices came in time")?;
         Ok(choices
@@ -94,8 +94,8 @@ impl Person {
     ///
     /// If the person does not see the message, or if such a button can't be pressed.
     pub async fn presses(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
-        let custom_id = self.shared.look(|world| {
-            let message = self.visible(world, message.id)?;
+        let custom_id = self.shared.look(|state| {
+            let message = self.visible(state, message.id)?;
             let now = MessageView::of(message);
             let button = now
                 .button(label)
@@ -122,20 +122,20 @@ impl Person {
         custom_id: &str,
     ) -> Result<Interaction, String> {
         let data = json!({ "component_type": 2, "custom_id": custom_id });
-        self.shared.change(|world| {
-            let source = world
+        self.shared.change(|state| {
+            let source = state
                 .messages
                 .get(&message)
                 .ok_or("there never was such a message")?;
             let (channel, words) = (source.channel, format!("presses {custom_id:?}"));
-            Ok(self.act(world, Kind::Component, channel, Some(message), data, words))
+            Ok(self.act(state, Kind::Component, channel, Some(message), data, words))
         })
     }
 
     /// Writes a DM to the bot, which learns of it if it has the intent.
     pub fn writes_dm(&self, text: &str) -> Snowflake {
-        self.shared.change(|world| {
-            let channel = world.dm_with(self.id);
+        self.shared.change(|state| {
+            let channel = state.dm_with(self.id);
             let place = Place {
                 channel,
                 author: self.id,
@@ -146,9 +146,9 @@ impl Person {
                 content: Some(text.to_owned()),
                 ..Draft::default()
             };
-            let posted = world.post(place, draft);
+            let posted = state.post(place, draft);
             let id = posted.unwrap_or_else(|_| panic!("{text:?} is nothing to write"));
-            if let Some(message) = world.messages.get_mut(&id) {
+            if let Some(message) = state.messages.get_mut(&id) {
                 message.seen = true;
             }
             id
@@ -159,57 +159,57 @@ impl Person {
     pub async fn reads(&self, channel: &str) -> MessageView {
         let what = format!("a message in {channel}");
         self.shared
-            .wait(&what, |world| {
-                let channel = world.channel_named(channel)?.id;
-                next_unread(world, channel)
+            .wait(&what, |state| {
+                let channel = state.channel_named(channel)?.id;
+                next_unread(state, channel)
             })
             .await
     }
 
     /// The next unread DM of the bot, as it was posted. Waits for it.
     pub async fn reads_dm(&self) -> MessageView {
-        let read = self.shared.wait("a DM", |world| {
-            let channel = world
+        let read = self.shared.wait("a DM", |state| {
+            let channel = state
                 .channels
                 .iter()
                 .find(|channel| channel.with == Some(self.id))?
                 .id;
-            next_unread(world, channel)
+            next_unread(state, channel)
         });
         read.await
     }
 
     fn be(&self, change: impl FnOnce(&mut PersonState)) {
         self.shared
-            .change(|world| world.person_mut(self.id).map(change));
+            .change(|state| state.person_mut(self.id).map(change));
     }
 
-    fn member<'a>(&self, world: &'a World) -> Result<&'a PersonState, String> {
-        let person = world.person(self.id).filter(|person| person.in_guild);
-        person.ok_or_else(|| format!("{} is not in the guild", world.name_of(self.id)))
+    fn member<'a>(&self, state: &'a State) -> Result<&'a PersonState, String> {
+        let person = state.person(self.id).filter(|person| person.in_guild);
+        person.ok_or_else(|| format!("{} is not in the guild", state.name_of(self.id)))
     }
 
-    fn visible<'a>(&self, world: &'a World, id: Snowflake) -> Result<&'a Message, String> {
-        let message = world.messages.get(&id).filter(|message| !message.deleted);
+    fn visible<'a>(&self, state: &'a State, id: Snowflake) -> Result<&'a Message, String> {
+        let message = state.messages.get(&id).filter(|message| !message.deleted);
         let message = message.ok_or("the message is gone")?;
         let for_me = message.only_for.is_none_or(|only| only == self.id);
-        let channel = world.channel(message.channel);
+        let channel = state.channel(message.channel);
         let in_reach = match channel.and_then(|channel| channel.with) {
             Some(with) => with == self.id,
-            None => self.member(world).is_ok(),
+            None => self.member(state).is_ok(),
         };
         if for_me && in_reach {
             return Ok(message);
         }
         Err(format!(
             "{} does not see that message",
-            world.name_of(self.id)
+            state.name_of(self.id)
         ))
     }
 
     fn act(
         &self,
-        world: &mut World,
+        state: &mut State,
         kind: Kind,
         channel: Snowflake,
         source: Option<Snowflake>,
@@ -218,7 +218,7 @@ impl Person {
     ) -> Interaction {
         let (person, parent) = (self.id, None);
         self.sent(
-            world,
+            state,
             Act {
                 kind,
                 person,
@@ -231,27 +231,27 @@ impl Person {
         )
     }
 
-    pub(super) fn sent(&self, world: &mut World, act: Act) -> Interaction {
+    pub(super) fn sent(&self, state: &mut State, act: Act) -> Interaction {
         Interaction {
             shared: Arc::clone(&self.shared),
-            id: world.ask(act),
+            id: state.ask(act),
         }
     }
 }
 
-fn place(world: &World, channel: &str) -> Result<Snowflake, String> {
-    let found = world.channel_named(channel);
+fn place(state: &State, channel: &str) -> Result<Snowflake, String> {
+    let found = state.channel_named(channel);
     found
         .map(|channel| channel.id)
         .ok_or_else(|| format!("there is no channel {channel}"))
 }
 
 /// The oldest public message of the bot that nobody has read, in its first version with content.
-fn next_unread(world: &mut World, channel: Snowflake) -> Option<MessageView> {
+fn next_unread(state: &mut State, channel: Snowflake) -> Option<MessageView> {
     let unread = |message: &&mut Message| {
         message.channel == channel && !message.seen && message.flags & (EPHEMERAL | LOADING) == 0
     };
-    let message = world.messages.values_mut().find(unread)?;
+    let message = state.messages.values_mut().find(unread)?;
     message.seen = true;
     message
         .versions

@@ -4,7 +4,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::api_error::{EMPTY_MESSAGE, Refusal};
-use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, World};
+use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, State};
 use super::rules::messages;
 use super::snowflake::Snowflake;
 use super::view::{File, MessageView, plain};
@@ -65,7 +65,7 @@ pub struct Place {
     pub answers: Option<Snowflake>,
 }
 
-impl World {
+impl State {
     /// Posts a message.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::model::World;
+use super::model::State;
 use super::transcript::Exchange;
 
 /// Is told of every answered REST exchange.
@@ -15,7 +15,7 @@ pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
 /// What the server, the gateway and the handles share.
 pub struct Shared {
-    world: Mutex<World>,
+    state: Mutex<State>,
     observer: Mutex<Option<Observer>>,
     /// Counts changes, so that whoever waits for one can't miss it.
     changes: watch::Sender<u64>,
@@ -23,9 +23,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(world: World, patience: Duration) -> Arc<Self> {
+    pub fn new(state: State, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
-            world: Mutex::new(world),
+            state: Mutex::new(state),
             observer: Mutex::new(None),
             changes: watch::Sender::new(0),
             patience,
@@ -33,12 +33,12 @@ impl Shared {
     }
 
     /// Looks at the world; nobody is woken.
-    pub fn look<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+    pub fn look<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.lock())
     }
 
     /// Changes the world and wakes all who wait.
-    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changes.send_modify(|count| *count += 1);
         result
@@ -61,7 +61,7 @@ impl Shared {
     /// # Panics
     ///
     /// When patience runs out, with the whole transcript: that is what a failed test needs to show.
-    pub async fn wait<T>(&self, what: &str, find: impl FnMut(&mut World) -> Option<T>) -> T {
+    pub async fn wait<T>(&self, what: &str, find: impl FnMut(&mut State) -> Option<T>) -> T {
         match self.wait_for(self.patience, find).await {
             Some(found) => found,
             None => self.fail(&format!("waited {:?} for {what}", self.patience)),
@@ -72,7 +72,7 @@ impl Shared {
     pub async fn wait_for<T>(
         &self,
         limit: Duration,
-        mut find: impl FnMut(&mut World) -> Option<T>,
+        mut find: impl FnMut(&mut State) -> Option<T>,
     ) -> Option<T> {
         let mut changes = self.changes();
         let found = tokio::time::timeout(limit, async {
@@ -90,12 +90,12 @@ impl Shared {
 
     /// Fails the test that runs.
     pub fn fail(&self, reason: &str) -> ! {
-        let transcript = self.look(|world| world.record.transcript());
+        let transcript = self.look(|state| state.record.transcript());
         panic!("{reason}\n--- loopback Discord ---\n{transcript}---");
     }
 
-    fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock()
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 }
 

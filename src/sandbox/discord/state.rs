@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY};
 use super::faults::Knobs;
-use super::model::{Access, Application, Channel, Guild, PersonState, Role, World};
+use super::model::{Access, Application, Channel, Guild, PersonState, Role, State};
 use super::snowflake::{Ids, Snowflake, random_hex};
 use super::transcript::Record;
 
-impl World {
+impl State {
     /// Builds the guild that a blueprint describes.
     pub fn new(plan: &Blueprint) -> Self {
         let mut ids = Ids::default();

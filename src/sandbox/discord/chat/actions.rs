@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::model::World;
+use super::super::model::State;
 use super::super::people::Person;
 use super::super::post::{Draft, Place};
 use super::super::shared::Shared;
@@ -63,7 +63,10 @@ pub fn routes() -> Router<Arc<Shared>> {
         .route("/chat/trouble", post(makes_trouble))
 }
 
-async fn types(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn types(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
     me.types(&channel, body.text.trim())
         .await
@@ -71,7 +74,10 @@ async fn types(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Ans
     done()
 }
 
-async fn completes(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn completes(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
     let choices = me.completes(&channel, &body.text).await.map_err(refused)?;
     let choice = |(name, value)| json!({ "name": name, "value": value });
@@ -79,12 +85,15 @@ async fn completes(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) ->
     Ok(Json(json!({ "choices": choices })))
 }
 
-async fn presses(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn presses(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let me = person(&shared, &body)?;
     let message = number(&body.message)?;
-    let label = shared.look(|world| {
-        let seen = world.messages.get(&message);
-        let view = MessageView::of(seen.filter(|it| sees(world, me.id, it))?);
+    let label = shared.look(|state| {
+        let seen = state.messages.get(&message);
+        let view = MessageView::of(seen.filter(|it| sees(state, me.id, it))?);
         let mut buttons = view.components.iter().flatten();
         let pressed = buttons.find(|it| it.custom_id.as_deref() == Some(&body.custom_id));
         pressed.map(|button| (view.clone(), button.label.clone()))
@@ -94,16 +103,19 @@ async fn presses(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> A
     done()
 }
 
-async fn selects(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn selects(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let me = person(&shared, &body)?;
     let message = number(&body.message)?;
     let data = json!({ "component_type": 3, "custom_id": body.custom_id, "values": body.values });
-    shared.change(|world| {
-        let source = world.messages.get(&message);
-        let source = source.filter(|it| sees(world, me.id, it));
+    shared.change(|state| {
+        let source = state.messages.get(&message);
+        let source = source.filter(|it| sees(state, me.id, it));
         let channel = source.map(|it| it.channel);
         let channel = channel.ok_or_else(|| refused("There is no such menu any more."))?;
-        world.ask(Act {
+        state.ask(Act {
             kind: Kind::Component,
             person: me.id,
             channel,
@@ -117,12 +129,15 @@ async fn selects(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> A
     done()
 }
 
-async fn submits(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn submits(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let me = person(&shared, &body)?;
     let opened_by = number(&body.interaction)?;
     let values: HashMap<String, String> =
         serde_json::from_value(body.values).map_err(|_| refused("The form came in pieces."))?;
-    let modal = shared.look(|world| modal_of(world, me.id).cloned());
+    let modal = shared.look(|state| modal_of(state, me.id).cloned());
     let modal = modal.filter(|modal| modal.opened_by == opened_by);
     let modal = modal.ok_or_else(|| refused("This form is not open any more."))?;
     let fields = modal.inputs.iter().filter_map(|input| {
@@ -135,28 +150,34 @@ async fn submits(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> A
     done()
 }
 
-async fn dismisses(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn dismisses(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     close(&shared, number(&body.interaction)?);
     done()
 }
 
 /// Puts a form away.
 fn close(shared: &Shared, opened_by: Snowflake) {
-    shared.change(|world| {
-        if let Some(asked) = world.invocations.get_mut(&opened_by) {
+    shared.change(|state| {
+        if let Some(asked) = state.invocations.get_mut(&opened_by) {
             asked.modal = None;
         }
     });
 }
 
-async fn writes(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn writes(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let me = person(&shared, &body)?;
     let channel = number(&body.channel)?;
     if body.text.trim().is_empty() {
         return Err(refused("There is nothing to send."));
     }
-    let (is_known, with) = shared.look(|world| {
-        let channel = world.channel(channel);
+    let (is_known, with) = shared.look(|state| {
+        let channel = state.channel(channel);
         (channel.is_some(), channel.and_then(|it| it.with))
     });
     if !is_known {
@@ -178,33 +199,36 @@ async fn writes(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> An
                 content: Some(body.text),
                 ..Draft::default()
             };
-            let posted = shared.change(|world| world.post(place, draft));
+            let posted = shared.change(|state| state.post(place, draft));
             posted.map_err(|_| refused("Discord would not take this message."))?;
         }
     }
     done()
 }
 
-async fn makes_trouble(State(shared): State<Arc<Shared>>, Json(body): Json<Body>) -> Answer {
+async fn makes_trouble(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Json(body): Json<Body>,
+) -> Answer {
     let me = person(&shared, &body)?;
     let slow = slow();
     match body.id.as_str() {
         "dms" if body.on => me.closes_dms(),
         "dms" => me.opens_dms(),
-        "slow" => shared.change(|world| {
-            world.knobs.remove(&slow);
+        "slow" => shared.change(|state| {
+            state.knobs.remove(&slow);
             if body.on {
-                world.knobs.add(slow);
+                state.knobs.add(slow);
             }
         }),
         "limit" => {
             let (times, pause) = LIMITED;
             let fault = Fault::rate_limited("*", "*", pause).times(times);
-            shared.change(|world| world.knobs.add(fault));
+            shared.change(|state| state.knobs.add(fault));
         }
-        "offline" => shared.change(|world| world.set_offline(body.on)),
+        "offline" => shared.change(|state| state.set_offline(body.on)),
         other => {
-            let pranks = shared.look(|world| world.knobs.pranks.clone());
+            let pranks = shared.look(|state| state.knobs.pranks.clone());
             let prank = pranks.iter().find(|prank| prank.id == other);
             let prank = prank.ok_or_else(|| refused("There is no such trouble."))?;
             (prank.act)(me.id);
@@ -214,10 +238,10 @@ async fn makes_trouble(State(shared): State<Arc<Shared>>, Json(body): Json<Body>
 }
 
 /// The trouble that somebody can make.
-pub fn troubles(world: &World, me: Snowflake) -> Vec<Value> {
+pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
     let switch = |id: &str, label: &str, help: &str, on: bool| json!({ "id": id, "label": label, "help": help, "kind": "switch", "on": on });
     let button = |id: &str, label: &str, help: &str| json!({ "id": id, "label": label, "help": help, "kind": "button" });
-    let closed = world.person(me).is_some_and(|person| !person.dms_open);
+    let closed = state.person(me).is_some_and(|person| !person.dms_open);
     let mut all = vec![
         switch(
             "dms",
@@ -229,13 +253,13 @@ pub fn troubles(world: &World, me: Snowflake) -> Vec<Value> {
             "slow",
             "Slow Discord",
             "Each call of the bot takes 2 s longer.",
-            world.knobs.has(&slow()),
+            state.knobs.has(&slow()),
         ),
         switch(
             "offline",
             "Discord is down",
             "Nothing that the bot asks is answered.",
-            world.knobs.offline,
+            state.knobs.offline,
         ),
         button(
             "limit",
@@ -243,7 +267,7 @@ pub fn troubles(world: &World, me: Snowflake) -> Vec<Value> {
             "The bot's next 3 calls are refused for 3 s.",
         ),
     ];
-    let pranks = world.knobs.pranks.iter();
+    let pranks = state.knobs.pranks.iter();
     all.extend(pranks.map(|prank| button(prank.id, prank.label, prank.help)));
     all
 }
@@ -254,7 +278,7 @@ fn slow() -> Fault {
 
 fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
     let id = number(&body.r#as)?;
-    let is_known = shared.look(|world| world.person(id).is_some());
+    let is_known = shared.look(|state| state.person(id).is_some());
     is_known
         .then(|| Person {
             shared: Arc::clone(shared),
@@ -266,8 +290,8 @@ fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
 /// The name of a channel in which commands work.
 fn guild_channel(shared: &Shared, body: &Body) -> Result<String, Refused> {
     let id = number(&body.channel)?;
-    let found = shared.look(|world| {
-        let channel = world.channel(id).filter(|channel| channel.with.is_none());
+    let found = shared.look(|state| {
+        let channel = state.channel(id).filter(|channel| channel.with.is_none());
         channel.map(|channel| channel.name.clone())
     });
     found.ok_or_else(|| refused("Commands work in the server's channels only."))

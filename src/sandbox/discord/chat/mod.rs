@@ -132,7 +132,7 @@ async fn events(
         loop {
             changes.mark_unchanged();
             let state = shared
-                .look(|world| page_state::of(world, wanted))
+                .look(|state| page_state::of(state, wanted))
                 .to_string();
             if state != last {
                 last.clone_from(&state);

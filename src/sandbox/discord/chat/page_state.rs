@@ -2,59 +2,59 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{EPHEMERAL, Invocation, Kind, LOADING, Message, PersonState, World};
+use super::super::model::{EPHEMERAL, Invocation, Kind, LOADING, Message, PersonState, State};
 use super::super::snowflake::{Snowflake, made_at};
 use super::super::view::ModalView;
 
 /// Everything that the person with that id sees; of nobody with that id, what the first person does.
-pub fn of(world: &World, wanted: Option<Snowflake>) -> Value {
-    let me = wanted.filter(|id| world.person(*id).is_some());
-    let me = me.or_else(|| world.people.first().map(|person| person.id));
+pub fn of(state: &State, wanted: Option<Snowflake>) -> Value {
+    let me = wanted.filter(|id| state.person(*id).is_some());
+    let me = me.or_else(|| state.people.first().map(|person| person.id));
     let me = me.unwrap_or_default();
-    let messages = world.messages.values().filter(|it| sees(world, me, it));
-    let mine = world.invocations.values().filter(|it| it.person == me);
+    let messages = state.messages.values().filter(|it| sees(state, me, it));
+    let mine = state.invocations.values().filter(|it| it.person == me);
     let asked = mine.filter(|it| it.kind != Kind::Autocomplete && it.answer.is_none());
     let (failed, waiting): (Vec<_>, Vec<_>) =
-        asked.partition(|it| it.overdue(world.first_response_within));
+        asked.partition(|it| it.overdue(state.first_response_within));
     let words = |all: Vec<&Invocation>| all.into_iter().map(unanswered).collect::<Vec<_>>();
     json!({
-        "guild": { "id": world.guild.id.to_string(), "name": world.guild.name },
+        "guild": { "id": state.guild.id.to_string(), "name": state.guild.name },
         "me": me.to_string(),
         "bot": {
-            "id": world.application.id.to_string(),
-            "name": world.application.name,
-            "online": world.is_connected(),
+            "id": state.application.id.to_string(),
+            "name": state.application.name,
+            "online": state.is_connected(),
         },
-        "people": world.people.iter().map(|it| person(world, it)).collect::<Vec<_>>(),
-        "channels": channels(world, me),
-        "commands": world.commands,
-        "messages": messages.map(|it| message(world, it)).collect::<Vec<_>>(),
-        "modal": modal_of(world, me).map(modal),
+        "people": state.people.iter().map(|it| person(state, it)).collect::<Vec<_>>(),
+        "channels": channels(state, me),
+        "commands": state.commands,
+        "messages": messages.map(|it| message(state, it)).collect::<Vec<_>>(),
+        "modal": modal_of(state, me).map(modal),
         "waiting": words(waiting),
         "failed": words(failed),
-        "troubles": super::actions::troubles(world, me),
+        "troubles": super::actions::troubles(state, me),
     })
 }
 
 /// Whether somebody sees a message.
-pub fn sees(world: &World, me: Snowflake, message: &Message) -> bool {
-    let channel = world.channel(message.channel);
+pub fn sees(state: &State, me: Snowflake, message: &Message) -> bool {
+    let channel = state.channel(message.channel);
     let is_for_me = message.only_for.is_none_or(|only| only == me);
     let is_in_reach = match channel.and_then(|channel| channel.with) {
         Some(with) => with == me,
-        None => world.person(me).is_some_and(|person| person.in_guild),
+        None => state.person(me).is_some_and(|person| person.in_guild),
     };
     is_for_me && is_in_reach && !message.deleted
 }
 
 /// The form that stands in front of somebody.
-pub fn modal_of(world: &World, me: Snowflake) -> Option<&ModalView> {
-    let mut mine = world.invocations.values().rev();
+pub fn modal_of(state: &State, me: Snowflake) -> Option<&ModalView> {
+    let mut mine = state.invocations.values().rev();
     mine.find_map(|it| it.modal.as_ref().filter(|_| it.person == me))
 }
 
-fn person(world: &World, person: &PersonState) -> Value {
-    let roles = world.guild.roles.iter();
+fn person(state: &State, person: &PersonState) -> Value {
+    let roles = state.guild.roles.iter();
     let roles = roles.filter(|role| person.roles.contains(&role.id));
     json!({
         "id": person.id.to_string(),
@@ -65,8 +65,8 @@ fn person(world: &World, person: &PersonState) -> Value {
     })
 }
 
-fn channels(world: &World, me: Snowflake) -> Vec<Value> {
-    let seen = world.channels.iter();
+fn channels(state: &State, me: Snowflake) -> Vec<Value> {
+    let seen = state.channels.iter();
     let seen = seen.filter(|channel| channel.with.is_none_or(|with| with == me));
     let channel = seen.map(|channel| {
         let with = channel.with.map(|with| with.to_string());
@@ -75,8 +75,8 @@ fn channels(world: &World, me: Snowflake) -> Vec<Value> {
     channel.collect()
 }
 
-fn message(world: &World, message: &Message) -> Value {
-    let answers = message.answers.and_then(|id| world.invocations.get(&id));
+fn message(state: &State, message: &Message) -> Value {
+    let answers = message.answers.and_then(|id| state.invocations.get(&id));
     let command = answers.filter(|asked| asked.kind == Kind::Command);
     let command =
         command.map(|asked| json!({ "person": asked.person.to_string(), "words": asked.words }));

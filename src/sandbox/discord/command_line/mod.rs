@@ -5,7 +5,7 @@ mod values;
 
 use serde_json::{Map, Value, json};
 
-use super::model::{PersonState, World};
+use super::model::{PersonState, State};
 use super::rules::list;
 
 /// Why the line is read.
@@ -25,7 +25,7 @@ const SUB_COMMAND_GROUP: u64 = 2;
 ///
 /// A sentence that says what Discord's client would not let the person send.
 pub fn read(
-    world: &World,
+    state: &State,
     person: &PersonState,
     line: &str,
     purpose: Purpose,
@@ -33,12 +33,12 @@ pub fn read(
     let mut words = line.split_whitespace();
     let name = words.next().and_then(|word| word.strip_prefix('/'));
     let name = name.ok_or_else(|| format!("{line:?} does not begin with a /command"))?;
-    let command = world
+    let command = state
         .commands
         .iter()
         .find(|command| command["name"] == name);
     let command = command.ok_or_else(|| format!("there is no command /{name} here"))?;
-    allowed(world, person, command)?;
+    allowed(state, person, command)?;
 
     let path = descend(command, &mut words)?;
     let leaf = path.last().copied().unwrap_or(command);
@@ -47,7 +47,7 @@ pub fn read(
     let mut options = Vec::new();
     for (at, (option, text)) in typed.iter().enumerate() {
         let focused = purpose == Purpose::Complete && at + 1 == typed.len();
-        options.push(filled(world, option, text, focused, &mut resolved)?);
+        options.push(filled(state, option, text, focused, &mut resolved)?);
     }
     if purpose == Purpose::Send {
         nothing_missing(leaf, &typed)?;
@@ -57,7 +57,7 @@ pub fn read(
     {
         return Err(format!("{line:?} ends in no option that can be completed"));
     }
-    Ok(data(world, command, nested(&path, options), resolved))
+    Ok(data(state, command, nested(&path, options), resolved))
 }
 
 /// Follows the sub-commands that come next in the line.
@@ -85,13 +85,13 @@ fn is_nested(option: &Value) -> bool {
 }
 
 /// Discord hides a command from people who lack its default permissions.
-fn allowed(world: &World, person: &PersonState, command: &Value) -> Result<(), String> {
+fn allowed(state: &State, person: &PersonState, command: &Value) -> Result<(), String> {
     let needed = command["default_member_permissions"]
         .as_str()
         .and_then(|bits| bits.parse().ok());
     let needed: u64 = needed.unwrap_or(0);
     let hidden = command["default_member_permissions"] == "0";
-    let held = world.permissions(person);
+    let held = state.permissions(person);
     let is_admin = held & super::blueprint::ADMINISTRATOR != 0;
     if is_admin || (held & needed == needed && !hidden) {
         return Ok(());
@@ -159,7 +159,7 @@ fn nothing_missing(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), Strin
 }
 
 fn filled(
-    world: &World,
+    state: &State,
     option: &Value,
     text: &str,
     focused: bool,
@@ -174,7 +174,7 @@ fn filled(
         filled["value"] = text.into();
         return Ok(filled);
     }
-    filled["value"] = values::read(world, option, text, resolved)?;
+    filled["value"] = values::read(state, option, text, resolved)?;
     Ok(filled)
 }
 
@@ -185,12 +185,12 @@ fn nested(path: &[&Value], options: Vec<Value>) -> Vec<Value> {
     })
 }
 
-fn data(world: &World, command: &Value, options: Vec<Value>, resolved: Value) -> Value {
+fn data(state: &State, command: &Value, options: Vec<Value>, resolved: Value) -> Value {
     let mut data = Map::new();
     data.insert("id".to_owned(), command["id"].clone());
     data.insert("name".to_owned(), command["name"].clone());
     data.insert("type".to_owned(), command["type"].clone());
-    data.insert("guild_id".to_owned(), world.guild.id.to_string().into());
+    data.insert("guild_id".to_owned(), state.guild.id.to_string().into());
     data.insert("options".to_owned(), options.into());
     if resolved != json!({}) {
         data.insert("resolved".to_owned(), resolved);
@@ -203,22 +203,22 @@ mod tests {
     use super::super::blueprint::Blueprint;
     use super::*;
 
-    fn world() -> World {
-        let mut world = World::new(&Blueprint::default().person("ana", &[]).person("bo", &[]));
+    fn state() -> State {
+        let mut state = State::new(&Blueprint::default().person("ana", &[]).person("bo", &[]));
         let size = json!({ "type": 3, "name": "size", "description": "x", "required": true,
             "choices": [{ "name": "Small", "value": "small" }] });
         let catalog =
             json!({ "type": 3, "name": "catalog", "description": "x", "autocomplete": true });
         let owner = json!({ "type": 6, "name": "owner", "description": "x" });
-        world.commands = vec![json!({ "id": "1", "name": "duck", "type": 1, "options": [
+        state.commands = vec![json!({ "id": "1", "name": "duck", "type": 1, "options": [
             { "type": 1, "name": "start", "description": "x", "options": [size, catalog, owner] },
         ]})];
-        world
+        state
     }
 
     fn typed(line: &str, purpose: Purpose) -> Result<Value, String> {
-        let world = world();
-        read(&world, &world.people[0], line, purpose)
+        let state = state();
+        read(&state, &state.people[0], line, purpose)
     }
 
     #[test]

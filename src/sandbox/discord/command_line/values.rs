@@ -4,23 +4,23 @@ use serde_json::Value;
 
 use super::super::blueprint::EVERYBODY;
 use super::super::json::role_json;
-use super::super::model::World;
+use super::super::model::State;
 use super::super::rules::list;
 use super::super::view::plain;
 
 /// Reads a value by the option's type; a choice is typed by its name, as people see it.
 pub fn read(
-    world: &World,
+    state: &State,
     option: &Value,
     text: &str,
     resolved: &mut Value,
 ) -> Result<Value, String> {
-    let value = value(world, option, text, resolved)?;
+    let value = value(state, option, text, resolved)?;
     within(option, &value)?;
     Ok(value)
 }
 
-fn value(world: &World, option: &Value, text: &str, resolved: &mut Value) -> Result<Value, String> {
+fn value(state: &State, option: &Value, text: &str, resolved: &mut Value) -> Result<Value, String> {
     let wrong = || format!("{text:?} is no value for the option {}", option["name"]);
     let choices = list(option, "choices");
     if !choices.is_empty() {
@@ -38,9 +38,9 @@ fn value(world: &World, option: &Value, text: &str, resolved: &mut Value) -> Res
             .parse::<bool>()
             .map(Value::from)
             .map_err(|_| wrong()),
-        Some(6) => user(world, text, resolved).ok_or_else(wrong),
-        Some(7) => channel(world, text, resolved).ok_or_else(wrong),
-        Some(8) => role(world, text, resolved).ok_or_else(wrong),
+        Some(6) => user(state, text, resolved).ok_or_else(wrong),
+        Some(7) => channel(state, text, resolved).ok_or_else(wrong),
+        Some(8) => role(state, text, resolved).ok_or_else(wrong),
         Some(10) => text.parse::<f64>().map(Value::from).map_err(|_| wrong()),
         kind => Err(format!(
             "the loopback can't type an option of type {kind:?}"
@@ -48,19 +48,19 @@ fn value(world: &World, option: &Value, text: &str, resolved: &mut Value) -> Res
     }
 }
 
-fn user(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
+fn user(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
     let name = text
         .trim_start_matches("<@")
         .trim_end_matches('>')
         .trim_start_matches('@');
-    let person = world
+    let person = state
         .people
         .iter()
         .find(|person| person.name == name || person.id.to_string() == name)?;
     let id = person.id.to_string();
-    resolved["users"][&id] = world.user_json(person.id);
+    resolved["users"][&id] = state.user_json(person.id);
     if person.in_guild {
-        let mut member = world.asking_member_json(person);
+        let mut member = state.asking_member_json(person);
         if let Some(parts) = member.as_object_mut() {
             parts.remove("user");
         }
@@ -69,17 +69,17 @@ fn user(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
     Some(id.into())
 }
 
-fn channel(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
-    let channel = world.channel_named(text)?;
-    let mut json = world.channel_json(channel);
+fn channel(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
+    let channel = state.channel_named(text)?;
+    let mut json = state.channel_json(channel);
     json["permissions"] = EVERYBODY.to_string().into();
     resolved["channels"][channel.id.to_string()] = json;
     Some(channel.id.to_string().into())
 }
 
-fn role(world: &World, text: &str, resolved: &mut Value) -> Option<Value> {
+fn role(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
     let name = text.trim_start_matches('@');
-    let role = world.guild.roles.iter().find(|role| role.name == name)?;
+    let role = state.guild.roles.iter().find(|role| role.name == name)?;
     resolved["roles"][role.id.to_string()] = role_json(role);
     Some(role.id.to_string().into())
 }

@@ -3,50 +3,50 @@
 use serde_json::{Value, json};
 
 use super::super::api_error::{MISSING_ACCESS, Refusal, UNKNOWN_APPLICATION};
-use super::super::model::World;
+use super::super::model::State;
 use super::super::rules;
 use super::{Answer, Ask, Outcome};
 
-pub fn list(world: &mut World, ask: &Ask) -> Outcome {
-    own_guild(world, ask)?;
-    Ok(Answer::ok(world.commands.clone().into()))
+pub fn list(state: &mut State, ask: &Ask) -> Outcome {
+    own_guild(state, ask)?;
+    Ok(Answer::ok(state.commands.clone().into()))
 }
 
-pub fn overwrite(world: &mut World, ask: &Ask) -> Outcome {
-    own_guild(world, ask)?;
+pub fn overwrite(state: &mut State, ask: &Ask) -> Outcome {
+    own_guild(state, ask)?;
     let wanted = ask.body.as_array().map_or(&[][..], Vec::as_slice);
     rules::commands::check(wanted).finish()?;
     let stored = wanted
         .iter()
-        .map(|command| stored(world, command))
+        .map(|command| stored(state, command))
         .collect();
-    world.commands = stored;
-    Ok(Answer::ok(world.commands.clone().into()))
+    state.commands = stored;
+    Ok(Answer::ok(state.commands.clone().into()))
 }
 
-fn own_guild(world: &World, ask: &Ask) -> Result<(), Refusal> {
-    if ask.id("application") != world.application.id {
+fn own_guild(state: &State, ask: &Ask) -> Result<(), Refusal> {
+    if ask.id("application") != state.application.id {
         return Err(UNKNOWN_APPLICATION.into());
     }
-    if ask.id("guild") != world.guild.id {
+    if ask.id("guild") != state.guild.id {
         return Err(MISSING_ACCESS.into());
     }
     Ok(())
 }
 
 /// A command as Discord gives it back; one that keeps its name keeps its id.
-fn stored(world: &mut World, command: &Value) -> Value {
-    let before = world
+fn stored(state: &mut State, command: &Value) -> Value {
+    let before = state
         .commands
         .iter()
         .find(|old| old["name"] == command["name"]);
     let id = before.map(|old| old["id"].clone());
-    let version = world.ids.next().to_string();
+    let version = state.ids.next().to_string();
     let kind = command["type"].as_u64().unwrap_or(1);
     let mut stored = json!({
         "id": id.unwrap_or_else(|| version.clone().into()),
-        "application_id": world.application.id.to_string(),
-        "guild_id": world.guild.id.to_string(),
+        "application_id": state.application.id.to_string(),
+        "guild_id": state.guild.id.to_string(),
         "version": version,
         "type": kind,
         "name": command["name"],

@@ -7,36 +7,36 @@ use serde_json::{Value, json};
 use super::super::api_error::{
     ALREADY_ACKNOWLEDGED, Form, Refusal, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
 };
-use super::super::model::{AnswerKind, EPHEMERAL, Invocation, Kind, LOADING, World};
+use super::super::model::{AnswerKind, EPHEMERAL, Invocation, Kind, LOADING, State};
 use super::super::post::{Draft, Place};
 use super::super::rules;
 use super::super::snowflake::Snowflake;
 use super::super::view::{Input, ModalView, plain};
 use super::{Answer, Ask, Outcome};
 
-pub fn callback(world: &mut World, ask: &Ask) -> Outcome {
-    let limit = world.first_response_within;
-    let asked = world.invocations.get(&ask.id("interaction"));
+pub fn callback(state: &mut State, ask: &Ask) -> Outcome {
+    let limit = state.first_response_within;
+    let asked = state.invocations.get(&ask.id("interaction"));
     let known = asked.filter(|asked| asked.token == ask.text("token") && !asked.overdue(limit));
     let asked = known.ok_or(UNKNOWN_INTERACTION)?;
     if asked.answer.is_some() {
         return Err(ALREADY_ACKNOWLEDGED.into());
     }
     let (id, kind) = (asked.id, permitted(asked, &ask.body["type"])?);
-    let original = respond(world, id, kind, &ask.body["data"])?;
-    let asked = world.invocations.get_mut(&id).ok_or(UNKNOWN_INTERACTION)?;
+    let original = respond(state, id, kind, &ask.body["data"])?;
+    let asked = state.invocations.get_mut(&id).ok_or(UNKNOWN_INTERACTION)?;
     asked.answer = Some((kind, asked.made.elapsed()));
     asked.original = original;
     if original != asked.source {
         // A message of its own: the person has read nothing of it.
         (asked.read_from, asked.read_to) = (0, 0);
     }
-    let note = format!("{} answers with {kind:?}", world.application.name);
-    world.record.say(note);
+    let note = format!("{} answers with {kind:?}", state.application.name);
+    state.record.say(note);
     // discord.py writes it as a number.
     let wanted = ["with_response=true", "with_response=1"];
     if ask.query.split('&').any(|pair| wanted.contains(&pair)) {
-        return Ok(Answer::ok(described(world, id, kind)));
+        return Ok(Answer::ok(described(state, id, kind)));
     }
     Ok(Answer::nothing())
 }
@@ -72,58 +72,58 @@ fn permitted(asked: &Invocation, number: &Value) -> Result<AnswerKind, Refusal> 
 
 /// Carries the response out; returns the message behind `@original`.
 fn respond(
-    world: &mut World,
+    state: &mut State,
     id: Snowflake,
     kind: AnswerKind,
     data: &Value,
 ) -> Result<Option<Snowflake>, Refusal> {
-    let source = world.invocations.get(&id).and_then(|asked| asked.source);
+    let source = state.invocations.get(&id).and_then(|asked| asked.source);
     match kind {
-        AnswerKind::Message => reply(world, id, Draft::read("data.", data)?).map(Some),
+        AnswerKind::Message => reply(state, id, Draft::read("data.", data)?).map(Some),
         AnswerKind::Deferred => {
             let flags = LOADING | data["flags"].as_u64().unwrap_or(0) & EPHEMERAL;
             let thinking = Draft {
                 flags,
                 ..Draft::default()
             };
-            reply(world, id, thinking).map(Some)
+            reply(state, id, thinking).map(Some)
         }
         AnswerKind::DeferredUpdate => Ok(source),
         AnswerKind::Update => {
-            world.edit(source.ok_or(UNKNOWN_MESSAGE)?, Draft::read("data.", data)?)?;
+            state.edit(source.ok_or(UNKNOWN_MESSAGE)?, Draft::read("data.", data)?)?;
             Ok(source)
         }
         AnswerKind::Choices => {
             rules::interactions::choices(data).finish()?;
-            change(world, id, |asked| {
+            change(state, id, |asked| {
                 asked.choices = rules::list(data, "choices").to_vec()
             });
             Ok(None)
         }
         AnswerKind::Modal => {
             rules::interactions::modal(data).finish()?;
-            change(world, id, |asked| asked.modal = Some(modal(asked, data)));
+            change(state, id, |asked| asked.modal = Some(modal(asked, data)));
             Ok(None)
         }
     }
 }
 
-fn change(world: &mut World, id: Snowflake, change: impl FnOnce(&mut Invocation)) {
-    if let Some(asked) = world.invocations.get_mut(&id) {
+fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut Invocation)) {
+    if let Some(asked) = state.invocations.get_mut(&id) {
         change(asked);
     }
 }
 
 /// Posts an answer to an interaction; its flags decide who sees it.
-pub fn reply(world: &mut World, id: Snowflake, draft: Draft) -> Result<Snowflake, Refusal> {
-    let asked = world.invocations.get(&id).ok_or(UNKNOWN_INTERACTION)?;
+pub fn reply(state: &mut State, id: Snowflake, draft: Draft) -> Result<Snowflake, Refusal> {
+    let asked = state.invocations.get(&id).ok_or(UNKNOWN_INTERACTION)?;
     let place = Place {
         channel: asked.channel,
-        author: world.application.id,
+        author: state.application.id,
         only_for: (draft.flags & EPHEMERAL != 0).then_some(asked.person),
         answers: Some(id),
     };
-    world.post(place, draft)
+    state.post(place, draft)
 }
 
 fn modal(asked: &Invocation, data: &Value) -> ModalView {
@@ -142,17 +142,17 @@ fn modal(asked: &Invocation, data: &Value) -> ModalView {
 }
 
 /// What `with_response` asks for.
-fn described(world: &World, id: Snowflake, kind: AnswerKind) -> Value {
-    let asked = &world.invocations[&id];
+fn described(state: &State, id: Snowflake, kind: AnswerKind) -> Value {
+    let asked = &state.invocations[&id];
     let message = asked
         .original
-        .and_then(|original| world.messages.get(&original));
+        .and_then(|original| state.messages.get(&original));
     let mut answer = json!({ "interaction": { "id": id.to_string(), "type": asked.kind as u8 } });
     if let Some(message) = message {
         answer["interaction"]["response_message_id"] = message.id.to_string().into();
         if matches!(kind, AnswerKind::Message | AnswerKind::Update) {
             answer["resource"] =
-                json!({ "type": kind as u8, "message": world.message_json(message) });
+                json!({ "type": kind as u8, "message": state.message_json(message) });
         }
     }
     answer

@@ -12,7 +12,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{self, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::routes::Route;
 use super::api_error::{INVALID_JSON, NO_SUCH_ROUTE, Refusal, UNAUTHORIZED};
 use super::faults::{Call, Effect, Gate, Verdict};
-use super::model::World;
+use super::model::State;
 use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::transcript::Exchange;
@@ -86,8 +86,11 @@ impl From<Refusal> for Answer {
 }
 
 /// Serves one request, whatever it asks for.
-pub async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    if shared.look(|world| world.knobs.offline) {
+pub async fn serve(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    request: Request,
+) -> Response {
+    if shared.look(|state| state.knobs.offline) {
         cut();
     }
     let (parts, body) = request.into_parts();
@@ -122,8 +125,8 @@ async fn answer(
     headers: &HeaderMap,
 ) -> (usize, Answer) {
     let call = asked.call();
-    let at = shared.change(|world| world.record.asked(asked.clone()));
-    let (gate, effect) = shared.look(|world| (world.knobs.gate.clone(), world.knobs.hit(&call)));
+    let at = shared.change(|state| state.record.asked(asked.clone()));
+    let (gate, effect) = shared.look(|state| (state.knobs.gate.clone(), state.knobs.hit(&call)));
     let instead = before(&effect, gate.as_deref(), &call).await;
     let answer = match (&effect, instead, found) {
         (Some(Effect::Answer(refusal)), ..) => refusal.clone().into(),
@@ -139,7 +142,7 @@ async fn answer(
                 authorization: authorization.unwrap_or("").to_owned(),
                 body: asked.request.unwrap_or_default(),
             };
-            shared.change(|world| handle(world, route, &ask))
+            shared.change(|state| handle(state, route, &ask))
         }
     };
     let instead = after(&effect, gate.as_deref(), &call).await;
@@ -159,15 +162,15 @@ fn body_of(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
     Some(json.unwrap_or_else(|| String::from_utf8_lossy(bytes).into()))
 }
 
-fn handle(world: &mut World, route: &Route, ask: &Ask) -> Answer {
+fn handle(state: &mut State, route: &Route, ask: &Ask) -> Answer {
     if ask.body.is_string() {
         return Refusal::from(INVALID_JSON).into();
     }
-    let expected = format!("Bot {}", world.application.token);
+    let expected = format!("Bot {}", state.application.token);
     if route.needs_token && ask.authorization != expected {
         return Refusal::from(UNAUTHORIZED).into();
     }
-    (route.run)(world, ask).unwrap_or_else(Answer::from)
+    (route.run)(state, ask).unwrap_or_else(Answer::from)
 }
 
 /// What is answered instead, if anything is.
@@ -211,8 +214,8 @@ fn cut() -> ! {
 }
 
 fn depart(shared: &Shared, (at, answer): (usize, Answer)) -> Response {
-    let exchange = shared.change(|world| {
-        world
+    let exchange = shared.change(|state| {
+        state
             .record
             .answered(at, answer.status, answer.body.as_ref())
     });

@@ -2,61 +2,61 @@
 //! Changes the world.
 
 use super::super::api_error::{INVALID_WEBHOOK_TOKEN, Refusal, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
-use super::super::model::{AnswerKind, Invocation, LOADING, Message, World};
+use super::super::model::{AnswerKind, Invocation, LOADING, Message, State};
 use super::super::post::Draft;
 use super::super::snowflake::Snowflake;
 use super::interactions::reply;
 use super::{Answer, Ask, Outcome};
 
-pub fn get(world: &mut World, ask: &Ask) -> Outcome {
-    let id = target(world, ask)?;
-    shown(world, id)
+pub fn get(state: &mut State, ask: &Ask) -> Outcome {
+    let id = target(state, ask)?;
+    shown(state, id)
 }
 
-pub fn edit(world: &mut World, ask: &Ask) -> Outcome {
-    let id = target(world, ask)?;
-    world.edit(id, Draft::read("", &ask.body)?)?;
-    shown(world, id)
+pub fn edit(state: &mut State, ask: &Ask) -> Outcome {
+    let id = target(state, ask)?;
+    state.edit(id, Draft::read("", &ask.body)?)?;
+    shown(state, id)
 }
 
-pub fn delete(world: &mut World, ask: &Ask) -> Outcome {
-    let id = target(world, ask)?;
-    world.delete(id);
+pub fn delete(state: &mut State, ask: &Ask) -> Outcome {
+    let id = target(state, ask)?;
+    state.delete(id);
     Ok(Answer::nothing())
 }
 
 /// A further message. After a defer, the first one takes the place of "thinking", as on Discord.
-pub fn follow_up(world: &mut World, ask: &Ask) -> Outcome {
-    let asked = by_token(world, ask)?;
+pub fn follow_up(state: &mut State, ask: &Ask) -> Outcome {
+    let asked = by_token(state, ask)?;
     let (id, original) = (asked.id, asked.original);
     let was_deferred = matches!(asked.answer, Some((AnswerKind::Deferred, _)));
     let draft = Draft::read("", &ask.body)?;
     let thinking = original.filter(|original| {
-        let message = world.messages.get(original);
+        let message = state.messages.get(original);
         was_deferred && message.is_some_and(|m| m.flags & LOADING != 0 && !m.deleted)
     });
     if let Some(original) = thinking {
-        world.edit(original, draft)?;
-        return shown(world, original);
+        state.edit(original, draft)?;
+        return shown(state, original);
     }
-    let posted = reply(world, id, draft)?;
-    if let Some(asked) = world.invocations.get_mut(&id) {
+    let posted = reply(state, id, draft)?;
+    if let Some(asked) = state.invocations.get_mut(&id) {
         asked.followups.push(posted);
     }
-    shown(world, posted)
+    shown(state, posted)
 }
 
 /// The interaction behind a token, while the token is good.
-fn by_token<'a>(world: &'a World, ask: &Ask) -> Result<&'a Invocation, Refusal> {
-    if ask.id("application") != world.application.id {
+fn by_token<'a>(state: &'a State, ask: &Ask) -> Result<&'a Invocation, Refusal> {
+    if ask.id("application") != state.application.id {
         return Err(UNKNOWN_WEBHOOK.into());
     }
-    let asked = world
+    let asked = state
         .invocations
         .values()
         .find(|asked| asked.token == ask.text("token"));
     let asked = asked.ok_or(INVALID_WEBHOOK_TOKEN)?;
-    if asked.expired || asked.made.elapsed() > world.tokens_live {
+    if asked.expired || asked.made.elapsed() > state.tokens_live {
         return Err(INVALID_WEBHOOK_TOKEN.into());
     }
     // As long as an interaction has no response, Discord knows no webhook for it.
@@ -68,18 +68,18 @@ fn by_token<'a>(world: &'a World, ask: &Ask) -> Result<&'a Invocation, Refusal> 
 }
 
 /// The message that a request means, which must belong to the token's interaction.
-fn target(world: &World, ask: &Ask) -> Result<Snowflake, Refusal> {
-    let asked = by_token(world, ask)?;
+fn target(state: &State, ask: &Ask) -> Result<Snowflake, Refusal> {
+    let asked = by_token(state, ask)?;
     let wanted = match ask.text("message") {
         "" => asked.original,
         _ => Some(ask.id("message")),
     };
     let own = wanted.filter(|id| asked.original == Some(*id) || asked.followups.contains(id));
-    let exists = |id: &Snowflake| world.messages.get(id).is_some_and(|m: &Message| !m.deleted);
+    let exists = |id: &Snowflake| state.messages.get(id).is_some_and(|m: &Message| !m.deleted);
     own.filter(exists).ok_or_else(|| UNKNOWN_MESSAGE.into())
 }
 
-fn shown(world: &World, id: Snowflake) -> Outcome {
-    let message = world.messages.get(&id).ok_or(UNKNOWN_MESSAGE)?;
-    Ok(Answer::ok(world.message_json(message)))
+fn shown(state: &State, id: Snowflake) -> Outcome {
+    let message = state.messages.get(&id).ok_or(UNKNOWN_MESSAGE)?;
+    Ok(Answer::ok(state.message_json(message)))
 }
