@@ -19,7 +19,7 @@ use super::serve_with;
 use crate::{
     runtime::local::{Local, lock_folder},
     sandbox::{
-        discord::{ADMINISTRATOR, Blueprint, Discord, Prank},
+        discord::{ADMINISTRATOR, Blueprint, Discord, FaultButton},
         duckdb::DuckDb,
         lake::{BUCKET, Lake},
     },
@@ -137,22 +137,22 @@ impl Sandbox {
 
     fn add_fault_buttons(&self, restart: &Arc<Notify>, current: &Arc<Mutex<Weak<Local>>>) {
         let current = current.clone();
-        self.discord.offers(Prank {
+        self.discord.add_fault_button(FaultButton {
             id: "kill",
             label: "Kill my DuckDB",
             help: "As if the system had ended it: my sessions start again.",
-            act: Arc::new(move |person| {
+            on_press: Arc::new(move |person| {
                 if let Some(local) = current.lock().upgrade() {
                     local.kill(OwnerId::from(person));
                 }
             }),
         });
         let restart = restart.clone();
-        self.discord.offers(Prank {
+        self.discord.add_fault_button(FaultButton {
             id: "restart",
             label: "Restart the bot",
             help: "It ends with all sessions, and carries on from its records.",
-            act: Arc::new(move |_| restart.notify_one()),
+            on_press: Arc::new(move |_| restart.notify_one()),
         });
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::model::PersonState;
-use super::{Discord, Fault, Gate, Person, Prank, Snowflake, State};
+use super::{Discord, Fault, FaultButton, Gate, Person, Snowflake, State};
 
 impl Discord {
     /// Lets something go wrong with the next calls that match.
@@ -93,8 +93,9 @@ impl Discord {
     }
 
     /// Offers one more button among the trouble that the page can make.
-    pub fn offers(&self, prank: Prank) {
-        self.shared.change(|state| state.knobs.pranks.push(prank));
+    pub fn add_fault_button(&self, button: FaultButton) {
+        self.shared
+            .change(|state| state.knobs.fault_buttons.push(button));
     }
 
     /// From now on what people do comes from another guild that has the bot, too.

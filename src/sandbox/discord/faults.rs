@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::api_error::Refusal;
-use super::chat::Prank;
+use super::chat::FaultButton;
 use super::snowflake::Snowflake;
 
 /// A future behind a pointer, the same type as that of the `futures` crate.
@@ -153,7 +153,7 @@ pub struct Knobs {
     pub gateway_closed: bool,
     pub gate: Option<Arc<dyn Gate>>,
     /// More trouble that the page can make.
-    pub pranks: Vec<Prank>,
+    pub fault_buttons: Vec<FaultButton>,
 }
 
 impl Knobs {

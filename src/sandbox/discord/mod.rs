@@ -60,7 +60,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
-pub use self::chat::Prank;
+pub use self::chat::FaultButton;
 pub use self::faults::{BoxFuture, Call, Fault, Gate, Verdict};
 pub use self::interaction::{Acknowledged, Interaction};
 pub use self::model::{Access, AnswerKind};

@@ -228,10 +228,10 @@ async fn makes_trouble(
         }
         "offline" => shared.change(|state| state.set_offline(body.on)),
         other => {
-            let pranks = shared.look(|state| state.knobs.pranks.clone());
-            let prank = pranks.iter().find(|prank| prank.id == other);
-            let prank = prank.ok_or_else(|| refused("There is no such trouble."))?;
-            (prank.act)(me.id);
+            let fault_buttons = shared.look(|state| state.knobs.fault_buttons.clone());
+            let button = fault_buttons.iter().find(|button| button.id == other);
+            let button = button.ok_or_else(|| refused("There is no such trouble."))?;
+            (button.on_press)(me.id);
         }
     }
     done()
@@ -267,8 +267,8 @@ pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
             "The bot's next 3 calls are refused for 3 s.",
         ),
     ];
-    let pranks = state.knobs.pranks.iter();
-    all.extend(pranks.map(|prank| button(prank.id, prank.label, prank.help)));
+    let fault_buttons = state.knobs.fault_buttons.iter();
+    all.extend(fault_buttons.map(|it| button(it.id, it.label, it.help)));
     all
 }
 

@@ -60,7 +60,7 @@ const FILES: [(&str, &str); 16] = page![
 
 /// A button on the page that makes trouble outside of Discord.
 #[derive(Clone)]
-pub struct Prank {
+pub struct FaultButton {
     /// What it is called in requests.
     pub id: &'static str,
     /// What stands on it.
@@ -68,7 +68,7 @@ pub struct Prank {
     /// What it does, in a sentence.
     pub help: &'static str,
     /// Does it, on behalf of the person with that id.
-    pub act: Arc<dyn Fn(u64) + Send + Sync>,
+    pub on_press: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
 /// The routes of the page.
