@@ -5,28 +5,30 @@
 use serde_json::{Map, Value, json};
 
 /// A status with the code and the sentence that Discord sends along.
-pub type Reason = (u16, u32, &'static str);
+pub type ErrorCode = (u16, u32, &'static str);
 
-pub const NO_SUCH_ROUTE: Reason = (404, 0, "404: Not Found");
-pub const UNAUTHORIZED: Reason = (401, 0, "401: Unauthorized");
-pub const UNKNOWN_APPLICATION: Reason = (404, 10002, "Unknown Application");
-pub const UNKNOWN_CHANNEL: Reason = (404, 10003, "Unknown Channel");
-pub const UNKNOWN_GUILD: Reason = (404, 10004, "Unknown Guild");
-pub const UNKNOWN_MEMBER: Reason = (404, 10007, "Unknown Member");
-pub const UNKNOWN_MESSAGE: Reason = (404, 10008, "Unknown Message");
-pub const UNKNOWN_USER: Reason = (404, 10013, "Unknown User");
-pub const UNKNOWN_WEBHOOK: Reason = (404, 10015, "Unknown Webhook");
-pub const UNKNOWN_INTERACTION: Reason = (404, 10062, "Unknown interaction");
-pub const ALREADY_ACKNOWLEDGED: Reason = (400, 40060, "Interaction has already been acknowledged.");
-pub const MISSING_ACCESS: Reason = (403, 50001, "Missing Access");
-pub const NOT_YOUR_MESSAGE: Reason = (403, 50005, "Cannot edit a message authored by another user");
-pub const EMPTY_MESSAGE: Reason = (400, 50006, "Cannot send an empty message");
-pub const CANNOT_DM: Reason = (403, 50007, "Cannot send messages to this user");
-pub const MISSING_PERMISSIONS: Reason = (403, 50013, "Missing Permissions");
-pub const INVALID_RECIPIENT: Reason = (400, 50033, "Invalid Recipient(s)");
-pub const INVALID_WEBHOOK_TOKEN: Reason = (401, 50027, "Invalid Webhook Token");
-pub const INVALID_JSON: Reason = (400, 50109, "The request body contains invalid JSON.");
-pub const NO_MUTUAL_GUILDS: Reason = (
+pub const NO_SUCH_ROUTE: ErrorCode = (404, 0, "404: Not Found");
+pub const UNAUTHORIZED: ErrorCode = (401, 0, "401: Unauthorized");
+pub const UNKNOWN_APPLICATION: ErrorCode = (404, 10002, "Unknown Application");
+pub const UNKNOWN_CHANNEL: ErrorCode = (404, 10003, "Unknown Channel");
+pub const UNKNOWN_GUILD: ErrorCode = (404, 10004, "Unknown Guild");
+pub const UNKNOWN_MEMBER: ErrorCode = (404, 10007, "Unknown Member");
+pub const UNKNOWN_MESSAGE: ErrorCode = (404, 10008, "Unknown Message");
+pub const UNKNOWN_USER: ErrorCode = (404, 10013, "Unknown User");
+pub const UNKNOWN_WEBHOOK: ErrorCode = (404, 10015, "Unknown Webhook");
+pub const UNKNOWN_INTERACTION: ErrorCode = (404, 10062, "Unknown interaction");
+pub const ALREADY_ACKNOWLEDGED: ErrorCode =
+    (400, 40060, "Interaction has already been acknowledged.");
+pub const MISSING_ACCESS: ErrorCode = (403, 50001, "Missing Access");
+pub const NOT_YOUR_MESSAGE: ErrorCode =
+    (403, 50005, "Cannot edit a message authored by another user");
+pub const EMPTY_MESSAGE: ErrorCode = (400, 50006, "Cannot send an empty message");
+pub const CANNOT_DM: ErrorCode = (403, 50007, "Cannot send messages to this user");
+pub const MISSING_PERMISSIONS: ErrorCode = (403, 50013, "Missing Permissions");
+pub const INVALID_RECIPIENT: ErrorCode = (400, 50033, "Invalid Recipient(s)");
+pub const INVALID_WEBHOOK_TOKEN: ErrorCode = (401, 50027, "Invalid Webhook Token");
+pub const INVALID_JSON: ErrorCode = (400, 50109, "The request body contains invalid JSON.");
+pub const NO_MUTUAL_GUILDS: ErrorCode = (
     403,
     50278,
     "Cannot send messages to this user due to having no mutual guilds",
@@ -34,15 +36,15 @@ pub const NO_MUTUAL_GUILDS: Reason = (
 
 /// One refused request.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
     /// The whole body of the answer.
     pub body: Value,
 }
 
-impl From<Reason> for Refusal {
-    fn from((status, code, message): Reason) -> Self {
+impl From<ErrorCode> for ApiError {
+    fn from((status, code, message): ErrorCode) -> Self {
         Self {
             status,
             body: json!({ "message": message, "code": code }),
@@ -52,13 +54,13 @@ impl From<Reason> for Refusal {
 
 /// Collects what is wrong with a body, field by field, as Discord reports it.
 #[derive(Debug, Default)]
-pub struct Form {
+pub struct FieldErrors {
     errors: Map<String, Value>,
 }
 
-impl Form {
+impl FieldErrors {
     /// Notes one mistake at a dotted path, such as `data.components.0.label`.
-    pub fn wrong(&mut self, path: &str, code: &str, message: impl Into<String>) {
+    pub fn add(&mut self, path: &str, code: &str, message: impl Into<String>) {
         let mut place = &mut self.errors;
         for step in path.split('.') {
             place = place
@@ -74,27 +76,27 @@ impl Form {
     }
 
     /// Checks how many characters a text has.
-    pub fn length(&mut self, path: &str, text: &str, least: usize, most: usize) {
+    pub fn check_length(&mut self, path: &str, text: &str, least: usize, most: usize) {
         let count = text.chars().count();
         if count > most || count < least {
             let message = format!("Must be between {least} and {most} in length.");
-            self.wrong(path, "BASE_TYPE_BAD_LENGTH", message);
+            self.add(path, "BASE_TYPE_BAD_LENGTH", message);
         }
     }
 
-    /// Like [`Form::length`], for a field that has to be there.
-    pub fn required(&mut self, path: &str, text: Option<&str>, least: usize, most: usize) {
+    /// Like [`FieldErrors::check_length`], for a field that has to be there.
+    pub fn check_required(&mut self, path: &str, text: Option<&str>, least: usize, most: usize) {
         match text {
-            Some(text) => self.length(path, text, least, most),
-            None => self.wrong(path, "BASE_TYPE_REQUIRED", "This field is required"),
+            Some(text) => self.check_length(path, text, least, most),
+            None => self.add(path, "BASE_TYPE_REQUIRED", "This field is required"),
         }
     }
 
     /// Checks how many entries a list has.
-    pub fn count(&mut self, path: &str, count: usize, most: usize) {
+    pub fn check_count(&mut self, path: &str, count: usize, most: usize) {
         if count > most {
             let message = format!("Must be {most} or fewer in length.");
-            self.wrong(path, "BASE_TYPE_MAX_LENGTH", message);
+            self.add(path, "BASE_TYPE_MAX_LENGTH", message);
         }
     }
 
@@ -103,12 +105,12 @@ impl Form {
     /// # Errors
     ///
     /// 400 with code 50035 and every mistake.
-    pub fn finish(self) -> Result<(), Refusal> {
+    pub fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() {
             return Ok(());
         }
         let body = json!({ "message": "Invalid Form Body", "code": 50035, "errors": self.errors });
-        Err(Refusal { status: 400, body })
+        Err(ApiError { status: 400, body })
     }
 }
 
@@ -118,16 +120,16 @@ mod tests {
 
     #[test]
     fn a_mistake_is_reported_at_its_path() {
-        let mut form = Form::default();
-        form.length("data.title", "", 1, 45);
-        let refusal = form.finish().unwrap_err();
-        assert_eq!(refusal.status, 400);
-        let mistakes = &refusal.body["errors"]["data"]["title"]["_errors"];
+        let mut form = FieldErrors::default();
+        form.check_length("data.title", "", 1, 45);
+        let error = form.finish().unwrap_err();
+        assert_eq!(error.status, 400);
+        let mistakes = &error.body["errors"]["data"]["title"]["_errors"];
         assert_eq!(mistakes[0]["code"], "BASE_TYPE_BAD_LENGTH");
     }
 
     #[test]
     fn a_form_without_mistakes_passes() {
-        assert_eq!(Form::default().finish(), Ok(()));
+        assert_eq!(FieldErrors::default().finish(), Ok(()));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::api_error::Refusal;
+use super::api_error::ApiError;
 use super::chat::FaultButton;
 use super::snowflake::Snowflake;
 
@@ -61,7 +61,7 @@ pub struct Fault {
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Effect {
-    Answer(Refusal),
+    Answer(ApiError),
     CutBefore,
     CutAfter,
     Delay(Duration),
@@ -72,7 +72,7 @@ impl Fault {
     #[must_use]
     pub fn answer(method: &str, route: &str, status: u16, code: u32, message: &str) -> Self {
         let body = json!({ "message": message, "code": code });
-        Self::new(method, route, Effect::Answer(Refusal { status, body }))
+        Self::new(method, route, Effect::Answer(ApiError { status, body }))
     }
 
     /// Refuses the call with 429.
@@ -84,7 +84,11 @@ impl Fault {
             "retry_after": retry_after.as_secs_f64(),
             "global": false,
         });
-        Self::new(method, route, Effect::Answer(Refusal { status: 429, body }))
+        Self::new(
+            method,
+            route,
+            Effect::Answer(ApiError { status: 429, body }),
+        )
     }
 
     /// Closes the connection before the call takes effect.

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::api_error::{EMPTY_MESSAGE, Refusal};
+use super::api_error::{ApiError, EMPTY_MESSAGE};
 use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, State};
 use super::rules::messages;
 use super::snowflake::Snowflake;
@@ -32,7 +32,7 @@ impl Draft {
     /// # Errors
     ///
     /// 400 if it breaks one of Discord's limits.
-    pub fn read(at: &str, body: &Value) -> Result<Self, Refusal> {
+    pub fn read(at: &str, body: &Value) -> Result<Self, ApiError> {
         messages::check(at, body).finish()?;
         let list = |key: &str| match &body[key] {
             Value::Array(list) => Some(list.clone()),
@@ -71,7 +71,7 @@ impl State {
     /// # Errors
     ///
     /// 400 if there is nothing in it and it is not "thinking" either.
-    pub fn post(&mut self, place: Place, draft: Draft) -> Result<Snowflake, Refusal> {
+    pub fn post(&mut self, place: Place, draft: Draft) -> Result<Snowflake, ApiError> {
         let id = self.ids.next();
         let mut message = Message {
             id,
@@ -112,7 +112,7 @@ impl State {
     /// # Errors
     ///
     /// 400 if nothing would be left of it.
-    pub fn edit(&mut self, id: Snowflake, draft: Draft) -> Result<(), Refusal> {
+    pub fn edit(&mut self, id: Snowflake, draft: Draft) -> Result<(), ApiError> {
         let Some(mut message) = self.messages.get(&id).cloned() else {
             return Ok(());
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::api_error::{MISSING_ACCESS, Refusal, UNKNOWN_APPLICATION};
+use super::super::api_error::{ApiError, MISSING_ACCESS, UNKNOWN_APPLICATION};
 use super::super::model::State;
 use super::super::rules;
 use super::{Answer, Ask, Outcome};
@@ -24,7 +24,7 @@ pub fn overwrite(state: &mut State, ask: &Ask) -> Outcome {
     Ok(Answer::ok(state.commands.clone().into()))
 }
 
-fn own_guild(state: &State, ask: &Ask) -> Result<(), Refusal> {
+fn own_guild(state: &State, ask: &Ask) -> Result<(), ApiError> {
     if ask.id("application") != state.application.id {
         return Err(UNKNOWN_APPLICATION.into());
     }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::super::api_error::{
-    ALREADY_ACKNOWLEDGED, Form, Refusal, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
+    ALREADY_ACKNOWLEDGED, ApiError, FieldErrors, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
 };
 use super::super::model::{AnswerKind, EPHEMERAL, Invocation, Kind, LOADING, State};
 use super::super::post::{Draft, Place};
@@ -42,7 +42,7 @@ pub fn callback(state: &mut State, ask: &Ask) -> Outcome {
 }
 
 /// Which first responses an interaction takes.
-fn permitted(asked: &Invocation, number: &Value) -> Result<AnswerKind, Refusal> {
+fn permitted(asked: &Invocation, number: &Value) -> Result<AnswerKind, ApiError> {
     use AnswerKind as A;
     let on_message: &[A] = &[A::Message, A::Deferred, A::DeferredUpdate, A::Update];
     let kinds = match asked.kind {
@@ -63,9 +63,9 @@ fn permitted(asked: &Invocation, number: &Value) -> Result<AnswerKind, Refusal> 
         .find(|kind| number.as_u64() == Some(**kind as u64));
     found.copied().ok_or_else(|| {
         let allowed: Vec<String> = kinds.iter().map(|kind| (*kind as u8).to_string()).collect();
-        let mut form = Form::default();
+        let mut form = FieldErrors::default();
         let message = format!("Value must be one of {{{}}}.", allowed.join(", "));
-        form.wrong("type", "BASE_TYPE_CHOICES", message);
+        form.add("type", "BASE_TYPE_CHOICES", message);
         form.finish().expect_err("a mistake was just noted")
     })
 }
@@ -76,7 +76,7 @@ fn respond(
     id: Snowflake,
     kind: AnswerKind,
     data: &Value,
-) -> Result<Option<Snowflake>, Refusal> {
+) -> Result<Option<Snowflake>, ApiError> {
     let source = state.invocations.get(&id).and_then(|asked| asked.source);
     match kind {
         AnswerKind::Message => reply(state, id, Draft::read("data.", data)?).map(Some),
@@ -115,7 +115,7 @@ fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut Invocation)
 }
 
 /// Posts an answer to an interaction; its flags decide who sees it.
-pub fn reply(state: &mut State, id: Snowflake, draft: Draft) -> Result<Snowflake, Refusal> {
+pub fn reply(state: &mut State, id: Snowflake, draft: Draft) -> Result<Snowflake, ApiError> {
     let asked = state.invocations.get(&id).ok_or(UNKNOWN_INTERACTION)?;
     let place = Place {
         channel: asked.channel,

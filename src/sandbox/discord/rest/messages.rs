@@ -1,8 +1,8 @@
 //! Messages by the bot's own token: in channels and in DMs. Changes the world.
 
 use super::super::api_error::{
-    CANNOT_DM, INVALID_RECIPIENT, MISSING_ACCESS, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS,
-    NOT_YOUR_MESSAGE, Refusal, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE,
+    ApiError, CANNOT_DM, INVALID_RECIPIENT, MISSING_ACCESS, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS,
+    NOT_YOUR_MESSAGE, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE,
 };
 use super::super::model::{Access, EPHEMERAL, Message, State};
 use super::super::post::{Draft, Place};
@@ -66,7 +66,7 @@ pub fn delete(state: &mut State, ask: &Ask) -> Outcome {
     Ok(Answer::nothing())
 }
 
-fn may_post(state: &State, channel: Snowflake) -> Result<(), Refusal> {
+fn may_post(state: &State, channel: Snowflake) -> Result<(), ApiError> {
     let channel = state.channel(channel).ok_or(UNKNOWN_CHANNEL)?;
     match channel.access {
         Access::Hidden => return Err(MISSING_ACCESS.into()),
@@ -93,7 +93,7 @@ fn already_posted(state: &State, channel: Snowflake, draft: &Draft) -> Option<Sn
 }
 
 /// The message that a request means. Ephemeral ones don't exist on these routes.
-fn target<'a>(state: &'a State, ask: &Ask) -> Result<&'a Message, Refusal> {
+fn target<'a>(state: &'a State, ask: &Ask) -> Result<&'a Message, ApiError> {
     let channel = state.channel(ask.id("channel")).ok_or(UNKNOWN_CHANNEL)?;
     if channel.access == Access::Hidden {
         return Err(MISSING_ACCESS.into());

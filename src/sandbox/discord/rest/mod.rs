@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use self::routes::Route;
-use super::api_error::{INVALID_JSON, NO_SUCH_ROUTE, Refusal, UNAUTHORIZED};
+use super::api_error::{ApiError, INVALID_JSON, NO_SUCH_ROUTE, UNAUTHORIZED};
 use super::faults::{Call, Effect, Gate, Verdict};
 use super::model::State;
 use super::shared::Shared;
@@ -43,7 +43,7 @@ struct Answer {
     is_discords: bool,
 }
 
-type Outcome = Result<Answer, Refusal>;
+type Outcome = Result<Answer, ApiError>;
 
 impl Ask {
     fn text(&self, name: &str) -> &str {
@@ -75,11 +75,11 @@ impl Answer {
     }
 }
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
         Self {
-            status: refusal.status,
-            body: Some(refusal.body),
+            status: error.status,
+            body: Some(error.body),
             is_discords: true,
         }
     }
@@ -129,9 +129,9 @@ async fn answer(
     let (gate, effect) = shared.look(|state| (state.knobs.gate.clone(), state.knobs.hit(&call)));
     let instead = before(&effect, gate.as_deref(), &call).await;
     let answer = match (&effect, instead, found) {
-        (Some(Effect::Answer(refusal)), ..) => refusal.clone().into(),
+        (Some(Effect::Answer(error)), ..) => error.clone().into(),
         (_, Some(answer), _) => answer,
-        (_, _, None) => Refusal::from(NO_SUCH_ROUTE).into(),
+        (_, _, None) => ApiError::from(NO_SUCH_ROUTE).into(),
         (_, _, Some((route, params))) => {
             let authorization = headers
                 .get(header::AUTHORIZATION)
@@ -164,11 +164,11 @@ fn body_of(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
 
 fn handle(state: &mut State, route: &Route, ask: &Ask) -> Answer {
     if ask.body.is_string() {
-        return Refusal::from(INVALID_JSON).into();
+        return ApiError::from(INVALID_JSON).into();
     }
     let expected = format!("Bot {}", state.application.token);
     if route.needs_token && ask.authorization != expected {
-        return Refusal::from(UNAUTHORIZED).into();
+        return ApiError::from(UNAUTHORIZED).into();
     }
     (route.run)(state, ask).unwrap_or_else(Answer::from)
 }

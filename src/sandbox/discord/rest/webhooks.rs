@@ -1,7 +1,7 @@
 //! What comes after the first response, by the interaction's token: the original reply, follow-ups.
 //! Changes the world.
 
-use super::super::api_error::{INVALID_WEBHOOK_TOKEN, Refusal, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
+use super::super::api_error::{ApiError, INVALID_WEBHOOK_TOKEN, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
 use super::super::model::{AnswerKind, Invocation, LOADING, Message, State};
 use super::super::post::Draft;
 use super::super::snowflake::Snowflake;
@@ -47,7 +47,7 @@ pub fn follow_up(state: &mut State, ask: &Ask) -> Outcome {
 }
 
 /// The interaction behind a token, while the token is good.
-fn by_token<'a>(state: &'a State, ask: &Ask) -> Result<&'a Invocation, Refusal> {
+fn by_token<'a>(state: &'a State, ask: &Ask) -> Result<&'a Invocation, ApiError> {
     if ask.id("application") != state.application.id {
         return Err(UNKNOWN_WEBHOOK.into());
     }
@@ -68,7 +68,7 @@ fn by_token<'a>(state: &'a State, ask: &Ask) -> Result<&'a Invocation, Refusal> 
 }
 
 /// The message that a request means, which must belong to the token's interaction.
-fn target(state: &State, ask: &Ask) -> Result<Snowflake, Refusal> {
+fn target(state: &State, ask: &Ask) -> Result<Snowflake, ApiError> {
     let asked = by_token(state, ask)?;
     let wanted = match ask.text("message") {
         "" => asked.original,

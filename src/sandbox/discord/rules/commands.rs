@@ -6,41 +6,41 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::api_error::Form, list, number};
+use super::{super::api_error::FieldErrors, list, number};
 
 const SUB_COMMAND: u64 = 1;
 const SUB_COMMAND_GROUP: u64 = 2;
 const STRING: u64 = 3;
 
 /// Checks a bulk overwrite: every command of one guild.
-pub fn check(commands: &[Value]) -> Form {
-    let mut form = Form::default();
-    form.count("0", commands.len(), 100);
+pub fn check(commands: &[Value]) -> FieldErrors {
+    let mut form = FieldErrors::default();
+    form.check_count("0", commands.len(), 100);
     unique(&mut form, "", commands);
     for (at, command) in commands.iter().enumerate() {
         named(&mut form, &at.to_string(), command);
         options(&mut form, &at.to_string(), command, 0);
         if weight(command) > 8000 {
             let message = "Command exceeds maximum size (8000)";
-            form.wrong(&at.to_string(), "APPLICATION_COMMAND_TOO_LARGE", message);
+            form.add(&at.to_string(), "APPLICATION_COMMAND_TOO_LARGE", message);
         }
     }
     form
 }
 
-fn named(form: &mut Form, at: &str, thing: &Value) {
+fn named(form: &mut FieldErrors, at: &str, thing: &Value) {
     let name = thing["name"].as_str();
-    form.required(&format!("{at}.name"), name, 1, 32);
+    form.check_required(&format!("{at}.name"), name, 1, 32);
     if !name.is_some_and(is_name) {
         let message = "Command name is invalid";
-        form.wrong(
+        form.add(
             &format!("{at}.name"),
             "APPLICATION_COMMAND_INVALID_NAME",
             message,
         );
     }
     let description = thing["description"].as_str();
-    form.required(&format!("{at}.description"), description, 1, 100);
+    form.check_required(&format!("{at}.description"), description, 1, 100);
 }
 
 /// Lower case where a letter has a case: `^[-_'\p{L}\p{N}]{1,32}$`.
@@ -50,9 +50,9 @@ fn is_name(name: &str) -> bool {
         && name.to_lowercase() == name
 }
 
-fn options(form: &mut Form, at: &str, holder: &Value, depth: usize) {
+fn options(form: &mut FieldErrors, at: &str, holder: &Value, depth: usize) {
     let options = list(holder, "options");
-    form.count(&format!("{at}.options"), options.len(), 25);
+    form.check_count(&format!("{at}.options"), options.len(), 25);
     unique(form, &format!("{at}.options."), options);
     let mut optional_seen = false;
     for (index, option) in options.iter().enumerate() {
@@ -62,14 +62,14 @@ fn options(form: &mut Form, at: &str, holder: &Value, depth: usize) {
         let required = option["required"] == true;
         if required && optional_seen {
             let message = "Required options must be placed before non-required options";
-            form.wrong(&at, "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", message);
+            form.add(&at, "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", message);
         }
         optional_seen |= !required;
         nesting(form, &at, option, depth);
     }
 }
 
-fn nesting(form: &mut Form, at: &str, option: &Value, depth: usize) {
+fn nesting(form: &mut FieldErrors, at: &str, option: &Value, depth: usize) {
     let allowed = match number(option, "type") {
         SUB_COMMAND_GROUP => depth == 0,
         SUB_COMMAND => depth <= 1,
@@ -79,23 +79,23 @@ fn nesting(form: &mut Form, at: &str, option: &Value, depth: usize) {
         options(form, at, option, depth + 1);
     } else {
         let message = "Sub-command is too deep, or an option has options";
-        form.wrong(at, "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", message);
+        form.add(at, "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", message);
     }
 }
 
-fn choices(form: &mut Form, at: &str, option: &Value) {
+fn choices(form: &mut FieldErrors, at: &str, option: &Value) {
     let choices = list(option, "choices");
-    form.count(&format!("{at}.choices"), choices.len(), 25);
+    form.check_count(&format!("{at}.choices"), choices.len(), 25);
     for (index, choice) in choices.iter().enumerate() {
         let at = format!("{at}.choices.{index}");
-        form.required(&format!("{at}.name"), choice["name"].as_str(), 1, 100);
+        form.check_required(&format!("{at}.name"), choice["name"].as_str(), 1, 100);
         if number(option, "type") == STRING {
-            form.required(&format!("{at}.value"), choice["value"].as_str(), 1, 100);
+            form.check_required(&format!("{at}.value"), choice["value"].as_str(), 1, 100);
         }
     }
     if option["autocomplete"] == true && !choices.is_empty() {
         let message = "Choices and autocomplete exclude each other";
-        form.wrong(
+        form.add(
             at,
             "APPLICATION_COMMAND_OPTIONS_CHOICES_AUTOCOMPLETE",
             message,
@@ -103,13 +103,13 @@ fn choices(form: &mut Form, at: &str, option: &Value) {
     }
 }
 
-fn unique(form: &mut Form, at: &str, things: &[Value]) {
+fn unique(form: &mut FieldErrors, at: &str, things: &[Value]) {
     let mut seen = HashSet::new();
     for (index, thing) in things.iter().enumerate() {
         if !seen.insert(thing["name"].as_str()) {
             let message = "Option name already exists";
             let code = "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS";
-            form.wrong(&format!("{at}{index}"), code, message);
+            form.add(&format!("{at}{index}"), code, message);
         }
     }
 }

@@ -6,17 +6,17 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::api_error::Form, list};
+use super::{super::api_error::FieldErrors, list};
 
 /// Checks the `data` of a modal.
-pub fn modal(data: &Value) -> Form {
-    let mut form = Form::default();
-    form.required("data.custom_id", data["custom_id"].as_str(), 1, 100);
-    form.required("data.title", data["title"].as_str(), 1, 45);
+pub fn modal(data: &Value) -> FieldErrors {
+    let mut form = FieldErrors::default();
+    form.check_required("data.custom_id", data["custom_id"].as_str(), 1, 100);
+    form.check_required("data.title", data["title"].as_str(), 1, 45);
     let rows = list(data, "components");
-    form.count("data.components", rows.len(), 5);
+    form.check_count("data.components", rows.len(), 5);
     if rows.is_empty() {
-        form.wrong(
+        form.add(
             "data.components",
             "BASE_TYPE_REQUIRED",
             "This field is required",
@@ -28,7 +28,7 @@ pub fn modal(data: &Value) -> Form {
         let at = format!("data.components.{index}");
         match inputs {
             [one] => input(&mut form, &format!("{at}.components.0"), one),
-            _ => form.wrong(
+            _ => form.add(
                 &at,
                 "BASE_TYPE_BAD_LENGTH",
                 "Must be between 1 and 1 in length.",
@@ -38,28 +38,28 @@ pub fn modal(data: &Value) -> Form {
             && !seen.insert(id)
         {
             let message = "Component custom id cannot be duplicated";
-            form.wrong(&at, "COMPONENT_CUSTOM_ID_DUPLICATED", message);
+            form.add(&at, "COMPONENT_CUSTOM_ID_DUPLICATED", message);
         }
     }
     form
 }
 
-fn input(form: &mut Form, at: &str, input: &Value) {
+fn input(form: &mut FieldErrors, at: &str, input: &Value) {
     if input["type"] != 4 {
-        form.wrong(
+        form.add(
             &format!("{at}.type"),
             "UNION_TYPE_CHOICES",
             "Value of field \"type\" must be one of (4,).",
         );
     }
-    form.required(
+    form.check_required(
         &format!("{at}.custom_id"),
         input["custom_id"].as_str(),
         1,
         100,
     );
-    form.required(&format!("{at}.label"), input["label"].as_str(), 1, 45);
-    form.length(
+    form.check_required(&format!("{at}.label"), input["label"].as_str(), 1, 45);
+    form.check_length(
         &format!("{at}.placeholder"),
         input["placeholder"].as_str().unwrap_or(""),
         0,
@@ -68,10 +68,10 @@ fn input(form: &mut Form, at: &str, input: &Value) {
     let (least, most) = value_lengths(input);
     if most > 4000 || most == 0 || least > most {
         let message = "Must be at most 4000, and at least min_length.";
-        form.wrong(&format!("{at}.max_length"), "NUMBER_TYPE_MAX", message);
+        form.add(&format!("{at}.max_length"), "NUMBER_TYPE_MAX", message);
     }
     if let Some(value) = input["value"].as_str().filter(|value| !value.is_empty()) {
-        form.length(&format!("{at}.value"), value, least, most);
+        form.check_length(&format!("{at}.value"), value, least, most);
     }
 }
 
@@ -85,17 +85,17 @@ pub fn value_lengths(input: &Value) -> (usize, usize) {
 }
 
 /// Checks the `data` of an answer to autocomplete.
-pub fn choices(data: &Value) -> Form {
-    let mut form = Form::default();
+pub fn choices(data: &Value) -> FieldErrors {
+    let mut form = FieldErrors::default();
     let choices = list(data, "choices");
-    form.count("data.choices", choices.len(), 25);
+    form.check_count("data.choices", choices.len(), 25);
     for (index, choice) in choices.iter().enumerate() {
         let at = format!("data.choices.{index}");
-        form.required(&format!("{at}.name"), choice["name"].as_str(), 1, 100);
+        form.check_required(&format!("{at}.name"), choice["name"].as_str(), 1, 100);
         if let Some(text) = choice["value"].as_str() {
-            form.length(&format!("{at}.value"), text, 1, 100);
+            form.check_length(&format!("{at}.value"), text, 1, 100);
         } else if !choice["value"].is_number() {
-            form.wrong(
+            form.add(
                 &format!("{at}.value"),
                 "BASE_TYPE_REQUIRED",
                 "This field is required",

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::api_error::Form, list, number};
+use super::{super::api_error::FieldErrors, list, number};
 
 const ACTION_ROW: u64 = 1;
 const BUTTON: u64 = 2;
@@ -16,14 +16,14 @@ const LINK: u64 = 5;
 const COMPONENTS_V2: u64 = 1 << 15;
 
 /// Checks a message's body; `at` is where it stands in the request, with its dot, such as `data.`.
-pub fn check(at: &str, body: &Value) -> Form {
-    let mut form = Form::default();
+pub fn check(at: &str, body: &Value) -> FieldErrors {
+    let mut form = FieldErrors::default();
     if let Some(content) = body["content"].as_str() {
-        form.length(&format!("{at}content"), content, 0, 2000);
+        form.check_length(&format!("{at}content"), content, 0, 2000);
     }
     if number(body, "flags") & COMPONENTS_V2 != 0 {
         let message = "The loopback does not speak components v2";
-        form.wrong(&format!("{at}flags"), "LOOPBACK_UNSUPPORTED", message);
+        form.add(&format!("{at}flags"), "LOOPBACK_UNSUPPORTED", message);
     }
     nonce(&mut form, at, body);
     embeds(&mut form, at, list(body, "embeds"));
@@ -31,36 +31,36 @@ pub fn check(at: &str, body: &Value) -> Form {
     form
 }
 
-fn nonce(form: &mut Form, at: &str, body: &Value) {
+fn nonce(form: &mut FieldErrors, at: &str, body: &Value) {
     if let Some(nonce) = body["nonce"].as_str() {
-        form.length(&format!("{at}nonce"), nonce, 0, 25);
+        form.check_length(&format!("{at}nonce"), nonce, 0, 25);
     }
 }
 
-fn embeds(form: &mut Form, at: &str, embeds: &[Value]) {
-    form.count(&format!("{at}embeds"), embeds.len(), 10);
+fn embeds(form: &mut FieldErrors, at: &str, embeds: &[Value]) {
+    form.check_count(&format!("{at}embeds"), embeds.len(), 10);
     let total: usize = embeds.iter().map(weight).sum();
     if total > 6000 {
         let message = "Embed size exceeds maximum size of 6000";
-        form.wrong(&format!("{at}embeds"), "MAX_EMBED_SIZE_EXCEEDED", message);
+        form.add(&format!("{at}embeds"), "MAX_EMBED_SIZE_EXCEEDED", message);
     }
     for (index, embed) in embeds.iter().enumerate() {
         let at = format!("{at}embeds.{index}");
         let text = |key: &str| embed[key].as_str().unwrap_or("");
-        form.length(&format!("{at}.title"), text("title"), 0, 256);
-        form.length(&format!("{at}.description"), text("description"), 0, 4096);
+        form.check_length(&format!("{at}.title"), text("title"), 0, 256);
+        form.check_length(&format!("{at}.description"), text("description"), 0, 4096);
         let footer = embed["footer"]["text"].as_str().unwrap_or("");
-        form.length(&format!("{at}.footer.text"), footer, 0, 2048);
+        form.check_length(&format!("{at}.footer.text"), footer, 0, 2048);
         fields(form, &at, list(embed, "fields"));
     }
 }
 
-fn fields(form: &mut Form, at: &str, fields: &[Value]) {
-    form.count(&format!("{at}.fields"), fields.len(), 25);
+fn fields(form: &mut FieldErrors, at: &str, fields: &[Value]) {
+    form.check_count(&format!("{at}.fields"), fields.len(), 25);
     for (index, field) in fields.iter().enumerate() {
         let at = format!("{at}.fields.{index}");
-        form.required(&format!("{at}.name"), field["name"].as_str(), 1, 256);
-        form.required(&format!("{at}.value"), field["value"].as_str(), 1, 1024);
+        form.check_required(&format!("{at}.name"), field["name"].as_str(), 1, 256);
+        form.check_required(&format!("{at}.value"), field["value"].as_str(), 1, 1024);
     }
 }
 
@@ -80,20 +80,20 @@ fn weight(embed: &Value) -> usize {
         .sum()
 }
 
-fn rows(form: &mut Form, at: &str, rows: &[Value]) {
-    form.count(&format!("{at}components"), rows.len(), 5);
+fn rows(form: &mut FieldErrors, at: &str, rows: &[Value]) {
+    form.check_count(&format!("{at}components"), rows.len(), 5);
     let mut seen = HashSet::new();
     for (index, row) in rows.iter().enumerate() {
         let at = format!("{at}components.{index}");
         if number(row, "type") != ACTION_ROW {
             let message = "Value of field \"type\" must be one of (1,).";
-            form.wrong(&format!("{at}.type"), "UNION_TYPE_CHOICES", message);
+            form.add(&format!("{at}.type"), "UNION_TYPE_CHOICES", message);
         }
         let components = list(row, "components");
-        form.count(&format!("{at}.components"), components.len(), 5);
+        form.check_count(&format!("{at}.components"), components.len(), 5);
         if components.is_empty() {
             let message = "Must be between 1 and 5 in length.";
-            form.wrong(&format!("{at}.components"), "BASE_TYPE_BAD_LENGTH", message);
+            form.add(&format!("{at}.components"), "BASE_TYPE_BAD_LENGTH", message);
         }
         for (index, component) in components.iter().enumerate() {
             let at = format!("{at}.components.{index}");
@@ -102,7 +102,7 @@ fn rows(form: &mut Form, at: &str, rows: &[Value]) {
                 && !seen.insert(id)
             {
                 let message = "Component custom id cannot be duplicated";
-                form.wrong(
+                form.add(
                     &format!("{at}.custom_id"),
                     "COMPONENT_CUSTOM_ID_DUPLICATED",
                     message,
@@ -112,9 +112,9 @@ fn rows(form: &mut Form, at: &str, rows: &[Value]) {
     }
 }
 
-fn one_component(form: &mut Form, at: &str, component: &Value) {
+fn one_component(form: &mut FieldErrors, at: &str, component: &Value) {
     if number(component, "type") != BUTTON {
-        form.required(
+        form.check_required(
             &format!("{at}.custom_id"),
             component["custom_id"].as_str(),
             1,
@@ -123,13 +123,13 @@ fn one_component(form: &mut Form, at: &str, component: &Value) {
         return;
     }
     if component["emoji"].is_null() {
-        form.required(&format!("{at}.label"), component["label"].as_str(), 1, 80);
+        form.check_required(&format!("{at}.label"), component["label"].as_str(), 1, 80);
     }
     if number(component, "style") == LINK {
-        form.required(&format!("{at}.url"), component["url"].as_str(), 1, 512);
+        form.check_required(&format!("{at}.url"), component["url"].as_str(), 1, 512);
         link(form, at, component);
     } else {
-        form.required(
+        form.check_required(
             &format!("{at}.custom_id"),
             component["custom_id"].as_str(),
             1,
@@ -138,10 +138,10 @@ fn one_component(form: &mut Form, at: &str, component: &Value) {
     }
 }
 
-fn link(form: &mut Form, at: &str, button: &Value) {
+fn link(form: &mut FieldErrors, at: &str, button: &Value) {
     if !button["custom_id"].is_null() {
         let message = "A custom id and url cannot both be specified";
-        form.wrong(
+        form.add(
             at,
             "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE",
             message,
@@ -151,7 +151,7 @@ fn link(form: &mut Form, at: &str, button: &Value) {
     let schemes = ["http://", "https://", "discord://"];
     if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
         let message = "Scheme must be one of ('http', 'https', 'discord').";
-        form.wrong(&format!("{at}.url"), "URL_TYPE_INVALID_SCHEME", message);
+        form.add(&format!("{at}.url"), "URL_TYPE_INVALID_SCHEME", message);
     }
 }
 
