@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use duckbot::sandbox::discord::{BoxFuture, Call, Fault, Gate, Verdict};
+use duckbot::sandbox::discord::{BoxFuture, Fault, Gate, RestCall, Verdict};
 use tokio::sync::Notify;
 
 use crate::support::{ApiFault, Bot, TestEnv, assert_says, becomes, link_of};
@@ -202,7 +202,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
         .wait_for_call("DELETE", "configmaps/{name}", 3)
         .await;
     let posts =
-        |call: &&Call| call.method == "POST" && call.route == "/channels/{channel}/messages";
+        |call: &&RestCall| call.method == "POST" && call.route == "/channels/{channel}/messages";
     assert_eq!(
         team.discord.calls().iter().filter(posts).count(),
         2,
@@ -222,7 +222,7 @@ struct SlowPost {
 }
 
 impl Gate for SlowPost {
-    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             if call.method == "POST" && call.route == "/channels/{channel}/messages" {
                 self.arrived.notify_one();
@@ -232,7 +232,7 @@ impl Gate for SlowPost {
         })
     }
 
-    fn after<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn after<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async { Verdict::Go })
     }
 }

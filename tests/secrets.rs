@@ -2,7 +2,7 @@
 
 use duckbot::{
     door::ticket::{SigningKey, TicketVerifier},
-    sandbox::discord::Call,
+    sandbox::discord::RestCall,
 };
 use k8s_openapi::{
     ByteString,
@@ -94,7 +94,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     assert!(team.log().contains(&id), "the log was read");
     // To see whether keys are there the bot asks for metadata; the values travel
     // once, because Ana has them checked again.
-    let is_read = |call: &&Call| {
+    let is_read = |call: &&RestCall| {
         let is_door_key = call.path.ends_with("/duckbot-door-keys");
         call.method == "GET" && call.route == "secrets/{name}" && !is_door_key
     };

@@ -1,6 +1,6 @@
 //! The bot's view of the cluster: news that come late, twice, or not at all.
 
-use duckbot::sandbox::discord::Call;
+use duckbot::sandbox::discord::RestCall;
 use serde_json::json;
 
 use crate::support::{ApiFault, TestEnv, assert_says};
@@ -52,7 +52,7 @@ async fn assert_relists(answer: ApiFault) {
     let team = TestEnv::start().await;
     let id = team.ready_session(&team.ana).await;
     let asked = |method, route| {
-        let same = move |call: &&Call| call.method == method && call.route == route;
+        let same = move |call: &&RestCall| call.method == method && call.route == route;
         team.api.calls().iter().filter(same).count()
     };
     let lists = asked("GET", "pods");

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use duckbot::sandbox::discord::{BoxFuture, Call, Gate, Verdict};
+use duckbot::sandbox::discord::{BoxFuture, Gate, RestCall, Verdict};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -136,7 +136,7 @@ impl Recorder {
 }
 
 impl Gate for Recorder {
-    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
         if self.scenario.includes(call) {
             let mut sites = self.sites.lock().unwrap();
             let same = |it: &&CallSite| it.method == call.method && it.route == call.route;
@@ -150,7 +150,7 @@ impl Gate for Recorder {
         Box::pin(async { Verdict::Go })
     }
 
-    fn after<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn after<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async { Verdict::Go })
     }
 }
@@ -180,7 +180,7 @@ impl Injector {
         self.count.load(Ordering::SeqCst) >= self.case.site.nth
     }
 
-    async fn trigger(&self, call: &Call) -> Verdict {
+    async fn trigger(&self, call: &RestCall) -> Verdict {
         match self.case.fault {
             Fault::Killed(_) => {
                 self.triggered.notify_one();
@@ -197,13 +197,13 @@ impl Injector {
         }
     }
 
-    fn matches(&self, call: &Call) -> bool {
+    fn matches(&self, call: &RestCall) -> bool {
         let CallSite { method, route, .. } = &self.case.site;
         self.scenario.includes(call) && call.method == *method && call.route == *route
     }
 
     /// The verdict at a moment of the call that is the n-th of its kind.
-    async fn verdict(&self, call: &Call, nth: usize, moment: Moment) -> Verdict {
+    async fn verdict(&self, call: &RestCall, nth: usize, moment: Moment) -> Verdict {
         let Case { site, fault } = &self.case;
         match self.matches(call) && nth == site.nth && moment == fault.moment() {
             true => self.trigger(call).await,
@@ -213,7 +213,7 @@ impl Injector {
 }
 
 impl Gate for Injector {
-    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let counted = usize::from(self.matches(call));
             let nth = self.count.fetch_add(counted, Ordering::SeqCst) + 1;
@@ -221,7 +221,7 @@ impl Gate for Injector {
         })
     }
 
-    fn after<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let nth = self.count.load(Ordering::SeqCst);
             self.verdict(call, nth, Moment::After).await
@@ -230,7 +230,7 @@ impl Gate for Injector {
 }
 
 /// As Discord words it, or Kubernetes.
-fn refusal(status: u16, call: &Call) -> String {
+fn refusal(status: u16, call: &RestCall) -> String {
     let message = "the test says no";
     let body = match (call.route.starts_with('/'), status) {
         (true, 429) => {

@@ -1,7 +1,7 @@
 //! The use cases: what comes before, what is done, and what must be true in the end.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use duckbot::sandbox::discord::{Call, Interaction, MessageView, Person};
+use duckbot::sandbox::discord::{Interaction, MessageView, Person, RestCall};
 use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ impl Scenario {
     }
 
     /// Whether a call belongs to the story: not the watches and what keeps a connection.
-    pub fn includes(self, call: &Call) -> bool {
+    pub fn includes(self, call: &RestCall) -> bool {
         match self {
             // It begins with the start of the bot, which makes calls of its own.
             Self::Report => {

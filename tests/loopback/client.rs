@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bot::Bot;
 use crate::support::Contract;
 use duckbot::sandbox::discord::{
-    AnswerKind, Blueprint, BoxFuture, Call, Discord, Fault, Gate, Verdict,
+    AnswerKind, Blueprint, BoxFuture, Discord, Fault, Gate, RestCall, Verdict,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
@@ -315,11 +315,11 @@ async fn a_fault_hits_the_call_that_it_names() {
 struct DropFirst(Mutex<Vec<String>>);
 
 impl Gate for DropFirst {
-    fn before<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn before<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async { Verdict::Go })
     }
 
-    fn after<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict> {
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
         Box::pin(async {
             let mut seen = self.0.lock().unwrap();
             seen.push(call.route.clone());

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use duckbot::sandbox::discord::{Exchange, Observer};
+use duckbot::sandbox::discord::{Observer, RestExchange};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl Contract {
         self.found.lock().unwrap().clone()
     }
 
-    fn check(&self, exchange: &Exchange) {
+    fn check(&self, exchange: &RestExchange) {
         let problems = self.description.problems(exchange);
         let name = format!("{} {}", exchange.method, exchange.path);
         let sentences = problems
@@ -90,7 +90,7 @@ impl Description {
         })
     }
 
-    fn problems(&self, exchange: &Exchange) -> Vec<String> {
+    fn problems(&self, exchange: &RestExchange) -> Vec<String> {
         let Some(status) = exchange.status else {
             return Vec::new(); // Without an answer there is nothing to compare.
         };

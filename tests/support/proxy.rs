@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use duckbot::sandbox::discord::{Call, Gate, Verdict};
+use duckbot::sandbox::discord::{Gate, RestCall, Verdict};
 use futures_util::{Stream, StreamExt};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -42,12 +42,12 @@ enum WatchMode {
     Cut,
 }
 
-type FaultRule = Box<dyn Fn(&Call) -> Option<ApiFault> + Send + Sync>;
+type FaultRule = Box<dyn Fn(&RestCall) -> Option<ApiFault> + Send + Sync>;
 
 struct Inner {
     server: String,
     client: reqwest::Client,
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<RestCall>>,
     count: watch::Sender<usize>,
     accepted: Mutex<Vec<(String, String)>>,
     fault: Mutex<Option<FaultRule>>,
@@ -89,7 +89,7 @@ impl Proxy {
     }
 
     /// From now on `rule` decides what is damaged.
-    pub fn set_faults(&self, rule: impl Fn(&Call) -> Option<ApiFault> + Send + Sync + 'static) {
+    pub fn set_faults(&self, rule: impl Fn(&RestCall) -> Option<ApiFault> + Send + Sync + 'static) {
         *self.inner.fault.lock().unwrap() = Some(Box::new(rule));
     }
 
@@ -117,7 +117,7 @@ impl Proxy {
     /// Waits until such a call came for the n-th time.
     pub async fn wait_for_call(&self, method: &str, route: &str, times: usize) {
         let mut count = self.inner.count.subscribe();
-        let same = |call: &&Call| call.method == method && call.route == route;
+        let same = |call: &&RestCall| call.method == method && call.route == route;
         let enough = || self.calls().iter().filter(same).count() >= times;
         let waited = async { while !enough() && count.changed().await.is_ok() {} };
         let waited = tokio::time::timeout(Duration::from_secs(30), waited).await;
@@ -135,7 +135,7 @@ impl Proxy {
     }
 
     /// Every call so far.
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<RestCall> {
         self.inner.calls.lock().unwrap().clone()
     }
 }
@@ -147,7 +147,7 @@ impl Drop for Proxy {
 }
 
 /// `POST pods`, `GET secrets/{name}`, `WATCH pods`: a call in few words.
-fn describe(request: &Request) -> Call {
+fn describe(request: &Request) -> RestCall {
     let path = request.uri().path().to_owned();
     let method = if is_watch(request) {
         "WATCH"
@@ -165,7 +165,7 @@ fn describe(request: &Request) -> Call {
         Some(_) => format!("{resource}/{{name}}"),
         None => resource.to_owned(),
     };
-    Call {
+    RestCall {
         method: method.to_owned(),
         route,
         path,

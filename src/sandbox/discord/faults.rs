@@ -18,7 +18,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One REST call that the bot made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct RestCall {
     /// Such as `POST`.
     pub method: String,
     /// The template, such as `/channels/{channel}/messages`; the path itself if there is none.
@@ -44,9 +44,9 @@ pub enum Verdict {
 pub trait Gate: Send + Sync {
     /// The call has arrived and did nothing yet. Whoever ends the bot here returns
     /// [`Verdict::Drop`], or the call still takes effect.
-    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict>;
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict>;
     /// The call took effect; the bot does not know so far.
-    fn after<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Verdict>;
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict>;
 }
 
 /// Something that goes wrong with the next matching calls.
@@ -131,7 +131,7 @@ impl Fault {
         (&self.method, &self.route, &self.effect) == (&other.method, &other.route, &other.effect)
     }
 
-    fn matches(&self, call: &Call) -> bool {
+    fn matches(&self, call: &RestCall) -> bool {
         let fits = |wanted: &str, actual: &str| wanted == "*" || wanted == actual;
         fits(&self.method, &call.method) && fits(&self.route, &call.route)
     }
@@ -178,7 +178,7 @@ impl Knobs {
     }
 
     /// The effect of the oldest fault that matches, which is used up once by this.
-    pub(super) fn hit(&mut self, call: &Call) -> Option<Effect> {
+    pub(super) fn hit(&mut self, call: &RestCall) -> Option<Effect> {
         let at = self.faults.iter().position(|fault| fault.matches(call))?;
         let fault = &mut self.faults[at];
         let effect = fault.effect.clone();
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_fault_hits_as_often_as_told_and_only_what_matches() {
-        let call = |method: &str| Call {
+        let call = |method: &str| RestCall {
             method: method.to_owned(),
             route: "/gateway".to_owned(),
             path: "/gateway".to_owned(),

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::model::{EPHEMERAL, Message, State};
-use super::{Call, Discord, Exchange, MessageView, Observer, Person, Snowflake};
+use super::{Discord, MessageView, Observer, Person, RestCall, RestExchange, Snowflake};
 
 impl Discord {
     /// A message as it stands now, whoever may see it. It does not count as read by this.
@@ -107,13 +107,13 @@ impl Discord {
 
     /// Every REST call so far, in the order of arrival.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        self.exchanges().iter().map(Exchange::call).collect()
+    pub fn calls(&self) -> Vec<RestCall> {
+        self.exchanges().iter().map(RestExchange::call).collect()
     }
 
     /// Every REST call so far with what it carried.
     #[must_use]
-    pub fn exchanges(&self) -> Vec<Exchange> {
+    pub fn exchanges(&self) -> Vec<RestExchange> {
         self.shared.look(|state| state.record.exchanges().to_vec())
     }
 
@@ -130,8 +130,8 @@ impl Discord {
 
     /// Calls of routes that are not served: each is a gap in the loopback or a mistake of the bot.
     #[must_use]
-    pub fn unknown_routes(&self) -> Vec<Call> {
-        let unknown = |exchange: &&Exchange| {
+    pub fn unknown_routes(&self) -> Vec<RestCall> {
+        let unknown = |exchange: &&RestExchange| {
             exchange.status == Some(404)
                 && exchange
                     .response
@@ -141,7 +141,7 @@ impl Discord {
         self.exchanges()
             .iter()
             .filter(unknown)
-            .map(Exchange::call)
+            .map(RestExchange::call)
             .collect()
     }
 

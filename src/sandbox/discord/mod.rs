@@ -61,13 +61,13 @@ use tokio::task::JoinHandle;
 
 pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
 pub use self::chat::FaultButton;
-pub use self::faults::{BoxFuture, Call, Fault, Gate, Verdict};
+pub use self::faults::{BoxFuture, Fault, Gate, RestCall, Verdict};
 pub use self::interaction::{Acknowledged, Interaction};
 pub use self::model::{Access, AnswerKind};
 pub use self::people::Person;
 pub use self::shared::Observer;
 pub use self::snowflake::Snowflake;
-pub use self::transcript::Exchange;
+pub use self::transcript::RestExchange;
 pub use self::view::{Button, File, Input, MessageView, ModalView};
 
 use self::model::State;

@@ -8,10 +8,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::model::State;
-use super::transcript::Exchange;
+use super::transcript::RestExchange;
 
 /// Is told of every answered REST exchange.
-pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(&RestExchange) + Send + Sync>;
 
 /// What the server, the gateway and the handles share.
 pub struct Shared {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::faults::Call;
+use super::faults::RestCall;
 
 /// One REST request with its answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exchange {
+pub struct RestExchange {
     pub method: String,
     /// The template, such as `/channels/{channel}/messages`; the path itself if there is none.
     pub route: String,
@@ -28,7 +28,7 @@ pub struct Exchange {
 pub struct Record {
     began: Instant,
     lines: Vec<(Duration, Line)>,
-    exchanges: Vec<Exchange>,
+    exchanges: Vec<RestExchange>,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Record {
     }
 
     /// Notes a request as it arrives; the answer comes by [`Record::answered`].
-    pub fn asked(&mut self, exchange: Exchange) -> usize {
+    pub fn asked(&mut self, exchange: RestExchange) -> usize {
         self.exchanges.push(exchange);
         let at = self.exchanges.len() - 1;
         self.lines.push((self.began.elapsed(), Line::Asked(at)));
@@ -63,14 +63,14 @@ impl Record {
     }
 
     /// Notes the answer to a request.
-    pub fn answered(&mut self, at: usize, status: u16, response: Option<&Value>) -> Exchange {
+    pub fn answered(&mut self, at: usize, status: u16, response: Option<&Value>) -> RestExchange {
         let exchange = &mut self.exchanges[at];
         exchange.status = Some(status);
         exchange.response = response.cloned();
         exchange.clone()
     }
 
-    pub fn exchanges(&self) -> &[Exchange] {
+    pub fn exchanges(&self) -> &[RestExchange] {
         &self.exchanges
     }
 
@@ -111,11 +111,11 @@ impl Record {
     }
 }
 
-impl Exchange {
+impl RestExchange {
     /// The call, without what it carried.
     #[must_use]
-    pub fn call(&self) -> Call {
-        Call {
+    pub fn call(&self) -> RestCall {
+        RestCall {
             method: self.method.clone(),
             route: self.route.clone(),
             path: self.path.clone(),
@@ -124,7 +124,7 @@ impl Exchange {
 }
 
 /// One line; the answer is spelled out only if it is a refusal.
-fn brief(exchange: &Exchange) -> String {
+fn brief(exchange: &RestExchange) -> String {
     let answer = match (exchange.status, &exchange.response) {
         (None, _) => "no answer".to_owned(),
         (Some(status @ 400..), Some(response)) => format!("{status} {response}"),

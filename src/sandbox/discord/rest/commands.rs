@@ -5,37 +5,37 @@ use serde_json::{Value, json};
 use super::super::api_error::{ApiError, MISSING_ACCESS, UNKNOWN_APPLICATION};
 use super::super::model::State;
 use super::super::rules;
-use super::{Answer, Ask, Outcome};
+use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn list(state: &mut State, ask: &Ask) -> Outcome {
-    own_guild(state, ask)?;
-    Ok(Answer::ok(state.commands.clone().into()))
+pub fn list(state: &mut State, request: &ApiRequest) -> ApiResult {
+    check_guild(state, request)?;
+    Ok(ApiResponse::ok(state.commands.clone().into()))
 }
 
-pub fn overwrite(state: &mut State, ask: &Ask) -> Outcome {
-    own_guild(state, ask)?;
-    let wanted = ask.body.as_array().map_or(&[][..], Vec::as_slice);
+pub fn overwrite(state: &mut State, request: &ApiRequest) -> ApiResult {
+    check_guild(state, request)?;
+    let wanted = request.body.as_array().map_or(&[][..], Vec::as_slice);
     rules::commands::check(wanted).finish()?;
     let stored = wanted
         .iter()
-        .map(|command| stored(state, command))
+        .map(|command| registered_command(state, command))
         .collect();
     state.commands = stored;
-    Ok(Answer::ok(state.commands.clone().into()))
+    Ok(ApiResponse::ok(state.commands.clone().into()))
 }
 
-fn own_guild(state: &State, ask: &Ask) -> Result<(), ApiError> {
-    if ask.id("application") != state.application.id {
+fn check_guild(state: &State, request: &ApiRequest) -> Result<(), ApiError> {
+    if request.id("application") != state.application.id {
         return Err(UNKNOWN_APPLICATION.into());
     }
-    if ask.id("guild") != state.guild.id {
+    if request.id("guild") != state.guild.id {
         return Err(MISSING_ACCESS.into());
     }
     Ok(())
 }
 
 /// A command as Discord gives it back; one that keeps its name keeps its id.
-fn stored(state: &mut State, command: &Value) -> Value {
+fn registered_command(state: &mut State, command: &Value) -> Value {
     let before = state
         .commands
         .iter()
@@ -57,20 +57,20 @@ fn stored(state: &mut State, command: &Value) -> Value {
     for key in ["options", "contexts", "integration_types"] {
         if !command[key].is_null() {
             stored[key] = command[key].clone();
-            tidy(&mut stored[key]);
+            remove_empty_fields(&mut stored[key]);
         }
     }
     stored
 }
 
 /// Discord gives back no field that says nothing, be it null or an empty list.
-fn tidy(value: &mut Value) {
+fn remove_empty_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|_, field| !field.is_null() && *field != json!([]));
-            fields.values_mut().for_each(tidy);
+            fields.values_mut().for_each(remove_empty_fields);
         }
-        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Array(items) => items.iter_mut().for_each(remove_empty_fields),
         _ => {}
     }
 }

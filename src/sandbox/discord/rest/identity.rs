@@ -6,14 +6,14 @@ use super::super::api_error::{
     MISSING_ACCESS, UNKNOWN_CHANNEL, UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_USER,
 };
 use super::super::model::{Access, State};
-use super::{Answer, Ask, Outcome};
+use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn gateway(state: &mut State, _: &Ask) -> Outcome {
-    Ok(Answer::ok(json!({ "url": state.gateway_url })))
+pub fn gateway(state: &mut State, _: &ApiRequest) -> ApiResult {
+    Ok(ApiResponse::ok(json!({ "url": state.gateway_url })))
 }
 
-pub fn gateway_bot(state: &mut State, _: &Ask) -> Outcome {
-    Ok(Answer::ok(json!({
+pub fn gateway_bot(state: &mut State, _: &ApiRequest) -> ApiResult {
+    Ok(ApiResponse::ok(json!({
         "url": state.gateway_url,
         "shards": 1,
         "session_start_limit":
@@ -21,39 +21,41 @@ pub fn gateway_bot(state: &mut State, _: &Ask) -> Outcome {
     })))
 }
 
-pub fn own_user(state: &mut State, _: &Ask) -> Outcome {
-    Ok(Answer::ok(state.own_user_json()))
+pub fn own_user(state: &mut State, _: &ApiRequest) -> ApiResult {
+    Ok(ApiResponse::ok(state.own_user_json()))
 }
 
-pub fn application(state: &mut State, _: &Ask) -> Outcome {
-    Ok(Answer::ok(state.application_json()))
+pub fn application(state: &mut State, _: &ApiRequest) -> ApiResult {
+    Ok(ApiResponse::ok(state.application_json()))
 }
 
-pub fn guild(state: &mut State, ask: &Ask) -> Outcome {
-    if ask.id("guild") != state.guild.id {
+pub fn guild(state: &mut State, request: &ApiRequest) -> ApiResult {
+    if request.id("guild") != state.guild.id {
         return Err(UNKNOWN_GUILD.into());
     }
-    Ok(Answer::ok(state.guild_json()))
+    Ok(ApiResponse::ok(state.guild_json()))
 }
 
-pub fn member(state: &mut State, ask: &Ask) -> Outcome {
-    if ask.id("guild") != state.guild.id {
+pub fn member(state: &mut State, request: &ApiRequest) -> ApiResult {
+    if request.id("guild") != state.guild.id {
         return Err(UNKNOWN_GUILD.into());
     }
-    if ask.id("user") == state.application.id {
-        return Ok(Answer::ok(state.own_member_json()));
+    if request.id("user") == state.application.id {
+        return Ok(ApiResponse::ok(state.own_member_json()));
     }
-    let person = state.person(ask.id("user")).ok_or(UNKNOWN_USER)?;
+    let person = state.person(request.id("user")).ok_or(UNKNOWN_USER)?;
     if !person.in_guild {
         return Err(UNKNOWN_MEMBER.into());
     }
-    Ok(Answer::ok(state.member_json(person)))
+    Ok(ApiResponse::ok(state.member_json(person)))
 }
 
-pub fn channel(state: &mut State, ask: &Ask) -> Outcome {
-    let channel = state.channel(ask.id("channel")).ok_or(UNKNOWN_CHANNEL)?;
+pub fn channel(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let channel = state
+        .channel(request.id("channel"))
+        .ok_or(UNKNOWN_CHANNEL)?;
     if channel.access == Access::Hidden {
         return Err(MISSING_ACCESS.into());
     }
-    Ok(Answer::ok(state.channel_json(channel)))
+    Ok(ApiResponse::ok(state.channel_json(channel)))
 }

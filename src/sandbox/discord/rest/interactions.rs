@@ -12,18 +12,18 @@ use super::super::post::{Draft, Place};
 use super::super::rules;
 use super::super::snowflake::Snowflake;
 use super::super::view::{Input, ModalView, plain};
-use super::{Answer, Ask, Outcome};
+use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn callback(state: &mut State, ask: &Ask) -> Outcome {
+pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
     let limit = state.first_response_within;
-    let asked = state.invocations.get(&ask.id("interaction"));
-    let known = asked.filter(|asked| asked.token == ask.text("token") && !asked.overdue(limit));
+    let asked = state.invocations.get(&request.id("interaction"));
+    let known = asked.filter(|asked| asked.token == request.text("token") && !asked.overdue(limit));
     let asked = known.ok_or(UNKNOWN_INTERACTION)?;
     if asked.answer.is_some() {
         return Err(ALREADY_ACKNOWLEDGED.into());
     }
-    let (id, kind) = (asked.id, permitted(asked, &ask.body["type"])?);
-    let original = respond(state, id, kind, &ask.body["data"])?;
+    let (id, kind) = (asked.id, response_kind(asked, &request.body["type"])?);
+    let original = respond(state, id, kind, &request.body["data"])?;
     let asked = state.invocations.get_mut(&id).ok_or(UNKNOWN_INTERACTION)?;
     asked.answer = Some((kind, asked.made.elapsed()));
     asked.original = original;
@@ -35,14 +35,14 @@ pub fn callback(state: &mut State, ask: &Ask) -> Outcome {
     state.record.say(note);
     // discord.py writes it as a number.
     let wanted = ["with_response=true", "with_response=1"];
-    if ask.query.split('&').any(|pair| wanted.contains(&pair)) {
-        return Ok(Answer::ok(described(state, id, kind)));
+    if request.query.split('&').any(|pair| wanted.contains(&pair)) {
+        return Ok(ApiResponse::ok(callback_response(state, id, kind)));
     }
-    Ok(Answer::nothing())
+    Ok(ApiResponse::no_content())
 }
 
 /// Which first responses an interaction takes.
-fn permitted(asked: &Invocation, number: &Value) -> Result<AnswerKind, ApiError> {
+fn response_kind(asked: &Invocation, number: &Value) -> Result<AnswerKind, ApiError> {
     use AnswerKind as A;
     let on_message: &[A] = &[A::Message, A::Deferred, A::DeferredUpdate, A::Update];
     let kinds = match asked.kind {
@@ -142,7 +142,7 @@ fn modal(asked: &Invocation, data: &Value) -> ModalView {
 }
 
 /// What `with_response` asks for.
-fn described(state: &State, id: Snowflake, kind: AnswerKind) -> Value {
+fn callback_response(state: &State, id: Snowflake, kind: AnswerKind) -> Value {
     let asked = &state.invocations[&id];
     let message = asked
         .original

@@ -8,24 +8,24 @@ use super::super::model::{Access, EPHEMERAL, Message, State};
 use super::super::post::{Draft, Place};
 use super::super::snowflake::Snowflake;
 use super::super::view::plain;
-use super::{Answer, Ask, Outcome};
+use super::{ApiRequest, ApiResponse, ApiResult};
 
 /// Opens a DM channel. That works with everybody; only posting to it may be refused.
-pub fn open_dm(state: &mut State, ask: &Ask) -> Outcome {
-    let id = plain(&ask.body["recipient_id"]).parse().unwrap_or(0);
+pub fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let id = plain(&request.body["recipient_id"]).parse().unwrap_or(0);
     state.person(id).ok_or(INVALID_RECIPIENT)?;
     let opened = state.dm_with(id);
     let channel = state.channel(opened).ok_or(UNKNOWN_CHANNEL)?;
-    Ok(Answer::ok(state.channel_json(channel)))
+    Ok(ApiResponse::ok(state.channel_json(channel)))
 }
 
-pub fn create(state: &mut State, ask: &Ask) -> Outcome {
-    let channel = ask.id("channel");
+pub fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let channel = request.id("channel");
     may_post(state, channel)?;
-    let mut draft = Draft::read("", &ask.body)?;
+    let mut draft = Draft::read("", &request.body)?;
     // Only the answer to an interaction can be ephemeral.
     draft.flags &= !EPHEMERAL;
-    let id = match already_posted(state, channel, &draft) {
+    let id = match find_by_nonce(state, channel, &draft) {
         Some(id) => id,
         None => {
             let author = state.application.id;
@@ -38,32 +38,32 @@ pub fn create(state: &mut State, ask: &Ask) -> Outcome {
             state.post(place, draft)?
         }
     };
-    shown(state, id)
+    message_response(state, id)
 }
 
-pub fn get(state: &mut State, ask: &Ask) -> Outcome {
-    let id = target(state, ask)?.id;
-    shown(state, id)
+pub fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let id = target(state, request)?.id;
+    message_response(state, id)
 }
 
-pub fn edit(state: &mut State, ask: &Ask) -> Outcome {
-    let message = target(state, ask)?;
+pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let message = target(state, request)?;
     if message.author != state.application.id {
         return Err(NOT_YOUR_MESSAGE.into());
     }
     let id = message.id;
-    state.edit(id, Draft::read("", &ask.body)?)?;
-    shown(state, id)
+    state.edit(id, Draft::read("", &request.body)?)?;
+    message_response(state, id)
 }
 
-pub fn delete(state: &mut State, ask: &Ask) -> Outcome {
-    let message = target(state, ask)?;
+pub fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let message = target(state, request)?;
     if message.author != state.application.id {
         return Err(MISSING_PERMISSIONS.into());
     }
     let id = message.id;
     state.delete(id);
-    Ok(Answer::nothing())
+    Ok(ApiResponse::no_content())
 }
 
 fn may_post(state: &State, channel: Snowflake) -> Result<(), ApiError> {
@@ -81,7 +81,7 @@ fn may_post(state: &State, channel: Snowflake) -> Result<(), ApiError> {
 }
 
 /// A nonce that Discord was told to enforce makes a repeated post the same message again.
-fn already_posted(state: &State, channel: Snowflake, draft: &Draft) -> Option<Snowflake> {
+fn find_by_nonce(state: &State, channel: Snowflake, draft: &Draft) -> Option<Snowflake> {
     let nonce = draft.nonce.as_ref().filter(|_| draft.enforce_nonce)?;
     let same = |message: &&Message| {
         message.nonce_enforced
@@ -93,18 +93,23 @@ fn already_posted(state: &State, channel: Snowflake, draft: &Draft) -> Option<Sn
 }
 
 /// The message that a request means. Ephemeral ones don't exist on these routes.
-fn target<'a>(state: &'a State, ask: &Ask) -> Result<&'a Message, ApiError> {
-    let channel = state.channel(ask.id("channel")).ok_or(UNKNOWN_CHANNEL)?;
+fn target<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Message, ApiError> {
+    let channel = state
+        .channel(request.id("channel"))
+        .ok_or(UNKNOWN_CHANNEL)?;
     if channel.access == Access::Hidden {
         return Err(MISSING_ACCESS.into());
     }
-    let message = state.messages.get(&ask.id("message")).filter(|message| {
-        message.channel == channel.id && !message.deleted && message.only_for.is_none()
-    });
+    let message = state
+        .messages
+        .get(&request.id("message"))
+        .filter(|message| {
+            message.channel == channel.id && !message.deleted && message.only_for.is_none()
+        });
     message.ok_or_else(|| UNKNOWN_MESSAGE.into())
 }
 
-fn shown(state: &State, id: Snowflake) -> Outcome {
+fn message_response(state: &State, id: Snowflake) -> ApiResult {
     let message = state.messages.get(&id).ok_or(UNKNOWN_MESSAGE)?;
-    Ok(Answer::ok(state.message_json(message)))
+    Ok(ApiResponse::ok(state.message_json(message)))
 }

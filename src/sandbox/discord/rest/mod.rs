@@ -19,14 +19,14 @@ use serde_json::Value;
 
 use self::routes::Route;
 use super::api_error::{ApiError, INVALID_JSON, NO_SUCH_ROUTE, UNAUTHORIZED};
-use super::faults::{Call, Effect, Gate, Verdict};
+use super::faults::{Effect, Gate, RestCall, Verdict};
 use super::model::State;
 use super::shared::Shared;
 use super::snowflake::Snowflake;
-use super::transcript::Exchange;
+use super::transcript::RestExchange;
 
 /// What the bot asks for.
-struct Ask {
+struct ApiRequest {
     /// What the placeholders of the route stand for.
     params: Vec<(&'static str, String)>,
     query: String,
@@ -36,16 +36,16 @@ struct Ask {
 }
 
 /// What it gets.
-struct Answer {
+struct ApiResponse {
     status: u16,
     body: Option<Value>,
     /// Whether it is Discord that says so, and not a gate.
-    is_discords: bool,
+    is_from_discord: bool,
 }
 
-type Outcome = Result<Answer, ApiError>;
+type ApiResult = Result<ApiResponse, ApiError>;
 
-impl Ask {
+impl ApiRequest {
     fn text(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(key, _)| *key == name);
         found.map_or("", |(_, value)| value)
@@ -57,30 +57,30 @@ impl Ask {
     }
 }
 
-impl Answer {
+impl ApiResponse {
     fn ok(body: Value) -> Self {
         Self {
             status: 200,
             body: Some(body),
-            is_discords: true,
+            is_from_discord: true,
         }
     }
 
-    fn nothing() -> Self {
+    fn no_content() -> Self {
         Self {
             status: 204,
             body: None,
-            is_discords: true,
+            is_from_discord: true,
         }
     }
 }
 
-impl From<ApiError> for Answer {
+impl From<ApiError> for ApiResponse {
     fn from(error: ApiError) -> Self {
         Self {
             status: error.status,
             body: Some(error.body),
-            is_discords: true,
+            is_from_discord: true,
         }
     }
 }
@@ -102,33 +102,33 @@ pub async fn serve(
         None => (path, None),
     };
     let route = found.as_ref().map_or(path, |(route, _)| route.template);
-    let exchange = Exchange {
+    let exchange = RestExchange {
         method: parts.method.to_string(),
         route: route.to_owned(),
         path: path.to_owned(),
         query: parts.uri.query().unwrap_or("").to_owned(),
-        request: body_of(&parts.headers, &bytes),
+        request: parse_body(&parts.headers, &bytes),
         status: None,
         response: None,
     };
     let answer = answer(&shared, exchange, found, &parts.headers).await;
-    depart(&shared, answer)
+    send(&shared, answer)
 }
 
-type Found = (&'static Route, Vec<(&'static str, String)>);
+type RouteMatch = (&'static Route, Vec<(&'static str, String)>);
 
 /// The answer to a recorded request, and where its record is.
 async fn answer(
     shared: &Shared,
-    asked: Exchange,
-    found: Option<Found>,
+    exchange: RestExchange,
+    found: Option<RouteMatch>,
     headers: &HeaderMap,
-) -> (usize, Answer) {
-    let call = asked.call();
-    let at = shared.change(|state| state.record.asked(asked.clone()));
+) -> (usize, ApiResponse) {
+    let call = exchange.call();
+    let at = shared.change(|state| state.record.asked(exchange.clone()));
     let (gate, effect) = shared.look(|state| (state.knobs.gate.clone(), state.knobs.hit(&call)));
-    let instead = before(&effect, gate.as_deref(), &call).await;
-    let answer = match (&effect, instead, found) {
+    let replacement = before(&effect, gate.as_deref(), &call).await;
+    let answer = match (&effect, replacement, found) {
         (Some(Effect::Answer(error)), ..) => error.clone().into(),
         (_, Some(answer), _) => answer,
         (_, _, None) => ApiError::from(NO_SUCH_ROUTE).into(),
@@ -136,21 +136,21 @@ async fn answer(
             let authorization = headers
                 .get(header::AUTHORIZATION)
                 .and_then(|it| it.to_str().ok());
-            let ask = Ask {
+            let request = ApiRequest {
                 params,
-                query: asked.query,
+                query: exchange.query,
                 authorization: authorization.unwrap_or("").to_owned(),
-                body: asked.request.unwrap_or_default(),
+                body: exchange.request.unwrap_or_default(),
             };
-            shared.change(|state| handle(state, route, &ask))
+            shared.change(|state| handle(state, route, &request))
         }
     };
-    let instead = after(&effect, gate.as_deref(), &call).await;
-    (at, instead.unwrap_or(answer))
+    let replacement = after(&effect, gate.as_deref(), &call).await;
+    (at, replacement.unwrap_or(answer))
 }
 
 /// The body as JSON; what is none is kept as a string, for the record.
-fn body_of(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
+fn parse_body(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
     if bytes.is_empty() {
         return None;
     }
@@ -162,46 +162,54 @@ fn body_of(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
     Some(json.unwrap_or_else(|| String::from_utf8_lossy(bytes).into()))
 }
 
-fn handle(state: &mut State, route: &Route, ask: &Ask) -> Answer {
-    if ask.body.is_string() {
+fn handle(state: &mut State, route: &Route, request: &ApiRequest) -> ApiResponse {
+    if request.body.is_string() {
         return ApiError::from(INVALID_JSON).into();
     }
     let expected = format!("Bot {}", state.application.token);
-    if route.needs_token && ask.authorization != expected {
+    if route.needs_token && request.authorization != expected {
         return ApiError::from(UNAUTHORIZED).into();
     }
-    (route.run)(state, ask).unwrap_or_else(Answer::from)
+    (route.run)(state, request).unwrap_or_else(ApiResponse::from)
 }
 
 /// What is answered instead, if anything is.
-async fn before(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) -> Option<Answer> {
+async fn before(
+    effect: &Option<Effect>,
+    gate: Option<&dyn Gate>,
+    call: &RestCall,
+) -> Option<ApiResponse> {
     match effect {
         Some(Effect::Delay(by)) => tokio::time::sleep(*by).await,
         Some(Effect::CutBefore) => cut(),
         _ => {}
     }
-    carried_out(gate?.before(call).await)
+    apply_verdict(gate?.before(call).await)
 }
 
-async fn after(effect: &Option<Effect>, gate: Option<&dyn Gate>, call: &Call) -> Option<Answer> {
-    let instead = match gate {
-        Some(gate) => carried_out(gate.after(call).await),
+async fn after(
+    effect: &Option<Effect>,
+    gate: Option<&dyn Gate>,
+    call: &RestCall,
+) -> Option<ApiResponse> {
+    let replacement = match gate {
+        Some(gate) => apply_verdict(gate.after(call).await),
         None => None,
     };
     if *effect == Some(Effect::CutAfter) {
         cut();
     }
-    instead
+    replacement
 }
 
-fn carried_out(verdict: Verdict) -> Option<Answer> {
+fn apply_verdict(verdict: Verdict) -> Option<ApiResponse> {
     match verdict {
         Verdict::Go => None,
         Verdict::Drop => cut(),
-        Verdict::Answer(status, body) => Some(Answer {
+        Verdict::Answer(status, body) => Some(ApiResponse {
             status,
             body: Some(serde_json::from_str(&body).unwrap_or(body.into())),
-            is_discords: false,
+            is_from_discord: false,
         }),
     }
 }
@@ -213,14 +221,14 @@ fn cut() -> ! {
     std::panic::resume_unwind(Box::new("the loopback Discord cuts this connection"))
 }
 
-fn depart(shared: &Shared, (at, answer): (usize, Answer)) -> Response {
+fn send(shared: &Shared, (at, answer): (usize, ApiResponse)) -> Response {
     let exchange = shared.change(|state| {
         state
             .record
             .answered(at, answer.status, answer.body.as_ref())
     });
     if let Some(observer) = shared.observer()
-        && answer.is_discords
+        && answer.is_from_discord
     {
         observer(&exchange);
     }

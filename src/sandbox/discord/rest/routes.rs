@@ -1,7 +1,7 @@
 //! The routes that are served: method, template, handler. Pure.
 
 use super::super::model::State;
-use super::{Ask, Outcome, commands, identity, interactions, messages, webhooks};
+use super::{ApiRequest, ApiResult, commands, identity, interactions, messages, webhooks};
 
 /// One operation of the API.
 pub struct Route {
@@ -9,10 +9,10 @@ pub struct Route {
     pub template: &'static str,
     /// Interaction routes carry their own token in the path.
     pub needs_token: bool,
-    pub run: fn(&mut State, &Ask) -> Outcome,
+    pub run: fn(&mut State, &ApiRequest) -> ApiResult,
 }
 
-type Handler = fn(&mut State, &Ask) -> Outcome;
+type Handler = fn(&mut State, &ApiRequest) -> ApiResult;
 
 const fn bot(method: &'static str, template: &'static str, run: Handler) -> Route {
     Route {

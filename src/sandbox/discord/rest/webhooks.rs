@@ -6,55 +6,55 @@ use super::super::model::{AnswerKind, Invocation, LOADING, Message, State};
 use super::super::post::Draft;
 use super::super::snowflake::Snowflake;
 use super::interactions::reply;
-use super::{Answer, Ask, Outcome};
+use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn get(state: &mut State, ask: &Ask) -> Outcome {
-    let id = target(state, ask)?;
-    shown(state, id)
+pub fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let id = target(state, request)?;
+    message_response(state, id)
 }
 
-pub fn edit(state: &mut State, ask: &Ask) -> Outcome {
-    let id = target(state, ask)?;
-    state.edit(id, Draft::read("", &ask.body)?)?;
-    shown(state, id)
+pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let id = target(state, request)?;
+    state.edit(id, Draft::read("", &request.body)?)?;
+    message_response(state, id)
 }
 
-pub fn delete(state: &mut State, ask: &Ask) -> Outcome {
-    let id = target(state, ask)?;
+pub fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let id = target(state, request)?;
     state.delete(id);
-    Ok(Answer::nothing())
+    Ok(ApiResponse::no_content())
 }
 
 /// A further message. After a defer, the first one takes the place of "thinking", as on Discord.
-pub fn follow_up(state: &mut State, ask: &Ask) -> Outcome {
-    let asked = by_token(state, ask)?;
+pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
+    let asked = by_token(state, request)?;
     let (id, original) = (asked.id, asked.original);
     let was_deferred = matches!(asked.answer, Some((AnswerKind::Deferred, _)));
-    let draft = Draft::read("", &ask.body)?;
+    let draft = Draft::read("", &request.body)?;
     let thinking = original.filter(|original| {
         let message = state.messages.get(original);
         was_deferred && message.is_some_and(|m| m.flags & LOADING != 0 && !m.deleted)
     });
     if let Some(original) = thinking {
         state.edit(original, draft)?;
-        return shown(state, original);
+        return message_response(state, original);
     }
     let posted = reply(state, id, draft)?;
     if let Some(asked) = state.invocations.get_mut(&id) {
         asked.followups.push(posted);
     }
-    shown(state, posted)
+    message_response(state, posted)
 }
 
 /// The interaction behind a token, while the token is good.
-fn by_token<'a>(state: &'a State, ask: &Ask) -> Result<&'a Invocation, ApiError> {
-    if ask.id("application") != state.application.id {
+fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Invocation, ApiError> {
+    if request.id("application") != state.application.id {
         return Err(UNKNOWN_WEBHOOK.into());
     }
     let asked = state
         .invocations
         .values()
-        .find(|asked| asked.token == ask.text("token"));
+        .find(|asked| asked.token == request.text("token"));
     let asked = asked.ok_or(INVALID_WEBHOOK_TOKEN)?;
     if asked.expired || asked.made.elapsed() > state.tokens_live {
         return Err(INVALID_WEBHOOK_TOKEN.into());
@@ -68,18 +68,18 @@ fn by_token<'a>(state: &'a State, ask: &Ask) -> Result<&'a Invocation, ApiError>
 }
 
 /// The message that a request means, which must belong to the token's interaction.
-fn target(state: &State, ask: &Ask) -> Result<Snowflake, ApiError> {
-    let asked = by_token(state, ask)?;
-    let wanted = match ask.text("message") {
+fn target(state: &State, request: &ApiRequest) -> Result<Snowflake, ApiError> {
+    let asked = by_token(state, request)?;
+    let wanted = match request.text("message") {
         "" => asked.original,
-        _ => Some(ask.id("message")),
+        _ => Some(request.id("message")),
     };
     let own = wanted.filter(|id| asked.original == Some(*id) || asked.followups.contains(id));
     let exists = |id: &Snowflake| state.messages.get(id).is_some_and(|m: &Message| !m.deleted);
     own.filter(exists).ok_or_else(|| UNKNOWN_MESSAGE.into())
 }
 
-fn shown(state: &State, id: Snowflake) -> Outcome {
+fn message_response(state: &State, id: Snowflake) -> ApiResult {
     let message = state.messages.get(&id).ok_or(UNKNOWN_MESSAGE)?;
-    Ok(Answer::ok(state.message_json(message)))
+    Ok(ApiResponse::ok(state.message_json(message)))
 }
