@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use duckbot::sandbox::discord::{BoxFuture, Fault, Gate, RestCall, Verdict};
+use duckbot::sandbox::discord::{BoxFuture, Fault, Interception, Interceptor, RestCall};
 use tokio::sync::Notify;
 
 use crate::support::{ApiFault, Bot, TestEnv, assert_says, becomes, link_of};
@@ -221,19 +221,19 @@ struct SlowPost {
     go: Notify,
 }
 
-impl Gate for SlowPost {
-    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
+impl Interceptor for SlowPost {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async move {
             if call.method == "POST" && call.route == "/channels/{channel}/messages" {
                 self.arrived.notify_one();
                 self.go.notified().await;
             }
-            Verdict::Go
+            Interception::Continue
         })
     }
 
-    fn after<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Verdict> {
-        Box::pin(async { Verdict::Go })
+    fn after<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Interception> {
+        Box::pin(async { Interception::Continue })
     }
 }
 
@@ -242,7 +242,7 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
     let team = TestEnv::start().await;
     team.cluster.store_credentials(team.ana.id()).await;
     let slow = Arc::new(SlowPost::default());
-    team.discord.set_gate(slow.clone());
+    team.discord.set_interceptor(slow.clone());
     let (starting, id) = team.start_session(&team.ana, "").await;
     team.kubelet.mark_ready(&id).await;
     slow.arrived.notified().await;

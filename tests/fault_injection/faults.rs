@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use duckbot::sandbox::discord::{BoxFuture, Gate, RestCall, Verdict};
+use duckbot::sandbox::discord::{BoxFuture, Interception, Interceptor, RestCall};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -135,8 +135,8 @@ impl Recorder {
     }
 }
 
-impl Gate for Recorder {
-    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
+impl Interceptor for Recorder {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         if self.scenario.includes(call) {
             let mut sites = self.sites.lock().unwrap();
             let same = |it: &&CallSite| it.method == call.method && it.route == call.route;
@@ -147,11 +147,11 @@ impl Gate for Recorder {
                 nth,
             });
         }
-        Box::pin(async { Verdict::Go })
+        Box::pin(async { Interception::Continue })
     }
 
-    fn after<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Verdict> {
-        Box::pin(async { Verdict::Go })
+    fn after<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Interception> {
+        Box::pin(async { Interception::Continue })
     }
 }
 
@@ -180,20 +180,20 @@ impl Injector {
         self.count.load(Ordering::SeqCst) >= self.case.site.nth
     }
 
-    async fn trigger(&self, call: &RestCall) -> Verdict {
+    async fn trigger(&self, call: &RestCall) -> Interception {
         match self.case.fault {
             Fault::Killed(_) => {
                 self.triggered.notify_one();
                 self.dead.notified().await;
-                Verdict::Drop
+                Interception::Drop
             }
-            Fault::Status(status) => Verdict::Answer(status, refusal(status, call)),
+            Fault::Status(status) => Interception::Respond(status, refusal(status, call)),
             Fault::NoAnswer => {
                 tokio::time::sleep(NO_ANSWER_DELAY).await;
-                Verdict::Drop
+                Interception::Drop
             }
-            Fault::Disconnect(_) => Verdict::Drop,
-            Fault::InvalidJson => Verdict::Answer(200, "<html>Bad Gateway</html>".into()),
+            Fault::Disconnect(_) => Interception::Drop,
+            Fault::InvalidJson => Interception::Respond(200, "<html>Bad Gateway</html>".into()),
         }
     }
 
@@ -203,17 +203,17 @@ impl Injector {
     }
 
     /// The verdict at a moment of the call that is the n-th of its kind.
-    async fn verdict(&self, call: &RestCall, nth: usize, moment: Moment) -> Verdict {
+    async fn verdict(&self, call: &RestCall, nth: usize, moment: Moment) -> Interception {
         let Case { site, fault } = &self.case;
         match self.matches(call) && nth == site.nth && moment == fault.moment() {
             true => self.trigger(call).await,
-            false => Verdict::Go,
+            false => Interception::Continue,
         }
     }
 }
 
-impl Gate for Injector {
-    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
+impl Interceptor for Injector {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async move {
             let counted = usize::from(self.matches(call));
             let nth = self.count.fetch_add(counted, Ordering::SeqCst) + 1;
@@ -221,7 +221,7 @@ impl Gate for Injector {
         })
     }
 
-    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async move {
             let nth = self.count.load(Ordering::SeqCst);
             self.verdict(call, nth, Moment::After).await

@@ -12,7 +12,7 @@ mod scenarios;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use duckbot::sandbox::discord::Gate;
+use duckbot::sandbox::discord::Interceptor;
 use faults::{Case, Fault, Injector, Recorder};
 use futures_util::{StreamExt, stream};
 use scenarios::Scenario;
@@ -20,12 +20,12 @@ use serde_json::json;
 
 use crate::support::TestEnv;
 
-/// Watches all calls with `gate`, or no more.
-fn set_gates(team: &TestEnv, gate: Option<Arc<dyn Gate>>) {
-    team.api.set_gate(gate.clone());
-    match gate {
-        Some(gate) => team.discord.set_gate(gate),
-        None => team.discord.clear_gate(),
+/// Watches all calls with `interceptor`, or no more.
+fn set_gates(team: &TestEnv, interceptor: Option<Arc<dyn Interceptor>>) {
+    team.api.set_interceptor(interceptor.clone());
+    match interceptor {
+        Some(interceptor) => team.discord.set_interceptor(interceptor),
+        None => team.discord.clear_interceptor(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bot::Bot;
 use crate::support::Contract;
 use duckbot::sandbox::discord::{
-    AnswerKind, Blueprint, BoxFuture, Discord, Fault, Gate, RestCall, Verdict,
+    AnswerKind, Blueprint, BoxFuture, Discord, Fault, Interception, Interceptor, RestCall,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
@@ -314,19 +314,19 @@ async fn a_fault_hits_the_call_that_it_names() {
 #[derive(Default)]
 struct DropFirst(Mutex<Vec<String>>);
 
-impl Gate for DropFirst {
-    fn before<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Verdict> {
-        Box::pin(async { Verdict::Go })
+impl Interceptor for DropFirst {
+    fn before<'a>(&'a self, _: &'a RestCall) -> BoxFuture<'a, Interception> {
+        Box::pin(async { Interception::Continue })
     }
 
-    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict> {
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async {
             let mut seen = self.0.lock().unwrap();
             seen.push(call.route.clone());
             if seen.len() == 1 {
-                Verdict::Drop
+                Interception::Drop
             } else {
-                Verdict::Go
+                Interception::Continue
             }
         })
     }
@@ -336,7 +336,9 @@ impl Gate for DropFirst {
 async fn a_gate_loses_an_answer_after_the_call_took_effect() {
     let fixture = Fixture::new().await;
     let _bot = Bot::start(&fixture.discord).await;
-    fixture.discord.set_gate(Arc::new(DropFirst::default()));
+    fixture
+        .discord
+        .set_interceptor(Arc::new(DropFirst::default()));
     let ping = fixture
         .discord
         .person("ana")

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use duckbot::sandbox::discord::{Gate, RestCall, Verdict};
+use duckbot::sandbox::discord::{Interception, Interceptor, RestCall};
 use futures_util::{Stream, StreamExt};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ struct Inner {
     count: watch::Sender<usize>,
     accepted: Mutex<Vec<(String, String)>>,
     fault: Mutex<Option<FaultRule>>,
-    gate: Mutex<Option<Arc<dyn Gate>>>,
+    interceptor: Mutex<Option<Arc<dyn Interceptor>>>,
     watches: watch::Sender<WatchMode>,
 }
 
@@ -78,7 +78,7 @@ impl Proxy {
             count: watch::Sender::new(0),
             accepted: Mutex::default(),
             fault: Mutex::default(),
-            gate: Mutex::default(),
+            interceptor: Mutex::default(),
             watches: watch::Sender::new(WatchMode::Flow),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -109,9 +109,9 @@ impl Proxy {
         self.inner.watches.send_replace(WatchMode::Cut);
     }
 
-    /// Asks `gate` before and after each call; `None` asks nobody.
-    pub fn set_gate(&self, gate: Option<Arc<dyn Gate>>) {
-        *self.inner.gate.lock().unwrap() = gate;
+    /// Asks `interceptor` before and after each call; `None` asks nobody.
+    pub fn set_interceptor(&self, interceptor: Option<Arc<dyn Interceptor>>) {
+        *self.inner.interceptor.lock().unwrap() = interceptor;
     }
 
     /// Waits until such a call came for the n-th time.
@@ -206,9 +206,9 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         let accept = accept.to_str().unwrap().to_owned();
         inner.accepted.lock().unwrap().push((what, accept));
     }
-    let gate = inner.gate.lock().unwrap().clone();
-    if let Some(gate) = &gate
-        && let Some(instead) = instead_of(gate.before(&call).await)
+    let interceptor = inner.interceptor.lock().unwrap().clone();
+    if let Some(interceptor) = &interceptor
+        && let Some(instead) = instead_of(interceptor.before(&call).await)
     {
         return instead;
     }
@@ -231,20 +231,20 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         }
         None => forward(&inner, request).await,
     };
-    let instead = match gate {
-        Some(gate) => instead_of(gate.after(&call).await),
+    let instead = match interceptor {
+        Some(interceptor) => instead_of(interceptor.after(&call).await),
         None => None,
     };
     instead.unwrap_or(answer)
 }
 
 /// What is answered instead, if anything is.
-fn instead_of(verdict: Verdict) -> Option<Response> {
+fn instead_of(verdict: Interception) -> Option<Response> {
     match verdict {
-        Verdict::Go => None,
+        Interception::Continue => None,
         // Ends the connection without a word, as the loopback Discord does.
-        Verdict::Drop => std::panic::resume_unwind(Box::new("the proxy cuts this connection")),
-        Verdict::Answer(code, body) => {
+        Interception::Drop => std::panic::resume_unwind(Box::new("the proxy cuts this connection")),
+        Interception::Respond(code, body) => {
             let code = StatusCode::from_u16(code).unwrap();
             let mut response = (code, body).into_response();
             let headers = response.headers_mut();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::model::PersonState;
-use super::{Discord, Fault, FaultButton, Gate, Person, Snowflake, State};
+use super::{Discord, Fault, FaultButton, Interceptor, Person, Snowflake, State};
 
 impl Discord {
     /// Lets something go wrong with the next calls that match.
@@ -17,13 +17,14 @@ impl Discord {
     }
 
     /// Puts a gate before and after every call.
-    pub fn set_gate(&self, gate: Arc<dyn Gate>) {
-        self.shared.change(|state| state.knobs.gate = Some(gate));
+    pub fn set_interceptor(&self, interceptor: Arc<dyn Interceptor>) {
+        self.shared
+            .change(|state| state.knobs.interceptor = Some(interceptor));
     }
 
     /// Takes the gate away.
-    pub fn clear_gate(&self) {
-        self.shared.change(|state| state.knobs.gate = None);
+    pub fn clear_interceptor(&self) {
+        self.shared.change(|state| state.knobs.interceptor = None);
     }
 
     /// Minutes pass: a nonce of a message that was posted before means nothing any more.

@@ -27,26 +27,26 @@ pub struct RestCall {
     pub path: String,
 }
 
-/// What a [`Gate`] decides.
+/// What an [`Interceptor`] decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Interception {
     /// Carry on.
-    Go,
+    Continue,
     /// Close the connection without an answer.
     Drop,
     /// Answer with this status and body instead; JSON or not.
-    Answer(u16, String),
+    Respond(u16, String),
 }
 
 /// Is asked before a call takes effect and again before it is answered.
 ///
 /// A test can end the bot right here, between the two.
-pub trait Gate: Send + Sync {
+pub trait Interceptor: Send + Sync {
     /// The call has arrived and did nothing yet. Whoever ends the bot here returns
-    /// [`Verdict::Drop`], or the call still takes effect.
-    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict>;
+    /// [`Interception::Drop`], or the call still takes effect.
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception>;
     /// The call took effect; the bot does not know so far.
-    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Verdict>;
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception>;
 }
 
 /// Something that goes wrong with the next matching calls.
@@ -155,7 +155,7 @@ pub struct Knobs {
     pub offline: bool,
     /// New gateway connections are closed at once.
     pub gateway_closed: bool,
-    pub gate: Option<Arc<dyn Gate>>,
+    pub interceptor: Option<Arc<dyn Interceptor>>,
     /// More trouble that the page can make.
     pub fault_buttons: Vec<FaultButton>,
 }

@@ -61,7 +61,7 @@ use tokio::task::JoinHandle;
 
 pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
 pub use self::chat::FaultButton;
-pub use self::faults::{BoxFuture, Fault, Gate, RestCall, Verdict};
+pub use self::faults::{BoxFuture, Fault, Interception, Interceptor, RestCall};
 pub use self::interaction::{Acknowledged, Interaction};
 pub use self::model::{Access, AnswerKind};
 pub use self::people::Person;

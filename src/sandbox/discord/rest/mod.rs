@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::routes::Route;
 use super::api_error::{ApiError, INVALID_JSON, NO_SUCH_ROUTE, UNAUTHORIZED};
-use super::faults::{Effect, Gate, RestCall, Verdict};
+use super::faults::{Effect, Interception, Interceptor, RestCall};
 use super::model::State;
 use super::shared::Shared;
 use super::snowflake::Snowflake;
@@ -126,8 +126,9 @@ async fn answer(
 ) -> (usize, ApiResponse) {
     let call = exchange.call();
     let at = shared.change(|state| state.record.asked(exchange.clone()));
-    let (gate, effect) = shared.look(|state| (state.knobs.gate.clone(), state.knobs.hit(&call)));
-    let replacement = before(&effect, gate.as_deref(), &call).await;
+    let (interceptor, effect) =
+        shared.look(|state| (state.knobs.interceptor.clone(), state.knobs.hit(&call)));
+    let replacement = before(&effect, interceptor.as_deref(), &call).await;
     let answer = match (&effect, replacement, found) {
         (Some(Effect::Answer(error)), ..) => error.clone().into(),
         (_, Some(answer), _) => answer,
@@ -145,7 +146,7 @@ async fn answer(
             shared.change(|state| handle(state, route, &request))
         }
     };
-    let replacement = after(&effect, gate.as_deref(), &call).await;
+    let replacement = after(&effect, interceptor.as_deref(), &call).await;
     (at, replacement.unwrap_or(answer))
 }
 
@@ -176,7 +177,7 @@ fn handle(state: &mut State, route: &Route, request: &ApiRequest) -> ApiResponse
 /// What is answered instead, if anything is.
 async fn before(
     effect: &Option<Effect>,
-    gate: Option<&dyn Gate>,
+    interceptor: Option<&dyn Interceptor>,
     call: &RestCall,
 ) -> Option<ApiResponse> {
     match effect {
@@ -184,16 +185,16 @@ async fn before(
         Some(Effect::CutBefore) => cut(),
         _ => {}
     }
-    apply_verdict(gate?.before(call).await)
+    apply_interception(interceptor?.before(call).await)
 }
 
 async fn after(
     effect: &Option<Effect>,
-    gate: Option<&dyn Gate>,
+    interceptor: Option<&dyn Interceptor>,
     call: &RestCall,
 ) -> Option<ApiResponse> {
-    let replacement = match gate {
-        Some(gate) => apply_verdict(gate.after(call).await),
+    let replacement = match interceptor {
+        Some(interceptor) => apply_interception(interceptor.after(call).await),
         None => None,
     };
     if *effect == Some(Effect::CutAfter) {
@@ -202,11 +203,11 @@ async fn after(
     replacement
 }
 
-fn apply_verdict(verdict: Verdict) -> Option<ApiResponse> {
-    match verdict {
-        Verdict::Go => None,
-        Verdict::Drop => cut(),
-        Verdict::Answer(status, body) => Some(ApiResponse {
+fn apply_interception(interception: Interception) -> Option<ApiResponse> {
+    match interception {
+        Interception::Continue => None,
+        Interception::Drop => cut(),
+        Interception::Respond(status, body) => Some(ApiResponse {
             status,
             body: Some(serde_json::from_str(&body).unwrap_or(body.into())),
             is_from_discord: false,
