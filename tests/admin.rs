@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use duckbot::sandbox::discord::Fault;
+use duckbot::sandbox::discord::RestFault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::support::{ApiFault, KEYS, SOON, TestEnv, assert_says, becomes, tools};
@@ -278,14 +278,14 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     // Discord refuses for good.
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"refused\"}";
     let before = value(&url, posted).await;
-    let gone = Fault::answer(
+    let gone = RestFault::respond(
         "POST",
         "/channels/{channel}/messages",
         403,
         50001,
         "no access",
     );
-    team.discord.fault(gone);
+    team.discord.inject_fault(gone);
     team.kubelet.mark_failed(&id, "out of luck").await;
     wait_for_value(&url, posted, before + 1.0).await;
     team.mark_all_read().await;

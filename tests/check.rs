@@ -1,7 +1,7 @@
 //! `duckbot check` and `duckbot invite`, as a platform engineer uses them.
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
-use duckbot::sandbox::discord::{Access, Fault};
+use duckbot::sandbox::discord::{Access, RestFault};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
 
@@ -206,8 +206,8 @@ async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
 async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
     let mut team = team().await;
     team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
-    let silent = Fault::cut_before("GET", "/guilds/{guild}").times(99);
-    team.discord.fault(silent);
+    let silent = RestFault::cut_before("GET", "/guilds/{guild}").times(99);
+    team.discord.inject_fault(silent);
     let says = "WRONG guild: Discord did not answer; try again in a minute";
     assert_eq!(failed_checks(&team).await, [says]);
 }

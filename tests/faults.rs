@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use duckbot::sandbox::discord::{BoxFuture, Fault, Interception, Interceptor, RestCall};
+use duckbot::sandbox::discord::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 use tokio::sync::Notify;
 
 use crate::support::{ApiFault, Bot, TestEnv, assert_says, becomes, link_of};
@@ -55,7 +55,8 @@ async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
     let id = team.ready_session(&team.ana).await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
     let before = edits_of(&team, edit).len();
-    team.discord.fault(Fault::cut_before("PATCH", edit));
+    team.discord
+        .inject_fault(RestFault::cut_before("PATCH", edit));
     let opened = team.reply_to(&team.ana, "/duck open").await;
     let link = link_of(&opened, "Open DuckDB");
     assert!(link.contains(&id), "{link}");
@@ -157,7 +158,7 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
     let team = TestEnv::start().await;
     team.ready_session(&team.ana).await;
     let edit = "/channels/{channel}/messages/{message}";
-    team.discord.fault(Fault::answer(
+    team.discord.inject_fault(RestFault::respond(
         "PATCH",
         edit,
         400,
@@ -179,8 +180,8 @@ async fn the_last_word_arrives_although_discord_stumbles() {
         .until(|reply| reply.content.contains("waiting for a place"))
         .await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
-    let stumble = Fault::cut_before("PATCH", edit);
-    team.discord.fault(stumble.times(2));
+    let stumble = RestFault::cut_before("PATCH", edit);
+    team.discord.inject_fault(stumble.times(2));
     team.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
@@ -288,7 +289,7 @@ async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
     let team = TestEnv::start().await;
     team.cluster.store_credentials(team.ana.id()).await;
     team.discord
-        .fault(Fault::cut_after("POST", "/channels/{channel}/messages"));
+        .inject_fault(RestFault::cut_after("POST", "/channels/{channel}/messages"));
     let (asked, id) = team.start_session(&team.ana, "").await;
     team.kubelet.mark_ready(&id).await;
     asked

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bot::Bot;
 use crate::support::Contract;
 use duckbot::sandbox::discord::{
-    AnswerKind, Blueprint, BoxFuture, Discord, Fault, Interception, Interceptor, RestCall,
+    AnswerKind, Blueprint, BoxFuture, Discord, Interception, Interceptor, RestCall, RestFault,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
@@ -292,7 +292,7 @@ async fn a_fault_hits_the_call_that_it_names() {
     let fixture = Fixture::new().await;
     let _bot = Bot::start(&fixture.discord).await;
     let route = "/channels/{channel}/messages";
-    fixture.discord.fault(Fault::answer(
+    fixture.discord.inject_fault(RestFault::respond(
         "POST",
         route,
         500,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::raw::{Answer, Raw};
 use crate::support::Contract;
-use duckbot::sandbox::discord::{Access, Blueprint, Discord, Fault, Interaction, Person};
+use duckbot::sandbox::discord::{Access, Blueprint, Discord, Interaction, Person, RestFault};
 use serde_json::{Value, json};
 
 struct Fixture {
@@ -385,9 +385,11 @@ async fn a_channel_out_of_reach_is_refused() {
 async fn a_rate_limit_comes_when_told() {
     let fixture = Fixture::new().await;
     let raw = Raw::new(&fixture.discord);
-    fixture
-        .discord
-        .fault(Fault::rate_limited("GET", "*", Duration::from_millis(250)));
+    fixture.discord.inject_fault(RestFault::rate_limited(
+        "GET",
+        "*",
+        Duration::from_millis(250),
+    ));
     let limited = raw.get("/users/@me").await;
     refused(&limited, 429, 0);
     assert_eq!(limited.1["retry_after"], 0.25);

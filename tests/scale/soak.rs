@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use duckbot::sandbox::discord::{Fault, MessageView, Person};
+use duckbot::sandbox::discord::{MessageView, Person, RestFault};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde::Serialize;
 use serde_json::json;
@@ -181,7 +181,9 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
                 lab.team.discord.drop_gateway();
             }
             if number % 20 == 10 {
-                lab.team.discord.fault(Fault::cut_before("*", "*"));
+                lab.team
+                    .discord
+                    .inject_fault(RestFault::cut_before("*", "*"));
             }
         }
     });

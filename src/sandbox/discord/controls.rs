@@ -3,28 +3,29 @@
 use std::{sync::Arc, time::Duration};
 
 use super::model::PersonState;
-use super::{Discord, Fault, FaultButton, Interceptor, Person, Snowflake, State};
+use super::{Discord, FaultButton, Interceptor, Person, RestFault, Snowflake, State};
 
 impl Discord {
     /// Lets something go wrong with the next calls that match.
-    pub fn fault(&self, fault: Fault) {
-        self.shared.change(|state| state.knobs.add(fault));
+    pub fn inject_fault(&self, fault: RestFault) {
+        self.shared.change(|state| state.controls.add_fault(fault));
     }
 
     /// Takes back all faults that were not used up.
     pub fn clear_faults(&self) {
-        self.shared.change(|state| state.knobs.clear());
+        self.shared.change(|state| state.controls.clear_faults());
     }
 
     /// Puts a gate before and after every call.
     pub fn set_interceptor(&self, interceptor: Arc<dyn Interceptor>) {
         self.shared
-            .change(|state| state.knobs.interceptor = Some(interceptor));
+            .change(|state| state.controls.interceptor = Some(interceptor));
     }
 
     /// Takes the gate away.
     pub fn clear_interceptor(&self) {
-        self.shared.change(|state| state.knobs.interceptor = None);
+        self.shared
+            .change(|state| state.controls.interceptor = None);
     }
 
     /// Minutes pass: a nonce of a message that was posted before means nothing any more.
@@ -45,19 +46,20 @@ impl Discord {
 
     /// Refuses the next RESUME, so that the bot has to IDENTIFY anew and has lost its events.
     pub fn refuse_next_resume(&self) {
-        self.shared.change(|state| state.knobs.refuse_resume = true);
+        self.shared
+            .change(|state| state.controls.refuse_resume = true);
     }
 
     /// While closed, new gateway connections end at once.
     pub fn close_gateway(&self, closed: bool) {
         self.shared
-            .change(|state| state.knobs.gateway_closed = closed);
+            .change(|state| state.controls.gateway_closed = closed);
     }
 
     /// From now on new gateway connections must be heard from that often.
     pub fn wants_heartbeats(&self, every: Duration) {
         self.shared
-            .change(|state| state.knobs.heartbeat = Some(every));
+            .change(|state| state.controls.heartbeat_interval = Some(every));
     }
 
     /// Somebody deletes a message of the bot.
@@ -96,26 +98,26 @@ impl Discord {
     /// Offers one more button among the trouble that the page can make.
     pub fn add_fault_button(&self, button: FaultButton) {
         self.shared
-            .change(|state| state.knobs.fault_buttons.push(button));
+            .change(|state| state.controls.fault_buttons.push(button));
     }
 
     /// From now on what people do comes from another guild that has the bot, too.
     pub fn moves_to_another_guild(&self) {
         self.shared
-            .change(|state| state.knobs.elsewhere = Some(state.ids.next()));
+            .change(|state| state.controls.other_guild = Some(state.ids.next()));
     }
 
     /// Delivers the next interactions twice, as a gateway may do after a resume.
     pub fn deliver_twice(&self, interactions: usize) {
         self.shared
-            .change(|state| state.knobs.deliver_twice = interactions);
+            .change(|state| state.controls.deliver_twice = interactions);
     }
 }
 
 impl State {
     /// As [`Discord::set_offline`].
     pub fn set_offline(&mut self, offline: bool) {
-        self.knobs.offline = offline;
+        self.controls.offline = offline;
         if offline {
             self.record.say("Discord goes offline".to_owned());
             self.cut_sockets();

@@ -51,28 +51,32 @@ pub trait Interceptor: Send + Sync {
 
 /// Something that goes wrong with the next matching calls.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
+pub struct RestFault {
     method: String,
     route: String,
     times: usize,
-    effect: Effect,
+    effect: FaultEffect,
 }
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Effect {
-    Answer(ApiError),
+pub(super) enum FaultEffect {
+    Respond(ApiError),
     CutBefore,
     CutAfter,
     Delay(Duration),
 }
 
-impl Fault {
+impl RestFault {
     /// Refuses the call, which then has no effect.
     #[must_use]
-    pub fn answer(method: &str, route: &str, status: u16, code: u32, message: &str) -> Self {
+    pub fn respond(method: &str, route: &str, status: u16, code: u32, message: &str) -> Self {
         let body = json!({ "message": message, "code": code });
-        Self::new(method, route, Effect::Answer(ApiError { status, body }))
+        Self::new(
+            method,
+            route,
+            FaultEffect::Respond(ApiError { status, body }),
+        )
     }
 
     /// Refuses the call with 429.
@@ -87,26 +91,26 @@ impl Fault {
         Self::new(
             method,
             route,
-            Effect::Answer(ApiError { status: 429, body }),
+            FaultEffect::Respond(ApiError { status: 429, body }),
         )
     }
 
     /// Closes the connection before the call takes effect.
     #[must_use]
     pub fn cut_before(method: &str, route: &str) -> Self {
-        Self::new(method, route, Effect::CutBefore)
+        Self::new(method, route, FaultEffect::CutBefore)
     }
 
     /// Lets the call take effect, then closes the connection instead of answering.
     #[must_use]
     pub fn cut_after(method: &str, route: &str) -> Self {
-        Self::new(method, route, Effect::CutAfter)
+        Self::new(method, route, FaultEffect::CutAfter)
     }
 
     /// Lets the call wait before it takes effect.
     #[must_use]
     pub fn delay(method: &str, route: &str, by: Duration) -> Self {
-        Self::new(method, route, Effect::Delay(by))
+        Self::new(method, route, FaultEffect::Delay(by))
     }
 
     /// How many calls it hits; one unless told.
@@ -117,7 +121,7 @@ impl Fault {
     }
 
     /// `*` matches every method, or every route.
-    fn new(method: &str, route: &str, effect: Effect) -> Self {
+    fn new(method: &str, route: &str, effect: FaultEffect) -> Self {
         Self {
             method: method.to_owned(),
             route: route.to_owned(),
@@ -127,7 +131,7 @@ impl Fault {
     }
 
     /// Whether it does the same to the same calls, however often.
-    fn is_like(&self, other: &Self) -> bool {
+    fn is_same_as(&self, other: &Self) -> bool {
         (&self.method, &self.route, &self.effect) == (&other.method, &other.route, &other.effect)
     }
 
@@ -139,18 +143,18 @@ impl Fault {
 
 /// All knobs of one loopback.
 #[derive(Default)]
-pub struct Knobs {
-    faults: VecDeque<Fault>,
+pub struct Controls {
+    faults: VecDeque<RestFault>,
     /// The next RESUME gets INVALID_SESSION.
     pub refuse_resume: bool,
     /// How many of the next interactions are delivered twice.
     pub deliver_twice: usize,
     /// The guild that interactions are said to come from, if it is another one.
-    pub elsewhere: Option<Snowflake>,
+    pub other_guild: Option<Snowflake>,
     /// How often a gateway connection must be heard from, if not as on Discord.
-    pub heartbeat: Option<Duration>,
+    pub heartbeat_interval: Option<Duration>,
     /// How many heartbeats were answered.
-    pub heartbeats: usize,
+    pub heartbeats_answered: usize,
     /// Nothing answers any more, neither REST nor the gateway.
     pub offline: bool,
     /// New gateway connections are closed at once.
@@ -160,25 +164,25 @@ pub struct Knobs {
     pub fault_buttons: Vec<FaultButton>,
 }
 
-impl Knobs {
-    pub fn add(&mut self, fault: Fault) {
+impl Controls {
+    pub fn add_fault(&mut self, fault: RestFault) {
         self.faults.push_back(fault);
     }
 
-    pub fn remove(&mut self, fault: &Fault) {
-        self.faults.retain(|it| !it.is_like(fault));
+    pub fn remove_fault(&mut self, fault: &RestFault) {
+        self.faults.retain(|it| !it.is_same_as(fault));
     }
 
-    pub fn has(&self, fault: &Fault) -> bool {
-        self.faults.iter().any(|it| it.is_like(fault))
+    pub fn has_fault(&self, fault: &RestFault) -> bool {
+        self.faults.iter().any(|it| it.is_same_as(fault))
     }
 
-    pub fn clear(&mut self) {
+    pub fn clear_faults(&mut self) {
         self.faults.clear();
     }
 
     /// The effect of the oldest fault that matches, which is used up once by this.
-    pub(super) fn hit(&mut self, call: &RestCall) -> Option<Effect> {
+    pub(super) fn take_effect(&mut self, call: &RestCall) -> Option<FaultEffect> {
         let at = self.faults.iter().position(|fault| fault.matches(call))?;
         let fault = &mut self.faults[at];
         let effect = fault.effect.clone();
@@ -190,9 +194,9 @@ impl Knobs {
     }
 }
 
-impl fmt::Debug for Knobs {
+impl fmt::Debug for Controls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Knobs")
+        f.debug_struct("Controls")
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
@@ -209,11 +213,17 @@ mod tests {
             route: "/gateway".to_owned(),
             path: "/gateway".to_owned(),
         };
-        let mut knobs = Knobs::default();
-        knobs.add(Fault::cut_before("GET", "*").times(2));
-        assert_eq!(knobs.hit(&call("POST")), None);
-        assert_eq!(knobs.hit(&call("GET")), Some(Effect::CutBefore));
-        assert_eq!(knobs.hit(&call("GET")), Some(Effect::CutBefore));
-        assert_eq!(knobs.hit(&call("GET")), None);
+        let mut controls = Controls::default();
+        controls.add_fault(RestFault::cut_before("GET", "*").times(2));
+        assert_eq!(controls.take_effect(&call("POST")), None);
+        assert_eq!(
+            controls.take_effect(&call("GET")),
+            Some(FaultEffect::CutBefore)
+        );
+        assert_eq!(
+            controls.take_effect(&call("GET")),
+            Some(FaultEffect::CutBefore)
+        );
+        assert_eq!(controls.take_effect(&call("GET")), None);
     }
 }

@@ -107,10 +107,10 @@ impl State {
 pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
     let heartbeat = shared
-        .look(|state| state.knobs.heartbeat)
+        .look(|state| state.controls.heartbeat_interval)
         .unwrap_or(HEARTBEAT);
     let hello = json!({ "op": 10, "d": { "heartbeat_interval": heartbeat.as_millis() as u64 } });
-    if shared.look(|state| state.knobs.offline || state.knobs.gateway_closed) {
+    if shared.look(|state| state.controls.offline || state.controls.gateway_closed) {
         return;
     }
     let _ = outbox.send(Frame::Send(hello.to_string()));
@@ -163,7 +163,7 @@ fn hear(shared: &Shared, outbox: &mpsc::UnboundedSender<Frame>, text: &str) {
     match said["op"].as_u64() {
         Some(1) => {
             reply(Frame::Send(json!({ "op": 11 }).to_string()));
-            shared.change(|state| state.knobs.heartbeats += 1);
+            shared.change(|state| state.controls.heartbeats_answered += 1);
         }
         Some(2) => shared.change(|state| identify(state, outbox, &said["d"])),
         Some(6) => shared.change(|state| resume(state, outbox, &said["d"])),
@@ -210,7 +210,7 @@ fn ready(state: &State, session: &str, shard: &Value) -> Value {
 }
 
 fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
-    let refused = std::mem::take(&mut state.knobs.refuse_resume);
+    let refused = std::mem::take(&mut state.controls.refuse_resume);
     let wanted = data["session_id"].as_str().unwrap_or("");
     let found = state
         .sessions

@@ -71,8 +71,8 @@ impl State {
         );
         let payload = self.payload(&self.invocations[&id], act.data);
         self.dispatch("INTERACTION_CREATE", &payload, 0);
-        if self.knobs.deliver_twice > 0 {
-            self.knobs.deliver_twice -= 1;
+        if self.controls.deliver_twice > 0 {
+            self.controls.deliver_twice -= 1;
             self.dispatch("INTERACTION_CREATE", &payload, 0);
         }
         id
@@ -111,7 +111,11 @@ impl State {
             payload["authorizing_integration_owners"] = json!({ "0": "0" });
             return;
         }
-        let guild = self.knobs.elsewhere.unwrap_or(self.guild.id).to_string();
+        let guild = self
+            .controls
+            .other_guild
+            .unwrap_or(self.guild.id)
+            .to_string();
         if let Some(person) = self.person(asked.person) {
             payload["member"] = self.asking_member_json(person);
             payload["channel"]["permissions"] = self.permissions(person).to_string().into();

@@ -61,7 +61,7 @@ use tokio::task::JoinHandle;
 
 pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
 pub use self::chat::FaultButton;
-pub use self::faults::{BoxFuture, Fault, Interception, Interceptor, RestCall};
+pub use self::faults::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 pub use self::interaction::{Acknowledged, Interaction};
 pub use self::model::{Access, AnswerKind};
 pub use self::people::Person;
@@ -237,7 +237,7 @@ impl Discord {
     pub async fn heartbeats(&self, count: usize) {
         self.shared
             .wait("heartbeats", |state| {
-                (state.knobs.heartbeats >= count).then_some(())
+                (state.controls.heartbeats_answered >= count).then_some(())
             })
             .await;
     }

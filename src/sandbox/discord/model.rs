@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::faults::Knobs;
+use super::faults::Controls;
 use super::gateway::Session;
 use super::snowflake::{Ids, Snowflake};
 use super::transcript::Record;
@@ -30,7 +30,7 @@ pub struct State {
     pub invocations: BTreeMap<Snowflake, Invocation>,
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<Session>,
-    pub knobs: Knobs,
+    pub controls: Controls,
     pub record: Record,
     /// Where READY and `/gateway` send the bot.
     pub gateway_url: String,

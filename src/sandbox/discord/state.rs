@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY};
-use super::faults::Knobs;
+use super::faults::Controls;
 use super::model::{Access, Application, Channel, Guild, PersonState, Role, State};
 use super::snowflake::{Ids, Snowflake, random_hex};
 use super::transcript::Record;
@@ -47,7 +47,7 @@ impl State {
             messages: BTreeMap::new(),
             invocations: BTreeMap::new(),
             sessions: Vec::new(),
-            knobs: Knobs::default(),
+            controls: Controls::default(),
             record: Record::default(),
             gateway_url: String::new(),
             first_response_within: plan.first_response_within,

@@ -17,7 +17,7 @@ use super::super::post::{Draft, Place};
 use super::super::shared::Shared;
 use super::super::snowflake::Snowflake;
 use super::super::view::MessageView;
-use super::super::{Fault, interactions::Act, model::Kind};
+use super::super::{RestFault, interactions::Act, model::Kind};
 use super::page_state::{modal_of, sees};
 
 /// How much longer a slow Discord takes.
@@ -216,19 +216,19 @@ async fn makes_trouble(
         "dms" if body.on => me.closes_dms(),
         "dms" => me.opens_dms(),
         "slow" => shared.change(|state| {
-            state.knobs.remove(&slow);
+            state.controls.remove_fault(&slow);
             if body.on {
-                state.knobs.add(slow);
+                state.controls.add_fault(slow);
             }
         }),
         "limit" => {
             let (times, pause) = LIMITED;
-            let fault = Fault::rate_limited("*", "*", pause).times(times);
-            shared.change(|state| state.knobs.add(fault));
+            let fault = RestFault::rate_limited("*", "*", pause).times(times);
+            shared.change(|state| state.controls.add_fault(fault));
         }
         "offline" => shared.change(|state| state.set_offline(body.on)),
         other => {
-            let fault_buttons = shared.look(|state| state.knobs.fault_buttons.clone());
+            let fault_buttons = shared.look(|state| state.controls.fault_buttons.clone());
             let button = fault_buttons.iter().find(|button| button.id == other);
             let button = button.ok_or_else(|| refused("There is no such trouble."))?;
             (button.on_press)(me.id);
@@ -253,13 +253,13 @@ pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
             "slow",
             "Slow Discord",
             "Each call of the bot takes 2 s longer.",
-            state.knobs.has(&slow()),
+            state.controls.has_fault(&slow()),
         ),
         switch(
             "offline",
             "Discord is down",
             "Nothing that the bot asks is answered.",
-            state.knobs.offline,
+            state.controls.offline,
         ),
         button(
             "limit",
@@ -267,13 +267,13 @@ pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
             "The bot's next 3 calls are refused for 3 s.",
         ),
     ];
-    let fault_buttons = state.knobs.fault_buttons.iter();
+    let fault_buttons = state.controls.fault_buttons.iter();
     all.extend(fault_buttons.map(|it| button(it.id, it.label, it.help)));
     all
 }
 
-fn slow() -> Fault {
-    Fault::delay("*", "*", SLOWER).times(usize::MAX)
+fn slow() -> RestFault {
+    RestFault::delay("*", "*", SLOWER).times(usize::MAX)
 }
 
 fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {

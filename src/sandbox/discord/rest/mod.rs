@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::routes::Route;
 use super::api_error::{ApiError, INVALID_JSON, NO_SUCH_ROUTE, UNAUTHORIZED};
-use super::faults::{Effect, Interception, Interceptor, RestCall};
+use super::faults::{FaultEffect, Interception, Interceptor, RestCall};
 use super::model::State;
 use super::shared::Shared;
 use super::snowflake::Snowflake;
@@ -90,7 +90,7 @@ pub async fn serve(
     extract::State(shared): extract::State<Arc<Shared>>,
     request: Request,
 ) -> Response {
-    if shared.look(|state| state.knobs.offline) {
+    if shared.look(|state| state.controls.offline) {
         cut();
     }
     let (parts, body) = request.into_parts();
@@ -126,11 +126,15 @@ async fn answer(
 ) -> (usize, ApiResponse) {
     let call = exchange.call();
     let at = shared.change(|state| state.record.asked(exchange.clone()));
-    let (interceptor, effect) =
-        shared.look(|state| (state.knobs.interceptor.clone(), state.knobs.hit(&call)));
+    let (interceptor, effect) = shared.look(|state| {
+        (
+            state.controls.interceptor.clone(),
+            state.controls.take_effect(&call),
+        )
+    });
     let replacement = before(&effect, interceptor.as_deref(), &call).await;
     let answer = match (&effect, replacement, found) {
-        (Some(Effect::Answer(error)), ..) => error.clone().into(),
+        (Some(FaultEffect::Respond(error)), ..) => error.clone().into(),
         (_, Some(answer), _) => answer,
         (_, _, None) => ApiError::from(NO_SUCH_ROUTE).into(),
         (_, _, Some((route, params))) => {
@@ -176,20 +180,20 @@ fn handle(state: &mut State, route: &Route, request: &ApiRequest) -> ApiResponse
 
 /// What is answered instead, if anything is.
 async fn before(
-    effect: &Option<Effect>,
+    effect: &Option<FaultEffect>,
     interceptor: Option<&dyn Interceptor>,
     call: &RestCall,
 ) -> Option<ApiResponse> {
     match effect {
-        Some(Effect::Delay(by)) => tokio::time::sleep(*by).await,
-        Some(Effect::CutBefore) => cut(),
+        Some(FaultEffect::Delay(by)) => tokio::time::sleep(*by).await,
+        Some(FaultEffect::CutBefore) => cut(),
         _ => {}
     }
     apply_interception(interceptor?.before(call).await)
 }
 
 async fn after(
-    effect: &Option<Effect>,
+    effect: &Option<FaultEffect>,
     interceptor: Option<&dyn Interceptor>,
     call: &RestCall,
 ) -> Option<ApiResponse> {
@@ -197,7 +201,7 @@ async fn after(
         Some(interceptor) => apply_interception(interceptor.after(call).await),
         None => None,
     };
-    if *effect == Some(Effect::CutAfter) {
+    if *effect == Some(FaultEffect::CutAfter) {
         cut();
     }
     replacement
