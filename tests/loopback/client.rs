@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bot::Bot;
 use crate::support::Contract;
 use duckbot::sandbox::discord::{
-    AnswerKind, Blueprint, BoxFuture, Discord, Interception, Interceptor, RestCall, RestFault,
+    Blueprint, BoxFuture, Discord, Interception, Interceptor, ResponseKind, RestCall, RestFault,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
@@ -59,7 +59,7 @@ async fn a_command_is_deferred_edited_and_announced() {
         .types("#data", "/duck start size:small catalog:lake")
         .await
         .unwrap();
-    assert_eq!(start.acknowledged().await.kind, AnswerKind::Deferred);
+    assert_eq!(start.acknowledged().await.kind, ResponseKind::Deferred);
     let first = start.reply().await;
     assert_eq!(
         (first.content.as_str(), first.ephemeral),

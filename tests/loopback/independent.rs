@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::support::{Contract, tools};
-use duckbot::sandbox::discord::{AnswerKind, Blueprint, Discord};
+use duckbot::sandbox::discord::{Blueprint, Discord, ResponseKind};
 
 #[tokio::test]
 async fn discord_py_completes_the_story() {
@@ -27,7 +27,7 @@ async fn discord_py_completes_the_story() {
     assert_eq!(offered, ["The lake", "The lagoon"]);
 
     let feed = ana.types("#pond", "/feed pond:lake").await.unwrap();
-    assert_eq!(feed.acknowledged().await.kind, AnswerKind::Deferred);
+    assert_eq!(feed.acknowledged().await.kind, ResponseKind::Deferred);
     let looking = feed.reply().await;
     assert_eq!(looking.content, "Looking for ducks");
     assert!(looking.ephemeral);

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::interaction::Interaction;
-use super::interactions::Act;
-use super::model::Kind;
+use super::interactions::NewInteraction;
+use super::model::InteractionKind;
 use super::people::Person;
 use super::view::{Input, ModalView};
 
@@ -57,11 +57,11 @@ impl Person {
         let words = format!("submits {:?}", modal.title);
         Ok(self.shared.change(|state| {
             let source = state
-                .invocations
+                .interactions
                 .get(&modal.opened_by)
-                .and_then(|asked| asked.source);
-            let act = Act {
-                kind: Kind::Modal,
+                .and_then(|interaction| interaction.source);
+            let new = NewInteraction {
+                kind: InteractionKind::Modal,
                 person: self.id,
                 channel: modal.channel,
                 source,
@@ -69,7 +69,7 @@ impl Person {
                 data,
                 words,
             };
-            self.sent(state, act)
+            self.create_interaction(state, new)
         }))
     }
 }

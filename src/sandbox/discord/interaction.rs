@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::model::{AnswerKind, State};
+use super::model::{ResponseKind, State};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::view::{MessageView, ModalView};
@@ -20,7 +20,7 @@ pub struct Interaction {
 /// The first response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acknowledged {
-    pub kind: AnswerKind,
+    pub kind: ResponseKind,
     /// From the interaction to its first response.
     pub elapsed: Duration,
 }
@@ -36,14 +36,14 @@ impl Interaction {
     #[must_use]
     pub fn token(&self) -> String {
         self.shared
-            .look(|state| state.invocations[&self.id].token.clone())
+            .look(|state| state.interactions[&self.id].token.clone())
     }
 
     /// Waits for the first response; `None` if the bot lets Discord's time pass, and the person
     /// reads "The application did not respond".
     pub async fn outcome(&self) -> Option<Acknowledged> {
         let left = self.shared.look(|state| {
-            let passed = state.invocations[&self.id].made.elapsed();
+            let passed = state.interactions[&self.id].created.elapsed();
             state.first_response_within.saturating_sub(passed)
         });
         let found = self
@@ -100,9 +100,9 @@ impl Interaction {
     /// The next follow-up message.
     pub async fn follow_up(&self) -> MessageView {
         let found = self.shared.wait("a follow-up", |state| {
-            let asked = state.invocations.get_mut(&self.id)?;
-            let id = *asked.followups.get(asked.followups_read)?;
-            asked.followups_read += 1;
+            let interaction = state.interactions.get_mut(&self.id)?;
+            let id = *interaction.followups.get(interaction.followups_read)?;
+            interaction.followups_read += 1;
             let message = state.messages.get_mut(&id)?;
             message.seen = true;
             message.versions.first().cloned()
@@ -122,14 +122,14 @@ impl Interaction {
     #[must_use]
     pub fn modal_if_any(&self) -> Option<ModalView> {
         self.shared
-            .look(|state| state.invocations[&self.id].modal.clone())
+            .look(|state| state.interactions[&self.id].modal.clone())
     }
 
     /// Makes the token worthless now, as if its 15 minutes were over.
     pub fn expires(&self) {
         self.shared.change(|state| {
-            if let Some(asked) = state.invocations.get_mut(&self.id) {
-                asked.expired = true;
+            if let Some(interaction) = state.interactions.get_mut(&self.id) {
+                interaction.expired = true;
             }
         });
     }
@@ -139,19 +139,22 @@ impl Interaction {
         self.outcome().await?;
         Some(
             self.shared
-                .look(|state| state.invocations[&self.id].choices.clone()),
+                .look(|state| state.interactions[&self.id].choices.clone()),
         )
     }
 
     fn answered(&self, state: &State) -> Option<Acknowledged> {
-        let answer = state.invocations[&self.id].answer;
+        let answer = state.interactions[&self.id].response;
         answer.map(|(kind, elapsed)| Acknowledged { kind, elapsed })
     }
 
     /// Fails at once where no reply can come, rather than when patience runs out.
     async fn only_with_reply(&self) {
         let acknowledged = self.acknowledged().await;
-        if matches!(acknowledged.kind, AnswerKind::Modal | AnswerKind::Choices) {
+        if matches!(
+            acknowledged.kind,
+            ResponseKind::Modal | ResponseKind::Choices
+        ) {
             self.shared
                 .fail(&format!("no reply came, but {:?}", acknowledged.kind));
         }
@@ -160,24 +163,24 @@ impl Interaction {
 
 /// Takes the next version of the reply that says something.
 fn unread_version(state: &mut State, id: Snowflake) -> Option<MessageView> {
-    let asked = state.invocations.get_mut(&id)?;
-    let message = state.messages.get_mut(&asked.original?)?;
-    let unread = message.versions.iter().skip(asked.read_to);
+    let interaction = state.interactions.get_mut(&id)?;
+    let message = state.messages.get_mut(&interaction.original?)?;
+    let unread = message.versions.iter().skip(interaction.read_to);
     let at = unread
         .take_while(|version| version.thinking && !version.deleted)
         .count()
-        + asked.read_to;
+        + interaction.read_to;
     let version = message.versions.get(at)?.clone();
-    asked.read_to = at + 1;
+    interaction.read_to = at + 1;
     message.seen = true;
     Some(version)
 }
 
 /// The version that was read last, if this interaction has read one.
 fn last_read(state: &State, id: Snowflake) -> Option<MessageView> {
-    let asked = state.invocations.get(&id)?;
-    let message = state.messages.get(&asked.original?)?;
-    let at = (asked.read_to > asked.read_from).then(|| asked.read_to - 1)?;
+    let interaction = state.interactions.get(&id)?;
+    let message = state.messages.get(&interaction.original?)?;
+    let at = (interaction.read_to > interaction.read_from).then(|| interaction.read_to - 1)?;
     message
         .versions
         .get(at)

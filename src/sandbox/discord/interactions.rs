@@ -8,13 +8,13 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::blueprint::ADMINISTRATOR;
-use super::model::{Invocation, Kind, State};
+use super::model::{InteractionKind, InteractionState, State};
 use super::snowflake::{Snowflake, random_hex};
 
 /// What a person did.
 #[derive(Debug)]
-pub struct Act {
-    pub kind: Kind,
+pub struct NewInteraction {
+    pub kind: InteractionKind,
     pub person: Snowflake,
     pub channel: Snowflake,
     /// The message with the button, or from which the modal was opened.
@@ -29,37 +29,37 @@ pub struct Act {
 
 impl State {
     /// Notes the interaction and sends it to every session, whether somebody listens or not.
-    pub fn ask(&mut self, act: Act) -> Snowflake {
+    pub fn create_interaction(&mut self, new: NewInteraction) -> Snowflake {
         let id = self.ids.next();
         let words = format!(
             "{} in {} {}",
-            self.name_of(act.person),
-            self.place_of(act.channel),
-            act.words
+            self.name_of(new.person),
+            self.place_of(new.channel),
+            new.words
         );
         self.record.say(words);
-        let line = act.words.strip_prefix("types ");
-        let shown = line.unwrap_or(&act.words).to_owned();
+        let line = new.words.strip_prefix("types ");
+        let shown = line.unwrap_or(&new.words).to_owned();
         // A button's answer is the next version of its message, so reading starts there.
-        let read_from = act
+        let read_from = new
             .source
             .and_then(|id| self.messages.get(&id))
             .map_or(0, |m| m.versions.len());
-        self.invocations.insert(
+        self.interactions.insert(
             id,
-            Invocation {
+            InteractionState {
                 id,
                 token: format!("interaction.{id}.{}", random_hex()),
-                kind: act.kind,
-                person: act.person,
-                channel: act.channel,
-                source: act.source,
-                parent: act.parent,
+                kind: new.kind,
+                person: new.person,
+                channel: new.channel,
+                source: new.source,
+                parent: new.parent,
                 words: shown,
-                custom_id: act.data["custom_id"].as_str().map(str::to_owned),
-                made: Instant::now(),
+                custom_id: new.data["custom_id"].as_str().map(str::to_owned),
+                created: Instant::now(),
                 expired: false,
-                answer: None,
+                response: None,
                 original: None,
                 followups: Vec::new(),
                 choices: Vec::new(),
@@ -69,7 +69,7 @@ impl State {
                 followups_read: 0,
             },
         );
-        let payload = self.payload(&self.invocations[&id], act.data);
+        let payload = self.payload(&self.interactions[&id], new.data);
         self.dispatch("INTERACTION_CREATE", &payload, 0);
         if self.controls.deliver_twice > 0 {
             self.controls.deliver_twice -= 1;
@@ -78,35 +78,35 @@ impl State {
         id
     }
 
-    fn payload(&self, asked: &Invocation, data: Value) -> Value {
+    fn payload(&self, interaction: &InteractionState, data: Value) -> Value {
         let mut payload = json!({
-            "id": asked.id.to_string(),
+            "id": interaction.id.to_string(),
             "application_id": self.application.id.to_string(),
-            "type": asked.kind as u8,
+            "type": interaction.kind as u8,
             "data": data,
-            "channel_id": asked.channel.to_string(),
-            "token": asked.token,
+            "channel_id": interaction.channel.to_string(),
+            "token": interaction.token,
             "version": 1,
             "app_permissions": ADMINISTRATOR.to_string(),
             "locale": "en-US",
             "entitlements": [],
             "attachment_size_limit": 10 << 20,
         });
-        self.place(&mut payload, asked);
-        if let Some(source) = asked.source.and_then(|id| self.messages.get(&id)) {
+        self.add_context(&mut payload, interaction);
+        if let Some(source) = interaction.source.and_then(|id| self.messages.get(&id)) {
             payload["message"] = self.message_json(source);
         }
         payload
     }
 
     /// In the guild a member asks; in a DM there is only a user.
-    fn place(&self, payload: &mut Value, asked: &Invocation) {
-        let channel = self.channel(asked.channel);
+    fn add_context(&self, payload: &mut Value, interaction: &InteractionState) {
+        let channel = self.channel(interaction.channel);
         if let Some(channel) = channel {
             payload["channel"] = self.channel_json(channel);
         }
         if channel.is_some_and(|channel| channel.with.is_some()) {
-            payload["user"] = self.user_json(asked.person);
+            payload["user"] = self.user_json(interaction.person);
             payload["context"] = 1.into();
             payload["authorizing_integration_owners"] = json!({ "0": "0" });
             return;
@@ -116,8 +116,8 @@ impl State {
             .other_guild
             .unwrap_or(self.guild.id)
             .to_string();
-        if let Some(person) = self.person(asked.person) {
-            payload["member"] = self.asking_member_json(person);
+        if let Some(person) = self.person(interaction.person) {
+            payload["member"] = self.interaction_member_json(person);
             payload["channel"]["permissions"] = self.permissions(person).to_string().into();
         }
         payload["context"] = 0.into();

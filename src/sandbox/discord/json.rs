@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Access, Channel, Invocation, Kind, Message, PersonState, Role, State};
+use super::model::{
+    Access, Channel, InteractionKind, InteractionState, Message, PersonState, Role, State,
+};
 use super::snowflake::{Snowflake, made_at};
 use super::view::File;
 
@@ -100,7 +102,7 @@ impl State {
     }
 
     /// A member as an interaction carries it: with computed permissions.
-    pub fn asking_member_json(&self, person: &PersonState) -> Value {
+    pub fn interaction_member_json(&self, person: &PersonState) -> Value {
         let mut member = self.member_json(person);
         member["permissions"] = self.permissions(person).to_string().into();
         member
@@ -192,8 +194,9 @@ impl State {
     /// A message, as it stands.
     pub fn message_json(&self, message: &Message) -> Value {
         let mentions = message.mentions.iter().map(|&id| self.user_json(id));
-        let answers = message.answers.and_then(|id| self.invocations.get(&id));
-        let is_command = answers.is_some_and(|asked| asked.kind == Kind::Command);
+        let answers = message.answers.and_then(|id| self.interactions.get(&id));
+        let is_command =
+            answers.is_some_and(|interaction| interaction.kind == InteractionKind::Command);
         let mut json = json!({
             "id": message.id.to_string(),
             "channel_id": message.channel.to_string(),
@@ -215,26 +218,26 @@ impl State {
         if let Some(nonce) = &message.nonce {
             json["nonce"] = nonce.clone();
         }
-        if let Some(asked) = answers {
+        if let Some(interaction) = answers {
             json["webhook_id"] = self.application.id.to_string().into();
             json["application_id"] = self.application.id.to_string().into();
-            json["interaction_metadata"] = self.metadata_json(asked);
+            json["interaction_metadata"] = self.metadata_json(interaction);
         }
         json
     }
 
     /// Where a message comes from: the interaction that it answers.
-    fn metadata_json(&self, asked: &Invocation) -> Value {
+    fn metadata_json(&self, interaction: &InteractionState) -> Value {
         let mut metadata = json!({
-            "id": asked.id.to_string(),
-            "type": asked.kind as u8,
-            "user": self.user_json(asked.person),
+            "id": interaction.id.to_string(),
+            "type": interaction.kind as u8,
+            "user": self.user_json(interaction.person),
             "authorizing_integration_owners": { "0": self.guild.id.to_string() },
         });
-        if asked.kind == Kind::Component {
-            metadata["interacted_message_id"] = json!(asked.source.map(|id| id.to_string()));
+        if interaction.kind == InteractionKind::Component {
+            metadata["interacted_message_id"] = json!(interaction.source.map(|id| id.to_string()));
         }
-        if let Some(parent) = asked.parent.and_then(|id| self.invocations.get(&id)) {
+        if let Some(parent) = interaction.parent.and_then(|id| self.interactions.get(&id)) {
             metadata["triggering_interaction_metadata"] = self.metadata_json(parent);
         }
         metadata

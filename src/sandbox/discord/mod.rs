@@ -63,7 +63,7 @@ pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
 pub use self::chat::FaultButton;
 pub use self::faults::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 pub use self::interaction::{Acknowledged, Interaction};
-pub use self::model::{Access, AnswerKind};
+pub use self::model::{Access, ResponseKind};
 pub use self::people::Person;
 pub use self::shared::Observer;
 pub use self::snowflake::Snowflake;

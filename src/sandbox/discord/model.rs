@@ -27,7 +27,7 @@ pub struct State {
     pub commands: Vec<Value>,
     /// By id, so in the order posted. Deleted ones stay, marked.
     pub messages: BTreeMap<Snowflake, Message>,
-    pub invocations: BTreeMap<Snowflake, Invocation>,
+    pub interactions: BTreeMap<Snowflake, InteractionState>,
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<Session>,
     pub controls: Controls,
@@ -130,17 +130,17 @@ pub const SILENT: u64 = 1 << 12;
 
 /// One interaction: a person did something that the bot must answer.
 #[derive(Debug)]
-pub struct Invocation {
+pub struct InteractionState {
     pub id: Snowflake,
     pub token: String,
-    pub kind: Kind,
+    pub kind: InteractionKind,
     pub person: Snowflake,
     pub channel: Snowflake,
     /// The message with the button, or from which the modal was opened.
     pub source: Option<Snowflake>,
     /// The interaction that opened the modal.
     pub parent: Option<Snowflake>,
-    pub made: Instant,
+    pub created: Instant,
     /// What was done, as the page shows it: the command's line, or the transcript's words.
     pub words: String,
     /// The id of the component that was used.
@@ -148,7 +148,7 @@ pub struct Invocation {
     /// Set by a test: the token is dead before its time.
     pub expired: bool,
     /// The first response, and how long it took.
-    pub answer: Option<(AnswerKind, Duration)>,
+    pub response: Option<(ResponseKind, Duration)>,
     /// The message behind `@original`.
     pub original: Option<Snowflake>,
     pub followups: Vec<Snowflake>,
@@ -164,7 +164,7 @@ pub struct Invocation {
 
 /// What a person did; the numbers are Discord's interaction types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum InteractionKind {
     Command = 2,
     Component = 3,
     Autocomplete = 4,
@@ -173,7 +173,7 @@ pub enum Kind {
 
 /// What the first response was; the numbers are Discord's callback types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AnswerKind {
+pub enum ResponseKind {
     Message = 4,
     Deferred = 5,
     DeferredUpdate = 6,
@@ -182,9 +182,9 @@ pub enum AnswerKind {
     Modal = 9,
 }
 
-impl Invocation {
+impl InteractionState {
     /// Whether its first response came too late, should it come now.
-    pub fn overdue(&self, limit: Duration) -> bool {
-        self.answer.is_none() && self.made.elapsed() > limit
+    pub fn is_overdue(&self, limit: Duration) -> bool {
+        self.response.is_none() && self.created.elapsed() > limit
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::command_line::{self, Purpose};
 use super::interaction::Interaction;
-use super::interactions::Act;
-use super::model::{EPHEMERAL, Kind, LOADING, Message, PersonState, State};
+use super::interactions::NewInteraction;
+use super::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState, State};
 use super::post::{Draft, Place};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
@@ -60,7 +60,7 @@ impl Person {
             let data = command_line::read(state, self.member(state)?, line, Purpose::Send)?;
             let channel = place(state, channel)?;
             let words = format!("types {line}");
-            Ok(self.act(state, Kind::Command, channel, None, data, words))
+            Ok(self.interact(state, InteractionKind::Command, channel, None, data, words))
         })
     }
 
@@ -75,13 +75,23 @@ impl Person {
         channel: &str,
         line: &str,
     ) -> Result<Vec<(String, String)>, String> {
-        let asked = self.shared.change(|state| {
+        let interaction = self.shared.change(|state| {
             let data = command_line::read(state, self.member(state)?, line, Purpose::Complete)?;
             let channel = place(state, channel)?;
             let words = format!("begins to type {line}");
-            Ok::<_, String>(self.act(state, Kind::Autocomplete, channel, None, data, words))
+            Ok::<_, String>(self.interact(
+                state,
+                InteractionKind::Autocomplete,
+                channel,
+                None,
+                data,
+                words,
+            ))
         })?;
-        let choices = asked.choices().await.ok_or("no choices came in time")?;
+        let choices = interaction
+            .choices()
+            .await
+            .ok_or("no choices came in time")?;
         Ok(choices
             .iter()
             .map(|one| (plain(&one["name"]), plain(&one["value"])))
@@ -128,7 +138,14 @@ impl Person {
                 .get(&message)
                 .ok_or("there never was such a message")?;
             let (channel, words) = (source.channel, format!("presses {custom_id:?}"));
-            Ok(self.act(state, Kind::Component, channel, Some(message), data, words))
+            Ok(self.interact(
+                state,
+                InteractionKind::Component,
+                channel,
+                Some(message),
+                data,
+                words,
+            ))
         })
     }
 
@@ -207,19 +224,19 @@ impl Person {
         ))
     }
 
-    fn act(
+    fn interact(
         &self,
         state: &mut State,
-        kind: Kind,
+        kind: InteractionKind,
         channel: Snowflake,
         source: Option<Snowflake>,
         data: Value,
         words: String,
     ) -> Interaction {
         let (person, parent) = (self.id, None);
-        self.sent(
+        self.create_interaction(
             state,
-            Act {
+            NewInteraction {
                 kind,
                 person,
                 channel,
@@ -231,10 +248,10 @@ impl Person {
         )
     }
 
-    pub(super) fn sent(&self, state: &mut State, act: Act) -> Interaction {
+    pub(super) fn create_interaction(&self, state: &mut State, new: NewInteraction) -> Interaction {
         Interaction {
             shared: Arc::clone(&self.shared),
-            id: state.ask(act),
+            id: state.create_interaction(new),
         }
     }
 }

@@ -45,7 +45,7 @@ impl State {
             channels,
             commands: Vec::new(),
             messages: BTreeMap::new(),
-            invocations: BTreeMap::new(),
+            interactions: BTreeMap::new(),
             sessions: Vec::new(),
             controls: Controls::default(),
             record: Record::default(),

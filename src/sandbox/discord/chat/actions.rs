@@ -17,7 +17,7 @@ use super::super::post::{Draft, Place};
 use super::super::shared::Shared;
 use super::super::snowflake::Snowflake;
 use super::super::view::MessageView;
-use super::super::{RestFault, interactions::Act, model::Kind};
+use super::super::{RestFault, interactions::NewInteraction, model::InteractionKind};
 use super::page_state::{modal_of, sees};
 
 /// How much longer a slow Discord takes.
@@ -115,8 +115,8 @@ async fn selects(
         let source = source.filter(|it| sees(state, me.id, it));
         let channel = source.map(|it| it.channel);
         let channel = channel.ok_or_else(|| refused("There is no such menu any more."))?;
-        state.ask(Act {
-            kind: Kind::Component,
+        state.create_interaction(NewInteraction {
+            kind: InteractionKind::Component,
             person: me.id,
             channel,
             source: Some(message),
@@ -161,8 +161,8 @@ async fn dismisses(
 /// Puts a form away.
 fn close(shared: &Shared, opened_by: Snowflake) {
     shared.change(|state| {
-        if let Some(asked) = state.invocations.get_mut(&opened_by) {
-            asked.modal = None;
+        if let Some(interaction) = state.interactions.get_mut(&opened_by) {
+            interaction.modal = None;
         }
     });
 }

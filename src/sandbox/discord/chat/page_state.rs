@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{EPHEMERAL, Invocation, Kind, LOADING, Message, PersonState, State};
+use super::super::model::{
+    EPHEMERAL, InteractionKind, InteractionState, LOADING, Message, PersonState, State,
+};
 use super::super::snowflake::{Snowflake, made_at};
 use super::super::view::ModalView;
 
@@ -12,11 +14,13 @@ pub fn of(state: &State, wanted: Option<Snowflake>) -> Value {
     let me = me.or_else(|| state.people.first().map(|person| person.id));
     let me = me.unwrap_or_default();
     let messages = state.messages.values().filter(|it| sees(state, me, it));
-    let mine = state.invocations.values().filter(|it| it.person == me);
-    let asked = mine.filter(|it| it.kind != Kind::Autocomplete && it.answer.is_none());
+    let mine = state.interactions.values().filter(|it| it.person == me);
+    let pending =
+        mine.filter(|it| it.kind != InteractionKind::Autocomplete && it.response.is_none());
     let (failed, waiting): (Vec<_>, Vec<_>) =
-        asked.partition(|it| it.overdue(state.first_response_within));
-    let words = |all: Vec<&Invocation>| all.into_iter().map(unanswered).collect::<Vec<_>>();
+        pending.partition(|it| it.is_overdue(state.first_response_within));
+    let words =
+        |all: Vec<&InteractionState>| all.into_iter().map(interaction_json).collect::<Vec<_>>();
     json!({
         "guild": { "id": state.guild.id.to_string(), "name": state.guild.name },
         "me": me.to_string(),
@@ -49,7 +53,7 @@ pub fn sees(state: &State, me: Snowflake, message: &Message) -> bool {
 
 /// The form that stands in front of somebody.
 pub fn modal_of(state: &State, me: Snowflake) -> Option<&ModalView> {
-    let mut mine = state.invocations.values().rev();
+    let mut mine = state.interactions.values().rev();
     mine.find_map(|it| it.modal.as_ref().filter(|_| it.person == me))
 }
 
@@ -76,10 +80,10 @@ fn channels(state: &State, me: Snowflake) -> Vec<Value> {
 }
 
 fn message(state: &State, message: &Message) -> Value {
-    let answers = message.answers.and_then(|id| state.invocations.get(&id));
-    let command = answers.filter(|asked| asked.kind == Kind::Command);
+    let answers = message.answers.and_then(|id| state.interactions.get(&id));
+    let command = answers.filter(|interaction| interaction.kind == InteractionKind::Command);
     let command =
-        command.map(|asked| json!({ "person": asked.person.to_string(), "words": asked.words }));
+        command.map(|interaction| json!({ "person": interaction.person.to_string(), "words": interaction.words }));
     let files = message.files.iter();
     let files = files.map(|file| json!({ "name": file.name, "content": file.content }));
     let pinged = message.notified.iter().map(Snowflake::to_string);
@@ -120,12 +124,12 @@ fn modal(modal: &ModalView) -> Value {
     })
 }
 
-fn unanswered(asked: &Invocation) -> Value {
+fn interaction_json(interaction: &InteractionState) -> Value {
     json!({
-        "interaction": asked.id.to_string(),
-        "message": asked.source.map(|id| id.to_string()),
-        "custom_id": asked.custom_id,
-        "channel": asked.channel.to_string(),
-        "words": asked.words,
+        "interaction": interaction.id.to_string(),
+        "message": interaction.source.map(|id| id.to_string()),
+        "custom_id": interaction.custom_id,
+        "channel": interaction.channel.to_string(),
+        "words": interaction.words,
     })
 }

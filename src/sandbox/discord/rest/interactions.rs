@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::super::api_error::{
     ALREADY_ACKNOWLEDGED, ApiError, FieldErrors, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
 };
-use super::super::model::{AnswerKind, EPHEMERAL, Invocation, Kind, LOADING, State};
+use super::super::model::{
+    EPHEMERAL, InteractionKind, InteractionState, LOADING, ResponseKind, State,
+};
 use super::super::post::{Draft, Place};
 use super::super::rules;
 use super::super::snowflake::Snowflake;
@@ -16,20 +18,25 @@ use super::{ApiRequest, ApiResponse, ApiResult};
 
 pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
     let limit = state.first_response_within;
-    let asked = state.invocations.get(&request.id("interaction"));
-    let known = asked.filter(|asked| asked.token == request.text("token") && !asked.overdue(limit));
-    let asked = known.ok_or(UNKNOWN_INTERACTION)?;
-    if asked.answer.is_some() {
+    let interaction = state.interactions.get(&request.id("interaction"));
+    let known = interaction.filter(|interaction| {
+        interaction.token == request.text("token") && !interaction.is_overdue(limit)
+    });
+    let interaction = known.ok_or(UNKNOWN_INTERACTION)?;
+    if interaction.response.is_some() {
         return Err(ALREADY_ACKNOWLEDGED.into());
     }
-    let (id, kind) = (asked.id, response_kind(asked, &request.body["type"])?);
+    let (id, kind) = (
+        interaction.id,
+        response_kind(interaction, &request.body["type"])?,
+    );
     let original = respond(state, id, kind, &request.body["data"])?;
-    let asked = state.invocations.get_mut(&id).ok_or(UNKNOWN_INTERACTION)?;
-    asked.answer = Some((kind, asked.made.elapsed()));
-    asked.original = original;
-    if original != asked.source {
+    let interaction = state.interactions.get_mut(&id).ok_or(UNKNOWN_INTERACTION)?;
+    interaction.response = Some((kind, interaction.created.elapsed()));
+    interaction.original = original;
+    if original != interaction.source {
         // A message of its own: the person has read nothing of it.
-        (asked.read_from, asked.read_to) = (0, 0);
+        (interaction.read_from, interaction.read_to) = (0, 0);
     }
     let note = format!("{} answers with {kind:?}", state.application.name);
     state.record.say(note);
@@ -42,21 +49,21 @@ pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
 }
 
 /// Which first responses an interaction takes.
-fn response_kind(asked: &Invocation, number: &Value) -> Result<AnswerKind, ApiError> {
-    use AnswerKind as A;
+fn response_kind(interaction: &InteractionState, number: &Value) -> Result<ResponseKind, ApiError> {
+    use ResponseKind as A;
     let on_message: &[A] = &[A::Message, A::Deferred, A::DeferredUpdate, A::Update];
-    let kinds = match asked.kind {
-        Kind::Autocomplete => &[A::Choices],
-        Kind::Command => &[A::Message, A::Deferred, A::Modal][..],
-        Kind::Component => &[
+    let kinds = match interaction.kind {
+        InteractionKind::Autocomplete => &[A::Choices],
+        InteractionKind::Command => &[A::Message, A::Deferred, A::Modal][..],
+        InteractionKind::Component => &[
             A::Message,
             A::Deferred,
             A::DeferredUpdate,
             A::Update,
             A::Modal,
         ],
-        Kind::Modal if asked.source.is_some() => on_message,
-        Kind::Modal => &[A::Message, A::Deferred],
+        InteractionKind::Modal if interaction.source.is_some() => on_message,
+        InteractionKind::Modal => &[A::Message, A::Deferred],
     };
     let found = kinds
         .iter()
@@ -74,13 +81,16 @@ fn response_kind(asked: &Invocation, number: &Value) -> Result<AnswerKind, ApiEr
 fn respond(
     state: &mut State,
     id: Snowflake,
-    kind: AnswerKind,
+    kind: ResponseKind,
     data: &Value,
 ) -> Result<Option<Snowflake>, ApiError> {
-    let source = state.invocations.get(&id).and_then(|asked| asked.source);
+    let source = state
+        .interactions
+        .get(&id)
+        .and_then(|interaction| interaction.source);
     match kind {
-        AnswerKind::Message => reply(state, id, Draft::read("data.", data)?).map(Some),
-        AnswerKind::Deferred => {
+        ResponseKind::Message => reply(state, id, Draft::read("data.", data)?).map(Some),
+        ResponseKind::Deferred => {
             let flags = LOADING | data["flags"].as_u64().unwrap_or(0) & EPHEMERAL;
             let thinking = Draft {
                 flags,
@@ -88,45 +98,47 @@ fn respond(
             };
             reply(state, id, thinking).map(Some)
         }
-        AnswerKind::DeferredUpdate => Ok(source),
-        AnswerKind::Update => {
+        ResponseKind::DeferredUpdate => Ok(source),
+        ResponseKind::Update => {
             state.edit(source.ok_or(UNKNOWN_MESSAGE)?, Draft::read("data.", data)?)?;
             Ok(source)
         }
-        AnswerKind::Choices => {
+        ResponseKind::Choices => {
             rules::interactions::choices(data).finish()?;
-            change(state, id, |asked| {
-                asked.choices = rules::list(data, "choices").to_vec()
+            change(state, id, |interaction| {
+                interaction.choices = rules::list(data, "choices").to_vec()
             });
             Ok(None)
         }
-        AnswerKind::Modal => {
+        ResponseKind::Modal => {
             rules::interactions::modal(data).finish()?;
-            change(state, id, |asked| asked.modal = Some(modal(asked, data)));
+            change(state, id, |interaction| {
+                interaction.modal = Some(modal(interaction, data))
+            });
             Ok(None)
         }
     }
 }
 
-fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut Invocation)) {
-    if let Some(asked) = state.invocations.get_mut(&id) {
-        change(asked);
+fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut InteractionState)) {
+    if let Some(interaction) = state.interactions.get_mut(&id) {
+        change(interaction);
     }
 }
 
 /// Posts an answer to an interaction; its flags decide who sees it.
 pub fn reply(state: &mut State, id: Snowflake, draft: Draft) -> Result<Snowflake, ApiError> {
-    let asked = state.invocations.get(&id).ok_or(UNKNOWN_INTERACTION)?;
+    let interaction = state.interactions.get(&id).ok_or(UNKNOWN_INTERACTION)?;
     let place = Place {
-        channel: asked.channel,
+        channel: interaction.channel,
         author: state.application.id,
-        only_for: (draft.flags & EPHEMERAL != 0).then_some(asked.person),
+        only_for: (draft.flags & EPHEMERAL != 0).then_some(interaction.person),
         answers: Some(id),
     };
     state.post(place, draft)
 }
 
-fn modal(asked: &Invocation, data: &Value) -> ModalView {
+fn modal(interaction: &InteractionState, data: &Value) -> ModalView {
     let rows = rules::list(data, "components").iter();
     ModalView {
         title: plain(&data["title"]),
@@ -135,22 +147,23 @@ fn modal(asked: &Invocation, data: &Value) -> ModalView {
             .flat_map(|row| rules::list(row, "components"))
             .map(Input::of)
             .collect(),
-        person: asked.person,
-        channel: asked.channel,
-        opened_by: asked.id,
+        person: interaction.person,
+        channel: interaction.channel,
+        opened_by: interaction.id,
     }
 }
 
 /// What `with_response` asks for.
-fn callback_response(state: &State, id: Snowflake, kind: AnswerKind) -> Value {
-    let asked = &state.invocations[&id];
-    let message = asked
+fn callback_response(state: &State, id: Snowflake, kind: ResponseKind) -> Value {
+    let interaction = &state.interactions[&id];
+    let message = interaction
         .original
         .and_then(|original| state.messages.get(&original));
-    let mut answer = json!({ "interaction": { "id": id.to_string(), "type": asked.kind as u8 } });
+    let mut answer =
+        json!({ "interaction": { "id": id.to_string(), "type": interaction.kind as u8 } });
     if let Some(message) = message {
         answer["interaction"]["response_message_id"] = message.id.to_string().into();
-        if matches!(kind, AnswerKind::Message | AnswerKind::Update) {
+        if matches!(kind, ResponseKind::Message | ResponseKind::Update) {
             answer["resource"] =
                 json!({ "type": kind as u8, "message": state.message_json(message) });
         }

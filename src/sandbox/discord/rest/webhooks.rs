@@ -2,7 +2,7 @@
 //! Changes the world.
 
 use super::super::api_error::{ApiError, INVALID_WEBHOOK_TOKEN, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
-use super::super::model::{AnswerKind, Invocation, LOADING, Message, State};
+use super::super::model::{InteractionState, LOADING, Message, ResponseKind, State};
 use super::super::post::Draft;
 use super::super::snowflake::Snowflake;
 use super::interactions::reply;
@@ -27,9 +27,9 @@ pub fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
 
 /// A further message. After a defer, the first one takes the place of "thinking", as on Discord.
 pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
-    let asked = by_token(state, request)?;
-    let (id, original) = (asked.id, asked.original);
-    let was_deferred = matches!(asked.answer, Some((AnswerKind::Deferred, _)));
+    let interaction = by_token(state, request)?;
+    let (id, original) = (interaction.id, interaction.original);
+    let was_deferred = matches!(interaction.response, Some((ResponseKind::Deferred, _)));
     let draft = Draft::read("", &request.body)?;
     let thinking = original.filter(|original| {
         let message = state.messages.get(original);
@@ -40,41 +40,42 @@ pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
         return message_response(state, original);
     }
     let posted = reply(state, id, draft)?;
-    if let Some(asked) = state.invocations.get_mut(&id) {
-        asked.followups.push(posted);
+    if let Some(interaction) = state.interactions.get_mut(&id) {
+        interaction.followups.push(posted);
     }
     message_response(state, posted)
 }
 
 /// The interaction behind a token, while the token is good.
-fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Invocation, ApiError> {
+fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a InteractionState, ApiError> {
     if request.id("application") != state.application.id {
         return Err(UNKNOWN_WEBHOOK.into());
     }
-    let asked = state
-        .invocations
+    let interaction = state
+        .interactions
         .values()
-        .find(|asked| asked.token == request.text("token"));
-    let asked = asked.ok_or(INVALID_WEBHOOK_TOKEN)?;
-    if asked.expired || asked.made.elapsed() > state.tokens_live {
+        .find(|interaction| interaction.token == request.text("token"));
+    let interaction = interaction.ok_or(INVALID_WEBHOOK_TOKEN)?;
+    if interaction.expired || interaction.created.elapsed() > state.tokens_live {
         return Err(INVALID_WEBHOOK_TOKEN.into());
     }
     // As long as an interaction has no response, Discord knows no webhook for it.
-    asked
-        .answer
+    interaction
+        .response
         .is_some()
-        .then_some(asked)
+        .then_some(interaction)
         .ok_or_else(|| UNKNOWN_WEBHOOK.into())
 }
 
 /// The message that a request means, which must belong to the token's interaction.
 fn target(state: &State, request: &ApiRequest) -> Result<Snowflake, ApiError> {
-    let asked = by_token(state, request)?;
+    let interaction = by_token(state, request)?;
     let wanted = match request.text("message") {
-        "" => asked.original,
+        "" => interaction.original,
         _ => Some(request.id("message")),
     };
-    let own = wanted.filter(|id| asked.original == Some(*id) || asked.followups.contains(id));
+    let own =
+        wanted.filter(|id| interaction.original == Some(*id) || interaction.followups.contains(id));
     let exists = |id: &Snowflake| state.messages.get(id).is_some_and(|m: &Message| !m.deleted);
     own.filter(exists).ok_or_else(|| UNKNOWN_MESSAGE.into())
 }
