@@ -73,12 +73,12 @@ impl State {
 
     /// Tells of a new message whoever has the intent for it; an ephemeral one is told to nobody.
     pub fn announce(&mut self, id: Snowflake) {
-        let Some(message) = self.messages.get(&id).filter(|m| m.only_for.is_none()) else {
+        let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
             return;
         };
         let is_dm = self
             .channel(message.channel)
-            .is_some_and(|channel| channel.with.is_some());
+            .is_some_and(|channel| channel.recipient.is_some());
         let mut data = self.message_json(message);
         let intent = if is_dm {
             DIRECT_MESSAGES

@@ -44,7 +44,7 @@ impl Discord {
             let guild = state
                 .channels
                 .iter()
-                .filter(|channel| channel.with.is_none());
+                .filter(|channel| channel.recipient.is_none());
             guild.map(|channel| channel.name.clone()).collect()
         })
     }
@@ -175,7 +175,7 @@ impl Person {
             let dm = state
                 .channels
                 .iter()
-                .find(|channel| channel.with == Some(self.id));
+                .find(|channel| channel.recipient == Some(self.id));
             self.views(state, dm.map(|channel| channel.id))
         })
     }
@@ -184,7 +184,7 @@ impl Person {
         let seen = state.messages.values().filter(|message| {
             Some(message.channel) == channel
                 && !message.deleted
-                && message.only_for.is_none_or(|only| only == self.id)
+                && message.visible_to.is_none_or(|only| only == self.id)
         });
         seen.map(MessageView::of).collect()
     }

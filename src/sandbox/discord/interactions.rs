@@ -34,7 +34,7 @@ impl State {
         let words = format!(
             "{} in {} {}",
             self.name_of(new.person),
-            self.place_of(new.channel),
+            self.channel_label(new.channel),
             new.words
         );
         self.record.say(words);
@@ -105,7 +105,7 @@ impl State {
         if let Some(channel) = channel {
             payload["channel"] = self.channel_json(channel);
         }
-        if channel.is_some_and(|channel| channel.with.is_some()) {
+        if channel.is_some_and(|channel| channel.recipient.is_some()) {
             payload["user"] = self.user_json(interaction.person);
             payload["context"] = 1.into();
             payload["authorizing_integration_owners"] = json!({ "0": "0" });

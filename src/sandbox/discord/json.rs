@@ -6,7 +6,7 @@ use super::model::{
     Access, Channel, InteractionKind, InteractionState, Message, PersonState, Role, State,
 };
 use super::snowflake::{Snowflake, made_at};
-use super::view::File;
+use super::view::Attachment;
 
 impl State {
     /// A user, be it the bot or a person.
@@ -112,7 +112,7 @@ impl State {
     pub fn channel_json(&self, channel: &Channel) -> Value {
         let newest = self.messages.values().rfind(|m| m.channel == channel.id);
         let newest = newest.map(|message| message.id.to_string());
-        match channel.with {
+        match channel.recipient {
             Some(person) => json!({
                 "id": channel.id.to_string(),
                 "type": 1,
@@ -166,7 +166,7 @@ impl State {
         let channels = self
             .channels
             .iter()
-            .filter(|channel| channel.with.is_none());
+            .filter(|channel| channel.recipient.is_none());
         let channels: Vec<Value> = channels.map(|channel| self.channel_json(channel)).collect();
         let members = self.people.iter().filter(|person| person.in_guild).count() + 1;
         for (key, value) in [
@@ -194,7 +194,9 @@ impl State {
     /// A message, as it stands.
     pub fn message_json(&self, message: &Message) -> Value {
         let mentions = message.mentions.iter().map(|&id| self.user_json(id));
-        let answers = message.answers.and_then(|id| self.interactions.get(&id));
+        let answers = message
+            .interaction
+            .and_then(|id| self.interactions.get(&id));
         let is_command =
             answers.is_some_and(|interaction| interaction.kind == InteractionKind::Command);
         let mut json = json!({
@@ -267,7 +269,7 @@ impl State {
     fn attachments(&self, message: &Message) -> Vec<Value> {
         let base = self.gateway_url.trim_end_matches("/gateway");
         let base = base.replacen("ws", "http", 1);
-        let file = |(at, file): (usize, &File)| {
+        let file = |(at, file): (usize, &Attachment)| {
             let url = format!("{base}/files/{}/{at}", message.id);
             json!({
                 "id": (message.id + 1 + at as u64).to_string(),

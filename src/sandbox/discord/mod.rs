@@ -68,7 +68,7 @@ pub use self::people::Person;
 pub use self::shared::Observer;
 pub use self::snowflake::Snowflake;
 pub use self::transcript::RestExchange;
-pub use self::view::{Button, File, Input, MessageView, ModalView};
+pub use self::view::{Attachment, Button, Input, MessageView, ModalView};
 
 use self::model::State;
 use self::shared::Shared;

@@ -12,7 +12,7 @@ use super::faults::Controls;
 use super::gateway::Session;
 use super::snowflake::{Ids, Snowflake};
 use super::transcript::Record;
-use super::view::{File, MessageView, ModalView};
+use super::view::{Attachment, MessageView, ModalView};
 
 /// The whole state.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub struct Channel {
     pub id: Snowflake,
     pub name: String,
     /// The person at the other end, in a DM channel.
-    pub with: Option<Snowflake>,
+    pub recipient: Option<Snowflake>,
     pub access: Access,
 }
 
@@ -104,15 +104,15 @@ pub struct Message {
     pub edited: Option<DateTime<Utc>>,
     pub deleted: bool,
     /// The only person who sees it, for an ephemeral one.
-    pub only_for: Option<Snowflake>,
+    pub visible_to: Option<Snowflake>,
     /// The interaction that it answers.
-    pub answers: Option<Snowflake>,
+    pub interaction: Option<Snowflake>,
     /// People whom its text names.
     pub mentions: Vec<Snowflake>,
     /// People who got a ping: only when it was posted, never by an edit.
     pub notified: Vec<Snowflake>,
     /// Attached files.
-    pub files: Vec<File>,
+    pub files: Vec<Attachment>,
     /// One view for each change, the first as posted.
     pub versions: Vec<MessageView>,
     /// Whether a verb has read any version.

@@ -9,7 +9,7 @@ use super::command_line::{self, Purpose};
 use super::interaction::Interaction;
 use super::interactions::NewInteraction;
 use super::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState, State};
-use super::post::{Draft, Place};
+use super::post::{MessageDraft, MessageTarget};
 use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::view::{MessageView, plain};
@@ -58,7 +58,7 @@ impl Person {
     pub async fn types(&self, channel: &str, line: &str) -> Result<Interaction, String> {
         self.shared.change(|state| {
             let data = command_line::read(state, self.member(state)?, line, Purpose::Send)?;
-            let channel = place(state, channel)?;
+            let channel = channel_id(state, channel)?;
             let words = format!("types {line}");
             Ok(self.interact(state, InteractionKind::Command, channel, None, data, words))
         })
@@ -77,7 +77,7 @@ impl Person {
     ) -> Result<Vec<(String, String)>, String> {
         let interaction = self.shared.change(|state| {
             let data = command_line::read(state, self.member(state)?, line, Purpose::Complete)?;
-            let channel = place(state, channel)?;
+            let channel = channel_id(state, channel)?;
             let words = format!("begins to type {line}");
             Ok::<_, String>(self.interact(
                 state,
@@ -152,18 +152,18 @@ impl Person {
     /// Writes a DM to the bot, which learns of it if it has the intent.
     pub fn writes_dm(&self, text: &str) -> Snowflake {
         self.shared.change(|state| {
-            let channel = state.dm_with(self.id);
-            let place = Place {
+            let channel = state.open_dm(self.id);
+            let target = MessageTarget {
                 channel,
                 author: self.id,
-                only_for: None,
-                answers: None,
+                visible_to: None,
+                interaction: None,
             };
-            let draft = Draft {
+            let draft = MessageDraft {
                 content: Some(text.to_owned()),
-                ..Draft::default()
+                ..MessageDraft::default()
             };
-            let posted = state.post(place, draft);
+            let posted = state.post(target, draft);
             let id = posted.unwrap_or_else(|_| panic!("{text:?} is nothing to write"));
             if let Some(message) = state.messages.get_mut(&id) {
                 message.seen = true;
@@ -189,7 +189,7 @@ impl Person {
             let channel = state
                 .channels
                 .iter()
-                .find(|channel| channel.with == Some(self.id))?
+                .find(|channel| channel.recipient == Some(self.id))?
                 .id;
             next_unread(state, channel)
         });
@@ -209,9 +209,9 @@ impl Person {
     fn visible<'a>(&self, state: &'a State, id: Snowflake) -> Result<&'a Message, String> {
         let message = state.messages.get(&id).filter(|message| !message.deleted);
         let message = message.ok_or("the message is gone")?;
-        let for_me = message.only_for.is_none_or(|only| only == self.id);
+        let for_me = message.visible_to.is_none_or(|only| only == self.id);
         let channel = state.channel(message.channel);
-        let in_reach = match channel.and_then(|channel| channel.with) {
+        let in_reach = match channel.and_then(|channel| channel.recipient) {
             Some(with) => with == self.id,
             None => self.member(state).is_ok(),
         };
@@ -256,7 +256,7 @@ impl Person {
     }
 }
 
-fn place(state: &State, channel: &str) -> Result<Snowflake, String> {
+fn channel_id(state: &State, channel: &str) -> Result<Snowflake, String> {
     let found = state.channel_named(channel);
     found
         .map(|channel| channel.id)

@@ -7,14 +7,14 @@ use super::api_error::{ApiError, EMPTY_MESSAGE};
 use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, State};
 use super::rules::messages;
 use super::snowflake::Snowflake;
-use super::view::{File, MessageView, plain};
+use super::view::{Attachment, MessageView, plain};
 
 /// The flags that a body can set; all others are Discord's own.
 const SETTABLE: u64 = EPHEMERAL | SILENT | SUPPRESS_EMBEDS;
 
 /// What a body says about a message. `None` leaves a part as it was.
 #[derive(Debug, Default)]
-pub struct Draft {
+pub struct MessageDraft {
     pub content: Option<String>,
     pub embeds: Option<Vec<Value>>,
     pub components: Option<Vec<Value>>,
@@ -23,10 +23,10 @@ pub struct Draft {
     pub enforce_nonce: bool,
     pub allowed_mentions: Value,
     /// Attached files.
-    pub files: Option<Vec<File>>,
+    pub files: Option<Vec<Attachment>>,
 }
 
-impl Draft {
+impl MessageDraft {
     /// Reads a body; `at` is where it stands in the request, with its dot, such as `data.`.
     ///
     /// # Errors
@@ -43,26 +43,26 @@ impl Draft {
             content: body
                 .get("content")
                 .map(|text| text.as_str().unwrap_or("").to_owned()),
-            embeds: list("embeds").map(|embeds| embeds.into_iter().map(finished_embed).collect()),
-            components: list("components").map(numbered),
+            embeds: list("embeds").map(|embeds| embeds.into_iter().map(normalize_embed).collect()),
+            components: list("components").map(number_components),
             flags: body["flags"].as_u64().unwrap_or(0) & SETTABLE,
             nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
             enforce_nonce: body["enforce_nonce"] == true,
             allowed_mentions: body["allowed_mentions"].clone(),
-            files: list("attachments").map(|files| files.iter().map(file).collect()),
+            files: list("attachments").map(|files| files.iter().map(attachment).collect()),
         })
     }
 }
 
 /// Where a message is posted, and on whose behalf.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct MessageTarget {
     pub channel: Snowflake,
     pub author: Snowflake,
     /// The only person who will see it.
-    pub only_for: Option<Snowflake>,
+    pub visible_to: Option<Snowflake>,
     /// The interaction that it answers.
-    pub answers: Option<Snowflake>,
+    pub interaction: Option<Snowflake>,
 }
 
 impl State {
@@ -71,12 +71,16 @@ impl State {
     /// # Errors
     ///
     /// 400 if there is nothing in it and it is not "thinking" either.
-    pub fn post(&mut self, place: Place, draft: Draft) -> Result<Snowflake, ApiError> {
+    pub fn post(
+        &mut self,
+        target: MessageTarget,
+        draft: MessageDraft,
+    ) -> Result<Snowflake, ApiError> {
         let id = self.ids.next();
         let mut message = Message {
             id,
-            channel: place.channel,
-            author: place.author,
+            channel: target.channel,
+            author: target.author,
             content: String::new(),
             embeds: Vec::new(),
             components: Vec::new(),
@@ -85,8 +89,8 @@ impl State {
             nonce_enforced: draft.enforce_nonce,
             edited: None,
             deleted: false,
-            only_for: place.only_for,
-            answers: place.answers,
+            visible_to: target.visible_to,
+            interaction: target.interaction,
             mentions: Vec::new(),
             notified: Vec::new(),
             files: Vec::new(),
@@ -112,7 +116,7 @@ impl State {
     /// # Errors
     ///
     /// 400 if nothing would be left of it.
-    pub fn edit(&mut self, id: Snowflake, draft: Draft) -> Result<(), ApiError> {
+    pub fn edit(&mut self, id: Snowflake, draft: MessageDraft) -> Result<(), ApiError> {
         let Some(mut message) = self.messages.get(&id).cloned() else {
             return Ok(());
         };
@@ -138,7 +142,7 @@ impl State {
         }
     }
 
-    fn fill(&self, message: &mut Message, draft: Draft) {
+    fn fill(&self, message: &mut Message, draft: MessageDraft) {
         message.content = draft
             .content
             .unwrap_or_else(|| std::mem::take(&mut message.content));
@@ -155,7 +159,7 @@ impl State {
             self.person(*id).is_some()
                 && message.content.contains(&format!("<@{id}>"))
                 && may_ping(&draft.allowed_mentions, *id)
-                && message.only_for.is_none_or(|only| only == *id)
+                && message.visible_to.is_none_or(|only| only == *id)
         };
         message.mentions = self
             .people
@@ -174,12 +178,12 @@ impl State {
             view.push_str(&format!(" [{}]", button.label));
         }
         let only = message
-            .only_for
+            .visible_to
             .map(|id| format!(", only for {}", self.name_of(id)));
         let line = format!(
             "{} in {}{}: {what}{view}",
             self.name_of(message.author),
-            self.place_of(message.channel),
+            self.channel_label(message.channel),
             only.unwrap_or_default(),
         );
         self.record.say(line);
@@ -190,9 +194,9 @@ fn is_empty(message: &Message) -> bool {
     message.content.trim().is_empty() && message.embeds.is_empty() && message.files.is_empty()
 }
 
-fn file(attachment: &Value) -> File {
-    let text = |name: &str| attachment[name].as_str().map(str::to_owned);
-    File {
+fn attachment(raw: &Value) -> Attachment {
+    let text = |name: &str| raw[name].as_str().map(str::to_owned);
+    Attachment {
         name: text("filename").unwrap_or_else(|| "unnamed".to_owned()),
         content: text("content").unwrap_or_default(),
     }
@@ -209,7 +213,7 @@ fn may_ping(allowed: &Value, person: Snowflake) -> bool {
 }
 
 /// Discord numbers the components of a message when it stores them.
-fn numbered(mut rows: Vec<Value>) -> Vec<Value> {
+fn number_components(mut rows: Vec<Value>) -> Vec<Value> {
     let mut next = 1;
     for row in &mut rows {
         row["id"] = next.into();
@@ -223,7 +227,7 @@ fn numbered(mut rows: Vec<Value>) -> Vec<Value> {
 }
 
 /// Discord names the kind of an embed, says of each field whether it is inline, and drops nulls.
-fn finished_embed(mut embed: Value) -> Value {
+fn normalize_embed(mut embed: Value) -> Value {
     if let Some(parts) = embed.as_object_mut() {
         parts.retain(|_, part| !part.is_null());
     }

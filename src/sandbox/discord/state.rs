@@ -33,7 +33,7 @@ impl State {
         let channels = plan.channels.iter().map(|name| Channel {
             id: ids.next(),
             name: name.clone(),
-            with: None,
+            recipient: None,
             access: Access::Full,
         });
         let channels = channels.collect();
@@ -73,13 +73,13 @@ impl State {
         let mut guild = self
             .channels
             .iter()
-            .filter(|channel| channel.with.is_none());
+            .filter(|channel| channel.recipient.is_none());
         guild.find(|channel| channel.name == name)
     }
 
     /// The DM channel with a person, opened now if there was none.
-    pub fn dm_with(&mut self, person: Snowflake) -> Snowflake {
-        if let Some(open) = self.channels.iter().find(|c| c.with == Some(person)) {
+    pub fn open_dm(&mut self, person: Snowflake) -> Snowflake {
+        if let Some(open) = self.channels.iter().find(|c| c.recipient == Some(person)) {
             return open.id;
         }
         let id = self.ids.next();
@@ -87,7 +87,7 @@ impl State {
         self.channels.push(Channel {
             id,
             name,
-            with: Some(person),
+            recipient: Some(person),
             access: Access::Full,
         });
         id
@@ -118,9 +118,9 @@ impl State {
     }
 
     /// A channel's name for people to read.
-    pub fn place_of(&self, id: Snowflake) -> String {
+    pub fn channel_label(&self, id: Snowflake) -> String {
         match self.channel(id) {
-            Some(channel) if channel.with.is_some() => format!("DM with {}", channel.name),
+            Some(channel) if channel.recipient.is_some() => format!("DM with {}", channel.name),
             Some(channel) => format!("#{}", channel.name),
             None => "an unknown channel".to_owned(),
         }

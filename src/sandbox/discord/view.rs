@@ -27,12 +27,12 @@ pub struct MessageView {
     /// Discord's message flags.
     pub flags: u64,
     /// Attached files.
-    pub files: Vec<File>,
+    pub files: Vec<Attachment>,
 }
 
 /// A file at a message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct File {
+pub struct Attachment {
     pub name: String,
     /// As text; what is none is shown as well as it can be.
     pub content: String,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::super::model::State;
 use super::super::people::Person;
-use super::super::post::{Draft, Place};
+use super::super::post::{MessageDraft, MessageTarget};
 use super::super::shared::Shared;
 use super::super::snowflake::Snowflake;
 use super::super::view::MessageView;
@@ -178,7 +178,7 @@ async fn writes(
     }
     let (is_known, with) = shared.look(|state| {
         let channel = state.channel(channel);
-        (channel.is_some(), channel.and_then(|it| it.with))
+        (channel.is_some(), channel.and_then(|it| it.recipient))
     });
     if !is_known {
         return Err(refused("There is no such channel."));
@@ -189,17 +189,17 @@ async fn writes(
         }
         Some(_) => return Err(refused("This conversation is somebody else's.")),
         None => {
-            let place = Place {
+            let target = MessageTarget {
                 channel,
                 author: me.id,
-                only_for: None,
-                answers: None,
+                visible_to: None,
+                interaction: None,
             };
-            let draft = Draft {
+            let draft = MessageDraft {
                 content: Some(body.text),
-                ..Draft::default()
+                ..MessageDraft::default()
             };
-            let posted = shared.change(|state| state.post(place, draft));
+            let posted = shared.change(|state| state.post(target, draft));
             posted.map_err(|_| refused("Discord would not take this message."))?;
         }
     }
@@ -291,7 +291,9 @@ fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
 fn guild_channel(shared: &Shared, body: &Body) -> Result<String, Refused> {
     let id = number(&body.channel)?;
     let found = shared.look(|state| {
-        let channel = state.channel(id).filter(|channel| channel.with.is_none());
+        let channel = state
+            .channel(id)
+            .filter(|channel| channel.recipient.is_none());
         channel.map(|channel| channel.name.clone())
     });
     found.ok_or_else(|| refused("Commands work in the server's channels only."))

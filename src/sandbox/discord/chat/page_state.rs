@@ -43,8 +43,8 @@ pub fn of(state: &State, wanted: Option<Snowflake>) -> Value {
 /// Whether somebody sees a message.
 pub fn sees(state: &State, me: Snowflake, message: &Message) -> bool {
     let channel = state.channel(message.channel);
-    let is_for_me = message.only_for.is_none_or(|only| only == me);
-    let is_in_reach = match channel.and_then(|channel| channel.with) {
+    let is_for_me = message.visible_to.is_none_or(|only| only == me);
+    let is_in_reach = match channel.and_then(|channel| channel.recipient) {
         Some(with) => with == me,
         None => state.person(me).is_some_and(|person| person.in_guild),
     };
@@ -71,16 +71,18 @@ fn person(state: &State, person: &PersonState) -> Value {
 
 fn channels(state: &State, me: Snowflake) -> Vec<Value> {
     let seen = state.channels.iter();
-    let seen = seen.filter(|channel| channel.with.is_none_or(|with| with == me));
+    let seen = seen.filter(|channel| channel.recipient.is_none_or(|with| with == me));
     let channel = seen.map(|channel| {
-        let with = channel.with.map(|with| with.to_string());
+        let with = channel.recipient.map(|with| with.to_string());
         json!({ "id": channel.id.to_string(), "name": channel.name, "with": with })
     });
     channel.collect()
 }
 
 fn message(state: &State, message: &Message) -> Value {
-    let answers = message.answers.and_then(|id| state.interactions.get(&id));
+    let answers = message
+        .interaction
+        .and_then(|id| state.interactions.get(&id));
     let command = answers.filter(|interaction| interaction.kind == InteractionKind::Command);
     let command =
         command.map(|interaction| json!({ "person": interaction.person.to_string(), "words": interaction.words }));

@@ -10,7 +10,7 @@ use super::super::api_error::{
 use super::super::model::{
     EPHEMERAL, InteractionKind, InteractionState, LOADING, ResponseKind, State,
 };
-use super::super::post::{Draft, Place};
+use super::super::post::{MessageDraft, MessageTarget};
 use super::super::rules;
 use super::super::snowflake::Snowflake;
 use super::super::view::{Input, ModalView, plain};
@@ -89,18 +89,21 @@ fn respond(
         .get(&id)
         .and_then(|interaction| interaction.source);
     match kind {
-        ResponseKind::Message => reply(state, id, Draft::read("data.", data)?).map(Some),
+        ResponseKind::Message => reply(state, id, MessageDraft::read("data.", data)?).map(Some),
         ResponseKind::Deferred => {
             let flags = LOADING | data["flags"].as_u64().unwrap_or(0) & EPHEMERAL;
-            let thinking = Draft {
+            let thinking = MessageDraft {
                 flags,
-                ..Draft::default()
+                ..MessageDraft::default()
             };
             reply(state, id, thinking).map(Some)
         }
         ResponseKind::DeferredUpdate => Ok(source),
         ResponseKind::Update => {
-            state.edit(source.ok_or(UNKNOWN_MESSAGE)?, Draft::read("data.", data)?)?;
+            state.edit(
+                source.ok_or(UNKNOWN_MESSAGE)?,
+                MessageDraft::read("data.", data)?,
+            )?;
             Ok(source)
         }
         ResponseKind::Choices => {
@@ -127,15 +130,15 @@ fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut Interaction
 }
 
 /// Posts an answer to an interaction; its flags decide who sees it.
-pub fn reply(state: &mut State, id: Snowflake, draft: Draft) -> Result<Snowflake, ApiError> {
+pub fn reply(state: &mut State, id: Snowflake, draft: MessageDraft) -> Result<Snowflake, ApiError> {
     let interaction = state.interactions.get(&id).ok_or(UNKNOWN_INTERACTION)?;
-    let place = Place {
+    let target = MessageTarget {
         channel: interaction.channel,
         author: state.application.id,
-        only_for: (draft.flags & EPHEMERAL != 0).then_some(interaction.person),
-        answers: Some(id),
+        visible_to: (draft.flags & EPHEMERAL != 0).then_some(interaction.person),
+        interaction: Some(id),
     };
-    state.post(place, draft)
+    state.post(target, draft)
 }
 
 fn modal(interaction: &InteractionState, data: &Value) -> ModalView {

@@ -5,7 +5,7 @@ use super::super::api_error::{
     NOT_YOUR_MESSAGE, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE,
 };
 use super::super::model::{Access, EPHEMERAL, Message, State};
-use super::super::post::{Draft, Place};
+use super::super::post::{MessageDraft, MessageTarget};
 use super::super::snowflake::Snowflake;
 use super::super::view::plain;
 use super::{ApiRequest, ApiResponse, ApiResult};
@@ -14,7 +14,7 @@ use super::{ApiRequest, ApiResponse, ApiResult};
 pub fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = plain(&request.body["recipient_id"]).parse().unwrap_or(0);
     state.person(id).ok_or(INVALID_RECIPIENT)?;
-    let opened = state.dm_with(id);
+    let opened = state.open_dm(id);
     let channel = state.channel(opened).ok_or(UNKNOWN_CHANNEL)?;
     Ok(ApiResponse::ok(state.channel_json(channel)))
 }
@@ -22,20 +22,20 @@ pub fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
 pub fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
     let channel = request.id("channel");
     may_post(state, channel)?;
-    let mut draft = Draft::read("", &request.body)?;
+    let mut draft = MessageDraft::read("", &request.body)?;
     // Only the answer to an interaction can be ephemeral.
     draft.flags &= !EPHEMERAL;
     let id = match find_by_nonce(state, channel, &draft) {
         Some(id) => id,
         None => {
             let author = state.application.id;
-            let place = Place {
+            let target = MessageTarget {
                 channel,
                 author,
-                only_for: None,
-                answers: None,
+                visible_to: None,
+                interaction: None,
             };
-            state.post(place, draft)?
+            state.post(target, draft)?
         }
     };
     message_response(state, id)
@@ -52,7 +52,7 @@ pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
         return Err(NOT_YOUR_MESSAGE.into());
     }
     let id = message.id;
-    state.edit(id, Draft::read("", &request.body)?)?;
+    state.edit(id, MessageDraft::read("", &request.body)?)?;
     message_response(state, id)
 }
 
@@ -73,7 +73,7 @@ fn may_post(state: &State, channel: Snowflake) -> Result<(), ApiError> {
         Access::ReadOnly => return Err(MISSING_PERMISSIONS.into()),
         Access::Full => {}
     }
-    match channel.with.and_then(|id| state.person(id)) {
+    match channel.recipient.and_then(|id| state.person(id)) {
         Some(person) if !person.in_guild => Err(NO_MUTUAL_GUILDS.into()),
         Some(person) if !person.dms_open => Err(CANNOT_DM.into()),
         _ => Ok(()),
@@ -81,7 +81,7 @@ fn may_post(state: &State, channel: Snowflake) -> Result<(), ApiError> {
 }
 
 /// A nonce that Discord was told to enforce makes a repeated post the same message again.
-fn find_by_nonce(state: &State, channel: Snowflake, draft: &Draft) -> Option<Snowflake> {
+fn find_by_nonce(state: &State, channel: Snowflake, draft: &MessageDraft) -> Option<Snowflake> {
     let nonce = draft.nonce.as_ref().filter(|_| draft.enforce_nonce)?;
     let same = |message: &&Message| {
         message.nonce_enforced
@@ -104,7 +104,7 @@ fn target<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Message, Api
         .messages
         .get(&request.id("message"))
         .filter(|message| {
-            message.channel == channel.id && !message.deleted && message.only_for.is_none()
+            message.channel == channel.id && !message.deleted && message.visible_to.is_none()
         });
     message.ok_or_else(|| UNKNOWN_MESSAGE.into())
 }

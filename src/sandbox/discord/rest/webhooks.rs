@@ -3,7 +3,7 @@
 
 use super::super::api_error::{ApiError, INVALID_WEBHOOK_TOKEN, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
 use super::super::model::{InteractionState, LOADING, Message, ResponseKind, State};
-use super::super::post::Draft;
+use super::super::post::MessageDraft;
 use super::super::snowflake::Snowflake;
 use super::interactions::reply;
 use super::{ApiRequest, ApiResponse, ApiResult};
@@ -15,7 +15,7 @@ pub fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
 
 pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = target(state, request)?;
-    state.edit(id, Draft::read("", &request.body)?)?;
+    state.edit(id, MessageDraft::read("", &request.body)?)?;
     message_response(state, id)
 }
 
@@ -30,7 +30,7 @@ pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
     let interaction = by_token(state, request)?;
     let (id, original) = (interaction.id, interaction.original);
     let was_deferred = matches!(interaction.response, Some((ResponseKind::Deferred, _)));
-    let draft = Draft::read("", &request.body)?;
+    let draft = MessageDraft::read("", &request.body)?;
     let thinking = original.filter(|original| {
         let message = state.messages.get(original);
         was_deferred && message.is_some_and(|m| m.flags & LOADING != 0 && !m.deleted)
