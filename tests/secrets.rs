@@ -68,7 +68,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
             format!("{:?}", events.list(&all).await.unwrap()),
         ),
         ("the log", team.log()),
-        ("Discord", team.discord.everything()),
+        ("Discord", team.discord.traffic()),
         ("the chat", team.discord.transcript()),
         ("the process list", proc_file(pid, "cmdline")),
         ("the environment", proc_file(pid, "environ")),

@@ -149,7 +149,7 @@ async fn a_reply_is_followed_up() {
     let more = ping.follow_up().await;
     assert_eq!(more.content, "and again");
     assert_eq!(more.files[0].name, "log.txt");
-    assert!(fixture.discord.everything().contains("quack"));
+    assert!(fixture.discord.traffic().contains("quack"));
     fixture.done(&bot);
 }
 

@@ -582,7 +582,7 @@ impl Drop for TestEnv {
         for secret in [self.discord.token(), self.token.clone()] {
             assert!(!log.contains(&secret), "a token is in the log");
         }
-        let everything = self.discord.everything();
+        let everything = self.discord.traffic();
         assert!(
             leaked_credentials(&log).is_empty(),
             "in the log: {:?}",

@@ -39,7 +39,9 @@ impl Discord {
     /// Cuts the gateway's sockets without a word. The bot may come back and resume.
     pub fn drop_gateway(&self) {
         self.shared.change(|state| {
-            state.record.say("gateway: the sockets are cut".to_owned());
+            state
+                .transcript
+                .note("gateway: the sockets are cut".to_owned());
             state.cut_sockets();
         });
     }
@@ -119,7 +121,7 @@ impl State {
     pub fn set_offline(&mut self, offline: bool) {
         self.controls.offline = offline;
         if offline {
-            self.record.say("Discord goes offline".to_owned());
+            self.transcript.note("Discord goes offline".to_owned());
             self.cut_sockets();
         }
     }

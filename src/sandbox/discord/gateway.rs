@@ -175,7 +175,7 @@ fn hear(shared: &Shared, outbox: &mpsc::UnboundedSender<Frame>, text: &str) {
 fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
     let token = data["token"].as_str().unwrap_or("");
     if token.trim_start_matches("Bot ") != state.application.token {
-        state.record.say("gateway: wrong token".to_owned());
+        state.transcript.note("gateway: wrong token".to_owned());
         let _ = outbox.send(Frame::Close(AUTHENTICATION_FAILED));
         return;
     }
@@ -190,7 +190,9 @@ fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Val
     if session.intents & GUILDS != 0 {
         session.dispatch("GUILD_CREATE", &state.guild_create_json());
     }
-    state.record.say("gateway: the bot is connected".to_owned());
+    state
+        .transcript
+        .note("gateway: the bot is connected".to_owned());
     state.sessions.push(session);
 }
 
@@ -217,7 +219,9 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value
         .iter_mut()
         .find(|session| session.id == wanted && !refused);
     let Some(session) = found else {
-        state.record.say("gateway: a RESUME is refused".to_owned());
+        state
+            .transcript
+            .note("gateway: a RESUME is refused".to_owned());
         state.sessions.retain(|session| session.id != wanted);
         let invalid = json!({ "op": 9, "d": false });
         let _ = outbox.send(Frame::Send(invalid.to_string()));
@@ -232,7 +236,9 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value
         session.send(Frame::Send(missed.clone()));
     }
     session.dispatch("RESUMED", &json!({}));
-    state.record.say("gateway: the bot has resumed".to_owned());
+    state
+        .transcript
+        .note("gateway: the bot has resumed".to_owned());
 }
 
 /// After a close frame a session is over; after anything else it waits for a RESUME.
@@ -246,7 +252,7 @@ fn leave(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, polite: bool)
     if !state.sessions.iter().any(mine) {
         return;
     }
-    state.record.say("gateway: the bot is gone".to_owned());
+    state.transcript.note("gateway: the bot is gone".to_owned());
     if polite {
         state.sessions.retain(|session| !mine(session));
     }

@@ -94,15 +94,15 @@ impl Discord {
     /// Everything that was said and requested, in order, a line each. For people to read.
     #[must_use]
     pub fn transcript(&self) -> String {
-        self.shared.look(|state| state.record.transcript())
+        self.shared.look(|state| state.transcript.render())
     }
 
     /// Every request of the bot and every answer to it, in full: the place to look for a secret.
     ///
     /// It holds no header, so the bot token stands here only if a body or path gives it away.
     #[must_use]
-    pub fn everything(&self) -> String {
-        self.shared.look(|state| state.record.everything())
+    pub fn traffic(&self) -> String {
+        self.shared.look(|state| state.transcript.render_traffic())
     }
 
     /// Every REST call so far, in the order of arrival.
@@ -114,14 +114,15 @@ impl Discord {
     /// Every REST call so far with what it carried.
     #[must_use]
     pub fn exchanges(&self) -> Vec<RestExchange> {
-        self.shared.look(|state| state.record.exchanges().to_vec())
+        self.shared
+            .look(|state| state.transcript.exchanges().to_vec())
     }
 
     /// Waits until a call with this method and route template was answered for the n-th time.
     pub async fn answered(&self, method: &str, route: &str, times: usize) {
         let what = format!("{method} {route} to be answered {times} times");
         let enough = |state: &mut State| {
-            let calls = state.record.exchanges().iter();
+            let calls = state.transcript.exchanges().iter();
             let same = calls.filter(|call| call.method == method && call.route == route);
             (same.filter(|call| call.status.is_some()).count() >= times).then_some(())
         };

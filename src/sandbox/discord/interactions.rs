@@ -37,7 +37,7 @@ impl State {
             self.channel_label(new.channel),
             new.words
         );
-        self.record.say(words);
+        self.transcript.note(words);
         let line = new.words.strip_prefix("types ");
         let shown = line.unwrap_or(&new.words).to_owned();
         // A button's answer is the next version of its message, so reading starts there.

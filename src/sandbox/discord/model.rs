@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::faults::Controls;
 use super::gateway::Session;
 use super::snowflake::{Ids, Snowflake};
-use super::transcript::Record;
+use super::transcript::Transcript;
 use super::view::{Attachment, MessageView, ModalView};
 
 /// The whole state.
@@ -31,7 +31,7 @@ pub struct State {
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<Session>,
     pub controls: Controls,
-    pub record: Record,
+    pub transcript: Transcript,
     /// Where READY and `/gateway` send the bot.
     pub gateway_url: String,
     pub first_response_within: Duration,

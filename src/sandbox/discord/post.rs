@@ -186,7 +186,7 @@ impl State {
             self.channel_label(message.channel),
             only.unwrap_or_default(),
         );
-        self.record.say(line);
+        self.transcript.note(line);
     }
 }
 

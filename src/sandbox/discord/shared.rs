@@ -90,7 +90,7 @@ impl Shared {
 
     /// Fails the test that runs.
     pub fn fail(&self, reason: &str) -> ! {
-        let transcript = self.look(|state| state.record.transcript());
+        let transcript = self.look(|state| state.transcript.render());
         panic!("{reason}\n--- loopback Discord ---\n{transcript}---");
     }
 

@@ -6,7 +6,7 @@ use super::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY};
 use super::faults::Controls;
 use super::model::{Access, Application, Channel, Guild, PersonState, Role, State};
 use super::snowflake::{Ids, Snowflake, random_hex};
-use super::transcript::Record;
+use super::transcript::Transcript;
 
 impl State {
     /// Builds the guild that a blueprint describes.
@@ -48,7 +48,7 @@ impl State {
             interactions: BTreeMap::new(),
             sessions: Vec::new(),
             controls: Controls::default(),
-            record: Record::default(),
+            transcript: Transcript::default(),
             gateway_url: String::new(),
             first_response_within: plan.first_response_within,
             tokens_live: plan.tokens_live,

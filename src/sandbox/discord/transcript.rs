@@ -25,45 +25,51 @@ pub struct RestExchange {
 
 /// The record of one loopback, from its start.
 #[derive(Debug)]
-pub struct Record {
-    began: Instant,
-    lines: Vec<(Duration, Line)>,
+pub struct Transcript {
+    started: Instant,
+    lines: Vec<(Duration, Entry)>,
     exchanges: Vec<RestExchange>,
 }
 
 #[derive(Debug)]
-enum Line {
-    Said(String),
+enum Entry {
+    Note(String),
     /// The position of an exchange.
-    Asked(usize),
+    Exchange(usize),
 }
 
-impl Default for Record {
+impl Default for Transcript {
     fn default() -> Self {
         Self {
-            began: Instant::now(),
+            started: Instant::now(),
             lines: Vec::new(),
             exchanges: Vec::new(),
         }
     }
 }
 
-impl Record {
+impl Transcript {
     /// Notes something that a person could have seen, or that happened to the gateway.
-    pub fn say(&mut self, line: String) {
-        self.lines.push((self.began.elapsed(), Line::Said(line)));
+    pub fn note(&mut self, line: String) {
+        self.lines.push((self.started.elapsed(), Entry::Note(line)));
     }
 
-    /// Notes a request as it arrives; the answer comes by [`Record::answered`].
-    pub fn asked(&mut self, exchange: RestExchange) -> usize {
+    /// Notes a request as it arrives; the answer comes by [`Transcript::add_response`].
+    pub fn add_request(&mut self, exchange: RestExchange) -> usize {
         self.exchanges.push(exchange);
         let at = self.exchanges.len() - 1;
-        self.lines.push((self.began.elapsed(), Line::Asked(at)));
+        self.lines
+            .push((self.started.elapsed(), Entry::Exchange(at)));
         at
     }
 
     /// Notes the answer to a request.
-    pub fn answered(&mut self, at: usize, status: u16, response: Option<&Value>) -> RestExchange {
+    pub fn add_response(
+        &mut self,
+        at: usize,
+        status: u16,
+        response: Option<&Value>,
+    ) -> RestExchange {
         let exchange = &mut self.exchanges[at];
         exchange.status = Some(status);
         exchange.response = response.cloned();
@@ -75,12 +81,12 @@ impl Record {
     }
 
     /// The chat with the requests in between, a line each.
-    pub fn transcript(&self) -> String {
+    pub fn render(&self) -> String {
         let mut text = String::new();
         for (at, line) in &self.lines {
             let line = match line {
-                Line::Said(said) => said.clone(),
-                Line::Asked(index) => brief(&self.exchanges[*index]),
+                Entry::Note(text) => text.clone(),
+                Entry::Exchange(index) => summary(&self.exchanges[*index]),
             };
             // Writing to a String can't fail.
             let _ = writeln!(text, "{:>8.3}s {line}", at.as_secs_f64());
@@ -89,7 +95,7 @@ impl Record {
     }
 
     /// Every request and every answer in full.
-    pub fn everything(&self) -> String {
+    pub fn render_traffic(&self) -> String {
         let mut text = String::new();
         for exchange in &self.exchanges {
             let show =
@@ -124,7 +130,7 @@ impl RestExchange {
 }
 
 /// One line; the answer is spelled out only if it is a refusal.
-fn brief(exchange: &RestExchange) -> String {
+fn summary(exchange: &RestExchange) -> String {
     let answer = match (exchange.status, &exchange.response) {
         (None, _) => "no answer".to_owned(),
         (Some(status @ 400..), Some(response)) => format!("{status} {response}"),

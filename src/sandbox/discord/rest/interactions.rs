@@ -39,7 +39,7 @@ pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
         (interaction.read_from, interaction.read_to) = (0, 0);
     }
     let note = format!("{} answers with {kind:?}", state.application.name);
-    state.record.say(note);
+    state.transcript.note(note);
     // discord.py writes it as a number.
     let wanted = ["with_response=true", "with_response=1"];
     if request.query.split('&').any(|pair| wanted.contains(&pair)) {

@@ -125,7 +125,7 @@ async fn answer(
     headers: &HeaderMap,
 ) -> (usize, ApiResponse) {
     let call = exchange.call();
-    let at = shared.change(|state| state.record.asked(exchange.clone()));
+    let at = shared.change(|state| state.transcript.add_request(exchange.clone()));
     let (interceptor, effect) = shared.look(|state| {
         (
             state.controls.interceptor.clone(),
@@ -229,8 +229,8 @@ fn cut() -> ! {
 fn send(shared: &Shared, (at, answer): (usize, ApiResponse)) -> Response {
     let exchange = shared.change(|state| {
         state
-            .record
-            .answered(at, answer.status, answer.body.as_ref())
+            .transcript
+            .add_response(at, answer.status, answer.body.as_ref())
     });
     if let Some(observer) = shared.observer()
         && answer.is_from_discord
