@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::snowflake::{Snowflake, random_hex};
 
 /// Discord's own interval.
-const HEARTBEAT: Duration = Duration::from_millis(41_250);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(41_250);
 /// The intent for GUILD_CREATE and its like.
 const GUILDS: u64 = 1;
 const GUILD_MESSAGES: u64 = 1 << 9;
@@ -26,37 +26,37 @@ const NOT_AUTHENTICATED: u16 = 4003;
 
 /// A session: outlives its socket, so that it can be resumed.
 #[derive(Debug)]
-pub struct Session {
+pub struct GatewaySession {
     id: String,
     intents: u64,
     seq: u64,
     /// Every event so far, for a replay.
     events: Vec<String>,
     /// The socket, if there is one now.
-    outbox: Option<mpsc::UnboundedSender<Frame>>,
+    outbox: Option<mpsc::UnboundedSender<SocketCommand>>,
 }
 
 /// What a socket's task is told to do.
 #[derive(Debug)]
-enum Frame {
+enum SocketCommand {
     Send(String),
     Close(u16),
     /// Go without a word, as when a cable is pulled.
     Cut,
 }
 
-impl Session {
+impl GatewaySession {
     fn dispatch(&mut self, event: &str, data: &Value) {
         self.seq += 1;
         let text = json!({ "op": 0, "t": event, "s": self.seq, "d": data }).to_string();
         self.events.push(text.clone());
-        self.send(Frame::Send(text));
+        self.send(SocketCommand::Send(text));
     }
 
-    fn send(&self, frame: Frame) {
+    fn send(&self, command: SocketCommand) {
         if let Some(outbox) = &self.outbox {
             // A socket that has just gone takes nothing any more; the event waits for a RESUME.
-            let _ = outbox.send(frame);
+            let _ = outbox.send(command);
         }
     }
 }
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Tells of a new message whoever has the intent for it; an ephemeral one is told to nobody.
-    pub fn announce(&mut self, id: Snowflake) {
+    pub fn dispatch_message_create(&mut self, id: Snowflake) {
         let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
             return;
         };
@@ -97,7 +97,7 @@ impl State {
     /// Takes the sockets away without a word; the sessions can be resumed.
     pub fn cut_sockets(&mut self) {
         for session in &mut self.sessions {
-            session.send(Frame::Cut);
+            session.send(SocketCommand::Cut);
             session.outbox = None;
         }
     }
@@ -108,25 +108,25 @@ pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
     let heartbeat = shared
         .look(|state| state.controls.heartbeat_interval)
-        .unwrap_or(HEARTBEAT);
+        .unwrap_or(HEARTBEAT_INTERVAL);
     let hello = json!({ "op": 10, "d": { "heartbeat_interval": heartbeat.as_millis() as u64 } });
     if shared.look(|state| state.controls.offline || state.controls.gateway_closed) {
         return;
     }
-    let _ = outbox.send(Frame::Send(hello.to_string()));
-    let mut polite = false;
+    let _ = outbox.send(SocketCommand::Send(hello.to_string()));
+    let mut closed_cleanly = false;
     loop {
         tokio::select! {
             // A second sender lives in this task, so the channel does not end before it.
-            Some(frame) = inbox.recv() => {
-                if !pass_on(&mut socket, frame).await {
+            Some(command) = inbox.recv() => {
+                if !execute(&mut socket, command).await {
                     break;
                 }
             }
-            said = socket.recv() => match said {
-                Some(Ok(Message::Text(text))) => hear(&shared, &outbox, &text),
+            payload = socket.recv() => match payload {
+                Some(Ok(Message::Text(text))) => receive(&shared, &outbox, &text),
                 Some(Ok(Message::Close(_))) => {
-                    polite = true;
+                    closed_cleanly = true;
                     break;
                 }
                 Some(Ok(_)) => {}
@@ -134,14 +134,14 @@ pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
             },
         }
     }
-    shared.change(|state| leave(state, &outbox, polite));
+    shared.change(|state| disconnect(state, &outbox, closed_cleanly));
 }
 
 /// Does what the frame says; false at the end of the connection.
-async fn pass_on(socket: &mut WebSocket, frame: Frame) -> bool {
-    match frame {
-        Frame::Send(text) => socket.send(Message::Text(text.into())).await.is_ok(),
-        Frame::Close(code) => {
+async fn execute(socket: &mut WebSocket, command: SocketCommand) -> bool {
+    match command {
+        SocketCommand::Send(text) => socket.send(Message::Text(text.into())).await.is_ok(),
+        SocketCommand::Close(code) => {
             let frame = CloseFrame {
                 code,
                 reason: "".into(),
@@ -151,35 +151,35 @@ async fn pass_on(socket: &mut WebSocket, frame: Frame) -> bool {
             while let Some(Ok(_)) = socket.recv().await {}
             false
         }
-        Frame::Cut => false,
+        SocketCommand::Cut => false,
     }
 }
 
-fn hear(shared: &Shared, outbox: &mpsc::UnboundedSender<Frame>, text: &str) {
-    let said: Value = serde_json::from_str(text).unwrap_or_default();
-    let reply = |frame: Frame| {
-        let _ = outbox.send(frame);
+fn receive(shared: &Shared, outbox: &mpsc::UnboundedSender<SocketCommand>, text: &str) {
+    let payload: Value = serde_json::from_str(text).unwrap_or_default();
+    let reply = |command: SocketCommand| {
+        let _ = outbox.send(command);
     };
-    match said["op"].as_u64() {
+    match payload["op"].as_u64() {
         Some(1) => {
-            reply(Frame::Send(json!({ "op": 11 }).to_string()));
+            reply(SocketCommand::Send(json!({ "op": 11 }).to_string()));
             shared.change(|state| state.controls.heartbeats_answered += 1);
         }
-        Some(2) => shared.change(|state| identify(state, outbox, &said["d"])),
-        Some(6) => shared.change(|state| resume(state, outbox, &said["d"])),
+        Some(2) => shared.change(|state| identify(state, outbox, &payload["d"])),
+        Some(6) => shared.change(|state| resume(state, outbox, &payload["d"])),
         Some(3) => {} // Presence: nobody looks at it here.
-        _ => reply(Frame::Close(NOT_AUTHENTICATED)),
+        _ => reply(SocketCommand::Close(NOT_AUTHENTICATED)),
     }
 }
 
-fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
+fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, data: &Value) {
     let token = data["token"].as_str().unwrap_or("");
     if token.trim_start_matches("Bot ") != state.application.token {
         state.transcript.note("gateway: wrong token".to_owned());
-        let _ = outbox.send(Frame::Close(AUTHENTICATION_FAILED));
+        let _ = outbox.send(SocketCommand::Close(AUTHENTICATION_FAILED));
         return;
     }
-    let mut session = Session {
+    let mut session = GatewaySession {
         id: random_hex(),
         intents: data["intents"].as_u64().unwrap_or(0),
         seq: 0,
@@ -211,7 +211,7 @@ fn ready(state: &State, session: &str, shard: &Value) -> Value {
     ready
 }
 
-fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value) {
+fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, data: &Value) {
     let refused = std::mem::take(&mut state.controls.refuse_resume);
     let wanted = data["session_id"].as_str().unwrap_or("");
     let found = state
@@ -224,16 +224,16 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value
             .note("gateway: a RESUME is refused".to_owned());
         state.sessions.retain(|session| session.id != wanted);
         let invalid = json!({ "op": 9, "d": false });
-        let _ = outbox.send(Frame::Send(invalid.to_string()));
+        let _ = outbox.send(SocketCommand::Send(invalid.to_string()));
         return;
     };
     session.outbox = Some(outbox.clone());
-    let heard = data["seq"]
+    let received = data["seq"]
         .as_u64()
         .and_then(|seq| usize::try_from(seq).ok())
         .unwrap_or(0);
-    for missed in session.events.iter().skip(heard) {
-        session.send(Frame::Send(missed.clone()));
+    for missed in session.events.iter().skip(received) {
+        session.send(SocketCommand::Send(missed.clone()));
     }
     session.dispatch("RESUMED", &json!({}));
     state
@@ -242,8 +242,12 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, data: &Value
 }
 
 /// After a close frame a session is over; after anything else it waits for a RESUME.
-fn leave(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, polite: bool) {
-    let mine = |session: &Session| {
+fn disconnect(
+    state: &mut State,
+    outbox: &mpsc::UnboundedSender<SocketCommand>,
+    closed_cleanly: bool,
+) {
+    let mine = |session: &GatewaySession| {
         session
             .outbox
             .as_ref()
@@ -253,7 +257,7 @@ fn leave(state: &mut State, outbox: &mpsc::UnboundedSender<Frame>, polite: bool)
         return;
     }
     state.transcript.note("gateway: the bot is gone".to_owned());
-    if polite {
+    if closed_cleanly {
         state.sessions.retain(|session| !mine(session));
     }
     for session in state.sessions.iter_mut().filter(|session| mine(session)) {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::faults::Controls;
-use super::gateway::Session;
+use super::gateway::GatewaySession;
 use super::snowflake::{Ids, Snowflake};
 use super::transcript::Transcript;
 use super::view::{Attachment, MessageView, ModalView};
@@ -29,7 +29,7 @@ pub struct State {
     pub messages: BTreeMap<Snowflake, Message>,
     pub interactions: BTreeMap<Snowflake, InteractionState>,
     /// Gateway sessions, connected or waiting to be resumed.
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<GatewaySession>,
     pub controls: Controls,
     pub transcript: Transcript,
     /// Where READY and `/gateway` send the bot.

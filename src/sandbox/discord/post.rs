@@ -107,7 +107,7 @@ impl State {
         message.versions.push(MessageView::of(&message));
         self.note_message("", &message);
         self.messages.insert(id, message);
-        self.announce(id);
+        self.dispatch_message_create(id);
         Ok(id)
     }
 
