@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::model::{
     Access, Channel, InteractionKind, InteractionState, Message, PersonState, Role, State,
 };
-use super::snowflake::{Snowflake, made_at};
+use super::snowflake::{Snowflake, created_at};
 use super::view::Attachment;
 
 impl State {
@@ -93,7 +93,7 @@ impl State {
             "banner": null,
             "communication_disabled_until": null,
             "flags": 0,
-            "joined_at": made_at(id).to_rfc3339(),
+            "joined_at": created_at(id).to_rfc3339(),
             "pending": false,
             "premium_since": null,
             "mute": false,
@@ -172,7 +172,7 @@ impl State {
         for (key, value) in [
             ("channels", json!(channels)),
             ("member_count", json!(members)),
-            ("joined_at", json!(made_at(self.guild.id).to_rfc3339())),
+            ("joined_at", json!(created_at(self.guild.id).to_rfc3339())),
             ("large", json!(false)),
             ("unavailable", json!(false)),
         ] {
@@ -212,7 +212,7 @@ impl State {
             "mention_roles": [],
             "mention_everyone": false,
             "attachments": self.attachments(message),
-            "timestamp": made_at(message.id).to_rfc3339(),
+            "timestamp": created_at(message.id).to_rfc3339(),
             "edited_timestamp": message.edited.map(|at| at.to_rfc3339()),
             "pinned": false,
             "tts": false,

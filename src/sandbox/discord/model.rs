@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::faults::Controls;
 use super::gateway::GatewaySession;
-use super::snowflake::{Ids, Snowflake};
+use super::snowflake::{Snowflake, SnowflakeGenerator};
 use super::transcript::Transcript;
 use super::view::{Attachment, MessageView, ModalView};
 
 /// The whole state.
 #[derive(Debug)]
 pub struct State {
-    pub ids: Ids,
+    pub ids: SnowflakeGenerator,
     pub application: Application,
     pub guild: Guild,
     pub people: Vec<PersonState>,

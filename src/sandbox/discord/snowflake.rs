@@ -12,11 +12,11 @@ const EPOCH_MS: i64 = 1_420_070_400_000;
 
 /// Hands out ids that rise strictly, so that the order of ids is the order of events.
 #[derive(Debug, Default)]
-pub struct Ids {
+pub struct SnowflakeGenerator {
     last: Snowflake,
 }
 
-impl Ids {
+impl SnowflakeGenerator {
     /// The next id; it looks as if it were made now.
     pub fn next(&mut self) -> Snowflake {
         let since = u64::try_from(Utc::now().timestamp_millis() - EPOCH_MS).unwrap_or(0);
@@ -27,7 +27,7 @@ impl Ids {
 
 /// The moment that an id carries.
 #[must_use]
-pub fn made_at(id: Snowflake) -> DateTime<Utc> {
+pub fn created_at(id: Snowflake) -> DateTime<Utc> {
     let since = i64::try_from(id >> 22).unwrap_or(0);
     DateTime::from_timestamp_millis(since + EPOCH_MS).unwrap_or_default()
 }
@@ -47,10 +47,10 @@ mod tests {
 
     #[test]
     fn ids_rise_and_carry_their_moment() {
-        let mut ids = Ids::default();
+        let mut ids = SnowflakeGenerator::default();
         let (first, second) = (ids.next(), ids.next());
         assert!(first < second);
-        assert!((Utc::now() - made_at(first)).num_seconds().abs() < 5);
+        assert!((Utc::now() - created_at(first)).num_seconds().abs() < 5);
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY};
 use super::faults::Controls;
 use super::model::{Access, Application, Channel, Guild, PersonState, Role, State};
-use super::snowflake::{Ids, Snowflake, random_hex};
+use super::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
 use super::transcript::Transcript;
 
 impl State {
     /// Builds the guild that a blueprint describes.
     pub fn new(plan: &Blueprint) -> Self {
-        let mut ids = Ids::default();
+        let mut ids = SnowflakeGenerator::default();
         let application = Application {
             id: ids.next(),
             token: format!("loopback.{}", random_hex()),
@@ -139,7 +139,7 @@ impl Guild {
     }
 }
 
-fn guild(plan: &Blueprint, ids: &mut Ids) -> Guild {
+fn guild(plan: &Blueprint, ids: &mut SnowflakeGenerator) -> Guild {
     let id = ids.next();
     // `@everyone` is a role with the id of its guild.
     let mut roles = vec![Role {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::model::{
     EPHEMERAL, InteractionKind, InteractionState, LOADING, Message, PersonState, State,
 };
-use super::super::snowflake::{Snowflake, made_at};
+use super::super::snowflake::{Snowflake, created_at};
 use super::super::view::ModalView;
 
 /// Everything that the person with that id sees; of nobody with that id, what the first person does.
@@ -93,7 +93,7 @@ fn message(state: &State, message: &Message) -> Value {
         "id": message.id.to_string(),
         "channel": message.channel.to_string(),
         "author": message.author.to_string(),
-        "at": made_at(message.id).to_rfc3339(),
+        "at": created_at(message.id).to_rfc3339(),
         "content": message.content,
         "embeds": message.embeds,
         "components": message.components,
