@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, path::Path, process::Output};
 
 use duckbot::{
-    sandbox::discord::{Blueprint, Discord},
+    sandbox::discord::{Discord, DiscordConfig},
     settings::Settings,
 };
 use k8s_openapi::api::{
@@ -260,13 +260,13 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     let _names = NAMES.lock().await;
     let cluster = Cluster::shared();
     let admin = Client::try_from(cluster.config().await).unwrap();
-    let blueprint = Blueprint::default()
+    let config = DiscordConfig::default()
         .channel("data")
         .person("ana", &[])
         .listen((cluster.host(), 0).into())
-        .first_response_within(ACKNOWLEDGED_WITHIN)
-        .patience(std::time::Duration::from_secs(120));
-    let discord = Discord::start(blueprint).await.unwrap();
+        .first_response_timeout(ACKNOWLEDGED_WITHIN)
+        .wait_timeout(std::time::Duration::from_secs(120));
+    let discord = Discord::start(config).await.unwrap();
 
     // What a platform engineer edits; and what our nodes lack, who have no kube-proxy.
     let folder = TempDir::new().unwrap();

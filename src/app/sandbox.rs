@@ -19,7 +19,7 @@ use super::serve_with;
 use crate::{
     runtime::local::{Local, lock_folder},
     sandbox::{
-        discord::{ADMINISTRATOR, Blueprint, Discord, FaultButton},
+        discord::{ADMINISTRATOR, Discord, DiscordConfig, FaultButton},
         duckdb::DuckDb,
         lake::{BUCKET, Lake},
     },
@@ -178,7 +178,7 @@ impl Sandbox {
 }
 
 async fn discord(port: u16) -> anyhow::Result<Discord> {
-    let blueprint = Blueprint::default()
+    let config = DiscordConfig::default()
         .channel("data")
         .channel("random")
         .channel("ops")
@@ -188,7 +188,7 @@ async fn discord(port: u16) -> anyhow::Result<Discord> {
         .person("ben", &["analyst"])
         .person("ada", &["admin"])
         .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let started = Discord::start(blueprint).await;
+    let started = Discord::start(config).await;
     started.with_context(|| format!("I can't listen on port {port}; choose another with --port"))
 }
 

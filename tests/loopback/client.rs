@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bot::Bot;
 use crate::support::Contract;
 use duckbot::sandbox::discord::{
-    Blueprint, BoxFuture, Discord, Interception, Interceptor, ResponseKind, RestCall, RestFault,
+    BoxFuture, Discord, DiscordConfig, Interception, Interceptor, ResponseKind, RestCall, RestFault,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
@@ -19,18 +19,18 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
-        Self::with(Blueprint::default()).await
+        Self::with(DiscordConfig::default()).await
     }
 
-    async fn with(blueprint: Blueprint) -> Self {
-        let blueprint = blueprint
+    async fn with(config: DiscordConfig) -> Self {
+        let config = config
             .channel("data")
             .role("analyst")
             .person("ana", &["analyst"])
             .person("bo", &[])
             .stranger("sam")
-            .patience(Duration::from_secs(60));
-        let discord = Discord::start(blueprint).await.unwrap();
+            .wait_timeout(Duration::from_secs(60));
+        let discord = Discord::start(config).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {
             discord.set_observer(contract.observer());
@@ -200,7 +200,7 @@ async fn a_command_is_not_shown_to_a_stranger() {
 #[tokio::test]
 async fn an_unanswered_interaction_fails_in_time() {
     let soon = Duration::from_millis(200);
-    let fixture = Fixture::with(Blueprint::default().first_response_within(soon)).await;
+    let fixture = Fixture::with(DiscordConfig::default().first_response_timeout(soon)).await;
     let _bot = Bot::start(&fixture.discord).await;
     let sleep = fixture
         .discord
@@ -357,8 +357,8 @@ async fn a_gate_loses_an_answer_after_the_call_took_effect() {
 #[tokio::test]
 #[should_panic(expected = "loopback Discord")]
 async fn a_wait_without_end_shows_the_transcript() {
-    let blueprint = Blueprint::default().channel("data").person("ana", &[]);
-    let discord = Discord::start(blueprint.patience(Duration::from_millis(50)))
+    let config = DiscordConfig::default().channel("data").person("ana", &[]);
+    let discord = Discord::start(config.wait_timeout(Duration::from_millis(50)))
         .await
         .unwrap();
     discord.person("ana").reads("#data").await;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::support::{Contract, tools};
-use duckbot::sandbox::discord::{Blueprint, Discord, ResponseKind};
+use duckbot::sandbox::discord::{Discord, DiscordConfig, ResponseKind};
 
 #[tokio::test]
 async fn discord_py_completes_the_story() {
-    let blueprint = Blueprint::default().channel("pond").person("ana", &[]);
-    let blueprint = blueprint.patience(Duration::from_secs(120));
-    let discord = Discord::start(blueprint).await.unwrap();
+    let config = DiscordConfig::default().channel("pond").person("ana", &[]);
+    let config = config.wait_timeout(Duration::from_secs(120));
+    let discord = Discord::start(config).await.unwrap();
     let contract = Contract::from_env();
     if let Some(contract) = &contract {
         discord.set_observer(contract.observer());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::raw::{Answer, Raw};
 use crate::support::Contract;
-use duckbot::sandbox::discord::{Access, Blueprint, Discord, Interaction, Person, RestFault};
+use duckbot::sandbox::discord::{Access, Discord, DiscordConfig, Interaction, Person, RestFault};
 use serde_json::{Value, json};
 
 struct Fixture {
@@ -15,15 +15,12 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
-        Self::with(Blueprint::default()).await
+        Self::with(DiscordConfig::default()).await
     }
 
-    async fn with(blueprint: Blueprint) -> Self {
-        let blueprint = blueprint
-            .channel("data")
-            .person("ana", &[])
-            .person("bo", &[]);
-        let discord = Discord::start(blueprint.stranger("sam")).await.unwrap();
+    async fn with(config: DiscordConfig) -> Self {
+        let config = config.channel("data").person("ana", &[]).person("bo", &[]);
+        let discord = Discord::start(config.stranger("sam")).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {
             discord.set_observer(contract.observer());
@@ -136,7 +133,8 @@ async fn an_interaction_is_acknowledged_once() {
 
 #[tokio::test]
 async fn a_late_answer_finds_no_interaction() {
-    let fixture = Fixture::with(Blueprint::default().first_response_within(Duration::ZERO)).await;
+    let fixture =
+        Fixture::with(DiscordConfig::default().first_response_timeout(Duration::ZERO)).await;
     let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     refused(&raw.answer(&ping, message("pong")).await, 404, 10062);
     assert_eq!(ping.outcome().await, None);

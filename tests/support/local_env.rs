@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
-use duckbot::sandbox::discord::{Blueprint, Discord, Person};
+use duckbot::sandbox::discord::{Discord, DiscordConfig, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
@@ -24,14 +24,14 @@ pub struct LocalEnv {
 impl LocalEnv {
     /// With the bot up and connected.
     pub async fn start() -> Self {
-        let blueprint = Blueprint::default()
+        let config = DiscordConfig::default()
             .channel("data")
             .role("analyst")
             .person("ana", &["analyst"])
             .person("ben", &["analyst"])
-            .first_response_within(ACKNOWLEDGED_WITHIN)
-            .patience(Duration::from_secs(60));
-        let discord = Discord::start(blueprint).await.unwrap();
+            .first_response_timeout(ACKNOWLEDGED_WITHIN)
+            .wait_timeout(Duration::from_secs(60));
+        let discord = Discord::start(config).await.unwrap();
         let (s3, catalog) = (S3::start().await, Catalog::start().await);
         s3.add_bucket("lake");
         s3.add_key(PERMANENT[0].1, PERMANENT[1].1);

@@ -3,7 +3,9 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use duckbot::sandbox::discord::{Blueprint, Discord, Interaction, MessageView, ModalView, Person};
+use duckbot::sandbox::discord::{
+    Discord, DiscordConfig, Interaction, MessageView, ModalView, Person,
+};
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::{
     ByteString,
@@ -113,7 +115,7 @@ impl TestEnv {
     }
 
     async fn create(node: Option<&str>, settings: &[(&str, &str)]) -> Self {
-        let blueprint = Blueprint::default()
+        let config = DiscordConfig::default()
             .channel("data")
             .channel("random")
             .channel("ops")
@@ -124,10 +126,10 @@ impl TestEnv {
             .person("ada", &["admin"])
             .person("gil", &[])
             .stranger("max")
-            .first_response_within(ACKNOWLEDGED_WITHIN)
+            .first_response_timeout(ACKNOWLEDGED_WITHIN)
             // What a cluster does to a node takes its time, and so does what goes wrong.
-            .patience(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
-        let discord = Discord::start(blueprint).await.unwrap();
+            .wait_timeout(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
+        let discord = Discord::start(config).await.unwrap();
         let contract = Contract::from_env();
         if let Some(contract) = &contract {
             discord.set_observer(contract.observer());

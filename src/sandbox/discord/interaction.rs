@@ -44,7 +44,7 @@ impl Interaction {
     pub async fn outcome(&self) -> Option<Acknowledged> {
         let left = self.shared.look(|state| {
             let passed = state.interactions[&self.id].created.elapsed();
-            state.first_response_within.saturating_sub(passed)
+            state.first_response_timeout.saturating_sub(passed)
         });
         let found = self
             .shared

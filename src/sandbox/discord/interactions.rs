@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::blueprint::ADMINISTRATOR;
+use super::config::ADMINISTRATOR;
 use super::model::{InteractionKind, InteractionState, State};
 use super::snowflake::{Snowflake, random_hex};
 

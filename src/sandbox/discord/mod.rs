@@ -7,10 +7,10 @@
 //! [`Discord::unknown_routes`].
 //!
 //! ```no_run
-//! # use duckbot::sandbox::discord::{Blueprint, Discord};
+//! # use duckbot::sandbox::discord::{DiscordConfig, Discord};
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
-//! let blueprint = Blueprint::default().channel("data").role("analyst").person("ana", &["analyst"]);
-//! let discord = Discord::start(blueprint).await?;
+//! let config = DiscordConfig::default().channel("data").role("analyst").person("ana", &["analyst"]);
+//! let discord = Discord::start(config).await?;
 //! // ... the bot starts, with discord.url() and discord.token() ...
 //! discord.commands_registered().await;
 //! let ana = discord.person("ana");
@@ -25,9 +25,9 @@
 //! Does I/O: it listens on a socket.
 
 mod api_error;
-mod blueprint;
 mod chat;
 mod command_line;
+mod config;
 mod controls;
 mod faults;
 mod forms;
@@ -59,8 +59,8 @@ use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use self::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY, PersonPlan};
 pub use self::chat::FaultButton;
+pub use self::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS, PersonConfig};
 pub use self::faults::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 pub use self::interaction::{Acknowledged, Interaction};
 pub use self::model::{Access, ResponseKind};
@@ -87,12 +87,12 @@ impl Discord {
     /// # Errors
     ///
     /// If it can't listen.
-    pub async fn start(blueprint: Blueprint) -> io::Result<Self> {
-        let listener = TcpListener::bind(blueprint.listen).await?;
+    pub async fn start(config: DiscordConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let mut state = State::new(&blueprint);
+        let mut state = State::new(&config);
         state.gateway_url = format!("ws://{address}/gateway");
-        let shared = Shared::new(state, blueprint.patience);
+        let shared = Shared::new(state, config.wait_timeout);
         let app = Router::new()
             .route("/gateway", any(open_gateway))
             .route("/files/{message}/{at}", get(file))
@@ -138,20 +138,20 @@ impl Discord {
     ///
     /// # Panics
     ///
-    /// If the blueprint has none of this name.
+    /// If the config has none of this name.
     #[must_use]
     pub fn channel(&self, name: &str) -> Snowflake {
         let id = self
             .shared
             .look(|state| state.channel_named(name).map(|channel| channel.id));
-        id.unwrap_or_else(|| panic!("the blueprint has no channel {name:?}"))
+        id.unwrap_or_else(|| panic!("the config has no channel {name:?}"))
     }
 
     /// The id of a role.
     ///
     /// # Panics
     ///
-    /// If the blueprint has none of this name.
+    /// If the config has none of this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Snowflake {
         self.shared.look(|state| state.guild.role(name).id)
@@ -161,7 +161,7 @@ impl Discord {
     ///
     /// # Panics
     ///
-    /// If the blueprint has nobody of this name.
+    /// If the config has nobody of this name.
     #[must_use]
     pub fn person(&self, name: &str) -> Person {
         let id = self.shared.look(|state| {
@@ -171,7 +171,7 @@ impl Discord {
                 .find(|person| person.name == name)
                 .map(|person| person.id)
         });
-        let id = id.unwrap_or_else(|| panic!("the blueprint has no person {name:?}"));
+        let id = id.unwrap_or_else(|| panic!("the config has no person {name:?}"));
         Person {
             shared: Arc::clone(&self.shared),
             id,
@@ -262,7 +262,7 @@ impl Discord {
     pub async fn commands_registered_at_last(&self) {
         while self
             .shared
-            .wait_for(self.shared.patience, has_commands)
+            .wait_for(self.shared.wait_timeout, has_commands)
             .await
             .is_none()
         {}

@@ -34,8 +34,8 @@ pub struct State {
     pub transcript: Transcript,
     /// Where READY and `/gateway` send the bot.
     pub gateway_url: String,
-    pub first_response_within: Duration,
-    pub tokens_live: Duration,
+    pub first_response_timeout: Duration,
+    pub token_lifetime: Duration,
 }
 
 /// The bot's application. The bot user has the same id, as with every newer application.

@@ -19,16 +19,16 @@ pub struct Shared {
     observer: Mutex<Option<Observer>>,
     /// Counts changes, so that whoever waits for one can't miss it.
     changes: watch::Sender<u64>,
-    pub patience: Duration,
+    pub wait_timeout: Duration,
 }
 
 impl Shared {
-    pub fn new(state: State, patience: Duration) -> Arc<Self> {
+    pub fn new(state: State, wait_timeout: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(state),
             observer: Mutex::new(None),
             changes: watch::Sender::new(0),
-            patience,
+            wait_timeout,
         })
     }
 
@@ -62,9 +62,9 @@ impl Shared {
     ///
     /// When patience runs out, with the whole transcript: that is what a failed test needs to show.
     pub async fn wait<T>(&self, what: &str, find: impl FnMut(&mut State) -> Option<T>) -> T {
-        match self.wait_for(self.patience, find).await {
+        match self.wait_for(self.wait_timeout, find).await {
             Some(found) => found,
-            None => self.fail(&format!("waited {:?} for {what}", self.patience)),
+            None => self.fail(&format!("waited {:?} for {what}", self.wait_timeout)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::blueprint::{ADMINISTRATOR, Blueprint, EVERYBODY};
+use super::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS};
 use super::faults::Controls;
 use super::model::{Access, Application, Channel, Guild, PersonState, Role, State};
 use super::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
@@ -10,15 +10,15 @@ use super::transcript::Transcript;
 
 impl State {
     /// Builds the guild that a blueprint describes.
-    pub fn new(plan: &Blueprint) -> Self {
+    pub fn new(config: &DiscordConfig) -> Self {
         let mut ids = SnowflakeGenerator::default();
         let application = Application {
             id: ids.next(),
             token: format!("loopback.{}", random_hex()),
-            name: plan.bot.clone(),
+            name: config.bot.clone(),
         };
-        let guild = guild(plan, &mut ids);
-        let people = plan.people.iter().map(|person| PersonState {
+        let guild = guild(config, &mut ids);
+        let people = config.people.iter().map(|person| PersonState {
             id: ids.next(),
             name: person.name.clone(),
             roles: person
@@ -30,7 +30,7 @@ impl State {
             dms_open: true,
         });
         let people = people.collect();
-        let channels = plan.channels.iter().map(|name| Channel {
+        let channels = config.channels.iter().map(|name| Channel {
             id: ids.next(),
             name: name.clone(),
             recipient: None,
@@ -50,8 +50,8 @@ impl State {
             controls: Controls::default(),
             transcript: Transcript::default(),
             gateway_url: String::new(),
-            first_response_within: plan.first_response_within,
-            tokens_live: plan.tokens_live,
+            first_response_timeout: config.first_response_timeout,
+            token_lifetime: config.token_lifetime,
         }
     }
 
@@ -100,7 +100,7 @@ impl State {
             .roles
             .iter()
             .filter(|role| person.roles.contains(&role.id));
-        let bits = held.fold(EVERYBODY, |bits, role| bits | role.permissions);
+        let bits = held.fold(MEMBER_PERMISSIONS, |bits, role| bits | role.permissions);
         if bits & ADMINISTRATOR == 0 {
             bits
         } else {
@@ -135,26 +135,26 @@ impl Guild {
     /// If there is none of this name: the test itself is wrong then.
     pub fn role(&self, name: &str) -> &Role {
         let role = self.roles.iter().find(|role| role.name == name);
-        role.unwrap_or_else(|| panic!("the blueprint has no role {name:?}"))
+        role.unwrap_or_else(|| panic!("the config has no role {name:?}"))
     }
 }
 
-fn guild(plan: &Blueprint, ids: &mut SnowflakeGenerator) -> Guild {
+fn guild(config: &DiscordConfig, ids: &mut SnowflakeGenerator) -> Guild {
     let id = ids.next();
     // `@everyone` is a role with the id of its guild.
     let mut roles = vec![Role {
         id,
         name: "@everyone".to_owned(),
-        permissions: EVERYBODY,
+        permissions: MEMBER_PERMISSIONS,
     }];
-    roles.extend(plan.roles.iter().map(|(name, permissions)| Role {
+    roles.extend(config.roles.iter().map(|(name, permissions)| Role {
         id: ids.next(),
         name: name.clone(),
         permissions: *permissions,
     }));
     Guild {
         id,
-        name: plan.guild.clone(),
+        name: config.guild.clone(),
         roles,
     }
 }

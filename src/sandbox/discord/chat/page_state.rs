@@ -18,7 +18,7 @@ pub fn of(state: &State, wanted: Option<Snowflake>) -> Value {
     let pending =
         mine.filter(|it| it.kind != InteractionKind::Autocomplete && it.response.is_none());
     let (failed, waiting): (Vec<_>, Vec<_>) =
-        pending.partition(|it| it.is_overdue(state.first_response_within));
+        pending.partition(|it| it.is_overdue(state.first_response_timeout));
     let words =
         |all: Vec<&InteractionState>| all.into_iter().map(interaction_json).collect::<Vec<_>>();
     json!({

@@ -92,7 +92,7 @@ fn allowed(state: &State, person: &PersonState, command: &Value) -> Result<(), S
     let needed: u64 = needed.unwrap_or(0);
     let hidden = command["default_member_permissions"] == "0";
     let held = state.permissions(person);
-    let is_admin = held & super::blueprint::ADMINISTRATOR != 0;
+    let is_admin = held & super::config::ADMINISTRATOR != 0;
     if is_admin || (held & needed == needed && !hidden) {
         return Ok(());
     }
@@ -200,11 +200,15 @@ fn data(state: &State, command: &Value, options: Vec<Value>, resolved: Value) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::blueprint::Blueprint;
+    use super::super::config::DiscordConfig;
     use super::*;
 
     fn state() -> State {
-        let mut state = State::new(&Blueprint::default().person("ana", &[]).person("bo", &[]));
+        let mut state = State::new(
+            &DiscordConfig::default()
+                .person("ana", &[])
+                .person("bo", &[]),
+        );
         let size = json!({ "type": 3, "name": "size", "description": "x", "required": true,
             "choices": [{ "name": "Small", "value": "small" }] });
         let catalog =

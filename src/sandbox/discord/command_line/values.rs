@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::blueprint::EVERYBODY;
+use super::super::config::MEMBER_PERMISSIONS;
 use super::super::json::role_json;
 use super::super::model::State;
 use super::super::rules::list;
@@ -72,7 +72,7 @@ fn user(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
 fn channel(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
     let channel = state.channel_named(text)?;
     let mut json = state.channel_json(channel);
-    json["permissions"] = EVERYBODY.to_string().into();
+    json["permissions"] = MEMBER_PERMISSIONS.to_string().into();
     resolved["channels"][channel.id.to_string()] = json;
     Some(channel.id.to_string().into())
 }

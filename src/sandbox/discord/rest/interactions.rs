@@ -17,7 +17,7 @@ use super::super::view::{Input, ModalView, plain};
 use super::{ApiRequest, ApiResponse, ApiResult};
 
 pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
-    let limit = state.first_response_within;
+    let limit = state.first_response_timeout;
     let interaction = state.interactions.get(&request.id("interaction"));
     let known = interaction.filter(|interaction| {
         interaction.token == request.text("token") && !interaction.is_overdue(limit)

@@ -56,7 +56,7 @@ fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Interactio
         .values()
         .find(|interaction| interaction.token == request.text("token"));
     let interaction = interaction.ok_or(INVALID_WEBHOOK_TOKEN)?;
-    if interaction.expired || interaction.created.elapsed() > state.tokens_live {
+    if interaction.expired || interaction.created.elapsed() > state.token_lifetime {
         return Err(INVALID_WEBHOOK_TOKEN.into());
     }
     // As long as an interaction has no response, Discord knows no webhook for it.

@@ -7,11 +7,11 @@ use std::time::Duration;
 pub const ADMINISTRATOR: u64 = 1 << 3;
 /// See channels, send messages (in threads, too), attach files, use application commands: what
 /// everybody may.
-pub const EVERYBODY: u64 = (1 << 10) | (1 << 11) | (1 << 15) | (1 << 31) | (1 << 38);
+pub const MEMBER_PERMISSIONS: u64 = (1 << 10) | (1 << 11) | (1 << 15) | (1 << 31) | (1 << 38);
 
-/// The plan of one guild. Start from [`Blueprint::default`] and add to it.
+/// The plan of one guild. Start from [`DiscordConfig::default`] and add to it.
 #[derive(Debug, Clone)]
-pub struct Blueprint {
+pub struct DiscordConfig {
     /// The guild's name.
     pub guild: String,
     /// The bot's name.
@@ -21,20 +21,20 @@ pub struct Blueprint {
     /// Names of roles, each with its permission bits.
     pub roles: Vec<(String, u64)>,
     /// Everybody who can do something.
-    pub people: Vec<PersonPlan>,
+    pub people: Vec<PersonConfig>,
     /// How long an interaction waits for its first response. Discord: 3 s.
-    pub first_response_within: Duration,
+    pub first_response_timeout: Duration,
     /// How long an interaction's token is good. Discord: 15 min.
-    pub tokens_live: Duration,
+    pub token_lifetime: Duration,
     /// How long a verb waits for the bot before it gives up.
-    pub patience: Duration,
+    pub wait_timeout: Duration,
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
 }
 
-/// One person of a [`Blueprint`].
+/// One person of a [`DiscordConfig`].
 #[derive(Debug, Clone)]
-pub struct PersonPlan {
+pub struct PersonConfig {
     /// The user name.
     pub name: String,
     /// Names of the person's roles.
@@ -43,7 +43,7 @@ pub struct PersonPlan {
     pub member: bool,
 }
 
-impl Default for Blueprint {
+impl Default for DiscordConfig {
     fn default() -> Self {
         Self {
             guild: "The Pond".to_owned(),
@@ -51,15 +51,15 @@ impl Default for Blueprint {
             channels: Vec::new(),
             roles: Vec::new(),
             people: Vec::new(),
-            first_response_within: Duration::from_secs(3),
-            tokens_live: Duration::from_secs(15 * 60),
-            patience: Duration::from_secs(20),
+            first_response_timeout: Duration::from_secs(3),
+            token_lifetime: Duration::from_secs(15 * 60),
+            wait_timeout: Duration::from_secs(20),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
         }
     }
 }
 
-impl Blueprint {
+impl DiscordConfig {
     /// Adds a text channel.
     #[must_use]
     pub fn channel(mut self, name: &str) -> Self {
@@ -94,7 +94,7 @@ impl Blueprint {
 
     fn with(mut self, name: &str, roles: &[&str], member: bool) -> Self {
         let roles = roles.iter().map(|&role| role.to_owned()).collect();
-        self.people.push(PersonPlan {
+        self.people.push(PersonConfig {
             name: name.to_owned(),
             roles,
             member,
@@ -104,22 +104,22 @@ impl Blueprint {
 
     /// Sets how long an interaction waits for its first response.
     #[must_use]
-    pub fn first_response_within(mut self, limit: Duration) -> Self {
-        self.first_response_within = limit;
+    pub fn first_response_timeout(mut self, limit: Duration) -> Self {
+        self.first_response_timeout = limit;
         self
     }
 
     /// Sets how long an interaction's token is good.
     #[must_use]
-    pub fn tokens_live(mut self, limit: Duration) -> Self {
-        self.tokens_live = limit;
+    pub fn token_lifetime(mut self, limit: Duration) -> Self {
+        self.token_lifetime = limit;
         self
     }
 
     /// Sets how long a verb waits before it gives up.
     #[must_use]
-    pub fn patience(mut self, limit: Duration) -> Self {
-        self.patience = limit;
+    pub fn wait_timeout(mut self, limit: Duration) -> Self {
+        self.wait_timeout = limit;
         self
     }
 
