@@ -235,7 +235,7 @@ async fn without_discord_it_is_not_ready() {
     let url = start_bot(&mut team).await;
     wait_until_ready(&url).await;
     // Two heartbeats tell how often they come.
-    team.discord.heartbeats(3).await;
+    team.discord.wait_heartbeats(3).await;
     team.discord.set_offline(true);
     wait_for_not_ready(&url, "discord: not connected, so nobody is answered").await;
     team.discord.set_offline(false);

@@ -327,7 +327,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         "create secret generic duckbot-discord --namespace duckbot --from-literal=token={token}"
     ))
     .await;
-    discord.connected().await;
+    discord.wait_connected().await;
     kubectl("rollout status deployment/duckbot --namespace duckbot --timeout=120s").await;
 
     // As the manual says; the lake of the example is nowhere.
@@ -395,7 +395,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     kubectl("delete secret duckbot-door-keys -n duckbot").await;
     kubectl("rollout restart deployment/duckbot -n duckbot").await;
     kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
-    discord.connected().await;
+    discord.wait_connected().await;
     let open = format!("/duck open session:{id}");
     let opened = ana.types("#data", &open).await.unwrap().reply().await;
     assert_says(&opened, "I don't have the key to session");

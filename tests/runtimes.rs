@@ -217,7 +217,7 @@ async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
     // On this machine it had to start again, and that was told.
     for message in env.discord().unread() {
         assert_says(&message, &id);
-        env.discord().edited(message.id, |_| true).await;
+        env.discord().wait_edited(message.id, |_| true).await;
     }
     env.wait_until_empty().await;
 }

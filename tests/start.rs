@@ -202,12 +202,12 @@ async fn start_another_pressed_twice_starts_one() {
     }
     let reply = team
         .discord
-        .edited(offer.id, |it| it.content.contains("starts: "))
+        .wait_edited(offer.id, |it| it.content.contains("starts: "))
         .await;
     let second = session_id_in(&reply.content);
     team.kubelet.mark_ready(&second).await;
     team.discord
-        .edited(offer.id, |it| it.content.contains("is ready"))
+        .wait_edited(offer.id, |it| it.content.contains("is ready"))
         .await;
     team.ana.reads("#data").await;
     assert_eq!(team.cluster.documents().await.len(), 2);

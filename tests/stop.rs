@@ -103,7 +103,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     second.acknowledged().await;
     let is_over = |text: &str| text.contains("is stopped") || text.contains("has ended, or never");
     team.discord
-        .edited(question.id, |reply| is_over(&reply.content))
+        .wait_edited(question.id, |reply| is_over(&reply.content))
         .await;
     team.cluster
         .wait_until_gone(&team.record_name(&team.ana, 0))
@@ -117,7 +117,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     late.acknowledged().await;
     let answer = format!("There is no session `{id}`: it has ended, or never was.");
     team.discord
-        .edited(question.id, |reply| reply.content.starts_with(&answer))
+        .wait_edited(question.id, |reply| reply.content.starts_with(&answer))
         .await;
     team.assert_nothing_left().await;
 }
@@ -159,14 +159,14 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
     let pressed = team.ben.presses_custom(question.id, &forged).await.unwrap();
     pressed.acknowledged().await;
     team.discord
-        .edited(question.id, |reply| reply.content.contains("somebody else"))
+        .wait_edited(question.id, |reply| reply.content.contains("somebody else"))
         .await;
     assert_eq!(team.cluster.objects().await.len(), 4);
 
     let pressed = team.ada.presses_custom(question.id, &forged).await.unwrap();
     pressed.acknowledged().await;
     team.discord
-        .edited(question.id, |reply| reply.content.contains("is stopped"))
+        .wait_edited(question.id, |reply| reply.content.contains("is stopped"))
         .await;
     let told = team.ana.reads("#data").await;
     assert_eq!(told.mentions, [team.ana.id()]);

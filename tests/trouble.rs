@@ -26,11 +26,11 @@ async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
     let (asked, id) = team.start_session(&team.ana, "").await;
     team.discord.refuse_next_resume();
     team.discord.drop_gateway();
-    team.discord.disconnected().await;
+    team.discord.wait_disconnected().await;
     team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
     team.ana.reads("#data").await;
-    team.discord.connected().await;
+    team.discord.wait_connected().await;
     assert_says(&team.reply_to(&team.ana, "/duck list").await, &id);
 }
 

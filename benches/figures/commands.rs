@@ -36,8 +36,8 @@ async fn start_env(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
         }
         Some(kind) => {
             let floor = floor(kind, &team);
-            team.discord.connected().await;
-            team.discord.commands_registered().await;
+            team.discord.wait_connected().await;
+            team.discord.wait_for_commands().await;
             Some(floor)
         }
     };

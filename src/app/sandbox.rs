@@ -158,7 +158,7 @@ impl Sandbox {
 
     /// Says what to do, as soon as the bot answers.
     async fn print_welcome(&self, options: &Options) {
-        self.discord.commands_registered_at_last().await;
+        self.discord.wait_for_commands_forever().await;
         let url = format!("{}/", self.discord.url());
         let took = self.began.elapsed().as_secs_f32();
         println!(

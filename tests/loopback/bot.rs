@@ -47,8 +47,8 @@ impl Bot {
         runtime.spawn(async move {
             let _ = client.start().await;
         });
-        discord.connected().await;
-        discord.commands_registered().await;
+        discord.wait_connected().await;
+        discord.wait_for_commands().await;
         Self {
             runtime: Some(runtime),
             shards,

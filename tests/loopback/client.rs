@@ -234,7 +234,7 @@ async fn after_a_refused_resume_the_bot_identifies_anew() {
     let _bot = Bot::start(&fixture.discord).await;
     fixture.discord.refuse_next_resume();
     fixture.discord.drop_gateway();
-    fixture.discord.connected().await;
+    fixture.discord.wait_connected().await;
     assert_eq!(
         fixture.discord.transcript().matches("is connected").count(),
         2
@@ -246,7 +246,7 @@ async fn a_second_bot_takes_over_from_one_that_stopped() {
     let fixture = Fixture::new().await;
     let first = Bot::start(&fixture.discord).await;
     first.stop().await;
-    fixture.discord.disconnected().await;
+    fixture.discord.wait_disconnected().await;
     let second = Bot::start(&fixture.discord).await;
     let ping = fixture
         .discord
@@ -263,7 +263,7 @@ async fn a_second_bot_takes_over_from_one_that_stopped() {
 async fn a_killed_bot_is_gone() {
     let fixture = Fixture::new().await;
     drop(Bot::start(&fixture.discord).await);
-    fixture.discord.disconnected().await;
+    fixture.discord.wait_disconnected().await;
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn an_interaction_is_delivered_twice_and_answered_once() {
         .await
         .unwrap();
     let route = "/interactions/{interaction}/{token}/callback";
-    fixture.discord.answered("POST", route, 2).await;
+    fixture.discord.wait_answered("POST", route, 2).await;
     ping.reply().await;
     let exchanges = fixture.discord.exchanges();
     let callbacks = exchanges.iter().filter(|exchange| exchange.route == route);
@@ -306,7 +306,7 @@ async fn a_fault_hits_the_call_that_it_names() {
         .await
         .unwrap();
     start.until(|reply| reply.content == "Ready").await;
-    fixture.discord.answered("POST", route, 1).await;
+    fixture.discord.wait_answered("POST", route, 1).await;
     assert_eq!(fixture.discord.history("#data"), []);
 }
 

@@ -18,8 +18,8 @@ async fn discord_py_completes_the_story() {
         discord.set_observer(contract.observer());
     }
     let mut bot = bot(&discord);
-    discord.commands_registered().await;
-    discord.connected().await;
+    discord.wait_for_commands().await;
+    discord.wait_connected().await;
     let ana = discord.person("ana");
 
     let offered = ana.completes("#pond", "/feed pond:la").await.unwrap();
@@ -49,13 +49,13 @@ async fn discord_py_completes_the_story() {
     );
     assert_eq!(menu_now.button("Choose"), None);
     assert_eq!(order.follow_up().await.content, "Thank you");
-    let notice = discord.edited(notice.id, |notice| notice.edited).await;
+    let notice = discord.wait_edited(notice.id, |notice| notice.edited).await;
     assert!(notice.content.ends_with("feeds the ducks: oats"));
 
     drop(bot.stdin.take());
     let ended = tokio::time::timeout(Duration::from_secs(60), bot.wait()).await;
     assert!(ended.expect("it ends").unwrap().success(), "it complained");
-    discord.disconnected().await;
+    discord.wait_disconnected().await;
     assert_eq!(discord.unread(), []);
     assert_eq!(discord.unknown_routes(), []);
     if let Some(contract) = contract {

@@ -288,7 +288,7 @@ async fn an_edit_pings_nobody_and_a_post_only_whom_it_may() {
     raw.patch(&path, json!({ "content": ana.mention() })).await;
     let edited = fixture
         .discord
-        .edited(posted.id, |message| message.edited)
+        .wait_edited(posted.id, |message| message.edited)
         .await;
     assert!(edited.mentions.is_empty());
     assert_eq!(raw.delete(&path).await.0, 204);

@@ -58,7 +58,7 @@ impl LocalEnv {
         ];
         let variables: HashMap<_, _> = variables.map(|(name, it)| (name.to_owned(), it)).into();
         let bot = Bot::start(&variables);
-        discord.connected().await;
+        discord.wait_connected().await;
         Self {
             ana: discord.person("ana"),
             discord,
@@ -118,9 +118,9 @@ impl LocalEnv {
     /// Ends the bot as a crash does, and starts it again.
     pub async fn restart_bot(&mut self) {
         self.bot.kill().await;
-        self.discord.disconnected().await;
+        self.discord.wait_disconnected().await;
         self.bot = Bot::start(&self.variables);
-        self.discord.connected().await;
+        self.discord.wait_connected().await;
     }
 }
 

@@ -243,7 +243,7 @@ impl TestEnv {
         self.spawn_bot();
         let bot = self.bot.as_mut().expect("it was launched");
         let gave_up = tokio::select! {
-            () = self.discord.connected() => None,
+            () = self.discord.wait_connected() => None,
             status = bot.wait(Duration::from_secs(60)) => status,
         };
         assert!(gave_up.is_none(), "the bot gives up:\n{}", self.log());
@@ -273,7 +273,7 @@ impl TestEnv {
         let mut bot = self.bot.take().expect("the bot runs");
         bot.kill().await;
         self.logs.push_str(&bot.log());
-        self.discord.disconnected().await;
+        self.discord.wait_disconnected().await;
     }
 
     /// What all bots of this team have logged.
@@ -421,7 +421,7 @@ impl TestEnv {
     /// What was said so far counts as read.
     pub async fn mark_all_read(&self) {
         for message in self.discord.unread() {
-            self.discord.edited(message.id, |_| true).await;
+            self.discord.wait_edited(message.id, |_| true).await;
         }
     }
 

@@ -62,7 +62,7 @@ impl Discord {
     }
 
     /// Waits until a message is as wanted, and returns it like that. It counts as read.
-    pub async fn edited(
+    pub async fn wait_edited(
         &self,
         id: Snowflake,
         wanted: impl Fn(&MessageView) -> bool,
@@ -119,7 +119,7 @@ impl Discord {
     }
 
     /// Waits until a call with this method and route template was answered for the n-th time.
-    pub async fn answered(&self, method: &str, route: &str, times: usize) {
+    pub async fn wait_answered(&self, method: &str, route: &str, times: usize) {
         let what = format!("{method} {route} to be answered {times} times");
         let enough = |state: &mut State| {
             let calls = state.transcript.exchanges().iter();

@@ -12,7 +12,7 @@
 //! let config = DiscordConfig::default().channel("data").role("analyst").person("ana", &["analyst"]);
 //! let discord = Discord::start(config).await?;
 //! // ... the bot starts, with discord.url() and discord.token() ...
-//! discord.commands_registered().await;
+//! discord.wait_for_commands().await;
 //! let ana = discord.person("ana");
 //! let start = ana.types("#data", "/duck start size:small").await?;
 //! let ready = start.until(|reply| reply.button("Stop it").is_some()).await;
@@ -225,7 +225,7 @@ impl Discord {
     }
 
     /// Waits until a bot is connected and READY.
-    pub async fn connected(&self) {
+    pub async fn wait_connected(&self) {
         self.shared
             .wait("a bot to connect", |state| {
                 state.is_connected().then_some(())
@@ -234,7 +234,7 @@ impl Discord {
     }
 
     /// Waits until so many heartbeats were answered in all.
-    pub async fn heartbeats(&self, count: usize) {
+    pub async fn wait_heartbeats(&self, count: usize) {
         self.shared
             .wait("heartbeats", |state| {
                 (state.controls.heartbeats_answered >= count).then_some(())
@@ -243,7 +243,7 @@ impl Discord {
     }
 
     /// Waits until no bot is connected.
-    pub async fn disconnected(&self) {
+    pub async fn wait_disconnected(&self) {
         self.shared
             .wait("the bot to leave", |state| {
                 (!state.is_connected()).then_some(())
@@ -252,14 +252,14 @@ impl Discord {
     }
 
     /// Waits until the bot has registered commands.
-    pub async fn commands_registered(&self) {
+    pub async fn wait_for_commands(&self) {
         self.shared
             .wait("commands to be registered", has_commands)
             .await;
     }
 
     /// The same without losing patience.
-    pub async fn commands_registered_at_last(&self) {
+    pub async fn wait_for_commands_forever(&self) {
         while self
             .shared
             .wait_for(self.shared.wait_timeout, has_commands)
