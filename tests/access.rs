@@ -14,7 +14,13 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
         "/duck setup",
         "/duck help",
     ] {
-        let elsewhere = team.ana.types("#random", line).await.unwrap().reply().await;
+        let elsewhere = team
+            .ana
+            .run_command("#random", line)
+            .await
+            .unwrap()
+            .reply()
+            .await;
         assert_eq!(
             elsewhere.content,
             format!("I don't answer in this channel. Please use <#{data}>.")
@@ -57,7 +63,7 @@ async fn a_button_of_another_version_is_answered() {
     let team = TestEnv::start().await;
     let help = team.reply_to(&team.ana, "/duck help").await;
     for custom_id in ["duckbot:dance", "duckbot:stop:../../etc", "x"] {
-        let pressed = team.ana.presses_custom(help.id, custom_id).await.unwrap();
+        let pressed = team.ana.press_custom_id(help.id, custom_id).await.unwrap();
         let reply = pressed.reply().await;
         assert!(reply.ephemeral && reply.content.contains("older version of me"));
     }

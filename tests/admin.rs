@@ -122,7 +122,7 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     assert_eq!(value(&url, posted).await, 1.0);
 
     team.kubelet.mark_failed(&id, "out of luck").await;
-    assert_says(&team.ana.reads("#data").await, "has failed.");
+    assert_says(&team.ana.read("#data").await, "has failed.");
     team.wait_until_nothing_left(&team.ana).await;
     wait_for_value(
         &url,
@@ -147,7 +147,7 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
     team.cluster
         .edit_record(&record, |it| it["created"] = long_ago.into())
         .await;
-    assert_says(&team.ana.reads("#data").await, "as old as one may get");
+    assert_says(&team.ana.read("#data").await, "as old as one may get");
     team.wait_until_nothing_left(&team.ana).await;
     let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
     wait_for_value(&url, stopped, 1.0).await;
@@ -261,7 +261,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     // Nobody listens where a door should be.
     let id = team.ready_session(&team.ana).await;
     wait_for_value(&url, "duckbot_unreachable_doors", 1.0).await;
-    assert_says(&team.ada.reads("#ops").await, "does not answer me");
+    assert_says(&team.ada.read("#ops").await, "does not answer me");
 
     // The cluster takes no Pod any more.
     team.api.set_faults(|call| {
@@ -270,7 +270,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     });
     team.cluster.store_credentials(team.ben.id()).await;
     team.start_session(&team.ben, "").await;
-    assert_says(&team.ben.reads("#data").await, "could not be made");
+    assert_says(&team.ben.read("#data").await, "could not be made");
     wait_for_value(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
     team.api.clear_faults();
@@ -305,7 +305,7 @@ async fn an_alarm_is_a_metric_too() {
     let url = start_bot(&mut team).await;
     wait_for_value(&url, "duckbot_reaper_held_back", 1.0).await;
     assert_says(
-        &team.ada.reads("#ops").await,
+        &team.ada.read("#ops").await,
         "I would stop 10 of 10 sessions",
     );
 }

@@ -412,7 +412,7 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
         document["created"] = json!(long_ago);
     };
     lab.team.cluster.edit_record(&record, awaited).await;
-    let told = lab.team.ana.reads("#data").await;
+    let told = lab.team.ana.read("#data").await;
     assert_says(&told, "the keys that it was asked for with were not kept");
     assert!(told.components.is_empty(), "nobody can try that again");
     lab.team.wait_until_nothing_left(&lab.team.ana).await;
@@ -428,7 +428,7 @@ async fn sessions_of_the_api_are_announced_where_the_settings_say() {
         .insert("DUCKBOT_API__CHANNEL".into(), channel);
     lab.start_bot().await;
     let id = lab.ready_session().await;
-    let told = lab.team.ana.reads("#data").await;
+    let told = lab.team.ana.read("#data").await;
     assert_says(&told, &format!("https://duckui-{id}.duck.example.com/"));
     assert_eq!(told.mentions, [lab.team.ana.id()]);
     let (status, extended) = lab

@@ -354,12 +354,12 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         KEYS[1].1
     ))
     .await;
-    let asked = ana.types("#data", "/duck start").await.unwrap();
+    let asked = ana.run_command("#data", "/duck start").await.unwrap();
     asked.until(|it| it.content.contains("is ready")).await;
-    let id = session_id_in(&ana.reads("#data").await.content);
+    let id = session_id_in(&ana.read("#data").await.content);
     // The bot reaches the door by the Pod's address.
     let listed = ana
-        .types("#data", "/duck list")
+        .run_command("#data", "/duck list")
         .await
         .unwrap()
         .reply()
@@ -378,15 +378,15 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     kubectl(&format!("{counted} --timeout=120s")).await;
     let quota = kubectl("describe quota -n duckbot-sessions").await;
     assert!(quota.contains("pods"), "{quota}");
-    let another = ana.types("#data", "/duck start").await.unwrap();
+    let another = ana.run_command("#data", "/duck start").await.unwrap();
     let another = another.reply().await;
-    let pressed = ana.presses(&another, "Start another one").await.unwrap();
+    let pressed = ana.press(&another, "Start another one").await.unwrap();
     let told = pressed
         .until(|it| it.content.contains("share of the cluster"))
         .await;
     assert_says(&told, "could not be made");
     assert_says(
-        &ana.reads("#data").await,
+        &ana.read("#data").await,
         "The team's share of the cluster is used up",
     );
     kubectl("delete quota full -n duckbot-sessions").await;
@@ -397,7 +397,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
     discord.wait_connected().await;
     let open = format!("/duck open session:{id}");
-    let opened = ana.types("#data", &open).await.unwrap().reply().await;
+    let opened = ana.run_command("#data", &open).await.unwrap().reply().await;
     assert_says(&opened, "I don't have the key to session");
     kubectl("delete configmap -n duckbot-sessions -l app.kubernetes.io/name=duckui").await;
     let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=120s");

@@ -13,7 +13,7 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     team.cluster.store_credentials(team.ana.id()).await;
     team.api
         .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
     asked.acknowledged().await;
     let reply = asked.reply().await;
     assert!(
@@ -42,7 +42,7 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     assert_eq!(
         team.cluster.objects().await,
         team.session_objects(&team.ana, 0, &id)
@@ -90,7 +90,7 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .wait_until_forbidden("create", "services")
         .await;
 
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
     let reply = asked
         .until(|reply| reply.content.contains("could not be made"))
         .await;
@@ -101,7 +101,7 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         team.log().contains(&reference),
         "the log knows the reference"
     );
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.wait_until_nothing_left(&team.ana).await;
 }
 
@@ -118,12 +118,12 @@ async fn what_admission_refuses_is_taken_down_again() {
             )
         })
     });
-    let asked = team.ana.types("#data", "/duck start").await.unwrap();
+    let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
     let reply = asked
         .until(|reply| reply.content.contains("could not be made"))
         .await;
     assert_says(&reply, "The cluster's rules turned it down.");
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.wait_until_nothing_left(&team.ana).await;
 }
 
@@ -186,7 +186,7 @@ async fn the_last_word_arrives_although_discord_stumbles() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
         is_removal.then(|| ApiFault::Answer(500, "etcd is ill".into()))
     });
     team.kubelet.mark_failed(&id, "why").await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.api
         .wait_for_call("DELETE", "configmaps/{name}", 3)
         .await;
@@ -249,7 +249,7 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
     slow.arrived.notified().await;
 
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    let pressed = team.ana.press(&question, "Stop it").await.unwrap();
     team.cluster
         .wait_for_stage(&team.record_name(&team.ana, 0), "stopping")
         .await;
@@ -260,7 +260,7 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     let [message] = &team.discord.history("#data")[..] else {
         panic!("one message")
     };
@@ -277,7 +277,7 @@ async fn one_interaction_delivered_twice_makes_one_session() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     assert_eq!(
         team.cluster.objects().await,
         team.session_objects(&team.ana, 0, &id)
@@ -295,7 +295,7 @@ async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     assert_eq!(team.discord.history("#data").len(), 1);
 }
 
@@ -312,7 +312,7 @@ async fn two_bots_at_once_do_everything_once() {
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
-        person.reads("#data").await;
+        person.read("#data").await;
         team.cluster
             .wait_for_stage(&team.record_name(&person, 0), "running")
             .await;

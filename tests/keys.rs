@@ -16,13 +16,13 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     );
     assert_says(&kept, "It worked when I last tried it, <t:");
 
-    let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
+    let pressed = team.ana.press(&kept, "Check again").await.unwrap();
     let checked = pressed.reply().await;
     assert_says(&checked, "It worked when I last tried it");
     assert_eq!(team.s3.requests().len(), 2);
 
     team.s3.forget(KEYS[0].1);
-    let pressed = team.ana.presses(&checked, "Check again").await.unwrap();
+    let pressed = team.ana.press(&checked, "Check again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(
         refused.content.starts_with("I tried your keys again:"),
@@ -49,7 +49,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
     team.enter_credentials(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
-    let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
+    let pressed = team.ana.press(&question, "Keep it").await.unwrap();
     assert_eq!(pressed.reply().await.content, "Your keys stay as they are.");
     assert!(team.stored_credentials(&team.ana).await.is_some());
 
@@ -64,7 +64,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
         // Twice: a stale button does no harm.
         let pressed = team
             .ana
-            .presses_custom(question.id, &custom_id)
+            .press_custom_id(question.id, &custom_id)
             .await
             .unwrap();
         let done = pressed.reply().await;
@@ -90,7 +90,7 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
     );
     let pressed = team
         .ana
-        .presses(&question, "Forget it and stop them")
+        .press(&question, "Forget it and stop them")
         .await
         .unwrap();
     pressed
@@ -106,7 +106,7 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
     team.enter_credentials(&team.ana).await;
     let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
-    let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
+    let pressed = team.ana.press(&question, "Forget it only").await.unwrap();
     let done = pressed.reply().await;
     assert!(
         done.content
@@ -132,7 +132,7 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
             .contains(&format!("Sessions with the keys of before: `{old}`"))
     );
     let label = "Start them again with the new keys";
-    let pressed = team.ana.presses(&stored, label).await.unwrap();
+    let pressed = team.ana.press(&stored, label).await.unwrap();
     let done = pressed
         .until(|reply| reply.content.starts_with("Stopped"))
         .await;
@@ -142,7 +142,7 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
     let new = records[0]["id"].as_str().unwrap().to_owned();
     assert_ne!(new, old);
     team.kubelet.mark_ready(&new).await;
-    let announced = team.ana.reads("#data").await;
+    let announced = team.ana.read("#data").await;
     assert_eq!(session_id_in(&announced.content), new);
     assert_eq!(
         team.cluster.objects().await,
@@ -151,7 +151,7 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
 
     // Its keys are the new ones: there is nothing to start again.
     let button = stored.button(label).unwrap().custom_id.clone().unwrap();
-    let pressed = team.ana.presses_custom(stored.id, &button).await.unwrap();
+    let pressed = team.ana.press_custom_id(stored.id, &button).await.unwrap();
     pressed
         .until(|reply| reply.content == "No session of yours holds old keys.")
         .await;
@@ -169,7 +169,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
 
     // Less than half an hour is left, so the warning comes as soon as it runs.
     let id = team.ready_session(&team.ana).await;
-    let warning = team.ana.reads_dm().await;
+    let warning = team.ana.read_dm().await;
     let text = format!("The S3 keys of your session `{id}` expire <t:");
     assert_says(&warning, &text);
     assert!(warning.button("Enter credentials").is_some());
@@ -183,9 +183,9 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
     let expires = ("Session token expires", "20 min");
     let values = [KEYS[0], KEYS[1], KEYS[2], expires];
     team.fill_form(&team.ana, &invitation, &values).await;
-    team.ana.closes_dms();
+    team.ana.close_dms();
     team.ready_session(&team.ana).await;
-    let warning = team.ana.reads("#data").await;
+    let warning = team.ana.read("#data").await;
     assert_eq!(warning.mentions, [team.ana.id()]);
     assert_says(&warning, "expire <t:");
 }
@@ -218,7 +218,7 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
     let list = team.reply_to(&team.ana, "/duck list").await;
     let pressed = team
         .ana
-        .presses_custom(list.id, "duckbot:restart")
+        .press_custom_id(list.id, "duckbot:restart")
         .await
         .unwrap();
     pressed
@@ -235,16 +235,16 @@ async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
     let team = TestEnv::start().await;
     team.enter_credentials(&team.ben).await;
     team.discord.revoke("ben", "analyst");
-    team.ben.writes_dm("please delete my data");
-    let answer = team.ben.reads_dm().await;
+    team.ben.write_dm("please delete my data");
+    let answer = team.ben.read_dm().await;
     assert!(
         answer.content.starts_with("You need one of these roles"),
         "{}",
         answer.content
     );
-    let pressed = team.ben.presses(&answer, "Forget them").await.unwrap();
+    let pressed = team.ben.press(&answer, "Forget them").await.unwrap();
     let question = pressed.reply().await;
-    let pressed = team.ben.presses(&question, "Forget it").await.unwrap();
+    let pressed = team.ben.press(&question, "Forget it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
@@ -258,10 +258,10 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;
     team.s3.hang();
-    let submitted = team.ana.submits(&form, &PERMANENT).await.unwrap();
+    let submitted = team.ana.submit(&form, &PERMANENT).await.unwrap();
     submitted.acknowledged().await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
-    let pressed = team.ana.presses(&question, "Forget it").await.unwrap();
+    let pressed = team.ana.press(&question, "Forget it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
@@ -275,7 +275,7 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     team.enter_credentials(&team.ana).await;
     let (starting, _) = team.start_session(&team.ana, "").await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
-    let pressed = team.ana.presses(&question, "Forget it only").await.unwrap();
+    let pressed = team.ana.press(&question, "Forget it only").await.unwrap();
     let done = pressed
         .until(|reply| reply.content.contains("forgotten"))
         .await;
@@ -283,6 +283,6 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.wait_until_nothing_left(&team.ana).await;
 }

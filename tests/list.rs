@@ -39,7 +39,7 @@ async fn a_queued_session_is_listed_as_such() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
 }
 
 #[tokio::test]

@@ -11,23 +11,28 @@ use crate::support::{
 };
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
-    person.types("#data", line).await.unwrap().reply().await
+    person
+        .run_command("#data", line)
+        .await
+        .unwrap()
+        .reply()
+        .await
 }
 
 /// Somebody starts a session, and it is ready; its id.
 async fn ready_session(person: &Person) -> String {
-    let asked = person.types("#data", "/duck start").await.unwrap();
+    let asked = person.run_command("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    assert_says(&person.reads("#data").await, &id);
+    assert_says(&person.read("#data").await, &id);
     id
 }
 
 async fn stop_session(person: &Person) {
     let question = reply_to(person, "/duck stop").await;
-    let pressed = person.presses(&question, "Stop it").await.unwrap();
+    let pressed = person.press(&question, "Stop it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("is stopped"))
         .await;
@@ -71,7 +76,7 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
 
     stop_session(&home.ana).await;
     let question = reply_to(&home.ana, "/duck forget").await;
-    let pressed = home.ana.presses(&question, "Forget it").await.unwrap();
+    let pressed = home.ana.press(&question, "Forget it").await.unwrap();
     pressed.reply().await;
     assert!(!file.exists());
 }

@@ -159,7 +159,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
 
     catalog.forget(KEYS[3].1);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let pressed = team.ana.presses(&kept, "Check again").await.unwrap();
+    let pressed = team.ana.press(&kept, "Check again").await.unwrap();
     let answer = pressed.reply().await.content;
     assert!(
         answer.contains("doesn't accept this **catalog token**"),
@@ -172,11 +172,11 @@ async fn the_catalog_to_try_against_can_be_chosen() {
     let team = TestEnv::start().await;
     let asked = team
         .ana
-        .types("#data", "/duck setup catalog:pond")
+        .run_command("#data", "/duck setup catalog:pond")
         .await
         .unwrap();
     asked.reply().await;
-    let invitation = team.ana.reads_dm().await;
+    let invitation = team.ana.read_dm().await;
     let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
     // There is no pond here: its name leads nowhere.
     assert_says(&reply, "I can't reach the catalog `pond`");

@@ -59,14 +59,14 @@ async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_aga
     let quick = team.kubelet.ready_all_pods();
     let old = team.ready_session(&team.ana).await;
     age_session(&team, TimeDelta::days(4)).await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(&told, "has ended: it was as old as one may get");
     assert_says(&told, "What was only in it is lost");
     assert_eq!(told.mentions, [team.ana.id()]);
     team.wait_until_nothing_left(&team.ana).await;
-    let again = team.ana.presses(&told, "Start again").await.unwrap();
+    let again = team.ana.press(&told, "Start again").await.unwrap();
     again.until(|it| it.content.contains("is ready")).await;
-    let new = session_id_in(&team.ana.reads("#data").await.content);
+    let new = session_id_in(&team.ana.read("#data").await.content);
     assert_ne!(old, new);
     quick.abort();
 }
@@ -76,12 +76,12 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     let team = team(&[]).await;
     let id = team.ready_session(&team.ana).await;
     age_session(&team, NEAR_LIFETIME).await;
-    let warning = team.ana.reads_dm().await;
+    let warning = team.ana.read_dm().await;
     assert_says(
         &warning,
         &format!("The lifetime of session `{id}` is nearly over"),
     );
-    let pressed = team.ana.presses(&warning, "Extend").await.unwrap();
+    let pressed = team.ana.press(&warning, "Extend").await.unwrap();
     let reply = pressed.reply().await;
     assert!(reply.ephemeral);
     assert_says(&reply, &format!("Session `{id}` may go on for 4h longer."));
@@ -123,8 +123,8 @@ async fn or_stops_it_right_there() {
     let team = team(&[]).await;
     team.ready_session(&team.ana).await;
     age_session(&team, NEAR_LIFETIME).await;
-    let warning = team.ana.reads_dm().await;
-    let pressed = team.ana.presses(&warning, "Stop now").await.unwrap();
+    let warning = team.ana.read_dm().await;
+    let pressed = team.ana.press(&warning, "Stop now").await.unwrap();
     pressed.until(|it| it.content.contains("is stopped")).await;
     team.assert_nothing_left().await;
     team.mark_all_read().await;
@@ -134,15 +134,15 @@ async fn or_stops_it_right_there() {
 async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
     let team = team(&[]).await;
     team.ready_session(&team.ana).await;
-    team.ana.closes_dms();
+    team.ana.close_dms();
     age_session(&team, NEAR_LIFETIME).await;
-    let warning = team.ana.reads("#data").await;
+    let warning = team.ana.read("#data").await;
     assert_says(&warning, "The lifetime of session");
     assert_eq!(warning.mentions, [team.ana.id()]);
     // It stands there for everybody, and is hers.
     let refused = team
         .ben
-        .presses(&warning, "Extend")
+        .press(&warning, "Extend")
         .await
         .unwrap()
         .reply()
@@ -151,7 +151,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
     assert_says(&refused, "belongs to somebody else");
     let extended = team
         .ana
-        .presses(&warning, "Extend")
+        .press(&warning, "Extend")
         .await
         .unwrap()
         .reply()
@@ -164,7 +164,7 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
     let mut team = team(&[]).await;
     let id = team.ready_session(&team.ana).await;
     age_session(&team, NEAR_LIFETIME).await;
-    team.ana.reads_dm().await;
+    team.ana.read_dm().await;
     team.bot()
         .wait_for_log(&format!("session {id}: that its owner was told is noted"))
         .await;
@@ -183,7 +183,7 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
         (call.method == "PUT").then(answer)
     });
     age_session(&team, NEAR_LIFETIME).await;
-    team.ana.reads_dm().await;
+    team.ana.read_dm().await;
     team.discord.forgets_nonces();
     wait_for_sweeps(&mut team, 3).await;
     team.api.clear_faults();
@@ -205,7 +205,7 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     // It is looked for once an hour, and first of all.
     team.kill_bot().await;
     team.start_bot().await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(
         &told,
         &format!("Session `{id}` has ended: its owner is no longer a member"),
@@ -275,7 +275,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
         create_record(&team, slot, ago(age)).await;
     }
     team.start_bot().await;
-    let alarm = team.ada.reads("#ops").await;
+    let alarm = team.ada.read("#ops").await;
     assert_says(&alarm, "I would stop 8 of 12 sessions at once");
     wait_for_sweeps(&mut team, 2).await;
     assert_eq!(team.cluster.documents().await.len(), 12);
@@ -288,7 +288,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
         "That is 8 of 12 sessions, which is more than I may stop by myself.",
     );
     assert_eq!(question.content.matches("as old as one may get").count(), 8);
-    let pressed = team.ada.presses(&question, "Do it").await.unwrap();
+    let pressed = team.ada.press(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     let left = async || team.cluster.documents().await.len();
     becomes(left, |left| *left == 4).await;
@@ -311,7 +311,7 @@ async fn a_dry_run_only_says_what_would_go() {
         &question,
         "The setting `reaper.dry_run` keeps me from doing it by myself.",
     );
-    let pressed = team.ada.presses(&question, "Leave them").await.unwrap();
+    let pressed = team.ada.press(&question, "Leave them").await.unwrap();
     pressed
         .until(|it| it.content.starts_with("I leave them alone"))
         .await;
@@ -319,14 +319,14 @@ async fn a_dry_run_only_says_what_would_go() {
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
     let pressed = team
         .ada
-        .presses_custom(question.id, "duckbot:reap:of-yesterday")
+        .press_custom_id(question.id, "duckbot:reap:of-yesterday")
         .await
         .unwrap();
     let anew = pressed
         .until(|it| it.content.starts_with("That has changed since you looked"))
         .await;
     assert_eq!(team.cluster.documents().await[0]["stage"], "running");
-    let pressed = team.ada.presses(&anew, "Do it").await.unwrap();
+    let pressed = team.ada.press(&anew, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     team.wait_until_nothing_left(&team.ana).await;
     team.mark_all_read().await;
@@ -342,7 +342,7 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
     .await;
     // Where a test stands in for the node, nobody listens at the Pod's address.
     let id = team.ready_session(&team.ana).await;
-    let told = team.ada.reads("#ops").await;
+    let told = team.ada.read("#ops").await;
     assert_says(&told, &format!("\n- session `{id}` of `"));
     wait_for_sweeps(&mut team, 4).await;
     assert_eq!(team.discord.history("#ops").len(), 1, "it is told once");
@@ -404,7 +404,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
         .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     team.start_bot().await;
-    let posted = team.ada.reads("#ops").await;
+    let posted = team.ada.read("#ops").await;
     assert_says(
         &posted,
         "1 session, of which none is there now and 1 has ended.",
@@ -445,7 +445,7 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
     team.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), somewhere);
     team.start_bot().await;
-    let posted = team.ada.reads("#ops").await;
+    let posted = team.ada.read("#ops").await;
     assert_says(&posted, "- 3 × stopped by its owner");
 }
 
@@ -454,7 +454,7 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     let mut team = team(&[("DUCKBOT_REAPER__WARN_BEFORE", "20m")]).await;
     let id = team.ready_session(&team.ana).await;
     age_session(&team, NEAR_LIFETIME).await;
-    team.ana.reads_dm().await;
+    team.ana.read_dm().await;
     team.bot()
         .wait_for_log(&format!("session {id}: that its owner was told is noted"))
         .await;
@@ -492,7 +492,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
     team.discord.leave_guild("ben");
     team.start_bot().await;
     assert_says(
-        &team.ada.reads("#ops").await,
+        &team.ada.read("#ops").await,
         "I would stop 10 of 10 sessions at once",
     );
     wait_for_sweeps(&mut team, 2).await;
@@ -500,7 +500,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
 
     let question = team.reply_to(&team.ada, "/duck reap").await;
     assert_eq!(question.content.matches("no longer a member").count(), 10);
-    let pressed = team.ada.presses(&question, "Do it").await.unwrap();
+    let pressed = team.ada.press(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     let store_key_pair = async || team.stored_credentials(&team.ben).await.is_some();
     becomes(store_key_pair, |store_key_pair| !store_key_pair).await;
@@ -527,7 +527,7 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
     team.kill_bot().await;
     team.cluster.edit_ledger(due(TimeDelta::minutes(6))).await;
     team.start_bot().await;
-    assert_says(&team.ada.reads("#ops").await, "There was none.");
+    assert_says(&team.ada.read("#ops").await, "There was none.");
 }
 
 #[tokio::test]

@@ -125,16 +125,21 @@ everywhere!(
 );
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
-    person.types("#data", line).await.unwrap().reply().await
+    person
+        .run_command("#data", line)
+        .await
+        .unwrap()
+        .reply()
+        .await
 }
 
 /// Somebody with keys starts a session, and it is ready; its id.
 async fn ready_session(env: &impl RuntimeEnv, person: &Person) -> String {
     env.store_credentials(person).await;
-    let asked = person.types("#data", "/duck start").await.unwrap();
+    let asked = person.run_command("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;
-    assert_says(&person.reads("#data").await, &id);
+    assert_says(&person.read("#data").await, &id);
     id
 }
 
@@ -144,7 +149,7 @@ pub async fn stop_session(person: &Person) {
 
 async fn stop_session_by(person: &Person, line: &str) {
     let question = reply_to(person, line).await;
-    let pressed = person.presses(&question, "Stop it").await.unwrap();
+    let pressed = person.press(&question, "Stop it").await.unwrap();
     pressed.until(|it| it.content.contains("is stopped")).await;
 }
 
@@ -179,12 +184,12 @@ async fn only_its_owner_opens_and_stops_it(env: impl RuntimeEnv) {
 async fn a_second_one_is_started_on_purpose_only(env: impl RuntimeEnv) {
     let ana = env.discord().person("ana");
     let first = ready_session(&env, &ana).await;
-    let asked = ana.types("#data", "/duck start").await.unwrap();
+    let asked = ana.run_command("#data", "/duck start").await.unwrap();
     let offered = asked.reply().await;
     assert_says(&offered, &first);
-    let pressed = ana.presses(&offered, "Start another one").await.unwrap();
+    let pressed = ana.press(&offered, "Start another one").await.unwrap();
     pressed.until(|it| it.content.contains("is ready")).await;
-    let second = session_id_in(&ana.reads("#data").await.content);
+    let second = session_id_in(&ana.read("#data").await.content);
     let full = reply_to(&ana, "/duck start").await;
     assert!(
         full.button("Start another one").is_none(),
@@ -201,7 +206,7 @@ async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(env: impl Run
     let ana = env.discord().person("ana");
     let id = ready_session(&env, &ana).await;
     signal("KILL", duckdb_pids(&id)[0]).await;
-    assert_says(&ana.reads("#data").await, "was started again");
+    assert_says(&ana.read("#data").await, "was started again");
     wait_for_list(&ana, ": running, ").await;
     stop_session(&ana).await;
     env.wait_until_empty().await;
@@ -225,10 +230,10 @@ async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
 async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut env: impl RuntimeEnv) {
     let ana = env.discord().person("ana");
     env.store_credentials(&ana).await;
-    let asked = ana.types("#data", "/duck start").await.unwrap();
+    let asked = ana.run_command("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
     env.restart_bot().await;
-    assert_says(&ana.reads("#data").await, &id);
+    assert_says(&ana.read("#data").await, &id);
     wait_for_list(&ana, ": running, ").await;
     stop_session(&ana).await;
     env.wait_until_empty().await;
@@ -253,13 +258,13 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
 
     // Later than hers, and gone while hers goes on.
     let idle = ready_session(&env, &ben).await;
-    let warning = ben.reads_dm().await;
+    let warning = ben.read_dm().await;
     assert_says(
         &warning,
         &format!("Nobody has asked session `{idle}` anything since <t:"),
     );
     assert!(warning.button("Extend").is_some());
-    let told = ben.reads("#data").await;
+    let told = ben.read("#data").await;
     assert_says(
         &told,
         &format!("Session `{idle}` has ended: nobody had asked it anything since "),
@@ -274,11 +279,11 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
     let interrupts = env.open_ui(&ana, &busy).await;
     interrupts.interrupt().await;
     assert_says(
-        &ana.reads_dm().await,
+        &ana.read_dm().await,
         &format!("Nobody has asked session `{busy}`"),
     );
     assert_says(
-        &ana.reads("#data").await,
+        &ana.read("#data").await,
         &format!("Session `{busy}` has ended: nobody had asked"),
     );
     env.wait_until_empty().await;
@@ -297,19 +302,19 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
     env.restart_bot_with(&settings).await;
     let ana = env.discord().person("ana");
     let id = ready_session(&env, &ana).await;
-    let warning = ana.reads_dm().await;
+    let warning = ana.read_dm().await;
     assert_says(
         &warning,
         &format!("The lifetime of session `{id}` is nearly over"),
     );
-    let pressed = ana.presses(&warning, "Extend").await.unwrap();
+    let pressed = ana.press(&warning, "Extend").await.unwrap();
     assert_says(
         &pressed.reply().await,
         &format!("Session `{id}` may go on for 10s longer."),
     );
     // Told once more, for the new time.
-    assert_says(&ana.reads_dm().await, "is nearly over");
-    let told = ana.reads("#data").await;
+    assert_says(&ana.read_dm().await, "is nearly over");
+    let told = ana.read("#data").await;
     assert_says(
         &told,
         &format!("Session `{id}` has ended: its lifetime was over"),

@@ -35,7 +35,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let checked = team
         .ana
-        .presses(&kept, "Check again")
+        .press(&kept, "Check again")
         .await
         .unwrap()
         .reply()

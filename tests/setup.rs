@@ -10,7 +10,7 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.starts_with("I've sent you a direct message"));
 
-    let invitation = team.ana.reads_dm().await;
+    let invitation = team.ana.read_dm().await;
     let form = team
         .open_form(&team.ana, &invitation, "Enter credentials")
         .await;
@@ -22,7 +22,7 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     assert_eq!(labels[..4], KEYS.map(|(label, _)| label));
     assert_eq!(labels[4], "Session token expires");
 
-    let stored = team.ana.submits(&form, &KEYS).await.unwrap().reply().await;
+    let stored = team.ana.submit(&form, &KEYS).await.unwrap().reply().await;
     assert_eq!(
         stored.content,
         "Stored: your key ending in `4D7Q`. It works. You can use `/duck start` in the server now."
@@ -54,7 +54,7 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
 #[tokio::test]
 async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees() {
     let team = TestEnv::start().await;
-    team.ana.closes_dms();
+    team.ana.close_dms();
     let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
 
@@ -70,7 +70,7 @@ async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees
 #[tokio::test]
 async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one() {
     let team = TestEnv::start().await;
-    team.ana.closes_dms();
+    team.ana.close_dms();
     for _ in 0..3 {
         team.reply_to(&team.ana, "/duck setup").await;
     }
@@ -83,12 +83,12 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
     };
     assert_eq!(tries(&team), 1);
 
-    team.ana.opens_dms();
-    team.ana.writes_dm("hello?");
-    team.ana.reads_dm().await;
+    team.ana.open_dms();
+    team.ana.write_dm("hello?");
+    team.ana.read_dm().await;
     let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.content.starts_with("I've sent you a direct message"));
-    team.ana.reads_dm().await;
+    team.ana.read_dm().await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
         "{}",
         reply.content
     );
-    assert_eq!(team.ana.sees_dms(), []);
+    assert_eq!(team.ana.visible_dms(), []);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;
-    let twice = [0, 1].map(|_| team.ana.submits(&form, &PERMANENT));
+    let twice = [0, 1].map(|_| team.ana.submit(&form, &PERMANENT));
     for submitted in futures_util::future::join_all(twice).await {
         let stored = submitted.unwrap().reply().await;
         assert_says(&stored, "ending in `WXYZ`");
@@ -146,7 +146,7 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
     team.start_bot().await;
     let stored = team
         .ana
-        .submits(&form, &PERMANENT)
+        .submit(&form, &PERMANENT)
         .await
         .unwrap()
         .reply()
@@ -161,10 +161,10 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
     let form = team
         .open_form(&team.ana, &invitation, "Enter credentials")
         .await;
-    team.ana.closes_dms();
+    team.ana.close_dms();
     let stored = team
         .ana
-        .submits(&form, &PERMANENT)
+        .submit(&form, &PERMANENT)
         .await
         .unwrap()
         .reply()
@@ -207,7 +207,7 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
         let values: Vec<_> = ids.iter().map(String::as_str).zip(typed).collect();
         let reply = team
             .ana
-            .submits_raw(&form, &values)
+            .submit_raw(&form, &values)
             .await
             .unwrap()
             .reply()
@@ -236,7 +236,7 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
     let form = team
         .open_form(&team.ben, &invitation, "Enter credentials")
         .await;
-    let reply = team.ben.submits(&form, &KEYS).await.unwrap().reply().await;
+    let reply = team.ben.submit(&form, &KEYS).await.unwrap().reply().await;
     assert!(
         reply.content.starts_with("You need one of these roles"),
         "{}",
@@ -244,7 +244,7 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
     );
 
     team.discord.leave_guild("ben");
-    let reply = team.ben.submits(&form, &KEYS).await.unwrap().reply().await;
+    let reply = team.ben.submit(&form, &KEYS).await.unwrap().reply().await;
     assert_eq!(
         reply.content,
         "You are not a member of the server that I serve."
@@ -260,22 +260,22 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
 #[tokio::test]
 async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning() {
     let team = TestEnv::start().await;
-    team.ana.writes_dm("hello, how do I start?");
-    let answer = team.ana.reads_dm().await;
+    team.ana.write_dm("hello, how do I start?");
+    let answer = team.ana.read_dm().await;
     assert!(answer.button("Enter credentials").is_some());
     assert!(!answer.content.contains("looks like a key"));
 
-    team.ana.writes_dm(KEYS[1].1);
-    team.ana.writes_dm("aws_secret_access_key = whatever");
+    team.ana.write_dm(KEYS[1].1);
+    team.ana.write_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
-        let answer = team.ana.reads_dm().await;
+        let answer = team.ana.read_dm().await;
         assert_says(&answer, "That looks like a key");
         assert!(answer.content.contains("a bot can't delete your message"));
     }
     assert!(team.stored_credentials(&team.ana).await.is_none());
 
-    team.gil.writes_dm("hello?");
-    let answer = team.gil.reads_dm().await;
+    team.gil.write_dm("hello?");
+    let answer = team.gil.read_dm().await;
     let text = &answer.content;
     assert!(text.starts_with("You need one of these roles"), "{text}");
     assert!(answer.button("Enter credentials").is_none());

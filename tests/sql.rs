@@ -112,7 +112,7 @@ everywhere!(
 );
 
 async fn run_command(person: &Person, line: &str) -> Interaction {
-    person.types("#data", line).await.unwrap()
+    person.run_command("#data", line).await.unwrap()
 }
 
 async fn answer(person: &Person, line: &str) -> MessageView {
@@ -128,7 +128,7 @@ async fn ready_session(env: &impl RuntimeEnv, person: &Person, id: &str, secret:
     let asked = run_command(person, "/duck start").await;
     let session = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;
-    assert_says(&person.reads("#data").await, &session);
+    assert_says(&person.read("#data").await, &session);
     session
 }
 
@@ -156,9 +156,9 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     );
 
     // Everybody sees what she shares, and nobody is called.
-    let pressed = ana.presses(&told, "Share").await.unwrap();
+    let pressed = ana.press(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "Shared in this channel.");
-    let shared = ben.reads("#data").await;
+    let shared = ben.read("#data").await;
     assert_says(&shared, &format!("{} asked:", ana.mention()));
     assert_says(&shared, table);
     assert!(shared.mentions.is_empty() && !shared.ephemeral);
@@ -167,10 +167,10 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     let opened = run_command(&ana, "/duck sql share:True").await;
     let form = opened.modal().await;
     let typed = "SELECT count(*) AS ducks,\n  sum(grams) AS grams\nFROM lake.zoo.ducks;";
-    let sent = ana.submits(&form, &[("One SELECT", typed)]).await.unwrap();
+    let sent = ana.submit(&form, &[("One SELECT", typed)]).await.unwrap();
     sent.until(|it| it.content.contains("Shared in this channel."))
         .await;
-    assert_says(&ben.reads("#data").await, "    2 │    1430");
+    assert_says(&ben.read("#data").await, "    2 │    1430");
 
     // What there is to ask.
     assert_says(
@@ -181,7 +181,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
         &answer(&ana, "/duck describe table:ducks").await,
         "column │ type    │ null\n───────┼─────────┼─────\nname   │ VARCHAR │ YES",
     );
-    let choices = ana.completes("#data", "/duck describe table:du").await;
+    let choices = ana.complete("#data", "/duck describe table:du").await;
     assert_eq!(choices.unwrap()[0].1, "zoo.ducks");
 
     // What was asked stands in no log, and that she asked does.
@@ -283,7 +283,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
         }
     }
     for (asked, shown) in both.iter().zip(&shown) {
-        ana.presses(shown, "Cancel").await.unwrap();
+        ana.press(shown, "Cancel").await.unwrap();
         asked.until(|it| it.content.contains("Cancelled.")).await;
     }
     becomes(async || busy_queries(), Vec::is_empty).await;
@@ -341,12 +341,12 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
 
     // After a restart it can still be shared, with its file.
     env.restart_bot_with(&[]).await;
-    let pressed = ana.presses(&told, "Share").await.unwrap();
+    let pressed = ana.press(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "Shared in this channel.");
-    let mut shared = ana.reads("#data").await;
+    let mut shared = ana.read("#data").await;
     // On this machine the session has started again, and that is told as well.
     while shared.files.is_empty() {
-        shared = ana.reads("#data").await;
+        shared = ana.read("#data").await;
     }
     assert_eq!(shared.files[0].content, file.content);
     stop_session(&ana).await;

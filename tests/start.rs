@@ -25,7 +25,7 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
         .await;
     assert_eq!(ready.content, format!("Session `{id}` is ready: {url}"));
 
-    let announced = team.ana.reads("#data").await;
+    let announced = team.ana.read("#data").await;
     assert!(announced.content.contains(&url));
     assert_eq!(announced.mentions, [team.ana.id()]);
     team.cluster
@@ -55,7 +55,7 @@ async fn without_credentials_the_answer_has_the_button_for_them() {
     let team = TestEnv::start().await;
     let reply = team.reply_to(&team.ana, "/duck start").await;
     assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
-    let pressed = team.ana.presses(&reply, "Enter credentials").await.unwrap();
+    let pressed = team.ana.press(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
     team.assert_nothing_left().await;
 }
@@ -74,7 +74,7 @@ async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
         ),
     ] {
         let line = format!("/duck start {options}");
-        let asked = team.ana.types("#data", &line).await.unwrap();
+        let asked = team.ana.run_command("#data", &line).await.unwrap();
         assert_eq!(asked.reply().await.content, answer);
     }
     team.assert_nothing_left().await;
@@ -85,7 +85,7 @@ async fn sizes_and_catalogs_are_suggested_while_typing() {
     let team = TestEnv::start().await;
     let sizes = team
         .ana
-        .completes("#data", "/duck start size:")
+        .complete("#data", "/duck start size:")
         .await
         .unwrap();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -98,7 +98,7 @@ async fn sizes_and_catalogs_are_suggested_while_typing() {
     );
     let catalogs = team
         .ana
-        .completes("#data", "/duck start catalog:LA")
+        .complete("#data", "/duck start catalog:LA")
         .await
         .unwrap();
     assert_eq!(catalogs, [pair("lake", "lake")]);
@@ -121,19 +121,19 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
             .contains(&format!("https://duckui-{first}.duck.example.com/"))
     );
 
-    let another = team.ana.presses(&offer, "Start another one").await.unwrap();
+    let another = team.ana.press(&offer, "Start another one").await.unwrap();
     let second = session_id_in(&another.reply().await.content);
     team.kubelet.mark_ready(&second).await;
     another
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
 
     let full = team.reply_to(&team.ana, "/duck start").await;
     assert_says(&full, "as many as you may have");
     assert!(full.button("Start another one").is_none());
     // The old button is still there to press.
-    let pressed = team.ana.presses(&offer, "Start another one").await;
+    let pressed = team.ana.press(&offer, "Start another one").await;
     assert!(
         pressed.is_err(),
         "the offer was replaced by the second session's news"
@@ -144,7 +144,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 async fn fifty_starts_at_once_make_exactly_the_quota() {
     let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     team.cluster.store_credentials(team.ana.id()).await;
-    let asked = join_all((0..50).map(|_| team.ana.types("#data", "/duck start"))).await;
+    let asked = join_all((0..50).map(|_| team.ana.run_command("#data", "/duck start"))).await;
     let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
 
     let (refused, started): (Vec<_>, Vec<_>) = replies
@@ -157,7 +157,7 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
     // All three come up, each announced once.
     let quick = team.kubelet.ready_all_pods();
     for _ in 0..3 {
-        team.ana.reads("#data").await;
+        team.ana.read("#data").await;
     }
     for asked in asked.iter().flatten() {
         asked.until(|reply| !reply.content.contains('…')).await;
@@ -179,7 +179,7 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
         .until(|reply| reply.content.contains("has failed"))
         .await;
     assert_says(&answer, "The node was low on memory.");
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert!(told.content.contains("has failed"));
     assert_eq!(told.mentions, [team.ana.id()]);
     team.wait_until_nothing_left(&team.ana).await;
@@ -196,7 +196,7 @@ async fn start_another_pressed_twice_starts_one() {
         .custom_id
         .clone()
         .unwrap();
-    let presses = [0, 1].map(|_| team.ana.presses_custom(offer.id, &button));
+    let presses = [0, 1].map(|_| team.ana.press_custom_id(offer.id, &button));
     for pressed in join_all(presses).await {
         pressed.unwrap().acknowledged().await;
     }
@@ -209,7 +209,7 @@ async fn start_another_pressed_twice_starts_one() {
     team.discord
         .wait_edited(offer.id, |it| it.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     assert_eq!(team.cluster.documents().await.len(), 2);
 }
 
@@ -265,7 +265,7 @@ async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     let second = team.record_name(&team.ana, 1);
     team.cluster.wait_for_stage(&second, "running").await;
     assert!(team.log().contains(&format!("record {name} can't be read")));
@@ -279,7 +279,7 @@ async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     asked
         .until(|reply| reply.content.contains("was not ready after 1s"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.wait_until_nothing_left(&team.ana).await;
 }
 

@@ -49,14 +49,14 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     team.ready_session(&team.ana).await;
     let status = team.reply_to(&team.ana, "/duck status").await;
     // No node has run it yet.
-    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
     assert_says(&pressed.reply().await, "has written nothing.");
 
     team.api.set_faults(|call| {
         let is_log = call.method == "GET" && call.route.starts_with("pods");
         is_log.then(|| ApiFault::Answer(500, "the node does not answer".into()))
     });
-    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
     let told = pressed.reply().await;
     assert_says(&told, "(Reference: `");
     assert!(told.ephemeral && told.files.is_empty());
@@ -68,7 +68,7 @@ async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
     team.ready_session(&team.ana).await;
     let status = team.reply_to(&team.ana, "/duck status").await;
     team.renew_credentials(&team.ana).await;
-    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
     assert_says(
         &pressed.reply().await,
         "were replaced or forgotten since it was started",

@@ -20,7 +20,7 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
         "nothing happens before the answer"
     );
 
-    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    let pressed = team.ana.press(&question, "Stop it").await.unwrap();
     let done = pressed
         .until(|reply| reply.content.contains("is stopped"))
         .await;
@@ -48,7 +48,7 @@ async fn keeping_it_changes_nothing() {
     let team = TestEnv::start().await;
     let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    let pressed = team.ana.presses(&question, "Keep it").await.unwrap();
+    let pressed = team.ana.press(&question, "Keep it").await.unwrap();
     assert_eq!(
         pressed.reply().await.content,
         format!("Session `{id}` goes on.")
@@ -71,7 +71,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.assert_nothing_left().await;
 }
 
@@ -91,12 +91,12 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
 
     let first = team
         .ana
-        .presses_custom(question.id, &custom_id)
+        .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
     let second = team
         .ana
-        .presses_custom(question.id, &custom_id)
+        .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
     first.acknowledged().await;
@@ -111,7 +111,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
 
     let late = team
         .ana
-        .presses_custom(question.id, &custom_id)
+        .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
     late.acknowledged().await;
@@ -128,7 +128,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
     let id = team.ready_session(&team.ana).await;
     let line = format!("/duck stop session:{id}");
 
-    let asked = team.ben.types("#data", &line).await.unwrap();
+    let asked = team.ben.run_command("#data", &line).await.unwrap();
     assert!(
         asked
             .reply()
@@ -138,14 +138,14 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
     );
     let choices = team
         .ben
-        .completes("#data", "/duck stop session:")
+        .complete("#data", "/duck stop session:")
         .await
         .unwrap();
     assert_eq!(choices, []);
 
     let choices = team
         .ada
-        .completes("#data", "/duck stop session:")
+        .complete("#data", "/duck stop session:")
         .await
         .unwrap();
     assert_eq!(
@@ -156,19 +156,27 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
 
     // Ben finds the id of Ada's button: it is his name that counts.
     let forged = format!("duckbot:stop:{id}");
-    let pressed = team.ben.presses_custom(question.id, &forged).await.unwrap();
+    let pressed = team
+        .ben
+        .press_custom_id(question.id, &forged)
+        .await
+        .unwrap();
     pressed.acknowledged().await;
     team.discord
         .wait_edited(question.id, |reply| reply.content.contains("somebody else"))
         .await;
     assert_eq!(team.cluster.objects().await.len(), 4);
 
-    let pressed = team.ada.presses_custom(question.id, &forged).await.unwrap();
+    let pressed = team
+        .ada
+        .press_custom_id(question.id, &forged)
+        .await
+        .unwrap();
     pressed.acknowledged().await;
     team.discord
         .wait_edited(question.id, |reply| reply.content.contains("is stopped"))
         .await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_eq!(told.mentions, [team.ana.id()]);
     assert!(
         told.content
@@ -199,7 +207,7 @@ async fn with_two_sessions_one_must_say_which() {
     assert!(reply.content.contains(&first) && reply.content.contains(&second));
     let choices = team
         .ana
-        .completes("#data", &format!("/duck stop session:{first}"))
+        .complete("#data", &format!("/duck stop session:{first}"))
         .await;
     assert_eq!(choices.unwrap().len(), 1);
     for (asked, id) in [(one, first), (two, second)] {
@@ -207,7 +215,7 @@ async fn with_two_sessions_one_must_say_which() {
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
-        team.ana.reads("#data").await;
+        team.ana.read("#data").await;
     }
 }
 

@@ -12,10 +12,10 @@ async fn a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing() {
     let (asked, id) = team.start_session(&team.ana, "").await;
     team.discord.drop_gateway();
     // Typed while nobody listens: Discord tells it when the bot resumes.
-    let list = team.ana.types("#data", "/duck list").await.unwrap();
+    let list = team.ana.run_command("#data", "/duck list").await.unwrap();
     team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     assert_says(&list.reply().await, &id);
 }
 
@@ -29,7 +29,7 @@ async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
     team.discord.wait_disconnected().await;
     team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.discord.wait_connected().await;
     assert_says(&team.reply_to(&team.ana, "/duck list").await, &id);
 }
@@ -41,7 +41,7 @@ async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
     let (asked, id) = team.start_session(&team.ana, "").await;
     asked.expires();
     team.kubelet.mark_ready(&id).await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(&told, "Your DuckDB is ready");
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirm_stop(&team.ana, &question).await;
@@ -96,7 +96,7 @@ async fn whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why() {
     let id = team.ready_session(&team.ana).await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.discord.revoke("ana", "analyst");
-    let pressed = team.ana.presses(&question, "Stop it").await.unwrap();
+    let pressed = team.ana.press(&question, "Stop it").await.unwrap();
     assert_says(&pressed.reply().await, "You need one of these roles");
     assert_eq!(
         team.cluster.objects().await,

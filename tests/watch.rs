@@ -20,7 +20,7 @@ async fn assert_rescheduled(team: &TestEnv, session: &str) {
         .wait_for_stage(&team.record_name(&team.ana, 0), "starting")
         .await;
     team.kubelet.mark_ready(session).await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(
         &told,
         "Your DuckDB is ready again. It was gone from the cluster",

@@ -46,7 +46,10 @@ async fn start_env(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
 
 async fn run_command(team: &TestEnv, number: usize, line: &str) -> (u64, Interaction) {
     let person = team.discord.person(&format!("p{number}"));
-    (person.id(), person.types("#data", line).await.unwrap())
+    (
+        person.id(),
+        person.run_command("#data", line).await.unwrap(),
+    )
 }
 
 /// So many people type at once; from that to the acknowledgement.

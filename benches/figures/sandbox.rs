@@ -18,11 +18,11 @@ const ROUNDS: usize = 11;
 
 async fn time_one(home: &LocalEnv) -> Duration {
     let begin = Instant::now();
-    let asked = home.ana.types("#data", "/duck start").await.unwrap();
+    let asked = home.ana.run_command("#data", "/duck start").await.unwrap();
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    let opened = home.ana.types("#data", "/duck open").await.unwrap();
+    let opened = home.ana.run_command("#data", "/duck open").await.unwrap();
     let link = link_of(&opened.reply().await, "Open DuckDB");
     let door = &link[..link.find("/.duckbot").unwrap()];
     let port = door.rsplit(':').next().unwrap();
@@ -30,10 +30,10 @@ async fn time_one(home: &LocalEnv) -> Duration {
     assert_eq!(ui.rows("SELECT 42 AS x").await.unwrap()[0]["x"], 42);
     let took = begin.elapsed();
 
-    let asked = home.ana.types("#data", "/duck stop").await.unwrap();
+    let asked = home.ana.run_command("#data", "/duck stop").await.unwrap();
     let pressed = home
         .ana
-        .presses(&asked.reply().await, "Stop it")
+        .press(&asked.reply().await, "Stop it")
         .await
         .unwrap();
     pressed

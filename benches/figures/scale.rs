@@ -72,7 +72,7 @@ pub async fn rows() -> Vec<Row> {
         let person = team.discord.person(&format!("p{number}"));
         team.cluster.store_credentials(person.id()).await;
         let begin = Instant::now();
-        let asked = person.types("#data", "/duck start").await.unwrap();
+        let asked = person.run_command("#data", "/duck start").await.unwrap();
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;

@@ -22,7 +22,7 @@ const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 async fn time_one(home: &LocalEnv) -> (Duration, f64) {
     let begin = Instant::now();
     let line = format!("/duck sql query:{QUERY}");
-    let asked = home.ana.types("#data", &line).await.unwrap();
+    let asked = home.ana.run_command("#data", &line).await.unwrap();
     let told = asked.until(|it| it.content.contains("1 row in ")).await;
     let took = begin.elapsed();
     assert_says(&told, "1430");
@@ -76,7 +76,7 @@ pub async fn rows() -> Vec<Row> {
     home.restart_bot().await;
     lake().s3.add_key(KEY[0], KEY[1]);
     home.enter_key_pair(&home.ana.clone(), KEY[0], KEY[1]).await;
-    let asked = home.ana.types("#data", "/duck start").await.unwrap();
+    let asked = home.ana.run_command("#data", "/duck start").await.unwrap();
     asked.until(|it| it.content.contains("is ready")).await;
     let (mut with, mut without, mut own) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -122,7 +122,7 @@ impl Scenario {
             }
             Self::Restart => {
                 let list = chat.question("/duck list").await?;
-                let pressed = team.ana.presses_custom(list.id, "duckbot:restart");
+                let pressed = team.ana.press_custom_id(list.id, "duckbot:restart");
                 let pressed = pressed.await.unwrap();
                 let old = id(&team.cluster.documents().await[0]);
                 let new = wait_for_running(team, |document| id(document) != old);
@@ -362,13 +362,13 @@ impl Chat<'_> {
 
     /// Types a command, and reads until the last word, or until what she wants `shows` elsewhere.
     async fn command(&self, line: &str, done: &str, shows: impl Future<Output = ()>) -> LastReply {
-        let asked = self.ana().types("#data", line).await.unwrap();
+        let asked = self.ana().run_command("#data", line).await.unwrap();
         self.last_word(&asked, done, shows).await
     }
 
     /// Types a command that is answered with buttons.
     async fn question(&self, line: &str) -> Option<MessageView> {
-        let asked = self.ana().types("#data", line).await.unwrap();
+        let asked = self.ana().run_command("#data", line).await.unwrap();
         let reply = self.reply(&asked).await?;
         (!reply.content.contains("Reference: ")).then_some(reply)
     }
@@ -380,7 +380,7 @@ impl Chat<'_> {
         done: &str,
         shows: impl Future<Output = ()>,
     ) -> LastReply {
-        let pressed = self.ana().presses(message, label).await.unwrap();
+        let pressed = self.ana().press(message, label).await.unwrap();
         self.last_word(&pressed, done, shows).await
     }
 
@@ -424,20 +424,20 @@ impl Chat<'_> {
 
     /// Hands in [`KEYS`], wherever the button is.
     async fn setup(&self) -> LastReply {
-        let asked = self.ana().types("#data", "/duck setup").await.unwrap();
-        let mut place = self.reply(&asked).await?;
-        if place.content.contains("sent you a direct message") {
-            place = self.ana().reads_dm().await;
-        }
-        place.button("Enter credentials")?;
-        let pressed = self
+        let asked = self
             .ana()
-            .presses(&place, "Enter credentials")
+            .run_command("#data", "/duck setup")
             .await
             .unwrap();
+        let mut place = self.reply(&asked).await?;
+        if place.content.contains("sent you a direct message") {
+            place = self.ana().read_dm().await;
+        }
+        place.button("Enter credentials")?;
+        let pressed = self.ana().press(&place, "Enter credentials").await.unwrap();
         pressed.outcome().await?;
         let form = pressed.modal().await;
-        let handed_in = self.ana().submits(&form, &KEYS).await.unwrap();
+        let handed_in = self.ana().submit(&form, &KEYS).await.unwrap();
         let never = std::future::pending();
         self.last_word(&handed_in, "tored", never).await
     }
@@ -519,7 +519,7 @@ async fn wait_for_url(team: &TestEnv, document: &Value) {
     let mut changes = team.discord.changes();
     let is_offered = || {
         team.ana
-            .sees("#data")
+            .visible_messages("#data")
             .iter()
             .any(|it| it.content.contains(&url))
     };

@@ -56,7 +56,7 @@ async fn a_command_is_deferred_edited_and_announced() {
     let ana = fixture.discord.person("ana");
 
     let start = ana
-        .types("#data", "/duck start size:small catalog:lake")
+        .run_command("#data", "/duck start size:small catalog:lake")
         .await
         .unwrap();
     assert_eq!(start.acknowledged().await.kind, ResponseKind::Deferred);
@@ -69,22 +69,22 @@ async fn a_command_is_deferred_edited_and_announced() {
     let ready = start.until(|reply| reply.button("Stop it").is_some()).await;
     assert_eq!(ready.text(), "Ready\nSession\nSize\nsmall");
 
-    let public = ana.reads("#data").await;
+    let public = ana.read("#data").await;
     assert_eq!(public.mentions, [ana.id()]);
     assert_eq!(public.nonce.as_deref(), Some("n1"));
     assert_eq!(fixture.discord.history("#data").len(), 1);
 
-    assert!(ana.presses(&ready, "Later").await.is_err());
-    assert!(ana.presses(&ready, "Open").await.is_err());
+    assert!(ana.press(&ready, "Later").await.is_err());
+    assert!(ana.press(&ready, "Open").await.is_err());
     assert!(
         fixture
             .discord
             .person("bo")
-            .presses(&ready, "Stop it")
+            .press(&ready, "Stop it")
             .await
             .is_err()
     );
-    let stop = ana.presses(&ready, "Stop it").await.unwrap();
+    let stop = ana.press(&ready, "Stop it").await.unwrap();
     let stopped = stop.reply().await;
     assert_eq!(
         (stopped.content.as_str(), stopped.id),
@@ -100,24 +100,24 @@ async fn a_modal_is_filled_in_and_answered_privately_and_by_dm() {
     let ana = fixture.discord.person("ana");
 
     let modal = ana
-        .types("#data", "/duck keys")
+        .run_command("#data", "/duck keys")
         .await
         .unwrap()
         .modal()
         .await;
-    assert!(ana.submits(&modal, &[]).await.is_err());
+    assert!(ana.submit(&modal, &[]).await.is_err());
     assert!(
-        ana.submits(&modal, &[("Access key ID", "AK")])
+        ana.submit(&modal, &[("Access key ID", "AK")])
             .await
             .is_err()
     );
-    assert!(ana.submits(&modal, &[("Secret", "AKIA")]).await.is_err());
+    assert!(ana.submit(&modal, &[("Secret", "AKIA")]).await.is_err());
     let saved = ana
-        .submits(&modal, &[("Access key ID", "AKIA1")])
+        .submit(&modal, &[("Access key ID", "AKIA1")])
         .await
         .unwrap();
     assert_eq!(saved.reply().await.content, "Saved 5 characters");
-    assert_eq!(ana.reads_dm().await.content, "Your keys are safe");
+    assert_eq!(ana.read_dm().await.content, "Your keys are safe");
     assert!(!fixture.discord.transcript().contains("AKIA1"));
     fixture.done(&bot);
 }
@@ -128,7 +128,7 @@ async fn choices_are_offered() {
     let bot = Bot::start(&fixture.discord).await;
     let ana = fixture.discord.person("ana");
     let choices = ana
-        .completes("#data", "/duck start size:small catalog:la")
+        .complete("#data", "/duck start size:small catalog:la")
         .await
         .unwrap();
     assert_eq!(choices, [("lake".to_owned(), "lake".to_owned())]);
@@ -142,7 +142,7 @@ async fn a_reply_is_followed_up() {
     let ping = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck ping")
+        .run_command("#data", "/duck ping")
         .await
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
@@ -160,7 +160,7 @@ async fn what_nobody_reads_is_listed() {
     let ping = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck ping")
+        .run_command("#data", "/duck ping")
         .await
         .unwrap();
     ping.follow_up().await;
@@ -178,8 +178,8 @@ async fn a_dm_is_heard_and_answered_in_the_dm() {
     let fixture = Fixture::new().await;
     let bot = Bot::start(&fixture.discord).await;
     let ana = fixture.discord.person("ana");
-    ana.writes_dm("hello");
-    assert_eq!(ana.reads_dm().await.content, "I don't read DMs.");
+    ana.write_dm("hello");
+    assert_eq!(ana.read_dm().await.content, "I don't read DMs.");
     fixture.done(&bot);
 }
 
@@ -191,7 +191,7 @@ async fn a_command_is_not_shown_to_a_stranger() {
         fixture
             .discord
             .person("sam")
-            .types("#data", "/duck ping")
+            .run_command("#data", "/duck ping")
             .await
             .is_err()
     );
@@ -205,7 +205,7 @@ async fn an_unanswered_interaction_fails_in_time() {
     let sleep = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck sleep")
+        .run_command("#data", "/duck sleep")
         .await
         .unwrap();
     assert_eq!(sleep.outcome().await, None);
@@ -219,7 +219,7 @@ async fn a_cut_gateway_is_resumed_and_nothing_is_lost() {
     let ping = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck ping")
+        .run_command("#data", "/duck ping")
         .await
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
@@ -251,7 +251,7 @@ async fn a_second_bot_takes_over_from_one_that_stopped() {
     let ping = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck ping")
+        .run_command("#data", "/duck ping")
         .await
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
@@ -274,7 +274,7 @@ async fn an_interaction_is_delivered_twice_and_answered_once() {
     let ping = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck ping")
+        .run_command("#data", "/duck ping")
         .await
         .unwrap();
     let route = "/interactions/{interaction}/{token}/callback";
@@ -302,7 +302,7 @@ async fn a_fault_hits_the_call_that_it_names() {
     let start = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck start size:small")
+        .run_command("#data", "/duck start size:small")
         .await
         .unwrap();
     start.until(|reply| reply.content == "Ready").await;
@@ -342,7 +342,7 @@ async fn a_gate_loses_an_answer_after_the_call_took_effect() {
     let ping = fixture
         .discord
         .person("ana")
-        .types("#data", "/duck ping")
+        .run_command("#data", "/duck ping")
         .await
         .unwrap();
     assert_eq!(ping.reply().await.content, "pong");
@@ -361,7 +361,7 @@ async fn a_wait_without_end_shows_the_transcript() {
     let discord = Discord::start(config.wait_timeout(Duration::from_millis(50)))
         .await
         .unwrap();
-    discord.person("ana").reads("#data").await;
+    discord.person("ana").read("#data").await;
 }
 
 #[tokio::test]

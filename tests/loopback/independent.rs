@@ -22,26 +22,26 @@ async fn discord_py_completes_the_story() {
     discord.wait_connected().await;
     let ana = discord.person("ana");
 
-    let offered = ana.completes("#pond", "/feed pond:la").await.unwrap();
+    let offered = ana.complete("#pond", "/feed pond:la").await.unwrap();
     let offered: Vec<_> = offered.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(offered, ["The lake", "The lagoon"]);
 
-    let feed = ana.types("#pond", "/feed pond:lake").await.unwrap();
+    let feed = ana.run_command("#pond", "/feed pond:lake").await.unwrap();
     assert_eq!(feed.acknowledged().await.kind, ResponseKind::Deferred);
     let looking = feed.reply().await;
     assert_eq!(looking.content, "Looking for ducks");
     assert!(looking.ephemeral);
     assert_eq!(feed.next().await.content, "Found ducks in the lake");
-    let notice = ana.reads("#pond").await;
+    let notice = ana.read("#pond").await;
     assert_eq!(notice.content, format!("{} feeds the ducks", ana.mention()));
     assert_eq!(notice.mentions, [ana.id()]);
 
     let menu = feed.follow_up().await;
     assert_eq!(menu.content, "What do they get?");
-    let order = ana.presses(&menu, "Choose").await.unwrap().modal().await;
+    let order = ana.press(&menu, "Choose").await.unwrap().modal().await;
     assert_eq!(order.title, "Your order");
-    assert!(ana.submits(&order, &[("Food", "x")]).await.is_err());
-    let order = ana.submits(&order, &[("Food", "oats")]).await.unwrap();
+    assert!(ana.submit(&order, &[("Food", "x")]).await.is_err());
+    let order = ana.submit(&order, &[("Food", "oats")]).await.unwrap();
     let menu_now = order.reply().await;
     assert_eq!(
         (menu_now.id, &*menu_now.content),

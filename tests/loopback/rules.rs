@@ -34,7 +34,7 @@ impl Fixture {
     }
 
     async fn ping(&self) -> Interaction {
-        self.ana().types("#data", "/ping").await.unwrap()
+        self.ana().run_command("#data", "/ping").await.unwrap()
     }
 
     fn done(&self) {
@@ -167,11 +167,7 @@ async fn a_modal_comes_first_and_never_after_a_modal() {
     let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     assert_eq!(raw.answer(&ping, modal()).await.0, 204);
     let shown = ping.modal().await;
-    let sent = fixture
-        .ana()
-        .submits(&shown, &[("Key", "x")])
-        .await
-        .unwrap();
+    let sent = fixture.ana().submit(&shown, &[("Key", "x")]).await.unwrap();
     refused(&raw.answer(&sent, modal()).await, 400, 50035);
     refused(&raw.answer(&sent, json!({ "type": 6 })).await, 400, 50035);
     assert_eq!(raw.answer(&sent, json!({ "type": 5 })).await.0, 204);
@@ -197,8 +193,8 @@ async fn a_defer_decides_who_sees_the_reply() {
     assert_eq!(shown["id"], reply.id.to_string());
 
     assert_eq!(fixture.discord.history("#data"), []);
-    assert_eq!(fixture.ana().sees("#data").len(), 1);
-    assert_eq!(fixture.discord.person("bo").sees("#data"), []);
+    assert_eq!(fixture.ana().visible_messages("#data").len(), 1);
+    assert_eq!(fixture.discord.person("bo").visible_messages("#data"), []);
     let path = format!("{}/{}", raw.messages("data"), reply.id);
     refused(&raw.get(&path).await, 404, 10008);
     refused(
@@ -219,7 +215,7 @@ async fn autocomplete_takes_only_choices_and_nothing_else_takes_them() {
         400,
         50035,
     );
-    let offered = fixture.ana().completes("#data", "/find what:x").await;
+    let offered = fixture.ana().complete("#data", "/find what:x").await;
     assert!(offered.is_err(), "no bot is connected");
     fixture.done();
 }
@@ -281,7 +277,7 @@ async fn an_edit_pings_nobody_and_a_post_only_whom_it_may() {
     let allowed = json!({ "parse": [], "users": [bo.id().to_string()] });
     let body = json!({ "content": text, "allowed_mentions": allowed });
     raw.post(&raw.messages("data"), body).await;
-    let posted = ana.reads("#data").await;
+    let posted = ana.read("#data").await;
     assert_eq!(posted.mentions, [bo.id()]);
 
     let path = format!("{}/{}", raw.messages("data"), posted.id);
@@ -305,7 +301,7 @@ async fn a_dm_may_be_refused_but_its_channel_opens() {
         let to = json!({ "recipient_id": person.id().to_string() });
         let (status, channel) = raw.post("/users/@me/channels", to).await;
         assert_eq!(status, 200);
-        person.closes_dms();
+        person.close_dms();
         let path = format!("/channels/{}/messages", channel["id"].as_str().unwrap());
         refused(
             &raw.post(&path, json!({ "content": "psst" })).await,
@@ -313,9 +309,9 @@ async fn a_dm_may_be_refused_but_its_channel_opens() {
             code,
         );
         if name == "ana" {
-            person.opens_dms();
+            person.open_dms();
             assert_eq!(raw.post(&path, json!({ "content": "psst" })).await.0, 200);
-            assert_eq!(person.reads_dm().await.content, "psst");
+            assert_eq!(person.read_dm().await.content, "psst");
         }
     }
     fixture.done();
@@ -336,16 +332,16 @@ async fn a_button_in_a_dm_is_pressed_by_a_user_who_is_no_member() {
     )
     .await;
 
-    let asked = fixture.ana().reads_dm().await;
+    let asked = fixture.ana().read_dm().await;
     assert!(
         fixture
             .discord
             .person("bo")
-            .presses(&asked, "Keep")
+            .press(&asked, "Keep")
             .await
             .is_err()
     );
-    let keep = fixture.ana().presses(&asked, "Keep").await.unwrap();
+    let keep = fixture.ana().press(&asked, "Keep").await.unwrap();
     assert_eq!(raw.answer(&keep, json!({ "type": 6 })).await.0, 204);
     raw.patch(
         &raw.original(&keep),
@@ -353,8 +349,14 @@ async fn a_button_in_a_dm_is_pressed_by_a_user_who_is_no_member() {
     )
     .await;
     assert_eq!(keep.reply().await.content, "Kept");
-    assert!(fixture.ana().presses(&asked, "Keep").await.is_err());
-    assert!(fixture.ana().presses_custom(asked.id, "keep").await.is_ok());
+    assert!(fixture.ana().press(&asked, "Keep").await.is_err());
+    assert!(
+        fixture
+            .ana()
+            .press_custom_id(asked.id, "keep")
+            .await
+            .is_ok()
+    );
     fixture.done();
 }
 

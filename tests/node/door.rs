@@ -44,12 +44,12 @@ async fn ana_opens_her_session_and_nobody_else_does() {
 
     // The button gives its owner the way in, and nobody else, be it an admin.
     for other in [&team.ben, &team.ada] {
-        let pressed = other.presses(announced, "Open").await.unwrap();
+        let pressed = other.press(announced, "Open").await.unwrap();
         let refused = pressed.reply().await;
         assert!(refused.ephemeral);
         assert_says(&refused, "can open that session.");
     }
-    let pressed = team.ana.presses(announced, "Open").await.unwrap();
+    let pressed = team.ana.press(announced, "Open").await.unwrap();
     let reply = pressed.reply().await;
     assert!(reply.ephemeral);
     let link = link_of(&reply, "Open DuckDB");

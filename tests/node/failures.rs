@@ -40,17 +40,17 @@ async fn no_machine_has_room() {
     assert_eq!(ending["failure"], "no_room");
 
     // Somebody else's button is not for Ben; Ana's leads to a new try.
-    let pressed = team.ben.presses(&told, "Try again").await.unwrap();
+    let pressed = team.ben.press(&told, "Try again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(refused.ephemeral && refused.content.contains("That button is for <@"));
-    let pressed = team.ana.presses(&told, "Try again").await.unwrap();
+    let pressed = team.ana.press(&told, "Try again").await.unwrap();
     let again = pressed.reply().await;
     assert!(again.ephemeral && again.content.contains("(small, lake) starts"));
     // Twice, or under her own message, is the same wish.
-    let twice = team.ana.presses(&told, "Try again").await.unwrap();
+    let twice = team.ana.press(&told, "Try again").await.unwrap();
     let twice = twice.reply().await;
     assert_eq!(session_id_in(&twice.content), session_id_in(&again.content));
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     assert_eq!(ending["failure"], "crashed");
     assert_says(&told, "DuckDB ended again and again");
     assert_says(&told, "exit code 3");
-    let log = team.ada.reads("#ops").await;
+    let log = team.ada.read("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
     let lines = &log.files[0].content;
@@ -207,12 +207,12 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     assert_eq!(ending["failure"], "out_of_memory");
     let pressed = team
         .ana
-        .presses(&told, "Try again, one size up")
+        .press(&told, "Try again, one size up")
         .await
         .unwrap();
     let reply = pressed.reply().await;
     assert_says(&reply, "(large, lake) starts");
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(&told, "size `large`");
     assert!(
         told.button("Try again, one size up").is_none(),

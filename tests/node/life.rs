@@ -51,7 +51,7 @@ async fn progress_follows_what_the_cluster_does() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
 
     // The next one is told how long it takes.
     team.cluster.store_credentials(team.ben.id()).await;
@@ -64,7 +64,7 @@ async fn progress_follows_what_the_cluster_does() {
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ben.reads("#data").await;
+    team.ben.read("#data").await;
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
     team.kill_bot().await;
     Node::registry().release("held-restart");
     team.start_bot().await;
-    let announced = team.ana.reads("#data").await;
+    let announced = team.ana.read("#data").await;
     assert!(announced.content.contains(&id) && announced.content.contains("is ready"));
     let reply = asked
         .until(|reply| reply.content.contains("is ready"))

@@ -101,7 +101,7 @@ async fn wait_for_last_reply(team: &TestEnv, asked: &Interaction) -> MessageView
     let last = asked
         .until(|reply| reply.button("Try again").is_some())
         .await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_eq!(told.content, last.content, "in private and in the channel");
     assert_eq!(told.mentions, [team.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);

@@ -14,7 +14,7 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
     };
     let id = team.ready_session(&team.ana).await;
     exec(&team, &id, &["touch", "/tmp/eat"]).await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_eq!(told.mentions, [team.ana.id()]);
     assert_says(&told, "needed more memory than size `small` has");
     assert_says(&told, "The link is the same.");
@@ -22,7 +22,7 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
     // And again: told again.
     team.wait_until_ready(&id).await;
     exec(&team, &id, &["touch", "/tmp/eat"]).await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     team.wait_until_ready(&id).await;
     wait_for_status(&team, &id, ": running, ", "Running").await;
     assert_eq!(
@@ -45,7 +45,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         .await
         .unwrap();
 
-    let back = team.ana.reads("#data").await;
+    let back = team.ana.read("#data").await;
     assert_eq!(back.mentions, [team.ana.id()]);
     assert_says(&back, "Your DuckDB is ready again.");
     assert!(back.content.contains("What was only in it is lost"));
@@ -68,7 +68,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         .evict(&name, &EvictParams::default())
         .await
         .unwrap();
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(&told, "it was started again once already");
     team.wait_until_nothing_left(&team.ana).await;
 }
@@ -82,13 +82,13 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     };
     let id = team.ready_session(&team.ana).await;
     exec(&team, &id, &["touch", "/tmp/go"]).await;
-    let back = team.ana.reads("#data").await;
+    let back = team.ana.read("#data").await;
     assert_says(
         &back,
         "is ready again. It filled the disk that size `small` has.",
     );
     exec(&team, &id, &["touch", "/tmp/go"]).await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(&told, "exceeds the limit");
     assert!(told.button("Try again, one size up").is_some());
     team.wait_until_nothing_left(&team.ana).await;
@@ -103,7 +103,7 @@ async fn a_session_whose_node_dies_starts_again_on_another_one() {
     let id = team.ready_session(&team.ana).await;
     team.cluster.use_node("shared").await;
     first.freeze();
-    let back = team.ana.reads("#data").await;
+    let back = team.ana.read("#data").await;
     assert_says(&back, "The machine that it was on has failed.");
     let pod = pod(&team, &id).await;
     assert_eq!(pod.spec.unwrap().node_name.as_deref(), Some("shared"));
@@ -140,7 +140,7 @@ async fn a_session_of_an_older_bot_goes_on_after_the_upgrade() {
     let name = format!("duckui-{id}");
     let evict = EvictParams::default();
     team.cluster.pods().evict(&name, &evict).await.unwrap();
-    let back = team.ana.reads("#data").await;
+    let back = team.ana.read("#data").await;
     assert_says(&back, "Your DuckDB is ready again.");
     assert_says(&back, "What was only in it is lost");
 

@@ -32,7 +32,7 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
 
     // The same from the chat.
     let line = format!("/duck sql query:{DUCKS}");
-    let asked = team.ana.types("#data", &line).await.unwrap();
+    let asked = team.ana.run_command("#data", &line).await.unwrap();
     asked.until(|it| it.content.contains("2 rows in ")).await;
 
     // 512 MiB in all: a sort of 480 MB goes by way of the disk, and the Pod stays.
@@ -49,7 +49,7 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     // Who takes DuckDB's own limit away meets the kernel's; the session comes back.
     let greedy = format!("SET memory_limit = '100GB'; {hungry}");
     let _ = ui.try_sql(&greedy).await;
-    let told = team.ana.reads("#data").await;
+    let told = team.ana.read("#data").await;
     assert_says(&told, "needed more memory than size `small` has");
     // The browser is still in.
     ui.wait_until_back().await;

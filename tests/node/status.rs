@@ -29,7 +29,7 @@ async fn machine_queries_events_and_log() {
     assert_says(&status, "What the cluster said last:");
     assert_says(&status, ":R> a part of it was started");
 
-    let pressed = team.ana.presses(&status, "Show its log").await.unwrap();
+    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
     let log = pressed.reply().await;
     assert!(log.ephemeral);
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));

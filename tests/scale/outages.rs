@@ -40,7 +40,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
 
     send_signal("kube-apiserver", "-KILL").await;
     wait_for_api_server(&team, false).await;
-    let refused = team.ben.types("#data", "/duck setup").await.unwrap();
+    let refused = team.ben.run_command("#data", "/duck setup").await.unwrap();
     refused.acknowledged().await;
     assert_says(
         &refused.reply().await,
@@ -50,7 +50,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
     wait_for_api_server(&team, true).await;
     team.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
-    team.ana.reads("#data").await;
+    team.ana.read("#data").await;
     assert_eq!(
         team.cluster.objects().await,
         team.session_objects(&team.ana, 0, &id)
@@ -67,10 +67,10 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
 
     send_signal("etcd", "-STOP").await;
     let paused = tokio::time::Instant::now();
-    let begun = team.ben.types("#data", "/duck start").await.unwrap();
+    let begun = team.ben.run_command("#data", "/duck start").await.unwrap();
     begun.acknowledged().await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
-    let stopped = team.ana.presses(&question, "Stop it").await.unwrap();
+    let stopped = team.ana.press(&question, "Stop it").await.unwrap();
     stopped.acknowledged().await;
     assert_says(
         &team.reply_to(&team.ada, "/duck list all:true").await,
@@ -150,7 +150,7 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
 
     team.file("clock", "+30d");
     assert_says(
-        &team.ada.reads("#ops").await,
+        &team.ada.read("#ops").await,
         "I would stop 12 of 12 sessions at once",
     );
     team.file("clock", "-30d");

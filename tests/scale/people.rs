@@ -14,7 +14,7 @@ async fn fifty_people_at_once_each_get_their_own() {
         .collect();
     let starts = people.iter().map(async |person| {
         team.cluster.store_credentials(person.id()).await;
-        let asked = person.types("#data", "/duck start").await.unwrap();
+        let asked = person.run_command("#data", "/duck start").await.unwrap();
         let acknowledged = asked.acknowledged().await;
         asked.until(|it| it.content.contains("is ready")).await;
         acknowledged.elapsed

@@ -82,7 +82,7 @@ async fn run_session(team: &TestEnv, person: &Person, number: usize) {
     let last = |words: &'static [&'static str]| {
         move |it: &MessageView| words.iter().any(|words| it.content.contains(words))
     };
-    let asked = person.types("#data", "/duck start").await.unwrap();
+    let asked = person.run_command("#data", "/duck start").await.unwrap();
     let ready = last(&["is ready", "has ended", "Reference: ", "have a session"]);
     asked.until(ready).await;
     match number % 5 {
@@ -94,7 +94,7 @@ async fn run_session(team: &TestEnv, person: &Person, number: usize) {
             let help = team.reply_to(person, "/duck help").await;
             let odd = format!("duckbot:dance:{number}");
             person
-                .presses_custom(help.id, &odd)
+                .press_custom_id(help.id, &odd)
                 .await
                 .unwrap()
                 .reply()
@@ -107,7 +107,7 @@ async fn run_session(team: &TestEnv, person: &Person, number: usize) {
         if question.button("Stop it").is_none() {
             return;
         }
-        let pressed = person.presses(&question, "Stop it").await.unwrap();
+        let pressed = person.press(&question, "Stop it").await.unwrap();
         let ended = last(&["is stopped", "Reference: ", "There is no session"]);
         if !pressed.until(ended).await.content.contains("Reference: ") {
             return;

@@ -83,13 +83,13 @@ impl LocalEnv {
 
     /// The same with these.
     pub async fn enter_key_pair(&self, person: &Person, id: &str, secret: &str) {
-        let asked = person.types("#data", "/duck setup").await.unwrap();
+        let asked = person.run_command("#data", "/duck setup").await.unwrap();
         asked.reply().await;
-        let invitation = person.reads_dm().await;
-        let pressed = person.presses(&invitation, "Enter credentials").await;
+        let invitation = person.read_dm().await;
+        let pressed = person.press(&invitation, "Enter credentials").await;
         let form = pressed.unwrap().modal().await;
         let typed = [(PERMANENT[0].0, id), (PERMANENT[1].0, secret)];
-        let sent = person.submits(&form, &typed).await.unwrap();
+        let sent = person.submit(&form, &typed).await.unwrap();
         assert_says(&sent.reply().await, "It works.");
     }
 

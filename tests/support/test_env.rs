@@ -292,7 +292,7 @@ impl TestEnv {
     /// Somebody types `/duck start …` and sees that it begins; the session's id.
     pub async fn start_session(&self, person: &Person, options: &str) -> (Interaction, String) {
         let line = format!("/duck start {options}");
-        let asked = person.types("#data", line.trim()).await.unwrap();
+        let asked = person.run_command("#data", line.trim()).await.unwrap();
         let reply = asked.reply().await;
         let id = session_id_in(&reply.content);
         (asked, id)
@@ -371,7 +371,7 @@ impl TestEnv {
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
-        let announced = person.reads("#data").await;
+        let announced = person.read("#data").await;
         assert!(announced.content.contains(&id), "{}", announced.content);
         id
     }
@@ -460,7 +460,7 @@ impl TestEnv {
 
     /// Ana reads that somebody deleted her session on the cluster.
     pub async fn expect_deletion_notice(&self) {
-        let told = self.ana.reads("#data").await;
+        let told = self.ana.read("#data").await;
         assert_says(&told, "somebody deleted it");
     }
 
@@ -486,13 +486,18 @@ impl TestEnv {
 
     /// Somebody types a command in `#data`; the first answer to it.
     pub async fn reply_to(&self, person: &Person, line: &str) -> MessageView {
-        person.types("#data", line).await.unwrap().reply().await
+        person
+            .run_command("#data", line)
+            .await
+            .unwrap()
+            .reply()
+            .await
     }
 
     /// Asks for the form in private; the direct message with its button.
     pub async fn request_invitation(&self, person: &Person) -> MessageView {
         self.reply_to(person, "/duck setup").await;
-        person.reads_dm().await
+        person.read_dm().await
     }
 
     /// Presses a button that opens the form.
@@ -502,19 +507,19 @@ impl TestEnv {
         message: &MessageView,
         label: &str,
     ) -> ModalView {
-        person.presses(message, label).await.unwrap().modal().await
+        person.press(message, label).await.unwrap().modal().await
     }
 
     /// Has somebody's keys forgotten, as a person does.
     pub async fn forget_credentials(&self, person: &Person) {
         let question = self.reply_to(person, "/duck forget").await;
-        let pressed = person.presses(&question, "Forget it").await.unwrap();
+        let pressed = person.press(&question, "Forget it").await.unwrap();
         pressed.until(|it| it.content.contains("orgotten")).await;
     }
 
     /// Says yes to the question before a stop, and sees it done; the last reply.
     pub async fn confirm_stop(&self, person: &Person, question: &MessageView) -> MessageView {
-        let pressed = person.presses(question, "Stop it").await.unwrap();
+        let pressed = person.press(question, "Stop it").await.unwrap();
         pressed
             .until(|reply| reply.content.contains("is stopped"))
             .await
@@ -536,7 +541,7 @@ impl TestEnv {
             .label
             .clone();
         let form = self.open_form(person, message, &label).await;
-        person.submits(&form, values).await.unwrap().reply().await
+        person.submit(&form, values).await.unwrap().reply().await
     }
 
     /// Hands in [`KEYS`] as a person does; the last reply.

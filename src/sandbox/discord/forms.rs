@@ -15,7 +15,7 @@ impl Person {
     ///
     /// What Discord's client would not have let pass: an unknown label, a required field left
     /// empty, a text that is too short or too long.
-    pub async fn submits(
+    pub async fn submit(
         &self,
         modal: &ModalView,
         fields: &[(&str, &str)],
@@ -30,10 +30,10 @@ impl Person {
         for input in &modal.inputs {
             let typed = fields.iter().find(|(label, _)| *label == input.label);
             let text = typed.map_or(input.value.as_str(), |(_, text)| text);
-            fits(input, text)?;
+            check_length(input, text)?;
             values.push((input.custom_id.as_str(), text));
         }
-        self.submits_raw(modal, &values).await
+        self.submit_raw(modal, &values).await
     }
 
     /// Sends a modal by custom ids, past all rules of the client.
@@ -41,7 +41,7 @@ impl Person {
     /// # Errors
     ///
     /// None so far; the type is that of the other verbs.
-    pub async fn submits_raw(
+    pub async fn submit_raw(
         &self,
         modal: &ModalView,
         values: &[(&str, &str)],
@@ -75,7 +75,7 @@ impl Person {
 }
 
 /// What Discord's client checks before it sends a modal.
-fn fits(input: &Input, text: &str) -> Result<(), String> {
+fn check_length(input: &Input, text: &str) -> Result<(), String> {
     let count = text.chars().count();
     if text.is_empty() && input.required {
         return Err(format!("the field {:?} is required", input.label));

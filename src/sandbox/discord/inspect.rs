@@ -162,7 +162,7 @@ impl Person {
     /// What the person sees in a channel now, own ephemeral replies included, oldest first. It does
     /// not count as read by this.
     #[must_use]
-    pub fn sees(&self, channel: &str) -> Vec<MessageView> {
+    pub fn visible_messages(&self, channel: &str) -> Vec<MessageView> {
         self.shared.look(|state| {
             let id = state.channel_named(channel).map(|channel| channel.id);
             self.views(state, id)
@@ -171,7 +171,7 @@ impl Person {
 
     /// What stands in the person's DMs with the bot, oldest first. It does not count as read.
     #[must_use]
-    pub fn sees_dms(&self) -> Vec<MessageView> {
+    pub fn visible_dms(&self) -> Vec<MessageView> {
         self.shared.look(|state| {
             let dm = state
                 .channels

@@ -14,9 +14,9 @@
 //! // ... the bot starts, with discord.url() and discord.token() ...
 //! discord.wait_for_commands().await;
 //! let ana = discord.person("ana");
-//! let start = ana.types("#data", "/duck start size:small").await?;
+//! let start = ana.run_command("#data", "/duck start size:small").await?;
 //! let ready = start.until(|reply| reply.button("Stop it").is_some()).await;
-//! let stop = ana.presses(&ready, "Stop it").await?;
+//! let stop = ana.press(&ready, "Stop it").await?;
 //! assert_eq!(stop.reply().await.content, "Stopped.");
 //! # Ok(())
 //! # }

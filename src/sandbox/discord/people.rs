@@ -41,13 +41,13 @@ impl Person {
     }
 
     /// From now on the bot's DMs are refused.
-    pub fn closes_dms(&self) {
-        self.be(|person| person.dms_open = false);
+    pub fn close_dms(&self) {
+        self.update(|person| person.dms_open = false);
     }
 
     /// From now on the bot's DMs arrive again.
-    pub fn opens_dms(&self) {
-        self.be(|person| person.dms_open = true);
+    pub fn open_dms(&self) {
+        self.update(|person| person.dms_open = true);
     }
 
     /// Types a command such as `/duck start size:small` and sends it.
@@ -55,7 +55,7 @@ impl Person {
     /// # Errors
     ///
     /// What Discord's client would not have let pass.
-    pub async fn types(&self, channel: &str, line: &str) -> Result<Interaction, String> {
+    pub async fn run_command(&self, channel: &str, line: &str) -> Result<Interaction, String> {
         self.shared.change(|state| {
             let data = command_line::read(state, self.member(state)?, line, Purpose::Send)?;
             let channel = channel_id(state, channel)?;
@@ -70,7 +70,7 @@ impl Person {
     /// # Errors
     ///
     /// What Discord's client would not have let pass; or that no choices came in time.
-    pub async fn completes(
+    pub async fn complete(
         &self,
         channel: &str,
         line: &str,
@@ -103,9 +103,9 @@ impl Person {
     /// # Errors
     ///
     /// If the person does not see the message, or if such a button can't be pressed.
-    pub async fn presses(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
+    pub async fn press(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
         let custom_id = self.shared.look(|state| {
-            let message = self.visible(state, message.id)?;
+            let message = self.visible_message(state, message.id)?;
             let now = MessageView::of(message);
             let button = now
                 .button(label)
@@ -118,7 +118,7 @@ impl Person {
                 .clone()
                 .ok_or_else(|| format!("the button {label:?} opens a link"))
         })?;
-        self.presses_custom(message.id, &custom_id).await
+        self.press_custom_id(message.id, &custom_id).await
     }
 
     /// Sends a press that the message does not have to offer: forged, or from an old client.
@@ -126,7 +126,7 @@ impl Person {
     /// # Errors
     ///
     /// If there never was such a message.
-    pub async fn presses_custom(
+    pub async fn press_custom_id(
         &self,
         message: Snowflake,
         custom_id: &str,
@@ -150,7 +150,7 @@ impl Person {
     }
 
     /// Writes a DM to the bot, which learns of it if it has the intent.
-    pub fn writes_dm(&self, text: &str) -> Snowflake {
+    pub fn write_dm(&self, text: &str) -> Snowflake {
         self.shared.change(|state| {
             let channel = state.open_dm(self.id);
             let target = MessageTarget {
@@ -173,7 +173,7 @@ impl Person {
     }
 
     /// The next unread public message of a channel, as it was posted. Waits for it.
-    pub async fn reads(&self, channel: &str) -> MessageView {
+    pub async fn read(&self, channel: &str) -> MessageView {
         let what = format!("a message in {channel}");
         self.shared
             .wait(&what, |state| {
@@ -184,7 +184,7 @@ impl Person {
     }
 
     /// The next unread DM of the bot, as it was posted. Waits for it.
-    pub async fn reads_dm(&self) -> MessageView {
+    pub async fn read_dm(&self) -> MessageView {
         let read = self.shared.wait("a DM", |state| {
             let channel = state
                 .channels
@@ -196,7 +196,7 @@ impl Person {
         read.await
     }
 
-    fn be(&self, change: impl FnOnce(&mut PersonState)) {
+    fn update(&self, change: impl FnOnce(&mut PersonState)) {
         self.shared
             .change(|state| state.person_mut(self.id).map(change));
     }
@@ -206,7 +206,7 @@ impl Person {
         person.ok_or_else(|| format!("{} is not in the guild", state.name_of(self.id)))
     }
 
-    fn visible<'a>(&self, state: &'a State, id: Snowflake) -> Result<&'a Message, String> {
+    fn visible_message<'a>(&self, state: &'a State, id: Snowflake) -> Result<&'a Message, String> {
         let message = state.messages.get(&id).filter(|message| !message.deleted);
         let message = message.ok_or("the message is gone")?;
         let for_me = message.visible_to.is_none_or(|only| only == self.id);

@@ -68,7 +68,7 @@ async fn types(
     Json(body): Json<Body>,
 ) -> Answer {
     let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
-    me.types(&channel, body.text.trim())
+    me.run_command(&channel, body.text.trim())
         .await
         .map_err(refused)?;
     done()
@@ -79,7 +79,7 @@ async fn completes(
     Json(body): Json<Body>,
 ) -> Answer {
     let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
-    let choices = me.completes(&channel, &body.text).await.map_err(refused)?;
+    let choices = me.complete(&channel, &body.text).await.map_err(refused)?;
     let choice = |(name, value)| json!({ "name": name, "value": value });
     let choices: Vec<_> = choices.into_iter().map(choice).collect();
     Ok(Json(json!({ "choices": choices })))
@@ -99,7 +99,7 @@ async fn presses(
         pressed.map(|button| (view.clone(), button.label.clone()))
     });
     let (view, label) = label.ok_or_else(|| refused("There is no such button any more."))?;
-    me.presses(&view, &label).await.map_err(refused)?;
+    me.press(&view, &label).await.map_err(refused)?;
     done()
 }
 
@@ -145,7 +145,7 @@ async fn submits(
         Some((input.label.as_str(), value.as_str()))
     });
     let fields: Vec<_> = fields.collect();
-    me.submits(&modal, &fields).await.map_err(refused)?;
+    me.submit(&modal, &fields).await.map_err(refused)?;
     close(&shared, opened_by);
     done()
 }
@@ -185,7 +185,7 @@ async fn writes(
     }
     match with {
         Some(with) if with == me.id => {
-            me.writes_dm(&body.text);
+            me.write_dm(&body.text);
         }
         Some(_) => return Err(refused("This conversation is somebody else's.")),
         None => {
@@ -213,8 +213,8 @@ async fn makes_trouble(
     let me = person(&shared, &body)?;
     let slow = slow();
     match body.id.as_str() {
-        "dms" if body.on => me.closes_dms(),
-        "dms" => me.opens_dms(),
+        "dms" if body.on => me.close_dms(),
+        "dms" => me.open_dms(),
         "slow" => shared.change(|state| {
             state.controls.remove_fault(&slow);
             if body.on {
