@@ -34,7 +34,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
 #[tokio::test]
 async fn another_guild_that_has_the_bot_is_not_served() {
     let team = TestEnv::start().await;
-    team.discord.moves_to_another_guild();
+    team.discord.move_to_another_guild();
     for line in ["/duck start", "/duck list all:true"] {
         let reply = team.reply_to(&team.ana, line).await;
         assert_eq!(

@@ -231,7 +231,7 @@ async fn without_discord_it_is_not_ready() {
     let (mut team, _) = team().await;
     team.kill_bot().await;
     team.discord
-        .wants_heartbeats(std::time::Duration::from_secs(1));
+        .set_heartbeat_interval(std::time::Duration::from_secs(1));
     let url = start_bot(&mut team).await;
     wait_until_ready(&url).await;
     // Two heartbeats tell how often they come.

@@ -305,7 +305,7 @@ async fn two_bots_at_once_do_everything_once() {
     let mut second = Bot::start(&team.variables);
     second.wait_for_log("connected to Discord").await;
     for name in ["kim", "lou", "mia"] {
-        let person = team.discord.welcomes(name, &["analyst"]);
+        let person = team.discord.add_person(name, &["analyst"]);
         team.cluster.store_credentials(person.id()).await;
         let (asked, id) = team.start_session(&person, "").await;
         team.kubelet.mark_ready(&id).await;

@@ -184,7 +184,7 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
     });
     age_session(&team, NEAR_LIFETIME).await;
     team.ana.read_dm().await;
-    team.discord.forgets_nonces();
+    team.discord.forget_nonces();
     wait_for_sweeps(&mut team, 3).await;
     team.api.clear_faults();
     team.bot()

@@ -59,7 +59,7 @@ async fn a_message_that_somebody_deleted_is_not_missed() {
     let [message] = &team.discord.history("#data")[..] else {
         panic!("one message")
     };
-    team.discord.deletes_message(message.id);
+    team.discord.delete_message(message.id);
     let question = team.reply_to(&team.ana, "/duck stop").await;
     team.confirm_stop(&team.ana, &question).await;
     team.assert_nothing_left().await;
@@ -71,7 +71,7 @@ async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
     team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
     let data = team.discord.channel("data");
-    team.discord.deletes_channel("data");
+    team.discord.delete_channel("data");
     team.kubelet.mark_ready(&id).await;
     let reply = asked.until(|it| it.content.contains("is ready")).await;
     assert_says(&reply, &format!("https://duckui-{id}."));

@@ -37,7 +37,7 @@ pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) 
         None => TestEnv::without_bot(&all).await,
     };
     for number in 0..people {
-        team.discord.welcomes(&format!("p{number}"), &["analyst"]);
+        team.discord.add_person(&format!("p{number}"), &["analyst"]);
     }
     bypass_proxy(&team).await;
     team

@@ -10,7 +10,7 @@ async fn fifty_people_at_once_each_get_their_own() {
     let team = TestEnv::start().await;
     let quick = team.kubelet.ready_all_pods();
     let people: Vec<_> = (0..50)
-        .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
+        .map(|number| team.discord.add_person(&format!("p{number}"), &["analyst"]))
         .collect();
     let starts = people.iter().map(async |person| {
         team.cluster.store_credentials(person.id()).await;

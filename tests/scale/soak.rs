@@ -142,7 +142,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     let team = TestEnv::without_bot_on(Kwok::NODE, &settings).await;
     bypass_proxy(&team).await;
     let people: Vec<_> = (0..PEOPLE)
-        .map(|number| team.discord.welcomes(&format!("p{number}"), &["analyst"]))
+        .map(|number| team.discord.add_person(&format!("p{number}"), &["analyst"]))
         .collect();
     for person in &people {
         team.cluster.store_credentials(person.id()).await;

@@ -29,7 +29,7 @@ impl Discord {
     }
 
     /// Minutes pass: a nonce of a message that was posted before means nothing any more.
-    pub fn forgets_nonces(&self) {
+    pub fn forget_nonces(&self) {
         self.shared.change(|state| {
             let messages = state.messages.values_mut();
             messages.for_each(|message| message.nonce_enforced = false);
@@ -59,25 +59,25 @@ impl Discord {
     }
 
     /// From now on new gateway connections must be heard from that often.
-    pub fn wants_heartbeats(&self, every: Duration) {
+    pub fn set_heartbeat_interval(&self, every: Duration) {
         self.shared
             .change(|state| state.controls.heartbeat_interval = Some(every));
     }
 
     /// Somebody deletes a message of the bot.
-    pub fn deletes_message(&self, id: Snowflake) {
+    pub fn delete_message(&self, id: Snowflake) {
         self.shared.change(|state| state.delete(id));
     }
 
     /// Somebody deletes a channel of the guild.
-    pub fn deletes_channel(&self, channel: &str) {
+    pub fn delete_channel(&self, channel: &str) {
         let id = self.channel(channel);
         self.shared
             .change(|state| state.channels.retain(|it| it.id != id));
     }
 
     /// One more person comes into the guild.
-    pub fn welcomes(&self, name: &str, roles: &[&str]) -> Person {
+    pub fn add_person(&self, name: &str, roles: &[&str]) -> Person {
         let roles = roles.iter().map(|role| self.role(role)).collect();
         self.shared.change(|state| {
             let id = state.ids.next();
@@ -104,7 +104,7 @@ impl Discord {
     }
 
     /// From now on what people do comes from another guild that has the bot, too.
-    pub fn moves_to_another_guild(&self) {
+    pub fn move_to_another_guild(&self) {
         self.shared
             .change(|state| state.controls.other_guild = Some(state.ids.next()));
     }
