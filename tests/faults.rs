@@ -14,7 +14,7 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     team.api
         .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
     let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
-    asked.acknowledged().await;
+    asked.acknowledgement().await;
     let reply = asked.reply().await;
     assert!(
         reply

@@ -259,7 +259,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let form = team.open_form(&team.ana, &kept, "Replace").await;
     team.s3.hang();
     let submitted = team.ana.submit(&form, &PERMANENT).await.unwrap();
-    submitted.acknowledged().await;
+    submitted.acknowledgement().await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.press(&question, "Forget it").await.unwrap();
     pressed

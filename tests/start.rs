@@ -198,7 +198,7 @@ async fn start_another_pressed_twice_starts_one() {
         .unwrap();
     let presses = [0, 1].map(|_| team.ana.press_custom_id(offer.id, &button));
     for pressed in join_all(presses).await {
-        pressed.unwrap().acknowledged().await;
+        pressed.unwrap().acknowledgement().await;
     }
     let reply = team
         .discord

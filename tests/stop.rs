@@ -99,8 +99,8 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
         .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
-    first.acknowledged().await;
-    second.acknowledged().await;
+    first.acknowledgement().await;
+    second.acknowledgement().await;
     let is_over = |text: &str| text.contains("is stopped") || text.contains("has ended, or never");
     team.discord
         .wait_edited(question.id, |reply| is_over(&reply.content))
@@ -114,7 +114,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
         .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
-    late.acknowledged().await;
+    late.acknowledgement().await;
     let answer = format!("There is no session `{id}`: it has ended, or never was.");
     team.discord
         .wait_edited(question.id, |reply| reply.content.starts_with(&answer))
@@ -161,7 +161,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
         .press_custom_id(question.id, &forged)
         .await
         .unwrap();
-    pressed.acknowledged().await;
+    pressed.acknowledgement().await;
     team.discord
         .wait_edited(question.id, |reply| reply.content.contains("somebody else"))
         .await;
@@ -172,7 +172,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
         .press_custom_id(question.id, &forged)
         .await
         .unwrap();
-    pressed.acknowledged().await;
+    pressed.acknowledgement().await;
     team.discord
         .wait_edited(question.id, |reply| reply.content.contains("is stopped"))
         .await;

@@ -39,7 +39,7 @@ async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
     let team = TestEnv::start().await;
     team.cluster.store_credentials(team.ana.id()).await;
     let (asked, id) = team.start_session(&team.ana, "").await;
-    asked.expires();
+    asked.expire_token();
     team.kubelet.mark_ready(&id).await;
     let told = team.ana.read("#data").await;
     assert_says(&told, "Your DuckDB is ready");

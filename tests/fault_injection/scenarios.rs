@@ -390,7 +390,7 @@ impl Chat<'_> {
         done: &str,
         shows: impl Future<Output = ()>,
     ) -> LastReply {
-        asked.outcome().await?;
+        asked.try_acknowledgement().await?;
         let is_last = |it: &MessageView| {
             [done, "Reference: ", "has ended"]
                 .iter()
@@ -405,7 +405,7 @@ impl Chat<'_> {
 
     /// The first reply, if Discord lets one through.
     async fn reply(&self, asked: &Interaction) -> Option<MessageView> {
-        asked.outcome().await?;
+        asked.try_acknowledgement().await?;
         tokio::select! {
             reply = asked.reply() => Some(reply),
             () = self.wait_for_edit_failure() => None,
@@ -435,7 +435,7 @@ impl Chat<'_> {
         }
         place.button("Enter credentials")?;
         let pressed = self.ana().press(&place, "Enter credentials").await.unwrap();
-        pressed.outcome().await?;
+        pressed.try_acknowledgement().await?;
         let form = pressed.modal().await;
         let handed_in = self.ana().submit(&form, &KEYS).await.unwrap();
         let never = std::future::pending();

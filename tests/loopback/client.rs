@@ -59,7 +59,7 @@ async fn a_command_is_deferred_edited_and_announced() {
         .run_command("#data", "/duck start size:small catalog:lake")
         .await
         .unwrap();
-    assert_eq!(start.acknowledged().await.kind, ResponseKind::Deferred);
+    assert_eq!(start.acknowledgement().await.kind, ResponseKind::Deferred);
     let first = start.reply().await;
     assert_eq!(
         (first.content.as_str(), first.ephemeral),
@@ -208,7 +208,7 @@ async fn an_unanswered_interaction_fails_in_time() {
         .run_command("#data", "/duck sleep")
         .await
         .unwrap();
-    assert_eq!(sleep.outcome().await, None);
+    assert_eq!(sleep.try_acknowledgement().await, None);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn discord_py_completes_the_story() {
     assert_eq!(offered, ["The lake", "The lagoon"]);
 
     let feed = ana.run_command("#pond", "/feed pond:lake").await.unwrap();
-    assert_eq!(feed.acknowledged().await.kind, ResponseKind::Deferred);
+    assert_eq!(feed.acknowledgement().await.kind, ResponseKind::Deferred);
     let looking = feed.reply().await;
     assert_eq!(looking.content, "Looking for ducks");
     assert!(looking.ephemeral);

@@ -137,7 +137,7 @@ async fn a_late_answer_finds_no_interaction() {
         Fixture::with(DiscordConfig::default().first_response_timeout(Duration::ZERO)).await;
     let (raw, ping) = (Raw::new(&fixture.discord), fixture.ping().await);
     refused(&raw.answer(&ping, message("pong")).await, 404, 10062);
-    assert_eq!(ping.outcome().await, None);
+    assert_eq!(ping.try_acknowledgement().await, None);
     fixture.done();
 }
 
@@ -148,7 +148,7 @@ async fn a_token_dies() {
     refused(&raw.get(&raw.original(&ping)).await, 404, 10015);
     raw.answer(&ping, message("pong")).await;
     assert_eq!(raw.get(&raw.original(&ping)).await.0, 200);
-    ping.expires();
+    ping.expire_token();
     refused(&raw.get(&raw.original(&ping)).await, 401, 50027);
     let id = ping.reply().await.id;
     let path = format!("{}/{id}", raw.messages("data"));

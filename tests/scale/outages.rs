@@ -41,7 +41,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
     send_signal("kube-apiserver", "-KILL").await;
     wait_for_api_server(&team, false).await;
     let refused = team.ben.run_command("#data", "/duck setup").await.unwrap();
-    refused.acknowledged().await;
+    refused.acknowledgement().await;
     assert_says(
         &refused.reply().await,
         "I can't reach the cluster at the moment.",
@@ -68,10 +68,10 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     send_signal("etcd", "-STOP").await;
     let paused = tokio::time::Instant::now();
     let begun = team.ben.run_command("#data", "/duck start").await.unwrap();
-    begun.acknowledged().await;
+    begun.acknowledgement().await;
     let question = team.reply_to(&team.ana, "/duck stop").await;
     let stopped = team.ana.press(&question, "Stop it").await.unwrap();
-    stopped.acknowledged().await;
+    stopped.acknowledgement().await;
     assert_says(
         &team.reply_to(&team.ada, "/duck list all:true").await,
         &running,

@@ -15,7 +15,7 @@ async fn fifty_people_at_once_each_get_their_own() {
     let starts = people.iter().map(async |person| {
         team.cluster.store_credentials(person.id()).await;
         let asked = person.run_command("#data", "/duck start").await.unwrap();
-        let acknowledged = asked.acknowledged().await;
+        let acknowledged = asked.acknowledgement().await;
         asked.until(|it| it.content.contains("is ready")).await;
         acknowledged.elapsed
     });

@@ -107,10 +107,10 @@ impl State {
 pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
     let heartbeat = shared
-        .look(|state| state.controls.heartbeat_interval)
+        .read(|state| state.controls.heartbeat_interval)
         .unwrap_or(HEARTBEAT_INTERVAL);
     let hello = json!({ "op": 10, "d": { "heartbeat_interval": heartbeat.as_millis() as u64 } });
-    if shared.look(|state| state.controls.offline || state.controls.gateway_closed) {
+    if shared.read(|state| state.controls.offline || state.controls.gateway_closed) {
         return;
     }
     let _ = outbox.send(SocketCommand::Send(hello.to_string()));

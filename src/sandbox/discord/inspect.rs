@@ -11,7 +11,7 @@ impl Discord {
     #[must_use]
     pub fn message(&self, id: Snowflake) -> Option<MessageView> {
         self.shared
-            .look(|state| state.messages.get(&id).map(MessageView::of))
+            .read(|state| state.messages.get(&id).map(MessageView::of))
     }
 
     /// What everybody sees in a channel now, oldest first. It does not count as read by this.
@@ -21,7 +21,7 @@ impl Discord {
         let public = |message: &&Message| {
             message.channel == channel && !message.deleted && message.flags & EPHEMERAL == 0
         };
-        self.shared.look(|state| {
+        self.shared.read(|state| {
             state
                 .messages
                 .values()
@@ -34,13 +34,13 @@ impl Discord {
     /// The commands that the bot registered, as Discord gave them back.
     #[must_use]
     pub fn commands(&self) -> Vec<Value> {
-        self.shared.look(|state| state.commands.clone())
+        self.shared.read(|state| state.commands.clone())
     }
 
     /// Names of the guild's channels.
     #[must_use]
     pub fn channels(&self) -> Vec<String> {
-        self.shared.look(|state| {
+        self.shared.read(|state| {
             let guild = state
                 .channels
                 .iter()
@@ -52,7 +52,7 @@ impl Discord {
     /// Names of all people.
     #[must_use]
     pub fn people(&self) -> Vec<String> {
-        self.shared.look(|state| {
+        self.shared.read(|state| {
             state
                 .people
                 .iter()
@@ -85,7 +85,7 @@ impl Discord {
     /// The bot's messages and replies that no verb has read, those that still "think" included.
     #[must_use]
     pub fn unread(&self) -> Vec<MessageView> {
-        self.shared.look(|state| {
+        self.shared.read(|state| {
             let unread = state.messages.values().filter(|message| !message.seen);
             unread.map(MessageView::of).collect()
         })
@@ -94,7 +94,7 @@ impl Discord {
     /// Everything that was said and requested, in order, a line each. For people to read.
     #[must_use]
     pub fn transcript(&self) -> String {
-        self.shared.look(|state| state.transcript.render())
+        self.shared.read(|state| state.transcript.render())
     }
 
     /// Every request of the bot and every answer to it, in full: the place to look for a secret.
@@ -102,7 +102,7 @@ impl Discord {
     /// It holds no header, so the bot token stands here only if a body or path gives it away.
     #[must_use]
     pub fn traffic(&self) -> String {
-        self.shared.look(|state| state.transcript.render_traffic())
+        self.shared.read(|state| state.transcript.render_traffic())
     }
 
     /// Every REST call so far, in the order of arrival.
@@ -115,7 +115,7 @@ impl Discord {
     #[must_use]
     pub fn exchanges(&self) -> Vec<RestExchange> {
         self.shared
-            .look(|state| state.transcript.exchanges().to_vec())
+            .read(|state| state.transcript.exchanges().to_vec())
     }
 
     /// Waits until a call with this method and route template was answered for the n-th time.
@@ -163,7 +163,7 @@ impl Person {
     /// not count as read by this.
     #[must_use]
     pub fn visible_messages(&self, channel: &str) -> Vec<MessageView> {
-        self.shared.look(|state| {
+        self.shared.read(|state| {
             let id = state.channel_named(channel).map(|channel| channel.id);
             self.views(state, id)
         })
@@ -172,7 +172,7 @@ impl Person {
     /// What stands in the person's DMs with the bot, oldest first. It does not count as read.
     #[must_use]
     pub fn visible_dms(&self) -> Vec<MessageView> {
-        self.shared.look(|state| {
+        self.shared.read(|state| {
             let dm = state
                 .channels
                 .iter()

@@ -19,7 +19,7 @@ pub struct Interaction {
 
 /// The first response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acknowledged {
+pub struct Acknowledgement {
     pub kind: ResponseKind,
     /// From the interaction to its first response.
     pub elapsed: Duration,
@@ -36,28 +36,31 @@ impl Interaction {
     #[must_use]
     pub fn token(&self) -> String {
         self.shared
-            .look(|state| state.interactions[&self.id].token.clone())
+            .read(|state| state.interactions[&self.id].token.clone())
     }
 
     /// Waits for the first response; `None` if the bot lets Discord's time pass, and the person
     /// reads "The application did not respond".
-    pub async fn outcome(&self) -> Option<Acknowledged> {
-        let left = self.shared.look(|state| {
+    pub async fn try_acknowledgement(&self) -> Option<Acknowledgement> {
+        let left = self.shared.read(|state| {
             let passed = state.interactions[&self.id].created.elapsed();
             state.first_response_timeout.saturating_sub(passed)
         });
         let found = self
             .shared
-            .wait_for(left, |state| self.answered(state))
+            .wait_for(left, |state| self.current_acknowledgement(state))
             .await;
         // The response may have come with the last moment.
-        found.or_else(|| self.shared.look(|state| self.answered(state)))
+        found.or_else(|| {
+            self.shared
+                .read(|state| self.current_acknowledgement(state))
+        })
     }
 
     /// Waits for the first response.
-    pub async fn acknowledged(&self) -> Acknowledged {
-        match self.outcome().await {
-            Some(acknowledged) => acknowledged,
+    pub async fn acknowledgement(&self) -> Acknowledgement {
+        match self.try_acknowledgement().await {
+            Some(acknowledgement) => acknowledgement,
             None => self.shared.fail("The application did not respond"),
         }
     }
@@ -70,7 +73,7 @@ impl Interaction {
 
     /// The next version of the reply. Versions are queued; none is missed.
     pub async fn next(&self) -> MessageView {
-        self.only_with_reply().await;
+        self.expect_reply().await;
         self.shared
             .wait("the reply to change", |state| {
                 unread_version(state, self.id)
@@ -80,8 +83,8 @@ impl Interaction {
 
     /// Reads on, from the version that was read last, until one is as wanted.
     pub async fn until(&self, wanted: impl Fn(&MessageView) -> bool) -> MessageView {
-        self.only_with_reply().await;
-        if let Some(current) = self.shared.look(|state| last_read(state, self.id))
+        self.expect_reply().await;
+        if let Some(current) = self.shared.read(|state| last_read_version(state, self.id))
             && wanted(&current)
         {
             return current;
@@ -112,8 +115,8 @@ impl Interaction {
 
     /// The modal that popped up.
     pub async fn modal(&self) -> ModalView {
-        let acknowledged = self.acknowledged().await;
-        let failure = || format!("no modal popped up, but {:?} came", acknowledged.kind);
+        let acknowledgement = self.acknowledgement().await;
+        let failure = || format!("no modal popped up, but {:?} came", acknowledgement.kind);
         self.modal_if_any()
             .unwrap_or_else(|| self.shared.fail(&failure()))
     }
@@ -122,11 +125,11 @@ impl Interaction {
     #[must_use]
     pub fn modal_if_any(&self) -> Option<ModalView> {
         self.shared
-            .look(|state| state.interactions[&self.id].modal.clone())
+            .read(|state| state.interactions[&self.id].modal.clone())
     }
 
     /// Makes the token worthless now, as if its 15 minutes were over.
-    pub fn expires(&self) {
+    pub fn expire_token(&self) {
         self.shared.change(|state| {
             if let Some(interaction) = state.interactions.get_mut(&self.id) {
                 interaction.expired = true;
@@ -136,27 +139,27 @@ impl Interaction {
 
     /// The answer to an autocomplete; `None` if it came too late.
     pub(super) async fn choices(&self) -> Option<Vec<Value>> {
-        self.outcome().await?;
+        self.try_acknowledgement().await?;
         Some(
             self.shared
-                .look(|state| state.interactions[&self.id].choices.clone()),
+                .read(|state| state.interactions[&self.id].choices.clone()),
         )
     }
 
-    fn answered(&self, state: &State) -> Option<Acknowledged> {
+    fn current_acknowledgement(&self, state: &State) -> Option<Acknowledgement> {
         let answer = state.interactions[&self.id].response;
-        answer.map(|(kind, elapsed)| Acknowledged { kind, elapsed })
+        answer.map(|(kind, elapsed)| Acknowledgement { kind, elapsed })
     }
 
     /// Fails at once where no reply can come, rather than when patience runs out.
-    async fn only_with_reply(&self) {
-        let acknowledged = self.acknowledged().await;
+    async fn expect_reply(&self) {
+        let acknowledgement = self.acknowledgement().await;
         if matches!(
-            acknowledged.kind,
+            acknowledgement.kind,
             ResponseKind::Modal | ResponseKind::Choices
         ) {
             self.shared
-                .fail(&format!("no reply came, but {:?}", acknowledged.kind));
+                .fail(&format!("no reply came, but {:?}", acknowledgement.kind));
         }
     }
 }
@@ -177,7 +180,7 @@ fn unread_version(state: &mut State, id: Snowflake) -> Option<MessageView> {
 }
 
 /// The version that was read last, if this interaction has read one.
-fn last_read(state: &State, id: Snowflake) -> Option<MessageView> {
+fn last_read_version(state: &State, id: Snowflake) -> Option<MessageView> {
     let interaction = state.interactions.get(&id)?;
     let message = state.messages.get(&interaction.original?)?;
     let at = (interaction.read_to > interaction.read_from).then(|| interaction.read_to - 1)?;

@@ -62,7 +62,7 @@ use tokio::task::JoinHandle;
 pub use self::chat::FaultButton;
 pub use self::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS, PersonConfig};
 pub use self::faults::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
-pub use self::interaction::{Acknowledged, Interaction};
+pub use self::interaction::{Acknowledgement, Interaction};
 pub use self::model::{Access, ResponseKind};
 pub use self::people::Person;
 pub use self::shared::Observer;
@@ -119,19 +119,19 @@ impl Discord {
     /// The bot token; it differs in every run, so a leak of it can be looked for.
     #[must_use]
     pub fn token(&self) -> String {
-        self.shared.look(|state| state.application.token.clone())
+        self.shared.read(|state| state.application.token.clone())
     }
 
     /// The application's id, which is also the bot's user id.
     #[must_use]
     pub fn application_id(&self) -> Snowflake {
-        self.shared.look(|state| state.application.id)
+        self.shared.read(|state| state.application.id)
     }
 
     /// The guild's id.
     #[must_use]
     pub fn guild_id(&self) -> Snowflake {
-        self.shared.look(|state| state.guild.id)
+        self.shared.read(|state| state.guild.id)
     }
 
     /// The id of a channel.
@@ -143,7 +143,7 @@ impl Discord {
     pub fn channel(&self, name: &str) -> Snowflake {
         let id = self
             .shared
-            .look(|state| state.channel_named(name).map(|channel| channel.id));
+            .read(|state| state.channel_named(name).map(|channel| channel.id));
         id.unwrap_or_else(|| panic!("the config has no channel {name:?}"))
     }
 
@@ -154,7 +154,7 @@ impl Discord {
     /// If the config has none of this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Snowflake {
-        self.shared.look(|state| state.guild.role(name).id)
+        self.shared.read(|state| state.guild.role(name).id)
     }
 
     /// Somebody of the blueprint.
@@ -164,7 +164,7 @@ impl Discord {
     /// If the config has nobody of this name.
     #[must_use]
     pub fn person(&self, name: &str) -> Person {
-        let id = self.shared.look(|state| {
+        let id = self.shared.read(|state| {
             state
                 .people
                 .iter()
@@ -286,7 +286,7 @@ async fn file(
     extract::State(shared): extract::State<Arc<Shared>>,
     Path((message, at)): Path<(Snowflake, usize)>,
 ) -> Result<String, StatusCode> {
-    let content = shared.look(|state| {
+    let content = shared.read(|state| {
         let message = state.messages.get(&message)?;
         Some(message.files.get(at)?.content.clone())
     });

@@ -31,7 +31,7 @@ impl Person {
     /// The person's name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.shared.look(|state| state.name_of(self.id).to_owned())
+        self.shared.read(|state| state.name_of(self.id).to_owned())
     }
 
     /// How a message mentions the person.
@@ -104,7 +104,7 @@ impl Person {
     ///
     /// If the person does not see the message, or if such a button can't be pressed.
     pub async fn press(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
-        let custom_id = self.shared.look(|state| {
+        let custom_id = self.shared.read(|state| {
             let message = self.visible_message(state, message.id)?;
             let now = MessageView::of(message);
             let button = now

@@ -33,8 +33,8 @@ impl Shared {
     }
 
     /// Looks at the world; nobody is woken.
-    pub fn look<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        look(&mut self.lock())
+    pub fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        read(&mut self.lock())
     }
 
     /// Changes the world and wakes all who wait.
@@ -78,7 +78,7 @@ impl Shared {
         let found = tokio::time::timeout(limit, async {
             loop {
                 changes.mark_unchanged();
-                if let Some(found) = self.look(&mut find) {
+                if let Some(found) = self.read(&mut find) {
                     return Some(found);
                 }
                 // The sender lives as long as `self`, so this ends only by a change.
@@ -90,7 +90,7 @@ impl Shared {
 
     /// Fails the test that runs.
     pub fn fail(&self, reason: &str) -> ! {
-        let transcript = self.look(|state| state.transcript.render());
+        let transcript = self.read(|state| state.transcript.render());
         panic!("{reason}\n--- loopback Discord ---\n{transcript}---");
     }
 

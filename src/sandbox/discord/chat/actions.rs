@@ -91,7 +91,7 @@ async fn presses(
 ) -> Answer {
     let me = person(&shared, &body)?;
     let message = number(&body.message)?;
-    let label = shared.look(|state| {
+    let label = shared.read(|state| {
         let seen = state.messages.get(&message);
         let view = MessageView::of(seen.filter(|it| sees(state, me.id, it))?);
         let mut buttons = view.components.iter().flatten();
@@ -137,7 +137,7 @@ async fn submits(
     let opened_by = number(&body.interaction)?;
     let values: HashMap<String, String> =
         serde_json::from_value(body.values).map_err(|_| refused("The form came in pieces."))?;
-    let modal = shared.look(|state| modal_of(state, me.id).cloned());
+    let modal = shared.read(|state| modal_of(state, me.id).cloned());
     let modal = modal.filter(|modal| modal.opened_by == opened_by);
     let modal = modal.ok_or_else(|| refused("This form is not open any more."))?;
     let fields = modal.inputs.iter().filter_map(|input| {
@@ -176,7 +176,7 @@ async fn writes(
     if body.text.trim().is_empty() {
         return Err(refused("There is nothing to send."));
     }
-    let (is_known, with) = shared.look(|state| {
+    let (is_known, with) = shared.read(|state| {
         let channel = state.channel(channel);
         (channel.is_some(), channel.and_then(|it| it.recipient))
     });
@@ -228,7 +228,7 @@ async fn makes_trouble(
         }
         "offline" => shared.change(|state| state.set_offline(body.on)),
         other => {
-            let fault_buttons = shared.look(|state| state.controls.fault_buttons.clone());
+            let fault_buttons = shared.read(|state| state.controls.fault_buttons.clone());
             let button = fault_buttons.iter().find(|button| button.id == other);
             let button = button.ok_or_else(|| refused("There is no such trouble."))?;
             (button.on_press)(me.id);
@@ -278,7 +278,7 @@ fn slow() -> RestFault {
 
 fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
     let id = number(&body.r#as)?;
-    let is_known = shared.look(|state| state.person(id).is_some());
+    let is_known = shared.read(|state| state.person(id).is_some());
     is_known
         .then(|| Person {
             shared: Arc::clone(shared),
@@ -290,7 +290,7 @@ fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
 /// The name of a channel in which commands work.
 fn guild_channel(shared: &Shared, body: &Body) -> Result<String, Refused> {
     let id = number(&body.channel)?;
-    let found = shared.look(|state| {
+    let found = shared.read(|state| {
         let channel = state
             .channel(id)
             .filter(|channel| channel.recipient.is_none());

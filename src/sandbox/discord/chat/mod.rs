@@ -132,7 +132,7 @@ async fn events(
         loop {
             changes.mark_unchanged();
             let state = shared
-                .look(|state| page_state::of(state, wanted))
+                .read(|state| page_state::of(state, wanted))
                 .to_string();
             if state != last {
                 last.clone_from(&state);

@@ -90,7 +90,7 @@ pub async fn serve(
     extract::State(shared): extract::State<Arc<Shared>>,
     request: Request,
 ) -> Response {
-    if shared.look(|state| state.controls.offline) {
+    if shared.read(|state| state.controls.offline) {
         cut();
     }
     let (parts, body) = request.into_parts();
@@ -126,7 +126,7 @@ async fn answer(
 ) -> (usize, ApiResponse) {
     let call = exchange.call();
     let at = shared.change(|state| state.transcript.add_request(exchange.clone()));
-    let (interceptor, effect) = shared.look(|state| {
+    let (interceptor, effect) = shared.read(|state| {
         (
             state.controls.interceptor.clone(),
             state.controls.take_effect(&call),
