@@ -18,20 +18,20 @@ use super::super::shared::Shared;
 use super::super::snowflake::Snowflake;
 use super::super::view::MessageView;
 use super::super::{RestFault, interactions::NewInteraction, model::InteractionKind};
-use super::page_state::{modal_of, sees};
+use super::page_state::{is_visible, modal_of};
 
 /// How much longer a slow Discord takes.
-const SLOWER: Duration = Duration::from_secs(2);
+const SLOW_DELAY: Duration = Duration::from_secs(2);
 /// How often the bot meets a rate limit, and for how long.
-const LIMITED: (usize, Duration) = (3, Duration::from_secs(3));
+const RATE_LIMIT: (usize, Duration) = (3, Duration::from_secs(3));
 
 /// A sentence that says why something can't be done.
-type Refused = (StatusCode, Json<Value>);
-type Answer = Result<Json<Value>, Refused>;
+type ActionError = (StatusCode, Json<Value>);
+type ActionResult = Result<Json<Value>, ActionError>;
 
 /// What arrives; each act has some of it.
 #[derive(Deserialize)]
-struct Body {
+struct ActionBody {
     r#as: String,
     #[serde(default)]
     channel: String,
@@ -53,68 +53,71 @@ struct Body {
 
 pub fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/chat/type", post(types))
-        .route("/chat/complete", post(completes))
-        .route("/chat/press", post(presses))
-        .route("/chat/select", post(selects))
-        .route("/chat/submit", post(submits))
-        .route("/chat/dismiss", post(dismisses))
-        .route("/chat/write", post(writes))
-        .route("/chat/trouble", post(makes_trouble))
+        .route("/chat/type", post(run_command))
+        .route("/chat/complete", post(complete))
+        .route("/chat/press", post(press))
+        .route("/chat/select", post(select))
+        .route("/chat/submit", post(submit))
+        .route("/chat/dismiss", post(dismiss))
+        .route("/chat/write", post(write))
+        .route("/chat/trouble", post(trigger_fault))
 }
 
-async fn types(
+async fn run_command(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
     me.run_command(&channel, body.text.trim())
         .await
-        .map_err(refused)?;
+        .map_err(action_error)?;
     done()
 }
 
-async fn completes(
+async fn complete(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
-    let choices = me.complete(&channel, &body.text).await.map_err(refused)?;
+    let choices = me
+        .complete(&channel, &body.text)
+        .await
+        .map_err(action_error)?;
     let choice = |(name, value)| json!({ "name": name, "value": value });
     let choices: Vec<_> = choices.into_iter().map(choice).collect();
     Ok(Json(json!({ "choices": choices })))
 }
 
-async fn presses(
+async fn press(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let me = person(&shared, &body)?;
-    let message = number(&body.message)?;
+    let message = parse_id(&body.message)?;
     let label = shared.read(|state| {
         let seen = state.messages.get(&message);
-        let view = MessageView::of(seen.filter(|it| sees(state, me.id, it))?);
+        let view = MessageView::of(seen.filter(|it| is_visible(state, me.id, it))?);
         let mut buttons = view.components.iter().flatten();
         let pressed = buttons.find(|it| it.custom_id.as_deref() == Some(&body.custom_id));
         pressed.map(|button| (view.clone(), button.label.clone()))
     });
-    let (view, label) = label.ok_or_else(|| refused("There is no such button any more."))?;
-    me.press(&view, &label).await.map_err(refused)?;
+    let (view, label) = label.ok_or_else(|| action_error("There is no such button any more."))?;
+    me.press(&view, &label).await.map_err(action_error)?;
     done()
 }
 
-async fn selects(
+async fn select(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let me = person(&shared, &body)?;
-    let message = number(&body.message)?;
+    let message = parse_id(&body.message)?;
     let data = json!({ "component_type": 3, "custom_id": body.custom_id, "values": body.values });
     shared.change(|state| {
         let source = state.messages.get(&message);
-        let source = source.filter(|it| sees(state, me.id, it));
+        let source = source.filter(|it| is_visible(state, me.id, it));
         let channel = source.map(|it| it.channel);
-        let channel = channel.ok_or_else(|| refused("There is no such menu any more."))?;
+        let channel = channel.ok_or_else(|| action_error("There is no such menu any more."))?;
         state.create_interaction(NewInteraction {
             kind: InteractionKind::Component,
             person: me.id,
@@ -129,37 +132,37 @@ async fn selects(
     done()
 }
 
-async fn submits(
+async fn submit(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let me = person(&shared, &body)?;
-    let opened_by = number(&body.interaction)?;
-    let values: HashMap<String, String> =
-        serde_json::from_value(body.values).map_err(|_| refused("The form came in pieces."))?;
+    let opened_by = parse_id(&body.interaction)?;
+    let values: HashMap<String, String> = serde_json::from_value(body.values)
+        .map_err(|_| action_error("The form came in pieces."))?;
     let modal = shared.read(|state| modal_of(state, me.id).cloned());
     let modal = modal.filter(|modal| modal.opened_by == opened_by);
-    let modal = modal.ok_or_else(|| refused("This form is not open any more."))?;
+    let modal = modal.ok_or_else(|| action_error("This form is not open any more."))?;
     let fields = modal.inputs.iter().filter_map(|input| {
         let value = values.get(&input.custom_id)?;
         Some((input.label.as_str(), value.as_str()))
     });
     let fields: Vec<_> = fields.collect();
-    me.submit(&modal, &fields).await.map_err(refused)?;
-    close(&shared, opened_by);
+    me.submit(&modal, &fields).await.map_err(action_error)?;
+    close_modal(&shared, opened_by);
     done()
 }
 
-async fn dismisses(
+async fn dismiss(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
-    close(&shared, number(&body.interaction)?);
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
+    close_modal(&shared, parse_id(&body.interaction)?);
     done()
 }
 
 /// Puts a form away.
-fn close(shared: &Shared, opened_by: Snowflake) {
+fn close_modal(shared: &Shared, opened_by: Snowflake) {
     shared.change(|state| {
         if let Some(interaction) = state.interactions.get_mut(&opened_by) {
             interaction.modal = None;
@@ -167,27 +170,27 @@ fn close(shared: &Shared, opened_by: Snowflake) {
     });
 }
 
-async fn writes(
+async fn write(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let me = person(&shared, &body)?;
-    let channel = number(&body.channel)?;
+    let channel = parse_id(&body.channel)?;
     if body.text.trim().is_empty() {
-        return Err(refused("There is nothing to send."));
+        return Err(action_error("There is nothing to send."));
     }
     let (is_known, with) = shared.read(|state| {
         let channel = state.channel(channel);
         (channel.is_some(), channel.and_then(|it| it.recipient))
     });
     if !is_known {
-        return Err(refused("There is no such channel."));
+        return Err(action_error("There is no such channel."));
     }
     match with {
         Some(with) if with == me.id => {
             me.write_dm(&body.text);
         }
-        Some(_) => return Err(refused("This conversation is somebody else's.")),
+        Some(_) => return Err(action_error("This conversation is somebody else's.")),
         None => {
             let target = MessageTarget {
                 channel,
@@ -200,18 +203,18 @@ async fn writes(
                 ..MessageDraft::default()
             };
             let posted = shared.change(|state| state.post(target, draft));
-            posted.map_err(|_| refused("Discord would not take this message."))?;
+            posted.map_err(|_| action_error("Discord would not take this message."))?;
         }
     }
     done()
 }
 
-async fn makes_trouble(
+async fn trigger_fault(
     extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<Body>,
-) -> Answer {
+    Json(body): Json<ActionBody>,
+) -> ActionResult {
     let me = person(&shared, &body)?;
-    let slow = slow();
+    let slow = slow_fault();
     match body.id.as_str() {
         "dms" if body.on => me.close_dms(),
         "dms" => me.open_dms(),
@@ -222,7 +225,7 @@ async fn makes_trouble(
             }
         }),
         "limit" => {
-            let (times, pause) = LIMITED;
+            let (times, pause) = RATE_LIMIT;
             let fault = RestFault::rate_limited("*", "*", pause).times(times);
             shared.change(|state| state.controls.add_fault(fault));
         }
@@ -230,7 +233,7 @@ async fn makes_trouble(
         other => {
             let fault_buttons = shared.read(|state| state.controls.fault_buttons.clone());
             let button = fault_buttons.iter().find(|button| button.id == other);
-            let button = button.ok_or_else(|| refused("There is no such trouble."))?;
+            let button = button.ok_or_else(|| action_error("There is no such trouble."))?;
             (button.on_press)(me.id);
         }
     }
@@ -238,7 +241,7 @@ async fn makes_trouble(
 }
 
 /// The trouble that somebody can make.
-pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
+pub fn fault_buttons(state: &State, me: Snowflake) -> Vec<Value> {
     let switch = |id: &str, label: &str, help: &str, on: bool| json!({ "id": id, "label": label, "help": help, "kind": "switch", "on": on });
     let button = |id: &str, label: &str, help: &str| json!({ "id": id, "label": label, "help": help, "kind": "button" });
     let closed = state.person(me).is_some_and(|person| !person.dms_open);
@@ -253,7 +256,7 @@ pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
             "slow",
             "Slow Discord",
             "Each call of the bot takes 2 s longer.",
-            state.controls.has_fault(&slow()),
+            state.controls.has_fault(&slow_fault()),
         ),
         switch(
             "offline",
@@ -272,38 +275,38 @@ pub fn troubles(state: &State, me: Snowflake) -> Vec<Value> {
     all
 }
 
-fn slow() -> RestFault {
-    RestFault::delay("*", "*", SLOWER).times(usize::MAX)
+fn slow_fault() -> RestFault {
+    RestFault::delay("*", "*", SLOW_DELAY).times(usize::MAX)
 }
 
-fn person(shared: &Arc<Shared>, body: &Body) -> Result<Person, Refused> {
-    let id = number(&body.r#as)?;
+fn person(shared: &Arc<Shared>, body: &ActionBody) -> Result<Person, ActionError> {
+    let id = parse_id(&body.r#as)?;
     let is_known = shared.read(|state| state.person(id).is_some());
     is_known
         .then(|| Person {
             shared: Arc::clone(shared),
             id,
         })
-        .ok_or_else(|| refused("There is no such person."))
+        .ok_or_else(|| action_error("There is no such person."))
 }
 
 /// The name of a channel in which commands work.
-fn guild_channel(shared: &Shared, body: &Body) -> Result<String, Refused> {
-    let id = number(&body.channel)?;
+fn guild_channel(shared: &Shared, body: &ActionBody) -> Result<String, ActionError> {
+    let id = parse_id(&body.channel)?;
     let found = shared.read(|state| {
         let channel = state
             .channel(id)
             .filter(|channel| channel.recipient.is_none());
         channel.map(|channel| channel.name.clone())
     });
-    found.ok_or_else(|| refused("Commands work in the server's channels only."))
+    found.ok_or_else(|| action_error("Commands work in the server's channels only."))
 }
 
-fn number(text: &str) -> Result<Snowflake, Refused> {
-    text.parse().map_err(|_| refused("That is no id."))
+fn parse_id(text: &str) -> Result<Snowflake, ActionError> {
+    text.parse().map_err(|_| action_error("That is no id."))
 }
 
-fn refused(why: impl Into<String>) -> Refused {
+fn action_error(why: impl Into<String>) -> ActionError {
     let mut why: String = why.into();
     // The verbs' own sentences begin in lower case, for the tests that quote them.
     if let Some(first) = why.get_mut(..1) {
@@ -312,6 +315,6 @@ fn refused(why: impl Into<String>) -> Refused {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": why })))
 }
 
-fn done() -> Answer {
+fn done() -> ActionResult {
     Ok(Json(json!({})))
 }

@@ -27,9 +27,9 @@ use serde::Deserialize;
 use super::shared::Shared;
 
 /// What is due by the clock (an interaction that nobody answered) shows after that at most.
-const LOOKS_EVERY: Duration = Duration::from_millis(500);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// Everything on the page is ours, and nothing in a message is obeyed.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! page {
@@ -82,11 +82,11 @@ pub fn routes() -> Router<Arc<Shared>> {
         routes = routes.route(&path, get(move || async move { file(name, text) }));
     }
     let routes = routes.merge(actions::routes());
-    routes.layer(middleware::from_fn(only_from_here))
+    routes.layer(middleware::from_fn(reject_foreign_hosts))
 }
 
 /// A page of somebody else can give its own name this address, and would then be let in.
-async fn only_from_here(request: Request, next: Next) -> Response {
+async fn reject_foreign_hosts(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -95,7 +95,7 @@ async fn only_from_here(request: Request, next: Next) -> Response {
     }
     let mut answer = next.run(request).await;
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
@@ -117,29 +117,29 @@ fn file(name: &str, text: &'static str) -> impl IntoResponse {
 
 /// Who looks.
 #[derive(Deserialize)]
-struct Looks {
+struct EventsQuery {
     r#as: Option<String>,
 }
 
 async fn events(
     State(shared): State<Arc<Shared>>,
-    Query(looks): Query<Looks>,
+    Query(query): Query<EventsQuery>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let wanted = looks.r#as.and_then(|id| id.parse().ok());
+    let wanted = query.r#as.and_then(|id| id.parse().ok());
     let changes = shared.changes();
     let begin = (shared, changes, String::new());
     let states = stream::unfold(begin, move |(shared, mut changes, mut last)| async move {
         loop {
             changes.mark_unchanged();
             let state = shared
-                .read(|state| page_state::of(state, wanted))
+                .read(|state| page_state::for_person(state, wanted))
                 .to_string();
             if state != last {
                 last.clone_from(&state);
                 return Some((Ok(Event::default().data(state)), (shared, changes, last)));
             }
             // Whichever comes first: both mean to look again.
-            let _ = tokio::time::timeout(LOOKS_EVERY, changes.changed()).await;
+            let _ = tokio::time::timeout(REFRESH_INTERVAL, changes.changed()).await;
         }
     });
     Sse::new(states)

@@ -9,11 +9,14 @@ use super::super::snowflake::{Snowflake, created_at};
 use super::super::view::ModalView;
 
 /// Everything that the person with that id sees; of nobody with that id, what the first person does.
-pub fn of(state: &State, wanted: Option<Snowflake>) -> Value {
+pub fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
     let me = wanted.filter(|id| state.person(*id).is_some());
     let me = me.or_else(|| state.people.first().map(|person| person.id));
     let me = me.unwrap_or_default();
-    let messages = state.messages.values().filter(|it| sees(state, me, it));
+    let messages = state
+        .messages
+        .values()
+        .filter(|it| is_visible(state, me, it));
     let mine = state.interactions.values().filter(|it| it.person == me);
     let pending =
         mine.filter(|it| it.kind != InteractionKind::Autocomplete && it.response.is_none());
@@ -36,12 +39,12 @@ pub fn of(state: &State, wanted: Option<Snowflake>) -> Value {
         "modal": modal_of(state, me).map(modal),
         "waiting": words(waiting),
         "failed": words(failed),
-        "troubles": super::actions::troubles(state, me),
+        "troubles": super::actions::fault_buttons(state, me),
     })
 }
 
 /// Whether somebody sees a message.
-pub fn sees(state: &State, me: Snowflake, message: &Message) -> bool {
+pub fn is_visible(state: &State, me: Snowflake, message: &Message) -> bool {
     let channel = state.channel(message.channel);
     let is_for_me = message.visible_to.is_none_or(|only| only == me);
     let is_in_reach = match channel.and_then(|channel| channel.recipient) {
