@@ -57,7 +57,7 @@ impl Person {
     /// What Discord's client would not have let pass.
     pub async fn run_command(&self, channel: &str, line: &str) -> Result<Interaction, String> {
         self.shared.change(|state| {
-            let data = command_line::read(state, self.member(state)?, line, Purpose::Send)?;
+            let data = command_line::parse(state, self.member(state)?, line, Purpose::Send)?;
             let channel = channel_id(state, channel)?;
             let words = format!("types {line}");
             Ok(self.interact(state, InteractionKind::Command, channel, None, data, words))
@@ -76,7 +76,7 @@ impl Person {
         line: &str,
     ) -> Result<Vec<(String, String)>, String> {
         let interaction = self.shared.change(|state| {
-            let data = command_line::read(state, self.member(state)?, line, Purpose::Complete)?;
+            let data = command_line::parse(state, self.member(state)?, line, Purpose::Complete)?;
             let channel = channel_id(state, channel)?;
             let words = format!("begins to type {line}");
             Ok::<_, String>(self.interact(

@@ -24,7 +24,7 @@ const SUB_COMMAND_GROUP: u64 = 2;
 /// # Errors
 ///
 /// A sentence that says what Discord's client would not let the person send.
-pub fn read(
+pub fn parse(
     state: &State,
     person: &PersonState,
     line: &str,
@@ -38,36 +38,41 @@ pub fn read(
         .iter()
         .find(|command| command["name"] == name);
     let command = command.ok_or_else(|| format!("there is no command /{name} here"))?;
-    allowed(state, person, command)?;
+    check_permissions(state, person, command)?;
 
-    let path = descend(command, &mut words)?;
+    let path = parse_subcommands(command, &mut words)?;
     let leaf = path.last().copied().unwrap_or(command);
-    let typed = pairs(words, leaf)?;
+    let typed = parse_options(words, leaf)?;
     let mut resolved = json!({});
     let mut options = Vec::new();
     for (at, (option, text)) in typed.iter().enumerate() {
         let focused = purpose == Purpose::Complete && at + 1 == typed.len();
-        options.push(filled(state, option, text, focused, &mut resolved)?);
+        options.push(option_json(state, option, text, focused, &mut resolved)?);
     }
     if purpose == Purpose::Send {
-        nothing_missing(leaf, &typed)?;
+        check_required(leaf, &typed)?;
     } else if !options
         .last()
         .is_some_and(|option| option["focused"] == true)
     {
         return Err(format!("{line:?} ends in no option that can be completed"));
     }
-    Ok(data(state, command, nested(&path, options), resolved))
+    Ok(data(
+        state,
+        command,
+        wrap_in_subcommands(&path, options),
+        resolved,
+    ))
 }
 
 /// Follows the sub-commands that come next in the line.
-fn descend<'a, 'w>(
+fn parse_subcommands<'a, 'w>(
     command: &'a Value,
     words: &mut impl Iterator<Item = &'w str>,
 ) -> Result<Vec<&'a Value>, String> {
     let mut path = Vec::new();
     let mut leaf = command;
-    while list(leaf, "options").iter().any(is_nested) {
+    while list(leaf, "options").iter().any(is_subcommand) {
         let word = words.next().ok_or("the line lacks a sub-command")?;
         let found = list(leaf, "options")
             .iter()
@@ -78,14 +83,14 @@ fn descend<'a, 'w>(
     Ok(path)
 }
 
-fn is_nested(option: &Value) -> bool {
+fn is_subcommand(option: &Value) -> bool {
     option["type"]
         .as_u64()
         .is_some_and(|kind| kind <= SUB_COMMAND_GROUP)
 }
 
 /// Discord hides a command from people who lack its default permissions.
-fn allowed(state: &State, person: &PersonState, command: &Value) -> Result<(), String> {
+fn check_permissions(state: &State, person: &PersonState, command: &Value) -> Result<(), String> {
     let needed = command["default_member_permissions"]
         .as_str()
         .and_then(|bits| bits.parse().ok());
@@ -103,7 +108,7 @@ fn allowed(state: &State, person: &PersonState, command: &Value) -> Result<(), S
 }
 
 /// Splits `name:value name:value`; a value runs up to the next option, spaces and all.
-fn pairs<'a, 'w>(
+fn parse_options<'a, 'w>(
     words: impl Iterator<Item = &'w str>,
     leaf: &'a Value,
 ) -> Result<Vec<(&'a Value, String)>, String> {
@@ -124,7 +129,7 @@ fn pairs<'a, 'w>(
             }
             // Parts of URLs and of SQL (`day::DATE`) are values; anything else with a colon was
             // meant as an option.
-            (None, Some((name, rest)), last) if last.is_none() || is_name(name, rest) => {
+            (None, Some((name, rest)), last) if last.is_none() || is_option_name(name, rest) => {
                 return Err(format!("there is no option {name:?}"));
             }
             (_, _, Some((_, value))) => {
@@ -138,12 +143,12 @@ fn pairs<'a, 'w>(
 }
 
 /// Whether that could be an option, with its value.
-fn is_name(name: &str, value: &str) -> bool {
+fn is_option_name(name: &str, value: &str) -> bool {
     let is_letter = |c: char| c.is_lowercase() || c.is_numeric() || matches!(c, '_' | '-');
     name.chars().all(is_letter) && !value.starts_with("//") && !value.starts_with(':')
 }
 
-fn nothing_missing(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), String> {
+fn check_required(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), String> {
     let required = list(leaf, "options")
         .iter()
         .filter(|option| option["required"] == true);
@@ -158,7 +163,7 @@ fn nothing_missing(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), Strin
     Ok(())
 }
 
-fn filled(
+fn option_json(
     state: &State,
     option: &Value,
     text: &str,
@@ -174,12 +179,12 @@ fn filled(
         filled["value"] = text.into();
         return Ok(filled);
     }
-    filled["value"] = values::read(state, option, text, resolved)?;
+    filled["value"] = values::parse(state, option, text, resolved)?;
     Ok(filled)
 }
 
 /// Wraps options into the sub-commands that lead to them.
-fn nested(path: &[&Value], options: Vec<Value>) -> Vec<Value> {
+fn wrap_in_subcommands(path: &[&Value], options: Vec<Value>) -> Vec<Value> {
     path.iter().rev().fold(options, |inner, step| {
         vec![json!({ "name": step["name"], "type": step["type"], "options": inner })]
     })
@@ -220,14 +225,14 @@ mod tests {
         state
     }
 
-    fn typed(line: &str, purpose: Purpose) -> Result<Value, String> {
+    fn parsed(line: &str, purpose: Purpose) -> Result<Value, String> {
         let state = state();
-        read(&state, &state.people[0], line, purpose)
+        parse(&state, &state.people[0], line, purpose)
     }
 
     #[test]
     fn a_line_becomes_nested_options() {
-        let data = typed("/duck start size:Small catalog:my lake", Purpose::Send).unwrap();
+        let data = parsed("/duck start size:Small catalog:my lake", Purpose::Send).unwrap();
         let start = &data["options"][0];
         assert_eq!(start["name"], "start");
         assert_eq!(start["options"][0]["value"], "small");
@@ -236,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_person_is_resolved() {
-        let data = typed("/duck start size:small owner:@bo", Purpose::Send).unwrap();
+        let data = parsed("/duck start size:small owner:@bo", Purpose::Send).unwrap();
         let id = data["options"][0]["options"][1]["value"].as_str().unwrap();
         assert_eq!(data["resolved"]["users"][id]["username"], "bo");
     }
@@ -253,14 +258,14 @@ mod tests {
             "/duck start size:small colour:red",
             "/duck start size:small owner:@nobody",
         ] {
-            assert!(typed(line, Purpose::Send).is_err(), "{line}");
+            assert!(parsed(line, Purpose::Send).is_err(), "{line}");
         }
     }
 
     #[test]
     fn only_the_last_option_is_completed() {
-        let data = typed("/duck start size:small catalog:la", Purpose::Complete).unwrap();
+        let data = parsed("/duck start size:small catalog:la", Purpose::Complete).unwrap();
         assert_eq!(data["options"][0]["options"][1]["focused"], true);
-        assert!(typed("/duck start size:sm", Purpose::Complete).is_err());
+        assert!(parsed("/duck start size:sm", Purpose::Complete).is_err());
     }
 }

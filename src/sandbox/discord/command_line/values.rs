@@ -9,39 +9,39 @@ use super::super::rules::list;
 use super::super::view::plain;
 
 /// Reads a value by the option's type; a choice is typed by its name, as people see it.
-pub fn read(
+pub fn parse(
     state: &State,
     option: &Value,
     text: &str,
     resolved: &mut Value,
 ) -> Result<Value, String> {
     let value = value(state, option, text, resolved)?;
-    within(option, &value)?;
+    check_range(option, &value)?;
     Ok(value)
 }
 
 fn value(state: &State, option: &Value, text: &str, resolved: &mut Value) -> Result<Value, String> {
-    let wrong = || format!("{text:?} is no value for the option {}", option["name"]);
+    let invalid = || format!("{text:?} is no value for the option {}", option["name"]);
     let choices = list(option, "choices");
     if !choices.is_empty() {
         let named = |choice: &&Value| choice["name"] == text || plain(&choice["value"]) == text;
         let choice = choices.iter().find(named);
         return choice
             .map(|choice| choice["value"].clone())
-            .ok_or_else(wrong);
+            .ok_or_else(invalid);
     }
     match option["type"].as_u64() {
         Some(3) => Ok(text.into()),
-        Some(4) => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
+        Some(4) => text.parse::<i64>().map(Value::from).map_err(|_| invalid()),
         Some(5) => text
             .to_ascii_lowercase()
             .parse::<bool>()
             .map(Value::from)
-            .map_err(|_| wrong()),
-        Some(6) => user(state, text, resolved).ok_or_else(wrong),
-        Some(7) => channel(state, text, resolved).ok_or_else(wrong),
-        Some(8) => role(state, text, resolved).ok_or_else(wrong),
-        Some(10) => text.parse::<f64>().map(Value::from).map_err(|_| wrong()),
+            .map_err(|_| invalid()),
+        Some(6) => user(state, text, resolved).ok_or_else(invalid),
+        Some(7) => channel(state, text, resolved).ok_or_else(invalid),
+        Some(8) => role(state, text, resolved).ok_or_else(invalid),
+        Some(10) => text.parse::<f64>().map(Value::from).map_err(|_| invalid()),
         kind => Err(format!(
             "the loopback can't type an option of type {kind:?}"
         )),
@@ -84,7 +84,7 @@ fn role(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
     Some(role.id.to_string().into())
 }
 
-fn within(option: &Value, value: &Value) -> Result<(), String> {
+fn check_range(option: &Value, value: &Value) -> Result<(), String> {
     let size = match value {
         Value::String(text) => text.chars().count() as f64,
         other => other.as_f64().unwrap_or(0.0),

@@ -18,7 +18,7 @@ pub fn check(commands: &[Value]) -> FieldErrors {
     form.check_count("0", commands.len(), 100);
     unique(&mut form, "", commands);
     for (at, command) in commands.iter().enumerate() {
-        named(&mut form, &at.to_string(), command);
+        check_name(&mut form, &at.to_string(), command);
         options(&mut form, &at.to_string(), command, 0);
         if weight(command) > 8000 {
             let message = "Command exceeds maximum size (8000)";
@@ -28,7 +28,7 @@ pub fn check(commands: &[Value]) -> FieldErrors {
     form
 }
 
-fn named(form: &mut FieldErrors, at: &str, thing: &Value) {
+fn check_name(form: &mut FieldErrors, at: &str, thing: &Value) {
     let name = thing["name"].as_str();
     form.check_required(&format!("{at}.name"), name, 1, 32);
     if !name.is_some_and(is_name) {
@@ -57,7 +57,7 @@ fn options(form: &mut FieldErrors, at: &str, holder: &Value, depth: usize) {
     let mut optional_seen = false;
     for (index, option) in options.iter().enumerate() {
         let at = format!("{at}.options.{index}");
-        named(form, &at, option);
+        check_name(form, &at, option);
         choices(form, &at, option);
         let required = option["required"] == true;
         if required && optional_seen {
