@@ -29,7 +29,7 @@ use tokio::{
     sync::watch::{self, Receiver, Sender},
 };
 
-use self::catalog::{Store, replace};
+use self::catalog::{Store, replace_file};
 
 /// The bucket with the tables.
 pub const BUCKET: &str = "lake";
@@ -114,7 +114,7 @@ impl Lake {
         }
         let sql = format!("{}\n{DEMO}", self.prelude(extensions));
         self.run(program, &sql).await?;
-        replace(&marker, DEMO.as_bytes())
+        replace_file(&marker, DEMO.as_bytes())
     }
 
     /// Attaches the catalog as `lake`.

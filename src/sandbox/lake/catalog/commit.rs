@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    refusal::{Answer, Refusal},
+    error::{CatalogError, CatalogResult},
     table::{MAIN, Reference, Snapshot, Table},
 };
 
@@ -95,11 +95,11 @@ impl Requirement {
 }
 
 /// Whether all is as required of `table`, which may not exist.
-pub fn check(requirements: &[Requirement], table: Option<&Table>) -> Answer<()> {
+pub fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResult<()> {
     let failed = requirements.iter().find(|one| !holds(one, table));
     match failed {
         None => Ok(()),
-        Some(failed) => Err(Refusal::conflict(format!(
+        Some(failed) => Err(CatalogError::conflict(format!(
             "Somebody else changed the table: {failed:?} does not hold"
         ))),
     }
@@ -135,31 +135,31 @@ fn holds(requirement: &Requirement, table: Option<&Table>) -> bool {
 }
 
 /// `table` after `updates`, at the time `now` (ms since 1970).
-pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> Answer<Table> {
-    let mut added = Added::default();
+pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<Table> {
+    let mut added = AddedIds::default();
     for update in updates {
         change(&mut table, &mut added, update, now)?;
     }
     // Files follow each other in time, even if the clock goes back.
     table.last_updated_ms = now.max(table.last_updated_ms);
-    whole(&table)?;
+    check_complete(&table)?;
     Ok(table)
 }
 
 /// The ids given in this commit: later updates may say -1 for "the one just added".
 #[derive(Default)]
-struct Added {
+struct AddedIds {
     schema: Option<i64>,
     spec: Option<i64>,
     order: Option<i64>,
 }
 
-fn change(table: &mut Table, added: &mut Added, update: Update, now: i64) -> Answer<()> {
+fn change(table: &mut Table, added: &mut AddedIds, update: Update, now: i64) -> CatalogResult<()> {
     match update {
-        Update::AssignUuid { uuid } => assign(&mut table.table_uuid, uuid)?,
+        Update::AssignUuid { uuid } => set_uuid(&mut table.table_uuid, uuid)?,
         Update::UpgradeFormatVersion { format_version: 2 } => {}
         Update::UpgradeFormatVersion { format_version } => {
-            return Err(Refusal::bad(format!(
+            return Err(CatalogError::bad_request(format!(
                 "Tables are of format 2 here, not {format_version}"
             )));
         }
@@ -168,14 +168,16 @@ fn change(table: &mut Table, added: &mut Added, update: Update, now: i64) -> Ans
             added.schema = Some(add(&mut table.schemas, "schema-id", 0, schema));
         }
         Update::SetCurrentSchema { schema_id } => {
-            table.current_schema_id = choose(&table.schemas, "schema-id", schema_id, added.schema)?;
+            table.current_schema_id =
+                resolve_id(&table.schemas, "schema-id", schema_id, added.schema)?;
         }
         Update::AddSpec { mut spec } => {
-            table.last_partition_id = number(&mut spec, table.last_partition_id)?;
+            table.last_partition_id = assign_field_ids(&mut spec, table.last_partition_id)?;
             added.spec = Some(add(&mut table.partition_specs, "spec-id", 0, spec));
         }
         Update::SetDefaultSpec { spec_id } => {
-            table.default_spec_id = choose(&table.partition_specs, "spec-id", spec_id, added.spec)?;
+            table.default_spec_id =
+                resolve_id(&table.partition_specs, "spec-id", spec_id, added.spec)?;
         }
         Update::AddSortOrder { sort_order } => {
             // The id 0 is kept for "not sorted".
@@ -184,7 +186,8 @@ fn change(table: &mut Table, added: &mut Added, update: Update, now: i64) -> Ans
         }
         Update::SetDefaultSortOrder { sort_order_id } => {
             let orders = &table.sort_orders;
-            table.default_sort_order_id = choose(orders, "order-id", sort_order_id, added.order)?;
+            table.default_sort_order_id =
+                resolve_id(orders, "order-id", sort_order_id, added.order)?;
         }
         Update::AddSnapshot { snapshot } => add_snapshot(table, snapshot)?,
         Update::SetSnapshotRef {
@@ -200,9 +203,9 @@ fn change(table: &mut Table, added: &mut Added, update: Update, now: i64) -> Ans
     Ok(())
 }
 
-fn assign(current: &mut String, uuid: String) -> Answer<()> {
+fn set_uuid(current: &mut String, uuid: String) -> CatalogResult<()> {
     if !current.is_empty() && !current.eq_ignore_ascii_case(&uuid) {
-        return Err(Refusal::bad("A table's UUID can't be changed"));
+        return Err(CatalogError::bad_request("A table's UUID can't be changed"));
     }
     *current = uuid;
     Ok(())
@@ -231,24 +234,31 @@ fn add(
 }
 
 /// The id of the one that is meant, which must be there.
-fn choose(known: &[Map<String, Value>], key: &str, wanted: i64, added: Option<i64>) -> Answer<i64> {
+fn resolve_id(
+    known: &[Map<String, Value>],
+    key: &str,
+    wanted: i64,
+    added: Option<i64>,
+) -> CatalogResult<i64> {
     let wanted = added.filter(|_| wanted == -1).unwrap_or(wanted);
     let found = known
         .iter()
         .any(|one| one.get(key).and_then(Value::as_i64) == Some(wanted));
     match found {
         true => Ok(wanted),
-        false => Err(Refusal::bad(format!("The table has no {key} {wanted}"))),
+        false => Err(CatalogError::bad_request(format!(
+            "The table has no {key} {wanted}"
+        ))),
     }
 }
 
-fn fields(of: &Map<String, Value>) -> Answer<&Vec<Value>> {
+fn fields(of: &Map<String, Value>) -> CatalogResult<&Vec<Value>> {
     let fields = of.get("fields").and_then(Value::as_array);
-    fields.ok_or_else(|| Refusal::bad("The `fields` are missing"))
+    fields.ok_or_else(|| CatalogError::bad_request("The `fields` are missing"))
 }
 
 /// The highest id of a column in a schema, however deep it is.
-fn highest_id(schema: &Map<String, Value>) -> Answer<i64> {
+fn highest_id(schema: &Map<String, Value>) -> CatalogResult<i64> {
     fn highest(value: &Value) -> i64 {
         match value {
             Value::Object(object) => object
@@ -267,14 +277,15 @@ fn highest_id(schema: &Map<String, Value>) -> Answer<i64> {
 }
 
 /// Gives ids to the partition fields that have none; the highest then.
-fn number(spec: &mut Map<String, Value>, last: i64) -> Answer<i64> {
+fn assign_field_ids(spec: &mut Map<String, Value>, last: i64) -> CatalogResult<i64> {
     let fields = spec.get_mut("fields").and_then(Value::as_array_mut);
-    let fields = fields.ok_or_else(|| Refusal::bad("The `fields` are missing"))?;
+    let fields = fields.ok_or_else(|| CatalogError::bad_request("The `fields` are missing"))?;
     let given = |field: &Value| field.get("field-id").and_then(Value::as_i64);
     let mut last = fields.iter().filter_map(given).fold(last, i64::max);
     for field in fields {
         let field = field.as_object_mut();
-        let field = field.ok_or_else(|| Refusal::bad("A partition field is no object"))?;
+        let field =
+            field.ok_or_else(|| CatalogError::bad_request("A partition field is no object"))?;
         if !field.contains_key("field-id") {
             last = last.saturating_add(1);
             field.insert("field-id".into(), json!(last));
@@ -283,7 +294,7 @@ fn number(spec: &mut Map<String, Value>, last: i64) -> Answer<i64> {
     Ok(last)
 }
 
-fn add_snapshot(table: &mut Table, snapshot: Snapshot) -> Answer<()> {
+fn add_snapshot(table: &mut Table, snapshot: Snapshot) -> CatalogResult<()> {
     let Snapshot {
         snapshot_id,
         sequence_number,
@@ -291,22 +302,24 @@ fn add_snapshot(table: &mut Table, snapshot: Snapshot) -> Answer<()> {
     } = snapshot;
     if find(table, snapshot_id).is_some() {
         let message = format!("The table has a snapshot {snapshot_id} already");
-        return Err(Refusal::bad(message));
+        return Err(CatalogError::bad_request(message));
     }
     if sequence_number <= table.last_sequence_number {
         let last = table.last_sequence_number;
         let message = format!("The sequence number {sequence_number} is not after {last}");
-        return Err(Refusal::bad(message));
+        return Err(CatalogError::bad_request(message));
     }
     table.last_sequence_number = sequence_number;
     table.snapshots.push(snapshot);
     Ok(())
 }
 
-fn set_reference(table: &mut Table, name: String, to: Reference, now: i64) -> Answer<()> {
+fn set_reference(table: &mut Table, name: String, to: Reference, now: i64) -> CatalogResult<()> {
     let id = to.snapshot_id;
     if find(table, id).is_none() {
-        return Err(Refusal::bad(format!("The table has no snapshot {id}")));
+        return Err(CatalogError::bad_request(format!(
+            "The table has no snapshot {id}"
+        )));
     }
     if name == MAIN && table.current_snapshot_id != Some(id) {
         table.current_snapshot_id = Some(id);
@@ -323,7 +336,7 @@ fn find(table: &Table, snapshot: i64) -> Option<&Snapshot> {
 }
 
 /// A commit that makes a table has to say all of this.
-fn whole(table: &Table) -> Answer<()> {
+fn check_complete(table: &Table) -> CatalogResult<()> {
     let missing = [
         ("UUID", table.table_uuid.is_empty()),
         ("location", table.location.is_empty()),
@@ -333,7 +346,9 @@ fn whole(table: &Table) -> Answer<()> {
     ];
     match missing.into_iter().find(|(_, missing)| *missing) {
         None => Ok(()),
-        Some((what, _)) => Err(Refusal::bad(format!("The table would have no {what}"))),
+        Some((what, _)) => Err(CatalogError::bad_request(format!(
+            "The table would have no {what}"
+        ))),
     }
 }
 

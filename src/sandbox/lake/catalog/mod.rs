@@ -3,7 +3,7 @@
 //! keys that matter are the storage's. Namespaces have one level.
 
 mod commit;
-mod refusal;
+mod error;
 mod store;
 mod table;
 
@@ -20,12 +20,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub use self::store::{Store, replace};
+pub use self::store::{Store, replace_file};
 
 use self::{
     commit::{Requirement, Update},
-    refusal::{Answer, Refusal},
-    store::{Change, Kept, Name},
+    error::{CatalogError, CatalogResult},
+    store::{StoredTable, TableChange, TableName},
 };
 
 type Shared = State<Arc<Store>>;
@@ -70,8 +70,8 @@ pub fn routes(store: Arc<Store>) -> Router {
         .with_state(store)
 }
 
-async fn no_route(method: Method, uri: Uri) -> Refusal {
-    Refusal::no_route(format!("{method} {} is not served here", uri.path()))
+async fn no_route(method: Method, uri: Uri) -> CatalogError {
+    CatalogError::no_route(format!("{method} {} is not served here", uri.path()))
 }
 
 async fn config() -> Json<Value> {
@@ -95,28 +95,34 @@ struct NewNamespace {
     properties: BTreeMap<String, String>,
 }
 
-async fn create_namespace(State(store): Shared, body: Bytes) -> Answer<Json<Value>> {
+async fn create_namespace(State(store): Shared, body: Bytes) -> CatalogResult<Json<Value>> {
     let new: NewNamespace = read(&body)?;
-    let name = single(&new.namespace)?;
+    let name = one_level(&new.namespace)?;
     store.create(name, new.properties.clone())?;
     Ok(Json(
         json!({ "namespace": [name], "properties": new.properties }),
     ))
 }
 
-async fn load_namespace(State(store): Shared, Path(name): Path<String>) -> Answer<Json<Value>> {
+async fn load_namespace(
+    State(store): Shared,
+    Path(name): Path<String>,
+) -> CatalogResult<Json<Value>> {
     let properties = store.properties(&name)?;
     Ok(Json(
         json!({ "namespace": [name], "properties": properties }),
     ))
 }
 
-async fn drop_namespace(State(store): Shared, Path(name): Path<String>) -> Answer<StatusCode> {
+async fn drop_namespace(
+    State(store): Shared,
+    Path(name): Path<String>,
+) -> CatalogResult<StatusCode> {
     store.drop_namespace(&name)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn tables(State(store): Shared, Path(namespace): Path<String>) -> Answer<Json<Value>> {
+async fn tables(State(store): Shared, Path(namespace): Path<String>) -> CatalogResult<Json<Value>> {
     let found = store.tables(&namespace)?.into_iter();
     let found: Vec<_> = found
         .map(|name| json!({ "namespace": [&namespace], "name": name }))
@@ -142,22 +148,22 @@ async fn create_table(
     State(store): Shared,
     Path(namespace): Path<String>,
     body: Bytes,
-) -> Answer<Json<Value>> {
+) -> CatalogResult<Json<Value>> {
     let new: NewTable = read(&body)?;
-    let name = Name {
+    let name = TableName {
         namespace,
         table: new.name.clone(),
     };
     let staged = new.stage_create;
-    let updates = first_updates(new, store.location(&name));
+    let updates = initial_updates(new, store.location(&name));
     if staged {
         let table = store.stage(&name, updates)?;
         return Ok(Json(json!({ "metadata": table, "config": {} })));
     }
-    store.create_table(name, updates).map(loaded)
+    store.create_table(name, updates).map(load_response)
 }
 
-fn first_updates(new: NewTable, location: String) -> Vec<Update> {
+fn initial_updates(new: NewTable, location: String) -> Vec<Update> {
     let nothing = || Map::from_iter([("fields".to_owned(), json!([]))]);
     let uuid = Uuid::new_v4().to_string();
     let mut properties = new.properties.unwrap_or_default();
@@ -190,20 +196,22 @@ fn first_updates(new: NewTable, location: String) -> Vec<Update> {
 async fn load_table(
     State(store): Shared,
     Path((namespace, table)): Path<(String, String)>,
-) -> Answer<Json<Value>> {
-    store.load(&Name { namespace, table }).map(loaded)
+) -> CatalogResult<Json<Value>> {
+    store
+        .load(&TableName { namespace, table })
+        .map(load_response)
 }
 
 async fn drop_table(
     State(store): Shared,
     Path((namespace, table)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Answer<StatusCode> {
+) -> CatalogResult<StatusCode> {
     let purge = query
         .as_deref()
         .and_then(|query| value(query, "purgeRequested"));
     let purge = purge.is_some_and(|purge| purge.eq_ignore_ascii_case("true"));
-    store.drop_table(&Name { namespace, table }, purge)?;
+    store.drop_table(&TableName { namespace, table }, purge)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -224,15 +232,15 @@ async fn commit_table(
     State(store): Shared,
     Path((namespace, table)): Path<(String, String)>,
     body: Bytes,
-) -> Answer<Json<Value>> {
+) -> CatalogResult<Json<Value>> {
     // The path says which table; the identifier says it again, if it is there.
     let commit: Commit = read(&body)?;
-    let change = Change {
-        name: Name { namespace, table },
+    let change = TableChange {
+        name: TableName { namespace, table },
         requirements: commit.requirements,
         updates: commit.updates,
     };
-    store.commit_one(change).map(loaded)
+    store.commit_one(change).map(load_response)
 }
 
 #[derive(Deserialize)]
@@ -241,19 +249,20 @@ struct Transaction {
     table_changes: Vec<Commit>,
 }
 
-async fn commit_transaction(State(store): Shared, body: Bytes) -> Answer<StatusCode> {
+async fn commit_transaction(State(store): Shared, body: Bytes) -> CatalogResult<StatusCode> {
     let transaction: Transaction = read(&body)?;
     let changes = transaction.table_changes.into_iter().map(change);
-    store.commit(changes.collect::<Answer<_>>()?)?;
+    store.commit(changes.collect::<CatalogResult<_>>()?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn change(commit: Commit) -> Answer<Change> {
+fn change(commit: Commit) -> CatalogResult<TableChange> {
     let identifier = commit.identifier;
-    let identifier = identifier.ok_or_else(|| Refusal::bad("An identifier is missing"))?;
-    Ok(Change {
-        name: Name {
-            namespace: single(&identifier.namespace)?.to_owned(),
+    let identifier =
+        identifier.ok_or_else(|| CatalogError::bad_request("An identifier is missing"))?;
+    Ok(TableChange {
+        name: TableName {
+            namespace: one_level(&identifier.namespace)?.to_owned(),
             table: identifier.name,
         },
         requirements: commit.requirements,
@@ -266,19 +275,19 @@ async fn metrics() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn loaded(kept: Kept) -> Json<Value> {
+fn load_response(stored: StoredTable) -> Json<Value> {
     Json(json!({
-        "metadata-location": kept.metadata_location,
-        "metadata": kept.table,
+        "metadata-location": stored.metadata_location,
+        "metadata": stored.table,
         "config": {},
     }))
 }
 
 /// A namespace of one level.
-fn single(namespace: &[String]) -> Answer<&str> {
+fn one_level(namespace: &[String]) -> CatalogResult<&str> {
     match namespace {
         [name] => Ok(name),
-        _ => Err(Refusal::bad("Namespaces have one level here")),
+        _ => Err(CatalogError::bad_request("Namespaces have one level here")),
     }
 }
 
@@ -289,7 +298,9 @@ fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     found.next().map(|(_, value)| value)
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> CatalogResult<T> {
     let read = serde_json::from_slice(body);
-    read.map_err(|error| Refusal::bad(format!("Can't make sense of the request: {error}")))
+    read.map_err(|error| {
+        CatalogError::bad_request(format!("Can't make sense of the request: {error}"))
+    })
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     commit::{self, Requirement, Update},
-    refusal::{Answer, Refusal},
+    error::{CatalogError, CatalogResult},
     table::Table,
 };
 
@@ -32,22 +32,22 @@ struct Namespace {
 
 /// A table's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name {
+pub struct TableName {
     pub namespace: String,
     pub table: String,
 }
 
 /// A table, and where its metadata is.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredTable {
     pub metadata_location: String,
     pub table: Table,
 }
 
 /// What a commit wants of one table.
 #[derive(Debug)]
-pub struct Change {
-    pub name: Name,
+pub struct TableChange {
+    pub name: TableName,
     pub requirements: Vec<Requirement>,
     pub updates: Vec<Update>,
 }
@@ -88,15 +88,15 @@ impl Store {
     }
 
     /// The properties of a namespace.
-    pub fn properties(&self, namespace: &str) -> Answer<BTreeMap<String, String>> {
+    pub fn properties(&self, namespace: &str) -> CatalogResult<BTreeMap<String, String>> {
         Ok(get(&self.lock(), namespace)?.properties.clone())
     }
 
-    pub fn create(&self, name: &str, properties: BTreeMap<String, String>) -> Answer<()> {
+    pub fn create(&self, name: &str, properties: BTreeMap<String, String>) -> CatalogResult<()> {
         check_name(name)?;
         self.change(|namespaces| {
             if namespaces.contains_key(name) {
-                return Err(Refusal::exists(format!("The namespace {name}")));
+                return Err(CatalogError::exists(format!("The namespace {name}")));
             }
             let tables = BTreeMap::new();
             namespaces.insert(name.into(), Namespace { properties, tables });
@@ -104,10 +104,10 @@ impl Store {
         })
     }
 
-    pub fn drop_namespace(&self, name: &str) -> Answer<()> {
+    pub fn drop_namespace(&self, name: &str) -> CatalogResult<()> {
         self.change(|namespaces| {
             if !get(namespaces, name)?.tables.is_empty() {
-                return Err(Refusal::not_empty(name));
+                return Err(CatalogError::not_empty(name));
             }
             namespaces.remove(name);
             Ok(())
@@ -120,12 +120,12 @@ impl Store {
             namespaces.remove(namespace);
             Ok(())
         });
-        cleared.map_err(|refusal| anyhow::anyhow!(refusal.message))?;
-        remove(&self.bucket.join(namespace))
+        cleared.map_err(|error| anyhow::anyhow!(error.message))?;
+        remove_folder(&self.bucket.join(namespace))
     }
 
     /// The names of a namespace's tables.
-    pub fn tables(&self, namespace: &str) -> Answer<Vec<String>> {
+    pub fn tables(&self, namespace: &str) -> CatalogResult<Vec<String>> {
         let namespaces = self.lock();
         Ok(get(&namespaces, namespace)?
             .tables
@@ -134,44 +134,48 @@ impl Store {
             .collect())
     }
 
-    pub fn load(&self, name: &Name) -> Answer<Kept> {
+    pub fn load(&self, name: &TableName) -> CatalogResult<StoredTable> {
         self.find(&self.lock(), name)?
-            .ok_or_else(|| Refusal::no_table(&name.namespace, &name.table))
+            .ok_or_else(|| CatalogError::no_table(&name.namespace, &name.table))
     }
 
     /// Forgets a table; `purge`: and removes its files.
-    pub fn drop_table(&self, name: &Name, purge: bool) -> Answer<()> {
+    pub fn drop_table(&self, name: &TableName, purge: bool) -> CatalogResult<()> {
         let metadata = self.change(|namespaces| {
             let namespace = namespaces.get_mut(&name.namespace);
             namespace
                 .and_then(|namespace| namespace.tables.remove(&name.table))
-                .ok_or_else(|| Refusal::no_table(&name.namespace, &name.table))
+                .ok_or_else(|| CatalogError::no_table(&name.namespace, &name.table))
         })?;
         // At a place that a client has chosen there may be other tables too.
         if purge && metadata.starts_with(&format!("{}/metadata/", self.location(name))) {
             let folder = self.bucket.join(&name.namespace).join(&name.table);
-            remove(&folder)?;
+            remove_folder(&folder)?;
         }
         Ok(())
     }
 
     /// Where a table is kept if nobody says otherwise.
-    pub fn location(&self, name: &Name) -> String {
+    pub fn location(&self, name: &TableName) -> String {
         format!("{}{}/{}", self.prefix, name.namespace, name.table)
     }
 
     /// What `updates` make of nothing, without keeping it.
-    pub fn stage(&self, name: &Name, updates: Vec<Update>) -> Answer<Table> {
+    pub fn stage(&self, name: &TableName, updates: Vec<Update>) -> CatalogResult<Table> {
         let namespaces = self.lock();
         check_new(&namespaces, name)?;
         commit::apply(Table::empty(), updates, now())
     }
 
     /// Makes a table of `updates`, and keeps it.
-    pub fn create_table(&self, name: Name, updates: Vec<Update>) -> Answer<Kept> {
+    pub fn create_table(
+        &self,
+        name: TableName,
+        updates: Vec<Update>,
+    ) -> CatalogResult<StoredTable> {
         // It is said otherwise than by a commit that somebody was faster.
         check_new(&self.lock(), &name)?;
-        self.commit_one(Change {
+        self.commit_one(TableChange {
             name,
             requirements: vec![Requirement::Create],
             updates,
@@ -179,22 +183,22 @@ impl Store {
     }
 
     /// Applies a change to one table.
-    pub fn commit_one(&self, change: Change) -> Answer<Kept> {
+    pub fn commit_one(&self, change: TableChange) -> CatalogResult<StoredTable> {
         let name = change.name.clone();
         self.commit(vec![change])?;
         self.load(&name)
     }
 
     /// Applies all changes, or none.
-    pub fn commit(&self, changes: Vec<Change>) -> Answer<()> {
+    pub fn commit(&self, changes: Vec<TableChange>) -> CatalogResult<()> {
         self.change(|namespaces| {
             let mut after = BTreeMap::new();
             for change in changes {
                 let name = change.name.clone();
-                let table = self.changed(namespaces, change)?;
+                let table = self.apply_change(namespaces, change)?;
                 if after.insert(name, table).is_some() {
                     let message = "A table occurs twice in the transaction";
-                    return Err(Refusal::bad(message));
+                    return Err(CatalogError::bad_request(message));
                 }
             }
             // Nothing is written before all is known to be right.
@@ -207,17 +211,17 @@ impl Store {
         })
     }
 
-    fn changed(&self, namespaces: &Namespaces, change: Change) -> Answer<Table> {
-        let Change {
+    fn apply_change(&self, namespaces: &Namespaces, change: TableChange) -> CatalogResult<Table> {
+        let TableChange {
             name,
             requirements,
             updates,
         } = change;
         let before = self.find(namespaces, &name)?;
-        let table = before.as_ref().map(|kept| &kept.table);
+        let table = before.as_ref().map(|stored| &stored.table);
         let creates = requirements.iter().any(Requirement::is_create);
         if table.is_none() && !creates {
-            return Err(Refusal::no_table(&name.namespace, &name.table));
+            return Err(CatalogError::no_table(&name.namespace, &name.table));
         }
         if creates {
             check_name(&name.table)?;
@@ -225,44 +229,48 @@ impl Store {
         commit::check(&requirements, table)?;
         match before {
             None => commit::apply(Table::empty(), updates, now()),
-            Some(Kept {
+            Some(StoredTable {
                 metadata_location,
                 mut table,
             }) => {
-                table.was_at(&metadata_location);
+                table.log_metadata_file(&metadata_location);
                 commit::apply(table, updates, now())
             }
         }
     }
 
     /// Reads a table, if there is one; that the namespace is there is certain then.
-    fn find(&self, namespaces: &Namespaces, name: &Name) -> Answer<Option<Kept>> {
+    fn find(
+        &self,
+        namespaces: &Namespaces,
+        name: &TableName,
+    ) -> CatalogResult<Option<StoredTable>> {
         let Some(location) = get(namespaces, &name.namespace)?.tables.get(&name.table) else {
             return Ok(None);
         };
         let file = self.path(location)?;
         let read = || -> anyhow::Result<Table> { Ok(serde_json::from_slice(&fs::read(&file)?)?) };
         let table = read().with_context(|| format!("Can't read {location}"))?;
-        Ok(Some(Kept {
+        Ok(Some(StoredTable {
             metadata_location: location.clone(),
             table,
         }))
     }
 
     /// Writes the metadata file, and says where.
-    fn write(&self, table: &Table) -> Answer<String> {
+    fn write(&self, table: &Table) -> CatalogResult<String> {
         let place = table.location.trim_end_matches('/');
         let version = table.metadata_log.len();
         let id = Uuid::new_v4();
         let location = format!("{place}/metadata/{version:05}-{id}.metadata.json");
         let file = self.path(&location)?;
         let text = serde_json::to_vec(table).context("Can't write a table's metadata")?;
-        replace(&file, &text)?;
+        replace_file(&file, &text)?;
         Ok(location)
     }
 
     /// Where in the folder an object of the bucket is.
-    fn path(&self, location: &str) -> Answer<PathBuf> {
+    fn path(&self, location: &str) -> CatalogResult<PathBuf> {
         let key = location.strip_prefix(&self.prefix).map(Path::new);
         let inside = key.filter(|key| {
             let mut parts = key.components();
@@ -270,19 +278,22 @@ impl Store {
         });
         let inside = inside.ok_or_else(|| {
             let prefix = &self.prefix;
-            Refusal::bad(format!("{location:?} is not a location in {prefix}"))
+            CatalogError::bad_request(format!("{location:?} is not a location in {prefix}"))
         })?;
         Ok(self.bucket.join(inside))
     }
 
     /// Changes what is kept, first in the file; nothing if `change` fails.
-    fn change<T>(&self, change: impl FnOnce(&mut Namespaces) -> Answer<T>) -> Answer<T> {
-        let mut kept = self.lock();
-        let mut next = kept.clone();
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Namespaces) -> CatalogResult<T>,
+    ) -> CatalogResult<T> {
+        let mut stored = self.lock();
+        let mut next = stored.clone();
         let result = change(&mut next)?;
         let text = serde_json::to_vec_pretty(&next).context("Can't write the catalog")?;
-        replace(&self.file, &text)?;
-        *kept = next;
+        replace_file(&self.file, &text)?;
+        *stored = next;
         Ok(result)
     }
 
@@ -295,22 +306,24 @@ fn now() -> i64 {
     Utc::now().timestamp_millis()
 }
 
-fn get<'a>(namespaces: &'a Namespaces, name: &str) -> Answer<&'a Namespace> {
+fn get<'a>(namespaces: &'a Namespaces, name: &str) -> CatalogResult<&'a Namespace> {
     let found = namespaces.get(name);
-    found.ok_or_else(|| Refusal::no_namespace(name))
+    found.ok_or_else(|| CatalogError::no_namespace(name))
 }
 
-fn check_new(namespaces: &Namespaces, name: &Name) -> Answer<()> {
+fn check_new(namespaces: &Namespaces, name: &TableName) -> CatalogResult<()> {
     check_name(&name.table)?;
-    let Name { namespace, table } = name;
+    let TableName { namespace, table } = name;
     match get(namespaces, namespace)?.tables.contains_key(table) {
-        true => Err(Refusal::exists(format!("The table {namespace}.{table}"))),
+        true => Err(CatalogError::exists(format!(
+            "The table {namespace}.{table}"
+        ))),
         false => Ok(()),
     }
 }
 
 /// Names become folders here.
-fn check_name(name: &str) -> Answer<()> {
+fn check_name(name: &str) -> CatalogResult<()> {
     let fine = |letter: char| !letter.is_control() && !"/\\%?#".contains(letter);
     // s3s_fs makes a file name, of 255 bytes at most, of each key: of both names in base64, and of
     // 77 bytes that DuckDB adds.
@@ -318,11 +331,13 @@ fn check_name(name: &str) -> Answer<()> {
     if short && !name.starts_with('.') && name.chars().all(fine) {
         return Ok(());
     }
-    Err(Refusal::bad(format!("{name:?} can't be a name here")))
+    Err(CatalogError::bad_request(format!(
+        "{name:?} can't be a name here"
+    )))
 }
 
 /// Writes a file so that nobody ever reads half of it.
-pub fn replace(file: &Path, text: &[u8]) -> anyhow::Result<()> {
+pub fn replace_file(file: &Path, text: &[u8]) -> anyhow::Result<()> {
     let write = || {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -335,7 +350,7 @@ pub fn replace(file: &Path, text: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Removes a folder, if it is there.
-fn remove(folder: &Path) -> anyhow::Result<()> {
+fn remove_folder(folder: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("Can't remove {}", folder.display()))

@@ -56,7 +56,7 @@ pub struct Reference {
 pub const MAIN: &str = "main";
 
 /// As many older metadata files as Iceberg lists by default.
-const LOGGED: usize = 100;
+const MAX_METADATA_LOG: usize = 100;
 
 impl Table {
     /// What a commit that makes a table starts from.
@@ -86,11 +86,11 @@ impl Table {
     }
 
     /// Notes where the metadata was before.
-    pub fn was_at(&mut self, location: &str) {
+    pub fn log_metadata_file(&mut self, location: &str) {
         let time = self.last_updated_ms;
         let entry = json!({ "metadata-file": location, "timestamp-ms": time });
         self.metadata_log.push(entry);
-        let old = self.metadata_log.len().saturating_sub(LOGGED);
+        let old = self.metadata_log.len().saturating_sub(MAX_METADATA_LOG);
         self.metadata_log.drain(..old);
     }
 }

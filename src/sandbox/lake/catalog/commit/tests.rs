@@ -37,7 +37,7 @@ fn made() -> Table {
     apply(Table::empty(), updates, NOW).unwrap()
 }
 
-fn after(table: Table, updates: Value) -> Answer<Table> {
+fn after(table: Table, updates: Value) -> CatalogResult<Table> {
     apply(table, from(updates), NOW + 1)
 }
 
@@ -59,10 +59,10 @@ fn filled() -> Table {
     after(made(), json!([snapshot(5, 1), to_main(5)])).unwrap()
 }
 
-fn message<T: std::fmt::Debug>(answer: Answer<T>) -> String {
-    let refusal = answer.unwrap_err();
-    assert_eq!(refusal.kind, "BadRequestException");
-    refusal.message
+fn message<T: std::fmt::Debug>(result: CatalogResult<T>) -> String {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind, "BadRequestException");
+    error.message
 }
 
 #[test]

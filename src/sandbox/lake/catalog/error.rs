@@ -9,16 +9,16 @@ use serde_json::json;
 
 /// A status, Iceberg's name for it, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CatalogError {
     pub status: StatusCode,
     pub kind: &'static str,
     pub message: String,
 }
 
-pub type Answer<T> = Result<T, Refusal>;
+pub type CatalogResult<T> = Result<T, CatalogError>;
 
-impl Refusal {
-    pub fn bad(message: impl Into<String>) -> Self {
+impl CatalogError {
+    pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequestException", message)
     }
 
@@ -52,7 +52,7 @@ impl Refusal {
     }
 
     /// The fault is here: a disk that is full, most likely.
-    pub fn broken(error: &anyhow::Error) -> Self {
+    pub fn internal(error: &anyhow::Error) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self::new(status, "InternalServerError", format!("{error:#}"))
     }
@@ -66,13 +66,13 @@ impl Refusal {
     }
 }
 
-impl From<anyhow::Error> for Refusal {
+impl From<anyhow::Error> for CatalogError {
     fn from(error: anyhow::Error) -> Self {
-        Self::broken(&error)
+        Self::internal(&error)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for CatalogError {
     fn into_response(self) -> Response {
         let Self {
             status,
