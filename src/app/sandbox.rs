@@ -87,7 +87,7 @@ impl Sandbox {
             let extensions = duckdb.extensions.as_deref();
             lake.fill(&duckdb.program, extensions).await?;
         }
-        let discord = discord(options.port).await?;
+        let discord = start_discord(options.port).await?;
         // People are new ones at each start, and so are their sessions and keys.
         let team = folder.join("team");
         match fs::remove_dir_all(&team) {
@@ -160,9 +160,9 @@ impl Sandbox {
     async fn print_welcome(&self, options: &Options) {
         self.discord.wait_for_commands_forever().await;
         let url = format!("{}/", self.discord.url());
-        let took = self.began.elapsed().as_secs_f32();
+        let startup_time = self.began.elapsed().as_secs_f32();
         println!(
-            "\nThe sandbox is up, after {took:.1} s:  {url}\n\n\
+            "\nThe sandbox is up, after {startup_time:.1} s:  {url}\n\n\
              You are ana, an analyst. In #data, type:\n\n\
              \x20 /duck setup   and press the button in the direct message. Its first field takes this line:\n\
              \x20               AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}\n\
@@ -177,7 +177,7 @@ impl Sandbox {
     }
 }
 
-async fn discord(port: u16) -> anyhow::Result<Discord> {
+async fn start_discord(port: u16) -> anyhow::Result<Discord> {
     let config = DiscordConfig::default()
         .channel("data")
         .channel("random")

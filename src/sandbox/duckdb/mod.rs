@@ -17,48 +17,49 @@ pub struct DuckDb {
 }
 
 /// Gets it from PyPI, into a cache that the tests share; prints the folder.
-const GET: &str = include_str!("get");
-const NEEDED: &str =
+const DOWNLOAD_SCRIPT: &str = include_str!("get");
+const LOAD_EXTENSIONS: &str =
     "SET autoinstall_known_extensions = false; LOAD ui; LOAD httpfs; LOAD avro; LOAD iceberg;";
 
 impl DuckDb {
-    /// `given`, or the one on the PATH if it has all extensions, or the one in the cache,
+    /// `configured`, or the one on the PATH if it has all extensions, or the one in the cache,
     /// which is filled first if need be.
     ///
     /// # Errors
-    /// If `given` lacks something, or there is none and it can't be got.
-    pub async fn find(given: Option<&Path>) -> anyhow::Result<Self> {
-        if let Some(program) = given {
-            return match is_complete(program).await {
-                Ok(()) => Ok(Self::own(program)),
+    /// If `configured` lacks something, or there is none and it can't be got.
+    pub async fn find(configured: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(program) = configured {
+            return match check_extensions(program).await {
+                Ok(()) => Ok(Self::with_own_extensions(program)),
                 Err(why) => bail!("{} can't be used: {why}", program.display()),
             };
         }
         let on_path = Path::new("duckdb");
-        if is_complete(on_path).await.is_ok() {
-            return Ok(Self::own(on_path));
+        if check_extensions(on_path).await.is_ok() {
+            return Ok(Self::with_own_extensions(on_path));
         }
         let mut get = Command::new("bash");
-        get.args(["-c", GET, "get"])
+        get.args(["-c", DOWNLOAD_SCRIPT, "get"])
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
-        let got = get.kill_on_drop(true).output().await;
-        let got = got.context("DuckDB is got by a script, and there is no bash to run it")?;
-        if !got.status.success() {
+        let downloaded = get.kill_on_drop(true).output().await;
+        let downloaded =
+            downloaded.context("DuckDB is got by a script, and there is no bash to run it")?;
+        if !downloaded.status.success() {
             bail!(
                 "DuckDB could not be got from PyPI (that takes Python 3 with pip, and the network \
                  once). Install DuckDB with its extensions ui, httpfs, avro and iceberg, and name it \
                  with --duckdb"
             );
         }
-        let folder = PathBuf::from(String::from_utf8_lossy(&got.stdout).trim());
+        let folder = PathBuf::from(String::from_utf8_lossy(&downloaded.stdout).trim());
         Ok(Self {
             program: folder.join("duckdb"),
             extensions: Some(folder.join("extensions")),
         })
     }
 
-    fn own(program: &Path) -> Self {
+    fn with_own_extensions(program: &Path) -> Self {
         Self {
             program: program.to_owned(),
             extensions: None,
@@ -67,10 +68,17 @@ impl DuckDb {
 }
 
 /// Whether it has what a session needs; if not, in its own words.
-async fn is_complete(program: &Path) -> Result<(), String> {
+async fn check_extensions(program: &Path) -> Result<(), String> {
     let mut ask = Command::new(program);
-    ask.args(["-batch", "-bail", "-init", "/dev/null", "-c", NEEDED])
-        .stdin(Stdio::null());
+    ask.args([
+        "-batch",
+        "-bail",
+        "-init",
+        "/dev/null",
+        "-c",
+        LOAD_EXTENSIONS,
+    ])
+    .stdin(Stdio::null());
     match ask.output().await {
         Ok(asked) if asked.status.success() => Ok(()),
         Ok(asked) => Err(String::from_utf8_lossy(&asked.stderr).trim().to_owned()),

@@ -36,7 +36,7 @@ pub const BUCKET: &str = "lake";
 
 /// The namespace of the demo's tables.
 const NAMESPACE: &str = "pond";
-const DEMO: &str = include_str!("demo.sql");
+const DEMO_SQL: &str = include_str!("demo.sql");
 
 /// Under these names DuckDB finds the keys in its environment: they are in no statement.
 const KEY_ID: &str = "DUCKBOT_LAKE_KEY_ID";
@@ -47,7 +47,7 @@ const SECRET: &str = "DUCKBOT_LAKE_SECRET";
 pub struct Lake {
     folder: PathBuf,
     /// Id and secret of the first: the demo's tables are made with it.
-    key: Option<(String, String)>,
+    credentials: Option<(String, String)>,
     storage: SocketAddr,
     catalog: SocketAddr,
     store: Arc<Store>,
@@ -57,11 +57,11 @@ pub struct Lake {
 
 impl Lake {
     /// Serves what is kept in `folder`, which is made if it is not there, on ports that are free.
-    /// `keys`: key id and secret of who may use the storage.
+    /// `credentials`: key id and secret of who may use the storage.
     ///
     /// # Errors
     /// If the folder can't be used, or it can't listen.
-    pub async fn serve(folder: &Path, keys: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub async fn serve(folder: &Path, credentials: &[(&str, &str)]) -> anyhow::Result<Self> {
         let buckets = folder.join("s3");
         let bucket = buckets.join(BUCKET);
         fs::create_dir_all(&bucket)
@@ -71,8 +71,10 @@ impl Lake {
         let (running, end) = watch::channel(());
         Ok(Self {
             folder: folder.to_owned(),
-            key: keys.first().map(|&(id, secret)| (id.into(), secret.into())),
-            storage: listen(storage::routes(&buckets, keys)?, end.clone()).await?,
+            credentials: credentials
+                .first()
+                .map(|&(id, secret)| (id.into(), secret.into())),
+            storage: listen(storage::routes(&buckets, credentials)?, end.clone()).await?,
             catalog: listen(catalog::routes(Arc::clone(&store)), end).await?,
             store,
             _running: running,
@@ -94,7 +96,7 @@ impl Lake {
     /// Whether the demo's tables were made completely, and as this version makes them.
     #[must_use]
     pub fn is_filled(&self) -> bool {
-        fs::read(self.marker()).is_ok_and(|made| made == DEMO.as_bytes())
+        fs::read(self.marker()).is_ok_and(|made| made == DEMO_SQL.as_bytes())
     }
 
     /// Makes the demo's tables, with DuckDB's command line `program`; `extensions`: the folder of
@@ -112,9 +114,9 @@ impl Lake {
             }
             _ => self.store.clear(NAMESPACE)?,
         }
-        let sql = format!("{}\n{DEMO}", self.prelude(extensions));
+        let sql = format!("{}\n{DEMO_SQL}", self.prelude(extensions));
         self.run(program, &sql).await?;
-        replace_file(&marker, DEMO.as_bytes())
+        replace_file(&marker, DEMO_SQL.as_bytes())
     }
 
     /// Attaches the catalog as `lake`.
@@ -138,7 +140,10 @@ impl Lake {
     }
 
     async fn run(&self, program: &Path, sql: &str) -> anyhow::Result<()> {
-        let (id, secret) = self.key.as_ref().context("The lake knows no keys")?;
+        let (id, secret) = self
+            .credentials
+            .as_ref()
+            .context("The lake knows no keys")?;
         let mut duckdb = Command::new(program)
             .args(["-batch", "-bail", "-init", "/dev/null"])
             .env(KEY_ID, id)
@@ -157,8 +162,8 @@ impl Lake {
         let ((), ended) = tokio::join!(write, duckdb.wait_with_output());
         let ended = ended.context("DuckDB can't be waited for")?;
         if !ended.status.success() {
-            let said = String::from_utf8_lossy(&ended.stderr);
-            bail!("DuckDB can't make the demo's tables: {}", said.trim());
+            let stderr = String::from_utf8_lossy(&ended.stderr);
+            bail!("DuckDB can't make the demo's tables: {}", stderr.trim());
         }
         Ok(())
     }
