@@ -55,7 +55,7 @@ const FILES: [(&str, &str); 16] = page![
     "server.js",
     "times.js",
     "trouble.js",
-    "world.js"
+    "state.js"
 ];
 
 /// A button on the page that makes trouble outside of Discord.

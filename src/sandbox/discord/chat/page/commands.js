@@ -1,12 +1,12 @@
 // What commands there are and how a line of them is written. No DOM.
-import { world } from "./world.js";
+import { store } from "./state.js";
 
 const GROUP = 2;
 const BOOLEAN = 5;
 
 /** Every command that can be sent: {name: "/duck start", description, options}. */
 export function commands() {
-  return world.state.commands.flatMap((command) => under("/", command));
+  return store.state.commands.flatMap((command) => under("/", command));
 }
 
 function under(before, { name, description, options = [] }) {

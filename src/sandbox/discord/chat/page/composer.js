@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { toBottom } from "./messages.js";
 import { avatar } from "./people.js";
 import { post } from "./server.js";
-import { here, world } from "./world.js";
+import { here, store } from "./state.js";
 
 const COMPLETE_AFTER_MS = 150;
 
@@ -62,10 +62,10 @@ function onText() {
   if (typed) return begin(typed);
   if (!text.value.startsWith("/")) return picker.hide();
   const found = matching(text.value).map((one) => (
-    { label: one.name, hint: one.description, icon: avatar(world.state.bot.id), one }
+    { label: one.name, hint: one.description, icon: avatar(store.state.bot.id), one }
   ));
   if (!found.length) return picker.hide();
-  picker.offer(text, world.state.bot.name, found, true,
+  picker.offer(text, store.state.bot.name, found, true,
     ({ one }) => begin({ command: one, given: [], rest: "" }));
 }
 

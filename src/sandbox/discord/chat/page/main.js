@@ -8,13 +8,13 @@ import { avatar, renderColumns } from "./people.js";
 import { listen } from "./server.js";
 import { tick } from "./times.js";
 import { renderTrouble } from "./trouble.js";
-import { here, look, places, unseen, world } from "./world.js";
+import { here, look, places, unseen, store } from "./state.js";
 
 const find = (selector) => document.querySelector(selector);
 const DRAWERS = ["left", "right", "trouble"];
 
 function render() {
-  if (!world.state) return;
+  if (!store.state) return;
   look();
   renderColumns();
   renderTitle();
@@ -28,8 +28,8 @@ function render() {
 function renderTitle() {
   const place = here();
   const mine = places().reduce((sum, each) => sum + unseen(each).mine, 0);
-  document.title = `${mine ? `(${mine}) ` : ""}${place.label} | ${world.state.guild.name}`;
-  const picture = () => (place.direct ? avatar(world.state.bot.id) : icon("hash"));
+  document.title = `${mine ? `(${mine}) ` : ""}${place.label} | ${store.state.guild.name}`;
+  const picture = () => (place.direct ? avatar(store.state.bot.id) : icon("hash"));
   fill(find("#title"), place, () => [picture(), el("span", {}, place.name)]);
 }
 
@@ -41,7 +41,7 @@ function renderWelcome() {
     el("h3", {}, place.direct ? place.name : `Welcome to #${place.name}!`),
     el("p", {}, place.direct ? directWords(place) : `This is the start of the #${place.name} channel.`),
     place.id && names.length > 0 && [
-      el("p", {}, "Type ", el("kbd", {}, "/"), ` to see what ${world.state.bot.name} can do:`),
+      el("p", {}, "Type ", el("kbd", {}, "/"), ` to see what ${store.state.bot.name} can do:`),
       el("div.row", {}, names.map((name) => (
         el("button.chip", { type: "button", "data-key": name, onclick: () => compose(`${name} `) }, name)
       ))),
@@ -111,7 +111,7 @@ function start() {
   });
   setInterval(tick, 1000);
   listen((state) => {
-    world.state = state;
+    store.state = state;
     render();
   }, (linked) => {
     find("#offline").hidden = linked;

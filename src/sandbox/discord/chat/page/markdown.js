@@ -1,7 +1,7 @@
 // Turns Discord's markdown into DOM nodes.
 import { el, link } from "./dom.js";
 import { timestamp } from "./times.js";
-import { channelName, nameOf, world } from "./world.js";
+import { channelName, nameOf, store } from "./state.js";
 
 const FENCE = /```(?:([\w+#.-]*)\n)?([\s\S]+?)\n?```\n?/g;
 const ITEM = /^( *)([-*]|\d+\.) +(\S.*)/;
@@ -98,7 +98,7 @@ const INLINE = [
   [/\\([^a-zA-Z0-9\s])/y, ([, char]) => char],
   [/(`+)([\s\S]*?[^`])\1(?!`)/y, ([, , code]) => el("code", {}, code.replace(/^ ([\s\S]*) $/, "$1"))],
   [/<(https?:\/\/[^\s<>]+)>/y, ([, url]) => link(url, url)],
-  [/<@!?(\d+)>/y, ([, id]) => mention(`@${nameOf(id)}`, id === world.state.me)],
+  [/<@!?(\d+)>/y, ([, id]) => mention(`@${nameOf(id)}`, id === store.state.me)],
   [/<#(\d+)>/y, ([, id]) => mention(channelName(id))],
   [/<@&\d+>/y, () => mention("@role")],
   [/<\/([^:<>]+):\d+>/y, ([, name]) => mention(`/${name}`)],

@@ -4,7 +4,7 @@ import { markdown } from "./markdown.js";
 import { components, embeds, files } from "./parts.js";
 import { appTag, avatar } from "./people.js";
 import { when, written } from "./times.js";
-import { dismiss, dismissed, here, isBot, nameOf, world } from "./world.js";
+import { dismiss, dismissed, here, isBot, nameOf, store } from "./state.js";
 
 const GROUPED_MS = 7 * 60 * 1000;
 const AT_THE_BOTTOM = 60;
@@ -45,7 +45,7 @@ export function renderMessages() {
 
 /** What is to be seen of each entry, oldest first. */
 function views(place) {
-  const { messages, waiting, failed, bot, me } = world.state;
+  const { messages, waiting, failed, bot, me } = store.state;
   const gone = dismissed();
   const entries = messages.filter((message) => message.channel === place.id)
     .map((message) => ({ ...message, kind: "message", key: message.id }));
@@ -64,7 +64,7 @@ function views(place) {
 
 /** What depends on the entry before, and on what the person did to this one. */
 function around(entry, before) {
-  const { waiting, failed } = world.state;
+  const { waiting, failed } = store.state;
   const day = ({ at }) => new Date(at).toDateString();
   const newDay = Boolean(entry.at && before?.at) && day(entry) !== day(before);
   const grouped = before?.kind === "message" && entry.kind === "message" && !newDay && !entry.command
@@ -109,7 +109,7 @@ function update(node, view) {
   const { article } = parts;
   article.classList.toggle("with-head", view.head);
   article.classList.toggle("ephemeral", Boolean(view.ephemeral) || view.kind === "failed");
-  article.classList.toggle("pinged", Boolean(view.pinged?.includes(world.state.me)));
+  article.classList.toggle("pinged", Boolean(view.pinged?.includes(store.state.me)));
   const label = [nameOf(view.author), view.at && when(new Date(view.at))];
   article.setAttribute("aria-label", label.filter(Boolean).join(", "));
   const put = (part, data, build) => fill(parts[part], data, build);

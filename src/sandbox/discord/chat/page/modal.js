@@ -1,7 +1,7 @@
 // The form that the bot puts in front of a person. Keys are typed here: nothing of it is kept.
 import { el } from "./dom.js";
 import { post } from "./server.js";
-import { world } from "./world.js";
+import { store } from "./state.js";
 
 const dialog = document.querySelector("#modal");
 let shown = null; // the interaction
@@ -18,7 +18,7 @@ export function startModal() {
 }
 
 export function renderModal() {
-  const { modal } = world.state;
+  const { modal } = store.state;
   if (!modal && shown) {
     over = shown;
     dialog.close();
@@ -53,7 +53,7 @@ function form({ title, inputs, interaction }) {
   };
   return el("form", { autocomplete: "off", novalidate: true, onsubmit },
     el("h2", { id: "modal-title" }, title),
-    el("p.note", {}, `This form will be submitted to ${world.state.bot.name}.`),
+    el("p.note", {}, `This form will be submitted to ${store.state.bot.name}.`),
     el("div.modal-fields", {}, fields.map(({ node }) => node)), error,
     el("div.modal-foot", {},
       el("button.button.plain", { type: "button", onclick: () => dialog.close() }, "Cancel"), go));

@@ -1,6 +1,6 @@
 // How people and the bot look, and the columns at the sides: places at the left, members at the right.
 import { el, fill, icon } from "./dom.js";
-import { here, isBot, nameOf, places, unseen, world } from "./world.js";
+import { here, isBot, nameOf, places, unseen, store } from "./state.js";
 
 const TINTS = 7;
 
@@ -16,14 +16,14 @@ export function appTag() {
 
 /** The bot's avatar with its dot. */
 function botAvatar() {
-  const online = world.state.bot.online;
+  const online = store.state.bot.online;
   const word = online ? "online" : "offline";
   const dot = el(`span.dot.${word}`, { role: "img", "aria-label": word });
-  return el("span.with-dot", {}, avatar(world.state.bot.id), dot);
+  return el("span.with-dot", {}, avatar(store.state.bot.id), dot);
 }
 
 export function renderColumns() {
-  const { guild, people, me, bot } = world.state;
+  const { guild, people, me, bot } = store.state;
   fill(document.querySelector("#guild"), guild.name, (name) => name);
   const shown = here().hash;
   const listed = places().map((place) => (
@@ -60,7 +60,7 @@ function roleOf(person) {
 }
 
 function switcher() {
-  const { people, me } = world.state;
+  const { people, me } = store.state;
   const acting = people.find((person) => person.id === me);
   const others = people.filter((person) => person.id !== me);
   const label = `You act as ${acting.name}, ${roleOf(acting)}. Switch person`;
@@ -79,7 +79,7 @@ function who(name, note) {
 
 /** The members by their first role, then the bot, then those who are not in the guild. */
 function members() {
-  const { people, bot } = world.state;
+  const { people, bot } = store.state;
   const groups = new Map();
   for (const person of people) {
     const name = person.in_guild ? person.roles[0] ?? "no role" : "not in this server";

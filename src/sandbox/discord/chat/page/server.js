@@ -1,5 +1,5 @@
 // Talks to the server: the states that it sends, and what the person does.
-import { world } from "./world.js";
+import { store } from "./state.js";
 
 /** Calls `onState` with each state and `onLink` when the connection comes or goes. */
 export function listen(onState, onLink) {
@@ -36,7 +36,7 @@ export async function post(what, body) {
     answer = await fetch(`/chat/${what}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ as: world.state.me, ...body }),
+      body: JSON.stringify({ as: store.state.me, ...body }),
     });
   } catch {
     throw new Error("The sandbox can't be reached. Is it still running?");

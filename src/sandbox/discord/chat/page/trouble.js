@@ -1,13 +1,13 @@
 // The panel with which a person makes trouble for the bot.
 import { el, fill, icon } from "./dom.js";
 import { post } from "./server.js";
-import { world } from "./world.js";
+import { store } from "./state.js";
 
 const panel = document.querySelector("#trouble");
 const opener = document.querySelector("#show-trouble");
 
 export function renderTrouble() {
-  const { troubles } = world.state;
+  const { troubles } = store.state;
   const on = troubles.filter((trouble) => trouble.on).length;
   opener.hidden = !troubles.length;
   fill(opener, on, () => [
