@@ -6,22 +6,22 @@ const BOOLEAN = 5;
 
 /** Every command that can be sent: {name: "/duck start", description, options}. */
 export function commands() {
-  return store.state.commands.flatMap((command) => under("/", command));
+  return store.state.commands.flatMap((command) => flatten("/", command));
 }
 
-function under(before, { name, description, options = [] }) {
+function flatten(before, { name, description, options = [] }) {
   const nested = options.filter((option) => option.type <= GROUP);
-  if (nested.length) return nested.flatMap((option) => under(`${before}${name} `, option));
+  if (nested.length) return nested.flatMap((option) => flatten(`${before}${name} `, option));
   return [{ name: before + name, description, options }];
 }
 
-export function matching(text) {
+export function matchingCommands(text) {
   const wanted = text.slice(1).trim().toLowerCase();
   return commands().filter(({ name }) => name.slice(1).includes(wanted));
 }
 
 /** The command that a line begins with and what it gives its options; null while the name is typed. */
-export function read(text) {
+export function parseLine(text) {
   const command = commands().find(({ name }) => text.startsWith(`${name} `));
   if (!command) return null;
   const given = [];
@@ -36,7 +36,7 @@ export function read(text) {
 }
 
 /** The line as it is sent. */
-export function line(command, given) {
+export function formatLine(command, given) {
   return [command.name, ...given.map(({ option, value }) => `${option.name}:${value}`)].join(" ");
 }
 

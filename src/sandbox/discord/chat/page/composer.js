@@ -1,11 +1,11 @@
 // The box at the bottom: plain messages, and commands whose options are filled in as pills.
 import * as picker from "./picker.js";
-import { choices, line, matching, read } from "./commands.js";
+import { choices, formatLine, matchingCommands, parseLine } from "./commands.js";
 import { el } from "./dom.js";
-import { toBottom } from "./messages.js";
+import { scrollToBottom } from "./messages.js";
 import { avatar } from "./people.js";
 import { post } from "./server.js";
-import { here, store } from "./state.js";
+import { currentPlace, store } from "./state.js";
 
 const COMPLETE_AFTER_MS = 150;
 
@@ -18,9 +18,9 @@ const sender = document.querySelector("#send");
 let command = null; // the one whose options are being filled in
 let pills = []; // {option, input, node, picked}: `picked` is what a suggestion stands for
 let rest = null; // the field behind the pills
-let asked = 0;
+let requestNumber = 0;
 let sending = false;
-let shownPlace = null;
+let shownHash = null;
 
 export function startComposer() {
   form.addEventListener("keydown", onKey);
@@ -34,9 +34,9 @@ export function startComposer() {
 }
 
 export function renderComposer() {
-  const place = here();
-  if (place.hash !== shownPlace) refuse("");
-  shownPlace = place.hash;
+  const place = currentPlace();
+  if (place.hash !== shownHash) showRefusal("");
+  shownHash = place.hash;
   text.disabled = sender.disabled = !place.id;
   text.placeholder = place.id ? `Message ${place.direct ? "@" : "#"}${place.name}`
     : `${place.name} has not written to you yet`;
@@ -56,37 +56,37 @@ export function compose(words) {
 }
 
 function onText() {
-  refuse("");
-  fit();
-  const typed = read(text.value);
-  if (typed) return begin(typed);
+  showRefusal("");
+  fitHeight();
+  const typed = parseLine(text.value);
+  if (typed) return startCommand(typed);
   if (!text.value.startsWith("/")) return picker.hide();
-  const found = matching(text.value).map((one) => (
+  const found = matchingCommands(text.value).map((one) => (
     { label: one.name, hint: one.description, icon: avatar(store.state.bot.id), one }
   ));
   if (!found.length) return picker.hide();
   picker.offer(text, store.state.bot.name, found, true,
-    ({ one }) => begin({ command: one, given: [], rest: "" }));
+    ({ one }) => startCommand({ command: one, given: [], rest: "" }));
 }
 
-function fit() {
+function fitHeight() {
   text.style.height = "auto";
   text.style.height = `${text.scrollHeight}px`;
 }
 
 /** Goes from plain text to the pills of a command. */
-function begin(typed) {
+function startCommand(typed) {
   command = typed.command;
   text.hidden = true;
   rest = field({ class: "rest", "aria-label": `Options of ${command.name}` });
-  rest.addEventListener("input", onRest);
-  rest.addEventListener("focus", onRest);
+  rest.addEventListener("input", onOptionsInput);
+  rest.addEventListener("focus", onOptionsInput);
   row.append(el("span.command", {}, command.name), rest);
-  typed.given.forEach(({ option, value }) => add(option, value));
-  command.options.filter(({ required, name }) => required && !pill(name)).forEach((option) => add(option));
+  typed.given.forEach(({ option, value }) => addPill(option, value));
+  command.options.filter(({ required, name }) => required && !findPill(name)).forEach((option) => addPill(option));
   rest.value = typed.rest;
-  count();
-  next();
+  showOptionalCount();
+  focusNextPill();
 }
 
 function field(props) {
@@ -96,11 +96,11 @@ function field(props) {
   });
 }
 
-function pill(name) {
+function findPill(name) {
   return pills.find(({ option }) => option.name === name);
 }
 
-function add(option, value = "") {
+function addPill(option, value = "") {
   const needed = option.required ? ", required" : "";
   const input = field({ "aria-label": `${option.name}${needed}: ${option.description}` });
   const node = el("label.pill", {}, el("span.pill-name", {}, option.name), input);
@@ -113,73 +113,73 @@ function add(option, value = "") {
   });
   pills.push(one);
   row.insertBefore(one.node, rest);
-  widen(input);
-  count();
+  fitWidth(input);
+  showOptionalCount();
   return one;
 }
 
-function widen(input) {
+function fitWidth(input) {
   input.size = Math.max(input.value.length, input.placeholder.length, 3);
 }
 
 /** To the first pill that is still empty, or behind the last one. */
-function next() {
+function focusNextPill() {
   (pills.find(({ input }) => !input.value)?.input ?? rest).focus();
 }
 
-function unused() {
-  return command.options.filter(({ name }) => !pill(name));
+function unusedOptions() {
+  return command.options.filter(({ name }) => !findPill(name));
 }
 
-function count() {
-  const left = unused().length;
+function showOptionalCount() {
+  const left = unusedOptions().length;
   rest.placeholder = left ? `+${left} optional` : "";
-  widen(rest);
+  fitWidth(rest);
 }
 
-function onRest() {
-  refuse("");
-  widen(rest);
+function onOptionsInput() {
+  showRefusal("");
+  fitWidth(rest);
   const typed = rest.value.trim();
-  const named = unused().find(({ name }) => typed.startsWith(`${name}:`));
+  const named = unusedOptions().find(({ name }) => typed.startsWith(`${name}:`));
   if (named) {
     rest.value = "";
-    return add(named, typed.slice(named.name.length + 1)).input.focus();
+    return addPill(named, typed.slice(named.name.length + 1)).input.focus();
   }
-  const found = unused().filter(({ name }) => name.includes(typed))
+  const found = unusedOptions().filter(({ name }) => name.includes(typed))
     .map((option) => ({ label: option.name, hint: option.description, option }));
   if (!found.length) return picker.hide();
   picker.offer(rest, `Options of ${command.name}`, found, typed !== "", ({ option }) => {
     rest.value = "";
-    add(option).input.focus();
+    addPill(option).input.focus();
   });
 }
 
 /** Shows what fits into a pill. */
 async function suggest(one) {
   const { option, input } = one;
-  const mine = ++asked;
-  refuse("");
-  widen(input);
-  show(one, fitting(choices(option) ?? [], input.value));
+  const number = ++requestNumber;
+  showRefusal("");
+  fitWidth(input);
+  offerChoices(one, matchingChoices(choices(option) ?? [], input.value));
   if (!option.autocomplete) return;
   await new Promise((done) => setTimeout(done, COMPLETE_AFTER_MS));
-  if (mine !== asked) return;
-  const others = pills.filter((other) => other !== one && other.input.value.trim()).map(given);
-  const asking = line(command, [...others, { option, value: one.picked ?? input.value }]);
+  if (number !== requestNumber) return;
+  const others = pills.filter((other) => other !== one && other.input.value.trim()).map(optionValue);
+  const asking = formatLine(command, [...others, { option, value: one.picked ?? input.value }]);
   try {
-    const answer = await post("complete", { channel: here().id, text: asking });
-    if (mine === asked && document.activeElement === input) show(one, answer.choices);
+    const answer = await post("complete", { channel: currentPlace().id, text: asking });
+    if (number === requestNumber && document.activeElement === input) offerChoices(one, answer.choices);
   } catch ({ message }) {
-    if (mine === asked) refuse(message);
+    if (number === requestNumber) showRefusal(message);
   }
 }
 
-function fitting(all, typed) {
+function matchingChoices(all, typed) {
   return all.filter(({ name }) => name.toLowerCase().includes(typed.trim().toLowerCase()));
 }
 
-function show(one, offered) {
+function offerChoices(one, offered) {
   const { option, input } = one;
   // With nothing left to choose, Enter is free to send.
   const said = offered.flatMap(({ name, value }) => [name, String(value)]);
@@ -189,18 +189,18 @@ function show(one, offered) {
   picker.offer(input, el("span", {}, heading), items, true, ({ label, value }) => {
     input.value = label;
     one.picked = String(value);
-    widen(input);
-    next();
+    fitWidth(input);
+    focusNextPill();
   });
 }
 
-function given({ option, input, picked }) {
+function optionValue({ option, input, picked }) {
   return { option, value: picked ?? input.value.trim() };
 }
 
 function onKey(event) {
   if (event.isComposing) return;
-  if (picker.key(event)) {
+  if (picker.handleKey(event)) {
     event.stopPropagation();
     return event.preventDefault();
   }
@@ -214,54 +214,54 @@ function onKey(event) {
     text.focus();
   } else if (key === "Backspace" && command && target.value === "") {
     event.preventDefault();
-    back(target);
+    removePill(target);
   }
 }
 
 /** Backspace in an empty field takes away what stands before it. */
-function back(input) {
+function removePill(input) {
   const one = pills.find((other) => other.input === input) ?? pills.at(-1);
   if (!one || one.option.required) return compose(command.name);
   pills = pills.filter((other) => other !== one);
   one.node.remove();
-  count();
+  showOptionalCount();
   rest.focus();
 }
 
 function clear() {
   picker.hide();
-  asked += 1;
+  requestNumber += 1;
   command = rest = null;
   pills = [];
   row.replaceChildren(text);
   text.hidden = false;
   text.value = "";
-  fit();
+  fitHeight();
 }
 
 async function send() {
   const missing = pills.find((one) => one.option.required && !one.input.value.trim());
   if (missing) {
     missing.input.focus();
-    return refuse(`The option ${missing.option.name} is required.`);
+    return showRefusal(`The option ${missing.option.name} is required.`);
   }
-  const filled = pills.filter(({ input }) => input.value.trim()).map(given);
-  const typed = command ? `${line(command, filled)} ${rest.value}`.trim() : text.value.trim();
+  const filled = pills.filter(({ input }) => input.value.trim()).map(optionValue);
+  const typed = command ? `${formatLine(command, filled)} ${rest.value}`.trim() : text.value.trim();
   if (!typed || sending) return;
   sending = true;
   try {
-    await post(typed.startsWith("/") ? "type" : "write", { channel: here().id, text: typed });
+    await post(typed.startsWith("/") ? "type" : "write", { channel: currentPlace().id, text: typed });
     clear();
-    toBottom();
+    scrollToBottom();
     text.focus();
   } catch ({ message }) {
-    refuse(message);
+    showRefusal(message);
   } finally {
     sending = false;
   }
 }
 
-function refuse(sentence) {
+function showRefusal(sentence) {
   refusal.textContent = sentence;
 }
 

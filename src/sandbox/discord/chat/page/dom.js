@@ -38,10 +38,10 @@ export function fill(node, data, build) {
   shown.set(node, json);
   const focus = node.contains(document.activeElement) ? document.activeElement : null;
   node.replaceChildren(...[build(data)].flat().filter(Boolean));
-  if (focus && focus !== node) refocus(node, focus.dataset.key);
+  if (focus && focus !== node) restoreFocus(node, focus.dataset.key);
 }
 
-function refocus(node, key) {
+function restoreFocus(node, key) {
   const keyed = [...node.querySelectorAll("[data-key]:not(:disabled)")];
   const same = keyed.find((one) => one.dataset.key === key);
   (same ?? node.closest("[tabindex]"))?.focus({ preventScroll: true });

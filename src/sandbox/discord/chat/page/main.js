@@ -6,16 +6,16 @@ import { renderMessages, startMessages } from "./messages.js";
 import { renderModal, startModal } from "./modal.js";
 import { avatar, renderColumns } from "./people.js";
 import { listen } from "./server.js";
-import { tick } from "./times.js";
+import { updateRelativeTimes } from "./times.js";
 import { renderTrouble } from "./trouble.js";
-import { here, look, places, unseen, store } from "./state.js";
+import { currentPlace, markSeen, places, countUnseen, store } from "./state.js";
 
 const find = (selector) => document.querySelector(selector);
 const DRAWERS = ["left", "right", "trouble"];
 
 function render() {
   if (!store.state) return;
-  look();
+  markSeen();
   renderColumns();
   renderTitle();
   renderWelcome();
@@ -26,20 +26,20 @@ function render() {
 }
 
 function renderTitle() {
-  const place = here();
-  const mine = places().reduce((sum, each) => sum + unseen(each).mine, 0);
+  const place = currentPlace();
+  const mine = places().reduce((sum, each) => sum + countUnseen(each).mine, 0);
   document.title = `${mine ? `(${mine}) ` : ""}${place.label} | ${store.state.guild.name}`;
   const picture = () => (place.direct ? avatar(store.state.bot.id) : icon("hash"));
   fill(find("#title"), place, () => [picture(), el("span", {}, place.name)]);
 }
 
 function renderWelcome() {
-  const place = here();
+  const place = currentPlace();
   const names = commands().map(({ name }) => name);
   fill(find("#welcome"), { place, names }, () => [
     el("div.welcome-icon", {}, icon(place.direct ? "duck" : "hash")),
     el("h3", {}, place.direct ? place.name : `Welcome to #${place.name}!`),
-    el("p", {}, place.direct ? directWords(place) : `This is the start of the #${place.name} channel.`),
+    el("p", {}, place.direct ? directMessageWelcome(place) : `This is the start of the #${place.name} channel.`),
     place.id && names.length > 0 && [
       el("p", {}, "Type ", el("kbd", {}, "/"), ` to see what ${store.state.bot.name} can do:`),
       el("div.row", {}, names.map((name) => (
@@ -49,18 +49,18 @@ function renderWelcome() {
   ].flat());
 }
 
-function directWords({ id, name }) {
+function directMessageWelcome({ id, name }) {
   if (id) return `This is the start of your direct messages with ${name}.`;
   return `There are no direct messages with ${name} yet. They stand here once it writes to you.`;
 }
 
-function drawn() {
+function currentDrawer() {
   return document.body.dataset.drawer;
 }
 
 /** Opens one drawer or, with "", none, and says so to the buttons. */
-function draw(name) {
-  const before = drawn();
+function setDrawer(name) {
+  const before = currentDrawer();
   document.body.dataset.drawer = name;
   for (const drawer of DRAWERS) find(`#show-${drawer}`).setAttribute("aria-expanded", drawer === name);
   if (name) find(`#${name} :is(a, button, summary)`)?.focus();
@@ -69,10 +69,10 @@ function draw(name) {
 
 function startDrawers() {
   for (const drawer of DRAWERS) {
-    find(`#show-${drawer}`).addEventListener("click", () => draw(drawn() === drawer ? "" : drawer));
+    find(`#show-${drawer}`).addEventListener("click", () => setDrawer(currentDrawer() === drawer ? "" : drawer));
   }
-  for (const closer of ["#shade", "#hide-trouble"]) find(closer).addEventListener("click", () => draw(""));
-  find("#channels").addEventListener("click", () => drawn() === "left" && draw(""));
+  for (const closer of ["#shade", "#hide-trouble"]) find(closer).addEventListener("click", () => setDrawer(""));
+  find("#channels").addEventListener("click", () => currentDrawer() === "left" && setDrawer(""));
   document.addEventListener("click", ({ target }) => {
     if (!find("#acting").contains(target)) find("#acting").open = false;
   });
@@ -84,13 +84,13 @@ function onKey(event) {
   if (step) {
     event.preventDefault();
     const all = places();
-    const at = all.findIndex(({ hash }) => hash === here().hash);
+    const at = all.findIndex(({ hash }) => hash === currentPlace().hash);
     location.hash = all[(at + step + all.length) % all.length].hash;
   } else if (event.key === "Escape") {
     if (find("#acting").open) {
       find("#acting").open = false;
       find("#acting summary").focus();
-    } else if (drawn()) draw("");
+    } else if (currentDrawer()) setDrawer("");
   } else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey
     && event.key !== " " && !event.target.closest("input, textarea")) {
     focusComposer(); // what is typed nowhere else goes there
@@ -109,7 +109,7 @@ function start() {
     event.preventDefault();
     focusComposer();
   });
-  setInterval(tick, 1000);
+  setInterval(updateRelativeTimes, 1000);
   listen((state) => {
     store.state = state;
     render();

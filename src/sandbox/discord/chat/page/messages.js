@@ -3,50 +3,50 @@ import { el, fill, icon } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { components, embeds, files } from "./parts.js";
 import { appTag, avatar } from "./people.js";
-import { when, written } from "./times.js";
-import { dismiss, dismissed, here, isBot, nameOf, store } from "./state.js";
+import { formatDateTime, formatDate } from "./times.js";
+import { dismiss, dismissedKeys, currentPlace, isBot, nameOf, store } from "./state.js";
 
-const GROUPED_MS = 7 * 60 * 1000;
-const AT_THE_BOTTOM = 60;
+const MAX_GROUP_GAP_MS = 7 * 60 * 1000;
+const BOTTOM_TOLERANCE_PX = 60;
 
 const scroller = document.querySelector("#scroller");
 const log = document.querySelector("#log");
 const news = document.querySelector("#news");
-let stuck = true;
-let shownPlace = null;
+let isAtBottom = true;
+let shownHash = null;
 
 export function startMessages() {
   scroller.addEventListener("scroll", () => {
-    stuck = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_THE_BOTTOM;
-    if (stuck) news.hidden = true;
+    isAtBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_TOLERANCE_PX;
+    if (isAtBottom) news.hidden = true;
   });
-  new ResizeObserver(() => stuck && toBottom()).observe(log);
-  new ResizeObserver(() => stuck && toBottom()).observe(scroller);
-  news.addEventListener("click", toBottom);
+  new ResizeObserver(() => isAtBottom && scrollToBottom()).observe(log);
+  new ResizeObserver(() => isAtBottom && scrollToBottom()).observe(scroller);
+  news.addEventListener("click", scrollToBottom);
 }
 
-export function toBottom() {
-  stuck = true;
+export function scrollToBottom() {
+  isAtBottom = true;
   news.hidden = true;
   scroller.scrollTop = scroller.scrollHeight;
 }
 
 export function renderMessages() {
-  const place = here();
-  const turned = shownPlace !== place.hash;
-  shownPlace = place.hash;
-  if (turned) log.setAttribute("aria-live", "off"); // nobody wants the whole channel read out
+  const place = currentPlace();
+  const placeChanged = shownHash !== place.hash;
+  shownHash = place.hash;
+  if (placeChanged) log.setAttribute("aria-live", "off"); // nobody wants the whole channel read out
   const last = log.lastElementChild;
-  sync(views(place));
-  if (turned || stuck) toBottom();
+  sync(entryViews(place));
+  if (placeChanged || isAtBottom) scrollToBottom();
   else if (log.lastElementChild !== last) news.hidden = false;
-  if (turned) requestAnimationFrame(() => log.setAttribute("aria-live", "polite"));
+  if (placeChanged) requestAnimationFrame(() => log.setAttribute("aria-live", "polite"));
 }
 
 /** What is to be seen of each entry, oldest first. */
-function views(place) {
+function entryViews(place) {
   const { messages, waiting, failed, bot, me } = store.state;
-  const gone = dismissed();
+  const dismissed = dismissedKeys();
   const entries = messages.filter((message) => message.channel === place.id)
     .map((message) => ({ ...message, kind: "message", key: message.id }));
   // Ids rise with time, so an interaction's id tells where its command was sent.
@@ -58,18 +58,18 @@ function views(place) {
       entries.splice(later < 0 ? entries.length : later, 0, entry);
     }
   }
-  const kept = entries.filter(({ key }) => !gone.has(key));
+  const kept = entries.filter(({ key }) => !dismissed.has(key));
   return kept.map((entry, index) => ({ ...entry, ...around(entry, kept[index - 1]) }));
 }
 
 /** What depends on the entry before, and on what the person did to this one. */
-function around(entry, before) {
+function contextOf(entry, before) {
   const { waiting, failed } = store.state;
   const day = ({ at }) => new Date(at).toDateString();
   const newDay = Boolean(entry.at && before?.at) && day(entry) !== day(before);
   const grouped = before?.kind === "message" && entry.kind === "message" && !newDay && !entry.command
     && entry.author === before.author && entry.ephemeral === before.ephemeral
-    && new Date(entry.at) - new Date(before.at) < GROUPED_MS;
+    && new Date(entry.at) - new Date(before.at) < MAX_GROUP_GAP_MS;
   return {
     head: !grouped,
     newDay,
@@ -110,11 +110,11 @@ function update(node, view) {
   article.classList.toggle("with-head", view.head);
   article.classList.toggle("ephemeral", Boolean(view.ephemeral) || view.kind === "failed");
   article.classList.toggle("pinged", Boolean(view.pinged?.includes(store.state.me)));
-  const label = [nameOf(view.author), view.at && when(new Date(view.at))];
+  const label = [nameOf(view.author), view.at && formatDateTime(new Date(view.at))];
   article.setAttribute("aria-label", label.filter(Boolean).join(", "));
   const put = (part, data, build) => fill(parts[part], data, build);
-  put("day", view.newDay && view.at, (at) => at && el("span", {}, written(new Date(at), "D")));
-  put("used", view.command, (command) => command && used(command));
+  put("day", view.newDay && view.at, (at) => at && el("span", {}, formatDate(new Date(at), "D")));
+  put("used", view.command, (command) => command && usedCommand(command));
   put("gutter", [view.head, view.author, view.at], () => gutter(view));
   put("head", [view.head, view.author, view.at], () => view.head && head(view));
   put("content", [view.kind, view.content, view.thinking, view.edited], () => content(view));
@@ -125,13 +125,13 @@ function update(node, view) {
   put("note", view.ephemeral || view.kind === "failed", (mine) => mine && onlyYou(view.key));
 }
 
-function used({ person, words }) {
+function usedCommand({ person, words }) {
   return [icon("used"), avatar(person), el("b", {}, nameOf(person)), " used ", el("span.mention", {}, words)];
 }
 
 function gutter({ head, author, at }) {
   if (head) return avatar(author);
-  return el("time", { datetime: at }, written(new Date(at), "t"));
+  return el("time", { datetime: at }, formatDate(new Date(at), "t"));
 }
 
 function head({ author, at }) {
@@ -139,7 +139,7 @@ function head({ author, at }) {
   return [
     el("b.author", {}, nameOf(author)),
     isBot(author) && appTag(),
-    date && el("time", { datetime: at, title: written(date, "F") }, when(date)),
+    date && el("time", { datetime: at, title: formatDate(date, "F") }, formatDateTime(date)),
   ];
 }
 

@@ -4,27 +4,27 @@ import { post } from "./server.js";
 import { store } from "./state.js";
 
 const dialog = document.querySelector("#modal");
-let shown = null; // the interaction
-let over = null; // the one that was sent or dismissed, which the next state may still hold
+let openInteraction = null; // the interaction
+let closedInteraction = null; // the one that was sent or dismissed, which the next state may still hold
 
 export function startModal() {
   // Escape, Cancel and a sent form all end here.
   dialog.addEventListener("close", () => {
-    if (shown && shown !== over) post("dismiss", { interaction: shown }).catch(() => {});
-    over = shown ?? over;
-    shown = null;
+    if (openInteraction && openInteraction !== closedInteraction) post("dismiss", { interaction: openInteraction }).catch(() => {});
+    closedInteraction = openInteraction ?? closedInteraction;
+    openInteraction = null;
     dialog.replaceChildren();
   });
 }
 
 export function renderModal() {
   const { modal } = store.state;
-  if (!modal && shown) {
-    over = shown;
+  if (!modal && openInteraction) {
+    closedInteraction = openInteraction;
     dialog.close();
   }
-  if (!modal || modal.interaction === shown || modal.interaction === over) return;
-  shown = modal.interaction;
+  if (!modal || modal.interaction === openInteraction || modal.interaction === closedInteraction) return;
+  openInteraction = modal.interaction;
   dialog.replaceChildren(form(modal));
   if (!dialog.open) dialog.showModal();
   dialog.querySelector("input, textarea")?.focus();
@@ -43,7 +43,7 @@ function form({ title, inputs, interaction }) {
     try {
       const values = Object.fromEntries(fields.map(({ id, input }) => [id, input.value]));
       await post("submit", { interaction, values });
-      over = interaction;
+      closedInteraction = interaction;
       dialog.close();
     } catch ({ message }) {
       error.textContent = message;
@@ -71,7 +71,7 @@ function field(spec, at) {
   });
   input.value = value;
   const check = () => {
-    error.textContent = mistake(spec, input.value);
+    error.textContent = validationError(spec, input.value);
     input.setAttribute("aria-invalid", String(error.textContent !== ""));
     return !error.textContent;
   };
@@ -79,12 +79,12 @@ function field(spec, at) {
   const node = el("div.field", {},
     el("label", { for: `field-${at}` }, label,
       required && el("span.required", { "aria-hidden": "true" }, " *")),
-    input, el("p.note", { id: `field-${at}-hint` }, limits(spec)), error);
+    input, el("p.note", { id: `field-${at}-hint` }, lengthHint(spec)), error);
   return { id, input, node, check };
 }
 
 // As Discord's own client does, it lets people paste too much and says so: nothing is cut off unseen.
-function mistake({ required, min_length: least, max_length: most }, value) {
+function validationError({ required, min_length: least, max_length: most }, value) {
   const length = [...value].length;
   if (!length) return required ? "This field is required." : "";
   if (length < least) return `Must be at least ${least} characters; there are ${length}.`;
@@ -92,7 +92,7 @@ function mistake({ required, min_length: least, max_length: most }, value) {
   return "";
 }
 
-function limits({ min_length: least, max_length: most, required }) {
+function lengthHint({ min_length: least, max_length: most, required }) {
   const range = least > 0 ? `${least} to ${most} characters` : `Up to ${most} characters`;
   return required ? range : `${range}. May be left empty.`;
 }

@@ -2,10 +2,10 @@
 import { el, icon, link } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { post } from "./server.js";
-import { when } from "./times.js";
+import { formatDateTime } from "./times.js";
 
 const STYLES = { 1: "blue", 2: "grey", 3: "green", 4: "red", 5: "grey" };
-const FEW_LINES = 12;
+const MAX_OPEN_LINES = 12;
 
 export function embeds(all) {
   return all.map((embed) => {
@@ -13,7 +13,7 @@ export function embeds(all) {
       embed.title && el("div.embed-title", {}, embed.url ? link(embed.url, embed.title) : embed.title),
       embed.description && el("div.embed-text", {}, markdown(embed.description)),
       embed.fields?.length && el("dl.fields", {}, embed.fields.map(field)),
-      foot(embed));
+      embedFooter(embed));
     if (embed.color) node.style.borderLeftColor = `#${embed.color.toString(16).padStart(6, "0")}`;
     return node;
   });
@@ -23,8 +23,8 @@ function field({ name, value, inline }) {
   return el(inline ? "div.inline" : "div", {}, el("dt", {}, name), el("dd", {}, markdown(value)));
 }
 
-function foot({ footer, timestamp }) {
-  const parts = [footer?.text, timestamp && when(new Date(timestamp))].filter(Boolean);
+function embedFooter({ footer, timestamp }) {
+  const parts = [footer?.text, timestamp && formatDateTime(new Date(timestamp))].filter(Boolean);
   return parts.length > 0 && el("div.embed-foot", {}, parts.join(" • "));
 }
 
@@ -32,15 +32,15 @@ export function files(all) {
   return all.map(({ name, content }) => {
     const blob = new Blob([content], { type: "text/plain;charset=utf-8" });
     const lines = content.trimEnd().split("\n").length;
-    return el("details.file", { open: lines <= FEW_LINES },
+    return el("details.file", { open: lines <= MAX_OPEN_LINES },
       el("summary", {}, icon("file"), el("b", {}, name),
-        el("span.note", {}, `${size(blob.size)}, ${lines} lines`)),
+        el("span.note", {}, `${formatSize(blob.size)}, ${lines} lines`)),
       el("pre", { tabindex: 0, "aria-label": name }, el("code", {}, content)),
       el("a.download", { href: URL.createObjectURL(blob), download: name }, `Download ${name}`));
   });
 }
 
-function size(bytes) {
+function formatSize(bytes) {
   return bytes < 1024 ? `${bytes} bytes` : `${(bytes / 1024).toFixed(1)} KB`;
 }
 
@@ -61,13 +61,13 @@ function button(message, { style, label, emoji, url, custom_id, disabled }, busy
   }
   const props = {
     type: "button", disabled, "data-key": custom_id, "aria-busy": busy && "true",
-    onclick: ({ currentTarget }) => busy || act(currentTarget, "press", { message, custom_id }),
+    onclick: ({ currentTarget }) => busy || postAction(currentTarget, "press", { message, custom_id }),
   };
   return el(`button.button.${STYLES[style] ?? "grey"}`, props, inside);
 }
 
 /** Sends what was done to a message; a refusal stands under it. */
-async function act(node, what, body) {
+async function postAction(node, what, body) {
   const error = node.closest(".message").querySelector(".body > .error");
   error.textContent = "";
   try {
@@ -84,11 +84,11 @@ function select(message, menu, busy) {
   const hint = placeholder || "Make a selection";
   if (disabled || busy) {
     const props = { type: "button", disabled: true, "aria-busy": busy && "true" };
-    return el("button.select", props, current(options) || hint, icon("open"));
+    return el("button.select", props, selectedLabels(options) || hint, icon("open"));
   }
   const send = (values) => {
     node.open = false;
-    act(node, "select", { message, custom_id, values });
+    postAction(node, "select", { message, custom_id, values });
   };
   const many = least !== 1 || most !== 1;
   const node = el("details.select", {
@@ -98,22 +98,22 @@ function select(message, menu, busy) {
       node.open = false;
       node.querySelector("summary").focus();
     },
-  }, el("summary", { "data-key": custom_id }, current(options) || hint, icon("open")),
-    many ? several(options, least, most, send) : options.map((option) => el("button.option", {
+  }, el("summary", { "data-key": custom_id }, selectedLabels(options) || hint, icon("open")),
+    many ? multiSelect(options, least, most, send) : options.map((option) => el("button.option", {
       type: "button", "aria-pressed": String(Boolean(option.default)), onclick: () => send([option.value]),
-    }, words(option))));
+    }, optionLabel(option))));
   return node;
 }
 
-function current(options) {
+function selectedLabels(options) {
   return options.filter((option) => option.default).map(({ label }) => label).join(", ");
 }
 
-function words({ label, description }) {
+function optionLabel({ label, description }) {
   return el("span.who", {}, el("b", {}, label), description && el("span.note", {}, description));
 }
 
-function several(options, least, most, send) {
+function multiSelect(options, least, most, send) {
   const boxes = options.map((option) => (
     el("input", { type: "checkbox", value: option.value, checked: option.default })
   ));
@@ -127,5 +127,5 @@ function several(options, least, most, send) {
   check();
   const range = least === most ? most : `${least} to ${most}`;
   return el("fieldset", { onchange: check }, el("legend", {}, `Choose ${range}`),
-    options.map((option, at) => el("label.option", {}, boxes[at], words(option))), go);
+    options.map((option, at) => el("label.option", {}, boxes[at], optionLabel(option))), go);
 }

@@ -1,6 +1,6 @@
 // How people and the bot look, and the columns at the sides: places at the left, members at the right.
 import { el, fill, icon } from "./dom.js";
-import { here, isBot, nameOf, places, unseen, store } from "./state.js";
+import { currentPlace, isBot, nameOf, places, countUnseen, store } from "./state.js";
 
 const TINTS = 7;
 
@@ -25,12 +25,12 @@ function botAvatar() {
 export function renderColumns() {
   const { guild, people, me, bot } = store.state;
   fill(document.querySelector("#guild"), guild.name, (name) => name);
-  const shown = here().hash;
+  const shown = currentPlace().hash;
   const listed = places().map((place) => (
-    { ...place, unseen: unseen(place), current: place.hash === shown }
+    { ...place, unseen: countUnseen(place), current: place.hash === shown }
   ));
   fill(document.querySelector("#channels"), { listed, bot }, () => channels(listed));
-  fill(document.querySelector("#acting"), { people, me, shown }, () => switcher());
+  fill(document.querySelector("#acting"), { people, me, shown }, () => personSwitcher());
   fill(document.querySelector("#right"), { people, bot }, () => members());
 }
 
@@ -59,21 +59,21 @@ function roleOf(person) {
   return person.roles.join(", ") || "no role";
 }
 
-function switcher() {
+function personSwitcher() {
   const { people, me } = store.state;
   const acting = people.find((person) => person.id === me);
   const others = people.filter((person) => person.id !== me);
   const label = `You act as ${acting.name}, ${roleOf(acting)}. Switch person`;
   return [
     el("summary", { "data-key": "acting", "aria-label": label },
-      avatar(me), who(acting.name, roleOf(acting)), icon("open")),
+      avatar(me), nameWithNote(acting.name, roleOf(acting)), icon("open")),
     el("ul.menu", { "aria-label": "Act as somebody else" }, others.map((person) => el("li", {}, el("a", {
-      href: `?as=${encodeURIComponent(person.name)}${here().hash}`,
-    }, avatar(person.id), who(`Act as ${person.name}`, roleOf(person)))))),
+      href: `?as=${encodeURIComponent(person.name)}${currentPlace().hash}`,
+    }, avatar(person.id), nameWithNote(`Act as ${person.name}`, roleOf(person)))))),
   ];
 }
 
-function who(name, note) {
+function nameWithNote(name, note) {
   return el("span.who", {}, el("b", {}, name), el("span.note", {}, note));
 }
 
@@ -89,17 +89,17 @@ function members() {
   groups.delete("not in this server");
   const name = el("span", {}, bot.name, " ", appTag());
   return [
-    ...[...groups].map(([role, group]) => section(role, group)),
+    ...[...groups].map(([role, group]) => memberGroup(role, group)),
     el("section", {}, el("h3", {}, "Bot"),
-      el("ul", {}, el("li.member", {}, botAvatar(), who(name, bot.online ? "online" : "offline")))),
-    left.length > 0 && section("not in this server", left, "away"),
+      el("ul", {}, el("li.member", {}, botAvatar(), nameWithNote(name, bot.online ? "online" : "offline")))),
+    left.length > 0 && memberGroup("not in this server", left, "away"),
   ];
 }
 
-function section(name, group, look = "here") {
+function memberGroup(name, group, look = "here") {
   return el("section", {}, el("h3", {}, `${name} — ${group.length}`), el("ul", {}, group.map((person) => {
     const roles = person.in_guild ? roleOf(person) : "";
     const note = [roles, !person.dms_open && "DMs closed"].filter(Boolean).join(" · ");
-    return el(`li.member.${look}`, {}, avatar(person.id), who(person.name, note));
+    return el(`li.member.${look}`, {}, avatar(person.id), nameWithNote(person.name, note));
   })));
 }

@@ -7,23 +7,23 @@ const list = document.querySelector("#picker-list");
 let field = null; // where the person types meanwhile
 let items = [];
 let active = -1;
-let chosen = null;
+let onChosen = null;
 
 /** Offers {label, hint} items under a heading; `first` marks the first one, so that Enter takes it. */
 export function offer(input, heading, offered, first, onChoose) {
   hide();
-  [field, items, active, chosen] = [input, offered, first && offered.length ? 0 : -1, onChoose];
+  [field, items, active, onChosen] = [input, offered, first && offered.length ? 0 : -1, onChoose];
   title.replaceChildren(heading);
   list.replaceChildren(...items.map(({ label, hint, icon }, at) => el("div.item", {
     role: "option", id: `item-${at}`,
     // The pointer must not take the focus from the field.
     onpointerdown: (event) => event.preventDefault(),
-    onclick: () => choose(at),
+    onclick: () => chooseItem(at),
   }, icon, el("span.who", {}, el("b", {}, label), hint && el("span.note", {}, hint)))));
   box.hidden = false;
   list.hidden = !items.length;
   field.setAttribute("aria-expanded", String(items.length > 0));
-  mark();
+  highlightActive();
 }
 
 export function hide() {
@@ -35,31 +35,31 @@ export function hide() {
 }
 
 /** Whether the list made use of a key. */
-export function key(event) {
+export function handleKey(event) {
   if (box.hidden || event.altKey) return false;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (event.key === "Escape") hide();
-  else if (step && items.length) move(step);
-  else if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey && active >= 0) choose(active);
+  else if (step && items.length) moveActive(step);
+  else if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey && active >= 0) chooseItem(active);
   else return false;
   return true;
 }
 
-function move(step) {
+function moveActive(step) {
   const from = active < 0 && step < 0 ? 0 : active;
   active = (from + step + items.length) % items.length;
-  mark();
+  highlightActive();
 }
 
-function mark() {
+function highlightActive() {
   [...list.children].forEach((node, at) => node.setAttribute("aria-selected", String(at === active)));
   if (active < 0) return;
   field.setAttribute("aria-activedescendant", `item-${active}`);
   list.children[active].scrollIntoView({ block: "nearest" });
 }
 
-function choose(at) {
+function chooseItem(at) {
   const item = items[at];
   hide();
-  chosen(item);
+  onChosen(item);
 }

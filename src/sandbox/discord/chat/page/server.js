@@ -10,7 +10,7 @@ export function listen(onState, onLink) {
     events.onopen = () => onLink(true);
     events.onmessage = ({ data }) => {
       const state = JSON.parse(data);
-      const wanted = actor(state);
+      const wanted = actingPerson(state);
       if (wanted === state.me || wanted === person) return onState(state);
       events.close();
       open(wanted);
@@ -24,7 +24,7 @@ export function listen(onState, onLink) {
 }
 
 /** The id of the person whom the URL names. */
-function actor(state) {
+function actingPerson(state) {
   const name = new URLSearchParams(location.search).get("as");
   return state.people.find((person) => person.name === name)?.id ?? state.me;
 }

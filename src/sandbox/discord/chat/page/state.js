@@ -13,7 +13,7 @@ export function places() {
 }
 
 /** The place that is shown. */
-export function here() {
+export function currentPlace() {
   return places().find((place) => place.hash === location.hash) ?? places()[0];
 }
 
@@ -42,7 +42,7 @@ function remember(change) {
   sessionStorage.setItem(`person ${store.state.me}`, JSON.stringify(all));
 }
 
-export function dismissed() {
+export function dismissedKeys() {
   return new Set(memory().dismissed);
 }
 
@@ -51,15 +51,15 @@ export function dismiss(key) {
 }
 
 /** Whatever is in the place that is shown has been seen, if the tab is in front. */
-export function look() {
-  const place = here();
+export function markSeen() {
+  const place = currentPlace();
   const last = store.state.messages.findLast((message) => message.channel === place.id);
   if (document.hidden || !last) return;
   remember((all) => { all.seen[place.id] = last.id; });
 }
 
 /** How much is new in a place, and how much of that is for me in particular. */
-export function unseen(place) {
+export function countUnseen(place) {
   const since = BigInt(memory().seen[place.id] ?? 0);
   const news = store.state.messages.filter((message) =>
     message.channel === place.id && message.author !== store.state.me && BigInt(message.id) > since);

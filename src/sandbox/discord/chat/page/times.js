@@ -12,7 +12,7 @@ const UNITS = [
   ["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1],
 ];
 
-export function written(date, style) {
+export function formatDate(date, style) {
   return new Intl.DateTimeFormat(undefined, STYLES[style] ?? STYLES.f).format(date);
 }
 
@@ -23,10 +23,10 @@ function relative(unix) {
 }
 
 /** `Today at 19:59`, as it stands in a message's head. */
-export function when(date) {
+export function formatDateTime(date) {
   const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 86400000);
   const day = ["Today", "Yesterday"][days];
-  return day ? `${day} at ${written(date, "t")}` : `${written(date, "d")} ${written(date, "t")}`;
+  return day ? `${day} at ${formatDate(date, "t")}` : `${formatDate(date, "d")} ${formatDate(date, "t")}`;
 }
 
 /** The node of `<t:unix:style>`. */
@@ -35,8 +35,8 @@ export function timestamp(unix, style) {
   const node = document.createElement("time");
   if (Number.isNaN(date.getTime())) return `<t:${unix}>`;
   node.dateTime = date.toISOString();
-  node.title = written(date, "F");
-  node.textContent = style === "R" ? relative(unix) : written(date, style);
+  node.title = formatDate(date, "F");
+  node.textContent = style === "R" ? relative(unix) : formatDate(date, style);
   if (style === "R") {
     node.dataset.unix = unix;
     node.setAttribute("aria-live", "off"); // else it is read out each second
@@ -45,7 +45,7 @@ export function timestamp(unix, style) {
 }
 
 /** Brings all relative times up to date. */
-export function tick() {
+export function updateRelativeTimes() {
   for (const node of document.querySelectorAll("time[data-unix]")) {
     const text = relative(Number(node.dataset.unix));
     if (node.textContent !== text) node.textContent = text;

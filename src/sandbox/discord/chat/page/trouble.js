@@ -14,12 +14,12 @@ export function renderTrouble() {
     icon("bolt"), el("span", {}, "Make trouble"),
     on > 0 && el("span.badge", { "aria-label": `, ${on} on` }, String(on)),
   ]);
-  fill(panel.querySelector(".troubles"), troubles, () => troubles.map(trouble));
+  fill(panel.querySelector(".troubles"), troubles, () => troubles.map(faultControl));
 }
 
-function trouble({ id, label, help, kind, on }) {
+function faultControl({ id, label, help, kind, on }) {
   const isSwitch = kind === "switch";
-  const onclick = () => make(id, isSwitch ? !on : true);
+  const onclick = () => triggerFault(id, isSwitch ? !on : true);
   const props = {
     type: "button", "data-key": id, "aria-label": label, "aria-describedby": `trouble-${id}`, onclick,
   };
@@ -30,7 +30,7 @@ function trouble({ id, label, help, kind, on }) {
   return el("div.trouble", {}, el("div.who", {}, el("b", {}, label), note), button);
 }
 
-async function make(id, on) {
+async function triggerFault(id, on) {
   const error = panel.querySelector(".refusal");
   error.textContent = "";
   try {
