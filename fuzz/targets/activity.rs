@@ -5,7 +5,7 @@ use duckbot::service::usage;
 use duckbot::session::{Rule, Usage};
 
 use super::at;
-use super::state::{decides, limits, record, watched};
+use super::state::{decide, limits, record, watched};
 
 /// What a door answers at `/activity`.
 ///
@@ -32,7 +32,7 @@ pub fn activity(data: &[u8]) {
             Usage::Unknown => assert!(said.last_query.is_none() && said.since.is_none()),
             Usage::Unreachable(_) => panic!("it answers"),
         }
-        if let Some(due) = decides(&watched(record(), usage), now, &limits) {
+        if let Some(due) = decide(&watched(record(), usage), now, &limits) {
             assert!(due.rule != Rule::Idle || matches!(usage, Usage::Idle(_)));
         }
     }

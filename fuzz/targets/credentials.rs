@@ -25,7 +25,7 @@ pub fn credentials(data: &[u8]) {
         Ok(keys) => keys,
         Err(mistakes) => {
             assert!(!mistakes.is_empty() && mistakes.len() <= 5);
-            let fixed = fixed_words(&mistakes);
+            let fixed = fixed_texts(&mistakes);
             for said in mistakes.iter().flat_map(words) {
                 let is_leaked = |it: &&str| {
                     let is_fixed = fixed.iter().any(|text| text.contains(*it));
@@ -67,21 +67,25 @@ pub fn credentials(data: &[u8]) {
     let key_id = values[0].unwrap_or_default();
     assert!(hint.len() <= 4 && key_id.ends_with(&hint) && hint.len() * 2 <= key_id.len());
     // A value may look like a name and its value; any other is what it was.
-    if !values.iter().flatten().any(|value| is_like_named(value)) {
+    if !values
+        .iter()
+        .flatten()
+        .any(|value| looks_like_assignment(value))
+    {
         let again = form(values.map(Option::unwrap_or_default), "");
         let again = credentials::parse(&again, at(0)).expect("it was accepted");
         assert!(again.is_same(&keys));
     }
 }
 
-fn is_like_named(value: &str) -> bool {
+fn looks_like_assignment(value: &str) -> bool {
     let words = ["key", "id", "token", "expiration", "user", "password"];
     let plain = value.to_lowercase().replace('_', "");
     value.contains([':', '=']) && words.iter().any(|word| plain.contains(word))
 }
 
 /// Everything that a mistake can say, whoever makes it; with the lengths that are in these.
-fn fixed_words(mistakes: &[InputError]) -> Vec<String> {
+fn fixed_texts(mistakes: &[InputError]) -> Vec<String> {
     let of_field = CredentialField::ALL.into_iter().flat_map(|field| {
         [
             InputError::Empty(field),

@@ -7,7 +7,7 @@ use duckbot::session::{
 };
 
 use super::at;
-use super::state::{decides, limits, observed, record, watched};
+use super::state::{decide, limits, observed, record, watched};
 
 /// What is read from the cluster: a session's record, or the ledger.
 ///
@@ -18,21 +18,21 @@ pub fn documents(data: &[u8]) {
         return;
     };
     if let Ok(record) = Record::read(text) {
-        goes_on(&record);
+        assert_can_be_continued(&record);
     }
     if let Ok(ledger) = Ledger::read(text) {
-        is_kept(&ledger);
+        assert_ledger_round_trips(&ledger);
     }
 }
 
-fn stays(record: &Record) {
+fn assert_round_trips(record: &Record) {
     let text = serde_json::to_string(record).expect("it is JSON");
     assert_eq!(Record::read(&text).as_ref(), Ok(record));
 }
 
-fn goes_on(record: &Record) {
+fn assert_can_be_continued(record: &Record) {
     assert_eq!(record.version, duckbot::session::RECORD_VERSION);
-    stays(record);
+    assert_round_trips(record);
     let policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         key_warning: TimeDelta::hours(1),
@@ -61,7 +61,7 @@ fn goes_on(record: &Record) {
             Usage::Idle(record.created),
             Usage::Unreachable(record.created),
         ] {
-            decides(&watched(record.clone(), usage), now, &limits());
+            decide(&watched(record.clone(), usage), now, &limits());
         }
     }
     usual_start(&[observed(record.clone(), None)]);
@@ -91,7 +91,7 @@ fn goes_on(record: &Record) {
         record.successor(other, None, at(1)),
         record.with_end_announced(),
     ] {
-        stays(&next);
+        assert_round_trips(&next);
         // A session that is being taken down stays so; what takes its place is another one.
         assert!(!record.is_stopping() || next.is_stopping() || next.id != record.id);
         assert!(
@@ -102,7 +102,7 @@ fn goes_on(record: &Record) {
     }
 }
 
-fn is_kept(ledger: &Ledger) {
+fn assert_ledger_round_trips(ledger: &Ledger) {
     assert_eq!(Ledger::read(&ledger.write()).as_ref(), Ok(ledger));
     let record = record();
     let cause = Cause::Stopped { by: 7.into() };

@@ -30,7 +30,7 @@ pub fn interactions(data: &[u8]) {
                 let is_it = |it: &CommandDataOption| it.value.as_str() == Some(text);
                 options.iter().any(is_it)
             };
-            assert!(said(&command).into_iter().all(has), "{command:?}");
+            assert!(texts_of(&command).into_iter().all(has), "{command:?}");
         }
         Interaction::Autocomplete(it) => {
             parse::command(&it.data);
@@ -66,7 +66,7 @@ fn custom_id(text: &str) {
 }
 
 /// The texts in a command.
-fn said(command: &Command) -> Vec<&String> {
+fn texts_of(command: &Command) -> Vec<&String> {
     let texts = match command {
         Command::Sql { query, how } => [query, &how.session],
         Command::Tables { pattern, session } => [pattern, session],

@@ -22,7 +22,7 @@ const CALLER: &str = "duckbot_caller";
 pub fn requests(data: &[u8]) {
     let [kind, body, key, shown, id, line] = pieces(data);
     let kind = std::str::from_utf8(kind).ok();
-    asked(kind, body);
+    check_request(kind, body);
     let headers = |name: &'static str, value: &[u8]| {
         let value = HeaderValue::from_bytes(value).ok()?;
         Some(HeaderMap::from_iter([(
@@ -48,7 +48,7 @@ pub fn requests(data: &[u8]) {
                     HeaderValue::from_static(""),
                 )]);
                 let other = api::idempotency_key(&other).expect_err("it is empty");
-                assert_eq!(document(&problem), document(&other));
+                assert_eq!(problem_document(&problem), problem_document(&other));
             }
         }
     }
@@ -69,15 +69,15 @@ pub fn requests(data: &[u8]) {
         assert!((1..=64).contains(&name.len()) && name.bytes().all(is_plain));
     }
     if let Ok(line) = std::str::from_utf8(line) {
-        token_line(line);
+        check_token_line(line);
     }
 }
 
-fn document(problem: &Problem) -> Value {
+fn problem_document(problem: &Problem) -> Value {
     problem.document("r")
 }
 
-fn asked(kind: Option<&str>, bytes: &[u8]) {
+fn check_request(kind: Option<&str>, bytes: &[u8]) {
     let read = |bytes: &[u8]| Body::new(kind, bytes).and_then(api::parse_create_session);
     let Ok(Value::Object(sent)) = serde_json::from_slice(bytes) else {
         // There is nothing in it, so there are no keys in it.
@@ -116,7 +116,7 @@ fn asked(kind: Option<&str>, bytes: &[u8]) {
             }
             let other = serde_json::to_vec(&other).expect("it is JSON");
             let other = read(&other).expect_err("it is as wrong as the first");
-            assert_eq!(document(&problem), document(&other));
+            assert_eq!(problem_document(&problem), problem_document(&other));
         }
     }
 }
@@ -142,7 +142,7 @@ fn authenticator(anonymous: Option<u64>) -> Authenticator {
     })
 }
 
-fn token_line(line: &str) {
+fn check_token_line(line: &str) {
     if let Some(token) = settings::token(line) {
         assert!(token.owner.get() > 0 && !token.name.contains(char::is_whitespace));
         let hex: String = token.digest.iter().map(|it| format!("{it:02x}")).collect();

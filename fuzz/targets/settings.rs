@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::state::looks_around;
+use super::state::check_limits;
 use super::{at, texts};
 
 const TOKEN: &str = "canary-7d0e3b1c95";
@@ -55,7 +55,7 @@ pub fn settings(data: &[u8]) {
             assert!(text.starts_with("these settings need a change:\n  "));
             assert!(!text.contains(TOKEN), "{text}");
         }
-        Ok(settings) => are_usable(&settings),
+        Ok(settings) => assert_usable(&settings),
     }
     // The usual mistake.
     given.insert("DUCKBOT_DISCORD__TOKEN".to_owned(), TOKEN.to_owned());
@@ -63,7 +63,7 @@ pub fn settings(data: &[u8]) {
     assert!(!wrong.to_string().contains(TOKEN), "{wrong}");
 }
 
-fn are_usable(settings: &Settings) {
+fn assert_usable(settings: &Settings) {
     assert!(!format!("{settings:?}").contains(TOKEN));
     assert_eq!(settings.discord.token.expose_secret(), TOKEN);
     assert!(settings.discord.guild > 0);
@@ -105,5 +105,5 @@ fn are_usable(settings: &Settings) {
     if let Some(next) = settings.report.schedule.next_after(at(0)) {
         assert!(next > at(0));
     }
-    looks_around(limits);
+    check_limits(limits);
 }

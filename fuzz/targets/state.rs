@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::at;
 
 /// What these limits do about some session is told without a panic.
-pub fn looks_around(limits: &Limits) {
+pub fn check_limits(limits: &Limits) {
     let record = record();
     for usage in [
         Usage::Unknown,
@@ -19,7 +19,7 @@ pub fn looks_around(limits: &Limits) {
         Usage::Unreachable(at(0)),
     ] {
         for now in [at(0), at(1 << 20), at(1 << 32)] {
-            decides(&watched(record.clone(), usage), now, limits);
+            decide(&watched(record.clone(), usage), now, limits);
         }
     }
 }
@@ -71,7 +71,7 @@ pub fn watched(record: Record, usage: Usage) -> TrackedSession {
 }
 
 /// Decides about one session; what would stop it.
-pub fn decides(
+pub fn decide(
     watched: &TrackedSession,
     now: DateTime<Utc>,
     limits: &Limits,
