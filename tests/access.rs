@@ -1,6 +1,6 @@
 //! Who may use the bot, and where.
 
-use crate::support::{SOON, TestEnv};
+use crate::support::{TestEnv, WAIT_TIMEOUT};
 
 #[tokio::test]
 async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right() {
@@ -49,7 +49,7 @@ async fn another_guild_that_has_the_bot_is_not_served() {
 async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
     let mut team = TestEnv::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
     team.spawn_bot();
-    let status = team.bot().wait(SOON).await.unwrap();
+    let status = team.bot().wait(WAIT_TIMEOUT).await.unwrap();
     assert_eq!(status.code(), Some(1));
     let log = team.log();
     assert!(

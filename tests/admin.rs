@@ -5,7 +5,7 @@ use std::process::Stdio;
 use duckbot::sandbox::discord::RestFault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{ApiFault, KEYS, SOON, TestEnv, assert_says, becomes, tools};
+use crate::support::{ApiFault, KEYS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until};
 
 /// A team whose bot tells how it is; where.
 async fn team() -> (TestEnv, String) {
@@ -51,17 +51,17 @@ async fn value(url: &str, metric: &str) -> f64 {
 }
 
 async fn wait_for_value(url: &str, metric: &str, wanted: f64) {
-    becomes(async || value(url, metric).await, |it| *it == wanted).await;
+    wait_until(async || value(url, metric).await, |it| *it == wanted).await;
 }
 
 async fn wait_for_not_ready(url: &str, words: &str) {
     let is_so = |(status, text): &(u16, String)| *status == 503 && text.contains(words);
-    becomes(async || get(url, "/readyz").await, is_so).await;
+    wait_until(async || get(url, "/readyz").await, is_so).await;
 }
 
 async fn wait_until_ready(url: &str) {
     let is_so = |answer: &(u16, String)| *answer == (200, "ready\n".to_owned());
-    becomes(async || get(url, "/readyz").await, is_so).await;
+    wait_until(async || get(url, "/readyz").await, is_so).await;
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn an_address_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let mut team = TestEnv::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
     team.spawn_bot();
-    let status = team.bot().wait(SOON).await;
+    let status = team.bot().wait(WAIT_TIMEOUT).await;
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("I can't listen on {address}; admin.listen names another");
     assert!(team.log().contains(&why), "{}", team.log());
@@ -332,6 +332,6 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
         .unwrap();
     wait_for_value(&url, "duckbot_unreadable_records", 0.0).await;
     let left = async || team.cluster.objects().await;
-    becomes(left, Vec::is_empty).await;
+    wait_until(left, Vec::is_empty).await;
     assert!(!team.log().contains(&format!("session {id} has no record")));
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    ApiEnv, ApiFault, KEYS, LocalEnv, Node, PERMANENT, TestEnv, UiClient, assert_says, becomes,
-    create_token, leaked_credentials, parse_response, session_request, tools,
+    ApiEnv, ApiFault, KEYS, LocalEnv, Node, PERMANENT, TestEnv, UiClient, assert_says,
+    create_token, leaked_credentials, parse_response, session_request, tools, wait_until,
 };
 
 /// The end of a problem's type.
@@ -382,7 +382,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
             assert!(lab.team.log().contains(&format!("a request failed [{id}]")));
             lab.team.api.clear_faults();
             let objects = async || lab.team.cluster.objects().await;
-            becomes(objects, Vec::is_empty).await;
+            wait_until(objects, Vec::is_empty).await;
         }
     }
     assert_eq!(

@@ -5,7 +5,7 @@ use duckbot::sandbox::discord::{Access, RestFault};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
 
-use crate::support::{LocalEnv, TestEnv, becomes, command};
+use crate::support::{LocalEnv, TestEnv, command, wait_until};
 
 /// Runs a command of the bot with a team's settings: how it ended, and what it printed.
 async fn run_bot(team: &TestEnv, arguments: &[&str]) -> (i32, String) {
@@ -158,7 +158,7 @@ async fn exec_is_needed_only_where_people_may_ask() {
         .await
         .unwrap();
     let lacks = async |team: &TestEnv| failed_checks(team).await.join("\n").contains("pods/exec");
-    becomes(async || lacks(&team).await, |it| *it).await;
+    wait_until(async || lacks(&team).await, |it| *it).await;
     let off = ("DUCKBOT_SQL__ENABLED".to_owned(), "false".to_owned());
     team.variables.extend([off]);
     assert!(!lacks(&team).await);

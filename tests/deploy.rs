@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::{process::Command, sync::Mutex};
 
 use crate::support::{
-    ACKNOWLEDGED_WITHIN, Cluster, KEYS, Node, assert_says, leaked_credentials, session_id_in,
+    ACK_TIMEOUT, Cluster, KEYS, Node, assert_says, leaked_credentials, session_id_in,
 };
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
@@ -264,7 +264,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         .channel("data")
         .person("ana", &[])
         .listen((cluster.host(), 0).into())
-        .first_response_timeout(ACKNOWLEDGED_WITHIN)
+        .first_response_timeout(ACK_TIMEOUT)
         .wait_timeout(std::time::Duration::from_secs(120));
     let discord = Discord::start(config).await.unwrap();
 

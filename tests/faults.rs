@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use duckbot::sandbox::discord::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 use tokio::sync::Notify;
 
-use crate::support::{ApiFault, Bot, TestEnv, assert_says, becomes, link_of};
+use crate::support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
@@ -324,7 +324,7 @@ async fn two_bots_at_once_do_everything_once() {
         let question = team.reply_to(&person, "/duck stop").await;
         team.confirm_stop(&person, &question).await;
         // One of them may have made again what it saw going; the cluster takes that away.
-        becomes(async || team.cluster.objects().await, Vec::is_empty).await;
+        wait_until(async || team.cluster.objects().await, Vec::is_empty).await;
     }
     let messages = team.discord.history("#data");
     assert_eq!(messages.len(), 3, "{}", team.discord.transcript());

@@ -7,7 +7,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{SOON, tools};
+use crate::support::{WAIT_TIMEOUT, tools};
 
 const KEYS: [(&str, &str); 1] = [("AKIATHEDUCKS", "quack")];
 
@@ -410,5 +410,5 @@ async fn it_ends_when_dropped() {
             }
         }
     };
-    tokio::time::timeout(SOON, ended).await.unwrap();
+    tokio::time::timeout(WAIT_TIMEOUT, ended).await.unwrap();
 }

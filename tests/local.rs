@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use duckbot::sandbox::discord::{MessageView, Person};
 
 use crate::support::{
-    Bot, LocalEnv, SOON, UiClient, assert_says, becomes, duckdb_pids, leaked_credentials, link_of,
-    session_id_in,
+    Bot, LocalEnv, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, leaked_credentials, link_of,
+    session_id_in, wait_until,
 };
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
@@ -86,9 +86,9 @@ async fn processes_end_with_the_bot() {
     let mut home = LocalEnv::start().await;
     home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
-    let status = home.bot.terminate(SOON).await.expect("it ends");
+    let status = home.bot.terminate(WAIT_TIMEOUT).await.expect("it ends");
     assert_eq!(status.code(), Some(0));
-    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
+    wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn processes_end_with_a_bot_that_is_killed() {
     home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
     home.bot.kill().await;
-    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
+    wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
 async fn a_second_bot_in_the_same_folder_gives_up() {
     let home = LocalEnv::start().await;
     let mut second = Bot::start(&home.variables);
-    let status = second.wait(SOON).await.expect("it gives up");
+    let status = second.wait(WAIT_TIMEOUT).await.expect("it gives up");
     assert_eq!(status.code(), Some(1));
     assert!(
         second.log().contains("another duckbot works in "),
@@ -138,7 +138,7 @@ async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
     home.variables
         .insert("DUCKBOT_LOCAL__DUCKDB".into(), nowhere);
     let mut bot = Bot::start(&home.variables);
-    let status = bot.wait(SOON).await.expect("it gives up");
+    let status = bot.wait(WAIT_TIMEOUT).await.expect("it gives up");
     assert_eq!(status.code(), Some(1));
     let said = "/nowhere/duckdb (the setting local.duckdb) can't be run";
     assert!(bot.log().contains(said), "{}", bot.log());

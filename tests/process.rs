@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::support::{ApiFault, SOON, TestEnv, command};
+use crate::support::{ApiFault, TestEnv, WAIT_TIMEOUT, command};
 
 /// Starts a bot that gives up; its exit code and what it said.
 async fn run_until_exit(team: &mut TestEnv) -> (Option<i32>, String) {
     team.spawn_bot();
-    let status = team.bot().wait(SOON).await.expect("it gives up");
+    let status = team.bot().wait(WAIT_TIMEOUT).await.expect("it gives up");
     let log = team.log();
     let said = log.split("duckbot: ").last().unwrap_or_default().to_owned();
     (status.code(), said)

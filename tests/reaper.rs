@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::support::{TestEnv, assert_says, becomes, session_id_in};
+use crate::support::{TestEnv, assert_says, session_id_in, wait_until};
 
 const SWEEP_INTERVAL: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
@@ -50,7 +50,7 @@ const SWEPT_LOG: &str = " swept";
 
 async fn wait_for_list(team: &TestEnv, words: &str) {
     let list = async || team.reply_to(&team.ana, "/duck list").await.content;
-    becomes(list, |list| list.contains(words)).await;
+    wait_until(list, |list| list.contains(words)).await;
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     let record = team.record_name(&team.ben, 0);
     team.cluster.wait_until_gone(&record).await;
     let store_key_pair = async || team.stored_credentials(&team.ben).await.is_some();
-    becomes(store_key_pair, |store_key_pair| !store_key_pair).await;
+    wait_until(store_key_pair, |store_key_pair| !store_key_pair).await;
     team.assert_nothing_left().await;
 }
 
@@ -250,7 +250,7 @@ async fn what_has_lost_its_record_is_removed() {
         .await
         .unwrap();
     team.cluster.wait_until_gone(&record).await;
-    becomes(async || team.cluster.objects().await, Vec::is_empty).await;
+    wait_until(async || team.cluster.objects().await, Vec::is_empty).await;
     assert!(team.log().contains(&format!("session {id} has no record")));
 }
 
@@ -291,7 +291,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     let pressed = team.ada.press(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     let left = async || team.cluster.documents().await.len();
-    becomes(left, |left| *left == 4).await;
+    wait_until(left, |left| *left == 4).await;
     quick.abort();
     team.mark_all_read().await;
 }
@@ -410,7 +410,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
         "1 session, of which none is there now and 1 has ended.",
     );
     assert_eq!(posted.mentions, [0; 0]);
-    becomes(async || ledger_since(&team).await, is_recent).await;
+    wait_until(async || ledger_since(&team).await, is_recent).await;
     team.kill_bot().await;
     team.start_bot().await;
     wait_for_sweeps(&mut team, 2).await;
@@ -503,7 +503,7 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
     let pressed = team.ada.press(&question, "Do it").await.unwrap();
     pressed.until(|it| it.content.starts_with("Done:")).await;
     let store_key_pair = async || team.stored_credentials(&team.ben).await.is_some();
-    becomes(store_key_pair, |store_key_pair| !store_key_pair).await;
+    wait_until(store_key_pair, |store_key_pair| !store_key_pair).await;
     quick.abort();
     team.mark_all_read().await;
 }
@@ -537,7 +537,7 @@ async fn where_nothing_happened_a_setting_keeps_the_report_back() {
         .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     team.start_bot().await;
-    becomes(async || ledger_since(&team).await, is_recent).await;
+    wait_until(async || ledger_since(&team).await, is_recent).await;
     wait_for_sweeps(&mut team, 1).await;
     assert_eq!(team.discord.history("#ops").len(), 0);
 }

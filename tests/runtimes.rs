@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use duckbot::sandbox::discord::{Discord, MessageView, Person};
 
 use crate::support::{
-    LocalEnv, TestEnv, UiClient, assert_says, becomes, duckdb_pids, link_of, session_id_in, signal,
+    LocalEnv, TestEnv, UiClient, assert_says, duckdb_pids, link_of, session_id_in, signal,
+    wait_until,
 };
 
 /// Where sessions run.
@@ -89,7 +90,7 @@ impl RuntimeEnv for TestEnv {
     }
 
     async fn wait_until_empty(&self) {
-        becomes(async || self.cluster.objects().await, Vec::is_empty).await;
+        wait_until(async || self.cluster.objects().await, Vec::is_empty).await;
     }
 }
 
@@ -156,7 +157,7 @@ async fn stop_session_by(person: &Person, line: &str) {
 /// Waits until `/duck list` says that.
 async fn wait_for_list(person: &Person, words: &str) {
     let list = async || reply_to(person, "/duck list").await.content;
-    becomes(list, |list| list.contains(words)).await;
+    wait_until(list, |list| list.contains(words)).await;
 }
 
 async fn a_session_comes_and_nothing_is_left_when_it_goes(env: impl RuntimeEnv) {
@@ -166,7 +167,7 @@ async fn a_session_comes_and_nothing_is_left_when_it_goes(env: impl RuntimeEnv) 
     assert_says(&reply_to(&ana, "/duck list").await, ": running, ");
     stop_session(&ana).await;
     env.wait_until_empty().await;
-    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
+    wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
 }
 
 async fn only_its_owner_opens_and_stops_it(env: impl RuntimeEnv) {
@@ -217,7 +218,7 @@ async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
     let id = ready_session(&env, &ana).await;
     env.restart_bot().await;
     wait_for_list(&ana, &format!("`{id}` of {}: running, ", ana.mention())).await;
-    becomes(async || duckdb_pids(&id).len(), |count| *count == 1).await;
+    wait_until(async || duckdb_pids(&id).len(), |count| *count == 1).await;
     stop_session(&ana).await;
     // On this machine it had to start again, and that was told.
     for message in env.discord().unread() {
@@ -320,6 +321,6 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
         &format!("Session `{id}` has ended: its lifetime was over"),
     );
     env.wait_until_empty().await;
-    becomes(async || duckdb_pids(&id), Vec::is_empty).await;
+    wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
     assert_says(&reply_to(&ana, "/duck list").await, "You have no session.");
 }

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::support::{Browser, SOON, Sandbox, signal};
+use crate::support::{Browser, Sandbox, WAIT_TIMEOUT, signal};
 
 /// Asks DuckDB as its own pages do; the answer's status and text.
 fn duckdb_request(sql: &str) -> String {
@@ -165,7 +165,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.save_screenshot("sandbox-10-report").await;
 
     signal("INT", sandbox.bot.pid()).await;
-    let ended = sandbox.bot.wait(SOON).await.expect("it ends");
+    let ended = sandbox.bot.wait(WAIT_TIMEOUT).await.expect("it ends");
     assert_eq!(ended.code(), Some(0), "{}", sandbox.bot.log());
 }
 

@@ -6,7 +6,7 @@ use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
 use crate::{
     node::tables::LakeEnv,
     runtimes::{owned, stop_session},
-    support::{Cluster, LocalEnv, assert_says, becomes, lake, query_processes, session_id_in},
+    support::{Cluster, LocalEnv, assert_says, lake, query_processes, session_id_in, wait_until},
 };
 
 const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
@@ -286,7 +286,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
         ana.press(shown, "Cancel").await.unwrap();
         asked.until(|it| it.content.contains("Cancelled.")).await;
     }
-    becomes(async || busy_queries(), Vec::is_empty).await;
+    wait_until(async || busy_queries(), Vec::is_empty).await;
     assert_says(
         &answer(&ana, "/duck sql query:SELECT 41 + 1 AS n").await,
         "42",
@@ -296,7 +296,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
     env.restart_bot_with(&[("DUCKBOT_SQL__TIMEOUT", "3s")])
         .await;
     let list = async || answer(&ana, "/duck list").await.content;
-    becomes(list, |list| list.contains(": running, ")).await;
+    wait_until(list, |list| list.contains(": running, ")).await;
     assert_says(
         &answer(&ana, &endless).await,
         "longer than a question from the chat may",
@@ -360,12 +360,12 @@ async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
         let (_, since) = list.split_once("idle since <t:")?;
         since.split(':').next()?.parse::<i64>().ok()
     };
-    becomes(idle_since, Option::is_some).await;
+    wait_until(idle_since, Option::is_some).await;
     let before = Some(chrono::Utc::now().timestamp());
     let now = async || Some(chrono::Utc::now().timestamp());
-    becomes(now, |now| *now > before).await;
+    wait_until(now, |now| *now > before).await;
     assert_says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
-    becomes(idle_since, |since| *since > before).await;
+    wait_until(idle_since, |since| *since > before).await;
     stop_session(&ana).await;
 }
 
@@ -382,7 +382,7 @@ async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
     );
     let noted = async || Cluster::shared().audit_log();
     let asked = format!("/duckui-{id}/exec?");
-    becomes(noted, |log| log.contains(&asked)).await;
+    wait_until(noted, |log| log.contains(&asked)).await;
     let log = Cluster::shared().audit_log();
     for hidden in ["a canary", "AKIAASKSINAPOD", "a-secret-in-a-pod"] {
         assert!(!log.contains(hidden), "{hidden} is in the log");

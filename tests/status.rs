@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{ApiFault, TestEnv, assert_says, becomes};
+use crate::support::{ApiFault, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
@@ -130,7 +130,7 @@ async fn where_memory_is_measured_it_is_told() {
         let made = metrics.create(&PostParams::default(), &measured).await;
         made.map(drop).map_err(|error| error.to_string())
     };
-    becomes(made, Result::is_ok).await.unwrap();
+    wait_until(made, Result::is_ok).await.unwrap();
     let status = team.reply_to(&team.ana, "/duck status").await;
     assert_says(&status, "\n- DuckDB takes 312 MiB of 4GiB.");
 }

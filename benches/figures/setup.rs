@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Much longer than anything takes.
-pub const SOON: Duration = Duration::from_secs(120);
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A team of so many people and a bot that is not started, set as in production where it matters
 /// for time.
@@ -125,7 +125,7 @@ impl Objects {
             made.get(&owner).is_some_and(|(parts, _)| *parts == 3)
         };
         let mut made = self.made.clone();
-        let made = tokio::time::timeout(SOON, made.wait_for(whole)).await;
+        let made = tokio::time::timeout(WAIT_TIMEOUT, made.wait_for(whole)).await;
         made.expect("the objects are made").unwrap()[&owner].1
     }
 
@@ -141,7 +141,7 @@ impl Objects {
             made.values().filter(|(parts, _)| *parts == 3).count() >= sessions
         };
         let mut made = self.made.clone();
-        let made = tokio::time::timeout(SOON, made.wait_for(enough)).await;
+        let made = tokio::time::timeout(WAIT_TIMEOUT, made.wait_for(enough)).await;
         made.expect("the objects are made").unwrap();
     }
 }

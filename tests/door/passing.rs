@@ -10,7 +10,7 @@ use tokio::{
 
 use duckbot::door::activity::Activity;
 
-use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer, becomes};
+use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer, wait_until};
 
 #[tokio::test]
 async fn ready_is_when_duckdb_answers() {
@@ -80,7 +80,7 @@ async fn a_query_counts_until_it_ends_although_its_tab_was_closed() {
         door.activity().await
     };
     let is_over = |it: &Activity| it.queries == 0 && it.last_query.is_some();
-    becomes(interrupted, is_over).await;
+    wait_until(interrupted, is_over).await;
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn duckdb_is_found_at_either_address() {
         let fine = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
         let duckdb = RawServer::start(address, fine).await;
         let door = Door::start(duckdb.port).await;
-        becomes(async || door.readiness().await, |it| *it == 200).await;
+        wait_until(async || door.readiness().await, |it| *it == 200).await;
     }
 }
 

@@ -6,7 +6,7 @@ use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 
 use super::faults::Case;
-use crate::support::{ApiEnv, KEYS, SOON, TestEnv, becomes, session_request};
+use crate::support::{ApiEnv, KEYS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
 
 /// The edit of a private reply.
 const EDIT: (&str, &str) = (
@@ -459,7 +459,7 @@ async fn wait_for_report(team: &TestEnv) {
         let is_recent = |since: DateTime<Utc>| Utc::now() - since < TimeDelta::days(1);
         since.is_some_and(is_recent) && ledger["pending"].is_null()
     };
-    becomes(async || team.cluster.ledger().await, is_noted).await;
+    wait_until(async || team.cluster.ledger().await, is_noted).await;
 }
 
 async fn create_session(lab: &ApiEnv) -> (u16, Value) {
@@ -481,18 +481,18 @@ async fn wait_for_running(team: &TestEnv, is_it: impl Fn(&Value) -> bool) {
             .iter()
             .any(|it| it["stage"] == "running" && is_it(it))
     };
-    becomes(async || team.cluster.documents().await, is_there).await;
+    wait_until(async || team.cluster.documents().await, is_there).await;
 }
 
 /// Waits until there is no session.
 async fn wait_until_gone(team: &TestEnv) {
-    becomes(async || team.cluster.documents().await, Vec::is_empty).await;
+    wait_until(async || team.cluster.documents().await, Vec::is_empty).await;
 }
 
 /// Waits until the session runs, or is gone; its record.
 async fn wait_until_settled(team: &TestEnv) -> Option<Value> {
     let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
-    let mut found = becomes(async || team.cluster.documents().await, rests).await;
+    let mut found = wait_until(async || team.cluster.documents().await, rests).await;
     assert!(found.len() <= 1, "two records: {found:?}");
     found.pop()
 }
@@ -501,7 +501,7 @@ async fn wait_until_settled(team: &TestEnv) -> Option<Value> {
 async fn wait_until_back(team: &TestEnv) -> Option<Value> {
     let is_moved = |it: &Value| it["stage"] == "running" && !it["moved"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
-    let mut found = becomes(async || team.cluster.documents().await, is_over).await;
+    let mut found = wait_until(async || team.cluster.documents().await, is_over).await;
     found.pop()
 }
 
@@ -510,7 +510,7 @@ async fn wait_until_back(team: &TestEnv) -> Option<Value> {
 async fn wait_until_complete(team: &TestEnv, document: &Value) {
     let slot = document["slot"].as_u64().unwrap() as u8;
     let whole = team.session_objects(&team.ana, slot, &id(document));
-    becomes(async || team.cluster.objects().await, |it| *it == whole).await;
+    wait_until(async || team.cluster.objects().await, |it| *it == whole).await;
 }
 
 /// Ana reads in private where the session is.
@@ -524,7 +524,7 @@ async fn wait_for_url(team: &TestEnv, document: &Value) {
             .any(|it| it.content.contains(&url))
     };
     let seen = async { while !is_offered() && changes.changed().await.is_ok() {} };
-    tokio::time::timeout(SOON, seen)
+    tokio::time::timeout(WAIT_TIMEOUT, seen)
         .await
         .expect("she reads it");
 }

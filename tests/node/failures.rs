@@ -11,7 +11,7 @@ use super::{
     IMAGE, StatusRecorder, create_object, resource, start_and_fail, wait_for_failure,
     wait_for_status,
 };
-use crate::support::{KEYS, Node, TestEnv, assert_says, becomes, session_id_in};
+use crate::support::{KEYS, Node, TestEnv, assert_says, session_id_in, wait_until};
 
 #[tokio::test]
 async fn no_machine_has_room() {
@@ -281,7 +281,7 @@ async fn the_namespace_has_used_up_its_quota() {
         let quota = quotas.get("small").await.unwrap();
         quota.status.and_then(|status| status.hard)
     };
-    becomes(counted, Option::is_some).await;
+    wait_until(counted, Option::is_some).await;
     let (told, ending) = start_and_fail(&team, None).await;
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The team's share of the cluster is used up");

@@ -2,7 +2,7 @@
 
 use duckbot::sandbox::discord::MessageView;
 
-use crate::support::{KEYS, Node, TestEnv, assert_says, becomes};
+use crate::support::{KEYS, Node, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn machine_queries_events_and_log() {
@@ -22,7 +22,7 @@ async fn machine_queries_events_and_log() {
         let started = it.content.contains(":R> a part of it was started");
         started && it.content.contains("(the last one ended <t:")
     };
-    let status = becomes(status, is_told).await;
+    let status = wait_until(status, is_told).await;
     let node = &Node::shared().expect("there is one").name;
     assert_says(&status, &format!("\n- It is on the machine `{node}`."));
     assert_says(&status, "\n- Now no query runs (the last one ended <t:");

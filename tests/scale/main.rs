@@ -42,7 +42,7 @@ async fn lock_machine() -> MutexGuard<'static, ()> {
 
 const SESSIONS: usize = 500;
 /// Much longer than it takes.
-const SOON: Duration = Duration::from_secs(300);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What becomes of a session; one after the other, so there are as many of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +179,7 @@ async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         }
     };
     assert!(
-        tokio::time::timeout(SOON, so).await.is_ok(),
+        tokio::time::timeout(WAIT_TIMEOUT, so).await.is_ok(),
         "never: {what}"
     );
 }

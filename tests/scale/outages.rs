@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::{
     lock_machine,
-    support::{Cluster, TestEnv, assert_says, becomes, tools},
+    support::{Cluster, TestEnv, assert_says, tools, wait_until},
 };
 
 /// Sends a signal to one of the cluster's programs.
@@ -27,7 +27,7 @@ async fn wait_for_api_server(team: &TestEnv, answers: bool) {
         let asked = tokio::time::timeout(Duration::from_secs(2), pods.list(&few)).await;
         asked.is_ok_and(|it| it.is_ok())
     };
-    becomes(asked, |it| *it == answers).await;
+    wait_until(asked, |it| *it == answers).await;
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     team.stop_session(&team.ana).await;
     let again = team.reply_to(&team.ben, "/duck start").await;
     let settled = async || team.cluster.documents().await;
-    becomes(settled, |found| {
+    wait_until(settled, |found| {
         found.len() == 1 && found.iter().all(|it| it["stage"] == "running")
     })
     .await;
@@ -145,7 +145,7 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
             .filter(|it| it["stage"] == "running")
             .count()
     };
-    becomes(running, |count| *count == 12).await;
+    wait_until(running, |count| *count == 12).await;
     team.mark_all_read().await;
 
     team.file("clock", "+30d");

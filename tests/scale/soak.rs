@@ -20,7 +20,7 @@ use crate::{
     bypass_proxy::bypass_proxy,
     kwok::Kwok,
     lock_machine,
-    support::{ApiEnv, TestEnv, becomes, session_request},
+    support::{ApiEnv, TestEnv, session_request, wait_until},
 };
 
 const PEOPLE: usize = 16;
@@ -205,7 +205,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         .await;
 
     // Nothing is left: no object, no keys but people's own, no task, no connection.
-    becomes(async || lab.team.cluster.objects().await, Vec::is_empty).await;
+    wait_until(async || lab.team.cluster.objects().await, Vec::is_empty).await;
     let secrets = lab
         .team
         .cluster
@@ -224,7 +224,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     let rests = |now: &Sample| {
         now.tasks <= at_rest.tasks + few as u64 && now.descriptors <= at_rest.descriptors + few
     };
-    becomes(now, rests).await;
+    wait_until(now, rests).await;
     lab.team.mark_all_read().await;
 
     let made = made.load(Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-use crate::support::{SOON, Session, lake, signal};
+use crate::support::{Session, WAIT_TIMEOUT, lake, signal};
 
 /// What a Pod gives it to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ async fn a_duckdb_that_crashes_takes_the_session_with_it() {
     let mut session = Session::start("AKIACRASH", "a-secret-in-a-crash");
     session.wait_until_prepared().await;
     signal("SEGV", session.duckdb()).await;
-    let ended = session.wait(SOON).await.expect("it ends");
+    let ended = session.wait(WAIT_TIMEOUT).await.expect("it ends");
     assert_eq!(ended.code(), Some(128 + 11), "{}", session.log());
 }
 
@@ -68,7 +68,7 @@ async fn without_a_ui_there_is_no_session() {
     let nowhere = [("DUCKDB_EXTENSIONS", empty.path().to_str().unwrap())];
     let mut session = Session::start_with("AKIANOUI", "a-secret-without-ui", &nowhere);
     session.wait_for_log("Loading DuckDB's UI failed").await;
-    assert_eq!(session.wait(SOON).await.unwrap().code(), Some(1));
+    assert_eq!(session.wait(WAIT_TIMEOUT).await.unwrap().code(), Some(1));
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_wrong_environment_is_told_whole() {
         ("CATALOG_NAME", "la\nke"),
         ("DUCKDB_MEMORY", "4Gi"),
     ]));
-    assert_eq!(session.wait(SOON).await.unwrap().code(), Some(2));
+    assert_eq!(session.wait(WAIT_TIMEOUT).await.unwrap().code(), Some(2));
     session.wait_for_log("CATALOG_ENDPOINT is missing.").await;
     for mistake in [
         "S3_ENDPOINT begins with https:// or http://; here it is \"minio:9000\".",

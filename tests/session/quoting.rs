@@ -16,7 +16,7 @@ use proptest::{
 };
 use tokio::{runtime::Runtime, sync::Mutex, time::timeout};
 
-use crate::support::{SOON, Server, tools};
+use crate::support::{Server, WAIT_TIMEOUT, tools};
 
 /// Anything that the environment lets through, with what is special in SQL, in DuckDB's
 /// command line and in URLs more often than by chance.
@@ -80,7 +80,7 @@ impl DuckDbShell {
 
     fn run(&self, sql: &str) {
         // What is left open DuckDB would wait for.
-        let outcome = async { timeout(SOON, self.shell.lock().await.execute(sql)).await };
+        let outcome = async { timeout(WAIT_TIMEOUT, self.shell.lock().await.execute(sql)).await };
         let outcome = self.runtime.block_on(outcome).expect("it is whole");
         let outcome = outcome.expect("DuckDB lives");
         assert_eq!(outcome, Ok(()), "{sql}");

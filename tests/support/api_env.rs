@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{KEYS, TestEnv, becomes, command};
+use super::{KEYS, TestEnv, command, wait_until};
 
 /// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
 pub struct ApiEnv {
@@ -93,7 +93,7 @@ impl ApiEnv {
     pub async fn wait_until_running(&self, id: &str) {
         let path = format!("/sessions/{id}");
         let phase = async || self.get(&path, &self.ana).await.1["phase"].clone();
-        becomes(phase, |phase| phase == "running").await;
+        wait_until(phase, |phase| phase == "running").await;
     }
 
     /// Ana's session, which is ready; its id.

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::SOON;
+use super::WAIT_TIMEOUT;
 
 /// A running bot; it is killed when dropped.
 pub struct Bot {
@@ -73,7 +73,7 @@ impl Bot {
     /// Waits until it has logged that so often.
     pub async fn wait_for_log_times(&mut self, text: &str, times: usize) {
         let said = self.log.wait_for(|log| log.matches(text).count() >= times);
-        let said = tokio::time::timeout(SOON, said).await;
+        let said = tokio::time::timeout(WAIT_TIMEOUT, said).await;
         assert!(
             said.is_ok_and(|said| said.is_ok()),
             "it did not say {text:?} {times} times"

@@ -11,7 +11,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Cluster, Namespaces, SOON, tools};
+use super::{Cluster, Namespaces, WAIT_TIMEOUT, tools};
 
 /// The domain of the sessions' names.
 const DOMAIN: &str = "duck.example.com";
@@ -160,7 +160,7 @@ impl Browser {
         let begun = begun.unwrap();
         let id = begun["sessionId"].as_str().unwrap();
         browser.session = format!("{}/{id}", browser.session);
-        let patience = json!({ "implicit": SOON.as_millis() as u64 });
+        let patience = json!({ "implicit": WAIT_TIMEOUT.as_millis() as u64 });
         browser.call("/timeouts", patience).await.unwrap();
         browser
     }
@@ -173,7 +173,7 @@ impl Browser {
     /// Waits until the page shows that.
     pub async fn wait_for_text(&self, text: &str) {
         let read = async { while !self.page().await.contains(text) {} };
-        if tokio::time::timeout(SOON, read).await.is_err() {
+        if tokio::time::timeout(WAIT_TIMEOUT, read).await.is_err() {
             panic!("no {text:?} in {:?}", self.page().await);
         }
     }

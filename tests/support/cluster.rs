@@ -25,7 +25,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{SOON, becomes, tools::script};
+use super::{WAIT_TIMEOUT, tools::script, wait_until};
 
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started
 /// once. [`Node`](super::Node)s are added to it.
@@ -296,7 +296,7 @@ impl Namespaces {
             let answer = reviews.create(&PostParams::default(), &review).await;
             answer.unwrap().status.unwrap().allowed
         };
-        becomes(answer, |may| !may).await;
+        wait_until(answer, |may| !may).await;
     }
 
     pub fn routes(&self) -> Api<DynamicObject> {
@@ -431,7 +431,7 @@ impl Namespaces {
         what: &str,
     ) {
         let done = await_condition(self.records(), record, condition);
-        let done = tokio::time::timeout(SOON, done).await;
+        let done = tokio::time::timeout(WAIT_TIMEOUT, done).await;
         done.unwrap_or_else(|_| panic!("waited in vain for {record} {what}"))
             .unwrap();
     }

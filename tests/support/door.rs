@@ -17,7 +17,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{SOON, UiClient, command};
+use super::{UiClient, WAIT_TIMEOUT, command};
 
 /// How its session is seen from outside.
 pub const HOST: &str = "duckui-977a26.duck.example.com";
@@ -144,7 +144,7 @@ impl Door {
     /// Waits until it tells that.
     pub async fn wait_for_activity(&self, wanted: impl Fn(&Activity) -> bool) {
         let told = async { while !wanted(&self.activity().await) {} };
-        let told = tokio::time::timeout(SOON, told).await;
+        let told = tokio::time::timeout(WAIT_TIMEOUT, told).await;
         assert!(told.is_ok(), "{:?}", self.activity().await);
     }
 
@@ -181,7 +181,7 @@ impl Door {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await;
+        let read = tokio::time::timeout(WAIT_TIMEOUT, stream.read_to_end(&mut answer)).await;
         assert!(read.is_ok(), "it does not hang up");
         String::from_utf8_lossy(&answer).into_owned()
     }
@@ -224,7 +224,7 @@ impl RawServer {
 
     /// Waits until somebody who came hangs up.
     pub async fn wait_for_hangup(&self) {
-        let left = tokio::time::timeout(SOON, self.hung_up.notified()).await;
+        let left = tokio::time::timeout(WAIT_TIMEOUT, self.hung_up.notified()).await;
         assert!(left.is_ok(), "the connection is kept");
     }
 

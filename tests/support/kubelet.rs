@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::SOON;
+use super::WAIT_TIMEOUT;
 
 /// A node's say over the Pods of one namespace.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl Kubelet {
         let name = format!("duckui-{session}");
         let is_there = |pod: Option<&Pod>| pod.is_some();
         let seen = await_condition(self.pods.clone(), &name, is_there);
-        let seen = tokio::time::timeout(SOON, seen).await;
+        let seen = tokio::time::timeout(WAIT_TIMEOUT, seen).await;
         seen.expect("the Pod appears").unwrap();
     }
 

@@ -6,9 +6,7 @@ use duckbot::sandbox::discord::{Discord, DiscordConfig, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-use super::{
-    ACKNOWLEDGED_WITHIN, Bot, Catalog, PERMANENT, S3, assert_says, becomes, command, tools,
-};
+use super::{ACK_TIMEOUT, Bot, Catalog, PERMANENT, S3, assert_says, command, tools, wait_until};
 
 /// A guild whose bot runs sessions on this machine.
 pub struct LocalEnv {
@@ -29,7 +27,7 @@ impl LocalEnv {
             .role("analyst")
             .person("ana", &["analyst"])
             .person("ben", &["analyst"])
-            .first_response_timeout(ACKNOWLEDGED_WITHIN)
+            .first_response_timeout(ACK_TIMEOUT)
             .wait_timeout(Duration::from_secs(60));
         let discord = Discord::start(config).await.unwrap();
         let (s3, catalog) = (S3::start().await, Catalog::start().await);
@@ -112,7 +110,7 @@ impl LocalEnv {
 
     /// Waits until nothing is kept of any session.
     pub async fn wait_until_empty(&self) {
-        becomes(async || self.leftovers(), |it| it.is_empty()).await;
+        wait_until(async || self.leftovers(), |it| it.is_empty()).await;
     }
 
     /// Ends the bot as a crash does, and starts it again.

@@ -50,4 +50,4 @@ pub use session::{HOSTS, Session, signal};
 pub use test_env::{KEYS, PERMANENT, TestEnv, assert_says, leaked_credentials, session_id_in};
 pub use ui_assets::{PAGE, UiAssets};
 pub use ui_client::UiClient;
-pub use wait::{ACKNOWLEDGED_WITHIN, SOON, becomes};
+pub use wait::{ACK_TIMEOUT, WAIT_TIMEOUT, wait_until};

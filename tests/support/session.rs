@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ReservedPort, SOON, UiClient, bot::program, lake, tools};
+use super::{ReservedPort, UiClient, WAIT_TIMEOUT, bot::program, lake, tools};
 
 /// The variable with a file that is to be `/etc/hosts`, for this session alone: in a mount
 /// namespace of its own, which only root can have.
@@ -115,7 +115,9 @@ impl Session {
     /// Waits until it prints that.
     pub async fn wait_for_log(&mut self, text: &str) {
         let said = self.log.wait_for(|log| log.contains(text));
-        let said = timeout(SOON, said).await.is_ok_and(|said| said.is_ok());
+        let said = timeout(WAIT_TIMEOUT, said)
+            .await
+            .is_ok_and(|said| said.is_ok());
         assert!(said, "it does not say {text:?}, but:\n{}", self.log());
     }
 

@@ -19,8 +19,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    ACKNOWLEDGED_WITHIN, Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, UiClient,
-    bot::program, contract::Contract, link_of,
+    ACK_TIMEOUT, Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, UiClient, bot::program,
+    contract::Contract, link_of,
 };
 
 /// Keys without a session token.
@@ -126,7 +126,7 @@ impl TestEnv {
             .person("ada", &["admin"])
             .person("gil", &[])
             .stranger("max")
-            .first_response_timeout(ACKNOWLEDGED_WITHIN)
+            .first_response_timeout(ACK_TIMEOUT)
             // What a cluster does to a node takes its time, and so does what goes wrong.
             .wait_timeout(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
         let discord = Discord::start(config).await.unwrap();

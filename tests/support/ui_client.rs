@@ -4,7 +4,7 @@ use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::SOON;
+use super::WAIT_TIMEOUT;
 
 /// Around the part of an answer that is read: what the UI's format says besides is left alone.
 const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
@@ -56,7 +56,7 @@ impl UiClient {
     pub async fn is_answering(&self) -> bool {
         let url = format!("{}/info", self.url);
         let answers = async { while self.client.get(&url).send().await.is_err() {} };
-        timeout(SOON, answers).await.is_ok()
+        timeout(WAIT_TIMEOUT, answers).await.is_ok()
     }
 
     /// Waits until it answers again.
@@ -66,7 +66,7 @@ impl UiClient {
             answer.is_ok_and(|answer| answer.status() == 200)
         };
         let back = async { while !is_back().await {} };
-        timeout(SOON, back).await.expect("it comes back");
+        timeout(WAIT_TIMEOUT, back).await.expect("it comes back");
     }
 
     /// Runs statements that may end DuckDB.
@@ -131,7 +131,10 @@ impl UiClient {
 
     async fn query(&self, sql: &str) -> Vec<u8> {
         let asked = self.request(sql).send();
-        let answer: Response = timeout(SOON, asked).await.expect("in time").unwrap();
+        let answer: Response = timeout(WAIT_TIMEOUT, asked)
+            .await
+            .expect("in time")
+            .unwrap();
         assert_eq!(answer.status(), 200);
         answer.bytes().await.unwrap().into()
     }
