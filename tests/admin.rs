@@ -5,7 +5,9 @@ use std::process::Stdio;
 use duckbot::sandbox::discord::RestFault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{ApiFault, KEYS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until};
+use crate::support::{
+    ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until,
+};
 
 /// A team whose bot tells how it is; where.
 async fn team() -> (TestEnv, String) {
@@ -186,7 +188,7 @@ async fn metrics_keep_prometheus_conventions_and_name_nobody() {
         );
     }
     assert!(text.contains(&format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))));
-    for (_, key) in KEYS {
+    for (_, key) in CREDENTIALS {
         assert!(!text.contains(key));
     }
     assert!(!text.contains(&team.ana.id().to_string()));

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    ApiEnv, ApiFault, KEYS, LocalEnv, Node, PERMANENT, TestEnv, UiClient, assert_says,
-    create_token, leaked_credentials, parse_response, session_request, tools, wait_until,
+    ApiEnv, ApiFault, CREDENTIALS, LocalEnv, Node, PERMANENT_CREDENTIALS, TestEnv, UiClient,
+    assert_says, create_token, leaked_credentials, parse_response, session_request, tools,
+    wait_until,
 };
 
 /// The end of a problem's type.
@@ -35,7 +36,7 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
     let name = format!("duckbot-s3-session-{id}");
     let secret = secrets.get(&name).await.unwrap();
     let stored = secret.data.unwrap()["s3-secret-access-key"].0.clone();
-    assert_eq!(stored, KEYS[1].1.as_bytes());
+    assert_eq!(stored, CREDENTIALS[1].1.as_bytes());
     assert_eq!(
         secret.metadata.owner_references.unwrap()[0].kind,
         "ConfigMap"
@@ -171,7 +172,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
 
     // Keys are part of the wish.
     let mut others = session_request();
-    others["s3_key"] = json!(PERMANENT[0].1);
+    others["s3_key"] = json!(PERMANENT_CREDENTIALS[0].1);
     let (status, refused) = post(others).await;
     assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
     let name = format!(
@@ -181,7 +182,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
     let kept = lab.team.cluster.secrets().get(&name).await.unwrap();
     assert_eq!(
         kept.data.unwrap()["s3-access-key-id"].0,
-        KEYS[0].1.as_bytes()
+        CREDENTIALS[0].1.as_bytes()
     );
 
     let mut larger = session_request();
@@ -220,7 +221,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
     let lab = ApiEnv::start(&[]).await;
     let mut wrong = session_request();
     for (field, value) in [
-        ("s3_kay", json!(KEYS[0].1)),
+        ("s3_kay", json!(CREDENTIALS[0].1)),
         ("s3_secret", json!("two words")),
         ("size", json!(4)),
         ("username", json!("a\u{92}b")),
@@ -469,8 +470,8 @@ async fn every_example_of_the_manual_works_in_its_order() {
             .args(["-ec", &script])
             .env("DUCKBOT", &lab.url)
             .env("TOKEN", &lab.ana)
-            .env("S3_KEY", PERMANENT[0].1)
-            .env("S3_SECRET", PERMANENT[1].1)
+            .env("S3_KEY", PERMANENT_CREDENTIALS[0].1)
+            .env("S3_SECRET", PERMANENT_CREDENTIALS[1].1)
             .env("no_proxy", "*")
             .output()
             .await
@@ -592,7 +593,8 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         .await
         .unwrap();
     assert!(
-        told.to_string().contains(&KEYS[0].1.len().to_string()),
+        told.to_string()
+            .contains(&CREDENTIALS[0].1.len().to_string()),
         "{told}"
     );
     assert_eq!(
@@ -626,7 +628,8 @@ async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
         .next()
         .unwrap();
     let client = Client::builder().no_proxy().build().unwrap();
-    let body = json!({ "s3_key": PERMANENT[0].1, "s3_secret": PERMANENT[1].1 });
+    let body =
+        json!({ "s3_key": PERMANENT_CREDENTIALS[0].1, "s3_secret": PERMANENT_CREDENTIALS[1].1 });
     let asked = client
         .post(format!("{url}/sessions?wait=ready"))
         .bearer_auth(&token);

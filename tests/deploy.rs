@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::{process::Command, sync::Mutex};
 
 use crate::support::{
-    ACK_TIMEOUT, Cluster, KEYS, Node, assert_says, leaked_credentials, session_id_in,
+    ACK_TIMEOUT, CREDENTIALS, Cluster, Node, assert_says, leaked_credentials, session_id_in,
 };
 
 /// Runs kubectl as an admin, in the project's folder; what it prints.
@@ -350,8 +350,8 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         "create secret generic duckbot-s3-{} --namespace duckbot-sessions \
          --from-literal=s3-access-key-id={} --from-literal=s3-secret-access-key={}",
         ana.id(),
-        KEYS[0].1,
-        KEYS[1].1
+        CREDENTIALS[0].1,
+        CREDENTIALS[1].1
     ))
     .await;
     let asked = ana.run_command("#data", "/duck start").await.unwrap();

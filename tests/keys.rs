@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{KEYS, PERMANENT, TestEnv, assert_says, session_id_in};
+use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
@@ -21,7 +21,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     assert_says(&checked, "It worked when I last tried it");
     assert_eq!(team.s3.requests().len(), 2);
 
-    team.s3.forget(KEYS[0].1);
+    team.s3.forget(CREDENTIALS[0].1);
     let pressed = team.ana.press(&checked, "Check again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(
@@ -125,7 +125,9 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
     let old = team.ready_session(&team.ana).await;
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let stored = team.fill_form(&team.ana, &kept, &PERMANENT).await;
+    let stored = team
+        .fill_form(&team.ana, &kept, &PERMANENT_CREDENTIALS)
+        .await;
     assert!(
         stored
             .content
@@ -162,7 +164,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     let team = TestEnv::start().await;
     let invitation = team.request_invitation(&team.ana).await;
     let expires = ("Session token expires", "20 min");
-    let values = [KEYS[0], KEYS[1], KEYS[2], expires];
+    let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
     team.fill_form(&team.ana, &invitation, &values).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     assert_says(&kept, "It expires <t:");
@@ -181,7 +183,7 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
     let team = TestEnv::start().await;
     let invitation = team.request_invitation(&team.ana).await;
     let expires = ("Session token expires", "20 min");
-    let values = [KEYS[0], KEYS[1], KEYS[2], expires];
+    let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
     team.fill_form(&team.ana, &invitation, &values).await;
     team.ana.close_dms();
     team.ready_session(&team.ana).await;
@@ -258,7 +260,11 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;
     team.s3.hang();
-    let submitted = team.ana.submit(&form, &PERMANENT).await.unwrap();
+    let submitted = team
+        .ana
+        .submit(&form, &PERMANENT_CREDENTIALS)
+        .await
+        .unwrap();
     submitted.acknowledgement().await;
     let question = team.reply_to(&team.ana, "/duck forget").await;
     let pressed = team.ana.press(&question, "Forget it").await.unwrap();

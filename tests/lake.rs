@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{WAIT_TIMEOUT, tools};
 
-const KEYS: [(&str, &str); 1] = [("AKIATHEDUCKS", "quack")];
+const CREDENTIALS: [(&str, &str); 1] = [("AKIATHEDUCKS", "quack")];
 
 /// How many sightings there are of ducks with ducklings.
 const DUCKLINGS: &str = "SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings';";
@@ -32,7 +32,7 @@ const EVERYTHING: &str = "SELECT \
         observer, note), ';' ORDER BY id)) FROM lake.pond.sightings);";
 
 async fn serve(folder: &Path) -> Lake {
-    Lake::serve(folder, &KEYS).await.unwrap()
+    Lake::serve(folder, &CREDENTIALS).await.unwrap()
 }
 
 async fn fill(lake: &Lake) -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ async fn ask(lake: &Lake, secret: &str, sql: &str) -> Result<String, String> {
              ACCESS_DELEGATION_MODE 'none');
          {sql}",
         tools::duckdb().join("extensions").display(),
-        KEYS[0].0,
+        CREDENTIALS[0].0,
         lake.s3_url().trim_start_matches("http://"),
         lake.catalog_url(),
     );
@@ -71,7 +71,7 @@ async fn ask(lake: &Lake, secret: &str, sql: &str) -> Result<String, String> {
 }
 
 async fn answer(lake: &Lake, sql: &str) -> String {
-    ask(lake, KEYS[0].1, sql).await.unwrap()
+    ask(lake, CREDENTIALS[0].1, sql).await.unwrap()
 }
 
 async fn post(lake: &Lake, path: &str, body: &Value) -> Response {
@@ -370,7 +370,7 @@ async fn what_goes_wrong_is_said_in_a_sentence() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = Lake::serve(&file, &KEYS).await.err().unwrap();
+    let error = Lake::serve(&file, &CREDENTIALS).await.err().unwrap();
     let said = format!("{error:#}");
     assert!(said.starts_with("Can't make the folder "), "{said}");
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::support::{Catalog, KEYS, PERMANENT, S3, TestEnv, assert_says};
+use crate::support::{CREDENTIALS, Catalog, PERMANENT_CREDENTIALS, S3, TestEnv, assert_says};
 
 /// Hands these in and expects this answer; nothing may be stored.
 async fn assert_refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
@@ -39,7 +39,7 @@ async fn one_signed_listing_and_one_look_at_the_catalog() {
 #[tokio::test]
 async fn each_way_in_which_keys_are_wrong_is_named() {
     let team = TestEnv::start().await;
-    let [id, secret] = PERMANENT;
+    let [id, secret] = PERMANENT_CREDENTIALS;
     let other = ("Access key ID", "AKIAUNKNOWN000000000");
     assert_refused(
         &team,
@@ -52,27 +52,34 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
     let other = ("Session token", "canaryWrongToken==");
     assert_refused(
         &team,
-        &[KEYS[0], KEYS[1], other],
+        &[CREDENTIALS[0], CREDENTIALS[1], other],
         "**session token** isn't one",
     )
     .await;
     let past = Utc::now() - TimeDelta::minutes(1);
     team.s3
-        .add_temporary_key(KEYS[0].1, KEYS[1].1, KEYS[2].1, past);
-    assert_refused(&team, &KEYS, "**session token** has expired").await;
+        .add_temporary_key(CREDENTIALS[0].1, CREDENTIALS[1].1, CREDENTIALS[2].1, past);
+    assert_refused(&team, &CREDENTIALS, "**session token** has expired").await;
     team.s3.deny(id.1, "s3:ListBucket", "lake");
     let lacking = "list bucket `lake` (permission `s3:ListBucket`)";
-    assert_refused(&team, &PERMANENT, lacking).await;
+    assert_refused(&team, &PERMANENT_CREDENTIALS, lacking).await;
 }
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
     let team = TestEnv::start().await;
     team.s3.set_clock_offset(TimeDelta::minutes(16));
-    assert_refused(&team, &PERMANENT, "My clock and the storage's differ").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "My clock and the storage's differ",
+    )
+    .await;
     team.s3.set_clock_offset(TimeDelta::minutes(14));
     let invitation = team.request_invitation(&team.ana).await;
-    let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
+    let reply = team
+        .fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+        .await;
     assert_says(&reply, "It works.");
 }
 
@@ -80,24 +87,32 @@ async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
 async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
     let team = TestEnv::start_with(&[bucket]).await;
-    assert_refused(&team, &PERMANENT, "There is no bucket `pond`").await;
+    assert_refused(&team, &PERMANENT_CREDENTIALS, "There is no bucket `pond`").await;
     team.s3.set_region("eu-central-1");
-    assert_refused(&team, &PERMANENT, "in another region than my settings say").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "in another region than my settings say",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
     let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
-    team.s3.deny(PERMANENT[0].1, "s3:ListAllMyBuckets", "*");
+    team.s3
+        .deny(PERMANENT_CREDENTIALS[0].1, "s3:ListAllMyBuckets", "*");
     let invitation = team.request_invitation(&team.ana).await;
     // Not every storage means by that that the keys are right.
-    let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
+    let reply = team
+        .fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+        .await;
     assert!(
         reply
             .content
             .starts_with("Stored: your key ending in `WXYZ`. You can use")
     );
-    let reply = team.fill_form(&team.ana, &invitation, &KEYS).await;
+    let reply = team.fill_form(&team.ana, &invitation, &CREDENTIALS).await;
     assert_says(&reply, "It works.");
     assert_eq!(team.s3.requests(), ["GET /", "GET /"]);
 }
@@ -107,27 +122,52 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     let team = TestEnv::start().await;
     let elsewhere = S3::start().await;
     team.s3.redirect_to(307, &elsewhere.url());
-    assert_refused(&team, &PERMANENT, "that I don't understand (307").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "that I don't understand (307",
+    )
+    .await;
     team.catalog.redirect_to(302, &elsewhere.url());
-    assert_refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "The catalog `lake` answered something",
+    )
+    .await;
     assert_eq!(elsewhere.requests(), [""; 0]);
     team.catalog.recover();
 
     team.s3.answer_endlessly(403);
-    assert_refused(&team, &PERMANENT, "that I don't understand (403)").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "that I don't understand (403)",
+    )
+    .await;
     team.s3.answer_garbage(200);
     assert_refused(
         &team,
-        &PERMANENT,
+        &PERMANENT_CREDENTIALS,
         "The storage answered something that I don't understand (200)",
     )
     .await;
     team.s3.recover();
     team.catalog.answer_garbage(200);
-    assert_refused(&team, &PERMANENT, "The catalog `lake` answered something").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "The catalog `lake` answered something",
+    )
+    .await;
     team.catalog.recover();
     team.catalog.answer_with(500);
-    assert_refused(&team, &PERMANENT, "that I don't understand (500)").await;
+    assert_refused(
+        &team,
+        &PERMANENT_CREDENTIALS,
+        "that I don't understand (500)",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -136,7 +176,7 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
     team.s3.hang();
     team.catalog.stall(200);
     let limit = Duration::from_secs(60);
-    let answered = assert_refused(&team, &PERMANENT, "I can't reach the storage");
+    let answered = assert_refused(&team, &PERMANENT_CREDENTIALS, "I can't reach the storage");
     tokio::time::timeout(limit, answered)
         .await
         .expect("it gives up by itself");
@@ -148,16 +188,16 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
     assert_refused(
         &team,
-        &PERMANENT,
+        &PERMANENT_CREDENTIALS,
         "The catalog `lake` wants a **catalog token**",
     )
     .await;
-    assert_refused(&team, &KEYS, "doesn't accept this **catalog token**").await;
-    catalog.accept(KEYS[3].1);
+    assert_refused(&team, &CREDENTIALS, "doesn't accept this **catalog token**").await;
+    catalog.accept(CREDENTIALS[3].1);
     let reply = team.enter_credentials(&team.ana).await;
     assert_says(&reply, "It works.");
 
-    catalog.forget(KEYS[3].1);
+    catalog.forget(CREDENTIALS[3].1);
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let pressed = team.ana.press(&kept, "Check again").await.unwrap();
     let answer = pressed.reply().await.content;
@@ -177,7 +217,9 @@ async fn the_catalog_to_try_against_can_be_chosen() {
         .unwrap();
     asked.reply().await;
     let invitation = team.ana.read_dm().await;
-    let reply = team.fill_form(&team.ana, &invitation, &PERMANENT).await;
+    let reply = team
+        .fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+        .await;
     // There is no pond here: its name leads nowhere.
     assert_says(&reply, "I can't reach the catalog `pond`");
     assert_eq!(team.catalog.requests(), [""; 0]);

@@ -15,7 +15,7 @@ use kube::{
 use serde_json::json;
 
 use crate::support::{
-    ApiFault, KEYS, PERMANENT, TestEnv, assert_says, leaked_credentials, link_of,
+    ApiFault, CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, leaked_credentials, link_of,
 };
 
 #[tokio::test]
@@ -23,14 +23,15 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     let mut team = TestEnv::start().await;
     // Refused by the storage, then by the form, then accepted, checked, replaced.
     let invitation = team.request_invitation(&team.ana).await;
-    let mixed = [KEYS[0], PERMANENT[1]];
+    let mixed = [CREDENTIALS[0], PERMANENT_CREDENTIALS[1]];
     team.fill_form(&team.ana, &invitation, &mixed).await;
     let swapped = [
-        ("Access key ID", KEYS[1].1),
-        ("Secret access key", KEYS[0].1),
+        ("Access key ID", CREDENTIALS[1].1),
+        ("Secret access key", CREDENTIALS[0].1),
     ];
     team.fill_form(&team.ana, &invitation, &swapped).await;
-    team.fill_form(&team.ana, &invitation, &PERMANENT).await;
+    team.fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+        .await;
     let id = team.ready_session(&team.ana).await;
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let checked = team
@@ -40,7 +41,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         .unwrap()
         .reply()
         .await;
-    let stored = team.fill_form(&team.ana, &checked, &KEYS).await;
+    let stored = team.fill_form(&team.ana, &checked, &CREDENTIALS).await;
     assert_says(&stored, "`4D7Q`. It works.");
     let pid = team.bot().pid();
 
@@ -203,7 +204,7 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
         let is_secret = call.method == "PATCH" && call.route == "secrets/{name}";
         let quoting = format!(
             "Secret is invalid: data: {:?}",
-            KEYS.map(|(_, value)| value)
+            CREDENTIALS.map(|(_, value)| value)
         );
         is_secret.then_some(ApiFault::Answer(422, quoting))
     });

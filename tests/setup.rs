@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::support::{KEYS, PERMANENT, TestEnv, assert_says};
+use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says};
 
 #[tokio::test]
 async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
@@ -19,10 +19,16 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
         .iter()
         .map(|input| input.label.as_str())
         .collect();
-    assert_eq!(labels[..4], KEYS.map(|(label, _)| label));
+    assert_eq!(labels[..4], CREDENTIALS.map(|(label, _)| label));
     assert_eq!(labels[4], "Session token expires");
 
-    let stored = team.ana.submit(&form, &KEYS).await.unwrap().reply().await;
+    let stored = team
+        .ana
+        .submit(&form, &CREDENTIALS)
+        .await
+        .unwrap()
+        .reply()
+        .await;
     assert_eq!(
         stored.content,
         "Stored: your key ending in `4D7Q`. It works. You can use `/duck start` in the server now."
@@ -39,10 +45,10 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     assert_eq!(
         stored,
         [
-            ("catalog-token", KEYS[3].1.as_bytes()),
-            ("s3-access-key-id", KEYS[0].1.as_bytes()),
-            ("s3-secret-access-key", KEYS[1].1.as_bytes()),
-            ("s3-session-token", KEYS[2].1.as_bytes()),
+            ("catalog-token", CREDENTIALS[3].1.as_bytes()),
+            ("s3-access-key-id", CREDENTIALS[0].1.as_bytes()),
+            ("s3-secret-access-key", CREDENTIALS[1].1.as_bytes()),
+            ("s3-session-token", CREDENTIALS[2].1.as_bytes()),
         ]
     );
     assert_eq!(
@@ -58,7 +64,9 @@ async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees
     let reply = team.reply_to(&team.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
 
-    let stored = team.fill_form(&team.ana, &reply, &PERMANENT).await;
+    let stored = team
+        .fill_form(&team.ana, &reply, &PERMANENT_CREDENTIALS)
+        .await;
     assert!(
         stored.ephemeral && stored.content.contains("ending in `WXYZ`"),
         "{}",
@@ -95,7 +103,7 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
 async fn a_block_of_an_aws_credentials_file_will_do() {
     let team = TestEnv::start().await;
     let invitation = team.request_invitation(&team.ana).await;
-    let [(_, id), (_, secret)] = PERMANENT;
+    let [(_, id), (_, secret)] = PERMANENT_CREDENTIALS;
     let block = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
     let stored = team
         .fill_form(&team.ana, &invitation, &[("Access key ID", &block)])
@@ -122,7 +130,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
 
     let kept = team.reply_to(&team.ana, "/duck setup").await;
     let form = team.open_form(&team.ana, &kept, "Replace").await;
-    let twice = [0, 1].map(|_| team.ana.submit(&form, &PERMANENT));
+    let twice = [0, 1].map(|_| team.ana.submit(&form, &PERMANENT_CREDENTIALS));
     for submitted in futures_util::future::join_all(twice).await {
         let stored = submitted.unwrap().reply().await;
         assert_says(&stored, "ending in `WXYZ`");
@@ -146,7 +154,7 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
     team.start_bot().await;
     let stored = team
         .ana
-        .submit(&form, &PERMANENT)
+        .submit(&form, &PERMANENT_CREDENTIALS)
         .await
         .unwrap()
         .reply()
@@ -164,7 +172,7 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
     team.ana.close_dms();
     let stored = team
         .ana
-        .submit(&form, &PERMANENT)
+        .submit(&form, &PERMANENT_CREDENTIALS)
         .await
         .unwrap()
         .reply()
@@ -236,7 +244,13 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
     let form = team
         .open_form(&team.ben, &invitation, "Enter credentials")
         .await;
-    let reply = team.ben.submit(&form, &KEYS).await.unwrap().reply().await;
+    let reply = team
+        .ben
+        .submit(&form, &CREDENTIALS)
+        .await
+        .unwrap()
+        .reply()
+        .await;
     assert!(
         reply.content.starts_with("You need one of these roles"),
         "{}",
@@ -244,7 +258,13 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
     );
 
     team.discord.leave_guild("ben");
-    let reply = team.ben.submit(&form, &KEYS).await.unwrap().reply().await;
+    let reply = team
+        .ben
+        .submit(&form, &CREDENTIALS)
+        .await
+        .unwrap()
+        .reply()
+        .await;
     assert_eq!(
         reply.content,
         "You are not a member of the server that I serve."
@@ -265,7 +285,7 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
     assert!(answer.button("Enter credentials").is_some());
     assert!(!answer.content.contains("looks like a key"));
 
-    team.ana.write_dm(KEYS[1].1);
+    team.ana.write_dm(CREDENTIALS[1].1);
     team.ana.write_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
         let answer = team.ana.read_dm().await;

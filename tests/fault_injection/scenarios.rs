@@ -6,7 +6,7 @@ use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 
 use super::faults::Case;
-use crate::support::{ApiEnv, KEYS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
+use crate::support::{ApiEnv, CREDENTIALS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
 
 /// The edit of a private reply.
 const EDIT: (&str, &str) = (
@@ -208,9 +208,9 @@ impl Scenario {
                 Some(secret) => {
                     let data = secret.data.unwrap();
                     let kept = |name: &str| String::from_utf8(data[name].0.clone()).unwrap();
-                    assert_eq!(kept("s3-access-key-id"), KEYS[0].1);
-                    assert_eq!(kept("s3-secret-access-key"), KEYS[1].1);
-                    assert_eq!(kept("s3-session-token"), KEYS[2].1);
+                    assert_eq!(kept("s3-access-key-id"), CREDENTIALS[0].1);
+                    assert_eq!(kept("s3-secret-access-key"), CREDENTIALS[1].1);
+                    assert_eq!(kept("s3-session-token"), CREDENTIALS[2].1);
                 }
             },
             Self::Forget => {
@@ -328,7 +328,7 @@ impl Scenario {
                 let secret = format!("duckbot-s3-session-{}", id(&document));
                 let kept = team.cluster.secrets().get(&secret).await.unwrap();
                 let data = kept.data.unwrap();
-                assert_eq!(data["s3-secret-access-key"].0, KEYS[1].1.as_bytes());
+                assert_eq!(data["s3-secret-access-key"].0, CREDENTIALS[1].1.as_bytes());
             }
             Self::Delete => {
                 if let Some(document) = wait_until_settled(team).await {
@@ -422,7 +422,7 @@ impl Chat<'_> {
         }
     }
 
-    /// Hands in [`KEYS`], wherever the button is.
+    /// Hands in [`CREDENTIALS`], wherever the button is.
     async fn setup(&self) -> LastReply {
         let asked = self
             .ana()
@@ -437,7 +437,7 @@ impl Chat<'_> {
         let pressed = self.ana().press(&place, "Enter credentials").await.unwrap();
         pressed.try_acknowledgement().await?;
         let form = pressed.modal().await;
-        let handed_in = self.ana().submit(&form, &KEYS).await.unwrap();
+        let handed_in = self.ana().submit(&form, &CREDENTIALS).await.unwrap();
         let never = std::future::pending();
         self.last_word(&handed_in, "tored", never).await
     }

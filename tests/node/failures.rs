@@ -11,7 +11,7 @@ use super::{
     IMAGE, StatusRecorder, create_object, resource, start_and_fail, wait_for_failure,
     wait_for_status,
 };
-use crate::support::{KEYS, Node, TestEnv, assert_says, session_id_in, wait_until};
+use crate::support::{CREDENTIALS, Node, TestEnv, assert_says, session_id_in, wait_until};
 
 #[tokio::test]
 async fn no_machine_has_room() {
@@ -193,7 +193,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
         lines.contains("Reading the catalog as [removed] with [removed]…"),
         "{lines}"
     );
-    assert!(KEYS.iter().all(|(_, value)| !lines.contains(value)));
+    assert!(CREDENTIALS.iter().all(|(_, value)| !lines.contains(value)));
 }
 
 #[tokio::test]

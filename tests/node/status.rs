@@ -2,7 +2,7 @@
 
 use duckbot::sandbox::discord::MessageView;
 
-use crate::support::{KEYS, Node, TestEnv, assert_says, wait_until};
+use crate::support::{CREDENTIALS, Node, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn machine_queries_events_and_log() {
@@ -35,7 +35,8 @@ async fn machine_queries_events_and_log() {
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
     assert!(log.files[0].content.contains("the session is prepared"));
     assert!(
-        KEYS.iter()
+        CREDENTIALS
+            .iter()
             .all(|(_, value)| !log.files[0].content.contains(value))
     );
 

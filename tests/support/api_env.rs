@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{KEYS, TestEnv, command, wait_until};
+use super::{CREDENTIALS, TestEnv, command, wait_until};
 
 /// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
 pub struct ApiEnv {
@@ -140,10 +140,10 @@ pub async fn parse_response(answer: Response) -> (u16, Value) {
     (status, body)
 }
 
-/// A request for a session with [`KEYS`].
+/// A request for a session with [`CREDENTIALS`].
 pub fn session_request() -> Value {
     json!({
-        "username": "ana", "s3_key": KEYS[0].1, "s3_secret": KEYS[1].1,
-        "session_token": KEYS[2].1, "catalog_token": KEYS[3].1, "catalog": "lake",
+        "username": "ana", "s3_key": CREDENTIALS[0].1, "s3_secret": CREDENTIALS[1].1,
+        "session_token": CREDENTIALS[2].1, "catalog_token": CREDENTIALS[3].1, "catalog": "lake",
     })
 }

@@ -14,7 +14,7 @@ use super::{S3, tools};
 
 const BUCKET: &str = "lake";
 /// The catalog's own keys, which also made the table.
-const CATALOG_KEYS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secret"];
+const CATALOG_CREDENTIALS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secret"];
 
 /// One for all tests of a run.
 pub fn lake() -> &'static Lake {
@@ -40,7 +40,7 @@ impl Lake {
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let s3 = runtime.block_on(S3::start_in(folder.path()));
-        let [key_id, secret] = CATALOG_KEYS;
+        let [key_id, secret] = CATALOG_CREDENTIALS;
         s3.add_key(key_id, secret);
 
         let tools = tools::iceberg();

@@ -6,7 +6,9 @@ use duckbot::sandbox::discord::{Discord, DiscordConfig, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-use super::{ACK_TIMEOUT, Bot, Catalog, PERMANENT, S3, assert_says, command, tools, wait_until};
+use super::{
+    ACK_TIMEOUT, Bot, Catalog, PERMANENT_CREDENTIALS, S3, assert_says, command, tools, wait_until,
+};
 
 /// A guild whose bot runs sessions on this machine.
 pub struct LocalEnv {
@@ -32,7 +34,7 @@ impl LocalEnv {
         let discord = Discord::start(config).await.unwrap();
         let (s3, catalog) = (S3::start().await, Catalog::start().await);
         s3.add_bucket("lake");
-        s3.add_key(PERMANENT[0].1, PERMANENT[1].1);
+        s3.add_key(PERMANENT_CREDENTIALS[0].1, PERMANENT_CREDENTIALS[1].1);
         catalog.accept_everyone();
         let folder = TempDir::new().unwrap();
         let duckdb = tools::duckdb();
@@ -75,7 +77,7 @@ impl LocalEnv {
 
     /// Somebody hands in keys that work, as a person does.
     pub async fn enter_credentials(&self, person: &Person) {
-        let [(_, id), (_, secret)] = PERMANENT;
+        let [(_, id), (_, secret)] = PERMANENT_CREDENTIALS;
         self.enter_key_pair(person, id, secret).await;
     }
 
@@ -86,7 +88,10 @@ impl LocalEnv {
         let invitation = person.read_dm().await;
         let pressed = person.press(&invitation, "Enter credentials").await;
         let form = pressed.unwrap().modal().await;
-        let typed = [(PERMANENT[0].0, id), (PERMANENT[1].0, secret)];
+        let typed = [
+            (PERMANENT_CREDENTIALS[0].0, id),
+            (PERMANENT_CREDENTIALS[1].0, secret),
+        ];
         let sent = person.submit(&form, &typed).await.unwrap();
         assert_says(&sent.reply().await, "It works.");
     }

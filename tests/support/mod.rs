@@ -47,7 +47,9 @@ pub use reserved_port::ReservedPort;
 pub use s3::S3;
 pub use server::Server;
 pub use session::{HOSTS, Session, signal};
-pub use test_env::{KEYS, PERMANENT, TestEnv, assert_says, leaked_credentials, session_id_in};
+pub use test_env::{
+    CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, leaked_credentials, session_id_in,
+};
 pub use ui_assets::{PAGE, UiAssets};
 pub use ui_client::UiClient;
 pub use wait::{ACK_TIMEOUT, WAIT_TIMEOUT, wait_until};

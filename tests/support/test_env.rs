@@ -24,13 +24,13 @@ use super::{
 };
 
 /// Keys without a session token.
-pub const PERMANENT: [(&str, &str); 2] = [
+pub const PERMANENT_CREDENTIALS: [(&str, &str); 2] = [
     ("Access key ID", "AKIANEWKEYID0000WXYZ"),
     ("Secret access key", "canary/AnotherSecretKey+47"),
 ];
 
 /// What people in tests hand in. Each value is looked for where it must not be.
-pub const KEYS: [(&str, &str); 4] = [
+pub const CREDENTIALS: [(&str, &str); 4] = [
     ("Access key ID", "AKIACANARYKEYID4D7Q"),
     (
         "Secret access key",
@@ -544,10 +544,10 @@ impl TestEnv {
         person.submit(&form, values).await.unwrap().reply().await
     }
 
-    /// Hands in [`KEYS`] as a person does; the last reply.
+    /// Hands in [`CREDENTIALS`] as a person does; the last reply.
     pub async fn enter_credentials(&self, person: &Person) -> MessageView {
         let invitation = self.request_invitation(person).await;
-        self.fill_form(person, &invitation, &KEYS).await
+        self.fill_form(person, &invitation, &CREDENTIALS).await
     }
 }
 
@@ -605,7 +605,7 @@ impl Drop for TestEnv {
 
 /// The names of the tests' keys that a text holds, in whatever form they leak.
 pub fn leaked_credentials(text: &str) -> Vec<String> {
-    let all = KEYS.into_iter().chain(PERMANENT);
+    let all = CREDENTIALS.into_iter().chain(PERMANENT_CREDENTIALS);
     let leaked = all.filter(|(_, value)| encodings(value).iter().any(|it| text.contains(it)));
     leaked.map(|(name, _)| name.to_owned()).collect()
 }
@@ -629,8 +629,13 @@ async fn storage() -> (S3, Catalog) {
     let s3 = S3::start().await;
     s3.add_bucket("lake");
     let in_a_day = chrono::Utc::now() + chrono::TimeDelta::days(1);
-    s3.add_temporary_key(KEYS[0].1, KEYS[1].1, KEYS[2].1, in_a_day);
-    s3.add_key(PERMANENT[0].1, PERMANENT[1].1);
+    s3.add_temporary_key(
+        CREDENTIALS[0].1,
+        CREDENTIALS[1].1,
+        CREDENTIALS[2].1,
+        in_a_day,
+    );
+    s3.add_key(PERMANENT_CREDENTIALS[0].1, PERMANENT_CREDENTIALS[1].1);
     let catalog = Catalog::start().await;
     catalog.accept_everyone();
     (s3, catalog)
