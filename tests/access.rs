@@ -4,9 +4,9 @@ use crate::support::{TestEnv, WAIT_TIMEOUT};
 
 #[tokio::test]
 async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right() {
-    let team = TestEnv::start().await;
-    let data = team.discord.channel("data");
-    let analyst = team.discord.role("analyst");
+    let env = TestEnv::start().await;
+    let data = env.discord.channel("data");
+    let analyst = env.discord.role("analyst");
     for line in [
         "/duck start",
         "/duck stop",
@@ -14,7 +14,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
         "/duck setup",
         "/duck help",
     ] {
-        let elsewhere = team
+        let elsewhere = env
             .ana
             .run_command("#random", line)
             .await
@@ -25,33 +25,33 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
             elsewhere.content,
             format!("I don't answer in this channel. Please use <#{data}>.")
         );
-        let nobody = team.reply_to(&team.gil, line).await;
+        let nobody = env.reply_to(&env.gil, line).await;
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
     }
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn another_guild_that_has_the_bot_is_not_served() {
-    let team = TestEnv::start().await;
-    team.discord.move_to_another_guild();
+    let env = TestEnv::start().await;
+    env.discord.move_to_another_guild();
     for line in ["/duck start", "/duck list all:true"] {
-        let reply = team.reply_to(&team.ana, line).await;
+        let reply = env.reply_to(&env.ana, line).await;
         assert_eq!(
             reply.content,
             "I serve another server, so I can't help you here."
         );
     }
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
-    let mut team = TestEnv::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
-    team.spawn_bot();
-    let status = team.bot().wait(WAIT_TIMEOUT).await.unwrap();
+    let mut env = TestEnv::without_bot(&[("DUCKBOT_DISCORD__GUILD", "1029384756102938475")]).await;
+    env.spawn_bot();
+    let status = env.bot().wait(WAIT_TIMEOUT).await.unwrap();
     assert_eq!(status.code(), Some(1));
-    let log = team.log();
+    let log = env.log();
     assert!(
         log.contains("registers no commands") || log.contains("register no commands"),
         "{log}"
@@ -60,10 +60,10 @@ async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
 
 #[tokio::test]
 async fn a_button_of_another_version_is_answered() {
-    let team = TestEnv::start().await;
-    let help = team.reply_to(&team.ana, "/duck help").await;
+    let env = TestEnv::start().await;
+    let help = env.reply_to(&env.ana, "/duck help").await;
     for custom_id in ["duckbot:dance", "duckbot:stop:../../etc", "x"] {
-        let pressed = team.ana.press_custom_id(help.id, custom_id).await.unwrap();
+        let pressed = env.ana.press_custom_id(help.id, custom_id).await.unwrap();
         let reply = pressed.reply().await;
         assert!(reply.ephemeral && reply.content.contains("older version of me"));
     }

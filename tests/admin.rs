@@ -10,30 +10,30 @@ use crate::support::{
 };
 
 /// A team whose bot tells how it is; where.
-async fn team() -> (TestEnv, String) {
-    team_with(&[]).await
+async fn env() -> (TestEnv, String) {
+    env_with(&[]).await
 }
 
 /// The same with other settings.
-async fn team_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
+async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     let own = [
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
         ("DUCKBOT_REAPER__EVERY", "1s"),
     ];
-    let mut team = TestEnv::without_bot(&[&own, settings].concat()).await;
-    let ops = team.discord.channel("ops").to_string();
-    team.variables
+    let mut env = TestEnv::without_bot(&[&own, settings].concat()).await;
+    let ops = env.discord.channel("ops").to_string();
+    env.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
-    let url = start_bot(&mut team).await;
-    (team, url)
+    let url = start_bot(&mut env).await;
+    (env, url)
 }
 
 /// Starts the bot; where it tells how it is.
-async fn start_bot(team: &mut TestEnv) -> String {
+async fn start_bot(env: &mut TestEnv) -> String {
     const SAYS: &str = "health and metrics are at ";
-    team.start_bot().await;
-    team.bot().wait_for_log(SAYS).await;
-    let log = team.log();
+    env.start_bot().await;
+    env.bot().wait_for_log(SAYS).await;
+    let log = env.log();
     let url = log.split(SAYS).last().unwrap().split_whitespace().next();
     url.unwrap().to_owned()
 }
@@ -68,21 +68,21 @@ async fn wait_until_ready(url: &str) {
 
 #[tokio::test]
 async fn readiness_names_what_is_missing() {
-    let (team, url) = team().await;
+    let (env, url) = env().await;
     assert_eq!(get(&url, "/healthz").await, (200, "ok\n".to_owned()));
     wait_until_ready(&url).await;
-    team.api.set_faults(|call| {
+    env.api.set_faults(|call| {
         let answer = || crate::support::ApiFault::Answer(503, "not now".into());
         (call.method == "WATCH" && call.route == "pods").then(answer)
     });
-    team.api.cut_watches();
+    env.api.cut_watches();
     wait_for_not_ready(&url, "cluster: nothing new is heard since ").await;
     assert_eq!(
         get(&url, "/healthz").await.0,
         200,
         "starting anew would not help"
     );
-    team.api.clear_faults();
+    env.api.clear_faults();
     wait_until_ready(&url).await;
     let broke = "duckbot_watch_restarts_total{resource=\"pods\"}";
     assert!(value(&url, broke).await >= 1.0);
@@ -91,12 +91,11 @@ async fn readiness_names_what_is_missing() {
 
 #[tokio::test]
 async fn what_people_do_and_what_becomes_of_it_is_counted() {
-    let (team, url) = team().await;
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
-    team.reply_to(&team.ana, "/duck stop session:nonsense")
-        .await;
-    team.reply_to(&team.gil, "/duck list").await;
+    let (env, url) = env().await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    env.reply_to(&env.ana, "/duck stop session:nonsense").await;
+    env.reply_to(&env.gil, "/duck list").await;
     for (metric, wanted) in [
         (
             "duckbot_commands_total{command=\"start\",outcome=\"done\"}",
@@ -123,9 +122,9 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"done\"}";
     assert_eq!(value(&url, posted).await, 1.0);
 
-    team.kubelet.mark_failed(&id, "out of luck").await;
-    assert_says(&team.ana.read("#data").await, "has failed.");
-    team.wait_until_nothing_left(&team.ana).await;
+    env.kubelet.mark_failed(&id, "out of luck").await;
+    assert_says(&env.ana.read("#data").await, "has failed.");
+    env.wait_until_nothing_left(&env.ana).await;
     wait_for_value(
         &url,
         "duckbot_sessions_ended_total{how=\"failed\",why=\"other\"}",
@@ -142,15 +141,15 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
 
 #[tokio::test]
 async fn what_the_reaper_does_is_counted_by_its_rule() {
-    let (team, url) = team().await;
-    team.ready_session(&team.ana).await;
-    let record = team.record_name(&team.ana, 0);
+    let (env, url) = env().await;
+    env.ready_session(&env.ana).await;
+    let record = env.record_name(&env.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
-    team.cluster
+    env.cluster
         .edit_record(&record, |it| it["created"] = long_ago.into())
         .await;
-    assert_says(&team.ana.read("#data").await, "as old as one may get");
-    team.wait_until_nothing_left(&team.ana).await;
+    assert_says(&env.ana.read("#data").await, "as old as one may get");
+    env.wait_until_nothing_left(&env.ana).await;
     let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
     wait_for_value(&url, stopped, 1.0).await;
     wait_for_value(
@@ -163,9 +162,9 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
 
 #[tokio::test]
 async fn metrics_keep_prometheus_conventions_and_name_nobody() {
-    let (team, url) = team().await;
-    team.enter_credentials(&team.ana).await;
-    team.ready_session(&team.ana).await;
+    let (env, url) = env().await;
+    env.enter_credentials(&env.ana).await;
+    env.ready_session(&env.ana).await;
     let (_, text) = get(&url, "/metrics").await;
     let described = |kind: &str, name: &str| text.contains(&format!("# {kind} {name} "));
     for line in text
@@ -191,26 +190,26 @@ async fn metrics_keep_prometheus_conventions_and_name_nobody() {
     for (_, key) in CREDENTIALS {
         assert!(!text.contains(key));
     }
-    assert!(!text.contains(&team.ana.id().to_string()));
-    assert!(!text.contains(&team.ana.name()));
+    assert!(!text.contains(&env.ana.id().to_string()));
+    assert!(!text.contains(&env.ana.name()));
 }
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let mut team = TestEnv::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
-    team.spawn_bot();
-    let status = team.bot().wait(WAIT_TIMEOUT).await;
+    let mut env = TestEnv::without_bot(&[("DUCKBOT_ADMIN__LISTEN", &address)]).await;
+    env.spawn_bot();
+    let status = env.bot().wait(WAIT_TIMEOUT).await;
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("I can't listen on {address}; admin.listen names another");
-    assert!(team.log().contains(&why), "{}", team.log());
+    assert!(env.log().contains(&why), "{}", env.log());
 }
 
 #[tokio::test]
 async fn prometheus_own_tool_finds_nothing_to_complain_about() {
-    let (team, url) = team().await;
-    team.ready_session(&team.ana).await;
+    let (env, url) = env().await;
+    env.ready_session(&env.ana).await;
     let (_, metrics) = get(&url, "/metrics").await;
     let mut tool = Command::new(tools::promtool().join("promtool"))
         .args(["check", "metrics"])
@@ -230,23 +229,23 @@ async fn prometheus_own_tool_finds_nothing_to_complain_about() {
 
 #[tokio::test]
 async fn without_discord_it_is_not_ready() {
-    let (mut team, _) = team().await;
-    team.kill_bot().await;
-    team.discord
+    let (mut env, _) = env().await;
+    env.kill_bot().await;
+    env.discord
         .set_heartbeat_interval(std::time::Duration::from_secs(1));
-    let url = start_bot(&mut team).await;
+    let url = start_bot(&mut env).await;
     wait_until_ready(&url).await;
     // Two heartbeats tell how often they come.
-    team.discord.wait_heartbeats(3).await;
-    team.discord.set_offline(true);
+    env.discord.wait_heartbeats(3).await;
+    env.discord.set_offline(true);
     wait_for_not_ready(&url, "discord: not connected, so nobody is answered").await;
-    team.discord.set_offline(false);
+    env.discord.set_offline(false);
     wait_until_ready(&url).await;
 }
 
 #[tokio::test]
 async fn what_is_worth_an_alert_is_seen_to_move() {
-    let (team, url) = team_with(&[
+    let (env, url) = env_with(&[
         ("DUCKBOT_REAPER__UNREACHABLE", "1s"),
         ("DUCKBOT_REAPER__LATE", "false"),
     ])
@@ -261,21 +260,21 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     );
 
     // Nobody listens where a door should be.
-    let id = team.ready_session(&team.ana).await;
+    let id = env.ready_session(&env.ana).await;
     wait_for_value(&url, "duckbot_unreachable_doors", 1.0).await;
-    assert_says(&team.ada.read("#ops").await, "does not answer me");
+    assert_says(&env.ada.read("#ops").await, "does not answer me");
 
     // The cluster takes no Pod any more.
-    team.api.set_faults(|call| {
+    env.api.set_faults(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
         is_pod.then(|| ApiFault::Answer(403, "pods \"x\" is forbidden: no".into()))
     });
-    team.cluster.store_credentials(team.ben.id()).await;
-    team.start_session(&team.ben, "").await;
-    assert_says(&team.ben.read("#data").await, "could not be made");
+    env.cluster.store_credentials(env.ben.id()).await;
+    env.start_session(&env.ben, "").await;
+    assert_says(&env.ben.read("#data").await, "could not be made");
     wait_for_value(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
-    team.api.clear_faults();
+    env.api.clear_faults();
 
     // Discord refuses for good.
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"refused\"}";
@@ -287,53 +286,52 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
         50001,
         "no access",
     );
-    team.discord.inject_fault(gone);
-    team.kubelet.mark_failed(&id, "out of luck").await;
+    env.discord.inject_fault(gone);
+    env.kubelet.mark_failed(&id, "out of luck").await;
     wait_for_value(&url, posted, before + 1.0).await;
-    team.mark_all_read().await;
+    env.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn an_alarm_is_a_metric_too() {
-    let (mut team, url) = team_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
+    let (mut env, url) = env_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     assert_eq!(value(&url, "duckbot_reaper_held_back").await, 0.0);
-    team.kill_bot().await;
+    env.kill_bot().await;
     for slot in 0..10 {
         let id = format!("{:06x}", 0xabc000 + u32::from(slot));
         let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
-        team.create_record(&id, team.ana.id(), slot, &long_ago)
-            .await;
+        env.create_record(&id, env.ana.id(), slot, &long_ago).await;
     }
-    let url = start_bot(&mut team).await;
+    let url = start_bot(&mut env).await;
     wait_for_value(&url, "duckbot_reaper_held_back", 1.0).await;
     assert_says(
-        &team.ada.read("#ops").await,
+        &env.ada.read("#ops").await,
         "I would stop 10 of 10 sessions",
     );
 }
 
 #[tokio::test]
 async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says() {
-    let (team, url) = team().await;
-    let id = team.ready_session(&team.ana).await;
+    let (env, url) = env().await;
+    let id = env.ready_session(&env.ana).await;
     wait_for_value(&url, "duckbot_unreadable_records", 0.0).await;
-    let record = team.record_name(&team.ana, 0);
-    team.cluster
+    let record = env.record_name(&env.ana, 0);
+    env.cluster
         .edit_record(&record, |it| it["version"] = 99.into())
         .await;
     wait_for_value(&url, "duckbot_unreadable_records", 1.0).await;
     assert!(
-        team.log()
+        env.log()
             .contains(&format!("record {record} can't be read"))
     );
     let params = kube::api::DeleteParams::default();
-    team.cluster
+    env.cluster
         .records()
         .delete(&record, &params)
         .await
         .unwrap();
     wait_for_value(&url, "duckbot_unreadable_records", 0.0).await;
-    let left = async || team.cluster.objects().await;
+    let left = async || env.cluster.objects().await;
     wait_until(left, Vec::is_empty).await;
-    assert!(!team.log().contains(&format!("session {id} has no record")));
+    assert!(!env.log().contains(&format!("session {id} has no record")));
 }

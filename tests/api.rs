@@ -21,8 +21,10 @@ fn problem(body: &Value) -> &str {
 
 #[tokio::test]
 async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
-    let lab = ApiEnv::start(&[]).await;
-    let (status, made) = lab.post("/sessions", &lab.ana, session_request()).await;
+    let api_env = ApiEnv::start(&[]).await;
+    let (status, made) = api_env
+        .post("/sessions", &api_env.ana, session_request())
+        .await;
     assert_eq!(status, 201, "{made}");
     let id = made["session_id"].as_str().unwrap().to_owned();
     assert_eq!(
@@ -32,7 +34,7 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
     assert_eq!(made["open_url"], Value::Null, "nobody gets in yet");
 
     // One Secret has them, and whatever else there is has not.
-    let secrets = lab.team.cluster.secrets();
+    let secrets = api_env.env.cluster.secrets();
     let name = format!("duckbot-s3-session-{id}");
     let secret = secrets.get(&name).await.unwrap();
     let stored = secret.data.unwrap()["s3-secret-access-key"].0.clone();
@@ -41,94 +43,119 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
         secret.metadata.owner_references.unwrap()[0].kind,
         "ConfigMap"
     );
-    assert!(lab.team.stored_credentials(&lab.team.ana).await.is_none());
-    lab.team.kubelet.wait_for_pod(&id).await;
-    let pod = lab.team.cluster.pods().get(&format!("duckui-{id}")).await;
+    assert!(
+        api_env
+            .env
+            .stored_credentials(&api_env.env.ana)
+            .await
+            .is_none()
+    );
+    api_env.env.kubelet.wait_for_pod(&id).await;
+    let pod = api_env
+        .env
+        .cluster
+        .pods()
+        .get(&format!("duckui-{id}"))
+        .await;
     let pod = serde_json::to_string(&pod.unwrap()).unwrap();
     assert!(pod.contains(&name) && leaked_credentials(&pod).is_empty());
-    let document = lab.team.cluster.documents().await[0].to_string();
+    let document = api_env.env.cluster.documents().await[0].to_string();
     assert!(leaked_credentials(&document).is_empty(), "{document}");
 
-    lab.team.kubelet.mark_ready(&id).await;
-    lab.wait_until_running(&id).await;
-    let (_, shown) = lab.get(&format!("/sessions/{id}"), &lab.ana).await;
+    api_env.env.kubelet.mark_ready(&id).await;
+    api_env.wait_until_running(&id).await;
+    let (_, shown) = api_env.get(&format!("/sessions/{id}"), &api_env.ana).await;
     assert_eq!(
         (&shown["phase"], &shown["username"]),
         (&json!("running"), &json!("ana"))
     );
     assert_eq!(shown["stops"]["rule"], "lifetime");
     let path = format!("/sessions/{id}/ticket");
-    let (_, ticket) = lab.post(&path, &lab.ana, json!({})).await;
+    let (_, ticket) = api_env.post(&path, &api_env.ana, json!({})).await;
     let link = ticket["open_url"].as_str().unwrap();
     assert!(link.starts_with(&format!("https://duckui-{id}.duck.example.com/")));
-    assert!(!lab.team.log().contains(link.split('#').nth(1).unwrap()));
+    assert!(!api_env.env.log().contains(link.split('#').nth(1).unwrap()));
 
     assert_eq!(
-        lab.delete(&format!("/sessions/{id}"), &lab.ana).await.0,
+        api_env
+            .delete(&format!("/sessions/{id}"), &api_env.ana)
+            .await
+            .0,
         204
     );
-    lab.team.assert_nothing_left().await;
+    api_env.env.assert_nothing_left().await;
     assert!(secrets.get_opt(&name).await.unwrap().is_none());
-    let (status, gone) = lab.get(&format!("/sessions/{id}"), &lab.ana).await;
+    let (status, gone) = api_env.get(&format!("/sessions/{id}"), &api_env.ana).await;
     assert_eq!((status, problem(&gone)), (404, "no-such-session"));
 }
 
 #[tokio::test]
 async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
-    let lab = ApiEnv::start(&[]).await;
-    let id = lab.ready_session().await;
+    let api_env = ApiEnv::start(&[]).await;
+    let id = api_env.ready_session().await;
     let path = format!("/sessions/{id}");
-    for (token, status) in [("", 401), ("duckbot_quack", 401), (&*lab.ben, 404)] {
-        assert_eq!(lab.get(&path, token).await.0, status);
-        assert_eq!(lab.delete(&path, token).await.0, status);
+    for (token, status) in [("", 401), ("duckbot_quack", 401), (&*api_env.ben, 404)] {
+        assert_eq!(api_env.get(&path, token).await.0, status);
+        assert_eq!(api_env.delete(&path, token).await.0, status);
         let ticket = format!("{path}/ticket");
-        assert_eq!(lab.post(&ticket, token, json!({})).await.0, status);
+        assert_eq!(api_env.post(&ticket, token, json!({})).await.0, status);
     }
-    let bare = lab.client.get(format!("{}{path}", lab.url)).send();
+    let bare = api_env.client.get(format!("{}{path}", api_env.url)).send();
     let bare = bare.await.unwrap();
     assert_eq!(bare.headers()["www-authenticate"], "Bearer");
     assert_eq!(problem(&parse_response(bare).await.1), "unauthorized");
     assert_eq!(
-        lab.get("/sessions", &lab.ben).await.1["sessions"],
+        api_env.get("/sessions", &api_env.ben).await.1["sessions"],
         json!([])
     );
 
-    let (_, all) = lab.get("/sessions", &lab.ada).await;
+    let (_, all) = api_env.get("/sessions", &api_env.ada).await;
     assert_eq!(all["sessions"][0]["session_id"], *id);
-    assert_eq!(all["sessions"][0]["owner"], lab.team.ana.id().to_string());
+    assert_eq!(
+        all["sessions"][0]["owner"],
+        api_env.env.ana.id().to_string()
+    );
     let ticket = format!("{path}/ticket");
-    let (status, refused) = lab.post(&ticket, &lab.ada, json!({})).await;
+    let (status, refused) = api_env.post(&ticket, &api_env.ada, json!({})).await;
     assert_eq!((status, problem(&refused)), (403, "forbidden"));
 
     // The chat sees it, too.
-    let listed = lab.team.reply_to(&lab.team.ana, "/duck list").await;
+    let listed = api_env.env.reply_to(&api_env.env.ana, "/duck list").await;
     assert_says(&listed, &format!("`{id}` of "));
-    assert_eq!(lab.delete(&path, &lab.ada).await.0, 204);
-    lab.team.assert_nothing_left().await;
-    lab.team.mark_all_read().await;
+    assert_eq!(api_env.delete(&path, &api_env.ada).await.0, 204);
+    api_env.env.assert_nothing_left().await;
+    api_env.env.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn stored_keys_are_used_by_tokens_that_may() {
-    let lab = ApiEnv::start(&[]).await;
+    let api_env = ApiEnv::start(&[]).await;
     let stored = || json!({ "use_stored_credentials": true });
-    let (status, none) = lab.post("/sessions", &lab.ana, stored()).await;
+    let (status, none) = api_env.post("/sessions", &api_env.ana, stored()).await;
     assert_eq!((status, problem(&none)), (409, "no-stored-credentials"));
-    lab.team.cluster.store_credentials(lab.team.ana.id()).await;
-    lab.team.cluster.store_credentials(lab.team.ben.id()).await;
-    let (status, refused) = lab.post("/sessions", &lab.ben, stored()).await;
+    api_env
+        .env
+        .cluster
+        .store_credentials(api_env.env.ana.id())
+        .await;
+    api_env
+        .env
+        .cluster
+        .store_credentials(api_env.env.ben.id())
+        .await;
+    let (status, refused) = api_env.post("/sessions", &api_env.ben, stored()).await;
     assert_eq!((status, problem(&refused)), (403, "forbidden"));
-    let (status, made) = lab.post("/sessions", &lab.ana, stored()).await;
+    let (status, made) = api_env.post("/sessions", &api_env.ana, stored()).await;
     assert_eq!(status, 201, "{made}");
     let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
-    assert_eq!(lab.delete(&path, &lab.ana).await.0, 204);
-    lab.team.assert_nothing_left().await;
+    assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
+    api_env.env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
-    let lab = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
-    let asked = (0..50).map(|_| lab.post("/sessions", &lab.ana, session_request()));
+    let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let asked = (0..50).map(|_| api_env.post("/sessions", &api_env.ana, session_request()));
     let answers = join_all(asked).await;
     let made: HashSet<_> = answers
         .iter()
@@ -142,19 +169,19 @@ async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
     for (status, body) in answers.iter().filter(|(status, _)| *status != 201) {
         assert_eq!((*status, problem(body)), (409, "quota-reached"));
     }
-    assert_eq!(lab.team.cluster.documents().await.len(), 2);
+    assert_eq!(api_env.env.cluster.documents().await.len(), 2);
     for id in made {
         let path = format!("/sessions/{}", id.as_str().unwrap());
-        assert_eq!(lab.delete(&path, &lab.ana).await.0, 204);
+        assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
     }
-    lab.team.assert_nothing_left().await;
+    api_env.env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down() {
-    let lab = ApiEnv::start(&[]).await;
+    let api_env = ApiEnv::start(&[]).await;
     let post = |body: Value| {
-        let asked = lab.request(Method::POST, "/sessions", &lab.ana);
+        let asked = api_env.request(Method::POST, "/sessions", &api_env.ana);
         let asked = asked.header("Idempotency-Key", "the-report-of-today");
         async move { parse_response(asked.json(&body).send().await.unwrap()).await }
     };
@@ -168,7 +195,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
         "{answers:?}"
     );
     assert_eq!(ids.len(), 1);
-    assert_eq!(lab.team.cluster.documents().await.len(), 1);
+    assert_eq!(api_env.env.cluster.documents().await.len(), 1);
 
     // Keys are part of the wish.
     let mut others = session_request();
@@ -179,7 +206,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
         "duckbot-s3-session-{}",
         answers[0].1["session_id"].as_str().unwrap()
     );
-    let kept = lab.team.cluster.secrets().get(&name).await.unwrap();
+    let kept = api_env.env.cluster.secrets().get(&name).await.unwrap();
     assert_eq!(
         kept.data.unwrap()["s3-access-key-id"].0,
         CREDENTIALS[0].1.as_bytes()
@@ -193,8 +220,8 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
 
 #[tokio::test]
 async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
-    let lab = ApiEnv::start(&[]).await;
-    let asked = lab.request(Method::POST, "/sessions?wait=ready", &lab.ana);
+    let api_env = ApiEnv::start(&[]).await;
+    let asked = api_env.request(Method::POST, "/sessions?wait=ready", &api_env.ana);
     let answer = asked.json(&session_request()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let mut chunks = answer.bytes_stream();
@@ -205,7 +232,7 @@ async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
         if !is_ready && told.contains("\"phase\":\"queued\"") {
             is_ready = true;
             let id = told.split("\"session_id\":\"").nth(1).unwrap()[..6].to_owned();
-            lab.team.kubelet.mark_ready(&id).await;
+            api_env.env.kubelet.mark_ready(&id).await;
         }
     }
     let last = told.trim().rsplit("\n\n").next().unwrap();
@@ -218,7 +245,7 @@ async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made() {
-    let lab = ApiEnv::start(&[]).await;
+    let api_env = ApiEnv::start(&[]).await;
     let mut wrong = session_request();
     for (field, value) in [
         ("s3_kay", json!(CREDENTIALS[0].1)),
@@ -228,7 +255,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
     ] {
         wrong[field] = value;
     }
-    let (status, body) = lab.post("/sessions", &lab.ana, wrong).await;
+    let (status, body) = api_env.post("/sessions", &api_env.ana, wrong).await;
     assert_eq!((status, problem(&body)), (422, "invalid-fields"));
     let errors = body["errors"].as_array().unwrap();
     let mut fields: Vec<_> = errors
@@ -250,67 +277,73 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         body.as_object_mut()
             .unwrap()
             .extend(change.as_object().unwrap().clone());
-        let (_, body) = lab.post("/sessions", &lab.ana, body).await;
+        let (_, body) = api_env.post("/sessions", &api_env.ana, body).await;
         assert_eq!(problem(&body), kind, "{body}");
         assert!(leaked_credentials(&body.to_string()).is_empty(), "{body}");
     }
     let long = "x".repeat(20_000);
-    let (_, body) = lab
-        .post("/sessions", &lab.ana, json!({ "username": long }))
+    let (_, body) = api_env
+        .post("/sessions", &api_env.ana, json!({ "username": long }))
         .await;
     assert_eq!(problem(&body), "too-large");
-    let text = lab.request(Method::POST, "/sessions", &lab.ana).body("{}");
+    let text = api_env
+        .request(Method::POST, "/sessions", &api_env.ana)
+        .body("{}");
     assert_eq!(
         problem(&parse_response(text.send().await.unwrap()).await.1),
         "unsupported-media-type"
     );
-    let no_json = lab.request(Method::POST, "/sessions", &lab.ana);
+    let no_json = api_env.request(Method::POST, "/sessions", &api_env.ana);
     let no_json = no_json.header("Content-Type", "application/json").body("[");
     assert_eq!(
         problem(&parse_response(no_json.send().await.unwrap()).await.1),
         "invalid-request"
     );
-    assert_eq!(lab.get("/quack", &lab.ana).await.1["status"], 404);
-    let (_, no_text) = lab.get("/sessions/%ff", &lab.ana).await;
+    assert_eq!(api_env.get("/quack", &api_env.ana).await.1["status"], 404);
+    let (_, no_text) = api_env.get("/sessions/%ff", &api_env.ana).await;
     assert_eq!(problem(&no_text), "no-such-session");
-    let put = lab
-        .request(Method::PUT, "/sessions", &lab.ana)
+    let put = api_env
+        .request(Method::PUT, "/sessions", &api_env.ana)
         .send()
         .await
         .unwrap();
     assert!(put.headers()["allow"].to_str().unwrap().contains("POST"));
     assert_eq!(problem(&parse_response(put).await.1), "method-not-allowed");
-    lab.team.assert_nothing_left().await;
+    api_env.env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
-    let mut lab = ApiEnv::start(&[]).await;
+    let mut api_env = ApiEnv::start(&[]).await;
     let mut body = session_request();
-    body["catalog"] = json!(lab.team.variables["DUCKBOT_CATALOGS__LAKE__ENDPOINT"]);
-    let (status, made) = lab.post("/sessions", &lab.ana, body).await;
+    body["catalog"] = json!(api_env.env.variables["DUCKBOT_CATALOGS__LAKE__ENDPOINT"]);
+    let (status, made) = api_env.post("/sessions", &api_env.ana, body).await;
     assert_eq!(status, 201, "{made}");
-    assert_eq!(lab.team.cluster.documents().await[0]["catalog"], "lake");
+    assert_eq!(api_env.env.cluster.documents().await[0]["catalog"], "lake");
 
-    lab.team.kill_bot().await;
-    lab.team
+    api_env.env.kill_bot().await;
+    api_env
+        .env
         .variables
         .insert("DUCKBOT_API__ANY_CATALOG".into(), "true".into());
-    lab.team.variables.insert(
+    api_env.env.variables.insert(
         "DUCKBOT_API__ANONYMOUS_OWNER".into(),
-        lab.team.ben.id().to_string(),
+        api_env.env.ben.id().to_string(),
     );
-    lab.start_bot().await;
-    assert!(lab.team.log().contains("THE API LETS EVERYBODY IN"));
+    api_env.start_bot().await;
+    assert!(api_env.env.log().contains("THE API LETS EVERYBODY IN"));
     let mut body = session_request();
     body["catalog"] = json!("http://elsewhere:8181/catalog/");
-    let asked = lab.client.post(format!("{}/sessions", lab.url)).json(&body);
+    let asked = api_env
+        .client
+        .post(format!("{}/sessions", api_env.url))
+        .json(&body);
     let (status, made) = parse_response(asked.send().await.unwrap()).await;
     assert_eq!(status, 201, "{made}");
     let id = made["session_id"].as_str().unwrap();
-    lab.team.kubelet.wait_for_pod(id).await;
-    let pod = lab
-        .team
+    api_env.env.kubelet.wait_for_pod(id).await;
+    let pod = api_env
+        .env
         .cluster
         .pods()
         .get(&format!("duckui-{id}"))
@@ -325,18 +358,18 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
     assert_eq!(endpoint["value"], "http://elsewhere:8181/catalog");
     assert_eq!(
         pod["metadata"]["labels"]["duckbot.dev/owner"],
-        lab.team.ben.id().to_string()
+        api_env.env.ben.id().to_string()
     );
 }
 
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_ask_again() {
-    let lab = ApiEnv::start(&[("DUCKBOT_API__REQUESTS_PER_MINUTE", "3")]).await;
+    let api_env = ApiEnv::start(&[("DUCKBOT_API__REQUESTS_PER_MINUTE", "3")]).await;
     for _ in 0..3 {
-        assert_eq!(lab.get("/sessions", &lab.ana).await.0, 200);
+        assert_eq!(api_env.get("/sessions", &api_env.ana).await.0, 200);
     }
-    let slower = lab
-        .request(Method::GET, "/sessions", &lab.ana)
+    let slower = api_env
+        .request(Method::GET, "/sessions", &api_env.ana)
         .send()
         .await
         .unwrap();
@@ -351,7 +384,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
         "too-many-requests"
     );
     assert_eq!(
-        lab.get("/sessions", &lab.ben).await.0,
+        api_env.get("/sessions", &api_env.ben).await.0,
         200,
         "that is another one's pace"
     );
@@ -359,7 +392,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
 
 #[tokio::test]
 async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
-    let lab = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     for (method, route) in [
         ("POST", "configmaps"),
         ("PATCH", "secrets/{name}"),
@@ -367,75 +400,84 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
     ] {
         for (status, kind, wanted) in [(403, "cluster-refused", 502), (500, "unavailable", 503)] {
             let first = std::sync::atomic::AtomicBool::new(true);
-            lab.team.api.set_faults(move |call| {
+            api_env.env.api.set_faults(move |call| {
                 let is_ledger = call.path.ends_with("duckbot-ledger");
                 let is_it = call.method == method && call.route == route && !is_ledger;
                 let is_first = is_it && first.swap(false, std::sync::atomic::Ordering::Relaxed);
                 is_first.then(|| ApiFault::Answer(status, "forbidden: not now".into()))
             });
-            let (said, body) = lab.post("/sessions", &lab.ana, session_request()).await;
+            let (said, body) = api_env
+                .post("/sessions", &api_env.ana, session_request())
+                .await;
             assert_eq!(
                 (said, problem(&body)),
                 (wanted, kind),
                 "{method} {route}: {body}"
             );
             let id = body["request_id"].as_str().unwrap();
-            assert!(lab.team.log().contains(&format!("a request failed [{id}]")));
-            lab.team.api.clear_faults();
-            let objects = async || lab.team.cluster.objects().await;
+            assert!(
+                api_env
+                    .env
+                    .log()
+                    .contains(&format!("a request failed [{id}]"))
+            );
+            api_env.env.api.clear_faults();
+            let objects = async || api_env.env.cluster.objects().await;
             wait_until(objects, Vec::is_empty).await;
         }
     }
     assert_eq!(
-        lab.get("/sessions", &lab.ana).await.1["sessions"],
+        api_env.get("/sessions", &api_env.ana).await.1["sessions"],
         json!([])
     );
-    lab.team.mark_all_read().await;
+    api_env.env.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
-    let lab = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     // The bot that claimed it died before it stored them.
-    lab.team
+    api_env
+        .env
         .create_record(
             "abc123",
-            lab.team.ana.id(),
+            api_env.env.ana.id(),
             0,
             &chrono::Utc::now().to_rfc3339(),
         )
         .await;
-    let record = lab.team.record_name(&lab.team.ana, 0);
+    let record = api_env.env.record_name(&api_env.env.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339();
     let awaited = |document: &mut Value| {
         document["version"] = json!(4);
         document["keys"] = json!("awaited");
         document["created"] = json!(long_ago);
     };
-    lab.team.cluster.edit_record(&record, awaited).await;
-    let told = lab.team.ana.read("#data").await;
+    api_env.env.cluster.edit_record(&record, awaited).await;
+    let told = api_env.env.ana.read("#data").await;
     assert_says(&told, "the keys that it was asked for with were not kept");
     assert!(told.components.is_empty(), "nobody can try that again");
-    lab.team.wait_until_nothing_left(&lab.team.ana).await;
+    api_env.env.wait_until_nothing_left(&api_env.env.ana).await;
 }
 
 #[tokio::test]
 async fn sessions_of_the_api_are_announced_where_the_settings_say() {
-    let mut lab = ApiEnv::start(&[]).await;
-    lab.team.kill_bot().await;
-    let channel = lab.team.discord.channel("data").to_string();
-    lab.team
+    let mut api_env = ApiEnv::start(&[]).await;
+    api_env.env.kill_bot().await;
+    let channel = api_env.env.discord.channel("data").to_string();
+    api_env
+        .env
         .variables
         .insert("DUCKBOT_API__CHANNEL".into(), channel);
-    lab.start_bot().await;
-    let id = lab.ready_session().await;
-    let told = lab.team.ana.read("#data").await;
+    api_env.start_bot().await;
+    let id = api_env.ready_session().await;
+    let told = api_env.env.ana.read("#data").await;
     assert_says(&told, &format!("https://duckui-{id}.duck.example.com/"));
-    assert_eq!(told.mentions, [lab.team.ana.id()]);
-    let (status, extended) = lab
+    assert_eq!(told.mentions, [api_env.env.ana.id()]);
+    let (status, extended) = api_env
         .post(
             &format!("/sessions/{id}/extend"),
-            &lab.ana,
+            &api_env.ana,
             json!({ "by": "2h" }),
         )
         .await;
@@ -444,8 +486,8 @@ async fn sessions_of_the_api_are_announced_where_the_settings_say() {
         (200, &json!(7200))
     );
     let body = json!({ "by": "two ducks" });
-    let (status, body) = lab
-        .post(&format!("/sessions/{id}/extend"), &lab.ana, body)
+    let (status, body) = api_env
+        .post(&format!("/sessions/{id}/extend"), &api_env.ana, body)
         .await;
     assert_eq!((status, problem(&body)), (422, "invalid-fields"));
 }
@@ -461,15 +503,15 @@ fn examples() -> Vec<String> {
 
 #[tokio::test]
 async fn every_example_of_the_manual_works_in_its_order() {
-    let lab = ApiEnv::start(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    let quick = lab.team.kubelet.ready_all_pods();
+    let api_env = ApiEnv::start(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    let quick = api_env.env.kubelet.ready_all_pods();
     let mut id = None;
     for example in examples() {
         let script = example.replace("977a26", id.as_deref().unwrap_or("977a26"));
         let ran = Command::new("bash")
             .args(["-ec", &script])
-            .env("DUCKBOT", &lab.url)
-            .env("TOKEN", &lab.ana)
+            .env("DUCKBOT", &api_env.url)
+            .env("TOKEN", &api_env.ana)
             .env("S3_KEY", PERMANENT_CREDENTIALS[0].1)
             .env("S3_SECRET", PERMANENT_CREDENTIALS[1].1)
             .env("no_proxy", "*")
@@ -482,12 +524,12 @@ async fn every_example_of_the_manual_works_in_its_order() {
         if id.is_none() {
             let made: Value = serde_json::from_str(&text).unwrap();
             let made = made["session_id"].as_str().unwrap().to_owned();
-            lab.wait_until_running(&made).await;
+            api_env.wait_until_running(&made).await;
             id = Some(made);
         }
     }
     assert_eq!(
-        lab.get("/sessions", &lab.ana).await.1["sessions"]
+        api_env.get("/sessions", &api_env.ana).await.1["sessions"]
             .as_array()
             .unwrap()
             .len(),
@@ -498,14 +540,18 @@ async fn every_example_of_the_manual_works_in_its_order() {
 
 #[tokio::test]
 async fn schemathesis_finds_nothing() {
-    let lab = ApiEnv::start(&[
+    let api_env = ApiEnv::start(&[
         ("DUCKBOT_CREDENTIALS__PREFLIGHT", "false"),
         ("DUCKBOT_SESSIONS__PER_USER", "20"),
         ("DUCKBOT_REAPER__LATE", "false"),
     ])
     .await;
-    lab.team.cluster.store_credentials(lab.team.ana.id()).await;
-    let quick = lab.team.kubelet.ready_all_pods();
+    api_env
+        .env
+        .cluster
+        .store_credentials(api_env.env.ana.id())
+        .await;
+    let quick = api_env.env.kubelet.ready_all_pods();
     let ran = Command::new(tools::schemathesis().join("python/bin/python"))
         .args([
             "-m",
@@ -520,7 +566,7 @@ async fn schemathesis_finds_nothing() {
             "--seed",
             "1",
             "--header",
-            &format!("Authorization: Bearer {}", lab.ana),
+            &format!("Authorization: Bearer {}", api_env.ana),
         ])
         .args([
             "--generation-database",
@@ -532,7 +578,7 @@ async fn schemathesis_finds_nothing() {
         .args([
             "--request-timeout",
             "60",
-            &format!("{}/openapi.json", lab.url),
+            &format!("{}/openapi.json", api_env.url),
         ])
         .env("no_proxy", "*")
         .current_dir(std::env::temp_dir())
@@ -540,7 +586,7 @@ async fn schemathesis_finds_nothing() {
         .await
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
-    let refused = lab.team.log();
+    let refused = api_env.env.log();
     let refused: Vec<_> = refused.lines().filter(|it| it.contains("WARN")).collect();
     assert!(
         ran.status.success(),
@@ -574,13 +620,14 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
         ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
     ];
-    let lab = ApiEnv::start_with_env(TestEnv::without_bot_on(&node.name, &settings).await).await;
-    let asked = lab.request(Method::POST, "/sessions?wait=ready", &lab.ana);
+    let api_env =
+        ApiEnv::start_with_env(TestEnv::without_bot_on(&node.name, &settings).await).await;
+    let asked = api_env.request(Method::POST, "/sessions?wait=ready", &api_env.ana);
     let (name, ready) = last_event(asked.json(&session_request()).send().await.unwrap()).await;
     assert_eq!(name, "ready", "{ready}");
     let id = ready["session_id"].as_str().unwrap();
-    let pod = lab
-        .team
+    let pod = api_env
+        .env
         .cluster
         .pods()
         .get(&format!("duckui-{id}"))
@@ -598,10 +645,13 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
         "{told}"
     );
     assert_eq!(
-        lab.delete(&format!("/sessions/{id}"), &lab.ana).await.0,
+        api_env
+            .delete(&format!("/sessions/{id}"), &api_env.ana)
+            .await
+            .0,
         204
     );
-    lab.team.assert_nothing_left().await;
+    api_env.env.assert_nothing_left().await;
 }
 
 #[tokio::test]

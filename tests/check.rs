@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::support::{LocalEnv, TestEnv, command, wait_until};
 
 /// Runs a command of the bot with a team's settings: how it ended, and what it printed.
-async fn run_bot(team: &TestEnv, arguments: &[&str]) -> (i32, String) {
-    let output = command(arguments, &team.variables).output().await.unwrap();
+async fn run_bot(env: &TestEnv, arguments: &[&str]) -> (i32, String) {
+    let output = command(arguments, &env.variables).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let text = String::from_utf8(output.stdout).unwrap() + &said;
-    assert!(!text.contains(&team.discord.token()), "{text}");
+    assert!(!text.contains(&env.discord.token()), "{text}");
     (output.status.code().unwrap(), text)
 }
 
@@ -30,23 +30,23 @@ async fn registry() -> String {
     address.to_string()
 }
 
-async fn team() -> TestEnv {
-    let mut team = TestEnv::without_bot(&[]).await;
+async fn env() -> TestEnv {
+    let mut env = TestEnv::without_bot(&[]).await;
     let registry = registry().await;
     for (name, tag) in [("IMAGE", "works"), ("DOOR_IMAGE", "private")] {
         let image = format!("{registry}/duckui:{tag}");
-        team.variables
+        env.variables
             .insert(format!("DUCKBOT_SESSIONS__{name}"), image);
     }
-    let ops = team.discord.channel("ops").to_string();
-    team.variables
+    let ops = env.discord.channel("ops").to_string();
+    env.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
-    team
+    env
 }
 
 /// The lines that say that something is wrong.
-async fn failed_checks(team: &TestEnv) -> Vec<String> {
-    let (code, text) = run_bot(team, &["check"]).await;
+async fn failed_checks(env: &TestEnv) -> Vec<String> {
+    let (code, text) = run_bot(env, &["check"]).await;
     let lines = text.lines().filter(|line| line.starts_with("WRONG "));
     // No name below this domain is known anywhere.
     let others =
@@ -58,10 +58,10 @@ async fn failed_checks(team: &TestEnv) -> Vec<String> {
 
 #[tokio::test]
 async fn what_is_well_is_said_item_by_item() {
-    let mut team = team().await;
-    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
-    assert_eq!(failed_checks(&team).await, [""; 0]);
-    let (_, text) = run_bot(&team, &["check"]).await;
+    let mut env = env().await;
+    env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    assert_eq!(failed_checks(&env).await, [""; 0]);
+    let (_, text) = run_bot(&env, &["check"]).await;
     for line in [
         "ok    settings: they can be used",
         "ok    token: it is that of application ",
@@ -72,11 +72,11 @@ async fn what_is_well_is_said_item_by_item() {
         "ok    cluster: http://",
         &format!(
             "ok    permissions in {}: all that are needed",
-            team.cluster.sessions
+            env.cluster.sessions
         ),
         &format!(
             "ok    permissions in {}: all that are needed",
-            team.cluster.bot
+            env.cluster.bot
         ),
         "ok    routes: IngressRoute",
         "/duckui:works (sessions.image): it is there",
@@ -88,25 +88,25 @@ async fn what_is_well_is_said_item_by_item() {
     ] {
         assert!(text.contains(line), "{line:?} in\n{text}");
     }
-    let (code, json) = run_bot(&team, &["check", "--json"]).await;
+    let (code, json) = run_bot(&env, &["check", "--json"]).await;
     let findings: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(code, 1);
     assert_eq!(findings[0]["what"], "settings");
     assert_eq!(findings[0]["state"], "fine");
-    team.start_bot().await;
-    let (_, text) = run_bot(&team, &["check"]).await;
+    env.start_bot().await;
+    let (_, text) = run_bot(&env, &["check"]).await;
     assert!(text.contains("ok    commands: registered"), "{text}");
 }
 
 #[tokio::test]
 async fn what_is_wrong_is_said_with_what_to_do() {
-    let mut team = team().await;
-    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
-    team.discord.set_access("ops", Access::Hidden);
-    team.discord.set_access("random", Access::ReadOnly);
-    let random = team.discord.channel("random").to_string();
+    let mut env = env().await;
+    env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    env.discord.set_access("ops", Access::Hidden);
+    env.discord.set_access("random", Access::ReadOnly);
+    let random = env.discord.channel("random").to_string();
     let nowhere = "http://127.0.0.1:9/catalog";
-    let missing = team.variables["DUCKBOT_SESSIONS__IMAGE"].replace("works", "missing");
+    let missing = env.variables["DUCKBOT_SESSIONS__IMAGE"].replace("works", "missing");
     for (name, value) in [
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", nowhere),
         ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
@@ -114,23 +114,23 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         ("DUCKBOT_REPORT__CHANNEL", "1029384756102938475"),
         ("DUCKBOT_DISCORD__ALLOWED_CHANNELS", &random),
     ] {
-        team.variables.insert(name.into(), value.into());
+        env.variables.insert(name.into(), value.into());
     }
     let params = DeleteParams::default();
-    team.cluster
+    env.cluster
         .roles()
         .delete("duckbot-sessions", &params)
         .await
         .unwrap();
-    team.cluster.wait_until_forbidden("create", "pods").await;
-    let wrong = failed_checks(&team).await.join("\n");
-    let ops = team.discord.channel("ops");
+    env.cluster.wait_until_forbidden("create", "pods").await;
+    let wrong = failed_checks(&env).await.join("\n");
+    let ops = env.discord.channel("ops");
     for line in [
         &format!("WRONG channel {ops} (discord.admin_channel): the bot does not see it"),
         "WRONG channel 1029384756102938475 (report.channel): the bot does not see it",
         &format!(
             "WRONG permissions in {}: the bot's service account lacks",
-            team.cluster.sessions
+            env.cluster.sessions
         ),
         &format!(
             "WRONG channel {random} (discord.allowed_channels): give the bot's role there: Send Messages"
@@ -148,8 +148,8 @@ async fn what_is_wrong_is_said_with_what_to_do() {
 
 #[tokio::test]
 async fn exec_is_needed_only_where_people_may_ask() {
-    let mut team = team().await;
-    let roles = team.cluster.roles();
+    let mut env = env().await;
+    let roles = env.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
     let rules = role.rules.as_mut().unwrap();
     rules.retain(|rule| rule.resources != Some(vec!["pods/exec".to_owned()]));
@@ -157,39 +157,38 @@ async fn exec_is_needed_only_where_people_may_ask() {
         .replace("duckbot-sessions", &PostParams::default(), &role)
         .await
         .unwrap();
-    let lacks = async |team: &TestEnv| failed_checks(team).await.join("\n").contains("pods/exec");
-    wait_until(async || lacks(&team).await, |it| *it).await;
+    let lacks = async |env: &TestEnv| failed_checks(env).await.join("\n").contains("pods/exec");
+    wait_until(async || lacks(&env).await, |it| *it).await;
     let off = ("DUCKBOT_SQL__ENABLED".to_owned(), "false".to_owned());
-    team.variables.extend([off]);
-    assert!(!lacks(&team).await);
+    env.variables.extend([off]);
+    assert!(!lacks(&env).await);
 }
 
 #[tokio::test]
 async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
-    let mut team = team().await;
-    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
-    let right = team
+    let mut env = env().await;
+    env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    let right = env
         .variables
         .insert("DUCKBOT_DISCORD__GUILD".into(), "7".into())
         .unwrap();
     let says = "WRONG guild: the bot is not in guild 7; `duckbot invite` prints the way in";
-    assert_eq!(failed_checks(&team).await, [says]);
-    team.variables
-        .insert("DUCKBOT_DISCORD__GUILD".into(), right);
-    let file = team.file("token", "not-a-token");
-    team.variables
+    assert_eq!(failed_checks(&env).await, [says]);
+    env.variables.insert("DUCKBOT_DISCORD__GUILD".into(), right);
+    let file = env.file("token", "not-a-token");
+    env.variables
         .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), file);
     let says = "WRONG token: Discord does not know this token; copy it again from the developer \
                 portal (Bot, Reset Token)";
-    assert_eq!(failed_checks(&team).await, [says]);
+    assert_eq!(failed_checks(&env).await, [says]);
 }
 
 #[tokio::test]
 async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
-    let team = team().await;
-    let (code, text) = run_bot(&team, &["invite"]).await;
+    let env = env().await;
+    let (code, text) = run_bot(&env, &["invite"]).await;
     assert_eq!(code, 0, "{text}");
-    let application = team.discord.application_id();
+    let application = env.discord.application_id();
     // View channels, send messages, attach files, send messages in threads.
     let bits = (1_u64 << 10) + (1 << 11) + (1 << 15) + (1 << 38);
     let address = format!(
@@ -204,23 +203,23 @@ async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
 
 #[tokio::test]
 async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
-    let mut team = team().await;
-    team.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    let mut env = env().await;
+    env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
     let silent = RestFault::cut_before("GET", "/guilds/{guild}").times(99);
-    team.discord.inject_fault(silent);
+    env.discord.inject_fault(silent);
     let says = "WRONG guild: Discord did not answer; try again in a minute";
-    assert_eq!(failed_checks(&team).await, [says]);
+    assert_eq!(failed_checks(&env).await, [says]);
 }
 
 #[tokio::test]
 async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_settings_are_json() {
-    let mut team = TestEnv::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
-    let (_, text) = run_bot(&team, &["check"]).await;
+    let mut env = TestEnv::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
+    let (_, text) = run_bot(&env, &["check"]).await;
     let line = "ok    permissions in the guild: all that are needed";
     assert!(text.contains(line), "{text}");
-    team.variables
+    env.variables
         .insert("DUCKBOT_SESSIONS__PER_USER".into(), "many".into());
-    let (code, json) = run_bot(&team, &["check", "--json"]).await;
+    let (code, json) = run_bot(&env, &["check", "--json"]).await;
     let findings: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((code, &findings[0]["state"]), (2, &"wrong".into()));
     let says = findings[0]["says"].as_str().unwrap();
@@ -272,13 +271,13 @@ async fn shells_complete_the_commands() {
 
 #[tokio::test]
 async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
-    let mut team = team().await;
+    let mut env = env().await;
     let admin = crate::support::Cluster::shared().kubeconfig();
-    team.variables
+    env.variables
         .insert("KUBECONFIG".into(), admin.to_str().unwrap().into());
-    team.variables
+    env.variables
         .insert("DUCKBOT_KUBERNETES__NAMESPACE".into(), "nowhere".into());
-    let (_, text) = run_bot(&team, &["check"]).await;
+    let (_, text) = run_bot(&env, &["check"]).await;
     let line = "WRONG namespace nowhere: there is no such namespace; deploy/ makes it";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("WRONG namespace default"), "{text}");

@@ -9,11 +9,11 @@ use crate::support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    team.api
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    env.api
         .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
-    let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
+    let asked = env.ana.run_command("#data", "/duck start").await.unwrap();
     asked.acknowledgement().await;
     let reply = asked.reply().await;
     assert!(
@@ -22,60 +22,60 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
             .starts_with("I can't reach the cluster at the moment.")
     );
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
-    team.api.clear_faults();
-    team.assert_nothing_left().await;
+    env.api.clear_faults();
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_claim_whose_answer_is_lost_makes_one_session() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
     let first = std::sync::atomic::AtomicBool::new(true);
-    team.api.set_faults(move |call| {
+    env.api.set_faults(move |call| {
         let is_claim = call.method == "POST" && call.route == "configmaps";
         let is_first = is_claim && first.swap(false, std::sync::atomic::Ordering::Relaxed);
         is_first.then_some(ApiFault::LostAnswer)
     });
     // The client tries again by itself, and finds its own record.
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.mark_ready(&id).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
+    env.ana.read("#data").await;
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
 }
 
 #[tokio::test]
 async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
-    let before = edits_of(&team, edit).len();
-    team.discord
+    let before = edits_of(&env, edit).len();
+    env.discord
         .inject_fault(RestFault::cut_before("PATCH", edit));
-    let opened = team.reply_to(&team.ana, "/duck open").await;
+    let opened = env.reply_to(&env.ana, "/duck open").await;
     let link = link_of(&opened, "Open DuckDB");
     assert!(link.contains(&id), "{link}");
-    let edits = edits_of(&team, edit).split_off(before);
+    let edits = edits_of(&env, edit).split_off(before);
     assert_eq!(edits.len(), 2, "one that failed, one that did not");
     assert_ne!(edits[0], edits[1], "each has its own ticket");
 }
 
-fn edits_of(team: &TestEnv, route: &str) -> Vec<Option<serde_json::Value>> {
-    let exchanges = team.discord.exchanges().into_iter();
+fn edits_of(env: &TestEnv, route: &str) -> Vec<Option<serde_json::Value>> {
+    let exchanges = env.discord.exchanges().into_iter();
     let edits = exchanges.filter(|it| it.method == "PATCH" && it.route == route);
     edits.map(|it| it.request).collect()
 }
 
 #[tokio::test]
 async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let roles = team.cluster.roles();
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let roles = env.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
     for rule in role.rules.iter_mut().flatten() {
         if rule.resources.as_deref() == Some(&["services".to_owned()]) {
@@ -86,30 +86,28 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
-    team.cluster
-        .wait_until_forbidden("create", "services")
-        .await;
+    env.cluster.wait_until_forbidden("create", "services").await;
 
-    let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
+    let asked = env.ana.run_command("#data", "/duck start").await.unwrap();
     let reply = asked
         .until(|reply| reply.content.contains("could not be made"))
         .await;
-    let lacking = format!("(to create services in {})", team.cluster.sessions);
+    let lacking = format!("(to create services in {})", env.cluster.sessions);
     assert_says(&reply, &lacking);
     let reference = reply.content.split("Reference: `").nth(1).unwrap()[..8].to_owned();
     assert!(
-        team.log().contains(&reference),
+        env.log().contains(&reference),
         "the log knows the reference"
     );
-    team.ana.read("#data").await;
-    team.wait_until_nothing_left(&team.ana).await;
+    env.ana.read("#data").await;
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
 async fn what_admission_refuses_is_taken_down_again() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    team.api.set_faults(|call| {
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    env.api.set_faults(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
         is_pod.then(|| {
             ApiFault::Answer(
@@ -118,35 +116,35 @@ async fn what_admission_refuses_is_taken_down_again() {
             )
         })
     });
-    let asked = team.ana.run_command("#data", "/duck start").await.unwrap();
+    let asked = env.ana.run_command("#data", "/duck start").await.unwrap();
     let reply = asked
         .until(|reply| reply.content.contains("could not be made"))
         .await;
     assert_says(&reply, "The cluster's rules turned it down.");
-    team.ana.read("#data").await;
-    team.wait_until_nothing_left(&team.ana).await;
+    env.ana.read("#data").await;
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
 async fn a_running_session_is_not_ended_for_want_of_a_route() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    team.api.set_faults(|call| {
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    env.api.set_faults(|call| {
         let is_route = call.method == "POST" && call.route == "ingressroutes";
         is_route.then(|| ApiFault::Answer(404, "404 page not found".into()))
     });
     let name = format!("duckui-{id}");
-    team.cluster
+    env.cluster
         .routes()
         .delete(&name, &Default::default())
         .await
         .unwrap();
-    team.api.wait_for_call("POST", "ingressroutes", 3).await;
-    let listed = team.reply_to(&team.ana, "/duck list").await;
+    env.api.wait_for_call("POST", "ingressroutes", 3).await;
+    let listed = env.reply_to(&env.ana, "/duck list").await;
     assert_says(&listed, ": running,");
-    team.api.clear_faults();
+    env.api.clear_faults();
     let is_back = |it: Option<&kube::api::DynamicObject>| it.is_some();
-    let back = kube::runtime::wait::await_condition(team.cluster.routes(), &name, is_back);
+    let back = kube::runtime::wait::await_condition(env.cluster.routes(), &name, is_back);
     tokio::time::timeout(Duration::from_secs(20), back)
         .await
         .unwrap()
@@ -155,63 +153,63 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
-    let team = TestEnv::start().await;
-    team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.ready_session(&env.ana).await;
     let edit = "/channels/{channel}/messages/{message}";
-    team.discord.inject_fault(RestFault::respond(
+    env.discord.inject_fault(RestFault::respond(
         "PATCH",
         edit,
         400,
         50083,
         "Thread is archived",
     ));
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirm_stop(&team.ana, &question).await;
-    team.assert_nothing_left().await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    env.confirm_stop(&env.ana, &question).await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn the_last_word_arrives_although_discord_stumbles() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     // After this nothing is on its way.
     asked
         .until(|reply| reply.content.contains("waiting for a place"))
         .await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
     let stumble = RestFault::cut_before("PATCH", edit);
-    team.discord.inject_fault(stumble.times(2));
-    team.kubelet.mark_ready(&id).await;
+    env.discord.inject_fault(stumble.times(2));
+    env.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
+    env.ana.read("#data").await;
 }
 
 #[tokio::test]
 async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    team.api.set_faults(|call| {
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    env.api.set_faults(|call| {
         let is_removal = call.method == "DELETE" && call.route == "configmaps/{name}";
         is_removal.then(|| ApiFault::Answer(500, "etcd is ill".into()))
     });
-    team.kubelet.mark_failed(&id, "why").await;
-    team.ana.read("#data").await;
-    team.api
+    env.kubelet.mark_failed(&id, "why").await;
+    env.ana.read("#data").await;
+    env.api
         .wait_for_call("DELETE", "configmaps/{name}", 3)
         .await;
     let posts =
         |call: &&RestCall| call.method == "POST" && call.route == "/channels/{channel}/messages";
     assert_eq!(
-        team.discord.calls().iter().filter(posts).count(),
+        env.discord.calls().iter().filter(posts).count(),
         2,
         "ready, and ended"
     );
-    team.api.clear_faults();
-    team.cluster
-        .wait_until_gone(&team.record_name(&team.ana, 0))
+    env.api.clear_faults();
+    env.cluster
+        .wait_until_gone(&env.record_name(&env.ana, 0))
         .await;
 }
 
@@ -240,18 +238,18 @@ impl Interceptor for SlowPost {
 
 #[tokio::test]
 async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offering_it() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
     let slow = Arc::new(SlowPost::default());
-    team.discord.set_interceptor(slow.clone());
-    let (starting, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.mark_ready(&id).await;
+    env.discord.set_interceptor(slow.clone());
+    let (starting, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.mark_ready(&id).await;
     slow.arrived.notified().await;
 
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    let pressed = team.ana.press(&question, "Stop it").await.unwrap();
-    team.cluster
-        .wait_for_stage(&team.record_name(&team.ana, 0), "stopping")
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    let pressed = env.ana.press(&question, "Stop it").await.unwrap();
+    env.cluster
+        .wait_for_stage(&env.record_name(&env.ana, 0), "stopping")
         .await;
     slow.go.notify_one();
     pressed
@@ -260,8 +258,8 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
-    team.ana.read("#data").await;
-    let [message] = &team.discord.history("#data")[..] else {
+    env.ana.read("#data").await;
+    let [message] = &env.discord.history("#data")[..] else {
         panic!("one message")
     };
     assert!(!message.content.contains("https://"), "{}", message.content);
@@ -269,64 +267,64 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
 
 #[tokio::test]
 async fn one_interaction_delivered_twice_makes_one_session() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    team.discord.deliver_twice(1);
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.mark_ready(&id).await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    env.discord.deliver_twice(1);
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
+    env.ana.read("#data").await;
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
 }
 
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    team.discord
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    env.discord
         .inject_fault(RestFault::cut_after("POST", "/channels/{channel}/messages"));
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.mark_ready(&id).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
-    assert_eq!(team.discord.history("#data").len(), 1);
+    env.ana.read("#data").await;
+    assert_eq!(env.discord.history("#data").len(), 1);
 }
 
 #[tokio::test]
 async fn two_bots_at_once_do_everything_once() {
-    let team = TestEnv::start().await;
-    let mut second = Bot::start(&team.variables);
+    let env = TestEnv::start().await;
+    let mut second = Bot::start(&env.variables);
     second.wait_for_log("connected to Discord").await;
     for name in ["kim", "lou", "mia"] {
-        let person = team.discord.add_person(name, &["analyst"]);
-        team.cluster.store_credentials(person.id()).await;
-        let (asked, id) = team.start_session(&person, "").await;
-        team.kubelet.mark_ready(&id).await;
+        let person = env.discord.add_person(name, &["analyst"]);
+        env.cluster.store_credentials(person.id()).await;
+        let (asked, id) = env.start_session(&person, "").await;
+        env.kubelet.mark_ready(&id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
         person.read("#data").await;
-        team.cluster
-            .wait_for_stage(&team.record_name(&person, 0), "running")
+        env.cluster
+            .wait_for_stage(&env.record_name(&person, 0), "running")
             .await;
         assert_eq!(
-            team.cluster.objects().await,
-            team.session_objects(&person, 0, &id)
+            env.cluster.objects().await,
+            env.session_objects(&person, 0, &id)
         );
 
-        let question = team.reply_to(&person, "/duck stop").await;
-        team.confirm_stop(&person, &question).await;
+        let question = env.reply_to(&person, "/duck stop").await;
+        env.confirm_stop(&person, &question).await;
         // One of them may have made again what it saw going; the cluster takes that away.
-        wait_until(async || team.cluster.objects().await, Vec::is_empty).await;
+        wait_until(async || env.cluster.objects().await, Vec::is_empty).await;
     }
-    let messages = team.discord.history("#data");
-    assert_eq!(messages.len(), 3, "{}", team.discord.transcript());
+    let messages = env.discord.history("#data");
+    assert_eq!(messages.len(), 3, "{}", env.discord.transcript());
     assert!(messages.iter().all(|it| it.content.contains("has ended")));
 }

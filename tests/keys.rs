@@ -6,9 +6,9 @@ use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, s
 
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
     assert!(kept.ephemeral);
     assert!(
         kept.content
@@ -16,13 +16,13 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     );
     assert_says(&kept, "It worked when I last tried it, <t:");
 
-    let pressed = team.ana.press(&kept, "Check again").await.unwrap();
+    let pressed = env.ana.press(&kept, "Check again").await.unwrap();
     let checked = pressed.reply().await;
     assert_says(&checked, "It worked when I last tried it");
-    assert_eq!(team.s3.requests().len(), 2);
+    assert_eq!(env.s3.requests().len(), 2);
 
-    team.s3.forget(CREDENTIALS[0].1);
-    let pressed = team.ana.press(&checked, "Check again").await.unwrap();
+    env.s3.forget(CREDENTIALS[0].1);
+    let pressed = env.ana.press(&checked, "Check again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(
         refused.content.starts_with("I tried your keys again:"),
@@ -35,25 +35,25 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
             .contains("doesn't know this **access key ID**")
     );
     assert!(
-        team.stored_credentials(&team.ana).await.is_some(),
+        env.stored_credentials(&env.ana).await.is_some(),
         "they are not thrown away"
     );
 }
 
 #[tokio::test]
 async fn forgetting_asks_first_and_removes_the_secret() {
-    let team = TestEnv::start().await;
-    let nothing = team.reply_to(&team.ana, "/duck forget").await;
+    let env = TestEnv::start().await;
+    let nothing = env.reply_to(&env.ana, "/duck forget").await;
     assert_eq!(nothing.content, "I have no keys of yours.");
 
-    team.enter_credentials(&team.ana).await;
-    let question = team.reply_to(&team.ana, "/duck forget").await;
+    env.enter_credentials(&env.ana).await;
+    let question = env.reply_to(&env.ana, "/duck forget").await;
     assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
-    let pressed = team.ana.press(&question, "Keep it").await.unwrap();
+    let pressed = env.ana.press(&question, "Keep it").await.unwrap();
     assert_eq!(pressed.reply().await.content, "Your keys stay as they are.");
-    assert!(team.stored_credentials(&team.ana).await.is_some());
+    assert!(env.stored_credentials(&env.ana).await.is_some());
 
-    let question = team.reply_to(&team.ana, "/duck forget").await;
+    let question = env.reply_to(&env.ana, "/duck forget").await;
     let custom_id = question
         .button("Forget it")
         .unwrap()
@@ -62,7 +62,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
         .unwrap();
     for _ in 0..2 {
         // Twice: a stale button does no harm.
-        let pressed = team
+        let pressed = env
             .ana
             .press_custom_id(question.id, &custom_id)
             .await
@@ -73,22 +73,22 @@ async fn forgetting_asks_first_and_removes_the_secret() {
             "Your keys are forgotten: I have none of yours any more."
         );
     }
-    assert!(team.stored_credentials(&team.ana).await.is_none());
+    assert!(env.stored_credentials(&env.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
 
-    let question = team.reply_to(&team.ana, "/duck forget").await;
+    let question = env.reply_to(&env.ana, "/duck forget").await;
     assert!(
         question
             .content
             .contains(&format!("Sessions that hold it: `{id}`."))
     );
-    let pressed = team
+    let pressed = env
         .ana
         .press(&question, "Forget it and stop them")
         .await
@@ -96,64 +96,62 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
-    team.assert_nothing_left().await;
-    assert!(team.stored_credentials(&team.ana).await.is_none());
+    env.assert_nothing_left().await;
+    assert!(env.stored_credentials(&env.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn forgetting_only_leaves_the_session_and_says_so() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
-    let question = team.reply_to(&team.ana, "/duck forget").await;
-    let pressed = team.ana.press(&question, "Forget it only").await.unwrap();
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    let question = env.reply_to(&env.ana, "/duck forget").await;
+    let pressed = env.ana.press(&question, "Forget it only").await.unwrap();
     let done = pressed.reply().await;
     assert!(
         done.content
             .contains(&format!("these sessions still hold them: `{id}`"))
     );
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
 }
 
 #[tokio::test]
 async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let old = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let old = env.ready_session(&env.ana).await;
 
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let stored = team
-        .fill_form(&team.ana, &kept, &PERMANENT_CREDENTIALS)
-        .await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let stored = env.fill_form(&env.ana, &kept, &PERMANENT_CREDENTIALS).await;
     assert!(
         stored
             .content
             .contains(&format!("Sessions with the keys of before: `{old}`"))
     );
     let label = "Start them again with the new keys";
-    let pressed = team.ana.press(&stored, label).await.unwrap();
+    let pressed = env.ana.press(&stored, label).await.unwrap();
     let done = pressed
         .until(|reply| reply.content.starts_with("Stopped"))
         .await;
     assert!(done.content.contains(&old));
 
-    let records = team.cluster.documents().await;
+    let records = env.cluster.documents().await;
     let new = records[0]["id"].as_str().unwrap().to_owned();
     assert_ne!(new, old);
-    team.kubelet.mark_ready(&new).await;
-    let announced = team.ana.read("#data").await;
+    env.kubelet.mark_ready(&new).await;
+    let announced = env.ana.read("#data").await;
     assert_eq!(session_id_in(&announced.content), new);
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &new)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &new)
     );
 
     // Its keys are the new ones: there is nothing to start again.
     let button = stored.button(label).unwrap().custom_id.clone().unwrap();
-    let pressed = team.ana.press_custom_id(stored.id, &button).await.unwrap();
+    let pressed = env.ana.press_custom_id(stored.id, &button).await.unwrap();
     pressed
         .until(|reply| reply.content == "No session of yours holds old keys.")
         .await;
@@ -161,64 +159,63 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
 
 #[tokio::test]
 async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
-    let team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ana).await;
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
     let expires = ("Session token expires", "20 min");
     let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
-    team.fill_form(&team.ana, &invitation, &values).await;
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
+    env.fill_form(&env.ana, &invitation, &values).await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
     assert_says(&kept, "It expires <t:");
 
     // Less than half an hour is left, so the warning comes as soon as it runs.
-    let id = team.ready_session(&team.ana).await;
-    let warning = team.ana.read_dm().await;
+    let id = env.ready_session(&env.ana).await;
+    let warning = env.ana.read_dm().await;
     let text = format!("The S3 keys of your session `{id}` expire <t:");
     assert_says(&warning, &text);
     assert!(warning.button("Enter credentials").is_some());
-    assert_eq!(team.cluster.documents().await.len(), 1, "it goes on");
+    assert_eq!(env.cluster.documents().await.len(), 1, "it goes on");
 }
 
 #[tokio::test]
 async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
-    let team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ana).await;
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
     let expires = ("Session token expires", "20 min");
     let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
-    team.fill_form(&team.ana, &invitation, &values).await;
-    team.ana.close_dms();
-    team.ready_session(&team.ana).await;
-    let warning = team.ana.read("#data").await;
-    assert_eq!(warning.mentions, [team.ana.id()]);
+    env.fill_form(&env.ana, &invitation, &values).await;
+    env.ana.close_dms();
+    env.ready_session(&env.ana).await;
+    let warning = env.ana.read("#data").await;
+    assert_eq!(warning.mentions, [env.ana.id()]);
     assert_says(&warning, "expire <t:");
 }
 
 #[tokio::test]
 async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
     let past = Utc::now() - TimeDelta::minutes(1);
-    team.annotate_credentials(&team.ana, "expires-at", past)
-        .await;
-    let reply = team.reply_to(&team.ana, "/duck start").await;
+    env.annotate_credentials(&env.ana, "expires-at", past).await;
+    let reply = env.reply_to(&env.ana, "/duck start").await;
     assert!(
         reply.content.starts_with("Your keys have expired (<t:"),
         "{}",
         reply.content
     );
     assert!(reply.button("Enter credentials").is_some());
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
-    team.renew_credentials(&team.ana).await;
-    team.annotate_credentials(&team.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    env.renew_credentials(&env.ana).await;
+    env.annotate_credentials(&env.ana, "expires-at", Utc::now() - TimeDelta::minutes(1))
         .await;
-    let list = team.reply_to(&team.ana, "/duck list").await;
-    let pressed = team
+    let list = env.reply_to(&env.ana, "/duck list").await;
+    let pressed = env
         .ana
         .press_custom_id(list.id, "duckbot:restart")
         .await
@@ -227,61 +224,57 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
         .until(|reply| reply.content.starts_with("Your keys have expired"))
         .await;
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
 }
 
 #[tokio::test]
 async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ben).await;
-    team.discord.revoke("ben", "analyst");
-    team.ben.write_dm("please delete my data");
-    let answer = team.ben.read_dm().await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ben).await;
+    env.discord.revoke("ben", "analyst");
+    env.ben.write_dm("please delete my data");
+    let answer = env.ben.read_dm().await;
     assert!(
         answer.content.starts_with("You need one of these roles"),
         "{}",
         answer.content
     );
-    let pressed = team.ben.press(&answer, "Forget them").await.unwrap();
+    let pressed = env.ben.press(&answer, "Forget them").await.unwrap();
     let question = pressed.reply().await;
-    let pressed = team.ben.press(&question, "Forget it").await.unwrap();
+    let pressed = env.ben.press(&question, "Forget it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
-    assert!(team.stored_credentials(&team.ben).await.is_none());
+    assert!(env.stored_credentials(&env.ben).await.is_none());
 }
 
 #[tokio::test]
 async fn forgetting_while_a_form_is_being_tried_wins() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let form = team.open_form(&team.ana, &kept, "Replace").await;
-    team.s3.hang();
-    let submitted = team
-        .ana
-        .submit(&form, &PERMANENT_CREDENTIALS)
-        .await
-        .unwrap();
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let form = env.open_form(&env.ana, &kept, "Replace").await;
+    env.s3.hang();
+    let submitted = env.ana.submit(&form, &PERMANENT_CREDENTIALS).await.unwrap();
     submitted.acknowledgement().await;
-    let question = team.reply_to(&team.ana, "/duck forget").await;
-    let pressed = team.ana.press(&question, "Forget it").await.unwrap();
+    let question = env.reply_to(&env.ana, "/duck forget").await;
+    let pressed = env.ana.press(&question, "Forget it").await.unwrap();
     pressed
         .until(|reply| reply.content.contains("I have none of yours any more"))
         .await;
     submitted.reply().await;
-    assert!(team.stored_credentials(&team.ana).await.is_none());
+    assert!(env.stored_credentials(&env.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn a_session_that_is_starting_cannot_start_without_its_keys() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let (starting, _) = team.start_session(&team.ana, "").await;
-    let question = team.reply_to(&team.ana, "/duck forget").await;
-    let pressed = team.ana.press(&question, "Forget it only").await.unwrap();
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let (starting, _) = env.start_session(&env.ana, "").await;
+    let question = env.reply_to(&env.ana, "/duck forget").await;
+    let pressed = env.ana.press(&question, "Forget it only").await.unwrap();
     let done = pressed
         .until(|reply| reply.content.contains("forgotten"))
         .await;
@@ -289,6 +282,6 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
-    team.ana.read("#data").await;
-    team.wait_until_nothing_left(&team.ana).await;
+    env.ana.read("#data").await;
+    env.wait_until_nothing_left(&env.ana).await;
 }

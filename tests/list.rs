@@ -4,48 +4,48 @@ use crate::support::{TestEnv, assert_says};
 
 #[tokio::test]
 async fn everyone_sees_their_own_and_can_ask_for_all() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
 
-    let mine = team.reply_to(&team.ana, "/duck list").await;
+    let mine = env.reply_to(&env.ana, "/duck list").await;
     assert!(mine.ephemeral && mine.content.starts_with("Your session:"));
-    let record = &team.cluster.documents().await[0];
+    let record = &env.cluster.documents().await[0];
     let created: chrono::DateTime<chrono::Utc> =
         record["created"].as_str().unwrap().parse().unwrap();
     let line = format!(
         "- `{id}` of <@{}>: running, small, `lake`, started <t:{}:R>, its door does \
          not answer, will be stopped <t:{}:R> (its lifetime is over then), \
          <https://duckui-{id}.duck.example.com/>",
-        team.ana.id(),
+        env.ana.id(),
         created.timestamp(),
         (created + chrono::TimeDelta::hours(12)).timestamp(),
     );
     assert_says(&mine, &line);
 
-    let none = team.reply_to(&team.ben, "/duck list").await;
+    let none = env.reply_to(&env.ben, "/duck list").await;
     assert!(none.content.starts_with("You have no session."));
-    let all = team.reply_to(&team.ben, "/duck list all:true").await;
+    let all = env.reply_to(&env.ben, "/duck list all:true").await;
     assert!(all.ephemeral && all.content.contains(&line));
 }
 
 #[tokio::test]
 async fn a_queued_session_is_listed_as_such() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    let list = team.reply_to(&team.ana, "/duck list").await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    let list = env.reply_to(&env.ana, "/duck list").await;
     assert!(list.content.contains(&format!("`{id}` of")) && list.content.contains(": queued,"));
-    team.kubelet.mark_ready(&id).await;
+    env.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
+    env.ana.read("#data").await;
 }
 
 #[tokio::test]
 async fn help_names_every_command() {
-    let team = TestEnv::start().await;
-    let help = team.reply_to(&team.ana, "/duck help").await;
+    let env = TestEnv::start().await;
+    let help = env.reply_to(&env.ana, "/duck help").await;
     assert!(help.ephemeral);
     for name in ["setup", "start", "stop", "list", "help"] {
         assert_says(&help, &format!("`/duck {name}"));

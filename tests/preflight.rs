@@ -8,9 +8,9 @@ use chrono::{TimeDelta, Utc};
 use crate::support::{CREDENTIALS, Catalog, PERMANENT_CREDENTIALS, S3, TestEnv, assert_says};
 
 /// Hands these in and expects this answer; nothing may be stored.
-async fn assert_refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
-    let invitation = team.request_invitation(&team.ana).await;
-    let reply = team.fill_form(&team.ana, &invitation, values).await;
+async fn assert_refused(env: &TestEnv, values: &[(&str, &str)], answer: &str) {
+    let invitation = env.request_invitation(&env.ana).await;
+    let reply = env.fill_form(&env.ana, &invitation, values).await;
     assert!(
         reply.content.starts_with("Nothing was stored:"),
         "{}",
@@ -18,67 +18,67 @@ async fn assert_refused(team: &TestEnv, values: &[(&str, &str)], answer: &str) {
     );
     assert_says(&reply, answer);
     assert!(reply.button("Enter credentials").is_some());
-    assert!(team.stored_credentials(&team.ana).await.is_none());
+    assert!(env.stored_credentials(&env.ana).await.is_none());
 }
 
 #[tokio::test]
 async fn one_signed_listing_and_one_look_at_the_catalog() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
     assert_eq!(
-        team.s3.requests(),
+        env.s3.requests(),
         ["GET /lake?list-type=2&max-keys=1&prefix="]
     );
-    assert_eq!(team.catalog.requests(), ["GET /v1/config"]);
+    assert_eq!(env.catalog.requests(), ["GET /v1/config"]);
     assert!(
-        team.catalog.received_requests()[0].authorized,
+        env.catalog.received_requests()[0].authorized,
         "with the person's token"
     );
 }
 
 #[tokio::test]
 async fn each_way_in_which_keys_are_wrong_is_named() {
-    let team = TestEnv::start().await;
+    let env = TestEnv::start().await;
     let [id, secret] = PERMANENT_CREDENTIALS;
     let other = ("Access key ID", "AKIAUNKNOWN000000000");
     assert_refused(
-        &team,
+        &env,
         &[other, secret],
         "doesn't know this **access key ID**",
     )
     .await;
     let other = ("Secret access key", "canary/SomebodyElsesSecret");
-    assert_refused(&team, &[id, other], "**secret access key** doesn't belong").await;
+    assert_refused(&env, &[id, other], "**secret access key** doesn't belong").await;
     let other = ("Session token", "canaryWrongToken==");
     assert_refused(
-        &team,
+        &env,
         &[CREDENTIALS[0], CREDENTIALS[1], other],
         "**session token** isn't one",
     )
     .await;
     let past = Utc::now() - TimeDelta::minutes(1);
-    team.s3
+    env.s3
         .add_temporary_key(CREDENTIALS[0].1, CREDENTIALS[1].1, CREDENTIALS[2].1, past);
-    assert_refused(&team, &CREDENTIALS, "**session token** has expired").await;
-    team.s3.deny(id.1, "s3:ListBucket", "lake");
+    assert_refused(&env, &CREDENTIALS, "**session token** has expired").await;
+    env.s3.deny(id.1, "s3:ListBucket", "lake");
     let lacking = "list bucket `lake` (permission `s3:ListBucket`)";
-    assert_refused(&team, &PERMANENT_CREDENTIALS, lacking).await;
+    assert_refused(&env, &PERMANENT_CREDENTIALS, lacking).await;
 }
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
-    let team = TestEnv::start().await;
-    team.s3.set_clock_offset(TimeDelta::minutes(16));
+    let env = TestEnv::start().await;
+    env.s3.set_clock_offset(TimeDelta::minutes(16));
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "My clock and the storage's differ",
     )
     .await;
-    team.s3.set_clock_offset(TimeDelta::minutes(14));
-    let invitation = team.request_invitation(&team.ana).await;
-    let reply = team
-        .fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+    env.s3.set_clock_offset(TimeDelta::minutes(14));
+    let invitation = env.request_invitation(&env.ana).await;
+    let reply = env
+        .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
     assert_says(&reply, "It works.");
 }
@@ -86,11 +86,11 @@ async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
 #[tokio::test]
 async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
-    let team = TestEnv::start_with(&[bucket]).await;
-    assert_refused(&team, &PERMANENT_CREDENTIALS, "There is no bucket `pond`").await;
-    team.s3.set_region("eu-central-1");
+    let env = TestEnv::start_with(&[bucket]).await;
+    assert_refused(&env, &PERMANENT_CREDENTIALS, "There is no bucket `pond`").await;
+    env.s3.set_region("eu-central-1");
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "in another region than my settings say",
     )
@@ -99,71 +99,66 @@ async fn wrong_settings_are_named_as_such() {
 
 #[tokio::test]
 async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
-    let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
-    team.s3
+    let env = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
+    env.s3
         .deny(PERMANENT_CREDENTIALS[0].1, "s3:ListAllMyBuckets", "*");
-    let invitation = team.request_invitation(&team.ana).await;
+    let invitation = env.request_invitation(&env.ana).await;
     // Not every storage means by that that the keys are right.
-    let reply = team
-        .fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+    let reply = env
+        .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
     assert!(
         reply
             .content
             .starts_with("Stored: your key ending in `WXYZ`. You can use")
     );
-    let reply = team.fill_form(&team.ana, &invitation, &CREDENTIALS).await;
+    let reply = env.fill_form(&env.ana, &invitation, &CREDENTIALS).await;
     assert_says(&reply, "It works.");
-    assert_eq!(team.s3.requests(), ["GET /", "GET /"]);
+    assert_eq!(env.s3.requests(), ["GET /", "GET /"]);
 }
 
 #[tokio::test]
 async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_followed() {
-    let team = TestEnv::start().await;
+    let env = TestEnv::start().await;
     let elsewhere = S3::start().await;
-    team.s3.redirect_to(307, &elsewhere.url());
+    env.s3.redirect_to(307, &elsewhere.url());
+    assert_refused(&env, &PERMANENT_CREDENTIALS, "that I don't understand (307").await;
+    env.catalog.redirect_to(302, &elsewhere.url());
     assert_refused(
-        &team,
-        &PERMANENT_CREDENTIALS,
-        "that I don't understand (307",
-    )
-    .await;
-    team.catalog.redirect_to(302, &elsewhere.url());
-    assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "The catalog `lake` answered something",
     )
     .await;
     assert_eq!(elsewhere.requests(), [""; 0]);
-    team.catalog.recover();
+    env.catalog.recover();
 
-    team.s3.answer_endlessly(403);
+    env.s3.answer_endlessly(403);
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "that I don't understand (403)",
     )
     .await;
-    team.s3.answer_garbage(200);
+    env.s3.answer_garbage(200);
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "The storage answered something that I don't understand (200)",
     )
     .await;
-    team.s3.recover();
-    team.catalog.answer_garbage(200);
+    env.s3.recover();
+    env.catalog.answer_garbage(200);
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "The catalog `lake` answered something",
     )
     .await;
-    team.catalog.recover();
-    team.catalog.answer_with(500);
+    env.catalog.recover();
+    env.catalog.answer_with(500);
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "that I don't understand (500)",
     )
@@ -172,11 +167,11 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
 
 #[tokio::test]
 async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
-    let team = TestEnv::start().await;
-    team.s3.hang();
-    team.catalog.stall(200);
+    let env = TestEnv::start().await;
+    env.s3.hang();
+    env.catalog.stall(200);
     let limit = Duration::from_secs(60);
-    let answered = assert_refused(&team, &PERMANENT_CREDENTIALS, "I can't reach the storage");
+    let answered = assert_refused(&env, &PERMANENT_CREDENTIALS, "I can't reach the storage");
     tokio::time::timeout(limit, answered)
         .await
         .expect("it gives up by itself");
@@ -185,21 +180,21 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
 #[tokio::test]
 async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     let catalog = Catalog::start().await;
-    let team = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
+    let env = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog.url())]).await;
     assert_refused(
-        &team,
+        &env,
         &PERMANENT_CREDENTIALS,
         "The catalog `lake` wants a **catalog token**",
     )
     .await;
-    assert_refused(&team, &CREDENTIALS, "doesn't accept this **catalog token**").await;
+    assert_refused(&env, &CREDENTIALS, "doesn't accept this **catalog token**").await;
     catalog.accept(CREDENTIALS[3].1);
-    let reply = team.enter_credentials(&team.ana).await;
+    let reply = env.enter_credentials(&env.ana).await;
     assert_says(&reply, "It works.");
 
     catalog.forget(CREDENTIALS[3].1);
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let pressed = team.ana.press(&kept, "Check again").await.unwrap();
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let pressed = env.ana.press(&kept, "Check again").await.unwrap();
     let answer = pressed.reply().await.content;
     assert!(
         answer.contains("doesn't accept this **catalog token**"),
@@ -209,32 +204,32 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
 
 #[tokio::test]
 async fn the_catalog_to_try_against_can_be_chosen() {
-    let team = TestEnv::start().await;
-    let asked = team
+    let env = TestEnv::start().await;
+    let asked = env
         .ana
         .run_command("#data", "/duck setup catalog:pond")
         .await
         .unwrap();
     asked.reply().await;
-    let invitation = team.ana.read_dm().await;
-    let reply = team
-        .fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+    let invitation = env.ana.read_dm().await;
+    let reply = env
+        .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
     // There is no pond here: its name leads nowhere.
     assert_says(&reply, "I can't reach the catalog `pond`");
-    assert_eq!(team.catalog.requests(), [""; 0]);
+    assert_eq!(env.catalog.requests(), [""; 0]);
 }
 
 #[tokio::test]
 async fn trying_can_be_turned_off() {
-    let team = TestEnv::start_with(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
-    let reply = team.enter_credentials(&team.ana).await;
+    let env = TestEnv::start_with(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
+    let reply = env.enter_credentials(&env.ana).await;
     assert!(
         reply
             .content
             .starts_with("Stored: your key ending in `4D7Q`. You can use")
     );
-    assert_eq!(team.s3.requests(), [""; 0]);
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
+    assert_eq!(env.s3.requests(), [""; 0]);
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
     assert_says(&kept, "I haven't tried it.");
 }

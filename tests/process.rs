@@ -5,42 +5,42 @@ use std::{collections::HashMap, time::Duration};
 use crate::support::{ApiFault, TestEnv, WAIT_TIMEOUT, command};
 
 /// Starts a bot that gives up; its exit code and what it said.
-async fn run_until_exit(team: &mut TestEnv) -> (Option<i32>, String) {
-    team.spawn_bot();
-    let status = team.bot().wait(WAIT_TIMEOUT).await.expect("it gives up");
-    let log = team.log();
+async fn run_until_exit(env: &mut TestEnv) -> (Option<i32>, String) {
+    env.spawn_bot();
+    let status = env.bot().wait(WAIT_TIMEOUT).await.expect("it gives up");
+    let log = env.log();
     let said = log.split("duckbot: ").last().unwrap_or_default().to_owned();
     (status.code(), said)
 }
 
 #[tokio::test]
 async fn sigterm_ends_it_cleanly_within_five_seconds() {
-    let mut team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    let status = team
+    let mut env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    let status = env
         .bot()
         .terminate(Duration::from_secs(5))
         .await
         .expect("it ends in time");
     assert_eq!(status.code(), Some(0));
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id),
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id),
         "sessions live on"
     );
 }
 
 #[tokio::test]
 async fn sigterm_while_it_starts_ends_it_too() {
-    let mut team = TestEnv::without_bot(&[]).await;
-    team.api
+    let mut env = TestEnv::without_bot(&[]).await;
+    env.api
         .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
-    team.spawn_bot();
+    env.spawn_bot();
     // It is up once it asks the API server.
-    team.api
+    env.api
         .wait_for_call("POST", "selfsubjectaccessreviews", 1)
         .await;
-    let status = team
+    let status = env
         .bot()
         .terminate(Duration::from_secs(5))
         .await
@@ -85,28 +85,28 @@ async fn help_is_everywhere() {
 
 #[tokio::test]
 async fn a_token_that_discord_refuses_is_said() {
-    let mut team = TestEnv::without_bot(&[]).await;
-    let token = team.file("token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.wrong-canary");
-    team.variables
+    let mut env = TestEnv::without_bot(&[]).await;
+    let token = env.file("token", "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.wrong-canary");
+    env.variables
         .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), token);
-    let (code, said) = run_until_exit(&mut team).await;
+    let (code, said) = run_until_exit(&mut env).await;
     assert_eq!(code, Some(1));
     assert!(
         said.starts_with("Discord does not accept the bot's token"),
         "{said}"
     );
-    assert!(!team.log().contains("wrong-canary"));
+    assert!(!env.log().contains("wrong-canary"));
 }
 
 #[tokio::test]
 async fn a_cluster_that_is_not_there_is_said() {
-    let mut team = TestEnv::without_bot(&[]).await;
+    let mut env = TestEnv::without_bot(&[]).await;
     let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: t\n\
         contexts: [{name: t, context: {cluster: t, user: t}}]\n\
         clusters: [{name: t, cluster: {server: \"http://127.0.0.1:9\"}}]\nusers: [{name: t, user: {}}]\n";
-    let kubeconfig = team.file("kubeconfig", nowhere);
-    team.variables.insert("KUBECONFIG".into(), kubeconfig);
-    let (code, said) = run_until_exit(&mut team).await;
+    let kubeconfig = env.file("kubeconfig", nowhere);
+    env.variables.insert("KUBECONFIG".into(), kubeconfig);
+    let (code, said) = run_until_exit(&mut env).await;
     assert_eq!(code, Some(1));
     assert!(
         said.contains("the Kubernetes API at http://127.0.0.1:9/ can't be used"),
@@ -117,8 +117,8 @@ async fn a_cluster_that_is_not_there_is_said() {
 
 #[tokio::test]
 async fn a_missing_permission_is_named_at_the_start() {
-    let mut team = TestEnv::without_bot(&[]).await;
-    let roles = team.cluster.roles();
+    let mut env = TestEnv::without_bot(&[]).await;
+    let roles = env.cluster.roles();
     let mut role = roles.get("duckbot-sessions").await.unwrap();
     for rule in role.rules.iter_mut().flatten() {
         rule.verbs.retain(|verb| verb != "watch" && verb != "patch");
@@ -127,8 +127,8 @@ async fn a_missing_permission_is_named_at_the_start() {
         .replace("duckbot-sessions", &Default::default(), &role)
         .await
         .unwrap();
-    team.cluster.wait_until_forbidden("watch", "pods").await;
-    let (code, said) = run_until_exit(&mut team).await;
+    env.cluster.wait_until_forbidden("watch", "pods").await;
+    let (code, said) = run_until_exit(&mut env).await;
     assert_eq!(code, Some(1));
     let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \
                    watch ingressroutes";
@@ -139,12 +139,12 @@ async fn a_missing_permission_is_named_at_the_start() {
 async fn a_cluster_without_traefik_is_said() {
     // One control plane serves all tests, so the definition can't be removed:
     // the answer is the one that a real server gives without it.
-    let mut team = TestEnv::without_bot(&[]).await;
-    team.api.set_faults(|call| {
+    let mut env = TestEnv::without_bot(&[]).await;
+    env.api.set_faults(|call| {
         let is_route = call.route == "ingressroutes";
         is_route.then(|| ApiFault::Answer(404, "404 page not found".into()))
     });
-    let (code, said) = run_until_exit(&mut team).await;
+    let (code, said) = run_until_exit(&mut env).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("no Traefik IngressRoute"), "{said}");
 }

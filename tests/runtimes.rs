@@ -106,8 +106,8 @@ macro_rules! everywhere {
         mod on_a_node {
             $(#[tokio::test]
             async fn $story() {
-                if let Some(team) = crate::support::TestEnv::start_on_node(&[]).await {
-                    super::$story(team).await;
+                if let Some(env) = crate::support::TestEnv::start_on_node(&[]).await {
+                    super::$story(env).await;
                 }
             })*
         }

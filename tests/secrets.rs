@@ -20,57 +20,57 @@ use crate::support::{
 
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
-    let mut team = TestEnv::start().await;
+    let mut env = TestEnv::start().await;
     // Refused by the storage, then by the form, then accepted, checked, replaced.
-    let invitation = team.request_invitation(&team.ana).await;
+    let invitation = env.request_invitation(&env.ana).await;
     let mixed = [CREDENTIALS[0], PERMANENT_CREDENTIALS[1]];
-    team.fill_form(&team.ana, &invitation, &mixed).await;
+    env.fill_form(&env.ana, &invitation, &mixed).await;
     let swapped = [
         ("Access key ID", CREDENTIALS[1].1),
         ("Secret access key", CREDENTIALS[0].1),
     ];
-    team.fill_form(&team.ana, &invitation, &swapped).await;
-    team.fill_form(&team.ana, &invitation, &PERMANENT_CREDENTIALS)
+    env.fill_form(&env.ana, &invitation, &swapped).await;
+    env.fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
-    let id = team.ready_session(&team.ana).await;
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let checked = team
+    let id = env.ready_session(&env.ana).await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let checked = env
         .ana
         .press(&kept, "Check again")
         .await
         .unwrap()
         .reply()
         .await;
-    let stored = team.fill_form(&team.ana, &checked, &CREDENTIALS).await;
+    let stored = env.fill_form(&env.ana, &checked, &CREDENTIALS).await;
     assert_says(&stored, "`4D7Q`. It works.");
-    let pid = team.bot().pid();
+    let pid = env.bot().pid();
 
     let all = Default::default();
-    let events: Api<Event> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
+    let events: Api<Event> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
     let everything = [
         (
             "the records",
-            format!("{:?}", team.cluster.records().list(&all).await.unwrap()),
+            format!("{:?}", env.cluster.records().list(&all).await.unwrap()),
         ),
         (
             "the Pods",
-            format!("{:?}", team.cluster.pods().list(&all).await.unwrap()),
+            format!("{:?}", env.cluster.pods().list(&all).await.unwrap()),
         ),
         (
             "the Services",
-            format!("{:?}", team.cluster.services().list(&all).await.unwrap()),
+            format!("{:?}", env.cluster.services().list(&all).await.unwrap()),
         ),
         (
             "the routes",
-            format!("{:?}", team.cluster.routes().list(&all).await.unwrap()),
+            format!("{:?}", env.cluster.routes().list(&all).await.unwrap()),
         ),
         (
             "the events",
             format!("{:?}", events.list(&all).await.unwrap()),
         ),
-        ("the log", team.log()),
-        ("Discord", team.discord.traffic()),
-        ("the chat", team.discord.transcript()),
+        ("the log", env.log()),
+        ("Discord", env.discord.traffic()),
+        ("the chat", env.discord.transcript()),
         ("the process list", proc_file(pid, "cmdline")),
         ("the environment", proc_file(pid, "environ")),
     ];
@@ -78,29 +78,29 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         assert!(!text.is_empty(), "{place}: nothing to look at");
         assert_eq!(leaked_credentials(&text), [""; 0], "{place}");
         assert!(
-            !text.contains(&team.discord.token()),
+            !text.contains(&env.discord.token()),
             "{place}: the bot's token is there"
         );
     }
     // Managed fields name keys and hold no values.
-    let secret = team
+    let secret = env
         .cluster
         .secrets()
-        .get(&format!("duckbot-s3-{}", team.ana.id()))
+        .get(&format!("duckbot-s3-{}", env.ana.id()))
         .await
         .unwrap();
     let metadata = serde_json::to_string(&secret.metadata).unwrap();
     assert!(metadata.contains("s3-secret-access-key"));
     assert!(!metadata.to_lowercase().contains("canary"));
-    assert!(team.log().contains(&id), "the log was read");
+    assert!(env.log().contains(&id), "the log was read");
     // To see whether keys are there the bot asks for metadata; the values travel
     // once, because Ana has them checked again.
     let is_read = |call: &&RestCall| {
         let is_door_key = call.path.ends_with("/duckbot-door-keys");
         call.method == "GET" && call.route == "secrets/{name}" && !is_door_key
     };
-    let reads = team.api.calls().iter().filter(is_read).count();
-    let accepted = team.api.accept_headers("GET secrets/{name}");
+    let reads = env.api.calls().iter().filter(is_read).count();
+    let accepted = env.api.accept_headers("GET secrets/{name}");
     let metadata = accepted
         .iter()
         .filter(|it| it.contains("as=PartialObjectMetadata"));
@@ -109,16 +109,16 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
 
 #[tokio::test]
 async fn what_opens_doors_is_in_its_secret_alone() {
-    let mut team = TestEnv::start().await;
-    let home: Api<Secret> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.bot);
+    let mut env = TestEnv::start().await;
+    let home: Api<Secret> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.bot);
     let stored = async || home.get("duckbot-door-keys").await.unwrap().data.unwrap();
     let keys = stored().await;
-    team.ready_session(&team.ana).await;
-    team.kill_bot().await;
-    team.start_bot().await;
+    env.ready_session(&env.ana).await;
+    env.kill_bot().await;
+    env.start_bot().await;
     assert_eq!(stored().await, keys, "a restart makes no new key");
 
-    let reply = team.reply_to(&team.ana, "/duck open").await;
+    let reply = env.reply_to(&env.ana, "/duck open").await;
     assert!(reply.ephemeral);
     let link = link_of(&reply, "Open DuckDB");
     let (_, ticket) = link.split_once('#').unwrap();
@@ -130,16 +130,16 @@ async fn what_opens_doors_is_in_its_secret_alone() {
         format!("{:?}", key.0),
     ];
     let all = Default::default();
-    let pods = team.cluster.pods().list(&all).await.unwrap();
-    let records = team.cluster.records().list(&all).await.unwrap();
-    let pid = team.bot().pid();
+    let pods = env.cluster.pods().list(&all).await.unwrap();
+    let records = env.cluster.records().list(&all).await.unwrap();
+    let pid = env.bot().pid();
     for (place, text) in [
         (
             "the Pods",
             format!("{pods:?}{}", serde_json::to_string(&pods).unwrap()),
         ),
         ("the records", format!("{records:?}")),
-        ("the log", team.log()),
+        ("the log", env.log()),
         ("the process list", proc_file(pid, "cmdline")),
         ("the environment", proc_file(pid, "environ")),
     ] {
@@ -152,12 +152,12 @@ async fn what_opens_doors_is_in_its_secret_alone() {
 
 #[tokio::test]
 async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_open() {
-    let mut team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    team.kill_bot().await;
+    let mut env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    env.kill_bot().await;
     // As if all that had begun long ago.
     let old = ("2026-01-31-0a1b2c3d", SigningKey::generate());
-    let home: Api<Secret> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.bot);
+    let home: Api<Secret> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.bot);
     let mut secret = home.get("duckbot-door-keys").await.unwrap();
     secret.data = Some([(old.0.to_owned(), ByteString(old.1.clone()))].into());
     home.replace("duckbot-door-keys", &PostParams::default(), &secret)
@@ -165,17 +165,17 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
         .unwrap();
     let annotation = json!({ "metadata": { "annotations": { "duckbot.dev/door-key": old.0 } } });
     let (params, patch) = (PatchParams::default(), Patch::Merge(&annotation));
-    team.cluster
+    env.cluster
         .pods()
         .patch(&format!("duckui-{id}"), &params, &patch)
         .await
         .unwrap();
-    team.start_bot().await;
+    env.start_bot().await;
 
     let keys = home.get("duckbot-door-keys").await.unwrap().data.unwrap();
     assert_eq!(keys.len(), 2, "the old one and today's");
     let started = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
-    let link = link_of(&team.reply_to(&team.ana, "/duck open").await, "Open DuckDB");
+    let link = link_of(&env.reply_to(&env.ana, "/duck open").await, "Open DuckDB");
     let (_, ticket) = link.split_once('#').unwrap();
     let key = SigningKey::read(old.0, &old.1).unwrap();
     let mut door = TicketVerifier::new(&id, &key.public(), started).unwrap();
@@ -185,8 +185,8 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_crash_of_the_bot_leaves_no_core() {
-    let mut team = TestEnv::start().await;
-    let limits = proc_file(team.bot().pid(), "limits");
+    let mut env = TestEnv::start().await;
+    let limits = proc_file(env.bot().pid(), "limits");
     let core = limits
         .lines()
         .find(|line| line.starts_with("Max core file size"))
@@ -199,8 +199,8 @@ async fn a_crash_of_the_bot_leaves_no_core() {
 
 #[tokio::test]
 async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
-    let team = TestEnv::start().await;
-    team.api.set_faults(|call| {
+    let env = TestEnv::start().await;
+    env.api.set_faults(|call| {
         let is_secret = call.method == "PATCH" && call.route == "secrets/{name}";
         let quoting = format!(
             "Secret is invalid: data: {:?}",
@@ -208,7 +208,7 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
         );
         is_secret.then_some(ApiFault::Answer(422, quoting))
     });
-    let reply = team.enter_credentials(&team.ana).await;
+    let reply = env.enter_credentials(&env.ana).await;
     assert!(
         reply
             .content

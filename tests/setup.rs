@@ -6,13 +6,13 @@ use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says};
 
 #[tokio::test]
 async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
-    let team = TestEnv::start().await;
-    let reply = team.reply_to(&team.ana, "/duck setup").await;
+    let env = TestEnv::start().await;
+    let reply = env.reply_to(&env.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.starts_with("I've sent you a direct message"));
 
-    let invitation = team.ana.read_dm().await;
-    let form = team
-        .open_form(&team.ana, &invitation, "Enter credentials")
+    let invitation = env.ana.read_dm().await;
+    let form = env
+        .open_form(&env.ana, &invitation, "Enter credentials")
         .await;
     let labels: Vec<_> = form
         .inputs
@@ -22,7 +22,7 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     assert_eq!(labels[..4], CREDENTIALS.map(|(label, _)| label));
     assert_eq!(labels[4], "Session token expires");
 
-    let stored = team
+    let stored = env
         .ana
         .submit(&form, &CREDENTIALS)
         .await
@@ -33,8 +33,8 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
         stored.content,
         "Stored: your key ending in `4D7Q`. It works. You can use `/duck start` in the server now."
     );
-    let secret = team
-        .stored_credentials(&team.ana)
+    let secret = env
+        .stored_credentials(&env.ana)
         .await
         .expect("they are kept");
     let values = secret.data.clone().unwrap();
@@ -53,90 +53,90 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
     );
     assert_eq!(
         secret.labels()["duckbot.dev/owner"],
-        team.ana.id().to_string()
+        env.ana.id().to_string()
     );
 }
 
 #[tokio::test]
 async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees() {
-    let team = TestEnv::start().await;
-    team.ana.close_dms();
-    let reply = team.reply_to(&team.ana, "/duck setup").await;
+    let env = TestEnv::start().await;
+    env.ana.close_dms();
+    let reply = env.reply_to(&env.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.contains("couldn't send you a direct message"));
 
-    let stored = team
-        .fill_form(&team.ana, &reply, &PERMANENT_CREDENTIALS)
+    let stored = env
+        .fill_form(&env.ana, &reply, &PERMANENT_CREDENTIALS)
         .await;
     assert!(
         stored.ephemeral && stored.content.contains("ending in `WXYZ`"),
         "{}",
         stored.content
     );
-    assert_eq!(team.discord.history("#data"), []);
+    assert_eq!(env.discord.history("#data"), []);
 }
 
 #[tokio::test]
 async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one() {
-    let team = TestEnv::start().await;
-    team.ana.close_dms();
+    let env = TestEnv::start().await;
+    env.ana.close_dms();
     for _ in 0..3 {
-        team.reply_to(&team.ana, "/duck setup").await;
+        env.reply_to(&env.ana, "/duck setup").await;
     }
-    let tries = |team: &TestEnv| {
-        let calls = team.discord.calls();
+    let tries = |env: &TestEnv| {
+        let calls = env.discord.calls();
         calls
             .iter()
             .filter(|call| call.route == "/channels/{channel}/messages")
             .count()
     };
-    assert_eq!(tries(&team), 1);
+    assert_eq!(tries(&env), 1);
 
-    team.ana.open_dms();
-    team.ana.write_dm("hello?");
-    team.ana.read_dm().await;
-    let reply = team.reply_to(&team.ana, "/duck setup").await;
+    env.ana.open_dms();
+    env.ana.write_dm("hello?");
+    env.ana.read_dm().await;
+    let reply = env.reply_to(&env.ana, "/duck setup").await;
     assert!(reply.content.starts_with("I've sent you a direct message"));
-    team.ana.read_dm().await;
+    env.ana.read_dm().await;
 }
 
 #[tokio::test]
 async fn a_block_of_an_aws_credentials_file_will_do() {
-    let team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ana).await;
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
     let [(_, id), (_, secret)] = PERMANENT_CREDENTIALS;
     let block = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
-    let stored = team
-        .fill_form(&team.ana, &invitation, &[("Access key ID", &block)])
+    let stored = env
+        .fill_form(&env.ana, &invitation, &[("Access key ID", &block)])
         .await;
     assert_says(&stored, "ending in `WXYZ`");
 }
 
 #[tokio::test]
 async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
-    let team = TestEnv::start().await;
-    let reply = team.reply_to(&team.ana, "/duck setup catalog:sea").await;
+    let env = TestEnv::start().await;
+    let reply = env.reply_to(&env.ana, "/duck setup catalog:sea").await;
     assert!(
         reply.content.starts_with("There is no catalog `"),
         "{}",
         reply.content
     );
-    assert_eq!(team.ana.visible_dms(), []);
+    assert_eq!(env.ana.visible_dms(), []);
 }
 
 #[tokio::test]
 async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
 
-    let kept = team.reply_to(&team.ana, "/duck setup").await;
-    let form = team.open_form(&team.ana, &kept, "Replace").await;
-    let twice = [0, 1].map(|_| team.ana.submit(&form, &PERMANENT_CREDENTIALS));
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let form = env.open_form(&env.ana, &kept, "Replace").await;
+    let twice = [0, 1].map(|_| env.ana.submit(&form, &PERMANENT_CREDENTIALS));
     for submitted in futures_util::future::join_all(twice).await {
         let stored = submitted.unwrap().reply().await;
         assert_says(&stored, "ending in `WXYZ`");
     }
-    let secret = team
-        .stored_credentials(&team.ana)
+    let secret = env
+        .stored_credentials(&env.ana)
         .await
         .expect("they are kept");
     let names: Vec<_> = secret.data.unwrap().into_keys().collect();
@@ -145,14 +145,14 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
 
 #[tokio::test]
 async fn the_form_of_an_old_button_works_after_a_restart() {
-    let mut team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ana).await;
-    let form = team
-        .open_form(&team.ana, &invitation, "Enter credentials")
+    let mut env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
+    let form = env
+        .open_form(&env.ana, &invitation, "Enter credentials")
         .await;
-    team.kill_bot().await;
-    team.start_bot().await;
-    let stored = team
+    env.kill_bot().await;
+    env.start_bot().await;
+    let stored = env
         .ana
         .submit(&form, &PERMANENT_CREDENTIALS)
         .await
@@ -164,13 +164,13 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
 
 #[tokio::test]
 async fn direct_messages_closed_between_button_and_answer_change_nothing() {
-    let team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ana).await;
-    let form = team
-        .open_form(&team.ana, &invitation, "Enter credentials")
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
+    let form = env
+        .open_form(&env.ana, &invitation, "Enter credentials")
         .await;
-    team.ana.close_dms();
-    let stored = team
+    env.ana.close_dms();
+    let stored = env
         .ana
         .submit(&form, &PERMANENT_CREDENTIALS)
         .await
@@ -182,8 +182,8 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
 
 #[tokio::test]
 async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
-    let team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ana).await;
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
     let long = "canary".repeat(667)[..4000].to_owned();
     for (typed, answer) in [
         (
@@ -204,8 +204,8 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             "**Secret access key** has a character",
         ),
     ] {
-        let form = team
-            .open_form(&team.ana, &invitation, "Enter credentials")
+        let form = env
+            .open_form(&env.ana, &invitation, "Enter credentials")
             .await;
         let ids: Vec<_> = form
             .inputs
@@ -213,7 +213,7 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             .map(|input| input.custom_id.clone())
             .collect();
         let values: Vec<_> = ids.iter().map(String::as_str).zip(typed).collect();
-        let reply = team
+        let reply = env
             .ana
             .submit_raw(&form, &values)
             .await
@@ -227,9 +227,9 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             reply.content
         );
     }
-    assert!(team.stored_credentials(&team.ana).await.is_none());
+    assert!(env.stored_credentials(&env.ana).await.is_none());
     assert_eq!(
-        team.s3.requests(),
+        env.s3.requests(),
         [""; 0],
         "what is no key is tried nowhere"
     );
@@ -237,14 +237,14 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
-    let team = TestEnv::start().await;
-    let invitation = team.request_invitation(&team.ben).await;
-    team.discord.revoke("ben", "analyst");
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ben).await;
+    env.discord.revoke("ben", "analyst");
 
-    let form = team
-        .open_form(&team.ben, &invitation, "Enter credentials")
+    let form = env
+        .open_form(&env.ben, &invitation, "Enter credentials")
         .await;
-    let reply = team
+    let reply = env
         .ben
         .submit(&form, &CREDENTIALS)
         .await
@@ -257,8 +257,8 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         reply.content
     );
 
-    team.discord.leave_guild("ben");
-    let reply = team
+    env.discord.leave_guild("ben");
+    let reply = env
         .ben
         .submit(&form, &CREDENTIALS)
         .await
@@ -269,9 +269,9 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         reply.content,
         "You are not a member of the server that I serve."
     );
-    assert!(team.stored_credentials(&team.ben).await.is_none());
+    assert!(env.stored_credentials(&env.ben).await.is_none());
     assert_eq!(
-        team.s3.requests(),
+        env.s3.requests(),
         [""; 0],
         "a stranger's keys are tried nowhere"
     );
@@ -279,23 +279,23 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
 
 #[tokio::test]
 async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning() {
-    let team = TestEnv::start().await;
-    team.ana.write_dm("hello, how do I start?");
-    let answer = team.ana.read_dm().await;
+    let env = TestEnv::start().await;
+    env.ana.write_dm("hello, how do I start?");
+    let answer = env.ana.read_dm().await;
     assert!(answer.button("Enter credentials").is_some());
     assert!(!answer.content.contains("looks like a key"));
 
-    team.ana.write_dm(CREDENTIALS[1].1);
-    team.ana.write_dm("aws_secret_access_key = whatever");
+    env.ana.write_dm(CREDENTIALS[1].1);
+    env.ana.write_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
-        let answer = team.ana.read_dm().await;
+        let answer = env.ana.read_dm().await;
         assert_says(&answer, "That looks like a key");
         assert!(answer.content.contains("a bot can't delete your message"));
     }
-    assert!(team.stored_credentials(&team.ana).await.is_none());
+    assert!(env.stored_credentials(&env.ana).await.is_none());
 
-    team.gil.write_dm("hello?");
-    let answer = team.gil.read_dm().await;
+    env.gil.write_dm("hello?");
+    let answer = env.gil.read_dm().await;
     let text = &answer.content;
     assert!(text.starts_with("You need one of these roles"), "{text}");
     assert!(answer.button("Enter credentials").is_none());

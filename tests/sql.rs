@@ -63,24 +63,24 @@ impl RuntimeEnv for LocalLakeEnv {
 
 impl RuntimeEnv for LakeEnv {
     fn discord(&self) -> &Discord {
-        &self.team.discord
+        &self.env.discord
     }
 
     async fn store_credentials(&self, person: &Person, id: &str, secret: &str) {
-        self.team
+        self.env
             .cluster
             .store_key_pair(person.id(), id, secret)
             .await;
     }
 
     async fn restart_bot_with(&mut self, settings: &[(&str, &str)]) {
-        self.team.variables.extend(owned(settings));
-        self.team.kill_bot().await;
-        self.team.start_bot().await;
+        self.env.variables.extend(owned(settings));
+        self.env.kill_bot().await;
+        self.env.start_bot().await;
     }
 
     fn log(&self) -> String {
-        self.team.log()
+        self.env.log()
     }
 }
 

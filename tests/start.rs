@@ -6,36 +6,34 @@ use crate::support::{TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
 
-    let (asked, id) = team
-        .start_session(&team.ana, "size:large catalog:pond")
-        .await;
-    team.kubelet.schedule(&id).await;
+    let (asked, id) = env.start_session(&env.ana, "size:large catalog:pond").await;
+    env.kubelet.schedule(&id).await;
     let progress = asked
         .until(|reply| reply.content.contains("a machine prepares it"))
         .await;
     assert!(progress.ephemeral && progress.content.contains("(large, pond)"));
 
-    team.kubelet.mark_ready(&id).await;
+    env.kubelet.mark_ready(&id).await;
     let url = format!("<https://duckui-{id}.duck.example.com/>");
     let ready = asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
     assert_eq!(ready.content, format!("Session `{id}` is ready: {url}"));
 
-    let announced = team.ana.read("#data").await;
+    let announced = env.ana.read("#data").await;
     assert!(announced.content.contains(&url));
-    assert_eq!(announced.mentions, [team.ana.id()]);
-    team.cluster
-        .wait_for_stage(&team.record_name(&team.ana, 0), "running")
+    assert_eq!(announced.mentions, [env.ana.id()]);
+    env.cluster
+        .wait_for_stage(&env.record_name(&env.ana, 0), "running")
         .await;
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
-    let pod = team
+    let pod = env
         .cluster
         .pods()
         .get(&format!("duckui-{id}"))
@@ -52,17 +50,17 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
 
 #[tokio::test]
 async fn without_credentials_the_answer_has_the_button_for_them() {
-    let team = TestEnv::start().await;
-    let reply = team.reply_to(&team.ana, "/duck start").await;
+    let env = TestEnv::start().await;
+    let reply = env.reply_to(&env.ana, "/duck start").await;
     assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
-    let pressed = team.ana.press(&reply, "Enter credentials").await.unwrap();
+    let pressed = env.ana.press(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
-    let team = TestEnv::start().await;
+    let env = TestEnv::start().await;
     for (options, answer) in [
         (
             "size:huge",
@@ -74,16 +72,16 @@ async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
         ),
     ] {
         let line = format!("/duck start {options}");
-        let asked = team.ana.run_command("#data", &line).await.unwrap();
+        let asked = env.ana.run_command("#data", &line).await.unwrap();
         assert_eq!(asked.reply().await.content, answer);
     }
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn sizes_and_catalogs_are_suggested_while_typing() {
-    let team = TestEnv::start().await;
-    let sizes = team
+    let env = TestEnv::start().await;
+    let sizes = env
         .ana
         .complete("#data", "/duck start size:")
         .await
@@ -96,7 +94,7 @@ async fn sizes_and_catalogs_are_suggested_while_typing() {
             pair("large: 4 CPU, 16Gi memory", "large"),
         ]
     );
-    let catalogs = team
+    let catalogs = env
         .ana
         .complete("#data", "/duck start catalog:LA")
         .await
@@ -106,10 +104,10 @@ async fn sizes_and_catalogs_are_suggested_while_typing() {
 
 #[tokio::test]
 async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
-    let team = TestEnv::start().await;
-    let first = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    let first = env.ready_session(&env.ana).await;
 
-    let offer = team.reply_to(&team.ana, "/duck start").await;
+    let offer = env.reply_to(&env.ana, "/duck start").await;
     assert!(
         offer.content.starts_with("You have a session already"),
         "{}",
@@ -121,19 +119,19 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
             .contains(&format!("https://duckui-{first}.duck.example.com/"))
     );
 
-    let another = team.ana.press(&offer, "Start another one").await.unwrap();
+    let another = env.ana.press(&offer, "Start another one").await.unwrap();
     let second = session_id_in(&another.reply().await.content);
-    team.kubelet.mark_ready(&second).await;
+    env.kubelet.mark_ready(&second).await;
     another
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
+    env.ana.read("#data").await;
 
-    let full = team.reply_to(&team.ana, "/duck start").await;
+    let full = env.reply_to(&env.ana, "/duck start").await;
     assert_says(&full, "as many as you may have");
     assert!(full.button("Start another one").is_none());
     // The old button is still there to press.
-    let pressed = team.ana.press(&offer, "Start another one").await;
+    let pressed = env.ana.press(&offer, "Start another one").await;
     assert!(
         pressed.is_err(),
         "the offer was replaced by the second session's news"
@@ -142,36 +140,36 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 
 #[tokio::test]
 async fn fifty_starts_at_once_make_exactly_the_quota() {
-    let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let asked = join_all((0..50).map(|_| team.ana.run_command("#data", "/duck start"))).await;
+    let env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let asked = join_all((0..50).map(|_| env.ana.run_command("#data", "/duck start"))).await;
     let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
 
     let (refused, started): (Vec<_>, Vec<_>) = replies
         .iter()
         .partition(|reply| reply.content.starts_with("You already have 3 of 3"));
     assert_eq!((started.len(), refused.len()), (3, 47));
-    let records = team.cluster.documents().await;
+    let records = env.cluster.documents().await;
     assert_eq!(records.len(), 3);
 
     // All three come up, each announced once.
-    let quick = team.kubelet.ready_all_pods();
+    let quick = env.kubelet.ready_all_pods();
     for _ in 0..3 {
-        team.ana.read("#data").await;
+        env.ana.read("#data").await;
     }
     for asked in asked.iter().flatten() {
         asked.until(|reply| !reply.content.contains('…')).await;
     }
     quick.abort();
-    assert_eq!(team.discord.history("#data").len(), 3);
+    assert_eq!(env.discord.history("#data").len(), 3);
 }
 
 #[tokio::test]
 async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.kubelet
         .mark_failed(&id, "The node was low on memory.")
         .await;
 
@@ -179,74 +177,74 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
         .until(|reply| reply.content.contains("has failed"))
         .await;
     assert_says(&answer, "The node was low on memory.");
-    let told = team.ana.read("#data").await;
+    let told = env.ana.read("#data").await;
     assert!(told.content.contains("has failed"));
-    assert_eq!(told.mentions, [team.ana.id()]);
-    team.wait_until_nothing_left(&team.ana).await;
+    assert_eq!(told.mentions, [env.ana.id()]);
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
 async fn start_another_pressed_twice_starts_one() {
-    let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.ready_session(&team.ana).await;
-    let offer = team.reply_to(&team.ana, "/duck start").await;
+    let env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    env.ready_session(&env.ana).await;
+    let offer = env.reply_to(&env.ana, "/duck start").await;
     let button = offer
         .button("Start another one")
         .unwrap()
         .custom_id
         .clone()
         .unwrap();
-    let presses = [0, 1].map(|_| team.ana.press_custom_id(offer.id, &button));
+    let presses = [0, 1].map(|_| env.ana.press_custom_id(offer.id, &button));
     for pressed in join_all(presses).await {
         pressed.unwrap().acknowledgement().await;
     }
-    let reply = team
+    let reply = env
         .discord
         .wait_edited(offer.id, |it| it.content.contains("starts: "))
         .await;
     let second = session_id_in(&reply.content);
-    team.kubelet.mark_ready(&second).await;
-    team.discord
+    env.kubelet.mark_ready(&second).await;
+    env.discord
         .wait_edited(offer.id, |it| it.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
-    assert_eq!(team.cluster.documents().await.len(), 2);
+    env.ana.read("#data").await;
+    assert_eq!(env.cluster.documents().await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_place_that_a_larger_quota_gave_still_counts() {
-    let mut team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
-    team.cluster.store_credentials(team.ana.id()).await;
+    let mut env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    env.cluster.store_credentials(env.ana.id()).await;
     let mut started = Vec::new();
     for _ in 0..3 {
-        started.push(team.start_session(&team.ana, "").await);
+        started.push(env.start_session(&env.ana, "").await);
     }
     let (asked, first) = started.remove(0);
     let line = format!("/duck stop session:{first}");
-    let question = team.reply_to(&team.ana, &line).await;
-    team.confirm_stop(&team.ana, &question).await;
+    let question = env.reply_to(&env.ana, &line).await;
+    env.confirm_stop(&env.ana, &question).await;
     asked
         .until(|reply| reply.content.contains("has ended"))
         .await;
 
-    team.kill_bot().await;
-    team.variables
+    env.kill_bot().await;
+    env.variables
         .insert("DUCKBOT_SESSIONS__PER_USER".into(), "2".into());
-    team.start_bot().await;
-    let full = team.reply_to(&team.ana, "/duck start").await;
+    env.start_bot().await;
+    let full = env.reply_to(&env.ana, "/duck start").await;
     assert!(
         full.content.starts_with("You already have 2 of 2 sessions"),
         "{}",
         full.content
     );
-    team.mark_all_read().await;
+    env.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let name = team.record_name(&team.ana, 0);
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let name = env.record_name(&env.ana, 0);
     let labels = serde_json::json!({
         "app.kubernetes.io/managed-by": "duckbot", "app.kubernetes.io/name": "duckui",
     });
@@ -254,40 +252,40 @@ async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
         "metadata": { "name": name, "labels": labels },
         "data": { "record.json": "{\"version\":1,\"id\":\"quack\"}" },
     }));
-    team.cluster
+    env.cluster
         .records()
         .create(&Default::default(), &record.unwrap())
         .await
         .unwrap();
 
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.mark_ready(&id).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.mark_ready(&id).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    team.ana.read("#data").await;
-    let second = team.record_name(&team.ana, 1);
-    team.cluster.wait_for_stage(&second, "running").await;
-    assert!(team.log().contains(&format!("record {name} can't be read")));
+    env.ana.read("#data").await;
+    let second = env.record_name(&env.ana, 1);
+    env.cluster.wait_for_stage(&second, "running").await;
+    assert!(env.log().contains(&format!("record {name} can't be read")));
 }
 
 #[tokio::test]
 async fn a_session_that_is_not_ready_in_time_is_taken_down() {
-    let team = TestEnv::start_with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, _) = team.start_session(&team.ana, "").await;
+    let env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, _) = env.start_session(&env.ana, "").await;
     asked
         .until(|reply| reply.content.contains("was not ready after 1s"))
         .await;
-    team.ana.read("#data").await;
-    team.wait_until_nothing_left(&team.ana).await;
+    env.ana.read("#data").await;
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
 async fn an_ingress_instead_of_traefik_is_a_setting() {
-    let team = TestEnv::start_with(&[("DUCKBOT_ROUTING__KIND", "ingress")]).await;
-    let id = team.ready_session(&team.ana).await;
-    let objects = team.cluster.objects().await;
+    let env = TestEnv::start_with(&[("DUCKBOT_ROUTING__KIND", "ingress")]).await;
+    let id = env.ready_session(&env.ana).await;
+    let objects = env.cluster.objects().await;
     assert!(
         objects.contains(&format!("ingresses/duckui-{id}")),
         "{objects:?}"
@@ -301,11 +299,11 @@ async fn an_ingress_instead_of_traefik_is_a_setting() {
 
 #[tokio::test]
 async fn what_somebody_deletes_under_a_running_session_is_made_again() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
     let name = format!("duckui-{id}");
-    let old = team.cluster.services().get(&name).await.unwrap();
-    team.cluster
+    let old = env.cluster.services().get(&name).await.unwrap();
+    env.cluster
         .services()
         .delete(&name, &Default::default())
         .await
@@ -313,7 +311,7 @@ async fn what_somebody_deletes_under_a_running_session_is_made_again() {
     let is_new = move |it: Option<&k8s_openapi::api::core::v1::Service>| {
         it.is_some_and(|it| it.metadata.uid != old.metadata.uid)
     };
-    let made = kube::runtime::wait::await_condition(team.cluster.services(), &name, is_new);
+    let made = kube::runtime::wait::await_condition(env.cluster.services(), &name, is_new);
     tokio::time::timeout(std::time::Duration::from_secs(20), made)
         .await
         .unwrap()

@@ -12,17 +12,17 @@ use crate::support::{ApiFault, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
-    let team = TestEnv::start().await;
-    let none = team.reply_to(&team.ana, "/duck status").await;
+    let env = TestEnv::start().await;
+    let none = env.reply_to(&env.ana, "/duck status").await;
     assert_eq!(none.content, "You have no session to look into.");
 
-    let id = team.ready_session(&team.ana).await;
+    let id = env.ready_session(&env.ana).await;
     let line = format!("/duck status session:{id}");
-    for (person, line) in [(&team.ana, "/duck status"), (&team.ada, &line[..])] {
-        let status = team.reply_to(person, line).await;
+    for (person, line) in [(&env.ana, "/duck status"), (&env.ada, &line[..])] {
+        let status = env.reply_to(person, line).await;
         let words = format!(
             "Session `{id}` of <@{}>: running, small, `lake`, ",
-            team.ana.id()
+            env.ana.id()
         );
         assert!(
             status.ephemeral && status.content.starts_with(&words),
@@ -31,32 +31,32 @@ async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
         );
         assert!(status.button("Show its log").is_some());
     }
-    let refused = team.reply_to(&team.ben, &line).await;
+    let refused = env.reply_to(&env.ben, &line).await;
     assert_says(
         &refused,
         "belongs to somebody else. Only they or an admin can look into it.",
     );
     assert!(refused.components.is_empty());
 
-    let wrong = team.reply_to(&team.ana, "/duck status session:quack").await;
+    let wrong = env.reply_to(&env.ana, "/duck status session:quack").await;
     assert_says(&wrong, "`quack` is no session");
 }
 
 #[tokio::test]
 async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
-    let team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    team.ready_session(&team.ana).await;
-    let status = team.reply_to(&team.ana, "/duck status").await;
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    env.ready_session(&env.ana).await;
+    let status = env.reply_to(&env.ana, "/duck status").await;
     // No node has run it yet.
-    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
+    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
     assert_says(&pressed.reply().await, "has written nothing.");
 
-    team.api.set_faults(|call| {
+    env.api.set_faults(|call| {
         let is_log = call.method == "GET" && call.route.starts_with("pods");
         is_log.then(|| ApiFault::Answer(500, "the node does not answer".into()))
     });
-    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
+    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
     let told = pressed.reply().await;
     assert_says(&told, "(Reference: `");
     assert!(told.ephemeral && told.files.is_empty());
@@ -64,11 +64,11 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
 
 #[tokio::test]
 async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
-    let team = TestEnv::start().await;
-    team.ready_session(&team.ana).await;
-    let status = team.reply_to(&team.ana, "/duck status").await;
-    team.renew_credentials(&team.ana).await;
-    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
+    let env = TestEnv::start().await;
+    env.ready_session(&env.ana).await;
+    let status = env.reply_to(&env.ana, "/duck status").await;
+    env.renew_credentials(&env.ana).await;
+    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
     assert_says(
         &pressed.reply().await,
         "were replaced or forgotten since it was started",
@@ -77,8 +77,8 @@ async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
 
 /// A metrics server as far as anybody can tell from its answers: the kind that it serves, kept
 /// by the API server itself.
-async fn metrics(team: &TestEnv) -> Api<DynamicObject> {
-    let crds: Api<CustomResourceDefinition> = Api::all(team.cluster.admin.clone());
+async fn metrics(env: &TestEnv) -> Api<DynamicObject> {
+    let crds: Api<CustomResourceDefinition> = Api::all(env.cluster.admin.clone());
     let name = "pods.metrics.k8s.io";
     let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
     let definition = json!({
@@ -103,18 +103,14 @@ async fn metrics(team: &TestEnv) -> Api<DynamicObject> {
     established.await.unwrap();
     let kind = GroupVersionKind::gvk("metrics.k8s.io", "v1beta1", "PodMetrics");
     let resource = ApiResource::from_gvk_with_plural(&kind, "pods");
-    Api::namespaced_with(
-        team.cluster.admin.clone(),
-        &team.cluster.sessions,
-        &resource,
-    )
+    Api::namespaced_with(env.cluster.admin.clone(), &env.cluster.sessions, &resource)
 }
 
 #[tokio::test]
 async fn where_memory_is_measured_it_is_told() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    let metrics = metrics(&team).await;
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    let metrics = metrics(&env).await;
     let measured: Value = json!({
         "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
         "metadata": { "name": format!("duckui-{id}") },
@@ -131,6 +127,6 @@ async fn where_memory_is_measured_it_is_told() {
         made.map(drop).map_err(|error| error.to_string())
     };
     wait_until(made, Result::is_ok).await.unwrap();
-    let status = team.reply_to(&team.ana, "/duck status").await;
+    let status = env.reply_to(&env.ana, "/duck status").await;
     assert_says(&status, "\n- DuckDB takes 312 MiB of 4GiB.");
 }

@@ -4,10 +4,10 @@ use crate::support::TestEnv;
 
 #[tokio::test]
 async fn ana_stops_her_only_session_after_reading_what_is_lost() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
 
-    let question = team.reply_to(&team.ana, "/duck stop").await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
     assert!(
         question.ephemeral
             && question
@@ -15,12 +15,12 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
                 .contains("What is only in the session is lost")
     );
     assert_eq!(
-        team.cluster.objects().await.len(),
+        env.cluster.objects().await.len(),
         4,
         "nothing happens before the answer"
     );
 
-    let pressed = team.ana.press(&question, "Stop it").await.unwrap();
+    let pressed = env.ana.press(&question, "Stop it").await.unwrap();
     let done = pressed
         .until(|reply| reply.content.contains("is stopped"))
         .await;
@@ -29,10 +29,10 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
         format!("Session `{id}` is stopped. Nothing of it is left.")
     );
     assert!(done.button("Stop it").is_none());
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 
     // The message with the URL no longer offers it, and nobody was pinged again.
-    let [announced] = &team.discord.history("#data")[..] else {
+    let [announced] = &env.discord.history("#data")[..] else {
         panic!("one message")
     };
     assert!(
@@ -45,56 +45,56 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
 
 #[tokio::test]
 async fn keeping_it_changes_nothing() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    let pressed = team.ana.press(&question, "Keep it").await.unwrap();
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    let pressed = env.ana.press(&question, "Keep it").await.unwrap();
     assert_eq!(
         pressed.reply().await.content,
         format!("Session `{id}` goes on.")
     );
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
 }
 
 #[tokio::test]
 async fn a_session_that_is_still_starting_can_be_stopped() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (starting, id) = team.start_session(&team.ana, "").await;
-    team.kubelet.wait_for_pod(&id).await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (starting, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.wait_for_pod(&id).await;
 
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirm_stop(&team.ana, &question).await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    env.confirm_stop(&env.ana, &question).await;
     starting
         .until(|reply| reply.content.contains("has ended"))
         .await;
-    team.ana.read("#data").await;
-    team.assert_nothing_left().await;
+    env.ana.read("#data").await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
-    let mut team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
-    let question = team.reply_to(&team.ana, "/duck stop").await;
+    let mut env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
     let custom_id = question
         .button("Stop it")
         .unwrap()
         .custom_id
         .clone()
         .unwrap();
-    team.kill_bot().await;
-    team.start_bot().await;
+    env.kill_bot().await;
+    env.start_bot().await;
 
-    let first = team
+    let first = env
         .ana
         .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
-    let second = team
+    let second = env
         .ana
         .press_custom_id(question.id, &custom_id)
         .await
@@ -102,33 +102,33 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
     first.acknowledgement().await;
     second.acknowledgement().await;
     let is_over = |text: &str| text.contains("is stopped") || text.contains("has ended, or never");
-    team.discord
+    env.discord
         .wait_edited(question.id, |reply| is_over(&reply.content))
         .await;
-    team.cluster
-        .wait_until_gone(&team.record_name(&team.ana, 0))
+    env.cluster
+        .wait_until_gone(&env.record_name(&env.ana, 0))
         .await;
 
-    let late = team
+    let late = env
         .ana
         .press_custom_id(question.id, &custom_id)
         .await
         .unwrap();
     late.acknowledgement().await;
     let answer = format!("There is no session `{id}`: it has ended, or never was.");
-    team.discord
+    env.discord
         .wait_edited(question.id, |reply| reply.content.starts_with(&answer))
         .await;
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_told() {
-    let team = TestEnv::start().await;
-    let id = team.ready_session(&team.ana).await;
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
     let line = format!("/duck stop session:{id}");
 
-    let asked = team.ben.run_command("#data", &line).await.unwrap();
+    let asked = env.ben.run_command("#data", &line).await.unwrap();
     assert!(
         asked
             .reply()
@@ -136,14 +136,14 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
             .content
             .contains("belongs to somebody else")
     );
-    let choices = team
+    let choices = env
         .ben
         .complete("#data", "/duck stop session:")
         .await
         .unwrap();
     assert_eq!(choices, []);
 
-    let choices = team
+    let choices = env
         .ada
         .complete("#data", "/duck stop session:")
         .await
@@ -152,87 +152,79 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
         choices,
         [(format!("{id} (ana, small, running)"), id.clone())]
     );
-    let question = team.reply_to(&team.ada, &line).await;
+    let question = env.reply_to(&env.ada, &line).await;
 
     // Ben finds the id of Ada's button: it is his name that counts.
     let forged = format!("duckbot:stop:{id}");
-    let pressed = team
-        .ben
-        .press_custom_id(question.id, &forged)
-        .await
-        .unwrap();
+    let pressed = env.ben.press_custom_id(question.id, &forged).await.unwrap();
     pressed.acknowledgement().await;
-    team.discord
+    env.discord
         .wait_edited(question.id, |reply| reply.content.contains("somebody else"))
         .await;
-    assert_eq!(team.cluster.objects().await.len(), 4);
+    assert_eq!(env.cluster.objects().await.len(), 4);
 
-    let pressed = team
-        .ada
-        .press_custom_id(question.id, &forged)
-        .await
-        .unwrap();
+    let pressed = env.ada.press_custom_id(question.id, &forged).await.unwrap();
     pressed.acknowledgement().await;
-    team.discord
+    env.discord
         .wait_edited(question.id, |reply| reply.content.contains("is stopped"))
         .await;
-    let told = team.ana.read("#data").await;
-    assert_eq!(told.mentions, [team.ana.id()]);
+    let told = env.ana.read("#data").await;
+    assert_eq!(told.mentions, [env.ana.id()]);
     assert!(
         told.content
-            .contains(&format!("<@{}> stopped it", team.ada.id()))
+            .contains(&format!("<@{}> stopped it", env.ada.id()))
     );
 }
 
 #[tokio::test]
 async fn a_wrong_id_or_none_to_stop_is_said() {
-    let team = TestEnv::start().await;
+    let env = TestEnv::start().await;
     for (line, answer) in [
         ("/duck stop", "You have no session to stop."),
         ("/duck stop session:abcdef", "There is no session `abcdef`"),
         ("/duck stop session:quack", "`quack` is no session"),
     ] {
-        let reply = team.reply_to(&team.ana, line).await;
+        let reply = env.reply_to(&env.ana, line).await;
         assert!(reply.content.starts_with(answer), "{}", reply.content);
     }
 }
 
 #[tokio::test]
 async fn with_two_sessions_one_must_say_which() {
-    let team = TestEnv::start().await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (one, first) = team.start_session(&team.ana, "").await;
-    let (two, second) = team.start_session(&team.ana, "").await;
-    let reply = team.reply_to(&team.ana, "/duck stop").await;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (one, first) = env.start_session(&env.ana, "").await;
+    let (two, second) = env.start_session(&env.ana, "").await;
+    let reply = env.reply_to(&env.ana, "/duck stop").await;
     assert!(reply.content.contains(&first) && reply.content.contains(&second));
-    let choices = team
+    let choices = env
         .ana
         .complete("#data", &format!("/duck stop session:{first}"))
         .await;
     assert_eq!(choices.unwrap().len(), 1);
     for (asked, id) in [(one, first), (two, second)] {
-        team.kubelet.mark_ready(&id).await;
+        env.kubelet.mark_ready(&id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
-        team.ana.read("#data").await;
+        env.ana.read("#data").await;
     }
 }
 
 #[tokio::test]
 async fn who_did_what_stands_in_the_log() {
-    let mut team = TestEnv::start().await;
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
-    team.reply_to(&team.ana, "/duck extend").await;
-    let question = team
-        .reply_to(&team.ada, &format!("/duck stop session:{id}"))
+    let mut env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    env.reply_to(&env.ana, "/duck extend").await;
+    let question = env
+        .reply_to(&env.ada, &format!("/duck stop session:{id}"))
         .await;
-    team.confirm_stop(&team.ada, &question).await;
-    team.mark_all_read().await;
-    let (ana, ada) = (team.ana.id(), team.ada.id());
+    env.confirm_stop(&env.ada, &question).await;
+    env.mark_all_read().await;
+    let (ana, ada) = (env.ana.id(), env.ada.id());
     for (who, act) in [(ana, "started"), (ana, "extended"), (ada, "stopped")] {
-        team.bot()
+        env.bot()
             .wait_for_log(&format!(": audit: {who} {act} {id}"))
             .await;
     }
@@ -245,14 +237,14 @@ async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to()
         // Who did what is written whatever the filter says.
         ("DUCKBOT_LOG__FILTER", "duckbot=warn"),
     ];
-    let mut team = TestEnv::start_with(&settings).await;
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirm_stop(&team.ana, &question).await;
-    team.forget_credentials(&team.ana).await;
-    team.bot().wait_for_log("\"act\":\"forgot\"").await;
-    let log = team.log();
+    let mut env = TestEnv::start_with(&settings).await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    env.confirm_stop(&env.ana, &question).await;
+    env.forget_credentials(&env.ana).await;
+    env.bot().wait_for_log("\"act\":\"forgot\"").await;
+    let log = env.log();
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<serde_json::Value> = lines.collect();
     let acts = lines.iter().filter(|line| line["target"] == "audit");
@@ -263,7 +255,7 @@ async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to()
         .collect();
     assert_eq!(said, ["started", "stopped", "forgot"]);
     assert_eq!(acts[0]["fields"]["what"], *id);
-    assert_eq!(acts[0]["fields"]["who"], team.ana.id().to_string());
+    assert_eq!(acts[0]["fields"]["who"], env.ana.id().to_string());
     assert_eq!(acts[0]["span"]["name"], "interaction");
     assert!(
         acts[0]["span"]["id"]

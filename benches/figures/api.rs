@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{
-    setup::{Objects, address, floor, team},
+    setup::{Objects, address, env, floor},
     stats::{stats, time_stats},
     support::{Bot, TestEnv},
     table::{Aim, Row},
@@ -30,7 +30,7 @@ struct Side {
     tokens: Vec<String>,
     objects: Objects,
     next: usize,
-    _team: TestEnv,
+    _env: TestEnv,
     _floor: Option<Bot>,
 }
 
@@ -40,7 +40,7 @@ fn owner(number: usize) -> u64 {
 
 impl Side {
     async fn start(is_floor: bool) -> Self {
-        let mut team = team(0, None, &[]).await;
+        let mut env = env(0, None, &[]).await;
         let (mut tokens, mut lines) = (Vec::new(), String::new());
         for number in 0..OWNERS {
             let (name, owner) = (format!("t{number}"), owner(number));
@@ -57,33 +57,33 @@ impl Side {
                 false => token.expose_secret().to_owned(),
             });
         }
-        let file = team.file("tokens", &lines);
+        let file = env.file("tokens", &lines);
         for (name, value) in [
             ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
             ("DUCKBOT_API__TOKENS_FILE", &file),
             ("DUCKBOT_API__REQUESTS_PER_MINUTE", "100000"),
         ] {
-            team.variables.insert(name.into(), value.into());
+            env.variables.insert(name.into(), value.into());
         }
         let (url, floor) = match is_floor {
             true => {
-                let mut floor = floor("api", &team);
+                let mut floor = floor("api", &env);
                 (address(&mut floor).await, Some(floor))
             }
             false => {
-                team.start_bot().await;
-                (address(team.bot()).await, None)
+                env.start_bot().await;
+                (address(env.bot()).await, None)
             }
         };
         let client = Client::builder().no_proxy().build().unwrap();
-        let objects = Objects::of(&team.cluster);
+        let objects = Objects::of(&env.cluster);
         Self {
             url,
             client,
             tokens,
             objects,
             next: 0,
-            _team: team,
+            _env: env,
             _floor: floor,
         }
     }

@@ -6,8 +6,8 @@ use super::{
 };
 
 /// Those since the last look, as a list.
-fn new_calls(team: &TestEnv, before: &mut usize) -> Vec<String> {
-    let calls = team.api.calls();
+fn new_calls(env: &TestEnv, before: &mut usize) -> Vec<String> {
+    let calls = env.api.calls();
     let new = calls[*before..]
         .iter()
         .filter(|call| call.method != "WATCH");
@@ -41,32 +41,32 @@ pub async fn rows() -> Vec<Row> {
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_LOG__FILTER", "info,duckbot::reaper=debug"),
     ];
-    let mut team = TestEnv::start_with(&settings).await;
-    let ana = team.ana.clone();
-    team.cluster.store_credentials(ana.id()).await;
+    let mut env = TestEnv::start_with(&settings).await;
+    let ana = env.ana.clone();
+    env.cluster.store_credentials(ana.id()).await;
     // The ledger and what the first sweep finds out are not of a session.
-    team.bot().wait_for_log_times(" swept", 2).await;
-    let mut before = team.api.calls().len();
+    env.bot().wait_for_log_times(" swept", 2).await;
+    let mut before = env.api.calls().len();
 
-    let id = team.ready_session(&ana).await;
-    team.bot().wait_for_log("announcing it").await;
-    let start = new_calls(&team, &mut before);
+    let id = env.ready_session(&ana).await;
+    env.bot().wait_for_log("announcing it").await;
+    let start = new_calls(&env, &mut before);
 
-    let swept = team.bot().log().matches(" swept").count();
-    team.bot().wait_for_log_times(" swept", swept + 3).await;
-    let sweep = new_calls(&team, &mut before);
+    let swept = env.bot().log().matches(" swept").count();
+    env.bot().wait_for_log_times(" swept", swept + 3).await;
+    let sweep = new_calls(&env, &mut before);
 
-    team.reply_to(&ana, "/duck list").await;
-    let list = new_calls(&team, &mut before);
+    env.reply_to(&ana, "/duck list").await;
+    let list = new_calls(&env, &mut before);
 
-    let question = team.reply_to(&ana, "/duck stop").await;
-    team.confirm_stop(&ana, &question).await;
-    let name = team.record_name(&ana, 0);
-    team.cluster.wait_until_gone(&name).await;
-    team.bot().wait_for_log("removing its record").await;
-    let stop = new_calls(&team, &mut before);
+    let question = env.reply_to(&ana, "/duck stop").await;
+    env.confirm_stop(&ana, &question).await;
+    let name = env.record_name(&ana, 0);
+    env.cluster.wait_until_gone(&name).await;
+    env.bot().wait_for_log("removing its record").await;
+    let stop = new_calls(&env, &mut before);
     assert!(!id.is_empty());
-    team.mark_all_read().await;
+    env.mark_all_read().await;
     vec![
         row("calls per start", &start, Aim::None),
         row("calls per stop", &stop, Aim::None),

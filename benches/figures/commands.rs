@@ -6,7 +6,7 @@ use duckbot::sandbox::discord::Interaction;
 use futures_util::{StreamExt, stream};
 
 use super::{
-    setup::{Objects, floor, team},
+    setup::{Objects, env, floor},
     stats::{stats, time_stats},
     support::{Bot, TestEnv},
     table::{Aim, Row},
@@ -22,30 +22,30 @@ const LIST: &str = "/duck list";
 
 /// A team whose people all have keys; its bot is ours, or a floor of that kind.
 async fn start_env(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
-    let mut team = team(PEOPLE, None, &[]).await;
+    let mut env = env(PEOPLE, None, &[]).await;
     stream::iter(0..PEOPLE)
         .for_each_concurrent(16, async |number| {
-            let id = team.discord.person(&format!("p{number}")).id();
-            team.cluster.store_credentials(id).await;
+            let id = env.discord.person(&format!("p{number}")).id();
+            env.cluster.store_credentials(id).await;
         })
         .await;
     let floor = match kind {
         None => {
-            team.start_bot().await;
+            env.start_bot().await;
             None
         }
         Some(kind) => {
-            let floor = floor(kind, &team);
-            team.discord.wait_connected().await;
-            team.discord.wait_for_commands().await;
+            let floor = floor(kind, &env);
+            env.discord.wait_connected().await;
+            env.discord.wait_for_commands().await;
             Some(floor)
         }
     };
-    (team, floor)
+    (env, floor)
 }
 
-async fn run_command(team: &TestEnv, number: usize, line: &str) -> (u64, Interaction) {
-    let person = team.discord.person(&format!("p{number}"));
+async fn run_command(env: &TestEnv, number: usize, line: &str) -> (u64, Interaction) {
+    let person = env.discord.person(&format!("p{number}"));
     (
         person.id(),
         person.run_command("#data", line).await.unwrap(),
@@ -53,10 +53,10 @@ async fn run_command(team: &TestEnv, number: usize, line: &str) -> (u64, Interac
 }
 
 /// So many people type at once; from that to the acknowledgement.
-async fn time_burst(team: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
+async fn time_burst(env: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
     let mut asked = Vec::new();
     for number in first..first + BURST_SIZE {
-        asked.push(run_command(team, number, line).await.1);
+        asked.push(run_command(env, number, line).await.1);
     }
     let mut times = Vec::new();
     for asked in asked {
@@ -68,9 +68,9 @@ async fn time_burst(team: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
 }
 
 /// From one command to all of its objects.
-async fn time_one(team: &TestEnv, objects: &Objects, number: usize) -> Duration {
+async fn time_one(env: &TestEnv, objects: &Objects, number: usize) -> Duration {
     let begin = Instant::now();
-    let (owner, _) = run_command(team, number, START).await;
+    let (owner, _) = run_command(env, number, START).await;
     objects.wait_until_made(owner).await - begin
 }
 
@@ -119,8 +119,8 @@ pub async fn rows() -> Vec<Row> {
     let median = |all| stats(all).median;
     let (p99, p99_listing) = (median(p99), median(p99_listing));
     let (p99_bare, p99_making) = (median(p99_bare), median(p99_making));
-    for team in [&ours, &bare, &making] {
-        team.mark_all_read().await;
+    for env in [&ours, &bare, &making] {
+        env.mark_all_read().await;
     }
     vec![
         burst_row(

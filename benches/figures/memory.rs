@@ -24,16 +24,16 @@ fn row(what: &'static str, aim: &'static str, figure: f64, limits: Aim) -> Row {
 
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::start().await;
-    let mut team = kwok_env(0).await;
-    team.start_bot().await;
-    let idle = idle_memory(team.bot()).await;
-    let own = resident(team.bot(), true);
-    create_sessions(&mut team, 0, SESSIONS).await;
-    let grown = idle_memory(team.bot()).await;
-    team.kill_bot().await;
-    team.start_bot().await;
-    let found = idle_memory(team.bot()).await;
-    team.mark_all_read().await;
+    let mut env = kwok_env(0).await;
+    env.start_bot().await;
+    let idle = idle_memory(env.bot()).await;
+    let own = resident(env.bot(), true);
+    create_sessions(&mut env, 0, SESSIONS).await;
+    let grown = idle_memory(env.bot()).await;
+    env.kill_bot().await;
+    env.start_bot().await;
+    let found = idle_memory(env.bot()).await;
+    env.mark_all_read().await;
     let all = row(
         "resident memory, idle",
         "under 25 MB",

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use super::{
     binary,
     kwok::Kwok,
-    setup::{resident, team},
+    setup::{env, resident},
     stats::time_stats,
     support::{Bot, TestEnv},
     table::{Aim, Row},
@@ -23,13 +23,13 @@ pub async fn kwok_env(people: usize) -> TestEnv {
         ("DUCKBOT_REAPER__IDLE", "off"),
         ("DUCKBOT_REAPER__EVERY", "1h"),
     ];
-    let mut team = team(people, Some(Kwok::NODE), &settings).await;
-    team.program = binary::program();
-    team
+    let mut env = env(people, Some(Kwok::NODE), &settings).await;
+    env.program = binary::program();
+    env
 }
 
 /// Sessions from the first to the last number, each somebody else's; waits until they run.
-pub async fn create_sessions(team: &mut TestEnv, first: usize, last: usize) {
+pub async fn create_sessions(env: &mut TestEnv, first: usize, last: usize) {
     let created = chrono::Utc::now().to_rfc3339();
     stream::iter(first..last)
         .for_each_concurrent(16, async |number| {
@@ -38,11 +38,11 @@ pub async fn create_sessions(team: &mut TestEnv, first: usize, last: usize) {
                 1_000_000 + number as u64,
             );
             // Discord takes five messages in five seconds.
-            team.create_record_in(None, &id, owner, 0, &created).await;
+            env.create_record_in(None, &id, owner, 0, &created).await;
         })
         .await;
     let begin = Instant::now();
-    while team.bot().log().matches(": announcing it").count() < last {
+    while env.bot().log().matches(": announcing it").count() < last {
         assert!(
             begin.elapsed() < Duration::from_secs(1800),
             "they never run"
@@ -59,18 +59,18 @@ pub async fn idle_memory(bot: &Bot) -> f64 {
 
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::start().await;
-    let mut team = kwok_env(ROUNDS).await;
-    team.start_bot().await;
+    let mut env = kwok_env(ROUNDS).await;
+    env.start_bot().await;
     let begin = Instant::now();
-    create_sessions(&mut team, 0, SESSIONS).await;
+    create_sessions(&mut env, 0, SESSIONS).await;
     eprintln!("{SESSIONS} sessions run after {:.0?}", begin.elapsed());
-    let full = idle_memory(team.bot()).await;
+    let full = idle_memory(env.bot()).await;
     let mut times = Vec::new();
     for number in 0..ROUNDS {
         // Discord takes five messages in five seconds.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let person = team.discord.person(&format!("p{number}"));
-        team.cluster.store_credentials(person.id()).await;
+        let person = env.discord.person(&format!("p{number}"));
+        env.cluster.store_credentials(person.id()).await;
         let begin = Instant::now();
         let asked = person.run_command("#data", "/duck start").await.unwrap();
         asked
@@ -78,7 +78,7 @@ pub async fn rows() -> Vec<Row> {
             .await;
         times.push(begin.elapsed());
     }
-    team.mark_all_read().await;
+    env.mark_all_read().await;
     let took = time_stats(&times);
     vec![
         Row {

@@ -25,32 +25,32 @@ pub const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A team of so many people and a bot that is not started, set as in production where it matters
 /// for time.
-pub async fn team(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -> TestEnv {
+pub async fn env(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -> TestEnv {
     let mut all = vec![
         ("DUCKBOT_LOG__FILTER", "info"),
         ("DUCKBOT_SESSIONS__START_TIMEOUT", "1h"),
         ("DUCKBOT_CREDENTIALS__PREFLIGHT", "false"),
     ];
     all.extend(settings);
-    let team = match node {
+    let env = match node {
         Some(node) => TestEnv::without_bot_on(node, &all).await,
         None => TestEnv::without_bot(&all).await,
     };
     for number in 0..people {
-        team.discord.add_person(&format!("p{number}"), &["analyst"]);
+        env.discord.add_person(&format!("p{number}"), &["analyst"]);
     }
-    bypass_proxy(&team).await;
-    team
+    bypass_proxy(&env).await;
+    env
 }
 
 /// This program as the floor of a team.
-pub fn floor(what: &str, team: &TestEnv) -> Bot {
+pub fn floor(what: &str, env: &TestEnv) -> Bot {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     command
         .arg(std::env::current_exe().unwrap())
         .arg(format!("floor:{what}"));
-    command.env_clear().envs(&team.variables).kill_on_drop(true);
+    command.env_clear().envs(&env.variables).kill_on_drop(true);
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped());

@@ -21,27 +21,27 @@ use serde_json::json;
 use crate::support::TestEnv;
 
 /// Watches all calls with `interceptor`, or no more.
-fn set_gates(team: &TestEnv, interceptor: Option<Arc<dyn Interceptor>>) {
-    team.api.set_interceptor(interceptor.clone());
+fn set_gates(env: &TestEnv, interceptor: Option<Arc<dyn Interceptor>>) {
+    env.api.set_interceptor(interceptor.clone());
     match interceptor {
-        Some(interceptor) => team.discord.set_interceptor(interceptor),
-        None => team.discord.clear_interceptor(),
+        Some(interceptor) => env.discord.set_interceptor(interceptor),
+        None => env.discord.clear_interceptor(),
     }
 }
 
 /// Every call of a story, by running it once.
 async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
-    let mut lab = scenario.start_env().await;
-    let quick = lab.team.kubelet.ready_all_pods();
-    scenario.prepare(&mut lab).await;
+    let mut api_env = scenario.start_env().await;
+    let quick = api_env.env.kubelet.ready_all_pods();
+    scenario.prepare(&mut api_env).await;
     let recorder = Arc::new(Recorder::of(scenario));
-    set_gates(&lab.team, Some(recorder.clone()));
-    let last_reply = scenario.run(&mut lab, None).await;
-    scenario.settle(&lab).await;
+    set_gates(&api_env.env, Some(recorder.clone()));
+    let last_reply = scenario.run(&mut api_env, None).await;
+    scenario.settle(&api_env).await;
     let sites = recorder.sites();
-    set_gates(&lab.team, None);
-    scenario.check(&lab, None, last_reply).await;
-    lab.team.clean_up().await;
+    set_gates(&api_env.env, None);
+    scenario.check(&api_env, None, last_reply).await;
+    api_env.env.clean_up().await;
     quick.abort();
     sites
 }
@@ -49,23 +49,23 @@ async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
 /// Runs a story and lets that go wrong; afterwards all is well. False if the story went
 /// another way (fewer edits of its progress) and never came there.
 async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
-    let mut lab = scenario.start_env().await;
-    let quick = lab.team.kubelet.ready_all_pods();
-    scenario.prepare(&mut lab).await;
+    let mut api_env = scenario.start_env().await;
+    let quick = api_env.env.kubelet.ready_all_pods();
+    scenario.prepare(&mut api_env).await;
     let injector = Injector::new(scenario, case.clone());
-    set_gates(&lab.team, Some(injector.clone()));
+    set_gates(&api_env.env, Some(injector.clone()));
     let last_reply = tokio::select! {
-        last_reply = scenario.run(&mut lab, Some(&case)) => last_reply,
+        last_reply = scenario.run(&mut api_env, Some(&case)) => last_reply,
         () = injector.triggered.notified() => None,
     };
-    lab.team.kill_bot().await;
+    api_env.env.kill_bot().await;
     injector.dead.notify_waiters();
-    set_gates(&lab.team, None);
-    scenario.while_down(&lab).await;
-    lab.start_bot().await;
-    scenario.check(&lab, Some(&case), last_reply).await;
+    set_gates(&api_env.env, None);
+    scenario.while_down(&api_env).await;
+    api_env.start_bot().await;
+    scenario.check(&api_env, Some(&case), last_reply).await;
     // It works as before: whatever is there can be stopped, and one can start.
-    lab.team.clean_up().await;
+    api_env.env.clean_up().await;
     quick.abort();
     injector.was_reached()
 }

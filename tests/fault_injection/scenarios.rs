@@ -58,56 +58,56 @@ impl Scenario {
 
     /// A team with the API, whose bot is up.
     pub async fn start_env(self) -> ApiEnv {
-        let mut team = TestEnv::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
-        let ops = team.discord.channel("ops").to_string();
+        let mut env = TestEnv::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
+        let ops = env.discord.channel("ops").to_string();
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
-            team.variables.insert(name.into(), ops.clone());
+            env.variables.insert(name.into(), ops.clone());
         }
-        let mut lab = ApiEnv::start_with_env(team).await;
+        let mut api_env = ApiEnv::start_with_env(env).await;
         // The first sweep makes the ledger, which is no story's.
-        lab.team.bot().wait_for_log(" swept").await;
-        lab
+        api_env.env.bot().wait_for_log(" swept").await;
+        api_env
     }
 
     /// What comes before the story.
-    pub async fn prepare(self, lab: &mut ApiEnv) {
-        let team = &lab.team;
+    pub async fn prepare(self, api_env: &mut ApiEnv) {
+        let env = &api_env.env;
         match self {
             Self::Setup | Self::Create | Self::Report => {}
-            Self::Start | Self::Forget => team.cluster.store_credentials(team.ana.id()).await,
+            Self::Start | Self::Forget => env.cluster.store_credentials(env.ana.id()).await,
             Self::Stop | Self::Reschedule | Self::Extend | Self::Reap => {
-                team.ready_session(&team.ana).await;
+                env.ready_session(&env.ana).await;
             }
             Self::Restart => {
-                team.ready_session(&team.ana).await;
-                team.renew_credentials(&team.ana).await;
+                env.ready_session(&env.ana).await;
+                env.renew_credentials(&env.ana).await;
             }
             Self::Delete => {
-                lab.ready_session().await;
+                api_env.ready_session().await;
             }
         }
         if !matches!(self, Self::Report | Self::Setup) {
             // Of what came before, nothing is on its way any more.
-            self.settle(lab).await;
+            self.settle(api_env).await;
         }
     }
 
     /// What is done and what is told. If the bot dies under it, this never ends.
-    pub async fn run(self, lab: &mut ApiEnv, case: Option<&Case>) -> LastReply {
+    pub async fn run(self, api_env: &mut ApiEnv, case: Option<&Case>) -> LastReply {
         if matches!(self, Self::Report) {
-            make_report_due(lab).await;
+            make_report_due(api_env).await;
         }
-        let team = &lab.team;
-        let chat = Chat { team, case };
+        let env = &api_env.env;
+        let chat = Chat { env, case };
         match self {
             Self::Setup => chat.setup().await,
             Self::Start => {
-                let runs = wait_for_running(team, |_| true);
+                let runs = wait_for_running(env, |_| true);
                 chat.command("/duck start", "is ready", runs).await
             }
             Self::Stop => {
                 let question = chat.question("/duck stop").await?;
-                let gone = wait_until_gone(team);
+                let gone = wait_until_gone(env);
                 chat.press(&question, "Stop it", "is stopped", gone).await
             }
             Self::Extend => {
@@ -122,68 +122,70 @@ impl Scenario {
             }
             Self::Restart => {
                 let list = chat.question("/duck list").await?;
-                let pressed = team.ana.press_custom_id(list.id, "duckbot:restart");
+                let pressed = env.ana.press_custom_id(list.id, "duckbot:restart");
                 let pressed = pressed.await.unwrap();
-                let old = id(&team.cluster.documents().await[0]);
-                let new = wait_for_running(team, |document| id(document) != old);
+                let old = id(&env.cluster.documents().await[0]);
+                let new = wait_for_running(env, |document| id(document) != old);
                 let last_reply = chat.last_word(&pressed, "Stopped", new).await;
                 // It starts again in any case, once it has stopped.
                 if last_reply
                     .as_ref()
                     .is_some_and(|it| it.starts_with("Stopped"))
                 {
-                    wait_until_settled(team).await;
+                    wait_until_settled(env).await;
                 }
                 last_reply
             }
             Self::Reschedule => {
-                let name = format!("duckui-{}", id(&team.cluster.documents().await[0]));
+                let name = format!("duckui-{}", id(&env.cluster.documents().await[0]));
                 let evict = EvictParams::default();
-                team.cluster.pods().evict(&name, &evict).await.unwrap();
-                wait_until_back(team).await;
+                env.cluster.pods().evict(&name, &evict).await.unwrap();
+                wait_until_back(env).await;
                 None
             }
             Self::Reap => {
-                let record = team.record_name(&team.ana, 0);
+                let record = env.record_name(&env.ana, 0);
                 let age = |document: &mut Value| {
                     document["created"] = json!(Utc::now() - TimeDelta::days(4));
                 };
-                team.cluster.edit_record(&record, age).await;
-                wait_until_gone(team).await;
+                env.cluster.edit_record(&record, age).await;
+                wait_until_gone(env).await;
                 None
             }
             Self::Report => {
                 tokio::select! {
-                    () = wait_for_report(team) => {}
-                    () = team.wait_for_log("the report was not posted") => {}
-                    () = team.wait_for_log("I may not write in channel") => {}
+                    () = wait_for_report(env) => {}
+                    () = env.wait_for_log("the report was not posted") => {}
+                    () = env.wait_for_log("I may not write in channel") => {}
                 }
                 None
             }
             Self::Create => {
-                let (status, body) = create_session(lab).await;
+                let (status, body) = create_session(api_env).await;
                 // The answer comes when the session is written down, before it is made.
                 if status == 201 {
-                    wait_until_settled(team).await;
+                    wait_until_settled(env).await;
                 }
                 Some(format!("{status} {body}"))
             }
             Self::Delete => {
-                let id = id(&team.cluster.documents().await[0]);
-                let (status, body) = lab.delete(&format!("/sessions/{id}"), &lab.ana).await;
+                let id = id(&env.cluster.documents().await[0]);
+                let (status, body) = api_env
+                    .delete(&format!("/sessions/{id}"), &api_env.ana)
+                    .await;
                 Some(format!("{status} {body}"))
             }
         }
     }
 
     /// Waits until nothing of the story is still on its way.
-    pub async fn settle(self, lab: &ApiEnv) {
-        wait_until_settled(&lab.team).await;
-        lab.team.mark_all_read().await;
+    pub async fn settle(self, api_env: &ApiEnv) {
+        wait_until_settled(&api_env.env).await;
+        api_env.env.mark_all_read().await;
     }
 
     /// What happens while the bot is down.
-    pub async fn while_down(self, lab: &ApiEnv) {
+    pub async fn while_down(self, api_env: &ApiEnv) {
         if matches!(self, Self::Report) {
             // Whoever tried first has given up long ago.
             let long_ago = json!(Utc::now() - TimeDelta::minutes(6));
@@ -192,18 +194,18 @@ impl Scenario {
                     ledger["pending"]["claimed"] = long_ago;
                 }
             };
-            lab.team.cluster.edit_ledger(age).await;
+            api_env.env.cluster.edit_ledger(age).await;
         }
     }
 
     /// What must be true after the restart.
-    pub async fn check(self, lab: &ApiEnv, case: Option<&Case>, last_reply: LastReply) {
-        let team = &lab.team;
+    pub async fn check(self, api_env: &ApiEnv, case: Option<&Case>, last_reply: LastReply) {
+        let env = &api_env.env;
         let heard = |words: &str| last_reply.as_ref().is_some_and(|it| it.contains(words));
         let refused = |(method, route)| case.is_some_and(|it| it.is_rejected(method, route));
         let lacks_a_part = case.is_some_and(Case::rejects_object);
         match self {
-            Self::Setup => match team.stored_credentials(&team.ana).await {
+            Self::Setup => match env.stored_credentials(&env.ana).await {
                 None => assert!(!heard("Stored"), "{last_reply:?}"),
                 Some(secret) => {
                     let data = secret.data.unwrap();
@@ -214,20 +216,20 @@ impl Scenario {
                 }
             },
             Self::Forget => {
-                let kept = team.stored_credentials(&team.ana).await;
+                let kept = env.stored_credentials(&env.ana).await;
                 assert!(kept.is_none() || !heard("re forgotten"), "{last_reply:?}");
             }
-            Self::Start => match wait_until_settled(team).await {
+            Self::Start => match wait_until_settled(env).await {
                 // Killed before anything was claimed, or turned down: nothing is there at all.
                 None => {
-                    team.assert_nothing_left().await;
+                    env.assert_nothing_left().await;
                     assert!(!heard("is ready"), "{last_reply:?}");
                 }
                 Some(document) => {
-                    wait_until_complete(team, &document).await;
-                    let messages = team.discord.history("#data");
+                    wait_until_complete(env, &document).await;
+                    let messages = env.discord.history("#data");
                     match refused(POST) {
-                        true => wait_for_url(team, &document).await,
+                        true => wait_for_url(env, &document).await,
                         false => {
                             let [message] = &messages[..] else {
                                 panic!("told {} times", messages.len())
@@ -237,11 +239,11 @@ impl Scenario {
                     }
                 }
             },
-            Self::Stop => match wait_until_settled(team).await {
+            Self::Stop => match wait_until_settled(env).await {
                 None => {
-                    team.assert_nothing_left().await;
+                    env.assert_nothing_left().await;
                     if !refused(CHANGE) {
-                        let messages = team.discord.history("#data");
+                        let messages = env.discord.history("#data");
                         let [message] = &messages[..] else {
                             panic!("told {} times", messages.len())
                         };
@@ -251,24 +253,24 @@ impl Scenario {
                 // It was never marked.
                 Some(document) => {
                     assert!(!heard("is stopped"), "{last_reply:?}");
-                    wait_until_complete(team, &document).await;
+                    wait_until_complete(env, &document).await;
                 }
             },
             Self::Extend => {
-                let document = wait_until_settled(team).await.expect("it goes on");
+                let document = wait_until_settled(env).await.expect("it goes on");
                 let extended = document["extended_seconds"].as_u64().unwrap_or(0);
                 let by = 4 * 60 * 60;
                 assert!([0, by].contains(&extended), "by {extended} s");
                 assert!(!heard("may go on") || extended == by, "{last_reply:?}");
-                wait_until_complete(team, &document).await;
+                wait_until_complete(env, &document).await;
             }
             Self::Reschedule => {
-                let Some(document) = wait_until_back(team).await else {
+                let Some(document) = wait_until_back(env).await else {
                     assert!(lacks_a_part, "the session is gone");
-                    return team.assert_nothing_left().await;
+                    return env.assert_nothing_left().await;
                 };
-                wait_until_complete(team, &document).await;
-                let messages = team.discord.history("#data");
+                wait_until_complete(env, &document).await;
+                let messages = env.discord.history("#data");
                 if !refused(POST) && !refused(CHANGE) {
                     let [first, second] = &messages[..] else {
                         panic!("told {} times", messages.len())
@@ -278,12 +280,12 @@ impl Scenario {
                 }
             }
             Self::Restart => {
-                let Some(document) = wait_until_settled(team).await else {
+                let Some(document) = wait_until_settled(env).await else {
                     assert!(lacks_a_part, "the record is gone, and the wish with it");
-                    return team.assert_nothing_left().await;
+                    return env.assert_nothing_left().await;
                 };
-                wait_until_complete(team, &document).await;
-                let messages = team.discord.history("#data");
+                wait_until_complete(env, &document).await;
+                let messages = env.discord.history("#data");
                 if !refused(POST) && !refused(CHANGE) && messages.len() > 1 {
                     let [old, new] = &messages[..] else {
                         panic!("told {} times", messages.len())
@@ -293,9 +295,9 @@ impl Scenario {
                 }
             }
             Self::Reap => {
-                wait_until_gone(team).await;
-                team.assert_nothing_left().await;
-                let messages = team.discord.history("#data");
+                wait_until_gone(env).await;
+                env.assert_nothing_left().await;
+                let messages = env.discord.history("#data");
                 let ended = |it: &&MessageView| it.content.contains("as old as one may get");
                 let endings = messages.iter().filter(ended).count();
                 let expected = if refused(POST) || refused(CHANGE) {
@@ -309,13 +311,13 @@ impl Scenario {
                 );
             }
             Self::Report => {
-                wait_for_report(team).await;
-                assert_eq!(team.discord.history("#ops").len(), 1);
+                wait_for_report(env).await;
+                assert_eq!(env.discord.history("#ops").len(), 1);
             }
             Self::Create => {
-                let (status, body) = create_session(lab).await;
+                let (status, body) = create_session(api_env).await;
                 assert_eq!(status, 201, "the same request, once more: {body}");
-                let document = wait_until_settled(team).await.expect("it was made");
+                let document = wait_until_settled(env).await.expect("it was made");
                 assert_eq!(body["session_id"], document["id"]);
                 let first = last_reply.as_ref().and_then(|it| it.strip_prefix("201 "));
                 if let Some(first) = first {
@@ -324,22 +326,22 @@ impl Scenario {
                     // What the cluster turned down for good has ended, and is asked for anew.
                     assert_eq!(is_the_first, !lacks_a_part, "{first}, then {document}");
                 }
-                wait_until_complete(team, &document).await;
+                wait_until_complete(env, &document).await;
                 let secret = format!("duckbot-s3-session-{}", id(&document));
-                let kept = team.cluster.secrets().get(&secret).await.unwrap();
+                let kept = env.cluster.secrets().get(&secret).await.unwrap();
                 let data = kept.data.unwrap();
                 assert_eq!(data["s3-secret-access-key"].0, CREDENTIALS[1].1.as_bytes());
             }
             Self::Delete => {
-                if let Some(document) = wait_until_settled(team).await {
+                if let Some(document) = wait_until_settled(env).await {
                     let is_done = last_reply.as_ref().is_some_and(|it| it.starts_with("204 "));
                     assert!(!is_done, "{last_reply:?}");
-                    wait_until_complete(team, &document).await;
+                    wait_until_complete(env, &document).await;
                     let path = format!("/sessions/{}", id(&document));
-                    assert_eq!(lab.delete(&path, &lab.ana).await.0, 204);
+                    assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
                 }
-                team.assert_nothing_left().await;
-                let secrets = team.cluster.secrets().list(&ListParams::default()).await;
+                env.assert_nothing_left().await;
+                let secrets = env.cluster.secrets().list(&ListParams::default()).await;
                 let names = secrets.unwrap().items.into_iter();
                 let names = names.filter_map(|it| it.metadata.name);
                 let left: Vec<_> = names.filter(|it| it.starts_with("duckbot-s3-")).collect();
@@ -351,13 +353,13 @@ impl Scenario {
 
 /// Ana in the chat, who knows what may go wrong.
 struct Chat<'a> {
-    team: &'a TestEnv,
+    env: &'a TestEnv,
     case: Option<&'a Case>,
 }
 
 impl Chat<'_> {
     fn ana(&self) -> &Person {
-        &self.team.ana
+        &self.env.ana
     }
 
     /// Types a command, and reads until the last word, or until what she wants `shows` elsewhere.
@@ -416,7 +418,7 @@ impl Chat<'_> {
     async fn wait_for_edit_failure(&self) {
         match self.case {
             Some(case) if case.is_rejected(EDIT.0, EDIT.1) => {
-                self.team.wait_for_log("a reply could not be edited").await;
+                self.env.wait_for_log("a reply could not be edited").await;
             }
             _ => std::future::pending().await,
         }
@@ -444,26 +446,26 @@ impl Chat<'_> {
 }
 
 /// A report is due when the bot starts.
-async fn make_report_due(lab: &mut ApiEnv) {
-    lab.team.kill_bot().await;
+async fn make_report_due(api_env: &mut ApiEnv) {
+    api_env.env.kill_bot().await;
     let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
     let age = |ledger: &mut Value| ledger["since"] = weeks_ago;
-    lab.team.cluster.edit_ledger(age).await;
-    lab.start_bot().await;
+    api_env.env.cluster.edit_ledger(age).await;
+    api_env.start_bot().await;
 }
 
 /// Waits until the report was posted, and that was noted.
-async fn wait_for_report(team: &TestEnv) {
+async fn wait_for_report(env: &TestEnv) {
     let is_noted = |ledger: &Value| {
         let since = ledger["since"].as_str().and_then(|it| it.parse().ok());
         let is_recent = |since: DateTime<Utc>| Utc::now() - since < TimeDelta::days(1);
         since.is_some_and(is_recent) && ledger["pending"].is_null()
     };
-    wait_until(async || team.cluster.ledger().await, is_noted).await;
+    wait_until(async || env.cluster.ledger().await, is_noted).await;
 }
 
-async fn create_session(lab: &ApiEnv) -> (u16, Value) {
-    let asked = lab.request(reqwest::Method::POST, "/sessions", &lab.ana);
+async fn create_session(api_env: &ApiEnv) -> (u16, Value) {
+    let asked = api_env.request(reqwest::Method::POST, "/sessions", &api_env.ana);
     let asked = asked
         .header("idempotency-key", "walk")
         .json(&session_request());
@@ -475,50 +477,50 @@ fn id(document: &Value) -> String {
 }
 
 /// Waits until a session like that runs.
-async fn wait_for_running(team: &TestEnv, is_it: impl Fn(&Value) -> bool) {
+async fn wait_for_running(env: &TestEnv, is_it: impl Fn(&Value) -> bool) {
     let is_there = |documents: &Vec<Value>| {
         documents
             .iter()
             .any(|it| it["stage"] == "running" && is_it(it))
     };
-    wait_until(async || team.cluster.documents().await, is_there).await;
+    wait_until(async || env.cluster.documents().await, is_there).await;
 }
 
 /// Waits until there is no session.
-async fn wait_until_gone(team: &TestEnv) {
-    wait_until(async || team.cluster.documents().await, Vec::is_empty).await;
+async fn wait_until_gone(env: &TestEnv) {
+    wait_until(async || env.cluster.documents().await, Vec::is_empty).await;
 }
 
 /// Waits until the session runs, or is gone; its record.
-async fn wait_until_settled(team: &TestEnv) -> Option<Value> {
+async fn wait_until_settled(env: &TestEnv) -> Option<Value> {
     let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
-    let mut found = wait_until(async || team.cluster.documents().await, rests).await;
+    let mut found = wait_until(async || env.cluster.documents().await, rests).await;
     assert!(found.len() <= 1, "two records: {found:?}");
     found.pop()
 }
 
 /// Waits until the session, whose Pod was evicted, runs again, or is gone; its record.
-async fn wait_until_back(team: &TestEnv) -> Option<Value> {
+async fn wait_until_back(env: &TestEnv) -> Option<Value> {
     let is_moved = |it: &Value| it["stage"] == "running" && !it["moved"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
-    let mut found = wait_until(async || team.cluster.documents().await, is_over).await;
+    let mut found = wait_until(async || env.cluster.documents().await, is_over).await;
     found.pop()
 }
 
 /// All objects of the session are there, once, and no others; or soon: that a Pod has vanished
 /// is seen, and mended, a moment after it.
-async fn wait_until_complete(team: &TestEnv, document: &Value) {
+async fn wait_until_complete(env: &TestEnv, document: &Value) {
     let slot = document["slot"].as_u64().unwrap() as u8;
-    let whole = team.session_objects(&team.ana, slot, &id(document));
-    wait_until(async || team.cluster.objects().await, |it| *it == whole).await;
+    let whole = env.session_objects(&env.ana, slot, &id(document));
+    wait_until(async || env.cluster.objects().await, |it| *it == whole).await;
 }
 
 /// Ana reads in private where the session is.
-async fn wait_for_url(team: &TestEnv, document: &Value) {
+async fn wait_for_url(env: &TestEnv, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
-    let mut changes = team.discord.changes();
+    let mut changes = env.discord.changes();
     let is_offered = || {
-        team.ana
+        env.ana
             .visible_messages("#data")
             .iter()
             .any(|it| it.content.contains(&url))

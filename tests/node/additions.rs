@@ -11,13 +11,13 @@ use crate::support::TestEnv;
 
 #[tokio::test]
 async fn what_an_installer_adds_is_there_when_a_session_runs() {
-    let Some(mut team) = TestEnv::start_on_node(&[]).await else {
+    let Some(mut env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    let priority = team.cluster.sessions.clone();
+    let priority = env.cluster.sessions.clone();
     let class = json!({ "metadata": { "name": priority }, "value": 7 });
     let classes: Api<DynamicObject> = Api::all_with(
-        team.cluster.admin.clone(),
+        env.cluster.admin.clone(),
         &resource("scheduling.k8s.io/v1", "PriorityClass"),
     );
     let class = serde_json::from_value(class).unwrap();
@@ -27,12 +27,12 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
         .unwrap();
     let sql = "CREATE TABLE ponds AS SELECT getenv('POND') AS name;";
     create_object(
-        &team,
+        &env,
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "team-sql" },
         "data": { "init.sql": sql } }),
     )
     .await;
-    team.restart_bot_with_config(&format!(
+    env.restart_bot_with_config(&format!(
         r#"
         [pod]
         image_pull_policy = "Always"
@@ -51,13 +51,13 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
     ))
     .await;
 
-    let id = team.ready_session(&team.ana).await;
-    team.wait_until_prepared(&id).await;
-    let ui = team.open_ui(&team.ana, &id).await;
+    let id = env.ready_session(&env.ana).await;
+    env.wait_until_prepared(&id).await;
+    let ui = env.open_ui(&env.ana, &id).await;
     let ponds = ui.rows("FROM ponds").await;
     assert_eq!(ponds, Ok(json!([{ "name": "deep" }])));
 
-    let pod = pod(&team, &id).await;
+    let pod = pod(&env, &id).await;
     let pod = serde_json::to_value(&pod).unwrap();
     let (metadata, spec) = (&pod["metadata"], &pod["spec"]);
     assert_eq!(metadata["labels"]["team.example.com/cost"], "ducks");

@@ -15,24 +15,22 @@ fn fetch_script(sql: &str) -> String {
 
 #[tokio::test]
 async fn ana_opens_her_session_and_nobody_else_does() {
-    let Some(here) = LakeEnv::start().await else {
+    let Some(lake_env) = LakeEnv::start().await else {
         return;
     };
-    let team = &here.team;
+    let env = &lake_env.env;
     lake()
         .s3
         .add_key("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
     let (key, secret) = ("AKIAANAATTHEDOOR", "anas-secret-at-the-door");
-    team.cluster
-        .store_key_pair(team.ana.id(), key, secret)
-        .await;
-    let traefik = Traefik::start(&team.cluster);
-    let id = team.ready_session(&team.ana).await;
-    here.ui(&team.ana, &id).await;
+    env.cluster.store_key_pair(env.ana.id(), key, secret).await;
+    let traefik = Traefik::start(&env.cluster);
+    let id = env.ready_session(&env.ana).await;
+    lake_env.ui(&env.ana, &id).await;
     let browser = Browser::at(&traefik).await;
 
     // The link in the channel opens for nobody.
-    let announced = &team.discord.history("#data")[0];
+    let announced = &env.discord.history("#data")[0];
     let url = format!("https://duckui-{id}.duck.example.com/");
     assert_says(announced, &url);
     browser.open(&url).await;
@@ -43,13 +41,13 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     browser.save_screenshot("stranger").await;
 
     // The button gives its owner the way in, and nobody else, be it an admin.
-    for other in [&team.ben, &team.ada] {
+    for other in [&env.ben, &env.ada] {
         let pressed = other.press(announced, "Open").await.unwrap();
         let refused = pressed.reply().await;
         assert!(refused.ephemeral);
         assert_says(&refused, "can open that session.");
     }
-    let pressed = team.ana.press(announced, "Open").await.unwrap();
+    let pressed = env.ana.press(announced, "Open").await.unwrap();
     let reply = pressed.reply().await;
     assert!(reply.ephemeral);
     let link = link_of(&reply, "Open DuckDB");
@@ -78,7 +76,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     );
     assert_eq!(browser.run_script("return document.cookie").await, "");
 
-    let listed = team.reply_to(&team.ana, "/duck list").await;
+    let listed = env.reply_to(&env.ana, "/duck list").await;
     assert_says(&listed, ", idle since <t:");
 
     // Another browser comes too late with the same link.
@@ -100,27 +98,27 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     );
 
     assert!(traefik.access_log().contains("/.duckbot/enter"));
-    for log in [traefik.access_log(), team.log()] {
+    for log in [traefik.access_log(), env.log()] {
         assert!(!log.contains(ticket), "a ticket in a log");
     }
 }
 
 #[tokio::test]
 async fn a_session_is_opened_by_command_too() {
-    let Some(here) = LakeEnv::start().await else {
+    let Some(lake_env) = LakeEnv::start().await else {
         return;
     };
-    let team = &here.team;
-    let none = team.reply_to(&team.ana, "/duck open").await;
+    let env = &lake_env.env;
+    let none = env.reply_to(&env.ana, "/duck open").await;
     assert_says(&none, "You have no session to open.");
-    let id = team.ready_session(&team.ana).await;
-    let reply = team.reply_to(&team.ana, "/duck open").await;
+    let id = env.ready_session(&env.ana).await;
+    let reply = env.reply_to(&env.ana, "/duck open").await;
     assert!(reply.ephemeral);
     let link = link_of(&reply, "Open DuckDB");
     assert!(link.starts_with(&format!(
         "https://duckui-{id}.duck.example.com/.duckbot/enter#"
     )));
     let line = format!("/duck open session:{id}");
-    let refused = team.reply_to(&team.ben, &line).await;
+    let refused = env.reply_to(&env.ben, &line).await;
     assert_says(&refused, "can open that session.");
 }

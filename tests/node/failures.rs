@@ -19,11 +19,11 @@ async fn no_machine_has_room() {
         ("DUCKBOT_SIZES__SMALL__MEMORY", "8000Gi"),
         ("DUCKBOT_SESSIONS__START_TIMEOUT", "30s"),
     ];
-    let Some(team) = TestEnv::start_on_node(&settings).await else {
+    let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     let waits = asked
         .until(|reply| reply.content.contains("no machine"))
         .await;
@@ -32,38 +32,37 @@ async fn no_machine_has_room() {
             .content
             .contains("so it waits (`asked for 50m CPU and 8000Gi: ")
     );
-    wait_for_status(&team, &id, ": queued, ", "Pending").await;
+    wait_for_status(&env, &id, ": queued, ", "Pending").await;
 
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "no machine of the cluster has room for size `small`");
     assert_says(&told, "Insufficient memory");
     assert_eq!(ending["failure"], "no_room");
 
     // Somebody else's button is not for Ben; Ana's leads to a new try.
-    let pressed = team.ben.press(&told, "Try again").await.unwrap();
+    let pressed = env.ben.press(&told, "Try again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(refused.ephemeral && refused.content.contains("That button is for <@"));
-    let pressed = team.ana.press(&told, "Try again").await.unwrap();
+    let pressed = env.ana.press(&told, "Try again").await.unwrap();
     let again = pressed.reply().await;
     assert!(again.ephemeral && again.content.contains("(small, lake) starts"));
     // Twice, or under her own message, is the same wish.
-    let twice = team.ana.press(&told, "Try again").await.unwrap();
+    let twice = env.ana.press(&told, "Try again").await.unwrap();
     let twice = twice.reply().await;
     assert_eq!(session_id_in(&twice.content), session_id_in(&again.content));
-    team.ana.read("#data").await;
+    env.ana.read("#data").await;
 }
 
 #[tokio::test]
 async fn no_machine_may_take_it() {
-    let Some(mut team) =
-        TestEnv::start_on_node(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")]).await
+    let Some(mut env) = TestEnv::start_on_node(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "30s")]).await
     else {
         return;
     };
     let settings = "[pod.node_selector]\n\"duckbot.test/pond\" = \"deep\"\n";
-    team.restart_bot_with_config(settings).await;
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    env.restart_bot_with_config(settings).await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     let waits = asked
         .until(|reply| {
             reply
@@ -72,8 +71,8 @@ async fn no_machine_may_take_it() {
         })
         .await;
     assert_says(&waits, "node affinity/selector");
-    wait_for_status(&team, &id, ": queued, ", "Pending").await;
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    wait_for_status(&env, &id, ": queued, ", "Pending").await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(
         &told,
         "got no place: no machine of the cluster may take it.",
@@ -84,10 +83,10 @@ async fn no_machine_may_take_it() {
 #[tokio::test]
 async fn the_image_is_not_there() {
     let image = (IMAGE, "duckbot.test/missing/duckui:works");
-    let Some(team) = TestEnv::start_on_node(&[image]).await else {
+    let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let (told, ending) = start_and_fail(&team, Some("ImagePullBackOff")).await;
+    let (told, ending) = start_and_fail(&env, Some("ImagePullBackOff")).await;
     assert_says(&told, "its software is not where the settings say");
     assert_eq!(ending["failure"], "image_missing");
     assert!(
@@ -100,10 +99,10 @@ async fn the_image_is_not_there() {
 #[tokio::test]
 async fn the_registry_refuses() {
     let image = (IMAGE, "duckbot.test/private/duckui:works");
-    let Some(team) = TestEnv::start_on_node(&[image]).await else {
+    let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let (told, ending) = start_and_fail(&team, Some("ImagePullBackOff")).await;
+    let (told, ending) = start_and_fail(&env, Some("ImagePullBackOff")).await;
     assert_says(&told, "the cluster may not fetch its software");
     assert_eq!(ending["failure"], "image_refused");
 }
@@ -112,16 +111,16 @@ async fn the_registry_refuses() {
 async fn the_registry_is_broken() {
     let image = (IMAGE, "duckbot.test/broken/duckui:works");
     let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
-    let Some(team) = TestEnv::start_on_node(&settings).await else {
+    let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be fetched yet"))
         .await;
-    wait_for_status(&team, &id, ": starting, ", "Pending").await;
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    wait_for_status(&env, &id, ": starting, ", "Pending").await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "could not be fetched in time");
     assert_eq!(ending["failure"], "image_unavailable");
 }
@@ -132,10 +131,10 @@ async fn the_door_ends_again_and_again() {
         "DUCKBOT_SESSIONS__DOOR_IMAGE",
         "duckbot.test/duckui:crashes",
     );
-    let Some(team) = TestEnv::start_on_node(&[door]).await else {
+    let Some(env) = TestEnv::start_on_node(&[door]).await else {
         return;
     };
-    let (told, ending) = start_and_fail(&team, Some("CrashLoopBackOff")).await;
+    let (told, ending) = start_and_fail(&env, Some("CrashLoopBackOff")).await;
     assert_says(&told, "the door in front of it ended again and again");
     assert_eq!(ending["failure"], "door");
 }
@@ -150,15 +149,15 @@ async fn what_an_admin_added_can_not_run() {
             "CrashLoopBackOff",
         ),
     ] {
-        let Some(mut team) = TestEnv::start_on_node(&[]).await else {
+        let Some(mut env) = TestEnv::start_on_node(&[]).await else {
             return;
         };
         let settings = format!(
             "[[pod.init_containers]]\nname = \"fetch\"\nimage = \"duckbot.test/pause:1\"\n\
              command = [\"{command}\"]\n"
         );
-        team.restart_bot_with_config(&settings).await;
-        let (told, ending) = start_and_fail(&team, Some(kubectl)).await;
+        env.restart_bot_with_config(&settings).await;
+        let (told, ending) = start_and_fail(&env, Some(kubectl)).await;
         assert_says(&told, "the cluster can't run it as it is set up");
         assert_says(&told, why);
         assert_eq!(ending["failure"], "container");
@@ -168,23 +167,23 @@ async fn what_an_admin_added_can_not_run() {
 #[tokio::test]
 async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     let image = (IMAGE, "duckbot.test/duckui:crashes");
-    let Some(mut team) = TestEnv::start_on_node(&[image]).await else {
+    let Some(mut env) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let ops = team.discord.channel("ops");
-    team.restart_bot_with_config(&format!("discord.admin_channel = {ops}\n"))
+    let ops = env.discord.channel("ops");
+    env.restart_bot_with_config(&format!("discord.admin_channel = {ops}\n"))
         .await;
     // Through the front door, so that the values are known that must not show.
-    team.enter_credentials(&team.ana).await;
+    env.enter_credentials(&env.ana).await;
 
-    let recorder = StatusRecorder::of(&team);
-    let (asked, id) = team.start_session(&team.ana, "").await;
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    let recorder = StatusRecorder::of(&env);
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert!(recorder.reasons().contains(&"CrashLoopBackOff".to_owned()));
     assert_eq!(ending["failure"], "crashed");
     assert_says(&told, "DuckDB ended again and again");
     assert_says(&told, "exit code 3");
-    let log = team.ada.read("#ops").await;
+    let log = env.ada.read("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
     let lines = &log.files[0].content;
@@ -199,20 +198,20 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
 #[tokio::test]
 async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     let image = (IMAGE, "duckbot.test/duckui:hungry");
-    let Some(team) = TestEnv::start_on_node(&[image]).await else {
+    let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let (told, ending) = start_and_fail(&team, Some("OOMKilled")).await;
+    let (told, ending) = start_and_fail(&env, Some("OOMKilled")).await;
     assert_says(&told, "needed more memory than size `small` has");
     assert_eq!(ending["failure"], "out_of_memory");
-    let pressed = team
+    let pressed = env
         .ana
         .press(&told, "Try again, one size up")
         .await
         .unwrap();
     let reply = pressed.reply().await;
     assert_says(&reply, "(large, lake) starts");
-    let told = team.ana.read("#data").await;
+    let told = env.ana.read("#data").await;
     assert_says(&told, "size `large`");
     assert!(
         told.button("Try again, one size up").is_none(),
@@ -223,21 +222,21 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
 #[tokio::test]
 async fn the_keys_are_gone_when_it_starts() {
     let image = (IMAGE, "duckbot.test/held-keys/duckui:works");
-    let Some(team) = TestEnv::start_on_node(&[image]).await else {
+    let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▱▱")).await;
-    wait_for_status(&team, &id, ": starting, ", "Pending").await;
-    let secret = format!("duckbot-s3-{}", team.ana.id());
-    team.cluster
+    wait_for_status(&env, &id, ": starting, ", "Pending").await;
+    let secret = format!("duckbot-s3-{}", env.ana.id());
+    env.cluster
         .secrets()
         .delete(&secret, &Default::default())
         .await
         .unwrap();
     Node::registry().release("held-keys");
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "your S3 credentials are no longer there");
     assert_eq!(ending["failure"], "keys_missing");
 }
@@ -245,19 +244,19 @@ async fn the_keys_are_gone_when_it_starts() {
 #[tokio::test]
 async fn a_volume_can_not_be_mounted() {
     let settings = [("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
-    let Some(team) = TestEnv::start_on_node(&settings).await else {
+    let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
     // As a cluster does that adds its own volumes to every Pod.
-    mount_into_every_pod(&team, "not-there").await;
+    mount_into_every_pod(&env, "not-there").await;
 
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     asked
         .until(|reply| reply.content.contains("can't be attached yet"))
         .await;
-    wait_for_status(&team, &id, ": starting, ", "Pending").await;
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    wait_for_status(&env, &id, ": starting, ", "Pending").await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "could not be attached in time");
     assert_says(&told, "not-there");
     assert_eq!(ending["failure"], "mount");
@@ -265,24 +264,24 @@ async fn a_volume_can_not_be_mounted() {
 
 #[tokio::test]
 async fn the_namespace_has_used_up_its_quota() {
-    let Some(team) = TestEnv::start_on_node(&[]).await else {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     create_object(
-        &team,
+        &env,
         json!({ "apiVersion": "v1", "kind": "ResourceQuota",
         "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
     )
     .await;
     // Before it was counted what there is, it holds for nobody.
     let quotas: Api<ResourceQuota> =
-        Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
+        Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
     let counted = async || {
         let quota = quotas.get("small").await.unwrap();
         quota.status.and_then(|status| status.hard)
     };
     wait_until(counted, Option::is_some).await;
-    let (told, ending) = start_and_fail(&team, None).await;
+    let (told, ending) = start_and_fail(&env, None).await;
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The team's share of the cluster is used up");
     assert_says(&told, "limited: requests.memory=100Mi");
@@ -290,22 +289,22 @@ async fn the_namespace_has_used_up_its_quota() {
 
 #[tokio::test]
 async fn admission_refuses_the_pod() {
-    let Some(team) = TestEnv::start_on_node(&[]).await else {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     create_object(
-        &team,
+        &env,
         json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "tiny" },
         "spec": { "limits": [{ "type": "Container", "max": { "memory": "100Mi" } }] } }),
     )
     .await;
-    let (told, ending) = start_and_fail(&team, None).await;
+    let (told, ending) = start_and_fail(&env, None).await;
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The cluster's rules turned it down");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();
     let reference = &reference[..8];
     assert!(
-        team.log()
+        env.log()
             .lines()
             .any(|line| line.contains(reference) && line.contains("maximum memory usage"))
     );
@@ -315,21 +314,21 @@ async fn admission_refuses_the_pod() {
 async fn it_is_not_ready_in_time() {
     let image = (IMAGE, "duckbot.test/duckui:held");
     let settings = [image, ("DUCKBOT_SESSIONS__START_TIMEOUT", "60s")];
-    let Some(team) = TestEnv::start_on_node(&settings).await else {
+    let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    team.cluster.store_credentials(team.ana.id()).await;
-    let (asked, id) = team.start_session(&team.ana, "").await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
-    wait_for_status(&team, &id, ": starting, ", "Running").await;
-    let (told, ending) = wait_for_failure(&team, &asked).await;
+    wait_for_status(&env, &id, ": starting, ", "Running").await;
+    let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "was not ready after 1m");
     assert_eq!(ending["cause"], "took_too_long");
 }
 
 /// Has the cluster mount a Secret into every Pod of this team, as some clusters do.
-async fn mount_into_every_pod(team: &TestEnv, secret: &str) {
-    let name = &team.cluster.sessions;
+async fn mount_into_every_pod(env: &TestEnv, secret: &str) {
+    let name = &env.cluster.sessions;
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
         "resources": ["pods"] });
     let namespace = json!({ "matchLabels": { "kubernetes.io/metadata.name": name } });
@@ -352,7 +351,7 @@ async fn mount_into_every_pod(team: &TestEnv, secret: &str) {
         ("MutatingAdmissionPolicyBinding", binding),
     ] {
         let resource = resource("admissionregistration.k8s.io/v1beta1", kind);
-        let objects: Api<DynamicObject> = Api::all_with(team.cluster.admin.clone(), &resource);
+        let objects: Api<DynamicObject> = Api::all_with(env.cluster.admin.clone(), &resource);
         let object = serde_json::from_value(object).unwrap();
         objects
             .create(&PostParams::default(), &object)
@@ -375,7 +374,7 @@ async fn mount_into_every_pod(team: &TestEnv, secret: &str) {
     };
     let holds = async {
         loop {
-            let pod = team.cluster.pods().create(&only_ask, &probe).await.unwrap();
+            let pod = env.cluster.pods().create(&only_ask, &probe).await.unwrap();
             if pod.spec.unwrap().volumes.unwrap().len() == 2 {
                 return;
             }

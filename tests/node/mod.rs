@@ -28,8 +28,8 @@ use crate::support::TestEnv;
 const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";
 
 /// The Pod of a session, as an admin sees it.
-async fn pod(team: &TestEnv, session: &str) -> Pod {
-    team.cluster
+async fn pod(env: &TestEnv, session: &str) -> Pod {
+    env.cluster
         .pods()
         .get(&format!("duckui-{session}"))
         .await
@@ -37,23 +37,20 @@ async fn pod(team: &TestEnv, session: &str) -> Pod {
 }
 
 /// Runs a command in DuckDB's container.
-async fn exec(team: &TestEnv, session: &str, command: &[&str]) {
+async fn exec(env: &TestEnv, session: &str, command: &[&str]) {
     let params = AttachParams::default().container("duckdb").stderr(false);
-    let (pods, name) = (team.cluster.pods(), format!("duckui-{session}"));
+    let (pods, name) = (env.cluster.pods(), format!("duckui-{session}"));
     let process = pods.exec(&name, command.iter().copied(), &params);
     let ended = process.await.unwrap().take_status().unwrap().await.unwrap();
     assert_eq!(ended.status.as_deref(), Some("Success"), "{ended:?}");
 }
 
 /// Creates an object in the sessions' namespace.
-async fn create_object(team: &TestEnv, object: Value) {
+async fn create_object(env: &TestEnv, object: Value) {
     let text = |name: &str| object[name].as_str().unwrap();
     let resource = resource(text("apiVersion"), text("kind"));
-    let objects: Api<DynamicObject> = Api::namespaced_with(
-        team.cluster.admin.clone(),
-        &team.cluster.sessions,
-        &resource,
-    );
+    let objects: Api<DynamicObject> =
+        Api::namespaced_with(env.cluster.admin.clone(), &env.cluster.sessions, &resource);
     let object = serde_json::from_value(object.clone()).unwrap();
     objects
         .create(&PostParams::default(), &object)
@@ -69,16 +66,16 @@ fn resource(version: &str, kind: &str) -> ApiResource {
 /// Ana asks for a session that will not come up, because of what an admin reads of it
 /// as well, if there is a Pod at all. What she and the channel are told in the end,
 /// what her record says of it, and that nothing is left.
-async fn start_and_fail(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
-    let recorder = StatusRecorder::of(team);
-    team.cluster.store_credentials(team.ana.id()).await;
+async fn start_and_fail(env: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
+    let recorder = StatusRecorder::of(env);
+    env.cluster.store_credentials(env.ana.id()).await;
     // Looked for from before: what is turned down at once is soon gone.
-    let record = team.record_name(&team.ana, 0);
+    let record = env.record_name(&env.ana, 0);
     let (ending, (asked, _)) = tokio::join!(
-        team.cluster.wait_for_ending(&record),
-        team.start_session(&team.ana, "")
+        env.cluster.wait_for_ending(&record),
+        env.start_session(&env.ana, "")
     );
-    let end = (wait_for_last_reply(team, &asked).await, ending);
+    let end = (wait_for_last_reply(env, &asked).await, ending);
     let read = recorder.reasons();
     match kubectl {
         Some(reason) => assert!(read.iter().any(|it| it == reason), "{reason}: {read:?}"),
@@ -88,32 +85,32 @@ async fn start_and_fail(team: &TestEnv, kubectl: Option<&str>) -> (MessageView, 
 }
 
 /// The same from when she has asked.
-async fn wait_for_failure(team: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
-    let ending = team
+async fn wait_for_failure(env: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
+    let ending = env
         .cluster
-        .wait_for_ending(&team.record_name(&team.ana, 0))
+        .wait_for_ending(&env.record_name(&env.ana, 0))
         .await;
-    (wait_for_last_reply(team, asked).await, ending)
+    (wait_for_last_reply(env, asked).await, ending)
 }
 
 /// What she and the channel are told in the end, when nothing is left.
-async fn wait_for_last_reply(team: &TestEnv, asked: &Interaction) -> MessageView {
+async fn wait_for_last_reply(env: &TestEnv, asked: &Interaction) -> MessageView {
     let last = asked
         .until(|reply| reply.button("Try again").is_some())
         .await;
-    let told = team.ana.read("#data").await;
+    let told = env.ana.read("#data").await;
     assert_eq!(told.content, last.content, "in private and in the channel");
-    assert_eq!(told.mentions, [team.ana.id()]);
+    assert_eq!(told.mentions, [env.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);
-    team.wait_until_nothing_left(&team.ana).await;
+    env.wait_until_nothing_left(&env.ana).await;
     told
 }
 
 /// The bot and the cluster say the same of a session, as soon as the bot has heard of it.
-async fn wait_for_status(team: &TestEnv, session: &str, phase: &str, kubectl: &str) {
+async fn wait_for_status(env: &TestEnv, session: &str, phase: &str, kubectl: &str) {
     let agrees = async {
-        while !team
-            .reply_to(&team.ana, "/duck list")
+        while !env
+            .reply_to(&env.ana, "/duck list")
             .await
             .content
             .contains(phase)
@@ -121,7 +118,7 @@ async fn wait_for_status(team: &TestEnv, session: &str, phase: &str, kubectl: &s
     };
     let agreed = tokio::time::timeout(std::time::Duration::from_secs(30), agrees).await;
     assert!(agreed.is_ok(), "never{phase}");
-    let status = pod(team, session).await.status.unwrap();
+    let status = pod(env, session).await.status.unwrap();
     assert_eq!(status.phase.as_deref(), Some(kubectl));
 }
 
@@ -132,9 +129,9 @@ struct StatusRecorder {
 }
 
 impl StatusRecorder {
-    fn of(team: &TestEnv) -> Self {
+    fn of(env: &TestEnv) -> Self {
         let read = Arc::new(Mutex::new(Vec::new()));
-        let (pods, all) = (team.cluster.pods(), read.clone());
+        let (pods, all) = (env.cluster.pods(), read.clone());
         let task = tokio::spawn(async move {
             let seen = watcher(pods, watcher::Config::default()).touched_objects();
             let mut seen = Box::pin(seen);
@@ -165,8 +162,8 @@ impl StatusRecorder {
 }
 
 /// What the cluster said about a session's Pod.
-async fn events(team: &TestEnv, session: &str) -> Vec<String> {
-    let events: Api<Event> = Api::namespaced(team.cluster.admin.clone(), &team.cluster.sessions);
+async fn events(env: &TestEnv, session: &str) -> Vec<String> {
+    let events: Api<Event> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
     let all = events.list(&Default::default()).await.unwrap();
     let about = all
         .items

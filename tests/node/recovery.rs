@@ -9,89 +9,89 @@ use crate::support::{Node, TestEnv, assert_says};
 #[tokio::test]
 async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what_is_lost() {
     let image = (IMAGE, "duckbot.test/duckui:grows");
-    let Some(team) = TestEnv::start_on_node(&[image]).await else {
+    let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;
     };
-    let id = team.ready_session(&team.ana).await;
-    exec(&team, &id, &["touch", "/tmp/eat"]).await;
-    let told = team.ana.read("#data").await;
-    assert_eq!(told.mentions, [team.ana.id()]);
+    let id = env.ready_session(&env.ana).await;
+    exec(&env, &id, &["touch", "/tmp/eat"]).await;
+    let told = env.ana.read("#data").await;
+    assert_eq!(told.mentions, [env.ana.id()]);
     assert_says(&told, "needed more memory than size `small` has");
     assert_says(&told, "The link is the same.");
 
     // And again: told again.
-    team.wait_until_ready(&id).await;
-    exec(&team, &id, &["touch", "/tmp/eat"]).await;
-    team.ana.read("#data").await;
-    team.wait_until_ready(&id).await;
-    wait_for_status(&team, &id, ": running, ", "Running").await;
+    env.wait_until_ready(&id).await;
+    exec(&env, &id, &["touch", "/tmp/eat"]).await;
+    env.ana.read("#data").await;
+    env.wait_until_ready(&id).await;
+    wait_for_status(&env, &id, ": running, ", "Running").await;
     assert_eq!(
-        team.cluster.objects().await,
-        team.session_objects(&team.ana, 0, &id)
+        env.cluster.objects().await,
+        env.session_objects(&env.ana, 0, &id)
     );
 }
 
 #[tokio::test]
 async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record() {
-    let Some(team) = TestEnv::start_on_node(&[]).await else {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    let id = team.ready_session(&team.ana).await;
-    let before = pod(&team, &id).await.metadata.uid;
+    let id = env.ready_session(&env.ana).await;
+    let before = pod(&env, &id).await.metadata.uid;
     let name = format!("duckui-{id}");
-    team.cluster
+    env.cluster
         .pods()
         .evict(&name, &EvictParams::default())
         .await
         .unwrap();
 
-    let back = team.ana.read("#data").await;
-    assert_eq!(back.mentions, [team.ana.id()]);
+    let back = env.ana.read("#data").await;
+    assert_eq!(back.mentions, [env.ana.id()]);
     assert_says(&back, "Your DuckDB is ready again.");
     assert!(back.content.contains("What was only in it is lost"));
     assert!(
         back.content.contains(&format!("https://duckui-{id}.")),
         "the link is the same"
     );
-    assert_ne!(pod(&team, &id).await.metadata.uid, before);
-    wait_for_status(&team, &id, ": running, ", "Running").await;
-    let [document] = &team.cluster.documents().await[..] else {
+    assert_ne!(pod(&env, &id).await.metadata.uid, before);
+    wait_for_status(&env, &id, ": running, ", "Running").await;
+    let [document] = &env.cluster.documents().await[..] else {
         panic!("one record")
     };
     assert_eq!(document["moved"]["failure"], "evicted");
-    let first = &team.discord.history("#data")[0];
+    let first = &env.discord.history("#data")[0];
     assert_says(first, "starts again");
 
     // Once is enough.
-    team.cluster
+    env.cluster
         .pods()
         .evict(&name, &EvictParams::default())
         .await
         .unwrap();
-    let told = team.ana.read("#data").await;
+    let told = env.ana.read("#data").await;
     assert_says(&told, "it was started again once already");
-    team.wait_until_nothing_left(&team.ana).await;
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
 async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     let image = (IMAGE, "duckbot.test/duckui:writes");
     let settings = [image, ("DUCKBOT_SIZES__SMALL__DISK", "64Mi")];
-    let Some(team) = TestEnv::start_on_node(&settings).await else {
+    let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    let id = team.ready_session(&team.ana).await;
-    exec(&team, &id, &["touch", "/tmp/go"]).await;
-    let back = team.ana.read("#data").await;
+    let id = env.ready_session(&env.ana).await;
+    exec(&env, &id, &["touch", "/tmp/go"]).await;
+    let back = env.ana.read("#data").await;
     assert_says(
         &back,
         "is ready again. It filled the disk that size `small` has.",
     );
-    exec(&team, &id, &["touch", "/tmp/go"]).await;
-    let told = team.ana.read("#data").await;
+    exec(&env, &id, &["touch", "/tmp/go"]).await;
+    let told = env.ana.read("#data").await;
     assert_says(&told, "exceeds the limit");
     assert!(told.button("Try again, one size up").is_some());
-    team.wait_until_nothing_left(&team.ana).await;
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
@@ -99,39 +99,39 @@ async fn a_session_whose_node_dies_starts_again_on_another_one() {
     let (Some(_), Some(mut first)) = (Node::shared(), Node::dedicated()) else {
         return;
     };
-    let team = TestEnv::start_on(&first, &[]).await;
-    let id = team.ready_session(&team.ana).await;
-    team.cluster.use_node("shared").await;
+    let env = TestEnv::start_on(&first, &[]).await;
+    let id = env.ready_session(&env.ana).await;
+    env.cluster.use_node("shared").await;
     first.freeze();
-    let back = team.ana.read("#data").await;
+    let back = env.ana.read("#data").await;
     assert_says(&back, "The machine that it was on has failed.");
-    let pod = pod(&team, &id).await;
+    let pod = pod(&env, &id).await;
     assert_eq!(pod.spec.unwrap().node_name.as_deref(), Some("shared"));
 }
 
 #[tokio::test]
 async fn what_somebody_deletes_on_the_cluster_has_ended() {
-    let Some(team) = TestEnv::start_on_node(&[]).await else {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    let id = team.ready_session(&team.ana).await;
-    team.delete_pod(&id).await;
-    team.expect_deletion_notice().await;
-    team.wait_until_nothing_left(&team.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    env.delete_pod(&id).await;
+    env.expect_deletion_notice().await;
+    env.wait_until_nothing_left(&env.ana).await;
 }
 
 #[tokio::test]
 async fn a_session_of_an_older_bot_goes_on_after_the_upgrade() {
-    let Some(mut team) = TestEnv::start_on_node(&[]).await else {
+    let Some(mut env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
-    let id = team.ready_session(&team.ana).await;
-    team.kill_bot().await;
-    team.cluster
-        .edit_record(&team.record_name(&team.ana, 0), as_version_1)
+    let id = env.ready_session(&env.ana).await;
+    env.kill_bot().await;
+    env.cluster
+        .edit_record(&env.record_name(&env.ana, 0), as_version_1)
         .await;
-    team.start_bot().await;
-    let listed = team.reply_to(&team.ana, "/duck list").await;
+    env.start_bot().await;
+    let listed = env.reply_to(&env.ana, "/duck list").await;
     assert!(
         listed.content.contains(&format!("`{id}` of ")) && listed.content.contains(": running, ")
     );
@@ -139,18 +139,18 @@ async fn a_session_of_an_older_bot_goes_on_after_the_upgrade() {
     // What it did not write down is known all the same.
     let name = format!("duckui-{id}");
     let evict = EvictParams::default();
-    team.cluster.pods().evict(&name, &evict).await.unwrap();
-    let back = team.ana.read("#data").await;
+    env.cluster.pods().evict(&name, &evict).await.unwrap();
+    let back = env.ana.read("#data").await;
     assert_says(&back, "Your DuckDB is ready again.");
     assert_says(&back, "What was only in it is lost");
 
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirm_stop(&team.ana, &question).await;
-    let [_, announced] = &team.discord.history("#data")[..] else {
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    env.confirm_stop(&env.ana, &question).await;
+    let [_, announced] = &env.discord.history("#data")[..] else {
         panic!("two messages")
     };
     assert_says(announced, "its owner stopped it");
-    team.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 /// What the first release did not know yet.

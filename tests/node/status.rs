@@ -6,18 +6,18 @@ use crate::support::{CREDENTIALS, Node, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn machine_queries_events_and_log() {
-    let Some(team) = TestEnv::start_on_node(&[]).await else {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
         return;
     };
     // Through the front door, so that the values are known that must not show.
-    team.enter_credentials(&team.ana).await;
-    let id = team.ready_session(&team.ana).await;
-    let ui = team.open_ui(&team.ana, &id).await;
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    let ui = env.open_ui(&env.ana, &id).await;
     ui.run_sql("SELECT 42").await.unwrap();
-    team.wait_until_prepared(&id).await;
+    env.wait_until_prepared(&id).await;
 
     // The node tells what it did a moment after it did it.
-    let status = async || team.reply_to(&team.ana, "/duck status").await;
+    let status = async || env.reply_to(&env.ana, "/duck status").await;
     let is_told = |it: &MessageView| {
         let started = it.content.contains(":R> a part of it was started");
         started && it.content.contains("(the last one ended <t:")
@@ -29,7 +29,7 @@ async fn machine_queries_events_and_log() {
     assert_says(&status, "What the cluster said last:");
     assert_says(&status, ":R> a part of it was started");
 
-    let pressed = team.ana.press(&status, "Show its log").await.unwrap();
+    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
     let log = pressed.reply().await;
     assert!(log.ephemeral);
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
@@ -40,6 +40,6 @@ async fn machine_queries_events_and_log() {
             .all(|(_, value)| !log.files[0].content.contains(value))
     );
 
-    let question = team.reply_to(&team.ana, "/duck stop").await;
-    team.confirm_stop(&team.ana, &question).await;
+    let question = env.reply_to(&env.ana, "/duck stop").await;
+    env.confirm_stop(&env.ana, &question).await;
 }

@@ -10,7 +10,7 @@ pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
 /// A team whose catalog and storage are the lake, as its Pods reach it.
 pub struct LakeEnv {
-    pub team: TestEnv,
+    pub env: TestEnv,
     _catalog: ReservedPort,
     _s3: ReservedPort,
 }
@@ -55,7 +55,7 @@ impl LakeEnv {
             .chain(more.iter().copied())
             .collect();
         Some(Self {
-            team: TestEnv::start_on_node(&settings).await?,
+            env: TestEnv::start_on_node(&settings).await?,
             _catalog: catalog,
             _s3: s3,
         })
@@ -63,33 +63,33 @@ impl LakeEnv {
 
     /// The UI of somebody's session, once the keys and the catalog were tried.
     pub async fn ui(&self, person: &Person, session: &str) -> UiClient {
-        self.team.wait_until_prepared(session).await;
-        self.team.open_ui(person, session).await
+        self.env.wait_until_prepared(session).await;
+        self.env.open_ui(person, session).await
     }
 }
 
 #[tokio::test]
 async fn each_reads_the_teams_tables_with_their_own_keys() {
-    let Some(here) = LakeEnv::start().await else {
+    let Some(lake_env) = LakeEnv::start().await else {
         return;
     };
-    let team = &here.team;
+    let env = &lake_env.env;
     lake().s3.add_key("AKIAANAINAPOD", "anas-own-secret");
-    team.cluster
-        .store_key_pair(team.ana.id(), "AKIAANAINAPOD", "anas-own-secret")
+    env.cluster
+        .store_key_pair(env.ana.id(), "AKIAANAINAPOD", "anas-own-secret")
         .await;
-    team.cluster
-        .store_key_pair(team.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
+    env.cluster
+        .store_key_pair(env.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
         .await;
 
-    let anas = here
-        .ui(&team.ana, &team.ready_session(&team.ana).await)
+    let anas = lake_env
+        .ui(&env.ana, &env.ready_session(&env.ana).await)
         .await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(anas.rows(DUCKS).await, Ok(ducks));
 
-    let bens = here
-        .ui(&team.ben, &team.ready_session(&team.ben).await)
+    let bens = lake_env
+        .ui(&env.ben, &env.ready_session(&env.ben).await)
         .await;
     let error = bens.rows(DUCKS).await.unwrap_err();
     assert!(error.contains("HTTP 403"), "{error}");
@@ -103,16 +103,16 @@ async fn each_reads_the_teams_tables_with_their_own_keys() {
 
 #[tokio::test]
 async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
-    let Some(here) = LakeEnv::start().await else {
+    let Some(lake_env) = LakeEnv::start().await else {
         return;
     };
-    let id = here.team.ready_session(&here.team.ana).await;
-    let ui = here.ui(&here.team.ana, &id).await;
+    let id = lake_env.env.ready_session(&lake_env.env.ana).await;
+    let ui = lake_env.ui(&lake_env.env.ana, &id).await;
     let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
     let error = ui.rows(hungry).await.unwrap_err();
     assert!(error.contains("Out of Memory Error"), "{error}");
     assert_eq!(ui.rows("SELECT 1 AS one").await, Ok(json!([{"one": 1}])));
-    let status = pod(&here.team, &id).await.status.unwrap();
+    let status = pod(&lake_env.env, &id).await.status.unwrap();
     let restarts = status
         .container_statuses
         .into_iter()

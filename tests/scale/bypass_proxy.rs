@@ -3,11 +3,11 @@
 use crate::support::{Cluster, TestEnv};
 
 /// From its next start on the bot asks the API server itself.
-pub async fn bypass_proxy(team: &TestEnv) {
+pub async fn bypass_proxy(env: &TestEnv) {
     let server = Cluster::shared().config().await.cluster_url;
     let authority = Cluster::shared().authority();
     let authority = authority.display();
-    team.kubeconfig_for(&format!(
+    env.kubeconfig_for(&format!(
         "{{server: \"{server}\", certificate-authority: \"{authority}\"}}"
     ));
 }

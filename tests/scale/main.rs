@@ -245,7 +245,7 @@ async fn activity(
 async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     let _alone = lock_machine().await;
     let _kwok = Kwok::start().await;
-    let mut team = TestEnv::without_bot_on(
+    let mut env = TestEnv::without_bot_on(
         Kwok::NODE,
         &[
             ("DUCKBOT_REAPER__EVERY", "1h"),
@@ -258,13 +258,13 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     .await;
     for_all(async |number| {
         let created = Utc::now().to_rfc3339();
-        team.create_record(&id(number), owner(number), 0, &created)
+        env.create_record(&id(number), owner(number), 0, &created)
             .await;
     })
     .await;
-    team.start_bot().await;
+    env.start_bot().await;
     wait_for("all run", async || {
-        let documents = team.cluster.documents().await;
+        let documents = env.cluster.documents().await;
         documents
             .iter()
             .filter(|it| it["stage"] == "running")
@@ -272,7 +272,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
             == SESSIONS
     })
     .await;
-    team.kill_bot().await;
+    env.kill_bot().await;
 
     // Time passes, and things happen.
     for_all(async |number| {
@@ -283,13 +283,13 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
                     propagation_policy: Some(PropagationPolicy::Orphan),
                     ..DeleteParams::default()
                 };
-                team.cluster.records().delete(&name, &orphan).await.unwrap();
+                env.cluster.records().delete(&name, &orphan).await.unwrap();
             }
-            fate => team.cluster.edit_record(&name, |it| fate.mark(it)).await,
+            fate => env.cluster.edit_record(&name, |it| fate.mark(it)).await,
         }
     })
     .await;
-    let pods = team
+    let pods = env
         .cluster
         .pods()
         .list(&ListParams::default())
@@ -315,11 +315,11 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         // So much time has whoever was warned when the bot was away.
         ("DUCKBOT_REAPER__WARN_BEFORE", "2s"),
     ] {
-        team.variables.insert(name.into(), value.into());
+        env.variables.insert(name.into(), value.into());
     }
-    team.start_bot().await;
-    doors.log.get_or_init(|| team.bot().subscribe_log());
-    let before = team.api.calls().len();
+    env.start_bot().await;
+    doors.log.get_or_init(|| env.bot().subscribe_log());
+    let before = env.api.calls().len();
     let mut expected: Vec<_> = (0..SESSIONS)
         .filter(|number| Fate::of(*number).survives())
         .flat_map(|number| {
@@ -333,23 +333,23 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         })
         .collect();
     expected.sort();
-    let gone = async || team.cluster.objects().await.len() <= expected.len();
+    let gone = async || env.cluster.objects().await.len() <= expected.len();
     wait_for("those that must go are gone", gone).await;
-    let swept = team.bot().log().matches(" swept").count();
-    team.bot().wait_for_log_times(" swept", swept + 2).await;
-    assert_eq!(team.cluster.objects().await, expected);
+    let swept = env.bot().log().matches(" swept").count();
+    env.bot().wait_for_log_times(" swept", swept + 2).await;
+    assert_eq!(env.cluster.objects().await, expected);
 
     assert!(
-        team.log().contains("is spared: that changed just now"),
+        env.log().contains("is spared: that changed just now"),
         "a query that begins right before a stop keeps its session"
     );
 
     // When the bot is up, its watches have listed everything.
-    let calls = team.api.calls().split_off(before);
+    let calls = env.api.calls().split_off(before);
     let lists = calls
         .iter()
         .filter(|call| call.method == "GET" && !call.route.contains('/'));
     let listed: Vec<_> = lists.map(|call| call.route.as_str()).collect();
     assert_eq!(listed, [""; 0]);
-    team.mark_all_read().await;
+    env.mark_all_read().await;
 }

@@ -78,7 +78,7 @@ fn median(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
 }
 
 /// A session from its start to its end, and what people do in between.
-async fn run_session(team: &TestEnv, person: &Person, number: usize) {
+async fn run_session(env: &TestEnv, person: &Person, number: usize) {
     let last = |words: &'static [&'static str]| {
         move |it: &MessageView| words.iter().any(|words| it.content.contains(words))
     };
@@ -86,12 +86,12 @@ async fn run_session(team: &TestEnv, person: &Person, number: usize) {
     let ready = last(&["is ready", "has ended", "Reference: ", "have a session"]);
     asked.until(ready).await;
     match number % 5 {
-        0 => drop(team.reply_to(person, "/duck list all:true").await),
-        1 => drop(team.reply_to(person, "/duck open").await),
-        2 => drop(team.reply_to(person, "/duck extend duration:1h").await),
-        3 => drop(team.reply_to(person, "/duck setup").await),
+        0 => drop(env.reply_to(person, "/duck list all:true").await),
+        1 => drop(env.reply_to(person, "/duck open").await),
+        2 => drop(env.reply_to(person, "/duck extend duration:1h").await),
+        3 => drop(env.reply_to(person, "/duck setup").await),
         _ => {
-            let help = team.reply_to(person, "/duck help").await;
+            let help = env.reply_to(person, "/duck help").await;
             let odd = format!("duckbot:dance:{number}");
             person
                 .press_custom_id(help.id, &odd)
@@ -103,7 +103,7 @@ async fn run_session(team: &TestEnv, person: &Person, number: usize) {
     }
     // A call may fail under it, and then it is asked for once more.
     loop {
-        let question = team.reply_to(person, "/duck stop").await;
+        let question = env.reply_to(person, "/duck stop").await;
         if question.button("Stop it").is_none() {
             return;
         }
@@ -116,14 +116,16 @@ async fn run_session(team: &TestEnv, person: &Person, number: usize) {
 }
 
 /// The same by a program.
-async fn run_session_by_api(lab: &ApiEnv) {
-    let (status, made) = lab.post("/sessions", &lab.ana, session_request()).await;
+async fn run_session_by_api(api_env: &ApiEnv) {
+    let (status, made) = api_env
+        .post("/sessions", &api_env.ana, session_request())
+        .await;
     if status != 201 {
         return;
     }
     let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
-    lab.get(&path, &lab.ana).await;
-    while lab.delete(&path, &lab.ana).await.0 >= 500 {}
+    api_env.get(&path, &api_env.ana).await;
+    while api_env.delete(&path, &api_env.ana).await.0 >= 500 {}
 }
 
 #[tokio::test]
@@ -139,18 +141,18 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         ("DUCKBOT_LOG__FILTER", "info"),
         ("DUCKBOT_SESSIONS__PER_USER", "4"),
     ];
-    let team = TestEnv::without_bot_on(Kwok::NODE, &settings).await;
-    bypass_proxy(&team).await;
+    let env = TestEnv::without_bot_on(Kwok::NODE, &settings).await;
+    bypass_proxy(&env).await;
     let people: Vec<_> = (0..PEOPLE)
-        .map(|number| team.discord.add_person(&format!("p{number}"), &["analyst"]))
+        .map(|number| env.discord.add_person(&format!("p{number}"), &["analyst"]))
         .collect();
     for person in &people {
-        team.cluster.store_credentials(person.id()).await;
+        env.cluster.store_credentials(person.id()).await;
     }
-    let mut lab = ApiEnv::start_with_env(team).await;
-    let process = Path::new("/proc").join(lab.team.bot().pid().to_string());
+    let mut api_env = ApiEnv::start_with_env(env).await;
+    let process = Path::new("/proc").join(api_env.env.bot().pid().to_string());
     const SAYS: &str = "health and metrics are at ";
-    let log = lab.team.log();
+    let log = api_env.env.log();
     let address = log
         .split(SAYS)
         .nth(1)
@@ -174,14 +176,15 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
             turns.tick().await;
             let number = made.fetch_add(1, Ordering::Relaxed);
             match number % 10 {
-                9 => run_session_by_api(&lab).await,
-                _ => run_session(&lab.team, person, number).await,
+                9 => run_session_by_api(&api_env).await,
+                _ => run_session(&api_env.env, person, number).await,
             }
             if number % 100 == 50 {
-                lab.team.discord.drop_gateway();
+                api_env.env.discord.drop_gateway();
             }
             if number % 20 == 10 {
-                lab.team
+                api_env
+                    .env
                     .discord
                     .inject_fault(RestFault::cut_before("*", "*"));
             }
@@ -199,15 +202,15 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         _ = join_all(traffic) => {}
         () = watching => unreachable!("it is watched for as long as there is traffic"),
     }
-    lab.team.discord.clear_faults();
+    api_env.env.discord.clear_faults();
     stream::iter(&people)
-        .for_each_concurrent(4, async |person| lab.team.stop_session(person).await)
+        .for_each_concurrent(4, async |person| api_env.env.stop_session(person).await)
         .await;
 
     // Nothing is left: no object, no keys but people's own, no task, no connection.
-    wait_until(async || lab.team.cluster.objects().await, Vec::is_empty).await;
-    let secrets = lab
-        .team
+    wait_until(async || api_env.env.cluster.objects().await, Vec::is_empty).await;
+    let secrets = api_env
+        .env
         .cluster
         .secrets()
         .list(&Default::default())
@@ -225,7 +228,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         now.tasks <= at_rest.tasks + few as u64 && now.descriptors <= at_rest.descriptors + few
     };
     wait_until(now, rests).await;
-    lab.team.mark_all_read().await;
+    api_env.env.mark_all_read().await;
 
     let made = made.load(Ordering::Relaxed);
     let after_warm_up = &samples[samples.len() / 4..];

@@ -7,7 +7,7 @@ use super::{CREDENTIALS, TestEnv, command, wait_until};
 
 /// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
 pub struct ApiEnv {
-    pub team: TestEnv,
+    pub env: TestEnv,
     pub url: String,
     pub client: Client,
     pub ana: String,
@@ -21,12 +21,12 @@ impl ApiEnv {
     }
 
     /// The same for a team whose bot is not started yet.
-    pub async fn start_with_env(mut team: TestEnv) -> Self {
+    pub async fn start_with_env(mut env: TestEnv) -> Self {
         let (mut lines, mut tokens) = (String::new(), Vec::new());
         for (person, more) in [
-            (&team.ana, &["--stored-keys"][..]),
-            (&team.ben, &[]),
-            (&team.ada, &["--admin"]),
+            (&env.ana, &["--stored-keys"][..]),
+            (&env.ben, &[]),
+            (&env.ada, &["--admin"]),
         ] {
             let owner = person.id().to_string();
             let name = format!("of-{owner}");
@@ -34,33 +34,33 @@ impl ApiEnv {
             lines += &line;
             tokens.push(token);
         }
-        let file = team.file("tokens", &format!("# Of the tests.\n{lines}"));
+        let file = env.file("tokens", &format!("# Of the tests.\n{lines}"));
         for (name, value) in [
             ("DUCKBOT_API__LISTEN", "127.0.0.1:0"),
             ("DUCKBOT_API__TOKENS_FILE", &file),
             ("DUCKBOT_API__REQUESTS_PER_MINUTE", "100000"),
         ] {
-            let setting = team.variables.entry(name.into());
+            let setting = env.variables.entry(name.into());
             setting.or_insert_with(|| value.to_owned());
         }
         let [ana, ben, ada] = tokens.try_into().unwrap();
-        let mut lab = Self {
-            team,
+        let mut api_env = Self {
+            env,
             url: String::new(),
             client: Client::builder().no_proxy().build().unwrap(),
             ana,
             ben,
             ada,
         };
-        lab.start_bot().await;
-        lab
+        api_env.start_bot().await;
+        api_env
     }
 
     pub async fn start_bot(&mut self) {
         const SAYS: &str = "the API is at ";
-        self.team.start_bot().await;
-        self.team.bot().wait_for_log(SAYS).await;
-        let log = self.team.log();
+        self.env.start_bot().await;
+        self.env.bot().wait_for_log(SAYS).await;
+        let log = self.env.log();
         let url = log.split(SAYS).last().unwrap().split_whitespace().next();
         self.url = url.unwrap().to_owned();
     }
@@ -101,7 +101,7 @@ impl ApiEnv {
         let (status, made) = self.post("/sessions", &self.ana, session_request()).await;
         assert_eq!(status, 201, "{made}");
         let id = made["session_id"].as_str().unwrap().to_owned();
-        self.team.kubelet.mark_ready(&id).await;
+        self.env.kubelet.mark_ready(&id).await;
         self.wait_until_running(&id).await;
         id
     }

@@ -84,9 +84,9 @@ impl TestEnv {
 
     /// The same with other settings.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let mut team = Self::without_bot(settings).await;
-        team.start_bot().await;
-        team
+        let mut env = Self::without_bot(settings).await;
+        env.start_bot().await;
+        env
     }
 
     /// The same with sessions that run on the shared node; `None` where there
@@ -99,9 +99,9 @@ impl TestEnv {
     pub async fn start_on(node: &Node, settings: &[(&str, &str)]) -> Self {
         let mut all = ON_A_NODE.to_vec();
         all.extend(settings);
-        let mut team = Self::without_bot_on(&node.name, &all).await;
-        team.start_bot().await;
-        team
+        let mut env = Self::without_bot_on(&node.name, &all).await;
+        env.start_bot().await;
+        env
     }
 
     /// The same with sessions on the node of that name, before the bot is started.
@@ -139,7 +139,7 @@ impl TestEnv {
         let (s3, catalog) = storage().await;
         let folder = TempDir::new().unwrap();
         let token = cluster.token().await;
-        let mut team = Self {
+        let mut env = Self {
             kubelet: Kubelet::new(cluster.pods()),
             ana: discord.person("ana"),
             ben: discord.person("ben"),
@@ -159,10 +159,10 @@ impl TestEnv {
             folder,
             contract,
         };
-        team.variables = team.default_settings();
-        team.variables
+        env.variables = env.default_settings();
+        env.variables
             .extend(settings.iter().map(|(k, v)| (k.to_string(), v.to_string())));
-        team
+        env
     }
 
     fn default_settings(&self) -> HashMap<String, String> {
