@@ -31,8 +31,8 @@ use crate::{
 const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
 /// How many sessions are made at a time. What is under way takes 60 KB each, and what a thousand
 /// at once ask of the API server would come before what the next person asks.
-const MADE_AT_ONCE: usize = 12;
-static MAKING: Semaphore = Semaphore::const_new(MADE_AT_ONCE);
+const MAX_CONCURRENT_CREATES: usize = 12;
+static CREATE_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CREATES);
 /// The longest time between two looks.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -190,7 +190,7 @@ impl Reconciler {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
-                let _permit = MAKING.acquire().await;
+                let _permit = CREATE_PERMITS.acquire().await;
                 self.runtime.create(seen, *parts).await
             }
             Step::Announce => self.announce(seen).await,

@@ -42,7 +42,7 @@ use crate::{credentials::CredentialField, metrics};
 pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
 /// How long news are gathered: while many sessions start, each has news all the time, and all who
 /// wait look at each.
-const TOGETHER: Duration = Duration::from_millis(25);
+const DEBOUNCE: Duration = Duration::from_millis(25);
 /// How long to wait after an edit that failed.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// Discord's code for an interaction that was answered before.
@@ -53,9 +53,9 @@ const MAX_INPUT_CHARS: u16 = 4000;
 pub const MAX_CHOICES: usize = 25;
 
 /// How many acknowledgements are under way, of all interactions.
-static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
+static PENDING_ACKS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 /// How long others are let go first at most.
-const MOST_POLITE: Duration = Duration::from_millis(300);
+const MAX_YIELD: Duration = Duration::from_millis(300);
 /// After so long without another one, no more are expected.
 const QUIET_PERIOD: Duration = Duration::from_millis(20);
 
@@ -64,14 +64,14 @@ struct PendingAck;
 
 impl PendingAck {
     fn new() -> Self {
-        UNDER_WAY.send_modify(|count| *count += 1);
+        PENDING_ACKS.send_modify(|count| *count += 1);
         Self
     }
 }
 
 impl Drop for PendingAck {
     fn drop(&mut self) {
-        UNDER_WAY.send_modify(|count| *count -= 1);
+        PENDING_ACKS.send_modify(|count| *count -= 1);
     }
 }
 
@@ -134,7 +134,7 @@ impl Responder {
     pub async fn wait_for_change(&self, news: &mut watch::Receiver<u64>) -> bool {
         let together = async {
             let is_news = news.changed().await.is_ok();
-            tokio::time::sleep(TOGETHER).await;
+            tokio::time::sleep(DEBOUNCE).await;
             is_news
         };
         tokio::select! {
@@ -162,7 +162,7 @@ impl Responder {
         &self,
         acknowledgement: CreateInteractionResponse,
     ) -> Result<(), InteractionClosed> {
-        let mut others = UNDER_WAY.subscribe();
+        let mut others = PENDING_ACKS.subscribe();
         let one = PendingAck::new();
         let done = self.respond(acknowledgement).await;
         drop(one);
@@ -174,7 +174,7 @@ impl Responder {
                         .is_ok()
                 {}
             };
-            let _ = timeout(MOST_POLITE, calm).await;
+            let _ = timeout(MAX_YIELD, calm).await;
         }
         done
     }

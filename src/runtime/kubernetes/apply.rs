@@ -16,7 +16,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many calls are under way at a time. Each has a connection of its own, so those of a
 /// thousand sessions at once would take more memory than the sessions.
 const MAX_CONCURRENT_CALLS: usize = 32;
-static TURNS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CALLS);
+static REQUEST_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CALLS);
 
 /// What a call does, in RBAC's words.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +116,7 @@ pub async fn call<T>(
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
     // Nobody closes it.
-    let _turn = TURNS.acquire().await;
+    let _turn = REQUEST_PERMITS.acquire().await;
     let begin = Instant::now();
     let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
         Ok(answer) => answer.map_err(|error| action.call_error(&error)),
