@@ -56,18 +56,18 @@ pub struct Reconciler {
 
 /// What is under way, and what waits after a failure.
 #[derive(Default)]
-struct Agenda {
+struct WorkQueue {
     busy: HashSet<SessionId>,
-    setbacks: HashMap<SessionId, Setback>,
+    backoffs: HashMap<SessionId, Backoff>,
 }
 
 /// A session whose last step failed.
-struct Setback {
+struct Backoff {
     failures: u32,
     again: DateTime<Utc>,
 }
 
-impl Agenda {
+impl WorkQueue {
     /// The steps to take now, and when to look again if nothing happens. What
     /// is returned counts as under way.
     fn due(
@@ -76,9 +76,9 @@ impl Agenda {
         now: DateTime<Utc>,
         policy: &Policy,
     ) -> (Vec<(Observed, Step)>, DateTime<Utc>) {
-        if !self.setbacks.is_empty() {
+        if !self.backoffs.is_empty() {
             let present: HashSet<_> = sessions.iter().map(|seen| &seen.record.id).collect();
-            self.setbacks.retain(|id, _| present.contains(id));
+            self.backoffs.retain(|id, _| present.contains(id));
         }
         let mut wake = now + MAX_SLEEP;
         let mut due = Vec::new();
@@ -87,10 +87,10 @@ impl Agenda {
             if self.busy.contains(id) {
                 continue;
             }
-            if let Some(setback) = self.setbacks.get(id)
-                && setback.again > now
+            if let Some(backoff) = self.backoffs.get(id)
+                && backoff.again > now
             {
-                wake = wake.min(setback.again);
+                wake = wake.min(backoff.again);
                 continue;
             }
             match next_step(&seen, now, policy) {
@@ -107,12 +107,12 @@ impl Agenda {
     /// Notes how a step went.
     fn done(&mut self, id: SessionId, outcome: Result<(), ()>, now: DateTime<Utc>) {
         self.busy.remove(&id);
-        let earlier = self.setbacks.remove(&id);
+        let earlier = self.backoffs.remove(&id);
         if outcome.is_err() {
-            let failures = earlier.map_or(0, |setback| setback.failures) + 1;
+            let failures = earlier.map_or(0, |backoff| backoff.failures) + 1;
             let pause = TimeDelta::seconds(1 << (failures - 1).min(10)).min(MAX_RETRY_DELAY);
             let again = now + pause;
-            self.setbacks.insert(id, Setback { failures, again });
+            self.backoffs.insert(id, Backoff { failures, again });
         }
     }
 }
@@ -123,13 +123,13 @@ impl Reconciler {
     pub async fn run(self, shutdown: CancellationToken) {
         let this = Arc::new(self);
         let mut changes = this.runtime.changes();
-        let mut agenda = Agenda::default();
+        let mut work_queue = WorkQueue::default();
         let mut steps = JoinSet::new();
         loop {
             changes.mark_unchanged();
             let begin = Instant::now();
             let now = (this.clock)();
-            let (due, wake) = agenda.due(this.runtime.sessions(), now, &this.policy);
+            let (due, wake) = work_queue.due(this.runtime.sessions(), now, &this.policy);
             for (seen, step) in due {
                 let this = this.clone();
                 let id = seen.record.id.clone();
@@ -142,7 +142,7 @@ impl Reconciler {
                 // The view outlives this loop, so it never closes before.
                 _ = changes.changed() => {}
                 Some(done) = steps.join_next(), if !steps.is_empty() => match done {
-                    Ok((id, outcome)) => agenda.done(id, outcome, (this.clock)()),
+                    Ok((id, outcome)) => work_queue.done(id, outcome, (this.clock)()),
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 },
                 () = tokio::time::sleep(duration_until(wake, (this.clock)())) => {}
@@ -412,30 +412,31 @@ mod tests {
 
     #[test]
     fn a_session_does_one_step_at_a_time_and_waits_longer_after_each_failure() {
-        let mut agenda = Agenda::default();
+        let mut work_queue = WorkQueue::default();
         let mut now = starting().created;
-        let due = |agenda: &mut Agenda, now| agenda.due(vec![new_session()], now, &POLICY);
+        let due =
+            |work_queue: &mut WorkQueue, now| work_queue.due(vec![new_session()], now, &POLICY);
         let id = || starting().id;
 
-        assert_eq!(due(&mut agenda, now).0.len(), 1);
-        assert_eq!(due(&mut agenda, now).0.len(), 0, "it is under way");
+        assert_eq!(due(&mut work_queue, now).0.len(), 1);
+        assert_eq!(due(&mut work_queue, now).0.len(), 0, "it is under way");
         for pause in [1, 2, 4, 8, 16, 30, 30] {
-            agenda.done(id(), Err(()), now);
+            work_queue.done(id(), Err(()), now);
             let again = now + TimeDelta::seconds(pause);
-            let (steps, wake) = due(&mut agenda, again - TimeDelta::milliseconds(1));
+            let (steps, wake) = due(&mut work_queue, again - TimeDelta::milliseconds(1));
             assert_eq!((steps.len(), wake), (0, again));
             now = again;
-            assert_eq!(due(&mut agenda, now).0.len(), 1);
+            assert_eq!(due(&mut work_queue, now).0.len(), 1);
         }
-        agenda.done(id(), Ok(()), now);
-        assert_eq!(due(&mut agenda, now).0.len(), 1, "success forgives");
+        work_queue.done(id(), Ok(()), now);
+        assert_eq!(due(&mut work_queue, now).0.len(), 1, "success forgives");
     }
 
     #[test]
     fn what_is_gone_is_forgotten() {
-        let mut agenda = Agenda::default();
-        agenda.done(starting().id, Err(()), starting().created);
-        agenda.due(Vec::new(), starting().created, &POLICY);
-        assert!(agenda.setbacks.is_empty());
+        let mut work_queue = WorkQueue::default();
+        work_queue.done(starting().id, Err(()), starting().created);
+        work_queue.due(Vec::new(), starting().created, &POLICY);
+        assert!(work_queue.backoffs.is_empty());
     }
 }
