@@ -19,7 +19,7 @@ use crate::{
     credentials::CredentialStore,
     error::{Error, new_reference},
     metrics,
-    runtime::{Book, ReplyStore, Runtime, redacted_log, rewrite},
+    runtime::{LedgerStore, ReplyStore, Runtime, redacted_log, rewrite},
     service::{Clock, Notifier, audit_replacement},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
@@ -47,7 +47,7 @@ pub struct Reconciler {
     /// Replies that go on, and end with their session.
     pub replies: Arc<dyn ReplyStore>,
     /// What is remembered of sessions that are gone.
-    pub ledger: Arc<Book>,
+    pub ledger: Arc<LedgerStore>,
     /// The rules.
     pub policy: Policy,
     /// The time.

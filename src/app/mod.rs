@@ -20,7 +20,7 @@ use crate::{
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
-        Book, ReplyStore, Runtime,
+        LedgerStore, ReplyStore, Runtime,
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
@@ -175,7 +175,7 @@ struct Backend {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
-    ledger: Arc<Book>,
+    ledger: Arc<LedgerStore>,
     /// What ends with the bot.
     local: Option<Arc<Local>>,
 }
@@ -201,7 +201,7 @@ impl Backend {
                 &clients.calls,
                 settings.clone(),
             )),
-            ledger: Arc::new(Book::new(kubernetes::LedgerConfigMap::new(
+            ledger: Arc::new(LedgerStore::new(kubernetes::LedgerConfigMap::new(
                 &clients.calls,
                 namespace,
             ))),

@@ -3,10 +3,10 @@
 //! [`Runtime`] is what the rest of the bot knows about it: a view that is kept
 //! up to date in memory, and a few changes that survive a crash in the middle.
 
-mod book;
 mod environment;
 mod exchange;
 pub mod kubernetes;
+mod ledger_store;
 pub mod local;
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-pub use book::Book;
+pub use ledger_store::LedgerStore;
 
 pub use crate::duckdb::{
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
@@ -136,7 +136,7 @@ const LEDGER_LOSS_HINT: &str = "removing it loses the totals of one report, and 
 
 /// Keeps the ledger.
 #[async_trait]
-pub trait LedgerStore: Send + Sync {
+pub trait LedgerBackend: Send + Sync {
     /// What is kept, and its revision; none if there is nothing yet.
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error>;
 

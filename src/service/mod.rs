@@ -37,7 +37,7 @@ use crate::{
         preflight::{Preflight, PreflightError},
     },
     error::Error,
-    runtime::{Book, ReplyStore, Runtime},
+    runtime::{LedgerStore, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Report,
         RequestId, Warning,
@@ -173,7 +173,7 @@ pub struct Dependencies {
     /// Where replies that go on are kept.
     pub replies: Arc<dyn ReplyStore>,
     /// The ledger.
-    pub ledger: Arc<Book>,
+    pub ledger: Arc<LedgerStore>,
     /// Tells people about sessions.
     pub notifier: Arc<dyn Notifier>,
     /// Tries credentials out.
@@ -188,7 +188,7 @@ pub struct Service {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
-    ledger: Arc<Book>,
+    ledger: Arc<LedgerStore>,
     notifier: Arc<dyn Notifier>,
     preflight: Preflight,
     clock: Clock,

@@ -12,7 +12,7 @@ use kube::{
 use super::apply::{ApiAction, call};
 use crate::{
     error::Error,
-    runtime::{LEDGER_LOSS_HINT, LedgerStore},
+    runtime::{LEDGER_LOSS_HINT, LedgerBackend},
     session::Ledger,
 };
 
@@ -42,7 +42,7 @@ impl LedgerConfigMap {
 }
 
 #[async_trait]
-impl LedgerStore for LedgerConfigMap {
+impl LedgerBackend for LedgerConfigMap {
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
         let found = call(self.action("get"), self.maps.get_opt(LEDGER)).await?;
         let Some(found) = found else {

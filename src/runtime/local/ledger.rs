@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::files::Folder;
 use crate::{
     error::Error,
-    runtime::{LEDGER_LOSS_HINT, LedgerStore},
+    runtime::{LEDGER_LOSS_HINT, LedgerBackend},
     session::Ledger,
 };
 
@@ -17,7 +17,7 @@ const LEDGER: &str = "ledger";
 pub struct LedgerFile(pub Folder);
 
 #[async_trait]
-impl LedgerStore for LedgerFile {
+impl LedgerBackend for LedgerFile {
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
         let Some(text) = self.0.read(LEDGER)? else {
             return Ok(None);

@@ -45,7 +45,9 @@ pub use keys::{CredentialFiles, ReplyFiles};
 use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort};
 
-use super::{Book, Claim, QueryRequest, QueryResponse, Runtime, environment, exchange::exchange};
+use super::{
+    Claim, LedgerStore, QueryRequest, QueryResponse, Runtime, environment, exchange::exchange,
+};
 use crate::{
     credentials::{CredentialField, CredentialStore},
     diagnostics::Diagnostic,
@@ -75,7 +77,7 @@ pub struct Local {
     homes: PathBuf,
     credentials: Arc<CredentialFiles>,
     replies: Arc<ReplyFiles>,
-    ledger: Arc<Book>,
+    ledger: Arc<LedgerStore>,
     key: SigningKey,
     program: PathBuf,
     view: Arc<View>,
@@ -171,7 +173,9 @@ impl Local {
         Ok(Self {
             credentials: Arc::new(CredentialFiles(keys)),
             replies: Arc::new(ReplyFiles(replies)),
-            ledger: Arc::new(Book::new(LedgerFile(Folder::open(place.folder.clone())?))),
+            ledger: Arc::new(LedgerStore::new(LedgerFile(Folder::open(
+                place.folder.clone(),
+            )?))),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
                 .context("no key for the doors")?,
             program: std::env::current_exe().context("I don't know where my program is")?,
@@ -197,7 +201,7 @@ impl Local {
     }
 
     /// The ledger.
-    pub fn ledger(&self) -> Arc<Book> {
+    pub fn ledger(&self) -> Arc<LedgerStore> {
         self.ledger.clone()
     }
 

@@ -3,19 +3,19 @@
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
-use super::{LedgerStore, MAX_WRITE_ATTEMPTS};
+use super::{LedgerBackend, MAX_WRITE_ATTEMPTS};
 use crate::{error::Error, session::Ledger};
 
 /// Changes the ledger, one at a time: where many sessions end at once, others in this bot
 /// would always come first.
-pub struct Book {
-    store: Box<dyn LedgerStore>,
+pub struct LedgerStore {
+    store: Box<dyn LedgerBackend>,
     lock: Mutex<()>,
 }
 
-impl Book {
+impl LedgerStore {
     /// What is kept there.
-    pub fn new(store: impl LedgerStore + 'static) -> Self {
+    pub fn new(store: impl LedgerBackend + 'static) -> Self {
         Self {
             store: Box::new(store),
             lock: Mutex::default(),
