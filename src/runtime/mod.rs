@@ -4,10 +4,10 @@
 //! up to date in memory, and a few changes that survive a crash in the middle.
 
 mod environment;
-mod exchange;
 pub mod kubernetes;
 mod ledger_store;
 pub mod local;
+mod query_rpc;
 
 use std::{sync::Arc, time::Duration};
 

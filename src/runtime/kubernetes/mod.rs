@@ -41,7 +41,7 @@ pub use replies::ReplySecrets;
 pub use secrets::Secrets;
 use view::{CachedPod, View, revision};
 
-use super::{Claim, QueryRequest, QueryResponse, Runtime, exchange::exchange};
+use super::{Claim, QueryRequest, QueryResponse, Runtime, query_rpc};
 use crate::{
     door::{self, activity::Activity},
     error::Error,
@@ -350,7 +350,7 @@ impl Runtime for Kubernetes {
             why: "the connection to the container has no pipes".into(),
         })?;
         self.note_use(seen);
-        let answer = exchange(question, input, output).await;
+        let answer = query_rpc::call(question, input, output).await;
         self.note_use(seen);
         answer
     }

@@ -45,9 +45,7 @@ pub use keys::{CredentialFiles, ReplyFiles};
 use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort};
 
-use super::{
-    Claim, LedgerStore, QueryRequest, QueryResponse, Runtime, environment, exchange::exchange,
-};
+use super::{Claim, LedgerStore, QueryRequest, QueryResponse, Runtime, environment, query_rpc};
 use crate::{
     credentials::{CredentialField, CredentialStore},
     diagnostics::Diagnostic,
@@ -421,7 +419,7 @@ impl Runtime for Local {
         // It ends by itself, when its input does.
         tokio::spawn(async move { child.wait().await });
         door.record_use();
-        let answer = exchange(&question, input, output).await;
+        let answer = query_rpc::call(&question, input, output).await;
         door.record_use();
         answer
     }

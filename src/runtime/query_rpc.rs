@@ -19,7 +19,7 @@ const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
 
 /// Asks whoever reads `input`, and reads the answer from `output`. The input stays open until
 /// then: its end interrupts.
-pub async fn exchange(
+pub async fn call(
     question: &QueryRequest,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
