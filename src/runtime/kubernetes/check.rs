@@ -14,10 +14,10 @@ use kube::{
 };
 
 use super::{
-    apply::{ApiAction, call, error_chain},
     build::route_resource,
     image,
-    keys::DOOR_KEYS,
+    request::{ApiAction, call, error_chain},
+    signing_keys::DOOR_KEYS,
 };
 use crate::{
     diagnostics::Diagnostic,

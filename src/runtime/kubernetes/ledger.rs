@@ -9,7 +9,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use super::apply::{ApiAction, call};
+use super::request::{ApiAction, call};
 use crate::{
     error::Error,
     runtime::{LEDGER_LOSS_HINT, LedgerBackend},

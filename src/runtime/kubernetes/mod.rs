@@ -1,18 +1,18 @@
 //! Sessions on Kubernetes: a record (ConfigMap) that owns a Pod, a Service and
 //! a route.
 
-mod apply;
 pub mod build;
 mod check;
 mod image;
-mod keys;
 mod ledger;
 mod memory;
-mod observe;
 mod replies;
+mod request;
 mod secrets;
+mod signing_keys;
 mod status;
 mod view;
+mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,18 +28,17 @@ use kube::{
 };
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use apply::{ApiAction, call, error_chain};
 pub use check::{Clients, PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE, connect, diagnose};
-pub use keys::DOOR_KEYS;
-use keys::SigningKeys;
 pub use ledger::LedgerConfigMap;
-use observe::Cache;
 pub use replies::ReplySecrets;
+use request::{ApiAction, call, error_chain};
 pub use secrets::Secrets;
+pub use signing_keys::DOOR_KEYS;
+use signing_keys::SigningKeys;
 use view::{CachedPod, View, revision};
+use watch::Cache;
 
 use super::{Claim, QueryRequest, QueryResponse, Runtime, query_rpc};
 use crate::{
@@ -239,7 +238,7 @@ impl Runtime for Kubernetes {
         self.cache.view().session(id)
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.cache.changes()
     }
 

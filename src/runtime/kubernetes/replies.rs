@@ -12,8 +12,8 @@ use kube::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    apply::{ApiAction, call},
     build,
+    request::{ApiAction, call},
 };
 use crate::{error::Error, runtime::ReplyStore, session::Observed, settings::Settings};
 

@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString, zeroize::Zeroize};
 use serde_json::json;
 
 use super::{
-    apply::{ApiAction, call},
     build::{self, DUCKBOT, MANAGED_BY, OWNER, own_secret_name, secret_name},
+    request::{ApiAction, call},
 };
 use crate::{
     credentials::{CredentialField, CredentialMetadata, CredentialStore, Credentials, KeyHint},

@@ -26,8 +26,8 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    apply::error_chain,
     build::{DUCKBOT, MANAGED_BY, route_resource},
+    request::error_chain,
     view::{ObjectIndex, View, WatchStore},
 };
 use crate::{metrics, settings::Settings};

@@ -13,8 +13,8 @@ use secrecy::zeroize::Zeroize;
 use uuid::Uuid;
 
 use super::{
-    apply::{ApiAction, call},
     build::{DUCKBOT, MANAGED_BY},
+    request::{ApiAction, call},
 };
 use crate::{door::ticket::SigningKey, error::Error};
 
