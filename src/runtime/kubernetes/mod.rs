@@ -2,10 +2,11 @@
 //! a route.
 
 pub mod build;
-mod check;
+mod connect;
 mod image;
 mod ledger;
 mod memory;
+mod permissions;
 mod replies;
 mod request;
 mod secrets;
@@ -30,8 +31,9 @@ use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::{debug, warn};
 
-pub use check::{Clients, PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE, connect, diagnose};
+pub use connect::{Clients, connect, diagnose};
 pub use ledger::LedgerConfigMap;
+pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
 pub use replies::ReplySecrets;
 use request::{ApiAction, call, error_chain};
 pub use secrets::Secrets;
@@ -342,7 +344,7 @@ impl Runtime for Kubernetes {
             .stderr(false);
         // Its address is in the API server's log, so nothing of the question is in it.
         let begun = self.pods.exec(&name, QUERY_COMMAND, &params);
-        let mut asked = call(self.action("create", check::EXEC), begun).await?;
+        let mut asked = call(self.action("create", permissions::EXEC), begun).await?;
         let pipes = asked.stdin().zip(asked.stdout());
         let (input, output) = pipes.ok_or_else(|| Error::Unavailable {
             action: "asking DuckDB".into(),

@@ -2,90 +2,22 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    core::v1::{Namespace, Secret},
-};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client,
-    api::{DynamicObject, ListParams, PostParams},
+    api::{DynamicObject, ListParams},
     config::Config,
 };
 
 use super::{
     build::route_resource,
     image,
+    permissions::{missing_in_own_namespace, missing_permissions},
     request::{ApiAction, call, error_chain},
-    signing_keys::DOOR_KEYS,
 };
-use crate::{
-    diagnostics::Diagnostic,
-    error::Error,
-    settings::{RouteKind, Settings},
-};
+use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A permission that the bot needs in the sessions namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PermissionRule {
-    /// The API group; empty is the core one.
-    pub group: &'static str,
-    /// The resource, with its subresource after a slash.
-    pub resource: &'static str,
-    /// What is done with it.
-    pub verbs: &'static [&'static str],
-}
-
-/// What only questions from the chat need.
-pub const EXEC: &str = "pods/exec";
-
-/// Everything that the bot does, and nothing else. `deploy/` grants exactly
-/// this (a test compares them); of the last two the one that is configured is needed, and
-/// pods/exec only where people may ask.
-pub const REQUIRED: [PermissionRule; 10] = [
-    rule(
-        "",
-        "configmaps",
-        &["create", "delete", "get", "list", "update", "watch"],
-    ),
-    rule("", "pods", &["create", "delete", "get", "list", "watch"]),
-    rule("", "pods/log", &["get"]),
-    // Both: from Kubernetes 1.35 on, the second is asked for as well.
-    rule("", EXEC, &["create", "get"]),
-    rule("", "events", &["list", "watch"]),
-    rule("metrics.k8s.io", "pods", &["get"]),
-    rule("", "services", &["create", "delete", "list", "watch"]),
-    rule("", "secrets", &["create", "delete", "get", "patch"]),
-    rule(
-        "traefik.io",
-        "ingressroutes",
-        &["create", "delete", "list", "watch"],
-    ),
-    rule(
-        "networking.k8s.io",
-        "ingresses",
-        &["create", "delete", "list", "watch"],
-    ),
-];
-
-/// What the bot does in its own namespace: with the one Secret [`DOOR_KEYS`].
-/// (`create` can't be granted by name.)
-pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
-    rule("", "secrets", &["create", "get", "update"]);
-
-const fn rule(
-    group: &'static str,
-    resource: &'static str,
-    verbs: &'static [&'static str],
-) -> PermissionRule {
-    PermissionRule {
-        group,
-        resource,
-        verbs,
-    }
-}
 
 /// The cluster can't be used as it is.
 #[derive(Debug, thiserror::Error)]
@@ -192,71 +124,6 @@ fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError
             missing: missing.join(", "),
         }),
     }
-}
-
-/// The permissions that are missing in the bot's own namespace.
-async fn missing_in_own_namespace(client: &Client) -> Result<Vec<String>, Error> {
-    let rule = REQUIRED_IN_OWN_NAMESPACE;
-    let namespace = client.default_namespace();
-    let asked = rule.verbs.iter().map(|verb| async move {
-        let name = (*verb != "create").then_some(DOOR_KEYS);
-        let allowed = is_allowed(client, namespace, rule, verb, name).await?;
-        Ok((!allowed).then(|| format!("{verb} {} {DOOR_KEYS}", rule.resource)))
-    });
-    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
-}
-
-/// The permissions that are missing, as `create pods`.
-async fn missing_permissions(client: &Client, settings: &Settings) -> Result<Vec<String>, Error> {
-    let unused = match settings.routing.kind {
-        RouteKind::Traefik => "ingresses",
-        RouteKind::Ingress => "ingressroutes",
-    };
-    let is_needed = |rule: &PermissionRule| match rule.resource {
-        EXEC => settings.sql.is_some(),
-        resource => resource != unused,
-    };
-    let needed = REQUIRED.into_iter().filter(is_needed);
-    let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
-    let namespace = &settings.kubernetes.namespace;
-    let asked = each.map(|(rule, verb)| async move {
-        let allowed = is_allowed(client, namespace, rule, verb, None).await?;
-        Ok((!allowed).then(|| format!("{verb} {}", rule.resource)))
-    });
-    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
-}
-
-async fn is_allowed(
-    client: &Client,
-    namespace: &str,
-    rule: PermissionRule,
-    verb: &str,
-    name: Option<&str>,
-) -> Result<bool, Error> {
-    let (resource, subresource) = match rule.resource.split_once('/') {
-        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
-        None => (rule.resource, None),
-    };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                namespace: Some(namespace.to_owned()),
-                group: Some(rule.group.to_owned()),
-                resource: Some(resource.to_owned()),
-                subresource,
-                verb: Some(verb.to_owned()),
-                name: name.map(str::to_owned),
-                ..ResourceAttributes::default()
-            }),
-            non_resource_attributes: None,
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let params = PostParams::default();
-    let action = ApiAction::new("create", "selfsubjectaccessreviews", "(all)");
-    let answer = call(action, reviews.create(&params, &review)).await?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
 /// Looks at everything that the bot needs of the cluster. Changes nothing.
