@@ -7,10 +7,10 @@ mod details;
 mod id;
 mod incident;
 mod ledger;
+mod lifecycle;
 mod observed;
-mod plan;
 mod quota;
-mod reaping;
+mod reap_policy;
 mod record;
 mod size;
 
@@ -18,10 +18,10 @@ pub use details::{Details, PodEvent};
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
+pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
-pub use plan::{Policy, Step, next_step, usual_start};
 pub use quota::open_slots;
-pub use reaping::{
+pub use reap_policy::{
     Action, Limits, Orphan, Plan, ReapPause, Rule, ScheduledStop, TrackedSession, Usage, extension,
     plan, scheduled_stop,
 };
