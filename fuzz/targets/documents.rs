@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use duckbot::session::{
     Cause, Incident, Keys, Ledger, Pod, PodState, Policy, Record, Rule, RunningSession, Stage,
-    Station, Usage, Warning, next_step, usual_start,
+    StartupStep, Usage, Warning, next_step, usual_start,
 };
 
 use super::at;
@@ -47,7 +47,7 @@ fn assert_can_be_continued(record: &Record) {
             PodState::Stuck(incident.clone()),
             PodState::Disrupted(incident.clone()),
             PodState::Coming {
-                station: Station::Pulling(record.created),
+                step: StartupStep::Pulling(record.created),
                 incident: Some(incident.clone()),
             },
         ] {

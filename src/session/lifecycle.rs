@@ -198,7 +198,7 @@ mod tests {
 
     use super::super::record::tests::starting;
     use super::*;
-    use crate::session::Station;
+    use crate::session::StartupStep;
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
@@ -207,12 +207,12 @@ mod tests {
         ends_late: true,
     };
 
-    const QUEUED: PodState = coming(Station::Queued);
-    const PLACED: PodState = coming(Station::Placed);
+    const QUEUED: PodState = coming(StartupStep::Queued);
+    const PLACED: PodState = coming(StartupStep::Placed);
 
-    const fn coming(station: Station) -> PodState {
+    const fn coming(step: StartupStep) -> PodState {
         PodState::Coming {
-            station,
+            step,
             incident: None,
         }
     }
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn what_is_in_the_way_is_waited_for_and_then_named() {
         let no_room = PodState::Coming {
-            station: Station::Queued,
+            step: StartupStep::Queued,
             incident: Some(incident(Failure::NoRoom)),
         };
         let queued = seen(Stage::Starting, Some(no_room), true);
@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(step(&session, 25), Step::End(Cause::Failed(stuck())));
         // One that is only too busy to answer has nothing in its way.
         if let Some(pod) = &mut session.pod {
-            pod.state = coming(Station::Starting);
+            pod.state = coming(StartupStep::Starting);
         }
         assert_eq!(step(&session, 90), Step::Wait(None));
     }

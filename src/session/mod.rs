@@ -19,7 +19,7 @@ pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
 pub use lifecycle::{Policy, Step, next_step, usual_start};
-pub use observed::{Observed, Parts, Phase, Pod, PodState, Station};
+pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
 pub use quota::open_slots;
 pub use reap_policy::{
     Action, Limits, Orphan, Plan, ReapPause, Rule, ScheduledStop, TrackedSession, Usage, extension,

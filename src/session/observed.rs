@@ -43,7 +43,7 @@ pub enum PodState {
     /// On its way.
     Coming {
         /// How far.
-        station: Station,
+        step: StartupStep,
         /// What is in the way, if anything is. It may mend.
         incident: Option<Incident>,
     },
@@ -68,7 +68,7 @@ pub enum PodState {
 
 /// The way of a Pod until it is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Station {
+pub enum StartupStep {
     /// No node was found for it yet.
     Queued,
     /// A node prepares it.
@@ -91,9 +91,9 @@ impl Pod {
     }
 
     /// On its way, with nothing in the way.
-    pub fn at(station: Station) -> Self {
+    pub fn at(step: StartupStep) -> Self {
         Self::new(PodState::Coming {
-            station,
+            step,
             incident: None,
         })
     }
@@ -202,7 +202,7 @@ impl Observed {
         let state = self.pod.as_ref().map(|pod| &pod.state);
         let is_queued = match state {
             None => true,
-            Some(PodState::Coming { station, .. }) => *station == Station::Queued,
+            Some(PodState::Coming { step, .. }) => *step == StartupStep::Queued,
             Some(_) => false,
         };
         match &self.record.stage {

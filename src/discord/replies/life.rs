@@ -6,18 +6,19 @@ use super::{Button, Emphasis, Reply, duration, reaped, since};
 use crate::{
     discord::replies::ago,
     session::{
-        Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage, Station,
+        Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage,
+        StartupStep,
     },
 };
 
 /// While a session gets ready; `usual` is how long that takes here.
 pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
     let (place, state) = match pod.map(|pod| &pod.state) {
-        Some(PodState::Coming { station, incident }) => {
-            let (place, state) = at(*station);
+        Some(PodState::Coming { step, incident }) => {
+            let (place, state) = at(*step);
             (place, incident.as_ref().map_or(state, hindered))
         }
-        Some(PodState::Ready) => (STATIONS, "DuckDB answers".into()),
+        Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB answers".into()),
         Some(_) => (0, "leaving the machine that it was on".into()),
         None => (0, "asking the cluster for a place".into()),
     };
@@ -39,17 +40,17 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
 }
 
 /// Queued, placed, pulling, starting, ready.
-const STATIONS: usize = 5;
+const STARTUP_STEPS: usize = 5;
 
-fn at(station: Station) -> (usize, String) {
-    match station {
-        Station::Queued => (1, "waiting for a place on the cluster".into()),
-        Station::Placed => (2, "a machine prepares it".into()),
-        Station::Pulling(began) => (
+fn at(step: StartupStep) -> (usize, String) {
+    match step {
+        StartupStep::Queued => (1, "waiting for a place on the cluster".into()),
+        StartupStep::Placed => (2, "a machine prepares it".into()),
+        StartupStep::Pulling(began) => (
             3,
             format!("the machine fetches the software, since {}", ago(began)),
         ),
-        Station::Starting => (4, "DuckDB is getting ready".into()),
+        StartupStep::Starting => (4, "DuckDB is getting ready".into()),
     }
 }
 
@@ -67,7 +68,7 @@ fn hindered(incident: &Incident) -> String {
 }
 
 fn bar(place: usize) -> String {
-    "▰".repeat(place) + &"▱".repeat(STATIONS - place)
+    "▰".repeat(place) + &"▱".repeat(STARTUP_STEPS - place)
 }
 
 /// Whole seconds, and at least one.

@@ -14,7 +14,7 @@ use crate::{
     service::{ExtendedSession, ReapResult, Status, TableList},
     session::{
         Action, Cause, Details, Ending, Failure, Incident, Orphan, Outcome, Plan, Pod, PodEvent,
-        PodState, ReapPause, Report, Rule, RunningSession, Stage, Station, UsageTotal, Warning,
+        PodState, ReapPause, Report, Rule, RunningSession, Stage, StartupStep, UsageTotal, Warning,
         starting as starting_record,
     },
 };
@@ -291,7 +291,7 @@ fn looking_closely() {
     let mut waits = seen();
     Arc::make_mut(&mut waits.record).stage = Stage::Starting;
     waits.pod = Some(Pod::new(PodState::Coming {
-        station: Station::Queued,
+        step: StartupStep::Queued,
         incident: Some(Incident::new(
             Failure::NoRoom,
             "0/1 nodes: 1 Insufficient memory",
@@ -438,25 +438,25 @@ fn starting() {
     let one = [(seen(), URL.to_owned())];
     let usual = Some(chrono::TimeDelta::milliseconds(21_400));
     let no_room = Pod::new(PodState::Coming {
-        station: Station::Queued,
+        step: StartupStep::Queued,
         incident: Some(Incident::new(Failure::NoRoom, "asked for 4 CPU and 16Gi")),
     });
-    let pulling = Station::Pulling("2026-11-23T12:00:05Z".parse().expect("a time"));
+    let pulling = StartupStep::Pulling("2026-11-23T12:00:05Z".parse().expect("a time"));
     insta::assert_snapshot!(gallery(&[
         ("asked for", progress(&record, None, None)),
         (
             "queued",
-            progress(&record, Some(&Pod::at(Station::Queued)), usual)
+            progress(&record, Some(&Pod::at(StartupStep::Queued)), usual)
         ),
         ("no room", progress(&record, Some(&no_room), usual)),
         (
             "placed",
-            progress(&record, Some(&Pod::at(Station::Placed)), usual)
+            progress(&record, Some(&Pod::at(StartupStep::Placed)), usual)
         ),
         ("pulling", progress(&record, Some(&Pod::at(pulling)), usual)),
         (
             "starting",
-            progress(&record, Some(&Pod::at(Station::Starting)), usual)
+            progress(&record, Some(&Pod::at(StartupStep::Starting)), usual)
         ),
         (
             "almost",

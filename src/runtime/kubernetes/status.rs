@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 
 use super::build::{DOOR, DUCKDB, SECRET_PREFIX};
-use crate::session::{Failure, Incident, Pod, PodEvent, PodState, Station, without_queries};
+use crate::session::{Failure, Incident, Pod, PodEvent, PodState, StartupStep, without_queries};
 
 /// A container that ends within this many seconds has never really run.
 const MIN_UPTIME_SECONDS: i64 = 60;
@@ -63,7 +63,7 @@ impl ParsedStatus {
     /// With what was said about the Pod. Only one that a node prepares needs that.
     pub fn with_events<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
         let mut pod = self.pod.clone();
-        if pod.state == Pod::at(Station::Placed).state {
+        if pod.state == Pod::at(StartupStep::Placed).state {
             pod.state = self.preparation(events);
         }
         pod
@@ -71,7 +71,7 @@ impl ParsedStatus {
 
     /// How far a node is with preparing it.
     fn preparation<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> PodState {
-        let coming = |station, incident| PodState::Coming { station, incident };
+        let coming = |step, incident| PodState::Coming { step, incident };
         let mut relevant: Vec<_> = events.filter(|it| is_relevant(&it.reason)).collect();
         // Within one second images come last: they are fetched when all else is there.
         relevant.sort_by_key(|it| (it.at, obstacle(&it.reason).is_none()));
@@ -79,11 +79,11 @@ impl ParsedStatus {
             && let Some(failure) = obstacle(&last.reason)
         {
             let incident = Incident::new(failure, last.message.clone());
-            return coming(Station::Placed, Some(incident));
+            return coming(StartupStep::Placed, Some(incident));
         }
         match relevant.iter().find(|it| it.reason == "Pulling") {
-            Some(first) if self.is_pulling => coming(Station::Pulling(first.at), None),
-            _ => coming(Station::Placed, None),
+            Some(first) if self.is_pulling => coming(StartupStep::Pulling(first.at), None),
+            _ => coming(StartupStep::Placed, None),
         }
     }
 }
@@ -276,12 +276,12 @@ fn config_failure(message: &str) -> Option<Failure> {
 }
 
 fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
-    let coming = |station, incident| PodState::Coming { station, incident };
+    let coming = |step, incident| PodState::Coming { step, incident };
     if !has_condition(status, "PodScheduled") {
-        return coming(Station::Queued, unschedulable(stored, status));
+        return coming(StartupStep::Queued, unschedulable(stored, status));
     }
     if let Some(incident) = containers(status).find_map(retried_incident) {
-        return coming(Station::Placed, Some(incident));
+        return coming(StartupStep::Placed, Some(incident));
     }
     // A container that never ran has not been fetched, or is being made.
     let waits_for_first = containers(status).any(|it| {
@@ -289,8 +289,8 @@ fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
         waiting_reason(it).is_some_and(first) && it.restart_count == 0
     });
     match containers(status).next().is_some() && !waits_for_first {
-        true => coming(Station::Starting, None),
-        false => coming(Station::Placed, None),
+        true => coming(StartupStep::Starting, None),
+        false => coming(StartupStep::Placed, None),
     }
 }
 
@@ -430,8 +430,8 @@ mod tests {
             "lastTimestamp": format!("2026-11-23T12:00:{second:02}Z") })
     }
 
-    fn coming(station: Station) -> PodState {
-        Pod::at(station).state
+    fn coming(step: StartupStep) -> PodState {
+        Pod::at(step).state
     }
 
     #[test]
@@ -443,13 +443,13 @@ mod tests {
         let ready =
             json!({ "phase": "Running", "conditions": conditions(&["PodScheduled", "Ready"]) });
         for (state, expected) in [
-            (pod(json!({})).state, coming(Station::Queued)),
-            (pod(creating()).state, coming(Station::Placed)),
+            (pod(json!({})).state, coming(StartupStep::Queued)),
+            (pod(creating()).state, coming(StartupStep::Placed)),
             (
                 pod_with(json!({}), creating(), &pulling).state,
-                coming(Station::Pulling(since)),
+                coming(StartupStep::Pulling(since)),
             ),
-            (pod(running).state, coming(Station::Starting)),
+            (pod(running).state, coming(StartupStep::Starting)),
             (pod(ready).state, PodState::Ready),
         ] {
             assert_eq!(state, expected);
@@ -466,47 +466,47 @@ mod tests {
         let tainted = "0/1 nodes are available: 1 node(s) had untolerated taint(s).";
         let mut restarted = last("duckdb", "Error", 61);
         restarted["containerStatuses"][0]["restartCount"] = 9.into();
-        for (status, station, failure, why) in [
+        for (status, step, failure, why) in [
             (
                 unschedulable(full),
-                Station::Queued,
+                StartupStep::Queued,
                 Failure::NoRoom,
                 "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 Insufficient memory",
             ),
             (
                 unschedulable(tainted),
-                Station::Queued,
+                StartupStep::Queued,
                 Failure::NoNode,
                 "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 node(s) had untolerated taint(s).",
             ),
             (
                 placed(waiting("ImagePullBackOff", "dial tcp: no such host")),
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::ImageUnavailable,
                 "dial tcp: no such host",
             ),
             (
                 placed(waiting("ImagePullBackOff", "open /x: no such file")),
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::ImageUnavailable,
                 "open /x: no such file",
             ),
             // The first try may have met a registry that just starts.
             (
                 placed(waiting("ErrImagePull", "401 Unauthorized")),
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::ImageRefused,
                 "401 Unauthorized",
             ),
             (
                 placed(waiting("RegistryUnavailable", "later")),
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::ImageUnavailable,
                 "later",
             ),
             (
                 placed(waiting("CreateContainerError", "context deadline exceeded")),
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::Container,
                 "context deadline exceeded",
             ),
@@ -515,20 +515,20 @@ mod tests {
                     "CreateContainerConfigError",
                     "failed to sync secret cache: timed out waiting for the condition",
                 )),
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::Container,
                 "failed to sync secret cache: timed out waiting for the condition",
             ),
             // It ran for more than a minute, as often as that may have been.
             (
                 restarted,
-                Station::Placed,
+                StartupStep::Placed,
                 Failure::Crashed,
                 "Error, exit code 137",
             ),
         ] {
             let incident = Some(Incident::new(failure, why));
-            let expected = PodState::Coming { station, incident };
+            let expected = PodState::Coming { step, incident };
             assert_eq!(pod(status).state, expected);
         }
     }
@@ -540,13 +540,13 @@ mod tests {
         for (reason, failure) in OBSTACLES {
             let incident = Some(Incident::new(failure, "why"));
             let retried_incident = PodState::Coming {
-                station: Station::Placed,
+                step: StartupStep::Placed,
                 incident,
             };
             let events = [event("Pulling", 1, ""), event(reason, 2, "why")];
             assert_eq!(first(&events), retried_incident);
             let goes_on = [event("Pulled", 2, ""), event(reason, 2, "why")];
-            assert_eq!(first(&goes_on), coming(Station::Placed));
+            assert_eq!(first(&goes_on), coming(StartupStep::Placed));
         }
     }
 
@@ -573,7 +573,7 @@ mod tests {
     #[test]
     fn a_pod_is_prepared_by_what_an_admin_added() {
         let runs = init(placed(json!({ "running": {} })));
-        assert_eq!(pod(runs).state, coming(Station::Placed));
+        assert_eq!(pod(runs).state, coming(StartupStep::Placed));
     }
 
     #[test]

@@ -448,7 +448,7 @@ mod tests {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
 
     use super::*;
-    use crate::session::{PodState, Station, starting};
+    use crate::session::{PodState, StartupStep, starting};
 
     fn object<T: DeserializeOwned>(json: Value) -> T {
         serde_json::from_value(json).expect("such an object")
@@ -565,14 +565,14 @@ mod tests {
         let uid = format!("uid-{}", starting().id.object_name());
         view.events.take(Apply(event("Pulling", "another")));
         let placed = PodState::Coming {
-            station: Station::Placed,
+            step: StartupStep::Placed,
             incident: None,
         };
         assert_eq!(state(&view), Some(placed));
         view.events.take(Apply(event("Pulling", &uid)));
-        let pulling = Station::Pulling("2026-11-23T12:00:09Z".parse().expect("a time"));
+        let pulling = StartupStep::Pulling("2026-11-23T12:00:09Z".parse().expect("a time"));
         let pulling = PodState::Coming {
-            station: pulling,
+            step: pulling,
             incident: None,
         };
         assert_eq!(state(&view), Some(pulling));

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     door::Door,
-    session::{Failure, Incident, Pod, PodState, Station},
+    session::{Failure, Incident, Pod, PodState, StartupStep},
 };
 
 /// Who ends again within that time after a start has no luck, and waits for the next.
@@ -121,7 +121,7 @@ impl Process {
         door: Arc<Door>,
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let process = Self::new(Pod::at(Station::Starting), changed);
+        let process = Self::new(Pod::at(StartupStep::Starting), changed);
         let (state, stop) = (process.state.clone(), process.stop.clone());
         let (kill, ended) = (process.kill.clone(), process.ended.clone().drop_guard());
         tokio::spawn(async move {
@@ -223,7 +223,7 @@ async fn keep_running(
                     incident: why,
                     restarts,
                 },
-                false => Pod::at(Station::Starting).state,
+                false => Pod::at(StartupStep::Starting).state,
             };
         });
         if is_unlucky
