@@ -449,7 +449,6 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
     let record = api_env.env.record_name(&api_env.env.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339();
     let awaited = |document: &mut Value| {
-        document["version"] = json!(4);
         document["keys"] = json!("awaited");
         document["created"] = json!(long_ago);
     };

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One thing that went wrong, and what the cluster says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// What kind of thing. A record from before there were kinds has none.
-    #[serde(default)]
+    /// What kind of thing.
     pub failure: Failure,
     /// The cluster's words, without anything secret.
     pub why: String,

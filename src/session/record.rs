@@ -1,22 +1,16 @@
 //! The record of a session: the one document that outlives the bot.
 //!
 //! Where it is kept is the runtime's business (a ConfigMap on Kubernetes);
-//! what it says is fixed here, with a version, because a later bot must read
-//! what an earlier one wrote.
+//! what it says is fixed here, with a version: see [`RECORD_VERSION`].
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId};
 
-/// The version that this bot writes. It reads the older ones:
-///
-/// - 1 had no `ready`, `moved` and `restarts_told`, no stage `moving`, and a
-///   failure without its kind. Its Pods were never restarted.
-/// - 2 had no `extended_seconds`, `kept_until` and `warned`, and no session ended by a
-///   [`Rule`].
-/// - 3 had no `keys`, and always a channel.
-pub const RECORD_VERSION: u32 = 4;
+/// The version of a record's document. A bot reads no other one: what a record leaves out must not
+/// be guessed.
+pub const RECORD_VERSION: u32 = 5;
 
 /// One session, as it was asked for and how far it has come.
 ///
@@ -41,36 +35,26 @@ pub struct Record {
     /// Name of its catalog in the settings.
     pub catalog: String,
     /// Where it was asked for, and where its URL is told; none: nowhere.
-    #[serde(default)]
     pub channel: Option<ChannelId>,
     /// When it was asked for.
     pub created: DateTime<Utc>,
     /// Which keys it is started with.
-    #[serde(default)]
     pub keys: Keys,
     /// When the keys that it was started with expire, if that is known.
-    #[serde(default)]
     pub keys_expire: Option<DateTime<Utc>>,
     /// Whether its owner was warned of that.
-    #[serde(default)]
     pub keys_warned: bool,
     /// When it was ready for the first time.
-    #[serde(default)]
     pub ready: Option<DateTime<Utc>>,
     /// When and why it was started again on another node. That happens once.
-    #[serde(default)]
     pub moved: Option<Moved>,
     /// How many restarts of DuckDB in its Pod the owner knows of.
-    #[serde(default)]
     pub restarts_told: u32,
     /// By how much its lifetime was extended in all.
-    #[serde(default)]
     pub extended_seconds: i64,
     /// Until then it is not stopped for being idle: its owner said so.
-    #[serde(default)]
     pub kept_until: Option<DateTime<Utc>>,
     /// What its owner was told of the stop that is next.
-    #[serde(default)]
     pub warned: Option<Warning>,
     /// The public message with its URL, once that is posted.
     pub announcement: Option<MessageId>,
@@ -211,17 +195,16 @@ struct Versioned {
 }
 
 impl Record {
-    /// Reads a stored document. One that an older bot wrote counts as this bot's from
-    /// here on, because its next write is.
+    /// Reads a stored document.
     ///
     /// # Errors
-    /// What is wrong with it: not a record, or a newer version.
+    /// What is wrong with it: not a record, another version, or a time out of range.
     pub fn read(document: &str) -> Result<Self, String> {
         let wrong = |why: serde_json::Error| why.to_string();
         let Versioned { version } = serde_json::from_str(document).map_err(wrong)?;
-        if version > RECORD_VERSION {
+        if version != RECORD_VERSION {
             return Err(format!(
-                "version {version} is newer than this bot's {RECORD_VERSION}"
+                "it has version {version}; this bot reads version {RECORD_VERSION} only"
             ));
         }
         let record: Self = serde_json::from_str(document).map_err(wrong)?;
@@ -229,10 +212,7 @@ impl Record {
         if !is_extended || !record.times().all(is_plausible_time) {
             return Err("it has a time that can't be".to_owned());
         }
-        Ok(Self {
-            version: RECORD_VERSION,
-            ..record
-        })
+        Ok(record)
     }
 
     /// All times in it.
@@ -304,9 +284,9 @@ impl Record {
         record
     }
 
-    /// Whether it was ready once. (Version 1 tells only by its announcement.)
+    /// Whether it was ready once.
     pub fn was_ready(&self) -> bool {
-        self.ready.is_some() || self.announcement.is_some()
+        self.ready.is_some()
     }
 
     /// Whether its Pod is still to read its owner's keys.
@@ -471,7 +451,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn version_4_is_written_like_this_and_read_back() {
+    fn version_5_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
             .with_announcement(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
@@ -490,7 +470,7 @@ pub(crate) mod tests {
         let json = serde_json::to_string_pretty(&record).expect("a record is JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 4,
+          "version": 5,
           "id": "977a26",
           "request": "1042",
           "owner": "7",
@@ -541,32 +521,14 @@ pub(crate) mod tests {
         assert_eq!(read(&json), moving);
     }
 
-    /// As the first release wrote it.
-    const VERSION_1: &str = r#"{
-        "version": 1, "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
-        "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
-        "created": "2026-11-23T12:00:00Z", "keys_expire": null, "keys_warned": false,
-        "announcement": "99", "stage": "stopping",
-        "ending": { "at": "2026-11-23T13:00:00Z", "cause": "failed", "why": "OOMKilled" },
-        "told": false
-    }"#;
-
     #[test]
-    fn version_1_is_read() {
-        let failed = Cause::Failed(Incident::new(Failure::Other, "OOMKilled"));
-        let expected = Record {
-            version: 1,
-            announcement: Some(99.into()),
-            ..starting().with_ending(failed, at("2026-11-23T13:00:00Z"))
-        };
-        assert_eq!(read(VERSION_1), expected);
-        // What a later version calls a failure is read as something else.
-        let later = r#""cause": "failed", "failure": "struck_by_lightning""#;
-        let later = VERSION_1.replace(r#""cause": "failed""#, later);
-        assert_eq!(read(&later), expected);
-        // Before keys could expire, the version was 1 as well.
-        let older = VERSION_1.replace(r#""keys_expire": null, "keys_warned": false,"#, "");
-        assert_eq!(read(&older), expected);
+    fn a_record_of_another_version_is_not_read() {
+        let json = serde_json::to_string(&starting()).expect("a record is JSON");
+        for version in [0, 4, 6] {
+            let other = json.replace("\"version\":5", &format!("\"version\":{version}"));
+            let why = format!("it has version {version}; this bot reads version 5 only");
+            assert_eq!(Record::read(&other), Err(why));
+        }
     }
 
     #[test]

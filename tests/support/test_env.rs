@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use duckbot::sandbox::discord::{
     Discord, DiscordConfig, Interaction, MessageView, ModalView, Person,
 };
+use duckbot::session::RECORD_VERSION;
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::{
     ByteString,
@@ -317,9 +318,10 @@ impl TestEnv {
     ) {
         let owner = owner.to_string();
         let document = json!({
-            "version": 3, "id": id, "request": id, "owner": owner, "slot": slot,
+            "version": RECORD_VERSION, "id": id, "request": id, "owner": owner, "slot": slot,
             "display_name": "somebody", "size": "small", "catalog": "lake",
-            "channel": channel, "created": created, "announcement": null, "stage": "starting",
+            "channel": channel, "created": created, "keys": "owners", "keys_expire": null,
+            "keys_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",
         });
         let map = json!({
             "metadata": {

@@ -608,7 +608,11 @@ fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, SessionEntry>> {
         let read =
             read.and_then(|stored: StoredSession| Ok((Record::read(&stored.record)?, stored)));
         let (record, stored) = read.map_err(anyhow::Error::msg).with_context(|| {
-            format!("the record {} can't be read", records.path(&name).display())
+            format!(
+                "the record {} can't be read (its session ended with the bot that wrote it: \
+                 remove the file)",
+                records.path(&name).display()
+            )
         })?;
         let held = SessionEntry {
             uid: stored.uid.into(),

@@ -49,14 +49,14 @@ fn the_record_names_owner_and_place() {
 }
 
 #[test]
-fn a_record_of_a_newer_bot_is_left_alone() {
+fn a_record_of_a_newer_bot_is_not_read() {
     let mut newer = session();
     newer.version = RECORD_VERSION + 1;
     let stored = record(&settings(&[]), &newer, None);
     assert!(
         read_record(&stored)
-            .expect_err("newer")
-            .contains("newer than this bot")
+            .expect_err("another version")
+            .contains("this bot reads version")
     );
 }
 
