@@ -183,7 +183,7 @@ impl Reconciler {
     /// A session that was moved has its time: its place may be taken for a moment only.
     fn may_retry(&self, record: &Record) -> bool {
         let deadline = record.start_began() + self.policy.start_timeout;
-        record.moved.is_some() && (self.clock)() + MAX_RETRY_DELAY < deadline
+        record.rescheduled.is_some() && (self.clock)() + MAX_RETRY_DELAY < deadline
     }
 
     async fn perform(&self, seen: &Observed, step: &Step) -> Result<(), Error> {
@@ -209,12 +209,12 @@ impl Reconciler {
                 let told = seen.record.with_restarts_told(*times);
                 self.runtime.save(seen, &told).await
             }
-            Step::Move(why) => {
+            Step::Reschedule(why) => {
                 if why.failure == Failure::Vanished {
                     self.confirm_pod_gone(seen).await?;
                 }
-                let moving = seen.record.with_reschedule(why.clone());
-                self.runtime.save(seen, &moving).await
+                let rescheduling = seen.record.with_reschedule(why.clone());
+                self.runtime.save(seen, &rescheduling).await
             }
             Step::Resume(why) => self.resume(seen, why).await,
             Step::End(cause) => self.end(seen, cause.clone()).await,
@@ -299,10 +299,10 @@ impl Reconciler {
 
     async fn announce(&self, seen: &Observed) -> Result<(), Error> {
         let url = self.runtime.url(&seen.record.id);
-        if let Some(moved) = &seen.record.moved {
+        if let Some(rescheduled) = &seen.record.rescheduled {
             // Its first message must not offer it any more, whatever became of the first try.
             self.notifier
-                .report_rescheduling(&seen.record, &moved.incident)
+                .report_rescheduling(&seen.record, &rescheduled.incident)
                 .await?;
         }
         let message = self.notifier.announce_ready(&seen.record, &url).await?;
@@ -373,7 +373,7 @@ fn step_name(step: &Step) -> &'static str {
         Step::Announce => "announcing it",
         Step::WarnCredentialsExpiry(_) => "warning of its keys' end",
         Step::AnnounceRestart(..) => "telling that DuckDB was restarted",
-        Step::Move(_) => "moving it",
+        Step::Reschedule(_) => "moving it",
         Step::Resume(_) => "starting it again",
         Step::End(_) => "deciding its end",
         Step::Delete(_) => "taking it down",

@@ -106,7 +106,7 @@ async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of(
     let moved = json!({ "at": "2026-11-23T12:00:00Z", "failure": "evicted", "why": "drained" });
     let record = env.record_name(&env.ana, 0);
     env.cluster
-        .edit_record(&record, |document| document["moved"] = moved)
+        .edit_record(&record, |document| document["rescheduled"] = moved)
         .await;
     assert_stale_list_is_shown(&mut env, &id).await;
 }

@@ -156,7 +156,7 @@ impl DiscordNotifier {
 #[async_trait]
 impl Notifier for DiscordNotifier {
     async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error> {
-        let nonce = match record.moved {
+        let nonce = match record.rescheduled {
             None => format!("ready-{}", record.id),
             Some(_) => format!("ready-again-{}", record.id),
         };
@@ -229,7 +229,7 @@ impl Notifier for DiscordNotifier {
             self.settings.larger_size(&record.size, why.failure),
         );
         // One that was moved counts its restarts anew.
-        let nonce = match record.moved {
+        let nonce = match record.rescheduled {
             None => format!("again-{}-{times}", record.id),
             Some(_) => format!("moved-again-{}-{times}", record.id),
         };

@@ -145,7 +145,7 @@ impl Service {
         let stored = about.ok_or(Rejection::NothingKept)?.stored;
         let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
-            !matches!(record.stage, Stage::Moving(_))
+            !matches!(record.stage, Stage::Rescheduling(_))
                 && stored.is_some_and(|stored| record.start_began() < stored)
         };
         sessions.retain(|seen| is_older(&seen.record));

@@ -217,7 +217,7 @@ impl Service {
             keys_expire: None,
             keys_warned: false,
             ready: None,
-            moved: None,
+            rescheduled: None,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,
@@ -329,7 +329,7 @@ impl Service {
         match seen.record.stage {
             Stage::Running => Ok(seen),
             Stage::Stopping { .. } => Err(Rejection::NoSuchSession(id)),
-            Stage::Starting | Stage::Moving(_) => Err(Rejection::NotReady(id)),
+            Stage::Starting | Stage::Rescheduling(_) => Err(Rejection::NotReady(id)),
         }
     }
 

@@ -35,7 +35,7 @@ pub enum Step {
     /// Tell the owner that DuckDB was started again, and why; remember how often.
     AnnounceRestart(Incident, u32),
     /// Write into the record that the cluster took its Pod, for it to start again.
-    Move(Incident),
+    Reschedule(Incident),
     /// The old Pod is gone: say that it starts again, and let it.
     Resume(Incident),
     /// Write into the record that it ends, and why.
@@ -65,8 +65,8 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         Stage::Starting => step_starting(seen, now, policy),
         Stage::Running => step_running(seen, now, policy),
         // The Service and the route stay, and with them the URL.
-        Stage::Moving(_) if parts.pod => Step::Delete(Parts::POD),
-        Stage::Moving(incident) => Step::Resume(incident.clone()),
+        Stage::Rescheduling(_) if parts.pod => Step::Delete(Parts::POD),
+        Stage::Rescheduling(incident) => Step::Resume(incident.clone()),
         Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
             (parts, _, _) if parts.any() => Step::Delete(parts),
             (_, false, _) => Step::AnnounceEnd(ending.clone()),
@@ -159,8 +159,8 @@ fn obstacle(state: &PodState) -> Option<&Incident> {
 
 /// Another node gets one try: a session that is taken from that as well has no luck here.
 fn reschedule_or_end(seen: &Observed, incident: &Incident) -> Step {
-    match seen.record.moved {
-        None => Step::Move(incident.clone()),
+    match seen.record.rescheduled {
+        None => Step::Reschedule(incident.clone()),
         Some(_) => Step::End(Cause::Failed(incident.clone())),
     }
 }
@@ -392,10 +392,10 @@ mod tests {
         for stage in [Stage::Starting, Stage::Running] {
             let session = seen(stage, taken(), true);
             let step = next_step(&session, after(1), &POLICY);
-            assert_eq!(step, Step::Move(evicted()));
+            assert_eq!(step, Step::Reschedule(evicted()));
         }
 
-        let mut session = seen(Stage::Moving(evicted()), taken(), true);
+        let mut session = seen(Stage::Rescheduling(evicted()), taken(), true);
         let step = |session: &Observed| next_step(session, after(21), &POLICY);
         assert_eq!(step(&session), Step::Delete(Parts::POD));
         session.pod = None;
@@ -418,7 +418,7 @@ mod tests {
         let vanished = || Incident::new(Failure::Vanished, "");
         let mut session = seen(Stage::Running, None, true);
         let step = |session: &Observed| next_step(session, after(1), &POLICY);
-        assert_eq!(step(&session), Step::Move(vanished()));
+        assert_eq!(step(&session), Step::Reschedule(vanished()));
         session.record = session
             .record
             .with_reschedule(vanished())

@@ -211,7 +211,7 @@ impl Observed {
             Stage::Running => Phase::Unready,
             Stage::Starting if is_queued => Phase::Queued,
             Stage::Starting => Phase::Starting,
-            Stage::Moving { .. } => Phase::Queued,
+            Stage::Rescheduling { .. } => Phase::Queued,
         }
     }
 }

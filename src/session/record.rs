@@ -47,7 +47,7 @@ pub struct Record {
     /// When it was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
     /// When and why it was started again on another node. That happens once.
-    pub moved: Option<Moved>,
+    pub rescheduled: Option<Rescheduled>,
     /// How many restarts of DuckDB in its Pod the owner knows of.
     pub restarts_told: u32,
     /// By how much its lifetime was extended in all.
@@ -86,7 +86,7 @@ pub enum Stage {
     /// It was ready, and its owner was told the URL.
     Running,
     /// The cluster took its Pod away; once that is gone, it starts again.
-    Moving(Incident),
+    Rescheduling(Incident),
     /// It is being taken down; the record goes last.
     Stopping {
         /// Why.
@@ -98,7 +98,7 @@ pub enum Stage {
 
 /// How a session came to another node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
+pub struct Rescheduled {
     /// When it was started again.
     pub at: DateTime<Utc>,
     /// What took it from the first one.
@@ -231,7 +231,7 @@ impl Record {
             Some(self.created),
             self.keys_expire,
             self.ready,
-            self.moved.as_ref().map(|moved| moved.at),
+            self.rescheduled.as_ref().map(|rescheduled| rescheduled.at),
             self.kept_until,
             warned.map(|warning| warning.since),
             warned.map(|warning| warning.at),
@@ -291,7 +291,7 @@ impl Record {
 
     /// Whether its Pod is still to read its owner's keys.
     pub fn is_to_start(&self) -> bool {
-        matches!(self.stage, Stage::Starting | Stage::Moving(_))
+        matches!(self.stage, Stage::Starting | Stage::Rescheduling(_))
     }
 
     /// Whether it holds the keys that its owner has handed in.
@@ -310,14 +310,16 @@ impl Record {
 
     /// Since when it starts: since it was asked for, or since it was moved.
     pub fn start_began(&self) -> DateTime<Utc> {
-        self.moved.as_ref().map_or(self.created, |moved| moved.at)
+        self.rescheduled
+            .as_ref()
+            .map_or(self.created, |rescheduled| rescheduled.at)
     }
 
     /// The same record when its Pod was taken away and it is to start again.
     pub fn with_reschedule(&self, incident: Incident) -> Self {
         let mut record = self.clone();
         if !record.is_stopping() {
-            record.stage = Stage::Moving(incident);
+            record.stage = Stage::Rescheduling(incident);
         }
         record
     }
@@ -326,9 +328,9 @@ impl Record {
     /// that expire then.
     pub fn with_restart(&self, keys_expire: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Self {
         let mut record = self.clone();
-        if let Stage::Moving(incident) = &self.stage {
+        if let Stage::Rescheduling(incident) = &self.stage {
             let incident = incident.clone();
-            record.moved = Some(Moved { at, incident });
+            record.rescheduled = Some(Rescheduled { at, incident });
             record.restarts_told = 0;
             record.keys_warned &= record.keys_expire == keys_expire;
             record.keys_expire = keys_expire;
@@ -390,7 +392,7 @@ impl Record {
             keys_warned: false,
             created: at,
             ready: None,
-            moved: None,
+            rescheduled: None,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,
@@ -432,7 +434,7 @@ pub(crate) mod tests {
             keys_expire: None,
             keys_warned: false,
             ready: None,
-            moved: None,
+            rescheduled: None,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,
@@ -484,7 +486,7 @@ pub(crate) mod tests {
           "keys_expire": null,
           "keys_warned": false,
           "ready": "2026-11-23T12:00:20Z",
-          "moved": {
+          "rescheduled": {
             "at": "2026-11-23T12:30:00Z",
             "failure": "evicted",
             "why": "The node is drained."
@@ -516,9 +518,9 @@ pub(crate) mod tests {
         let reaped = starting().with_ending(reaped, at("2026-11-23T13:00:00Z"));
         let json = serde_json::to_string(&reaped).expect("a record is JSON");
         assert_eq!(read(&json), reaped);
-        let moving = starting().with_reschedule(Incident::new(Failure::NodeGone, "gone"));
-        let json = serde_json::to_string(&moving).expect("a record is JSON");
-        assert_eq!(read(&json), moving);
+        let rescheduling = starting().with_reschedule(Incident::new(Failure::NodeGone, "gone"));
+        let json = serde_json::to_string(&rescheduling).expect("a record is JSON");
+        assert_eq!(read(&json), rescheduling);
     }
 
     #[test]

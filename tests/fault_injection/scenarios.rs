@@ -501,7 +501,7 @@ async fn wait_until_settled(env: &TestEnv) -> Option<Value> {
 
 /// Waits until the session, whose Pod was evicted, runs again, or is gone; its record.
 async fn wait_until_back(env: &TestEnv) -> Option<Value> {
-    let is_moved = |it: &Value| it["stage"] == "running" && !it["moved"].is_null();
+    let is_moved = |it: &Value| it["stage"] == "running" && !it["rescheduled"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
     let mut found = wait_until(async || env.cluster.documents().await, is_over).await;
     found.pop()

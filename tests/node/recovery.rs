@@ -1,7 +1,6 @@
 //! What the cluster takes away, and how a session comes back.
 
 use kube::api::EvictParams;
-use serde_json::Value;
 
 use super::{IMAGE, exec, pod, wait_for_status};
 use crate::support::{Node, TestEnv, assert_says};
@@ -58,7 +57,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
     let [document] = &env.cluster.documents().await[..] else {
         panic!("one record")
     };
-    assert_eq!(document["moved"]["failure"], "evicted");
+    assert_eq!(document["rescheduled"]["failure"], "evicted");
     let first = &env.discord.history("#data")[0];
     assert_says(first, "starts again");
 

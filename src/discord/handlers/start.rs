@@ -162,7 +162,7 @@ impl Handlers {
     fn next_reply(&self, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
         let record = &seen.record;
         match &record.stage {
-            Stage::Starting | Stage::Moving(_) => {
+            Stage::Starting | Stage::Rescheduling(_) => {
                 (replies::progress(record, seen.pod.as_ref(), usual), false)
             }
             Stage::Running => {

@@ -22,7 +22,7 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
         Some(_) => (0, "leaving the machine that it was on".into()),
         None => (0, "asking the cluster for a place".into()),
     };
-    let again = match (&record.moved, &record.stage) {
+    let again = match (&record.rescheduled, &record.stage) {
         (None, Stage::Starting) => "starts",
         _ => "starts again",
     };
@@ -84,7 +84,7 @@ pub fn ready(id: &SessionId, url: &str) -> Reply {
 
 /// To everybody, when it is ready.
 pub fn announcement(record: &Record, url: &str) -> Reply {
-    let news = match &record.moved {
+    let news = match &record.rescheduled {
         // One that was never ready before has lost nothing.
         Some(moved) if record.was_ready() => format!(
             "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
