@@ -35,7 +35,7 @@ const LIMITS: Limits = Limits {
 
 const POLICY: Policy = Policy {
     start_timeout: TimeDelta::minutes(5),
-    key_warning: TimeDelta::minutes(30),
+    credential_warning: TimeDelta::minutes(30),
     ends_failed: true,
     ends_late: true,
 };

@@ -242,7 +242,7 @@ fn end_labels(outcome: Outcome) -> (&'static str, String) {
     match outcome {
         Outcome::Stopped => ("stopped", "owner".to_owned()),
         Outcome::StoppedByAdmin => ("stopped", "admin".to_owned()),
-        Outcome::Restarted => ("stopped", "new_keys".to_owned()),
+        Outcome::Restarted => ("stopped", "new_credentials".to_owned()),
         Outcome::Reaped(rule) => ("reaped", label(&rule)),
         Outcome::Refused => ("failed", "refused".to_owned()),
         Outcome::TookTooLong => ("failed", "took_too_long".to_owned()),

@@ -231,12 +231,14 @@ impl Reconciler {
                 self.count_ending(&seen.record);
                 Ok(())
             }
-            Step::Renew(keys_expire) => {
+            Step::Renew(credentials_expire) => {
                 self.record_in_ledger(&seen.record).await;
                 self.replies.forget(seen).await?;
                 // One write: there is no moment without a record of what was wanted.
                 let id = SessionId::from_uuid(Uuid::new_v4());
-                let next = seen.record.successor(id, *keys_expire, (self.clock)());
+                let next = seen
+                    .record
+                    .successor(id, *credentials_expire, (self.clock)());
                 self.runtime.save(seen, &next).await?;
                 self.count_ending(&seen.record);
                 audit_replacement(next.owner, &next.id);
@@ -270,14 +272,14 @@ impl Reconciler {
         // The next one has the same name, and could not be made beside it.
         self.confirm_pod_gone(seen).await?;
         // It reads the keys that are kept now.
-        let keys_expire = match seen.record.uses_owner_credentials() {
+        let credentials_expire = match seen.record.uses_owner_credentials() {
             true => {
                 let about = self.credentials.metadata(seen.record.owner).await?;
                 about.and_then(|about| about.expires)
             }
-            false => seen.record.keys_expire,
+            false => seen.record.credentials_expire,
         };
-        let resumed = seen.record.with_restart(keys_expire, (self.clock)());
+        let resumed = seen.record.with_restart(credentials_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;
         // Not worth waiting for: what comes of it is told in any case.
         if let Err(error) = self.notifier.report_rescheduling(&resumed, why).await {
@@ -394,7 +396,7 @@ mod tests {
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
-        key_warning: TimeDelta::minutes(30),
+        credential_warning: TimeDelta::minutes(30),
         ends_failed: true,
         ends_late: true,
     };

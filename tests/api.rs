@@ -449,7 +449,7 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
     let record = api_env.env.record_name(&api_env.env.ana, 0);
     let long_ago = (chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339();
     let awaited = |document: &mut Value| {
-        document["keys"] = json!("awaited");
+        document["credentials"] = json!("awaited");
         document["created"] = json!(long_ago);
     };
     api_env.env.cluster.edit_record(&record, awaited).await;
@@ -685,7 +685,7 @@ async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
     let (name, ready) = last_event(asked.json(&body).send().await.unwrap()).await;
     assert_eq!(name, "ready", "{ready}");
     let id = ready["session_id"].as_str().unwrap();
-    let file = home.folder().join(format!("keys/session-{id}"));
+    let file = home.folder().join(format!("credentials/session-{id}"));
     assert!(file.exists());
     let deleted = client
         .delete(format!("{url}/sessions/{id}"))

@@ -43,7 +43,10 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     let home = LocalEnv::start().await;
     home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
-    let file = home.folder().join("keys").join(home.ana.id().to_string());
+    let file = home
+        .folder()
+        .join("credentials")
+        .join(home.ana.id().to_string());
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&file), 0o600);
     assert_eq!(mode(file.parent().unwrap()), 0o700);

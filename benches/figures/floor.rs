@@ -13,7 +13,7 @@ use axum::{
 use duckbot::{
     door::ticket::SigningKey,
     runtime::kubernetes::build,
-    session::{Keys, Record, SessionId},
+    session::{CredentialSource, Record, SessionId},
     settings::Settings,
 };
 use k8s_openapi::{
@@ -53,7 +53,11 @@ impl Floor {
     }
 
     /// A record as the bot writes it, stored; its unique id and revision.
-    pub async fn claim(&self, owner: u64, keys: Keys) -> (Record, String, String) {
+    pub async fn claim(
+        &self,
+        owner: u64,
+        credentials: CredentialSource,
+    ) -> (Record, String, String) {
         let id = SessionId::from_uuid(uuid::Uuid::new_v4());
         let record: Record = serde_json::from_value(json!({
             "version": 3, "id": id, "request": uuid::Uuid::new_v4().simple().to_string(),
@@ -62,7 +66,10 @@ impl Floor {
             "stage": "starting",
         }))
         .unwrap();
-        let record = Record { keys, ..record };
+        let record = Record {
+            credentials,
+            ..record
+        };
         let map = build::record(&self.settings, &record, None);
         let made: ConfigMap = self
             .api()
@@ -125,7 +132,7 @@ async fn create(
     Json(body): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
     let owner = headers["authorization"].to_str().unwrap()["Bearer ".len()..].parse();
-    let (record, uid, revision) = floor.claim(owner.unwrap(), Keys::Awaited).await;
+    let (record, uid, revision) = floor.claim(owner.unwrap(), CredentialSource::Awaited).await;
     let value = |name: &str| ByteString(body[name].as_str().unwrap().into());
     let data = [
         ("s3-access-key-id", "s3_key"),

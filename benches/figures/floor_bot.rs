@@ -1,6 +1,6 @@
 //! A bare bot: acknowledges commands, and if it is to, makes what `/duck start` makes.
 
-use duckbot::{runtime::kubernetes::build, session::Keys};
+use duckbot::{runtime::kubernetes::build, session::CredentialSource};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, api::PartialObjectMeta};
 use serenity::{
@@ -37,7 +37,7 @@ impl EventHandler for BareBot {
         let owner = asked.user.id.get();
         let known: Api<PartialObjectMeta<Secret>> = floor.api();
         known.get(&build::secret_name(owner.into())).await.unwrap();
-        let (record, uid, _) = floor.claim(owner, Keys::Owners).await;
+        let (record, uid, _) = floor.claim(owner, CredentialSource::Owner).await;
         let reply = build::reply(&floor.settings, &record, &uid, &asked.token);
         tokio::join!(
             floor.apply_secret(&reply),

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use duckbot::session::{
-    Cause, Incident, Keys, Ledger, Pod, PodState, Policy, Record, Rule, RunningSession, Stage,
-    StartupStep, Usage, Warning, next_step, usual_start,
+    Cause, CredentialSource, Incident, Ledger, Pod, PodState, Policy, Record, Rule, RunningSession,
+    Stage, StartupStep, Usage, Warning, next_step, usual_start,
 };
 
 use super::at;
@@ -35,7 +35,7 @@ fn assert_can_be_continued(record: &Record) {
     assert_round_trips(record);
     let policy = Policy {
         start_timeout: TimeDelta::minutes(5),
-        key_warning: TimeDelta::hours(1),
+        credential_warning: TimeDelta::hours(1),
         ends_failed: true,
         ends_late: true,
     };
@@ -96,8 +96,8 @@ fn assert_can_be_continued(record: &Record) {
         assert!(!record.is_stopping() || next.is_stopping() || next.id != record.id);
         assert!(
             next.stage != Stage::Starting
-                || next.keys != Keys::Awaited
-                || record.keys == Keys::Awaited
+                || next.credentials != CredentialSource::Awaited
+                || record.credentials == CredentialSource::Awaited
         );
     }
 }

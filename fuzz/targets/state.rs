@@ -44,8 +44,8 @@ pub fn record() -> Record {
     let text = r#"{
         "version": 5, "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
         "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
-        "created": "2027-01-15T08:00:00Z", "keys": "owners",
-        "keys_expire": null, "keys_warned": false, "restarts_told": 0, "extended_seconds": 0,
+        "created": "2027-01-15T08:00:00Z", "credentials": "owner",
+        "credentials_expire": null, "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0,
         "ready": "2027-01-15T08:00:20Z", "announcement": "99", "stage": "running"
     }"#;
     Record::read(text).expect("a record")

@@ -263,7 +263,7 @@ impl From<Rejection> for Problem {
                     format!("There is no such catalog, by name or URL. There are: {known}.");
                 (ProblemType::UnknownCatalog, detail)
             }
-            Rejection::KeysExpired(at) => {
+            Rejection::CredentialsExpired(at) => {
                 let detail = format!("The stored credentials expired at {}.", at.to_rfc3339());
                 (ProblemType::NoStoredCredentials, detail)
             }

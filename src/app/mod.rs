@@ -124,7 +124,7 @@ async fn serve_with(
         ledger,
         policy: Policy {
             start_timeout: settings.sessions.start_timeout,
-            key_warning: settings.credentials.warn_before,
+            credential_warning: settings.credentials.warn_before,
             ends_failed: settings.reaper.failed,
             ends_late: settings.reaper.late,
         },

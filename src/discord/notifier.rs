@@ -170,7 +170,7 @@ impl Notifier for DiscordNotifier {
         at: DateTime<Utc>,
     ) -> Result<(), Error> {
         let nonce = format!("keys-{}", record.id);
-        let reply = replies::keys_expire(record, at);
+        let reply = replies::credentials_expire(record, at);
         self.tell_owner(record, nonce, &reply).await.map(|_| ())
     }
 
@@ -241,7 +241,7 @@ impl Notifier for DiscordNotifier {
         // The owner is called when it is ready, or when it won't be.
         match record.announcement {
             Some(message) => {
-                self.edit(record, message, &replies::moved(record, why))
+                self.edit(record, message, &replies::rescheduled(record, why))
                     .await
             }
             None => Ok(()),

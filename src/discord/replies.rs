@@ -1,7 +1,7 @@
 //! Everything that the bot says. Pure: text in, text out; snapshots in `tests/`
 //! hold each reply.
 
-mod keys;
+mod credentials;
 mod life;
 mod reaping;
 mod sql;
@@ -22,7 +22,7 @@ use crate::{
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
 };
 
-pub use keys::*;
+pub use credentials::*;
 pub use life::*;
 pub use reaping::*;
 pub use sql::*;
@@ -249,7 +249,7 @@ pub fn access_denied(reason: &DenialReason) -> Reply {
 pub fn refused(rejection: &Rejection) -> Reply {
     let reply = Reply::new(rejection.to_string());
     match rejection {
-        Rejection::NoCredentials | Rejection::KeysExpired(_) | Rejection::NothingKept => {
+        Rejection::NoCredentials | Rejection::CredentialsExpired(_) | Rejection::NothingKept => {
             with_form(reply, None)
         }
         Rejection::NothingToAsk => {

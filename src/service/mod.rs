@@ -5,7 +5,7 @@
 //! [`reconciler`](crate::reconciler)'s work. So a crash right after loses nothing.
 
 mod audit;
-mod keys;
+mod credentials;
 mod reaping;
 mod rejection;
 mod report;
@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use audit::audit_replacement;
-pub use keys::SetupOutcome;
+pub use credentials::SetupOutcome;
 pub use reaping::{ExtendedSession, ReapResult, usage};
 pub use rejection::Rejection;
 pub use report::ReportClaim;

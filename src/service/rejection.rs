@@ -25,7 +25,7 @@ pub enum Rejection {
     },
     /// The keys that they handed in have expired.
     #[error("Your keys have expired (<t:{}:R>). Hand in new ones, then start again.", .0.timestamp())]
-    KeysExpired(DateTime<Utc>),
+    CredentialsExpired(DateTime<Utc>),
     /// The settings say not to.
     #[error("Trying keys out is turned off here.")]
     CheckingIsOff,

@@ -14,8 +14,8 @@ use crate::{
     error::{Error, new_reference},
     runtime::{Claim, rewrite},
     session::{
-        Cause, Keys, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId, Stage,
-        open_slots,
+        Cause, CredentialSource, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId,
+        Stage, open_slots,
     },
 };
 
@@ -50,7 +50,7 @@ impl Service {
                 sessions: mine,
             });
         }
-        record.keys_expire = self.usable_credentials(who.id).await?.expires;
+        record.credentials_expire = self.usable_credentials(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
         match ask.exact && !is_equivalent(&record, &claimed) {
             true => Err(Rejection::OtherWish.into()),
@@ -69,8 +69,8 @@ impl Service {
         keys: &Credentials,
     ) -> Result<Arc<Record>, ServiceError> {
         let record = Record {
-            keys: Keys::Awaited,
-            keys_expire: keys.expires,
+            credentials: CredentialSource::Awaited,
+            credentials_expire: keys.expires,
             ..self.new_record(who, &ask)?
         };
         if self.settings.credentials.preflight && self.find_by_request(&record).is_none() {
@@ -81,7 +81,7 @@ impl Service {
             return Err(Rejection::OtherWish.into());
         }
         let newest = self.latest_record(&claimed);
-        if newest.keys != Keys::Awaited || newest.is_stopping() {
+        if newest.credentials != CredentialSource::Awaited || newest.is_stopping() {
             return Ok(newest);
         }
         match self.store_own_credentials(&claimed.id, keys).await {
@@ -111,7 +111,7 @@ impl Service {
         keys: &Credentials,
     ) -> Result<bool, Error> {
         let mut changes = self.runtime.changes();
-        let awaits = || self.latest_record(found).keys == Keys::Awaited;
+        let awaits = || self.latest_record(found).credentials == CredentialSource::Awaited;
         let stored = async { while awaits() && changes.changed().await.is_ok() {} };
         // If they never come, whoever meant to store them has died.
         let _ = tokio::time::timeout(CREDENTIALS_TIMEOUT, stored).await;
@@ -213,9 +213,9 @@ impl Service {
             catalog: self.catalog(ask.catalog.as_deref())?,
             channel: ask.channel,
             created: self.now(),
-            keys: Keys::Owners,
-            keys_expire: None,
-            keys_warned: false,
+            credentials: CredentialSource::Owner,
+            credentials_expire: None,
+            credentials_warned: false,
             ready: None,
             rescheduled: None,
             restarts_told: 0,

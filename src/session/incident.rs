@@ -55,7 +55,7 @@ pub enum Failure {
     /// The image can't be fetched for another reason.
     ImageUnavailable,
     /// The Secret with the owner's keys, or an entry of it, is gone.
-    KeysMissing,
+    CredentialsMissing,
     /// A volume can't be mounted.
     Mount,
     /// A container can't be made as the Pod describes it.
@@ -88,7 +88,7 @@ impl Failure {
         Self::ImageMissing,
         Self::ImageRefused,
         Self::ImageUnavailable,
-        Self::KeysMissing,
+        Self::CredentialsMissing,
         Self::Mount,
         Self::Container,
         Self::Crashed,

@@ -6,7 +6,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Cause, Ending, Failure, Incident, Keys, Observed, Parts, Pod, PodState, Stage};
+use super::{
+    Cause, CredentialSource, Ending, Failure, Incident, Observed, Parts, Pod, PodState, Stage,
+};
 
 /// What the settings say about the life of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub struct Policy {
     /// How long a session may take until it is ready.
     pub start_timeout: TimeDelta,
     /// How long before a session's keys expire its owner is warned.
-    pub key_warning: TimeDelta,
+    pub credential_warning: TimeDelta,
     /// Whether one ends that can't run.
     pub ends_failed: bool,
     /// Whether one ends that is not ready in time.
@@ -59,7 +61,7 @@ const MAX_RESTARTS: u32 = 3;
 pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let parts = seen.parts();
     match &seen.record.stage {
-        Stage::Starting if seen.record.keys == Keys::Awaited => {
+        Stage::Starting if seen.record.credentials == CredentialSource::Awaited => {
             step_awaiting_credentials(seen, now)
         }
         Stage::Starting => step_starting(seen, now, policy),
@@ -70,7 +72,13 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
             (parts, _, _) if parts.any() => Step::Delete(parts),
             (_, false, _) => Step::AnnounceEnd(ending.clone()),
-            (_, true, Cause::Restarted { keys_expire, .. }) => Step::Renew(*keys_expire),
+            (
+                _,
+                true,
+                Cause::Restarted {
+                    credentials_expire, ..
+                },
+            ) => Step::Renew(*credentials_expire),
             (_, true, _) => Step::Remove,
         },
     }
@@ -83,7 +91,10 @@ const CREDENTIALS_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 fn step_awaiting_credentials(seen: &Observed, now: DateTime<Utc>) -> Step {
     let deadline = seen.record.created + CREDENTIALS_TIMEOUT;
     match now >= deadline {
-        true => Step::End(Cause::Failed(Incident::new(Failure::KeysMissing, ""))),
+        true => Step::End(Cause::Failed(Incident::new(
+            Failure::CredentialsMissing,
+            "",
+        ))),
         false => Step::Wait(Some(deadline)),
     }
 }
@@ -172,8 +183,9 @@ fn announce_restart(seen: &Observed, pod: &Pod) -> Option<Step> {
 }
 
 fn warn_or_wait(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
-    match seen.record.keys_expire {
-        Some(expire) if !seen.record.keys_warned => match expire - policy.key_warning {
+    match seen.record.credentials_expire {
+        Some(expire) if !seen.record.credentials_warned => match expire - policy.credential_warning
+        {
             warning if now >= warning => Step::WarnCredentialsExpiry(expire),
             warning => Step::Wait(Some(warning)),
         },
@@ -202,7 +214,7 @@ mod tests {
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
-        key_warning: TimeDelta::minutes(30),
+        credential_warning: TimeDelta::minutes(30),
         ends_failed: true,
         ends_late: true,
     };
@@ -265,7 +277,7 @@ mod tests {
         assert_eq!(step(told, None, false), Step::Remove);
         let restarted = Cause::Restarted {
             by: 7.into(),
-            keys_expire: None,
+            credentials_expire: None,
         };
         let told = starting()
             .with_ending(restarted, after(1))
@@ -277,13 +289,13 @@ mod tests {
     #[test]
     fn without_its_own_keys_no_pod_is_made_and_it_is_not_waited_for_ever() {
         let mut starting = seen(Stage::Starting, None, false);
-        Arc::make_mut(&mut starting.record).keys = Keys::Awaited;
+        Arc::make_mut(&mut starting.record).credentials = CredentialSource::Awaited;
         let step = |seen: &Observed, seconds| {
             let now = after(0) + TimeDelta::seconds(seconds);
             next_step(seen, now, &POLICY)
         };
         assert_eq!(step(&starting, 59), Step::Wait(Some(after(1))));
-        let gone = Incident::new(Failure::KeysMissing, "");
+        let gone = Incident::new(Failure::CredentialsMissing, "");
         assert_eq!(step(&starting, 60), Step::End(Cause::Failed(gone)));
         starting.record = starting.record.with_own_credentials().into();
         assert_eq!(step(&starting, 1), Step::Create(Parts::ALL));
@@ -325,7 +337,7 @@ mod tests {
     #[test]
     fn the_owner_is_warned_once_before_the_keys_expire() {
         let mut running = seen(Stage::Running, Some(PodState::Ready), true);
-        Arc::make_mut(&mut running.record).keys_expire = Some(after(60));
+        Arc::make_mut(&mut running.record).credentials_expire = Some(after(60));
         let step = |running: &Observed, minutes| next_step(running, after(minutes), &POLICY);
         assert_eq!(step(&running, 29), Step::Wait(Some(after(30))));
         assert_eq!(step(&running, 30), Step::WarnCredentialsExpiry(after(60)));
@@ -430,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_session_that_ran_and_can_not_start_any_more_has_as_long_as_at_first() {
-        let stuck = || incident(Failure::KeysMissing);
+        let stuck = || incident(Failure::CredentialsMissing);
         let mut session = seen(Stage::Running, Some(PodState::Stuck(stuck())), true);
         let step = |session: &Observed, minutes| next_step(session, after(minutes), &POLICY);
         assert_eq!(

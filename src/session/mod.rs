@@ -25,7 +25,7 @@ pub use reap_policy::{
     Action, Limits, Orphan, Plan, ReapPause, Rule, ScheduledStop, TrackedSession, Usage, extension,
     plan, scheduled_stop,
 };
-pub use record::{Cause, Ending, Keys, RECORD_VERSION, Record, Stage, Warning};
+pub use record::{Cause, CredentialSource, Ending, RECORD_VERSION, Record, Stage, Warning};
 pub use size::{Cpu, Mebibytes, Size};
 
 #[cfg(test)]

@@ -39,11 +39,11 @@ pub struct Record {
     /// When it was asked for.
     pub created: DateTime<Utc>,
     /// Which keys it is started with.
-    pub keys: Keys,
+    pub credentials: CredentialSource,
     /// When the keys that it was started with expire, if that is known.
-    pub keys_expire: Option<DateTime<Utc>>,
+    pub credentials_expire: Option<DateTime<Utc>>,
     /// Whether its owner was warned of that.
-    pub keys_warned: bool,
+    pub credentials_warned: bool,
     /// When it was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
     /// When and why it was started again on another node. That happens once.
@@ -66,14 +66,14 @@ pub struct Record {
 /// Which keys a session is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Keys {
+pub enum CredentialSource {
     /// Those that its owner has handed in, as they are when its Pod starts.
     #[default]
-    Owners,
+    Owner,
     /// Its own, which are about to be stored: until then it has no Pod.
     Awaited,
     /// Its own, which go with it.
-    Own,
+    Session,
 }
 
 /// How far a session has come. It moves forward, but for the one time that it
@@ -141,7 +141,7 @@ pub enum Cause {
         /// Who.
         by: OwnerId,
         /// When the new keys expire, if that is known.
-        keys_expire: Option<DateTime<Utc>>,
+        credentials_expire: Option<DateTime<Utc>>,
     },
     /// The cluster refused one of its objects, and asking again would not help.
     Refused {
@@ -222,14 +222,16 @@ impl Record {
             None => (None, None),
         };
         let of_cause = match cause {
-            Some(Cause::Restarted { keys_expire, .. }) => *keys_expire,
+            Some(Cause::Restarted {
+                credentials_expire, ..
+            }) => *credentials_expire,
             Some(Cause::Reaped { since, .. }) => Some(*since),
             _ => None,
         };
         let warned = self.warned.as_ref();
         let all = [
             Some(self.created),
-            self.keys_expire,
+            self.credentials_expire,
             self.ready,
             self.rescheduled.as_ref().map(|rescheduled| rescheduled.at),
             self.kept_until,
@@ -296,14 +298,14 @@ impl Record {
 
     /// Whether it holds the keys that its owner has handed in.
     pub fn uses_owner_credentials(&self) -> bool {
-        self.keys == Keys::Owners
+        self.credentials == CredentialSource::Owner
     }
 
     /// The same record when its own keys are stored.
     pub fn with_own_credentials(&self) -> Self {
         let mut record = self.clone();
-        if record.keys == Keys::Awaited {
-            record.keys = Keys::Own;
+        if record.credentials == CredentialSource::Awaited {
+            record.credentials = CredentialSource::Session;
         }
         record
     }
@@ -326,14 +328,18 @@ impl Record {
 
     /// The same record when the old Pod is gone, and the next one will have keys
     /// that expire then.
-    pub fn with_restart(&self, keys_expire: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Self {
+    pub fn with_restart(
+        &self,
+        credentials_expire: Option<DateTime<Utc>>,
+        at: DateTime<Utc>,
+    ) -> Self {
         let mut record = self.clone();
         if let Stage::Rescheduling(incident) = &self.stage {
             let incident = incident.clone();
             record.rescheduled = Some(Rescheduled { at, incident });
             record.restarts_told = 0;
-            record.keys_warned &= record.keys_expire == keys_expire;
-            record.keys_expire = keys_expire;
+            record.credentials_warned &= record.credentials_expire == credentials_expire;
+            record.credentials_expire = credentials_expire;
             record.stage = Stage::Starting;
         }
         record
@@ -350,7 +356,7 @@ impl Record {
     /// The same record after its owner was warned that its keys expire.
     pub fn with_credentials_warning(&self) -> Self {
         Self {
-            keys_warned: true,
+            credentials_warned: true,
             ..self.clone()
         }
     }
@@ -381,15 +387,15 @@ impl Record {
     pub fn successor(
         &self,
         id: SessionId,
-        keys_expire: Option<DateTime<Utc>>,
+        credentials_expire: Option<DateTime<Utc>>,
         at: DateTime<Utc>,
     ) -> Self {
         Self {
             version: RECORD_VERSION,
             request: RequestId(format!("restart-{}", self.id)),
             id,
-            keys_expire,
-            keys_warned: false,
+            credentials_expire,
+            credentials_warned: false,
             created: at,
             ready: None,
             rescheduled: None,
@@ -430,9 +436,9 @@ pub(crate) mod tests {
             catalog: "lake".into(),
             channel: Some(5.into()),
             created: "2026-11-23T12:00:00Z".parse().expect("a time"),
-            keys: Keys::Owners,
-            keys_expire: None,
-            keys_warned: false,
+            credentials: CredentialSource::Owner,
+            credentials_expire: None,
+            credentials_warned: false,
             ready: None,
             rescheduled: None,
             restarts_told: 0,
@@ -482,9 +488,9 @@ pub(crate) mod tests {
           "catalog": "lake",
           "channel": "5",
           "created": "2026-11-23T12:00:00Z",
-          "keys": "owners",
-          "keys_expire": null,
-          "keys_warned": false,
+          "credentials": "owner",
+          "credentials_expire": null,
+          "credentials_warned": false,
           "ready": "2026-11-23T12:00:20Z",
           "rescheduled": {
             "at": "2026-11-23T12:30:00Z",
@@ -546,8 +552,8 @@ pub(crate) mod tests {
             ),
             ("\"extended_seconds\":0", "\"extended_seconds\":-1"),
             (
-                "\"keys_expire\":null",
-                "\"keys_expire\":\"+10000-01-01T00:00:00Z\"",
+                "\"credentials_expire\":null",
+                "\"credentials_expire\":\"+10000-01-01T00:00:00Z\"",
             ),
         ] {
             let strange = json.replace(from, to);

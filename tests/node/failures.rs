@@ -238,7 +238,7 @@ async fn the_keys_are_gone_when_it_starts() {
     Node::registry().release("held-keys");
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "your S3 credentials are no longer there");
-    assert_eq!(ending["failure"], "keys_missing");
+    assert_eq!(ending["failure"], "credentials_missing");
 }
 
 #[tokio::test]

@@ -320,8 +320,8 @@ impl TestEnv {
         let document = json!({
             "version": RECORD_VERSION, "id": id, "request": id, "owner": owner, "slot": slot,
             "display_name": "somebody", "size": "small", "catalog": "lake",
-            "channel": channel, "created": created, "keys": "owners", "keys_expire": null,
-            "keys_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",
+            "channel": channel, "created": created, "credentials": "owner", "credentials_expire": null,
+            "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",
         });
         let map = json!({
             "metadata": {

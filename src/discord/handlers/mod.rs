@@ -1,6 +1,6 @@
 //! One handler per thing that people do. Each acknowledges first.
 
-mod keys;
+mod credentials;
 mod list;
 mod open;
 mod reaping;

@@ -104,7 +104,7 @@ const LOST: &str = "What was only in it is lost: tables and notebooks that were 
                     elsewhere. What is in S3 stays.";
 
 /// To everybody, when a session was taken from its machine and starts again.
-pub fn moved(record: &Record, why: &Incident) -> Reply {
+pub fn rescheduled(record: &Record, why: &Incident) -> Reply {
     Reply::new(format!(
         "<@{}> Session `{}` starts again. {} {LOST} Its link is told anew below.\n{}",
         record.owner,
@@ -254,10 +254,10 @@ fn failed(record: &Record, failure: Failure) -> String {
             "could not start{again}: its software could not be fetched in time. Try again; if it \
              happens again, tell an admin."
         ),
-        Failure::KeysMissing if !record.uses_owner_credentials() => {
+        Failure::CredentialsMissing if !record.uses_owner_credentials() => {
             format!("could not start{again}: the keys that it was asked for with were not kept.")
         }
-        Failure::KeysMissing => format!(
+        Failure::CredentialsMissing => format!(
             "could not start{again}: your S3 credentials are no longer there. Hand them in with \
              `/duck setup`, then try again."
         ),

@@ -380,7 +380,7 @@ fn ended_by(outcome: Outcome) -> &'static str {
             Failure::ImageMissing => "its image is not in the registry",
             Failure::ImageRefused => "its image may not be fetched",
             Failure::ImageUnavailable => "its image could not be fetched",
-            Failure::KeysMissing => "its owner's keys were gone",
+            Failure::CredentialsMissing => "its owner's keys were gone",
             Failure::Mount => "a disk could not be attached",
             Failure::Container => "the cluster can't run it as it is set up",
             Failure::Crashed => "DuckDB ended again and again",

@@ -45,7 +45,7 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
     if let Some(bytes) = details.memory {
         say(describe_memory(bytes, size));
     }
-    if let Some(expire) = seen.record.keys_expire {
+    if let Some(expire) = seen.record.credentials_expire {
         say(format!("Its keys expire {}.", ago(expire)));
     }
     text.push_str(&recent_events(details, seen.record.created));

@@ -287,7 +287,7 @@ fn looking_closely() {
         last_end: Some(Incident::new(Failure::OutOfMemory, "OOMKilled")),
         ..Pod::new(PodState::Ready)
     });
-    Arc::make_mut(&mut restarted.record).keys_expire = Some(after(60));
+    Arc::make_mut(&mut restarted.record).credentials_expire = Some(after(60));
     let mut waits = seen();
     Arc::make_mut(&mut waits.record).stage = Stage::Starting;
     waits.pod = Some(Pod::new(PodState::Coming {
@@ -391,7 +391,10 @@ fn keeping_keys() {
             "no longer welcome",
             with_forget_button(access_denied(&DenialReason::NotAMember))
         ),
-        ("keys expire", keys_expire(&starting_record(), noon())),
+        (
+            "keys expire",
+            credentials_expire(&starting_record(), noon())
+        ),
     ]));
 }
 
@@ -494,7 +497,7 @@ fn ending_sessions() {
             "restarted",
             ending(Cause::Restarted {
                 by: 7.into(),
-                keys_expire: None
+                credentials_expire: None
             })
         ),
         ("by an admin", ending(Cause::Stopped { by: 8.into() })),
@@ -523,7 +526,7 @@ fn failing() {
         Failure::ImageMissing,
         Failure::ImageRefused,
         Failure::ImageUnavailable,
-        Failure::KeysMissing,
+        Failure::CredentialsMissing,
         Failure::Mount,
         Failure::Container,
         Failure::Crashed,
@@ -565,7 +568,7 @@ fn going_on() {
             "ended by itself",
             came_back(&record, &crashed, Some("large"))
         ),
-        ("moved", moved(&record, &drained)),
+        ("moved", rescheduled(&record, &drained)),
         ("starts again", progress(&again, None, None)),
         ("ready again", announcement(&again, URL)),
         (
@@ -847,7 +850,7 @@ fn turning_down() {
         ("credentials", rejection(Rejection::NoCredentials)),
         (
             "expired",
-            rejection(Rejection::KeysExpired(starting_record().created))
+            rejection(Rejection::CredentialsExpired(starting_record().created))
         ),
         ("nothing kept", rejection(Rejection::NothingKept)),
         ("another wish", rejection(Rejection::OtherWish)),

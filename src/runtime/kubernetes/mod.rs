@@ -68,7 +68,7 @@ const MAX_LOG_LINES: i64 = 100;
 pub struct Kubernetes {
     settings: Arc<Settings>,
     cache: Cache,
-    keys: SigningKeys,
+    signing_keys: SigningKeys,
     doors: reqwest::Client,
     records: Api<ConfigMap>,
     pods: Api<Pod>,
@@ -91,7 +91,7 @@ impl Kubernetes {
         let resource = build::route_resource(settings.routing.kind);
         Ok(Self {
             cache: Cache::start(&clients.watches, &settings).await,
-            keys: SigningKeys::start(client, Utc::now()).await?,
+            signing_keys: SigningKeys::start(client, Utc::now()).await?,
             doors: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
@@ -161,7 +161,7 @@ impl Kubernetes {
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
-        let key = self.keys.newest(Utc::now()).await?.public();
+        let key = self.signing_keys.newest(Utc::now()).await?.public();
         let pod = build::pod(&self.settings, record, &seen.uid, size, &catalog, &key);
         self.create_object(&self.pods, "pods", &pod).await
     }
@@ -305,7 +305,7 @@ impl Runtime for Kubernetes {
         let Some(id) = pod.as_ref().and_then(|pod| pod.door_key.as_deref()) else {
             return Ok(None);
         };
-        let key = self.keys.find(id).await?;
+        let key = self.signing_keys.find(id).await?;
         let session = seen.record.id.to_string();
         Ok(key.map(|key| key.ticket(&session, Utc::now()).into()))
     }

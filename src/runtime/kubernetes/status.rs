@@ -270,7 +270,7 @@ fn config_failure(message: &str) -> Option<Failure> {
         return None;
     }
     Some(match message.contains(SECRET_PREFIX) {
-        true => Failure::KeysMissing,
+        true => Failure::CredentialsMissing,
         false => Failure::Container,
     })
 }
@@ -600,7 +600,7 @@ mod tests {
                     "CreateContainerConfigError",
                     "secret \"duckbot-s3-7\" not found",
                 )),
-                Failure::KeysMissing,
+                Failure::CredentialsMissing,
             ),
             (
                 placed(waiting(

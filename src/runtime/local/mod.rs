@@ -14,8 +14,8 @@
 //! holds its input open. The next bot sees records without processes, which are
 //! sessions whose machine is gone, and starts them again.
 
+mod credentials;
 mod files;
-mod keys;
 mod ledger;
 mod process;
 
@@ -39,9 +39,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
+pub use credentials::{CredentialFiles, ReplyFiles};
 pub use files::lock_folder;
 use files::{Folder, disk_error};
-pub use keys::{CredentialFiles, ReplyFiles};
 use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort};
 
@@ -165,7 +165,7 @@ impl Local {
         });
         let all = view.clone();
         let doors = tokio::spawn(door::accept(listener, move |host| find(&all, host?)));
-        let (keys, replies) = (folder("keys")?, folder("replies")?);
+        let (keys, replies) = (folder("credentials")?, folder("replies")?);
         keys.tidy()?;
         replies.tidy()?;
         Ok(Self {
@@ -261,7 +261,7 @@ impl Local {
         let port = port.map_err(|why| disk_error("looking for a port in", &home, &why))?;
         let door = Arc::new(self.door(record, port.number)?);
         let Some(mut variables) = self.variables(record).await? else {
-            let why = Incident::new(Failure::KeysMissing, "its owner's keys are gone");
+            let why = Incident::new(Failure::CredentialsMissing, "its owner's keys are gone");
             return Ok((Process::stuck(why), door));
         };
         variables.push(("HOME", home.to_string_lossy().into_owned().into()));

@@ -16,7 +16,7 @@ use crate::{
     door,
     duckdb::environment::{INIT_FOLDER, secret as variable},
     runtime::environment,
-    session::{Keys, Record, Size},
+    session::{CredentialSource, Record, Size},
     settings::{Catalog, OAuth2, Settings},
 };
 
@@ -203,9 +203,9 @@ fn literal(name: &str, value: String) -> EnvVar {
 
 /// A value of the owner's, or of the session's own.
 fn from_secret(session: &Record, field: CredentialField) -> EnvVar {
-    let secret = match session.keys {
-        Keys::Owners => secret_name(session.owner),
-        Keys::Awaited | Keys::Own => own_secret_name(&session.id),
+    let secret = match session.credentials {
+        CredentialSource::Owner => secret_name(session.owner),
+        CredentialSource::Awaited | CredentialSource::Session => own_secret_name(&session.id),
     };
     secret_value(
         environment::variable(field),

@@ -54,7 +54,7 @@ impl Service {
         let starting = live.iter().filter(|seen| seen.record.is_to_start());
         for seen in starting {
             let renew = |record: &Record| Record {
-                keys_expire: keys.expires,
+                credentials_expire: keys.expires,
                 ..record.clone()
             };
             rewrite(&*self.runtime, &seen.record.id, renew).await?;
@@ -159,10 +159,10 @@ impl Service {
     /// # Errors
     /// If there are no keys that work, nothing is changed.
     pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), ServiceError> {
-        let keys_expire = self.usable_credentials(who.id).await?.expires;
+        let credentials_expire = self.usable_credentials(who.id).await?.expires;
         let cause = Cause::Restarted {
             by: who.id,
-            keys_expire,
+            credentials_expire,
         };
         self.end(who, &old.id, cause).await?;
         self.wait_until_gone(&old.id).await
@@ -176,7 +176,9 @@ impl Service {
         let about = self.credentials.metadata(who).await?;
         let about = about.ok_or(Rejection::NoCredentials)?;
         match about.expires {
-            Some(expired) if expired <= self.now() => Err(Rejection::KeysExpired(expired).into()),
+            Some(expired) if expired <= self.now() => {
+                Err(Rejection::CredentialsExpired(expired).into())
+            }
             _ => Ok(about),
         }
     }

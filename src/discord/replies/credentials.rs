@@ -191,7 +191,7 @@ pub fn nothing_to_restart() -> Reply {
 }
 
 /// Before the keys of a running session expire.
-pub fn keys_expire(record: &Record, at: DateTime<Utc>) -> Reply {
+pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
         "<@{}> The S3 keys of your session `{}` expire {}. After that it can't read the tables \
          any more. Hand in new keys, then start it again.",
