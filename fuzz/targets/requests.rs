@@ -95,9 +95,12 @@ fn check_request(kind: Option<&str>, bytes: &[u8]) {
                 assert!(!name.contains(char::is_control));
             }
             let uses_stored = sent.get("use_stored_credentials") == Some(&Value::Bool(true));
-            assert_eq!(asked.keys.is_none(), uses_stored);
+            assert_eq!(asked.s3_credentials.is_none(), uses_stored);
             let values = CredentialField::ALL.map(|field| {
-                let value = asked.keys.as_ref().and_then(|keys| keys.value(field));
+                let value = asked
+                    .s3_credentials
+                    .as_ref()
+                    .and_then(|keys| keys.value(field));
                 value.map(|it| it.expose_secret())
             });
             for (name, value) in SECRETS.into_iter().zip(values) {

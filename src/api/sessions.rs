@@ -73,7 +73,7 @@ pub async fn create(
         display_name: asked.username.clone().unwrap_or(principal.who.display_name),
         ..principal.who
     };
-    if asked.keys.is_none() && !principal.stored_keys {
+    if asked.s3_credentials.is_none() && !principal.stored_keys {
         let says = "This token may not use stored credentials.";
         return Err(Problem::new(ProblemType::Forbidden, says));
     }
@@ -124,14 +124,14 @@ async fn create_session(
         another: true,
         exact: true,
     };
-    let Some(keys) = &asked.keys else {
+    let Some(s3_credentials) = &asked.s3_credentials else {
         return match api.service.start(who, ask).await? {
             StartOutcome::Starting(record) => Ok(record),
             // Another one was asked for, so this is not said.
             StartOutcome::AlreadyRunning { .. } => Err(Rejection::NothingToOpen.into()),
         };
     };
-    Ok(api.service.start_with(who, ask, keys).await?)
+    Ok(api.service.start_with(who, ask, s3_credentials).await?)
 }
 
 /// What is answered when a session was asked for: what it was in the service before this one,
@@ -163,7 +163,7 @@ pub struct CreateSession {
     /// A catalog's name or address.
     pub catalog: Option<String>,
     /// None: those that are stored.
-    pub keys: Option<Credentials>,
+    pub s3_credentials: Option<Credentials>,
 }
 
 /// Reads the body of `POST /sessions`.
@@ -219,7 +219,7 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
         username,
         size,
         catalog,
-        keys: both.map(|(key_id, secret_key)| Credentials {
+        s3_credentials: both.map(|(key_id, secret_key)| Credentials {
             key_id,
             secret_key,
             session_token: take(CredentialField::SessionToken),

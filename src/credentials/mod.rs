@@ -55,9 +55,9 @@ pub struct CredentialMetadata {
 }
 
 /// The text without any of these values.
-pub fn redacted(text: &str, keys: &Credentials) -> String {
-    let optional = [&keys.session_token, &keys.catalog_token];
-    let values = [&keys.key_id, &keys.secret_key]
+pub fn redacted(text: &str, credentials: &Credentials) -> String {
+    let optional = [&credentials.session_token, &credentials.catalog_token];
+    let values = [&credentials.key_id, &credentials.secret_key]
         .into_iter()
         .chain(optional.into_iter().flatten());
     redact(

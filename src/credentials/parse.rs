@@ -280,7 +280,11 @@ impl Credentials {
 
     /// Whether these are the same keys.
     pub fn is_same(&self, other: &Self) -> bool {
-        let value = |keys: &Self, field| keys.value(field).map(|it| it.expose_secret().to_owned());
+        let value = |credentials: &Self, field| {
+            credentials
+                .value(field)
+                .map(|it| it.expose_secret().to_owned())
+        };
         CredentialField::ALL
             .into_iter()
             .all(|field| value(self, field) == value(other, field))

@@ -189,7 +189,7 @@ impl Preflight {
         Ok(date.map(|date| date.to_utc()))
     }
 
-    /// Tries `keys` against the storage and the catalog, side by side. True when
+    /// Tries `credentials` against the storage and the catalog, side by side. True when
     /// they were seen to work; false when nothing speaks against them, but the
     /// storage, asked without a bucket, lets nobody see that.
     ///
@@ -197,13 +197,13 @@ impl Preflight {
     /// Everything that is wrong.
     pub async fn check(
         &self,
-        keys: &Credentials,
+        credentials: &Credentials,
         catalog: &Catalog,
         now: DateTime<Utc>,
     ) -> Result<bool, Vec<PreflightError>> {
         let (storage, tables) = tokio::join!(
-            self.storage(keys, catalog, now),
-            self.catalog(keys, catalog)
+            self.storage(credentials, catalog, now),
+            self.catalog(credentials, catalog)
         );
         match (storage, tables) {
             (Ok(works), Ok(())) => Ok(works),
@@ -213,7 +213,7 @@ impl Preflight {
 
     async fn storage(
         &self,
-        keys: &Credentials,
+        credentials: &Credentials,
         catalog: &Catalog,
         now: DateTime<Utc>,
     ) -> Result<bool, PreflightError> {
@@ -223,7 +223,7 @@ impl Preflight {
             what: "its address or region in my settings can't be used".into(),
         };
         let url = listing_url(catalog).map_err(|()| unusable(()))?;
-        let headers = sign(&Method::GET, &url, keys, &catalog.s3_region, now);
+        let headers = sign(&Method::GET, &url, credentials, &catalog.s3_region, now);
         let headers = headers.map_err(|_| unusable(()))?;
         let asked = self.client.get(url).headers(headers);
         match send(asked).await {
@@ -233,8 +233,12 @@ impl Preflight {
         }
     }
 
-    async fn catalog(&self, keys: &Credentials, catalog: &Catalog) -> Result<(), PreflightError> {
-        if catalog.oauth2.is_some() && keys.catalog_token.is_none() {
+    async fn catalog(
+        &self,
+        credentials: &Credentials,
+        catalog: &Catalog,
+    ) -> Result<(), PreflightError> {
+        if catalog.oauth2.is_some() && credentials.catalog_token.is_none() {
             // Sessions log in as the team's client; that is not this person's to try.
             return Ok(());
         }
@@ -243,14 +247,14 @@ impl Preflight {
         if let Some(warehouse) = &catalog.warehouse {
             asked = asked.query(&[("warehouse", warehouse)]);
         }
-        if let Some(token) = &keys.catalog_token {
+        if let Some(token) = &credentials.catalog_token {
             asked = asked.bearer_auth(token.expose_secret());
         }
         let Some(answer) = send(asked).await else {
             return Err(PreflightError::Unreachable(who));
         };
         let is_config = serde_json::from_str::<serde_json::Map<_, _>>(&answer.text).is_ok();
-        match (answer.status.as_u16(), &keys.catalog_token) {
+        match (answer.status.as_u16(), &credentials.catalog_token) {
             (200, _) if is_config => Ok(()),
             (401 | 403, None) => Err(PreflightError::CatalogWantsToken(catalog.name.clone())),
             // 419 is Iceberg's own for a token that has expired.

@@ -31,14 +31,14 @@ pub struct Unsendable;
 pub fn sign(
     method: &Method,
     url: &Url,
-    keys: &Credentials,
+    credentials: &Credentials,
     region: &str,
     time: DateTime<Utc>,
 ) -> Result<HeaderMap, Unsendable> {
-    let token = keys.session_token.as_ref();
+    let token = credentials.session_token.as_ref();
     let identity = Identity::new(
-        keys.key_id.expose_secret(),
-        keys.secret_key.expose_secret(),
+        credentials.key_id.expose_secret(),
+        credentials.secret_key.expose_secret(),
         token.map(|token| token.expose_secret().to_owned()),
         None,
         "duckbot",

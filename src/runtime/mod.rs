@@ -213,9 +213,9 @@ pub async fn redacted_log(
             return Ok(None);
         }
     }
-    let Some(keys) = credentials.read_for(record).await? else {
+    let Some(values) = credentials.read_for(record).await? else {
         return Ok(None);
     };
     let log = runtime.recent_log(seen).await?;
-    Ok(Some(redacted(&log, &keys)))
+    Ok(Some(redacted(&log, &values)))
 }

@@ -39,22 +39,24 @@ impl Service {
     pub async fn set_up(
         &self,
         who: OwnerId,
-        keys: &Credentials,
+        credentials: &Credentials,
         catalog: Option<&str>,
     ) -> Result<SetupOutcome, ServiceError> {
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
         let is_tried =
-            self.settings.credentials.preflight && self.try_credentials(keys, &name).await?;
+            self.settings.credentials.preflight && self.try_credentials(credentials, &name).await?;
         let checked = is_tried.then(|| self.now());
-        self.credentials.put(who, keys, self.now(), checked).await?;
+        self.credentials
+            .put(who, credentials, self.now(), checked)
+            .await?;
         self.remember_owner(who).await;
         let live = self.sessions_with_stored_credentials(who);
         // Their Pods read the keys when they start, which is still to come.
         let starting = live.iter().filter(|seen| seen.record.is_to_start());
         for seen in starting {
             let renew = |record: &Record| Record {
-                credentials_expire: keys.expires,
+                credentials_expire: credentials.expires,
                 ..record.clone()
             };
             rewrite(&*self.runtime, &seen.record.id, renew).await?;
@@ -90,9 +92,9 @@ impl Service {
         }
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
-        let keys = self.credentials.read(who).await?;
-        let keys = keys.ok_or(Rejection::NothingKept)?;
-        if self.try_credentials(&keys, &name).await? {
+        let credentials = self.credentials.read(who).await?;
+        let credentials = credentials.ok_or(Rejection::NothingKept)?;
+        if self.try_credentials(&credentials, &name).await? {
             self.credentials.mark_checked(who, self.now()).await?;
         }
         let about = self.credentials.metadata(who).await?;
@@ -186,14 +188,14 @@ impl Service {
     /// Whether keys were seen to work.
     pub(super) async fn try_credentials(
         &self,
-        keys: &Credentials,
+        credentials: &Credentials,
         catalog: &str,
     ) -> Result<bool, ServiceError> {
         // Nothing is dialled that the settings don't name.
         let Some(catalog) = self.settings.named_catalog(catalog) else {
             return Ok(false);
         };
-        let tried = self.preflight.check(keys, catalog, self.now()).await;
+        let tried = self.preflight.check(credentials, catalog, self.now()).await;
         tried.map_err(ServiceError::UnusableCredentials)
     }
 }

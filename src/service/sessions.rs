@@ -66,25 +66,25 @@ impl Service {
         &self,
         who: &Requester,
         ask: StartRequest,
-        keys: &Credentials,
+        credentials: &Credentials,
     ) -> Result<Arc<Record>, ServiceError> {
         let record = Record {
             credentials: CredentialSource::Awaited,
-            credentials_expire: keys.expires,
+            credentials_expire: credentials.expires,
             ..self.new_record(who, &ask)?
         };
         if self.settings.credentials.preflight && self.find_by_request(&record).is_none() {
-            self.try_credentials(keys, &record.catalog).await?;
+            self.try_credentials(credentials, &record.catalog).await?;
         }
         let claimed = self.claim(who, &record).await?;
-        if claimed.id != record.id && !self.is_same_request(&record, &claimed, keys).await? {
+        if claimed.id != record.id && !self.is_same_request(&record, &claimed, credentials).await? {
             return Err(Rejection::OtherWish.into());
         }
         let newest = self.latest_record(&claimed);
         if newest.credentials != CredentialSource::Awaited || newest.is_stopping() {
             return Ok(newest);
         }
-        match self.store_own_credentials(&claimed.id, keys).await {
+        match self.store_own_credentials(&claimed.id, credentials).await {
             Ok(record) => Ok(Arc::new(record)),
             Err(error) => {
                 // What somebody else was told of is theirs.
@@ -108,7 +108,7 @@ impl Service {
         &self,
         asked: &Record,
         found: &Arc<Record>,
-        keys: &Credentials,
+        credentials: &Credentials,
     ) -> Result<bool, Error> {
         let mut changes = self.runtime.changes();
         let awaits = || self.latest_record(found).credentials == CredentialSource::Awaited;
@@ -122,7 +122,7 @@ impl Service {
             true => None,
             false => self.credentials.read_own(found).await?,
         };
-        Ok(kept.is_none_or(|kept| kept.is_same(keys)))
+        Ok(kept.is_none_or(|kept| kept.is_same(credentials)))
     }
 
     /// A record as it is seen now.
@@ -151,14 +151,14 @@ impl Service {
     async fn store_own_credentials(
         &self,
         id: &SessionId,
-        keys: &Credentials,
+        credentials: &Credentials,
     ) -> Result<Record, Error> {
         let gone = || Error::Unavailable {
             action: format!("storing the keys of session {id}"),
             why: "the session does not show".into(),
         };
         let seen = self.runtime.session(id).ok_or_else(gone)?;
-        self.credentials.put_own(&seen, keys).await?;
+        self.credentials.put_own(&seen, credentials).await?;
         let written = rewrite(&*self.runtime, id, Record::with_own_credentials).await?;
         written.ok_or_else(gone)
     }
@@ -412,12 +412,12 @@ fn ambiguous(command: &'static str, sessions: &[Observed]) -> Rejection {
 /// Whether one session was asked for like the other.
 fn is_equivalent(one: &Record, other: &Record) -> bool {
     let wish = |it: &Record| {
-        let keys = it.uses_owner_credentials();
+        let credentials = it.uses_owner_credentials();
         (
             it.size.clone(),
             it.catalog.clone(),
             it.display_name.clone(),
-            keys,
+            credentials,
         )
     };
     wish(one) == wish(other)

@@ -18,34 +18,40 @@ fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Inpu
     parse(&typed, noon())
 }
 
-fn shown(keys: &Credentials) -> [&str; 4] {
-    CredentialField::ALL.map(|field| keys.value(field).map_or("", |it| it.expose_secret()))
+fn shown(credentials: &Credentials) -> [&str; 4] {
+    CredentialField::ALL.map(|field| credentials.value(field).map_or("", |it| it.expose_secret()))
 }
 
 #[test]
 fn white_space_around_a_key_is_dropped_and_optional_fields_may_be_empty() {
-    let keys = typed(["  AKIAEXAMPLE4D7Q\n", "\t's3cr3t/+=' ", "", "  "]).expect("fine");
-    assert_eq!(shown(&keys), ["AKIAEXAMPLE4D7Q", "s3cr3t/+=", "", ""]);
-    assert_eq!(keys.hint(), KeyHint("4D7Q".into()));
+    let credentials = typed(["  AKIAEXAMPLE4D7Q\n", "\t's3cr3t/+=' ", "", "  "]).expect("fine");
+    assert_eq!(
+        shown(&credentials),
+        ["AKIAEXAMPLE4D7Q", "s3cr3t/+=", "", ""]
+    );
+    assert_eq!(credentials.hint(), KeyHint("4D7Q".into()));
 }
 
 #[test]
 fn a_block_in_the_first_input_fills_the_others() {
     let block = "[default]\naws_access_key_id = AKIA1234\naws_secret_access_key = s/+=\n\
         aws_session_token = t==";
-    let keys = typed([block, "", "", "catalog"]).expect("fine");
-    assert_eq!(shown(&keys), ["AKIA1234", "s/+=", "t==", "catalog"]);
+    let credentials = typed([block, "", "", "catalog"]).expect("fine");
+    assert_eq!(shown(&credentials), ["AKIA1234", "s/+=", "t==", "catalog"]);
 }
 
 #[test]
 fn lines_may_be_split_over_the_inputs_in_any_order() {
-    let keys = typed([
+    let credentials = typed([
         "AWS_SECRET_ACCESS_KEY=s",
         "AWS_ACCESS_KEY_ID=AKIA1234",
         "",
         "",
     ]);
-    assert_eq!(shown(&keys.expect("fine")), ["AKIA1234", "s", "", ""]);
+    assert_eq!(
+        shown(&credentials.expect("fine")),
+        ["AKIA1234", "s", "", ""]
+    );
     let twice = typed([
         "AKIA1234",
         "AWS_ACCESS_KEY_ID=AKIA9999 secret_access_key=s",
@@ -91,7 +97,8 @@ fn line_breaks_inside_and_4000_characters_are_no_key() {
 
 #[test]
 fn an_expiry_is_a_span_or_a_time_to_come() {
-    let expires = |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|keys| keys.expires);
+    let expires =
+        |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|credentials| credentials.expires);
     let at = |text: &str| Ok(Some(text.parse().expect("a time")));
     assert_eq!(expires(""), Ok(None));
     assert_eq!(expires("12h"), at("2026-11-24T00:00:00Z"));
@@ -147,8 +154,8 @@ fn nothing_is_shown_of_a_very_short_key_id() {
 
 #[test]
 fn debug_shows_no_value() {
-    let keys = typed(["AKIACANARY", "canary", "canary", "canary"]).expect("fine");
-    assert!(!format!("{keys:?}").to_lowercase().contains("canary"));
+    let credentials = typed(["AKIACANARY", "canary", "canary", "canary"]).expect("fine");
+    assert!(!format!("{credentials:?}").to_lowercase().contains("canary"));
 }
 
 #[test]
@@ -199,13 +206,13 @@ proptest! {
         ]),
     ) {
         let bare = |value: &str| format!("{space}{quote}{value}{quote}{space}");
-        let keys = typed([&bare(&key), &bare(&secret), "", ""]).expect("fine");
-        prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
+        let credentials = typed([&bare(&key), &bare(&secret), "", ""]).expect("fine");
+        prop_assert_eq!(shown(&credentials), [key.as_str(), &secret, "", ""]);
         let block = format!(
             "{noise}{export}AWS_ACCESS_KEY_ID={quote}{key}{quote}\n{noise}\
              {export}AWS_SECRET_ACCESS_KEY={quote}{secret}{quote}\n{noise}"
         );
-        let keys = typed([&block, "", "", ""]).expect("fine");
-        prop_assert_eq!(shown(&keys), [key.as_str(), &secret, "", ""]);
+        let credentials = typed([&block, "", "", ""]).expect("fine");
+        prop_assert_eq!(shown(&credentials), [key.as_str(), &secret, "", ""]);
     }
 }

@@ -24,7 +24,7 @@ impl Handlers {
             .check_credentials(who.id, catalog.as_deref())
             .await
         {
-            Ok(about) => replies::keys(&about, true, catalog),
+            Ok(about) => replies::credentials(&about, true, catalog),
             Err(ServiceError::UnusableCredentials(troubles)) => {
                 replies::no_longer_usable(&troubles, catalog)
             }

@@ -24,7 +24,7 @@ impl Handlers {
         }
         let can_check = self.service.settings().credentials.preflight;
         let reply = match self.service.credentials_info(who.id).await {
-            Ok(Some(about)) => replies::keys(&about, can_check, catalog),
+            Ok(Some(about)) => replies::credentials(&about, can_check, catalog),
             Ok(None) => self.invite(who, catalog).await,
             Err(error) => replies::failed(&error, &log_error(&error)),
         };
@@ -66,12 +66,18 @@ impl Handlers {
         typed: &CredentialsForm,
         catalog: Option<String>,
     ) -> Reply {
-        let keys = match credentials::parse(typed, self.service.now()) {
-            Ok(keys) => keys,
+        let credentials = match credentials::parse(typed, self.service.now()) {
+            Ok(credentials) => credentials,
             Err(mistakes) => return replies::not_stored(&mistakes, catalog),
         };
-        match self.service.set_up(who.id, &keys, catalog.as_deref()).await {
-            Ok(SetupOutcome { is_tried, old }) => replies::stored(&keys.hint(), is_tried, &old),
+        match self
+            .service
+            .set_up(who.id, &credentials, catalog.as_deref())
+            .await
+        {
+            Ok(SetupOutcome { is_tried, old }) => {
+                replies::stored(&credentials.hint(), is_tried, &old)
+            }
             Err(ServiceError::UnusableCredentials(troubles)) => {
                 replies::not_usable(&troubles, catalog)
             }

@@ -46,7 +46,7 @@ pub fn setup_here(catalog: Option<String>) -> Reply {
 }
 
 /// What is kept of somebody.
-pub fn keys(about: &CredentialMetadata, can_check: bool, catalog: Option<String>) -> Reply {
+pub fn credentials(about: &CredentialMetadata, can_check: bool, catalog: Option<String>) -> Reply {
     let mut text = format!("I have {}", key(&about.hint));
     if let Some(stored) = about.stored {
         let _ = write!(text, ", stored {}", ago(stored));

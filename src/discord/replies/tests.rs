@@ -370,9 +370,12 @@ fn keeping_keys() {
     insta::assert_snapshot!(gallery(&[
         (
             "kept, tried, expires",
-            keys(&tried, true, Some("lake".into()))
+            credentials(&tried, true, Some("lake".into()))
         ),
-        ("kept, not tried", keys(&about(None, None), false, None)),
+        (
+            "kept, not tried",
+            credentials(&about(None, None), false, None)
+        ),
         ("forget?", confirm_forget(&tried, &[])),
         ("forget, with a session?", confirm_forget(&tried, &[seen()])),
         ("forgotten", forgotten(&[])),

@@ -165,11 +165,11 @@ impl Local {
         });
         let all = view.clone();
         let doors = tokio::spawn(door::accept(listener, move |host| find(&all, host?)));
-        let (keys, replies) = (folder("credentials")?, folder("replies")?);
-        keys.tidy()?;
+        let (credentials, replies) = (folder("credentials")?, folder("replies")?);
+        credentials.tidy()?;
         replies.tidy()?;
         Ok(Self {
-            credentials: Arc::new(CredentialFiles(keys)),
+            credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
             ledger: Arc::new(LedgerStore::new(LedgerFile(Folder::open(
                 place.folder.clone(),
@@ -303,14 +303,18 @@ impl Local {
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
-        let Some(keys) = self.credentials.read_for(record).await? else {
+        let Some(credentials) = self.credentials.read_for(record).await? else {
             return Ok(None);
         };
         let plain = environment::plain(&self.settings, record, size, &catalog);
         let plain = plain.into_iter().map(|(name, value)| (name, value.into()));
         let own = CredentialField::ALL.into_iter();
-        let own = own
-            .filter_map(|field| Some((environment::variable(field), keys.value(field)?.clone())));
+        let own = own.filter_map(|field| {
+            Some((
+                environment::variable(field),
+                credentials.value(field)?.clone(),
+            ))
+        });
         let program = self.place.duckdb.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
         if self.settings.duckdb.folders.is_empty() {
