@@ -9,61 +9,67 @@ const HEAD: &str = "\
 <!-- Generated: DUCKBOT_TEST_WRITE=1 cargo test --test tests reliability:: -->
 # Reliability
 
-What was done to duckbot, and what it survived. Each row can be run again by its command, on one
-machine and without an account anywhere: only Discord is a stand-in (`src/sandbox/discord`).
+This page lists the faults that duckbot is tested against, and the results. Each row has a command
+that repeats the test, on one machine and without any account. Only Discord is a stand-in
+(`src/sandbox/discord`).
 
-## Each call of each use case, failing in each way
+## Every call of every use case, with every fault
 
-A machine runs a use case once and records the calls to Kubernetes and Discord. Then it runs the
-use case again for each of these calls and each thing that can go wrong with it. Afterwards the bot
-is killed and started again, and this is looked at: no object of a session without the others, no
-second session, nothing lost that was there, keys whole or not there, no keys without their session,
-and whoever asked was told what is so. In the end a session can be stopped and started as before.
+A test runs each use case once and records its calls to Kubernetes and Discord. It then repeats the
+use case for each of these calls and each fault. After each run, it kills and restarts the bot, and
+checks that:
 
-What makes this hold: docs/architecture.md, \"One step at a time\". A case is not
-reached where the use case went another way, such as with fewer edits of its progress.
+- each session has all of its objects or none
+- there is no second session
+- nothing that existed before is lost
+- stored credentials are complete or absent, and none are left without their session
+- the person who sent the command was told what is true
+- a session can be stopped and started as before
+
+docs/architecture.md explains why this holds (\"One step at a time\"). A case is not reached if the
+use case took another path, for example with fewer edits of its progress.
 
 ";
 
 /// Single faults: what happens, and the test that makes it happen.
 const SINGLE: [(&str, &str, &str); 23] = [
     (
-        "the socket to Discord breaks in the middle of a command",
+        "the socket to Discord breaks during a command",
         "tests",
         "trouble::a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing",
     ),
     (
-        "Discord refuses to resume",
+        "Discord rejects a resume",
         "tests",
         "trouble::after_a_resume_that_is_refused_the_bot_is_there_again",
     ),
     (
-        "a reply's token is over after 15 minutes",
+        "an interaction token expires after 15 minutes",
         "tests",
         "trouble::when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same",
     ),
     (
-        "somebody deletes the bot's message",
+        "a person deletes the bot's message",
         "tests",
         "trouble::a_message_that_somebody_deleted_is_not_missed",
     ),
     (
-        "somebody deletes the channel",
+        "a person deletes the channel",
         "tests",
         "trouble::in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same",
     ),
     (
-        "somebody loses the role between question and press",
+        "a person loses the role between the prompt and the button press",
         "tests",
         "trouble::whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why",
     ),
     (
-        "fifty people start at once",
+        "fifty people start sessions at the same time",
         "scale",
         "people::fifty_people_at_once_each_get_their_own",
     ),
     (
-        "one person starts fifty times at once",
+        "one person starts fifty sessions at the same time",
         "tests",
         "start::fifty_starts_at_once_make_exactly_the_quota",
     ),
@@ -73,12 +79,12 @@ const SINGLE: [(&str, &str, &str); 23] = [
         "faults::one_interaction_delivered_twice_makes_one_session",
     ),
     (
-        "Discord is away for a while",
+        "Discord is unavailable for a while",
         "tests",
         "admin::without_discord_it_is_not_ready",
     ),
     (
-        "two bots run at once",
+        "two bots run at the same time",
         "tests",
         "faults::two_bots_at_once_do_everything_once",
     ),
@@ -88,27 +94,27 @@ const SINGLE: [(&str, &str, &str); 23] = [
         "faults::a_command_is_acknowledged_although_the_api_server_hangs",
     ),
     (
-        "a watch looks open and is silent",
+        "a watch stays open but is silent",
         "tests",
         "watch::a_watch_that_looks_open_but_says_nothing_is_begun_anew",
     ),
     (
-        "a permission is taken away",
+        "a permission is revoked",
         "tests",
         "faults::a_revoked_permission_is_named_and_nothing_is_left_behind",
     ),
     (
-        "the API server is killed in the middle of a start",
+        "the API server is killed during a start",
         "scale",
         "outages::an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_only",
     ),
     (
-        "etcd stands still for 20 s",
+        "etcd is paused for 20 s",
         "scale",
         "outages::an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_none",
     ),
     (
-        "the clock jumps by a month, forth and back",
+        "the clock jumps a month ahead and back",
         "scale",
         "outages::a_clock_that_jumps_by_a_month_stops_no_sessions",
     ),
@@ -123,7 +129,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
         "node::recovery::a_session_that_fills_the_disk_of_its_node_is_evicted",
     ),
     (
-        "a node dies",
+        "a node fails",
         "tests",
         "node::recovery::a_session_whose_node_dies_starts_again_on_another_one",
     ),
@@ -138,7 +144,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
         "node::recovery::duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what_is_lost",
     ),
     (
-        "of 500 sessions, many are to go at once",
+        "many of 500 sessions are due to stop at the same time",
         "scale",
         "of_many_sessions_the_right_ones_go_with_all_that_they_own",
     ),
@@ -167,7 +173,7 @@ fn scenarios(text: &mut String) {
         .unwrap()
         .collect();
     results.sort_by_key(|entry| entry.as_ref().unwrap().path());
-    *text += "| use case | calls | cases | reached and survived | last |\n| --- | --- | --- | --- | --- |\n";
+    *text += "| use case | calls | cases | reached and passed | last run |\n| --- | --- | --- | --- | --- |\n";
     let mut faults: BTreeMap<String, u64> = BTreeMap::new();
     let (mut cases, mut survived) = (0, 0);
     for entry in results {
@@ -190,9 +196,9 @@ fn scenarios(text: &mut String) {
         survived += reached;
     }
     let _ = writeln!(text, "| **all** | | **{cases}** | **{survived}** | |\n");
-    *text += "All of them: `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::` (half an hour). CI \
-              walks all kills and, at each call, one of the others in turn.\n\n\
-              | what goes wrong | times |\n| --- | --- |\n";
+    *text += "To run all of them: `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::` (half an hour). CI \
+              runs all kills and, at each call, one of the other faults in turn.\n\n\
+              | fault | cases |\n| --- | --- |\n";
     for (fault, count) in faults {
         let _ = writeln!(text, "| {} | {count} |", words(&fault));
     }
@@ -201,19 +207,19 @@ fn scenarios(text: &mut String) {
 /// What a harm is called in `tests/fault_injection/faults.rs`, in words.
 fn words(fault: &str) -> String {
     match fault {
-        "Killed(Before)" => "the bot is killed right before the call".into(),
-        "Killed(After)" => "the bot is killed right after the server acted".into(),
-        "Disconnect(Before)" => "the connection ends before the server acted".into(),
-        "Disconnect(After)" => "the connection ends after the server acted".into(),
-        "NoAnswer" => "no answer comes".into(),
-        "InvalidJson" => "the server acts, and answers with something that is no JSON".into(),
-        "Status(429)" => "429 with a time to wait".into(),
+        "Killed(Before)" => "the bot is killed before the call".into(),
+        "Killed(After)" => "the bot is killed after the server processed the call".into(),
+        "Disconnect(Before)" => "the connection closes before the server processes the call".into(),
+        "Disconnect(After)" => "the connection closes after the server processed the call".into(),
+        "NoAnswer" => "no response".into(),
+        "InvalidJson" => "the server processes the call, and its response is not JSON".into(),
+        "Status(429)" => "429 with a time to retry".into(),
         other => other.replace("Status(", "").replace(')', ""),
     }
 }
 
 fn singles(text: &mut String) {
-    *text += "\n## Single faults\n\nAll of them run in CI.\n\n| what happens | run again |\n| --- | --- |\n";
+    *text += "\n## Single faults\n\nAll of them run in CI.\n\n| fault | command |\n| --- | --- |\n";
     for (what, program, test) in SINGLE {
         let (folder, name) = match test.rsplit_once("::") {
             Some((module, name)) => (module.replace("::", "/"), name),
@@ -238,14 +244,15 @@ fn soak(text: &mut String) {
     let pair = |name: &str| format!("{} and {}", seen[name][0], seen[name][1]);
     let _ = writeln!(
         text,
-        "\n## For a long time\n\n\
-         {} sessions in {} minutes ({}), by sixteen people and by the API, on a real API server with \
-         kwok's node, while connections to Discord broke. After warming up, and at the end (middle of \
-         {} samples, one a second; a build without optimisations):\n\n\
+        "\n## Soak test\n\n\
+         {} sessions in {} minutes ({}), started by sixteen people and by the API. The API server \
+         was real, the node was kwok's, and connections to Discord broke repeatedly. The table has \
+         the values after the warm-up and at the end: medians of {} samples, one per second, of a \
+         build without optimisations.\n\n\
          | | |\n| --- | --- |\n| resident memory in KiB | {} |\n| tasks | {} |\n| descriptors | {} |\n| \
          of which sockets | {} |\n\n\
-         At the end nothing was left: no object, no keys, no task. Run it again: \
-         `DUCKBOT_TEST_SOAK=30m cargo test --test scale soak::`; CI does so for half a minute.",
+         At the end nothing was left: no object, no credentials, no task. To repeat it: \
+         `DUCKBOT_TEST_SOAK=30m cargo test --test scale soak::`; CI runs it for half a minute.",
         seen["sessions"],
         seen["minutes"],
         date(&seen),
@@ -260,11 +267,12 @@ fn soak(text: &mut String) {
 /// Sums of `fuzz/log.tsv`, a line for each run: date, target, seconds, executions, edges, files
 /// of its corpus, findings. What was found is called like its file in `fuzz/regressions`.
 fn fuzzing(text: &mut String) {
-    *text += "\n## Input that nobody sends\n\n\
-              Fuzz targets for all that parses what people or the network send, each with what must \
-              hold (`fuzz/targets`). CI replays their corpora and everything that once failed; \
-              docs/development.md says how to go on. Times and inputs are sums of `fuzz/log.tsv`.\n\n\
-              | target | minutes | inputs tried | found and put right | run again |\n\
+    *text += "\n## Fuzzing\n\n\
+              There is a fuzz target for everything that parses input from people or the network, with \
+              the properties that must hold (`fuzz/targets`). CI replays the corpora and every input \
+              that once failed. docs/development.md says how to continue. Times and inputs are sums \
+              of `fuzz/log.tsv`.\n\n\
+              | target | minutes | inputs | found and fixed | command |\n\
               | --- | --- | --- | --- | --- |\n";
     let log = fs::read_to_string(here("fuzz/log.tsv")).unwrap();
     let mut targets: BTreeMap<&str, (u64, u64)> = BTreeMap::new();

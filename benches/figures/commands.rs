@@ -77,9 +77,9 @@ async fn time_one(env: &TestEnv, objects: &Objects, number: usize) -> Duration {
 fn burst_row(what: &'static str, ours: f64, floor: f64, worst: f64) -> Row {
     Row {
         what,
-        aim: "under 1.5, and never past 3 s",
+        aim: "under 1.5, never over 3 s",
         floor: format!("{floor:.0} ms"),
-        ours: format!("{ours:.0} ms, the worst {worst:.0} ms"),
+        ours: format!("{ours:.0} ms, maximum {worst:.0} ms"),
         p95: String::new(),
         figure: ours / floor,
         is_ratio: true,
@@ -124,25 +124,25 @@ pub async fn rows() -> Vec<Row> {
     }
     vec![
         burst_row(
-            "200 × `/duck list` at once, acknowledged: p99",
+            "200 concurrent `/duck list`, acknowledged: p99",
             p99_listing,
             p99_bare,
             worst,
         ),
         burst_row(
-            "200 × `/duck start` at once, acknowledged: p99",
+            "200 concurrent `/duck start`, acknowledged: p99",
             p99,
             p99_bare,
             worst,
         ),
         burst_row(
-            "the same against a bare bot that starts, too",
+            "the same, if the floor also creates the sessions",
             p99,
             p99_making,
             worst,
         ),
         Row {
-            what: "command to objects made",
+            what: "from command to all objects created",
             aim: "under 1.5",
             floor: format!("{:.1} ms", without.median),
             ours: format!("{:.1} ms", with.median),

@@ -42,17 +42,17 @@ pub async fn rows() -> Vec<Row> {
     );
     vec![
         Row {
-            ours: format!("{idle:.1} MB, without the program's file {own:.1} MB"),
+            ours: format!("{idle:.1} MB, without file-backed pages {own:.1} MB"),
             ..all
         },
         row(
-            "per 1,000 live sessions, which it has started",
+            "per 1,000 live sessions, after starting them",
             "under 10 MB",
             grown - idle,
             Aim::Under(&[10.0]),
         ),
         row(
-            "per 1,000 live sessions, which it has found when it started",
+            "per 1,000 live sessions, after a restart",
             "under 10 MB",
             found - idle,
             Aim::Under(&[10.0]),

@@ -81,7 +81,7 @@ pub async fn rows() -> Vec<Row> {
     }
     let (with, without) = (time_stats(&with), time_stats(&without));
     vec![Row {
-        what: "sandbox: `/duck start` to first query answered",
+        what: "sandbox: from `/duck start` to the first result",
         aim: "under 1.5 s",
         floor: format!("{:.0} ms", without.median),
         ours: format!("{:.0} ms", with.median),

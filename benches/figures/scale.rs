@@ -82,7 +82,7 @@ pub async fn rows() -> Vec<Row> {
     let took = time_stats(&times);
     vec![
         Row {
-            what: "start to ready with 5,000 session Pods on the cluster",
+            what: "from start to ready, with 5,000 session Pods",
             aim: "under 2 s",
             floor: String::new(),
             ours: format!("{:.0} ms", took.median),

@@ -88,11 +88,11 @@ pub async fn rows() -> Vec<Row> {
     let (with, without) = (time_stats(&with), time_stats(&without));
     let own = stats(own).median;
     vec![Row {
-        what: "`/duck sql`, a small question over an Iceberg table: asked to answered",
-        aim: "published",
+        what: "`/duck sql`, a small query on an Iceberg table, to its result",
+        aim: "measured only",
         floor: format!("{:.0} ms", without.median),
         ours: format!(
-            "{:.0} ms, of which DuckDB's own for the query {own:.0} ms",
+            "{:.0} ms, of which {own:.0} ms for the query itself",
             with.median
         ),
         p95: format!("{:.0} ms", with.p95),

@@ -131,7 +131,7 @@ impl Table {
         write!(
             svg,
             "<line x1=\"600\" y1=\"4\" x2=\"600\" y2=\"{end}\" stroke=\"black\" stroke-dasharray=\"4\"/>\n\
-             <text x=\"600\" y=\"{}\" text-anchor=\"middle\">the aim; shorter is better</text>\n</svg>\n",
+             <text x=\"600\" y=\"{}\" text-anchor=\"middle\">aim; shorter is better</text>\n</svg>\n",
             height - 12
         )
         .unwrap();
@@ -167,7 +167,7 @@ impl Aim {
         match met {
             0 => "no",
             all if all == limits.len() => "yes",
-            _ => "the first",
+            _ => "partly",
         }
     }
 
