@@ -1,7 +1,6 @@
 //! For trying the bot and for the tests; not in the production image. Nothing here knows the bot.
 
 // The plain data of the loopback says by its names what it is.
-#![allow(missing_docs)]
 
 pub mod discord;
 pub mod duckdb;
