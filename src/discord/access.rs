@@ -1,39 +1,47 @@
-//! Who may use the bot, and where. Pure.
+//! Access rules: who may use the bot, and in which channels. Pure.
 
 use crate::{service::Requester, settings::Discord};
 
-/// Where and as whom somebody acts.
+/// The person who uses the bot, and where they do it.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The person.
+    /// Discord user ID.
     pub id: u64,
-    /// What they are called in the guild.
+    /// Display name in the guild.
     pub display_name: String,
-    /// Their roles in the guild.
+    /// Role IDs in the guild.
     pub roles: Vec<u64>,
-    /// The channel in the guild, and the one that it is a thread of; none in
-    /// direct messages.
+    /// IDs of the channel in the guild and, for a thread, of its parent channel. Empty in direct
+    /// messages.
     pub channels: Vec<u64>,
 }
 
-/// Why somebody is turned away.
+/// The reason why a caller may not use the bot. `Display` is the sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DenialReason {
     /// The bot serves another guild.
-    #[error("I serve another server, so I can't help you here.")]
+    #[error("This bot belongs to another server, so it can't be used here.")]
     OtherGuild,
-    /// Not in that guild (any more).
-    #[error("You are not a member of the server that I serve.")]
+    /// The caller is not, or no longer, a member of the guild.
+    #[error("You are not a member of the server that this bot belongs to.")]
     NotAMember,
-    /// The bot is not to be used in this channel.
-    #[error("I don't answer in this channel. Please use {}.", list(.0, "#"))]
+    /// The bot may only be used in these channels.
+    #[error("You can't use this bot in this channel. Please use {}.", list(.0, "#"))]
     OtherChannel(Vec<u64>),
-    /// None of the roles that are needed.
-    #[error("You need one of these roles to use me: {}. An admin of this server can give it to you.", list(.0, "@&"))]
+    /// The caller has none of these roles, and needs one.
+    #[error(
+        "To use this bot, you need {}{}. Ask an admin of this server for it.",
+        match .0.len() { 1 => "the role ", _ => "one of these roles: " },
+        list(.0, "@&")
+    )]
     NoRole(Vec<u64>),
 }
 
-/// Lets a member of the guild in, or says why not.
+/// Checks the channel and roles of a member of the guild.
+///
+/// # Errors
+///
+/// Returns the reason why the caller may not use the bot here.
 pub fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, DenialReason> {
     let has_one_of = |roles: &[u64]| caller.roles.iter().any(|role| roles.contains(role));
     let is_admin = has_one_of(&rules.admin_roles);
@@ -55,7 +63,7 @@ pub fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, DenialReason
     })
 }
 
-/// Mentions that Discord shows as names: `<#1>`, `<@&1>`.
+/// Formats mentions, which Discord shows as names: `<#1>`, `<@&1>`.
 fn list(ids: &[u64], sigil: &str) -> String {
     let mentions: Vec<_> = ids.iter().map(|id| format!("<{sigil}{id}>")).collect();
     mentions.join(", ")

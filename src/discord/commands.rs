@@ -1,102 +1,76 @@
-//! The commands: one table from which they are registered, parsed, helped with
-//! and documented (commands.md). Pure.
+//! The table of all commands. Registration, parsing, `/duck help` and commands.md use it. Pure.
 
 use std::fmt::Write;
 
 use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption};
 
-/// The name that all commands start with.
+use super::replies::link_lifetime;
+
+/// Name of the slash command. All others are its subcommands.
 pub const ROOT: &str = "duck";
 
-/// A command, as `/duck <name>`.
+/// A command: `/duck <name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandKind {
-    /// Hand in credentials.
     Setup,
-    /// Start a session.
     Start,
-    /// Open a session.
     Open,
-    /// Let a session live longer.
     Extend,
-    /// Stop a session.
     Stop,
-    /// Forget credentials.
     Forget,
-    /// Show sessions.
     List,
-    /// Ask DuckDB.
     Sql,
-    /// Show the tables.
     Tables,
-    /// Show a table's columns.
     Describe,
-    /// Look at one session closely.
     Status,
-    /// Tell what ran.
     Report,
-    /// Take down what is to go.
     Reap,
-    /// Explain the commands.
     Help,
 }
 
-/// What one command is called and takes.
+/// Name, texts and options of a command.
 pub struct CommandSpec {
-    /// Its name.
     pub name: &'static str,
-    /// One line, up to 100 characters.
+    /// Single line without a period. Discord allows at most 100 characters.
     pub summary: &'static str,
-    /// What else a person should know.
+    /// Paragraph for commands.md. `{link_lifetime}` stands for [`link_lifetime`].
     pub details: &'static str,
-    /// What it takes.
     pub options: &'static [OptionSpec],
 }
 
 /// An option of a command.
 pub struct OptionSpec {
-    /// Its name.
     pub name: &'static str,
-    /// One line, up to 100 characters.
+    /// Single line without a period. Discord allows at most 100 characters.
     pub summary: &'static str,
-    /// What kind of value.
     pub value: OptionKind,
 }
 
-/// The kind of value that an option takes. Most can be left out.
+/// The kind of value of an option. Only [`OptionKind::Required`] can't be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionKind {
-    /// A text.
+    /// Text.
     Text,
-    /// A text, with suggestions while typing, that can't be left out.
+    /// Required text, with suggestions while typing.
     Required,
-    /// A text, with suggestions while typing.
+    /// Text, with suggestions while typing.
     Suggested,
-    /// Yes or no.
+    /// True or false.
     Flag,
 }
 
-/// Option `size`.
 pub const SIZE: &str = "size";
-/// Option `catalog`.
 pub const CATALOG: &str = "catalog";
-/// Option `session`.
 pub const SESSION: &str = "session";
-/// Option `duration`.
 pub const DURATION: &str = "duration";
-/// Option `query`.
 pub const QUERY: &str = "query";
-/// Option `share`.
 pub const SHARE: &str = "share";
-/// Option `pattern`.
 pub const PATTERN: &str = "pattern";
-/// Option `table`.
 pub const TABLE: &str = "table";
-/// Option `all`.
 pub const ALL: &str = "all";
 
 impl CommandKind {
-    /// All of them, in the order of a first day.
+    /// Commands, in the order in which a new person needs them.
     pub const ALL: [Self; 14] = [
         Self::Setup,
         Self::Start,
@@ -114,43 +88,44 @@ impl CommandKind {
         Self::Help,
     ];
 
-    /// The command with this name.
+    /// Finds a command by its name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.spec().name == name)
     }
 
-    /// The table.
+    /// Returns the command's entry in the table.
     pub fn spec(self) -> CommandSpec {
         match self {
             Self::Setup => CommandSpec {
                 name: "setup",
-                summary: "Hand in your S3 credentials, in private",
-                details: "I send you a direct message with a button. It opens a form for your \
-                    access key ID, your secret access key and, if you have them, a session token \
-                    with its expiry and a catalog token. Lines of an env file or an AWS \
-                    credentials file will do as well, in any field. Nothing that you type there \
-                    stands in any chat. I try the keys before I keep them. Doing it again shows \
-                    what I have; you can replace it, have it checked again, or have it forgotten.",
+                summary: "Enter your S3 credentials in private",
+                details: "The bot sends you a direct message with a button. It opens a form for \
+                    your access key ID, your secret access key and, if you have them, a session \
+                    token with its expiry and a catalog token. You can also paste lines of an env \
+                    file or an AWS credentials file into any field. Nothing that you enter there \
+                    appears in a chat. The bot checks the credentials before it saves them. Later, \
+                    the same command shows your saved credentials; you can replace them, check \
+                    them again, or delete them.",
                 options: &[OptionSpec {
                     name: CATALOG,
-                    summary: "Which tables the keys are tried against",
+                    summary: "Catalog to check the credentials against",
                     value: OptionKind::Suggested,
                 }],
             },
             Self::Start => CommandSpec {
                 name: "start",
                 summary: "Start your own DuckDB, attached to the team's tables",
-                details: "I post its link in the channel when it is ready. If one of yours runs \
-                    already, I show it to you first.",
+                details: "The bot posts the link in the channel when the session is ready. If you \
+                    already have a session, the bot shows it to you first.",
                 options: &[
                     OptionSpec {
                         name: SIZE,
-                        summary: "How much processor and memory it gets",
+                        summary: "Amount of CPU, memory and disk",
                         value: OptionKind::Suggested,
                     },
                     OptionSpec {
                         name: CATALOG,
-                        summary: "Which tables it is attached to",
+                        summary: "Catalog with the tables to attach",
                         value: OptionKind::Suggested,
                     },
                 ],
@@ -158,58 +133,58 @@ impl CommandKind {
             Self::Open => CommandSpec {
                 name: "open",
                 summary: "Get a link that opens your session",
-                details: "Only you see the link. It is good for one minute and for one browser, \
-                    which then stays in until the session ends. The button Open under the \
-                    message about a session does the same. With one session you need not say \
-                    which. Nobody else can open it, not even an admin.",
+                details: "Only you see the link. It is valid for {link_lifetime} and works in one \
+                    browser, which then stays signed in until the session ends. The **Open** \
+                    button under a session's message does the same. If you have only one session, \
+                    you can leave out its ID. Nobody else can open your session, not even an admin.",
                 options: &[OptionSpec {
                     name: SESSION,
-                    summary: "Which one, if you have several",
+                    summary: "Session ID, if you have several sessions",
                     value: OptionKind::Suggested,
                 }],
             },
             Self::Sql => CommandSpec {
                 name: "sql",
-                summary: "Ask the team's tables a question in SQL",
-                details: "Without a query I open a form, which holds a longer one. It runs in a \
-                    DuckDB of its own beside your session, with your keys: tables and settings \
-                    of the session are not there, and its work is not held up. Only you see the \
-                    answer until you press Share. What is more than a message holds comes as a \
-                    CSV file. One statement at a time, and only what DuckDB itself calls a \
-                    SELECT, unless this server's admins let you do more.",
+                summary: "Query the team's tables with SQL",
+                details: "Without a query, a form opens for longer ones. The query runs in a \
+                    separate DuckDB next to your session, with your credentials. It does not see \
+                    the session's own tables and settings, and does not slow it down. Only you see \
+                    the result until you press **Share**. Results that are too long for a message \
+                    come as a CSV file. Send one statement at a time. It must be one that DuckDB \
+                    treats as a `SELECT`, unless this server's admins allow you more.",
                 options: &[
                     OptionSpec {
                         name: QUERY,
-                        summary: "One SELECT; left out: a form opens",
+                        summary: "One SELECT statement; without it, a form opens",
                         value: OptionKind::Text,
                     },
                     OptionSpec {
                         name: SHARE,
-                        summary: "Show the answer to everybody in the channel",
+                        summary: "Show the result to everybody in the channel",
                         value: OptionKind::Flag,
                     },
                     OptionSpec {
                         name: SESSION,
-                        summary: "Which one, if you have several",
+                        summary: "Session ID, if you have several sessions",
                         value: OptionKind::Suggested,
                     },
                 ],
             },
             Self::Tables => CommandSpec {
                 name: "tables",
-                summary: "Show the tables that you can ask",
-                details: "Those that your session's catalog lists, by schema and name. What you \
-                    type is looked for in their names; `*` stands for anything. What is shown is \
-                    up to a minute old.",
+                summary: "Show the tables that you can query",
+                details: "Lists the tables of your session's catalog, by schema and name. A \
+                    pattern matches any part of a name; `*` matches any text. The list can be up \
+                    to a minute old.",
                 options: &[
                     OptionSpec {
                         name: PATTERN,
-                        summary: "Part of a name, like orders or sales.*",
+                        summary: "Part of a name, such as orders or sales.*",
                         value: OptionKind::Text,
                     },
                     OptionSpec {
                         name: SESSION,
-                        summary: "Which one, if you have several",
+                        summary: "Session ID, if you have several sessions",
                         value: OptionKind::Suggested,
                     },
                 ],
@@ -217,16 +192,16 @@ impl CommandKind {
             Self::Describe => CommandSpec {
                 name: "describe",
                 summary: "Show a table's columns",
-                details: "With their types, as DuckDB calls them.",
+                details: "Lists the columns with their DuckDB types.",
                 options: &[
                     OptionSpec {
                         name: TABLE,
-                        summary: "Which one, like sales.orders",
+                        summary: "Name of the table, such as sales.orders",
                         value: OptionKind::Required,
                     },
                     OptionSpec {
                         name: SESSION,
-                        summary: "Which one, if you have several",
+                        summary: "Session ID, if you have several sessions",
                         value: OptionKind::Suggested,
                     },
                 ],
@@ -234,83 +209,86 @@ impl CommandKind {
             Self::List => CommandSpec {
                 name: "list",
                 summary: "Show your sessions, or everybody's",
-                details: "It says when each will be stopped as things are, and why. Only you see \
-                    the answer.",
+                details: "Shows when each session will be stopped, and why. Only you see the \
+                    answer.",
                 options: &[OptionSpec {
                     name: ALL,
-                    summary: "Everybody's sessions",
+                    summary: "Show everybody's sessions",
                     value: OptionKind::Flag,
                 }],
             },
             Self::Status => CommandSpec {
                 name: "status",
-                summary: "Show how one session is",
-                details: "Which machine it is on, how often DuckDB was started again and why, \
-                    what runs in it, how much memory it takes where that is measured, and what \
-                    the cluster said about it last. A button shows the last lines that DuckDB \
-                    wrote, without your keys. Admins can look into any session. Only you see the \
+                summary: "Show details of a session",
+                details: "Shows the session's cluster node, how often DuckDB was restarted and \
+                    why, running queries, memory use if it is measured, and the latest events from \
+                    the cluster. A button shows the last lines of DuckDB's log, without your \
+                    credentials. Admins can see the details of any session. Only you see the \
                     answer.",
                 options: &[OptionSpec {
                     name: SESSION,
-                    summary: "Which one, if you have several",
+                    summary: "Session ID, if you have several sessions",
                     value: OptionKind::Suggested,
                 }],
             },
             Self::Extend => CommandSpec {
                 name: "extend",
-                summary: "Let a session live longer",
-                details: "Sessions are stopped when nobody asks them anything for long, and when \
-                    they are old. I say so in a direct message before, with a button that does \
-                    the same. How much a session may be extended, and how old it gets at most, is \
-                    up to this server's admins.",
+                summary: "Keep a session running longer",
+                details: "Sessions are stopped when they are idle for a long time, or when they \
+                    are too old. The bot warns you in a direct message, which has a button that \
+                    does the same as this command. This server's admins decide by how much you can \
+                    extend a session, and how old it can get.",
                 options: &[
                     OptionSpec {
                         name: DURATION,
-                        summary: "By how much, like 2h or 1h 30m",
+                        summary: "Extra time, such as 2h or 1h 30m",
                         value: OptionKind::Suggested,
                     },
                     OptionSpec {
                         name: SESSION,
-                        summary: "Which one, if you have several",
+                        summary: "Session ID, if you have several sessions",
                         value: OptionKind::Suggested,
                     },
                 ],
             },
             Self::Report => CommandSpec {
                 name: "report",
-                summary: "For admins: show what ran, what was stopped and why, and what is next",
-                details: "Since the last report that was posted in the channel that the settings \
-                    name. Only you see the answer.",
+                summary: "For admins: show recent sessions, why they ended, and which stop next",
+                details: "Covers the time since the last report in the channel from the settings. \
+                    Only you see the answer.",
                 options: &[],
             },
             Self::Reap => CommandSpec {
                 name: "reap",
-                summary: "For admins: show what the rules would stop now, and stop it",
-                details: "First I only say what would go, and why. If you say so, I stop it, also \
-                    where it is so much that I would not by myself.",
+                summary: "For admins: show sessions that are due to be stopped, and stop them",
+                details: "First, the bot lists what it would stop or remove, and why. It does so \
+                    only after you confirm, even if reaping is paused because too many sessions \
+                    are due at once.",
                 options: &[],
             },
             Self::Stop => CommandSpec {
                 name: "stop",
                 summary: "Stop one of your sessions",
-                details: "I ask first: what is only in the session is lost. With one session you \
-                    need not say which. Admins can stop any session.",
+                details: "The bot asks for confirmation first, because tables and notebooks that \
+                    are not saved elsewhere will be lost. If you have only one session, you can \
+                    leave out its ID. Admins can stop any session.",
                 options: &[OptionSpec {
                     name: SESSION,
-                    summary: "Which one, if you have several",
+                    summary: "Session ID, if you have several sessions",
                     value: OptionKind::Suggested,
                 }],
             },
             Self::Forget => CommandSpec {
                 name: "forget",
-                summary: "Have me forget your S3 credentials",
-                details: "I ask first, and say which running sessions hold them: those keep them \
-                    until they end.",
+                summary: "Delete your stored S3 credentials",
+                details: "The bot asks for confirmation first, and shows which running sessions \
+                    use the credentials. Running sessions keep using them until they are stopped; \
+                    sessions that are still starting are stopped.",
                 options: &[],
             },
             Self::Help => CommandSpec {
                 name: "help",
-                summary: "Show what I can do",
+                summary: "Show all commands",
                 details: "",
                 options: &[],
             },
@@ -318,7 +296,7 @@ impl CommandKind {
     }
 }
 
-/// What is registered with Discord.
+/// Builds the registration of all commands with Discord.
 pub fn registration() -> [CreateCommand; 1] {
     let commands = CommandKind::ALL.map(|kind| {
         let spec = kind.spec();
@@ -344,22 +322,23 @@ pub fn registration() -> [CreateCommand; 1] {
         .set_options(commands.into())]
 }
 
-/// The reference of all commands: commands.md.
+/// Writes commands.md, the reference of all commands.
 pub fn reference() -> String {
     let mut text = String::from(
         "# Commands\n\n\
-         <!-- Made by `duckbot commands`; a test compares them. -->\n\n\
-         What people type in Discord. Options in square brackets may be left out.\n",
+         <!-- Generated by `duckbot commands`; a test compares this file with the code. -->\n\n\
+         Commands that people type in Discord. Options in square brackets are optional.\n",
     );
     for kind in CommandKind::ALL {
         let spec = kind.spec();
         // Writing to a String can't fail.
         let _ = write!(text, "\n## `{}`\n\n{}.\n", usage(&spec), spec.summary);
         if !spec.details.is_empty() {
-            let _ = write!(text, "\n{}\n", spec.details);
+            let details = spec.details.replace("{link_lifetime}", &link_lifetime());
+            let _ = write!(text, "\n{details}\n");
         }
         if !spec.options.is_empty() {
-            text.push_str("\n| option | what it says |\n| --- | --- |\n");
+            text.push_str("\n| option | description |\n| --- | --- |\n");
         }
         for option in spec.options {
             let _ = writeln!(text, "| `{}` | {} |", option.name, option.summary);
@@ -368,7 +347,7 @@ pub fn reference() -> String {
     text
 }
 
-/// A command with its options, as one would type it.
+/// Formats a command with its options, as it is typed.
 pub fn usage(spec: &CommandSpec) -> String {
     let options = spec.options.iter().map(|option| match option.value {
         OptionKind::Suggested | OptionKind::Text => format!(" [{}]", option.name),
@@ -383,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_md_is_what_the_table_says() {
+    fn commands_md_matches_the_table() {
         let written = include_str!("../../commands.md");
         assert_eq!(
             written,

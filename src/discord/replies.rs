@@ -1,5 +1,5 @@
-//! Everything that the bot says. Pure: text in, text out; snapshots in `tests/`
-//! hold each reply.
+//! Texts of all replies and messages. Pure: each function returns a [`Reply`]; `tests` holds a
+//! snapshot of each one.
 
 mod credentials;
 mod life;
@@ -17,6 +17,7 @@ use super::{
     parse::Button,
 };
 use crate::{
+    door::ticket::TICKET_LIFETIME,
     error::Error,
     service::Rejection,
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
@@ -28,50 +29,73 @@ pub use reaping::*;
 pub use sql::*;
 pub use status::*;
 
-/// What a message may hold, in characters (Discord: 2000).
+/// Maximum length of a message for Discord, as counted by [`message_len`].
 pub const MAX_MESSAGE_CHARS: usize = 2000;
-/// What is kept free for the line that says how many were left out.
+/// Characters kept free for the line that says how many entries were left out.
 const RESERVE: usize = 120;
 
-/// A text with buttons under it.
+/// Returns the length of a text as Discord counts it: in Unicode code points
+/// (discord/discord-api-docs#1315).
+pub fn message_len(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Returns `text` with at most `max` characters. A text that was cut ends with "…".
+pub fn shorten(text: &str, max: usize) -> String {
+    match message_len(text) <= max {
+        true => text.to_owned(),
+        false => {
+            let kept = text.chars().take(max.saturating_sub(1));
+            kept.chain(['…']).collect()
+        }
+    }
+}
+
+/// Returns [`TICKET_LIFETIME`] in words, such as "1 minute".
+pub fn link_lifetime() -> String {
+    let seconds = TICKET_LIFETIME.num_seconds();
+    match (seconds / 60, seconds % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        _ => format!("{seconds} seconds"),
+    }
+}
+
+/// A message with optional buttons and an optional file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Discord markdown.
     pub text: String,
-    /// Up to five.
+    /// Buttons under the text, at most five.
     pub buttons: Vec<LabelledButton>,
-    /// A file beside it.
+    /// Attached file.
     pub file: Option<File>,
 }
 
-/// A text as a file.
+/// A text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// What it is called.
     pub name: String,
-    /// What stands in it.
     pub text: String,
 }
 
-/// A button as it is shown.
+/// A button with its label and style.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledButton {
-    /// What it does.
+    /// Action of the button.
     pub button: Button,
-    /// What stands on it.
     pub label: &'static str,
-    /// How it looks.
     pub emphasis: Emphasis,
 }
 
-/// How a button looks.
+/// Style of a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emphasis {
-    /// What most people want.
+    /// The action that most people want.
     Main,
-    /// The other way.
+    /// An alternative.
     Quiet,
-    /// What can't be undone.
+    /// An action that can't be undone.
     Danger,
 }
 
@@ -84,12 +108,12 @@ impl Reply {
         }
     }
 
-    /// Whether it has what others may want to see.
+    /// Returns true if this is a query result that can be shared.
     pub fn is_answer(&self) -> bool {
         self.buttons.iter().any(|it| it.button == Button::Share)
     }
 
-    /// With what a session's DuckDB wrote.
+    /// Attaches the log of a session's DuckDB.
     fn with_log(self, record: &Record, text: String) -> Self {
         let name = format!("duckui-{}.log", record.id);
         Self {
@@ -108,37 +132,44 @@ impl Reply {
     }
 }
 
-/// When one of theirs runs already.
+/// Reply to `/duck start` if the person already has sessions. `room` is true if the session limit
+/// allows another one.
 pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
-    let mut text = "You have a session already:".to_owned();
+    let mut text = match sessions.len() {
+        1 => "You already have a session:".to_owned(),
+        count => format!("You already have {count} sessions:"),
+    };
     for (seen, url) in sessions {
         let _ = write!(text, "\n{}", line(seen, url, ""));
     }
     match room {
-        true => Reply::new(text).with(Emphasis::Quiet, "Start another one", other),
+        true => Reply::new(text).with(Emphasis::Quiet, "Start another", other),
         false => {
-            text.push_str("\nThat is as many as you may have. `/duck stop` ends one.");
+            text.push_str(
+                "\nThis is your session limit. To start another, first run `/duck stop`.",
+            );
             Reply::new(text)
         }
     }
 }
 
-/// With the link that opens a session.
+/// Text above the link that opens a session.
 pub fn opening(record: &Record) -> Reply {
     Reply::new(format!(
-        "Here is the way into session `{}`. The link is good for one minute and one browser; \
-         `/duck open` makes another one.",
-        record.id
+        "Your link to session `{}` is ready. It is valid for {} and works in one browser. Get a \
+         new one with `/duck open`.",
+        record.id,
+        link_lifetime()
     ))
 }
 
-/// Before a session is stopped.
+/// Asks for confirmation before a session is stopped.
 pub fn confirm_stop(record: &Record) -> Reply {
-    let whose = format!("Session `{}` of <@{}>", record.id, record.owner);
     Reply::new(format!(
-        "{whose} ({}, {}, asked for {}) will be stopped.\n\
-         **What is only in the session is lost**: tables and notebooks that were not saved \
-         elsewhere. What is in S3 stays.",
+        "Stop session `{}` of <@{}> ({}, `{}`, started {})?\n\
+         **Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe.",
+        record.id,
+        record.owner,
         record.size,
         record.catalog,
         since(record),
@@ -147,39 +178,39 @@ pub fn confirm_stop(record: &Record) -> Reply {
     .with(Emphasis::Quiet, "Keep it", Button::Keep(record.id.clone()))
 }
 
-/// While it is taken down.
+/// Progress while a session is being stopped.
 pub fn stopping(id: &SessionId) -> Reply {
-    Reply::new(format!("Session `{id}` is being stopped…"))
+    Reply::new(format!("Stopping session `{id}`…"))
 }
 
-/// When it is gone.
+/// Confirms that a session and all its objects are removed.
 pub fn stopped(id: &SessionId) -> Reply {
-    Reply::new(format!("Session `{id}` is stopped. Nothing of it is left."))
+    Reply::new(format!("Session `{id}` is stopped and removed."))
 }
 
-/// When the person thought better of it.
+/// Confirms that a session was not stopped.
 pub fn kept(id: &SessionId) -> Reply {
-    Reply::new(format!("Session `{id}` goes on."))
+    Reply::new(format!("Session `{id}` was not stopped."))
 }
 
-/// When the person who waits finds it gone.
+/// Last reply to a person who waits for a session whose record is gone.
 pub fn gone(id: &SessionId) -> Reply {
-    Reply::new(format!("Session `{id}` has ended. The channel says why."))
+    Reply::new(format!(
+        "Session `{id}` has ended. The message in the channel says why."
+    ))
 }
 
-/// A session as it is listed.
+/// Entry of `/duck list`.
 #[derive(Debug, Clone)]
 pub struct ListEntry {
-    /// The session, and how it is used.
     pub watched: TrackedSession,
-    /// Its address.
     pub url: String,
-    /// When it will be stopped.
+    /// The next stop by a rule, if any.
     pub due: Option<ScheduledStop>,
 }
 
-/// The sessions of one person or of all; `stale` says since when nothing new is known, and
-/// `dry_run` that no rule stops any.
+/// Lists sessions of one person or, with `all`, of everybody. `stale` is the time of the last
+/// update from the cluster, if updates are missing. With `dry_run`, no rule stops sessions.
 pub fn list(
     sessions: &[ListEntry],
     all: bool,
@@ -190,7 +221,7 @@ pub fn list(
     if let Some(since) = stale {
         let _ = write!(
             reply.text,
-            "\nI have heard nothing of the cluster since {}, so this may have changed.",
+            "\nThe last update from the cluster came {}, so this list may be out of date.",
             ago(since)
         );
     }
@@ -200,15 +231,15 @@ pub fn list(
 fn all_of(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     if sessions.is_empty() {
         return Reply::new(match all {
-            true => "Nobody has a session. `/duck start` makes one.",
+            true => "Nobody has a session. Start one with `/duck start`.",
             false => {
-                "You have no session. `/duck start` makes one; `/duck list all:True` shows \
-                 everybody's."
+                "You have no sessions. Start one with `/duck start`, or see everybody's with \
+                 `/duck list all:True`."
             }
         });
     }
     let mut text = match (all, sessions.len()) {
-        (true, 1) => "One session:".to_owned(),
+        (true, 1) => "1 session:".to_owned(),
         (true, n) => format!("{n} sessions, oldest first:"),
         (false, 1) => "Your session:".to_owned(),
         (false, n) => format!("Your {n} sessions, oldest first:"),
@@ -217,12 +248,9 @@ fn all_of(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
         let stops = due.as_ref().map(|due| stops(due, dry_run));
         let more = used(&watched.usage) + &stops.unwrap_or_default();
         let line = line(&watched.seen, url, &more);
-        if text.chars().count() + line.chars().count() > MAX_MESSAGE_CHARS - RESERVE {
+        if message_len(&text) + message_len(&line) > MAX_MESSAGE_CHARS - RESERVE {
             let left = sessions.len() - place;
-            let _ = write!(
-                text,
-                "\n…and {left} more, which don't fit into one message."
-            );
+            let _ = write!(text, "\n…and {left} more that did not fit in this message.");
             break;
         }
         let _ = write!(text, "\n{line}");
@@ -230,22 +258,22 @@ fn all_of(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     Reply::new(text)
 }
 
-/// The commands.
+/// Lists all commands.
 pub fn help() -> Reply {
-    let mut text = "Your own DuckDB, attached to the team's tables:".to_owned();
+    let mut text = "Run your own DuckDB on the team's tables:".to_owned();
     for kind in CommandKind::ALL {
         let spec = kind.spec();
-        let _ = write!(text, "\n- `{}` {}.", usage(&spec), spec.summary);
+        let _ = write!(text, "\n- `{}`: {}.", usage(&spec), spec.summary);
     }
     Reply::new(text)
 }
 
-/// Turned away.
+/// Tells a caller why they may not use the bot.
 pub fn access_denied(reason: &DenialReason) -> Reply {
     Reply::new(reason.to_string())
 }
 
-/// Turned down.
+/// Explains a rejection, with a button for the next step if there is one.
 pub fn refused(rejection: &Rejection) -> Reply {
     let reply = Reply::new(rejection.to_string());
     match rejection {
@@ -263,31 +291,34 @@ pub fn refused(rejection: &Rejection) -> Reply {
     }
 }
 
-/// Something that should have worked did not.
+/// Explains an error. `reference` leads to its log line.
 pub fn failed(error: &Error, reference: &str) -> Reply {
     Reply::new(format!("{} (Reference: `{reference}`)", error.for_people()))
 }
 
-/// The same, when a session may have been asked for already.
+/// Explains an error of `/duck start`; the session may have been created before it.
 pub fn start_failed(error: &Error, reference: &str) -> Reply {
     let mut reply = failed(error, reference);
     reply
         .text
-        .push_str("\nIf your session starts all the same, its link will be posted here.");
+        .push_str("\nIf the session starts anyway, its link will be posted here.");
     reply
 }
 
-/// A button, form or command of an older version.
+/// Reply to a button, form or command of an older version.
 pub fn outdated() -> Reply {
-    Reply::new("That is from an older version of me. Please use the command again: `/duck help`.")
+    Reply::new(
+        "This is from an older version of the bot and no longer works. Run the command again; \
+         `/duck help` lists all commands.",
+    )
 }
 
 fn used(usage: &Usage) -> String {
     match usage {
         Usage::Unknown => String::new(),
-        Usage::Busy => ", a query runs".to_owned(),
-        Usage::Idle(since) => format!(", idle since {}", ago(*since)),
-        Usage::Unreachable(_) => ", its door does not answer".to_owned(),
+        Usage::Busy => ", running a query".to_owned(),
+        Usage::Idle(since) => format!(", last active {}", ago(*since)),
+        Usage::Unreachable(_) => ", activity unknown (its door does not respond)".to_owned(),
     }
 }
 
@@ -308,11 +339,12 @@ fn line_of(seen: &Observed) -> String {
     )
 }
 
-/// Discord shows it in the reader's own language and keeps it current.
+/// Returns the time at which the session was requested, as a relative timestamp.
 fn since(record: &Record) -> String {
     ago(record.created)
 }
 
+/// Formats a relative timestamp. Discord shows it in the reader's language and keeps it current.
 fn ago(time: DateTime<Utc>) -> String {
     format!("<t:{}:R>", time.timestamp())
 }

@@ -1,37 +1,40 @@
-//! Rows as a chat shows them: a table of letters for a code block, and CSV. Pure.
+//! Query results as text tables for code blocks, and as CSV. Pure.
 //!
-//! Whatever stands in a value, it stays in its cell: what would end the block, break a line,
-//! turn the reading direction or can't be seen is shown as something else.
+//! No value can leave its cell. Characters that would end the block, break a line or change the
+//! text direction, and invisible ones, are replaced.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::replies::message_len;
 use crate::runtime::{Column, Rows};
 
-/// How wide a table may be: what a Discord window on a small screen still shows unbroken.
+/// Maximum width of a table, in columns of text: Discord shows this much on a small screen without
+/// wrapping lines.
 const MAX_TABLE_WIDTH: usize = 100;
-/// How wide a cell may be; the next one is tried where the table does not fit.
+/// Maximum widths of a cell. The next one is tried if the table does not fit.
 const CELL_WIDTHS: [usize; 5] = [60, 40, 24, 16, 10];
-/// How wide the name of a type may be.
+/// Maximum width of a type name.
 const MAX_TYPE_WIDTH: usize = 16;
-/// Digits after the point of a number that is no exact one.
+/// Maximum number of digits after the decimal point of a floating-point value.
 const MAX_FRACTION_DIGITS: usize = 6;
-/// What a value has where DuckDB says NULL.
+/// Text for DuckDB's NULL.
 const NULL: &str = "NULL";
 
-/// A table, and how much of the rows it shows.
+/// A text table, and how much of the result it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Lines; without the fence of a code block.
+    /// Lines of the table, without code fences.
     pub text: String,
-    /// How many rows are in it.
+    /// Number of rows shown.
     pub rows: usize,
-    /// How many columns are in it.
+    /// Number of columns shown.
     pub columns: usize,
-    /// Whether each value in it is whole.
+    /// True if no value was shortened.
     pub is_exact: bool,
 }
 
-/// As much of `all` as takes at most `room` UTF-16 units, which is how Discord may count.
+/// Draws as much of `all` as fits into `room`, as counted by [`message_len`]. The head is drawn even
+/// if it does not fit.
 pub fn table(all: &Rows, room: usize) -> Table {
     let cells = Cells::of(all);
     let mut width = CELL_WIDTHS[0];
@@ -43,13 +46,13 @@ pub fn table(all: &Rows, room: usize) -> Table {
         width = *narrower;
         columns = cells.fit(width);
     }
-    // At least one, cut to whatever fits.
+    // At least one column, shortened to fit.
     cells.draw(columns.max(1).min(all.columns.len()), width, room)
 }
 
-/// The texts of all cells, cleaned.
+/// Cleaned texts of all cells.
 struct Cells {
-    /// Names, then types.
+    /// Column names, then types.
     head: [Vec<String>; 2],
     body: Vec<Vec<String>>,
     is_number: Vec<bool>,
@@ -78,7 +81,7 @@ impl Cells {
         let body: Vec<Vec<_>> = all
             .rows
             .iter()
-            // No message holds more.
+            // No message has room for more rows.
             .take(200)
             .map(|row| {
                 row.iter()
@@ -101,7 +104,7 @@ impl Cells {
         }
     }
 
-    /// How many columns fit with cells of that width.
+    /// Returns the number of columns that fit with cells of this width.
     fn fit(&self, width: usize) -> usize {
         let mut left = MAX_TABLE_WIDTH;
         let fits = |widest: &&usize| {
@@ -139,7 +142,7 @@ impl Cells {
         let [names, kinds] = &self.head;
         let rule: Vec<_> = widths.iter().map(|width| "─".repeat(*width)).collect();
         let mut text = line(names, false);
-        // Where all of one kind are told apart, nobody says of which.
+        // Results such as `/duck describe` have no types.
         if kinds.iter().any(|kind| !kind.is_empty()) {
             text += &line(kinds, false);
         }
@@ -147,7 +150,7 @@ impl Cells {
         let mut rows = 0;
         for cells in &self.body {
             let next = line(cells, true);
-            if units(&text) + units(&next) > room {
+            if message_len(&text) + message_len(&next) > room {
                 break;
             }
             text += &next;
@@ -163,14 +166,9 @@ impl Cells {
     }
 }
 
-/// How long a text is for Discord, at most.
-pub fn units(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
 const MIDNIGHT: &str = " 00:00:00";
 
-/// Whether a column of points in time only has days.
+/// Returns true if all timestamps of a column are at midnight.
 fn are_days(all: &Rows, at: usize) -> bool {
     let mut values = all.rows.iter().filter_map(|row| row.get(at)?.as_ref());
     all.columns[at].kind.starts_with("TIMESTAMP") && values.all(|value| value.ends_with(MIDNIGHT))
@@ -184,7 +182,7 @@ fn is_number(column: &Column) -> bool {
     !kind.ends_with(']') && NUMBERS.iter().any(|name| kind.starts_with(name))
 }
 
-/// A value for reading: what is no exact number with fewer digits.
+/// Formats a value for reading: floating-point numbers get fewer digits.
 fn format_value(text: &str, column: &Column) -> String {
     let is_float = matches!(&*column.kind, "FLOAT" | "DOUBLE");
     let decimals = text.split_once('.').map_or(0, |(_, digits)| digits.len());
@@ -192,7 +190,7 @@ fn format_value(text: &str, column: &Column) -> String {
         Ok(number) if is_float && decimals > MAX_FRACTION_DIGITS && !text.contains('e') => {
             let rounded = format!("{number:.MAX_FRACTION_DIGITS$}");
             let rounded = rounded.trim_end_matches('0');
-            // Nothing may be left of something small.
+            // A small number must not become zero.
             match rounded.trim_start_matches('-') == "0." && number != 0.0 {
                 true => format!("{number:e}"),
                 false if rounded.ends_with('.') => format!("{rounded}0"),
@@ -203,7 +201,7 @@ fn format_value(text: &str, column: &Column) -> String {
     }
 }
 
-/// `text` with everything that could leave its cell as something that can't.
+/// Replaces all characters that could leave a cell or a code block.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut marks = 0;
@@ -213,10 +211,10 @@ pub fn clean(text: &str) -> String {
         match c {
             '\n' => cleaned.push('⏎'),
             '\r' | '\t' => cleaned.push(' '),
-            // A fence is made of them.
+            // Code fences consist of these.
             '`' => cleaned.push('ˋ'),
             c if c.is_control() || is_unseen(c) => cleaned.push('·'),
-            // Accents stay with their letters; a pile of them would run into other lines.
+            // Accents stay on their letters, but many of them would run into other lines.
             _ if marks > 2 => {}
             c => cleaned.push(c),
         }
@@ -224,7 +222,7 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// What can't be seen, or turns the direction of what follows.
+/// Returns true for invisible characters, and for those that change the text direction.
 fn is_unseen(c: char) -> bool {
     matches!(
         u32::from(c),
@@ -235,7 +233,7 @@ fn is_unseen(c: char) -> bool {
     )
 }
 
-/// A cell that is written from right to left must not take its neighbours with it.
+/// Isolates a cell with right-to-left text, so that it does not affect its neighbours.
 fn isolate_direction(cell: String) -> String {
     let is_turned = |c: char| {
         matches!(
@@ -249,7 +247,7 @@ fn isolate_direction(cell: String) -> String {
     }
 }
 
-/// As much of `text` as has that width, and whether that is all.
+/// Shortens `text` to a display width. The second value is true if nothing was cut.
 fn short(text: &str, width: usize) -> (String, bool) {
     if text.width() <= width {
         return (text.to_owned(), true);
@@ -265,7 +263,7 @@ fn short(text: &str, width: usize) -> (String, bool) {
     (cut, false)
 }
 
-/// All of it, as RFC 4180 has it. NULL is nothing, an empty text is `""`.
+/// Formats all rows as CSV (RFC 4180). NULL is an empty field, an empty text is `""`.
 pub fn csv(all: &Rows) -> String {
     let mut text = String::new();
     let names = all.columns.iter().map(|column| Some(&*column.name));

@@ -1,4 +1,4 @@
-//! What the bot says about keys.
+//! Replies about S3 credentials.
 
 use std::fmt::{Display, Write};
 
@@ -12,7 +12,7 @@ use crate::{
     session::{Observed, Record},
 };
 
-/// Under whatever asks for credentials.
+/// Adds the button that opens the credentials form.
 pub(super) fn with_form(reply: Reply, catalog: Option<String>) -> Reply {
     reply.with(
         Emphasis::Main,
@@ -21,180 +21,208 @@ pub(super) fn with_form(reply: Reply, catalog: Option<String>) -> Reply {
     )
 }
 
-/// The direct message that asks for credentials.
+/// Direct message that asks for credentials.
 pub fn setup_invitation(catalog: Option<String>) -> Reply {
-    let text = "Press the button and paste your S3 keys into the form that opens. What you type \
-        there stands in no chat. I keep it for your own sessions alone, and \
-        show nothing of it but the last four characters of the key ID.";
+    let text = "Press **Enter credentials** and paste your S3 credentials into the form. They \
+        don't appear in any chat, and only your own sessions use them. Only the last four \
+        characters of the access key ID are ever shown.";
     with_form(Reply::new(text), catalog)
 }
 
-/// In the channel, after that was sent.
+/// Reply in the channel after [`setup_invitation`] was sent to this direct-message channel.
 pub fn setup_sent(direct_messages: u64) -> Reply {
     Reply::new(format!(
-        "I've sent you a direct message (<#{direct_messages}>). Press the button there to hand in \
+        "I've sent you a direct message (<#{direct_messages}>). Press the button there to enter \
          your S3 credentials in private."
     ))
 }
 
-/// In the channel, when a direct message can't be sent.
+/// Reply in the channel if the direct message can't be sent.
 pub fn setup_here(catalog: Option<String>) -> Reply {
     let mut reply = setup_invitation(catalog);
-    let why = "I couldn't send you a direct message, so here is the button. Only you can see it.";
+    let why = "I couldn't send you a direct message, so the button is here. Only you can see it.";
     reply.text = format!("{why}\n\n{}", reply.text);
     reply
 }
 
-/// What is kept of somebody.
+/// Shows a person's stored credentials, without any secret value.
 pub fn credentials(about: &CredentialMetadata, can_check: bool, catalog: Option<String>) -> Reply {
-    let mut text = format!("I have {}", key(&about.hint));
-    if let Some(stored) = about.stored {
-        let _ = write!(text, ", stored {}", ago(stored));
+    let mut text = format!("Your S3 credentials{} ", key(&about.hint));
+    match about.stored {
+        Some(stored) => {
+            let _ = write!(text, "were saved {}", ago(stored));
+        }
+        None => text.push_str("are saved"),
     }
     match about.checked {
         Some(checked) => {
-            let _ = write!(text, ". It worked when I last tried it, {}.", ago(checked));
+            let _ = write!(text, ". They last worked {}.", ago(checked));
         }
-        None => text.push_str(". I haven't tried it."),
+        None => text.push_str(". They have not been checked."),
     }
     if let Some(expires) = about.expires {
-        let _ = write!(text, "\nIt expires {}.", ago(expires));
+        let _ = write!(text, "\nThey expire {}.", ago(expires));
     }
     let mut reply = Reply::new(text);
     reply = reply.with(Emphasis::Main, "Replace", Button::OpenForm(catalog.clone()));
     if can_check {
         reply = reply.with(Emphasis::Quiet, "Check again", Button::CheckKeys(catalog));
     }
-    reply.with(Emphasis::Danger, "Forget", Button::AskToForget)
+    reply.with(Emphasis::Danger, "Delete", Button::AskToForget)
 }
 
-/// After the form was handed in. `old` are sessions with the keys of before.
+/// Confirms that credentials were stored. `old` are sessions that use the previous ones.
 pub fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
-    let tried = if is_tried { " It works." } else { "" };
+    let tried = if is_tried {
+        "were checked and saved"
+    } else {
+        "were saved without a check"
+    };
     let which = key(hint);
-    let text = format!("Stored: {which}.{tried} You can use `/duck start` in the server now.");
+    let text = format!(
+        "Your S3 credentials{which} {tried}. Start a session with `/duck start` in the server."
+    );
     match old {
         [] => Reply::new(text),
         old => Reply::new(format!(
-            "{text}\n\nSessions with the keys of before: {}. They keep those until they end. \
-             Starting them again loses what is only in them.",
-            ids(old),
+            "{text}\n\n{} still {} your previous credentials. A restart switches to the new ones, \
+             but **tables and notebooks that are not saved elsewhere will be lost.**",
+            sessions(old),
+            match old.len() {
+                1 => "uses",
+                _ => "use",
+            },
         ))
         .with(
             Emphasis::Danger,
-            "Start them again with the new keys",
+            "Restart with the new credentials",
             Button::Restart,
         ),
     }
 }
 
-/// When the form was not filled in right.
+/// Lists the mistakes in the form. Nothing was stored.
 pub fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
-    with_form(points("Nothing was stored:", mistakes), catalog)
+    with_form(
+        points("Your credentials were not saved:", mistakes),
+        catalog,
+    )
 }
 
-/// When the keys don't work.
+/// Lists the results of a failed check of new credentials. Nothing was stored.
 pub fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
-    with_form(points("Nothing was stored:", troubles), catalog)
-}
-
-/// When keys that are kept don't work.
-pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
-    with_form(points("I tried your keys again:", troubles), catalog)
-}
-
-/// Before keys are forgotten.
-pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
-    let text = format!("I will forget {}.", key(&about.hint));
-    let reply = match live {
-        [] => Reply::new(text).with(
-            Emphasis::Danger,
-            "Forget it",
-            Button::Forget { stop: false },
+    with_form(
+        points(
+            "Your credentials could not be verified and were not saved:",
+            troubles,
         ),
+        catalog,
+    )
+}
+
+/// Lists the results of a failed check of stored credentials.
+pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
+    with_form(
+        points("Your stored credentials could not be verified:", troubles),
+        catalog,
+    )
+}
+
+/// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
+pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
+    let text = format!("Delete your stored S3 credentials{}?", key(&about.hint));
+    let reply = match live {
+        [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
         live => Reply::new(format!(
-            "{text} Sessions that hold it: {}. They keep it until they end; \
-             **what is only in a session is lost** when it is stopped.",
-            ids(live),
+            "{text}\n{} until stopped. If you stop a session, **tables and notebooks that are not \
+             saved elsewhere will be lost.**",
+            keep_using(live),
         ))
         .with(
             Emphasis::Danger,
-            "Forget it and stop them",
+            match live.len() {
+                1 => "Delete and stop the session",
+                _ => "Delete and stop the sessions",
+            },
             Button::Forget { stop: true },
         )
         .with(
             Emphasis::Quiet,
-            "Forget it only",
+            "Delete only",
             Button::Forget { stop: false },
         ),
     };
-    reply.with(Emphasis::Quiet, "Keep it", Button::KeepKeys)
+    reply.with(Emphasis::Quiet, "Keep credentials", Button::KeepKeys)
 }
 
-/// After keys were forgotten. `live` are sessions that still hold them.
+/// Confirms that credentials were deleted. `live` are sessions that still use them.
 pub fn forgotten(live: &[Observed]) -> Reply {
     Reply::new(match live {
-        [] => "Your keys are forgotten: I have none of yours any more.".to_owned(),
-        live => format!(
-            "Your keys are forgotten. Until they end, these sessions still hold them: {}.",
-            ids(live)
-        ),
+        [] => DELETED.to_owned(),
+        live => format!("{DELETED} {} until stopped.", keep_using(live)),
     })
 }
 
-/// While sessions are stopped after that.
+/// Progress while sessions are stopped after their owner's credentials were deleted.
 pub fn stopping_all(live: &[Observed]) -> Reply {
-    Reply::new(format!("Your keys are forgotten. Stopping {}…", ids(live)))
+    Reply::new(format!("{DELETED} Stopping {}…", ids(live)))
 }
 
-/// When they thought better of it.
+/// Confirms that credentials were not deleted.
 pub fn keys_kept() -> Reply {
-    Reply::new("Your keys stay as they are.")
+    Reply::new("Your S3 credentials were not deleted.")
 }
 
-/// When there is nothing to forget.
+/// Reply if there are no credentials to delete.
 pub fn nothing_kept() -> Reply {
     with_form(Reply::new(Rejection::NothingKept.to_string()), None)
 }
 
-/// While sessions are started again.
+/// Progress while sessions are restarted.
 pub fn restarting(old: &[Observed]) -> Reply {
-    Reply::new(format!("Starting {} again with the new keys…", ids(old)))
+    Reply::new(format!("Restarting {} with the new credentials…", ids(old)))
 }
 
-/// When keys are forgotten, but something after that went wrong.
+/// Reply if credentials were deleted, but a session could not be stopped.
 pub fn forgotten_but(trouble: Reply) -> Reply {
     Reply {
-        text: format!("Your keys are forgotten. But: {}", trouble.text),
+        text: format!("{DELETED} A session could not be stopped: {}", trouble.text),
         ..trouble
     }
 }
 
-/// To somebody who may no longer use the bot, but whose keys are kept.
+/// Adds a button to delete stored credentials, for a person who may no longer use the bot.
 pub fn with_forget_button(rejection: Reply) -> Reply {
-    let text = format!("{}\nI still have keys of yours.", rejection.text);
-    Reply { text, ..rejection }.with(Emphasis::Danger, "Forget them", Button::AskToForget)
+    let text = format!("{}\nYour S3 credentials are still stored.", rejection.text);
+    Reply { text, ..rejection }.with(Emphasis::Danger, "Delete them", Button::AskToForget)
 }
 
-/// After that.
+/// Confirms that sessions were restarted with new credentials.
 pub fn restarted(old: &[Observed]) -> Reply {
     Reply::new(format!(
-        "Stopped {}; in their place new sessions start with the new keys. Their links will be \
-         posted where you asked for the old ones.",
-        ids(old)
+        "Stopped {}. {}",
+        ids(old),
+        match old.len() {
+            1 =>
+                "A new session is starting with the new credentials. Its link will be posted in \
+                 the same channel.",
+            _ =>
+                "New sessions are starting with the new credentials. Their links will be posted \
+                 in the same channels.",
+        }
     ))
 }
 
-/// When no session has old keys.
+/// Reply if no session uses old credentials.
 pub fn nothing_to_restart() -> Reply {
-    Reply::new("No session of yours holds old keys.")
+    Reply::new("None of your sessions uses old credentials, so nothing was restarted.")
 }
 
-/// Before the keys of a running session expire.
+/// Warns the owner before the credentials of a running session expire.
 pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
-        "<@{}> The S3 keys of your session `{}` expire {}. After that it can't read the tables \
-         any more. Hand in new keys, then start it again.",
+        "<@{}> The S3 credentials of your session `{}` **expire {}**. After that, the session \
+         can't read any tables. Enter new credentials, then restart the session.",
         record.owner,
         record.id,
         ago(at),
@@ -202,12 +230,11 @@ pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     with_form(Reply::new(text), Some(record.catalog.clone()))
 }
 
-/// Before the answer to a direct message with a key in it.
+/// Adds a warning to the answer to a direct message that may contain a key.
 pub fn with_key_warning(answer: Reply) -> Reply {
     let text = format!(
-        "**That looks like a key.** I did not keep it, but a bot can't delete your message: it \
-         stays in this chat's history until you delete it. Please delete it, and have that key \
-         replaced by a new one.\n\n{}",
+        "**Your message may contain a secret key.** I did not save it. Delete your message (a bot \
+         can't do that for you), then replace the key with a new one.\n\n{}",
         answer.text
     );
     Reply { text, ..answer }
@@ -218,10 +245,26 @@ fn points(lead: &str, points: &[impl Display]) -> Reply {
     Reply::new(format!("{lead}{}", points.collect::<String>()))
 }
 
+const DELETED: &str = "Your stored S3 credentials were deleted.";
+
 fn key(hint: &KeyHint) -> String {
     match hint.0.as_str() {
-        "" => "your key".to_owned(),
-        last => format!("your key ending in `{last}`"),
+        "" => String::new(),
+        last => format!(" (access key ID ending in `{last}`)"),
+    }
+}
+
+fn keep_using(live: &[Observed]) -> String {
+    match live.len() {
+        1 => format!("{} keeps using them", sessions(live)),
+        _ => format!("{} keep using them", sessions(live)),
+    }
+}
+
+fn sessions(sessions: &[Observed]) -> String {
+    match sessions.len() {
+        1 => format!("Session {}", ids(sessions)),
+        _ => format!("Sessions {}", ids(sessions)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is said of one session from its start to its end.
+//! Messages about one session, from its start to its end.
 
 use chrono::TimeDelta;
 
@@ -11,25 +11,25 @@ use crate::{
     },
 };
 
-/// While a session gets ready; `usual` is how long that takes here.
+/// Progress while a session starts. `usual` is the usual time until a session is ready.
 pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
     let (place, state) = match pod.map(|pod| &pod.state) {
         Some(PodState::Coming { step, incident }) => {
             let (place, state) = at(*step);
             (place, incident.as_ref().map_or(state, hindered))
         }
-        Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB answers".into()),
-        Some(_) => (0, "leaving the machine that it was on".into()),
-        None => (0, "asking the cluster for a place".into()),
+        Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB is ready, posting the link".into()),
+        Some(_) => (0, "leaving its previous node".into()),
+        None => (0, "requesting resources from the cluster".into()),
     };
     let again = match (&record.rescheduled, &record.stage) {
-        (None, Stage::Starting) => "starts",
-        _ => "starts again",
+        (None, Stage::Starting) => "Starting",
+        _ => "Restarting",
     };
-    let usual = usual.map(|usual| format!("; that usually takes about {}", rounded(usual)));
+    let usual = usual.map(|usual| format!(", usually ready within about {}", rounded(usual)));
     Reply::new(format!(
-        "{} Session `{}` ({}, {}) {again}: {state}…\n\
-         Asked for {}{}. Its link will be posted in this channel.",
+        "{} {again} session `{}` ({}, `{}`): {state}…\n\
+         Requested {}{}. The link will be posted in this channel.",
         bar(place),
         record.id,
         record.size,
@@ -39,30 +39,30 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
     ))
 }
 
-/// Queued, placed, pulling, starting, ready.
+/// Number of steps in the progress bar: queued, placed, pulling, starting, ready.
 const STARTUP_STEPS: usize = 5;
 
 fn at(step: StartupStep) -> (usize, String) {
     match step {
-        StartupStep::Queued => (1, "waiting for a place on the cluster".into()),
-        StartupStep::Placed => (2, "a machine prepares it".into()),
+        StartupStep::Queued => (1, "waiting for a cluster node".into()),
+        StartupStep::Placed => (2, "a cluster node is preparing it".into()),
         StartupStep::Pulling(began) => (
             3,
-            format!("the machine fetches the software, since {}", ago(began)),
+            format!("downloading the session image, started {}", ago(began)),
         ),
-        StartupStep::Starting => (4, "DuckDB is getting ready".into()),
+        StartupStep::Starting => (4, "DuckDB is starting".into()),
     }
 }
 
 fn hindered(incident: &Incident) -> String {
     let state = match incident.failure {
-        Failure::NoRoom => "no machine of the cluster has room for it at the moment, so it waits",
-        Failure::NoNode => "no machine of the cluster may take it at the moment, so it waits",
-        Failure::Mount => "a disk of it can't be attached yet, so it waits",
+        Failure::NoRoom => "the cluster has no room right now, waiting",
+        Failure::NoNode => "no cluster node can run it right now, waiting",
+        Failure::Mount => "one of its disks can't be attached yet, waiting",
         Failure::ImageMissing | Failure::ImageRefused | Failure::ImageUnavailable => {
-            "the software can't be fetched yet, so it is tried again"
+            "the session image can't be downloaded yet, retrying"
         }
-        _ => "something is in the way, so it waits",
+        _ => "the cluster reports a problem, waiting",
     };
     format!("{state} ({})", plain(&incident.why))
 }
@@ -71,21 +71,21 @@ fn bar(place: usize) -> String {
     "▰".repeat(place) + &"▱".repeat(STARTUP_STEPS - place)
 }
 
-/// Whole seconds, and at least one.
+/// Rounds down to whole seconds, at least one.
 fn rounded(usual: TimeDelta) -> String {
     duration(usual.num_seconds().max(1))
 }
 
-/// To the owner, when it is ready.
+/// Private reply to the owner when the session is ready.
 pub fn ready(id: &SessionId, url: &str) -> Reply {
     let text = format!("Session `{id}` is ready: <{url}>");
     Reply::new(text).with(Emphasis::Main, "Open", Button::Open(id.clone()))
 }
 
-/// To everybody, when it is ready.
+/// Public message when the session is ready, also after a rescheduling.
 pub fn announcement(record: &Record, url: &str) -> Reply {
     let news = match &record.rescheduled {
-        // One that was never ready before has lost nothing.
+        // A session that was never ready before has lost nothing.
         Some(moved) if record.was_ready() => format!(
             "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
             taken(record, moved.incident.failure)
@@ -93,20 +93,21 @@ pub fn announcement(record: &Record, url: &str) -> Reply {
         _ => "Your DuckDB is ready".to_owned(),
     };
     Reply::new(format!(
-        "<@{}> {news}: <{url}>\nSession `{}`, {}, tables of `{}`. Only its owner can open it. \
-         `/duck stop` ends it.",
+        "<@{}> {news}: <{url}>\nSession `{}` ({}, catalog `{}`). Only its owner can open it. \
+         Stop it with `/duck stop`.",
         record.owner, record.id, record.size, record.catalog
     ))
     .with(Emphasis::Main, "Open", Button::Open(record.id.clone()))
 }
 
-const LOST: &str = "What was only in it is lost: tables and notebooks that were not saved \
-                    elsewhere. What is in S3 stays.";
+const LOST: &str =
+    "Tables and notebooks that were not saved elsewhere are lost. Data in S3 is safe.";
 
-/// To everybody, when a session was taken from its machine and starts again.
+/// Public message when a session lost its Pod and is being rescheduled.
 pub fn rescheduled(record: &Record, why: &Incident) -> Reply {
     Reply::new(format!(
-        "<@{}> Session `{}` starts again. {} {LOST} Its link is told anew below.\n{}",
+        "<@{}> Session `{}` is restarting. {} {LOST} The link will be posted again when it is \
+         ready.\n{}",
         record.owner,
         record.id,
         taken(record, why.failure),
@@ -116,74 +117,75 @@ pub fn rescheduled(record: &Record, why: &Incident) -> Reply {
 
 fn taken(record: &Record, failure: Failure) -> String {
     match failure {
-        Failure::NodeGone => "The machine that it was on has failed.".into(),
-        Failure::DiskFull => format!("It filled the disk that size `{}` has.", record.size),
-        Failure::Vanished => "It was gone from the cluster, and I did not see why.".into(),
-        _ => "The cluster needed the machine that it was on, or the space there.".into(),
+        Failure::NodeGone => "Its cluster node failed.".into(),
+        Failure::DiskFull => format!("It filled the disk of size `{}`.", record.size),
+        Failure::Vanished => "Its Pod disappeared from the cluster; the cause is unknown.".into(),
+        _ => "The cluster needed its node or the resources on it.".into(),
     }
 }
 
-/// To everybody, when DuckDB ended and was started again; `larger` is a size
-/// with more memory.
+/// Public message when DuckDB exited and was restarted. `larger` is a size with more memory.
 pub fn came_back(record: &Record, why: &Incident, larger: Option<&str>) -> Reply {
     let what = match (why.failure, larger) {
         (Failure::OutOfMemory, Some(larger)) => format!(
-            "needed more memory than size `{}` has, and was started again. (`/duck stop`, then \
-             `/duck start size:{larger}` gives it more.)",
+            "ran out of memory (size `{}`) and was restarted. For more memory, run `/duck stop`, \
+             then `/duck start size:{larger}`.",
             record.size
         ),
         (Failure::OutOfMemory, None) => format!(
-            "needed more memory than size `{}` has, and was started again.",
+            "ran out of memory (size `{}`) and was restarted.",
             record.size
         ),
-        _ => "ended by itself, and was started again.".to_owned(),
+        _ => "exited unexpectedly and was restarted.".to_owned(),
     };
     Reply::new(format!(
-        "<@{}> Your DuckDB in session `{}` {what} The link is the same. Queries that ran, and \
-         tables that were only in memory, are lost.\n{}",
+        "<@{}> Your DuckDB in session `{}` {what} Running queries, and tables that were only in \
+         memory, are lost. The link is the same.\n{}",
         record.owner,
         record.id,
         detail(&why.why),
     ))
 }
 
-/// To admins, with the log as a file.
+/// Message to admins before a session whose DuckDB keeps crashing is stopped, with its log.
 pub fn last_words(record: &Record, log: &str) -> Reply {
     Reply::new(format!(
-        "DuckDB in session `{}` of {} keeps ending, so I take it down. This is what it wrote last.",
+        "DuckDB in session `{}` of {} keeps crashing, so the session is being stopped. Its last \
+         log lines are attached.",
         record.id,
         plain(&record.display_name)
     ))
     .with_log(record, log.to_owned())
 }
 
-/// How a session ended; `larger` is a size that has more of what it lacked.
+/// Public message about how a session ended. `larger` is a size with more of the resource that
+/// ran out.
 pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let session = format!("<@{}> Session `{}`", record.owner, record.id);
-    // Its owner knows what they end themselves.
+    // Not mentioned if the owner ended the session: they confirmed the loss.
     let lost = match record.was_ready() {
         true => format!(" {LOST}"),
         false => String::new(),
     };
     let text = match &ending.cause {
         Cause::Stopped { by } if by == &record.owner => {
-            return Reply::new(format!("{session} has ended: its owner stopped it."));
+            return Reply::new(format!("{session} was stopped by its owner."));
         }
         Cause::Stopped { by } => {
-            return Reply::new(format!("{session} has ended: <@{by}> stopped it."));
+            return Reply::new(format!("{session} was stopped by <@{by}>."));
         }
         Cause::Restarted { .. } => {
             return Reply::new(format!(
-                "{session} has ended: its owner had it started again with new keys. The link of the \
-                 new one will be posted here."
+                "{session} was stopped to restart it with new credentials. The link to the new \
+                 session will be posted here."
             ));
         }
         Cause::Refused { why, reference } => {
-            format!("{session} could not be made. {why}{lost} (Reference: `{reference}`)")
+            format!("{session} could not be created. {why}{lost} (Reference: `{reference}`)")
         }
         Cause::TookTooLong { after_seconds } => format!(
-            "{session} was not ready{} after {}, so I took it down.{lost} Please try again; \
-             if it happens again, tell an admin.",
+            "{session} was not ready{} within {} and was stopped.{lost} Please try again. If \
+             this happens again, tell an admin.",
             again(record),
             duration(*after_seconds)
         ),
@@ -192,10 +194,10 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
             format!("{session} {what}{lost}\n{}", detail(&incident.why))
         }
         Cause::Lost => {
-            format!("{session} has ended: somebody deleted it on the cluster.{lost}")
+            format!("{session} has ended: it was deleted on the cluster.{lost}")
         }
         Cause::Reaped { rule, since } => {
-            let ended = format!("{session} has ended: {}{lost}", reaped(*rule, *since));
+            let ended = format!("{session} was stopped {}.{lost}", reaped(*rule, *since));
             return match rule {
                 Rule::OwnerLeft => Reply::new(ended),
                 _ => with_retry(Reply::new(ended), record, "Start again"),
@@ -206,14 +208,15 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     match larger {
         Some(larger) if can_retry(record) => reply.with(
             Emphasis::Main,
-            "Try again, one size up",
+            "Try again with a larger size",
             retry(record, larger),
         ),
         _ => reply,
     }
 }
 
-/// Keys of its own went with it; and an address of a lab's catalog is no button's matter.
+/// Returns false if a button can't start the session again: its own credentials are gone, or its
+/// catalog is a URL.
 fn can_retry(record: &Record) -> bool {
     record.uses_owner_credentials() && !record.catalog.contains(':')
 }
@@ -225,7 +228,7 @@ fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {
     }
 }
 
-/// For sessions that were ready once.
+/// Returns " again" for a session that was ready before.
 fn again(record: &Record) -> &'static str {
     match record.was_ready() {
         true => " again",
@@ -234,65 +237,76 @@ fn again(record: &Record) -> &'static str {
 }
 
 fn failed(record: &Record, failure: Failure) -> String {
-    const ADMIN: &str = "Only an admin can mend that.";
+    const ADMIN: &str = "An admin has to fix this.";
     let (size, again) = (&record.size, again(record));
     match failure {
         Failure::NoRoom => format!(
-            "got no place: no machine of the cluster has room for size `{size}`. Try again later, \
-             or with a smaller size."
+            "could not start{again}: the cluster has no room for size `{size}` right now. Try \
+             again later, or choose a smaller size."
         ),
         Failure::NoNode => {
-            format!("got no place: no machine of the cluster may take it. {ADMIN}")
+            format!("could not start{again}: no cluster node can run it as configured. {ADMIN}")
         }
         Failure::ImageMissing => {
-            format!("could not start{again}: its software is not where the settings say. {ADMIN}")
+            format!(
+                "could not start{again}: the session image was not found (`sessions.image`). \
+                 {ADMIN}"
+            )
         }
         Failure::ImageRefused => {
-            format!("could not start{again}: the cluster may not fetch its software. {ADMIN}")
+            format!(
+                "could not start{again}: the registry does not let the cluster download the \
+                 session image. {ADMIN}"
+            )
         }
         Failure::ImageUnavailable => format!(
-            "could not start{again}: its software could not be fetched in time. Try again; if it \
-             happens again, tell an admin."
+            "could not start{again}: the session image could not be downloaded in time. Please \
+             try again. If this happens again, tell an admin."
         ),
         Failure::CredentialsMissing if !record.uses_owner_credentials() => {
-            format!("could not start{again}: the keys that it was asked for with were not kept.")
+            format!(
+                "could not start{again}: the credentials that were sent with its request are gone."
+            )
         }
         Failure::CredentialsMissing => format!(
-            "could not start{again}: your S3 credentials are no longer there. Hand them in with \
+            "could not start{again}: your S3 credentials are no longer stored. Enter them with \
              `/duck setup`, then try again."
         ),
         Failure::Mount => {
-            format!("could not start{again}: a disk of it could not be attached in time. {ADMIN}")
-        }
-        Failure::Container => {
-            format!("could not start{again}: the cluster can't run it as it is set up. {ADMIN}")
-        }
-        Failure::Crashed => "has ended: DuckDB ended again and again. Please tell an admin.".into(),
-        Failure::OutOfMemory => {
-            format!("has ended: DuckDB needed more memory than size `{size}` has, again and again.")
-        }
-        Failure::Door => {
-            format!("has ended: the door in front of it ended again and again. {ADMIN}")
-        }
-        Failure::DiskFull => {
             format!(
-                "has ended: it filled the disk that size `{size}` has, and it was started again once \
-                 already."
+                "could not start{again}: one of its disks could not be attached in time. {ADMIN}"
             )
         }
-        Failure::Evicted => "has ended: the cluster took it from its machine, and it was started \
-             again once already."
+        Failure::Container => {
+            format!(
+                "could not start{again}: the cluster can't run its containers as configured. \
+                 {ADMIN}"
+            )
+        }
+        Failure::Crashed => "was stopped: DuckDB crashed repeatedly. Please tell an admin.".into(),
+        Failure::OutOfMemory => {
+            format!("was stopped: DuckDB ran out of memory repeatedly (size `{size}`).")
+        }
+        Failure::Door => {
+            format!(
+                "was stopped: its door (the proxy in front of DuckDB) crashed repeatedly. {ADMIN}"
+            )
+        }
+        Failure::DiskFull => format!(
+            "was stopped: it filled the disk of size `{size}`, and it had already been restarted \
+             once."
+        ),
+        Failure::Evicted => {
+            "was stopped: the cluster evicted it from its node, and it had already \
+             been restarted once."
+                .into()
+        }
+        Failure::NodeGone => "was stopped: its cluster node failed, and it had already been \
+             restarted once."
             .into(),
-        Failure::NodeGone => {
-            "has ended: the machine that it was on has failed, and it was started \
-             again once already."
-                .into()
-        }
-        Failure::Vanished => {
-            "has ended: it was gone from the cluster, I did not see why, and it was \
-             started again once already."
-                .into()
-        }
+        Failure::Vanished => "was stopped: its Pod disappeared from the cluster for an unknown \
+             reason, and it had already been restarted once."
+            .into(),
         Failure::Other => "has failed.".into(),
     }
 }
@@ -306,15 +320,15 @@ fn retry(record: &Record, size: &str) -> Button {
     }
 }
 
-/// For an engineer, small.
+/// Formats the cluster's own message in small print, for engineers.
 fn detail(why: &str) -> String {
     match why.trim() {
         "" => String::new(),
-        why => format!("-# The cluster says: {}", plain(why)),
+        why => format!("-# Message from the cluster: {}", plain(why)),
     }
 }
 
-/// The cluster's words, so that they can't break the message or ping anybody.
+/// Formats a foreign text as code, so that it can't break the message or mention anybody.
 pub(super) fn plain(text: &str) -> String {
     let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
     format!("`{}`", harmless.take(300).collect::<String>())

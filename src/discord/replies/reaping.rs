@@ -1,10 +1,12 @@
-//! What is said of sessions that nobody takes down: before, after, and all together.
+//! Messages about sessions that a rule stops: warnings, reap plans, and the report.
 
 use std::{fmt::Write, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, ago, duration, plain};
+use super::{
+    Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, ago, duration, message_len, plain,
+};
 use crate::{
     service::{ExtendedSession, ReapResult},
     session::{
@@ -13,39 +15,32 @@ use crate::{
     },
 };
 
-/// How many lines each list of a report has.
+/// Maximum number of lines in each list of a report.
 const MAX_LINES: usize = 8;
 
-/// To the owner, before a session is stopped.
+/// Warns the owner before a rule stops a session.
 pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
     let Warning { rule, since, at } = warning;
     let session = format!("Session `{}`", record.id);
-    let when = format!("it will be stopped {} ({})", ago(*at), clock(*at));
+    let when = format!("**It stops {}** ({}).", ago(*at), clock(*at));
     let more = duration(extend_by.num_seconds());
     let (why, what) = match rule {
         Rule::Idle => (
-            format!(
-                "Nobody has asked {} anything since {}: {when}.",
-                lower(&session),
-                ago(*since)
-            ),
-            format!("A query keeps it, and so does **Extend**, for {more}."),
+            format!("{session} is idle (last active {}).", ago(*since)),
+            format!("To keep it, run a query, or press **Extend** for {more} more."),
         ),
         Rule::Lifetime => (
-            format!(
-                "The lifetime of {} is nearly over: {when}.",
-                lower(&session)
-            ),
-            format!("**Extend** gives it {more} more."),
+            format!("{session} is near the end of its lifetime."),
+            format!("To keep it, press **Extend** for {more} more."),
         ),
         Rule::MaxAge | Rule::OwnerLeft => (
-            format!("{session} is nearly as old as one may get: {when}."),
-            "It can't be extended. Save what you need, then start a new one.".to_owned(),
+            format!("{session} has almost reached the maximum session age."),
+            "It can't be extended. Save your work, then start a new session.".to_owned(),
         ),
     };
-    let lost = "**What is only in it is lost then**: tables and notebooks that are not saved \
-                elsewhere. What is in S3 stays.";
-    let reply = Reply::new(format!("<@{}> {why} {what}\n{lost}", record.owner));
+    let lost = "Tables and notebooks that are not saved elsewhere will be lost. Data in S3 is \
+                safe.";
+    let reply = Reply::new(format!("<@{}> {why} {when} {what}\n{lost}", record.owner));
     let reply = match rule {
         Rule::Idle | Rule::Lifetime => {
             reply.with(Emphasis::Main, "Extend", Button::Extend(record.id.clone()))
@@ -59,150 +54,150 @@ pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta)
     )
 }
 
-fn lower(session: &str) -> String {
-    session.replacen('S', "s", 1)
-}
-
-/// When a session lives longer.
+/// Confirms an extension.
 pub fn extended(extended: &ExtendedSession) -> Reply {
     let ExtendedSession { record, by, due } = extended;
     let by = duration(by.num_seconds());
     let id = &record.id;
     let then = match due {
-        Some(due) => format!(
-            "As things are, it will be stopped {} ({}).",
-            ago(due.at),
-            when(due)
-        ),
+        Some(due) => format!("It now stops {} ({}).", ago(due.at), when(due)),
         None => match record.kept_until {
-            Some(until) => format!("It is not stopped for being idle before {}.", clock(until)),
+            Some(until) => format!(
+                "It won't be stopped for being idle before {}.",
+                clock(until)
+            ),
             None => String::new(),
         },
     };
-    Reply::new(format!("Session `{id}` may go on for {by} longer. {then}"))
+    Reply::new(format!("Session `{id}` was extended by {by}. {then}"))
 }
 
-/// Why a session was stopped, as the end of a sentence; and whether it can be had again.
+/// Returns the reason why a session is stopped, as the end of a sentence without its period.
 pub fn reaped(rule: Rule, since: DateTime<Utc>) -> String {
     match rule {
-        Rule::Idle => format!("nobody had asked it anything since {}.", ago(since)),
-        Rule::Lifetime => format!("its lifetime was over; it was asked for {}.", ago(since)),
-        Rule::MaxAge => format!(
-            "it was as old as one may get; it was asked for {}.",
-            ago(since)
-        ),
-        Rule::OwnerLeft => "its owner is no longer a member of this server.".to_owned(),
+        Rule::Idle => format!("for being idle (last active {})", ago(since)),
+        Rule::Lifetime => format!("at the end of its lifetime (started {})", ago(since)),
+        Rule::MaxAge => format!("at the maximum session age (started {})", ago(since)),
+        Rule::OwnerLeft => "because its owner left this server".to_owned(),
     }
 }
 
-/// In a list: when a session is stopped, and why.
+/// Returns the time and reason of the next stop, for a list.
 pub fn stops(due: &ScheduledStop, dry_run: bool) -> String {
-    let (will, unless) = match dry_run {
-        true => ("would", ", if this were no dry run"),
-        false => ("will", ""),
+    let (verb, note) = match dry_run {
+        true => ("would stop", ", but `reaper.dry_run` is on"),
+        false => ("stops", ""),
     };
-    format!(
-        ", {will} be stopped {} ({}{unless})",
-        ago(due.at),
-        when(due)
-    )
+    format!(", {verb} {} ({}{note})", ago(due.at), when(due))
 }
 
 fn when(due: &ScheduledStop) -> &'static str {
     match due.rule {
-        Rule::Idle => "if nobody asks it anything",
-        Rule::Lifetime => "its lifetime is over then",
-        Rule::MaxAge => "as old as one may get",
+        Rule::Idle => "unless a query runs",
+        Rule::Lifetime => "end of its lifetime",
+        Rule::MaxAge => "maximum session age",
         Rule::OwnerLeft => "its owner left",
     }
 }
 
-/// To admins: doors that are silent.
+/// Alerts admins to doors that do not respond.
 pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
-    let (whose, they) = match silent.len() {
+    let (whose, they, pods) = match silent.len() {
         1 => (
-            "The door of a session does",
-            "it is used, so I don't stop it",
+            "The door of 1 session does".to_owned(),
+            "its activity is unknown and it is",
+            "its Pod on port 8081, and that the Pod is",
         ),
-        _ => (
-            "The doors of some sessions do",
-            "they are used, so I don't stop them",
+        count => (
+            format!("The doors of {count} sessions do"),
+            "their activity is unknown and they are",
+            "their Pods on port 8081, and that the Pods are",
         ),
     };
     let mut text = format!(
-        "{whose} not answer me. I don't know whether {they} for being idle. See whether I reach \
-         their Pods at port 8081 (a NetworkPolicy?), and how those Pods are.",
+        "{whose} not respond, so {they} not stopped for being idle. Check that the bot can reach \
+         {pods} healthy. A NetworkPolicy may block the bot.",
     );
     let lines = silent.iter().map(|(record, since)| {
         let whose = plain(&record.display_name);
-        format!("session `{}` of {whose}, since {}", record.id, ago(*since))
+        format!(
+            "session `{}` of {whose}, stopped responding {}",
+            record.id,
+            ago(*since)
+        )
     });
     listed(&mut text, &lines.collect::<Vec<_>>(), usize::MAX);
     Reply::new(text)
 }
 
-/// To admins: nothing is stopped.
+/// Alerts admins to a reap pause.
 pub fn held_back(held_back: &ReapPause) -> Reply {
     Reply::new(format!(
-        "I would stop {} at once, which is more than I may, so **I stop none**, and remove \
-         nothing. See whether that can be right (the clock, the settings): `/duck reap` shows \
-         which, and stops them if you say so.",
+        "**Reaping is paused**: {} are due at once, over the safety limit \
+         (`reaper.largest_share`). Nothing is stopped or removed. Check the clock and the \
+         settings, then run `/duck reap` to see the sessions and stop them.",
         of(held_back)
     ))
 }
 
 fn of(held_back: &ReapPause) -> String {
-    format!("{} of {} sessions", held_back.stops, held_back.of)
+    format!("{} of {}", held_back.stops, sessions(held_back.of))
 }
 
-/// To an admin: what would go.
+/// Shows an admin what the rules would stop and remove now.
 pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
     let lines: Vec<_> = plan.takedowns().filter_map(planned).collect();
     if lines.is_empty() {
-        return Reply::new("Nothing is to be stopped or removed now.");
+        return Reply::new("There is nothing to stop or remove now.");
     }
-    let mut text = "This is to go now:".to_owned();
+    let mut text = "Ready to stop or remove:".to_owned();
     listed(&mut text, &lines, usize::MAX);
     if let Some(held_back) = &plan.held_back {
         let of = of(held_back);
         let _ = write!(
             text,
-            "\nThat is {of}, which is more than I may stop by myself."
+            "\nReaping is paused, because {of} are due, over the safety limit \
+             (`reaper.largest_share`)."
         );
     }
     if dry_run {
-        text.push_str("\nThe setting `reaper.dry_run` keeps me from doing it by myself.");
+        text.push_str("\n`reaper.dry_run` is on, so the reaper does not do this on its own.");
     }
     Reply::new(text)
-        .with(Emphasis::Danger, "Do it", Button::Reap(plan.digest()))
-        .with(Emphasis::Quiet, "Leave them", Button::LeaveAll)
+        .with(
+            Emphasis::Danger,
+            "Stop and remove",
+            Button::Reap(plan.digest()),
+        )
+        .with(Emphasis::Quiet, "Cancel", Button::LeaveAll)
 }
 
 fn planned(action: &Action) -> Option<String> {
     match action {
-        Action::Stop(id, due) => Some(format!("session `{id}`: {}", reaped(due.rule, due.since))),
+        Action::Stop(id, due) => Some(format!("session `{id}`, {}", reaped(due.rule, due.since))),
         Action::Remove(orphan) => Some(format!(
-            "what is left of session `{}`, which has no record",
+            "orphaned objects of session `{}`, which has no record",
             orphan.id
         )),
         Action::Forget(owner, since) => Some(format!(
-            "the keys of <@{owner}>, who left the server {}",
+            "stored credentials of <@{owner}>, who left the server {}",
             ago(*since)
         )),
         Action::Warn(..) | Action::ReportUnreachable(..) => None,
     }
 }
 
-/// To an admin who said yes to something else.
+/// Shows an admin the new plan if it changed after they opened it.
 pub fn plan_anew(plan: &Plan, dry_run: bool) -> Reply {
     let mut reply = self::plan(plan, dry_run);
-    reply
-        .text
-        .insert_str(0, "That has changed since you looked, so I did nothing. ");
+    reply.text.insert_str(
+        0,
+        "The list changed after you opened it, so nothing was stopped or removed.\n",
+    );
     reply
 }
 
-/// To an admin: what went.
+/// Shows an admin what was stopped and removed.
 pub fn done(reaped: &ReapResult) -> Reply {
     let ReapResult {
         done,
@@ -211,30 +206,33 @@ pub fn done(reaped: &ReapResult) -> Reply {
     } = reaped;
     let mut text = match done.len() {
         0 => "Nothing was stopped or removed.".to_owned(),
-        _ => "Done:".to_owned(),
+        _ => "Stopped or removed:".to_owned(),
     };
     let lines: Vec<_> = done.iter().filter_map(planned).collect();
     listed(&mut text, &lines, usize::MAX);
     if *spared > 0 {
-        let _ = write!(text, "\nSpared, because that changed just now: {spared}.");
+        let _ = write!(
+            text,
+            "\nSkipped, because of a change in the meantime: {spared}."
+        );
     }
     if let Some(reference) = failed {
         let _ = write!(
             text,
-            "\nNot all of it could be done; I try again. (Reference: `{reference}`)"
+            "\nSome of it failed and will be retried. (Reference: `{reference}`)"
         );
     }
     Reply::new(text)
 }
 
-/// To an admin who thought better of it.
+/// Confirms to an admin that nothing was done.
 pub fn left_alone() -> Reply {
-    Reply::new("I leave them alone now. The rules apply all the same.")
+    Reply::new("Nothing was stopped or removed. The reaper still applies its rules.")
 }
 
 fn listed(text: &mut String, lines: &[String], most: usize) {
     for (place, line) in lines.iter().enumerate() {
-        let is_full = text.chars().count() + line.chars().count() > MAX_MESSAGE_CHARS - 2 * RESERVE;
+        let is_full = message_len(text) + message_len(line) > MAX_MESSAGE_CHARS - 2 * RESERVE;
         if place >= most || is_full {
             let _ = write!(text, "\n- …and {} more", lines.len() - place);
             break;
@@ -243,7 +241,7 @@ fn listed(text: &mut String, lines: &[String], most: usize) {
     }
 }
 
-/// What happened, and what is next.
+/// Report about the sessions of a period, and about the next stops.
 pub fn report(report: &Report, dry_run: bool) -> Reply {
     let Report {
         since,
@@ -253,21 +251,20 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
     } = report;
     let mut text = format!("**Sessions from {} to {}**\n", day(*since), day(*until));
     if report.is_quiet() {
-        text.push_str("There was none.");
+        text.push_str("There were no sessions.");
         return Reply::new(text);
     }
     let ended = report.sessions - report.there;
     let _ = write!(
         text,
-        "{}, of which {} now",
+        "{}: {} active now, {ended} ended.",
         sessions(report.sessions),
-        are(report.there)
+        report.there
     );
-    let _ = write!(text, " and {} ended.", has_have(ended));
     if let Some([median, p95]) = report.starts {
         let _ = write!(
             text,
-            " From asked for to ready: {} (median), {} (95 of 100).",
+            " Time from request to ready: {} (median), {} (95th percentile).",
             seconds(median),
             seconds(p95)
         );
@@ -281,7 +278,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
     };
     section(&mut text, "Ended", outcomes(false).collect());
     section(&mut text, "Failed", outcomes(true).collect());
-    section(&mut text, "Used", users(report));
+    section(&mut text, "Usage", users(report));
     let next = running.iter().filter_map(|one| Some((one, one.due?)));
     let next = next.map(|(RunningSession { record, .. }, due)| {
         format!(
@@ -292,21 +289,25 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
         )
     });
     let title = match dry_run {
-        true => "Would be stopped next, if this were no dry run",
-        false => "Stopped next",
+        true => "Next to stop, but `reaper.dry_run` is on",
+        false => "Next to stop",
     };
     section(&mut text, title, next.collect());
     let silent = running
         .iter()
         .filter_map(|one| Some((one, one.unreachable?)));
     let silent = silent.map(|(RunningSession { record, .. }, since)| {
-        format!("{}: since {}", named(&record.id, record.owner), ago(since))
+        format!(
+            "{}: stopped responding {}",
+            named(&record.id, record.owner),
+            ago(since)
+        )
     });
-    section(&mut text, "Not answering", silent.collect());
+    section(&mut text, "Not responding", silent.collect());
     Reply::new(text)
 }
 
-/// Those who used most, and the others together.
+/// Returns a line for each owner with the most usage, and one for all others together.
 fn users(report: &Report) -> Vec<String> {
     let shown = report.users.len().min(MAX_LINES - 1);
     let (most, rest) = report.users.split_at(shown);
@@ -346,51 +347,35 @@ fn sessions(count: usize) -> String {
     }
 }
 
-fn are(count: usize) -> String {
-    match count {
-        0 => "none is there".into(),
-        1 => "1 is there".into(),
-        _ => format!("{count} are there"),
-    }
-}
-
-fn has_have(count: usize) -> String {
-    match count {
-        0 => "none has".into(),
-        1 => "1 has".into(),
-        _ => format!("{count} have"),
-    }
-}
-
 fn ended_by(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Stopped => "stopped by its owner",
         Outcome::StoppedByAdmin => "stopped by an admin",
-        Outcome::Restarted => "started again with new keys",
+        Outcome::Restarted => "restarted with new credentials",
         Outcome::Reaped(Rule::Idle) => "idle",
-        Outcome::Reaped(Rule::Lifetime) => "at the end of its lifetime",
-        Outcome::Reaped(Rule::MaxAge) => "as old as one may get",
+        Outcome::Reaped(Rule::Lifetime) => "end of its lifetime",
+        Outcome::Reaped(Rule::MaxAge) => "maximum session age",
         Outcome::Reaped(Rule::OwnerLeft) => "its owner left the server",
-        Outcome::Refused => "the cluster did not take it",
+        Outcome::Refused => "refused by the cluster",
         Outcome::TookTooLong => "not ready in time",
         Outcome::Lost => "deleted on the cluster",
         Outcome::Failed(failure) => match failure {
-            Failure::NoRoom => "no machine had room",
-            Failure::NoNode => "no machine may take it",
-            Failure::ImageMissing => "its image is not in the registry",
-            Failure::ImageRefused => "its image may not be fetched",
-            Failure::ImageUnavailable => "its image could not be fetched",
-            Failure::CredentialsMissing => "its owner's keys were gone",
-            Failure::Mount => "a disk could not be attached",
-            Failure::Container => "the cluster can't run it as it is set up",
-            Failure::Crashed => "DuckDB ended again and again",
-            Failure::OutOfMemory => "DuckDB needed more memory than it had",
-            Failure::Door => "its door ended again and again",
-            Failure::DiskFull => "it filled its disk",
-            Failure::Evicted => "the cluster took its machine, twice",
-            Failure::NodeGone => "its machine failed, twice",
-            Failure::Vanished => "it was gone, and nobody saw why",
-            Failure::Other => "for another reason",
+            Failure::NoRoom => "no room on the cluster",
+            Failure::NoNode => "no suitable cluster node",
+            Failure::ImageMissing => "session image not found",
+            Failure::ImageRefused => "no access to the session image",
+            Failure::ImageUnavailable => "session image could not be downloaded",
+            Failure::CredentialsMissing => "credentials were gone",
+            Failure::Mount => "disk could not be attached",
+            Failure::Container => "container could not run",
+            Failure::Crashed => "DuckDB crashed repeatedly",
+            Failure::OutOfMemory => "DuckDB ran out of memory",
+            Failure::Door => "door crashed repeatedly",
+            Failure::DiskFull => "disk was full",
+            Failure::Evicted => "evicted, after an earlier restart",
+            Failure::NodeGone => "cluster node failed, after an earlier restart",
+            Failure::Vanished => "Pod disappeared, cause unknown",
+            Failure::Other => "other reason",
         },
     }
 }
@@ -403,12 +388,12 @@ fn seconds(length: TimeDelta) -> String {
     }
 }
 
-/// A day, as the reader writes it.
+/// Formats a date and time in the reader's time zone.
 fn day(time: DateTime<Utc>) -> String {
     format!("<t:{}:f>", time.timestamp())
 }
 
-/// A time of day, as the reader writes it.
+/// Formats a time of day in the reader's time zone.
 fn clock(time: DateTime<Utc>) -> String {
     format!("<t:{}:t>", time.timestamp())
 }

@@ -1,81 +1,80 @@
-//! What is said of questions to DuckDB and their answers.
+//! Replies to `/duck sql`, `/duck tables` and `/duck describe`.
 //!
-//! Whatever comes from outside (the question, DuckDB's words, values, names) stands in code,
-//! cleaned.
+//! Foreign text (queries, DuckDB's errors, values, names) is cleaned and shown as code.
 
 use chrono::{DateTime, Utc};
 
-use super::{Button, Emphasis, File, MAX_MESSAGE_CHARS, Reply, ago};
+use super::{Button, Emphasis, File, MAX_MESSAGE_CHARS, Reply, ago, message_len, shorten};
 use crate::{
-    discord::table::{self, clean, table, units},
+    discord::table::{self, clean, table},
     runtime::{QueryError, QueryResponse, Rows},
     service::TableList,
     session::{Record, SessionId},
 };
 
-/// What begins the line about an answer that could not be shared. In a code block each line has
-/// more before it, or is the question's.
+/// Start of the line about a failed share. Cleaned text can't contain it, because [`clean`] replaces
+/// U+FE0F, the second character of the sign.
 const SHARE_ERROR_PREFIX: &str = "\n⚠️ ";
-/// How much of a question is repeated.
-const MAX_QUERY_UNITS: usize = 350;
-/// How much of DuckDB's words is shown.
-const MAX_ERROR_UNITS: usize = 900;
-/// What is kept free for who asked, the lines under a table, and what makes a code block.
-const FRAME_UNITS: usize = 260;
-/// How much of a line with a mistake is shown before and after it.
+/// Maximum length of the query in a reply.
+const MAX_QUERY_CHARS: usize = 350;
+/// Maximum length of a DuckDB error in a reply.
+const MAX_ERROR_CHARS: usize = 900;
+/// Characters kept free for the person's mention, the code fences, and the lines under a table.
+const FRAME_CHARS: usize = 260;
+/// Maximum number of characters shown before and after the position of an error.
 const ERROR_CONTEXT_CHARS: usize = 60;
-/// The most tables that are named.
+/// Maximum number of table names in a message.
 const MAX_TABLE_NAMES: usize = 60;
 
-/// What was asked, and of whom.
+/// A query and where it ran.
 pub struct QueryContext<'a> {
-    /// In the person's words.
+    /// The query as the person typed it.
     pub sql: &'a str,
-    /// Whose DuckDB answers.
+    /// The session whose credentials and catalog are used.
     pub session: &'a SessionId,
-    /// What its tables are in.
+    /// Name of the attached catalog.
     pub catalog: &'a str,
-    /// Tables that are called nearly like one that is not there.
+    /// Tables whose names are similar to one that does not exist, most similar first.
     pub nearest: &'a [String],
 }
 
-/// While a question that takes longer is answered.
+/// Progress of a query, with a button to cancel it.
 pub fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(
-        "{}\nDuckDB has been at it since {}.",
+        "{}\nRunning, started {}.",
         quote_query(sql),
         ago(since)
     ))
     .with(Emphasis::Danger, "Cancel", Button::Cancel(id.to_owned()))
 }
 
-/// When it was interrupted.
+/// Confirms that a query was cancelled.
 pub fn cancelled(sql: &str) -> Reply {
     Reply::new(format!("{}\nCancelled.", quote_query(sql)))
 }
 
-/// When there is nothing to interrupt.
+/// Reply to **Cancel** if the query has already ended.
 pub fn query_over() -> Reply {
-    Reply::new("That question is over already.")
+    Reply::new("This query has already finished.")
 }
 
-/// What became of a question.
+/// Result of a query.
 pub fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
     let said = match answer {
         QueryResponse::Rows(rows) => return rows_reply(question, rows),
-        QueryResponse::Done { milliseconds } => format!("Done, in {}.", time(*milliseconds)),
+        QueryResponse::Done { milliseconds } => format!("Done in {}.", time(*milliseconds)),
         QueryResponse::NotCommitted => {
-            "Nothing of it was kept: it began a transaction without a COMMIT at \
-            the end. Each question is a connection of its own, so please end it with COMMIT and ask again."
+            "Nothing was saved, because the query began a transaction and did not commit it. Each \
+             query has its own connection. Add `COMMIT` at the end, then run it again."
                 .to_owned()
         }
         QueryResponse::NotSelect => {
-            "I only ask what DuckDB calls a SELECT, and this is none, so nothing was done. In the \
-             session itself (`/duck open`) you can run anything."
+            "The query did not run, because `/duck sql` only accepts statements that DuckDB \
+             treats as a `SELECT`. In the session itself you can run anything: `/duck open`."
                 .to_owned()
         }
         QueryResponse::MultipleStatements(count) => {
-            format!("Those are {count} statements. Ask one at a time, please.")
+            format!("The query did not run, because it has {count} statements. Send one at a time.")
         }
         QueryResponse::Error(wrong) => {
             let hint = hint(question, wrong).map(|hint| format!("\n{hint}"));
@@ -83,18 +82,20 @@ pub fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
             format!("{error}{}", hint.unwrap_or_default())
         }
         QueryResponse::NoAccess { what, error } => format!(
-            "Nothing was asked, because something before that failed: {what}.\n{}{}",
+            "The query did not run, because an earlier step failed: {what}.\n{}{}",
             block(error),
             access_denied_hint(error)
                 .map(|hint| format!("\n{hint}"))
                 .unwrap_or_default()
         ),
-        QueryResponse::TimedOut => "That took longer than a question from the chat may, so I stopped it. \
-            Ask for less (a WHERE, fewer columns), or run it in the session itself: `/duck open`."
+        QueryResponse::TimedOut => "The query was stopped, because it reached the time limit of \
+            `/duck sql`. Ask for less (a `WHERE` clause, fewer columns), or run it in the session \
+            itself: `/duck open`."
             .to_owned(),
-        QueryResponse::Exited => "DuckDB ended without an answer, probably for want of memory. Run it in \
-            the session itself, which has more: `/duck open`. (If the session is from before an \
-            update of mine, start a new one.)"
+        QueryResponse::Exited => "DuckDB exited without an answer, probably because it ran out of \
+            memory. Run the query in the session itself, which has more: `/duck open`. (Sessions \
+            from before an upgrade of the bot may not support `/duck sql`; in that case, start a \
+            new one.)"
             .to_owned(),
     };
     Reply::new(format!("{}\n{said}", quote_query(question.sql)))
@@ -102,20 +103,21 @@ pub fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
 
 fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     let head = quote_query(question.sql);
-    let room = MAX_MESSAGE_CHARS - units(&head) - FRAME_UNITS;
+    let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS;
     let shown = table(rows, room);
     let count = rows.rows.len();
     let is_whole = shown.is_exact && shown.rows == count && shown.columns == rows.columns.len();
     let counted = match (count, rows.more) {
         (0, true) => {
             return Reply::new(format!(
-                "{head}\nThere are rows, but already the first one is too large for the chat. Ask \
-                 for less of it, like `left(column, 1000)`, or in the session itself: `/duck open`."
+                "{head}\nThere are rows, but the first one is too large for the chat. Ask for less \
+                 of it, for example `left(column, 1000)`, or run the query in the session itself: \
+                 `/duck open`."
             ));
         }
-        (1, false) => "1 row".to_owned(),
-        (count, false) => format!("{count} rows"),
-        (count, true) => format!("The first {count} rows (there are more)"),
+        (count, false) => row_count(count),
+        (1, true) => "First row (there are more)".to_owned(),
+        (count, true) => format!("First {count} rows (there are more)"),
     };
     let mut text = format!(
         "{head}\n```\n{}\n```\n{counted} in {}, from session `{}`.",
@@ -126,20 +128,17 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     if !is_whole {
         let mut left = Vec::new();
         if shown.rows < count {
-            left.push(format!("{} of {count} rows", shown.rows));
+            left.push(format!("{} of {}", shown.rows, row_count(count)));
         }
         if shown.columns < rows.columns.len() {
-            left.push(format!(
-                "{} of {} columns",
-                shown.columns,
-                rows.columns.len()
-            ));
+            let all = column_count(rows.columns.len());
+            left.push(format!("{} of {all}", shown.columns));
         }
         text += &match left.is_empty() {
-            true => " Some values are cut.".to_owned(),
-            false => format!(" Here: {}.", left.join(", ")),
+            true => " Some values are shortened.".to_owned(),
+            false => format!(" Shown: {}.", left.join(", ")),
         };
-        text += " The file has them all.";
+        text += " The attached file has the rest.";
     }
     let reply = Reply::new(text).with(Emphasis::Quiet, "Share", Button::Share);
     let file = (!is_whole).then(|| File {
@@ -149,27 +148,27 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     Reply { file, ..reply }
 }
 
-/// For everybody: who asked, and what they see. `text` is one of ours.
+/// Public message with a shared result. `text` is the text of a reply by [`answer`].
 pub fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
     Reply {
         file,
-        ..Reply::new(format!("<@{who}> asked:\n{text}"))
+        ..Reply::new(format!("<@{who}> shared a query:\n{text}"))
     }
 }
 
-/// Under an answer that everybody sees now.
+/// Adds to a result that it was shared.
 pub fn share_done(text: &str) -> Reply {
     Reply::new(format!("{text}\nShared in this channel."))
 }
 
-/// An answer without what was said of a try to share it.
+/// Removes the line about a failed share from the text of a reply.
 pub fn strip_share_error(text: &str) -> &str {
-    // No value has a line of its own.
+    // Queries, values and errors are cleaned, so only that line can match.
     let said = text.rsplit_once(SHARE_ERROR_PREFIX);
     said.map_or(text, |(text, _)| text)
 }
 
-/// Under an answer that could not be shown to everybody; they may try again.
+/// Adds to a result why it could not be shared, with the button to try again.
 pub fn share_failed(text: &str, why: &str) -> Reply {
     Reply::new(format!("{text}{SHARE_ERROR_PREFIX}{why}")).with(
         Emphasis::Quiet,
@@ -178,25 +177,24 @@ pub fn share_failed(text: &str, why: &str) -> Reply {
     )
 }
 
-/// The tables of a catalog whose names are like that.
+/// Lists the tables of a catalog whose names match `pattern`.
 pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&str>) -> Reply {
     let TableList { names, more } = all;
     let like: Vec<_> = names.iter().filter(|name| is_like(name, pattern)).collect();
     let catalog = clean(catalog);
     if like.is_empty() {
-        let which = match more {
-            true => "first ",
-            false => "",
+        let searched = match (more, names.len()) {
+            (true, count) => format!("the first {}", table_count(count)),
+            (false, count) => table_count(count),
         };
         return Reply::new(match (names.is_empty(), pattern) {
             (false, Some(pattern)) => format!(
-                "None of the {which}{} tables of `{catalog}` is called like `{}`.",
-                names.len(),
-                short(&clean(pattern), 60)
+                "No table in `{catalog}` matches `{}` (searched {searched}).",
+                shorten(&clean(pattern), 60)
             ),
             _ => format!(
-                "The catalog `{catalog}` lists no tables. Perhaps your keys don't show them: \
-                 `/duck setup` checks them."
+                "The catalog `{catalog}` lists no tables. Your credentials may not have access; \
+                 check them with `/duck setup`."
             ),
         });
     }
@@ -204,31 +202,28 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
     let mut count = 0;
     for name in like.iter().take(MAX_TABLE_NAMES) {
         let line = clean(name) + "\n";
-        if units(&named) + units(&line) > MAX_MESSAGE_CHARS - FRAME_UNITS {
+        if message_len(&named) + message_len(&line) > MAX_MESSAGE_CHARS - FRAME_CHARS {
             break;
         }
         named += &line;
         count += 1;
     }
-    let how_many = match like.len() {
-        1 => "1 table".to_owned(),
-        n => format!("{n} tables"),
-    };
+    let how_many = table_count(like.len());
     let mut text = format!(
-        "{how_many} in `{catalog}`, as session `{}` sees it:\n```\n{named}```\n",
+        "{how_many} in `{catalog}`, as seen by session `{}`:\n```\n{named}```\n",
         record.id
     );
     if *more {
         text += &format!(
-            "There are more: I only know the first {}. In the session itself (`/duck open`), \
-             `SHOW ALL TABLES` shows all.\n",
-            names.len()
+            "Only the first {} were searched. In the session itself (`/duck open`), `SHOW ALL \
+             TABLES` shows all.\n",
+            table_count(names.len())
         );
     }
     match count < like.len() {
         false => Reply::new(text),
         true => {
-            text += &format!("Here: {count} of {}. The file has them all.", like.len());
+            text += &format!("Shown: {count} of {how_many}. The attached file has all of them.");
             let lines = like.iter().map(|name| format!("{name}\n"));
             Reply {
                 file: Some(File {
@@ -241,23 +236,20 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
     }
 }
 
-/// A table's columns.
+/// Lists the columns of a table.
 pub fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
-    let shown = table(rows, MAX_MESSAGE_CHARS - FRAME_UNITS);
+    let shown = table(rows, MAX_MESSAGE_CHARS - FRAME_CHARS);
     let name = format!("{}.{}", clean(catalog), clean(name));
     let count = rows.rows.len();
-    let columns = match count {
-        1 => "1 column".to_owned(),
-        n => format!("{n} columns"),
-    };
+    let columns = column_count(count);
     let mut text = format!(
         "`{}`, {columns}:\n```\n{}\n```\n",
-        short(&name, 120),
+        shorten(&name, 120),
         shown.text
     );
     let is_whole = shown.rows == count && shown.is_exact;
     if !is_whole {
-        text += "The file has it all.";
+        text += "The attached file has the complete list.";
     }
     let file = (!is_whole).then(|| File {
         name: "columns.csv".into(),
@@ -269,8 +261,29 @@ pub fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
     }
 }
 
-/// Whether a table is called like that: `*` stands for anything, and without one it is looked
-/// for within the name.
+fn row_count(count: usize) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        _ => format!("{count} rows"),
+    }
+}
+
+fn column_count(count: usize) -> String {
+    match count {
+        1 => "1 column".to_owned(),
+        _ => format!("{count} columns"),
+    }
+}
+
+fn table_count(count: usize) -> String {
+    match count {
+        1 => "1 table".to_owned(),
+        _ => format!("{count} tables"),
+    }
+}
+
+/// Returns true if a table's name matches, ignoring case. `*` matches any text; a pattern without
+/// `*` matches any part of the name.
 fn is_like(name: &str, pattern: Option<&str>) -> bool {
     let Some(pattern) = pattern else {
         return true;
@@ -296,32 +309,21 @@ fn is_like(name: &str, pattern: Option<&str>) -> bool {
     rest.ends_with(last)
 }
 
-/// What was asked, as code.
+/// Formats a query as a code block, shortened.
 fn quote_query(sql: &str) -> String {
     let lines: Vec<_> = sql.trim().lines().map(clean).collect();
-    format!("```sql\n{}\n```", short(&lines.join("\n"), MAX_QUERY_UNITS))
+    format!(
+        "```sql\n{}\n```",
+        shorten(&lines.join("\n"), MAX_QUERY_CHARS)
+    )
 }
 
 fn block(text: &str) -> String {
     let lines: Vec<_> = text.trim().lines().map(clean).collect();
-    format!("```\n{}\n```", short(&lines.join("\n"), MAX_ERROR_UNITS))
+    format!("```\n{}\n```", shorten(&lines.join("\n"), MAX_ERROR_CHARS))
 }
 
-fn short(text: &str, most: usize) -> String {
-    if units(text) <= most {
-        return text.to_owned();
-    }
-    let mut cut = String::new();
-    for c in text.chars() {
-        if units(&cut) + c.len_utf16() >= most {
-            break;
-        }
-        cut.push(c);
-    }
-    cut + "…"
-}
-
-/// DuckDB's words, and where in the question it is.
+/// Returns DuckDB's error, and the line of the query with its position marked.
 fn point_at_error(sql: &str, wrong: &QueryError) -> String {
     let said = wrong.to_string();
     let position = wrong
@@ -346,55 +348,57 @@ fn point_at_error(sql: &str, wrong: &QueryError) -> String {
     format!("{said}\n\n{label}{start}{end}\n{}^", " ".repeat(space))
 }
 
-/// What to do about it, where that is known.
+/// Returns the next step after an error, if there is one.
 fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<String> {
     if wrong.missing_table().is_some() {
         let nearest = question.nearest.iter();
         let catalog = clean(question.catalog);
         let names: Vec<_> = nearest
-            .map(|name| format!("`{}`", short(&format!("{catalog}.{}", clean(name)), 80)))
+            .map(|name| format!("`{}`", shorten(&format!("{catalog}.{}", clean(name)), 80)))
             .collect();
-        return Some(match names.is_empty() {
-            true => format!(
-                "Tables are called `{catalog}.schema.table` here; `/duck tables` shows them."
+        return Some(match names.as_slice() {
+            [] => format!(
+                "Table names have the form `{catalog}.schema.table`. `/duck tables` shows all of \
+                 them."
             ),
-            false => format!("Near to that are: {}.", names.join(", ")),
+            [name] => format!("Did you mean {name}?"),
+            names => format!("Did you mean one of these? {}", names.join(", ")),
         });
     }
     if wrong.kind == "Out of Memory" {
         return Some(
-            "A question from the chat has little memory of its own. Ask for less, or run it in \
-             the session itself, which has more: `/duck open`."
+            "`/duck sql` has little memory. Ask for less, or run the query in the session itself, \
+             which has more: `/duck open`."
                 .into(),
         );
     }
     if wrong.kind == "Permission" {
         return Some(
-            "A question from the chat reads the team's tables and nothing of the machine that it \
-             runs on, and changes no settings. The session itself may do more: `/duck open`."
+            "`/duck sql` can read the team's tables, but no local files, and it can't change \
+             settings. The session itself can do more: `/duck open`."
                 .into(),
         );
     }
     access_denied_hint(&wrong.message)
 }
 
-/// If the storage or the catalog turned the keys down: what they may not read.
+/// Returns a hint if the storage or the catalog denied access.
 fn access_denied_hint(error: &str) -> Option<String> {
     let is_denied = ["403", "AccessDenied", "Forbidden", "401"];
     if !is_denied.iter().any(|word| error.contains(word)) {
         return None;
     }
     let what = match bucket(error) {
-        Some(bucket) => format!("the bucket `{}`", short(&clean(bucket), 63)),
-        None => "that".to_owned(),
+        Some(bucket) => format!("the bucket `{}`", shorten(&clean(bucket), 63)),
+        None => "this data".to_owned(),
     };
     Some(format!(
-        "Your keys may not read {what}, or don't work any more. `/duck setup` checks them; the \
-         admin of the storage can widen them."
+        "Your credentials can't read {what}, or they no longer work. `/duck setup` checks them; the \
+         admin of the storage can grant more access."
     ))
 }
 
-/// The bucket that an error names: `s3://bucket/…`, or the first part of a path.
+/// Returns the bucket that an error names: from `s3://bucket/…`, a host name, or a path.
 fn bucket(error: &str) -> Option<&str> {
     let until = |text: &'static str| move |rest: &'_ str| rest.find(|c: char| text.contains(c));
     if let Some((_, rest)) = error.split_once("s3://") {
@@ -431,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_wrong_is_marked_in_its_line() {
+    fn the_position_of_an_error_is_marked_in_its_line() {
         let sql = "SELECT é,\n  totl FROM orders";
         let at = sql.find("totl");
         let point_at_error = point_at_error(sql, &wrong("Binder", "no column \"totl\"", at));
@@ -440,11 +444,11 @@ mod tests {
             "Binder Error: no column \"totl\"\n\nLINE 2:   totl FROM orders\n          ^"
         );
         let odd = super::point_at_error(sql, &wrong("", "odd", Some(8)));
-        assert_eq!(odd, "odd", "in the middle of a letter");
+        assert_eq!(odd, "odd", "a position inside a character is ignored");
     }
 
     #[test]
-    fn a_table_that_is_not_there_is_nearly_another_one() {
+    fn a_missing_table_gets_a_suggestion() {
         let mut wrong = wrong("Catalog", "no such table", None);
         wrong.missing = Some("Table".into());
         wrong.name = Some("ordrs".into());
@@ -457,14 +461,11 @@ mod tests {
             nearest: &nearest,
         };
         let hint = hint(&question, &wrong);
-        assert_eq!(
-            hint.as_deref(),
-            Some("Near to that are: `lake.sales.orders`.")
-        );
+        assert_eq!(hint.as_deref(), Some("Did you mean `lake.sales.orders`?"));
     }
 
     #[test]
-    fn the_bucket_that_keys_may_not_read_is_named() {
+    fn the_bucket_that_credentials_cannot_read_is_named() {
         for (error, named) in [
             ("HTTP 403 reading 's3://finance/x.parquet'", Some("finance")),
             (

@@ -1,4 +1,4 @@
-//! What is said of one session to somebody who looks closely.
+//! Replies to `/duck status`, and to the button that shows a log.
 
 use std::fmt::Write;
 
@@ -11,11 +11,11 @@ use crate::{
     session::{Details, Pod, PodEvent, PodState, Record, Size, Stage},
 };
 
-/// How much of what the cluster said is shown.
+/// Maximum number of cluster events shown.
 const MAX_EVENTS: usize = 6;
 
-/// How a session is; `size` is its size, if the settings still have that. With `dry_run` no
-/// rule stops any.
+/// Shows one session in detail. `size` is its size, if the settings still have it. With `dry_run`,
+/// no rule stops sessions.
 pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
     let Status {
         watched,
@@ -31,7 +31,7 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
         let _ = write!(text, "\n- {line}");
     };
     if let Some(node) = &details.node {
-        say(format!("It is on the machine {}.", plain(node)));
+        say(format!("Cluster node: {}.", plain(node)));
     }
     if let Some(trouble) = seen.pod.as_ref().and_then(trouble) {
         say(trouble);
@@ -46,7 +46,7 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
         say(describe_memory(bytes, size));
     }
     if let Some(expire) = seen.record.credentials_expire {
-        say(format!("Its keys expire {}.", ago(expire)));
+        say(format!("Its S3 credentials expire {}.", ago(expire)));
     }
     text.push_str(&recent_events(details, seen.record.created));
     let reply = Reply::new(text);
@@ -54,31 +54,33 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
         Stage::Stopping { .. } => reply,
         _ => reply.with(
             Emphasis::Quiet,
-            "Show its log",
+            "Show log",
             Button::Log(seen.record.id.clone()),
         ),
     }
 }
 
-/// The last lines that DuckDB wrote; none if they can't be shown.
+/// Shows the last lines of a session's log. `words` is `None` if credentials can't be removed from
+/// it.
 pub fn log(record: &Record, words: Option<String>) -> Reply {
     let id = &record.id;
     match words {
         None => Reply::new(format!(
-            "The keys of session `{id}` were replaced or forgotten since it was started, so I \
-             can't take them out of its log, and don't show it."
+            "The log of session `{id}` can't be shown, because it may contain credentials. They \
+             were replaced or deleted after the session started, so I can't remove them from the \
+             log."
         )),
         Some(words) if words.trim().is_empty() => {
-            Reply::new(format!("DuckDB in session `{id}` has written nothing."))
+            Reply::new(format!("The log of session `{id}` is empty."))
         }
         Some(words) => Reply::new(format!(
-            "The last lines that DuckDB in session `{id}` wrote, without keys."
+            "The last log lines of DuckDB in session `{id}`, without credentials."
         ))
         .with_log(record, words),
     }
 }
 
-/// What keeps it from running as it should.
+/// Describes the problem that keeps a Pod from running.
 fn trouble(pod: &Pod) -> Option<String> {
     let incident = match &pod.state {
         PodState::Coming { incident, .. } => incident.as_ref()?,
@@ -88,10 +90,7 @@ fn trouble(pod: &Pod) -> Option<String> {
         | PodState::Disrupted(incident) => incident,
         PodState::Ready | PodState::Terminating => return None,
     };
-    Some(format!(
-        "Something is in its way: {}.",
-        plain(&incident.why)
-    ))
+    Some(format!("Problem: {}.", plain(&incident.why)))
 }
 
 fn restarts(pod: &Pod) -> Option<String> {
@@ -103,7 +102,7 @@ fn restarts(pod: &Pod) -> Option<String> {
     };
     let why = plain(&why.why);
     Some(format!(
-        "DuckDB ended and was started again {times}; the last time: {why}."
+        "DuckDB was restarted {times}; latest reason: {why}."
     ))
 }
 
@@ -113,28 +112,24 @@ fn describe_activity(activity: &Activity) -> String {
         1 => format!("1 {one}"),
         count => format!("{count} {several}"),
     };
-    let queries = many(activity.queries, "query runs", "queries run");
-    let tabs = many(
-        activity.tabs,
-        "browser tab shows it",
-        "browser tabs show it",
-    );
+    let queries = many(activity.queries, "running query", "running queries");
+    let tabs = many(activity.tabs, "open browser tab", "open browser tabs");
     let last = activity.last_query.filter(|_| activity.queries == 0);
-    let last = last.map(|at| format!(" (the last one ended {})", ago(at)));
-    format!("Now {queries}{}, and {tabs}.", last.unwrap_or_default())
+    let last = last.map(|at| format!(" (last query ended {})", ago(at)));
+    format!("Activity: {queries}{}, {tabs}.", last.unwrap_or_default())
 }
 
 fn describe_memory(bytes: u64, size: Option<&Size>) -> String {
     let mebibytes = bytes >> 20;
     match size {
-        Some(size) => format!("DuckDB takes {mebibytes} MiB of {}B.", size.memory),
-        None => format!("DuckDB takes {mebibytes} MiB."),
+        Some(size) => format!("Memory: {mebibytes} MiB of {}B.", size.memory),
+        None => format!("Memory: {mebibytes} MiB."),
     }
 }
 
-/// What the cluster said last, in plain words where there are some.
+/// Lists the latest events of the cluster, in plain words where [`explain_event`] has some.
 fn recent_events(details: &Details, since: DateTime<Utc>) -> String {
-    // Of a session that had the same name there may be some left.
+    // Events of an earlier session with the same object names may still exist.
     let said = details.events.iter().filter(|said| said.at >= since);
     let said: Vec<_> = said.collect();
     if said.is_empty() {
@@ -146,20 +141,20 @@ fn recent_events(details: &Details, since: DateTime<Utc>) -> String {
             .unwrap_or_else(|| plain(&format!("{}: {}", said.reason, said.message)));
         format!("\n-# {} {words}", ago(said.at))
     });
-    "\nWhat the cluster said last:".to_owned() + &lines.collect::<String>()
+    "\nLatest cluster events:".to_owned() + &lines.collect::<String>()
 }
 
-/// The reasons that a healthy session has (Kubernetes 1.35, `pkg/kubelet/events/event.go`, and
-/// the scheduler's). What else there is needs its own words.
+/// Explains the event reasons of a healthy session (Kubernetes 1.35,
+/// `pkg/kubelet/events/event.go`, and the scheduler's). Other events are shown as they are.
 fn explain_event(said: &PodEvent) -> Option<String> {
     let words = match said.reason.as_str() {
-        "Scheduled" => "it got a place on a machine",
-        "Pulling" => "the machine fetches software",
-        "Pulled" => "the machine has the software",
-        "Created" => "a part of it was made",
-        "Started" => "a part of it was started",
-        "Killing" => "a part of it is being ended",
-        "Unhealthy" => "it did not answer when it was asked whether it is ready",
+        "Scheduled" => "assigned to a cluster node",
+        "Pulling" => "downloading an image",
+        "Pulled" => "image is on the node",
+        "Created" => "container created",
+        "Started" => "container started",
+        "Killing" => "stopping a container",
+        "Unhealthy" => "readiness check failed",
         _ => return None,
     };
     Some(words.to_owned())

@@ -1,4 +1,4 @@
-//! Every reply, as people read it.
+//! Snapshots of all replies.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ fn slow() -> Error {
     }
 }
 
-/// Texts under headings, buttons in brackets.
+/// Formats replies for a snapshot: texts under titles, buttons in brackets.
 fn gallery(replies: &[(&str, Reply)]) -> String {
     let mut text = String::new();
     for (title, reply) in replies {
@@ -150,14 +150,17 @@ fn asking_duckdb() {
             nearest: nearest.to_vec(),
         },
     ];
-    let mut gallery_of: Vec<_> = refusals.iter().map(|it| ("refused", refused(it))).collect();
+    let mut gallery_of: Vec<_> = refusals
+        .iter()
+        .map(|it| ("rejection", refused(it)))
+        .collect();
     gallery_of.extend([
-        ("asking", query_running(sql, "q1", record.created)),
+        ("running", query_running(sql, "q1", record.created)),
         ("cancelled", cancelled(sql)),
-        ("over", query_over()),
+        ("already finished", query_over()),
         ("one row", told.clone()),
         ("more than fits, with a file", short),
-        ("not even one", to(sql, &rows(0, true))),
+        ("first row too large", to(sql, &rows(0, true))),
         (
             "done",
             to(
@@ -168,49 +171,52 @@ fn asking_duckdb() {
         ("not committed", to("BEGIN", &QueryResponse::NotCommitted)),
         ("no SELECT", to("DROP TABLE t", &QueryResponse::NotSelect)),
         (
-            "several",
+            "several statements",
             to("SELECT 1; SELECT 2", &QueryResponse::MultipleStatements(2)),
         ),
-        ("no such table", to(sql, &QueryResponse::Error(missing))),
-        ("denied", to(sql, &QueryResponse::Error(denied))),
+        ("missing table", to(sql, &QueryResponse::Error(missing))),
+        ("access denied", to(sql, &QueryResponse::Error(denied))),
         (
-            "no memory",
+            "out of memory",
             to(
                 sql,
                 &QueryResponse::Error(wrong("Out of Memory", "failed to allocate")),
             ),
         ),
         (
-            "closed",
+            "not permitted",
             to(
                 sql,
                 &QueryResponse::Error(wrong("Permission", "no such file")),
             ),
         ),
         ("no access", to(sql, &no_access)),
-        ("too long", to(sql, &QueryResponse::TimedOut)),
-        ("ended", to(sql, &QueryResponse::Exited)),
+        ("timed out", to(sql, &QueryResponse::TimedOut)),
+        ("exited", to(sql, &QueryResponse::Exited)),
         ("shared", shared(7, &told.text, None)),
-        ("shared, to who did", share_done(&told.text)),
+        ("shared, private reply", share_done(&told.text)),
         (
             "not shared",
             share_failed(&told.text, "I may not write in this channel."),
         ),
         ("tables", tables(&record, "lake", &all(false), None)),
-        ("more tables", tables(&record, "lake", &all(true), None)),
         (
-            "none like that",
+            "more tables than listed",
+            tables(&record, "lake", &all(true), None),
+        ),
+        (
+            "no match",
             tables(&record, "lake", &all(false), Some("x`y")),
         ),
         (
-            "none like that, of many",
+            "no match, of many",
             tables(&record, "lake", &all(true), Some("x")),
         ),
         (
             "no tables",
             tables(&record, "lake", &TableList::default(), None),
         ),
-        ("described", table_columns("sales.orders", "lake", &columns)),
+        ("columns", table_columns("sales.orders", "lake", &columns)),
     ]);
     let again = share_failed(&told.text, "why");
     assert_eq!(strip_share_error(&again.text), told.text);
@@ -304,7 +310,7 @@ fn looking_closely() {
             looked(restarted, Usage::Busy, Some(busy), on_a_node)
         ),
         (
-            "nothing known of the machine",
+            "node unknown",
             looked(
                 seen(),
                 Usage::Idle(after(5)),
@@ -313,7 +319,7 @@ fn looking_closely() {
             )
         ),
         (
-            "no answer",
+            "door does not respond",
             looked(
                 seen(),
                 Usage::Unreachable(after(1)),
@@ -322,12 +328,12 @@ fn looking_closely() {
             )
         ),
         (
-            "waits",
+            "waiting",
             looked(waits, Usage::Unknown, None, Details::default())
         ),
-        ("its log", log(&record, Some("quack".into()))),
-        ("nothing written", log(&record, Some("\n".into()))),
-        ("a log with unknown keys", log(&record, None)),
+        ("log", log(&record, Some("quack".into()))),
+        ("empty log", log(&record, Some("\n".into()))),
+        ("log with unknown credentials", log(&record, None)),
     ]));
 }
 
@@ -345,7 +351,7 @@ fn setting_up() {
         ("direct messages are closed", setup_here(None)),
         ("stored", stored(&key, true, &[])),
         (
-            "stored, short key, not tried",
+            "stored, short key, not checked",
             stored(&KeyHint(String::new()), false, &[])
         ),
         ("stored, with sessions", stored(&key, true, &[seen()])),
@@ -369,33 +375,33 @@ fn keeping_keys() {
     let tried = about(Some(noon()), Some(noon()));
     insta::assert_snapshot!(gallery(&[
         (
-            "kept, tried, expires",
+            "stored, checked, expiring",
             credentials(&tried, true, Some("lake".into()))
         ),
         (
-            "kept, not tried",
+            "stored, not checked",
             credentials(&about(None, None), false, None)
         ),
-        ("forget?", confirm_forget(&tried, &[])),
-        ("forget, with a session?", confirm_forget(&tried, &[seen()])),
-        ("forgotten", forgotten(&[])),
-        ("forgotten, with a session", forgotten(&[seen()])),
+        ("delete?", confirm_forget(&tried, &[])),
+        ("delete, with a session?", confirm_forget(&tried, &[seen()])),
+        ("deleted", forgotten(&[])),
+        ("deleted, with a session", forgotten(&[seen()])),
         ("stopping", stopping_all(&[seen()])),
-        ("kept after all", keys_kept()),
-        ("nothing kept", nothing_kept()),
+        ("not deleted", keys_kept()),
+        ("nothing stored", nothing_kept()),
         ("restarting", restarting(&[seen()])),
         ("restarted", restarted(&[seen()])),
         ("nothing to restart", nothing_to_restart()),
         (
-            "forgotten, with trouble",
+            "deleted, with an error",
             forgotten_but(failed(&slow(), "1a2b3c4d"))
         ),
         (
-            "no longer welcome",
+            "no longer a member",
             with_forget_button(access_denied(&DenialReason::NotAMember))
         ),
         (
-            "keys expire",
+            "credentials expire",
             credentials_expire(&starting_record(), noon())
         ),
     ]));
@@ -426,11 +432,8 @@ fn keys_that_do_not_work() {
         },
     ];
     insta::assert_snapshot!(gallery(&[
-        ("new ones", not_usable(&troubles, Some(lake()))),
-        (
-            "those that are kept",
-            no_longer_usable(&troubles[..1], None)
-        ),
+        ("new", not_usable(&troubles, Some(lake()))),
+        ("stored", no_longer_usable(&troubles[..1], None)),
     ]));
 }
 
@@ -492,9 +495,9 @@ fn ending_sessions() {
     };
     insta::assert_snapshot!(gallery(&[
         ("before", confirm_stop(&record)),
-        ("meanwhile", stopping(&record.id)),
+        ("progress", stopping(&record.id)),
         ("after", stopped(&record.id)),
-        ("thought better", kept(&record.id)),
+        ("not stopped", kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
         (
             "restarted",
@@ -568,11 +571,11 @@ fn going_on() {
             came_back(&record, &oom, None)
         ),
         (
-            "ended by itself",
+            "exited unexpectedly",
             came_back(&record, &crashed, Some("large"))
         ),
-        ("moved", rescheduled(&record, &drained)),
-        ("starts again", progress(&again, None, None)),
+        ("rescheduled", rescheduled(&record, &drained)),
+        ("restarting", progress(&again, None, None)),
         ("ready again", announcement(&again, URL)),
         (
             "not ready again",
@@ -580,7 +583,7 @@ fn going_on() {
         ),
         ("can't start again", not_again(stuck)),
         ("for admins", last_words(&record, "Killed")),
-        ("the way in", opening(&record)),
+        ("link", opening(&record)),
     ]));
 }
 
@@ -594,25 +597,22 @@ fn listing_and_helping() {
         ("none of theirs", list(&[], false, None, false)),
         ("none at all", list(&[], true, None, false)),
         ("one", list(&one, false, None, false)),
-        ("one, long ago", list(&one, false, Some(noon), false)),
+        ("out of date", list(&one, false, Some(noon), false)),
         (
             "used before",
             list(&used(Usage::Idle(noon)), false, None, false)
         ),
         ("in use", list(&used(Usage::Busy), false, None, false)),
         (
-            "silent",
+            "door does not respond",
             list(&used(Usage::Unreachable(noon)), false, None, false)
         ),
         ("idle", list(&due(Rule::Idle), false, None, false)),
-        ("old", list(&due(Rule::Lifetime), false, None, false)),
-        (
-            "as old as may be",
-            list(&due(Rule::MaxAge), false, None, false)
-        ),
+        ("lifetime", list(&due(Rule::Lifetime), false, None, false)),
+        ("maximum age", list(&due(Rule::MaxAge), false, None, false)),
         ("a dry run", list(&due(Rule::MaxAge), false, None, true)),
         (
-            "of somebody who left",
+            "owner left",
             list(&due(Rule::OwnerLeft), false, None, false)
         ),
         (
@@ -628,11 +628,11 @@ fn listing_and_helping() {
 fn a_long_list_says_how_many_it_leaves_out() {
     let many = vec![listed(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
     let text = list(&many, true, None, false).text;
-    assert!(text.chars().count() <= MAX_MESSAGE_CHARS);
+    assert!(message_len(&text) <= MAX_MESSAGE_CHARS);
     let shown = text.matches("\n- ").count();
     assert!(text.starts_with("60 sessions"), "{text}");
     assert!(text.ends_with(&format!(
-        "…and {} more, which don't fit into one message.",
+        "…and {} more that did not fit in this message.",
         60 - shown
     )));
 }
@@ -655,7 +655,7 @@ fn listed(usage: Usage, due: Option<ScheduledStop>) -> ListEntry {
     }
 }
 
-/// Three hours after noon.
+/// A stop three hours after [`noon`].
 fn due(rule: Rule) -> ScheduledStop {
     ScheduledStop {
         at: noon() + TimeDelta::hours(3),
@@ -728,27 +728,27 @@ fn before_and_after_a_session_is_reaped() {
     let silent = Arc::new(record.clone());
     insta::assert_snapshot!(gallery(&[
         ("idle", warning(Rule::Idle)),
-        ("old", warning(Rule::Lifetime)),
-        ("as old as may be", warning(Rule::MaxAge)),
+        ("lifetime", warning(Rule::Lifetime)),
+        ("maximum age", warning(Rule::MaxAge)),
         ("extended", more(Some(due(Rule::Lifetime)), None)),
         ("extended, and in use", more(None, Some(noon()))),
-        ("was idle", reaped(Rule::Idle)),
-        ("was old", reaped(Rule::Lifetime)),
-        ("was as old as may be", reaped(Rule::MaxAge)),
-        ("of somebody who left", reaped(Rule::OwnerLeft)),
-        ("a silent door", unreachable(&[(silent.clone(), noon())])),
+        ("stopped for idleness", reaped(Rule::Idle)),
+        ("end of lifetime", reaped(Rule::Lifetime)),
+        ("reached maximum age", reaped(Rule::MaxAge)),
+        ("owner left", reaped(Rule::OwnerLeft)),
+        ("unreachable door", unreachable(&[(silent.clone(), noon())])),
         (
-            "silent doors",
+            "unreachable doors",
             unreachable(&[(silent.clone(), noon()), (silent, noon())])
         ),
-        ("alarm", held_back(&too_much)),
-        ("what is to go", plan(&to_go(), false)),
-        ("what is too much", plan(&held, true)),
-        ("nothing to go", plan(&Plan::default(), false)),
-        ("changed since then", plan_anew(&to_go(), false)),
+        ("reap pause", held_back(&too_much)),
+        ("plan", plan(&to_go(), false)),
+        ("plan over the limit, dry run", plan(&held, true)),
+        ("empty plan", plan(&Plan::default(), false)),
+        ("plan changed", plan_anew(&to_go(), false)),
         ("done", done(&all_done)),
         ("nothing done", done(&ReapResult::default())),
-        ("left alone", left_alone()),
+        ("cancelled", left_alone()),
     ]));
 }
 
@@ -818,7 +818,7 @@ fn reporting() {
         ..quiet.clone()
     };
     let text = report(&busy, false).text;
-    assert!(text.chars().count() <= MAX_MESSAGE_CHARS, "{text}");
+    assert!(message_len(&text) <= MAX_MESSAGE_CHARS, "{text}");
     insta::assert_snapshot!(gallery(&[
         ("a quiet week", report(&quiet, false)),
         ("the first ever", report(&calm, false)),
@@ -855,8 +855,8 @@ fn turning_down() {
             "expired",
             rejection(Rejection::CredentialsExpired(starting_record().created))
         ),
-        ("nothing kept", rejection(Rejection::NothingKept)),
-        ("another wish", rejection(Rejection::OtherWish)),
+        ("nothing stored", rejection(Rejection::NothingKept)),
+        ("other options", rejection(Rejection::OtherWish)),
         ("checking is off", rejection(Rejection::CheckingIsOff)),
         (
             "quota",
@@ -903,7 +903,7 @@ fn turning_down() {
             access_denied(&DenialReason::OtherChannel(vec![5, 6]))
         ),
         ("no role", access_denied(&DenialReason::NoRole(vec![8]))),
-        ("fault", failed(&error, "1a2b3c4d")),
-        ("fault of start", start_failed(&error, "1a2b3c4d")),
+        ("error", failed(&error, "1a2b3c4d")),
+        ("error of start", start_failed(&error, "1a2b3c4d")),
     ]));
 }

@@ -1,4 +1,4 @@
-//! How rows look, and what no value can do to a message.
+//! Layout of tables, and values that try to break out of a cell.
 
 use proptest::{collection::vec, option, prelude::*};
 
@@ -22,7 +22,7 @@ fn drawn(all: &Rows) -> String {
 }
 
 #[test]
-fn numbers_are_right_days_are_days_and_null_is_seen() {
+fn numbers_are_right_aligned_dates_have_no_time_and_null_is_shown() {
     let all = rows(
         &[
             ("city", "VARCHAR"),
@@ -57,7 +57,7 @@ NULL    │          7.00 │ NULL       │  4e-10";
 }
 
 #[test]
-fn what_is_wide_is_cut_and_what_still_does_not_fit_is_left_out() {
+fn wide_cells_are_shortened_and_columns_that_do_not_fit_are_left_out() {
     let long = "x".repeat(300);
     let one = rows(&[("a", "VARCHAR")], &[&[Some(&long)]]);
     let shown = table(&one, 1500);
@@ -81,7 +81,10 @@ fn a_message_has_room_for_some_rows() {
     let value = [Some("0123456789")];
     let many = rows(&[("a", "VARCHAR")], &vec![&value[..]; 500]);
     let shown = table(&many, 400);
-    assert!(units(&shown.text) <= 400 && shown.rows > 20, "{shown:?}");
+    assert!(
+        message_len(&shown.text) <= 400 && shown.rows > 20,
+        "{shown:?}"
+    );
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn csv_tells_null_from_an_empty_text() {
     );
 }
 
-/// Texts with what is known to make trouble.
+/// Generates texts with characters and markup that are known to cause problems.
 fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -148,13 +151,13 @@ proptest! {
         let body = values.iter().map(|row| row.iter().take(columns.len()).cloned().collect()).collect();
         let all = Rows { columns, rows: body, ..Rows::default() };
         let shown = table(&all, room);
-        // The code block goes on to its end, where nothing is markdown and nobody is called.
+        // Inside the code block, nothing is markdown and nobody is mentioned.
         prop_assert!(!shown.text.contains('`'));
         prop_assert!(!shown.text.chars().any(|c| c != '\n' && c.is_control()));
         let lines = if names.iter().all(String::is_empty) { 2 } else { 3 };
         prop_assert_eq!(shown.text.split('\n').count(), lines + shown.rows);
-        prop_assert!(shown.rows == 0 || units(&shown.text) <= room);
-        // Each turn of the direction ends in its line.
+        prop_assert!(shown.rows == 0 || message_len(&shown.text) <= room);
+        // Each change of direction ends on its line.
         for line in shown.text.lines() {
             prop_assert_eq!(line.matches('\u{2068}').count(), line.matches('\u{2069}').count());
             let others = line.chars().filter(|c| !matches!(c, '\u{2068}' | '\u{2069}'));
@@ -169,13 +172,13 @@ proptest! {
         let columns = ["a", "b"].map(|name| Column { name: name.into(), kind: "VARCHAR".into() });
         let all = Rows { columns: columns.into(), rows: values.clone(), ..Rows::default() };
         let written = csv(&all);
-        // Quotes come in pairs, so every reader finds the same ends of lines.
+        // Quotes come in pairs, so every CSV reader finds the same line ends.
         prop_assert_eq!(written.matches('"').count() % 2, 0);
         prop_assert_eq!(unquoted_ends(&written), values.len() + 1);
     }
 }
 
-/// The ends of lines that stand outside of quotes.
+/// Counts the line ends outside of quotes.
 fn unquoted_ends(text: &str) -> usize {
     let outside = text.split('"').step_by(2);
     outside.map(|piece| piece.matches("\r\n").count()).sum()
