@@ -1,4 +1,4 @@
-//! What `duckbot check` and `duckbot invite` ask Discord.
+//! Discord's part of `duckbot check` and `duckbot invite`.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use serenity::{
 use super::{commands, http, status};
 use crate::{diagnostics::Diagnostic, settings};
 
-/// What the bot does in channels.
+/// Permissions that the bot needs in channels.
 const NEEDED: Permissions = Permissions::VIEW_CHANNEL
     .union(Permissions::SEND_MESSAGES)
     .union(Permissions::SEND_MESSAGES_IN_THREADS)
     .union(Permissions::ATTACH_FILES);
 
-/// The address that adds an application to a server, with what it needs and nothing else.
+/// Link that adds an application to a server, with exactly the permissions that the bot needs.
 pub fn invitation(application: u64) -> String {
     format!(
         "https://discord.com/oauth2/authorize?client_id={application}\
@@ -26,17 +26,17 @@ pub fn invitation(application: u64) -> String {
     )
 }
 
-/// The application that the token belongs to.
+/// Looks up the ID of the application that the token belongs to.
 ///
 /// # Errors
-/// If Discord does not say.
+/// If Discord can't be reached, or rejects the token.
 pub async fn application(settings: &settings::Discord) -> anyhow::Result<u64> {
     let asked = http(settings)?.get_current_application_info().await;
-    let found = asked.context("Discord does not say who the bot is; is the token right?")?;
+    let found = asked.context("looking up the bot at Discord failed; check the token")?;
     Ok(found.id.get())
 }
 
-/// Looks at everything that the bot needs of Discord. Changes nothing.
+/// Checks everything that the bot needs from Discord. Changes nothing.
 pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
     let discord = &settings.discord;
     let http = match http(discord) {
@@ -44,7 +44,7 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
         Err(error) => {
             return vec![Diagnostic::failed(
                 "Discord",
-                format!("no client: {error:#}"),
+                format!("the HTTP client can't be created: {error:#}"),
             )];
         }
     };
@@ -54,18 +54,19 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
             application.id
         }
         Err(error) if status(&error) == Some(401) => {
-            let says = "Discord does not know this token; copy it again from the developer portal \
+            let says = "Discord does not accept this token; get a new one in the developer portal \
                         (Bot, Reset Token)";
             return vec![Diagnostic::failed("token", says)];
         }
         Err(_) => {
-            let says = "Discord can't be reached at discord.com, port 443 (or discord.api_proxy)";
+            let says = "Discord can't be reached; check the connection to discord.com, port 443 \
+                        (or to discord.api_proxy)";
             return vec![Diagnostic::failed("Discord", says)];
         }
     };
     let mut diagnostics = vec![Diagnostic::ok(
         "token",
-        format!("it is that of application {application}"),
+        format!("belongs to application {application}"),
     )];
     let guild = GuildId::new(discord.guild);
     let found = match http.get_guild(guild).await {
@@ -73,7 +74,10 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
         Err(error) => {
             let says = match status(&error) {
                 Some(403 | 404) => {
-                    format!("the bot is not in guild {guild}; `duckbot invite` prints the way in")
+                    format!(
+                        "the bot is not in guild {guild}; `duckbot invite` prints the link to add \
+                         it"
+                    )
                 }
                 _ => no_answer(&error),
             };
@@ -90,17 +94,17 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
     let Ok(member) = member.await else {
         diagnostics.push(Diagnostic::failed(
             "guild",
-            "the bot does not find itself there",
+            "the bot can't look up its own membership; try again in a minute",
         ));
         return diagnostics;
     };
     if discord.allowed_channels.is_empty() {
-        // Some channels may still be closed to it; nobody named any.
+        // No channels are named in the settings. Some of them may still be closed to the bot.
         let missing = NEEDED - found.member_permissions(&member);
         diagnostics.push(permissions(
             "permissions in the guild".into(),
             missing,
-            "all that are needed",
+            "all required permissions are granted",
         ));
     }
     let named = [
@@ -119,13 +123,13 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
                 let missing = NEEDED - found.user_permissions_in(&channel, &member);
                 permissions(what, missing, &format!("#{}", channel.name))
             }
-            Ok(_) => Diagnostic::failed(what, "is not a channel of that guild"),
+            Ok(_) => Diagnostic::failed(what, "not a channel of this guild; check the ID"),
             Err(error) => Diagnostic::failed(
                 what,
                 match status(&error) {
                     Some(403 | 404) => {
-                        "the bot does not see it: no such channel, or its role lacks View Channel \
-                         there"
+                        "the bot can't see this channel; check the ID, or give the bot's role View \
+                         Channel there"
                             .to_owned()
                     }
                     _ => no_answer(&error),
@@ -136,7 +140,7 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Whether Discord knows the commands of this version.
+/// Checks whether the commands of this version are registered.
 async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
     let what = "commands";
     match http.get_guild_commands(guild).await {
@@ -149,18 +153,18 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
                 .into();
             match ours == known {
                 true => Diagnostic::ok(what, "registered"),
-                // It does that at each start.
+                // The bot registers its commands at each start.
                 false => Diagnostic::ok(
                     what,
-                    "not those of this version yet; `duckbot serve` registers them",
+                    "not yet those of this version; `duckbot serve` registers them",
                 ),
             }
         }
         Err(error) => Diagnostic::failed(
             what,
             match status(&error) {
-                Some(403 | 404) => "the bot may register none: invite it again with the scope \
-                                    applications.commands (`duckbot invite`)"
+                Some(403 | 404) => "the bot can't register commands; invite it again with the \
+                                    scope applications.commands (`duckbot invite` prints the link)"
                     .to_owned(),
                 _ => no_answer(&error),
             },
@@ -168,18 +172,18 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
     }
 }
 
-/// What to do about these permissions, if the bot lacks any.
+/// Reports which permissions are missing, or `fine` if there are none.
 fn permissions(what: String, missing: Permissions, fine: &str) -> Diagnostic {
     match missing.is_empty() {
         true => Diagnostic::ok(what, fine),
         false => {
             let missing = missing.get_permission_names().join(", ");
-            Diagnostic::failed(what, format!("give the bot's role there: {missing}"))
+            Diagnostic::failed(what, format!("grant to the bot's role there: {missing}"))
         }
     }
 }
 
-/// It may be fine: Discord does not say.
+/// Message for a request without a clear answer. The checked item may be fine.
 fn no_answer(error: &serenity::Error) -> String {
     match status(error) {
         Some(status) => format!("Discord answered {status}; try again in a minute"),

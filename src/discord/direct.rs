@@ -1,7 +1,7 @@
-//! Direct messages, and remembering who takes none.
+//! Direct messages, and a memory of people who accept none.
 //!
-//! Discord counts refused calls: 10,000 in ten minutes, and the bot's address
-//! is banned for a while (developer docs, "Rate Limits", "Invalid Request Limit").
+//! Discord bans the bot's address for a while after 10,000 refused calls in ten minutes (developer
+//! docs, "Rate Limits", "Invalid Request Limit").
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -17,17 +17,16 @@ use super::{
 };
 use crate::{error::Error, session::OwnerId};
 
-/// How long a refusal is remembered: people do change their mind.
+/// Time to remember a refusal. People may change their mind.
 const REFUSAL_TTL: Duration = Duration::from_secs(60 * 60);
 
-/// Sends direct messages.
+/// Sends direct messages, except to people who refused one recently.
 pub struct DirectMessages {
     http: Arc<Http>,
     refused: Mutex<HashMap<OwnerId, Instant>>,
 }
 
 impl DirectMessages {
-    /// Sends by this connection.
     pub fn new(http: Arc<Http>) -> Self {
         Self {
             http,
@@ -35,8 +34,8 @@ impl DirectMessages {
         }
     }
 
-    /// Sends a direct message; the channel that it is in, or `None` if the
-    /// person takes none. The same nonce within minutes is the same message.
+    /// Sends a direct message. Returns its channel, or `None` if the person accepts none. For a few
+    /// minutes, a repeated nonce sends no second message.
     pub async fn send(
         &self,
         to: OwnerId,
@@ -57,7 +56,7 @@ impl DirectMessages {
         };
         match sent.await {
             Ok(channel) => Ok(Some(channel)),
-            // 50007: takes none; 50278: no guild in common; or there is no such person.
+            // 50007: the person accepts none. 50278: no guild in common. Or the person is unknown.
             Err(error) if is_final(&error) => {
                 self.refused().insert(to, Instant::now());
                 Ok(None)
@@ -72,7 +71,7 @@ impl DirectMessages {
         refused.contains_key(&person)
     }
 
-    /// Forgets a refusal: the person wrote a direct message themselves.
+    /// Clears a refusal, because the person wrote a direct message to the bot.
     pub fn mark_open(&self, person: OwnerId) {
         self.refused().remove(&person);
     }

@@ -1,8 +1,9 @@
-//! The chat face: what people type and press, and what they read.
+//! The Discord front end: commands, buttons, replies and public messages.
 //!
-//! Interactions are parsed once (`parse`) into commands and buttons; handlers
-//! call the [`Service`]; `replies` has every text; `responder` knows Discord's
-//! deadlines.
+//! `parse` turns interactions into commands and buttons, and `handlers` call the [`Service`].
+//! `responder` keeps Discord's deadlines. `replies` renders most texts. The others are elsewhere:
+//! denials (`access`), forms (`responder`), failures to share a result (`handlers`), rejections
+//! (`service`) and errors (`error`).
 
 mod access;
 mod check;
@@ -43,12 +44,12 @@ use pulse::Pulse;
 
 use crate::{service::Service, settings};
 
-/// How often it is looked whether the gateway is connected.
+/// Interval between checks of the gateway connection.
 const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// How long one request to Discord may take.
+/// Maximum duration of one request to Discord.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection to Discord whose token works and whose commands are registered.
+/// Connection to Discord with a valid token and registered commands.
 pub struct Discord {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
@@ -58,22 +59,23 @@ pub struct Discord {
 /// Checks the token and registers the commands.
 ///
 /// # Errors
-/// What is wrong, in a sentence for whoever installs the bot.
+/// If Discord can't be reached, or rejects the token or the commands. The message says what to do.
 pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
     let http = http(settings)?;
     match http.get_current_application_info().await {
         Ok(application) => http.set_application_id(application.id),
         Err(error) if status(&error) == Some(401) => {
             bail!(
-                "Discord does not accept the bot's token; copy it again from the developer portal"
+                "Discord does not accept the bot's token; get a new one in the developer portal \
+                 (Bot, Reset Token)"
             )
         }
         Err(error) => return Err(error).context("Discord can't be reached"),
     }
-    // If this fails, serenity would silently dial the public gateway instead.
+    // If this lookup fails later, serenity silently connects to the public gateway instead.
     http.get_gateway()
         .await
-        .context("Discord names no gateway")?;
+        .context("Discord did not return its gateway's address")?;
     let guild = GuildId::new(settings.guild);
     match http
         .create_guild_commands(guild, &commands::registration())
@@ -88,10 +90,10 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
             })
         }
         Err(error) if matches!(status(&error), Some(403 | 404)) => bail!(
-            "Discord lets the bot register no commands in guild {guild}: \
-             invite it there with the scopes bot and applications.commands"
+            "Discord does not let the bot register commands in guild {guild}; invite the bot with \
+             the scopes bot and applications.commands (`duckbot invite` prints the link)"
         ),
-        Err(error) => Err(error).context("the commands can't be registered"),
+        Err(error) => Err(error).context("registering the commands failed"),
     }
 }
 
@@ -108,21 +110,21 @@ fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
 }
 
 impl Discord {
-    /// Who posts in channels.
+    /// Creates the notifier for this connection.
     pub fn notifier(&self, settings: Arc<settings::Settings>) -> DiscordNotifier {
         DiscordNotifier::new(self.http.clone(), self.direct.clone(), settings)
     }
 
-    /// Answers people until `shutdown`.
+    /// Handles interactions until `shutdown`.
     ///
     /// # Errors
-    /// If Discord ends the connection for good (the token was revoked).
+    /// If Discord ends the connection for good, for example because the token was revoked.
     pub async fn serve(
         self,
         service: Arc<Service>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        // The client wants an Http of its own; it only asks that one for the gateway.
+        // The client takes its own `Http`, and uses it only to look up the gateway.
         let own = http(&self.settings)?;
         let handlers = Arc::new(Handlers::new(
             self.http,
@@ -148,7 +150,7 @@ impl Discord {
             loop {
                 looks.tick().await;
                 let runners = shards.runners.lock().await;
-                // There is one shard: one guild needs no more.
+                // One guild needs only one shard.
                 let runner = runners.values().next();
                 let is_up = |it: &ShardRunnerInfo| {
                     it.stage == ConnectionStage::Connected
@@ -188,7 +190,7 @@ impl EventHandler for Gateway {
     }
 }
 
-/// Notices interactions that serenity could not read: it drops them in silence.
+/// Logs interactions that serenity can't parse. serenity drops them silently.
 struct UnreadableInteractionLogger;
 
 #[async_trait]
@@ -197,7 +199,7 @@ impl RawEventHandler for UnreadableInteractionLogger {
         if let Event::Unknown(unknown) = event
             && unknown.kind == "INTERACTION_CREATE"
         {
-            warn!("Discord sent an interaction that this version can't read; nobody answers it");
+            warn!("Discord sent an interaction that this version can't parse; it is not answered");
         }
     }
 }
@@ -211,7 +213,7 @@ fn status(error: &serenity::Error) -> Option<u16> {
     }
 }
 
-/// Discord's own error code (`10008`: unknown message).
+/// Discord's error code in the response body, such as `10008` (unknown message).
 fn code(error: &serenity::Error) -> Option<isize> {
     match error {
         serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => Some(answer.error.code),

@@ -1,5 +1,7 @@
-//! The public side: one message per session, posted when it is ready, edited
-//! when it ends.
+//! The [`Notifier`] for Discord: public messages, and notices to owners and admins.
+//!
+//! A session has one public message, which is posted when the session is ready and edited when it
+//! ends.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -30,10 +32,10 @@ use crate::{
     settings::Settings,
 };
 
-/// Discord will never take it; with its own code for why.
+/// Permanent refusal by Discord, with its error code.
 struct PermanentError(Option<isize>);
 
-/// The channels in which sessions were asked for.
+/// Posts in channels, and sends direct messages.
 pub struct DiscordNotifier {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
@@ -41,7 +43,6 @@ pub struct DiscordNotifier {
 }
 
 impl DiscordNotifier {
-    /// Posts by this connection.
     pub fn new(http: Arc<Http>, direct: Arc<DirectMessages>, settings: Arc<Settings>) -> Self {
         Self {
             http,
@@ -50,7 +51,8 @@ impl DiscordNotifier {
         }
     }
 
-    /// Posts once, also when it is tried again after a crash.
+    /// Posts in the session's channel, only once even if repeated after a crash. Returns `None` if
+    /// the session has no channel, or if Discord refuses for good.
     async fn post(
         &self,
         record: &Record,
@@ -67,14 +69,14 @@ impl DiscordNotifier {
             Err(PermanentError(code)) => {
                 warn!(
                     session = %record.id, %channel, code,
-                    "session {}: I may not write in its channel", record.id,
+                    "session {}: Discord does not let me post in its channel", record.id,
                 );
                 Ok(None)
             }
         }
     }
 
-    /// Posts a message, once. What Discord refuses for good is no fault.
+    /// Posts a message. A permanent refusal is not an [`Error`].
     async fn send(
         &self,
         channel: u64,
@@ -90,8 +92,8 @@ impl DiscordNotifier {
         }
     }
 
-    /// Tells one person, in the channel if they take no direct messages. Whether there was
-    /// any way to.
+    /// Sends the owner a direct message, or mentions them in the session's channel if they accept
+    /// none. Returns true if one of the two worked.
     async fn tell_owner(
         &self,
         record: &Record,
@@ -106,7 +108,8 @@ impl DiscordNotifier {
         Ok(posted.await?.is_some())
     }
 
-    /// Posts where it is for nobody in particular. Whether there is such a place.
+    /// Posts in a channel of the settings, without a mention. Returns false if none is set, or if
+    /// Discord refuses for good.
     async fn post_in(
         &self,
         channel: Option<u64>,
@@ -122,7 +125,9 @@ impl DiscordNotifier {
             Err(PermanentError(code)) => {
                 warn!(
                     channel,
-                    code, "I may not write in channel {channel}, which the settings name"
+                    code,
+                    "Discord does not let me post in channel {channel}; check the channel in the \
+                     settings, and the bot's permissions there"
                 );
                 Ok(false)
             }
@@ -176,8 +181,8 @@ impl Notifier for DiscordNotifier {
 
     async fn warn_of_stop(&self, record: &Record, warning: &Warning) -> Result<bool, Error> {
         let extend_by = self.settings.reaper.extend_by;
-        // The same for whichever bot says it, and whenever; another one after each extension.
-        // (When it will be stopped is no part of it: who is told late has later.)
+        // Every bot and every attempt uses the same nonce, until the session is extended. The stop
+        // time is not part of it, because a late warning delays the stop.
         let mut hasher = DefaultHasher::new();
         (
             warning.rule,
@@ -228,7 +233,7 @@ impl Notifier for DiscordNotifier {
             why,
             self.settings.larger_size(&record.size, why.failure),
         );
-        // One that was moved counts its restarts anew.
+        // A rescheduled session counts its restarts from zero.
         let nonce = match record.rescheduled {
             None => format!("again-{}-{times}", record.id),
             Some(_) => format!("moved-again-{}-{times}", record.id),
@@ -238,7 +243,7 @@ impl Notifier for DiscordNotifier {
     }
 
     async fn report_rescheduling(&self, record: &Record, why: &Incident) -> Result<(), Error> {
-        // The owner is called when it is ready, or when it won't be.
+        // The owner is mentioned later: when the session is ready, or when it has failed.
         match record.announcement {
             Some(message) => {
                 self.edit(record, message, &replies::rescheduled(record, why))
@@ -275,7 +280,7 @@ impl Notifier for DiscordNotifier {
             self.settings
                 .larger_size(&record.size, ending.cause.failure()),
         );
-        // Whoever stopped it themselves knows, and need not be called.
+        // An owner who ended the session themselves knows, and is not mentioned.
         let is_expected = matches!(
             ending.cause,
             Cause::Stopped { by } | Cause::Restarted { by, .. } if by == record.owner
@@ -296,19 +301,19 @@ impl Notifier for DiscordNotifier {
         let guild = GuildId::new(self.settings.discord.guild);
         match self.http.get_member(guild, UserId::new(person.get())).await {
             Ok(_) => Ok(true),
-            // A guild that the bot itself has left says nothing about anybody.
+            // Other codes say nothing about the person, such as that the bot itself left the guild.
             Err(error) if code(&error).is_some_and(|code| NOT_IN_GUILD.contains(&code)) => {
                 Ok(false)
             }
-            Err(error) => Err(discord_error("asking who is in the guild", &error)),
+            Err(error) => Err(discord_error("checking a guild membership", &error)),
         }
     }
 }
 
-/// Discord's codes for somebody who is not in the guild, or nowhere at all.
+/// Discord's error codes for an unknown member and an unknown user.
 const NOT_IN_GUILD: [isize; 2] = [10007, 10013];
 
-/// Counts what became of a request.
+/// Counts a request to Discord by its outcome.
 pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
     let outcome = match answer {
         Ok(_) => "done",
@@ -322,12 +327,12 @@ fn mention_only(called: Option<OwnerId>) -> CreateAllowedMentions {
     CreateAllowedMentions::new().users(called.map(|owner| UserId::new(owner.get())))
 }
 
-/// Discord's code for the token of an interaction whose 15 minutes are over.
+/// Discord's error code for an interaction token that expired after 15 minutes.
 const INVALID_WEBHOOK_TOKEN: isize = 50027;
 
-/// Refused for good: the channel, the message or the permission is gone, the
-/// thread is archived, a reply is too old. Waiting mends only the bot's token (401), a slow or
-/// busy moment.
+/// Returns true if Discord refused for good: the channel, message or permission is gone, the thread
+/// is archived, or the reply is too old. Waiting helps after other failures: an invalid bot token
+/// (401), a timeout (408), a rate limit (429), a server error or no answer.
 pub fn is_final(error: &serenity::Error) -> bool {
     let client_error = |status: &u16| (400..500).contains(status);
     code(error) == Some(INVALID_WEBHOOK_TOKEN)
@@ -336,7 +341,7 @@ pub fn is_final(error: &serenity::Error) -> bool {
             .is_some_and(|status| ![401, 408, 429].contains(&status))
 }
 
-/// What serenity says of a failure holds the request's URL, which is not passed on.
+/// Creates an error without serenity's own message, which contains the request's URL.
 pub fn discord_error(action: &str, error: &serenity::Error) -> Error {
     Error::Discord {
         action: action.to_owned(),

@@ -1,4 +1,7 @@
-//! From Discord's words to ours. Past this line nobody sees a raw option.
+//! Parses Discord's data into commands, buttons and forms.
+//!
+//! Other modules get parsed values. Only autocomplete (`handlers::suggest`) reads the raw option
+//! that is being typed.
 
 use std::collections::HashMap;
 
@@ -13,69 +16,68 @@ use crate::{
     session::{OwnerId, SessionId},
 };
 
-/// What a person asks for.
+/// Command with its options, as a person sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `/duck setup`
     Setup {
-        /// The catalog that keys are tried against.
+        /// Name of the catalog to check the credentials against.
         catalog: Option<String>,
     },
     /// `/duck forget`
     Forget,
     /// `/duck start`
     Start {
-        /// A size's name.
+        /// Name of a size.
         size: Option<String>,
-        /// A catalog's name.
+        /// Name of a catalog.
         catalog: Option<String>,
     },
     /// `/duck open`
     Open {
-        /// A session's id, as typed.
+        /// Session ID as typed.
         session: Option<String>,
     },
     /// `/duck stop`
     Stop {
-        /// A session's id, as typed.
+        /// Session ID as typed.
         session: Option<String>,
     },
     /// `/duck list`
     List {
-        /// Everybody's.
+        /// True to list everybody's sessions.
         all: bool,
     },
     /// `/duck status`
     Status {
-        /// A session's id, as typed.
+        /// Session ID as typed.
         session: Option<String>,
     },
     /// `/duck extend`
     Extend {
-        /// A session's id, as typed.
+        /// Session ID as typed.
         session: Option<String>,
-        /// By how much, as typed.
+        /// Additional time as typed, such as `2h`.
         by: Option<String>,
     },
     /// `/duck sql`
     Sql {
-        /// What is asked; none: a form is wanted.
+        /// Text of the query; without it, a form opens.
         query: Option<String>,
-        /// How.
         how: SqlOptions,
     },
     /// `/duck tables`
     Tables {
-        /// What their names are like.
+        /// Pattern for table names.
         pattern: Option<String>,
-        /// A session's id, as typed.
+        /// Session ID as typed.
         session: Option<String>,
     },
     /// `/duck describe`
     Describe {
-        /// A table's name, as typed.
+        /// Table name as typed.
         table: String,
-        /// A session's id, as typed.
+        /// Session ID as typed.
         session: Option<String>,
     },
     /// `/duck report`
@@ -86,79 +88,79 @@ pub enum Command {
     Help,
 }
 
-/// How a question is asked.
+/// Options of `/duck sql` other than the query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SqlOptions {
-    /// A session's id, as typed.
+    /// Session ID as typed.
     pub session: Option<String>,
-    /// Whether everybody is to see the answer.
+    /// True to post the result in the channel for everybody.
     pub share: bool,
 }
 
-/// A button of ours. Everything that it needs is in its id, so it works after
-/// a restart.
+/// Button of one of the bot's messages. Its custom ID holds all its data, so it works after a
+/// restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Button {
-    /// Opens the form for credentials, to be tried against that catalog.
+    /// Opens the credentials form. The credentials will be checked against this catalog.
     OpenForm(Option<String>),
-    /// Tries the keys that are kept.
+    /// Checks the stored credentials against this catalog.
     CheckKeys(Option<String>),
-    /// Asks whether to forget them.
+    /// Asks whether to delete the stored credentials.
     AskToForget,
-    /// Forgets them.
+    /// Deletes the stored credentials.
     Forget {
-        /// And stops the sessions that hold them.
+        /// True to also stop the sessions that use them.
         stop: bool,
     },
-    /// Leaves them alone.
+    /// Keeps the stored credentials.
     KeepKeys,
-    /// Starts sessions with old keys again.
+    /// Restarts the sessions that use old credentials.
     Restart,
-    /// Starts one more session.
+    /// Starts another session.
     StartAnother {
-        /// A size's name.
+        /// Name of a size.
         size: Option<String>,
-        /// A catalog's name.
+        /// Name of a catalog.
         catalog: Option<String>,
     },
-    /// Starts a session like one of its owner's that failed.
+    /// Starts a session like a failed one.
     Retry {
-        /// The one that failed.
+        /// ID of the failed session.
         session: SessionId,
-        /// Whose button it is.
+        /// Owner of the failed session. Nobody else may press the button.
         owner: OwnerId,
-        /// A size's name.
+        /// Name of a size.
         size: String,
-        /// A catalog's name.
+        /// Name of a catalog.
         catalog: String,
     },
-    /// Opens a session, for its owner.
+    /// Opens a session for its owner.
     Open(SessionId),
-    /// Stops a session, for good.
+    /// Confirms that a session is to be stopped.
     Stop(SessionId),
-    /// Leaves a session alone.
+    /// Leaves a session running.
     Keep(SessionId),
     /// Shows the last lines that a session's DuckDB wrote.
     Log(SessionId),
-    /// Lets a session live longer.
+    /// Gives a session more time.
     Extend(SessionId),
-    /// Stops a session of which its owner was told that it will be.
+    /// Stops a session whose owner was warned that it will be stopped.
     StopNow(SessionId),
-    /// Stops and removes what the rules say, now: what was shown under that digest.
+    /// Stops and removes everything that is due, if the list still has this digest.
     Reap(String),
-    /// Leaves all that alone.
+    /// Stops and removes nothing.
     LeaveAll,
-    /// Interrupts a question of theirs.
+    /// Interrupts one of the person's queries.
     Cancel(String),
-    /// Shows everybody the answer above it.
+    /// Posts the result above the button in the channel.
     Share,
 }
 
 const SQL_FORM_PREFIX: &str = "duckbot:sql:";
 
-/// The id of the form for a question.
+/// Custom ID of the query form.
 pub fn sql_form_id(how: &SqlOptions) -> String {
-    // A session is six characters; what is longer is none.
+    // Discord limits custom IDs to 100 characters. A valid session ID has six.
     let session: String = how
         .session
         .iter()
@@ -169,7 +171,7 @@ pub fn sql_form_id(how: &SqlOptions) -> String {
     format!("{SQL_FORM_PREFIX}{share}:{session}")
 }
 
-/// How a question is asked that comes in a form with that id; none if it is not our form.
+/// Parses the custom ID of a query form. Returns `None` for any other form.
 pub fn sql_form(id: &str) -> Option<SqlOptions> {
     let (share, session) = id.strip_prefix(SQL_FORM_PREFIX)?.split_once(':')?;
     Some(SqlOptions {
@@ -180,12 +182,12 @@ pub fn sql_form(id: &str) -> Option<SqlOptions> {
 
 const CREDENTIALS_FORM_PREFIX: &str = "duckbot:credentials:";
 
-/// The id of the form for credentials, to be tried against that catalog.
+/// Custom ID of the credentials form, with the catalog to check against.
 pub fn form_id(catalog: Option<&str>) -> String {
     format!("{CREDENTIALS_FORM_PREFIX}{}", catalog.unwrap_or_default())
 }
 
-/// The catalog in a form's id; none if it is not our form.
+/// Parses the custom ID of a credentials form. Returns `None` for any other form.
 pub fn form_catalog(id: &str) -> Option<Option<String>> {
     id.strip_prefix(CREDENTIALS_FORM_PREFIX).map(non_empty)
 }
@@ -195,7 +197,7 @@ fn non_empty(text: &str) -> Option<String> {
 }
 
 impl Button {
-    /// The id that Discord sends back: at most 100 characters.
+    /// Custom ID of the button, which Discord sends back. At most 100 characters.
     pub fn custom_id(&self) -> String {
         let or_empty = |name: &Option<String>| name.clone().unwrap_or_default();
         match self {
@@ -228,7 +230,7 @@ impl Button {
         }
     }
 
-    /// Reads such an id; none if it is not (any more) one of ours.
+    /// Parses a custom ID. Returns `None` if this version has no such button.
     pub fn from_custom_id(text: &str) -> Option<Self> {
         match text.split(':').collect::<Vec<_>>()[..] {
             ["duckbot", "setup", catalog] => Some(Self::OpenForm(non_empty(catalog))),
@@ -263,12 +265,12 @@ impl Button {
     }
 }
 
-/// Which command it is; none if it is not (any more) one of ours.
+/// Kind of a command. `None` if this version has no such command.
 pub fn kind(data: &CommandData) -> Option<CommandKind> {
     CommandKind::from_name(&data.options.first()?.name)
 }
 
-/// The session that is named so far in a command that is still being typed.
+/// Session option of a command that is still being typed.
 pub fn session(data: &CommandData) -> Option<String> {
     match &data.options.first()?.value {
         CommandDataOptionValue::SubCommand(options) => {
@@ -279,7 +281,7 @@ pub fn session(data: &CommandData) -> Option<String> {
     }
 }
 
-/// Reads a command; none if it is not (any more) one of ours.
+/// Parses a command. Returns `None` if this version has no such command.
 pub fn command(data: &CommandData) -> Option<Command> {
     let chosen = data.options.first()?;
     let CommandDataOptionValue::SubCommand(options) = &chosen.value else {
@@ -342,12 +344,12 @@ fn typed(rows: Vec<ActionRow>) -> HashMap<String, String> {
     typed.collect()
 }
 
-/// The question that was typed into its form.
+/// Reads the query from the inputs of its form.
 pub fn question(rows: Vec<ActionRow>) -> String {
     typed(rows).remove(QUERY).unwrap_or_default()
 }
 
-/// What was typed into the form. Takes the values out, so no copy of them stays.
+/// Reads the inputs of the credentials form. Moves the values out, so that no copy of them remains.
 pub fn form(rows: Vec<ActionRow>) -> CredentialsForm {
     let mut values = typed(rows);
     let mut typed = |id: &str| values.remove(id).unwrap_or_default();
@@ -357,10 +359,10 @@ pub fn form(rows: Vec<ActionRow>) -> CredentialsForm {
     }
 }
 
-/// The id of the form's last input.
+/// Custom ID of the form's last input.
 pub const EXPIRES: &str = "expires";
 
-/// The id of an input of the form.
+/// Custom ID of the form's input for a credential.
 pub fn input_id(field: CredentialField) -> &'static str {
     match field {
         CredentialField::KeyId => "key_id",
@@ -377,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_button_is_read_back_from_its_id() {
-        let id: SessionId = "977a26".parse().expect("an id");
+        let id: SessionId = "977a26".parse().expect("a valid ID");
         let name = || Some("n".repeat(MAX_NAME_BYTES));
         for button in [
             Button::OpenForm(None),
@@ -420,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_question_is_asked_is_read_back_from_its_form() {
+    fn query_options_are_read_back_from_the_forms_id() {
         let how = SqlOptions {
             session: Some("977a26".into()),
             share: true,
@@ -437,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_button() {
+    fn other_ids_are_no_buttons() {
         for text in [
             "",
             "duckbot",

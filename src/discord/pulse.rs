@@ -1,22 +1,25 @@
-//! Whether the gateway still answers. serenity 0.12.5 tells when a connection is made, and not
-//! when it is lost: while it tries to resume, its runner counts as connected
-//! (`gateway/bridge/shard_runner.rs`). What it does tell is how long each heartbeat took. Pure.
+//! Detection of a lost gateway connection. Pure.
+//!
+//! serenity 0.12.5 reports when a connection is made, but not when it is lost: while it tries to
+//! resume, its runner counts as connected (`gateway/bridge/shard_runner.rs`). It does report the
+//! latency of each heartbeat.
 
 use std::time::{Duration, Instant};
 
-/// The heartbeats that were answered.
+/// Times of answered heartbeats.
 #[derive(Default)]
 pub struct Pulse {
     latency: Option<Duration>,
     last: Option<Instant>,
+    /// Shortest time between two answered heartbeats.
     every: Option<Duration>,
 }
 
 impl Pulse {
-    /// Whether somebody is there: heartbeats are answered as regularly as before. `latency` is
-    /// how long the last one took, as seen now.
+    /// Returns true if heartbeats are answered as regularly as before, or if fewer than two were
+    /// answered so far. `latency` is that of the latest heartbeat, as reported at `now`.
     pub fn is_alive(&mut self, latency: Option<Duration>, now: Instant) -> bool {
-        // No two take the same time to the nanosecond.
+        // Another value means another heartbeat: no two latencies are equal to the nanosecond.
         if latency.is_some() && latency != self.latency {
             let pause = self.last.map(|last| now - last);
             let known = self.every.into_iter().chain(pause);
@@ -36,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_heartbeats_without_an_answer_mean_that_nobody_is_there() {
+    fn two_unanswered_heartbeats_mean_that_the_connection_is_lost() {
         let mut pulse = Pulse::default();
         let begin = Instant::now();
         let mut at = |seconds, latency| {
@@ -47,6 +50,9 @@ mod tests {
         assert!(at(179, 12));
         assert!(!at(180, 12));
         assert!(at(600, 13), "it is back");
-        assert!(at(699, 13) && !at(700, 13), "the outage was no usual pause");
+        assert!(
+            at(699, 13) && !at(700, 13),
+            "the outage is not the usual interval"
+        );
     }
 }

@@ -1,8 +1,7 @@
-//! Answers one interaction: acknowledge, edit, or open a form.
+//! Answers one interaction: acknowledges it, edits the reply, or opens a form.
 //!
-//! Discord's rules (developer docs, "Receiving and Responding"): the first
-//! answer is due within 3 s and fixes whether the reply is private; then it can
-//! be edited for 15 minutes.
+//! Discord's rules (developer docs, "Receiving and Responding"): the first response is due within
+//! 3 s and decides whether the reply is private. The reply can then be edited for 15 minutes.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -33,33 +32,33 @@ use super::{
     commands::QUERY,
     notifier::{count, is_final},
     parse::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
-    replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply},
+    replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply, shorten},
     status,
 };
 use crate::{credentials::CredentialField, metrics};
 
-/// How long an interaction can be answered; Discord says 15 minutes.
+/// Time during which an interaction can be answered. Discord's limit is 15 minutes.
 pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
-/// How long news are gathered: while many sessions start, each has news all the time, and all who
-/// wait look at each.
+/// Time to collect changes of the view before looking at it. While many sessions start, the view
+/// changes all the time, and each change wakes every waiting reply.
 const DEBOUNCE: Duration = Duration::from_millis(25);
-/// How long to wait after an edit that failed.
+/// Pause after a failed edit.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-/// Discord's code for an interaction that was answered before.
+/// Discord's error code for an interaction that was already answered.
 const ALREADY_ACKNOWLEDGED: isize = 40060;
-/// The most characters that an input of a form takes.
+/// Maximum number of characters in a form input.
 const MAX_INPUT_CHARS: u16 = 4000;
-/// The most that Discord shows of suggestions.
+/// Maximum number of suggestions that Discord shows.
 pub const MAX_CHOICES: usize = 25;
 
-/// How many acknowledgements are under way, of all interactions.
+/// Number of acknowledgements in progress, over all interactions.
 static PENDING_ACKS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
-/// How long others are let go first at most.
+/// Maximum time to yield to pending acknowledgements.
 const MAX_YIELD: Duration = Duration::from_millis(300);
-/// After so long without another one, no more are expected.
+/// Time without a pending acknowledgement after which yielding ends.
 const QUIET_PERIOD: Duration = Duration::from_millis(20);
 
-/// One of them, until it is dropped.
+/// Counts as a pending acknowledgement until it is dropped.
 struct PendingAck;
 
 impl PendingAck {
@@ -75,16 +74,16 @@ impl Drop for PendingAck {
     }
 }
 
-/// One interaction that wants an answer.
+/// Interaction to answer.
 pub struct Responder {
     http: Arc<Http>,
     id: InteractionId,
-    /// Whoever has it can write in the bot's name for 15 minutes.
+    /// Secret: its holder can write in the bot's name for 15 minutes.
     token: SecretString,
     closes: Instant,
 }
 
-/// A responder as it is kept over a restart.
+/// Serialized form of a [`Responder`], stored for the next bot process.
 #[derive(Serialize, Deserialize)]
 struct SavedResponder {
     id: InteractionId,
@@ -92,12 +91,12 @@ struct SavedResponder {
     closes: DateTime<Utc>,
 }
 
-/// The interaction can't be answered (any more), so nothing must be done for it.
+/// The interaction can't be answered, so its command must not be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InteractionClosed;
 
 impl Responder {
-    /// Answers the interaction with this id and token.
+    /// Creates a responder for the interaction with this ID and token.
     pub fn new(http: Arc<Http>, id: InteractionId, token: &str) -> Self {
         Self {
             http,
@@ -107,18 +106,19 @@ impl Responder {
         }
     }
 
-    /// What [`Responder::restore`] goes on with in another process.
+    /// Serializes the responder, so that [`Responder::restore`] can continue in another process.
     pub fn save(&self) -> SecretString {
         let saved = SavedResponder {
             id: self.id,
             token: self.token.expose_secret().to_owned(),
             closes: Utc::now() + self.closes.saturating_duration_since(Instant::now()),
         };
-        let text = serde_json::to_string(&saved).expect("it is plain JSON");
+        let text = serde_json::to_string(&saved).expect("a plain struct is valid JSON");
         text.into()
     }
 
-    /// Goes on with a reply, if it is one and can still be edited.
+    /// Restores a saved responder. Returns `None` if it is invalid, or its reply can't be edited
+    /// any more.
     pub fn restore(http: Arc<Http>, saved: &SecretString) -> Option<Self> {
         let saved: SavedResponder = serde_json::from_str(saved.expose_secret()).ok()?;
         let left = (saved.closes - Utc::now()).to_std().ok()?;
@@ -130,7 +130,8 @@ impl Responder {
         })
     }
 
-    /// Waits for news. False when there is no telling them here any more.
+    /// Waits until the view changes. Returns false if the reply can't be edited any more, or no
+    /// more changes will come.
     pub async fn wait_for_change(&self, news: &mut watch::Receiver<u64>) -> bool {
         let together = async {
             let is_news = news.changed().await.is_ok();
@@ -143,21 +144,21 @@ impl Responder {
         }
     }
 
-    /// Acknowledges with a private "thinking…"; what is edited in later is private, too.
+    /// Acknowledges with a private "thinking…". Later edits are private, too.
     pub async fn acknowledge(&self) -> Result<(), InteractionClosed> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
         self.acknowledge_and_yield(CreateInteractionResponse::Defer(private))
             .await
     }
 
-    /// Acknowledges a button; what is edited later is the message that it is on.
+    /// Acknowledges a button. Later edits change the message that the button is on.
     pub async fn acknowledge_press(&self) -> Result<(), InteractionClosed> {
         self.acknowledge_and_yield(CreateInteractionResponse::Acknowledge)
             .await
     }
 
-    /// Acknowledges, and then lets those go first who are about to: theirs is due within 3 s, and
-    /// what comes after it has time.
+    /// Acknowledges, then yields to other pending acknowledgements. Those are due within 3 s; the
+    /// rest of this command can wait.
     async fn acknowledge_and_yield(
         &self,
         acknowledgement: CreateInteractionResponse,
@@ -179,7 +180,7 @@ impl Responder {
         done
     }
 
-    /// Answers at once, in private.
+    /// Sends a private reply as the first response.
     pub async fn say(&self, reply: &Reply) -> Result<(), InteractionClosed> {
         let message = CreateInteractionResponseMessage::new()
             .ephemeral(true)
@@ -192,7 +193,7 @@ impl Responder {
 
     /// Opens the form for credentials.
     pub async fn open_form(&self, catalog: Option<&str>) -> Result<(), InteractionClosed> {
-        // None is required here: a paste into one field may fill the others.
+        // No input is required: text pasted into one of them may contain the values of the others.
         let input = |label: String, id| {
             CreateInputText::new(InputTextStyle::Short, label, id)
                 .required(false)
@@ -207,17 +208,17 @@ impl Responder {
         self.respond(CreateInteractionResponse::Modal(modal)).await
     }
 
-    /// Opens the form for a question.
+    /// Opens the form for a query.
     pub async fn open_sql_form(&self, how: &SqlOptions) -> Result<(), InteractionClosed> {
         let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT", QUERY)
             .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
             .max_length(MAX_INPUT_CHARS);
-        let modal = CreateModal::new(sql_form_id(how), "Ask the team's tables");
+        let modal = CreateModal::new(sql_form_id(how), "Query the team's tables");
         let modal = modal.components(vec![CreateActionRow::InputText(input)]);
         self.respond(CreateInteractionResponse::Modal(modal)).await
     }
 
-    /// Answers with suggestions.
+    /// Answers an autocomplete interaction with suggestions, as pairs of name and value.
     pub async fn suggest(&self, choices: Vec<(String, String)>) -> Result<(), InteractionClosed> {
         let choices = choices.into_iter().take(MAX_CHOICES);
         let choices = choices.map(|(name, value)| AutocompleteChoice::new(name, value));
@@ -226,27 +227,27 @@ impl Responder {
             .await
     }
 
-    /// Puts `reply` in place of what stands there, however often Discord must be asked.
+    /// Replaces the reply, and repeats the edit until Discord accepts it or refuses it for good.
     pub async fn edit(&self, reply: &Reply) {
         while !self.try_to_edit(reply).await {
             self.wait_before_retry().await;
         }
     }
 
-    /// Waits as long as one should before Discord is asked again.
+    /// Waits for the pause between two attempts.
     pub async fn wait_before_retry(&self) {
         tokio::time::sleep(RETRY_DELAY).await;
     }
 
-    /// Asks once: for what is soon replaced, and must keep nothing from being done. Says
-    /// whether `reply` stands there now, or never will.
+    /// Replaces the reply in a single attempt, for states that are soon replaced and must not delay
+    /// the command. Returns true if Discord accepted the edit, or refused it for good.
     pub async fn try_to_edit(&self, reply: &Reply) -> bool {
         self.send_edit(reply, rows(reply)).await
     }
 
     async fn send_edit(&self, reply: &Reply, rows: Vec<CreateActionRow>) -> bool {
         if Instant::now() >= self.closes {
-            // Discord would count it as an invalid request.
+            // Discord would count the edit as an invalid request.
             return true;
         }
         let mut edit = EditInteractionResponse::new()
@@ -267,8 +268,8 @@ impl Responder {
         }
     }
 
-    /// Asks once, as [`Responder::try_to_edit`], for a reply with a button that leads to an
-    /// address, which nobody else is to see.
+    /// Replaces the reply in a single attempt, as [`Responder::try_to_edit`] does, and adds a link
+    /// button with a secret address.
     pub async fn try_to_show_link(
         &self,
         reply: &Reply,
@@ -286,7 +287,8 @@ impl Responder {
         let again = answer.clone();
         let mut done = answer.execute(&*self.http, (self.id, token)).await;
         if done.as_ref().is_err_and(may_have_arrived) {
-            // Otherwise nothing would be done, and the person look at "thinking" until it ends.
+            // Discord may have accepted the first attempt. Without a second one, the command would
+            // be dropped while the person sees "thinking…" until it expires.
             done = match again.execute(&*self.http, (self.id, token)).await {
                 Err(error) if code(&error) == Some(ALREADY_ACKNOWLEDGED) => Ok(()),
                 done => done,
@@ -295,28 +297,25 @@ impl Responder {
         metrics::record_acknowledgement(begin.elapsed());
         count("acknowledge", &done);
         done.map_err(|error| {
-            // Too late, or answered already: the same interaction delivered twice.
+            // The deadline has passed, or the interaction was delivered twice and is answered.
             debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
             InteractionClosed
         })
     }
 }
 
-/// Whether nobody knows if Discord acted: it did not answer, or with a failure of its own.
+/// Returns true if Discord may have acted: it did not answer, or answered with a server error.
 fn may_have_arrived(error: &serenity::Error) -> bool {
     status(error).is_none_or(|status| status >= 500)
 }
 
-/// As much of a text as a message holds.
+/// Shortens a text to the maximum length of a message.
 pub fn truncate(text: &str) -> String {
-    match text.char_indices().nth(MAX_MESSAGE_CHARS - 1) {
-        Some((end, _)) if text.chars().count() > MAX_MESSAGE_CHARS => format!("{}…", &text[..end]),
-        _ => text.to_owned(),
-    }
+    shorten(text, MAX_MESSAGE_CHARS)
 }
 
-/// A reply as a message of its own. Discord answers a repeated nonce with the
-/// message that it has (for a few minutes), so trying again doubles nothing.
+/// Builds a separate message from a reply. For a few minutes, Discord answers a repeated nonce with
+/// the existing message, so a retry posts nothing twice.
 pub fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
     let message = CreateMessage::new()
         .content(truncate(&reply.text))
@@ -334,7 +333,7 @@ fn attachment(file: &File) -> CreateAttachment {
     CreateAttachment::bytes(file.text.as_bytes(), &file.name)
 }
 
-/// A reply's buttons, as Discord wants them.
+/// Builds Discord's components from a reply's buttons.
 pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
     let button = |labelled: &LabelledButton| {
         let style = match labelled.emphasis {
@@ -357,13 +356,14 @@ pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discord::replies::message_len;
 
     #[test]
     fn a_text_is_cut_where_a_message_ends() {
         let most = "é".repeat(MAX_MESSAGE_CHARS);
         assert_eq!(truncate(&most), most);
         let cut = truncate(&format!("{most}é"));
-        assert_eq!(cut.chars().count(), MAX_MESSAGE_CHARS);
+        assert_eq!(message_len(&cut), MAX_MESSAGE_CHARS);
         assert!(cut.ends_with("é…"));
     }
 }

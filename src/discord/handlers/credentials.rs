@@ -1,5 +1,4 @@
-//! What people do with keys that are kept: check, forget, and start their
-//! sessions again with new ones. And what they write to the bot in private.
+//! Handlers for stored credentials (check, forget, restart of sessions), and for direct messages.
 
 use futures_util::future::join_all;
 use serenity::all::Message;
@@ -45,7 +44,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    /// Forgets the keys first: if stopping fails, that much is done.
+    /// Deletes the credentials first, so that they are gone even if stopping the sessions fails.
     pub(super) async fn forget(&self, responder: &Responder, who: &Requester, stop: bool) {
         let running = match self.service.forget_credentials(who).await {
             Ok(running) => running,
@@ -67,7 +66,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    /// Starts sessions with old keys again, each where it was asked for.
+    /// Restarts sessions that use old credentials, each with the channel of its record.
     pub(super) async fn restart(&self, responder: &Responder, who: &Requester) {
         let old = match self.service.sessions_with_old_credentials(who.id).await {
             Ok(old) => old,
@@ -88,7 +87,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    /// Somebody who is turned away can still have their keys forgotten.
+    /// Adds a button that deletes the person's credentials to a denial, if they have any.
     async fn way_out(&self, who: OwnerId, rejection: Reply) -> Reply {
         match self.service.credentials_info(who).await {
             Ok(Some(_)) => replies::with_forget_button(rejection),
@@ -96,14 +95,14 @@ impl Handlers {
         }
     }
 
-    /// Answers a text in a direct message: it can't be deleted by a bot, so a
-    /// key in it is a key in a chat history.
+    /// Answers a direct message. Warns if it contains credentials: a bot can't delete the message,
+    /// so they stay in the chat history.
     pub async fn direct_message(&self, message: Message) {
         if message.guild_id.is_some() || message.author.bot {
             return;
         }
         let author = message.author.id.get().into();
-        // A file may well be the one with keys that a console hands out.
+        // A file may be the one with credentials that cloud consoles offer for download.
         let is_key = looks_like_a_key(&message.content) || !message.attachments.is_empty();
         let context = InteractionContext {
             guild: None,

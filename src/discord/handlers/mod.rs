@@ -1,4 +1,6 @@
-//! One handler per thing that people do. Each acknowledges first.
+//! Handlers of commands, buttons, forms and autocomplete.
+//!
+//! Commands, buttons and forms are acknowledged or answered before anything else is done.
 
 mod credentials;
 mod list;
@@ -38,11 +40,11 @@ use crate::{
 };
 
 tokio::task_local! {
-    /// What has become of the command that is being answered.
+    /// Outcome of the current command, for its metric.
     static OUTCOME: Cell<&'static str>;
 }
 
-/// Answers interactions.
+/// Handles interactions and direct messages.
 pub struct Handlers {
     http: Arc<Http>,
     settings: settings::Discord,
@@ -50,18 +52,18 @@ pub struct Handlers {
     direct: Arc<DirectMessages>,
 }
 
-/// Who acts, and where.
+/// Person who acts, and the place where they act.
 struct InteractionContext {
     guild: Option<GuildId>,
     channel: u64,
-    /// The channel that it is a thread of.
+    /// Parent channel, if `channel` is a thread.
     parent: Option<u64>,
     user: User,
     member: Option<Member>,
 }
 
 impl InteractionContext {
-    /// The person, with no right but over what is theirs.
+    /// The person, with rights to nothing but what they own.
     fn unprivileged_requester(&self) -> Requester {
         Requester {
             id: self.user.id.get().into(),
@@ -71,7 +73,8 @@ impl InteractionContext {
     }
 }
 
-/// The scene of an interaction; its three kinds have the same fields by name only.
+/// Builds the context of an interaction. A macro, because the three types of interactions have
+/// equal fields but no common trait.
 macro_rules! context {
     ($interaction:expr) => {
         InteractionContext {
@@ -87,14 +90,13 @@ macro_rules! context {
     };
 }
 
-/// Why nothing was done: somebody who may not, or Discord that does not say.
+/// Reason why nothing was done: the person lacks access, or their access could not be checked.
 enum AccessDenied {
     Reason(DenialReason),
     CheckFailed(Error),
 }
 
 impl Handlers {
-    /// Serves the guild of `settings` by means of `service`.
     pub fn new(
         http: Arc<Http>,
         settings: settings::Discord,
@@ -109,14 +111,14 @@ impl Handlers {
         }
     }
 
-    /// Answers one interaction, and counts it.
+    /// Handles one interaction, and records its outcome and duration.
     pub async fn handle(&self, interaction: Interaction) {
         let interaction_id = interaction.id();
         let what = match &interaction {
             Interaction::Command(it) => parse::kind(&it.data).map_or("?", |kind| kind.spec().name),
             Interaction::Component(_) => "button",
             Interaction::Modal(_) => "form",
-            // Each key press is one.
+            // Autocomplete is not counted: Discord sends an interaction for each key press.
             _ => return self.answer(interaction).await,
         };
         let begin = Instant::now();
@@ -124,7 +126,8 @@ impl Handlers {
             self.answer(interaction).await;
             OUTCOME.with(Cell::get)
         };
-        // Each line that is logged meanwhile has the interaction's id; those of the audit always.
+        // Log lines within this span carry the interaction's ID. Its target keeps the span, and so
+        // the ID, on audit lines whatever the log filter is.
         let span = info_span!(target: AUDIT, "interaction", id = %interaction_id, what);
         let outcome = OUTCOME.scope(Cell::new("done"), answered);
         let outcome = outcome.instrument(span).await;
@@ -181,7 +184,7 @@ impl Handlers {
             _ => Ok(()),
         };
         if answered == Err(InteractionClosed) {
-            debug!("an interaction was left alone");
+            debug!("an interaction can't be answered; nothing was done");
         }
     }
 
@@ -192,13 +195,13 @@ impl Handlers {
         request: RequestId,
         command: Option<Command>,
     ) -> Result<(), InteractionClosed> {
-        // A form can only be the first answer, so who may is asked when it comes back.
+        // A form must be the first response, so access is checked when the form is submitted.
         if let Some(Command::Sql { query: None, how }) = &command {
             return responder.open_sql_form(how).await;
         }
         responder.acknowledge().await?;
         let admitted = match command {
-            // Whoever asks may have their own keys forgotten, role or not.
+            // Everybody may delete their own credentials, with or without a role.
             Some(Command::Forget) => Ok(context.unprivileged_requester()),
             _ => self.admit(context).await,
         };
@@ -267,12 +270,12 @@ impl Handlers {
         shown: &Message,
     ) -> Result<(), InteractionClosed> {
         match &button {
-            // A form can only be the first answer, so who may is asked when it comes back.
+            // A form must be the first response, so access is checked when the form is submitted.
             Some(Button::OpenForm(catalog)) => {
                 return responder.open_form(catalog.as_deref()).await;
             }
             None => return responder.say(&replies::outdated()).await,
-            // It stands under a message that stays; the answer is for one.
+            // The message with the button stays as it is. The person gets a separate private reply.
             Some(
                 Button::Retry { .. }
                 | Button::Open(_)
@@ -283,7 +286,7 @@ impl Handlers {
             Some(_) => responder.acknowledge_press().await?,
         }
         let admitted = match button {
-            // As with the command.
+            // The same rule as for `/duck forget`.
             Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
                 Ok(context.unprivileged_requester())
             }
@@ -318,13 +321,13 @@ impl Handlers {
                 ..
             }) => {
                 let ask = start::StartOptions {
-                    // It stands under two messages, in one or two sizes, and is one wish.
+                    // The button may be on two messages, with two sizes, and is still one request.
                     request: RequestId(format!("retry-{session}")),
                     size: Some(size),
                     catalog: Some(catalog),
                     another: false,
                 };
-                // Under the public message it stands before the place is free.
+                // The button on the public message appears before the slot is free.
                 let _ = self.service.wait_until_gone(&session).await;
                 self.start(&responder, &who, context.channel, ask).await;
             }
@@ -354,7 +357,7 @@ impl Handlers {
         Responder::new(self.http.clone(), id, token)
     }
 
-    /// Lets the person in, or says why not.
+    /// Checks the person's access. Returns them with their rights, or the reason for the denial.
     async fn admit(&self, context: &InteractionContext) -> Result<Requester, AccessDenied> {
         let ours = GuildId::new(self.settings.guild);
         if context.guild.is_some_and(|guild| guild != ours) {
@@ -369,7 +372,7 @@ impl Handlers {
         };
         let caller = match &context.member {
             Some(member) => caller(member, channels),
-            // A direct message says nothing about the guild.
+            // Direct messages contain no membership.
             None => caller(&self.member(ours, context.user.id).await?, channels),
         };
         admit(&self.settings, &caller).map_err(AccessDenied::Reason)
@@ -381,7 +384,7 @@ impl Handlers {
             .await
             .map_err(|error| match status(&error) {
                 Some(404) => AccessDenied::Reason(DenialReason::NotAMember),
-                _ => AccessDenied::CheckFailed(discord_error("asking who you are", &error)),
+                _ => AccessDenied::CheckFailed(discord_error("looking up a member", &error)),
             })
     }
 }
@@ -403,13 +406,13 @@ fn deny(denied: AccessDenied) -> Reply {
     }
 }
 
-/// Notes what became of the command that is being answered.
+/// Sets the outcome of the current command.
 fn set_outcome(outcome: &'static str) {
-    // Elsewhere (after a restart, say) nothing is counted.
+    // Outside of a command, such as for replies resumed after a restart, nothing is counted.
     let _ = OUTCOME.try_with(|it| it.set(outcome));
 }
 
-/// Logs a fault, and returns the reference under which it stands in the log.
+/// Logs an error, and returns its reference.
 fn log_error(error: &Error) -> String {
     set_outcome("failed");
     let reference = new_reference();
@@ -417,13 +420,13 @@ fn log_error(error: &Error) -> String {
     reference
 }
 
-/// What to say to somebody who is turned down.
+/// Reply for a rejection.
 fn refuse(rejection: &Rejection) -> Reply {
     set_outcome("refused");
     replies::refused(rejection)
 }
 
-/// What to say about a use case that did not work out.
+/// Reply for a failed use case. Logs an [`Error`].
 fn explain(problem: &ServiceError) -> Reply {
     match problem {
         ServiceError::Rejected(rejection) => refuse(rejection),

@@ -1,11 +1,11 @@
-//! `/duck open`, and the button under a session's link.
+//! `/duck open`, and the Open button of a session's message.
 
 use super::{Handlers, Responder, explain};
 use crate::{discord::replies, service::Requester};
 
 impl Handlers {
     pub(super) async fn open(&self, responder: &Responder, who: &Requester, given: Option<&str>) {
-        // A link does not keep, so each attempt shows a new one.
+        // A link is valid for one minute, so each attempt creates a new one.
         loop {
             let (record, link) = match self.service.open(who, given).await {
                 Ok(opened) => opened,

@@ -1,4 +1,4 @@
-//! `/duck extend`, `/duck report`, `/duck reap`, and the buttons of a warning.
+//! `/duck extend`, `/duck report` and `/duck reap`, with the Extend and Reap buttons.
 
 use super::{Handlers, Responder, explain, refuse};
 use crate::{

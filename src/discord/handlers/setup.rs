@@ -1,5 +1,5 @@
-//! `/duck setup`: what is kept, or an invitation in private; a form, and what
-//! comes back.
+//! `/duck setup`: shows the stored credentials, or sends a private invitation to enter some. Stores
+//! the submitted form.
 
 use super::{
     Handlers, InteractionClosed, InteractionContext, Responder, ServiceError, deny, explain,
@@ -31,7 +31,8 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    /// Sends the invitation as a direct message; says where it is.
+    /// Sends the invitation as a direct message, and returns a reply that links to it. If the
+    /// person accepts none, the reply is the invitation.
     async fn invite(&self, who: &Requester, catalog: Option<String>) -> Reply {
         let invitation = replies::setup_invitation(catalog.clone());
         match self.direct.send(who.id, &invitation, None).await {

@@ -22,11 +22,11 @@ use crate::{
     service::{Requester, ServiceError},
 };
 
-/// What takes longer shows that it goes on, and how to interrupt it.
+/// Time after which the reply shows that the query is running, with a button to cancel it.
 const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 impl Handlers {
-    /// Answers a question; `request` names it, so that it is shared once.
+    /// Answers a query. `request` identifies it, so that its result is shared only once.
     pub(super) async fn sql(
         &self,
         responder: &Responder,
@@ -44,7 +44,7 @@ impl Handlers {
             let file = reply.file.take();
             let shared = self.post_shared(who, context, &reply.text, file.clone(), request);
             reply = shared.await;
-            // Where it could not be shown to everybody, it is theirs to see all the same.
+            // If the result could not be shared, the private reply keeps its file.
             reply.file = file.filter(|_| reply.is_answer());
         }
         responder.edit(&reply).await;
@@ -107,7 +107,7 @@ impl Handlers {
     }
 
     pub(super) async fn cancel(&self, responder: &Responder, who: &Requester, question: &str) {
-        // Whoever waits for the answer says that it is cancelled.
+        // The handler that waits for the result edits its reply.
         if !self.service.cancel_query(who, question) {
             responder.edit(&replies::query_over()).await;
         }
@@ -137,7 +137,7 @@ impl Handlers {
         Ok(replies::table_columns(&name, &catalog, &rows))
     }
 
-    /// Shows everybody what stands in a reply of ours, which only its reader has seen so far.
+    /// Posts the result in `shown`, one of the bot's private replies, in the channel.
     pub(super) async fn share(
         &self,
         responder: &Responder,
@@ -154,7 +154,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    /// Posts an answer in the channel; what its reader is told of that.
+    /// Posts a result in the channel. Returns the new content of the private reply.
     async fn post_shared(
         &self,
         who: &Requester,
@@ -164,7 +164,7 @@ impl Handlers {
         request: &str,
     ) -> Reply {
         let reply = replies::shared(who.id.get(), text, file);
-        // Nobody is called, whatever stands in it.
+        // Mentions in the result must not notify anybody.
         let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
         let posted = message
             .execute(&*self.http, (ChannelId::new(context.channel), None))
@@ -173,18 +173,18 @@ impl Handlers {
         let why = match posted {
             Ok(_) => return replies::share_done(text),
             Err(error) if is_final(&error) => format!(
-                "I may not write in this channel (Discord says {}), so nobody else sees it.",
+                "I can't post in this channel (Discord says {}), so nobody else sees the result.",
                 code(&error).map_or_else(|| "no".to_owned(), |code| code.to_string())
             ),
             Err(error) => {
-                let error = discord_error("posting an answer", &error);
+                let error = discord_error("posting a result", &error);
                 replies::failed(&error, &log_error(&error)).text
             }
         };
         replies::share_failed(text, &why)
     }
 
-    /// The file beside a message, fetched from where Discord keeps it.
+    /// Downloads the file that is attached to a message.
     async fn file_of(&self, message: &Message) -> Result<Option<File>, String> {
         let Some(attached) = message.attachments.first() else {
             return Ok(None);
@@ -196,15 +196,15 @@ impl Handlers {
                 text,
             })),
             _ => Err(
-                "Its file can't be fetched from Discord any more. Ask again, with \
-                `share:True`."
+                "The result's file can't be downloaded from Discord any more. Run the query again \
+                 with `share:True`."
                     .into(),
             ),
         }
     }
 
-    /// Whether they may run other statements than SELECT. A direct message says nothing about
-    /// roles, so not there.
+    /// Returns true if the person may run statements other than SELECT. Always false in direct
+    /// messages, which contain no roles.
     fn may_write(&self, context: &InteractionContext) -> bool {
         let sql = self.service.settings().sql.as_ref();
         let roles = sql.map_or(&[][..], |sql| &sql.write_roles);

@@ -1,4 +1,4 @@
-//! `/duck start`: claim a place, then follow the session until it is ready.
+//! `/duck start`: claims a slot, then follows the session until it is ready.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,17 +21,17 @@ use crate::{
     session::{Observed, Record, RequestId, Stage, usual_start},
 };
 
-/// Discord takes five edits in five seconds; this leaves room for other things.
-/// What comes faster is shown as one edit; the last state never waits.
+/// Minimum time between two edits of a reply. Discord allows five edits in five seconds; the rest
+/// is for other requests. Faster changes share one edit, but the final state never waits.
 const EDIT_INTERVAL: Duration = Duration::from_millis(1200);
 
-/// How many kept replies are read at a time after a restart.
+/// Maximum number of stored replies to load at a time after a restart.
 const MAX_CONCURRENT_READS: usize = 8;
 
-/// What the person chose.
+/// Options of a start.
 pub(super) struct StartOptions {
-    /// What asks: the command, the message whose button was pressed, or the session that
-    /// is tried again. Pressing twice asks once.
+    /// Origin of the request: the command, the message with the pressed button, or the session to
+    /// retry. So pressing a button twice is one request.
     pub request: RequestId,
     pub size: Option<String>,
     pub catalog: Option<String>,
@@ -64,7 +64,7 @@ impl Handlers {
         match self.service.start(who, request).await {
             Ok(StartOutcome::Starting(record)) => {
                 let kept = self.keep(responder, &record);
-                // One that was just asked for may not be seen yet.
+                // A new record may not be in the view yet.
                 let known = (record.stage != Stage::Starting).then(|| record.clone());
                 tokio::join!(kept, self.follow(responder, &record, known));
             }
@@ -82,20 +82,20 @@ impl Handlers {
         }
     }
 
-    /// Keeps what it takes to go on with the reply after a restart. Without it the
-    /// reply stands still then, and the channel is told all the same.
+    /// Stores the reply's token, so that the next bot process can continue the reply. If that fails,
+    /// the reply stays as it is after a restart. The message in the channel is posted in any case.
     async fn keep(&self, responder: &Responder, record: &Record) {
         let Some(seen) = self.service.runtime().session(&record.id) else {
             return;
         };
         let kept = self.service.replies().store(&seen, &responder.save()).await;
         if let Err(error) = kept {
-            debug!(session = %record.id, %error, "the reply will not go on after a restart");
+            debug!(session = %record.id, %error, "the reply won't continue after a restart");
         }
     }
 
-    /// Goes on with the replies that can still be edited since the bot ended. Also
-    /// with those of sessions that are ready or failed: perhaps it was not said yet.
+    /// Continues the replies of the previous bot process that can still be edited. This includes
+    /// sessions that are ready or have failed, because their replies may not say so yet.
     pub async fn resume_replies(&self) {
         let oldest = self.service.now() - INTERACTION_LIFETIME;
         let mut recent = self.service.list(None);
@@ -113,8 +113,8 @@ impl Handlers {
         join_all(followed).await;
     }
 
-    /// Shows each change of the session until it is ready or has ended. `newest` is what
-    /// was seen of it, if it was.
+    /// Shows each change of the session until it is ready or has ended. `newest` is the newest
+    /// record that the view has shown, if it has shown any.
     async fn follow(
         &self,
         responder: &Responder,
@@ -143,7 +143,7 @@ impl Handlers {
                 match responder.try_to_edit(&reply).await {
                     true if is_last => return,
                     true => shown = Some(reply),
-                    // Whatever is newest then is tried again.
+                    // The next attempt shows the newest state.
                     false => is_late = true,
                 }
                 next_edit = now + EDIT_INTERVAL;
@@ -158,7 +158,7 @@ impl Handlers {
         }
     }
 
-    /// What to say of it now, and whether that is the last word.
+    /// Reply for the session's current state, and true if it is the last one.
     fn next_reply(&self, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
         let record = &seen.record;
         match &record.stage {
@@ -172,7 +172,7 @@ impl Handlers {
             Stage::Stopping { told, .. } => {
                 let mut reply = self.final_reply(record);
                 if !told {
-                    // Its place is still taken.
+                    // The slot is still in use, so a button to start again would fail.
                     reply.buttons.clear();
                 }
                 (reply, *told)
@@ -180,7 +180,7 @@ impl Handlers {
         }
     }
 
-    /// What to say of a session that is gone.
+    /// Reply for a session that is gone.
     fn final_reply(&self, record: &Record) -> Reply {
         match &record.stage {
             Stage::Stopping { ending, .. } => {

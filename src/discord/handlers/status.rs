@@ -1,4 +1,4 @@
-//! `/duck status`, and its button that shows a log.
+//! `/duck status`, and its button for the session's log.
 
 use super::{Handlers, Responder, explain, refuse};
 use crate::{discord::replies, service::Requester, session::SessionId};

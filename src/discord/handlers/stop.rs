@@ -1,4 +1,4 @@
-//! `/duck stop`: say what is lost, then do it and show when it is done.
+//! `/duck stop`: asks for confirmation, stops the session, and reports when it is gone.
 
 use super::{Handlers, Responder, explain, refuse};
 use crate::{discord::replies, service::Requester, session::SessionId};

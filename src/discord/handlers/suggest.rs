@@ -1,5 +1,5 @@
-//! Suggestions while somebody types. They come with every key press, so from memory; only tables
-//! are asked for, once a minute.
+//! Autocomplete suggestions. Discord asks with every key press, so they come from memory. Only
+//! table names are queried, at most once a minute per session.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::{
     service::Requester,
 };
 
-/// How long suggestions may take; Discord waits 3 s.
+/// Maximum time to produce suggestions. Discord waits for 3 s.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// The most characters of a suggestion.
+/// Maximum number of characters in a suggestion (Discord's limit).
 const MAX_CHOICE_CHARS: usize = 100;
 
 impl Handlers {
-    /// Name and value of what fits to what was typed so far.
+    /// Name and value of each suggestion whose name contains the text typed so far.
     pub(super) async fn suggestions(
         &self,
         user: u64,
@@ -44,7 +44,7 @@ impl Handlers {
                 names.map(|name| (name.clone(), name)).collect()
             }
             SESSION => {
-                // Nobody opens or asks what is not theirs.
+                // Only its owner can open or query a session, not even an admin.
                 let own = [
                     CommandKind::Open,
                     CommandKind::Sql,
@@ -66,8 +66,8 @@ impl Handlers {
         choices.into_iter().filter(fits).collect()
     }
 
-    /// The tables that their session lists. Asking takes longer than they may wait, the first
-    /// time; what comes then is there for the next key.
+    /// Names of the tables in the person's session. The first query may exceed
+    /// [`SUGGESTION_TIMEOUT`]. It then continues, and its result is there for the next key press.
     async fn tables_of(
         &self,
         member: Option<&Member>,
@@ -98,7 +98,7 @@ impl Handlers {
         admit(&self.settings, &caller(member?, Vec::new())).ok()
     }
 
-    /// The person's own sessions; if the member is an admin, then everybody else's.
+    /// The person's own sessions, followed by everybody else's if `member` is an admin.
     fn sessions(&self, user: u64, member: Option<&Member>) -> Vec<(String, String)> {
         let is_admin = self.requester_of(member).is_some_and(|who| who.is_admin);
         let is_mine = |owner: u64| owner == user;
