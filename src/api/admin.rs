@@ -1,4 +1,4 @@
-//! HTTP, for those who run the bot: is it alive, is it ready, what does it count.
+//! HTTP for operators: liveness, readiness and metrics.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     service::Service,
 };
 
-/// What it answers with.
+/// State of the request handlers.
 #[derive(Clone)]
 struct Admin {
     service: Arc<Service>,
@@ -30,7 +30,7 @@ struct Admin {
 /// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown`.
 ///
 /// # Errors
-/// If the address can't be listened on.
+/// If the bot can't listen on the address.
 pub async fn serve(
     address: SocketAddr,
     service: Arc<Service>,
@@ -38,8 +38,9 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await;
-    let listener = listener
-        .with_context(|| format!("I can't listen on {address}; admin.listen names another"))?;
+    let listener = listener.with_context(|| {
+        format!("can't listen on {address}; set another address in admin.listen")
+    })?;
     info!(
         "health and metrics are at http://{}",
         listener.local_addr()?
@@ -53,14 +54,14 @@ pub async fn serve(
     Ok(())
 }
 
-/// What is not ready, a line each.
+/// Reports what is not ready, one line each.
 async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
     let mut missing = Vec::new();
     if !admin.service.is_connected() {
-        missing.push("discord: not connected, so nobody is answered".to_owned());
+        missing.push("discord: not connected, so commands get no answer".to_owned());
     }
     if let Some(since) = admin.service.runtime().stale_since() {
-        missing.push(format!("cluster: nothing new is heard since {since:.0?}"));
+        missing.push(format!("cluster: no updates since {since:.0?}"));
     }
     match missing.is_empty() {
         true => (StatusCode::OK, "ready\n".to_owned()),

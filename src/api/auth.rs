@@ -1,5 +1,6 @@
-//! Who asks: by a token, of which only the digest is known. Each request passes here, is named,
-//! paced, logged and counted.
+//! Authentication by token. The bot knows only the digests of tokens.
+//!
+//! Every request passes here: it gets an ID, is authenticated, rate-limited, logged and counted.
 
 use std::{
     collections::HashMap,
@@ -26,21 +27,21 @@ use super::{
 };
 use crate::{error::new_reference, metrics, service::Requester, settings};
 
-/// The header with a request's name, which the caller may choose.
+/// Header with the request ID, which the caller may set.
 const REQUEST_ID_HEADER: &str = "x-request-id";
-/// The most characters of such a name.
+/// Maximum length of a request ID in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
-/// Whoever asks.
+/// Authenticated sender of a request.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// In whose name.
+    /// Person in whose name the request is carried out, with the rights of the token.
     pub who: Requester,
-    /// Whether they may use the keys that this person has handed in.
+    /// True if the request may use this person's stored credentials.
     pub stored_keys: bool,
 }
 
-/// All who may ask.
+/// Known tokens, and the owner of requests without one, if the settings allow these.
 pub struct Authenticator {
     clients: HashMap<[u8; 32], ApiClient>,
     anonymous: Option<ApiClient>,
@@ -52,7 +53,7 @@ struct ApiClient {
 }
 
 impl Authenticator {
-    /// Lets in whom the settings name.
+    /// Creates an authenticator for the tokens in the settings.
     pub fn new(settings: &settings::Api) -> Self {
         let client = |principal| ApiClient {
             principal,
@@ -82,27 +83,27 @@ impl Authenticator {
         }
     }
 
-    /// Who sends these headers.
+    /// Identifies the sender of a request by its headers, and counts it against the rate limit.
     ///
     /// # Errors
-    /// If they show no token that is known here, or come too often.
+    /// If the token is missing or unknown, or too many requests were sent with it.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         let client = match headers.get(header::AUTHORIZATION) {
             None => self.anonymous.as_ref(),
-            // Whoever shows a token means it, also where none is needed.
+            // A token must be valid, even if requests without one are allowed.
             Some(shown) => bearer(shown).and_then(|token| {
                 let digest = digest(&SHA256, token.as_bytes());
                 self.clients.get(digest.as_ref())
             }),
         };
         let client = client.ok_or_else(|| {
-            let says = "Send a token that is known here: `Authorization: Bearer …`.";
+            let says = "The token is missing or unknown. Send the header Authorization: Bearer …";
             Problem::new(ProblemType::Unauthorized, says)
         })?;
         client.pace.check().map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             let seconds = wait.as_secs() + 1;
-            let says = format!("Too many requests with this token. Wait {seconds} s.");
+            let says = format!("Too many requests. Try again in {seconds} s.");
             Problem::new(ProblemType::TooManyRequests, says)
                 .retry_after(Duration::from_secs(seconds))
         })?;
@@ -115,7 +116,7 @@ fn bearer(shown: &HeaderValue) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Lets a request in or turns it away; names, logs and counts it.
+/// Authenticates a request, assigns its ID, logs it and counts it.
 pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let id: Arc<str> = request_id(request.headers()).into();
@@ -155,7 +156,7 @@ pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Ne
     response
 }
 
-/// The name that the caller chose, if it is one, or a fresh one.
+/// Request ID from the caller if it is valid, otherwise a new one.
 pub fn request_id(headers: &HeaderMap) -> String {
     let given = headers
         .get(REQUEST_ID_HEADER)

@@ -1,5 +1,5 @@
-//! The bodies of requests: JSON objects, field by field, so that all that is wrong is said at
-//! once, and nothing of what was sent is repeated.
+//! Request bodies: JSON objects, read field by field. So all errors are reported at once, and no
+//! submitted value is repeated.
 
 use axum::{
     body::Bytes,
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{FieldError, Problem, ProblemType};
 
-/// A body that is read field by field; what nobody asked for is a mistake.
+/// Body that is read field by field. Fields that are never read are errors.
 #[derive(Default)]
 pub struct Body {
     fields: Map<String, Value>,
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             match why.status().as_u16() {
                 413 => Problem::new(
                     ProblemType::TooLarge,
-                    "The body is larger than anything needs.",
+                    "The body is larger than any request needs.",
                 ),
                 _ => Problem::new(ProblemType::InvalidRequest, "The body could not be read."),
             }
@@ -38,17 +38,17 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 impl Body {
-    /// A body of that media type; an empty one is one without fields.
+    /// Parses a body of media type `kind`. An empty body has no fields.
     ///
     /// # Errors
-    /// If it is no JSON object, or isn't said to be one.
+    /// If the body is not a JSON object, or the media type is not JSON.
     pub fn new(kind: Option<&str>, bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
         let kind = kind.and_then(|it| it.split(';').next());
         if !kind.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
-            let says = "Send JSON, and the header Content-Type: application/json.";
+            let says = "Send JSON with the header Content-Type: application/json.";
             return Err(Problem::new(ProblemType::UnsupportedMediaType, says));
         }
         match serde_json::from_slice(bytes) {
@@ -56,15 +56,15 @@ impl Body {
                 fields,
                 errors: Vec::new(),
             }),
-            // What serde says of it quotes it.
+            // serde's message may quote the body, and the body may contain credentials.
             _ => Err(Problem::new(
                 ProblemType::InvalidRequest,
-                "The body is no JSON object.",
+                "The body is not a JSON object.",
             )),
         }
     }
 
-    /// Notes that a field is wrong.
+    /// Adds an error for a field.
     pub fn reject_field(&mut self, field: &str, detail: impl Into<String>) {
         self.errors.push(FieldError {
             field: field.to_owned(),
@@ -72,23 +72,23 @@ impl Body {
         });
     }
 
-    /// Whether that was noted of a field.
+    /// Returns true if the field has an error.
     pub fn has_error(&self, field: &str) -> bool {
         self.errors.iter().any(|error| error.field == field)
     }
 
-    /// Takes a text.
+    /// Takes a string.
     pub fn text(&mut self, field: &str) -> Option<String> {
         match self.fields.remove(field)? {
             Value::String(text) => Some(text),
             _ => {
-                self.reject_field(field, "is to be a text");
+                self.reject_field(field, "must be a string");
                 None
             }
         }
     }
 
-    /// Takes a text of which only the caller knows what it says.
+    /// Takes a secret string, without whitespace around it.
     pub fn secret(&mut self, field: &str) -> Option<SecretString> {
         let mut text = self.text(field)?;
         let secret = SecretString::from(text.trim());
@@ -96,13 +96,13 @@ impl Body {
         Some(secret)
     }
 
-    /// Takes yes or no; nothing is no.
+    /// Takes a boolean. A missing field is false.
     pub fn flag(&mut self, field: &str) -> bool {
         match self.fields.remove(field) {
             None => false,
             Some(Value::Bool(yes)) => yes,
             Some(_) => {
-                self.reject_field(field, "is to be true or false");
+                self.reject_field(field, "must be true or false");
                 false
             }
         }
@@ -111,12 +111,12 @@ impl Body {
     /// Ends reading.
     ///
     /// # Errors
-    /// All that is wrong, with every field that does not exist.
+    /// Returns all errors, including one for each unknown field.
     pub fn finish(mut self) -> Result<(), Problem> {
         let unknown: Vec<_> = self.fields.keys().cloned().collect();
         for field in unknown {
             let name: String = field.chars().take(40).collect();
-            self.reject_field(&name, "there is no such field");
+            self.reject_field(&name, "is unknown");
         }
         match self.errors.is_empty() {
             true => Ok(()),

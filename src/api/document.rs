@@ -1,4 +1,4 @@
-//! What a session looks like from outside, and the API's own description.
+//! JSON documents of sessions, and the API's description.
 
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::Api;
 use crate::session::{Cause, Ending, ScheduledStop, TrackedSession, Usage};
 
-/// The description of the API, but for what the settings add.
+/// OpenAPI description, without the sizes and catalogs from the settings.
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// A session.
+/// Document of a session.
 pub fn session_document(api: &Api, watched: &TrackedSession) -> Value {
     let seen = &watched.seen;
     let record = &seen.record;
@@ -30,21 +30,21 @@ pub fn session_document(api: &Api, watched: &TrackedSession) -> Value {
     })
 }
 
-/// When something stops it, if anything does.
+/// Scheduled stop of a session. `None` in a dry run, where no rule stops a session.
 pub fn enforced_due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
     due.filter(|_| !api.service.settings().reaper.dry_run)
 }
 
-/// When a session will be stopped as things are.
+/// Document of a scheduled stop.
 pub fn stops_document(due: &ScheduledStop) -> Value {
     json!({ "at": due.at, "rule": due.rule })
 }
 
-/// Why a session ends.
+/// Reason why a session ends, for people.
 pub fn ending_reason(ending: &Ending) -> String {
     match &ending.cause {
         Cause::Stopped { .. } => "it was stopped".to_owned(),
-        Cause::Restarted { .. } => "its owner had it started again with new keys".to_owned(),
+        Cause::Restarted { .. } => "its owner restarted it with new credentials".to_owned(),
         Cause::Refused { why, .. } => why.clone(),
         Cause::TookTooLong { after_seconds } => {
             format!("it was not ready within {after_seconds} s")
@@ -57,15 +57,15 @@ pub fn ending_reason(ending: &Ending) -> String {
                 false => format!("{failure}: {}", incident.why),
             }
         }
-        Cause::Lost => "somebody deleted it on the cluster".to_owned(),
-        Cause::Reaped { rule, .. } => format!("the rule {}", json!(rule)),
+        Cause::Lost => "somebody deleted its Pod on the cluster".to_owned(),
+        Cause::Reaped { rule, .. } => format!("it was stopped by the rule {}", json!(rule)),
     }
 }
 
-/// `GET /openapi.json`: with the sizes and catalogs that there are.
+/// `GET /openapi.json`: the description, with the sizes and catalogs from the settings.
 pub async fn openapi(State(api): State<Api>) -> Json<Value> {
     let settings = api.service.settings();
-    let mut document: Value = serde_json::from_str(OPENAPI).expect("a test reads it");
+    let mut document: Value = serde_json::from_str(OPENAPI).expect("openapi.json is valid JSON");
     let sizes: Vec<_> = settings.sizes.iter().map(|size| &size.name).collect();
     let catalogs = settings.catalogs.iter();
     let catalogs: Vec<_> = catalogs.flat_map(|it| [&it.name, &it.endpoint]).collect();
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_description_is_json_and_of_this_version() {
-        let document: Value = serde_json::from_str(OPENAPI).expect("it is JSON");
+        let document: Value = serde_json::from_str(OPENAPI).expect("valid JSON");
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
 }

@@ -1,4 +1,4 @@
-//! `wait=ready`: tells how a session gets ready, as server-sent events.
+//! `wait=ready`: reports the progress of a start as server-sent events.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     session::{Observed, Record, Stage, TrackedSession, Usage},
 };
 
-/// A stream of events `progress`, then one `ready` or `ended`.
+/// Streams `progress` events, then one `ready` or `ended` event.
 pub fn stream_until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
     let changes = api.service.runtime().changes();
     let follower = Follower {
@@ -50,7 +50,8 @@ struct Follower {
 }
 
 impl Follower {
-    /// What to tell next, and whether that is the last; none when the bot is told to stop.
+    /// Waits for the next event. Returns its name, its data, and true if it is the last one; or
+    /// `None` if the bot shuts down.
     async fn next(&mut self) -> Option<(&'static str, Value, bool)> {
         loop {
             self.changes.mark_unchanged();
@@ -66,10 +67,15 @@ impl Follower {
                 (Stage::Stopping { ending, .. }, _) => {
                     return Some(("ended", self.ended(&ending_reason(ending)), true));
                 }
-                // It was not seen yet, or is gone and nobody saw why.
+                // The view has shown the session before, but never why it ended.
                 (_, None) if self.last_progress.is_some() => {
-                    return Some(("ended", self.ended("it is gone"), true));
+                    return Some((
+                        "ended",
+                        self.ended("it is gone; the cause is unknown"),
+                        true,
+                    ));
                 }
+                // The view does not show the session yet.
                 (_, None) => {}
                 (_, Some(seen)) => {
                     let now = self.progress(seen);
@@ -94,7 +100,8 @@ impl Follower {
             bot_started: self.api.service.now(),
         };
         let mut document = session_document(&self.api, &watched);
-        // It moves with the time where nobody was warned.
+        // Without a warning, the stop time moves on with the current time. Each change of it would
+        // be an event.
         document["stops"] = Value::Null;
         document
     }

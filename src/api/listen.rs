@@ -1,5 +1,5 @@
-//! Serving a port: so many connections at a time, each with a limit on how long the head of a
-//! request takes, and an end that waits for nobody for long.
+//! Serves a port, with limits on connections, on the size and time of request heads, and on the
+//! time to shut down.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,18 +16,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The most connections at a time; who comes next waits.
+/// Maximum number of connections at a time. Further clients wait.
 const MAX_CONNECTIONS: usize = 256;
-/// How long the head of a request may take, and how long a connection may wait for its next one:
-/// longer than the minute and a half for which most clients keep one. Otherwise a request meets
-/// an end that is on its way, and its client can't tell whether it was heard.
+/// Maximum time to receive the head of a request, and to wait for the next request on a connection.
+/// Most clients keep connections for up to 90 s, so they close them first. Otherwise a request
+/// could arrive while the server closes, and its client can't tell whether it was handled.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(100);
-/// The most bytes of a head.
+/// Maximum size of a request head in bytes.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// How long answers under way may take when the bot is told to stop.
+/// Maximum time for pending responses after shutdown begins.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Answers whoever comes with `app`, until `shutdown`.
+/// Serves `app` until `shutdown`.
 pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationToken) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -40,7 +40,7 @@ pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationT
             break;
         };
         let Ok((stream, _)) = accepted else {
-            // Out of descriptors, say: it passes.
+            // A temporary failure, such as too many open files.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -51,7 +51,7 @@ pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationT
         });
         while connections.try_join_next().is_some() {}
     }
-    // Who is not done by then is cut off.
+    // Connections that are still open then are closed.
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, async {
         while connections.join_next().await.is_some() {}
     })
@@ -65,7 +65,7 @@ async fn serve(stream: TcpStream, app: Router, shutdown: &CancellationToken) {
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     let mut served = std::pin::pin!(served);
-    // Whoever hangs up in the middle is no news.
+    // A client that disconnects early is not an error.
     if shutdown
         .run_until_cancelled(served.as_mut())
         .await

@@ -1,5 +1,5 @@
-//! HTTP. For programs: sessions, the same as in the chat (docs/api.md). For those who run the
-//! bot, on a port of its own: [`admin`].
+//! HTTP: the API for programs, with the same sessions as in the chat (docs/api.md). On its own
+//! port, health and metrics for operators ([`admin`]).
 
 pub mod admin;
 mod auth;
@@ -34,12 +34,12 @@ use problem::ProblemType;
 pub use sessions::{CreateSession, idempotency_key, parse_create_session};
 pub use token::{NewToken, new_token};
 
-/// The largest body: two tokens of 4000 characters, and room.
+/// Maximum size of a body in bytes: two tokens of 4000 characters, and some reserve.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// How long a body may keep silent.
+/// Maximum pause while a body is received.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What requests are answered with.
+/// State of the request handlers.
 #[derive(Clone)]
 struct Api {
     service: Arc<Service>,
@@ -51,7 +51,7 @@ struct Api {
 /// Serves the API until `shutdown`.
 ///
 /// # Errors
-/// If the address can't be listened on.
+/// If the bot can't listen on the address.
 pub async fn serve(
     settings: settings::Api,
     service: Arc<Service>,
@@ -60,12 +60,12 @@ pub async fn serve(
     let address = settings.listen;
     let listener = TcpListener::bind(address).await;
     let listener = listener
-        .with_context(|| format!("I can't listen on {address}; api.listen names another"))?;
+        .with_context(|| format!("can't listen on {address}; set another address in api.listen"))?;
     info!("the API is at http://{}", listener.local_addr()?);
     if let Some(owner) = settings.anonymous {
         warn!(
-            "THE API LETS EVERYBODY IN: whoever reaches it makes, opens and stops sessions of \
-             {owner} (the setting api.anonymous_owner)"
+            "THE API IS OPEN TO EVERYBODY: anyone who can reach it can start, open and stop \
+             sessions of {owner} (the setting api.anonymous_owner)"
         );
     }
     let api = Api {
@@ -88,11 +88,11 @@ fn router(api: Api) -> Router {
         )
         .route("/sessions/{id}/extend", post(sessions::extend))
         .route("/sessions/{id}/ticket", post(sessions::ticket))
-        .fallback(async || Problem::new(ProblemType::NotFound, "There is nothing at this address."))
+        .fallback(async || Problem::new(ProblemType::NotFound, "There is no such path."))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 ProblemType::MethodNotAllowed,
-                "The header Allow says what is.",
+                "This path does not support the method. The header Allow lists the supported ones.",
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,4 +1,4 @@
-//! What goes wrong, as RFC 9457 has it. The types are stable; texts are for people.
+//! Problem documents (RFC 9457). Their types are stable; their texts are for people.
 
 use std::time::Duration;
 
@@ -15,57 +15,53 @@ use crate::{
     service::{self, Rejection},
 };
 
-/// Every kind of problem that there is.
+/// Type of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemType {
-    /// Not to be understood.
+    /// The request is malformed.
     InvalidRequest,
-    /// A field that is not there, or is no such thing.
+    /// Fields are missing, unknown or invalid.
     InvalidFields,
-    /// No token, or none that is known.
+    /// The token is missing or unknown.
     Unauthorized,
-    /// The token may not do that.
+    /// The token does not allow this.
     Forbidden,
-    /// No such address.
+    /// The path does not exist.
     NotFound,
-    /// No session of theirs has that id.
+    /// The token gives access to no session with this ID.
     NoSuchSession,
-    /// The address takes other methods.
+    /// The path does not support this method.
     MethodNotAllowed,
-    /// The body is too large.
     TooLarge,
-    /// The body is no JSON.
+    /// The body is not JSON.
     UnsupportedMediaType,
-    /// No such size.
     UnknownSize,
-    /// No such catalog.
     UnknownCatalog,
-    /// The storage or the catalog does not take the keys.
+    /// The storage or the catalog rejects the credentials.
     KeysRejected,
-    /// The settings or a clock are wrong, so the keys could not be tried.
+    /// The credentials could not be tested, because of the settings or a wrong clock.
     Misconfigured,
-    /// No keys are kept that could be used.
+    /// The owner has stored no credentials, or they have expired.
     NoStoredCredentials,
-    /// All places are taken.
+    /// All slots of the owner are in use.
     QuotaReached,
-    /// It is on its way.
+    /// The session can't be opened yet.
     NotReady,
-    /// It can't be opened any more.
+    /// The session can't be opened any more: the bot has lost its signing key.
     NoKey,
-    /// It can't live longer.
+    /// The session can't be extended.
     NoMoreTime,
-    /// The same key with another request.
+    /// The idempotency key was used for a different request.
     IdempotencyKeyReused,
-    /// Slower.
     TooManyRequests,
-    /// The cluster turned it down.
+    /// The cluster rejected the request.
     ClusterRefused,
-    /// Something does not answer.
+    /// A part of the system fails or does not answer. A later attempt may succeed.
     Unavailable,
 }
 
 impl ProblemType {
-    /// The end of its type, its title, its status.
+    /// Last part of the type's URN, title, and status.
     fn facts(self) -> (&'static str, &'static str, StatusCode) {
         use StatusCode as S;
         match self {
@@ -92,7 +88,11 @@ impl ProblemType {
                 "Unknown catalog",
                 S::UNPROCESSABLE_ENTITY,
             ),
-            Self::KeysRejected => ("keys-rejected", "Keys rejected", S::UNPROCESSABLE_ENTITY),
+            Self::KeysRejected => (
+                "keys-rejected",
+                "Credentials rejected",
+                S::UNPROCESSABLE_ENTITY,
+            ),
             Self::Misconfigured => ("misconfigured", "Misconfigured", S::BAD_GATEWAY),
             Self::NoStoredCredentials => (
                 "no-stored-credentials",
@@ -101,7 +101,7 @@ impl ProblemType {
             ),
             Self::QuotaReached => ("quota-reached", "Quota reached", S::CONFLICT),
             Self::NotReady => ("not-ready", "Not ready", S::CONFLICT),
-            Self::NoKey => ("no-key", "No key to its door", S::CONFLICT),
+            Self::NoKey => ("no-key", "Signing key is gone", S::CONFLICT),
             Self::NoMoreTime => ("no-more-time", "No more time", S::CONFLICT),
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
@@ -119,28 +119,28 @@ impl ProblemType {
     }
 }
 
-/// One problem.
+/// Problem to answer a request with.
 #[derive(Debug, Clone)]
 pub struct Problem {
     kind: ProblemType,
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
-    /// For the log; what the caller gets is its name.
+    /// Error to log with the request ID. The caller gets that ID and a sentence.
     pub error: Option<Box<Error>>,
 }
 
-/// What is wrong with a field. Never what was in it.
+/// Error of one field. Never contains the field's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// Which one.
+    /// Name of the field.
     pub field: String,
-    /// What is wrong with it.
+    /// Rest of a sentence about the field, such as "must be a string".
     pub detail: String,
 }
 
 impl Problem {
-    /// Of that kind, in a sentence.
+    /// Creates a problem. `detail` is a sentence for people.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         Self {
             kind,
@@ -151,17 +151,17 @@ impl Problem {
         }
     }
 
-    /// Some fields are wrong.
+    /// Creates a problem from the errors of fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let names: Vec<_> = errors.iter().map(|it| it.field.as_str()).collect();
-        let detail = format!("These fields need a change: {}.", names.join(", "));
+        let detail = format!("These fields are invalid: {}.", names.join(", "));
         Self {
             errors,
             ..Self::new(ProblemType::InvalidFields, detail)
         }
     }
 
-    /// The same, with when to try again.
+    /// Adds a time after which the caller may try again.
     pub fn retry_after(self, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),
@@ -169,7 +169,7 @@ impl Problem {
         }
     }
 
-    /// As a document; `request` names the request.
+    /// JSON document of the problem. `request` is the request ID.
     pub fn document(&self, request: &str) -> serde_json::Value {
         let (slug, title, status) = self.kind.facts();
         let mut document = json!({
@@ -185,7 +185,7 @@ impl Problem {
         document
     }
 
-    /// As an answer to the request with that name.
+    /// Response with the problem. `request` is the request ID.
     pub fn to_response(&self, request: &str) -> Response {
         let (_, _, status) = self.kind.facts();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
@@ -203,7 +203,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// It is rendered where the request's name is known (`super::auth::authenticate`).
+    /// Leaves rendering to `super::auth::authenticate`, which knows the request ID.
     fn into_response(self) -> Response {
         let mut response = self.kind.facts().2.into_response();
         response.extensions_mut().insert(self);
@@ -249,33 +249,41 @@ impl From<Error> for Problem {
     }
 }
 
-/// The chat's own words have buttons and commands in them.
+/// Translates a rejection. The chat's texts don't fit here, because they mention buttons and
+/// commands.
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         let (kind, detail) = match rejection {
             Rejection::UnknownSize { known, .. } => {
-                let detail = format!("There is no such size. There are: {}.", known.join(", "));
+                let detail = format!("There is no such size. Use one of: {}.", known.join(", "));
                 (ProblemType::UnknownSize, detail)
             }
             Rejection::UnknownCatalog { known, .. } => {
                 let known = known.join(", ");
-                let detail =
-                    format!("There is no such catalog, by name or URL. There are: {known}.");
+                let detail = format!("No catalog has this name or URL. Use one of: {known}.");
                 (ProblemType::UnknownCatalog, detail)
             }
             Rejection::CredentialsExpired(at) => {
-                let detail = format!("The stored credentials expired at {}.", at.to_rfc3339());
+                let detail = format!(
+                    "The stored credentials expired at {}. Their owner can enter new ones in the \
+                     chat with /duck setup.",
+                    at.to_rfc3339()
+                );
                 (ProblemType::NoStoredCredentials, detail)
             }
             Rejection::NoCredentials | Rejection::NothingKept | Rejection::CheckingIsOff => {
-                let detail =
-                    "The token's owner has handed in no credentials: /duck setup in the chat.";
+                let detail = "The token's owner has stored no credentials. They can enter some in \
+                              the chat with /duck setup.";
                 (ProblemType::NoStoredCredentials, detail.to_owned())
             }
             Rejection::QuotaReached { ids, limit } => {
                 let ids = ids.join(", ");
-                let detail =
-                    format!("All {limit} places of this owner are taken ({ids}). Delete one.");
+                let detail = match limit {
+                    1 => format!(
+                        "The only slot of this owner is in use ({ids}). Delete that session."
+                    ),
+                    _ => format!("All {limit} slots of this owner are in use ({ids}). Delete one."),
+                };
                 (ProblemType::QuotaReached, detail)
             }
             Rejection::NotAnId(_)
@@ -284,15 +292,16 @@ impl From<Rejection> for Problem {
             | Rejection::NothingTo(_)
             | Rejection::SayWhich { .. }
             | Rejection::NothingToOpen => {
-                let detail = "There is no such session of yours: it has ended, or never was.";
+                let detail = "This token has access to no session with this ID. The session may \
+                              have ended.";
                 (ProblemType::NoSuchSession, detail.to_owned())
             }
             Rejection::OtherWish => {
-                let detail =
-                    "This Idempotency-Key was used for another session, which is still there.";
+                let detail = "This Idempotency-Key was used for a different request, and the \
+                              session of that request still exists. Use another key.";
                 (ProblemType::IdempotencyKeyReused, detail.to_owned())
             }
-            // Of questions, which nobody asks here.
+            // Rejections of queries, buttons and admin commands, which the API does not have.
             Rejection::AskingIsOff
             | Rejection::NothingToAsk
             | Rejection::NotYoursToAsk(_)
@@ -304,18 +313,19 @@ impl From<Rejection> for Problem {
             | Rejection::NotYourButton(_)
             | Rejection::AdminsOnly => (
                 ProblemType::Forbidden,
-                "This token may not do that.".to_owned(),
+                "This token does not allow this.".to_owned(),
             ),
             Rejection::NotYoursToOpen(_) => {
-                let detail = "Nobody but its owner opens a session, not even an admin.";
+                let detail = "Only its owner can open a session, not even an admin.";
                 (ProblemType::Forbidden, detail.to_owned())
             }
             Rejection::NotADuration(_) => {
-                let detail = "by is no length of time. Write it like 2h or 1h 30m.";
+                let detail = "by is not a duration. Write it like 2h or 1h 30m.";
                 (ProblemType::InvalidRequest, detail.to_owned())
             }
             Rejection::NothingStopsIt => {
-                let detail = "Sessions are not stopped here for being idle or old.";
+                let detail = "Sessions are not stopped here for being idle or old, so there is \
+                              nothing to extend.";
                 (ProblemType::NoMoreTime, detail.to_owned())
             }
             Rejection::NoMoreTime { at, .. } => {
@@ -323,12 +333,16 @@ impl From<Rejection> for Problem {
                 let at = at.unwrap_or_default();
                 (
                     ProblemType::NoMoreTime,
-                    format!("It can't be extended any more{at}."),
+                    format!("The session can't be extended any more{at}."),
                 )
             }
-            Rejection::NotReady(_) => (ProblemType::NotReady, "It is not ready yet.".to_owned()),
+            Rejection::NotReady(_) => (
+                ProblemType::NotReady,
+                "The session is not ready yet. Try again soon.".to_owned(),
+            ),
             Rejection::NoKey(_) => {
-                let detail = "The bot no longer has the key to it. Delete it, and make another.";
+                let detail = "The bot has lost the signing key of this session. Delete the session \
+                              and start another one.";
                 (ProblemType::NoKey, detail.to_owned())
             }
         };
@@ -336,7 +350,7 @@ impl From<Rejection> for Problem {
     }
 }
 
-/// Without the chat's emphasis.
+/// Removes the chat's markdown from a text.
 pub fn strip_markdown(text: &str) -> String {
     text.replace("**", "").replace('`', "")
 }

@@ -1,4 +1,4 @@
-//! What can be done with sessions.
+//! Handlers of the API's requests about sessions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,16 +28,16 @@ use crate::{
     settings::duration,
 };
 
-/// How long a link lives that opens a session, in seconds.
+/// Lifetime of a link that opens a session, in seconds.
 const LINK_LIFETIME_SECONDS: u64 = 60;
-/// The most characters of a name that is shown.
+/// Maximum number of characters in an owner's name.
 const MAX_NAME_CHARS: usize = 80;
-/// The most characters of an idempotency key.
+/// Maximum length of an idempotency key in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
 type ApiResult = Result<Response, Problem>;
 
-/// The id in the address, whatever it is.
+/// Session ID in the path, not validated yet.
 pub struct Id(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = Path::<String>::from_request_parts(parts, state).await;
-        // What is no text is no id either.
+        // A path segment that is not UTF-8 is not a session ID.
         let found = found.map_err(|_| Rejection::NotAnId(String::new()));
         Ok(Self(found?.0))
     }
@@ -63,7 +63,7 @@ pub async fn create(
         "" => false,
         "wait=ready" => true,
         _ => {
-            let says = "The query may say wait=ready, and nothing else.";
+            let says = "The query may only be wait=ready.";
             return Err(Problem::new(ProblemType::InvalidRequest, says));
         }
     };
@@ -74,10 +74,11 @@ pub async fn create(
         ..principal.who
     };
     if asked.s3_credentials.is_none() && !principal.stored_keys {
-        let says = "This token may not use stored credentials.";
+        let says = "This token may not use stored credentials. Send s3_key and s3_secret, or use a \
+                    token with stored-keys.";
         return Err(Problem::new(ProblemType::Forbidden, says));
     }
-    // Whoever hangs up now must not leave half a session.
+    // In its own task: a client that disconnects now must not leave half a session.
     let made = tokio::spawn({
         let (api, who) = (api.clone(), who.clone());
         async move { create_session(&api, &who, request, asked).await }
@@ -85,14 +86,14 @@ pub async fn create(
     let record = made.await.map_err(|_| {
         Problem::new(
             ProblemType::Unavailable,
-            "Something went wrong in here; the log says what.",
+            "An internal error occurred. The bot's log has the details.",
         )
     })??;
     if waits {
         return Ok(follow::stream_until_ready(api, who, record));
     }
     if record.is_stopping() {
-        let says = "It was stopped while it was being made. Ask again.";
+        let says = "The session was stopped while it was being created. Try again.";
         return Err(
             Problem::new(ProblemType::Unavailable, says).retry_after(Duration::from_secs(10))
         );
@@ -127,15 +128,15 @@ async fn create_session(
     let Some(s3_credentials) = &asked.s3_credentials else {
         return match api.service.start(who, ask).await? {
             StartOutcome::Starting(record) => Ok(record),
-            // Another one was asked for, so this is not said.
+            // Unreachable: the request asks for another session.
             StartOutcome::AlreadyRunning { .. } => Err(Rejection::NothingToOpen.into()),
         };
     };
     Ok(api.service.start_with(who, ask, s3_credentials).await?)
 }
 
-/// What is answered when a session was asked for: what it was in the service before this one,
-/// and the link that opens it, if it can be opened by now.
+/// Document of a started session: the fields of the service before this one, and the link that
+/// opens the session. The link is null until the session can be opened.
 pub async fn started_document(api: &Api, who: &Requester, record: &Record) -> Value {
     let open_url = match record.stage {
         Stage::Running => open_url(api, who, &record.id).await.ok(),
@@ -153,23 +154,23 @@ async fn open_url(api: &Api, who: &Requester, id: &SessionId) -> Result<String, 
     Ok(link.expose_secret().to_owned())
 }
 
-/// What somebody asks for.
+/// Parsed body of `POST /sessions`.
 #[derive(Debug)]
 pub struct CreateSession {
-    /// What its owner is to be called.
+    /// Name to show as the session's owner.
     pub username: Option<String>,
-    /// A size's name.
+    /// Name of a size.
     pub size: Option<String>,
-    /// A catalog's name or address.
+    /// Name or URL of a catalog.
     pub catalog: Option<String>,
-    /// None: those that are stored.
+    /// Credentials of the session. `None` to use the owner's stored credentials.
     pub s3_credentials: Option<Credentials>,
 }
 
-/// Reads the body of `POST /sessions`.
+/// Parses the body of `POST /sessions`.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Returns the errors of all fields.
 pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
     let username = body.text("username").map(|it| it.trim().to_owned());
     if let Some(name) = &username
@@ -178,7 +179,7 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
     {
         body.reject_field(
             "username",
-            format!("has 1 to {MAX_NAME_CHARS} characters, in one line"),
+            format!("must have 1 to {MAX_NAME_CHARS} characters, without control characters"),
         );
     }
     let size = body.text("size");
@@ -204,12 +205,12 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
         if !uses_stored && !is_there {
             body.reject_field(
                 json_field(field),
-                "is not there, and use_stored_credentials is not true",
+                "is required unless use_stored_credentials is true",
             );
         }
     }
     if uses_stored && has_any {
-        let says = "is true, so there are to be no keys beside it";
+        let says = "must not be true if the request contains credentials";
         body.reject_field("use_stored_credentials", says);
     }
     body.finish()?;
@@ -229,7 +230,7 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
     })
 }
 
-/// What a field is called here.
+/// JSON name of a field.
 fn json_field(field: CredentialField) -> &'static str {
     match field {
         CredentialField::KeyId => "s3_key",
@@ -239,10 +240,10 @@ fn json_field(field: CredentialField) -> &'static str {
     }
 }
 
-/// The request that a key names; the same one makes no second session.
+/// Derives the request ID from the header `Idempotency-Key`. The same key starts no second session.
 ///
 /// # Errors
-/// If the key is no such key.
+/// If the key is malformed.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<RequestId>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
@@ -250,10 +251,13 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<RequestId>, Problem
     let key = key.to_str().unwrap_or_default();
     let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain || key.is_empty() || key.len() > MAX_KEY_BYTES {
-        let says = format!("Idempotency-Key has 1 to {MAX_KEY_BYTES} plain characters, no spaces.");
+        let says = format!(
+            "Idempotency-Key must have 1 to {MAX_KEY_BYTES} printable ASCII characters, without \
+             spaces."
+        );
         return Err(Problem::new(ProblemType::InvalidRequest, says));
     }
-    // It stands in a record, and may say anything.
+    // The record gets a digest, because the key may contain anything.
     let digest = digest(&SHA256, key.as_bytes());
     let hex = digest
         .as_ref()
@@ -292,7 +296,7 @@ pub async fn show(
     Ok(Json(session_document(&api, &watched)))
 }
 
-/// `DELETE /sessions/{id}`: answers when nothing of it is left.
+/// `DELETE /sessions/{id}`: answers when nothing of the session is left.
 pub async fn remove(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
@@ -303,7 +307,7 @@ pub async fn remove(
     match api.service.wait_until_gone(id).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(_) => {
-            let says = "It is being stopped, and not all of it is gone yet. Look again.";
+            let says = "The session is being stopped, but not all of it is gone yet. Try again.";
             Err(Problem::new(ProblemType::Unavailable, says).retry_after(Duration::from_secs(30)))
         }
     }
@@ -319,7 +323,7 @@ pub async fn extend(
     let by = body.text("by");
     let parsed = by.as_deref().map(|it| duration(it.trim()));
     if parsed == Some(None) {
-        body.reject_field("by", "is no length of time; write it like 2h or 1h 30m");
+        body.reject_field("by", "is not a duration; write it like 2h or 1h 30m");
     }
     body.finish()?;
     api.service.look_up(&principal.who, &id)?;

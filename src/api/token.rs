@@ -1,4 +1,4 @@
-//! `duckbot token`: a new token, and the line that makes it known.
+//! `duckbot token`: creates a token, and its line for `api.tokens_file`.
 
 use std::fmt::Write;
 
@@ -9,36 +9,36 @@ use ring::{
 };
 use secrecy::SecretString;
 
-/// What a new token is for.
+/// Properties of a new token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// What it is called.
+    /// Name of the token, without whitespace.
     pub name: String,
-    /// Whose sessions it is about.
+    /// Discord ID of the person whose sessions it manages.
     pub owner: u64,
-    /// Whether it may use the owner's stored keys.
+    /// True if the token may use the owner's stored credentials.
     pub stored_keys: bool,
-    /// Whether it sees everybody's.
+    /// True if the token may see and stop everybody's sessions.
     pub admin: bool,
 }
 
 impl NewToken {
-    /// Whether its line can be read back.
+    /// Returns true if the token's line can be parsed again.
     pub fn is_valid(&self) -> bool {
         let is_word = !self.name.is_empty() && !self.name.contains(char::is_whitespace);
-        // A line that begins like this is a comment.
+        // Lines that start with `#` are comments.
         is_word && !self.name.starts_with('#') && self.owner != 0
     }
 }
 
-/// A fresh token, and its line for `api.tokens_file`.
+/// Creates a random token, and its line for `api.tokens_file`.
 ///
 /// # Errors
-/// If there is no randomness.
+/// If the system provides no random numbers.
 pub fn new_token(ask: &NewToken) -> anyhow::Result<(SecretString, String)> {
     let mut bytes = [0; 32];
     let random = SystemRandom::new().fill(&mut bytes);
-    random.map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+    random.map_err(|_| anyhow::anyhow!("the system provides no random numbers"))?;
     let token = format!("duckbot_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
     let mut line = format!("{} sha256:", ask.name);
     for byte in digest(&SHA256, token.as_bytes()).as_ref() {
