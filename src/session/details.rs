@@ -1,25 +1,25 @@
-//! What is looked up only when somebody asks how one session is.
+//! Details of one session, fetched only when a person asks for its status.
 
 use chrono::{DateTime, Utc};
 
-/// Where a session is and what was said about it, as far as the runtime knows.
+/// Node, memory use and recent Events of a session, as far as the runtime knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
-    /// The machine that it is on.
+    /// Name of the node.
     pub node: Option<String>,
-    /// The memory that DuckDB takes, in bytes, where that is measured.
+    /// Memory use of DuckDB in bytes, if it is measured.
     pub memory: Option<u64>,
-    /// What the cluster said about it, oldest first.
+    /// Recent Events, oldest first.
     pub events: Vec<PodEvent>,
 }
 
-/// One thing that the cluster said about a session.
+/// An Event about a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodEvent {
-    /// When, the last time.
+    /// Time of the last occurrence.
     pub at: DateTime<Utc>,
-    /// The cluster's name for it, like `Pulling`.
+    /// Kubernetes reason, such as `Pulling`.
     pub reason: String,
-    /// The cluster's words, without anything secret.
+    /// Message of the cluster, without secrets.
     pub message: String,
 }

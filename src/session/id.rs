@@ -1,16 +1,16 @@
-//! Identifiers. A value of one of these types is well formed: constructors check.
+//! Identifiers. Parsing checks them, so a value that was parsed is well formed.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A text that is not an id of the wanted kind.
+/// Error for a text that is not a well-formed ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidId(&'static str);
 
-/// Names a session: six lower-case hex digits, as in `duckui-977a26`.
+/// Session ID: six lower-case hex digits, as in `duckui-977a26`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(String);
@@ -18,14 +18,14 @@ pub struct SessionId(String);
 impl SessionId {
     const DIGITS: usize = 6;
 
-    /// The first six hex digits of a (random, version 4) UUID.
+    /// Takes the first six hex digits of a random (version 4) UUID.
     pub fn from_uuid(uuid: Uuid) -> Self {
         let mut digits = uuid.simple().to_string();
         digits.truncate(Self::DIGITS);
         Self(digits)
     }
 
-    /// The name that the session's objects and its host share: `duckui-<id>`.
+    /// Returns `duckui-<id>`, the name of the session's objects and of its host.
     pub fn object_name(&self) -> String {
         format!("duckui-{self}")
     }
@@ -40,7 +40,7 @@ impl FromStr for SessionId {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidId(
-                "a session id is six characters of 0-9 and a-f, like 977a26",
+                "a session ID is six characters of 0-9 and a-f, like 977a26",
             ))
         }
     }
@@ -66,8 +66,8 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// A Discord id ("snowflake"): never zero, written as a string in JSON because
-/// it outgrows a JavaScript number.
+/// Defines a Discord ID ("snowflake"): never zero if parsed, and a string in JSON because it can
+/// exceed the integers that a JavaScript number represents exactly.
 macro_rules! snowflake {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -76,7 +76,7 @@ macro_rules! snowflake {
         pub struct $name(u64);
 
         impl $name {
-            /// The id as Discord counts it.
+            /// Returns the ID as a number.
             pub fn get(self) -> u64 {
                 self.0
             }
@@ -95,7 +95,7 @@ macro_rules! snowflake {
                 match text.parse() {
                     Ok(id) if id > 0 => Ok(Self(id)),
                     _ => Err(InvalidId(
-                        "a Discord id is a number of 17 to 20 digits, like 1029384756102938475",
+                        "a Discord ID is a number of 17 to 20 digits, like 1029384756102938475",
                     )),
                 }
             }
@@ -124,20 +124,20 @@ macro_rules! snowflake {
 }
 
 snowflake!(
-    /// The person that a session belongs to: a Discord user id.
+    /// Discord user ID of the person that a session belongs to.
     OwnerId
 );
 snowflake!(
-    /// The channel in which a session was asked for.
+    /// ID of the channel in which a session was requested.
     ChannelId
 );
 snowflake!(
-    /// A message in that channel.
+    /// ID of a message in that channel.
     MessageId
 );
 
-/// What asked for a session: a Discord interaction id, or the digest of an idempotency
-/// key. The same request never makes two sessions.
+/// Request ID, made from a Discord ID, an API request, or the session to retry or restart. One
+/// request makes at most one session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(pub String);
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!("42".parse(), Ok(OwnerId::from(42)));
         assert!("0".parse::<OwnerId>().is_err());
         assert!("-1".parse::<OwnerId>().is_err());
-        let json = serde_json::to_string(&OwnerId::from(42)).expect("an id is JSON");
+        let json = serde_json::to_string(&OwnerId::from(42)).expect("an ID is valid JSON");
         assert_eq!(json, "\"42\"");
     }
 }

@@ -1,18 +1,17 @@
-//! What keeps a Pod from running, or took it away.
+//! Incidents: reasons why a Pod can't run or was taken away.
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that went wrong, and what the cluster says about it.
+/// Something that happened to a session's Pod, with the cluster's message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// What kind of thing.
     pub failure: Failure,
-    /// The cluster's words, without anything secret.
+    /// Message of the cluster, without queries of URLs ([`without_queries`]).
     pub why: String,
 }
 
 impl Incident {
-    /// Of that kind, in these words ([`without_queries`]).
+    /// Creates an incident. Queries of URLs are removed from `why` ([`without_queries`]).
     pub fn new(failure: Failure, why: impl AsRef<str>) -> Self {
         Self {
             failure,
@@ -21,18 +20,18 @@ impl Incident {
     }
 }
 
-/// The cluster's words without what follows a question mark in a URL: a registry may answer
-/// with one that holds a token.
+/// Replaces the query of each URL in a text by `…`. A registry's answer may contain a URL with a
+/// token in its query.
 pub fn without_queries(words: &str) -> String {
     let words = words.split_inclusive(char::is_whitespace);
     words.map(without_query).collect()
 }
 
-/// A word as it is or, of a URL with a query, what stands before that.
+/// Replaces the query of a word that is a URL, and returns other words unchanged.
 fn without_query(word: &str) -> String {
     match word.split_once('?') {
         Some((address, query)) if address.contains("://") => {
-            // A quotation mark ends it.
+            // The query ends at a quotation mark.
             let end = query.trim_start_matches(|c: char| !c.is_whitespace() && !"\"'`".contains(c));
             format!("{address}?…{end}")
         }
@@ -40,48 +39,47 @@ fn without_query(word: &str) -> String {
     }
 }
 
-/// The kinds that people are told apart.
+/// The kind of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
-    /// No node has room for it.
+    /// No node has enough free resources.
     NoRoom,
-    /// No node may take it as it is set up.
+    /// No node matches the Pod's constraints, such as its node selector.
     NoNode,
-    /// The image is not in its registry.
+    /// The image does not exist in its registry.
     ImageMissing,
-    /// The registry does not let the cluster have the image.
+    /// The registry does not allow the cluster to pull the image.
     ImageRefused,
-    /// The image can't be fetched for another reason.
+    /// The image can't be pulled for another reason.
     ImageUnavailable,
-    /// The Secret with the owner's keys, or an entry of it, is gone.
+    /// The Secret with the credentials, or a key of it, is missing.
     CredentialsMissing,
     /// A volume can't be mounted.
     Mount,
-    /// A container can't be made as the Pod describes it.
+    /// A container can't be created as the Pod specifies it.
     Container,
-    /// DuckDB ends again and again.
+    /// DuckDB crashes repeatedly.
     Crashed,
-    /// DuckDB needed more memory than it has.
+    /// DuckDB exceeded its memory limit.
     OutOfMemory,
-    /// The door ends again and again.
+    /// The door crashes repeatedly.
     Door,
-    /// It filled the disk that it may.
+    /// The session exceeded its disk limit.
     DiskFull,
-    /// The node needed the space, or was emptied.
+    /// The node evicted the Pod, because it lacked resources or was drained.
     Evicted,
     /// The node is gone.
     NodeGone,
-    /// Its Pod is gone, and nobody saw why.
+    /// The Pod is gone for an unknown reason.
     Vanished,
-    /// Something else, or something that another version of the bot wrote down.
+    /// Any other kind, including kinds that only another version of the bot knows.
     #[default]
     #[serde(other)]
     Other,
 }
 
 impl Failure {
-    /// All of them.
     pub const ALL: [Self; 16] = [
         Self::NoRoom,
         Self::NoNode,

@@ -1,5 +1,5 @@
-//! The ledger: what is remembered of sessions that are gone, for the next report, and
-//! who is known. One bounded document; where it is kept is the runtime's business.
+//! The ledger: the totals of ended sessions for the next report, and the people whose membership is
+//! checked. It is one bounded document, which the runtime stores.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,36 +14,37 @@ use super::{
     record::{MAX_SECONDS, is_plausible_time},
 };
 
-/// The version that this bot writes.
+/// Version of the document that this bot writes.
 const VERSION: u32 = 1;
-/// Of so many starts it is remembered how long they took: the newest.
+/// Maximum number of start times to keep; the newest are kept.
 const MAX_STARTS: usize = 1000;
-/// So many sessions are known to be counted already: the newest.
+/// Maximum number of session IDs to keep, to count each session once; the newest are kept.
 const MAX_COUNTED: usize = 500;
-/// So many people have hours of their own; those of others are summed up.
+/// Maximum number of people with their own totals. The rest share one total.
 const MAX_USERS: usize = 300;
-/// Of so many it is looked whether they left.
+/// Maximum number of people whose membership is checked.
 const MAX_KNOWN_OWNERS: usize = 5000;
 
-/// The document.
+/// The ledger's document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     version: u32,
-    /// Of the period that goes on.
+    /// Totals of the current period.
     #[serde(flatten)]
     totals: Totals,
-    /// The period before, until its report is posted.
+    /// Previous period, until its report is posted.
     pending: Option<Pending>,
+    /// Sessions that are already in the totals.
     counted: VecDeque<SessionId>,
-    /// Those who have keys or sessions here; since when they are gone from the guild, if
-    /// they are.
+    /// People with credentials or sessions. The value is the time at which the bot noticed that the
+    /// person had left the Discord server.
     known: BTreeMap<OwnerId, Option<DateTime<Utc>>>,
 }
 
-/// What was in a period.
+/// Totals of a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Totals {
-    /// When it began.
+    /// Start of the period.
     since: DateTime<Utc>,
     outcomes: Vec<(Outcome, u32)>,
     users: BTreeMap<OwnerId, UsageTotal>,
@@ -51,53 +52,52 @@ struct Totals {
     starts_ms: VecDeque<u32>,
 }
 
-/// A period that is over, and what somebody is about to say of it.
+/// A period that is over and whose report is not posted yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Pending {
-    /// With what the sessions used that were there when it ended.
+    /// Totals, including those of the sessions that existed at the end of the period.
     #[serde(flatten)]
     totals: Totals,
-    /// When it ended.
+    /// End of the period.
     until: DateTime<Utc>,
-    /// How many sessions were there then.
+    /// Number of sessions that existed at the end of the period.
     there: usize,
-    /// Who is about to post its report, since then: so no other bot does.
+    /// Time at which a bot claimed the report, to keep other bots from posting it.
     claimed: DateTime<Utc>,
 }
 
-/// What somebody used.
+/// The total use by one or more people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UsageTotal {
-    /// For how long sessions of theirs were there to be used, together.
+    /// Sum of the times in which sessions were ready, in seconds.
     pub seconds: i64,
-    /// How many.
+    /// Number of sessions.
     pub sessions: u32,
 }
 
-/// How a session ended.
+/// The way in which a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "how", content = "why", rename_all = "snake_case")]
 pub enum Outcome {
-    /// By its owner.
+    /// Stopped by its owner.
     Stopped,
-    /// By an admin.
     StoppedByAdmin,
-    /// For one with new keys.
+    /// Replaced by a session with new credentials.
     Restarted,
-    /// By a rule.
+    /// Stopped by a rule.
     Reaped(Rule),
-    /// The cluster did not take it.
+    /// The cluster refused an object of the session.
     Refused,
-    /// It was not ready in time.
+    /// Not ready in time.
     TookTooLong,
-    /// It could not go on.
+    /// The Pod could not run.
     Failed(Failure),
-    /// Somebody deleted it on the cluster.
+    /// Someone deleted the Pod on the cluster.
     Lost,
 }
 
 impl Outcome {
-    /// Of a session of that owner's, which ended for that reason.
+    /// Returns the outcome of a session with this owner and cause.
     pub fn of(owner: OwnerId, cause: &Cause) -> Self {
         match cause {
             Cause::Stopped { by } if *by == owner => Self::Stopped,
@@ -111,7 +111,7 @@ impl Outcome {
         }
     }
 
-    /// Whether somebody should look at why.
+    /// Returns true if the outcome is a problem that someone should look into.
     pub fn is_failure(self) -> bool {
         matches!(
             self,
@@ -120,42 +120,41 @@ impl Outcome {
     }
 }
 
-/// A session that runs at the time of a report, or is on its way.
+/// A session that exists at the time of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningSession {
-    /// Its record.
     pub record: Arc<Record>,
-    /// When it will be stopped, and why.
+    /// The next stop by a rule.
     pub due: Option<ScheduledStop>,
-    /// Since when its door has not answered, if it does not.
+    /// Time since which its door has not answered, if it does not answer.
     pub unreachable: Option<DateTime<Utc>>,
 }
 
-/// What is reported.
+/// The content of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// From when.
+    /// Start of the period.
     pub since: DateTime<Utc>,
-    /// To when.
+    /// End of the period.
     pub until: DateTime<Utc>,
-    /// How many sessions there were.
+    /// Number of sessions in the period.
     pub sessions: usize,
-    /// How many of them were there at its end.
+    /// Number of sessions that existed at the end of the period.
     pub there: usize,
-    /// Those that are there now; the one first that will be stopped first.
+    /// Sessions that exist now, sorted by their next stop.
     pub running: Vec<RunningSession>,
-    /// How the others ended, and how many.
+    /// Number of ended sessions by outcome, most frequent first.
     pub outcomes: Vec<(Outcome, u32)>,
-    /// What people used, most first.
+    /// Use by person, most time first.
     pub users: Vec<(OwnerId, UsageTotal)>,
-    /// What those used who don't fit in there.
+    /// Use by people beyond the maximum number in `users`.
     pub others: UsageTotal,
-    /// How long starts took: the middle one, and the one that 95 of 100 don't exceed.
+    /// Median and 95th percentile of the start times.
     pub starts: Option<[TimeDelta; 2]>,
 }
 
 impl Ledger {
-    /// The first one.
+    /// Creates an empty ledger whose first period starts at `since`.
     pub fn new(since: DateTime<Utc>) -> Self {
         Self {
             version: VERSION,
@@ -166,10 +165,11 @@ impl Ledger {
         }
     }
 
-    /// Reads a stored document.
+    /// Parses a stored document.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the reason if the document is not a ledger, has a newer version, or contains a time
+    /// that is out of range.
     pub fn read(document: &str) -> Result<Self, String> {
         let ledger: Self = serde_json::from_str(document).map_err(|why| why.to_string())?;
         match ledger.version > VERSION {
@@ -178,11 +178,11 @@ impl Ledger {
                 ledger.version
             )),
             false if ledger.is_plausible() => Ok(ledger),
-            false => Err("it has a time that can't be".to_owned()),
+            false => Err("it contains a time that is out of range".to_owned()),
         }
     }
 
-    /// Whether it can be calculated with.
+    /// Returns true if calculations with its times can't overflow.
     fn is_plausible(&self) -> bool {
         let pending = self.pending.as_ref();
         let times = pending.into_iter().flat_map(|it| [it.until, it.claimed]);
@@ -194,24 +194,23 @@ impl Ledger {
         times.all(is_plausible_time) && periods.all(Totals::is_plausible)
     }
 
-    /// The document.
+    /// Serializes the document.
     pub fn write(&self) -> String {
-        serde_json::to_string(self).expect("its keys are texts")
+        serde_json::to_string(self).expect("all map keys are strings")
     }
 
-    /// When the period began that goes on.
+    /// Returns the start of the current period.
     pub fn since(&self) -> DateTime<Utc> {
         self.totals.since
     }
 
-    /// Since when somebody is about to post the report of the period before, if that is
-    /// still to be posted.
+    /// Returns when a bot claimed the previous period's report, if it is not posted yet.
     pub fn claimed_since(&self) -> Option<DateTime<Utc>> {
         self.pending.as_ref().map(|pending| pending.claimed)
     }
 
-    /// The same with that report claimed: the one that is still to be posted, or that of the
-    /// period that goes on, which ends here. `there` are the sessions that are there.
+    /// Returns the ledger with a report claimed. If the previous period's report is still pending,
+    /// claims that. Otherwise ends the current period; `there` are the sessions that exist now.
     pub fn with_claim<'a>(
         &self,
         now: DateTime<Utc>,
@@ -233,7 +232,7 @@ impl Ledger {
         ledger
     }
 
-    /// The same, after the report of the period that ended then was posted.
+    /// Returns the ledger after the report of the period that ended at `until` was posted.
     pub fn with_report_posted(&self, until: DateTime<Utc>) -> Self {
         let is_other = |pending: &Pending| pending.until != until;
         Self {
@@ -242,7 +241,7 @@ impl Ledger {
         }
     }
 
-    /// The same with a session that has ended; once, however often it is said.
+    /// Returns the ledger with an ended session added. Adding it again changes nothing.
     pub fn with_ended(&self, record: &Record, ending: &Ending) -> Self {
         let mut ledger = self.clone();
         if ledger.counted.contains(&record.id) {
@@ -259,7 +258,7 @@ impl Ledger {
         ledger
     }
 
-    /// The same, which knows these people.
+    /// Returns the ledger with these people added, up to the maximum number.
     pub fn with_owners(&self, owners: impl IntoIterator<Item = OwnerId>) -> Self {
         let mut ledger = self.clone();
         for owner in owners {
@@ -270,14 +269,14 @@ impl Ledger {
         ledger
     }
 
-    /// The same, after somebody's keys were forgotten.
+    /// Returns the ledger without this person, whose credentials were deleted.
     pub fn without_owner(&self, owner: OwnerId) -> Self {
         let mut ledger = self.clone();
         ledger.known.remove(&owner);
         ledger
     }
 
-    /// The same, after it was looked whether these people are in the guild.
+    /// Returns the ledger with the result of membership checks: true for members of the server.
     pub fn with_members(&self, members: &[(OwnerId, bool)], now: DateTime<Utc>) -> Self {
         let mut ledger = self.clone();
         for (owner, is_member) in members {
@@ -291,25 +290,25 @@ impl Ledger {
         ledger
     }
 
-    /// All who are known.
+    /// Returns everyone whose membership is checked.
     pub fn owners(&self) -> impl Iterator<Item = OwnerId> {
         self.known.keys().copied()
     }
 
-    /// Those who left, and since when.
+    /// Returns people who left the Discord server, and when that was noticed.
     pub fn departed(&self) -> impl Iterator<Item = (OwnerId, DateTime<Utc>)> {
         let left = self.known.iter();
         left.filter_map(|(owner, left)| Some((*owner, (*left)?)))
     }
 
-    /// What is to be said of the period that goes on, with the sessions that are there now.
+    /// Returns a report about the current period, including the sessions that exist now.
     pub fn report(&self, running: Vec<RunningSession>, now: DateTime<Utc>) -> Report {
         let mut totals = self.totals.clone();
         let there = totals.add_all(running.iter().map(|one| &*one.record), now);
         totals.report(now, there, running)
     }
 
-    /// What is to be said of the period before, if its report is still to be posted.
+    /// Returns the report about the previous period, if it is still to be posted.
     pub fn pending_report(&self, running: Vec<RunningSession>) -> Option<Report> {
         let pending = self.pending.clone()?;
         Some(pending.totals.report(pending.until, pending.there, running))
@@ -332,7 +331,7 @@ impl Totals {
         is_plausible_time(self.since) && used.all(|it| (0..=MAX_SECONDS).contains(&it.seconds))
     }
 
-    /// Adds what sessions used that are there; how many those are.
+    /// Adds the use by sessions that still exist, and returns their number.
     fn add_all<'a>(
         &mut self,
         there: impl IntoIterator<Item = &'a Record>,
@@ -340,7 +339,7 @@ impl Totals {
     ) -> usize {
         let mut count = 0;
         for record in there {
-            // One that is being taken down is not used any more.
+            // A stopping session is no longer in use.
             let ended = record.ending().map(|ending| ending.at);
             self.add(record, ended.unwrap_or(now));
             count += 1;
@@ -348,7 +347,7 @@ impl Totals {
         count
     }
 
-    /// Adds what a session used until then.
+    /// Adds the use by a session until the given time.
     fn add(&mut self, record: &Record, until: DateTime<Utc>) {
         let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MAX_USERS;
         let used = match is_new {
@@ -402,7 +401,7 @@ impl Totals {
 }
 
 impl Report {
-    /// Whether nothing happened.
+    /// Returns true if the period had no sessions.
     pub fn is_quiet(&self) -> bool {
         self.sessions == 0
     }
@@ -424,11 +423,11 @@ mod tests {
         starting().created + TimeDelta::minutes(minutes)
     }
 
-    /// Asked for by that owner at 12:00, ready `ready` minutes later.
+    /// Creates a session that was requested at 12:00 and ready `ready` minutes later.
     fn session(number: u32, owner: u64, ready: i64) -> Record {
         let record = starting().with_announcement(None, after(ready), 0);
         Record {
-            id: format!("{number:06x}").parse().expect("an id"),
+            id: format!("{number:06x}").parse().expect("a valid ID"),
             owner: owner.into(),
             ..record
         }
@@ -488,15 +487,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_the_period_is_not_in_it() {
+    fn use_before_the_period_does_not_count() {
         let ledger = Ledger::new(after(60)).with_ended(&session(1, 7, 1), &stopped(7, 90));
         let report = ledger.report(Vec::new(), after(100));
         assert_eq!(report.users, [(7.into(), used(30, 1))]);
-        assert_eq!(report.starts, None, "the report before had it");
+        assert_eq!(report.starts, None, "the start was in the previous report");
     }
 
     #[test]
-    fn a_session_is_counted_once_also_in_the_next_period() {
+    fn a_session_is_counted_once_across_periods() {
         let one = session(1, 7, 1);
         let ledger = Ledger::new(after(0)).with_ended(&one, &stopped(7, 60));
         assert_eq!(ledger.with_ended(&one, &stopped(7, 60)), ledger);
@@ -511,17 +510,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_between_two_reports_however_late_one_is_posted() {
+    fn nothing_is_lost_between_two_reports_if_one_is_posted_late() {
         let (one, other) = (session(1, 7, 0), session(2, 8, 0));
         let ending_now = other.with_ending(Cause::Stopped { by: 8.into() }, after(50));
         let ledger = Ledger::new(after(0)).with_claim(after(60), [&one, &ending_now]);
-        // It could not be posted, and is tried again when both have ended.
+        // The report could not be posted, and is tried again after both sessions have ended.
         let ledger = ledger
             .with_ended(&other, &stopped(8, 50))
             .with_ended(&one, &stopped(7, 90))
             .with_claim(after(100), []);
         assert_eq!(ledger.claimed_since(), Some(after(100)));
-        let first = ledger.pending_report(Vec::new()).expect("it waits");
+        let first = ledger.pending_report(Vec::new()).expect("a pending report");
         assert_eq!((first.since, first.until), (after(0), after(60)));
         assert_eq!((first.sessions, first.there), (2, 2));
         assert_eq!(
@@ -543,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn who_left_is_known_from_when_on_and_may_come_back() {
+    fn a_departure_keeps_its_first_time_and_ends_with_a_return() {
         let ledger = Ledger::new(after(0)).with_owners([7.into(), 8.into()]);
         let ledger = ledger
             .with_members(&[(7.into(), false), (9.into(), false)], after(1))
@@ -555,7 +554,7 @@ mod tests {
         assert_eq!(
             ledger.with_owners([7.into()]),
             ledger,
-            "they don't come back by that"
+            "adding an owner again does not undo their departure"
         );
         let back = ledger.with_members(&[(7.into(), true)], after(10));
         assert_eq!(back.departed().count(), 0);
@@ -564,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_small_whatever_happens() {
+    fn the_document_stays_small() {
         let mut ledger = Ledger::new(after(0));
         for number in 0..20_000 {
             let one = session(number, u64::from(number) + 1, 1);
@@ -579,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_with_a_time_that_can_not_be_is_not_read() {
+    fn a_ledger_with_a_time_out_of_range_is_not_read() {
         let ledger = Ledger::new(after(0)).with_ended(&session(1, 7, 1), &stopped(7, 60));
         let text = ledger
             .with_owners([8.into()])
@@ -596,12 +595,16 @@ mod tests {
             let strange = text.replace(from, to);
             assert_ne!(strange, text, "{from}");
             let read = Ledger::read(&strange);
-            assert_eq!(read, Err("it has a time that can't be".to_owned()), "{to}");
+            assert_eq!(
+                read,
+                Err("it contains a time that is out of range".to_owned()),
+                "{to}"
+            );
         }
     }
 
     #[test]
-    fn counts_that_are_full_stay_full() {
+    fn counts_saturate() {
         let ledger = Ledger::new(after(0)).with_ended(&session(1, 7, 1), &stopped(7, 60));
         let text = ledger.write();
         let full = text.replace(
@@ -610,7 +613,7 @@ mod tests {
         );
         let full = full.replace("\"sessions\":1", "\"sessions\":4294967295");
         assert_ne!(full, text);
-        let full = Ledger::read(&full).expect("it reads");
+        let full = Ledger::read(&full).expect("a valid ledger");
         let more = full.with_ended(&session(2, 7, 1), &stopped(7, 60));
         let report = more.report(Vec::new(), after(60));
         assert_eq!(report.outcomes, [(Outcome::Stopped, u32::MAX)]);
@@ -618,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_of_a_later_bot_is_not_read() {
+    fn a_ledger_with_a_newer_version_is_not_read() {
         let text = Ledger::new(after(0)).write();
         let later = text.replace("\"version\":1", "\"version\":2");
         assert!(Ledger::read(&later).is_err());

@@ -1,8 +1,7 @@
-//! The rule that carries a session through its life: given what is seen now,
-//! what is the one next thing to do?
+//! The rule that takes a session through its life: [`next_step`] chooses the one thing to do next.
 //!
-//! The answer depends on nothing but the observation, the time and the policy.
-//! So a bot that was killed at any moment carries on by looking again.
+//! The choice depends only on the observation, the time and the policy. So after a crash, a new bot
+//! continues by observing the session again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,51 +9,50 @@ use super::{
     Cause, CredentialSource, Ending, Failure, Incident, Observed, Parts, Pod, PodState, Stage,
 };
 
-/// What the settings say about the life of a session.
+/// The settings for the life of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a session may take until it is ready.
+    /// Maximum time until a session is ready.
     pub start_timeout: TimeDelta,
-    /// How long before a session's keys expire its owner is warned.
+    /// Time before the expiry of credentials at which the owner is warned.
     pub credential_warning: TimeDelta,
-    /// Whether one ends that can't run.
+    /// End sessions that can't run.
     pub ends_failed: bool,
-    /// Whether one ends that is not ready in time.
+    /// End sessions that are not ready in time.
     pub ends_late: bool,
 }
 
 /// The next thing to do for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing, until something changes or that time has come.
+    /// Do nothing until something changes, or until this time.
     Wait(Option<DateTime<Utc>>),
-    /// Make these parts.
+    /// Create these parts.
     Create(Parts),
-    /// Tell the owner its URL, and remember that in the record.
+    /// Announce the URL, and write that into the record.
     Announce,
-    /// Warn the owner that the session's keys expire then, and remember that.
+    /// Warn the owner that the credentials expire at this time, and write that into the record.
     WarnCredentialsExpiry(DateTime<Utc>),
-    /// Tell the owner that DuckDB was started again, and why; remember how often.
+    /// Announce that DuckDB was restarted, and write the number of restarts into the record.
     AnnounceRestart(Incident, u32),
-    /// Write into the record that the cluster took its Pod, for it to start again.
+    /// Write into the record that the cluster took the Pod, so that the session starts again.
     Reschedule(Incident),
-    /// The old Pod is gone: say that it starts again, and let it.
+    /// Start the session again after its old Pod is gone, and announce that.
     Resume(Incident),
-    /// Write into the record that it ends, and why.
+    /// Write into the record that the session ends, and why.
     End(Cause),
     /// Delete these parts.
     Delete(Parts),
-    /// Everything is gone: tell how it ended, and remember that in the record.
+    /// Announce the end after all parts are gone, and write that into the record.
     AnnounceEnd(Ending),
-    /// People were told: remove the record.
+    /// Remove the record after the end was announced.
     Remove,
-    /// People were told: put the record of a new session, with keys that expire
-    /// then, in its place.
+    /// Replace the record by that of a new session, after the end was announced. The time is the
+    /// expiry of the new credentials.
     Renew(Option<DateTime<Utc>>),
 }
 
-/// After how many restarts in all a session that runs is ended when a container of it
-/// ends again soon after its start.
+/// Number of restarts after which a running session ends if a container ends soon after its start.
 const MAX_RESTARTS: u32 = 3;
 
 /// Decides what to do next for one session.
@@ -66,7 +64,7 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         }
         Stage::Starting => step_starting(seen, now, policy),
         Stage::Running => step_running(seen, now, policy),
-        // The Service and the route stay, and with them the URL.
+        // Keep the Service and the route, so that the URL stays the same.
         Stage::Rescheduling(_) if parts.pod => Step::Delete(Parts::POD),
         Stage::Rescheduling(incident) => Step::Resume(incident.clone()),
         Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
@@ -84,10 +82,11 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     }
 }
 
-/// How long storing a session's own keys may take: whoever does it is at it.
+/// Maximum time for storing a session's own credentials.
 const CREDENTIALS_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 
-/// Whoever was to store a session's own keys may have died before.
+/// Waits for a session's own credentials. Ends the session after a timeout, because the bot that
+/// was to store them may have died.
 fn step_awaiting_credentials(seen: &Observed, now: DateTime<Utc>) -> Step {
     let deadline = seen.record.created + CREDENTIALS_TIMEOUT;
     match now >= deadline {
@@ -158,8 +157,8 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     }
 }
 
-/// What keeps DuckDB from running again. One that runs and is too busy to answer
-/// has nothing in its way.
+/// Returns the obstacle that keeps DuckDB from running again. A DuckDB that runs but is too busy to
+/// answer has none.
 fn obstacle(state: &PodState) -> Option<&Incident> {
     match state {
         PodState::Stuck(incident) => Some(incident),
@@ -168,7 +167,7 @@ fn obstacle(state: &PodState) -> Option<&Incident> {
     }
 }
 
-/// Another node gets one try: a session that is taken from that as well has no luck here.
+/// Reschedules a session once. If the cluster takes its Pod a second time, the session ends.
 fn reschedule_or_end(seen: &Observed, incident: &Incident) -> Step {
     match seen.record.rescheduled {
         None => Step::Reschedule(incident.clone()),
@@ -193,8 +192,7 @@ fn warn_or_wait(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     }
 }
 
-/// How long a start takes here, as far as the sessions that run now can tell:
-/// the middle one of their starts.
+/// Returns the median start time of the given sessions that were ready, or `None` if there is none.
 pub fn usual_start(sessions: &[Observed]) -> Option<TimeDelta> {
     let records = sessions.iter().map(|seen| &seen.record);
     let mut starts: Vec<_> = records
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_without_trouble() {
+    fn a_session_without_problems() {
         let step = |stage, pod, others| next_step(&seen(stage, pod, others), after(1), &POLICY);
         let ready = || Some(PodState::Ready);
 
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_own_keys_no_pod_is_made_and_it_is_not_waited_for_ever() {
+    fn without_its_own_credentials_a_session_gets_no_pod_and_ends_after_a_timeout() {
         let mut starting = seen(Stage::Starting, None, false);
         Arc::make_mut(&mut starting.record).credentials = CredentialSource::Awaited;
         let step = |seen: &Observed, seconds| {
@@ -302,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_made_again() {
+    fn missing_parts_are_created_again() {
         let step = |stage, pod, others| next_step(&seen(stage, pod, others), after(1), &POLICY);
         let ready = Some(PodState::Ready);
         let others = Parts {
@@ -326,16 +324,16 @@ mod tests {
             Step::Wait(Some(after(5)))
         );
         assert_eq!(next_step(&queued, after(5), &POLICY), too_long);
-        // Nothing could be made at all: the same.
+        // The same holds if no part could be created.
         let nothing = seen(Stage::Starting, None, false);
         assert_eq!(next_step(&nothing, after(5), &POLICY), too_long);
-        // Ready at the last moment is ready.
+        // A session that is ready exactly at the deadline is announced.
         let ready = seen(Stage::Starting, Some(PodState::Ready), true);
         assert_eq!(next_step(&ready, after(5), &POLICY), Step::Announce);
     }
 
     #[test]
-    fn the_owner_is_warned_once_before_the_keys_expire() {
+    fn the_owner_is_warned_once_before_the_credentials_expire() {
         let mut running = seen(Stage::Running, Some(PodState::Ready), true);
         Arc::make_mut(&mut running.record).credentials_expire = Some(after(60));
         let step = |running: &Observed, minutes| next_step(running, after(minutes), &POLICY);
@@ -361,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_settings_say_so_what_failed_is_left_for_somebody_to_look_at() {
+    fn failed_and_late_sessions_are_kept_if_the_settings_say_so() {
         let policy = Policy {
             ends_failed: false,
             ends_late: false,
@@ -385,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_is_waited_for_and_then_named() {
+    fn an_obstacle_is_waited_for_until_the_deadline_and_then_named() {
         let no_room = PodState::Coming {
             step: StartupStep::Queued,
             incident: Some(incident(Failure::NoRoom)),
@@ -398,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_taken_from_its_node_starts_again_once_under_its_record() {
+    fn a_session_that_is_taken_from_its_node_is_rescheduled_once() {
         let evicted = || incident(Failure::Evicted);
         let taken = || Some(PodState::Disrupted(evicted()));
         for stage in [Stage::Starting, Stage::Running] {
@@ -416,7 +414,7 @@ mod tests {
         assert_eq!(
             step(&session),
             Step::Create(Parts::POD),
-            "it has its time anew"
+            "the time limit for the start begins again"
         );
         for stage in [Stage::Starting, Stage::Running] {
             Arc::make_mut(&mut session.record).stage = stage;
@@ -426,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_went_unseen_is_one_that_was_taken() {
+    fn a_vanished_pod_is_rescheduled_once() {
         let vanished = || Incident::new(Failure::Vanished, "");
         let mut session = seen(Stage::Running, None, true);
         let step = |session: &Observed| next_step(session, after(1), &POLICY);
@@ -441,21 +439,21 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_ran_and_can_not_start_any_more_has_as_long_as_at_first() {
+    fn a_session_that_can_not_restart_ends_after_the_start_timeout() {
         let stuck = || incident(Failure::CredentialsMissing);
         let mut session = seen(Stage::Running, Some(PodState::Stuck(stuck())), true);
         let step = |session: &Observed, minutes| next_step(session, after(minutes), &POLICY);
         assert_eq!(
             step(&session, 60),
             Step::Wait(None),
-            "nobody knows since when"
+            "the time since when it is not ready is unknown"
         );
         if let Some(pod) = &mut session.pod {
             pod.unready_since = Some(after(20));
         }
         assert_eq!(step(&session, 24), Step::Wait(Some(after(25))));
         assert_eq!(step(&session, 25), Step::End(Cause::Failed(stuck())));
-        // One that is only too busy to answer has nothing in its way.
+        // A DuckDB that is only too busy to answer is left alone.
         if let Some(pod) = &mut session.pod {
             pod.state = coming(StartupStep::Starting);
         }
@@ -463,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_is_told_once_of_each_restart() {
+    fn each_restart_is_announced_once() {
         let mut running = seen(Stage::Running, Some(PLACED), true);
         let step = |running: &Observed| next_step(running, after(1), &POLICY);
         let oom = || incident(Failure::OutOfMemory);
@@ -475,14 +473,14 @@ mod tests {
         assert_eq!(step(&running), Step::AnnounceRestart(oom(), 1));
         running.record = running.record.with_restarts_told(1).into();
         assert_eq!(step(&running), Step::Wait(None));
-        // Those before it was announced concern nobody.
+        // Restarts before the announcement of the URL are not announced.
         let announced = starting().with_announcement(None, after(1), 1);
         running.record = Arc::new(announced);
         assert_eq!(step(&running), Step::Wait(None));
     }
 
     #[test]
-    fn duckdb_may_end_a_few_times_in_a_session_that_runs_but_not_in_one_that_starts() {
+    fn duckdb_may_crash_a_few_times_in_a_running_session_but_not_in_a_starting_one() {
         let crashing = |restarts| {
             Pod::new(PodState::Crashing {
                 incident: incident(Failure::OutOfMemory),
@@ -501,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_usually_take_is_the_middle_of_those_that_are_known() {
+    fn the_usual_start_time_is_the_median_of_the_known_ones() {
         assert_eq!(usual_start(&[]), None);
         let after = |seconds| {
             let mut session = seen(Stage::Running, Some(PodState::Ready), true);

@@ -1,7 +1,6 @@
-//! What a session is, and every rule about it.
+//! Sessions: their data types and every rule about them.
 //!
-//! Pure: no clock, no network, no tokio, kube or serenity. Whoever needs the
-//! time or a fresh id passes it in.
+//! Pure: no clock, no network, no tokio, kube or serenity. Callers pass in the time and new IDs.
 
 mod details;
 mod id;

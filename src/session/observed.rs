@@ -1,4 +1,4 @@
-//! What can be seen of a session at one moment: its record and its parts.
+//! Observations: a session at one moment, with its record and its parts.
 
 use std::{fmt, sync::Arc};
 
@@ -10,77 +10,75 @@ use super::{Incident, Record, Stage};
 /// A session as the runtime sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// Its record. Whoever looks at all sessions copies none.
+    /// Record, shared so that a look at all sessions copies none.
     pub record: Arc<Record>,
-    /// The stored record's unique id.
+    /// UID of the stored record.
     pub uid: Arc<str>,
-    /// The stored record's revision; whoever writes it names the one it read.
+    /// Revision of the stored record. A write must name the revision that was read.
     pub revision: Arc<str>,
-    /// What its Pod says, if there is one.
+    /// State of the Pod, if it exists.
     pub pod: Option<Pod>,
-    /// Whether its Service is there.
+    /// True if the Service exists.
     pub service: bool,
-    /// Whether its route is there.
+    /// True if the route exists.
     pub route: bool,
 }
 
-/// What a Pod says.
+/// The observed state of a Pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
-    /// Where it is in its life.
     pub state: PodState,
-    /// How often DuckDB was started again in it.
+    /// Number of restarts of DuckDB in this Pod.
     pub restarts: u32,
-    /// Why DuckDB ended the last time.
+    /// Reason for the last end of DuckDB.
     pub last_end: Option<Incident>,
-    /// Since when it is not ready, if it is not.
+    /// Time at which the Pod stopped being ready, if it is not ready and the time is known.
     pub unready_since: Option<DateTime<Utc>>,
 }
 
-/// Where a Pod is in its life.
+/// The stage of a Pod's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodState {
-    /// On its way.
+    /// Starting.
     Coming {
-        /// How far.
         step: StartupStep,
-        /// What is in the way, if anything is. It may mend.
+        /// Obstacle to the start, which may be temporary.
         incident: Option<Incident>,
     },
-    /// Ready: DuckDB answers.
+    /// DuckDB answers.
     Ready,
-    /// A container ended again soon after its start; the next start is put off.
+    /// A container ended soon after its start, and waits for its next start (`CrashLoopBackOff`).
     Crashing {
-        /// How it ended.
+        /// Reason for the last end.
         incident: Incident,
-        /// How often it was started again.
+        /// Number of restarts of the container.
         restarts: u32,
     },
-    /// A container can't start, and the node tries in vain.
+    /// A container can't start; the node keeps trying.
     Stuck(Incident),
-    /// It has ended, and stays like that.
+    /// The Pod has ended for good.
     Failed(Incident),
-    /// The cluster took it from its node: somewhere else it may go on.
+    /// The cluster took the Pod from its node. The session may run on another node.
     Disrupted(Incident),
-    /// Being deleted.
+    /// The Pod is being deleted.
     Terminating,
 }
 
-/// The way of a Pod until it is ready.
+/// The progress of a Pod that is starting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartupStep {
-    /// No node was found for it yet.
+    /// The Pod has no node yet.
     Queued,
-    /// A node prepares it.
+    /// The Pod has a node, which prepares it.
     Placed,
-    /// The node fetches an image since then.
+    /// The node has been pulling an image since this time.
     Pulling(DateTime<Utc>),
-    /// Its containers run.
+    /// The containers run.
     Starting,
 }
 
 impl Pod {
-    /// In that state, and never restarted.
+    /// Creates a Pod in this state, without restarts.
     pub fn new(state: PodState) -> Self {
         Self {
             state,
@@ -90,7 +88,7 @@ impl Pod {
         }
     }
 
-    /// On its way, with nothing in the way.
+    /// Creates a Pod that is starting, without an obstacle.
     pub fn at(step: StartupStep) -> Self {
         Self::new(PodState::Coming {
             step,
@@ -99,37 +97,32 @@ impl Pod {
     }
 }
 
-/// Some of the three things that a session is made of.
+/// A set of a session's parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Parts {
-    /// The Pod.
     pub pod: bool,
-    /// The Service in front of it.
     pub service: bool,
-    /// The route from the outside to the Service.
     pub route: bool,
 }
 
 impl Parts {
-    /// Only the Pod.
     pub const POD: Self = Self {
         pod: true,
         service: false,
         route: false,
     };
-    /// All three.
     pub const ALL: Self = Self {
         pod: true,
         service: true,
         route: true,
     };
 
-    /// Whether there is any.
+    /// Returns true if the set is not empty.
     pub fn any(self) -> bool {
         self != Self::default()
     }
 
-    /// Those that are in both.
+    /// Returns the parts that are in both sets.
     pub fn both(self, other: Self) -> Self {
         Self {
             pod: self.pod && other.pod,
@@ -138,7 +131,7 @@ impl Parts {
         }
     }
 
-    /// Those that are not among these.
+    /// Returns the parts that are not in this set.
     pub fn missing(self) -> Self {
         Self {
             pod: !self.pod,
@@ -148,24 +141,22 @@ impl Parts {
     }
 }
 
-/// How far a session is, in the words that people see.
+/// The phase of a session, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Waiting for a place on the cluster.
+    /// The Pod has no node yet, or the session is being rescheduled.
     Queued,
-    /// It has a place and is getting ready.
+    /// The Pod has a node and is getting ready.
     Starting,
-    /// Ready to use.
+    /// The session is ready to use.
     Running,
-    /// It was ready, and does not answer at the moment.
+    /// The session was ready, but its Pod is not ready now.
     Unready,
-    /// Being taken down.
     Stopping,
 }
 
 impl Phase {
-    /// All of them.
     pub const ALL: [Self; 5] = [
         Self::Queued,
         Self::Starting,
@@ -188,7 +179,7 @@ impl fmt::Display for Phase {
 }
 
 impl Observed {
-    /// The parts that are there.
+    /// Returns the parts that exist.
     pub fn parts(&self) -> Parts {
         Parts {
             pod: self.pod.is_some(),
@@ -197,7 +188,6 @@ impl Observed {
         }
     }
 
-    /// How far it is.
     pub fn phase(&self) -> Phase {
         let state = self.pod.as_ref().map(|pod| &pod.state);
         let is_queued = match state {

@@ -1,10 +1,10 @@
-//! How many of an owner's places may be claimed.
+//! The number of an owner's slots that may be claimed.
 
-/// The number of places, counted from 0, that a quota of `limit` leaves open to
-/// claims, given the places that are `taken`.
+/// Returns how many slots, counted from 0, may be claimed under a quota of `limit`, given the
+/// slots that are `taken`.
 ///
-/// That is `limit`, unless a larger quota was in force before: then a session
-/// in a place beyond still counts, and takes one of those below with it.
+/// Usually this is `limit`. After the quota was lowered, a session in a slot beyond it still
+/// counts, and closes one slot below.
 pub fn open_slots(limit: u8, taken: &[u8]) -> u8 {
     let beyond = |places: u8| taken.iter().filter(|place| **place >= places).count();
     let fits = |places: &u8| usize::from(*places) + beyond(*places) <= usize::from(limit);
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_an_unchanged_quota_all_places_are_open_to_claims() {
+    fn with_an_unchanged_quota_all_slots_are_open_to_claims() {
         assert_eq!(open_slots(3, &[]), 3);
         assert_eq!(open_slots(3, &[0, 2]), 3);
     }

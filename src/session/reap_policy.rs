@@ -1,9 +1,7 @@
-//! Which sessions are taken down although nobody asked for it, and what is said
-//! before: given what is seen now, what is to be done?
+//! The rules for sessions that work but are too old, idle or without an owner: when to warn the
+//! owner, and when to stop the session. [`plan`] applies them to all sessions.
 //!
-//! Sessions that fail, and those that don't get ready, end by
-//! [`next_step`](super::next_step); here are those that work, and are too old, not used,
-//! or nobody's.
+//! Sessions that fail or don't get ready are ended by [`next_step`](super::next_step) instead.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,31 +14,32 @@ use serde::{Deserialize, Serialize};
 
 use super::{Observed, OwnerId, Record, SessionId, Stage, Warning};
 
-/// From how many sessions on a sweep may be held back: of few, half is nothing strange.
+/// Minimum number of sessions for a reap pause. With fewer, a large share due at once is normal.
 const MIN_SESSIONS_TO_PAUSE: usize = 10;
 
-/// What the settings say about taking sessions down.
+/// The reaper's settings. `None` turns a rule off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How old a session gets unless its owner extends it.
+    /// Maximum age of a session that its owner does not extend.
     pub lifetime: Option<TimeDelta>,
-    /// How old it gets at most.
+    /// Maximum age of a session, including extensions.
     pub max_age: Option<TimeDelta>,
-    /// How long it may be without a query.
+    /// Maximum time without a query.
     pub idle: Option<TimeDelta>,
-    /// How long before it is stopped its owner is warned.
+    /// Time before a stop at which the owner is warned.
     pub warn_before: TimeDelta,
-    /// By how much an owner may extend one session in all.
+    /// Maximum sum of a session's extensions.
     pub extend_budget: TimeDelta,
-    /// How long after its owner left the guild it is stopped.
+    /// Time after which sessions and credentials of someone who left the Discord server are removed.
     pub left_guild: Option<TimeDelta>,
-    /// How old what has no record gets. (Two watches may show one thing at different times.)
+    /// Minimum age of an orphan that is removed. Two watches may show the same object at different
+    /// times, so a younger one may still get its record.
     pub orphans: Option<TimeDelta>,
-    /// After how long a door that does not answer is reported.
+    /// Time after which a door that does not answer is reported.
     pub unreachable: TimeDelta,
-    /// How many are stopped in one sweep.
+    /// Maximum number of stops and removals in one sweep.
     pub stops_per_sweep: usize,
-    /// The largest part of all sessions that one sweep may stop, in percent.
+    /// Maximum share of all sessions that one sweep may stop, in percent.
     pub largest_share: u8,
 }
 
@@ -48,51 +47,50 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// It is as old as it may get at most.
+    /// The session reached the maximum age.
     MaxAge,
-    /// Its owner left the guild.
+    /// The owner left the Discord server.
     OwnerLeft,
-    /// Its lifetime is over.
+    /// The session reached the end of its lifetime, including extensions.
     Lifetime,
-    /// Nobody asked anything for long.
+    /// The session had no query for too long.
     Idle,
 }
 
 impl Rule {
-    /// Whether its owner may do something about it, and so is warned in time.
+    /// Returns true if the owner can prevent the stop. Then the stop waits until the owner has had
+    /// the warning time to react.
     fn is_soft(self) -> bool {
         matches!(self, Self::Lifetime | Self::Idle)
     }
 }
 
-/// How a session is used.
+/// The use of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
-    /// Nobody has asked its door yet.
+    /// The door was not queried yet.
     Unknown,
-    /// A query runs.
+    /// A query is running.
     Busy,
-    /// No query since then.
+    /// No query has run since this time.
     Idle(DateTime<Utc>),
-    /// Its door has not answered since then. It may be in use.
+    /// The door has not answered since this time. The session may be in use.
     Unreachable(DateTime<Utc>),
 }
 
-/// A session, and what is known beside it.
+/// A session with everything that the rules need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackedSession {
-    /// What is seen of it.
     pub seen: Observed,
-    /// How it is used.
     pub usage: Usage,
-    /// Since when its owner is no longer in the guild.
+    /// Time at which the bot noticed that the owner had left the Discord server.
     pub left: Option<DateTime<Utc>>,
-    /// Since when the bot runs, and its owner can do something about a warning.
+    /// Start of the bot. Owners could not react to warnings before it.
     pub bot_started: DateTime<Utc>,
 }
 
 impl TrackedSession {
-    /// The same, with what its record says by now.
+    /// Returns the session with a newer record.
     pub fn with_record(&self, record: &Record) -> Self {
         let mut watched = self.clone();
         watched.seen.record = Arc::new(record.clone());
@@ -100,64 +98,62 @@ impl TrackedSession {
     }
 }
 
-/// When a session is stopped, and why.
+/// A stop by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduledStop {
-    /// When.
+    /// Time of the stop.
     pub at: DateTime<Utc>,
-    /// By which rule.
     pub rule: Rule,
-    /// What that counts from.
+    /// Time from which the rule counts.
     pub since: DateTime<Utc>,
-    /// Whether its owner is still to be told.
+    /// True if the owner must still be warned.
     pub needs_warning: bool,
 }
 
 /// Parts of a session that has no record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
-    /// Which session.
     pub id: SessionId,
-    /// Since when the parts are there.
+    /// Time since which the parts exist.
     pub since: DateTime<Utc>,
 }
 
-/// Something to do.
+/// An action of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Tell its owner that it will be stopped.
+    /// Warn the owner that the session will be stopped.
     Warn(SessionId, Warning),
-    /// Stop it.
+    /// Stop the session.
     Stop(SessionId, ScheduledStop),
-    /// Remove parts without a record.
+    /// Remove an orphan.
     Remove(Orphan),
-    /// Remove the credentials of somebody who left then.
+    /// Delete the credentials of someone who left the Discord server at this time.
     Forget(OwnerId, DateTime<Utc>),
-    /// Say that its door has not answered since then.
+    /// Report that the session's door has not answered since this time.
     ReportUnreachable(SessionId, DateTime<Utc>),
 }
 
-/// A sweep that would stop too much at once.
+/// The reason for a reap pause: a sweep would stop too many sessions at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReapPause {
-    /// How many it would stop.
+    /// Number of sessions that are due.
     pub stops: usize,
-    /// Of how many.
+    /// Number of all sessions that are not stopping.
     pub of: usize,
 }
 
-/// What one sweep does.
+/// The actions that are due now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// In this order.
+    /// Actions, in the order in which to carry them out.
     pub actions: Vec<Action>,
-    /// Why nothing is taken down, if too much would be. It stands in `actions` all the
-    /// same: somebody may say that it is meant.
+    /// Set while reaping is paused. `actions` still contains all stops and removals, because an
+    /// admin may confirm them.
     pub held_back: Option<ReapPause>,
 }
 
 impl Action {
-    /// Whether something is gone after it.
+    /// Returns true if the action stops or removes something.
     fn takes_down(&self) -> bool {
         match self {
             Self::Stop(..) | Self::Remove(_) | Self::Forget(..) => true,
@@ -165,25 +161,25 @@ impl Action {
         }
     }
 
-    /// What it is done to, in a few words.
+    /// Describes the object of the action, for logs.
     pub fn target(&self) -> String {
         match self {
             Self::Stop(id, due) => format!("{id} ({:?})", due.rule),
             Self::Warn(id, _) | Self::ReportUnreachable(id, _) => id.to_string(),
-            Self::Remove(orphan) => format!("what was left of {}", orphan.id),
-            Self::Forget(owner, _) => format!("the keys of {owner}, who left the guild"),
+            Self::Remove(orphan) => format!("the orphans of {}", orphan.id),
+            Self::Forget(owner, _) => format!("the credentials of {owner}, who left the server"),
         }
     }
 }
 
 impl Plan {
-    /// What would be gone, all of it.
+    /// Returns all actions that stop or remove something.
     pub fn takedowns(&self) -> impl Iterator<Item = &Action> {
         self.actions.iter().filter(|action| action.takes_down())
     }
 
-    /// What one sweep does by itself of this: it takes down nothing if that is too much, and
-    /// not too many at once.
+    /// Returns the actions for one sweep of the reaper: all notices, and a limited number of stops
+    /// and removals. During a reap pause, only the notices.
     pub fn sweep(&self, limits: &Limits) -> impl Iterator<Item = &Action> {
         let most = match self.held_back {
             Some(_) => 0,
@@ -193,7 +189,7 @@ impl Plan {
         self.takedowns().take(most).chain(told)
     }
 
-    /// Tells plans that take down different things apart.
+    /// Returns a digest of the stops and removals, to detect that the plan has changed.
     pub fn digest(&self) -> String {
         let mut all: Vec<_> = self.takedowns().map(Action::target).collect();
         all.sort();
@@ -203,8 +199,8 @@ impl Plan {
     }
 }
 
-/// Decides what to do about all sessions, what has no record, and those who left since
-/// then and have keys here.
+/// Decides what to do about all sessions, orphans, and people in `left`: those who left the Discord
+/// server and have credentials, with the time when that was noticed.
 pub fn plan(
     sessions: &[TrackedSession],
     orphans: &[Orphan],
@@ -241,7 +237,7 @@ pub fn plan(
         stops: stops.len(),
         of,
     });
-    // Those that may not wait first.
+    // Sort by rule, because a sweep has a limit and stops by the hard rules must not wait.
     stops.sort_by_key(|(_, due)| (due.rule, due.at));
     let stops = stops.into_iter();
     let mut actions: Vec<_> = stops
@@ -252,7 +248,7 @@ pub fn plan(
         actions.extend(old.cloned().map(Action::Remove));
     }
     if let Some(grace) = limits.left_guild {
-        // Whose sessions are still there is still to be known as somebody who left.
+        // Keep departed owners until their sessions are gone.
         let is_next =
             |owner: &OwnerId, since: DateTime<Utc>| now >= since + grace && !owners.contains(owner);
         let mut long_gone: Vec<_> = left.iter().filter(|(it, at)| is_next(it, **at)).collect();
@@ -267,7 +263,7 @@ pub fn plan(
     Plan { actions, held_back }
 }
 
-/// When a session will be stopped as things are now, and why; none if no rule does.
+/// Returns the next stop of a session if nothing changes, or `None` if no rule applies.
 pub fn scheduled_stop(
     watched: &TrackedSession,
     now: DateTime<Utc>,
@@ -290,7 +286,7 @@ pub fn scheduled_stop(
         .map(|(left, grace)| after(Rule::OwnerLeft, left, grace));
     let idle = match (watched.usage, limits.idle, &record.stage) {
         (Usage::Idle(since), Some(idle), Stage::Running) => {
-            // Nobody could ask anything before it was ready.
+            // The session could not be queried before it was ready.
             let since = Some(since).max(record.ready).unwrap_or(since);
             let (rule, since, at) = after(Rule::Idle, since, idle);
             Some((rule, since, Some(at).max(record.kept_until).unwrap_or(at)))
@@ -304,9 +300,9 @@ pub fn scheduled_stop(
         ScheduledStop {
             at: match (told, rule.is_soft()) {
                 (_, false) => at,
-                // Nor could anybody answer while the bot was away.
+                // The owner could not react while the bot was not running.
                 (Some(told), true) => told.at.max(watched.bot_started + limits.warn_before),
-                // Whoever was not warned in time gets that time now.
+                // An owner who was not warned in time gets the warning time now.
                 (None, true) => at.max(now + limits.warn_before),
             },
             rule,
@@ -314,12 +310,12 @@ pub fn scheduled_stop(
             needs_warning: told.is_none() && rule != Rule::OwnerLeft,
         }
     });
-    // At the same moment, the rule that can't be helped is the reason.
+    // If two rules apply at the same time, prefer the one that the owner can't influence.
     told.min_by_key(|due| (due.at, due.rule))
 }
 
-/// How much longer a session may live if its owner wants that much; nothing if there is
-/// no room for more.
+/// Returns the extension that is granted if the owner wants `wanted`. It is limited by the budget
+/// and the maximum age. Returns `None` if they leave no room.
 pub fn extension(
     watched: &TrackedSession,
     wanted: TimeDelta,

@@ -1,176 +1,164 @@
-//! The record of a session: the one document that outlives the bot.
+//! The record of a session: its document, which outlives the bot.
 //!
-//! Where it is kept is the runtime's business (a ConfigMap on Kubernetes);
-//! what it says is fixed here, with a version: see [`RECORD_VERSION`].
+//! The runtime stores it (a ConfigMap on Kubernetes, a file with the local runtime). This module
+//! defines its content and version ([`RECORD_VERSION`]).
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId};
 
-/// The version of a record's document. A bot reads no other one: what a record leaves out must not
-/// be guessed.
+/// Version of a record's document. A bot reads no other version, because it must not guess fields
+/// that are missing.
 pub const RECORD_VERSION: u32 = 5;
 
-/// One session, as it was asked for and how far it has come.
+/// The record of one session: its options and its stage.
 ///
-/// What the Pod says (queued, ready, failed) is never stored: see
-/// [`Phase`](super::Phase).
+/// The state of the Pod (queued, ready, failed) is never stored. [`Phase`](super::Phase) is
+/// computed from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// [`RECORD_VERSION`] of the bot that wrote it.
+    /// [`RECORD_VERSION`] of the bot that wrote the record.
     pub version: u32,
-    /// The session's id.
     pub id: SessionId,
-    /// The request that made it. A second record for the same request is never made.
+    /// Request that made the session. One request makes at most one record.
     pub request: RequestId,
-    /// Whose session it is.
     pub owner: OwnerId,
-    /// Which of the owner's places (counted from 0) it takes up.
+    /// Slot that the session occupies in its owner's quota, counted from 0.
     pub slot: u8,
-    /// What the owner is called in the chat: display text only.
+    /// Name that the chat shows for the owner. For display only.
     pub display_name: String,
-    /// Name of its size in the settings.
+    /// Name of a size in the settings.
     pub size: String,
-    /// Name of its catalog in the settings.
+    /// Name of a catalog in the settings, or the URL of another catalog if the settings allow it.
     pub catalog: String,
-    /// Where it was asked for, and where its URL is told; none: nowhere.
+    /// Channel in which the session was requested and its messages are posted. `None` for a session
+    /// without messages.
     pub channel: Option<ChannelId>,
-    /// When it was asked for.
+    /// Time of the request.
     pub created: DateTime<Utc>,
-    /// Which keys it is started with.
+    /// Credentials that the session uses.
     pub credentials: CredentialSource,
-    /// When the keys that it was started with expire, if that is known.
+    /// Expiry of the credentials that the session was started with, if it is known.
     pub credentials_expire: Option<DateTime<Utc>>,
-    /// Whether its owner was warned of that.
+    /// True if the owner was warned that the credentials expire.
     pub credentials_warned: bool,
-    /// When it was ready for the first time.
+    /// Time at which the session was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
-    /// When and why it was started again on another node. That happens once.
+    /// Time and reason of the rescheduling. A session is rescheduled at most once.
     pub rescheduled: Option<Rescheduled>,
-    /// How many restarts of DuckDB in its Pod the owner knows of.
+    /// Number of restarts of DuckDB in the present Pod that were announced.
     pub restarts_told: u32,
-    /// By how much its lifetime was extended in all.
+    /// Sum of all extensions, in seconds.
     pub extended_seconds: i64,
-    /// Until then it is not stopped for being idle: its owner said so.
+    /// Time before which the idle rule does not stop the session, because of an extension.
     pub kept_until: Option<DateTime<Utc>>,
-    /// What its owner was told of the stop that is next.
+    /// Last warning that the owner was sent.
     pub warned: Option<Warning>,
-    /// The public message with its URL, once that is posted.
+    /// Announcement, once it is posted.
     pub announcement: Option<MessageId>,
-    /// How far it has come.
     #[serde(flatten)]
     pub stage: Stage,
 }
 
-/// Which keys a session is started with.
+/// The credentials that a session uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialSource {
-    /// Those that its owner has handed in, as they are when its Pod starts.
+    /// The owner's stored credentials, as they are when the Pod starts.
     #[default]
     Owner,
-    /// Its own, which are about to be stored: until then it has no Pod.
+    /// The session's own credentials, which are not stored yet. No Pod is created before they are.
     Awaited,
-    /// Its own, which go with it.
+    /// The session's own credentials, which are deleted with it.
     Session,
 }
 
-/// How far a session has come. It moves forward, but for the one time that it
-/// is started again.
+/// The stage of a session's life. It only moves forward, except for one rescheduling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
-    /// Its objects are being made, or its Pod is not ready yet.
+    /// Objects are being created, or the Pod is not ready yet.
     Starting,
-    /// It was ready, and its owner was told the URL.
+    /// The session was ready, and its URL was announced.
     Running,
-    /// The cluster took its Pod away; once that is gone, it starts again.
+    /// The cluster took the Pod. When the Pod is gone, the session starts again.
     Rescheduling(Incident),
-    /// It is being taken down; the record goes last.
+    /// Objects are being deleted; the record is removed last.
     Stopping {
-        /// Why.
         ending: Ending,
-        /// Whether people were told that it has ended.
+        /// True if the end was announced.
         told: bool,
     },
 }
 
-/// How a session came to another node.
+/// A completed rescheduling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rescheduled {
-    /// When it was started again.
+    /// Time at which the session started again.
     pub at: DateTime<Utc>,
-    /// What took it from the first one.
+    /// Reason why the cluster took the first Pod.
     #[serde(flatten)]
     pub incident: Incident,
 }
 
-/// What an owner was told of a stop.
+/// A warning to an owner that a rule will stop the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Which rule stops the session.
     pub rule: Rule,
-    /// What that counts from.
+    /// Time from which the rule counts.
     pub since: DateTime<Utc>,
-    /// When it will.
+    /// Time of the stop.
     pub at: DateTime<Utc>,
 }
 
-/// Why a session ends.
+/// The end of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
-    /// When that was decided.
+    /// Time at which the end was decided.
     pub at: DateTime<Utc>,
-    /// What made it end.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// What makes a session end.
+/// The reason why a session ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
-    /// Somebody asked for it: the owner or an admin.
-    Stopped {
-        /// Who.
-        by: OwnerId,
-    },
-    /// Its owner wants one like it with new keys; that takes its place.
+    /// The owner or an admin stopped the session.
+    Stopped { by: OwnerId },
+    /// The owner restarted the session with new credentials. A new session replaces it.
     Restarted {
-        /// Who.
         by: OwnerId,
-        /// When the new keys expire, if that is known.
+        /// Expiry of the new credentials, if it is known.
         credentials_expire: Option<DateTime<Utc>>,
     },
-    /// The cluster refused one of its objects, and asking again would not help.
+    /// The cluster refused an object, or credentials could not be stored; a retry would not help.
     Refused {
-        /// A sentence for the owner, without anything secret.
+        /// Sentence for the owner, without secrets.
         why: String,
-        /// What an engineer looks for in the log.
+        /// Reference in the log.
         reference: String,
     },
-    /// It was not ready in time.
+    /// The session was not ready in time.
     TookTooLong {
-        /// How long it was given, in seconds.
+        /// Time limit for the start, in seconds.
         after_seconds: i64,
     },
-    /// Its Pod can't run.
+    /// The Pod can't run.
     Failed(Incident),
-    /// Its Pod was deleted by somebody else.
+    /// Someone deleted the Pod on the cluster.
     Lost,
-    /// A rule of the settings stopped it.
+    /// A rule stopped the session.
     Reaped {
-        /// Which one.
         rule: Rule,
-        /// What that counts from: since when it was idle, when it was asked for, when its
-        /// owner left.
+        /// Time from which the rule counts: the last query, the request, or when the owner left.
         since: DateTime<Utc>,
     },
 }
 
 impl Cause {
-    /// The kind of failure that it was.
+    /// Returns the kind of failure, or [`Failure::Other`] if the cause has none.
     pub fn failure(&self) -> Failure {
         match self {
             Self::Failed(incident) => incident.failure,
@@ -179,26 +167,27 @@ impl Cause {
     }
 }
 
-/// More seconds than anything takes that a document counts.
+/// Upper limit for durations in documents, in seconds. No real duration reaches it.
 pub(super) const MAX_SECONDS: i64 = 1_000_000_000_000;
 
-/// Whether a time is of a year with four digits. Nobody means others, and what is calculated
-/// from them may be no time any more: that would be a panic, for the sake of one document.
+/// Returns true if the year has at most four digits. Calculations with other times could overflow
+/// and panic, because of a single broken document.
 pub(super) fn is_plausible_time(time: DateTime<Utc>) -> bool {
     (0..=9999).contains(&time.year())
 }
 
-/// What is the same in every version.
+/// The field that is the same in every version of the document.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
 }
 
 impl Record {
-    /// Reads a stored document.
+    /// Parses a stored document.
     ///
     /// # Errors
-    /// What is wrong with it: not a record, another version, or a time out of range.
+    /// Returns the reason if the document is not a record, has another version, or contains a time
+    /// that is out of range.
     pub fn read(document: &str) -> Result<Self, String> {
         let wrong = |why: serde_json::Error| why.to_string();
         let Versioned { version } = serde_json::from_str(document).map_err(wrong)?;
@@ -210,12 +199,12 @@ impl Record {
         let record: Self = serde_json::from_str(document).map_err(wrong)?;
         let is_extended = (0..=MAX_SECONDS).contains(&record.extended_seconds);
         if !is_extended || !record.times().all(is_plausible_time) {
-            return Err("it has a time that can't be".to_owned());
+            return Err("it contains a time that is out of range".to_owned());
         }
         Ok(record)
     }
 
-    /// All times in it.
+    /// Returns all times in the record.
     fn times(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let (ended, cause) = match self.ending() {
             Some(Ending { at, cause }) => (Some(*at), Some(cause)),
@@ -243,7 +232,7 @@ impl Record {
         all.into_iter().flatten()
     }
 
-    /// Why it is being taken down, if it is.
+    /// Returns the end of the session, if it was decided.
     pub fn ending(&self) -> Option<&Ending> {
         match &self.stage {
             Stage::Stopping { ending, .. } => Some(ending),
@@ -251,13 +240,11 @@ impl Record {
         }
     }
 
-    /// Whether it is being taken down.
     pub fn is_stopping(&self) -> bool {
         matches!(self.stage, Stage::Stopping { .. })
     }
 
-    /// The same record with its end decided. A session ends for one reason: a
-    /// record that is already stopping is returned as it was.
+    /// Returns the record with its end decided. A record that is already stopping keeps its cause.
     pub fn with_ending(&self, cause: Cause, at: DateTime<Utc>) -> Self {
         let mut record = self.clone();
         if !record.is_stopping() {
@@ -269,7 +256,7 @@ impl Record {
         record
     }
 
-    /// The same record after its URL was told, in `message` if there is one.
+    /// Returns the record after its URL was announced, in `message` if one was posted.
     pub fn with_announcement(
         &self,
         message: Option<MessageId>,
@@ -286,22 +273,22 @@ impl Record {
         record
     }
 
-    /// Whether it was ready once.
+    /// Returns true if the session was ready at least once.
     pub fn was_ready(&self) -> bool {
         self.ready.is_some()
     }
 
-    /// Whether its Pod is still to read its owner's keys.
+    /// Returns true if a Pod of the session is still to start and read the credentials.
     pub fn is_to_start(&self) -> bool {
         matches!(self.stage, Stage::Starting | Stage::Rescheduling(_))
     }
 
-    /// Whether it holds the keys that its owner has handed in.
+    /// Returns true if the session uses its owner's stored credentials.
     pub fn uses_owner_credentials(&self) -> bool {
         self.credentials == CredentialSource::Owner
     }
 
-    /// The same record when its own keys are stored.
+    /// Returns the record after the session's own credentials were stored.
     pub fn with_own_credentials(&self) -> Self {
         let mut record = self.clone();
         if record.credentials == CredentialSource::Awaited {
@@ -310,14 +297,14 @@ impl Record {
         record
     }
 
-    /// Since when it starts: since it was asked for, or since it was moved.
+    /// Returns when the last start began: the rescheduling, or the request if there was none.
     pub fn start_began(&self) -> DateTime<Utc> {
         self.rescheduled
             .as_ref()
             .map_or(self.created, |rescheduled| rescheduled.at)
     }
 
-    /// The same record when its Pod was taken away and it is to start again.
+    /// Returns the record after the cluster took the Pod, so that the session starts again.
     pub fn with_reschedule(&self, incident: Incident) -> Self {
         let mut record = self.clone();
         if !record.is_stopping() {
@@ -326,8 +313,8 @@ impl Record {
         record
     }
 
-    /// The same record when the old Pod is gone, and the next one will have keys
-    /// that expire then.
+    /// Returns the record after the old Pod of a rescheduling is gone. `credentials_expire` is the
+    /// expiry of the credentials that the next Pod will read.
     pub fn with_restart(
         &self,
         credentials_expire: Option<DateTime<Utc>>,
@@ -345,7 +332,7 @@ impl Record {
         record
     }
 
-    /// The same record after its owner was told of that many restarts.
+    /// Returns the record after this number of restarts was announced.
     pub fn with_restarts_told(&self, restarts: u32) -> Self {
         Self {
             restarts_told: restarts,
@@ -353,7 +340,7 @@ impl Record {
         }
     }
 
-    /// The same record after its owner was warned that its keys expire.
+    /// Returns the record after its owner was warned that the credentials expire.
     pub fn with_credentials_warning(&self) -> Self {
         Self {
             credentials_warned: true,
@@ -361,7 +348,7 @@ impl Record {
         }
     }
 
-    /// The same record after its owner was told of a stop.
+    /// Returns the record after its owner was warned of a stop.
     pub fn with_warning(&self, warning: Warning) -> Self {
         Self {
             warned: Some(warning),
@@ -369,12 +356,13 @@ impl Record {
         }
     }
 
-    /// By how much its lifetime was extended in all.
+    /// Returns the sum of all extensions.
     pub fn extension(&self) -> TimeDelta {
         TimeDelta::seconds(self.extended_seconds)
     }
 
-    /// The same record with a longer life, and not idle for that time.
+    /// Returns the record with a lifetime that is longer by `by`. The idle rule does not apply for
+    /// that time either.
     pub fn with_extension(&self, by: TimeDelta, now: DateTime<Utc>) -> Self {
         Self {
             extended_seconds: (self.extended_seconds + by.num_seconds()).min(MAX_SECONDS),
@@ -383,7 +371,7 @@ impl Record {
         }
     }
 
-    /// The record of the session that takes this one's place.
+    /// Returns the record of the new session that replaces this one in the same slot.
     pub fn successor(
         &self,
         id: SessionId,
@@ -409,7 +397,7 @@ impl Record {
         }
     }
 
-    /// The same record after people were told that it has ended.
+    /// Returns the record after its end was announced.
     pub fn with_end_announced(&self) -> Self {
         let mut record = self.clone();
         if let Stage::Stopping { told, .. } = &mut record.stage {
@@ -423,11 +411,11 @@ impl Record {
 pub(crate) mod tests {
     use super::*;
 
-    /// A record of the analyst with id 7, asked for at 12:00.
+    /// Creates a record of owner 7, requested at 12:00.
     pub fn starting() -> Record {
         Record {
             version: RECORD_VERSION,
-            id: "977a26".parse().expect("an id"),
+            id: "977a26".parse().expect("a valid ID"),
             request: RequestId("1042".into()),
             owner: 7.into(),
             slot: 0,
@@ -435,7 +423,7 @@ pub(crate) mod tests {
             size: "small".into(),
             catalog: "lake".into(),
             channel: Some(5.into()),
-            created: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            created: "2026-11-23T12:00:00Z".parse().expect("a valid time"),
             credentials: CredentialSource::Owner,
             credentials_expire: None,
             credentials_warned: false,
@@ -451,11 +439,11 @@ pub(crate) mod tests {
     }
 
     fn at(text: &str) -> DateTime<Utc> {
-        text.parse().expect("a time")
+        text.parse().expect("a valid time")
     }
 
     fn read(json: &str) -> Record {
-        serde_json::from_str(json).expect("reads")
+        serde_json::from_str(json).expect("a valid record")
     }
 
     #[test]
@@ -475,7 +463,7 @@ pub(crate) mod tests {
                 Cause::Failed(Incident::new(Failure::OutOfMemory, "OOMKilled")),
                 at("2026-11-23T13:00:00Z"),
             );
-        let json = serde_json::to_string_pretty(&record).expect("a record is JSON");
+        let json = serde_json::to_string_pretty(&record).expect("valid JSON");
         insta::assert_snapshot!(json, @r#"
         {
           "version": 5,
@@ -522,16 +510,16 @@ pub(crate) mod tests {
             since: at("2026-11-20T12:00:00Z"),
         };
         let reaped = starting().with_ending(reaped, at("2026-11-23T13:00:00Z"));
-        let json = serde_json::to_string(&reaped).expect("a record is JSON");
+        let json = serde_json::to_string(&reaped).expect("valid JSON");
         assert_eq!(read(&json), reaped);
         let rescheduling = starting().with_reschedule(Incident::new(Failure::NodeGone, "gone"));
-        let json = serde_json::to_string(&rescheduling).expect("a record is JSON");
+        let json = serde_json::to_string(&rescheduling).expect("valid JSON");
         assert_eq!(read(&json), rescheduling);
     }
 
     #[test]
     fn a_record_of_another_version_is_not_read() {
-        let json = serde_json::to_string(&starting()).expect("a record is JSON");
+        let json = serde_json::to_string(&starting()).expect("valid JSON");
         for version in [0, 4, 6] {
             let other = json.replace("\"version\":5", &format!("\"version\":{version}"));
             let why = format!("it has version {version}; this bot reads version 5 only");
@@ -540,8 +528,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_record_with_a_time_that_can_not_be_is_not_read() {
-        let json = serde_json::to_string(&starting()).expect("a record is JSON");
+    fn a_record_with_a_time_out_of_range_is_not_read() {
+        let json = serde_json::to_string(&starting()).expect("valid JSON");
         assert!(Record::read(&json).is_ok());
         for (from, to) in [
             ("\"2026-11-23T12:00:00Z\"", "\"+262142-11-23T12:00:00Z\""),
@@ -559,12 +547,16 @@ pub(crate) mod tests {
             let strange = json.replace(from, to);
             assert_ne!(strange, json);
             let read = Record::read(&strange);
-            assert_eq!(read, Err("it has a time that can't be".to_owned()), "{to}");
+            assert_eq!(
+                read,
+                Err("it contains a time that is out of range".to_owned()),
+                "{to}"
+            );
         }
     }
 
     #[test]
-    fn a_session_that_is_stopped_while_it_is_announced_goes_on_stopping() {
+    fn a_session_that_is_stopped_during_its_announcement_keeps_stopping() {
         let at = at("2026-11-23T13:00:00Z");
         let stopping = starting().with_ending(Cause::Lost, at);
         let both = stopping.with_announcement(Some(99.into()), at, 0);

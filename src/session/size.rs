@@ -1,17 +1,15 @@
-//! Sizes of a session: how much processor and memory it may use.
+//! Sizes of a session: amounts of CPU, memory and disk.
 
 use std::{fmt, str::FromStr};
 
 /// A named size from the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Size {
-    /// What people type.
     pub name: String,
-    /// Processor time.
     pub cpu: Cpu,
-    /// Memory; DuckDB that needs more is killed.
+    /// Memory limit. The kernel kills a DuckDB that exceeds it.
     pub memory: Mebibytes,
-    /// Room on the node's disk; a session that needs more is taken from it.
+    /// Limit of space on the node's disk. The node evicts a session that exceeds it.
     pub disk: Mebibytes,
 }
 
@@ -21,14 +19,14 @@ impl fmt::Display for Size {
     }
 }
 
-/// Processor time in thousandths of a core, written as Kubernetes does (`500m`, `2`).
+/// CPU in thousandths of a core, written as in Kubernetes (`500m`, `2`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cpu {
     millis: u32,
 }
 
 impl Cpu {
-    /// Whole cores, rounded up.
+    /// Returns the number of whole cores, rounded up.
     pub fn cores(self) -> u32 {
         self.millis.div_ceil(1000)
     }
@@ -60,28 +58,27 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// An amount in MiB, written as Kubernetes does (`512Mi`, `4Gi`).
+/// An amount in MiB, written as in Kubernetes (`512Mi`, `4Gi`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mebibytes {
     mebibytes: u32,
 }
 
 impl Mebibytes {
-    /// That many GiB.
     pub const fn gibibytes(count: u32) -> Self {
         Self {
             mebibytes: count * 1024,
         }
     }
 
-    /// An eighth of it, and at least one.
+    /// Returns an eighth of the amount, but at least 1 MiB.
     pub fn eighth(self) -> Self {
         Self {
             mebibytes: (self.mebibytes / 8).max(1),
         }
     }
 
-    /// How many.
+    /// Returns the amount in MiB.
     pub fn mebibytes(self) -> u32 {
         self.mebibytes
     }

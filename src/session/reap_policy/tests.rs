@@ -1,4 +1,4 @@
-//! The rules as tables of cases, and what holds for any history.
+//! Tests of the rules: tables of cases, and invariants for random histories.
 
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn hours(hours: i64) -> i64 {
     hours * 60
 }
 
-/// Ready after a minute.
+/// Creates a session that was ready after one minute.
 fn running(usage: Usage) -> TrackedSession {
     let record = starting().with_announcement(None, after(1), 0);
     let seen = Observed {
@@ -65,7 +65,7 @@ fn warned(watched: TrackedSession, rule: Rule, minutes: i64) -> TrackedSession {
     })
 }
 
-/// What a sweep would do to that session alone, as words.
+/// Returns the actions of a plan for this session alone, as text.
 fn does(watched: &TrackedSession, minutes: i64, limits: &Limits) -> String {
     let Plan { actions, held_back } = plan(
         std::slice::from_ref(watched),
@@ -99,19 +99,19 @@ fn each_rule_just_before_at_and_just_after() {
     };
     for (name, watched, limits, cases) in [
         (
-            "idle: told, and then stopped when that was said",
+            "idle: warned first",
             idle(),
             LIMITS,
             vec![(114, ""), (115, "warn Idle 130"), (116, "warn Idle 131")],
         ),
         (
-            "idle and told",
+            "idle and warned: stopped at the time of the warning",
             warned(idle(), Rule::Idle, 130),
             LIMITS,
             vec![(129, ""), (130, "stop Idle"), (131, "stop Idle")],
         ),
         (
-            "idle and told late: it has its time",
+            "idle and warned late: stopped at the later time",
             warned(idle(), Rule::Idle, 300),
             LIMITS,
             vec![(299, ""), (300, "stop Idle")],
@@ -123,7 +123,7 @@ fn each_rule_just_before_at_and_just_after() {
             vec![(105, ""), (106, "warn Idle 121")],
         ),
         (
-            "idle, but told of an earlier stop, after which there was a query",
+            "idle again after a warning and a query: warned again",
             warned(idle(), Rule::Idle, 60),
             LIMITS,
             vec![(114, ""), (115, "warn Idle 130")],
@@ -139,13 +139,13 @@ fn each_rule_just_before_at_and_just_after() {
             ],
         ),
         (
-            "lifetime, told",
+            "lifetime, warned",
             warned(busy(), Rule::Lifetime, 480),
             LIMITS,
             vec![(479, ""), (480, "stop Lifetime")],
         ),
         (
-            "the most that it may get is not put off",
+            "the maximum age is not put off by a late warning",
             busy(),
             old(LIMITS),
             vec![
@@ -156,7 +156,7 @@ fn each_rule_just_before_at_and_just_after() {
             ],
         ),
         (
-            "its owner left, and nothing else is due",
+            "owner left, and nothing else is due",
             left(100),
             Limits {
                 left_guild: LIMITS.left_guild,
@@ -168,13 +168,13 @@ fn each_rule_just_before_at_and_just_after() {
             ],
         ),
         (
-            "a door that does not answer is reported, and never read as idle",
+            "a door that does not answer is reported and never counts as idle",
             running(Usage::Unreachable(after(10))),
             LIMITS,
             vec![(24, ""), (25, "report 10"), (200, "report 10")],
         ),
         (
-            "nobody has asked its door yet",
+            "door not queried yet",
             running(Usage::Unknown),
             LIMITS,
             vec![(200, "")],
@@ -239,14 +239,14 @@ fn combinations_that_matter() {
             "",
         ),
         (
-            "told that it is idle, and in use just before",
+            "warned as idle, but in use just before the stop",
             warned(running(Usage::Busy), Rule::Idle, 130),
             130,
             "",
         ),
         ("idle and extended", extended.clone(), 384, ""),
         (
-            "extended, and idle all the same",
+            "extended, and idle until the end of the extension",
             extended,
             385,
             "warn Idle 400",
@@ -257,7 +257,7 @@ fn combinations_that_matter() {
 }
 
 #[test]
-fn an_extension_moves_the_end_of_a_life_but_not_beyond_what_is_allowed() {
+fn an_extension_moves_the_lifetime_within_the_budget_and_the_maximum_age() {
     let busy = running(Usage::Busy);
     let more = |watched: &TrackedSession, wanted, minutes| {
         extension(watched, TimeDelta::hours(wanted), after(minutes), &LIMITS)
@@ -277,8 +277,8 @@ fn an_extension_moves_the_end_of_a_life_but_not_beyond_what_is_allowed() {
     let extended = with(busy, |record| {
         record.with_extension(TimeDelta::hours(12), after(60))
     });
-    assert_eq!(more(&extended, 1, 61), None, "it is used up");
-    let stops = scheduled_stop(&extended, after(61), &LIMITS).expect("it will be stopped");
+    assert_eq!(more(&extended, 1, 61), None, "the budget is used up");
+    let stops = scheduled_stop(&extended, after(61), &LIMITS).expect("a scheduled stop");
     assert_eq!((stops.at, stops.rule), (after(hours(20)), Rule::Lifetime));
 }
 
@@ -290,7 +290,7 @@ fn many(count: usize, idle: usize) -> Vec<TrackedSession> {
         };
         let watched = warned(running(usage), Rule::Idle, 121);
         with(watched, |record| Record {
-            id: format!("{number:06x}").parse().expect("an id"),
+            id: format!("{number:06x}").parse().expect("a valid ID"),
             ..record.clone()
         })
     };
@@ -298,18 +298,22 @@ fn many(count: usize, idle: usize) -> Vec<TrackedSession> {
 }
 
 #[test]
-fn a_sweep_that_would_stop_too_many_says_so() {
+fn reaping_pauses_if_too_many_sessions_are_due() {
     let sweep = |sessions: &[TrackedSession]| {
         let nobody = HashMap::new();
         plan(sessions, &[], &nobody, after(130), &LIMITS).held_back
     };
-    assert_eq!(sweep(&many(9, 9)), None, "of few, all may go");
+    assert_eq!(
+        sweep(&many(9, 9)),
+        None,
+        "a few sessions may all be stopped"
+    );
     assert_eq!(sweep(&many(10, 5)), None);
     assert_eq!(sweep(&many(10, 6)), Some(ReapPause { stops: 6, of: 10 }));
 }
 
 #[test]
-fn few_are_stopped_at_a_time_and_those_first_that_may_not_wait() {
+fn a_sweep_stops_a_limited_number_and_the_maximum_age_comes_first() {
     let limits = Limits {
         stops_per_sweep: 3,
         ..LIMITS
@@ -320,7 +324,7 @@ fn few_are_stopped_at_a_time_and_those_first_that_may_not_wait() {
         ..record.clone()
     });
     let all = plan(&sessions, &[], &HashMap::new(), after(130), &limits);
-    assert_eq!(all.takedowns().count(), 6, "an admin sees them all");
+    assert_eq!(all.takedowns().count(), 6, "an admin sees all of them");
     let rules = all.sweep(&limits).map(|action| match action {
         Action::Stop(_, due) => due.rule,
         other => panic!("{other:?}"),
@@ -332,7 +336,7 @@ fn few_are_stopped_at_a_time_and_those_first_that_may_not_wait() {
 }
 
 #[test]
-fn what_is_too_much_leaves_everything_there_and_owners_are_told_all_the_same() {
+fn a_reap_pause_stops_and_removes_nothing_but_owners_are_still_warned() {
     let mut sessions = many(10, 6);
     sessions.push(running(Usage::Idle(after(20))));
     let orphan = Orphan {
@@ -348,7 +352,7 @@ fn what_is_too_much_leaves_everything_there_and_owners_are_told_all_the_same() {
 }
 
 #[test]
-fn plans_that_take_down_different_things_are_told_apart() {
+fn plans_with_different_stops_have_different_digests() {
     let digest = |idle, minutes| {
         let nobody = HashMap::new();
         plan(&many(10, idle), &[], &nobody, after(minutes), &LIMITS).digest()
@@ -358,7 +362,7 @@ fn plans_that_take_down_different_things_are_told_apart() {
 }
 
 #[test]
-fn what_has_no_record_goes_when_it_is_surely_no_news() {
+fn orphans_are_removed_only_after_their_minimum_age() {
     let orphan = Orphan {
         id: starting().id,
         since: after(0),
@@ -373,7 +377,7 @@ fn what_has_no_record_goes_when_it_is_surely_no_news() {
 }
 
 #[test]
-fn whoever_left_is_forgotten_after_the_grace() {
+fn credentials_of_departed_owners_are_deleted_after_the_grace_period() {
     let left = HashMap::from([(OwnerId::from(7), after(0))]);
     let sweep = |minutes, limits| plan(&[], &[], &left, after(minutes), limits).actions;
     assert_eq!(sweep(hours(24) - 1, &LIMITS), []);
@@ -382,14 +386,14 @@ fn whoever_left_is_forgotten_after_the_grace() {
         [Action::Forget(7.into(), after(0))]
     );
     assert_eq!(sweep(hours(24), &NOTHING), []);
-    // Not before their sessions: those would not be known as a leaver's any more.
+    // Sessions go first, because without the entry their owner would not count as departed.
     let theirs = [running(Usage::Busy)];
     let with_session = plan(&theirs, &[], &left, after(hours(23)), &LIMITS);
     assert_eq!(with_session.takedowns().count(), 0);
 }
 
 #[test]
-fn whoever_was_warned_before_the_bot_was_away_has_that_time_again() {
+fn after_a_restart_of_the_bot_the_warning_time_begins_again() {
     let mut watched = warned(running(Usage::Idle(after(0))), Rule::Idle, 121);
     watched.bot_started = after(200);
     assert_eq!(does(&watched, 200, &LIMITS), "");
@@ -398,7 +402,7 @@ fn whoever_was_warned_before_the_bot_was_away_has_that_time_again() {
     assert_eq!(does(&watched, 200 + warn_before, &LIMITS), "stop Idle");
 }
 
-/// What may happen between two sweeps.
+/// An event between two sweeps.
 #[derive(Debug, Clone)]
 enum Event {
     QueryBegins,
@@ -406,10 +410,10 @@ enum Event {
     DoorFalls,
     DoorRises,
     Extend(i64),
-    /// The bot is killed after it acted and before it has noted that.
+    /// The bot is killed after an action, before it has recorded the action.
     CrashWhileActing,
     BotDown(i64),
-    /// Forward: a clock that goes back makes nothing older.
+    /// Step of the clock in minutes, forward or backward.
     ClockStep(i64),
 }
 
@@ -428,7 +432,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn whatever_happens_a_query_is_not_cut_for_being_idle_and_nothing_gets_too_old(
+    fn no_history_stops_a_busy_session_as_idle_or_exceeds_the_maximum_age(
         history in proptest::collection::vec((0..120i64, event()), 1..80),
     ) {
         let mut watched = running(Usage::Unknown);
@@ -456,22 +460,22 @@ proptest! {
                             }
                         }
                         Action::Stop(_, due) => {
-                            prop_assert!(due.rule != Rule::Idle || !query, "a query is cut");
-                            prop_assert!(due.rule != Rule::Idle || door, "nobody knows");
+                            prop_assert!(due.rule != Rule::Idle || !query, "a running query was stopped");
+                            prop_assert!(due.rule != Rule::Idle || door, "stopped as idle without an answer of the door");
                             if due.rule.is_soft() {
                                 let bot_started = after(minute) - watched.bot_started;
-                                prop_assert!(bot_started >= LIMITS.warn_before, "nobody could answer");
-                                prop_assert!(watched.seen.record.warned.is_some(), "unwarned");
+                                prop_assert!(bot_started >= LIMITS.warn_before, "stopped before the owner could react");
+                                prop_assert!(watched.seen.record.warned.is_some(), "stopped without a warning");
                             }
                             break 'life;
                         }
                         _ => {}
                     }
                 }
-                // The first sweep after a pause of the bot, or a step of the clock, is the
-                // one that may find it older.
+                // Only the first sweep after a pause of the bot or a step of the clock may find the
+                // session older than the maximum age.
                 prop_assert!(is_first || age <= TimeDelta::hours(24) + TimeDelta::minutes(1));
-                prop_assert!(age < TimeDelta::hours(24), "a sweep left it alone");
+                prop_assert!(age < TimeDelta::hours(24), "a sweep did not stop a session of maximum age");
                 is_first = false;
                 minute += 1;
             }
