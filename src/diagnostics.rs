@@ -1,37 +1,35 @@
-//! What `duckbot check` finds out.
+//! Diagnostics: the results of `duckbot check`.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One thing that was looked at.
+/// A result of `duckbot check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// What was looked at.
+    /// Name of the thing that was checked.
     #[serde(rename = "what")]
     pub subject: String,
-    /// How it is.
     #[serde(rename = "state")]
     pub status: DiagnosticStatus,
-    /// What was found, and what to do about it.
+    /// Result of the check and, after a failure, how to fix it.
     #[serde(rename = "says")]
     pub message: String,
 }
 
-/// How something is.
+/// The status of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DiagnosticStatus {
-    /// As it should be.
     #[serde(rename = "fine")]
     Ok,
-    /// It must be mended.
+    /// The problem must be fixed.
     #[serde(rename = "wrong")]
     Failed,
 }
 
 impl Diagnostic {
-    /// As it should be.
+    /// Creates a diagnostic for something that is fine.
     pub fn ok(subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             subject: subject.into(),
@@ -40,7 +38,7 @@ impl Diagnostic {
         }
     }
 
-    /// To be mended; how, stands in `message`.
+    /// Creates a diagnostic for a problem. `message` says how to fix it.
     pub fn failed(subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             status: DiagnosticStatus::Failed,

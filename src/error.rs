@@ -1,100 +1,77 @@
-//! Faults: something that should have worked did not.
+//! Errors: something failed that should have worked.
 //!
-//! The policy: a **refusal** (see [`crate::service::Rejection`]) is an answer
-//! with a sentence for the person. A **fault** is an error: it is logged once,
-//! where it surfaces, with a reference; the person sees [`Error::for_people`]
-//! and that reference. Neither ever holds a credential.
+//! A **rejection** ([`crate::service::Rejection`]) is an expected answer with a sentence for the
+//! person. An **error** is logged once, where it surfaces, with a reference. The person sees
+//! [`Error::for_people`] and that reference. Neither ever contains a credential.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// What went wrong between the bot and the place where sessions run.
+/// A failure of something that the bot depends on: the cluster, its disk or Discord.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bot lacks a permission.
     #[error("not allowed to {verb} {resource} in namespace {namespace}")]
     NotAllowed {
-        /// What it tried, as in RBAC rules.
+        /// Verb as in an RBAC rule.
         verb: String,
-        /// On what, as in RBAC rules.
+        /// Resource as in an RBAC rule.
         resource: String,
-        /// Where.
         namespace: String,
     },
-    /// Understood, and turned down: admission, quota, validation.
+    /// The API server refused a valid request, for example by admission or validation.
     #[error("{action} was refused: {why}")]
     Refused {
-        /// What was tried.
+        /// Attempted action, such as "create pods in sessions".
         action: String,
-        /// The server's words.
+        /// Message of the API server.
         why: String,
     },
-    /// Turned down because the namespace has used up what it may.
+    /// The API server refused an object because the namespace's resource quota is used up.
     #[error("{action} was refused: the quota of the namespace is used up ({why})")]
     QuotaExceeded {
-        /// What was tried.
         action: String,
-        /// How much was requested, is used and is allowed, in the server's words.
+        /// The requested, used and allowed amounts, as the API server words them.
         why: String,
     },
-    /// The namespace or the kind of object does not exist.
-    #[error("{action} failed: the cluster does not know it ({why})")]
+    /// The namespace, the object or its resource type does not exist.
+    #[error("{action} failed: not found on the cluster ({why})")]
     Unknown {
-        /// What was tried.
         action: String,
-        /// The server's words.
+        /// Message of the API server.
         why: String,
     },
-    /// An object of that name is there already.
-    #[error("{action} failed: it exists already")]
-    Exists {
-        /// What was tried.
-        action: String,
-    },
-    /// Somebody else changed the object in between.
-    #[error("{action} met a newer version")]
-    Conflict {
-        /// What was tried.
-        action: String,
-    },
-    /// No answer in time.
-    #[error("{action} had no answer within {after:?}")]
+    /// An object of this name already exists.
+    #[error("{action} failed: it already exists")]
+    Exists { action: String },
+    /// The object was changed or replaced since it was read.
+    #[error("{action} failed: it has changed since it was read")]
+    Conflict { action: String },
+    /// No answer arrived in time.
+    #[error("{action} got no answer within {after:?}")]
     TimedOut {
-        /// What was tried.
         action: String,
-        /// How long it was waited for.
+        /// Time limit that was exceeded.
         after: Duration,
     },
     /// A file could not be read or written.
     #[error("{action} failed: {why}")]
     Disk {
-        /// What was tried.
         action: String,
-        /// The system's words.
+        /// Message of the operating system.
         why: String,
     },
-    /// Discord did not do what it was asked.
+    /// Discord refused a request or did not answer.
     #[error("{action} failed: {why}")]
-    Discord {
-        /// What was tried.
-        action: String,
-        /// What is known about it.
-        why: String,
-    },
-    /// Anything else: no connection, a server error.
+    Discord { action: String, why: String },
+    /// Any other failure, such as no connection or a server error.
     #[error("{action} failed: {why}")]
-    Unavailable {
-        /// What was tried.
-        action: String,
-        /// What is known about it.
-        why: String,
-    },
+    Unavailable { action: String, why: String },
 }
 
 impl Error {
-    /// Whether the same attempt would fail again until somebody changes
-    /// something.
+    /// Returns true if a retry would fail again until someone changes the cluster or the settings.
     pub fn is_permanent(&self) -> bool {
         matches!(
             self,
@@ -105,7 +82,7 @@ impl Error {
         )
     }
 
-    /// A sentence for somebody who knows nothing of Kubernetes.
+    /// Returns one or two sentences for a person who does not know Kubernetes.
     pub fn for_people(&self) -> String {
         match self {
             Self::NotAllowed {
@@ -113,36 +90,40 @@ impl Error {
                 resource,
                 namespace,
             } => format!(
-                "I lack a permission on the cluster (to {verb} {resource} in {namespace}). \
-                 An admin can give it to me."
+                "I don't have the permission to {verb} {resource} in the namespace {namespace}. \
+                 An admin can grant it."
             ),
             Self::Refused { .. } => {
-                "The cluster's rules turned it down. An admin can see why in my log.".into()
+                "The cluster's rules don't allow this. An admin can find the reason in my log."
+                    .into()
             }
             Self::QuotaExceeded { why, .. } => format!(
                 "The team's share of the cluster is used up ({why}). Stop a session that nobody \
-                 needs, or take a smaller size."
+                 needs, or choose a smaller size."
             ),
-            Self::Unknown { .. } => "Something that I need is not installed on the cluster. \
-                 An admin can see what in my log."
+            Self::Unknown { .. } => "The cluster lacks something that I need. \
+                 An admin can find out what in my log."
                 .into(),
             Self::Exists { .. } | Self::Conflict { .. } => {
-                "Somebody else changed it at the same moment. Please try again.".into()
+                "Someone else changed this at the same moment. Please try again.".into()
             }
             Self::Disk { why, .. } => {
-                format!("My own disk fails ({why}). An admin can see where in my log.")
+                format!(
+                    "I can't read or write a file on my disk ({why}). An admin can find which \
+                     one in my log."
+                )
             }
             Self::Discord { .. } => {
-                "Discord did not answer me as it should. Please try again in a minute.".into()
+                "Discord did not answer as expected. Please try again in a minute.".into()
             }
             Self::TimedOut { .. } | Self::Unavailable { .. } => {
-                "I can't reach the cluster at the moment. Please try again in a minute.".into()
+                "I can't reach the cluster right now. Please try again in a minute.".into()
             }
         }
     }
 }
 
-/// A short name for one failure, shown to the person and written to the log.
+/// Creates a reference: eight hex digits that the person sees and the log line contains.
 pub fn new_reference() -> String {
     let mut digits = Uuid::new_v4().simple().to_string();
     digits.truncate(8);

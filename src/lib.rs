@@ -1,17 +1,21 @@
-//! duckbot: everyone in a team gets their own DuckDB UI, by typing `/duck start`.
+//! duckbot gives each person of a team their own DuckDB UI, with `/duck start` in Discord.
 //!
-//! The rooms, from the inside out (docs/architecture.md says why):
+//! The modules, from the inside out (docs/architecture.md has the reasons):
 //!
-//! - [`session`]: what a session is and every rule about it. Pure.
-//! - [`credentials`]: what people hand in, and the store's trait.
-//! - [`door`]: the one way into a session's Pod. [`duckdb`]: what runs behind it.
-//! - [`runtime`]: where sessions run.
-//! - [`service`]: the use cases; whoever asks goes through here.
-//! - [`discord`]: the chat face. [`reconciler`]: carries sessions through their lives.
-//!   [`reaper`]: ends those that nobody ends, and reports.
-//! - [`api`]: sessions over HTTP, for programs; health and metrics. [`metrics`]: what is counted.
-//! - [`app`] wires them together; [`settings`], [`telemetry`] and `redact` serve all.
-//! - `sandbox`: a loopback Discord, for the tests and for trying the bot.
+//! - [`session`]: session types, and every rule about sessions. Pure.
+//! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
+//! - [`door`]: the authenticating reverse proxy in front of a session. [`duckdb`]: the program
+//!   behind it.
+//! - [`runtime`]: the place where sessions run, on Kubernetes or on one machine.
+//! - [`service`]: the use cases, which the chat and the API share.
+//! - [`discord`]: commands, replies and public messages. [`reconciler`]: the loop that takes
+//!   sessions through their lives. [`reaper`]: the loop that stops idle and old sessions, and posts
+//!   the report.
+//! - [`api`]: sessions over HTTP for programs, health and metrics. [`metrics`]: names, units and
+//!   labels of all metrics.
+//! - [`app`]: start-up and wiring. [`error`], [`settings`], [`telemetry`], [`diagnostics`] and
+//!   `redact` serve all modules.
+//! - `sandbox`: a loopback Discord and a demo lake, for the tests and for trying the bot.
 
 pub mod api;
 pub mod app;

@@ -1,5 +1,7 @@
-//! What is counted and measured, for Prometheus: every name, unit and label stands here.
-//! Labels are bounded: words of ours, names of sizes, resources of Kubernetes; never who.
+//! Metrics for Prometheus. Every name, unit and label is defined here.
+//!
+//! Label values are bounded: fixed words, names of sizes, and Kubernetes resources. No label
+//! identifies a person.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -11,9 +13,9 @@ use serde::Serialize;
 
 use crate::session::{Failure, Observed, Outcome, Phase, Rule};
 
-/// Seconds; Discord's deadline of three is one of them.
+/// Histogram buckets in seconds. Discord's deadline of 3 s is a bucket.
 const REQUEST_BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
-/// Seconds; a minute is what people are promised.
+/// Histogram buckets in seconds. The promised start time of one minute is a bucket.
 const START_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 const API: &str = "duckbot_api_requests_total";
@@ -35,16 +37,16 @@ const UNREADABLE: &str = "duckbot_unreadable_records";
 const UNREACHABLE: &str = "duckbot_unreachable_doors";
 const WATCHES: &str = "duckbot_watch_restarts_total";
 
-/// All that was counted, as text.
+/// Handle to the process's metrics.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// Counts from now on. In one process there is one count, however many bots (the
-    /// sandbox starts its bot again).
+    /// Installs the recorder, or returns the one that is installed. All bots of a process share it,
+    /// because the sandbox can restart its bot.
     ///
     /// # Errors
-    /// If it can't be counted.
+    /// If another recorder is installed.
     pub fn start() -> anyhow::Result<Self> {
         static STARTED_ONCE: OnceLock<Metrics> = OnceLock::new();
         if let Some(metrics) = STARTED_ONCE.get() {
@@ -63,7 +65,7 @@ impl Metrics {
         Ok(STARTED_ONCE.get_or_init(|| Self(handle)).clone())
     }
 
-    /// In Prometheus' text format, version 0.0.4.
+    /// Renders all metrics in Prometheus's text format, version 0.0.4.
     pub fn text(&self) -> String {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             gauge!(TASKS).set(runtime.metrics().num_alive_tasks() as f64);
@@ -78,18 +80,18 @@ fn describe() {
     describe_histogram!(
         ACKNOWLEDGED,
         seconds,
-        "From an interaction to Discord's word that it is acknowledged; Discord gives up after 3 s."
+        "Time from an interaction until Discord confirms the acknowledgement; Discord's limit is 3 s."
     );
     describe_counter!(
         API,
-        "Requests to the API, by outcome: done, refused (4xx), failed (5xx)."
+        "Requests to the HTTP API, by outcome: done, refused (4xx), failed (5xx)."
     );
     describe_histogram!(
         API_DURATION,
         seconds,
-        "Until a request's answer begins; DELETE waits until all is gone."
+        "Time until the response to an API request begins; DELETE waits until the session is gone."
     );
-    describe_gauge!(BUILD, "1, with the version of this bot.");
+    describe_gauge!(BUILD, "Always 1; the label is the bot's version.");
     describe_counter!(
         COMMANDS,
         "Commands and buttons, by outcome: done, refused, failed."
@@ -97,28 +99,36 @@ fn describe() {
     describe_histogram!(
         COMMAND,
         seconds,
-        "Until a command's reply is final; for start, until the session is ready."
+        "Time until the reply to a command is final; for start, until the session is ready."
     );
     describe_counter!(
         DISCORD,
-        "Requests to Discord, by outcome: done, refused (for good), failed."
+        "Requests to Discord, by outcome: done, refused (permanently), failed."
     );
-    describe_counter!(ENDED, "Sessions that have ended, by how and why.");
+    describe_counter!(ENDED, "Sessions that ended, by how and why.");
     describe_gauge!(
         HELD_BACK,
-        "1 while the reaper stops nothing, because it would be too much at once."
+        "1 while reaping is paused, because too many sessions are due at once."
     );
     describe_counter!(
         KUBERNETES,
-        "Requests to the API server but for watches, by outcome: done, refused, failed."
+        "Requests to the Kubernetes API server except watches, by outcome: done, refused, failed."
     );
-    describe_histogram!(KUBERNETES_DURATION, seconds, "How long those took.");
-    describe_counter!(REAPER, "What the reaper did, by rule.");
-    describe_gauge!(SESSIONS, "Sessions now, by phase and size.");
-    describe_histogram!(STARTED, seconds, "From asked for to ready.");
+    describe_histogram!(
+        KUBERNETES_DURATION,
+        seconds,
+        "Duration of requests to the Kubernetes API server except watches."
+    );
+    describe_counter!(REAPER, "Actions of the reaper, by rule.");
+    describe_gauge!(SESSIONS, "Present sessions, by phase and size.");
+    describe_histogram!(
+        STARTED,
+        seconds,
+        "Time from the request for a session until it is ready for the first time."
+    );
     describe_gauge!(
         TASKS,
-        "Tasks that are alive; a number that only grows is a fault."
+        "Asynchronous tasks that are alive; a number that only grows is a bug."
     );
     describe_gauge!(
         UNREADABLE,
@@ -130,11 +140,12 @@ fn describe() {
     );
     describe_counter!(
         WATCHES,
-        "Watches of the cluster that broke and were begun anew."
+        "Watches of the Kubernetes API server that broke and were restarted."
     );
 }
 
-/// A counter that appears with its first count has no rate then, and no alert.
+/// Creates the counters with value 0. A counter that appears with its first count has no rate at
+/// that moment, so it would raise no alert.
 fn initialize_counters() {
     let rules = [Rule::MaxAge, Rule::OwnerLeft, Rule::Lifetime, Rule::Idle];
     let failures = Failure::ALL.map(Outcome::Failed);
@@ -158,15 +169,15 @@ fn initialize_counters() {
     }
 }
 
-/// How a request may end.
+/// Values of the label `outcome`.
 const OUTCOMES: [&str; 3] = ["done", "refused", "failed"];
 
-/// An interaction was acknowledged.
+/// Records the time that an acknowledgement took.
 pub fn record_acknowledgement(took: Duration) {
     histogram!(ACKNOWLEDGED).record(took);
 }
 
-/// A command was answered.
+/// Counts a command, and records the time until its reply was final.
 pub fn record_command(command: &'static str, outcome: &'static str, took: Duration) {
     for it in OUTCOMES {
         let count = u64::from(it == outcome);
@@ -175,14 +186,14 @@ pub fn record_command(command: &'static str, outcome: &'static str, took: Durati
     histogram!(COMMAND, "command" => command).record(took);
 }
 
-/// Discord was asked to do that.
+/// Counts a request to Discord.
 pub fn count_discord_request(what: &'static str, outcome: &'static str) {
     for it in OUTCOMES {
         counter!(DISCORD, "request" => what, "outcome" => it).increment(u64::from(it == outcome));
     }
 }
 
-/// The API server was asked to do that.
+/// Counts a request to the Kubernetes API server, and records its duration.
 pub fn record_kubernetes_request(
     verb: &'static str,
     resource: &str,
@@ -197,7 +208,7 @@ pub fn record_kubernetes_request(
     histogram!(KUBERNETES_DURATION, "verb" => verb).record(took);
 }
 
-/// A request to the API was answered.
+/// Counts a request to the HTTP API, and records the time until its response began.
 pub fn record_api_request(method: &str, route: &str, status: u16, took: Duration) {
     let outcome = match status {
         ..400 => "done",
@@ -212,7 +223,7 @@ pub fn record_api_request(method: &str, route: &str, status: u16, took: Duration
     histogram!(API_DURATION, "route" => route.to_owned()).record(took);
 }
 
-/// Methods are the caller's choice, and labels are to be few.
+/// Maps unusual HTTP methods to `other`, because clients choose them and labels must be bounded.
 fn method_label(method: &str) -> &'static str {
     match method {
         "GET" => "GET",
@@ -222,17 +233,17 @@ fn method_label(method: &str) -> &'static str {
     }
 }
 
-/// A watch broke.
+/// Counts a watch that broke.
 pub fn count_watch_restart(resource: &str) {
     counter!(WATCHES, "resource" => resource.to_owned()).increment(1);
 }
 
-/// A session is ready for the first time.
+/// Records the time until a session was ready for the first time.
 pub fn record_start(took: Duration) {
     histogram!(STARTED).record(took);
 }
 
-/// A session has ended.
+/// Counts a session that ended.
 pub fn count_end(outcome: Outcome) {
     let (how, why) = end_labels(outcome);
     counter!(ENDED, "how" => how, "why" => why).increment(1);
@@ -251,27 +262,27 @@ fn end_labels(outcome: Outcome) -> (&'static str, String) {
     }
 }
 
-/// The reaper did that, because of this.
+/// Counts an action of the reaper; `why` is its rule.
 pub fn count_reaper_action(action: &'static str, why: &impl Serialize) {
     counter!(REAPER, "action" => action, "rule" => label(why)).increment(1);
 }
 
-/// Whether the reaper stops nothing.
+/// Sets whether reaping is paused.
 pub fn set_held_back(is_held_back: bool) {
     gauge!(HELD_BACK).set(f64::from(u8::from(is_held_back)));
 }
 
-/// How many doors don't answer.
+/// Sets the number of doors that don't answer.
 pub fn set_unreachable_doors(count: usize) {
     gauge!(UNREACHABLE).set(count as f64);
 }
 
-/// How many records can't be read.
+/// Sets the number of records that can't be read.
 pub fn set_unreadable_records(count: usize) {
     gauge!(UNREADABLE).set(count as f64);
 }
 
-/// Which sessions there are, of those sizes.
+/// Sets the number of sessions by phase, for the given sizes.
 pub fn set_sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a str>) {
     for size in sizes {
         for phase in Phase::ALL {
@@ -283,7 +294,7 @@ pub fn set_sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a s
     }
 }
 
-/// As it stands in records.
+/// Returns a value's name as in JSON, which is also its name in records.
 fn label(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value);
     let word = value

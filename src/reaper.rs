@@ -1,8 +1,8 @@
-//! The loop that takes down what nobody takes down: look, decide
-//! ([`plan`](crate::session::plan)), warn or stop, tell.
+//! The reaper: a loop that stops idle, old and ownerless sessions, warns their owners before,
+//! removes orphans and posts the report. [`plan`](crate::session::plan) decides.
 //!
-//! It remembers nothing that matters. What was told stands in each record, the report's
-//! totals in the ledger, so a bot that was killed goes on where the last one was.
+//! The reaper keeps no state that matters. Warnings are in the records and the report's totals in
+//! the ledger, so after a crash a new bot continues where the last one stopped.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -23,25 +23,26 @@ use crate::{
     settings,
 };
 
-/// How many actions are taken at the same time.
+/// Maximum number of actions at the same time.
 const MAX_CONCURRENT_ACTIONS: usize = 8;
-/// How often it is looked who left the guild, and for how many people in one sweep.
+/// Time between two checks for people who left the Discord server.
 const MEMBER_CHECK_INTERVAL: TimeDelta = TimeDelta::hours(1);
+/// Maximum number of people to check in one sweep.
 const MEMBERS_PER_SWEEP: usize = 20;
-/// How often an alarm is repeated that nobody has heeded.
+/// Time after which an alarm is repeated while reaping stays paused.
 const ALARM_INTERVAL: TimeDelta = TimeDelta::hours(6);
-/// How long posting a report may take until another bot may try.
+/// Time after which a claim on a report expires, so that another bot may post it.
 const REPORT_CLAIM_TIMEOUT: TimeDelta = TimeDelta::minutes(5);
 
-/// The loop's parts.
+/// The reaper and the parts that it needs.
 pub struct Reaper {
     service: Arc<Service>,
     notifier: Arc<dyn Notifier>,
-    /// Warnings that were told and could not be noted.
+    /// Warnings that were sent but are not yet written into their records.
     unsaved_warnings: Mutex<HashMap<SessionId, Warning>>,
 }
 
-/// What was said already. After a restart it is said once more.
+/// Notices that were sent, and times of the next checks. After a restart, notices are sent again.
 #[derive(Default)]
 struct ReaperState {
     last_alarm: Option<DateTime<Utc>>,
@@ -53,7 +54,7 @@ struct ReaperState {
 }
 
 impl Reaper {
-    /// With these parts.
+    /// Creates a reaper.
     pub fn new(service: Arc<Service>, notifier: Arc<dyn Notifier>) -> Self {
         Self {
             service,
@@ -62,8 +63,8 @@ impl Reaper {
         }
     }
 
-    /// Runs until `shutdown`. A report that is being posted is finished: the next bot would
-    /// post it once more.
+    /// Runs until `shutdown`. A report that is being posted is finished first, because otherwise
+    /// the next bot would post it again.
     pub async fn run(self, shutdown: CancellationToken) {
         let every = self.settings().every.to_std().unwrap_or_default();
         let mut ticks = tokio::time::interval(every);
@@ -96,12 +97,12 @@ impl Reaper {
                 .for_each_concurrent(MAX_CONCURRENT_ACTIONS, |action| async move {
                     if let Err(error) = self.act(action).await {
                         let reference = new_reference();
-                        warn!(reference, %error, ?action, "the reaper could not do something; it tries again [{reference}]");
+                        warn!(reference, %error, ?action, "an action of the reaper failed; the next sweep tries it again [{reference}]");
                     }
                 })
                 .await;
         }
-        // Last, because nothing waits for it.
+        // Last, because nothing depends on it.
         self.report_unreachable(&plan.actions, state).await;
     }
 
@@ -119,16 +120,16 @@ impl Reaper {
         let same = |told: &&Warning| (told.rule, told.since) == (warning.rule, warning.since);
         let told = self.unsaved_warnings.lock().get(id).filter(same).cloned();
         let warning = match told {
-            // Told already; what failed was to note that.
+            // The warning was sent before, but writing it into the record failed.
             Some(told) => told,
             None => {
                 let (rule, at) = (warning.rule, warning.at);
                 match self.notifier.warn_of_stop(&seen.record, warning).await? {
                     true => {
-                        info!(session = %id, ?rule, %at, "session {id}: its owner was told that it will be stopped");
+                        info!(session = %id, ?rule, %at, "session {id}: warned its owner that it will be stopped");
                     }
                     false => {
-                        warn!(session = %id, ?rule, %at, "session {id} will be stopped, and there is no way to tell its owner");
+                        warn!(session = %id, ?rule, %at, "session {id}: could not warn its owner that it will be stopped");
                     }
                 }
                 self.unsaved_warnings
@@ -140,7 +141,7 @@ impl Reaper {
         self.service.record_warning(id, &warning).await?;
         self.unsaved_warnings.lock().remove(id);
         metrics::count_reaper_action("warned", &warning.rule);
-        debug!(session = %id, "session {id}: that its owner was told is noted");
+        debug!(session = %id, "session {id}: the warning to its owner is recorded");
         Ok(())
     }
 
@@ -152,11 +153,12 @@ impl Reaper {
         let ReapPause { stops, of } = held_back;
         warn!(
             stops,
-            of, "too many sessions would be stopped at once; none is"
+            of,
+            "reaping is paused: {stops} of {of} sessions are due at once; check the clock and the settings, then run /duck reap"
         );
         match self.notifier.alert_reaping_paused(&held_back).await {
             Ok(()) => state.last_alarm = Some(now),
-            Err(error) => warn!(%error, "admins were not told"),
+            Err(error) => warn!(%error, "could not tell admins that reaping is paused"),
         }
     }
 
@@ -190,7 +192,7 @@ impl Reaper {
                     .map(|(record, since)| (record.id.clone(), *since));
                 state.unreachable.extend(told);
             }
-            Err(error) => warn!(%error, "admins were not told"),
+            Err(error) => warn!(%error, "could not tell admins about doors that do not answer"),
         }
     }
 
@@ -212,7 +214,7 @@ impl Reaper {
         };
         let checked: Result<(), Error> = checked.await;
         if let Err(error) = checked {
-            warn!(%error, "it is not known who left the guild");
+            warn!(%error, "could not check who left the Discord server");
         }
     }
 
@@ -228,20 +230,21 @@ impl Reaper {
             Ok(next) => next,
             Err(error) => {
                 let reference = new_reference();
-                warn!(reference, %error, "the report was not posted; it is tried again [{reference}]");
+                warn!(reference, %error, "the report was not posted; trying again later [{reference}]");
                 Some(self.service.now() + REPORT_CLAIM_TIMEOUT)
             }
         };
     }
 
-    /// When it is to be looked again.
+    /// Posts the report if it is due and not claimed by another bot. Returns when to try again, or
+    /// `None` for the next sweep.
     async fn try_to_report(&self) -> Result<Option<DateTime<Utc>>, Error> {
         match self.service.claim_report(REPORT_CLAIM_TIMEOUT).await? {
-            // A schedule without end: far away.
+            // Never, if the schedule has no further report.
             ReportClaim::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
             ReportClaim::Mine(report) => {
                 if !report.is_quiet() || self.service.settings().report.when_quiet {
-                    // It waits until there is a place for it.
+                    // Discord refused: keep the report until the channel accepts it.
                     if !self.notifier.post_report(&report).await? {
                         return Ok(Some(self.service.now() + REPORT_CLAIM_TIMEOUT));
                     }
@@ -258,11 +261,11 @@ impl Reaper {
     }
 }
 
-/// Once for each thing that would be done.
+/// Logs what a dry run would do, once for each action.
 fn log_dry_run(plan: &Plan, state: &mut ReaperState) {
     let targets: HashSet<_> = plan.takedowns().map(Action::target).collect();
     for what in targets.difference(&state.dry_run_targets) {
-        info!("if this were no dry run, the reaper would take down {what}");
+        info!("dry run: the reaper would stop or remove {what}");
     }
     state.dry_run_targets = targets;
 }

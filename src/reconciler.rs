@@ -1,7 +1,7 @@
-//! Carries every session through its life: look, decide, do one step, look again.
+//! The reconciler takes every session through its life: observe, decide, do one step, repeat.
 //!
-//! It keeps no state that matters. What to do follows from what is seen
-//! ([`next_step`]), so after a crash a new bot carries on where the old one was.
+//! The next step follows from the observation alone ([`next_step`]). The reconciler keeps no other
+//! state that matters, so after a crash a new bot continues where the last one stopped.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -27,34 +27,29 @@ use crate::{
     },
 };
 
-/// The longest pause between two attempts at a step that fails.
+/// Maximum pause before a failed step is repeated.
 const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
-/// How many sessions are made at a time. What is under way takes 60 KB each, and what a thousand
-/// at once ask of the API server would come before what the next person asks.
+/// Maximum number of sessions that are created at a time. Each takes 60 KB meanwhile, and the calls
+/// for a thousand at once would delay the next caller's requests at the API server.
 const MAX_CONCURRENT_CREATES: usize = 12;
 static CREATE_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CREATES);
-/// The longest time between two looks.
+/// Maximum time between two passes.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
-/// The loop's parts.
+/// The reconciler and the parts that it needs.
 pub struct Reconciler {
-    /// Where sessions run.
     pub runtime: Arc<dyn Runtime>,
-    /// Who tells people.
     pub notifier: Arc<dyn Notifier>,
-    /// Keys, so that they are not in what admins are shown.
+    /// Store of the credentials: to remove them from logs that admins see, and for their expiry.
     pub credentials: Arc<dyn CredentialStore>,
-    /// Replies that go on, and end with their session.
+    /// Store of the reply tokens, which are deleted with their session.
     pub replies: Arc<dyn ReplyStore>,
-    /// What is remembered of sessions that are gone.
     pub ledger: Arc<LedgerStore>,
-    /// The rules.
     pub policy: Policy,
-    /// The time.
     pub clock: Clock,
 }
 
-/// What is under way, and what waits after a failure.
+/// Sessions with a step under way, and sessions that wait after a failure.
 #[derive(Default)]
 struct WorkQueue {
     busy: HashSet<SessionId>,
@@ -68,8 +63,8 @@ struct Backoff {
 }
 
 impl WorkQueue {
-    /// The steps to take now, and when to look again if nothing happens. What
-    /// is returned counts as under way.
+    /// Returns the steps to take now, which then count as under way. Also returns the time of the
+    /// next pass if nothing changes before.
     fn due(
         &mut self,
         sessions: Vec<Observed>,
@@ -104,7 +99,7 @@ impl WorkQueue {
         (due, wake)
     }
 
-    /// Notes how a step went.
+    /// Ends a step. After a failure, the session waits: 1 s, doubled with each further failure.
     fn done(&mut self, id: SessionId, outcome: Result<(), ()>, now: DateTime<Utc>) {
         self.busy.remove(&id);
         let earlier = self.backoffs.remove(&id);
@@ -118,8 +113,7 @@ impl WorkQueue {
 }
 
 impl Reconciler {
-    /// Runs until `shutdown`. A step under way is dropped then: the next bot
-    /// does it again.
+    /// Runs until `shutdown`. Steps under way are then dropped, and the next bot repeats them.
     pub async fn run(self, shutdown: CancellationToken) {
         let this = Arc::new(self);
         let mut changes = this.runtime.changes();
@@ -135,11 +129,11 @@ impl Reconciler {
                 let id = seen.record.id.clone();
                 steps.spawn(async move { (id, this.run_step(&seen, step).await) });
             }
-            // Where much happens, what came meanwhile is looked at together: looking at all
-            // sessions again for each of their changes would leave no time for anything else.
+            // Wait as long as the pass took, and handle the changes of that time together.
+            // A pass over all sessions for each single change would leave no time for other work.
             tokio::time::sleep(begin.elapsed()).await;
             tokio::select! {
-                // The view outlives this loop, so it never closes before.
+                // The view outlives this loop, so the channel never closes.
                 _ = changes.changed() => {}
                 Some(done) = steps.join_next(), if !steps.is_empty() => match done {
                     Ok((id, outcome)) => work_queue.done(id, outcome, (this.clock)()),
@@ -151,7 +145,7 @@ impl Reconciler {
         }
     }
 
-    /// Takes one step, and logs it or its failure.
+    /// Does one step, and logs it or its failure.
     async fn run_step(&self, seen: &Observed, step: Step) -> Result<(), ()> {
         let session = &seen.record.id;
         match self.perform(seen, &step).await {
@@ -159,7 +153,7 @@ impl Reconciler {
                 info!(%session, owner = %seen.record.owner, ?step, "session {session}: {}", step_name(&step));
                 Ok(())
             }
-            // Somebody else wrote the record in between: not worth a line.
+            // Another writer was faster. That is normal, so it is not logged.
             Err(Error::Conflict { .. }) => Err(()),
             Err(error) => {
                 let reference = new_reference();
@@ -167,7 +161,7 @@ impl Reconciler {
                     %session, reference, %error,
                     "session {session}: {} failed [{reference}]", step_name(&step),
                 );
-                // A session that runs is not ended for want of a Service.
+                // A running session is not ended because its Service can't be created.
                 let is_hopeless = matches!(step, Step::Create(_))
                     && seen.record.stage == Stage::Starting
                     && error.is_permanent()
@@ -180,7 +174,8 @@ impl Reconciler {
         }
     }
 
-    /// A session that was moved has its time: its place may be taken for a moment only.
+    /// Returns true if a refused create may be repeated. A rescheduled session may retry until its
+    /// deadline, because its quota may be in use only for a moment.
     fn may_retry(&self, record: &Record) -> bool {
         let deadline = record.start_began() + self.policy.start_timeout;
         record.rescheduled.is_some() && (self.clock)() + MAX_RETRY_DELAY < deadline
@@ -234,7 +229,7 @@ impl Reconciler {
             Step::Renew(credentials_expire) => {
                 self.record_in_ledger(&seen.record).await;
                 self.replies.forget(seen).await?;
-                // One write: there is no moment without a record of what was wanted.
+                // Replace the record in one write, so that the request is never lost.
                 let id = SessionId::from_uuid(Uuid::new_v4());
                 let next = seen
                     .record
@@ -247,8 +242,8 @@ impl Reconciler {
         }
     }
 
-    /// Enters a session that has ended into the ledger. Not being able to keeps no record
-    /// from being removed: it is for the report only.
+    /// Enters an ended session into the ledger. A failure does not keep the record from being
+    /// removed, because only the report needs the entry.
     async fn record_in_ledger(&self, record: &Record) {
         let Some(ending) = record.ending() else {
             return;
@@ -256,22 +251,23 @@ impl Reconciler {
         let with = |ledger: &Ledger| ledger.with_ended(record, ending);
         if let Err(error) = self.ledger.update((self.clock)(), with).await {
             let session = &record.id;
-            warn!(%session, %error, "session {session}: the next report will not count it");
+            warn!(%session, %error, "session {session}: not entered into the ledger, so the next report does not count it");
         }
     }
 
-    /// Counts a session that has ended. After it is gone, so that it is counted once.
+    /// Counts an ended session in the metrics. Call it after the record is gone, so that a repeated
+    /// step does not count twice.
     fn count_ending(&self, record: &Record) {
         if let Some(ending) = record.ending() {
             metrics::count_end(Outcome::of(record.owner, &ending.cause));
         }
     }
 
-    /// Lets a session start again whose old Pod is gone.
+    /// Starts a rescheduled session again, after its old Pod is gone.
     async fn resume(&self, seen: &Observed, why: &Incident) -> Result<(), Error> {
-        // The next one has the same name, and could not be made beside it.
+        // The next Pod has the same name, so it can't be created while the old one exists.
         self.confirm_pod_gone(seen).await?;
-        // It reads the keys that are kept now.
+        // The next Pod reads the credentials that are stored now.
         let credentials_expire = match seen.record.uses_owner_credentials() {
             true => {
                 let about = self.credentials.metadata(seen.record.owner).await?;
@@ -281,20 +277,23 @@ impl Reconciler {
         };
         let resumed = seen.record.with_restart(credentials_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;
-        // Not worth waiting for: what comes of it is told in any case.
+        // Ignore a failure: the result of the start is announced in any case.
         if let Err(error) = self.notifier.report_rescheduling(&resumed, why).await {
             let session = &seen.record.id;
-            warn!(%session, %error, "session {session}: people were not told that it starts again");
+            warn!(%session, %error, "session {session}: could not post that it starts again");
         }
         Ok(())
     }
 
-    /// Succeeds if the cluster itself says so; the view alone is not believed.
+    /// Asks the cluster itself if the Pod is gone, because the view may be out of date.
+    ///
+    /// # Errors
+    /// Returns [`Error::Conflict`] if the Pod still exists.
     async fn confirm_pod_gone(&self, seen: &Observed) -> Result<(), Error> {
         match self.runtime.pod(seen).await? {
             None => Ok(()),
             Some(_) => Err(Error::Conflict {
-                action: "looking for a Pod that the watch does not show".to_owned(),
+                action: "checking that a Pod is gone".to_owned(),
             }),
         }
     }
@@ -302,7 +301,8 @@ impl Reconciler {
     async fn announce(&self, seen: &Observed) -> Result<(), Error> {
         let url = self.runtime.url(&seen.record.id);
         if let Some(rescheduled) = &seen.record.rescheduled {
-            // Its first message must not offer it any more, whatever became of the first try.
+            // Edit the first message, so that it no longer offers the URL. The edit in `resume`
+            // may have failed.
             self.notifier
                 .report_rescheduling(&seen.record, &rescheduled.incident)
                 .await?;
@@ -313,8 +313,8 @@ impl Reconciler {
         if !seen.record.was_ready() {
             metrics::record_start(duration_until(now, seen.record.created));
         }
-        // If somebody stops it right now, the message must be known all the
-        // same, or it would offer the URL for ever.
+        // Store the message's ID even if the session is stopped right now. Otherwise nothing would
+        // ever remove the URL from the message.
         let id = &seen.record.id;
         let announced = |record: &Record| record.with_announcement(message, now, restarts);
         rewrite(&*self.runtime, id, announced).await?;
@@ -323,7 +323,7 @@ impl Reconciler {
 
     async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Error> {
         match &cause {
-            // An end can't be taken back, so the view alone is not believed.
+            // An end is irreversible, so ask the cluster and not only the view.
             Cause::Failed(incident) if incident.failure == Failure::Vanished => {
                 self.confirm_pod_gone(seen).await?;
             }
@@ -337,26 +337,26 @@ impl Reconciler {
         self.runtime.save(seen, &ended).await
     }
 
-    /// Shows admins why DuckDB keeps ending: soon its log is gone. Not being able
-    /// to keeps no session from being taken down.
+    /// Shows admins why DuckDB keeps crashing, before its log is gone. A failure does not keep the
+    /// session from ending.
     async fn post_last_log(&self, seen: &Observed) {
         let session = &seen.record.id;
         let shown = async {
             match redacted_log(&*self.runtime, &*self.credentials, seen).await? {
                 Some(log) => self.notifier.show_log_tail(&seen.record, &log).await,
                 None => {
-                    info!(%session, "session {session}: its log is not shown, because its keys were replaced since");
+                    info!(%session, "session {session}: its log is not shown to admins, because its credentials were replaced since its start");
                     Ok(())
                 }
             }
         };
         let shown: Result<(), Error> = shown.await;
         if let Err(error) = shown {
-            warn!(%session, %error, "session {session}: admins were not shown its log");
+            warn!(%session, %error, "session {session}: could not show its log to admins");
         }
     }
 
-    /// Ends a session whose objects the cluster will not have.
+    /// Ends a session because the cluster refuses its objects.
     async fn give_up(&self, seen: &Observed, error: &Error, reference: String) -> Result<(), ()> {
         let cause = Cause::Refused {
             why: error.for_people(),
@@ -366,22 +366,22 @@ impl Reconciler {
     }
 }
 
-/// What a step is called in the log.
+/// Returns a step's name for the log.
 fn step_name(step: &Step) -> &'static str {
     match step {
         Step::Wait(_) => "waiting",
-        Step::Create(Parts::ALL) => "making it",
-        Step::Create(_) => "making what was missing",
-        Step::Announce => "announcing it",
-        Step::WarnCredentialsExpiry(_) => "warning of its keys' end",
-        Step::AnnounceRestart(..) => "telling that DuckDB was restarted",
-        Step::Reschedule(_) => "moving it",
+        Step::Create(Parts::ALL) => "creating its objects",
+        Step::Create(_) => "creating missing objects",
+        Step::Announce => "announcing its URL",
+        Step::WarnCredentialsExpiry(_) => "warning that its credentials expire",
+        Step::AnnounceRestart(..) => "announcing a restart of DuckDB",
+        Step::Reschedule(_) => "rescheduling it",
         Step::Resume(_) => "starting it again",
-        Step::End(_) => "deciding its end",
-        Step::Delete(_) => "taking it down",
-        Step::AnnounceEnd(_) => "telling its end",
+        Step::End(_) => "recording why it ends",
+        Step::Delete(_) => "deleting its objects",
+        Step::AnnounceEnd(_) => "announcing its end",
         Step::Remove => "removing its record",
-        Step::Renew(_) => "starting another in its place",
+        Step::Renew(_) => "replacing it by a new session",
     }
 }
 
@@ -421,7 +421,7 @@ mod tests {
         let id = || starting().id;
 
         assert_eq!(due(&mut work_queue, now).0.len(), 1);
-        assert_eq!(due(&mut work_queue, now).0.len(), 0, "it is under way");
+        assert_eq!(due(&mut work_queue, now).0.len(), 0, "a step is under way");
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             work_queue.done(id(), Err(()), now);
             let again = now + TimeDelta::seconds(pause);
@@ -431,11 +431,15 @@ mod tests {
             assert_eq!(due(&mut work_queue, now).0.len(), 1);
         }
         work_queue.done(id(), Ok(()), now);
-        assert_eq!(due(&mut work_queue, now).0.len(), 1, "success forgives");
+        assert_eq!(
+            due(&mut work_queue, now).0.len(),
+            1,
+            "success resets the pause"
+        );
     }
 
     #[test]
-    fn what_is_gone_is_forgotten() {
+    fn the_backoff_of_a_removed_session_is_dropped() {
         let mut work_queue = WorkQueue::default();
         work_queue.done(starting().id, Err(()), starting().created);
         work_queue.due(Vec::new(), starting().created, &POLICY);

@@ -1,9 +1,9 @@
-//! Logs: where they go, and what never gets into them.
+//! Logging: its output, and the limits of what libraries may log.
 //!
-//! Never logged: credentials, tokens, what people type, interaction tokens,
-//! whole requests or events. Libraries record such things in their debug
-//! output, and some in warnings (serenity 0.12: `gateway/ws.rs`, `http/client.rs`;
-//! kube 5: `client/mod.rs`), so those stay off whatever the filter says.
+//! Credentials, tokens, texts that people type, and whole requests or events are never logged. The
+//! only exception is the text of queries in the audit log, if `sql.log_queries` is on. Libraries
+//! log such data in their debug output, and some in warnings (serenity 0.12: `gateway/ws.rs`,
+//! `http/client.rs`; kube 5: `client/mod.rs`). So these levels stay off, whatever the filter says.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -13,12 +13,15 @@ use tracing_subscriber::{
 
 use crate::settings::Log;
 
-/// The target of lines that say who did what. They are written whatever the filter says.
+/// Target of the audit log's lines. They are written whatever the filter says.
 pub const AUDIT: &str = "audit";
 
 /// Starts logging to standard error.
 pub fn start(log: &Log) {
-    let wanted: Targets = log.filter.parse().expect("the settings checked the filter");
+    let wanted: Targets = log
+        .filter
+        .parse()
+        .expect("a filter that the settings have checked");
     let wanted = wanted.with_target(AUDIT, LevelFilter::INFO);
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let output = match log.json {
@@ -32,14 +35,15 @@ pub fn start(log: &Log) {
         .init();
 }
 
-/// The most that each source may say.
+/// Returns the most verbose level that each source may log.
 fn allowed() -> Targets {
     Targets::new()
         .with_default(LevelFilter::INFO)
         .with_target("duckbot", LevelFilter::TRACE)
-        // Warns with the text of an answer that it can't read.
+        // Warnings may contain a response that kube could not parse.
         .with_target("kube_client", LevelFilter::ERROR)
-        // Warns with the text of an event that it can't read: a form with keys.
+        // Warnings may contain an event that serenity could not parse, such as a form with
+        // credentials.
         .with_target("serenity", LevelFilter::ERROR)
         .with_target("tungstenite", LevelFilter::WARN)
         .with_target("tokio_tungstenite", LevelFilter::WARN)

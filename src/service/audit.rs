@@ -1,5 +1,5 @@
-//! Who did what: one line in the log for each, of a kind of its own (target `audit`), so that
-//! it can be kept apart. Never what was typed.
+//! The audit log: one line per action, with its own target (`audit`), so that it can be stored
+//! separately. It never contains what a person typed, except queries if the settings say so.
 
 use std::time::Duration;
 
@@ -11,39 +11,36 @@ use crate::{
     telemetry::AUDIT,
 };
 
-/// Somebody did something, with a session or with what is theirs.
+/// Logs that a person did something, with a session or with their own credentials.
 pub fn audit(who: &Requester, act: &'static str, what: &str) {
     let admin = who.is_admin;
     info!(target: AUDIT, who = %who.id, admin, act, what, "{} {act} {what}", who.id);
 }
 
-/// The reaper did something, because a rule says so.
+/// Logs that the reaper did something, because a rule requires it.
 pub fn audit_reaper(act: &'static str, what: &str) {
     info!(target: AUDIT, who = "reaper", act, what, "the reaper {act} {what}");
 }
 
-/// A session took the place of one of that owner's, who wanted new keys in it.
+/// Logs that a session replaced another one, because its owner restarted it with new credentials.
 pub fn audit_replacement(owner: OwnerId, id: &SessionId) {
-    info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another");
+    info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another session");
 }
 
-/// A question to DuckDB, as it is noted.
+/// The audit log's entry for a query from the chat.
 pub struct QueryAudit<'a> {
-    /// Who asked.
     pub who: &'a Requester,
-    /// Whose DuckDB answered.
     pub session: &'a SessionId,
-    /// How long it took.
     pub took: Duration,
-    /// What became of it.
+    /// Label of the outcome, such as `answered` or `cancelled`.
     pub outcome: &'static str,
-    /// How many rows came.
+    /// Number of rows in the answer.
     pub rows: usize,
-    /// What was asked, if the settings say so.
+    /// Text of the query, if `sql.log_queries` is on.
     pub sql: Option<&'a str>,
 }
 
-/// Somebody asked DuckDB something. Never what it answered.
+/// Logs a query, but never its result.
 pub fn audit_query(query: &QueryAudit<'_>) {
     let QueryAudit {
         who,

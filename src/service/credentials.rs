@@ -1,4 +1,4 @@
-//! The use cases around credentials: set up, look, check, forget.
+//! The use cases of credentials: store, show, check, forget.
 
 use super::{Rejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
@@ -8,22 +8,23 @@ use crate::{
     session::{Cause, Observed, OwnerId, Record, Stage},
 };
 
-/// What came of handing in keys.
+/// The result of storing credentials.
 pub struct SetupOutcome {
-    /// Whether they were seen to work.
+    /// True if the preflight has confirmed that the credentials work.
     pub is_tried: bool,
-    /// The person's sessions, which were started with the keys of before.
+    /// The person's live sessions that use the stored credentials. Those that run still have the
+    /// previous ones.
     pub old: Vec<Observed>,
 }
 
 impl Service {
-    /// Looks a catalog up by its name.
+    /// Checks that a catalog with this name exists.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// Returns [`Rejection::UnknownCatalog`] if the settings have no such name.
     pub fn check_catalog(&self, name: Option<&str>) -> Result<(), Rejection> {
         match name {
-            // An address is no name; buttons would not hold it.
+            // A URL is not accepted here, because it may not fit into a button's custom ID.
             Some(name) if self.settings.named_catalog(name).is_none() => {
                 Err(self.unknown_catalog(name))
             }
@@ -31,11 +32,11 @@ impl Service {
         }
     }
 
-    /// Tries a person's credentials against a catalog (none: the default one),
-    /// and keeps them in place of those they had.
+    /// Checks a person's credentials against a catalog, by default `sessions.default_catalog`, and
+    /// stores them in place of the previous ones.
     ///
     /// # Errors
-    /// If they don't work, nothing is changed.
+    /// Returns [`ServiceError::UnusableCredentials`] if they don't work; then nothing is changed.
     pub async fn set_up(
         &self,
         who: OwnerId,
@@ -52,7 +53,7 @@ impl Service {
             .await?;
         self.remember_owner(who).await;
         let live = self.sessions_with_stored_credentials(who);
-        // Their Pods read the keys when they start, which is still to come.
+        // Pods of these sessions have not started yet, so they will read the new credentials.
         let starting = live.iter().filter(|seen| seen.record.is_to_start());
         for seen in starting {
             let renew = |record: &Record| Record {
@@ -67,10 +68,10 @@ impl Service {
         })
     }
 
-    /// What is known of a person's credentials.
+    /// Returns the metadata of a person's stored credentials.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the store can't be read.
     pub async fn credentials_info(
         &self,
         who: OwnerId,
@@ -78,10 +79,10 @@ impl Service {
         self.credentials.metadata(who).await
     }
 
-    /// Tries the credentials that are kept.
+    /// Checks the stored credentials against a catalog.
     ///
     /// # Errors
-    /// If there are none, or they don't work.
+    /// If checks are turned off, no credentials are stored, or they don't work.
     pub async fn check_credentials(
         &self,
         who: OwnerId,
@@ -101,16 +102,15 @@ impl Service {
         about.ok_or_else(|| Rejection::NothingKept.into())
     }
 
-    /// Removes a person's credentials. Sessions that run keep what they were
-    /// started with, and are returned; those that are starting can't start
-    /// without, and are stopped.
+    /// Deletes a person's stored credentials. Running sessions keep the credentials that they were
+    /// started with, and are returned. Starting sessions are stopped, because they need them.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the credentials can't be deleted, or a session can't be stopped.
     pub async fn forget_credentials(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
         let _guard = self.lock_owner(who.id).await;
         self.credentials.forget(who.id).await?;
-        audit(who, "forgot", "their keys");
+        audit(who, "forgot", "their credentials");
         let (starting, running): (Vec<_>, Vec<_>) = self
             .sessions_with_stored_credentials(who.id)
             .into_iter()
@@ -121,24 +121,24 @@ impl Service {
         Ok(running)
     }
 
-    /// A person's sessions that are not ending.
+    /// Returns a person's sessions that are not stopping.
     pub(super) fn live_sessions(&self, who: OwnerId) -> Vec<Observed> {
         let mut sessions = self.sessions_of(who);
         sessions.retain(|seen| !seen.record.is_stopping());
         sessions
     }
 
-    /// Those of them that hold the keys that the person has handed in.
+    /// Returns a person's live sessions that use their stored credentials.
     pub fn sessions_with_stored_credentials(&self, who: OwnerId) -> Vec<Observed> {
         let mut sessions = self.live_sessions(who);
         sessions.retain(|seen| seen.record.uses_owner_credentials());
         sessions
     }
 
-    /// A person's sessions that were started before the keys that are kept now.
+    /// Returns a person's sessions that were started before the present credentials were stored.
     ///
     /// # Errors
-    /// If there are no keys to start them again with.
+    /// Returns [`Rejection::NothingKept`] if no credentials are stored to restart them with.
     pub async fn sessions_with_old_credentials(
         &self,
         who: OwnerId,
@@ -154,12 +154,12 @@ impl Service {
         Ok(sessions)
     }
 
-    /// Has a session's place taken by one like it, with the keys that are kept
-    /// now; returns when the old one is gone. The wish stands in the record, so
-    /// it outlives the bot.
+    /// Replaces a session by a new one with the same options and the present credentials. Returns
+    /// when the old session is gone. The record says that a new one follows, so a restart of the
+    /// bot loses nothing.
     ///
     /// # Errors
-    /// If there are no keys that work, nothing is changed.
+    /// If no credentials are stored or they have expired, nothing is changed.
     pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), ServiceError> {
         let credentials_expire = self.usable_credentials(who.id).await?.expires;
         let cause = Cause::Restarted {
@@ -170,7 +170,7 @@ impl Service {
         self.wait_until_gone(&old.id).await
     }
 
-    /// What is known of keys that a session can be started with.
+    /// Returns the metadata of the stored credentials, if they exist and have not expired.
     pub(super) async fn usable_credentials(
         &self,
         who: OwnerId,
@@ -185,13 +185,14 @@ impl Service {
         }
     }
 
-    /// Whether keys were seen to work.
+    /// Checks credentials against a catalog. Returns false if that proves nothing, for example
+    /// because the catalog is a URL that is not in the settings.
     pub(super) async fn try_credentials(
         &self,
         credentials: &Credentials,
         catalog: &str,
     ) -> Result<bool, ServiceError> {
-        // Nothing is dialled that the settings don't name.
+        // Connect only to endpoints from the settings.
         let Some(catalog) = self.settings.named_catalog(catalog) else {
             return Ok(false);
         };

@@ -1,8 +1,7 @@
-//! The use cases. Discord and HTTP both go through here, so a rule
-//! holds whichever way a request came in.
+//! The use cases. Discord and the HTTP API both call them, so the same rules hold for both.
 //!
-//! A use case claims or marks a record and returns; carrying it out is the
-//! [`reconciler`](crate::reconciler)'s work. So a crash right after loses nothing.
+//! `start` and `stop` only claim or mark a record; the [`reconciler`](crate::reconciler) does the
+//! rest. So a crash right after them loses nothing.
 
 mod audit;
 mod credentials;
@@ -45,88 +44,85 @@ use crate::{
     settings::Settings,
 };
 
-/// Tells the time; tests step it.
+/// Function that returns the current time.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
-/// The clock on the wall.
+/// Returns the system clock.
 pub fn wall_clock() -> Clock {
     Arc::new(Utc::now)
 }
 
-/// Who asks.
+/// The caller: the person on whose behalf a use case runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requester {
-    /// The person.
     pub id: OwnerId,
-    /// What they are called in the chat.
+    /// Name that the chat shows for the person.
     pub display_name: String,
-    /// Whether they may act on everybody's sessions.
+    /// True if the person may act on other people's sessions.
     pub is_admin: bool,
 }
 
-/// What is asked for by `start`.
+/// The options of `start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartRequest {
-    /// Names the request: the same one never makes two sessions.
+    /// Request ID. Starting again with the same ID makes no second session.
     pub request: RequestId,
-    /// Where it was asked for, and is told of; none: nowhere.
+    /// Channel for the session's messages. Without one, nothing is posted.
     pub channel: Option<ChannelId>,
-    /// A size's name; none: the default.
+    /// Name of a size. The default is `sessions.default_size`.
     pub size: Option<String>,
-    /// A catalog's name; none: the default.
+    /// Name or URL of a catalog. The default is `sessions.default_catalog`.
     pub catalog: Option<String>,
-    /// Start one although another one runs.
+    /// Start a session even if another one is running.
     pub another: bool,
-    /// Whether one that was made for the same request must be like it.
+    /// Reject the request if the session that it made before has other options.
     pub exact: bool,
 }
 
-/// The answer to `start`.
+/// The result of `start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartOutcome {
-    /// It is on its way.
+    /// The session of this request. An earlier attempt may have claimed it.
     Starting(Arc<Record>),
-    /// One of theirs runs already; `room` says whether another may be started.
+    /// Nothing was started, because one of the owner's sessions is running.
     AlreadyRunning {
-        /// Theirs.
+        /// Sessions of the owner, running or not.
         sessions: Vec<Observed>,
-        /// Whether the quota leaves room.
+        /// True if the quota allows another session.
         room: bool,
     },
 }
 
-/// A use case that did not work out.
+/// The reason why a use case did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// It is not to be done.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The keys don't work.
-    #[error("the keys don't work")]
+    /// The storage or the catalog did not accept the credentials.
+    #[error("the credentials don't work")]
     UnusableCredentials(Vec<PreflightError>),
-    /// It could not be done.
     #[error(transparent)]
     Failed(#[from] Error),
 }
 
-/// Tells people about sessions where everybody sees it.
+/// Posts public messages about sessions, and sends notices to owners and admins.
 ///
-/// Each call may be repeated after a crash; for some minutes the message is then
-/// the same one.
+/// A call may be repeated after a crash. A message that is posted again within a few minutes is
+/// still one message, because it has the same nonce.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Says that a session is ready, and where. `None` when there is no such
-    /// place any more (the channel is gone).
+    /// Posts that a session is ready, with its URL. Returns `None` if nothing was posted: the
+    /// session has no channel, or Discord refuses for good.
     async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error>;
 
-    /// Warns the owner that a session's keys expire.
+    /// Warns the owner that the session's credentials expire at this time.
     async fn warn_credentials_expire(
         &self,
         record: &Record,
         at: DateTime<Utc>,
     ) -> Result<(), Error>;
 
-    /// Says that DuckDB ended and was started again, for that many times by now.
+    /// Posts that DuckDB ended and was restarted. `times` counts all restarts in this Pod.
     async fn report_restart(
         &self,
         record: &Record,
@@ -134,51 +130,44 @@ pub trait Notifier: Send + Sync {
         times: u32,
     ) -> Result<(), Error>;
 
-    /// Says that a session was taken from its node and starts again.
+    /// Posts that the cluster took a session's Pod and that the session starts again.
     async fn report_rescheduling(&self, record: &Record, why: &Incident) -> Result<(), Error>;
 
-    /// Tells the owner that a session will be stopped, and how to keep it.
-    /// Whether there was any way to.
+    /// Warns the owner that a rule will stop the session, and says how to keep it. Returns false
+    /// if neither a direct message nor the channel reaches the owner.
     async fn warn_of_stop(&self, record: &Record, warning: &Warning) -> Result<bool, Error>;
 
-    /// Tells admins that the doors of these sessions have not answered since then.
+    /// Tells admins which doors do not answer, each with the time of its first missing answer.
     async fn alert_unreachable(&self, silent: &[(Arc<Record>, DateTime<Utc>)])
     -> Result<(), Error>;
 
-    /// Tells admins that nothing is stopped, because too much would be.
+    /// Tells admins that reaping is paused, because too many sessions are due at once.
     async fn alert_reaping_paused(&self, held_back: &ReapPause) -> Result<(), Error>;
 
-    /// Posts the report. Whether there is a place for it.
+    /// Posts the report. Returns false if it can't be posted in the report channel.
     async fn post_report(&self, report: &Report) -> Result<bool, Error>;
 
-    /// Whether there is a place that only admins read.
+    /// Returns true if the settings name a channel that only admins read.
     fn has_admin_channel(&self) -> bool;
 
-    /// Shows admins the last lines that a session's DuckDB wrote.
+    /// Shows admins the end of DuckDB's log, which must be redacted.
     async fn show_log_tail(&self, record: &Record, log: &str) -> Result<(), Error>;
 
-    /// Says that a session has ended, and why.
+    /// Posts that a session has ended, and why.
     async fn announce_end(&self, record: &Record, ending: &Ending) -> Result<(), Error>;
 
-    /// Asks whether that person is in the guild.
+    /// Returns true if the person is in the Discord server.
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error>;
 }
 
-/// What the use cases work with.
+/// The parts that the use cases need.
 pub struct Dependencies {
-    /// Where sessions run.
     pub runtime: Arc<dyn Runtime>,
-    /// Where credentials are kept.
     pub credentials: Arc<dyn CredentialStore>,
-    /// Where replies that go on are kept.
     pub replies: Arc<dyn ReplyStore>,
-    /// The ledger.
     pub ledger: Arc<LedgerStore>,
-    /// Tells people about sessions.
     pub notifier: Arc<dyn Notifier>,
-    /// Tries credentials out.
     pub preflight: Preflight,
-    /// The time.
     pub clock: Clock,
 }
 
@@ -194,16 +183,16 @@ pub struct Service {
     clock: Clock,
     reaper_cache: reaping::ReaperCache,
     queries: sql::QueryState,
-    /// Since when people are answered.
+    /// Start of the bot. Before it, owners could not react to warnings.
     bot_started: DateTime<Utc>,
-    /// Whether the chat is connected.
+    /// True while Discord is connected.
     connected: AtomicBool,
-    /// Whoever changes a person's keys has that person's turn; see [`Service::lock_owner`].
+    /// Locks for changes of credentials; see [`Service::lock_owner`].
     owner_locks: [Mutex<()>; 64],
 }
 
 impl Service {
-    /// Works with `dependencies` under the rules of `settings`.
+    /// Creates the service. The time of the call counts as the start of the bot.
     pub fn new(settings: Arc<Settings>, dependencies: Dependencies) -> Self {
         let Dependencies {
             runtime,
@@ -231,40 +220,39 @@ impl Service {
         }
     }
 
-    /// One change of a person's keys at a time: trying keys takes seconds, and
-    /// whatever the person did last must win. Some people share a turn.
+    /// Allows one change of a person's credentials at a time. A check takes seconds, and the
+    /// person's last change must win. Several people may share a lock.
     async fn lock_owner(&self, who: OwnerId) -> MutexGuard<'_, ()> {
         let count = self.owner_locks.len() as u64;
-        let place = usize::try_from(who.get() % count).expect("it is below 64");
+        let place = usize::try_from(who.get() % count).expect("less than 64");
         self.owner_locks[place].lock().await
     }
 
-    /// Notes whether people can reach the bot in the chat.
+    /// Stores whether Discord is connected.
     pub fn set_connected(&self, is_connected: bool) {
         self.connected.store(is_connected, Ordering::Relaxed);
     }
 
-    /// Whether people can reach the bot in the chat.
+    /// Returns true if Discord is connected.
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
     }
 
-    /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         (self.clock)()
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Where sessions are looked at; for following one.
+    /// Returns the runtime, for callers that follow a session's progress.
     pub fn runtime(&self) -> &dyn Runtime {
         &*self.runtime
     }
 
-    /// Where replies that go on are kept.
+    /// Returns the store of replies that outlive a restart of the bot.
     pub fn replies(&self) -> &dyn ReplyStore {
         &*self.replies
     }
@@ -289,7 +277,7 @@ impl Service {
         }
     }
 
-    /// By its name, or by its address.
+    /// Resolves a catalog by its name or its URL.
     fn catalog(&self, asked: Option<&str>) -> Result<String, Rejection> {
         let asked = asked.unwrap_or(&self.settings.sessions.default_catalog);
         match self.settings.resolve_catalog(asked) {

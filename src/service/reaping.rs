@@ -1,5 +1,5 @@
-//! The use cases around sessions that nobody takes down: when they are stopped and why,
-//! extending them, stopping them, and those who left.
+//! The use cases of reaping: when and why rules stop sessions, extensions, stopping what is due,
+//! and owners who left the Discord server.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -23,43 +23,42 @@ use crate::{
     },
 };
 
-/// How many doors are asked at the same time.
+/// Maximum number of doors that are queried at the same time.
 const MAX_CONCURRENT_DOOR_CALLS: usize = 32;
-/// After that a door is asked again at the latest, to see whether it answers.
+/// Maximum age of a door's answer. After that, the door is queried again to see if it responds.
 const USAGE_MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
-/// What is kept in memory: after a restart it is asked for again.
+/// Cached answers, which are fetched again after a restart of the bot.
 #[derive(Default)]
 pub(super) struct ReaperCache {
     usage: Mutex<HashMap<SessionId, UsageReading>>,
     departed: Mutex<HashMap<OwnerId, DateTime<Utc>>>,
 }
 
-/// What a door said, and when.
+/// The usage that a door reported, or its silence, with the time of the query.
 #[derive(Clone, Copy)]
 struct UsageReading {
     usage: Usage,
     at: DateTime<Utc>,
 }
 
-/// A session that lives longer now.
+/// The result of extending a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtendedSession {
-    /// Its record.
     pub record: Record,
-    /// By how much.
+    /// Granted extension. It may be shorter than the requested one.
     pub by: TimeDelta,
-    /// When it will be stopped now, and why.
+    /// The next stop by a rule, after the extension.
     pub due: Option<ScheduledStop>,
 }
 
 impl Service {
-    /// These sessions, and how they are used: their doors are asked now.
+    /// Adds the present usage to sessions, by querying their doors now.
     pub async fn track(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
         self.query_doors(sessions, |_, _| true).await
     }
 
-    /// One session, how it is used, and what its door says if it answers.
+    /// Adds the present usage to one session. Also returns its door's answer, if there is one.
     pub(super) async fn track_with_activity(
         &self,
         seen: Observed,
@@ -73,12 +72,12 @@ impl Service {
         (self.with_usage(seen, usage), said)
     }
 
-    /// When a session will be stopped as things are, and why.
+    /// Returns the next stop of a session by a rule, if nothing changes before.
     pub fn scheduled_stop(&self, watched: &TrackedSession) -> Option<ScheduledStop> {
         scheduled_stop(watched, self.now(), self.limits())
     }
 
-    /// What is to be done now about all sessions together.
+    /// Decides what to do about all sessions now. Queries only the doors whose answer matters.
     pub async fn plan(&self) -> Plan {
         let limits = self.limits();
         let now = self.now();
@@ -91,7 +90,7 @@ impl Service {
                 due.is_some_and(|due| due.rule == Rule::Idle && now >= due.at - limits.warn_before)
             }
         };
-        // One that is in use now can't be idle for long enough any sooner.
+        // A session in use needs at least this long before it can be due for a warning.
         let idle = limits.idle.map(|idle| idle - limits.warn_before);
         let again = idle.map_or(USAGE_MAX_AGE, |idle| idle.min(USAGE_MAX_AGE));
         let sessions = self.runtime.sessions();
@@ -105,27 +104,27 @@ impl Service {
         });
         let sessions = asked.await;
         let orphans = match self.runtime.stale_since() {
-            // Whoever does not know what there is does not know what is too much.
+            // While a watch is broken, a record may exist that the view does not show.
             Some(_) => Vec::new(),
             None => self.runtime.orphans(),
         };
         plan(&sessions, &orphans, &self.departed(), self.now(), limits)
     }
 
-    /// The same, for an admin to look at.
+    /// Same as [`Service::plan`], for an admin to look at.
     ///
     /// # Errors
-    /// A refusal for everybody else.
+    /// Returns [`Rejection::AdminsOnly`] if the caller is not an admin.
     pub async fn plan_for(&self, who: &Requester) -> Result<Plan, Rejection> {
         admins_only(who)?;
         Ok(self.plan().await)
     }
 
-    /// Stops and removes what is to go now, however much that is: an admin says so. If that
-    /// is not what they saw ([`Plan::digest`]), it is returned instead.
+    /// Carries out the plan that an admin has confirmed, even while reaping is paused. If the plan
+    /// has changed since the admin saw it ([`Plan::digest`]), returns the new plan instead.
     ///
     /// # Errors
-    /// A refusal for everybody else.
+    /// Returns [`Rejection::AdminsOnly`] if the caller is not an admin.
     pub async fn reap_all(
         &self,
         who: &Requester,
@@ -145,18 +144,18 @@ impl Service {
                 Ok(false) => reaped.spared += 1,
                 Err(error) => {
                     let reference = reaped.failed.get_or_insert_with(new_reference);
-                    warn!(reference, %error, ?action, "not all could be reaped [{reference}]");
+                    warn!(reference, %error, ?action, "an action of the plan failed [{reference}]");
                 }
             }
         }
         Ok(Ok(reaped))
     }
 
-    /// Does one thing of a plan that takes something down. Whether it was done; what is
-    /// only to be told is not.
+    /// Carries out one action of a plan. Returns false if the action was no longer due, or is only
+    /// a notice.
     ///
     /// # Errors
-    /// If it could not be done.
+    /// If the action failed.
     pub async fn carry_out(&self, action: &Action) -> Result<bool, Error> {
         match action {
             Action::Stop(id, _) => {
@@ -166,16 +165,18 @@ impl Service {
                         metrics::count_reaper_action("stopped", &rule);
                         audit_reaper("stopped", &format!("{id} ({rule:?})"));
                     }
-                    None => info!(session = %id, "session {id} is spared: that changed just now"),
+                    None => {
+                        info!(session = %id, "session {id} is not stopped: it is no longer due")
+                    }
                 }
                 Ok(rule.is_some())
             }
             Action::Remove(orphan) => {
                 let session = &orphan.id;
-                info!(%session, "session {session} has no record; what is left of it is removed");
+                info!(%session, "session {session} has no record; removing its orphaned objects");
                 self.runtime.remove_orphan(orphan).await?;
                 metrics::count_reaper_action("removed", &"orphan");
-                audit_reaper("removed", &format!("what was left of {session}"));
+                audit_reaper("removed", &format!("the orphans of {session}"));
                 Ok(true)
             }
             Action::Forget(owner, _) => self.forget_departed(*owner).await,
@@ -183,8 +184,8 @@ impl Service {
         }
     }
 
-    /// Stops a session, if that is still due when its door is asked once more. The rule, or
-    /// none if it was spared.
+    /// Stops a session if a rule still requires it after its door was queried again. Returns the
+    /// rule, or `None` if the session is no longer due.
     ///
     /// # Errors
     /// If its record can't be written.
@@ -196,7 +197,7 @@ impl Service {
         let rule = self.scheduled_stop(&watched).map(|due| due.rule);
         if rule == Some(Rule::OwnerLeft) {
             let owner = watched.seen.record.owner;
-            // Where that can't be known, only the other rules count.
+            // If Discord does not answer, only the other rules count.
             watched.left = match self.recheck_member(owner).await {
                 Ok(()) => self.departed().get(&owner).copied(),
                 Err(_) => None,
@@ -206,7 +207,7 @@ impl Service {
             let due = self.scheduled_stop(&watched.with_record(record));
             due.filter(|due| self.now() >= due.at)
         };
-        // Somebody may extend it at this very moment, so the newest record counts.
+        // Decide with the newest record, because the owner may extend the session right now.
         let ended = |record: &Record| match now_due(record) {
             Some(ScheduledStop { rule, since, .. }) => {
                 record.with_ending(Cause::Reaped { rule, since }, self.now())
@@ -223,19 +224,20 @@ impl Service {
         }))
     }
 
-    /// Notes in a session's record that its owner was told of a stop.
+    /// Writes into a session's record that its owner was warned.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// If the record can't be written.
     pub async fn record_warning(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
         let warned = |record: &Record| record.with_warning(warning.clone());
         rewrite(&*self.runtime, id, warned).await.map(|_| ())
     }
 
-    /// Lets a session live longer, by as much as it may.
+    /// Extends a session by `by` (`None`: the default), or by less if the limits don't allow more.
     ///
     /// # Errors
-    /// A refusal when it is not theirs, or may not live longer.
+    /// Returns a rejection if the session belongs to someone else or can't be extended, or an error
+    /// if the record can't be written.
     pub async fn extend(
         &self,
         who: &Requester,
@@ -285,7 +287,7 @@ impl Service {
         let record = record.filter(|record| !record.is_stopping());
         let record = record.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
         if record.extension() == watched.seen.record.extension() {
-            // Somebody else used it up just now.
+            // Another request used up the budget at the same moment.
             let at = self
                 .scheduled_stop(&watched.with_record(&record))
                 .map(|due| due.at);
@@ -296,7 +298,8 @@ impl Service {
         Ok(ExtendedSession { record, by, due })
     }
 
-    /// All who have sessions or keys here.
+    /// Returns everyone in the ledger who has sessions or credentials, and adds owners of present
+    /// sessions to it.
     ///
     /// # Errors
     /// If the ledger can't be read or written.
@@ -309,12 +312,12 @@ impl Service {
         Ok(ledger.owners().collect())
     }
 
-    /// Looks which of the first `most` of these people left the guild, and takes those out
-    /// of the queue of whom that is known then.
+    /// Asks Discord which of the first `most` people in the queue left the server. Removes people
+    /// from the queue once Discord has answered.
     ///
     /// # Errors
-    /// If Discord does not say (of somebody, who is last in the queue then), or the ledger
-    /// can't be written.
+    /// If Discord does not answer, in which case that person moves to the end of the queue, or if
+    /// the ledger can't be written.
     pub async fn check_members(
         &self,
         people: &mut VecDeque<OwnerId>,
@@ -334,17 +337,17 @@ impl Service {
                 }
             }
         }
-        // Most of the time there is nobody to look at, and then nothing is asked either.
+        // Usually the queue is empty. Then the ledger is not read.
         if !members.is_empty() {
             self.note_members(&members).await?;
         }
         outcome
     }
 
-    /// Forgets the keys of somebody who left, unless they are back.
+    /// Deletes the credentials of someone who left the server. Returns false if they are back.
     ///
     /// # Errors
-    /// If they can't be removed.
+    /// If Discord does not answer, or the credentials or the ledger can't be changed.
     async fn forget_departed(&self, owner: OwnerId) -> Result<bool, Error> {
         self.recheck_member(owner).await?;
         if !self.departed().contains_key(&owner) {
@@ -358,20 +361,21 @@ impl Service {
         metrics::count_reaper_action("forgot", &Rule::OwnerLeft);
         audit_reaper(
             "forgot",
-            &format!("the keys of {owner}, who left the guild"),
+            &format!("the credentials of {owner}, who left the server"),
         );
         Ok(true)
     }
 
-    /// Remembers somebody who has keys here. Not being able to keeps nobody from anything.
+    /// Adds a person with credentials to the ledger. A failure is only logged, because nothing but
+    /// the check of departed owners depends on it.
     pub(super) async fn remember_owner(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.with_owners([owner]);
         if let Err(error) = self.ledger.update(self.now(), knowing).await {
-            warn!(%owner, %error, "I could not note that {owner} has keys here");
+            warn!(%owner, %error, "could not add {owner} to the ledger; the check for departed owners may miss them");
         }
     }
 
-    /// What can't be taken back is not done on old news.
+    /// Asks Discord again if a departed owner is back, before something irreversible is done.
     async fn recheck_member(&self, owner: OwnerId) -> Result<(), Error> {
         let is_member = self.notifier.is_member(owner).await?;
         match is_member {
@@ -396,7 +400,8 @@ impl Service {
         self.reaper_cache.departed.lock()
     }
 
-    /// Asks the doors of those of which that is wanted; of the others, what was heard last.
+    /// Adds usage to sessions. Queries the door if `wanted` says so or nothing is cached, and uses
+    /// the cached answer otherwise.
     async fn query_doors(
         &self,
         sessions: Vec<Observed>,
@@ -424,7 +429,7 @@ impl Service {
         self.record_usage(seen, earlier, answer.as_ref().ok())
     }
 
-    /// Notes what a door said; none if it did not answer.
+    /// Caches a door's answer, or with `None` that it did not answer.
     fn record_usage(
         &self,
         seen: &Observed,
@@ -456,14 +461,14 @@ impl Service {
     }
 }
 
-/// What an admin had taken down.
+/// The result of carrying out a plan for an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReapResult {
-    /// What was done.
+    /// Actions that were carried out.
     pub done: Vec<Action>,
-    /// How many were spared, because things had changed.
+    /// Number of actions that were no longer due.
     pub spared: usize,
-    /// What to look for in the log, if not all of it could be done.
+    /// Reference in the log, if an action failed.
     pub failed: Option<String>,
 }
 
@@ -474,11 +479,11 @@ pub(super) fn admins_only(who: &Requester) -> Result<(), Rejection> {
     }
 }
 
-/// How a session is used of which its door says that now.
+/// Converts a door's answer to the session's usage.
 pub fn usage(activity: &Activity, now: DateTime<Utc>) -> Usage {
     match (activity.queries, activity.last_query.max(activity.since)) {
         (1.., _) => Usage::Busy,
-        // A door's clock may be ahead.
+        // Limit to now, because the door's clock may be ahead.
         (0, Some(since)) => Usage::Idle(since.min(now)),
         (0, None) => Usage::Unknown,
     }
@@ -489,8 +494,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_door_says_of_the_future_is_now() {
-        let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().expect("a time");
+    fn a_last_query_in_the_future_counts_as_now() {
+        let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().expect("a valid time");
         let said = |since| Activity {
             since: Some(since),
             ..Activity::default()

@@ -1,148 +1,143 @@
-//! Why a request is turned down. Pure.
+//! Rejections: expected answers that say "no" to a request. Pure.
 
 use chrono::{DateTime, Utc};
 
 use crate::session::{OwnerId, SessionId};
 
-/// A request that is turned down: a value with a sentence for the person.
+/// The reason why a request was rejected. `Display` is the sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// No such size.
     #[error("There is no size `{}`. Choose one of: {}.", quoted(.given), names(.known))]
     UnknownSize {
-        /// What was asked for.
+        /// Text that the person entered.
         given: String,
-        /// What there is.
+        /// Names of the available sizes.
         known: Vec<String>,
     },
-    /// No such catalog.
     #[error("There is no catalog `{}`. Choose one of: {}.", quoted(.given), names(.known))]
     UnknownCatalog {
-        /// What was asked for.
+        /// Text that the person entered: a name or a URL.
         given: String,
-        /// What there is.
+        /// Names of the available catalogs.
         known: Vec<String>,
     },
-    /// The keys that they handed in have expired.
-    #[error("Your keys have expired (<t:{}:R>). Hand in new ones, then start again.", .0.timestamp())]
+    /// The stored credentials expired at this time.
+    #[error("Your credentials expired <t:{}:R>. Enter new ones, then start again.", .0.timestamp())]
     CredentialsExpired(DateTime<Utc>),
-    /// The settings say not to.
-    #[error("Trying keys out is turned off here.")]
+    /// `credentials.preflight` is off.
+    #[error("Checking credentials is turned off here.")]
     CheckingIsOff,
-    /// The same request was made for another session.
-    #[error("That was asked for before, in another way, and is still there.")]
-    OtherWish,
-    /// There is nothing to check or to forget.
-    #[error("I have no keys of yours.")]
-    NothingKept,
-    /// They have not handed in credentials yet.
-    #[error("I don't have your S3 credentials yet. Hand them in once, then start again.")]
-    NoCredentials,
-    /// All their places are taken.
+    /// An existing session was made by the same request, but with other options.
     #[error(
-        "You already have {} of {} sessions ({}). Stop one first with `/duck stop`.",
-        .ids.len(), .limit, names(.ids)
+        "This request was already used for a session with other options, and that session still exists."
+    )]
+    OtherWish,
+    /// No credentials are stored that could be checked or used again.
+    #[error("You have no stored credentials.")]
+    NothingKept,
+    /// No credentials are stored to start a session with.
+    #[error("I don't have your S3 credentials yet. Enter them once, then start again.")]
+    NoCredentials,
+    #[error(
+        "You already have {} session{} ({}), and the limit is {}. Stop one first: `/duck stop`.",
+        .ids.len(), match .ids.len() { 1 => "", _ => "s" }, names(.ids), .limit
     )]
     QuotaReached {
-        /// Their sessions.
+        /// IDs of the owner's sessions. For a record that can't be read, the name of its object.
         ids: Vec<String>,
-        /// How many they may have.
+        /// Maximum number of sessions per person.
         limit: u8,
     },
-    /// Not an id at all.
-    #[error("`{}` is no session: a session is six characters, like `977a26`. `/duck list` shows yours.", quoted(.0))]
+    /// The text is not a well-formed session ID.
+    #[error("`{}` is not a session ID. A session ID has six characters, like `977a26`. `/duck list` shows yours.", quoted(.0))]
     NotAnId(String),
-    /// No session has that id.
-    #[error("There is no session `{0}`: it has ended, or never was. `/duck list` shows what runs.")]
+    #[error("There is no session `{0}`. It may have ended. `/duck list` shows your sessions.")]
     NoSuchSession(SessionId),
-    /// It is somebody else's.
-    #[error("Session `{0}` belongs to somebody else. Only they or an admin can {1} it.")]
+    /// The session belongs to someone else. The text is a verb: what the caller wanted to do.
+    #[error("Session `{0}` belongs to someone else. Only its owner or an admin can {1} it.")]
     NotYours(SessionId, &'static str),
-    /// Somebody else may press it.
-    #[error("That button is for <@{0}>. `/duck start` makes a session of your own.")]
+    /// The button belongs to this person.
+    #[error("That button is for <@{0}>. Start your own session with `/duck start`.")]
     NotYourButton(OwnerId),
-    /// They have none.
+    /// The caller has no session. The text is a verb: what the caller wanted to do.
     #[error("You have no session to {0}.")]
     NothingTo(&'static str),
-    /// They have several.
-    #[error("You have several sessions ({}). Say which: `/duck {} session:…`", names(.ids), .command)]
+    /// The caller has several sessions and named none.
+    #[error("You have several sessions ({}). Choose one: `/duck {} session:…`", names(.ids), .command)]
     SayWhich {
-        /// Theirs.
+        /// IDs of the caller's sessions.
         ids: Vec<String>,
-        /// What they wanted.
+        /// Subcommand of `/duck` that the caller used.
         command: &'static str,
     },
-    /// Not for everybody.
     #[error("Only admins can do that.")]
     AdminsOnly,
-    /// Not a length of time.
-    #[error("`{}` is no length of time. Say it like `2h` or `1h 30m`.", quoted(.0))]
+    #[error("`{}` is not a duration. Enter one like `2h` or `1h 30m`.", quoted(.0))]
     NotADuration(String),
-    /// No rule would.
-    #[error("Sessions are not stopped here for being idle or old, so there is nothing to extend.")]
+    /// The idle, lifetime and maximum-age rules are all off.
+    #[error("Idle and old sessions are not stopped here, so there is nothing to extend.")]
     NothingStopsIt,
-    /// It was extended by as much as it may.
+    /// The extension budget is used up, or the maximum age leaves no room.
     #[error(
-        "Session `{id}` can't be extended any more{}. Save what you need, then start a new one.",
-        .at.map(|at| format!("; it will be stopped <t:{}:R>", at.timestamp())).unwrap_or_default()
+        "Session `{id}` can't be extended any further{}. Save your work, then start a new session.",
+        .at.map(|at| format!("; it stops <t:{}:R>", at.timestamp())).unwrap_or_default()
     )]
     NoMoreTime {
-        /// Which one.
         id: SessionId,
-        /// When it will be stopped, if anything stops it.
+        /// Time at which the session will be stopped, if a rule stops it.
         at: Option<DateTime<Utc>>,
     },
-    /// The settings say not to.
-    #[error("Questions from the chat are turned off here.")]
+    /// The settings have no `sql` section.
+    #[error("Queries from the chat are turned off here.")]
     AskingIsOff,
-    /// They have no session that could answer.
+    /// The caller has no running session to query.
     #[error(
-        "None of your sessions runs, and one must: it is your DuckDB that answers. Start one, then ask again."
+        "You have no running session, and queries run in your own DuckDB. Start one, then ask again."
     )]
     NothingToAsk,
-    /// It is somebody else's, and they would ask with its owner's keys.
+    /// The session belongs to someone else. A query would use its owner's credentials.
     #[error(
-        "Session `{0}` belongs to somebody else, and would answer with their keys. Only they can ask it."
+        "Session `{0}` belongs to someone else, and a query would use their credentials. Only its owner can query it."
     )]
     NotYoursToAsk(SessionId),
-    /// Nothing is asked.
-    #[error("There is no question in that. Say it like `SELECT 42`.")]
+    /// The query is empty, or has only semicolons.
+    #[error("The query is empty. Enter one like `SELECT 42`.")]
     NoQuestion,
-    /// It holds what can't be seen.
-    #[error("There is a character in it that can't be seen (U+{:04X}). Type it anew, without that.", u32::from(*.0))]
+    /// The query contains this control character.
+    #[error("The query contains an invisible character (U+{:04X}). Remove it, then try again.", u32::from(*.0))]
     Unseen(char),
-    /// They ask as much as they may.
-    #[error("{0} questions of yours are being answered. Wait for one of them, or cancel it.")]
-    AskingAlready(usize),
-    /// DuckDB says why.
-    #[error("The tables can't be looked at: {}. If it is your keys: `/duck setup` checks them.", plain(.0))]
-    TablesUnseen(String),
-    /// No such table.
+    /// The caller has this many running queries, which is the maximum.
     #[error(
-        "There is no table `{}`.{} `/duck tables` shows all.", quoted(.given),
+        "You already have {0} queries running, the most you can have. Wait for one to finish, or cancel it."
+    )]
+    AskingAlready(usize),
+    /// Reading the tables failed. The text is the reason, from DuckDB.
+    #[error("I can't read the tables: {}. If your credentials are the cause, check them with `/duck setup`.", plain(.0))]
+    TablesUnseen(String),
+    #[error(
+        "There is no table `{}`.{} `/duck tables` shows all tables.", quoted(.given),
         match .nearest.is_empty() {
             true => String::new(),
-            false => format!(" Near to that are: {}.", names(.nearest)),
+            false => format!(" Did you mean {}?", names(.nearest)),
         }
     )]
     UnknownTable {
-        /// What was asked for.
+        /// Text that the person entered.
         given: String,
-        /// What is called nearly that.
+        /// Tables with similar names, most similar first.
         nearest: Vec<String>,
     },
-    /// They have none.
-    #[error("You have no session to open. `/duck start` makes one.")]
+    #[error("You have no session to open. `/duck start` starts one.")]
     NothingToOpen,
-    /// Not even an admin gets in.
-    #[error("Only <@{0}> can open that session. `/duck start` makes one of your own.")]
+    /// The session belongs to this person. Admins can't open it either.
+    #[error("Only <@{0}> can open that session. Start your own with `/duck start`.")]
     NotYoursToOpen(OwnerId),
-    /// It has no link yet.
-    #[error("Session `{0}` is not ready yet. I post its link when it is.")]
+    /// The session is starting, or its Pod is not ready.
+    #[error("Session `{0}` is not ready yet. I post its link when it is ready.")]
     NotReady(SessionId),
-    /// The key to its door is gone, or its door is one without a lock.
+    /// The signing key that the session's door trusts is gone, or its Pod names none.
     #[error(
-        "I don't have the key to session `{0}` (any more). `/duck stop` and `/duck start` give you a new one."
+        "I can't open session `{0}`, because its signing key is gone. Stop it with `/duck stop`, then start a new one with `/duck start`."
     )]
     NoKey(SessionId),
 }
@@ -155,7 +150,7 @@ fn names(names: &[String]) -> String {
     each.join(", ")
 }
 
-/// What a person typed, short and without what would end a code span.
+/// Shortens a person's text to 40 characters and removes characters that would end a code span.
 fn quoted(text: &str) -> String {
     let plain = text.chars().filter(|c| *c != '`' && !c.is_control());
     let mut short: String = plain.take(40).collect();
@@ -165,7 +160,7 @@ fn quoted(text: &str) -> String {
     short
 }
 
-/// Others' words, in one line and without what would be markdown.
+/// Removes control characters and Markdown from a foreign text, and cuts it after 300 characters.
 fn plain(text: &str) -> String {
     let is_plain = |c: &char| !c.is_control() && !"`*_~|<>[]@#".contains(*c);
     text.chars().filter(is_plain).take(300).collect()

@@ -1,4 +1,4 @@
-//! The use cases of the report: what ran, what was stopped and why, what is next.
+//! The use cases of the report: sessions that ran, were stopped and why, and what is next.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,39 +8,40 @@ use crate::{
     session::{Ledger, Report, RunningSession, Usage},
 };
 
-/// Whether a report is to be posted.
+/// The result of claiming the report that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportClaim {
-    /// This one, by us, now.
+    /// The caller has claimed this report and must post it.
     Mine(Box<Report>),
-    /// Not before then; none: never.
+    /// Time to try again, or `None` if the schedule has no further report.
     Later(Option<DateTime<Utc>>),
 }
 
 impl Service {
-    /// What there is to say of the time since the last report, for an admin to look at.
+    /// Returns a report about the time since the last one, for an admin.
     ///
     /// # Errors
-    /// A refusal for everybody else.
+    /// Returns [`Rejection::AdminsOnly`](super::Rejection::AdminsOnly) if the caller is not an
+    /// admin, or an error if the ledger can't be read.
     pub async fn report_to(&self, who: &Requester) -> Result<Report, ServiceError> {
         admins_only(who)?;
         Ok(self.report().await?)
     }
 
-    /// What there is to say of the time since the last report.
+    /// Returns a report about the time since the last one.
     ///
     /// # Errors
     /// If the ledger can't be read.
     pub async fn report(&self) -> Result<Report, Error> {
         let found = self.ledger.read().await?;
         let running = self.running().await;
-        // Before anything has ended there is no ledger.
+        // The ledger is created with the first entry, so it may not exist yet.
         let first = running.iter().map(|one| one.record.created).min();
         let ledger = found.unwrap_or_else(|| Ledger::new(first.unwrap_or(self.now())));
         Ok(ledger.report(running, self.now()))
     }
 
-    /// The sessions that are there, as a report tells of them.
+    /// Returns the present sessions as a report shows them. Queries their doors.
     async fn running(&self) -> Vec<RunningSession> {
         let sessions = self.track(self.runtime.sessions()).await;
         let running = sessions.into_iter().map(|watched| RunningSession {
@@ -54,7 +55,8 @@ impl Service {
         running.collect()
     }
 
-    /// Claims the report that is due, if one is and nobody else has; or when to look again.
+    /// Claims the report that is due. A claim expires after `claim`, so that another bot can post
+    /// the report. If none is due or another bot has claimed it, returns when to try again.
     ///
     /// # Errors
     /// If the ledger can't be read or written.
@@ -83,7 +85,7 @@ impl Service {
         }
     }
 
-    /// Notes that a report was posted.
+    /// Writes into the ledger that the report was posted.
     ///
     /// # Errors
     /// If the ledger can't be written.

@@ -1,4 +1,4 @@
-//! The use cases around sessions: start, stop, start again, list.
+//! The use cases of sessions: start, find, open, stop, list.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,17 +19,17 @@ use crate::{
     },
 };
 
-/// How long whoever claimed a session may take to store its own keys, until somebody with the
-/// same request does it.
+/// Time that the call which claimed a session has to store the session's own credentials. After
+/// that, another call of the same request stores them.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a session that is stopped may take to go before it is no longer waited for.
+/// Maximum time to wait until a stopped session is gone.
 const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Service {
-    /// Starts a session with the keys that its owner has handed in: claims a place for it.
+    /// Starts a session with the owner's stored credentials, by claiming a slot for it.
     ///
     /// # Errors
-    /// A refusal changes nothing. After a fault the session may still come up.
+    /// Returns a rejection if nothing was started. After an error, the session may still start.
     pub async fn start(
         &self,
         who: &Requester,
@@ -58,10 +58,10 @@ impl Service {
         }
     }
 
-    /// Starts a session with keys of its own, which are kept nowhere else and go with it.
+    /// Starts a session with its own credentials, which are deleted together with the session.
     ///
     /// # Errors
-    /// As [`Service::start`]. If the keys can't be stored, the session ends.
+    /// Same as [`Service::start`]. If the credentials can't be stored, the session ends.
     pub async fn start_with(
         &self,
         who: &Requester,
@@ -87,14 +87,14 @@ impl Service {
         match self.store_own_credentials(&claimed.id, credentials).await {
             Ok(record) => Ok(Arc::new(record)),
             Err(error) => {
-                // What somebody else was told of is theirs.
+                // Leave a session that another call claimed to that call.
                 if claimed.id == record.id {
                     let cause = Cause::Refused {
                         why: error.for_people(),
                         reference: new_reference(),
                     };
                     let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
-                    // If that fails as well, it ends when it was waited for long enough.
+                    // If this fails too, the reconciler ends the session after a minute.
                     let _ = rewrite(&*self.runtime, &claimed.id, ended).await;
                 }
                 Err(error.into())
@@ -102,8 +102,8 @@ impl Service {
         }
     }
 
-    /// Whether a session that was made for the same request is the one that is asked for now,
-    /// with these keys. Whoever made it may be about to store them.
+    /// Returns true if the session of an earlier call of the same request has the same options and
+    /// the same credentials. Waits for the earlier call, which may be about to store them.
     async fn is_same_request(
         &self,
         asked: &Record,
@@ -113,7 +113,7 @@ impl Service {
         let mut changes = self.runtime.changes();
         let awaits = || self.latest_record(found).credentials == CredentialSource::Awaited;
         let stored = async { while awaits() && changes.changed().await.is_ok() {} };
-        // If they never come, whoever meant to store them has died.
+        // After the timeout, the bot that was to store them has probably died.
         let _ = tokio::time::timeout(CREDENTIALS_TIMEOUT, stored).await;
         if !is_equivalent(asked, found) {
             return Ok(false);
@@ -125,16 +125,16 @@ impl Service {
         Ok(kept.is_none_or(|kept| kept.is_same(credentials)))
     }
 
-    /// A record as it is seen now.
+    /// Returns the record as the view shows it now.
     fn latest_record(&self, record: &Arc<Record>) -> Arc<Record> {
         let seen = self.runtime.session(&record.id);
         seen.map_or_else(|| record.clone(), |seen| seen.record)
     }
 
-    /// Waits until a session is gone that was made for the same request and ends.
+    /// Waits until the session of the same request is gone, if it is stopping.
     ///
     /// # Errors
-    /// As [`Service::wait_until_gone`].
+    /// Same as [`Service::wait_until_gone`].
     pub async fn wait_for_ending_session(
         &self,
         who: &Requester,
@@ -147,15 +147,15 @@ impl Service {
         }
     }
 
-    /// Stores the own keys of a session that waits for them, and lets it go on.
+    /// Stores a session's own credentials, then notes in the record that they are stored.
     async fn store_own_credentials(
         &self,
         id: &SessionId,
         credentials: &Credentials,
     ) -> Result<Record, Error> {
         let gone = || Error::Unavailable {
-            action: format!("storing the keys of session {id}"),
-            why: "the session does not show".into(),
+            action: format!("storing the credentials of session {id}"),
+            why: "the session is gone".into(),
         };
         let seen = self.runtime.session(id).ok_or_else(gone)?;
         self.credentials.put_own(&seen, credentials).await?;
@@ -163,7 +163,7 @@ impl Service {
         written.ok_or_else(gone)
     }
 
-    /// The session that was made for the same request, if there is one.
+    /// Returns the session that an earlier call of the same request made.
     fn find_by_request(&self, record: &Record) -> Option<Arc<Record>> {
         let mut mine = self
             .sessions_of(record.owner)
@@ -172,8 +172,8 @@ impl Service {
         mine.find(|it| it.request == record.request)
     }
 
-    /// Claims one of their places for a session; or returns the one that was made for the same
-    /// request, perhaps while this one was being tried.
+    /// Claims the first free slot of the owner. Returns the existing record if the same request
+    /// has already made one, perhaps at the same moment.
     async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, ServiceError> {
         if let Some(same) = self.find_by_request(record) {
             return Ok(same);
@@ -200,7 +200,10 @@ impl Service {
         Err(Rejection::QuotaReached { ids: taken, limit }.into())
     }
 
-    /// The record that is asked for, if there is such a size and catalog.
+    /// Creates the record for a request.
+    ///
+    /// # Errors
+    /// Returns a rejection if the size or the catalog does not exist.
     fn new_record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Rejection> {
         Ok(Record {
             version: RECORD_VERSION,
@@ -227,18 +230,18 @@ impl Service {
         })
     }
 
-    /// Finds the session with that id, for its owner and for admins.
+    /// Finds the session with this ID, for its owner and for admins.
     ///
     /// # Errors
-    /// A refusal when it is not theirs, or not there.
+    /// Returns a rejection if the session belongs to someone else or does not exist.
     pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, Rejection> {
-        self.find_accessible(who, Some(id), "status", "look into")
+        self.find_accessible(who, Some(id), "status", "look at")
     }
 
-    /// Finds the session that somebody wants to stop.
+    /// Finds the session that the caller wants to stop.
     ///
     /// # Errors
-    /// A refusal when it is not theirs, not there, or not clear which.
+    /// Returns a rejection if the session belongs to someone else, does not exist or is ambiguous.
     pub fn find_to_stop(
         &self,
         who: &Requester,
@@ -247,8 +250,8 @@ impl Service {
         self.find_accessible(who, given, "stop", "stop")
     }
 
-    /// Finds the session that somebody means to do `what` with, by that command: one of
-    /// theirs, or anybody's for an admin.
+    /// Finds the session for a command: one of the caller's, or any session if the caller is an
+    /// admin. `command` and the verb `what` appear in rejections.
     pub(super) fn find_accessible(
         &self,
         who: &Requester,
@@ -259,7 +262,7 @@ impl Service {
         let Some(given) = given else {
             let mut mine = self.sessions_of(who.id);
             if mine.len() > 1 {
-                // One that ends already is not meant.
+                // Ignore sessions that are already stopping.
                 mine = self.live_sessions(who.id);
             }
             return match mine.len() {
@@ -275,7 +278,7 @@ impl Service {
         }
     }
 
-    /// The session with the id that somebody typed.
+    /// Finds the session with the ID that a person typed.
     pub(super) fn find(&self, given: &str) -> Result<Observed, Rejection> {
         let id = given.trim().parse::<SessionId>();
         let id = id.map_err(|_| Rejection::NotAnId(given.to_owned()))?;
@@ -284,10 +287,11 @@ impl Service {
             .ok_or(Rejection::NoSuchSession(id))
     }
 
-    /// Makes the link that opens a session for its owner: once, within a minute.
+    /// Makes a link that opens a session for its owner, once and within one minute.
     ///
     /// # Errors
-    /// A refusal when it is not theirs, not ready, not there, or not clear which.
+    /// Returns a rejection if the session belongs to someone else, is not ready, does not exist, is
+    /// ambiguous or has no signing key. Returns an error if the key can't be read.
     pub async fn open(
         &self,
         who: &Requester,
@@ -304,7 +308,7 @@ impl Service {
         Ok((seen.record, link.into()))
     }
 
-    /// Finds the session that somebody wants to open.
+    /// Finds the session that the caller wants to open.
     fn find_to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
         let seen = match given {
             Some(given) => self.find(given)?,
@@ -322,7 +326,7 @@ impl Service {
             }
         };
         let id = seen.record.id.clone();
-        // Not for admins either: inside are the owner's own keys.
+        // Admins can't open it either, because it holds the owner's credentials.
         if seen.record.owner != who.id {
             return Err(Rejection::NotYoursToOpen(seen.record.owner));
         }
@@ -333,10 +337,10 @@ impl Service {
         }
     }
 
-    /// Marks a session as stopping. Stopping one that is stopping already is fine.
+    /// Marks a session as stopping. Does nothing if it is already stopping.
     ///
     /// # Errors
-    /// As [`Service::find_to_stop`], or if the record can't be written.
+    /// Same as [`Service::find_to_stop`], or if the record can't be written.
     pub async fn stop(&self, who: &Requester, id: &SessionId) -> Result<Record, ServiceError> {
         self.end(who, id, Cause::Stopped { by: who.id }).await
     }
@@ -344,13 +348,13 @@ impl Service {
     /// Stops a session and waits until it is gone.
     ///
     /// # Errors
-    /// As [`Service::stop`].
+    /// Same as [`Service::stop`] and [`Service::wait_until_gone`].
     pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), ServiceError> {
         self.stop(who, id).await?;
         self.wait_until_gone(id).await
     }
 
-    /// Writes into a session's record that it ends, and why.
+    /// Writes the end of a session and its cause into the record.
     pub(super) async fn end(
         &self,
         who: &Requester,
@@ -365,10 +369,10 @@ impl Service {
         Ok(stopped)
     }
 
-    /// Waits until a session is gone, if it goes.
+    /// Waits until a session is gone.
     ///
     /// # Errors
-    /// If it is there for longer than anybody waits.
+    /// Returns [`Error::TimedOut`] if the session is still present after two minutes.
     pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), ServiceError> {
         let mut changes = self.runtime.changes();
         let gone = async {
@@ -376,13 +380,13 @@ impl Service {
         };
         let gone = tokio::time::timeout(STOP_TIMEOUT, gone).await;
         gone.map_err(|_| {
-            let action = format!("stopping {id}");
+            let action = format!("stopping session {id}");
             let after = STOP_TIMEOUT;
             Error::TimedOut { action, after }.into()
         })
     }
 
-    /// All sessions, or only `of` one person; oldest first.
+    /// Returns all sessions, or only those of one person, oldest first.
     pub fn list(&self, of: Option<OwnerId>) -> Vec<Observed> {
         match of {
             Some(owner) => self.sessions_of(owner),
@@ -390,7 +394,7 @@ impl Service {
         }
     }
 
-    /// An id that no session has.
+    /// Generates an ID that no session has.
     fn fresh_id(&self) -> SessionId {
         loop {
             let id = SessionId::from_uuid(Uuid::new_v4());
@@ -409,7 +413,8 @@ fn ambiguous(command: &'static str, sessions: &[Observed]) -> Rejection {
     }
 }
 
-/// Whether one session was asked for like the other.
+/// Returns true if both records have the same options: size, catalog, display name, and whether
+/// they use the owner's stored credentials.
 fn is_equivalent(one: &Record, other: &Record) -> bool {
     let wish = |it: &Record| {
         let credentials = it.uses_owner_credentials();
@@ -423,8 +428,8 @@ fn is_equivalent(one: &Record, other: &Record) -> bool {
     wish(one) == wish(other)
 }
 
-/// A name without what can't be shown, nor stood in an annotation: the API server reads what is
-/// applied as YAML, which has no control characters.
+/// Removes the characters from a name that can't be displayed or stored in an annotation. The API
+/// server reads applied objects as YAML, which allows no control characters.
 pub fn displayable_name(name: &str) -> String {
     let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     name.chars().filter(is_shown).collect()

@@ -1,4 +1,4 @@
-//! The use cases of asking DuckDB from the chat.
+//! The use cases of queries from the chat.
 
 use std::{
     collections::HashMap,
@@ -21,44 +21,44 @@ use crate::{
     settings::Sql,
 };
 
-/// How many questions of one person are answered at a time: for so many a session keeps memory.
+/// Maximum number of queries per person at a time. A session reserves memory for this many.
 const MAX_CONCURRENT_QUERIES: usize = 2;
-/// The most bytes of values. With quotes and commas they fit into a file that Discord takes
-/// (10 MiB, unless a server pays for more), and some of them at a time into the bot's memory.
+/// Maximum size of a result's values in bytes. With quotes and commas they fit into a file that
+/// Discord accepts (10 MiB without server boosts). The bot's memory can hold several at a time.
 const MAX_RESULT_BYTES: u32 = 4 << 20;
-/// How long the names of tables are good.
+/// Time for which the list of tables is cached.
 const TABLES_TTL: Duration = Duration::from_secs(60);
-/// The most names of tables that are of use.
+/// Maximum number of tables to list.
 const MAX_TABLES: u32 = 10_000;
-/// How many names are offered in place of one that is not there.
+/// Maximum number of suggestions for an unknown table.
 const MAX_SUGGESTIONS: usize = 3;
-/// How alike a name must be for that, from 0 to 1.
+/// Minimum similarity of a suggestion (Jaro-Winkler), from 0 to 1.
 const MIN_SIMILARITY: f64 = 0.75;
 
-/// What goes on in asking, of all people.
+/// Running queries and cached tables, of all people.
 #[derive(Default)]
 pub struct QueryState {
     running: Arc<Mutex<RunningQueries>>,
     tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
 }
 
-/// Questions by what they are called; whose each is, and what interrupts it.
+/// Running queries by ID, each with its owner and the token that cancels it.
 type RunningQueries = HashMap<String, (OwnerId, CancellationToken)>;
-/// Tables, and since when they are known.
+/// List of tables, with the time when it was read.
 type CachedTables = (Instant, Arc<TableList>);
 
 /// The tables of a catalog.
 #[derive(Debug, Default)]
 pub struct TableList {
-    /// What each is called, as `schema.table`, in order.
+    /// Names as `schema.table`, sorted.
     pub names: Vec<String>,
-    /// Whether there are more: then these are the first.
+    /// True if the catalog has more tables than these.
     pub more: bool,
 }
 
-/// One of the questions that somebody may have answered at a time; until it is dropped.
+/// Permission for one query. Counts against the owner's maximum until it is dropped.
 pub struct QueryPermit {
-    /// What it is called.
+    /// Query ID, by which the query can be cancelled.
     pub id: String,
     cancelled: CancellationToken,
     running: Arc<Mutex<RunningQueries>>,
@@ -75,11 +75,11 @@ impl Service {
         self.settings.sql.as_ref().ok_or(Rejection::AskingIsOff)
     }
 
-    /// The session that answers somebody's questions: the one that they name, or the newest of
-    /// theirs that runs.
+    /// Finds the session to query: the named one, or the caller's newest running session.
     ///
     /// # Errors
-    /// A refusal if there is none, or it is not theirs: not even an admin asks with others' keys.
+    /// Returns a rejection if there is none, it is not ready or it belongs to someone else. Admins
+    /// can't query it either, because the query would use the owner's credentials.
     pub fn find_session_to_query(
         &self,
         who: &Requester,
@@ -102,10 +102,10 @@ impl Service {
         }
     }
 
-    /// A turn for one question more.
+    /// Reserves one of the person's concurrent queries.
     ///
     /// # Errors
-    /// A refusal if they ask as much as they may.
+    /// Returns [`Rejection::AskingAlready`] if the maximum number of queries is running.
     pub fn acquire_query_permit(&self, who: OwnerId) -> Result<QueryPermit, Rejection> {
         let mut running = self.queries.running.lock();
         let theirs = running.values().filter(|(owner, _)| *owner == who);
@@ -122,17 +122,17 @@ impl Service {
         Ok(permit)
     }
 
-    /// Interrupts a question of theirs. Whether there is such a one.
+    /// Cancels a running query of the caller. Returns false if there is none with this ID.
     pub fn cancel_query(&self, who: &Requester, question: &str) -> bool {
         let running = self.queries.running.lock();
         let theirs = running.get(question).filter(|(owner, _)| *owner == who.id);
         theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
     }
 
-    /// Asks that session's DuckDB. None: it was cancelled.
+    /// Runs a query in a session and logs it. Returns `None` if it was cancelled.
     ///
     /// # Errors
-    /// If nothing is asked, or it can't be.
+    /// Returns a rejection if the text is not a query, or an error if the session can't be asked.
     pub async fn run_query(
         &self,
         who: &Requester,
@@ -165,17 +165,17 @@ impl Service {
         Ok(answer.transpose()?)
     }
 
-    /// The tables of a session's catalog; up to a minute old.
+    /// Lists the tables of a session's catalog. The list may be up to a minute old.
     ///
     /// # Errors
-    /// If they can't be asked for.
+    /// If the list can't be read.
     pub async fn tables(&self, seen: &Observed) -> Result<Arc<TableList>, ServiceError> {
         let known = {
             let mut all = self.queries.tables.lock();
             all.retain(|id, _| self.runtime.session(id).is_some());
             all.entry(seen.record.id.clone()).or_default().clone()
         };
-        // Each key press asks; whoever comes while they are being looked up waits for that.
+        // Autocompletion calls this on each key press. Concurrent calls share one lookup.
         let mut known = known.lock().await;
         if let Some((at, tables)) = &*known
             && at.elapsed() < TABLES_TTL
@@ -198,10 +198,11 @@ impl Service {
         Ok(tables)
     }
 
-    /// The columns of a table: name, type, whether it may be NULL.
+    /// Describes a table: its full name, and its columns with their types and nullability.
     ///
     /// # Errors
-    /// A refusal if there is no such table, with those that are called nearly that.
+    /// Returns [`Rejection::UnknownTable`] with suggestions if the table does not exist, or another
+    /// error if the tables can't be read.
     pub async fn describe(
         &self,
         seen: &Observed,
@@ -211,7 +212,7 @@ impl Service {
         let catalog = self.catalog_name(seen);
         let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
         let known = find_table(&tables.names, name).map(String::as_str);
-        // It may be one of those that we don't know.
+        // If the list is incomplete, the table may exist without being listed.
         let Some(table) = known.or(tables.more.then_some(name)) else {
             return Err(Rejection::UnknownTable {
                 given: given.to_owned(),
@@ -228,25 +229,25 @@ impl Service {
             parts.join(".")
         );
         let mut rows = self.run_internal_query(seen, sql).await?;
-        // They are DuckDB's words about the table, and not its values.
+        // Drop the column types: these rows describe the table and are not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());
         Ok((table.to_owned(), rows))
     }
 
-    /// Those of its catalog that are called nearly that; none if they can't be had.
+    /// Returns tables with similar names, or none if the tables can't be read.
     pub async fn suggest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
         let tables = self.tables(seen).await;
         tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables.names, name))
     }
 
-    /// What its tables are in, in SQL.
+    /// Returns the name under which the session's catalog is attached in DuckDB.
     pub fn catalog_name(&self, seen: &Observed) -> String {
         let said = &seen.record.catalog;
         let catalog = self.settings.catalog(said);
         catalog.map_or_else(|| said.clone(), |catalog| catalog.name.clone())
     }
 
-    /// Asks what we want to know.
+    /// Runs a query that the bot itself needs. It is not in the audit log.
     async fn run_internal_query(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
         let question = QueryRequest {
             sql,
@@ -256,14 +257,14 @@ impl Service {
             allow_writes: false,
             variables: HashMap::new(),
         };
-        // It takes as much as any other.
+        // Counts as a query of the owner, because it uses as much memory.
         let _permit = self.acquire_query_permit(seen.record.owner)?;
         let why = match self.runtime.ask(seen, &question).await? {
             QueryResponse::Rows(rows) => return Ok(rows),
             QueryResponse::NoAccess { what, error } => format!("{what} failed: {error}"),
             QueryResponse::Error(wrong) => wrong.to_string(),
-            QueryResponse::TimedOut => "it took too long".into(),
-            _ => "DuckDB ended".into(),
+            QueryResponse::TimedOut => "DuckDB took too long".into(),
+            _ => "DuckDB exited".into(),
         };
         Err(Rejection::TablesUnseen(why).into())
     }
@@ -274,7 +275,8 @@ fn is_queryable(seen: &Observed) -> bool {
     seen.record.stage == Stage::Running && seen.pod.as_ref().is_some_and(is_ready)
 }
 
-/// What is asked. DuckDB's command line takes no other control characters, not even in quotes.
+/// Trims a query and checks it. DuckDB's command line accepts no control characters except
+/// newlines and tabs, not even in quotes.
 fn validate_sql(sql: &str) -> Result<&str, Rejection> {
     let sql = sql.trim();
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
@@ -302,7 +304,7 @@ fn outcome_label(answer: Option<&Result<QueryResponse, Error>>) -> (&'static str
     }
 }
 
-/// The table that is called that, with or without its schema if that is clear.
+/// Finds a table by `schema.table`, or by its name alone if only one schema has it.
 fn find_table<'a>(tables: &'a [String], name: &str) -> Option<&'a String> {
     let is = |it: &&String| it.eq_ignore_ascii_case(name);
     let ends = |it: &&String| {
@@ -315,7 +317,7 @@ fn find_table<'a>(tables: &'a [String], name: &str) -> Option<&'a String> {
     })
 }
 
-/// Those whose names are most like that one, best first.
+/// Returns the tables with the most similar names, best first.
 fn nearest(tables: &[String], name: &str) -> Vec<String> {
     let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_lowercase();
     let wanted = last(name);
@@ -348,17 +350,17 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_found_by_its_name_where_that_is_clear() {
+    fn a_table_is_found_by_its_name_if_it_is_unambiguous() {
         let tables = tables();
         let found = |name| find_table(&tables, name).map(String::as_str);
         assert_eq!(found("sales.orders"), Some("sales.orders"));
         assert_eq!(found("Visits"), Some("web.visits"));
-        assert_eq!(found("orders"), None, "there are two");
+        assert_eq!(found("orders"), None, "two schemas have it");
         assert_eq!(found("order"), None);
     }
 
     #[test]
-    fn names_that_are_nearly_that_are_offered_best_first() {
+    fn similar_names_are_suggested_best_first() {
         assert_eq!(
             nearest(&tables(), "sales.ordrs"),
             ["sales.orders", "old.orders"]
@@ -368,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_question_is_said() {
+    fn empty_queries_and_control_characters_are_rejected() {
         assert_eq!(validate_sql("  SELECT 1;\n"), Ok("SELECT 1;"));
         assert_eq!(validate_sql(" ; ; "), Err(Rejection::NoQuestion));
         assert_eq!(

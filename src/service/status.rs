@@ -1,4 +1,4 @@
-//! The use case of looking at one session closely.
+//! The use cases behind `/duck status`: a session's details, and its log.
 
 use std::sync::Arc;
 
@@ -9,26 +9,24 @@ use crate::{
     session::{Details, Record, ScheduledStop, SessionId, TrackedSession},
 };
 
-/// How a session is.
+/// The details of one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// The session, and how it is used.
     pub watched: TrackedSession,
-    /// What its door says, if it answers.
+    /// Activity that its door reported, if the door answered.
     pub activity: Option<Activity>,
-    /// Where it is, and what was said about it.
     pub details: Details,
-    /// When it will be stopped as things are, and why.
+    /// The next stop by a rule, if nothing changes before.
     pub due: Option<ScheduledStop>,
 }
 
 impl Service {
-    /// How a session is, for its owner and for admins.
+    /// Returns the details of a session, for its owner and for admins.
     ///
     /// # Errors
-    /// A refusal when it is not theirs, not there, or not clear which.
+    /// Returns a rejection if the session belongs to someone else, does not exist or is ambiguous.
     pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Rejection> {
-        let seen = self.find_accessible(who, given, "status", "look into")?;
+        let seen = self.find_accessible(who, given, "status", "look at")?;
         let details = self.runtime.details(&seen);
         let (details, (watched, activity)) =
             tokio::join!(details, self.track_with_activity(seen.clone()));
@@ -40,17 +38,17 @@ impl Service {
         })
     }
 
-    /// The last lines that a session's DuckDB wrote, without its owner's keys; none if nobody
-    /// can tell any more whether they stand in there.
+    /// Returns the end of DuckDB's log, with the owner's credentials removed. Returns `None` if the
+    /// credentials were replaced or deleted since the start: the old ones can't be recognised.
     ///
     /// # Errors
-    /// A refusal as with [`Service::status`], or if they can't be read.
+    /// Returns a rejection as [`Service::status`], or an error if the log can't be read.
     pub async fn log(
         &self,
         who: &Requester,
         id: &SessionId,
     ) -> Result<(Arc<Record>, Option<String>), ServiceError> {
-        let seen = self.find_accessible(who, Some(&id.to_string()), "status", "look into")?;
+        let seen = self.find_accessible(who, Some(&id.to_string()), "status", "look at")?;
         let words = redacted_log(&*self.runtime, &*self.credentials, &seen).await?;
         audit(who, "read the log of", &id.to_string());
         Ok((seen.record, words))
