@@ -1,4 +1,4 @@
-//! What a session is told, wherever it runs. Pure.
+//! Environment variables of a session, for every runtime. Pure.
 
 use crate::{
     credentials::CredentialField,
@@ -7,7 +7,7 @@ use crate::{
     settings::{Catalog, Settings},
 };
 
-/// The variable that holds a value of the owner's own.
+/// Name of the variable that holds one of the session's credentials.
 pub fn variable(field: CredentialField) -> &'static str {
     match field {
         CredentialField::KeyId => secret::KEY_ID,
@@ -17,7 +17,7 @@ pub fn variable(field: CredentialField) -> &'static str {
     }
 }
 
-/// The variables that hold no secret ([`crate::duckdb::environment`] reads them).
+/// Variables without secret values. [`crate::duckdb::environment`] reads them.
 pub fn plain(
     settings: &Settings,
     session: &Record,

@@ -1,4 +1,4 @@
-//! The ledger, as those who write into it see it.
+//! Reads and atomic updates of the ledger, on top of a [`LedgerBackend`].
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
@@ -6,15 +6,14 @@ use tokio::sync::Mutex;
 use super::{LedgerBackend, MAX_WRITE_ATTEMPTS};
 use crate::{error::Error, session::Ledger};
 
-/// Changes the ledger, one at a time: where many sessions end at once, others in this bot
-/// would always come first.
+/// Access to the ledger. Updates in this process run one at a time: without the lock, many sessions
+/// that end at once would keep causing each other conflicts.
 pub struct LedgerStore {
     store: Box<dyn LedgerBackend>,
     lock: Mutex<()>,
 }
 
 impl LedgerStore {
-    /// What is kept there.
     pub fn new(store: impl LedgerBackend + 'static) -> Self {
         Self {
             store: Box::new(store),
@@ -22,20 +21,20 @@ impl LedgerStore {
         }
     }
 
-    /// What is kept; none if there is nothing yet.
+    /// Returns the ledger, or None if there is no ledger yet.
     ///
     /// # Errors
-    /// If it can't be read.
+    /// If the ledger can't be read.
     pub async fn read(&self) -> Result<Option<Ledger>, Error> {
         let found = self.store.read().await?;
         Ok(found.map(|(ledger, _)| ledger))
     }
 
-    /// Writes the ledger as `change` makes it of the newest one, or of an empty one; again if
-    /// another bot wrote it first. Returns what is kept then.
+    /// Applies `change` to the newest ledger, or to an empty one, and writes the result. Repeats
+    /// this if another bot wrote first. Returns the stored ledger.
     ///
     /// # Errors
-    /// If it can't be read or written, or others always come first.
+    /// If the ledger can't be read or written, or if other writers came first in every attempt.
     pub async fn update(
         &self,
         now: DateTime<Utc>,

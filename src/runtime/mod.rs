@@ -1,7 +1,7 @@
-//! Where sessions run.
+//! The runtime: where sessions run.
 //!
-//! [`Runtime`] is what the rest of the bot knows about it: a view that is kept
-//! up to date in memory, and a few changes that survive a crash in the middle.
+//! The rest of the bot uses only the trait [`Runtime`]: a view of all sessions in memory, and a few
+//! changes that survive a crash halfway.
 
 mod environment;
 pub mod kubernetes;
@@ -30,140 +30,144 @@ use crate::{
     session::{Details, Ledger, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
 };
 
-/// How often a record is written again when somebody else wrote it first.
+/// Maximum number of attempts to write a record or the ledger when other writers come first.
 const MAX_WRITE_ATTEMPTS: usize = 5;
-/// How much longer than it may take an answer to a question is waited for: DuckDB is started, and
-/// the answer comes over.
+/// Time added to a query's own time limit, for starting DuckDB and transferring the response.
 const QUERY_TIMEOUT_MARGIN: Duration = Duration::from_secs(20);
-/// How long to wait for what they wrote.
+/// Maximum time to wait after a conflict until the view shows the other writer's record.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The answer to a claim.
+/// Result of [`Runtime::claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// The record is stored. (Also when an earlier attempt of the same request
-    /// had stored it: then this is that record.)
+    /// The record is stored. If an earlier attempt of the same request stored it, this is that
+    /// record.
     Made(Arc<Record>),
-    /// The owner's place is taken, by the session of that name.
+    /// The slot is occupied. Holds the session's ID, or the record's name if the record can't be
+    /// read or was just removed.
     Taken(String),
 }
 
-/// A place where sessions run.
+/// Place where sessions run.
 ///
-/// A change returns when [`Runtime::sessions`] shows it, so whoever looks
-/// afterwards decides on the newest state; if that takes too long, it fails,
-/// though what was changed stays changed. (A claim does not fail for that.)
+/// A change returns when [`Runtime::sessions`] shows it, so the next decision uses current data. If
+/// that takes too long, the call fails, but the change remains. Only a claim does not fail for this
+/// reason.
 #[async_trait]
 pub trait Runtime: Send + Sync {
-    /// All sessions as last seen, oldest first. Reads memory: no call is made.
+    /// Returns all sessions as last seen, oldest first. Reads memory only.
     fn sessions(&self) -> Vec<Observed>;
 
-    /// Those of one owner. Reads memory, too.
+    /// Returns the sessions of one owner, oldest first. Reads memory only.
     fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
         let mut sessions = self.sessions();
         sessions.retain(|seen| seen.record.owner == owner);
         sessions
     }
 
-    /// The session with this id as last seen. Reads memory, too.
+    /// Returns the session with this ID as last seen. Reads memory only.
     fn session(&self, id: &SessionId) -> Option<Observed>;
 
-    /// Parts of sessions that have no record, as last seen. Reads memory, too.
+    /// Returns the parts without a record, grouped by session, as last seen. Reads memory only.
     fn orphans(&self) -> Vec<Orphan>;
 
-    /// How many records can't be read: a later bot wrote them, or somebody edited them. Their
-    /// sessions are left alone, by every rule.
+    /// Number of records that can't be read, because another version of the bot wrote them or
+    /// somebody edited them. No rule touches their sessions.
     fn unreadable(&self) -> usize;
 
-    /// Since when [`Runtime::sessions`] may show what is no longer true, because
-    /// news don't arrive.
+    /// Time since which [`Runtime::sessions`] may be out of date, because a watch is broken. None
+    /// if the view is current.
     fn stale_since(&self) -> Option<DateTime<Utc>>;
 
-    /// Is marked as changed whenever [`Runtime::sessions`] may say something new.
+    /// Subscribes to changes. The receiver is marked as changed whenever [`Runtime::sessions`] may
+    /// return something new.
     fn changes(&self) -> watch::Receiver<u64>;
 
-    /// The address that people open.
+    /// URL of the session, for browsers.
     fn url(&self, id: &SessionId) -> String;
 
-    /// A ticket that opens a session's door once, within the next minute. None if
-    /// this bot has not the key to it.
+    /// Signs a ticket that opens the session's door once, within the next minute. Returns None if
+    /// the bot does not have the signing key that the door accepts.
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error>;
 
-    /// What goes on in a session, as its door says.
+    /// Gets the session's activity from its door.
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error>;
 
-    /// Where a session is and what was said about it. What can't be had is left out.
+    /// Looks up the session's node, memory use and Events. Unavailable details are left out.
     async fn details(&self, seen: &Observed) -> Details;
 
-    /// Asks the place itself what a session's Pod says; none if it is gone. What
-    /// can't be taken back is not done because of what [`Runtime::sessions`] shows.
+    /// Reads the session's Pod from its source instead of the view. Returns None if it is gone.
+    /// Actions that cannot be undone require this, because the view may be out of date.
     async fn pod(&self, seen: &Observed) -> Result<Option<Pod>, Error>;
 
-    /// The last lines that DuckDB wrote, as they are.
+    /// Returns the last lines of DuckDB's log, unredacted.
     async fn recent_log(&self, seen: &Observed) -> Result<String, Error>;
 
-    /// Has a DuckDB of its own answer a question, beside the session's. It counts as use of the
-    /// session. Whoever drops this interrupts it.
+    /// Runs `question` in a separate DuckDB beside the session's. It counts as use of the session.
+    /// Dropping the future interrupts the query.
     async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error>;
 
-    /// Stores a new record in its owner's place, if that is free. This is the
-    /// lock and the quota in one: two claims of one place never both succeed.
+    /// Stores a new record in its owner's slot, if that slot is free. This is both the lock and the
+    /// quota: two claims of one slot never both succeed.
     async fn claim(&self, record: &Record) -> Result<Claim, Error>;
 
-    /// Overwrites the record of `seen`, unless somebody else did so first
-    /// ([`Error::Conflict`]).
+    /// Overwrites the record of `seen`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Conflict`] if the record has changed since.
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error>;
 
-    /// Makes these parts of a session, side by side. A part that is there
-    /// already is fine.
+    /// Creates these parts of a session in parallel. A part that already exists is not an error.
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;
 
-    /// Deletes these parts. A part that is gone already is fine. A Pod that does
-    /// not go by itself, because its node is gone, is removed all the same.
+    /// Deletes these parts. A part that is already gone is not an error. A Pod that stays because
+    /// its node is gone is removed by force.
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;
 
-    /// Removes the record of `seen`, and never another one that has taken its
-    /// place since: the last act of a session's life.
+    /// Removes the record of `seen`, but never a newer record in the same slot. This is the last
+    /// step of a session.
     async fn remove(&self, seen: &Observed) -> Result<(), Error>;
 
-    /// Removes what is left of a session that has no record.
+    /// Removes all parts and Secrets of a session that has no record.
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Error>;
 }
 
-/// What somebody should know who means to mend a ledger that can't be read.
-const LEDGER_LOSS_HINT: &str = "removing it loses the totals of one report, and who is looked \
-    for in the guild, and no session";
+/// Advice for an admin whose ledger can't be read.
+const LEDGER_LOSS_HINT: &str = "to continue, delete it: that loses the totals of one report and \
+    the list of people whose membership is checked, but no session";
 
-/// Keeps the ledger.
+/// Storage of the ledger.
 #[async_trait]
 pub trait LedgerBackend: Send + Sync {
-    /// What is kept, and its revision; none if there is nothing yet.
+    /// Returns the ledger and its revision, or None if there is no ledger yet.
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error>;
 
-    /// Writes it in place of that revision, or as the first one; unless somebody else
-    /// did so first ([`Error::Conflict`], [`Error::Exists`]).
+    /// Overwrites the revision `over`, or creates the ledger if `over` is None.
+    ///
+    /// # Errors
+    /// Returns [`Error::Conflict`] or [`Error::Exists`] if another writer came first.
     async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Error>;
 }
 
-/// Keeps what it takes to go on with a private reply after a restart of the bot.
+/// Storage of the reply tokens that let the bot continue editing private replies after a restart.
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
-    /// Keeps it as long as the session lasts.
+    /// Stores a reply token until the session's record is removed.
     async fn store(&self, session: &Observed, reply: &SecretString) -> Result<(), Error>;
 
-    /// What is kept for a session, if anything is.
+    /// Returns the session's reply token, if one is stored.
     async fn load(&self, session: &Observed) -> Result<Option<SecretString>, Error>;
 
-    /// Removes what is kept for a session whose record goes on without it.
+    /// Removes the reply token while the record remains.
     async fn forget(&self, session: &Observed) -> Result<(), Error>;
 }
 
-/// Writes the newest record of a session as `change` makes it of that; again if
-/// somebody else wrote it first. Returns what was written, or `None` if there
-/// is no such session.
+/// Applies `change` to the newest record of a session and writes the result. Repeats this after a
+/// conflict. Returns the written record, or `None` if the session does not exist.
 ///
 /// # Errors
-/// If the record can't be written, or others always come first.
+/// If the record can't be written. Returns [`Error::Conflict`] if other writers came first in every
+/// attempt.
 pub async fn rewrite(
     runtime: &dyn Runtime,
     id: &SessionId,
@@ -189,17 +193,18 @@ pub async fn rewrite(
                 .is_none_or(|it| it.revision != seen.revision)
         };
         let newer = async { while !is_newer() && changes.changed().await.is_ok() {} };
-        // Whether it came in time or not, the next attempt finds out.
+        // Ignore a timeout: the next attempt detects an outdated record.
         let _ = tokio::time::timeout(VIEW_TIMEOUT, newer).await;
     }
     outcome
 }
 
-/// The last lines that a session's DuckDB wrote, without the keys that it was started with;
-/// none if those were replaced since: then nobody can tell whether they stand in there.
+/// Returns the last lines of a session's log, with its credentials removed. Returns None if the
+/// credentials were replaced or deleted since the session's start, because the old values can no
+/// longer be recognised in the log.
 ///
 /// # Errors
-/// If the lines or the keys can't be read.
+/// If the log or the credentials can't be read.
 pub async fn redacted_log(
     runtime: &dyn Runtime,
     credentials: &dyn CredentialStore,

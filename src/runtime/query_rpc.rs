@@ -1,5 +1,5 @@
-//! A question goes in, its answer comes out: the same over a process's pipes as over a
-//! connection to a container.
+//! Sends one query to `duckbot duckdb --ask` and reads its result. The protocol is the same over a
+//! child process's pipes and over `exec` into a container.
 
 use std::time::Duration;
 
@@ -14,22 +14,26 @@ use crate::{
     error::Error,
 };
 
-/// What an answer has besides its values: quotes, names, and what they are escaped with.
+/// Bytes of a response besides its values: column names, quotes and escapes.
 const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// Asks whoever reads `input`, and reads the answer from `output`. The input stays open until
-/// then: its end interrupts.
+/// Writes `question` to `input` and reads the response from `output`. Keeps `input` open until
+/// then, because closing it interrupts the query.
+///
+/// # Errors
+/// Returns [`Error::TimedOut`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, and
+/// [`Error::Unavailable`] if the connection breaks or the response is invalid.
 pub async fn call(
     question: &QueryRequest,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
 ) -> Result<QueryResponse, Error> {
-    let action = || "asking DuckDB".to_owned();
+    let action = || "running a query in DuckDB".to_owned();
     let unavailable = |why: &str| Error::Unavailable {
         action: action(),
         why: why.into(),
     };
-    let mut line = serde_json::to_vec(question).expect("it is plain text");
+    let mut line = serde_json::to_vec(question).expect("a query request serializes to JSON");
     line.push(b'\n');
     let mut answer = Vec::new();
     let most = u64::from(question.max_bytes) * 2 + MAX_OVERHEAD_BYTES;
@@ -41,7 +45,7 @@ pub async fn call(
     let limit = Duration::from_secs(question.timeout_seconds.into()) + QUERY_TIMEOUT_MARGIN;
     match timeout(limit, asked).await {
         Ok(Ok(_)) => {}
-        // Neither its words nor the answer's: what was asked may be in them.
+        // Report neither the error's text nor the response: they may quote the query.
         Ok(Err(why)) => return Err(unavailable(&why.kind().to_string())),
         Err(_) => {
             return Err(Error::TimedOut {
@@ -52,8 +56,8 @@ pub async fn call(
     }
     drop(input);
     if answer.is_empty() {
-        // Killed, or of before there were questions.
+        // The process was killed, or the session image is too old to support queries.
         return Ok(QueryResponse::Exited);
     }
-    serde_json::from_slice(&answer).map_err(|_| unavailable("no usable answer came"))
+    serde_json::from_slice(&answer).map_err(|_| unavailable("the response is not valid JSON"))
 }

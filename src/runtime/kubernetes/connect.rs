@@ -1,4 +1,4 @@
-//! Start-up: connect, and find out now what would fail later.
+//! Start-up: connects to the cluster and checks for anything that would fail later.
 
 use std::time::Duration;
 
@@ -19,56 +19,50 @@ use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The cluster can't be used as it is.
+/// Reason why the bot can't use the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Neither a kubeconfig nor a service account.
-    #[error("there is no cluster to talk to: {0}. Set KUBECONFIG, or run inside the cluster")]
+    /// There is neither a kubeconfig nor a service account.
+    #[error("no Kubernetes cluster is configured: {0}. Set KUBECONFIG, or run inside the cluster")]
     NoConfig(String),
-    /// The client can't be built from it.
-    #[error("the connection to the cluster can't be set up: {0}")]
+    /// The configuration was found, but no client can be built from it.
+    #[error("the Kubernetes configuration can't be used: {0}")]
     BadConfig(String),
-    /// It doesn't answer.
+    /// The API server does not answer, or answers with an error.
     #[error("the Kubernetes API at {url} can't be used: {error}")]
-    NoAnswer {
-        /// Where it was looked for.
-        url: String,
-        /// What happened.
-        error: Error,
-    },
-    /// Permissions are missing.
+    NoAnswer { url: String, error: Error },
+    /// The bot lacks permissions.
     #[error(
         "the bot's service account lacks permissions in namespace {namespace}: {missing}. \
-         deploy/ has the Role that grants them"
+         Apply the Role in deploy/, which grants them"
     )]
     NotAllowed {
-        /// Where.
         namespace: String,
-        /// Which, as a list.
+        /// Missing permissions, such as `watch pods`, separated by commas.
         missing: String,
     },
-    /// Routes can't be made.
+    /// The cluster does not have the kind of object for routes.
     #[error(
-        "this cluster has no Traefik IngressRoute (traefik.io/v1alpha1): install Traefik's custom \
+        "this cluster has no Traefik IngressRoute (traefik.io/v1alpha1). Install Traefik's custom \
          resource definitions, or set routing.kind = \"ingress\""
     )]
     NoTraefik,
 }
 
-/// Connections to one API server.
+/// Clients of one API server.
 pub struct Clients {
-    /// For single calls. It tries again by itself when the server is busy.
+    /// Client for single calls. It retries by itself if the server is busy.
     pub calls: Client,
-    /// For watches. The server ends each in time: one that is silent for longer
-    /// leads nowhere, though its connection looks open, and fails. It is the watch
-    /// that tries again: the client would pause for minutes.
+    /// Client for watches. A watch that is silent for `kubernetes.watch_silence` fails: the server
+    /// ends each watch sooner, so the connection must be dead. This client does not retry, because
+    /// it would pause for minutes. The watch restarts itself.
     pub watches: Client,
 }
 
 /// Connects to the cluster and checks that the bot can work there.
 ///
 /// # Errors
-/// What is wrong, in a sentence for whoever installs the bot.
+/// Returns a [`ConnectError`], whose text tells the installer what is wrong.
 pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     let mut config = Config::infer()
         .await
@@ -105,7 +99,10 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     }
 }
 
-/// Whether the cluster has the kind of object that routes to sessions.
+/// Lists one route, to check that the cluster has this kind of object.
+///
+/// # Errors
+/// Returns [`Error::Unknown`] if it does not.
 async fn routes(client: &Client, settings: &Settings) -> Result<(), Error> {
     let namespace = &settings.kubernetes.namespace;
     let resource = route_resource(settings.routing.kind);
@@ -126,7 +123,7 @@ fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError
     }
 }
 
-/// Looks at everything that the bot needs of the cluster. Changes nothing.
+/// Checks everything that the bot needs from the cluster. Changes nothing.
 pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     let config = match Config::infer().await {
         Ok(config) => config,
@@ -164,16 +161,16 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
             namespaces.get_metadata_opt(namespace),
         )
         .await;
-        // The bot itself may not look; who may sees it.
+        // The bot's own service account may not read namespaces, so other results are ignored.
         if matches!(found, Ok(None)) {
-            let says = "there is no such namespace; deploy/ makes it";
+            let says = "not found. Apply deploy/, which creates it";
             diagnostics.push(Diagnostic::failed(format!("namespace {namespace}"), says));
         }
     }
     for (namespace, missing) in [(namespace.as_str(), there), (home, at_home)] {
         let what = format!("permissions in {namespace}");
         diagnostics.push(match not_allowed(namespace, missing) {
-            Ok(()) => Diagnostic::ok(what, "all that are needed"),
+            Ok(()) => Diagnostic::ok(what, "all required permissions are granted"),
             Err(unusable) => Diagnostic::failed(what, unusable.to_string()),
         });
     }
@@ -202,7 +199,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
             Ok(Some(_)) => Diagnostic::ok(what, format!("Secret {name}")),
             Ok(None) => Diagnostic::failed(
                 what,
-                format!("there is no Secret {name} (routing.tls_secret) in {namespace}"),
+                format!("Secret {name} (routing.tls_secret) not found in {namespace}. Create it"),
             ),
             Err(error) => Diagnostic::failed(what, error.to_string()),
         });

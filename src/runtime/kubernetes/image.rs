@@ -1,5 +1,5 @@
-//! Whether an image is in its registry, as far as somebody without a login can tell: the pull
-//! side of the OCI distribution API.
+//! Checks without a login whether an image is in its registry, through the pull side of the OCI
+//! distribution API.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use reqwest::Client;
 
 use crate::diagnostics::Diagnostic;
 
-/// How long a registry may take.
+/// Time limit of the request to a registry.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What an image may be described by.
+/// Media types of manifests that a registry may return.
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
-/// Asks the registry of an image for it. Nothing is fetched.
+/// Asks the registry for the image's manifest with a HEAD request. Downloads nothing.
 pub async fn diagnose(setting: &str, image: &str) -> Diagnostic {
     let what = format!("image {image} ({setting})");
     let url = manifest_url(image);
@@ -28,25 +28,28 @@ pub async fn diagnose(setting: &str, image: &str) -> Diagnostic {
             .await
     };
     match asked.await.map(|answer| answer.status().as_u16()) {
-        Ok(200) => Diagnostic::ok(what, "it is there"),
+        Ok(200) => Diagnostic::ok(what, "found in its registry"),
         Ok(401 | 403) => Diagnostic::ok(
             what,
-            "its registry wants a login, so only nodes can tell (pod.image_pull_secrets)",
+            "not checked, because its registry requires a login: nodes use pod.image_pull_secrets",
         ),
         Ok(404) => Diagnostic::failed(
             what,
-            "it is not in its registry: is it pushed, is the tag right?",
+            "not found in its registry. Check its name and tag, and that it was pushed",
         ),
-        Ok(status) => Diagnostic::failed(what, format!("its registry answered {status}")),
+        Ok(status) => Diagnostic::failed(
+            what,
+            format!("its registry answered with HTTP status {status}"),
+        ),
         Err(_) => Diagnostic::failed(
             what,
-            "its registry does not answer from here; whether nodes reach it, a first start shows",
+            "its registry does not answer from here. Start a session to see if nodes can reach it",
         ),
     }
 }
 
-/// Where the description of an image is. (The names are Docker's: what has no dot and no colon
-/// before its first slash is on its Hub.)
+/// URL of an image's manifest. As in Docker, an image is on Docker Hub if its name has no dot and
+/// no colon before the first slash.
 fn manifest_url(image: &str) -> String {
     let (registry, path) = match image.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
@@ -56,7 +59,7 @@ fn manifest_url(image: &str) -> String {
         None => ("registry-1.docker.io", format!("library/{image}")),
     };
     let (name, version) = match path.split_once('@') {
-        // A tag beside a digest says nothing more.
+        // A digest takes precedence over a tag.
         Some((name, digest)) => (name.split(':').next().unwrap_or(name), digest),
         None => path.rsplit_once(':').unwrap_or((&path, "latest")),
     };
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_looked_for_where_a_node_would() {
+    fn an_image_name_is_resolved_as_on_a_node() {
         for (image, url) in [
             (
                 "duckui",

@@ -1,4 +1,4 @@
-//! The ledger: one ConfigMap in the sessions namespace.
+//! The ledger as a ConfigMap in the sessions namespace.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,18 @@ use crate::{
     session::Ledger,
 };
 
-/// Its name. It has no label of ours: what has one is a session's.
+/// Name of the ConfigMap. It has none of duckbot's labels, because those mark objects of sessions.
 const LEDGER: &str = "duckbot-ledger";
-/// Its one entry.
+/// Name of its only entry.
 const ENTRY: &str = "ledger.json";
 
-/// The ledger of one namespace.
+/// The ledger of the sessions namespace.
 pub struct LedgerConfigMap {
     maps: Api<ConfigMap>,
     namespace: String,
 }
 
 impl LedgerConfigMap {
-    /// The one beside the records.
     pub fn new(client: &Client, namespace: &str) -> Self {
         Self {
             maps: Api::namespaced(client.clone(), namespace),

@@ -1,25 +1,25 @@
-//! How much memory DuckDB takes, where the cluster has a metrics server. Pure.
+//! Memory use of DuckDB, in clusters with a metrics server. Pure.
 //!
-//! The shape is that of `PodMetrics` (`k8s.io/metrics/pkg/apis/metrics/v1beta1`).
+//! The format is `PodMetrics` (`k8s.io/metrics/pkg/apis/metrics/v1beta1`).
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 
 use super::build::DUCKDB;
 
-/// What is asked for.
+/// The resource `PodMetrics`.
 pub fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("metrics.k8s.io", "v1beta1", "PodMetrics");
     ApiResource::from_gvk_with_plural(&kind, "pods")
 }
 
-/// The bytes that DuckDB's container takes.
+/// Memory use of DuckDB's container, in bytes.
 pub fn duckdb_memory(measured: &DynamicObject) -> Option<u64> {
     let mut containers = measured.data.get("containers")?.as_array()?.iter();
     let duckdb = containers.find(|it| it["name"] == DUCKDB)?;
     bytes(duckdb["usage"]["memory"].as_str()?)
 }
 
-/// An amount as metrics servers write it: bytes, or with a binary suffix.
+/// Parses an amount as metrics servers write it: in bytes, or with a binary suffix.
 fn bytes(amount: &str) -> Option<u64> {
     let digits = amount.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match &amount[digits.len()..] {
@@ -40,11 +40,11 @@ mod tests {
 
     fn measured(containers: Value) -> DynamicObject {
         let object = json!({ "metadata": { "name": "duckui-977a26" }, "containers": containers });
-        serde_json::from_value(object).expect("an object")
+        serde_json::from_value(object).expect("valid PodMetrics")
     }
 
     #[test]
-    fn only_what_duckdb_takes_is_told() {
+    fn only_the_memory_of_duckdb_is_read() {
         let usage = |memory: &str| {
             let usage = json!({ "cpu": "12n", "memory": memory });
             json!([{ "name": "door", "usage": { "memory": "9Mi" } },

@@ -1,5 +1,5 @@
-//! Sessions on Kubernetes: a record (ConfigMap) that owns a Pod, a Service and
-//! a route.
+//! Sessions on Kubernetes. The record of a session is a ConfigMap. It owns a Pod, a Service and a
+//! route.
 
 pub mod build;
 mod connect;
@@ -50,21 +50,21 @@ use crate::{
     settings::Settings,
 };
 
-/// How long a change may take to show up in the view.
+/// Maximum time until the view shows a change.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long deleted objects may take to go: a Pod's grace period, and more than a
-/// node that still lives takes to report that it ended. Then Pods go by force.
+/// Maximum time until deleted objects are gone; then the Pod is deleted by force. It covers the
+/// Pod's grace period and the time that a working node needs to report its end.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(40);
-/// How long a door may take to tell of its session.
+/// Time limit of a request to a door.
 const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
-/// The most bytes of its answer that are read: it has about 120.
+/// Maximum size in bytes of a door's activity response. A usual one has about 120.
 const MAX_ACTIVITY_BYTES: usize = 4096;
-/// What answers a question in the container of DuckDB.
+/// Command in DuckDB's container that answers one query.
 const QUERY_COMMAND: [&str; 3] = ["duckbot", "duckdb", "--ask"];
-/// How much of a log is asked for.
+/// Number of lines to read from the end of DuckDB's log.
 const MAX_LOG_LINES: i64 = 100;
 
-/// Sessions in one namespace of one cluster.
+/// Runtime for the sessions in one namespace of a cluster.
 pub struct Kubernetes {
     settings: Arc<Settings>,
     cache: Cache,
@@ -75,16 +75,16 @@ pub struct Kubernetes {
     services: Api<Service>,
     routes: Api<DynamicObject>,
     metrics: Api<DynamicObject>,
-    /// Only to delete what has lost its record.
+    /// Used only to delete Secrets of sessions.
     secrets: Api<PartialObjectMeta<Secret>>,
     route_plural: String,
 }
 
 impl Kubernetes {
-    /// Starts to watch; returns when everything was seen once.
+    /// Starts the watches and waits until each has listed its objects once.
     ///
     /// # Errors
-    /// If a watch ends by itself, or the keys of doors can't be read.
+    /// If the signing keys can't be read or created, or the HTTP client for doors can't be built.
     pub async fn start(clients: &Clients, settings: Arc<Settings>) -> anyhow::Result<Self> {
         let client = &clients.calls;
         let namespace = &settings.kubernetes.namespace;
@@ -112,7 +112,10 @@ impl Kubernetes {
         ApiAction::new(verb, resource, &self.settings.kubernetes.namespace)
     }
 
-    /// Waits until the view shows what was done.
+    /// Waits until the view meets `condition`.
+    ///
+    /// # Errors
+    /// Returns [`Error::TimedOut`] after `limit`.
     async fn wait_for_view(
         &self,
         limit: Duration,
@@ -121,20 +124,21 @@ impl Kubernetes {
         match tokio::time::timeout(limit, self.cache.wait_until(condition)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::TimedOut {
-                action: "waiting until the cluster shows it".into(),
+                action: "waiting for the watches to show the change".into(),
                 after: limit,
             }),
         }
     }
 
-    /// Where a session's door tells the cluster something; none: its Pod has no address.
+    /// URL of `path` at the door's port for the bot. None if the Pod has no address.
     fn door_url(&self, seen: &Observed, path: &str) -> Option<String> {
         let address = self.cached_pod(&seen.record.id)?.address?;
         let address = SocketAddr::new(address, door::ADMIN_PORT);
         Some(format!("http://{address}{path}"))
     }
 
-    /// Tells a session's door that it is used: what is idle is stopped. Nobody waits for it.
+    /// Reports to the session's door that the session is used, so that it does not count as idle.
+    /// Does not wait for the response.
     fn note_use(&self, seen: &Observed) {
         if let Some(url) = self.door_url(seen, door::USED_PATH) {
             let told = self.doors.post(url).send();
@@ -143,7 +147,7 @@ impl Kubernetes {
                 if let Err(error) = told {
                     debug!(
                         error = error_chain(&error),
-                        "a door was not told that it is used"
+                        "could not report a session's use to its door"
                     );
                 }
             });
@@ -152,10 +156,10 @@ impl Kubernetes {
 
     async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
         let record = &seen.record;
-        // Only a change of the settings while the session starts leads here.
+        // This happens only if the settings changed while the session was starting.
         let gone = |what: &str, name: &str| Error::Refused {
             action: self.action("create", "pods").to_string(),
-            why: format!("the settings no longer have the {what} {name:?}"),
+            why: format!("the {what} {name:?} is no longer in the settings"),
         };
         let size = self.settings.size(&record.size);
         let size = size.ok_or_else(|| gone("size", &record.size))?;
@@ -178,7 +182,7 @@ impl Kubernetes {
             .await
     }
 
-    /// Creates an object. One that is there already came from an earlier attempt.
+    /// Creates an object. If it already exists, an earlier attempt created it: not an error.
     async fn create_object<K>(&self, api: &Api<K>, resource: &str, object: &K) -> Result<(), Error>
     where
         K: Clone + DeserializeOwned + std::fmt::Debug + Serialize,
@@ -191,8 +195,8 @@ impl Kubernetes {
         }
     }
 
-    /// Deletes the Pod with that name and unique id: after a move the next one has the
-    /// same name.
+    /// Deletes the Pod with this name and UID. The UID is needed because the next Pod of a
+    /// rescheduled session has the same name.
     async fn delete_pod(&self, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Error> {
         let mut params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(uid.to_owned()),
@@ -202,7 +206,7 @@ impl Kubernetes {
         self.delete_object(&self.pods, "pods", name, &params).await
     }
 
-    /// The Pod of a session, as seen now.
+    /// Returns the session's Pod from the view.
     fn cached_pod(&self, id: &SessionId) -> Option<Arc<CachedPod>> {
         self.cache.view().pod(&id.object_name())
     }
@@ -219,7 +223,7 @@ impl Kubernetes {
     {
         let deleted = api.delete(name, params);
         match call(self.action("delete", resource), deleted).await {
-            // A conflict: the name belongs to another object by now.
+            // Conflict: the name now belongs to a newer object, which stays.
             Ok(_) | Err(Error::Unknown { .. } | Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -262,7 +266,7 @@ impl Runtime for Kubernetes {
         };
         let name = seen.record.id.object_name();
         let measured = self.metrics.get_opt(&name);
-        // Many clusters measure nothing, and nobody misses it.
+        // Ignore failures: many clusters have no metrics server.
         let measured = call(self.action("get", "pods"), measured).await;
         let mut events: Vec<_> = self.cache.view().pod_events(&pod.uid).cloned().collect();
         events.sort_by_key(|event| event.at);
@@ -287,8 +291,8 @@ impl Runtime for Kubernetes {
         let name = seen.record.id.object_name();
         let params = LogParams {
             container: Some(build::DUCKDB.into()),
-            // No limit in bytes: it would keep the first ones, and could cut a key
-            // in two that then is not found. A line has 16 KiB at most.
+            // Set no byte limit: it would keep the first bytes, and could cut a credential in
+            // two, so that it would not be redacted. A line has at most 16 KiB.
             tail_lines: Some(MAX_LOG_LINES),
             ..LogParams::default()
         };
@@ -311,7 +315,7 @@ impl Runtime for Kubernetes {
     }
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
-        let action = || format!("asking the door of session {}", seen.record.id);
+        let action = || format!("getting the activity of session {}", seen.record.id);
         let unavailable = |why: String| Error::Unavailable {
             action: action(),
             why,
@@ -331,8 +335,9 @@ impl Runtime for Kubernetes {
         let body = answered
             .await
             .map_err(|error| unavailable(error_chain(&error)))?;
-        // What is longer is cut, and so no JSON. Its words are not repeated.
-        serde_json::from_slice(&body).map_err(|_| unavailable("no usable answer".into()))
+        // A response over the size limit is cut off, so it is invalid JSON. Don't quote it.
+        serde_json::from_slice(&body)
+            .map_err(|_| unavailable("its door's response is not valid".into()))
     }
 
     async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
@@ -342,13 +347,13 @@ impl Runtime for Kubernetes {
             .stdin(true)
             .stdout(true)
             .stderr(false);
-        // Its address is in the API server's log, so nothing of the question is in it.
+        // The API server logs the request's URL, so no part of the query is in the command.
         let begun = self.pods.exec(&name, QUERY_COMMAND, &params);
         let mut asked = call(self.action("create", permissions::EXEC), begun).await?;
         let pipes = asked.stdin().zip(asked.stdout());
         let (input, output) = pipes.ok_or_else(|| Error::Unavailable {
-            action: "asking DuckDB".into(),
-            why: "the connection to the container has no pipes".into(),
+            action: "running a query in DuckDB".into(),
+            why: "the connection to the container has no input and output".into(),
         })?;
         self.note_use(seen);
         let answer = query_rpc::call(question, input, output).await;
@@ -365,7 +370,7 @@ impl Runtime for Kubernetes {
         match call(self.action("create", "configmaps"), created).await {
             Ok(created) => {
                 self.cache.apply_write(created, lists);
-                // Made is made: whether it shows in time is no matter.
+                // Ignore a timeout: the slot is claimed even if the view does not show it yet.
                 let _ = self
                     .wait_for_view(VIEW_TIMEOUT, |view| view.record(&name).is_some())
                     .await;
@@ -379,8 +384,8 @@ impl Runtime for Kubernetes {
                         Ok(Claim::Made(Arc::new(found)))
                     }
                     Ok(Ok(found)) => Ok(Claim::Taken(found.id.to_string())),
-                    // A record that this bot can't read takes up its place all the same,
-                    // and so does one that went just now: the next claim finds it free.
+                    // A record that this bot can't read occupies its slot too. If the record was
+                    // just removed, only the next claim finds the slot free.
                     Ok(Err(_)) | Err(Error::Unknown { .. }) => Ok(Claim::Taken(name)),
                     Err(error) => Err(error),
                 }
@@ -413,7 +418,8 @@ impl Runtime for Kubernetes {
             run_if(service, self.create_service(seen)),
             run_if(route, self.create_route(seen)),
         );
-        // Also if another one was turned down: what is taken down then is what the view shows.
+        // Wait for the created parts even if another part failed: if the session then ends, the
+        // parts that the view shows are deleted.
         let made = Parts {
             pod: parts.pod && pod.is_ok(),
             service: parts.service && service.is_ok(),
@@ -463,7 +469,7 @@ impl Runtime for Kubernetes {
         if gone.is_err() && first.is_some() && uid() == first {
             warn!(
                 pod = name,
-                "{name} does not go; its node is probably gone, so I remove it by force"
+                "Pod {name} still exists, probably because its node is gone; deleting it by force"
             );
             delete_pod(Some(0)).await?;
             return self.wait_for_view(VIEW_TIMEOUT, is_gone).await;
@@ -478,7 +484,7 @@ impl Runtime for Kubernetes {
             resource_version: None,
         });
         if !seen.record.uses_owner_credentials() {
-            // It would go with the record, some time later.
+            // Garbage collection would delete it with the record, but later.
             let own = build::own_secret_name(&seen.record.id);
             let params = DeleteParams::default();
             self.delete_object(&self.secrets, "secrets", &own, &params)
@@ -486,7 +492,7 @@ impl Runtime for Kubernetes {
         }
         let deleted = self.records.delete(&name, &params);
         match call(self.action("delete", "configmaps"), deleted).await {
-            // A conflict: the name belongs to another record by now.
+            // Conflict: the name now belongs to a newer record, which stays.
             Ok(_) | Err(Error::Unknown { .. } | Error::Conflict { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -502,7 +508,7 @@ impl Runtime for Kubernetes {
             let Some(pod) = &pod else {
                 return Ok(());
             };
-            // One that was to go long ago is on a node that is gone.
+            // The Pod has been terminating for long, so its node is gone: delete it by force.
             let grace = pod.is_terminating().then_some(0);
             self.delete_pod(&name, &pod.uid, grace).await
         };

@@ -1,4 +1,4 @@
-//! The Kubernetes permissions that the bot needs, and which of them it lacks.
+//! Kubernetes permissions that the bot needs, and the check for missing ones.
 
 use futures_util::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{
@@ -15,23 +15,22 @@ use crate::{
     settings::{RouteKind, Settings},
 };
 
-/// A permission that the bot needs in the sessions namespace.
+/// Permissions for one resource, as in an RBAC rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PermissionRule {
-    /// The API group; empty is the core one.
+    /// API group. Empty for the core group.
     pub group: &'static str,
-    /// The resource, with its subresource after a slash.
+    /// Resource, with its subresource after a slash.
     pub resource: &'static str,
-    /// What is done with it.
     pub verbs: &'static [&'static str],
 }
 
-/// What only questions from the chat need.
+/// Resource that only `/duck sql` needs.
 pub const EXEC: &str = "pods/exec";
 
-/// Everything that the bot does, and nothing else. `deploy/` grants exactly
-/// this (a test compares them); of the last two the one that is configured is needed, and
-/// pods/exec only where people may ask.
+/// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
+/// which a test checks. Of the last two, only the one for `routing.kind` is needed. `pods/exec` is
+/// needed only with SQL from the chat.
 pub const REQUIRED: [PermissionRule; 10] = [
     rule(
         "",
@@ -40,7 +39,7 @@ pub const REQUIRED: [PermissionRule; 10] = [
     ),
     rule("", "pods", &["create", "delete", "get", "list", "watch"]),
     rule("", "pods/log", &["get"]),
-    // Both: from Kubernetes 1.35 on, the second is asked for as well.
+    // A WebSocket upgrade is a GET request. Kubernetes 1.35 and later also check `create`.
     rule("", EXEC, &["create", "get"]),
     rule("", "events", &["list", "watch"]),
     rule("metrics.k8s.io", "pods", &["get"]),
@@ -58,8 +57,8 @@ pub const REQUIRED: [PermissionRule; 10] = [
     ),
 ];
 
-/// What the bot does in its own namespace: with the one Secret [`DOOR_KEYS`].
-/// (`create` can't be granted by name.)
+/// Permissions in the bot's own namespace, for the Secret [`DOOR_KEYS`]. RBAC can't limit `create`
+/// to one name.
 pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
     rule("", "secrets", &["create", "get", "update"]);
 
@@ -75,7 +74,7 @@ const fn rule(
     }
 }
 
-/// The permissions that are missing in the bot's own namespace.
+/// Returns the missing permissions in the bot's own namespace.
 pub(super) async fn missing_in_own_namespace(client: &Client) -> Result<Vec<String>, Error> {
     let rule = REQUIRED_IN_OWN_NAMESPACE;
     let namespace = client.default_namespace();
@@ -87,7 +86,7 @@ pub(super) async fn missing_in_own_namespace(client: &Client) -> Result<Vec<Stri
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
-/// The permissions that are missing, as `create pods`.
+/// Returns the missing permissions in the sessions namespace, such as `create pods`.
 pub(super) async fn missing_permissions(
     client: &Client,
     settings: &Settings,

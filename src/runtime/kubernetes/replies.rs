@@ -1,5 +1,5 @@
-//! What it takes to go on with a private reply: a Secret of the session, which
-//! goes with its record.
+//! Reply tokens, which let the bot continue editing private replies after a restart. Each is in a
+//! Secret that the session's record owns.
 
 use std::sync::Arc;
 
@@ -17,14 +17,13 @@ use super::{
 };
 use crate::{error::Error, runtime::ReplyStore, session::Observed, settings::Settings};
 
-/// Such Secrets in the sessions namespace.
+/// Reply tokens as Secrets in the sessions namespace.
 pub struct ReplySecrets {
     secrets: Api<Secret>,
     settings: Arc<Settings>,
 }
 
 impl ReplySecrets {
-    /// Keeps replies where `settings` say that sessions are.
     pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &settings.kubernetes.namespace),
@@ -43,7 +42,7 @@ impl ReplyStore for ReplySecrets {
         let (record, uid) = (&session.record, &session.uid);
         let secret = build::reply(&self.settings, record, uid, reply.expose_secret());
         let name = record.id.object_name();
-        // Applied, not created: somebody may ask again for what they have asked for.
+        // Apply instead of create: a repeated command replaces the token of the session.
         let params = PatchParams::apply(build::DUCKBOT).force();
         let patch = Patch::Apply(&secret);
         let kept = self.secrets.patch_metadata(&name, &params, &patch);

@@ -1,4 +1,4 @@
-//! One call to the API server: its time limit, and what its failure means.
+//! A call to the API server: its time limit and the meaning of its failure.
 
 use std::{
     fmt,
@@ -10,15 +10,15 @@ use tokio::sync::Semaphore;
 
 use crate::{error::Error, metrics};
 
-/// How long one call may take, the client's own retries included.
+/// Time limit of one call, including the client's own retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many calls are under way at a time. Each has a connection of its own, so those of a
-/// thousand sessions at once would take more memory than the sessions.
+/// Maximum number of concurrent calls. Each has its own connection, so the calls for a thousand
+/// sessions at once would take more memory than the view of these sessions.
 const MAX_CONCURRENT_CALLS: usize = 32;
 static REQUEST_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CALLS);
 
-/// What a call does, in RBAC's words.
+/// Action of a call, as RBAC names it.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiAction<'a> {
     verb: &'static str,
@@ -28,7 +28,7 @@ pub struct ApiAction<'a> {
 }
 
 impl<'a> ApiAction<'a> {
-    /// For example `create`, `pods`, `duckbot-sessions`.
+    /// Creates an action, for example from `create`, `pods` and `duckbot-sessions`.
     pub fn new(verb: &'static str, resource: &'a str, namespace: &'a str) -> Self {
         Self {
             verb,
@@ -38,7 +38,8 @@ impl<'a> ApiAction<'a> {
         }
     }
 
-    /// The server's words are not passed on: they may quote what it was sent.
+    /// Marks the call as sensitive. Its errors omit the server's message, which may quote the
+    /// request.
     pub fn sensitive(self) -> Self {
         Self {
             sensitive: true,
@@ -46,7 +47,7 @@ impl<'a> ApiAction<'a> {
         }
     }
 
-    /// What an answer that is an error means.
+    /// Translates an error response of the API server.
     fn status_error(&self, status: &Status) -> Error {
         let action = self.to_string();
         let why = match self.sensitive {
@@ -56,7 +57,7 @@ impl<'a> ApiAction<'a> {
         match status.code {
             401 => Error::Unavailable {
                 action,
-                why: "the API server does not accept the bot's credentials".into(),
+                why: "the API server does not accept the bot's Kubernetes credentials".into(),
             },
             403 if let Some(verb) = denied_verb(&status.message) => Error::NotAllowed {
                 verb: verb.to_owned(),
@@ -81,7 +82,7 @@ impl<'a> ApiAction<'a> {
             other => Error::Unavailable {
                 action: self.to_string(),
                 why: match self.sensitive {
-                    true => "no usable answer".into(),
+                    true => "no valid response".into(),
                     false => error_chain(other),
                 },
             },
@@ -95,27 +96,27 @@ impl fmt::Display for ApiAction<'_> {
     }
 }
 
-/// The verb that RBAC denies (admission answers 403 as well, in other words).
-/// It need not be the one that was tried: an apply that creates needs `create`.
+/// Extracts the verb that RBAC denies. Returns None for another 403, such as admission's. The verb
+/// may differ from the call's: an apply that creates an object needs `create`.
 fn denied_verb(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("cannot ")?;
     let (verb, _) = rest.split_once(" resource ")?;
     (!verb.contains(' ')).then_some(verb)
 }
 
-/// What the quota admission says of amounts: `requested: …, used: …, limited: …`.
+/// Extracts the amounts from a quota error: `requested: …, used: …, limited: …`.
 fn exceeded_quota(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("exceeded quota: ")?;
     let (_, amounts) = rest.split_once(", ")?;
     Some(amounts)
 }
 
-/// Makes a call, within [`CALL_TIMEOUT`] from when it has its turn.
+/// Makes a call, as soon as fewer than the maximum number run. [`CALL_TIMEOUT`] counts from then.
 pub async fn call<T>(
     action: ApiAction<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    // Nobody closes it.
+    // The semaphore is never closed, so this can't fail.
     let _turn = REQUEST_PERMITS.acquire().await;
     let begin = Instant::now();
     let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
@@ -126,9 +127,9 @@ pub async fn call<T>(
         }),
     };
     let counted = match &outcome {
-        // Somebody else came first: part of how records are written.
+        // A conflict is a normal result: records are locked this way.
         Ok(_) | Err(Error::Exists { .. } | Error::Conflict { .. }) => "done",
-        // What is to go, and what is looked for, may be gone.
+        // The object to delete or to read may be gone.
         Err(Error::Unknown { .. }) if matches!(action.verb, "delete" | "get") => "done",
         Err(error) if error.is_permanent() => "refused",
         Err(_) => "failed",
@@ -137,7 +138,7 @@ pub async fn call<T>(
     outcome
 }
 
-/// An error with its causes: kube's own text often leaves the useful one out.
+/// Formats an error with its causes, because kube's own text often omits the useful one.
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,6 +1,6 @@
-//! People's credentials as Secrets. What may be known of them without seeing
-//! them stands in annotations, and is read as metadata: the values travel back
-//! only when their owner asks for them to be tried again.
+//! Credentials as Secrets. Annotations hold what is not secret, such as the expiry. Usually only
+//! this metadata is read. The values are read only to check stored credentials again for their
+//! owner, and to remove them from a log.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,7 +31,7 @@ const CHECKED: &str = "duckbot.dev/checked-at";
 const EXPIRES: &str = "duckbot.dev/expires-at";
 const KIND: &str = "duckbot.dev/s3-credentials";
 
-/// The Secrets in the sessions namespace.
+/// Credentials as Secrets in the sessions namespace.
 pub struct Secrets {
     secrets: Api<Secret>,
     metadata: Api<PartialObjectMeta<Secret>>,
@@ -39,7 +39,6 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Keeps credentials where `settings` say that sessions are.
     pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
         let namespace = &settings.kubernetes.namespace;
         Self {
@@ -53,7 +52,7 @@ impl Secrets {
         ApiAction::new(verb, "secrets", &self.settings.kubernetes.namespace).sensitive()
     }
 
-    /// Creates or replaces a Secret. Its values are gone from memory afterwards.
+    /// Creates or replaces a Secret, then erases its values from memory.
     async fn apply(&self, mut secret: Secret) -> Result<(), Error> {
         let name = secret.name_any();
         let params = PatchParams::apply(DUCKBOT).force();
@@ -99,8 +98,8 @@ impl Secrets {
 
 #[async_trait]
 impl CredentialStore for Secrets {
-    /// One server-side apply: it creates or replaces, and a token that the new
-    /// credentials lack goes. Managed fields hold names, never values.
+    /// Stores the credentials with one server-side apply. It creates or replaces the Secret, and
+    /// removes a token that the new credentials don't have. Managed fields hold only names.
     async fn put(
         &self,
         owner: OwnerId,
@@ -151,12 +150,12 @@ impl CredentialStore for Secrets {
             Ok(_) | Err(Error::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
-        // A finalizer could hold it: gone is what is looked for and not found.
+        // Check that the Secret is gone, because a finalizer could keep it.
         match self.metadata(owner).await? {
             None => Ok(()),
             Some(_) => Err(Error::Unavailable {
                 action: self.action("delete").to_string(),
-                why: "the Secret is still there".into(),
+                why: "the Secret still exists; a finalizer may keep it".into(),
             }),
         }
     }
@@ -186,7 +185,7 @@ fn data(credentials: &Credentials) -> BTreeMap<String, ByteString> {
 }
 
 fn secret(owner: OwnerId, credentials: &Credentials, about: &CredentialMetadata) -> Secret {
-    // Empty ones as well: applying must also take the place of what a patch wrote.
+    // Set empty values too, so that applying overwrites what `mark_checked` patched.
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
     let annotations = [
         (HINT, about.hint.0.clone()),

@@ -1,7 +1,6 @@
-//! The keys that tickets are signed with: one Secret in the bot's own namespace,
-//! made at the first start. A new key comes every month. A session's door knows
-//! the one key that was the newest when its Pod was made, so old ones are kept
-//! for a year.
+//! Signing keys of tickets, in one Secret in the bot's own namespace. The bot creates the Secret at
+//! its first start, and adds a key every 30 days. A door knows only the key that was the newest
+//! when its Pod was created, so the last twelve keys are kept.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,15 +17,15 @@ use super::{
 };
 use crate::{door::ticket::SigningKey, error::Error};
 
-/// The Secret's name.
+/// Name of the Secret.
 pub const DOOR_KEYS: &str = "duckbot-door-keys";
 const ROTATION_INTERVAL: TimeDelta = TimeDelta::days(30);
 const MAX_KEYS: usize = 12;
 
-/// The keys by their ids, which begin with the day on which they were made.
+/// Keys by ID. An ID starts with the date of the key's creation.
 type KeysById = BTreeMap<String, Arc<SigningKey>>;
 
-/// The Secret, and what was read of it last.
+/// The Secret with the signing keys, and a cache of them.
 pub struct SigningKeys {
     secrets: Api<Secret>,
     namespace: String,
@@ -34,11 +33,10 @@ pub struct SigningKeys {
 }
 
 impl SigningKeys {
-    /// Reads the keys in the client's own namespace, after making the first one if
-    /// there is none.
+    /// Reads the keys in the client's own namespace. Creates the first one if there is none.
     ///
     /// # Errors
-    /// If the Secret can't be read or made.
+    /// If the Secret can't be read or written.
     pub async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Error> {
         let this = Self {
             secrets: Api::default_namespaced(client.clone()),
@@ -49,10 +47,10 @@ impl SigningKeys {
         Ok(this)
     }
 
-    /// The key for the next session.
+    /// Returns the key for the next session. Creates a new one if the newest is 30 days old.
     ///
     /// # Errors
-    /// If a new one is due and can't be stored.
+    /// If a new key is due and can't be stored.
     pub async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Error> {
         if let Some(key) = current_key(&self.known(), now) {
             return Ok(key);
@@ -63,7 +61,7 @@ impl SigningKeys {
         }
         match self.add(stored, now).await {
             Ok(()) => {}
-            // Another bot came first.
+            // Another bot stored a key first.
             Err(Error::Exists { .. } | Error::Conflict { .. }) => {
                 self.read().await?;
             }
@@ -71,19 +69,19 @@ impl SigningKeys {
         }
         current_key(&self.known(), now).ok_or_else(|| Error::Unavailable {
             action: self.action("get").to_string(),
-            why: format!("the Secret {DOOR_KEYS} holds no key of ours"),
+            why: format!("the Secret {DOOR_KEYS} holds no current signing key"),
         })
     }
 
-    /// The key with this id, if it is kept.
+    /// Returns the key with this ID, if it still exists.
     ///
     /// # Errors
-    /// If it must be looked for, and the Secret can't be read.
+    /// If the key is not cached and the Secret can't be read.
     pub async fn find(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Error> {
         if let Some(key) = self.known().get(id) {
             return Ok(Some(key.clone()));
         }
-        // Another bot may have made it.
+        // Another bot may have created it.
         self.read().await?;
         Ok(self.known().get(id).cloned())
     }
@@ -99,12 +97,12 @@ impl SigningKeys {
         Ok(found)
     }
 
-    /// Makes a new key and stores it beside the others.
+    /// Creates a new key and stores it with the others. Removes the oldest keys over the limit.
     async fn add(&self, stored: Option<Secret>, now: DateTime<Utc>) -> Result<(), Error> {
         let random = &Uuid::new_v4().simple().to_string()[..8];
         let id = format!("{}-{random}", now.format("%Y-%m-%d"));
         let bytes = SigningKey::generate();
-        let key = SigningKey::read(&id, &bytes).expect("it was just made");
+        let key = SigningKey::read(&id, &bytes).expect("a generated key is valid");
         let is_first = stored.is_none();
         let mut secret = stored.unwrap_or_default();
         secret.metadata.name = Some(DOOR_KEYS.into());
@@ -112,7 +110,7 @@ impl SigningKeys {
         labels.insert(MANAGED_BY.into(), DUCKBOT.into());
         let data = secret.data.get_or_insert_default();
         data.insert(id.clone(), ByteString(bytes));
-        // What somebody else put there is none of our business.
+        // Leave alone any entry that is not a signing key.
         let is_ours = |(id, key): &(&String, &ByteString)| SigningKey::read(id, &key.0).is_some();
         let ours: Vec<_> = data
             .iter()
@@ -147,7 +145,7 @@ impl SigningKeys {
     }
 }
 
-/// The newest key, unless another one is due.
+/// Returns the newest key, or None if a new one is due.
 fn current_key(keys: &KeysById, now: DateTime<Utc>) -> Option<Arc<SigningKey>> {
     let (id, key) = keys.last_key_value()?;
     let made: NaiveDate = id.get(..10)?.parse().ok()?;

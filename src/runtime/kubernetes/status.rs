@@ -1,10 +1,9 @@
-//! What a Pod's status and its Events mean. Pure.
+//! Translates a Pod's status and Events into a [`Pod`]. Pure.
 //!
-//! The reasons are those of the kubelet and the scheduler (Kubernetes 1.35,
-//! `pkg/kubelet/container/sync_result.go`, `pkg/kubelet/images/types.go`,
-//! `pkg/kubelet/eviction`, and the Pod conditions of `k8s.io/api/core/v1`).
-//! `tests/node` makes the common ones happen on a real node; the tests below have
-//! all of them.
+//! The reasons come from the kubelet and the scheduler of Kubernetes 1.35:
+//! `pkg/kubelet/container/sync_result.go`, `pkg/kubelet/images/types.go`, `pkg/kubelet/eviction`,
+//! and the Pod conditions of `k8s.io/api/core/v1`. `tests/node` causes the common ones on a real
+//! node. The tests below cover all of them.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::{
@@ -15,16 +14,16 @@ use k8s_openapi::{
 use super::build::{DOOR, DUCKDB, SECRET_PREFIX};
 use crate::session::{Failure, Incident, Pod, PodEvent, PodState, StartupStep, without_queries};
 
-/// A container that ends within this many seconds has never really run.
+/// Minimum run time of a container, in seconds. One that ends sooner counts as crashing.
 const MIN_UPTIME_SECONDS: i64 = 60;
-/// Events of a node that can't prepare a Pod yet. It tries again.
+/// Reasons of Events about a failed preparation of a Pod, which the node retries.
 const OBSTACLES: [(&str, Failure); 3] = [
     ("FailedMount", Failure::Mount),
     ("FailedAttachVolume", Failure::Mount),
     ("FailedCreatePodSandBox", Failure::Container),
 ];
 
-/// Whether an event with that reason can tell more than the status does.
+/// Returns true if an Event with this reason can say more than the Pod's status.
 pub fn is_relevant(reason: &str) -> bool {
     matches!(reason, "Pulling" | "Pulled") || obstacle(reason).is_some()
 }
@@ -34,15 +33,15 @@ fn obstacle(reason: &str) -> Option<Failure> {
     Some(found.1)
 }
 
-/// What a Pod's status says.
+/// Parsed status of a Pod.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ParsedStatus {
-    /// That, without what its Events say.
+    /// The Pod, without the information from its Events.
     pub pod: Pod,
     is_pulling: bool,
 }
 
-/// Reads a Pod.
+/// Parses the status of a Pod.
 pub fn parse(stored: &KubePod) -> ParsedStatus {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);
@@ -60,7 +59,8 @@ pub fn parse(stored: &KubePod) -> ParsedStatus {
 }
 
 impl ParsedStatus {
-    /// With what was said about the Pod. Only one that a node prepares needs that.
+    /// Returns the Pod, with the information from its Events. They matter only while a node
+    /// prepares the Pod.
     pub fn with_events<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
         let mut pod = self.pod.clone();
         if pod.state == Pod::at(StartupStep::Placed).state {
@@ -69,11 +69,11 @@ impl ParsedStatus {
         pod
     }
 
-    /// How far a node is with preparing it.
+    /// Returns how far the node's preparation of the Pod is.
     fn preparation<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> PodState {
         let coming = |step, incident| PodState::Coming { step, incident };
         let mut relevant: Vec<_> = events.filter(|it| is_relevant(&it.reason)).collect();
-        // Within one second images come last: they are fetched when all else is there.
+        // Within the same second, sort image pulls last: they follow all other preparation.
         relevant.sort_by_key(|it| (it.at, obstacle(&it.reason).is_none()));
         if let Some(last) = relevant.last()
             && let Some(failure) = obstacle(&last.reason)
@@ -91,7 +91,7 @@ impl ParsedStatus {
 fn state(stored: &KubePod, status: &PodStatus) -> PodState {
     let is_deleted = stored.metadata.deletion_timestamp.is_some();
     let has_ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
-    // The condition alone is an intention, and may be given up.
+    // The condition alone is only an intention, which may be dropped.
     if (is_deleted || has_ended)
         && let Some(incident) = disruption(status)
     {
@@ -99,7 +99,7 @@ fn state(stored: &KubePod, status: &PodStatus) -> PodState {
     }
     match has_ended.then(|| terminal_state(status)) {
         Some(PodState::Disrupted(incident)) => return PodState::Disrupted(incident),
-        // A Pod that is deleted ends on its way out.
+        // A deleted Pod ends while it terminates, so its end is no failure.
         _ if is_deleted => return PodState::Terminating,
         Some(ended) => return ended,
         None => {}
@@ -116,11 +116,11 @@ fn state(stored: &KubePod, status: &PodStatus) -> PodState {
     startup_state(stored, status)
 }
 
-/// Somebody or something that has nothing to do with this session took its Pod away.
+/// Returns the incident if the cluster took the Pod, for a reason outside this session.
 fn disruption(status: &PodStatus) -> Option<Incident> {
     let mut conditions = status.conditions.iter().flatten();
     let condition = conditions.find(|it| it.type_ == "DisruptionTarget" && it.status == "True")?;
-    // What the kubelet says of an eviction stands in the status, with numbers.
+    // For an eviction, the status has the kubelet's message with the amounts.
     let message = status.message.as_ref().or(condition.message.as_ref());
     let message = message.cloned().unwrap_or_default();
     let failure = match condition.reason.as_deref() {
@@ -130,8 +130,8 @@ fn disruption(status: &PodStatus) -> Option<Incident> {
     Some(Incident::new(failure, message))
 }
 
-/// A Pod is evicted for what it did itself, or for what the node needs. (The
-/// words are those of the kubelet's `pkg/kubelet/eviction/helpers.go`.)
+/// Tells whether a Pod was evicted for its own disk use or for the node's needs. The phrases come
+/// from the kubelet's `pkg/kubelet/eviction/helpers.go`.
 fn eviction(message: &str) -> Failure {
     const OWN: [&str; 3] = [
         "exceeds the limit",
@@ -144,10 +144,13 @@ fn eviction(message: &str) -> Failure {
     }
 }
 
-/// The Pod as a whole has ended; its containers are not restarted any more.
+/// State of a Pod that has ended as a whole, so that its containers are not restarted.
 fn terminal_state(status: &PodStatus) -> PodState {
     let reason = status.reason.as_deref().unwrap_or_default();
-    let message = status.message.as_deref().unwrap_or("it ended by itself");
+    let message = status
+        .message
+        .as_deref()
+        .unwrap_or("the Pod ended without a message");
     match reason {
         "Evicted"
         | "NodeShutdown"
@@ -157,7 +160,7 @@ fn terminal_state(status: &PodStatus) -> PodState {
         | "UnexpectedAdmissionError" => {
             PodState::Disrupted(Incident::new(eviction(message), message))
         }
-        // The kubelet had less free than the scheduler thought.
+        // The node had fewer free resources than the scheduler assumed.
         _ if reason.starts_with("OutOf") => {
             PodState::Disrupted(Incident::new(Failure::Evicted, message))
         }
@@ -165,13 +168,14 @@ fn terminal_state(status: &PodStatus) -> PodState {
     }
 }
 
-/// What a container waits for in vain.
+/// Returns the incident if a container waits for something that will not happen.
 fn stuck_incident(container: &ContainerStatus) -> Option<Incident> {
     let (reason, message) = waiting_reason(container)?;
     let failure = match reason {
         "InvalidImageName" | "ErrImageNeverPull" => Failure::ImageMissing,
         "SignatureValidationFailed" => Failure::ImageRefused,
-        // Said twice: the first time may have been a registry's bad moment.
+        // The kubelet first reports ErrImagePull. That one is ignored here, because the registry
+        // may only have had a short outage.
         "ImagePullBackOff" => match pull_failure(message) {
             Failure::ImageUnavailable => return None,
             failure => failure,
@@ -208,7 +212,7 @@ fn was_short_lived(container: &ContainerStatus) -> bool {
     seconds().is_none_or(|seconds| seconds < MIN_UPTIME_SECONDS)
 }
 
-/// Why a container ended the last time.
+/// Returns why the container last ended.
 fn last_end(container: &ContainerStatus) -> Option<Incident> {
     let last = container.last_state.as_ref()?.terminated.as_ref()?;
     let reason = last.reason.as_deref().unwrap_or("no reason given");
@@ -221,7 +225,7 @@ fn last_end(container: &ContainerStatus) -> Option<Incident> {
         (DUCKDB, "OOMKilled") => Incident::new(Failure::OutOfMemory, reason),
         (DUCKDB, _) => Incident::new(Failure::Crashed, format!("{reason}, exit code {code}")),
         (DOOR, _) => Incident::new(Failure::Door, format!("{reason}, exit code {code}")),
-        // One that an admin, or the cluster, has added.
+        // A container that an admin or the cluster added.
         (name, _) => Incident::new(
             Failure::Container,
             format!("{name}: {reason}, exit code {code}"),
@@ -229,8 +233,8 @@ fn last_end(container: &ContainerStatus) -> Option<Incident> {
     })
 }
 
-/// Registries and container runtimes agree on the codes of the distribution
-/// specification, but not on how they spell them.
+/// Classifies the error of an image pull. Registries and container runtimes use the error codes of
+/// the OCI distribution specification, but spell them differently.
 fn pull_failure(message: &str) -> Failure {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
@@ -248,8 +252,8 @@ fn pull_failure(message: &str) -> Failure {
     }
 }
 
-/// What a container waits for, though the kubelet tries on: a busy node, or a
-/// registry that is down.
+/// Returns the incident if a container waits while the kubelet retries, for example because the
+/// node is busy or a registry is down.
 fn retried_incident(container: &ContainerStatus) -> Option<Incident> {
     let (reason, message) = waiting_reason(container)?;
     let failure = match reason {
@@ -264,7 +268,7 @@ fn retried_incident(container: &ContainerStatus) -> Option<Incident> {
     Some(Incident::new(failure, message))
 }
 
-/// What is wrong with a container's description, unless the kubelet is only slow.
+/// Classifies an error in a container's configuration. Returns None if the kubelet is only slow.
 fn config_failure(message: &str) -> Option<Failure> {
     if message.contains("failed to sync") || message.contains("timed out") {
         return None;
@@ -283,7 +287,7 @@ fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
     if let Some(incident) = containers(status).find_map(retried_incident) {
         return coming(StartupStep::Placed, Some(incident));
     }
-    // A container that never ran has not been fetched, or is being made.
+    // A container that never ran waits for its image or is being created.
     let waits_for_first = containers(status).any(|it| {
         let first = |(reason, _)| matches!(reason, "ContainerCreating" | "PodInitializing");
         waiting_reason(it).is_some_and(first) && it.restart_count == 0
@@ -294,7 +298,7 @@ fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
     }
 }
 
-/// A container without an image id has not been fetched yet.
+/// Returns true if a container has no image ID, so its image is not pulled yet.
 fn is_pulling(status: &PodStatus) -> bool {
     containers(status).any(|it| it.image_id.is_empty())
 }
@@ -305,7 +309,8 @@ fn waiting_reason(container: &ContainerStatus) -> Option<(&str, &str)> {
     Some((waiting.reason.as_deref()?, message))
 }
 
-/// What the scheduler says when no node takes it, after what was asked for.
+/// Returns the incident if the scheduler finds no node: the Pod's requests and the scheduler's
+/// message.
 fn unschedulable(stored: &KubePod, status: &PodStatus) -> Option<Incident> {
     let mut conditions = status.conditions.iter().flatten();
     let message = conditions
@@ -313,7 +318,7 @@ fn unschedulable(stored: &KubePod, status: &PodStatus) -> Option<Incident> {
         .message
         .as_deref()
         .unwrap_or_default();
-    // What follows the first sentence is about taking the place of other Pods.
+    // Keep only the first sentence. The rest is about preemption.
     let message = message.split(". ").next().unwrap_or_default();
     let requests = resource_requests(stored).unwrap_or_default();
     let is_room = ["Insufficient", "Too many pods"];
@@ -329,7 +334,7 @@ fn resource_requests(stored: &KubePod) -> Option<String> {
     let duckdb = containers.iter().find(|it| it.name == DUCKDB)?;
     let requests = duckdb.resources.as_ref()?.requests.as_ref()?;
     let (cpu, memory) = (requests.get("cpu")?, requests.get("memory")?);
-    Some(format!("asked for {} CPU and {}: ", cpu.0, memory.0))
+    Some(format!("requested {} CPU and {} memory: ", cpu.0, memory.0))
 }
 
 fn has_condition(status: &PodStatus, condition: &str) -> bool {
@@ -337,14 +342,14 @@ fn has_condition(status: &PodStatus, condition: &str) -> bool {
     conditions.any(|it| it.type_ == condition && it.status == "True")
 }
 
-/// Those that an admin had added to run first come first.
+/// Returns the status of each container. Init containers, which an admin added, come first.
 fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
     let init = status.init_container_statuses.iter().flatten();
     init.chain(status.container_statuses.iter().flatten())
 }
 
-/// Since when it is not ready, or since when a container is ended, whichever is later:
-/// what is only too busy to answer is not ready either.
+/// Time since which the Pod is not ready, or time of a container's last end if that is later.
+/// Before that end, the Pod may only have been too busy to answer.
 fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
     let mut conditions = status.conditions.iter().flatten();
     let unready = conditions.find(|it| it.type_ == "Ready" && it.status != "True")?;
@@ -356,12 +361,12 @@ fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
     ended.chain([since]).max()
 }
 
-/// A time, as the rest of the bot has it.
+/// Converts a Kubernetes time, to whole seconds.
 pub fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.as_second(), 0)
 }
 
-/// An event, as it is told.
+/// Converts an Event. Returns None if it has no time.
 pub fn pod_event(event: &Event) -> Option<PodEvent> {
     Some(PodEvent {
         at: last_seen(event)?,
@@ -370,7 +375,7 @@ pub fn pod_event(event: &Event) -> Option<PodEvent> {
     })
 }
 
-/// When an event was seen last.
+/// Time at which an Event last occurred.
 fn last_seen(event: &Event) -> Option<DateTime<Utc>> {
     let precise = || DateTime::from_timestamp(event.event_time.as_ref()?.0.as_second(), 0);
     event
@@ -397,7 +402,7 @@ mod tests {
         let event = |it: &Value| serde_json::from_value(it.clone()).expect("an Event");
         let events: Vec<_> = events
             .iter()
-            .map(|it| pod_event(&event(it)).expect("it says when"))
+            .map(|it| pod_event(&event(it)).expect("an Event with a time"))
             .collect();
         let stored = serde_json::from_value(stored).expect("a Pod");
         parse(&stored).with_events(events.iter())
@@ -410,7 +415,7 @@ mod tests {
             .collect()
     }
 
-    /// On a node, with DuckDB's container in that state.
+    /// Status of a Pod on a node, with DuckDB's container in the given state.
     fn placed(state: Value) -> Value {
         json!({ "phase": "Pending", "conditions": conditions(&["PodScheduled"]),
             "containerStatuses": [container("duckdb", state)] })
@@ -457,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_mend_is_waited_for() {
+    fn temporary_obstacles_are_waited_for() {
         let unschedulable = |why: &str| {
             json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": why }] })
@@ -471,13 +476,13 @@ mod tests {
                 unschedulable(full),
                 StartupStep::Queued,
                 Failure::NoRoom,
-                "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 Insufficient memory",
+                "requested 2 CPU and 8Gi memory: 0/1 nodes are available: 1 Insufficient memory",
             ),
             (
                 unschedulable(tainted),
                 StartupStep::Queued,
                 Failure::NoNode,
-                "asked for 2 CPU and 8Gi: 0/1 nodes are available: 1 node(s) had untolerated taint(s).",
+                "requested 2 CPU and 8Gi memory: 0/1 nodes are available: 1 node(s) had untolerated taint(s).",
             ),
             (
                 placed(waiting("ImagePullBackOff", "dial tcp: no such host")),
@@ -491,7 +496,7 @@ mod tests {
                 Failure::ImageUnavailable,
                 "open /x: no such file",
             ),
-            // The first try may have met a registry that just starts.
+            // The registry may have been starting during the first attempt.
             (
                 placed(waiting("ErrImagePull", "401 Unauthorized")),
                 StartupStep::Placed,
@@ -519,7 +524,7 @@ mod tests {
                 Failure::Container,
                 "failed to sync secret cache: timed out waiting for the condition",
             ),
-            // It ran for more than a minute, as often as that may have been.
+            // The container ran for more than a minute, so the number of restarts does not count.
             (
                 restarted,
                 StartupStep::Placed,
@@ -534,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_can_not_prepare_is_told_until_it_goes_on() {
+    fn a_failed_preparation_is_shown_until_it_continues() {
         let creating = || placed(waiting("ContainerCreating", ""));
         let first = |events: &[Value]| pod_with(json!({}), creating(), events).state;
         for (reason, failure) in OBSTACLES {
@@ -550,7 +555,7 @@ mod tests {
         }
     }
 
-    /// A container ended that way after so many seconds, and its next start is put off.
+    /// Status of a Pod whose container ended for `reason` after `seconds`, and is in back-off.
     fn last(name: &str, reason: &str, seconds: u8) -> Value {
         let from = "2026-11-23T12:00:00Z";
         let to = format!("2026-11-23T12:{:02}:{:02}Z", seconds / 60, seconds % 60);
@@ -563,7 +568,7 @@ mod tests {
         status
     }
 
-    /// The same of a container that runs before the others.
+    /// Turns the container of `status` into an init container.
     fn init(mut status: Value) -> Value {
         status["initContainerStatuses"] = status["containerStatuses"].take();
         status["containerStatuses"] = json!([container("duckdb", waiting("PodInitializing", ""))]);
@@ -571,13 +576,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_prepared_by_what_an_admin_added() {
+    fn a_pod_is_being_prepared_while_init_containers_run() {
         let runs = init(placed(json!({ "running": {} })));
         assert_eq!(pod(runs).state, coming(StartupStep::Placed));
     }
 
     #[test]
-    fn what_will_not_mend_is_stuck() {
+    fn a_permanent_obstacle_is_stuck() {
         for (status, failure) in [
             (
                 placed(waiting("ImagePullBackOff", "x: not found")),
@@ -621,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cluster_takes_away_may_start_elsewhere() {
+    fn a_pod_that_the_cluster_takes_is_disrupted() {
         let disrupted = |reason: &str| {
             json!({ "phase": "Running", "conditions":
             [{ "type": "DisruptionTarget", "status": "True", "reason": reason, "message": "why" }] })
@@ -643,7 +648,7 @@ mod tests {
                 assert_eq!(pod(status).state, expected);
             }
         }
-        // Meant to be evicted, and not yet, or never.
+        // The eviction was announced, but has not happened and may never happen.
         let meant = pod(disrupted("EvictionByEvictionAPI")).state;
         assert!(!matches!(meant, PodState::Disrupted(_)), "{meant:?}");
         let going = pod_with(deleted(), json!({}), &[]).state;
@@ -654,7 +659,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_fills_its_disk_is_told_from_one_whose_node_needs_the_space() {
+    fn evictions_for_own_disk_use_and_for_the_nodes_needs_are_distinguished() {
         for (message, failure) in [
             (
                 "Usage of EmptyDir volume \"work\" exceeds the limit \"64Mi\". ",
@@ -677,7 +682,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_again_and_again_says_why_and_how_often() {
+    fn a_crashing_container_has_a_reason_and_a_restart_count() {
         for (name, reason, failure, why) in [
             ("duckdb", "Error", Failure::Crashed, "Error, exit code 137"),
             ("duckdb", "OOMKilled", Failure::OutOfMemory, "OOMKilled"),
@@ -700,14 +705,14 @@ mod tests {
     }
 
     #[test]
-    fn it_says_since_when_it_is_not_ready() {
+    fn the_time_since_which_a_pod_is_not_ready_is_known() {
         let since = "2026-11-23T12:00:03Z";
         let mut status = placed(json!({ "running": {} }));
         status["conditions"] = json!([{ "type": "Ready", "status": "False",
             "lastTransitionTime": since }]);
         let at = |text: &str| Some(text.parse().expect("a time"));
         assert_eq!(pod(status.clone()).unready_since, at(since));
-        // It was too busy for a minute before it ended.
+        // The Pod was too busy for a minute, then its container ended.
         let ended = last("duckdb", "OOMKilled", 61);
         status["containerStatuses"] = ended["containerStatuses"].clone();
         assert_eq!(pod(status).unready_since, at("2026-11-23T12:01:01Z"));

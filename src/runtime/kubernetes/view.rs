@@ -1,4 +1,4 @@
-//! What the watches have shown: of each object only what somebody reads. Pure.
+//! The view: the watched objects, with only the fields that are read. Pure.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -25,23 +25,18 @@ use super::{
 };
 use crate::session::{Observed, Orphan, OwnerId, PodEvent, Record, SessionId};
 
-/// Everything that is watched.
+/// Copy of all watched objects.
 #[derive(Default)]
 pub struct View {
-    /// The records of sessions.
     pub records: WatchStore<Records>,
-    /// Their Pods.
     pub pods: WatchStore<Pods>,
-    /// What was said about Pods.
     pub events: WatchStore<PodEvents>,
-    /// Their Services.
     pub services: WatchStore<PartIndex<Service>>,
-    /// Their routes.
     pub routes: WatchStore<PartIndex<DynamicObject>>,
 }
 
 impl View {
-    /// Whether everything was seen once.
+    /// Returns true if each watch has completed its first list.
     pub fn is_complete(&self) -> bool {
         self.records.is_complete()
             && self.pods.is_complete()
@@ -50,12 +45,12 @@ impl View {
             && self.routes.is_complete()
     }
 
-    /// All sessions, oldest first.
+    /// Returns all sessions, oldest first.
     pub fn sessions(&self) -> Vec<Observed> {
         self.sessions_where(|_| true)
     }
 
-    /// The same of one owner.
+    /// Returns the sessions of one owner, oldest first.
     pub fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
         self.sessions_where(|record| record.owner == owner)
     }
@@ -71,17 +66,17 @@ impl View {
         sessions
     }
 
-    /// The session with this id.
+    /// Returns the session with this ID.
     pub fn session(&self, id: &SessionId) -> Option<Observed> {
         self.record(self.records.current.names.get(id)?)
     }
 
-    /// The session whose record is stored under `name`.
+    /// Returns the session whose record's ConfigMap has this name.
     pub fn record(&self, name: &str) -> Option<Observed> {
         self.observed(self.records.current.by_name.get(name)?)
     }
 
-    /// Whether the record under `name` is of that revision, or newer, or another one.
+    /// Returns true if the record `name` has at least the revision `at`, another UID, or is gone.
     pub fn is_at_least(&self, name: &str, uid: &str, at: u64) -> bool {
         let stored = self.records.current.by_name.get(name);
         stored.is_none_or(|stored| &*stored.uid != uid || stored.at >= at)
@@ -101,26 +96,26 @@ impl View {
         })
     }
 
-    /// How many records can't be read.
+    /// Number of records that can't be read.
     pub fn unreadable(&self) -> usize {
         let stored = self.records.current.by_name.values();
         stored.filter(|it| it.record.is_none()).count()
     }
 
-    /// The Pod of that name.
+    /// Returns the Pod with this name.
     pub fn pod(&self, name: &str) -> Option<Arc<CachedPod>> {
         self.pods.current.0.get(name).cloned()
     }
 
-    /// What was said about the Pod with that unique id, in no order.
+    /// Returns the Events of the Pod with this UID, in no particular order.
     pub fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
         let events = self.events.current.0.get(uid);
         events.into_iter().flat_map(HashMap::values)
     }
 
-    /// Parts whose record is gone.
+    /// Returns the sessions that have parts but no record.
     pub fn orphans(&self) -> Vec<Orphan> {
-        // Also those that can't be read: what belongs to them is no orphan.
+        // Include unreadable records: their parts are not orphans.
         let records = self.records.current.by_name.values();
         let known: HashSet<_> = records.filter_map(|it| it.session.as_ref()).collect();
         let mut orphans = BTreeMap::<&SessionId, DateTime<Utc>>::new();
@@ -131,7 +126,7 @@ impl View {
             let Some(id) = part.session.as_ref().filter(|id| !known.contains(id)) else {
                 continue;
             };
-            // What is being deleted has its time for that.
+            // Count from the start of the deletion, so that it has time to finish.
             let since = part
                 .created_at
                 .max(part.deleted_at.unwrap_or(part.created_at));
@@ -146,30 +141,30 @@ impl View {
     }
 }
 
-/// The objects of one kind.
+/// Store of the objects of one kind.
 pub trait ObjectIndex: Default {
-    /// As the API server shows them.
+    /// Object as the API server returns it.
     type Object;
 
-    /// Keeps a new one, or a change of one; returns whether that is news to anybody.
+    /// Stores a new or changed object. Returns true if the visible state changed.
     fn put(&mut self, object: Self::Object) -> bool;
 
-    /// Forgets one; returns the same.
+    /// Removes an object. Returns true if the visible state changed.
     fn remove(&mut self, object: &Self::Object) -> bool;
 }
 
-/// The objects of one kind, and those of a list that is still coming: until it is whole, what
-/// was shown before is.
+/// Objects of one kind, with those of an incomplete list beside them. The old objects are shown
+/// until the list is complete.
 #[derive(Default)]
 pub struct WatchStore<K> {
     current: K,
     incoming: K,
-    /// How many lists were whole.
+    /// Number of complete lists so far.
     lists: u64,
 }
 
 impl<K: ObjectIndex> WatchStore<K> {
-    /// How many lists were seen from beginning to end.
+    /// Returns the number of complete lists so far.
     pub fn lists(&self) -> u64 {
         self.lists
     }
@@ -178,7 +173,7 @@ impl<K: ObjectIndex> WatchStore<K> {
         self.lists > 0
     }
 
-    /// Takes what a watch says; returns whether that is news to anybody.
+    /// Applies an event of the watch. Returns true if the visible state changed.
     pub fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
         match event {
             watcher::Event::Apply(object) => self.current.put(object),
@@ -201,26 +196,27 @@ impl<K: ObjectIndex> WatchStore<K> {
 }
 
 impl WatchStore<Records> {
-    /// Takes what the API server answered to a write of ours, so that nobody waits until the
-    /// watch brings it; `lists` is what [`WatchStore::lists`] was before the write. What the watch
-    /// may have shown already, or shown to be gone, is left to it. Returns whether it is news.
+    /// Stores the API server's answer to a write, so that the view shows it before the watch does.
+    /// `lists` is the value of [`WatchStore::lists`] before the write. Does nothing if the watch
+    /// may already have shown this revision or its deletion. Returns true if the visible state
+    /// changed.
     pub fn apply_write(&mut self, map: ConfigMap, lists: u64) -> bool {
         let is_ahead = revision(&map.metadata) > self.current.newest;
         is_ahead && lists == self.lists && self.current.upsert(map)
     }
 }
 
-/// Records by the names of their ConfigMaps.
+/// Records by the name of their ConfigMap.
 #[derive(Default)]
 pub struct Records {
     by_name: HashMap<String, StoredRecord>,
     names: HashMap<SessionId, String>,
-    /// The newest revision that the watch has shown, also of those that are gone.
+    /// Newest revision that the watch has shown, including deleted records.
     newest: u64,
 }
 
 impl Records {
-    /// Keeps a record, unless what is known of it is newer.
+    /// Stores a record, unless the stored one is newer.
     fn upsert(&mut self, map: ConfigMap) -> bool {
         let name = map.name_any();
         let known = self.by_name.get(&name);
@@ -231,7 +227,7 @@ impl Records {
         let record = read_record(&map).inspect_err(|why| {
             warn!(
                 record = name,
-                why, "record {name} can't be read; its session is left alone"
+                why, "record {name} can't be read, so its session is left alone"
             );
         });
         let record = record.ok().map(Arc::new);
@@ -259,8 +255,8 @@ impl Records {
     }
 }
 
-/// Revisions grow, and since Kubernetes 1.35 comparing them is documented; on
-/// older versions every etcd-backed server did the same.
+/// Parses the revision of an object; 0 if it has none. Revisions increase: Kubernetes documents
+/// this since 1.35, and every older server with etcd does the same.
 pub fn revision(of: &ObjectMeta) -> u64 {
     let text = of.resource_version.as_deref();
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
@@ -270,7 +266,7 @@ struct StoredRecord {
     uid: Arc<str>,
     revision: Arc<str>,
     at: u64,
-    /// Whose record it says it is: also of one that can't be read.
+    /// Session ID from the label, which an unreadable record has too.
     session: Option<SessionId>,
     record: Option<Arc<Record>>,
 }
@@ -286,7 +282,7 @@ impl ObjectIndex for Records {
     fn remove(&mut self, map: &ConfigMap) -> bool {
         self.newest = self.newest.max(revision(&map.metadata));
         let name = map.name_any();
-        // What has that name by now may have been written since.
+        // The name may already belong to a newer record.
         let is_another = |known: &StoredRecord| {
             known.at > revision(&map.metadata) && Some(&*known.uid) != map.metadata.uid.as_deref()
         };
@@ -298,27 +294,24 @@ impl ObjectIndex for Records {
     }
 }
 
-/// Pods by their names.
+/// Pods by name.
 #[derive(Default)]
 pub struct Pods(HashMap<String, Arc<CachedPod>>);
 
-/// A Pod.
+/// Fields of a Pod that are read.
 #[derive(PartialEq)]
 pub struct CachedPod {
-    /// Its unique id.
     pub uid: String,
-    /// The machine that it is on.
     pub node: Option<String>,
-    /// Its address.
     pub address: Option<IpAddr>,
-    /// Which key its door takes tickets of.
+    /// ID of the signing key whose tickets the door accepts.
     pub door_key: Option<String>,
     status: status::ParsedStatus,
     part: PartMeta,
 }
 
 impl CachedPod {
-    /// Whether it is being deleted.
+    /// Returns true if the Pod is being deleted.
     pub fn is_terminating(&self) -> bool {
         self.part.deleted_at.is_some()
     }
@@ -351,7 +344,7 @@ impl ObjectIndex for Pods {
     }
 }
 
-/// What was said about Pods: by their unique ids, and the names of the Events.
+/// Events about Pods, by the Pod's UID and the Event's name.
 #[derive(Default)]
 pub struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
 
@@ -382,7 +375,7 @@ impl ObjectIndex for PodEvents {
     }
 }
 
-/// Services or routes by their names: that they are there is all that anybody asks.
+/// Services or routes by name. Only their existence matters.
 pub struct PartIndex<K> {
     by_name: HashMap<String, PartMeta>,
     kind: PhantomData<fn(K)>,
@@ -418,7 +411,7 @@ where
     }
 }
 
-/// What every part of a session says of itself.
+/// Metadata that every part of a session has.
 #[derive(PartialEq)]
 struct PartMeta {
     session: Option<SessionId>,
@@ -427,7 +420,8 @@ struct PartMeta {
 }
 
 impl PartMeta {
-    /// None: the API server did not write it.
+    /// Reads the metadata. Returns None if there is no creation time, so the object did not come
+    /// from the API server.
     fn of(meta: &ObjectMeta) -> Option<Self> {
         Some(Self {
             session: session(meta),
@@ -451,7 +445,7 @@ mod tests {
     use crate::session::{PodState, StartupStep, starting};
 
     fn object<T: DeserializeOwned>(json: Value) -> T {
-        serde_json::from_value(json).expect("such an object")
+        serde_json::from_value(json).expect("a valid object")
     }
 
     fn metadata(name: &str) -> Value {
@@ -478,7 +472,7 @@ mod tests {
         object(json!({ "metadata": metadata(&starting().id.object_name()), "status": status }))
     }
 
-    /// On a node, which prepares it.
+    /// A Pod on a node that prepares it.
     fn placed() -> Pod {
         let waiting = json!({ "waiting": { "reason": "ContainerCreating" } });
         let container = json!({ "name": "duckdb", "ready": false, "restartCount": 0, "image": "",
@@ -501,13 +495,13 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_its_record_and_the_parts_with_its_name() {
+    fn a_session_consists_of_its_record_and_the_parts_with_its_name() {
         let mut view = View::default();
         let id = starting().id;
         view.services.take(Apply(service()));
         assert!(view.session(&id).is_none());
         view.records.take(Apply(record()));
-        let seen = view.session(&id).expect("it is there");
+        let seen = view.session(&id).expect("the session exists");
         assert_eq!((&*seen.uid, &*seen.revision), ("uid-a", "1"));
         assert_eq!(*seen.record, starting());
         assert!(seen.service && !seen.route && seen.pod.is_none());
@@ -519,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_shown_until_a_new_list_is_whole() {
+    fn old_objects_are_shown_until_a_new_list_is_complete() {
         let mut view = View::default();
         view.services.take(Apply(service()));
         view.records.take(Apply(record()));
@@ -543,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_somebody_can_see_is_news() {
+    fn only_visible_changes_are_reported() {
         let mut view = View::default();
         assert!(view.pods.take(Apply(placed())));
         assert!(!view.pods.take(Apply(placed())));
@@ -557,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_of_a_pod_is_read_with_it() {
+    fn the_events_of_a_pod_are_read_with_it() {
         let mut view = View::default();
         view.records.take(Apply(record()));
         view.pods.take(Apply(placed()));
@@ -580,7 +574,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_shows_at_once_and_the_watch_does_not_take_it_back() {
+    fn an_answer_shows_at_once_and_the_watch_does_not_undo_it() {
         let mut view = View::default();
         let shows = |view: &View| view.record("a").map(|it| it.revision.to_string());
         view.records.take(InitDone);
@@ -589,18 +583,18 @@ mod tests {
         assert!(!view.records.take(Apply(at(record(), "u", 5))));
         assert_eq!(shows(&view).as_deref(), Some("7"));
         assert!(view.is_at_least("a", "u", 7) && !view.is_at_least("a", "u", 8));
-        // It goes, whatever is known of it; and an answer that comes late brings nothing back.
+        // A deletion always counts, and a late answer does not restore the record.
         assert!(view.records.take(Delete(at(record(), "u", 6))));
         assert!(view.records.take(Delete(at(record(), "u", 9))));
         assert!(!view.records.apply_write(at(record(), "u", 8), 1));
-        // The end of one is not the end of the next with its name.
+        // The deletion of a record does not remove the next record with its name.
         assert!(view.records.apply_write(at(record(), "v", 12), 1));
         assert!(!view.records.take(Delete(at(record(), "u", 11))));
         assert_eq!(shows(&view).as_deref(), Some("12"));
     }
 
     #[test]
-    fn an_answer_from_before_a_list_is_left_to_the_watch() {
+    fn an_answer_from_before_a_list_is_ignored() {
         let mut view = View::default();
         view.records.take(InitDone);
         let lists = view.records.lists();
@@ -611,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_a_record_that_can_not_be_read_is_no_orphan() {
+    fn parts_of_an_unreadable_record_are_no_orphans() {
         let mut view = View::default();
         view.services.take(Apply(service()));
         view.records.take(Apply(record()));

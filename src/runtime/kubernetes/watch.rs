@@ -1,7 +1,6 @@
-//! Keeps the view of the cluster up to date, by five watches.
+//! Five watches that keep the view of the cluster current.
 //!
-//! Progress, `/duck list` and the reconciler all read it, so none of them asks
-//! the API server.
+//! Progress, `/duck list` and the reconciler read the view, so they need no call to the API server.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -32,13 +31,13 @@ use super::{
 };
 use crate::{metrics, settings::Settings};
 
-/// How long a watch must go on after its list until it counts as one that works.
+/// Time after its list until a watch counts as working again.
 const STABLE_AFTER: Duration = Duration::from_secs(2);
 
-/// How many objects a list asks for at a time: before they are read, they are large.
+/// Number of objects in one page of a list. Small, because unparsed objects take much memory.
 const LIST_PAGE_SIZE: u32 = 10;
 
-/// The view, and what keeps it. Dropping it ends the watches.
+/// The view and the watches that keep it current. Dropping it ends the watches.
 pub struct Cache {
     view: Arc<Mutex<View>>,
     changes: Arc<watch::Sender<u64>>,
@@ -46,11 +45,12 @@ pub struct Cache {
     _watches: JoinSet<()>,
 }
 
-/// The watches that don't work at the moment, and since when.
+/// Watches that are broken now, by resource path. Each has the time since which its part of the
+/// view may be out of date.
 type BrokenWatches = Arc<Mutex<HashMap<String, DateTime<Utc>>>>;
 
 impl Cache {
-    /// Starts the watches; returns when each has seen everything once.
+    /// Starts the watches and waits until each has listed its objects once.
     pub async fn start(client: &Client, settings: &Settings) -> Self {
         let namespace = &settings.kubernetes.namespace;
         let mut spawner = WatchSpawner {
@@ -59,9 +59,8 @@ impl Cache {
             broken: BrokenWatches::default(),
             watches: JoinSet::new(),
         };
-        // The server ends a watch before it has been silent for too long: not all kinds
-        // have bookmarks, so where nothing happens nothing might come. (kube takes
-        // less than 295 s.)
+        // Let the server end each watch before it counts as silent for too long. Not all resources
+        // have bookmarks, so a working watch may be silent. (kube allows less than 295 s.)
         let seconds = (settings.kubernetes.watch_silence / 2)
             .as_secs()
             .clamp(1, 290);
@@ -93,29 +92,30 @@ impl Cache {
         cache
     }
 
-    /// What is seen now. Nothing is to be waited for while one holds it.
+    /// Locks the view as it is now. Don't await anything while holding the lock.
     pub fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock()
     }
 
-    /// Takes the answer to a write of ours, as [`View::records`] can.
+    /// Puts the answer to one of the bot's writes into the view; see [`WatchStore::apply_write`].
     pub fn apply_write(&self, record: ConfigMap, lists: u64) {
         if self.view().records.apply_write(record, lists) {
             self.changes.send_modify(|count| *count += 1);
         }
     }
 
-    /// Is marked as changed when it may say something new.
+    /// Subscribes to changes. The receiver is marked as changed when the view may show something
+    /// new.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Since when this view may be old: a watch is broken.
+    /// Time since which the view may be out of date, because a watch is broken.
     pub fn stale_since(&self) -> Option<DateTime<Utc>> {
         self.broken.lock().values().min().copied()
     }
 
-    /// Waits until the view fulfils `condition`.
+    /// Waits until the view meets `condition`.
     pub async fn wait_until(&self, condition: impl Fn(&View) -> bool) {
         let mut changes = self.changes();
         while !condition(&self.view()) && changes.changed().await.is_ok() {}
@@ -129,7 +129,7 @@ where
     Api::namespaced(client.clone(), namespace)
 }
 
-/// What keeps the view up to date in the background.
+/// Starts the watches as background tasks.
 struct WatchSpawner {
     view: Arc<Mutex<View>>,
     changes: Arc<watch::Sender<u64>>,
@@ -138,7 +138,7 @@ struct WatchSpawner {
 }
 
 impl WatchSpawner {
-    /// Keeps one part of the view up to date, and says when that is news to anybody.
+    /// Spawns a watch that keeps one part of the view current and reports visible changes.
     fn spawn<K>(
         &mut self,
         api: Api<K::Object>,
@@ -156,18 +156,18 @@ impl WatchSpawner {
             let what = api.resource_url();
             let mut pauses = watcher::DefaultBackoff::default();
             loop {
-                // Each time from the start, with a list: after an error nobody
-                // knows what was missed, and there is not much to list.
+                // Always start with a list: after an error it is unknown what was missed, and the
+                // list is short.
                 let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
                 let mut stable_at = None;
                 loop {
                     let event = tokio::select! {
                         event = events.next() => event,
-                        // A list alone proves nothing of the watch that follows.
+                        // A successful list does not prove that the watch after it works.
                         () = sleep_until(stable_at.unwrap_or_else(Instant::now)), if stable_at.is_some() => {
                             pauses.reset();
                             if broken.lock().remove(what).is_some() {
-                                info!(what, "the watch of the cluster works again");
+                                info!(what, "a watch of the cluster works again");
                                 changes.send_modify(|count| *count += 1);
                             }
                             stable_at = None;
@@ -181,7 +181,7 @@ impl WatchSpawner {
                             metrics::count_watch_restart(what.rsplit('/').next().unwrap_or(what));
                             if let Entry::Vacant(entry) = broken.lock().entry(what.to_owned()) {
                                 entry.insert(Utc::now());
-                                warn!(what, error, "a watch of the cluster broke; trying again");
+                                warn!(what, error, "a watch of the cluster failed; restarting it");
                             }
                             break;
                         }
@@ -189,7 +189,7 @@ impl WatchSpawner {
                     };
                     if let watcher::Event::InitDone = event {
                         stable_at = Some(Instant::now() + STABLE_AFTER);
-                        // What is shown was true at this moment.
+                        // The list is complete, so the view is current as of now.
                         if let Some(since) = broken.lock().get_mut(what) {
                             *since = Utc::now();
                         }

@@ -1,4 +1,4 @@
-//! People's credentials, and what it takes to go on with their replies, as files.
+//! Credentials and reply tokens as files.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -16,10 +16,10 @@ use crate::{
     session::{Observed, OwnerId, Record},
 };
 
-/// A file for each person, and for each session that has keys of its own.
+/// Credentials as files: one for each person, and one for each session with its own credentials.
 pub struct CredentialFiles(pub Folder);
 
-/// What stands in one.
+/// Content of a file with credentials.
 #[derive(Serialize, Deserialize)]
 struct StoredCredentials {
     hint: String,
@@ -50,26 +50,26 @@ impl CredentialFiles {
         let Some(text) = self.0.read(owner)?.map(Zeroizing::new) else {
             return Ok(None);
         };
-        // Not the reason: it could quote a value.
+        // Omit serde's message, which could quote a value.
         let read = serde_json::from_slice(&text).map_err(|_| Error::Disk {
-            action: format!("reading the keys of {owner}"),
+            action: format!("reading the credentials of {owner}"),
             why: "the file is damaged".into(),
         });
         read.map(Some)
     }
 
     fn store(&self, owner: &str, kept: &StoredCredentials) -> Result<(), Error> {
-        let text = serde_json::to_vec(kept).expect("it is plain text");
+        let text = serde_json::to_vec(kept).expect("credentials serialize to JSON");
         self.0.write(owner, &Zeroizing::new(text))
     }
 
-    /// Removes the own keys of a session that is gone.
+    /// Removes a session's own credentials.
     pub fn forget_own(&self, session: &Record) -> Result<(), Error> {
         self.0.remove(&own(session))
     }
 }
 
-/// The file of a session's own keys.
+/// File name of a session's own credentials.
 fn own(session: &Record) -> String {
     format!("session-{}", session.id)
 }
@@ -161,7 +161,7 @@ impl CredentialStore for CredentialFiles {
     }
 }
 
-/// A file for each session.
+/// Reply tokens as files, one for each session.
 pub struct ReplyFiles(pub Folder);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The ledger, as a file.
+//! The ledger as a file.
 
 use async_trait::async_trait;
 
@@ -9,10 +9,10 @@ use crate::{
     session::Ledger,
 };
 
-/// Its file.
+/// File name of the ledger.
 const LEDGER: &str = "ledger";
 
-/// The ledger in a folder that is this bot's alone: nobody else writes it, so it needs no
+/// The ledger in a folder that this bot has locked. There is no other writer, so it needs no
 /// revision.
 pub struct LedgerFile(pub Folder);
 

@@ -1,18 +1,18 @@
-//! Sessions on this machine: a DuckDB process for each, behind the same door as on
-//! Kubernetes. Everything that outlives the bot is a file in one folder:
+//! Sessions on this machine. Each is a DuckDB process behind the same door as on Kubernetes.
+//! Everything that outlives the bot is a file in one folder:
 //!
-//! | | |
+//! | path | content |
 //! | --- | --- |
-//! | `records/duckui-<owner>-<place>` | the record of a session |
-//! | `keys/<owner>` | a person's credentials |
-//! | `keys/session-<session>` | those that a session has alone |
-//! | `replies/<session>` | what it takes to go on with a private reply |
-//! | `ledger` | what the next report says of sessions that are gone |
-//! | `sessions/<session>/` | what DuckDB keeps and spills; goes with its process |
+//! | `records/duckui-<owner>-<slot>` | a session's record |
+//! | `credentials/<owner>` | a person's credentials |
+//! | `credentials/session-<session>` | a session's own credentials |
+//! | `replies/<session>` | a session's reply token |
+//! | `ledger` | the ledger |
+//! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its process |
 //!
-//! Processes end with the bot, even if that is killed: each runs as long as the bot
-//! holds its input open. The next bot sees records without processes, which are
-//! sessions whose machine is gone, and starts them again.
+//! Processes end with the bot, even if it is killed: each runs only while the bot holds its input
+//! open. The next bot sees records without processes. It treats them like sessions whose node is
+//! gone, and starts them again.
 
 mod credentials;
 mod files;
@@ -58,15 +58,14 @@ use crate::{
     settings::{self, Settings},
 };
 
-/// What the key of all doors is called: it lives as long as they do.
+/// ID of the signing key of all doors. The key exists only while the bot runs, as the doors do.
 const DOOR_KEY_ID: &str = "local";
-/// What DuckDB takes from the bot's environment: where programs and the certificates of
-/// authorities are.
+/// Variables that DuckDB inherits from the bot: paths of programs and CA certificates.
 const INHERITED_VARIABLES: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
-/// How long processes may take to end.
+/// Maximum time for a process to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sessions in one folder of this machine.
+/// Runtime for sessions on this machine, with its state in one folder.
 pub struct Local {
     settings: Arc<Settings>,
     place: settings::Local,
@@ -83,7 +82,7 @@ pub struct Local {
     _taken: File,
 }
 
-/// All sessions, by the names of their records.
+/// Sessions, by the name of their record.
 #[derive(Default)]
 struct View {
     sessions: Mutex<BTreeMap<String, SessionEntry>>,
@@ -96,12 +95,12 @@ impl View {
     }
 }
 
-/// What is stored of a session.
+/// Content of a record's file.
 #[derive(Serialize, Deserialize)]
 struct StoredSession {
     uid: String,
     revision: u64,
-    /// [`Record::read`] reads it.
+    /// Record as JSON, for [`Record::read`].
     record: String,
 }
 
@@ -110,9 +109,9 @@ struct SessionEntry {
     revision: u64,
     record: Arc<Record>,
     process: Option<Process>,
-    /// There is nothing to make, but whoever asks is told what they did.
+    /// True if the Service was created. A local session needs none, so this only records the step.
     service: bool,
-    /// Whether its host leads to its door.
+    /// Door to which the session's host name leads. It counts as the route.
     door: Option<Arc<Door>>,
 }
 
@@ -134,19 +133,20 @@ impl SessionEntry {
 }
 
 impl Local {
-    /// Reads what is there, and listens for browsers.
+    /// Locks the folder, reads the records, and listens for browsers.
     ///
     /// # Errors
-    /// If another bot has the folder, or it or the port can't be used.
+    /// If another bot uses the folder, a record can't be read, DuckDB can't be run, or the folder
+    /// or the port can't be used.
     pub async fn start(settings: Arc<Settings>, place: settings::Local) -> anyhow::Result<Self> {
         let folder = |name: &str| Folder::open(place.folder.join(name));
         let records = folder("records")?;
         let taken = files::lock_folder(&place.folder)?;
         let homes = place.folder.join("sessions");
-        // Of a bot that was killed.
+        // Remove the files of sessions whose bot was killed.
         match fs::remove_dir_all(&homes) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                let what = format!("{} can't be removed", homes.display());
+                let what = format!("the folder {} can't be removed", homes.display());
                 return Err(why).context(what);
             }
             _ => {}
@@ -155,7 +155,7 @@ impl Local {
         let port = place.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.with_context(|| {
-            format!("I can't listen on port {port}; name another one in the setting local.port")
+            format!("can't listen on port {port}; set local.port to another one")
         })?;
         let port = listener.local_addr()?.port();
         let held = load(&records)?;
@@ -175,8 +175,8 @@ impl Local {
                 place.folder.clone(),
             )?))),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
-                .context("no key for the doors")?,
-            program: std::env::current_exe().context("I don't know where my program is")?,
+                .context("the signing key can't be created")?,
+            program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
             settings,
             place,
             port,
@@ -188,22 +188,21 @@ impl Local {
         })
     }
 
-    /// Where people's credentials are.
+    /// Returns the storage of credentials.
     pub fn credentials(&self) -> Arc<CredentialFiles> {
         self.credentials.clone()
     }
 
-    /// Where replies that go on are.
+    /// Returns the storage of reply tokens.
     pub fn replies(&self) -> Arc<ReplyFiles> {
         self.replies.clone()
     }
 
-    /// The ledger.
     pub fn ledger(&self) -> Arc<LedgerStore> {
         self.ledger.clone()
     }
 
-    /// Kills somebody's DuckDBs as the system might, to try out what comes then.
+    /// Kills the DuckDB processes of `owner`, to try out a crash in the sandbox.
     pub fn kill(&self, owner: OwnerId) {
         let held = self.view.sessions.lock();
         let theirs = held.values().filter(|held| held.record.owner == owner);
@@ -212,7 +211,7 @@ impl Local {
             .for_each(Process::kill);
     }
 
-    /// Ends all processes; the records stay.
+    /// Stops all processes and doors. The records remain.
     pub async fn end(&self) {
         self.doors.abort();
         let stop = |held: &SessionEntry| held.process.as_ref().map(Process::stop);
@@ -229,17 +228,17 @@ impl Local {
     }
 
     fn store(&self, name: &str, held: &SessionEntry) -> Result<(), Error> {
-        let record = serde_json::to_string(&*held.record).expect("it has no map with odd keys");
+        let record = serde_json::to_string(&*held.record).expect("a record serializes to JSON");
         let stored = StoredSession {
             uid: held.uid.to_string(),
             revision: held.revision,
             record,
         };
-        let text = serde_json::to_vec(&stored).expect("it is plain text");
+        let text = serde_json::to_vec(&stored).expect("a stored session serializes to JSON");
         self.records.write(name, &text)
     }
 
-    /// Changes what is held for `seen`, if that is still there.
+    /// Changes the entry of `seen`, if it still exists.
     fn change(&self, seen: &Observed, change: impl FnOnce(&mut SessionEntry)) {
         let mut held = self.view.sessions.lock();
         if let Some(held) = held.get_mut(&name(&seen.record)).filter(|it| it.is(seen)) {
@@ -256,12 +255,12 @@ impl Local {
     async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Error> {
         let record = &seen.record;
         let home = self.homes.join(record.id.to_string());
-        fs::create_dir_all(&home).map_err(|why| disk_error("making", &home, &why))?;
+        fs::create_dir_all(&home).map_err(|why| disk_error("creating", &home, &why))?;
         let port = ReservedPort::reserve();
-        let port = port.map_err(|why| disk_error("looking for a port in", &home, &why))?;
+        let port = port.map_err(|why| disk_error("reserving a port for", &home, &why))?;
         let door = Arc::new(self.door(record, port.number)?);
         let Some(mut variables) = self.variables(record).await? else {
-            let why = Incident::new(Failure::CredentialsMissing, "its owner's keys are gone");
+            let why = Incident::new(Failure::CredentialsMissing, "its credentials are gone");
             return Ok((Process::stuck(why), door));
         };
         variables.push(("HOME", home.to_string_lossy().into_owned().into()));
@@ -284,20 +283,20 @@ impl Local {
         ]);
         let door = Door::read(|name| told.get(name).cloned(), port);
         door.map_err(|why| Error::Refused {
-            action: "making a door".into(),
+            action: "configuring the door".into(),
             why: why.to_string(),
         })
     }
 
-    /// What DuckDB is told; none if its owner's keys are gone.
+    /// Returns the environment of DuckDB, or None if the session's credentials are gone.
     async fn variables(
         &self,
         record: &Record,
     ) -> Result<Option<Vec<(&'static str, SecretString)>>, Error> {
-        // Only a change of the settings while the session starts leads here.
+        // This happens only if the settings changed while the session was starting.
         let gone = |what: &str, name: &str| Error::Refused {
             action: "starting DuckDB".into(),
-            why: format!("the settings no longer have the {what} {name:?}"),
+            why: format!("the {what} {name:?} is no longer in the settings"),
         };
         let size = self.settings.size(&record.size);
         let size = size.ok_or_else(|| gone("size", &record.size))?;
@@ -318,7 +317,7 @@ impl Local {
         let program = self.place.duckdb.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
         if self.settings.duckdb.folders.is_empty() {
-            // On this machine are everybody's keys.
+            // Allow no local paths, because this machine holds everybody's credentials.
             all.push(("DUCKDB_FOLDERS", REMOTE_PREFIXES.to_owned().into()));
         }
         all.push(("DUCKDB_PROGRAM", program.into()));
@@ -352,12 +351,13 @@ impl Runtime for Local {
     }
 
     fn unreadable(&self) -> usize {
-        // The bot does not start with one.
+        // The bot does not start with an unreadable record.
         0
     }
 
     fn orphans(&self) -> Vec<Orphan> {
-        // A process is held by its record, and a folder goes with its process.
+        // There are none: a process belongs to a record's entry, and a folder is removed with its
+        // process.
         Vec::new()
     }
 
@@ -384,14 +384,14 @@ impl Runtime for Local {
         let door = held.and_then(|held| held.door.as_ref());
         door.map(|door| door.activity())
             .ok_or_else(|| Error::Unavailable {
-                action: format!("asking the door of session {}", seen.record.id),
-                why: "it is gone".into(),
+                action: format!("getting the activity of session {}", seen.record.id),
+                why: "its door is gone".into(),
             })
     }
 
     async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
         let unavailable = |why: String| Error::Unavailable {
-            action: "asking DuckDB".into(),
+            action: "running a query in DuckDB".into(),
             why,
         };
         let door = {
@@ -401,13 +401,14 @@ impl Runtime for Local {
         };
         let door = door.ok_or_else(|| unavailable("the session is gone".into()))?;
         let variables = self.variables(&seen.record).await?;
-        let variables = variables.ok_or_else(|| unavailable("its owner's keys are gone".into()))?;
+        let variables =
+            variables.ok_or_else(|| unavailable("the session's credentials are gone".into()))?;
         let mut question = question.clone();
         let told = variables.iter();
         question.variables = told
             .map(|(name, value)| ((*name).to_owned(), value.expose_secret().to_owned()))
             .collect();
-        // It has no home: it keeps nothing.
+        // The process gets no home folder, because it stores nothing.
         question.variables.insert("HOME".into(), "/".into());
         let mut child = Command::new(&self.program)
             .args(["duckdb", "--ask"])
@@ -419,8 +420,9 @@ impl Runtime for Local {
             .spawn()
             .map_err(|why| unavailable(why.to_string()))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) = pipes.ok_or_else(|| unavailable("it has no pipes".into()))?;
-        // It ends by itself, when its input does.
+        let (input, output) =
+            pipes.ok_or_else(|| unavailable("the process has no input and output".into()))?;
+        // The process ends by itself when its input is closed.
         tokio::spawn(async move { child.wait().await });
         door.record_use();
         let answer = query_rpc::call(&question, input, output).await;
@@ -429,7 +431,7 @@ impl Runtime for Local {
     }
 
     async fn details(&self, _: &Observed) -> Details {
-        // There is one machine, and nobody else who says anything.
+        // There is only one machine, and no source of Events or metrics.
         Details::default()
     }
 
@@ -523,7 +525,7 @@ impl Runtime for Local {
             .is_err()
         {
             return Err(Error::TimedOut {
-                action: format!("ending the DuckDB of {}", seen.record.id),
+                action: format!("stopping DuckDB of session {}", seen.record.id),
                 after: STOP_TIMEOUT,
             });
         }
@@ -553,7 +555,7 @@ impl Runtime for Local {
     }
 }
 
-/// Looks at everything that sessions on this machine need.
+/// Checks everything that sessions on this machine need.
 pub async fn diagnose(place: &settings::Local) -> Vec<Diagnostic> {
     let folder = Folder::open(place.folder.clone());
     let folder = folder.and_then(|_| lock_folder(&place.folder).map(drop));
@@ -569,7 +571,7 @@ pub async fn diagnose(place: &settings::Local) -> Vec<Diagnostic> {
     ]
 }
 
-/// Whether DuckDB can be run at all: better said now than to the first who asks for one.
+/// Checks that DuckDB can be run, so that a wrong setting shows before the first session starts.
 async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
     let mut asked = Command::new(duckdb);
     asked.arg("--version").stdin(Stdio::null());
@@ -581,17 +583,17 @@ async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
     );
     match asked {
         Ok(true) => Ok(()),
-        Ok(false) => anyhow::bail!("{what}: it does not know its version"),
+        Ok(false) => anyhow::bail!("{what}: `--version` failed"),
         Err(why) => Err(why).context(what),
     }
 }
 
-/// The name of a record: an owner's place is free exactly if there is none of it.
+/// Name of a record. An owner's slot is free exactly if no record has its name.
 fn name(record: &Record) -> String {
     format!("duckui-{}-{}", record.owner, record.slot)
 }
 
-/// The door that a host leads to.
+/// Returns the door of the session with this host name.
 fn find(view: &View, host: &str) -> Option<Arc<Door>> {
     let (label, _) = host.split_once('.')?;
     let held = view.sessions.lock();
@@ -613,8 +615,8 @@ fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, SessionEntry>> {
             read.and_then(|stored: StoredSession| Ok((Record::read(&stored.record)?, stored)));
         let (record, stored) = read.map_err(anyhow::Error::msg).with_context(|| {
             format!(
-                "the record {} can't be read (its session ended with the bot that wrote it: \
-                 remove the file)",
+                "the record {} can't be read; remove the file, because its session ended with the \
+                 bot that wrote it",
                 records.path(&name).display()
             )
         })?;

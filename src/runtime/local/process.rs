@@ -1,5 +1,5 @@
-//! One session's DuckDB as a process. What a kubelet does for a Pod is done here: it is
-//! started again when it ends, and whoever looks is told how it is.
+//! DuckDB of one session as a process. Like a kubelet, this module restarts it when it ends, and
+//! reports its state.
 
 use std::{
     collections::VecDeque,
@@ -29,39 +29,39 @@ use crate::{
     session::{Failure, Incident, Pod, PodState, StartupStep},
 };
 
-/// Who ends again within that time after a start has no luck, and waits for the next.
+/// Minimum run time. From its second end on, a process that ran for less counts as crashing, and is
+/// restarted after `RESTART_DELAY`.
 const MIN_UPTIME: Duration = Duration::from_secs(60);
 const RESTART_DELAY: Duration = Duration::from_secs(10);
-/// How often DuckDB is asked whether it is ready.
+/// Interval of the checks whether DuckDB is ready.
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(25);
-/// How long it may take to end: it needs less than a second.
+/// Maximum time for the process to end by itself; it needs less than a second.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How much of what it says is kept.
+/// Maximum number of log lines that are kept.
 const MAX_LOG_LINES: usize = 100;
 
-/// How to start it.
+/// Command that starts DuckDB.
 pub struct Launch {
-    /// This program: it runs DuckDB the same way in the session image.
+    /// Path of duckbot itself, which runs DuckDB as in the session image.
     pub program: PathBuf,
-    /// All that it is told, besides its port.
+    /// Whole environment of the process, except its port.
     pub variables: Vec<(&'static str, SecretString)>,
-    /// Where its UI is to be.
+    /// Port of DuckDB's UI.
     pub port: ReservedPort,
 }
 
-/// A port of this machine that nobody else is given: bound, and never listening. DuckDB shares it
-/// (`SO_REUSEPORT`), and opens it some seconds later.
+/// Port of this machine that no other program gets: it is bound, but not listening. DuckDB shares
+/// it (`SO_REUSEPORT`) and listens on it some seconds later.
 pub struct ReservedPort {
     _bound: TcpSocket,
-    /// Its number.
     pub number: u16,
 }
 
 impl ReservedPort {
-    /// A port that was free.
+    /// Reserves a free port.
     ///
     /// # Errors
-    /// The system's.
+    /// If the system has no free port.
     pub fn reserve() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
@@ -85,14 +85,14 @@ impl Launch {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // Ctrl-C is for the bot, which ends its sessions itself.
+            // Use a process group of its own: Ctrl-C is for the bot, which stops its sessions.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
     }
 }
 
-/// A DuckDB that is kept running until it is stopped.
+/// DuckDB process that is restarted until it is stopped.
 pub struct Process {
     state: Arc<ProcessState>,
     kill: Arc<Notify>,
@@ -114,8 +114,8 @@ impl ProcessState {
 }
 
 impl Process {
-    /// Starts it and keeps it running. `changed` is called whenever [`Process::pod`] says
-    /// something new.
+    /// Starts DuckDB and keeps it running. `changed` is called after each change of its state,
+    /// except [`Process::stop`].
     pub fn start(
         launch: Launch,
         door: Arc<Door>,
@@ -131,7 +131,7 @@ impl Process {
         process
     }
 
-    /// One that can't be started, for that reason.
+    /// Creates a process that can't be started, with the reason.
     pub fn stuck(why: Incident) -> Self {
         let process = Self::new(Pod::new(PodState::Stuck(why)), || {});
         process.ended.cancel();
@@ -151,7 +151,7 @@ impl Process {
         }
     }
 
-    /// How it is, in the words for a Pod.
+    /// Returns the state, in terms of a Pod.
     pub fn pod(&self) -> Pod {
         let mut pod = self.state.pod.lock().clone();
         if self.stop.is_cancelled() {
@@ -160,17 +160,17 @@ impl Process {
         pod
     }
 
-    /// What it said last.
+    /// Returns the last lines of DuckDB's log.
     pub fn recent_log(&self) -> String {
         self.state.log.lock().iter().map(String::as_str).collect()
     }
 
-    /// Kills it; it is started again as after any end.
+    /// Kills the process. It is restarted as after any other end.
     pub fn kill(&self) {
         self.kill.notify_one();
     }
 
-    /// Stops it; what is returned is cancelled when it has ended.
+    /// Stops the process. The returned token is cancelled when it has ended.
     pub fn stop(&self) -> CancellationToken {
         self.stop.cancel();
         self.ended.clone()
@@ -194,7 +194,7 @@ async fn keep_running(
                 return state.change(|pod| pod.state = PodState::Stuck(why));
             }
         };
-        // Apart from the child: waiting for that would close it.
+        // Take the input out of the child, because `wait` would close it.
         let input = child.stdin.take();
         if let Some(errors) = child.stderr.take() {
             tokio::spawn(capture_log(errors, state.clone()));
@@ -237,7 +237,7 @@ async fn keep_running(
     }
 }
 
-/// Waits until DuckDB answers, and says so.
+/// Waits until DuckDB answers, and then sets the state to ready.
 async fn get_ready(door: &Door, state: &ProcessState) -> Infallible {
     while !door.is_ready().await {
         sleep(READY_POLL_INTERVAL).await;
@@ -249,10 +249,10 @@ async fn get_ready(door: &Door, state: &ProcessState) -> Infallible {
     std::future::pending().await
 }
 
-/// Waits for its end, after its input: it runs as long as that is open.
+/// Waits until the process ends after its input was closed. Kills it after [`STOP_GRACE`].
 async fn end(child: &mut Child) {
     if timeout(STOP_GRACE, child.wait()).await.is_err() {
-        // It is killed when dropped as well; then nobody waits for it.
+        // Dropping the child kills it too, but without waiting for its end.
         let _ = child.kill().await;
     }
 }
@@ -260,7 +260,7 @@ async fn end(child: &mut Child) {
 fn exit_message(status: io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => format!("DuckDB ended with {status}"),
-        Err(why) => format!("DuckDB ended ({why})"),
+        Err(why) => format!("DuckDB ended, with unknown status ({why})"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! From a record to the objects that stand for it. Pure and total: no client,
-//! no clock, no way to fail.
+//! Builds the Kubernetes objects of a session from its record. Pure: no client, no clock, no
+//! errors.
 
 mod pod;
 mod record;
@@ -24,35 +24,35 @@ use crate::{
     settings::Settings,
 };
 
-/// Marks what is ours; every watch selects by it.
+/// Label on duckbot's objects, except the ledger. All watches but that of Events select by it.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY`], and our name as a field manager.
+/// Value of [`MANAGED_BY`], and duckbot's name as a field manager.
 pub const DUCKBOT: &str = "duckbot";
 const NAME: &str = "app.kubernetes.io/name";
 const DUCKUI: &str = "duckui";
-/// Label with the session's id.
+/// Label with the session ID.
 pub const SESSION: &str = "duckbot.dev/session";
-/// Label with the owner's Discord id.
+/// Label with the owner's Discord ID.
 pub const OWNER: &str = "duckbot.dev/owner";
 const DISPLAY_NAME: &str = "duckbot.dev/display-name";
-/// The port of the Service, and the name of the container port behind it.
+/// Name of the Service's port and of the door's container port.
 const HTTP: &str = "http";
 const HTTP_PORT: i32 = 80;
 
-/// What the names of Secrets with credentials begin with.
+/// Prefix of the names of Secrets with credentials.
 pub const SECRET_PREFIX: &str = "duckbot-s3-";
 
-/// The name of the Secret with a person's credentials.
+/// Name of the Secret with a person's credentials.
 pub fn secret_name(owner: OwnerId) -> String {
     format!("{SECRET_PREFIX}{owner}")
 }
 
-/// The name of the Secret with a session's own credentials.
+/// Name of the Secret with a session's own credentials.
 pub fn own_secret_name(id: &SessionId) -> String {
     format!("{SECRET_PREFIX}session-{id}")
 }
 
-/// The host name of a session.
+/// Host name of a session's URL.
 pub fn host(settings: &Settings, id: &SessionId) -> String {
     format!("{}.{}", id.object_name(), settings.routing.domain)
 }
@@ -62,7 +62,7 @@ pub fn origin(settings: &Settings, id: &SessionId) -> String {
     format!("https://{}", host(settings, id))
 }
 
-/// The metadata that every object of a session carries.
+/// Metadata of an object of a session.
 fn stamp(
     settings: &Settings,
     session: &Record,
@@ -86,7 +86,7 @@ fn stamp(
     }
 }
 
-/// Adds what the settings say, but nothing in place of what is there.
+/// Adds entries from the settings. Existing entries are kept.
 fn add(to: &mut Option<BTreeMap<String, String>>, extra: &BTreeMap<String, String>) {
     let entries = to.get_or_insert_default();
     for (name, value) in extra {
@@ -94,7 +94,8 @@ fn add(to: &mut Option<BTreeMap<String, String>>, extra: &BTreeMap<String, Strin
     }
 }
 
-/// Makes an object go when its record goes, whoever removes that.
+/// Owner reference to the record, so that the object is deleted with it, even if somebody deletes
+/// the record by hand.
 fn owned_by(session: &Record, uid: &str) -> OwnerReference {
     OwnerReference {
         api_version: "v1".into(),

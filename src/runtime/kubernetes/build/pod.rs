@@ -20,24 +20,24 @@ use crate::{
     settings::{Catalog, OAuth2, Settings},
 };
 
-/// The container that DuckDB runs in.
+/// Name of DuckDB's container.
 pub const DUCKDB: &str = "duckdb";
-/// The container that lets people in.
+/// Name of the door's container.
 pub const DOOR: &str = "door";
-/// The user that both containers run as; both images have it.
+/// User and group ID of both containers. Both images have this user.
 const USER: i64 = 1000;
-/// DuckDB loses nothing by a quick end: what is not in S3 is lost either way.
+/// Time for a Pod to end, in seconds. It is short, because only data in S3 survives in any case.
 const GRACE_SECONDS: i64 = 5;
-/// Folders that DuckDB writes to; everything else is read-only.
+/// Volumes that DuckDB writes to, by name and path. Everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 
-/// Annotation with the id of the key whose tickets the door takes.
+/// Annotation with the ID of the signing key whose tickets the door accepts.
 pub const DOOR_KEY: &str = "duckbot.dev/door-key";
-/// The volume with the admin's statements.
+/// Name of the volume with the admin's `init.sql`.
 const INIT_SQL: &str = "init-sql";
 
-/// The Pod of `session`, whose record has the unique id `uid`. Its door takes
-/// tickets that are signed with `key` ([`SigningKey::public`]).
+/// Builds the Pod of `session`. `uid` is the UID of its record. The door accepts tickets that are
+/// signed with `key` ([`SigningKey::public`]).
 ///
 /// [`SigningKey::public`]: crate::door::ticket::SigningKey::public
 pub fn pod(
@@ -74,7 +74,7 @@ pub fn pod(
             node_selector: (!extra.node_selector.is_empty()).then(|| extra.node_selector.clone()),
             tolerations: some(extra.tolerations.clone()),
             priority_class_name: extra.priority_class.clone(),
-            // DuckDB that ran out of memory is back in seconds, at the same address.
+            // After running out of memory, DuckDB is back within seconds, with the same URL.
             restart_policy: Some("Always".into()),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
             automount_service_account_token: Some(false),
@@ -86,12 +86,12 @@ pub fn pod(
     }
 }
 
-/// Kubernetes stores no empty lists, so none are sent.
+/// Turns an empty list into None, because Kubernetes does not store empty lists.
 fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// What an admin adds is held to the same as our own, unless they say otherwise.
+/// Gives an admin's container the security context of duckbot's own, unless it has one.
 fn restricted(container: Container) -> Container {
     let own = container.security_context.clone();
     Container {
@@ -144,7 +144,7 @@ fn door(settings: &Settings, session: &Record, key: &str) -> Container {
             }),
             period_seconds: Some(1),
             timeout_seconds: Some(3),
-            // A query that keeps every core busy must not take its own session away.
+            // A query that keeps every core busy must not make its session unready.
             failure_threshold: Some(30),
             ..Probe::default()
         }),
@@ -162,7 +162,7 @@ fn port(name: &str, number: u16) -> ContainerPort {
     }
 }
 
-/// What the session image is told. Secret values only by reference.
+/// Environment of DuckDB's container. Secret values are references.
 fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Vec<EnvVar> {
     let plain = environment::plain(settings, session, size, catalog);
     let plain = plain.into_iter().map(|(name, value)| literal(name, value));
@@ -195,13 +195,13 @@ fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catal
 fn literal(name: &str, value: String) -> EnvVar {
     EnvVar {
         name: name.into(),
-        // The kubelet would expand $(NAME) in a display name or a warehouse.
+        // Escape `$`, or the kubelet would expand $(NAME) in a display name or a warehouse.
         value: Some(value.replace('$', "$$")),
         value_from: None,
     }
 }
 
-/// A value of the owner's, or of the session's own.
+/// Variable with a value from the owner's credentials or the session's own.
 fn from_secret(session: &Record, field: CredentialField) -> EnvVar {
     let secret = match session.credentials {
         CredentialSource::Owner => secret_name(session.owner),
@@ -215,7 +215,7 @@ fn from_secret(session: &Record, field: CredentialField) -> EnvVar {
     )
 }
 
-/// A value of the team's.
+/// Variable with a value from one of the team's Secrets.
 fn team_secret(name: &str, secret: &str, key: &str) -> EnvVar {
     secret_value(name, secret.to_owned(), key, false)
 }
@@ -235,7 +235,7 @@ fn secret_value(name: &str, secret: String, key: &str, optional: bool) -> EnvVar
     }
 }
 
-/// Requests and limits alike: a session gets what its size says, no more and no less.
+/// Equal requests and limits, so that a session gets exactly the resources of its size.
 fn exactly(cpu: &str, memory: &str) -> ResourceRequirements {
     let amounts = [("cpu", cpu), ("memory", memory)]
         .map(|(what, amount)| (what.to_owned(), Quantity(amount.to_owned())));
@@ -272,7 +272,7 @@ fn container_security() -> SecurityContext {
     }
 }
 
-/// The admin's statements.
+/// Volume with the admin's `init.sql`.
 fn init_sql(config_map: &str) -> Volume {
     Volume {
         name: INIT_SQL.into(),
@@ -284,7 +284,7 @@ fn init_sql(config_map: &str) -> Volume {
     }
 }
 
-/// A folder on the node's disk. The kubelet takes a Pod away that fills one.
+/// Volume on the node's disk. The kubelet evicts a Pod that exceeds its size.
 fn scratch(name: &str, size: &Size) -> Volume {
     Volume {
         name: name.into(),

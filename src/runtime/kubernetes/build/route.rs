@@ -1,7 +1,7 @@
-//! The route of a session: from its host name to its Service, in the words of
-//! Traefik or of the Ingress API.
+//! The route of a session, from its host name to its Service: an IngressRoute of Traefik, or an
+//! Ingress.
 //!
-//! Traefik's shape: <https://doc.traefik.io/traefik/reference/routing-configuration/kubernetes/crd/http/ingressroute/>
+//! Traefik's format: <https://doc.traefik.io/traefik/reference/routing-configuration/kubernetes/crd/http/ingressroute/>
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     settings::{RouteKind, Routing, Settings},
 };
 
-/// The kind of object that routes are.
+/// API resource of routes of this kind.
 pub fn route_resource(kind: RouteKind) -> ApiResource {
     let gvk = match kind {
         RouteKind::Traefik => GroupVersionKind::gvk("traefik.io", "v1alpha1", "IngressRoute"),
@@ -21,7 +21,7 @@ pub fn route_resource(kind: RouteKind) -> ApiResource {
     ApiResource::from_gvk(&gvk)
 }
 
-/// The route of `session`, whose record has the unique id `uid`.
+/// Builds the route of `session`. `uid` is the UID of its record.
 pub fn route(settings: &Settings, session: &Record, uid: &str) -> DynamicObject {
     let name = session.id.object_name();
     let host = host(settings, &session.id);

@@ -1,5 +1,4 @@
-//! The Secrets that go with a session: its own credentials, and what it takes to go on with a
-//! private reply.
+//! Secrets of a session: its own credentials, and the token of its private reply.
 
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -8,10 +7,10 @@ use k8s_openapi::{
 use super::{own_secret_name, owned_by, stamp};
 use crate::{session::Record, settings::Settings};
 
-/// The entry of the Secret.
+/// Name of the entry with the reply token.
 pub const REPLY: &str = "reply";
 
-/// The Secret of `session` for a reply; its record has the unique id `uid`.
+/// Builds the Secret with the reply token of `session`. `uid` is the UID of its record.
 pub fn reply(settings: &Settings, session: &Record, uid: &str, value: &str) -> Secret {
     let name = session.id.object_name();
     Secret {
@@ -22,7 +21,8 @@ pub fn reply(settings: &Settings, session: &Record, uid: &str, value: &str) -> S
     }
 }
 
-/// What the Secret with the own credentials of `session` carries beside them.
+/// Builds the metadata of the Secret with the own credentials of `session`. `uid` is the UID of its
+/// record.
 pub fn own_secret(settings: &Settings, session: &Record, uid: &str) -> ObjectMeta {
     let name = own_secret_name(&session.id);
     stamp(settings, session, name, Some(owned_by(session, uid)))

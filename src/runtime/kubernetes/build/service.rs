@@ -1,4 +1,4 @@
-//! The Service of a session: a name in front of the Pod's door.
+//! The Service of a session, in front of the Pod's door.
 
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
@@ -8,7 +8,7 @@ use k8s_openapi::{
 use super::{HTTP, HTTP_PORT, SESSION, map, owned_by, stamp};
 use crate::{session::Record, settings::Settings};
 
-/// The Service of `session`, whose record has the unique id `uid`.
+/// Builds the Service of `session`. `uid` is the UID of its record.
 pub fn service(settings: &Settings, session: &Record, uid: &str) -> Service {
     Service {
         metadata: stamp(

@@ -1,4 +1,4 @@
-//! Whole objects, so that nothing gets into them unseen.
+//! Snapshots of whole objects, so that no change of them goes unnoticed.
 
 use std::collections::HashMap;
 
