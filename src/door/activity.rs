@@ -1,4 +1,4 @@
-//! What goes on in a session, in numbers: nothing of what people ask or get.
+//! Counts of running queries and open tabs. The contents of queries and answers are not kept.
 
 use std::{
     collections::HashMap,
@@ -15,23 +15,23 @@ use hyper::{
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// An answer that nobody has read on for so long is no query any more.
+/// Time without a read after which an answer no longer counts as a running query.
 const READ_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 
-/// What a door tells of its session, at `GET /activity` of its second port.
+/// Activity of a session, as a door serves it at `GET /activity` on its admin port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
-    /// Queries that run now.
+    /// Number of running queries.
     pub queries: u32,
-    /// When the last query ended, if one ever did since the door was started.
+    /// Time at which the last query ended, if any has since the door was started.
     pub last_query: Option<DateTime<Utc>>,
-    /// Browser tabs that show the UI. An open tab is no activity.
+    /// Number of browser tabs that show the UI. An open tab is not a use of the session.
     pub tabs: u32,
-    /// Since when it counts: what was before that, nobody knows.
+    /// Time at which the door began to count. Earlier use is unknown.
     pub since: Option<DateTime<Utc>>,
 }
 
-/// Keeps count.
+/// Counter of a door's queries and tabs.
 #[derive(Clone)]
 pub struct ActivityCounter {
     count: Arc<Mutex<Counts>>,
@@ -46,24 +46,24 @@ struct Counts {
     last_query: Option<DateTime<Utc>>,
 }
 
-/// Whose turn it is in a query.
+/// The side that must act next in a running query.
 enum WaitingOn {
     DuckDb,
-    /// To take what is there, since then.
+    /// The browser has had data to read since this time.
     Browser(DateTime<Utc>),
 }
 
-/// What is counted.
+/// Kinds of requests that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
-    /// A query that runs.
+    /// A running query.
     Query,
-    /// A tab that listens.
+    /// An open tab, which listens for events.
     Tab,
 }
 
 impl RequestKind {
-    /// What a request to DuckDB's UI counts as.
+    /// Classifies a request to DuckDB's UI. Returns `None` if it is not counted.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
         match (method, path) {
             (&Method::POST, "/ddb/run") => Some(Self::Query),
@@ -74,7 +74,7 @@ impl RequestKind {
 }
 
 impl ActivityCounter {
-    /// Counts from then on.
+    /// Creates a counter that counts from `since` on.
     pub fn new(since: DateTime<Utc>) -> Self {
         Self {
             count: Arc::default(),
@@ -82,7 +82,7 @@ impl ActivityCounter {
         }
     }
 
-    /// How it stands at that time, which is now.
+    /// Returns the counts at `now`, which must be the current time.
     pub fn snapshot(&self, now: DateTime<Utc>) -> Activity {
         let count = self.count.lock();
         let mut activity = Activity {
@@ -102,13 +102,13 @@ impl ActivityCounter {
         activity
     }
 
-    /// Somebody used the session at that time in another way than through this door.
+    /// Records that the session was used at `at` in another way than through this door.
     pub fn record_use(&self, at: DateTime<Utc>) {
         let mut count = self.count.lock();
         count.last_query = count.last_query.max(Some(at));
     }
 
-    /// Counts one until what is returned is dropped.
+    /// Counts a request until the returned guard is dropped.
     pub fn begin(&self, kind: RequestKind) -> CountedRequest {
         let mut count = self.count.lock();
         count.begun += 1;
@@ -127,7 +127,7 @@ impl ActivityCounter {
     }
 }
 
-/// One that goes on.
+/// Guard that keeps a request counted until it is dropped.
 pub struct CountedRequest {
     count: Arc<Mutex<Counts>>,
     kind: RequestKind,
@@ -158,11 +158,10 @@ impl Drop for CountedRequest {
     }
 }
 
-/// An answer that counts until its last byte is gone.
+/// Body of an answer whose request is counted until the body is dropped.
 pub struct CountedBody<B> {
-    /// What is sent.
     pub body: B,
-    /// What it counts as.
+    /// Guard of the request, if it is counted.
     pub counted: Option<CountedRequest>,
 }
 
@@ -178,7 +177,7 @@ impl<B: Body + Unpin> Body for CountedBody<B> {
         if let Some(counted) = &self.counted {
             counted.set_waiting_on(match polled {
                 Poll::Pending => WaitingOn::DuckDb,
-                // It asks for the next one when this one is on its way.
+                // hyper polls for the next frame once this one is on its way.
                 Poll::Ready(_) => WaitingOn::Browser(Utc::now()),
             });
         }
@@ -199,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_begins_is_counted_until_it_ends() {
+    fn a_request_is_counted_until_it_ends() {
         let since = Utc::now();
         let counter = ActivityCounter::new(since);
         let now = || counter.snapshot(Utc::now());
@@ -222,21 +221,25 @@ mod tests {
         let later = Utc::now() + TimeDelta::seconds(5);
         counter.record_use(later);
         counter.record_use(since);
-        assert_eq!(now().last_query, Some(later), "it was used in another way");
+        assert_eq!(
+            now().last_query,
+            Some(later),
+            "the session was used in another way"
+        );
     }
 
     #[test]
-    fn an_answer_that_nobody_reads_is_soon_no_query_any_more() {
+    fn an_answer_that_nobody_reads_stops_counting_as_a_query() {
         let counter = ActivityCounter::new(Utc::now());
         let query = counter.begin(RequestKind::Query);
         let since = Utc::now();
         let after = |seconds| counter.snapshot(since + TimeDelta::seconds(seconds));
-        assert_eq!(after(7200).queries, 1, "DuckDB may take its time");
+        assert_eq!(after(7200).queries, 1, "a slow query keeps counting");
         query.set_waiting_on(WaitingOn::Browser(since));
         assert_eq!(after(59).queries, 1);
         assert_eq!((after(60).queries, after(60).last_query), (0, Some(since)));
         query.set_waiting_on(WaitingOn::DuckDb);
-        assert_eq!(after(60).queries, 1, "it is read again");
+        assert_eq!(after(60).queries, 1, "the browser reads again");
         query.set_waiting_on(WaitingOn::Browser(since - TimeDelta::hours(1)));
         drop(query);
         assert_eq!(after(60).last_query, Some(since - TimeDelta::hours(1)));

@@ -1,21 +1,22 @@
-//! Who is inside: browsers that have shown a ticket. They live in memory, so they
-//! end with the session.
+//! Cookies of the browsers that have submitted a ticket. They are kept in memory only, so
+//! they end with the door.
 
 use std::collections::VecDeque;
 
 use super::ticket::random_token;
 
-/// More browsers than one person has. The one that came first has to show a ticket again.
+/// Maximum number of browsers, more than one person uses. At the limit, the oldest is
+/// removed and needs a new ticket.
 const MAX_SESSIONS: usize = 32;
 
-/// The cookies that were given out.
+/// The cookies that are valid, the oldest first.
 #[derive(Default)]
 pub struct BrowserSessions {
     keys: VecDeque<String>,
 }
 
 impl BrowserSessions {
-    /// Lets one more in; the value of its cookie.
+    /// Lets in one more browser. Returns the value of its cookie.
     pub fn create(&mut self) -> String {
         // Guessing 256 bits takes longer than any session lives.
         let key = random_token() + &random_token();
@@ -26,9 +27,9 @@ impl BrowserSessions {
         key
     }
 
-    /// Whether a cookie with this value was given out.
+    /// Returns true if a cookie with this value is valid.
     pub fn contains(&self, value: &str) -> bool {
-        // Every one is compared to its end: time tells nothing about where they differ.
+        // Compare all of every key, so the time taken does not reveal where values differ.
         let same = |key: &String| {
             let bytes = key.bytes().zip(value.bytes());
             let differ = bytes.fold(0, |differ, (a, b)| differ | (a ^ b));
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guest_is_known_by_its_cookie() {
+    fn a_browser_is_recognised_by_its_cookie() {
         let mut browser_sessions = BrowserSessions::default();
         assert!(!browser_sessions.contains(""));
         let (one, two) = (browser_sessions.create(), browser_sessions.create());
@@ -57,7 +58,7 @@ mod tests {
         }
         assert!(
             !browser_sessions.contains(&one) && browser_sessions.contains(&two),
-            "the first one left"
+            "the oldest browser was removed"
         );
     }
 }

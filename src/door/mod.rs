@@ -1,13 +1,17 @@
-//! The door: the one way into a session.
+//! The door: the authenticating reverse proxy in front of a session.
 //!
-//! DuckDB's UI has no login, trusts every page that says it is its own, and passes
-//! cookies on to a third party. So nothing reaches it but what the browser of the
-//! session's owner asks for, and that without anything private.
+//! DuckDB's UI has no login, trusts every page that claims to be its own, and passes
+//! cookies on to a third party. So the door passes only requests from a browser of the
+//! session's owner, and removes everything private from them.
 //!
-//! `ticket` how the owner shows who they are, `browser_sessions` which browsers have,
-//! `policy` what becomes of a request, `proxy` the way to DuckDB, `activity`
-//! what is counted, `pages` what the door says itself. The first four know no
-//! network.
+//! - `ticket`: the signed tokens that let the owner in
+//! - `browser_sessions`: the cookies of browsers that have submitted a ticket
+//! - `policy`: the decision about a request, and the headers that may pass
+//! - `proxy`: the HTTP client for DuckDB
+//! - `activity`: the counts of running queries and open tabs
+//! - `pages`: the door's own pages
+//!
+//! Only `proxy` and this module use the network.
 
 pub mod activity;
 pub mod browser_sessions;
@@ -50,47 +54,47 @@ use policy::{Decision, Origin, evaluate};
 use proxy::{Body, DuckDbClient, ProxyError};
 use ticket::TicketVerifier;
 
-/// The port for browsers.
+/// Port for browsers.
 pub const PORT: u16 = 8080;
-/// The port for the kubelet and the bot.
+/// Port for the kubelet and the bot.
 pub const ADMIN_PORT: u16 = 8081;
-/// On the second port: answers 200 when DuckDB's UI answers, else 503.
+/// Path on the admin port that answers 200 if DuckDB's UI answers, else 503.
 pub const READY_PATH: &str = "/ready";
-/// On the second port: [`activity::Activity`] as JSON.
+/// Path on the admin port that serves [`activity::Activity`] as JSON.
 pub const ACTIVITY_PATH: &str = "/activity";
-/// On the second port: a POST says that the session is used now.
+/// Path on the admin port where a POST reports that the session is used now.
 pub const USED_PATH: &str = "/used";
-/// Where a ticket is shown, in the fragment of the URL: what stands there is never
-/// sent by a browser, so no log and no link preview reads it.
+/// Path of the page that reads a ticket from the URL's fragment and submits it.
+/// Browsers never send the fragment, so no log and no link preview sees the ticket.
 pub use policy::ENTER_PATH;
 
-/// The variables that tell a door what it guards.
+/// Environment variables that configure a door.
 pub mod variable {
-    /// The session's id.
+    /// The session's ID.
     pub const SESSION: &str = "SESSION_ID";
-    /// Scheme and host of its URL.
+    /// Scheme and host of the session's URL.
     pub const ORIGIN: &str = "DOOR_ORIGIN";
-    /// Whose tickets it takes ([`super::ticket::SigningKey::public`]).
+    /// Public key that verifies tickets ([`super::ticket::SigningKey::public`]).
     pub const KEY: &str = "DOOR_KEY";
-    /// What its owner is called.
+    /// Display name of the session's owner.
     pub const OWNER: &str = "DOOR_OWNER";
 }
 
-/// More connections than one person's browsers have.
+/// Maximum number of open connections from browsers. One person's browsers need fewer.
 const MAX_CONNECTIONS: usize = 256;
-/// How many may show a ticket at the same time.
+/// Maximum number of tickets that are submitted at the same time.
 const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
-/// The most of a request that comes before its body.
+/// Maximum size of a request's head.
 const MAX_HEADER_BYTES: usize = 32 << 10;
-/// How long a request's head may take to come, and a connection may wait for the next.
-/// Longer than what is in front of us keeps an idle connection (Traefik: 90 s), or we
-/// hang up just when it sends something.
+/// Maximum time to receive a request's head, and to wait for a connection's next request.
+/// It exceeds the time for which the ingress controller keeps an idle connection
+/// (Traefik: 90 s). Otherwise the door could close a connection that is just being reused.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(100);
-/// How long a ticket may take to come.
+/// Maximum time to receive a ticket.
 const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
-/// What DuckDB answers with 500 when it can't fetch its pages begins like this.
+/// Start of the body that DuckDB sends with status 500 if it can't fetch the UI's pages.
 const ASSETS_ERROR: &[u8] = b"Could not fetch";
-/// None of those is longer, in bytes.
+/// Maximum size of an answer that is searched for [`ASSETS_ERROR`].
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
 /// The door of one session.
@@ -99,7 +103,7 @@ pub struct Door {
     owner: String,
     origin: Origin,
     tickets: Mutex<TicketVerifier>,
-    /// Those who show a ticket, the oldest first.
+    /// Submissions of tickets in progress, the oldest first.
     redemptions: Mutex<VecDeque<CancellationToken>>,
     browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDbClient,
@@ -107,22 +111,25 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door as the [variables](variable) say, which `get` reads; DuckDB is at that port.
+    /// Configures a door from the [variables](variable), which `get` reads. DuckDB's UI
+    /// listens on the port `duckdb`.
     ///
     /// # Errors
-    /// Which one is missing or wrong.
+    /// If a variable is missing or invalid; the error names it.
     pub fn read(get: impl Fn(&str) -> Option<String>, duckdb: u16) -> anyhow::Result<Self> {
         let text = |name| get(name).with_context(|| format!("{name} is not set"));
         let session = text(variable::SESSION)?;
         let origin = Origin::read(&text(variable::ORIGIN)?);
         let origin = origin.with_context(|| {
             let name = variable::ORIGIN;
-            format!("{name} is no scheme and host, like https://duckui-977a26.duck.example.com")
+            format!(
+                "{name} must be a scheme and a host, like https://duckui-977a26.duck.example.com"
+            )
         })?;
         let tickets = TicketVerifier::new(&session, &text(variable::KEY)?, Utc::now());
         let tickets = tickets.with_context(|| {
             let name = variable::KEY;
-            format!("{name} is no key id and public key, like k1:AAAA…")
+            format!("{name} must be a key ID and a public key, like k1:AAAA…")
         })?;
         Ok(Self {
             owner: text(variable::OWNER)?,
@@ -136,27 +143,26 @@ impl Door {
         })
     }
 
-    /// Whether DuckDB's UI answers.
+    /// Returns true if DuckDB's UI answers.
     pub async fn is_ready(&self) -> bool {
         self.duckdb.is_up().await
     }
 
-    /// What goes on behind it.
     pub fn activity(&self) -> Activity {
         self.counter.snapshot(Utc::now())
     }
 
-    /// Notes that the session is used now, by a question that does not pass here.
+    /// Records that the session is used now by a query that does not pass through the door.
     pub fn record_use(&self) {
         self.counter.record_use(Utc::now());
     }
 }
 
-/// Listens until `shutdown`: for browsers on `listen`, for the cluster on `admin`.
-/// Without them, on all addresses at [`PORT`] and [`ADMIN_PORT`].
+/// Serves browsers on `listen`, and the kubelet and the bot on `admin`, until `shutdown`.
+/// The defaults are [`PORT`] and [`ADMIN_PORT`] on all addresses.
 ///
 /// # Errors
-/// If a port is taken.
+/// If an address can't be bound, for example because the port is in use.
 pub async fn serve(
     door: Door,
     listen: Option<SocketAddr>,
@@ -165,17 +171,23 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let listener = listen_on(listen, PORT)
         .await
-        .context("the door can't listen")?;
+        .context("the door can't listen for browsers")?;
     let second = listen_on(admin, ADMIN_PORT).await;
-    let second = second.context("the door's second port can't listen")?;
-    eprintln!("the door listens on {}", listener.local_addr()?);
-    eprintln!("for the cluster it listens on {}", second.local_addr()?);
+    let second = second.context("the door can't listen for the kubelet and the bot")?;
+    eprintln!(
+        "the door listens for browsers on {}",
+        listener.local_addr()?
+    );
+    eprintln!(
+        "the door listens for the kubelet and the bot on {}",
+        second.local_addr()?
+    );
     let door = Arc::new(door);
     let same = door.clone();
     tokio::select! {
         () = accept(listener, move |_| Some(door.clone())) => Ok(()),
         () = serve_admin(second, same) => Ok(()),
-        // Streams have no end of their own, and nobody waits for one.
+        // Don't wait for connections: streams have no end of their own.
         () = shutdown.cancelled() => Ok(()),
     }
 }
@@ -183,7 +195,7 @@ pub async fn serve(
 async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpListener> {
     match address {
         Some(address) => TcpListener::bind(address).await,
-        // The IPv6 wildcard takes IPv4 as well, where there is IPv6 at all.
+        // The IPv6 wildcard address also accepts IPv4. It fails on machines without IPv6.
         None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
             Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
             listening => listening,
@@ -191,8 +203,8 @@ async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpList
     }
 }
 
-/// Answers the cluster's questions, for ever: few at a time, and short ones, because
-/// every Pod may ask.
+/// Serves the kubelet and the bot, for ever. The limits are low, because any Pod may
+/// connect.
 async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
     let limits = Limits {
         connections: 32,
@@ -209,7 +221,7 @@ async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
     serve_all(listener, limits, answer).await;
 }
 
-/// Serves browsers, for ever. `find` knows the door that leads to a host.
+/// Serves browsers, for ever. `find` returns the door for a `Host` header.
 pub async fn accept(
     listener: TcpListener,
     find: impl Fn(Option<&str>) -> Option<Arc<Door>> + Clone + Send + 'static,
@@ -232,13 +244,14 @@ pub async fn accept(
     serve_all(listener, limits, answer).await;
 }
 
-/// What all who come to a port may have together, and each alone.
+/// Limits of one port.
 #[derive(Clone, Copy)]
 struct Limits {
+    /// Maximum number of open connections.
     connections: usize,
-    /// The bytes of a request before its body.
+    /// Maximum size of a request's head, in bytes.
     head: usize,
-    /// How long that may take.
+    /// Maximum time to receive a request's head.
     within: Duration,
 }
 
@@ -253,7 +266,7 @@ async fn serve_all<F>(
     loop {
         let place = places.clone().acquire_owned().await;
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, say: it passes.
+            // A temporary failure, such as too many open files.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -269,7 +282,7 @@ async fn serve_one<F>(stream: TcpStream, limits: Limits, answer: impl Fn(Request
 where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    // Small answers must not wait for more.
+    // Send small answers at once, without Nagle's delay.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let answer = answer(request);
@@ -281,12 +294,12 @@ where
         .max_buf_size(limits.head)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // Whoever hangs up in the middle is no news.
+    // Errors are ignored: clients may disconnect at any time.
     let _ = served.await;
 }
 
 impl Door {
-    /// What the cluster asks at the second port.
+    /// Answers a request on the admin port.
     async fn answer_admin(&self, method: &Method, path: &str) -> Response<Body> {
         let (status, text) = match path {
             USED_PATH if method == Method::POST => {
@@ -296,13 +309,16 @@ impl Door {
             READY_PATH if self.is_ready().await => (StatusCode::OK, "ready\n".to_owned()),
             READY_PATH => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "DuckDB does not answer yet\n".to_owned(),
+                "DuckDB does not respond yet\n".to_owned(),
             ),
             ACTIVITY_PATH => {
                 let activity = serde_json::to_string(&self.activity());
-                (StatusCode::OK, activity.expect("it is plain numbers"))
+                (
+                    StatusCode::OK,
+                    activity.expect("activity serializes to JSON"),
+                )
             }
-            _ => (StatusCode::NOT_FOUND, "there is nothing here\n".to_owned()),
+            _ => (StatusCode::NOT_FOUND, "not found\n".to_owned()),
         };
         let mut answer = Response::new(proxy::full_body(text));
         *answer.status_mut() = status;
@@ -344,8 +360,8 @@ impl Door {
         page.respond(headers)
     }
 
-    /// A turn to show a ticket. Anybody may send one, slowly; where many do, the one who is
-    /// at it longest gives way, because a real ticket comes at once.
+    /// Registers the submission of a ticket. Anyone may submit one, and send it slowly. At the
+    /// limit the oldest submission is cancelled, because a real ticket arrives at once.
     fn begin_redemption(&self) -> (CancellationToken, DropGuard) {
         let turn = CancellationToken::new();
         let mut redemptions = self.redemptions.lock();
@@ -363,7 +379,7 @@ impl Door {
         let cookie = self
             .origin
             .set_cookie(&self.browser_sessions.lock().create());
-        let cookie = HeaderValue::try_from(cookie).expect("it is plain text");
+        let cookie = HeaderValue::try_from(cookie).expect("the cookie is ASCII");
         let mut answer = Response::new(proxy::full_body(""));
         *answer.status_mut() = StatusCode::NO_CONTENT;
         let headers = answer.headers_mut();
@@ -387,7 +403,7 @@ impl Door {
     }
 }
 
-/// A failure of DuckDB's as it is, but in plain words when its pages are out of reach.
+/// Passes DuckDB's error on. If DuckDB could not fetch the UI's pages, explains that instead.
 async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Response<Body> {
     let (head, body) = answer.into_parts();
     let longest = body.size_hint().upper();

@@ -1,4 +1,4 @@
-//! What the door says itself: short pages, and one sentence where no page is shown.
+//! The door's own answers: short pages, or plain text for clients that show no pages.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use super::{
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
 
-/// What our own pages may do: use what stands in them, and nothing else.
+/// Policy of the door's own pages: their inline style and script, and requests to the door.
 static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
@@ -25,17 +25,17 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
         hash(STYLE),
         hash(SCRIPT)
     );
-    HeaderValue::try_from(policy).expect("it is plain text")
+    HeaderValue::try_from(policy).expect("the policy is ASCII")
 });
 
-/// Something to say.
+/// A title and a few paragraphs, with a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     status: StatusCode,
     title: String,
-    /// HTML; what is not ours in it is [escaped].
+    /// HTML. Text from elsewhere in it is escaped with [`escape_html`].
     paragraphs: Vec<String>,
-    /// After how many seconds the browser looks again.
+    /// Seconds until the browser loads the page again.
     refresh_seconds: Option<u8>,
     script: bool,
 }
@@ -51,108 +51,117 @@ impl Page {
         }
     }
 
-    /// To somebody who has shown no ticket.
+    /// Page for visitors without a ticket.
     pub fn unauthenticated(session: &str, owner: &str) -> Self {
         let how = format!(
-            "Only {} can get in. In Discord, press <b>Open</b> under the message about session \
-             <code>{}</code>, or type <code>/duck open</code>.",
+            "Only {} can open this session. In Discord, press <b>Open</b> under the message about \
+             session <code>{}</code>, or type <code>/duck open</code>.",
             escape_html(owner),
             escape_html(session),
         );
-        let title = format!("The DuckDB of {owner}");
-        let small = "<small>The link that you get then is good for one minute, and for one browser.</small>";
+        let title = format!("{owner}'s DuckDB");
+        let small =
+            "<small>You get a link that is valid for one minute and for one browser.</small>";
         Self::new(StatusCode::UNAUTHORIZED, title, &[&how, small])
     }
 
-    /// Shows the ticket in the address, and goes on.
+    /// Page whose script submits the ticket from the URL's fragment, and then opens DuckDB.
     pub fn enter(owner: &str) -> Self {
-        let wait = "<span id=\"say\">One moment…</span>";
+        let wait = "<span id=\"say\">Opening DuckDB…</span>";
         let inside =
-            "<small>If this browser is in already: <a href=\"/\">go on to DuckDB</a>.</small>";
-        let without = "<noscript>This page needs JavaScript, and so does DuckDB's UI.</noscript>";
+            "<small>Already opened in this browser? <a href=\"/\">Go to DuckDB</a>.</small>";
+        let without =
+            "<noscript>This page and DuckDB's UI need JavaScript. Please turn it on.</noscript>";
         Self {
             script: true,
             ..Self::new(
                 StatusCode::OK,
-                format!("The DuckDB of {owner}"),
+                format!("{owner}'s DuckDB"),
                 &[wait, inside, without],
             )
         }
     }
 
-    /// When DuckDB does not answer.
+    /// Page for requests that DuckDB does not answer.
     pub fn unavailable() -> Self {
-        let why = "It is being started, or it is too busy at the moment. This page looks again by \
-                   itself.";
-        let then = "<small>If it stays like this, <code>/duck list</code> in Discord says how your \
-                    session is.</small>";
+        let why = "It is starting, or too busy at the moment. This page reloads by itself.";
+        let then = "<small>If this does not change, type <code>/duck list</code> in Discord to see \
+                    the state of your session.</small>";
         Self {
             refresh_seconds: Some(3),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "DuckDB does not answer yet",
+                "DuckDB does not respond yet",
                 &[why, then],
             )
         }
     }
 
-    /// When DuckDB can't fetch its own pages.
+    /// Page that replaces DuckDB's error if DuckDB can't fetch the UI's pages.
     pub fn assets_unreachable() -> Self {
-        let why = "Your DuckDB runs. But the pages of its UI come from \
-                   <code>https://ui.duckdb.org</code>, and it can't reach that from here.";
-        let admin = "<small>For an admin: let the sessions reach ui.duckdb.org at port 443, or name \
-                     a proxy in the setting <code>duckdb.http_proxy</code>.</small>";
-        let title = "DuckDB's pages can't be fetched";
+        let why = "Your DuckDB is running, but it can't fetch the pages of its UI from \
+                   <code>https://ui.duckdb.org</code>. Please tell an admin.";
+        let admin = "<small>For admins: allow the sessions to reach ui.duckdb.org on port 443, or \
+                     set a proxy with the setting <code>duckdb.http_proxy</code>.</small>";
+        let title = "The pages of DuckDB's UI can't be loaded";
         Self::new(StatusCode::BAD_GATEWAY, title, &[why, admin])
     }
 
-    /// When a request is longer than it may be.
+    /// Page for requests with a body over [`MAX_BODY_BYTES`].
     pub fn too_large() -> Self {
-        let most = format!("A request may have {} MiB.", MAX_BODY_BYTES >> 20);
-        let title = "That is too much at once";
+        let most = format!(
+            "A request can have at most {} MiB. Please split it into smaller ones.",
+            MAX_BODY_BYTES >> 20
+        );
+        let title = "The request is too large";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
     }
 
-    /// When a request did not come to its end.
+    /// Page for requests that stop before their end.
     pub fn too_slow() -> Self {
-        let why = "The request stopped in the middle.";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "That took too long", &[why])
-    }
-
-    /// Where no session is.
-    pub fn unknown_host() -> Self {
-        Self::refused(
-            StatusCode::MISDIRECTED_REQUEST,
-            "There is no such session here.",
+        let why = "The request stopped before it was complete. Please try again.";
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "The request took too long",
+            &[why],
         )
     }
 
-    /// When too many show tickets at the same time.
+    /// Page for hosts that no session has.
+    pub fn unknown_host() -> Self {
+        Self::refused(
+            StatusCode::MISDIRECTED_REQUEST,
+            "There is no session at this address. It may have ended: type <code>/duck list</code> \
+             in Discord to see your sessions.",
+        )
+    }
+
+    /// Page for a ticket whose submission was cancelled because too many others came.
     pub fn busy() -> Self {
-        let why = "Too many links are being opened here at this moment. Open yours once more.";
+        let why = "Too many links are being opened at the same time. Please open yours again.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Your DuckDB", &[why])
     }
 
-    /// When a request is refused.
+    /// Page for requests that the policy refuses.
     pub fn refused(status: StatusCode, why: &str) -> Self {
-        Self::new(status, "Not here", &[why])
+        Self::new(status, "Request refused", &[why])
     }
 
-    /// When a ticket is not taken.
+    /// Page for tickets that are not accepted.
     pub fn rejected(why: TicketError) -> Self {
         let why = match why {
             TicketError::Forged | TicketError::OtherSession => {
-                "This link is not one for this session."
+                "This link is not valid for this session."
             }
-            TicketError::Expired => "This link has expired: it is good for one minute.",
-            TicketError::BeforeStart => "This session was started again after you got this link.",
-            TicketError::Used => "This link was used already: it is good for one time.",
+            TicketError::Expired => "This link has expired. Links are valid for one minute.",
+            TicketError::BeforeStart => "This session was restarted after you got this link.",
+            TicketError::Used => "This link was already used. Each link works once.",
         };
-        let then = "Press Open in Discord for a new one.";
+        let then = "Press Open in Discord to get a new one.";
         Self::new(StatusCode::FORBIDDEN, "Your DuckDB", &[why, then])
     }
 
-    /// As the asker wants it: a page, or only what it says.
+    /// Answers with HTML if the client accepts it or the page has a script, else with plain text.
     pub fn respond(&self, request: &HeaderMap) -> Response<Body> {
         let accept = request.get(header::ACCEPT);
         let is_page = accept
@@ -204,7 +213,7 @@ impl Page {
         )
     }
 
-    /// Without markup.
+    /// Returns the paragraphs as text, without markup.
     fn plain(&self) -> String {
         let mut text = self.paragraphs.join(" ");
         while let Some((before, rest)) = text.split_once('<') {
@@ -216,13 +225,13 @@ impl Page {
     }
 }
 
-/// A text as HTML that shows it.
+/// Escapes a text for HTML.
 fn escape_html(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// What a Content-Security-Policy calls an inline text.
+/// Returns the source expression for an inline text in a Content-Security-Policy.
 fn hash(text: &str) -> String {
     let digest = digest(&SHA256, text.as_bytes());
     format!("sha256-{}", STANDARD.encode(digest))
@@ -233,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_shown_and_not_obeyed() {
+    fn an_owners_name_is_escaped() {
         let page = Page::unauthenticated("977a26", "<script>Ana & \"Ben\"");
         assert!(!page.html().contains("<script>"), "{}", page.html());
         assert!(
@@ -242,7 +251,7 @@ mod tests {
         );
         assert!(
             page.plain()
-                .starts_with("Only <script>Ana & \"Ben\" can get in.")
+                .starts_with("Only <script>Ana & \"Ben\" can open this session.")
         );
     }
 

@@ -1,4 +1,4 @@
-//! What becomes of a request, by its head alone. Pure.
+//! The decision about a request, based on its head alone, and the headers that pass. Pure.
 
 use hyper::{
     HeaderMap, Method, StatusCode, Uri,
@@ -6,22 +6,22 @@ use hyper::{
     http::request::Parts,
 };
 
-/// What people have to do with us instead of DuckDB.
+/// Prefix of the paths that the door serves itself.
 pub const RESERVED_PREFIX: &str = "/.duckbot/";
-/// Where a ticket is shown.
+/// Path of the page that submits a ticket.
 pub const ENTER_PATH: &str = "/.duckbot/enter";
 
-/// How the browser sees a session: `https://duckui-977a26.duck.example.com`.
+/// Origin of a session's URL, such as `https://duckui-977a26.duck.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     text: String,
-    /// Host, and the port if it is not the scheme's own.
+    /// Host in lower case, with the port if the URL names one.
     authority: String,
     is_https: bool,
 }
 
 impl Origin {
-    /// Reads one; none if it is none.
+    /// Parses an origin. Returns `None` unless it is `http` or `https` with a host and no path.
     pub fn read(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let is_https = match uri.scheme_str()? {
@@ -38,7 +38,7 @@ impl Origin {
         })
     }
 
-    /// The cookie's name. Browsers take `__Host-` only from the very host, with TLS.
+    /// Name of the cookie. Browsers accept `__Host-` only from exactly this host, with TLS.
     pub fn cookie(&self) -> &'static str {
         match self.is_https {
             true => "__Host-duckbot",
@@ -46,7 +46,7 @@ impl Origin {
         }
     }
 
-    /// The whole of `Set-Cookie`.
+    /// Value of the `Set-Cookie` header.
     pub fn set_cookie(&self, value: &str) -> String {
         let secure = if self.is_https { "; Secure" } else { "" };
         let name = self.cookie();
@@ -60,22 +60,22 @@ impl Origin {
     }
 }
 
-/// What to do with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// To DuckDB.
+    /// Pass the request to DuckDB.
     Forward,
-    /// Show the page on which a browser shows its ticket.
+    /// Show the page that submits a ticket.
     EnterPage,
-    /// Take the ticket in its body.
+    /// Check the ticket in the request's body.
     RedeemTicket,
-    /// Somebody who has shown none yet.
+    /// Show the page for visitors without a ticket.
     Unauthenticated,
-    /// Not at all.
+    /// Refuse the request, with a status and a reason.
     Refuse(StatusCode, &'static str),
 }
 
-/// Decides.
+/// Decides about a request to the session at `own`. `has_session` returns true for the value
+/// of a valid cookie.
 pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> bool) -> Decision {
     let headers = &request.headers;
     let refuse = Decision::Refuse;
@@ -84,35 +84,41 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
         Some(_) => {
             return refuse(
                 StatusCode::MISDIRECTED_REQUEST,
-                "There is no such session here.",
+                "There is no session at this address.",
             );
         }
         None => {
             return refuse(
                 StatusCode::BAD_REQUEST,
-                "The request does not say for whom it is.",
+                "The request must name exactly one host.",
             );
         }
     }
     if !request.uri.path().starts_with('/') || request.method == Method::TRACE {
-        return refuse(StatusCode::BAD_REQUEST, "This is no request for a session.");
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "Sessions don't support this path or method.",
+        );
     }
     let is_reading = request.method == Method::GET || request.method == Method::HEAD;
     if request.method != Method::POST && has_body(headers) {
-        // DuckDB doesn't read it, and would take it for the next request.
-        return refuse(StatusCode::BAD_REQUEST, "Only a POST brings something.");
+        // DuckDB doesn't read such a body, and would mistake it for the next request.
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "Only a POST request can have a body.",
+        );
     }
     if !is_same_origin(request, own, is_reading) {
         return refuse(
             StatusCode::FORBIDDEN,
-            "This was asked for by another page than the session's own.",
+            "This request did not come from the session's own page.",
         );
     }
     if request.uri.path().starts_with(RESERVED_PREFIX) {
         return match (request.uri.path(), &request.method) {
             (ENTER_PATH, &Method::POST) => Decision::RedeemTicket,
             (ENTER_PATH, _) if is_reading => Decision::EnterPage,
-            _ => refuse(StatusCode::NOT_FOUND, "There is nothing here."),
+            _ => refuse(StatusCode::NOT_FOUND, "There is no such page."),
         };
     }
     match cookies(headers, own.cookie())
@@ -128,7 +134,7 @@ fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || lengths.any(|length| length != "0")
 }
 
-/// The host that is asked for, if the request names exactly one.
+/// The requested host, if the request names exactly one.
 fn host(request: &Parts) -> Option<&str> {
     let mut all = request.headers.get_all(header::HOST).iter();
     let host = all.next()?.to_str().ok()?;
@@ -139,9 +145,9 @@ fn host(request: &Parts) -> Option<&str> {
     (all.next().is_none() && is_same).then_some(host)
 }
 
-/// Whether it comes from the session's own page, or from the address bar. A browser
-/// says so in Origin and Sec-Fetch-*, which no page can change. Sessions of others
-/// are on the same site, so SameSite cookies don't tell.
+/// Returns true if the request comes from the session's own page, the address bar or a link.
+/// Browsers say so in `Origin` and `Sec-Fetch-*`, which no page can change. SameSite cookies
+/// are not enough, because other people's sessions are on the same site.
 fn is_same_origin(request: &Parts, own: &Origin, is_reading: bool) -> bool {
     let headers = &request.headers;
     let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -149,7 +155,7 @@ fn is_same_origin(request: &Parts, own: &Origin, is_reading: bool) -> bool {
     match (origins.next(), origins.next()) {
         (Some(origin), None) => return origin.as_bytes() == own.text.as_bytes(),
         (Some(_), Some(_)) => return false,
-        // Browsers leave it out where a page of the same origin only reads.
+        // Browsers omit `Origin` if a page of the same origin only reads.
         (None, _) => {
             if !is_reading || is_upgrade {
                 return false;
@@ -160,7 +166,7 @@ fn is_same_origin(request: &Parts, own: &Origin, is_reading: bool) -> bool {
         let value = headers.get(name).map(HeaderValue::as_bytes);
         value.is_none_or(|value| values.iter().any(|it| it.as_bytes() == value))
     };
-    // Somebody follows a link. Others lead to nothing but DuckDB's interfaces.
+    // Links may lead to these pages. All other paths are DuckDB's interfaces.
     let is_linked = ["/", ENTER_PATH].contains(&request.uri.path());
     says("sec-fetch-site", &["same-origin", "none"])
         || (is_linked
@@ -168,11 +174,11 @@ fn is_same_origin(request: &Parts, own: &Origin, is_reading: bool) -> bool {
             && says("sec-fetch-dest", &["document"]))
 }
 
-/// The values of the cookies of that name.
+/// Values of the cookies called `name`.
 fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(header::COOKIE).into_iter();
-    // As bytes: another session can set one for the whole domain that is no text, and
-    // must not hide ours by that.
+    // Compare bytes. Another session can set a cookie that is not text for the whole domain,
+    // and that must not hide this session's cookie.
     let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     pairs.filter_map(move |pair| {
         let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?;
@@ -180,7 +186,7 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'
     })
 }
 
-/// What belongs to one connection (RFC 9110, 7.6.1), and what only proxies tell each other.
+/// Headers that belong to one connection (RFC 9110, section 7.6.1), or are for proxies only.
 const HOP_BY_HOP_HEADERS: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -193,7 +199,7 @@ const HOP_BY_HOP_HEADERS: [&str; 9] = [
     "upgrade",
 ];
 
-/// Leaves out what belongs to the connection that it came by.
+/// Removes the headers that belong to the connection.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -218,9 +224,9 @@ fn remove_headers(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> boo
     }
 }
 
-/// What DuckDB is told, besides its own headers and those of a WebSocket. Everything else is
-/// private, or is what proxies say of people: cookies, tokens, addresses. (A Referer would
-/// also be what `/localToken` hands out a token for.)
+/// Request headers that reach DuckDB, besides its own and those of a WebSocket. All others may
+/// be private, or come from proxies: cookies, tokens, addresses. (DuckDB's `/localToken` would
+/// also hand out a token for a `Referer`.)
 const REQUEST_HEADERS: [HeaderName; 14] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
@@ -238,9 +244,9 @@ const REQUEST_HEADERS: [HeaderName; 14] = [
     header::USER_AGENT,
 ];
 
-/// What of an answer reaches the browser, besides DuckDB's own headers and those of a
-/// WebSocket. Its pages come from elsewhere, with headers that could concern other
-/// sessions' hosts (`Clear-Site-Data`) or tell others of this one (`NEL`).
+/// Response headers that reach the browser, besides DuckDB's own and those of a WebSocket.
+/// The UI's pages come from a third party. Its headers could affect other sessions' hosts
+/// (`Clear-Site-Data`) or report this session to others (`NEL`).
 const RESPONSE_HEADERS: [HeaderName; 16] = [
     header::ACCEPT_RANGES,
     header::AGE,
@@ -260,7 +266,7 @@ const RESPONSE_HEADERS: [HeaderName; 16] = [
     header::X_CONTENT_TYPE_OPTIONS,
 ];
 
-/// Keeps these, DuckDB's own, and those of a WebSocket.
+/// Keeps the headers in `known`, DuckDB's own, and those of a WebSocket.
 fn retain_headers(headers: &mut HeaderMap, known: &[HeaderName]) {
     let is_ours = |name: &HeaderName| {
         let name = name.as_str();
@@ -271,19 +277,19 @@ fn retain_headers(headers: &mut HeaderMap, known: &[HeaderName]) {
     remove_headers(headers, |name| !known.contains(name) && !is_ours(name));
 }
 
-/// Makes a browser's headers such that DuckDB takes them, and tells it nothing more.
+/// Rewrites a browser's headers so that DuckDB accepts them and gets nothing private.
 pub fn rewrite_request_headers(headers: &mut HeaderMap, duckdb: &'static str) {
     strip_hop_by_hop(headers);
     retain_headers(headers, &REQUEST_HEADERS);
     if headers.contains_key(header::ORIGIN) {
         let origin = format!("http://{duckdb}");
-        let origin = HeaderValue::try_from(origin).expect("it is plain text");
+        let origin = HeaderValue::try_from(origin).expect("the origin is ASCII");
         headers.insert(header::ORIGIN, origin);
     }
     headers.insert(header::HOST, HeaderValue::from_static(duckdb));
 }
 
-/// Makes DuckDB's headers such that they harm nobody.
+/// Removes harmful headers from DuckDB's answer, and adds protective ones.
 pub fn rewrite_response_headers(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
     retain_headers(headers, &RESPONSE_HEADERS);
@@ -291,7 +297,7 @@ pub fn rewrite_response_headers(headers: &mut HeaderMap) {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),
         (
-            // Whoever opened this page gets no hold of it.
+            // A page that opened this one gets no reference to its window.
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin-allow-popups",
         ),
@@ -365,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_passes_and_a_stranger_does_not() {
+    fn a_browser_with_a_valid_cookie_passes_and_others_do_not() {
         assert_eq!(decision("GET", "/", &[HOST, GUEST]), Decision::Forward);
         assert_eq!(
             decision("POST", "/ddb/run", &[HOST, GUEST, FROM_HERE]),
@@ -375,7 +381,7 @@ mod tests {
         let mut request = head("GET", "/", &[HOST]);
         request.headers.insert("cookie", beside);
         let with_bytes = evaluate(&request, &own(), |value| value == "known");
-        assert_eq!(with_bytes, Decision::Forward, "another cookie is no text");
+        assert_eq!(with_bytes, Decision::Forward, "another cookie is not text");
         for cookie in [
             "",
             "duckbot=known",
@@ -402,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_host_is_its_own() {
+    fn only_the_sessions_own_host_is_accepted() {
         for host in [
             "DUCKUI-977a26.duck.example.com",
             "duckui-977a26.duck.example.com:443",
@@ -439,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pages_ask_in_vain() {
+    fn requests_of_other_pages_are_refused() {
         let site = |value| ("sec-fetch-site", value);
         let origin = |value| ("origin", value);
         for headers in [
@@ -480,7 +486,7 @@ mod tests {
         assert_eq!(status(decision("POST", ENTER_PATH, &[HOST])), 403);
         let socket = [HOST, GUEST, ("upgrade", "websocket")];
         assert_eq!(status(decision("GET", "/x", &socket)), 403);
-        // A link in a chat is followed.
+        // A link in a chat may be followed.
         let link = [
             HOST,
             GUEST,
@@ -494,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_no_session_is_not_read() {
+    fn bodies_and_methods_that_sessions_do_not_support_are_refused() {
         assert_eq!(status(decision("TRACE", "/", &[HOST, GUEST])), 400);
         for body in [("content-length", "9"), ("transfer-encoding", "chunked")] {
             for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
@@ -513,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn duckdb_hears_nothing_private() {
+    fn duckdb_gets_no_private_header() {
         let mut headers = head(
             "POST",
             "/ddb/run",

@@ -1,4 +1,4 @@
-//! The way to DuckDB: requests in, answers out, both as they come.
+//! The HTTP client for DuckDB. Requests and answers are streamed, never buffered whole.
 
 use std::{
     convert::Infallible,
@@ -28,21 +28,21 @@ use super::{
     policy::{rewrite_request_headers, rewrite_response_headers},
 };
 
-/// The most that a request may bring: queries with what they insert.
+/// Maximum size of a request's body: a query with the data that it inserts.
 pub const MAX_BODY_BYTES: usize = 64 << 20;
-/// The most that is read of an answer at once. Less takes longer, more only memory.
+/// Maximum size of a read from DuckDB. A smaller one is slower, a larger one only costs memory.
 const MAX_BUFFER_BYTES: usize = 256 << 10;
-/// How long the next piece of a request may take.
+/// Maximum time to wait for the next chunk of a request's body.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long DuckDB may take to say that it is there.
+/// Maximum time for DuckDB to answer a readiness probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Whatever goes wrong with a body.
+/// Failure while a body is transferred.
 #[derive(Debug, thiserror::Error)]
-#[error("a body broke off")]
+#[error("a body ended before it was complete")]
 pub struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-/// A body that comes from somewhere.
+/// A body of any source: a browser, DuckDB or the door.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;
@@ -51,14 +51,14 @@ type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, I
 #[derive(Clone)]
 pub struct DuckDbClient {
     client: Client<HttpConnector<Resolver>, Body>,
-    /// What it calls itself. It asks for exactly that in Host and Origin.
+    /// Host and port that DuckDB requires in `Host` and `Origin`.
     name: &'static str,
 }
 
 impl DuckDbClient {
-    /// The one at that port of this machine.
+    /// Creates a client for the UI server on a port of `localhost`.
     pub fn new(port: u16) -> Self {
-        // In a Pod its `localhost` is ::1, on most machines 127.0.0.1 (both seen with 1.4.4).
+        // DuckDB 1.4.4 was seen to listen on ::1 in a Pod, and on 127.0.0.1 on most machines.
         let addresses = [
             SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
             SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -72,16 +72,16 @@ impl DuckDbClient {
         Self {
             client: Client::builder(TokioExecutor::new())
                 .http1_max_buf_size(MAX_BUFFER_BYTES)
-                // DuckDB gives each open connection one of its few threads, and others wait
-                // until that closes; on this machine a new one costs nothing.
+                // Each open connection blocks one of DuckDB's few threads until it closes.
+                // A new connection on the same machine costs nothing.
                 .pool_max_idle_per_host(0)
                 .build(connector),
-            // Once per door, so it may as well stay.
+            // Leaked once per door, so the amount is bounded.
             name: Box::leak(format!("localhost:{port}").into_boxed_str()),
         }
     }
 
-    /// Whether it answers.
+    /// Returns true if DuckDB answers a request with success.
     pub async fn is_up(&self) -> bool {
         let mut request = Request::new(full_body(""));
         *request.uri_mut() = self.uri("/info");
@@ -89,10 +89,13 @@ impl DuckDbClient {
         matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
     }
 
-    /// Passes a request on, and what is answered back. It counts in `counter`.
+    /// Passes a request to DuckDB and returns its answer. Queries and tabs are counted in
+    /// `counter`.
     ///
     /// # Errors
-    /// If DuckDB does not answer, or the request is not one that can be passed on.
+    /// Returns [`ProxyError::Unavailable`] if DuckDB does not answer,
+    /// [`ProxyError::TooLarge`] if the body is over [`MAX_BODY_BYTES`], and
+    /// [`ProxyError::TooSlow`] if the body stops before its end.
     pub async fn forward(
         &self,
         mut request: Request<Incoming>,
@@ -122,7 +125,7 @@ impl DuckDbClient {
         let client = self.client.clone();
         let asking = async move { (client.request(request).await, counted) };
         let (answer, counted) = match kind {
-            // It goes on when its browser goes away, and it counts as long as it does.
+            // A query has its own task: it runs on, and counts, after its browser is gone.
             Some(RequestKind::Query) => tokio::spawn(asking)
                 .await
                 .map_err(|_| ProxyError::Unavailable)?,
@@ -140,7 +143,7 @@ impl DuckDbClient {
             tokio::spawn(async move {
                 if let (Ok(browser), Ok(duckdb)) = tokio::join!(browser, duckdb) {
                     let (mut browser, mut duckdb) = (TokioIo::new(browser), TokioIo::new(duckdb));
-                    // Whoever hangs up first: the other notices by itself.
+                    // Errors are ignored: if one side closes, the other side notices.
                     let _ = tokio::io::copy_bidirectional(&mut browser, &mut duckdb).await;
                 }
             });
@@ -155,7 +158,7 @@ impl DuckDbClient {
 
     fn uri(&self, path: &str) -> Uri {
         let uri = format!("http://{}{path}", self.name);
-        // The path was one of a request, and the name is ours.
+        // The path comes from a valid URI, so this always parses.
         uri.parse().unwrap_or_default()
     }
 }
@@ -165,20 +168,20 @@ fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {
     headers.insert(header::UPGRADE, protocol);
 }
 
-/// A body that is there already.
+/// Creates a body from a complete text.
 pub fn full_body(text: impl Into<Bytes>) -> Body {
     let full = Full::new(text.into());
     full.map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Why there is no answer from DuckDB.
+/// Reasons why there is no answer from DuckDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyError {
-    /// It does not listen, or hung up.
+    /// DuckDB does not listen, or closed the connection.
     Unavailable,
-    /// The request is longer than it may be.
+    /// The request's body is over [`MAX_BODY_BYTES`].
     TooLarge,
-    /// The request did not come to its end.
+    /// The request's body stopped before its end.
     TooSlow,
 }
 

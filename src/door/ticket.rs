@@ -1,9 +1,9 @@
-//! Tickets: what the bot gives to a session's owner, and the door takes once.
+//! Tickets: signed tokens that the bot gives to a session's owner. The door accepts each once.
 //!
-//! A ticket is `<key id>.<payload>.<signature>`, the last two in base64 (URL
-//! alphabet, no padding). The payload is JSON; the signature is Ed25519 over
-//! `PURPOSE`, the key id and the payload as they stand in the ticket. The bot
-//! holds the private key, the door the public one only.
+//! A ticket is `<key id>.<payload>.<signature>`. Payload and signature are base64 (URL
+//! alphabet, no padding). The payload is JSON. The signature is Ed25519 over `PURPOSE`, the
+//! key ID and the payload as they appear in the ticket. The bot holds the private key, the
+//! door only the public one.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,60 +13,61 @@ use ring::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How long a ticket is good.
+/// Time for which a ticket is valid.
 pub const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(1);
-/// How far the bot's clock may be ahead of the door's.
+/// Maximum time that the bot's clock may be ahead of the door's.
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
-/// A signature for anything else is never one for a ticket.
+/// Prefix of the signed text, so a signature made for another purpose is not valid here.
 const PURPOSE: &str = "duckbot ticket 1";
-/// More than any ticket of ours has.
+/// Maximum size of a ticket; the bot's are shorter.
 pub const MAX_TICKET_BYTES: usize = 1024;
 
-/// What a ticket says.
+/// Signed content of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Payload {
-    /// Whose door it opens.
+    /// ID of the session that the ticket opens.
     session: String,
     issued: DateTime<Utc>,
-    /// Makes it one of its kind.
+    /// Random text that makes the ticket unique.
     nonce: String,
 }
 
-/// Why a ticket is not taken.
+/// Reasons to reject a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
-    /// Not one of ours, or changed.
-    #[error("this is no ticket of this door")]
+    /// The ticket was not signed with the session's key, or was changed.
+    #[error("this is not a ticket for this door")]
     Forged,
-    /// For another session.
+    /// The ticket is for another session.
     #[error("this ticket is for another session")]
     OtherSession,
-    /// Too old, or from the future.
+    /// The ticket is older than [`TICKET_LIFETIME`], or from the future.
     #[error("this ticket has expired")]
     Expired,
-    /// From before the door was started: it may have been used already.
-    #[error("this ticket is from before the session was started again")]
+    /// The ticket is older than the door, which can't know whether it was used.
+    #[error("this ticket was issued before the session was restarted")]
     BeforeStart,
-    /// It was used.
-    #[error("this ticket has been used")]
+    /// The ticket was used before.
+    #[error("this ticket was already used")]
     Used,
 }
 
-/// Makes tickets.
+/// Private key that signs tickets.
 pub struct SigningKey {
     id: String,
     pair: Ed25519KeyPair,
 }
 
 impl SigningKey {
-    /// A new key, as it is stored (PKCS#8).
+    /// Generates a key in the form in which it is stored (PKCS#8).
     pub fn generate() -> Vec<u8> {
         let random = SystemRandom::new();
-        let document = Ed25519KeyPair::generate_pkcs8(&random).expect("the system has randomness");
+        let document =
+            Ed25519KeyPair::generate_pkcs8(&random).expect("the system provides randomness");
         document.as_ref().to_vec()
     }
 
-    /// The key that is stored like this; none if it is no such key.
+    /// Reads a stored key. Returns `None` if `stored` is not an Ed25519 key in PKCS#8.
     pub fn read(id: &str, stored: &[u8]) -> Option<Self> {
         Some(Self {
             id: id.to_owned(),
@@ -74,20 +75,20 @@ impl SigningKey {
         })
     }
 
-    /// What the door is told of it: `<key id>:<public key in base64>`.
+    /// Returns the public key in the form that the door reads: `<key id>:<public key in base64>`.
     pub fn public(&self) -> String {
         let key = URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref());
         format!("{}:{key}", self.id)
     }
 
-    /// A ticket for that session.
+    /// Issues a ticket for a session.
     pub fn ticket(&self, session: &str, now: DateTime<Utc>) -> String {
         let payload = Payload {
             session: session.to_owned(),
             issued: now,
             nonce: random_token(),
         };
-        let payload = serde_json::to_vec(&payload).expect("it is plain JSON");
+        let payload = serde_json::to_vec(&payload).expect("the payload serializes to JSON");
         let payload = URL_SAFE_NO_PAD.encode(payload);
         let signature = self.pair.sign(&signing_input(&self.id, &payload));
         let signature = URL_SAFE_NO_PAD.encode(signature);
@@ -95,11 +96,11 @@ impl SigningKey {
     }
 }
 
-/// 128 random bits, for people who guess.
+/// Returns 128 random bits in base64, which nobody can guess.
 pub fn random_token() -> String {
     let mut bytes = [0; 16];
     let filled = SystemRandom::new().fill(&mut bytes);
-    filled.expect("the system has randomness");
+    filled.expect("the system provides randomness");
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -107,19 +108,19 @@ fn signing_input(key: &str, payload: &str) -> Vec<u8> {
     format!("{PURPOSE}.{key}.{payload}").into_bytes()
 }
 
-/// Takes tickets, each once.
+/// Verifier of one session's tickets. It accepts each ticket once.
 pub struct TicketVerifier {
     key: (String, Vec<u8>),
     session: String,
-    /// Tickets from before may have been used in an earlier life.
+    /// Time of the door's start. Earlier tickets may have been used at the door before it.
     started: DateTime<Utc>,
-    /// Those that would still be good, and when they were issued.
+    /// Nonces of used tickets that have not expired, with their time of issue.
     used: Vec<(String, DateTime<Utc>)>,
 }
 
 impl TicketVerifier {
-    /// For one session, signed with the key that [`SigningKey::public`] describes.
-    /// None if that describes none.
+    /// Creates a verifier for one session. `key` has the form of [`SigningKey::public`].
+    /// Returns `None` if `key` is not valid.
     pub fn new(session: &str, key: &str, started: DateTime<Utc>) -> Option<Self> {
         let (id, key) = key.split_once(':')?;
         let key = URL_SAFE_NO_PAD.decode(key).ok()?;
@@ -131,10 +132,10 @@ impl TicketVerifier {
         })
     }
 
-    /// Takes a ticket.
+    /// Accepts a ticket and marks it as used.
     ///
     /// # Errors
-    /// Why it is not good; then nothing has changed.
+    /// Returns the reason if the ticket is rejected. Then no ticket was marked as used.
     pub fn redeem(&mut self, ticket: &str, now: DateTime<Utc>) -> Result<(), TicketError> {
         let Payload {
             session,
@@ -144,7 +145,7 @@ impl TicketVerifier {
         if session != self.session {
             return Err(TicketError::OtherSession);
         }
-        // Differences: a sum may be no time any more.
+        // Compare differences: a sum may be outside the range of times.
         if now - issued >= TICKET_LIFETIME || issued - now > MAX_CLOCK_SKEW {
             return Err(TicketError::Expired);
         }
@@ -160,7 +161,7 @@ impl TicketVerifier {
         Ok(())
     }
 
-    /// What a ticket says, if it is signed with our key.
+    /// Returns the payload of a ticket that is signed with the session's key.
     fn verify(&self, ticket: &str) -> Option<Payload> {
         let mut parts = ticket.split('.');
         let (id, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -185,10 +186,10 @@ mod tests {
     }
 
     fn key(id: &str) -> SigningKey {
-        SigningKey::read(id, &SigningKey::generate()).expect("it is one")
+        SigningKey::read(id, &SigningKey::generate()).expect("a key")
     }
 
-    /// A door that was started at 0.
+    /// Verifier of a door that was started at second 0.
     fn door(key: &SigningKey) -> TicketVerifier {
         TicketVerifier::new("977a26", &key.public(), at(0)).expect("a key")
     }
@@ -205,14 +206,14 @@ mod tests {
         assert_eq!(door.redeem(&one, at(65)), Err(TicketError::Expired));
         let late = key.ticket("977a26", at(200));
         assert_eq!(door.redeem(&late, at(200)), Ok(()));
-        assert_eq!(door.used.len(), 1, "what has expired is forgotten");
+        assert_eq!(door.used.len(), 1, "expired tickets are dropped");
     }
 
     #[test]
     fn a_link_with_a_ticket_fits_a_button() {
         let key = key("2026-11-23-1a2b3c4d");
         let ticket = key.ticket("977a26", at(5) + TimeDelta::nanoseconds(123_456_789));
-        let host = "h".repeat(253); // DNS has no longer names
+        let host = "h".repeat(253); // the longest name in DNS
         let link = format!("https://{host}{}#{ticket}", crate::door::ENTER_PATH);
         // Discord's limit.
         assert!(link.len() <= 512, "{}", link.len());
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_of_the_end_of_time_has_expired() {
+    fn a_ticket_from_the_end_of_time_has_expired() {
         let key = key("k1");
         for issued in [DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC] {
             let ticket = key.ticket("977a26", issued);
@@ -268,7 +269,7 @@ mod tests {
             let place = place % ticket.len();
             let changed = format!("{}{other}{}", &ticket[..place], &ticket[place + 1..]);
             prop_assume!(changed != ticket);
-            // The last character of base64 has bits that say nothing; no decoder takes others than zero.
+            // The last base64 character has unused bits. The decoder accepts only zeros there.
             prop_assert_eq!(door(&key).redeem(&changed, at(6)), Err(TicketError::Forged));
         }
 
