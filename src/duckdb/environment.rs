@@ -1,27 +1,27 @@
-//! What is wanted of a session, as its environment says. Pure.
+//! Reads a session's configuration from its environment variables. Pure.
 
 use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf};
 
-/// The port of DuckDB's UI that browsers' pages and the door expect.
+/// Default port of DuckDB's UI, which the UI's pages and the door expect.
 pub const UI_PORT: u16 = 4213;
-/// Where an admin may mount SQL of their own, as `init.sql`.
+/// Folder in which an admin may mount SQL as `init.sql`.
 pub const INIT_FOLDER: &str = "/etc/duckbot";
 
 /// Variables with secret values. DuckDB reads them itself, with `getenv()`.
 pub mod secret {
-    /// The S3 key's id.
+    /// S3 access key ID.
     pub const KEY_ID: &str = "S3_ACCESS_KEY_ID";
-    /// The S3 key.
+    /// S3 secret access key.
     pub const KEY: &str = "S3_SECRET_ACCESS_KEY";
-    /// Goes with temporary S3 keys.
+    /// Session token of temporary S3 credentials.
     pub const SESSION_TOKEN: &str = "S3_SESSION_TOKEN";
-    /// The person's own token for the catalog.
+    /// The owner's token for the catalog.
     pub const CATALOG_TOKEN: &str = "CATALOG_TOKEN";
-    /// The team's client at the catalog's authorization server.
+    /// ID of the team's client at the catalog's authorization server.
     pub const CLIENT_ID: &str = "CATALOG_OAUTH2_CLIENT_ID";
-    /// Its secret.
+    /// Secret of the team's client.
     pub const CLIENT_SECRET: &str = "CATALOG_OAUTH2_CLIENT_SECRET";
-    /// All of them.
+    /// The names of these variables.
     pub const ALL: [&str; 6] = [
         KEY_ID,
         KEY,
@@ -32,105 +32,104 @@ pub mod secret {
     ];
 }
 
-/// What is wanted. Secret values are not in it.
+/// Configuration of a session, without secret values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionConfig {
-    /// The container's memory in MiB.
+    /// Memory of the container, in MiB.
     pub memory: NonZeroU32,
-    /// What of that each of two questions from the chat may take, in MiB; none: nobody asks.
+    /// Memory reserved for each of two concurrent queries from the chat, in MiB. `None` if the
+    /// session reserves none.
     pub query_memory: Option<NonZeroU32>,
-    /// How many threads work on a query.
+    /// Number of threads for a query.
     pub threads: NonZeroU32,
-    /// Room in the work folder, in MiB.
+    /// Size of the work folder, in MiB.
     pub disk: NonZeroU32,
-    /// The work folder.
+    /// Path of the work folder.
     pub home: PathBuf,
-    /// DuckDB's command line.
+    /// Path or name of DuckDB's command-line program.
     pub program: PathBuf,
-    /// Where its extensions are; none: where DuckDB itself keeps them.
+    /// Folder of DuckDB's extensions. `None` for DuckDB's default.
     pub extensions: Option<String>,
-    /// The port of the UI, on `localhost`.
+    /// Port of the UI on `localhost`.
     pub ui_port: u16,
-    /// An admin's SQL, run if it is there.
+    /// Path of the admin's SQL, which is run if the file exists.
     pub init: PathBuf,
-    /// Where the person may read and write besides the catalog's tables; none: anywhere.
+    /// Folders and URL prefixes that the owner may read and write, besides the catalog's tables.
+    /// `None` for no restriction.
     pub folders: Option<Vec<String>>,
-    /// Whether the person may install extensions that others than DuckDB's makers publish.
+    /// True if the owner may install community extensions.
     pub community_extensions: bool,
-    /// Host and port of the proxy through which the UI's pages are fetched; none: straight.
+    /// Host and port of the proxy for fetching the UI's pages. `None` for a direct connection.
     pub http_proxy: Option<String>,
-    /// Where the data is.
     pub s3: S3,
-    /// Where it says what is there.
     pub catalog: Catalog,
 }
 
-/// The storage.
+/// An S3 service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3 {
-    /// None: AWS.
+    /// Endpoint, or `None` for AWS.
     pub endpoint: Option<Endpoint>,
-    /// The region that requests are signed for.
+    /// Region that requests are signed for.
     pub region: String,
-    /// Whether buckets are in the path instead of the host name.
+    /// True if URLs have the bucket in the path instead of the host name.
     pub path_style: bool,
-    /// Whether the keys come with a session token.
+    /// True if the credentials include a session token.
     pub session_token: bool,
 }
 
-/// Where S3 is, in the parts that DuckDB wants.
+/// Endpoint of an S3 service, split as DuckDB requires it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Host and port.
+    /// Host, with an optional port.
     pub authority: String,
-    /// Whether it is `https`.
+    /// True for `https`.
     pub tls: bool,
 }
 
 /// An Iceberg REST catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
-    /// What it is called in SQL.
+    /// Name of the catalog in SQL.
     pub name: String,
-    /// Its URL.
+    /// URL of the catalog.
     pub endpoint: String,
-    /// Empty where the catalog has only one.
+    /// Warehouse; empty if the catalog has only one.
     pub warehouse: String,
-    /// How DuckDB shows who it is.
     pub auth: CatalogAuth,
 }
 
-/// How DuckDB shows a catalog who it is.
+/// Methods by which DuckDB authenticates to a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CatalogAuth {
-    /// Not at all.
+    /// No authentication.
     None,
-    /// With the person's token.
+    /// The owner's token.
     Token,
-    /// With a token that it gets for the team's client.
+    /// A token that DuckDB requests as the team's client.
     OAuth2 {
-        /// Where it gets that; none: from the catalog itself.
+        /// URL that issues the token. `None` if the catalog itself does.
         server: Option<String>,
-        /// None: DuckDB's default.
+        /// Scope of the token. `None` for DuckDB's default.
         scope: Option<String>,
     },
 }
 
-/// What is wrong with the environment, a sentence for each variable.
+/// Errors in the environment, with one sentence for each.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError(Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the session's environment needs a change:")?;
+        write!(f, "the session's environment is not valid:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
-/// Reads `variables`; an empty one is as good as none.
+/// Reads a configuration. An empty variable counts as not set.
 ///
 /// # Errors
-/// Everything that is wrong, each with its variable's name. Secret values are not quoted.
+/// Returns all errors, each with the variable's name. Secret values are not quoted.
 pub fn read(variables: &HashMap<String, String>) -> Result<SessionConfig, ConfigError> {
     let mut reader = EnvironmentReader {
         variables,
@@ -150,7 +149,7 @@ struct EnvironmentReader<'a> {
 
 impl EnvironmentReader<'_> {
     fn config(&mut self) -> Option<SessionConfig> {
-        // All are read before any is missed, so that every mistake is told.
+        // Read all variables before the first return, so that all errors are reported.
         let memory = self.amount("DUCKDB_MEMORY");
         let query_memory = self.query_memory();
         let threads = self.amount("DUCKDB_THREADS");
@@ -199,7 +198,7 @@ impl EnvironmentReader<'_> {
         })
     }
 
-    /// The outer option: whether it can be used at all.
+    /// The outer option is `None` if the value is not valid.
     fn endpoint(&mut self) -> Option<Option<Endpoint>> {
         const NAME: &str = "S3_ENDPOINT";
         let Some(text) = self.text(NAME) else {
@@ -208,22 +207,26 @@ impl EnvironmentReader<'_> {
         let (authority, tls) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (rest, true),
             (_, Some(rest)) => (rest, false),
-            _ => return self.reject(NAME, "begins with https:// or http://", &text),
+            _ => return self.reject(NAME, "must begin with https:// or http://", &text),
         };
         let authority = authority.trim_end_matches('/').to_owned();
         match authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
-            true => self.reject(NAME, "has a host, perhaps a port, and no path", &text),
+            true => self.reject(
+                NAME,
+                "must have a host, optionally a port, and no path",
+                &text,
+            ),
             false => Some(Some(Endpoint { authority, tls })),
         }
     }
 
-    /// The outer option: whether it can be used at all.
+    /// The outer option is `None` if the value is not valid.
     fn flag(&mut self, name: &str) -> Option<Option<bool>> {
         match self.text(name).as_deref() {
             None => Some(None),
             Some("true") => Some(Some(true)),
             Some("false") => Some(Some(false)),
-            Some(other) => self.reject(name, "is true or false", other),
+            Some(other) => self.reject(name, "must be true or false", other),
         }
     }
 
@@ -240,7 +243,7 @@ impl EnvironmentReader<'_> {
         })
     }
 
-    /// The person's own token says more about who it is than the team's client does.
+    /// The owner's token takes precedence over the team's client, because it names the person.
     fn auth(&mut self) -> Option<CatalogAuth> {
         if self.is_set(secret::CATALOG_TOKEN) {
             return Some(CatalogAuth::Token);
@@ -254,14 +257,15 @@ impl EnvironmentReader<'_> {
             }),
             _ => {
                 let [id, secret] = names;
-                self.errors
-                    .push(format!("{id} and {secret} go together: one is missing."));
+                self.errors.push(format!(
+                    "{id} and {secret} must be set together: one is missing."
+                ));
                 None
             }
         }
     }
 
-    /// The outer option: whether it can be used at all.
+    /// The outer option is `None` if the value is not valid.
     fn query_memory(&mut self) -> Option<Option<NonZeroU32>> {
         const NAME: &str = "DUCKDB_QUESTION_MEMORY";
         match self.is_set(NAME) {
@@ -276,7 +280,7 @@ impl EnvironmentReader<'_> {
             None => Some(UI_PORT),
             Some(text) => match text.parse() {
                 Ok(port) if port > 0 => Some(port),
-                _ => self.reject(NAME, "is a port, 1 to 65535", &text),
+                _ => self.reject(NAME, "must be a port from 1 to 65535", &text),
             },
         }
     }
@@ -285,9 +289,9 @@ impl EnvironmentReader<'_> {
         const NAME: &str = "DUCKDB_INIT";
         let path = self.text(NAME);
         let path = path.unwrap_or_else(|| format!("{INIT_FOLDER}/init.sql"));
-        // The command line has no way to quote one.
+        // DuckDB's command line can't quote an apostrophe.
         match path.contains('\'') {
-            true => self.reject(NAME, "is a path without an apostrophe", &path),
+            true => self.reject(NAME, "must be a path without an apostrophe", &path),
             false => Some(path.into()),
         }
     }
@@ -296,7 +300,7 @@ impl EnvironmentReader<'_> {
         let text = self.required(name)?;
         match text.parse() {
             Ok(amount) => Some(amount),
-            Err(_) => self.reject(name, "is a whole number, at least 1", &text),
+            Err(_) => self.reject(name, "must be a whole number, at least 1", &text),
         }
     }
 
@@ -309,12 +313,12 @@ impl EnvironmentReader<'_> {
         text
     }
 
-    /// Nothing that goes into SQL holds a control character: the command line reads lines,
-    /// and drops some of them even within quotes.
+    /// Returns a text without control characters. DuckDB's command line reads lines, and drops some
+    /// control characters even within quotes.
     fn text(&mut self, name: &str) -> Option<String> {
         let text = self.variables.get(name).filter(|text| !text.is_empty())?;
         match text.contains(char::is_control) {
-            true => self.reject(name, "is text without control characters", text),
+            true => self.reject(name, "must not contain control characters", text),
             false => Some(text.clone()),
         }
     }
@@ -327,7 +331,7 @@ impl EnvironmentReader<'_> {
 
     fn reject<T>(&mut self, name: &str, right: &str, found: &str) -> Option<T> {
         self.errors
-            .push(format!("{name} {right}; here it is {found:?}."));
+            .push(format!("{name} {right}; it is {found:?}."));
         None
     }
 }

@@ -1,17 +1,17 @@
-//! DuckDB, made ready for one person: what runs in the session image (`duckbot duckdb`).
+//! DuckDB of one session: the program in the session image (`duckbot duckdb`).
 //!
-//! [`environment`] says what is wanted, [`script`] turns that into SQL (both pure), [`shell`]
-//! gives it to DuckDB's command line, statement by statement, and hears what failed.
+//! [`environment`] reads the configuration, and [`script`] translates it into SQL (both are pure).
+//! [`shell`] sends the SQL to DuckDB's command line, one statement at a time, and detects errors.
 //!
-//! The UI comes first and needs nobody else. What comes after it (the keys, the catalog, an
-//! admin's own SQL) may fail: the person finds it in the table `problems`, beside the
-//! statement that tries again.
+//! The UI starts first, because it depends on nothing else. The steps after it (the credentials,
+//! the catalog, an admin's SQL) may fail. The owner then finds the error in the table `problems`,
+//! next to the statement that tries again.
 //!
-//! [`query_worker`] has another DuckDB answer one [`query`] from the chat, beside that.
+//! [`query_worker`] runs one [`query`] from the chat in a second DuckDB beside that one.
 //!
-//! Key values reach DuckDB through its environment only (a DuckDB that is asked has none: through
-//! its input). In SQL they are `getenv('…')`, and
-//! from whatever DuckDB says they are taken out before it is printed or stored.
+//! Credentials reach the session's DuckDB only through its environment, as `getenv('…')` in SQL. A
+//! DuckDB for one query gets them only through its input. They are removed from DuckDB's output
+//! before it is printed or stored.
 
 pub mod environment;
 pub mod query;
@@ -29,36 +29,38 @@ use environment::SessionConfig;
 use script::{Script, ScriptStep};
 use shell::{Exited, Shell};
 
-/// Runs DuckDB until it ends or `shutdown`. Its exit code, as a shell would give it; 0 after
+/// Runs DuckDB until it ends or `shutdown`. Returns its exit code as a shell would, or 0 after
 /// `shutdown`.
 ///
 /// # Errors
-/// If DuckDB or its UI can't be started. Everything else is the person's to see, in the UI.
+/// If DuckDB or its UI can't be started, or a required step fails. Other failures are shown to
+/// the owner in the UI.
 pub async fn run(config: SessionConfig, shutdown: CancellationToken) -> anyhow::Result<u8> {
     let folder = config.home.join(".duckdb");
-    // The ui extension wants it to be there, and the volume comes empty.
-    fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    // The extension `ui` requires this folder, and the volume is empty at first.
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("can't create the folder {}", folder.display()))?;
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());
     let mut shell = Shell::start(&config.program)
-        .with_context(|| format!("{} can't be started", config.program.display()))?;
+        .with_context(|| format!("can't start {}", config.program.display()))?;
     let outcome = tokio::select! {
         outcome = serve(&mut shell, &script) => outcome,
         () = shutdown.cancelled() => {
-            shell.end().await.context("DuckDB can't be ended")?;
+            shell.end().await.context("can't stop DuckDB")?;
             return Ok(0);
         }
     };
     match outcome {
         Ok(Exited) => Ok(shell.exit_code().await?),
         Err(error) => {
-            shell.end().await.context("DuckDB can't be ended")?;
+            shell.end().await.context("can't stop DuckDB")?;
             Err(error)
         }
     }
 }
 
-/// Prepares the session, then passes on what DuckDB says until it ends.
+/// Prepares the session, then forwards DuckDB's error output until DuckDB ends.
 async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Exited> {
     let begin = Instant::now();
     if let Err(ended) = run_required(shell, &script.essential).await? {
@@ -76,7 +78,10 @@ async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Exited> {
     Ok(shell.forward_errors().await)
 }
 
-/// Does what must not fail.
+/// Runs the required steps.
+///
+/// # Errors
+/// If a step fails.
 async fn run_required(
     shell: &mut Shell,
     steps: &[ScriptStep],
@@ -91,7 +96,7 @@ async fn run_required(
     Ok(Ok(()))
 }
 
-/// Does what may fail; how often it did.
+/// Runs the optional steps, and stores failures in the table `problems`. Returns their number.
 async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exited> {
     let mut problems = 0;
     for chain in [&script.access, &script.own] {
@@ -103,17 +108,17 @@ async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exite
             problems += 1;
             for statement in script::record_problem(step, &error) {
                 if let Err(error) = shell.execute(&statement).await? {
-                    eprintln!("duckbot: the problem can't be shown in the UI: {error}");
+                    eprintln!("duckbot: can't store the problem in the table `problems`: {error}");
                 }
             }
-            // What follows rests on this: it could only fail too, and later.
+            // The next steps depend on this one, and would only fail later.
             break;
         }
     }
     Ok(problems)
 }
 
-/// Runs the statements of `step` up to the first that fails: its error, if any.
+/// Runs the statements of `step` until one fails. Returns its error, if any.
 async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Option<String>, Exited> {
     for statement in &step.statements {
         if let Err(error) = shell.execute(statement).await? {
@@ -123,8 +128,8 @@ async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Option<String>
     Ok(None)
 }
 
-/// What stands in the admin's file, if there is one. Where it can't be read, DuckDB can't
-/// either, and says so to the person.
+/// Reads the admin's SQL. Returns `None` if there is no file. If the file can't be read, returns
+/// an empty text: DuckDB then fails to read it too, and that error is shown to the owner.
 fn read_init_sql(path: &Path) -> Option<String> {
     match fs::read_to_string(path) {
         Ok(text) => Some(text),

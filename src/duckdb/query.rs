@@ -1,102 +1,99 @@
-//! A question to DuckDB and its answer, as they pass between the bot and whoever asks DuckDB
-//! ([`super::query_worker`]). Pure.
+//! Request and response of a query from the chat, as the bot and [`super::query_worker`] exchange
+//! them. Pure.
 
 use std::{collections::HashMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// What is asked. It has no `Debug`: there may be keys in it, and its text is the person's.
+/// A query to run. It has no `Debug`, because it may contain credentials, and its text is private.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct QueryRequest {
-    /// What the person typed.
+    /// Text of the query, as the person typed it.
     pub sql: String,
-    /// The most rows that are of use.
+    /// Maximum number of rows to return.
     #[serde(rename = "rows")]
     pub max_rows: u32,
-    /// The most bytes of values that are of use.
+    /// Maximum size of the returned rows, in bytes.
     #[serde(rename = "bytes")]
     pub max_bytes: u32,
-    /// How long it may take, in seconds, from when DuckDB is started.
+    /// Maximum time from the start of DuckDB to the result, in seconds.
     #[serde(rename = "seconds")]
     pub timeout_seconds: u32,
-    /// Whether other statements than SELECT are run.
+    /// True if statements other than SELECT may run.
     #[serde(rename = "writes")]
     pub allow_writes: bool,
-    /// What a session is told by its environment, where that is not at hand.
+    /// Variables of the session, if the worker does not have them in its own environment.
     #[serde(default)]
     pub variables: HashMap<String, String>,
 }
 
-/// What became of it.
+/// Outcome of a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryResponse {
-    /// Rows came.
+    /// The query returned rows.
     Rows(Rows),
-    /// It was done, and there are no rows: it was no SELECT.
+    /// A statement other than SELECT was run.
     Done {
-        /// How long DuckDB took.
+        /// Duration of the statement.
         milliseconds: u64,
     },
-    /// It was undone: it began a transaction and did not end it.
+    /// The statement began a transaction without ending it, and was rolled back.
     NotCommitted,
-    /// It is no SELECT, says DuckDB.
+    /// The statement is not a SELECT, and others are not allowed.
     NotSelect,
-    /// There are that many statements.
+    /// The text contains this number of statements; only one is allowed.
     #[serde(rename = "several")]
     MultipleStatements(usize),
-    /// DuckDB says what is wrong with it.
+    /// DuckDB rejected the query.
     #[serde(rename = "wrong")]
     Error(QueryError),
-    /// DuckDB can't get at the tables, so nothing was asked.
+    /// DuckDB could not be prepared, for example to read the tables, so the query was not run.
     NoAccess {
-        /// What failed, as the beginning of a sentence.
+        /// Step that failed, as the beginning of a sentence.
         what: String,
-        /// DuckDB's words.
+        /// DuckDB's error.
         error: String,
     },
-    /// It took too long.
+    /// The query reached its time limit.
     #[serde(rename = "too_long")]
     TimedOut,
-    /// DuckDB ended in the middle of it.
+    /// DuckDB ended before it answered.
     #[serde(rename = "ended")]
     Exited,
 }
 
-/// Rows, in DuckDB's own texts.
+/// Rows of a result, with values as DuckDB writes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rows {
-    /// What each column is.
     pub columns: Vec<Column>,
-    /// One text for each column; none: NULL.
+    /// Rows with one value per column; `None` for NULL.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether there are more.
+    /// True if the result has more rows.
     pub more: bool,
-    /// How long DuckDB took.
+    /// Duration of the query.
     pub milliseconds: u64,
 }
 
-/// A column.
+/// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// Its name.
     pub name: String,
-    /// Its type, as DuckDB calls it.
+    /// DuckDB's name of the column's type.
     pub kind: String,
 }
 
-/// What DuckDB says is wrong.
+/// An error from DuckDB.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryError {
-    /// Which kind of error, like `Catalog`.
+    /// Kind of the error, such as `Catalog`.
     pub kind: String,
-    /// In its words.
     pub message: String,
-    /// Where in the question, in bytes.
+    /// Offset of the error in the query, in bytes.
     pub position: Option<usize>,
-    /// What it is about, if that has a name.
+    /// Name of the object that the error is about.
     pub name: Option<String>,
-    /// What kind of thing was not found, like `Table`.
+    /// Type of the object that was not found, such as `Table`.
     pub missing: Option<String>,
 }
 
@@ -110,13 +107,14 @@ impl fmt::Display for QueryError {
 }
 
 impl QueryError {
-    /// The table that is not there, if that is it.
+    /// Returns the name of the missing table, if that is the error.
     pub fn missing_table(&self) -> Option<&str> {
         let is_table = self.missing.as_deref() == Some("Table");
         self.name.as_deref().filter(|_| is_table)
     }
 
-    /// Reads what DuckDB says with `errors_as_json`; its words as they are if it is no JSON.
+    /// Parses an error that DuckDB wrote with `errors_as_json`. Text that is not JSON becomes the
+    /// message.
     pub fn parse(said: &str) -> Self {
         #[derive(Deserialize)]
         struct DuckDbErrorJson {
@@ -150,8 +148,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_duckdb_says_is_read() {
-        // As DuckDB 1.4.4 says it.
+    fn an_error_as_json_is_parsed() {
+        // Output of DuckDB 1.4.4.
         let said = r#"{"exception_type":"Catalog","exception_message":"Table with name ordrs does not exist!","error_subtype":"MISSING_ENTRY","position":"14","candidates":"orders","name":"ordrs","type":"Table"}"#;
         let wrong = QueryError::parse(said);
         assert_eq!(

@@ -1,8 +1,8 @@
-//! Asks a DuckDB that is there for one question only: in memory, without anything in its
-//! environment, closed to this machine's files (`duckbot duckdb --ask`).
+//! Runs one query from the chat in a DuckDB of its own (`duckbot duckdb --ask`). That DuckDB has
+//! an in-memory database, an environment without secrets, and no access to this machine's files.
 //!
-//! The question comes by the standard input, as JSON in one line, and the answer goes to the
-//! standard output in the same way. Whoever closes the input before that interrupts it.
+//! The request is one line of JSON on standard input, and the response one on standard output.
+//! Closing the input before that interrupts the query.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -17,18 +17,18 @@ use super::{
     shell::{Exited, Shell},
 };
 
-/// What holds the rows until they are taken out as text.
+/// Table that holds the rows until they are read as text.
 const RESULT_TABLE: &str = "temp.main.duckbot_answer";
-/// Where DuckDB says an error is if the whole question is at fault: where it is put in.
+/// Text before the query. Its length is the position that DuckDB reports for an error of `query()`.
 const CREATE_PREFIX: &str = "CREATE TEMP TABLE duckbot_answer AS FROM ";
 
-/// What has no place says that it is at the largest number there is.
+/// Positions from this value on mean that a node of the parse tree has no position.
 const NO_LOCATION: usize = u32::MAX as usize;
 
-/// Answers a question in a session with these variables.
+/// Runs a query in a session with these variables.
 ///
 /// # Errors
-/// If DuckDB can't be started, or the session's variables are wrong.
+/// If DuckDB can't be started, or the session's variables are not valid.
 pub async fn run(
     request: &QueryRequest,
     variables: &HashMap<String, String>,
@@ -38,7 +38,7 @@ pub async fn run(
     let limit = Duration::from_secs(request.timeout_seconds.into());
     let mut shell = Shell::start_isolated(&config.program, variables, secrets)?;
     let answered = timeout(limit, execute(&mut shell, request, &config, variables)).await;
-    // Not asked to: it may be in the middle of something long.
+    // Kill DuckDB instead of asking it to end, because a long query may be running.
     drop(shell);
     Ok(match answered {
         Ok(Ok(answer)) => answer,
@@ -78,7 +78,7 @@ async fn execute(
     }
 }
 
-/// What DuckDB's own parser makes of a text, which is a string in SQL.
+/// Parses a query with DuckDB's own parser. `sql` is the query as an SQL string literal.
 async fn parse_sql(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Exited> {
     let parsed = shell
         .query(&format!("SELECT json_serialize_sql({sql});"))
@@ -95,7 +95,7 @@ enum Statement {
     Invalid(QueryError),
 }
 
-/// What a parsed text is. Only a SELECT has a tree.
+/// Classifies a parsed query. DuckDB returns a parse tree for SELECT only.
 fn classify(tree: &Value) -> Statement {
     let text = |name: &str| tree[name].as_str().unwrap_or_default();
     match (text("error_type"), tree["statements"].as_array()) {
@@ -111,7 +111,8 @@ fn classify(tree: &Value) -> Statement {
     }
 }
 
-/// `query()` takes one SELECT and nothing else, so the text can't leave the place where it is.
+/// Runs a SELECT with `query()`, which accepts one SELECT and nothing else, so the text can't
+/// escape from its literal.
 async fn run_select(
     shell: &mut Shell,
     request: &QueryRequest,
@@ -159,7 +160,7 @@ async fn run_select(
             break;
         };
         room = left;
-        // One that was cut is none.
+        // A row that was cut off is not valid JSON.
         let Ok(row) = serde_json::from_str(line) else {
             answer.more = true;
             break;
@@ -174,8 +175,8 @@ fn parse_column(line: &str) -> Option<Column> {
     Some(Column { name, kind })
 }
 
-/// With its place in the question. What is wrong with a name, `query()` says of itself; where the
-/// name stands, DuckDB's parser knows.
+/// Corrects the position of an error. For an unknown name, DuckDB reports the position of
+/// `query()`, but the parse tree has the position of the name.
 fn with_position(wrong: QueryError, tree: &Value) -> QueryError {
     if wrong.position != Some(CREATE_PREFIX.len()) {
         return wrong;
@@ -185,7 +186,7 @@ fn with_position(wrong: QueryError, tree: &Value) -> QueryError {
     QueryError { position, ..wrong }
 }
 
-/// Where a name stands first: columns, tables and functions have their places in the tree.
+/// Finds the first position of a name. Columns, tables and functions have positions in the tree.
 fn find_position(tree: &Value, name: &str) -> Option<usize> {
     let is_it = |value: &Value| {
         value
@@ -212,7 +213,7 @@ fn find_position(tree: &Value, name: &str) -> Option<usize> {
     }
 }
 
-/// DuckDB's parser knows it as a whole, so no quote is open at its end.
+/// Runs a statement other than SELECT. DuckDB has parsed it, so no quote is open at its end.
 async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Exited> {
     let begin = Instant::now();
     let done = shell.query(&format!("{sql}\n;")).await?;
@@ -220,7 +221,7 @@ async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ex
     if let Err(error) = done {
         return Ok(QueryResponse::Error(QueryError::parse(&error)));
     }
-    // Only where a transaction is open.
+    // It succeeds only if a transaction is open.
     let is_undone = shell.execute("ROLLBACK;").await?.is_ok();
     Ok(match is_undone {
         true => QueryResponse::NotCommitted,
@@ -234,9 +235,9 @@ mod tests {
 
     use super::*;
 
-    // As DuckDB 1.4.4 says it.
+    // Output of DuckDB 1.4.4.
     #[test]
-    fn what_a_text_is_its_tree_says() {
+    fn a_query_is_classified_by_its_tree() {
         assert_eq!(
             classify(&json!({"error": false, "statements": [{}]})),
             Statement::Select
@@ -251,12 +252,12 @@ mod tests {
         assert_eq!(
             classify(&Value::Null),
             Statement::Other,
-            "nothing is no SELECT"
+            "an empty tree is not a SELECT"
         );
         let wrong = json!({"error": true, "error_type": "parser", "position": "12",
             "error_message": "syntax error at or near \"1\""});
         let Statement::Invalid(wrong) = classify(&wrong) else {
-            panic!("it is wrong");
+            panic!("it is not valid SQL");
         };
         assert_eq!(wrong.position, Some(12));
         assert_eq!(
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_where_it_stands_first() {
+    fn the_first_position_of_a_name_is_found() {
         let tree = json!({"query_location": u64::MAX, "list": [
             {"class": "COLUMN_REF", "column_names": ["d", "Totl"], "query_location": 7},
             {"type": "BASE_TABLE", "table_name": "duks", "query_location": 20},

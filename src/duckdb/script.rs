@@ -1,53 +1,54 @@
-//! From what is wanted to the SQL that does it. Pure.
+//! Translates a session's configuration into SQL. Pure.
 
 use std::{fmt::Write, num::NonZeroU32};
 
 use super::environment::{Catalog, CatalogAuth, S3, SessionConfig, secret};
 
-/// The table in which the person finds what failed: the first thing that the UI shows.
+/// Table that lists failed steps for the owner. The UI shows it first.
 pub const PROBLEMS_TABLE: &str = "memory.main.problems";
 
-/// For the statements here only, not for the person's: an endpoint that does not answer is
-/// told after 10 s, instead of the two minutes that DuckDB would try.
+/// Timeouts for the statements of the script only, not for the owner's. An endpoint that does not
+/// answer is reported after 10 s, instead of the two minutes that DuckDB would try.
 const SHORT_TIMEOUTS: &str = "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
 const DEFAULT_TIMEOUTS: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
 
-/// Where a DuckDB reads that is kept from this machine, if nothing else is said: anywhere else.
+/// URL prefixes that DuckDB may read if it has no access to this machine's files, and the
+/// settings don't restrict it further. The list is separated by commas.
 pub const REMOTE_PREFIXES: &str = "s3://,https://,http://";
-/// What a question gets of memory if nothing is said, in MiB.
+/// Default memory for a query from the chat.
 const DEFAULT_QUERY_MEMORY_MIB: u32 = 256;
 
-/// Something to do, and what to call it.
+/// A named list of statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptStep {
-    /// What it does, as the beginning of a sentence.
+    /// Description of the step, as the beginning of a sentence.
     pub what: String,
-    /// One after the other, up to the first that fails.
+    /// Statements to run in order, until one fails.
     pub statements: Vec<String>,
-    /// What a person pastes into the UI to try again.
+    /// SQL that the owner can run in the UI to try again.
     pub try_again: String,
 }
 
-/// All that is done.
+/// The steps that prepare a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Without these there is no session.
+    /// Required steps: if one fails, the session ends.
     pub essential: Vec<ScriptStep>,
-    /// From the keys to the tables; each rests on the one before.
+    /// Optional steps from the credentials to the tables; each depends on the one before.
     pub access: Vec<ScriptStep>,
-    /// An admin's.
+    /// Optional step that runs the admin's SQL.
     pub own: Vec<ScriptStep>,
-    /// Without these there is no session, either; but they come after all others.
+    /// Required steps that run after all others.
     pub last: Vec<ScriptStep>,
 }
 
 impl Script {
-    /// The script for `config`; `own` is what stands in the admin's file, if there is one.
+    /// Builds the script for `config`. `own` is the admin's SQL, if there is any.
     pub fn new(config: &SessionConfig, own: Option<&str>) -> Self {
         let SessionConfig { s3, catalog, .. } = config;
         let own = own.map(|text| ScriptStep {
             what: format!("Running {}", config.init.display()),
-            // Not its text: what it leaves open (a quote, a statement) ends with the file.
+            // Read the file instead of pasting its text: an open quote or statement ends with it.
             statements: vec![
                 DEFAULT_TIMEOUTS.into(),
                 format!(".read '{}'", config.init.display()),
@@ -56,7 +57,7 @@ impl Script {
         });
         let (first, last) = match restrict_folders(config) {
             None => (vec![start_ui(config)], Vec::new()),
-            // Nobody gets in before it is closed.
+            // The UI starts last, so nobody gets in before the restriction is in force.
             Some(restriction) => (Vec::new(), vec![restriction, start_ui(config)]),
         };
         Self {
@@ -75,15 +76,15 @@ impl Script {
     }
 }
 
-/// What stands for a secret value in SQL, by its variable's name.
+/// Function that returns the SQL expression of a secret value by its variable's name.
 pub type Value<'a> = &'a (dyn Fn(&str) -> String + Sync);
 
 fn from_environment(name: &str) -> String {
     format!("getenv('{name}')")
 }
 
-/// What comes before a question to a DuckDB that is there for nothing else. Afterwards it reads
-/// what can be read from elsewhere, and nothing of this machine, and nothing can be set.
+/// Returns the steps that prepare a DuckDB for one query from the chat. Afterwards it can read
+/// remote data, but no file of this machine, and no setting can be changed.
 pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> {
     let SessionConfig { s3, catalog, .. } = config;
     let slice = config
@@ -93,7 +94,7 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
     let limits = [
         format!("SET memory_limit = '{}MiB';", slice - room),
         format!("SET threads = {};", config.threads),
-        // A Pod's disk is the session's.
+        // The Pod's disk belongs to the session's own DuckDB.
         "SET temp_directory = '';".into(),
         "SET autoinstall_known_extensions = false;".into(),
         "SET errors_as_json = true;".into(),
@@ -108,7 +109,7 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
         DEFAULT_TIMEOUTS.to_owned(),
         allowed,
         closed,
-        // Or a SELECT of a function that writes a log could write it elsewhere.
+        // Otherwise a SELECT could call a function that writes a log file.
         "SET disabled_filesystems = 'LocalFileSystem';".into(),
         "SET autoload_known_extensions = false;".into(),
         "SET lock_configuration = true;".into(),
@@ -124,24 +125,24 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
         ),
         create_s3_secret(s3, value),
         attach_catalog(catalog, value),
-        ScriptStep::new("Closing DuckDB to this machine", close.into()),
+        ScriptStep::new("Blocking access to this machine", close.into()),
     ]
 }
 
-/// Keeps the person to the folders that they may use. It comes last, because DuckDB
-/// attaches nothing and loads nothing any more after that.
+/// Restricts the owner to the allowed folders. This step comes last, because DuckDB can't attach
+/// or load anything after it.
 fn restrict_folders(config: &SessionConfig) -> Option<ScriptStep> {
     let folders = config.folders.as_ref()?;
     let home = config.home.to_string_lossy();
     let folders = folders.iter().map(String::as_str).chain([&*home]);
     let statements = allow_folders(folders.collect()).into();
     Some(ScriptStep::new(
-        "Keeping to the folders that are allowed",
+        "Restricting access to the allowed folders",
         statements,
     ))
 }
 
-/// Lets DuckDB read and write there, and nowhere else.
+/// Restricts DuckDB to reading and writing in `folders`.
 fn allow_folders(folders: Vec<&str>) -> [String; 2] {
     let folders: Vec<_> = folders.into_iter().map(literal).collect();
     [
@@ -150,13 +151,13 @@ fn allow_folders(folders: Vec<&str>) -> [String; 2] {
     ]
 }
 
-/// Where DuckDB finds its extensions, if not where it keeps them itself.
+/// Sets DuckDB's folder of extensions, unless it is DuckDB's default.
 fn set_extension_folder(config: &SessionConfig) -> Option<String> {
     let folder = literal(config.extensions.as_ref()?);
     Some(format!("SET extension_directory = {folder};"))
 }
 
-/// The statements that tell the person that `step` failed, with `error`.
+/// Returns the statements that store a failed step in the table `problems`.
 pub fn record_problem(step: &ScriptStep, error: &str) -> [String; 2] {
     let row = [&step.what, error, &step.try_again].map(literal).join(", ");
     [
@@ -167,12 +168,12 @@ pub fn record_problem(step: &ScriptStep, error: &str) -> [String; 2] {
     ]
 }
 
-/// A string in SQL.
+/// Quotes a text as an SQL string.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A name in SQL.
+/// Quotes a name as an SQL identifier.
 pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -188,11 +189,11 @@ impl ScriptStep {
 }
 
 fn set_limits(config: &SessionConfig) -> ScriptStep {
-    // Two questions at a time have their own.
+    // Two concurrent queries from the chat have memory of their own.
     let all = config.memory.get();
     let questions = config.query_memory.map_or(0, NonZeroU32::get) * 2;
     let memory = memory_limit(all.saturating_sub(questions).max(all / 2));
-    // The UI keeps its notebooks in the same folder, and a Pod that fills it is taken away.
+    // The UI keeps its notebooks on the same disk, and a Pod that fills its disk is evicted.
     let spill = u64::from(config.disk.get()) * 9 / 10;
     let folder = config.home.join("spill");
     let folder = literal(&folder.to_string_lossy());
@@ -200,8 +201,8 @@ fn set_limits(config: &SessionConfig) -> ScriptStep {
         "Setting DuckDB's limits",
         vec![
             format!("SET memory_limit = '{memory}MiB';"),
-            // By default up to 512 MB of what it has freed stay with the process: a sort and then
-            // a large list took twice the limit (seen with 1.4.4), which the kernel punishes.
+            // By default, DuckDB keeps up to 512 MB of freed memory. A sort followed by a large
+            // list used twice the limit (seen with 1.4.4), and the kernel killed the process.
             "SET allocator_bulk_deallocation_flush_threshold = '1MiB';".to_owned(),
             format!("SET threads = {};", config.threads),
             format!("SET temp_directory = {folder};"),
@@ -210,10 +211,12 @@ fn set_limits(config: &SessionConfig) -> ScriptStep {
     )
 }
 
-/// DuckDB's limit is on its buffers. The rest of the process (program, threads, what HTTP,
-/// Parquet and sorting hold, what the allocator keeps) needs room too: 200 to 300 MiB over the
-/// limit were seen, at any limit. A quarter is left, but at least 384 MiB, though never more
-/// than half: who is stopped by DuckDB loses a query, by the kernel the session.
+/// Computes DuckDB's memory limit from the container's memory, both in MiB.
+///
+/// DuckDB's limit covers only its buffers. The rest of the process (program, threads, HTTP,
+/// Parquet, sorting, the allocator) was seen to use 200 to 300 MiB more, at any limit. So a
+/// quarter stays free: at least 384 MiB, and at most half. A query that reaches DuckDB's limit
+/// fails, but a process that reaches the container's limit is killed with its session.
 pub fn memory_limit(container: u32) -> u32 {
     let room = (container / 4).max(384).min(container / 2);
     container - room
@@ -221,7 +224,7 @@ pub fn memory_limit(container: u32) -> u32 {
 
 fn load_ui(config: &SessionConfig) -> ScriptStep {
     let statements = [
-        // What is not in the image is not fetched behind the person's back.
+        // Don't download extensions that are not in the image without being asked.
         "SET autoinstall_known_extensions = false;".to_owned(),
         format!(
             "SET allow_community_extensions = {};",
@@ -242,8 +245,8 @@ fn start_ui(config: &SessionConfig) -> ScriptStep {
         "CALL start_ui_server();".to_owned(),
     ];
     if let Some(proxy) = &config.http_proxy {
-        // The UI keeps what was set when it was started (seen with 1.4.4). The storage and the
-        // catalog are nearer than the proxy.
+        // The UI keeps the proxy that was set at its start (seen with 1.4.4). The storage and the
+        // catalog are reached directly.
         statements.insert(1, format!("SET http_proxy = {};", literal(proxy)));
         statements.push("RESET http_proxy;".to_owned());
     }
@@ -270,7 +273,7 @@ fn create_s3_secret(s3: &S3, value: Value<'_>) -> ScriptStep {
         "LOAD httpfs;".into(),
         format!("CREATE OR REPLACE SECRET s3 ({options});"),
     ];
-    ScriptStep::new("Taking your S3 keys", statements)
+    ScriptStep::new("Loading your S3 credentials", statements)
 }
 
 fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
@@ -290,7 +293,7 @@ fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
     };
     let auth =
         auth.map(|options| format!("CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"));
-    // Delegation would let the catalog's keys take the place of the person's own.
+    // With delegation, credentials from the catalog would replace the owner's.
     let attach = format!(
         "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
          ACCESS_DELEGATION_MODE 'none');",
@@ -299,7 +302,7 @@ fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
         literal(&catalog.endpoint),
     );
     let again: Vec<_> = auth.into_iter().chain([attach]).collect();
-    // avro first: iceberg would try to download it.
+    // Load avro first, because iceberg would try to download it.
     let before = [
         "LOAD avro;".into(),
         "LOAD iceberg;".into(),
@@ -312,7 +315,8 @@ fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
     }
 }
 
-/// DuckDB gets the token when the secret is made, and not again.
+/// Returns the secret's options for the team's client. DuckDB requests the token only once, when
+/// the secret is created.
 fn oauth2_options(
     catalog: &Catalog,
     server: Option<&str>,
@@ -331,8 +335,8 @@ fn oauth2_options(
     options
 }
 
-/// A catalog is attached without S3 being asked. So one row of some table is read: whether
-/// the keys are good, the person should not have to find out by a query that fails.
+/// Reads one row of a table. Attaching a catalog does not contact S3, so only this shows whether
+/// the credentials work before the owner's first query.
 fn read_table(catalog: &Catalog) -> ScriptStep {
     let name = literal(&catalog.name);
     let statements = vec![
@@ -347,7 +351,10 @@ fn read_table(catalog: &Catalog) -> ScriptStep {
             .into(),
     ];
     ScriptStep::new(
-        format!("Reading a table of {} with your S3 keys", catalog.name),
+        format!(
+            "Reading a table of {} with your S3 credentials",
+            catalog.name
+        ),
         statements,
     )
 }

@@ -1,4 +1,4 @@
-//! Values that nobody may read.
+//! Secret values, and their removal from DuckDB's output.
 
 use std::{collections::HashMap, env};
 
@@ -7,21 +7,22 @@ use serde_json::Value;
 use super::environment::secret;
 use crate::redact::redact;
 
-/// Shorter ones are no keys, and would be found in every other word.
+/// Minimum length of a value that is removed. Shorter ones are not credentials, and would match
+/// parts of ordinary words.
 const MIN_VALUE_BYTES: usize = 4;
 
-/// Secret values, with what stands in their place.
+/// Secret values, each with its replacement.
 pub struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
-    /// Those in the environment of this process.
+    /// Collects the values in the environment of this process.
     pub fn from_environment() -> Self {
-        // A value that is not UTF-8 is looked for as it would be shown.
+        // Convert a value that is not UTF-8 as it would be printed.
         let value = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
         Self::find(value)
     }
 
-    /// Those among `variables`.
+    /// Collects the values in `variables`.
     pub fn from_variables(variables: &HashMap<String, String>) -> Self {
         Self::find(|name| variables.get(name).cloned())
     }
@@ -31,7 +32,7 @@ impl Secrets {
             let value = value(name)?;
             (value.len() >= MIN_VALUE_BYTES).then_some((name, value))
         });
-        // Also as it stands in JSON, which is what a DuckDB that is asked answers in.
+        // A DuckDB for one query answers in JSON, so values are also removed in their JSON form.
         let forms = values.flat_map(|(name, value)| {
             let json = Value::from(value.as_str()).to_string();
             let json = json[1..json.len() - 1].to_owned();
@@ -45,7 +46,7 @@ impl Secrets {
         Self(forms.collect())
     }
 
-    /// `text` with each value replaced by its variable's name.
+    /// Replaces each secret value in `text` by its variable's name.
     pub fn redact_values(&self, text: &str) -> String {
         let values = self.0.iter();
         redact(
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_taken_out_also_where_json_writes_it_in_another_way() {
+    fn a_value_is_removed_in_its_json_form_too() {
         let told = [(secret::KEY.to_owned(), "a\"b\\c/d".to_owned())];
         let secrets = Secrets::from_variables(&told.into());
         for text in [r#"say a"b\c/d."#, r#"say a\"b\\c/d."#] {

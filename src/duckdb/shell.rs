@@ -1,8 +1,8 @@
-//! DuckDB's command line, as a process that is given one statement after the other.
+//! DuckDB's command line as a child process that runs one statement after the other.
 //!
-//! Which of them failed it does not say, so each is followed by one that certainly fails:
-//! whatever DuckDB wrote before that error, the statement before it caused. Errors go to the
-//! standard error output, which is not buffered, so the order holds.
+//! DuckDB does not say which statement failed. So each statement is followed by one that certainly
+//! fails, and all output before that error belongs to the statement. Errors go to standard
+//! error, which is not buffered, so they keep their order.
 
 use std::{
     collections::HashMap,
@@ -21,50 +21,51 @@ use uuid::Uuid;
 
 use super::secrets::Secrets;
 
-/// How long DuckDB may take to end by itself, at the end of its input. It does so at once
-/// unless a query runs, and nothing is lost with it that it could still save.
+/// Maximum time for DuckDB to exit after the end of its input. It exits at once unless a query
+/// runs. Killing it loses nothing that it could still save.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The most bytes of an answer that are of use: more than the largest question wants, and little
-/// beside DuckDB's own memory.
+/// Maximum size of an answer. It exceeds the largest result of a query from the chat, and is small
+/// compared to DuckDB's own memory.
 const MAX_OUTPUT_BYTES: usize = 16 << 20;
 
-/// DuckDB has ended: there is nobody left to talk to.
+/// DuckDB has ended, so no more statements can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
 
-/// What a DuckDB that is asked has in its environment, and nothing else: where the certificates
-/// of authorities are.
+/// The only variables in the environment of a DuckDB for one query: the location of the CA
+/// certificates.
 const INHERITED_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// The running command line; it is killed when dropped.
+/// A running DuckDB process, which is killed when dropped.
 pub struct Shell {
     child: Child,
     input: Option<ChildStdin>,
     output: Option<BufReader<ChildStdout>>,
     errors: BufReader<ChildStderr>,
     secrets: Secrets,
-    /// What the end of a statement is called: nobody who is asked for one knows.
+    /// Random text that marks the end of a statement. No query can know it.
     end: String,
     statements: u64,
 }
 
 impl Shell {
-    /// Starts `program` on a database in memory, with this process's environment.
+    /// Starts `program` on an in-memory database, with this process's environment.
     ///
     /// # Errors
-    /// If there is no such program.
+    /// If `program` can't be started.
     pub fn start(program: &Path) -> std::io::Result<Self> {
         let mut command = Command::new(program);
-        // Results: the person asks in the UI.
+        // Results are not needed: the owner runs queries in the UI.
         command.stdout(Stdio::null());
         Self::run(command, Secrets::from_environment())
     }
 
-    /// Starts one with nothing in its environment, to be asked.
+    /// Starts `program` for one query. Its environment contains only the location of the CA
+    /// certificates, from `variables`.
     ///
     /// # Errors
-    /// If there is no such program.
+    /// If `program` can't be started.
     pub fn start_isolated(
         program: &Path,
         variables: &HashMap<String, String>,
@@ -79,13 +80,13 @@ impl Shell {
 
     fn run(mut command: Command, secrets: Secrets) -> std::io::Result<Self> {
         let mut child = command
-            // Not ~/.duckdbrc: the person can write there.
+            // Don't read ~/.duckdbrc, because the owner can write it.
             .args(["-batch", "-init", "/dev/null"])
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let missing = || std::io::Error::other("DuckDB has no pipe");
+        let missing = || std::io::Error::other("the DuckDB process has no pipe");
         Ok(Self {
             input: Some(child.stdin.take().ok_or_else(missing)?),
             output: child.stdout.take().map(BufReader::new),
@@ -97,27 +98,28 @@ impl Shell {
         })
     }
 
-    /// Runs `statement`; the inner error is DuckDB's, without secret values.
+    /// Runs `statement`. The inner error is DuckDB's, without secret values.
     ///
     /// # Errors
-    /// If DuckDB ended meanwhile; what it said last is printed.
+    /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
     pub async fn execute(&mut self, statement: &str) -> Result<Result<(), String>, Exited> {
         Ok(self.query(statement).await?.map(drop))
     }
 
-    /// The same; the lines that it answers, without secret values as well.
+    /// Runs `statement` like [`Shell::execute`], and returns the lines of its result, also without
+    /// secret values.
     ///
     /// # Errors
-    /// As [`Shell::execute`].
+    /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
     pub async fn query(&mut self, statement: &str) -> Result<Result<Vec<String>, String>, Exited> {
         self.statements += 1;
         let end = format!("end of statement {} {}", self.statements, self.end);
         let text = format!("{statement}\n.print {end}\nSELECT error('{end}');\n");
         let mut input = self.input.take().ok_or(Exited)?;
         let errors = &mut self.errors;
-        // All three at once: neither may wait for a pipe that the other leaves full.
+        // Write and read at the same time, so that no pipe fills up and blocks the others.
         let (written, answered, said) = tokio::join!(
-            // A pipe that is closed: DuckDB's last words are still to be read.
+            // If the pipe is closed, DuckDB's last output must still be read.
             input.write_all(text.as_bytes()),
             read_until(self.output.as_mut(), &end),
             read_until(Some(errors), &end),
@@ -138,7 +140,7 @@ impl Shell {
         }
     }
 
-    /// Prints what DuckDB says, until it ends.
+    /// Prints DuckDB's error output until DuckDB ends.
     pub async fn forward_errors(&mut self) -> Exited {
         while let Some(line) = next_line(&mut self.errors).await {
             eprint!("{}", self.secrets.redact_values(&line));
@@ -146,20 +148,20 @@ impl Shell {
         Exited
     }
 
-    /// The exit code of a DuckDB that ends, as a shell would give it.
+    /// Waits until DuckDB has ended. Returns its exit code as a shell would.
     ///
     /// # Errors
-    /// If the system doesn't say.
+    /// If the system can't report the exit status.
     pub async fn exit_code(&mut self) -> std::io::Result<u8> {
         let status = self.child.wait().await?;
-        eprintln!("duckbot: DuckDB ended with {status}");
+        eprintln!("duckbot: DuckDB ended: {status}");
         Ok(exit_code(status))
     }
 
-    /// Ends it, at the end of its input or, if it is busy, by force.
+    /// Closes DuckDB's input so that it exits. Kills it if it is busy.
     ///
     /// # Errors
-    /// If the system doesn't let it.
+    /// If the system can't wait for the process or kill it.
     pub async fn end(&mut self) -> std::io::Result<()> {
         self.input = None;
         match timeout(EXIT_TIMEOUT, self.child.wait()).await {
@@ -169,8 +171,8 @@ impl Shell {
     }
 }
 
-/// The lines up to the one with `end`, and whether that came; nothing if nothing is listened to.
-/// What is beyond [`MAX_OUTPUT_BYTES`] is left out.
+/// Reads lines up to the one with `end`. Returns them, and true if that line came. Without `from`
+/// there are none. Lines beyond [`MAX_OUTPUT_BYTES`] become empty.
 async fn read_until(
     from: Option<&mut (impl AsyncBufRead + Unpin)>,
     end: &str,
@@ -181,7 +183,7 @@ async fn read_until(
     };
     let mut room = MAX_OUTPUT_BYTES;
     while let Some(line) = next_line(from).await {
-        // As it is: a key's id may be a word of it.
+        // Compare the line before redaction: an access key ID may be part of `end`.
         if line.contains(end) {
             return (lines, true);
         }
@@ -191,7 +193,8 @@ async fn read_until(
     (lines, false)
 }
 
-/// The next line, with its end; of a very long one the beginning.
+/// Reads the next line with its line break. Of a line over [`MAX_OUTPUT_BYTES`], returns the
+/// beginning.
 async fn next_line(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let mut line = Vec::new();
     loop {
@@ -210,7 +213,7 @@ async fn next_line(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     }
 }
 
-/// 128 and the signal's number, if it was one: so it reads in a Pod's status.
+/// Returns the exit code, or 128 plus the signal's number, as in a Pod's status.
 fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code();
     let code = code.or_else(|| status.signal().map(|signal| 128 + signal));

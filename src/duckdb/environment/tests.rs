@@ -1,6 +1,6 @@
 use super::*;
 
-/// A whole environment, and what differs in it.
+/// Reads a complete environment with some variables replaced.
 fn with(differing: &[(&str, &str)]) -> Result<SessionConfig, ConfigError> {
     let mut variables: HashMap<String, String> = [
         ("HOME", "/home/duck"),
@@ -25,7 +25,7 @@ fn with(differing: &[(&str, &str)]) -> Result<SessionConfig, ConfigError> {
 }
 
 #[test]
-fn an_endpoint_is_taken_apart() {
+fn an_endpoint_is_split_into_its_parts() {
     for (text, authority, tls) in [
         ("https://s3.example", "s3.example", true),
         ("http://minio:9000/", "minio:9000", false),
@@ -48,14 +48,17 @@ fn an_endpoint_is_taken_apart() {
 }
 
 #[test]
-fn without_an_endpoint_it_is_aws() {
+fn the_default_endpoint_is_aws() {
     for differing in [&[][..], &[("S3_ENDPOINT", "")]] {
-        assert_eq!(with(differing).expect("it is whole").s3.endpoint, None);
+        assert_eq!(
+            with(differing).expect("a valid environment").s3.endpoint,
+            None
+        );
     }
 }
 
 #[test]
-fn the_persons_token_goes_before_the_teams_client() {
+fn the_owners_token_takes_precedence_over_the_teams_client() {
     let client = [
         ("CATALOG_OAUTH2_CLIENT_ID", "team"),
         ("CATALOG_OAUTH2_CLIENT_SECRET", "secret"),
@@ -68,10 +71,10 @@ fn the_persons_token_goes_before_the_teams_client() {
     assert_eq!(auth(&[token]), Ok(CatalogAuth::Token));
     assert_eq!(auth(&[client[0], client[1], token]), Ok(CatalogAuth::Token));
     let half = auth(&client[..1])
-        .expect_err("half of it is nothing")
+        .expect_err("a client without its secret")
         .to_string();
     assert!(
-        half.contains("CATALOG_OAUTH2_CLIENT_SECRET go together"),
+        half.contains("CATALOG_OAUTH2_CLIENT_SECRET must be set together"),
         "{half}"
     );
 }
@@ -79,6 +82,6 @@ fn the_persons_token_goes_before_the_teams_client() {
 #[test]
 fn a_secret_value_is_not_quoted_whatever_is_wrong() {
     let mistakes = with(&[("S3_SECRET_ACCESS_KEY", "canary\n"), ("S3_PATH_STYLE", "?")]);
-    let mistakes = mistakes.expect_err("no boolean").to_string();
+    let mistakes = mistakes.expect_err("not a boolean").to_string();
     assert!(!mistakes.contains("canary"), "{mistakes}");
 }

@@ -34,7 +34,7 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
     let variables: HashMap<_, _> = variables
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let config = environment::read(&variables).expect("it is whole");
+    let config = environment::read(&variables).expect("a valid environment");
     let script = Script::new(&config, own);
     let steps = [script.essential, script.access, script.own, script.last];
     let steps = steps.iter().flatten().map(|step| {
@@ -62,7 +62,7 @@ fn a_storage_of_ones_own_and_a_client_of_the_team() {
 }
 
 #[test]
-fn no_value_of_a_key_is_in_it() {
+fn the_script_contains_no_secret_value() {
     let token = [&RICH[..], &[("CATALOG_TOKEN", "canary")]].concat();
     for differing in [&[], &RICH[..], &token] {
         let written = written(differing, None);
@@ -71,7 +71,7 @@ fn no_value_of_a_key_is_in_it() {
 }
 
 #[test]
-fn room_is_left_below_the_containers_memory() {
+fn the_limit_leaves_memory_for_the_rest_of_the_process() {
     for (container, limit) in [
         (1, 1),
         (256, 128),
@@ -85,7 +85,7 @@ fn room_is_left_below_the_containers_memory() {
 }
 
 #[test]
-fn a_problem_is_quoted_whole() {
+fn a_problem_is_quoted() {
     let step = ScriptStep::new("Doing it's", vec!["SELECT 'a';".into()]);
     let [_, insert] = record_problem(&step, "no 'such' thing");
     assert_eq!(
