@@ -1,6 +1,5 @@
-//! The S3 credentials that a person hands in: what is accepted, whether they
-//! work, and where they go. Values are held as [`SecretString`]s and appear in
-//! no message.
+//! S3 credentials of a person: reading the form, checking them, and the trait that stores them.
+//! Values are held as [`SecretString`]s and appear in no message.
 
 mod parse;
 mod paste;
@@ -21,40 +20,37 @@ use crate::{
     session::{Observed, OwnerId, Record},
 };
 
-/// What a person typed into the form, checked.
+/// Credentials that a person or a program entered, with their characters checked.
 #[derive(Debug)]
 pub struct Credentials {
-    /// The access key ID.
     pub key_id: SecretString,
-    /// The secret access key.
     pub secret_key: SecretString,
-    /// The session token that belongs to a temporary key.
+    /// Session token, which only temporary credentials have.
     pub session_token: Option<SecretString>,
-    /// The token for the Iceberg catalog, where that wants one.
+    /// Token for the Iceberg catalog, if the catalog requires one.
     pub catalog_token: Option<SecretString>,
-    /// When the session token expires, if the person said so.
+    /// Time at which the session token expires, if it was entered.
     pub expires: Option<DateTime<Utc>>,
 }
 
-/// The last four characters of an access key ID: enough for its owner to
-/// recognise it, worth nothing to anybody else.
+/// The last four characters of an access key ID. Its owner can recognise it, and nobody else
+/// can use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyHint(pub String);
 
-/// What may be known of credentials without seeing them.
+/// Metadata of stored credentials, without any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialMetadata {
-    /// Which key it is.
     pub hint: KeyHint,
-    /// Since when they are kept.
+    /// Time at which the credentials were stored.
     pub stored: Option<DateTime<Utc>>,
-    /// When they were last seen to work.
+    /// Time at which the credentials were last seen to work.
     pub checked: Option<DateTime<Utc>>,
-    /// When they expire, if that is known.
+    /// Time at which the credentials expire, if known.
     pub expires: Option<DateTime<Utc>>,
 }
 
-/// The text without any of these values.
+/// Replaces each value of `credentials` in `text` with `[removed]`.
 pub fn redacted(text: &str, credentials: &Credentials) -> String {
     let optional = [&credentials.session_token, &credentials.catalog_token];
     let values = [&credentials.key_id, &credentials.secret_key]
@@ -66,11 +62,11 @@ pub fn redacted(text: &str, credentials: &Credentials) -> String {
     )
 }
 
-/// Where credentials are kept.
+/// Store of credentials: one set per owner, and one per session that has its own.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
-    /// Keeps `credentials` for `owner` in place of what was there. `checked` is
-    /// when they were seen to work, if they were tried.
+    /// Stores `credentials` for `owner` in place of earlier ones. `checked` is the time at which
+    /// they were seen to work, if they were.
     async fn put(
         &self,
         owner: OwnerId,
@@ -79,25 +75,25 @@ pub trait CredentialStore: Send + Sync {
         checked: Option<DateTime<Utc>>,
     ) -> Result<(), Error>;
 
-    /// What is kept for `owner`, if anything is; no value travels.
+    /// Returns the metadata of the owner's credentials, if any are stored. Reads no value.
     async fn metadata(&self, owner: OwnerId) -> Result<Option<CredentialMetadata>, Error>;
 
-    /// The values, for trying them out again because their owner asks.
+    /// Reads the owner's credentials with their values, to check them again at the owner's request.
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error>;
 
-    /// Notes that they were seen to work.
+    /// Records that the owner's credentials were seen to work at `at`.
     async fn mark_checked(&self, owner: OwnerId, at: DateTime<Utc>) -> Result<(), Error>;
 
-    /// Removes what is kept, and looks that it is gone.
+    /// Removes the owner's credentials, and verifies that they are gone.
     async fn forget(&self, owner: OwnerId) -> Result<(), Error>;
 
-    /// Keeps the own keys of a session, which go with its record.
+    /// Stores a session's own credentials, which are removed with its record.
     async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error>;
 
-    /// The own keys of a session.
+    /// Reads a session's own credentials.
     async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error>;
 
-    /// The keys that a session starts with: its owner's as they are now, or its own.
+    /// Reads the credentials that a session starts with: its own, or its owner's current ones.
     async fn read_for(&self, session: &Record) -> Result<Option<Credentials>, Error> {
         match session.uses_owner_credentials() {
             true => self.read(session.owner).await,

@@ -1,4 +1,4 @@
-//! From what was typed to [`Credentials`]. Pure.
+//! Reads [`Credentials`] from the form or from a program's request. Pure.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use super::{
     paste::{PastedField, parse_paste},
 };
 
-/// One secret input of the form.
+/// A secret input of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialField {
-    /// `AKIA…`, or whatever the S3 service calls its user.
+    /// Access key ID: `AKIA…`, or a user name at other S3 services.
     KeyId,
-    /// The other half of the key.
+    /// Secret access key.
     SecretKey,
-    /// Only with temporary keys.
+    /// Session token, which only temporary credentials have.
     SessionToken,
-    /// Only where the catalog wants one.
+    /// Catalog token, if the catalog requires one.
     CatalogToken,
 }
 
 impl CredentialField {
-    /// All of them, in the order of the form.
+    /// The fields in the order of the form.
     pub const ALL: [Self; 4] = [
         Self::KeyId,
         Self::SecretKey,
@@ -32,7 +32,7 @@ impl CredentialField {
         Self::CatalogToken,
     ];
 
-    /// What it is called where it is kept.
+    /// Name of the field in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::KeyId => "s3-access-key-id",
@@ -42,19 +42,18 @@ impl CredentialField {
         }
     }
 
-    /// The most characters that it takes. Access key IDs have up to 128 (AWS
-    /// IAM API, `AccessKey`); a session token has no stated limit, and 4000 is
-    /// what a Discord form carries.
+    /// Maximum number of characters. Access key IDs have up to 128 (AWS IAM API, `AccessKey`).
+    /// Session tokens have no documented limit, but an input of a Discord form holds 4000.
     fn max_length(self) -> usize {
         match self {
             Self::KeyId => 128,
             Self::SecretKey => 256,
-            // One less than the form takes: a text that fills it may have been cut.
+            // One less than the form's limit: a text of full length may have been cut off.
             Self::SessionToken | Self::CatalogToken => 3999,
         }
     }
 
-    /// Whether it must be filled in.
+    /// Returns true if the field must be filled in.
     pub fn is_required(self) -> bool {
         matches!(self, Self::KeyId | Self::SecretKey)
     }
@@ -71,65 +70,67 @@ impl fmt::Display for CredentialField {
     }
 }
 
-/// Why an input was not accepted. Never says what was typed.
+/// Reasons to reject an input. The message never contains the input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
-    /// Nothing but white space.
+    /// The input is empty or only white space.
     #[error("**{0}** is empty. Please fill it in.")]
     Empty(CredentialField),
-    /// White space or a line break in the middle.
-    #[error(
-        "**{0}** has a space or a line break inside. Keys have none: please paste the key alone."
-    )]
+    /// White space or a line break within the value.
+    #[error("**{0}** contains a space or a line break. Please paste only the value itself.")]
     Spaces(CredentialField),
-    /// Something that no key contains.
+    /// A character that no credential contains.
     #[error(
-        "**{0}** has a character that keys don't have (only plain letters, digits and signs). \
-         Please copy it again from where it was issued."
+        "**{0}** contains a character that is not allowed. Only letters without accents, digits \
+         and punctuation are. Please copy it again from where it was issued."
     )]
     Strange(CredentialField),
-    /// An access key ID with signs that only other things have.
+    /// An access key ID with punctuation that no key ID contains.
     #[error(
-        "**Access key ID** has signs that no key ID has. Are it and the secret access key swapped, \
-         or is there more than the key ID in the field?"
+        "**Access key ID** contains punctuation that no key ID has. Please check that it is not \
+         swapped with the secret access key, and paste only the key ID."
     )]
     NoKeyId,
-    /// With a name, an equals sign or quotes around it that could not be understood.
+    /// A name, an equals sign or quotes around the value that could not be removed.
     #[error(
-        "**{0}** has more in it than the value: quotes, braces or an equals sign. Please paste \
-         the value alone."
+        "**{0}** contains more than the value: quotes, braces, a backslash or an equals sign. \
+         Please paste only the value itself."
     )]
     Wrapped(CredentialField),
-    /// Longer than any key.
-    #[error("**{0}** is {1} characters long, more than I can take. Please paste the value alone.")]
-    TooLong(CredentialField, usize),
-    /// Two different values for the same thing.
-    #[error("**{0}** is there twice, with different values. Please paste only one.")]
-    Twice(CredentialField),
-    /// Not a time.
+    /// More characters than the field allows.
     #[error(
-        "**Expires** is not a time that I understand. Write `12h`, or a time in UTC like \
-         `2026-11-23 18:00`."
+        "**{0}** is {1} characters long, which is too long. Please paste only the value itself."
+    )]
+    TooLong(CredentialField, usize),
+    /// Two different values for the same field.
+    #[error("**{0}** was entered twice, with different values. Please enter only one.")]
+    Twice(CredentialField),
+    /// A text that is neither a duration nor a time.
+    #[error(
+        "**Expires** is not a time that I understand. Please enter a duration like `12h`, or a \
+         time in UTC like `2026-11-23 18:00`."
     )]
     NoTime,
-    /// A time that has passed.
-    #[error("**Expires** is in the past: these keys no longer work. Please get new ones.")]
+    /// A time in the past.
+    #[error(
+        "**Expires** is in the past, so these credentials no longer work. Please enter new ones."
+    )]
     Past,
 }
 
-/// What the form came back with.
+/// The submitted form.
 pub struct CredentialsForm {
-    /// In the order of [`CredentialField::ALL`].
+    /// Secret inputs, in the order of [`CredentialField::ALL`].
     pub secrets: [SecretString; 4],
-    /// When the session token expires, in the person's words; may be empty.
+    /// Time at which the session token expires, as typed. May be empty.
     pub expires: String,
 }
 
-/// Checks what was typed. Accepts what people paste: white space and quotes
-/// around a value, and lines with names, which may stand in any input.
+/// Reads the form. White space and quotes around a value are removed. Any input may contain
+/// lines with names, such as an env file.
 ///
 /// # Errors
-/// Everything that is wrong, one [`InputError`] per field at most.
+/// Returns all errors, at most one per field.
 pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Credentials, Vec<InputError>> {
     let mut mistakes = Vec::new();
     let [key_id, secret_key, session_token, catalog_token] = CredentialField::ALL.map(|field| {
@@ -155,7 +156,7 @@ pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Credentials,
     }
 }
 
-/// The value for a field: named anywhere, or bare in its own input.
+/// Finds the value of a field: with its name in any input, or without in the field's own input.
 fn find_value(field: CredentialField, typed: &CredentialsForm) -> Result<&str, InputError> {
     let mut found = "";
     for (input, text) in CredentialField::ALL.iter().zip(&typed.secrets) {
@@ -188,17 +189,17 @@ fn validate(field: CredentialField, value: &str) -> Result<Option<SecretString>,
     if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
         return Err(InputError::Wrapped(field));
     }
-    // It travels in clear in each request, so nothing else must be taken for one.
+    // Every request contains the key ID in clear text, so no secret may be mistaken for it.
     if field == CredentialField::KeyId && value.contains([',', '=', '/', '+', ';']) {
         return Err(InputError::NoKeyId);
     }
     Ok(Some(SecretString::from(value)))
 }
 
-/// Checks a value that a program sends: nothing is looked for in it.
+/// Checks a value that a program sends. Unlike [`parse`], it uses the value as it is.
 ///
 /// # Errors
-/// If it can't be one.
+/// If the value is empty, too long, or contains a character that is not allowed.
 pub fn check_value(
     field: CredentialField,
     value: SecretString,
@@ -209,7 +210,7 @@ pub fn check_value(
     }
 }
 
-/// Whether a text could be such a value at all.
+/// Checks the length and the characters of a value.
 fn check_characters(field: CredentialField, text: &str) -> Result<(), InputError> {
     let length = text.chars().count();
     if length > field.max_length() {
@@ -224,7 +225,7 @@ fn check_characters(field: CredentialField, text: &str) -> Result<(), InputError
     }
 }
 
-/// When the token expires: as typed, or as it stands in a paste.
+/// Reads the time of expiry, as typed into its own input or as named in another one.
 fn parse_expiry(
     typed: &CredentialsForm,
     now: DateTime<Utc>,
@@ -240,7 +241,7 @@ fn parse_expiry(
     if text.is_empty() {
         return Ok(None);
     }
-    // Others could not be written down: a record takes no such time.
+    // A record can't hold other years.
     let time = parse_time(text, now).filter(|time| (0..=9999).contains(&time.year()));
     match time.ok_or(InputError::NoTime)? {
         past if past <= now => Err(InputError::Past),
@@ -248,7 +249,7 @@ fn parse_expiry(
     }
 }
 
-/// `12h`, `in 90 min`, `2026-11-23 18:00` (UTC), or RFC 3339.
+/// Reads `12h`, `in 90 min`, `2026-11-23 18:00` (UTC), or RFC 3339.
 fn parse_time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
@@ -259,7 +260,7 @@ fn parse_time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
             return Some(time.and_utc());
         }
     }
-    // humantime takes `M` for months.
+    // In lower case, because humantime reads `M` as months.
     let span = text.to_lowercase();
     let span = span.strip_prefix("in ").unwrap_or(&span);
     let span = TimeDelta::from_std(humantime::parse_duration(span).ok()?).ok()?;
@@ -268,7 +269,7 @@ fn parse_time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 impl Credentials {
-    /// What was typed into a field, if anything.
+    /// Returns the value of a field, if it has one.
     pub fn value(&self, field: CredentialField) -> Option<&SecretString> {
         match field {
             CredentialField::KeyId => Some(&self.key_id),
@@ -278,7 +279,7 @@ impl Credentials {
         }
     }
 
-    /// Whether these are the same keys.
+    /// Returns true if all values are equal. Ignores the time of expiry.
     pub fn is_same(&self, other: &Self) -> bool {
         let value = |credentials: &Self, field| {
             credentials
@@ -290,8 +291,8 @@ impl Credentials {
             .all(|field| value(self, field) == value(other, field))
     }
 
-    /// What may be shown of them. A key too short to keep a secret beside four
-    /// characters of it shows none.
+    /// Returns the part of the access key ID that may be shown. If the ID has fewer than eight
+    /// characters, that part is empty.
     pub fn hint(&self) -> KeyHint {
         let key = self.key_id.expose_secret();
         let shown = if key.len() >= 8 {
@@ -303,8 +304,8 @@ impl Credentials {
     }
 }
 
-/// Whether a text looks like somebody wrote a key where everybody's history
-/// keeps it: an AWS key ID, a named key, or a long random word.
+/// Returns true if a chat message may contain credentials: an AWS key ID, a value with a name
+/// of a credential, or a long random word.
 pub fn looks_like_a_key(text: &str) -> bool {
     let is_named = parse_paste(text)
         .iter()

@@ -1,28 +1,28 @@
-//! What people paste into one input of the form: a bare value, or lines of an
-//! env file, an AWS credentials block, or the JSON of `aws sts`. Pure.
+//! Parses the text of one input of the form: a bare value, or lines of an env file, an AWS
+//! credentials block, or the JSON of `aws sts`. Pure.
 
 use super::CredentialField;
 
-/// A value that was pasted with its name, or without.
+/// A pasted value, with its name if it had one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PastedValue<'a> {
-    /// What it is, if it was named.
+    /// Field that the value was named as.
     pub name: Option<PastedField>,
-    /// The value, without quotes and white space around it.
+    /// Value without surrounding quotes and white space.
     pub value: &'a str,
 }
 
-/// The names that values are known by.
+/// Fields that a pasted value can be named as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastedField {
     /// A field of the form.
     Credential(CredentialField),
-    /// When the session token expires.
+    /// Time at which the session token expires.
     Expiry,
 }
 
-/// What each name is called in env files, AWS credentials files and `aws sts`,
-/// in lower case and without underscores.
+/// Names of the fields in env files, AWS credentials files and `aws sts`, in lower case and
+/// without underscores.
 const FIELD_NAMES: [(&str, PastedField); 16] = [
     (
         "awsaccesskeyid",
@@ -81,8 +81,8 @@ const FIELD_NAMES: [(&str, PastedField); 16] = [
     ),
 ];
 
-/// Takes a paste apart. Without a name that is known, all of it is one bare
-/// value; with one, other assignments (a region, a profile's name) are dropped.
+/// Splits a paste into values. Without any known name, the whole text is one bare value. With
+/// one, all other assignments (a region, a profile's name) are dropped.
 pub fn parse_paste(text: &str) -> Vec<PastedValue<'_>> {
     let named: Vec<_> = assignments(text)
         .filter_map(|(name, value)| Some((find_field(name)?, value)))
@@ -106,7 +106,7 @@ fn find_field(name: &str) -> Option<PastedField> {
     FIELD_NAMES.iter().find(same).map(|(_, name)| *name)
 }
 
-/// Every `NAME = value` and `"Name": "value"` in a text, comments left out.
+/// Finds every `NAME = value` and `"Name": "value"` in a text, except in comments.
 fn assignments(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_comment = |line: &&str| line.trim_start().starts_with('#');
     let lines = text.lines().filter(move |line| !is_comment(line));
@@ -130,7 +130,7 @@ fn assignments_in_line(line: &str) -> impl Iterator<Item = (&str, &str)> {
                 continue;
             };
             if after.starts_with(['{', '[']) {
-                // The values are further in.
+                // The values are inside the object or list.
                 rest = after;
                 continue;
             }
@@ -147,14 +147,14 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What comes after a name and its `=` or `:`.
+/// Returns the text after the `=` or `:` that follows a name.
 fn assigned(text: &str) -> Option<&str> {
     let text = text.trim_start_matches('"').trim_start();
     Some(text.strip_prefix(['=', ':'])?.trim_start())
 }
 
-/// The value at the start of a text, and what comes after it. Where the next
-/// assignment follows at once, there is none.
+/// Splits a text into the value at its start and the rest. The value is empty if the next
+/// assignment follows at once.
 fn value(text: &str) -> (&str, &str) {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
     if let Some(quote) = quote
@@ -173,7 +173,7 @@ fn value(text: &str) -> (&str, &str) {
     }
 }
 
-/// Without one pair of quotes around it.
+/// Removes one pair of quotes around a text.
 fn strip_quotes(text: &str) -> &str {
     let inner = ['"', '\'', '`'].into_iter().find_map(|quote| {
         let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
@@ -203,11 +203,7 @@ mod tests {
             assert_eq!(named(text), [(None, "AKIA1")], "{text:?}");
         }
         assert_eq!(named("abc=="), [(None, "abc==")]);
-        assert_eq!(
-            named("key=value"),
-            [(None, "key=value")],
-            "not a name that is known"
-        );
+        assert_eq!(named("key=value"), [(None, "key=value")], "an unknown name");
     }
 
     #[test]
@@ -226,7 +222,7 @@ mod tests {
         assert_eq!(named(text), [(KEY, "AKIA1")]);
         let text = "aws_secret_access_key = \naws_session_token = t==";
         assert_eq!(named(text), [(TOKEN, "t==")]);
-        // A field of one line turns line breaks into spaces.
+        // An input of one line turns line breaks into spaces.
         let text = "aws_secret_access_key = aws_session_token = t==";
         assert_eq!(named(text), [(TOKEN, "t==")]);
     }
@@ -256,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_of_sts_is_read() {
+    fn the_output_of_aws_sts_is_read() {
         let text = r#"{"Credentials": {"AccessKeyId": "ASIA1", "SecretAccessKey": "s",
             "SessionToken": "t==", "Expiration": "2026-11-23T18:00:00+00:00"}}"#;
         let expiry = (Some(PastedField::Expiry), "2026-11-23T18:00:00+00:00");

@@ -1,9 +1,8 @@
-//! Tries credentials out before they are kept: one signed request to the S3
-//! service and one to the catalog.
+//! Checks credentials before they are stored, with one signed request to the S3 service and one
+//! request to the catalog.
 //!
-//! Does I/O, but only with endpoints from the settings: no redirect is
-//! followed, no proxy is used, each request has 5 s, and of an answer no more than
-//! 64 KiB is read.
+//! Does I/O, but only with endpoints from the settings. It follows no redirect and uses no
+//! proxy. Each request has 5 s, and at most 64 KiB of an answer are used.
 
 use std::time::Duration;
 
@@ -15,92 +14,102 @@ use super::{Credentials, sign::sign};
 use crate::settings::Catalog;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// In bytes. Error documents have a few hundred.
+/// Maximum size of an answer. Error documents have a few hundred bytes.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// What is wrong with credentials, or with what they were tried against.
+/// Errors in the credentials, or in the services that they were checked against.
 ///
 /// S3's codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PreflightError {
-    /// No connection, or no answer in time.
-    #[error("I can't reach {0}. Your keys were not tried; an admin should look at it.")]
+    /// No connection, or no answer within the time limit.
+    #[error(
+        "I can't reach {0}, so your credentials could not be checked. Please try again in a \
+         minute, or tell an admin."
+    )]
     Unreachable(String),
     /// `InvalidAccessKeyId`
     #[error(
-        "The storage doesn't know this **access key ID**. Is it complete, and for this storage? \
-         (One that begins with `ASIA` works only together with its session token.)"
+        "The storage doesn't know this **access key ID**. Please check that it is complete, and \
+         that it belongs to this storage. (One that begins with `ASIA` works only together with \
+         its session token.)"
     )]
     UnknownKey,
     /// `SignatureDoesNotMatch`
-    #[error("The **secret access key** doesn't belong to this access key ID.")]
+    #[error(
+        "The **secret access key** doesn't belong to this access key ID. Please copy both again."
+    )]
     WrongSecret,
     /// `ExpiredToken`
-    #[error("The **session token** has expired. Please get new keys.")]
+    #[error("The **session token** has expired. Please get new credentials.")]
     ExpiredToken,
     /// `InvalidToken`
-    #[error("The **session token** isn't one that the storage gave out with this key.")]
+    #[error(
+        "The **session token** isn't valid for this access key ID. Please copy all three values \
+         again."
+    )]
     WrongToken,
     /// `RequestTimeTooSkewed`
     #[error(
-        "My clock and the storage's differ by more than a quarter of an hour, so your keys could \
-         not be tried. An admin has to set one of the clocks right."
+        "My clock and the storage's differ by more than 15 minutes, so your credentials could not \
+         be checked. An admin has to correct one of the clocks."
     )]
     ClockSkew,
-    /// 401, by storages that don't say more
-    #[error("The storage doesn't accept these keys.")]
+    /// 401 without a known code.
+    #[error("The storage doesn't accept these credentials. Please check them, or get new ones.")]
     Refused,
     /// `AccessDenied`
     #[error(
-        "The storage doesn't let these keys list bucket `{bucket}` (permission `{action}`). \
-         Please ask whoever gave you the keys."
+        "These credentials are not allowed to list bucket `{bucket}` (permission `{action}`). \
+         Please ask the person who gave you the credentials."
     )]
     NoPermission {
-        /// The permission, as in an IAM policy.
+        /// Permission, as in an IAM policy.
         action: &'static str,
-        /// The bucket from the settings.
+        /// Bucket from the settings.
         bucket: String,
     },
     /// `NoSuchBucket`
-    #[error("There is no bucket `{0}`. An admin has to correct my settings.")]
+    #[error("There is no bucket `{0}`. An admin has to correct the setting `s3_bucket`.")]
     NoBucket(String),
     /// The settings name another region.
-    #[error("The storage is in another region than my settings say. An admin has to correct them.")]
+    #[error(
+        "The storage is in another region than my settings say. An admin has to correct the \
+         setting `s3_region`."
+    )]
     OtherRegion,
     /// 401 or 403 from the catalog, without a token.
-    #[error("The catalog `{0}` wants a **catalog token**. Please enter one.")]
+    #[error("The catalog `{0}` requires a **catalog token**. Please enter one.")]
     CatalogWantsToken(String),
-    /// 401 or 403 from the catalog.
-    #[error("The catalog `{0}` doesn't accept this **catalog token**.")]
+    /// 401, 403 or 419 from the catalog, with a token.
+    #[error("The catalog `{0}` doesn't accept this **catalog token**. Please enter a new one.")]
     CatalogRefuses(String),
-    /// Anything else.
-    #[error(
-        "{who} answered something that I don't understand ({what}). An admin should look at it."
-    )]
+    /// Any other answer, or an unusable address in the settings.
+    #[error("{who} gave no usable answer ({what}). Please tell an admin.")]
     Strange {
-        /// Who.
+        /// The storage or the catalog, as the beginning of a sentence.
         who: String,
-        /// The status, and the error's code if it has one.
+        /// Status of the answer, with the code of the S3 error if it has one.
         what: String,
     },
 }
 
-/// Tries credentials out.
+/// Client that checks credentials.
 pub struct Preflight {
     client: Client,
 }
 
-/// What an endpoint is for.
+/// The kinds of endpoints in a catalog's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointKind {
-    /// The tables.
+    /// The Iceberg REST catalog.
     Catalog,
-    /// The files.
+    /// The S3 service.
     Storage,
 }
 
 impl EndpointKind {
-    /// The setting that names it.
+    /// Key of the setting that holds the endpoint.
     pub fn setting(self) -> &'static str {
         match self {
             Self::Catalog => "endpoint",
@@ -118,25 +127,24 @@ impl std::fmt::Display for EndpointKind {
     }
 }
 
-/// The part of an answer that matters here.
+/// Status and beginning of an answer.
 struct HttpResponse {
     status: StatusCode,
     text: String,
 }
 
-/// What is to blame that keys don't work: what is later here hides what is before it.
+/// Causes of an error. Of several causes, only the last one in this order is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorOrigin {
-    /// The keys.
+    /// The credentials are wrong.
     Credentials,
-    /// The settings, or a clock: somebody has to mend them.
+    /// The settings or a clock are wrong, and an admin has to correct them.
     Settings,
-    /// The moment: it may pass.
+    /// A temporary failure.
     Transient,
 }
 
 impl PreflightError {
-    /// What is to blame.
     pub fn origin(&self) -> ErrorOrigin {
         match self {
             Self::Unreachable(_) => ErrorOrigin::Transient,
@@ -149,7 +157,7 @@ impl PreflightError {
 }
 
 impl Preflight {
-    /// Makes the client.
+    /// Creates the HTTP client.
     ///
     /// # Errors
     /// If TLS can't be set up on this machine.
@@ -162,7 +170,7 @@ impl Preflight {
         Ok(Self { client })
     }
 
-    /// What a catalog's settings name.
+    /// Returns the endpoints in a catalog's settings.
     pub fn endpoints(catalog: &Catalog) -> [(EndpointKind, String); 2] {
         [
             (EndpointKind::Catalog, catalog.endpoint.clone()),
@@ -170,11 +178,11 @@ impl Preflight {
         ]
     }
 
-    /// Whether somebody answers there, whatever they say; what time it is there, if they
-    /// say that.
+    /// Checks that `endpoint` answers, with any status. Returns the time in the `Date` header, if
+    /// there is one.
     ///
     /// # Errors
-    /// Why not.
+    /// If there is no answer; the text says why.
     pub async fn probe(&self, endpoint: &str) -> Result<Option<DateTime<Utc>>, String> {
         let answer = self.client.get(endpoint).send().await;
         let answer = answer.map_err(|error| match error.is_timeout() {
@@ -189,12 +197,12 @@ impl Preflight {
         Ok(date.map(|date| date.to_utc()))
     }
 
-    /// Tries `credentials` against the storage and the catalog, side by side. True when
-    /// they were seen to work; false when nothing speaks against them, but the
-    /// storage, asked without a bucket, lets nobody see that.
+    /// Checks `credentials` with the storage and the catalog in parallel. Returns true if they were
+    /// seen to work. Returns false if no bucket is set and the storage denies listing the buckets,
+    /// which shows neither that they work nor that they don't.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// Returns the storage's error and the catalog's, whichever there are.
     pub async fn check(
         &self,
         credentials: &Credentials,
@@ -220,7 +228,7 @@ impl Preflight {
         let who = "the storage".to_owned();
         let unusable = |_| PreflightError::Strange {
             who: "The storage".into(),
-            what: "its address or region in my settings can't be used".into(),
+            what: "its address or region in my settings is not valid".into(),
         };
         let url = listing_url(catalog).map_err(|()| unusable(()))?;
         let headers = sign(&Method::GET, &url, credentials, &catalog.s3_region, now);
@@ -239,7 +247,7 @@ impl Preflight {
         catalog: &Catalog,
     ) -> Result<(), PreflightError> {
         if catalog.oauth2.is_some() && credentials.catalog_token.is_none() {
-            // Sessions log in as the team's client; that is not this person's to try.
+            // Sessions log in as the team's client, which is not part of these credentials.
             return Ok(());
         }
         let who = format!("the catalog `{}`", catalog.name);
@@ -257,7 +265,7 @@ impl Preflight {
         match (answer.status.as_u16(), &credentials.catalog_token) {
             (200, _) if is_config => Ok(()),
             (401 | 403, None) => Err(PreflightError::CatalogWantsToken(catalog.name.clone())),
-            // 419 is Iceberg's own for a token that has expired.
+            // Iceberg's specification uses 419 for an expired token.
             (401 | 403 | 419, Some(_)) => Err(PreflightError::CatalogRefuses(catalog.name.clone())),
             (status, _) => Err(PreflightError::Strange {
                 who: format!("The catalog `{}`", catalog.name),
@@ -267,20 +275,20 @@ impl Preflight {
     }
 }
 
-/// Where the storage is; AWS has one in each region.
+/// Returns the storage's endpoint. The default is AWS in the configured region.
 fn storage_endpoint(catalog: &Catalog) -> String {
     let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
     catalog.s3_endpoint.clone().unwrap_or_else(aws)
 }
 
-/// Where one may list: the bucket of the settings, else the buckets.
+/// Returns the URL that lists the bucket in the settings, or the buckets if none is set.
 fn listing_url(catalog: &Catalog) -> Result<Url, ()> {
     let mut url = Url::parse(&storage_endpoint(catalog)).map_err(|_| ())?;
     let Some(bucket) = &catalog.s3_bucket else {
         return Ok(url);
     };
     match catalog.s3_path_style {
-        // Some services have their S3 below a path.
+        // Some services serve S3 below a path.
         true => url.set_path(&format!("{}/{bucket}", url.path().trim_end_matches('/'))),
         false => {
             let host = format!("{bucket}.{}", url.host_str().ok_or(())?);
@@ -291,7 +299,7 @@ fn listing_url(catalog: &Catalog) -> Result<Url, ()> {
         .append_pair("list-type", "2")
         .append_pair("max-keys", "1")
         .append_pair("prefix", catalog.s3_prefix.as_deref().unwrap_or_default());
-    // Some servers sign for `%20` what others sign for `+`; nobody mistakes `%20`.
+    // Servers disagree about the signature of `+`, but all agree about `%20`.
     let query = url.query().map(|query| query.replace('+', "%20"));
     url.set_query(query.as_deref());
     Ok(url)
@@ -302,7 +310,7 @@ fn is_listing(answer: &HttpResponse) -> bool {
     answer.status.is_success() && listings.iter().any(|listing| answer.text.contains(listing))
 }
 
-/// What an error of the storage means; `None` if it says nothing about the keys.
+/// Translates an error of the storage. Returns `None` if it says nothing about the credentials.
 fn storage_error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightError> {
     let code = error_code(&answer.text);
     Some(match (code, &catalog.s3_bucket) {
@@ -311,8 +319,8 @@ fn storage_error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightEr
         ("ExpiredToken", _) => PreflightError::ExpiredToken,
         ("InvalidToken" | "InvalidTokenId", _) => PreflightError::WrongToken,
         ("RequestTimeTooSkewed", _) => PreflightError::ClockSkew,
-        // AWS says that of known keys that may not list all buckets, others
-        // (Garage) of unknown ones as well.
+        // AWS answers this if a known key may not list the buckets. Other services (Garage)
+        // answer it for unknown keys too.
         ("AccessDenied", None) => return None,
         ("AccessDenied", Some(bucket)) => PreflightError::NoPermission {
             action: "s3:ListBucket",
@@ -322,7 +330,7 @@ fn storage_error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightEr
         ("PermanentRedirect" | "IllegalLocationConstraintException", _) => {
             PreflightError::OtherRegion
         }
-        // Without a region it is the key ID that AWS can't make sense of.
+        // Without `<Region>` in the answer, AWS could not parse the key ID.
         ("AuthorizationHeaderMalformed", _) if answer.text.contains("<Region>") => {
             PreflightError::OtherRegion
         }
@@ -337,7 +345,7 @@ fn storage_error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightEr
     })
 }
 
-/// The code of an S3 error document; empty if there is none that looks like one.
+/// Returns the code of an S3 error document. It is empty if there is no plausible code.
 fn error_code(document: &str) -> &str {
     let inside = document
         .split_once("<Code>")
@@ -349,8 +357,8 @@ fn error_code(document: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// Sends a request and reads the beginning of the answer; `None` if there is
-/// none in time.
+/// Sends a request and reads the beginning of the answer. Returns `None` if there is no answer
+/// within the time limit.
 async fn send(request: RequestBuilder) -> Option<HttpResponse> {
     let mut response = request.send().await.ok()?;
     let mut read = Vec::new();
@@ -386,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_is_asked_for_where_the_settings_say() {
+    fn the_listing_url_follows_the_settings() {
         let url = |change: fn(&mut Catalog)| {
             let mut catalog = lake();
             change(&mut catalog);
@@ -413,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_like_a_code_is_repeated() {
+    fn only_plausible_error_codes_are_repeated() {
         assert_eq!(
             error_code("<Error><Code>SlowDown</Code></Error>"),
             "SlowDown"

@@ -1,7 +1,7 @@
 //! Signs requests to S3 with AWS Signature Version 4.
 //!
-//! The request has no body and no headers but those given back here and `Host`,
-//! which is signed as reqwest sends it: with its port, unless that is the scheme's own.
+//! The request has no body. Its only headers are those returned here and `Host`, which is
+//! signed as reqwest sends it: with the port, unless that is the scheme's default.
 
 use aws_credential_types::Credentials as Identity;
 use aws_sigv4::{
@@ -20,14 +20,17 @@ use secrecy::ExposeSecret;
 
 use super::Credentials;
 
-/// The keys, or the region, hold a character that no header can, such as a line break.
+/// The credentials or the region contain a character that no header can, such as a line break.
 //
-// No source: the cause may quote what it could not use.
+// It has no source, because the cause may quote the value.
 #[derive(Debug, thiserror::Error)]
-#[error("the keys or the region hold a character that cannot be sent")]
+#[error("the credentials or the region contain a character that can't be sent in a header")]
 pub struct Unsendable;
 
-/// The headers that sign a request for `url` at `time`: S3 takes them for a quarter of an hour.
+/// Returns the headers that sign a request for `url`. S3 accepts them for 15 minutes from `time`.
+///
+/// # Errors
+/// Returns [`Unsendable`] if a value can't be part of a header.
 pub fn sign(
     method: &Method,
     url: &Url,
@@ -51,7 +54,7 @@ pub fn sign(
         .time(time.into())
         .settings(settings())
         .build()
-        .expect("nothing is left out")
+        .expect("all parameters are set")
         .into();
     let request = SignableRequest::new(
         method.as_str(),
@@ -74,7 +77,8 @@ pub fn sign(
         .collect()
 }
 
-/// S3 alone wants the path as it is, encoded once, and a checksum among the headers.
+/// Settings for S3: unlike other AWS services, it requires the path encoded once and not
+/// normalised, and a checksum among the headers.
 fn settings() -> SigningSettings {
     let mut settings = SigningSettings::default();
     settings.percent_encoding_mode = PercentEncodingMode::Single;

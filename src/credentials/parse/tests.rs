@@ -65,7 +65,7 @@ fn lines_may_be_split_over_the_inputs_in_any_order() {
 }
 
 #[test]
-fn every_mistake_is_named_at_once_and_none_repeats_what_was_typed() {
+fn all_mistakes_are_named_at_once_without_the_input() {
     let long = "x".repeat(4001);
     let mistakes = typed(["AKIA CANARY", "", "canary\u{fc}", &long]).expect_err("refused");
     let said: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
@@ -96,7 +96,7 @@ fn line_breaks_inside_and_4000_characters_are_no_key() {
 }
 
 #[test]
-fn an_expiry_is_a_span_or_a_time_to_come() {
+fn an_expiry_is_a_duration_or_a_time_in_the_future() {
     let expires =
         |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|credentials| credentials.expires);
     let at = |text: &str| Ok(Some(text.parse().expect("a time")));
@@ -122,7 +122,7 @@ fn an_expiry_is_a_span_or_a_time_to_come() {
 }
 
 #[test]
-fn what_is_wrapped_or_swapped_is_refused_rather_than_kept_wrong() {
+fn wrapped_and_swapped_values_are_refused() {
     let refused = |values| typed(values).expect_err("refused");
     let swapped = ["wJalr/XUtn+FEMI", "AKIA1234", "", ""];
     assert_eq!(refused(swapped), [InputError::NoKeyId]);
@@ -159,7 +159,7 @@ fn debug_shows_no_value() {
 }
 
 #[test]
-fn a_key_in_a_message_is_noticed_and_talk_is_not() {
+fn a_key_in_a_message_is_noticed_and_other_text_is_not() {
     for text in [
         "my key is AKIAIOSFODNN7EXAMPLE ok?",
         "aws_secret_access_key = x",
@@ -184,7 +184,7 @@ fn a_key_in_a_message_is_noticed_and_talk_is_not() {
 
 proptest! {
     #[test]
-    fn nothing_that_is_typed_is_repeated_or_breaks_anything(
+    fn no_error_repeats_the_input(
         values in prop::array::uniform4(".{0,60}"), expires in ".{0,30}",
     ) {
         let each = [0, 1, 2, 3].map(|place| values[place].as_str());
