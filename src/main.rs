@@ -15,7 +15,7 @@ use duckbot::{
     telemetry,
 };
 
-/// Everyone in a team gets their own DuckDB UI, by typing /duck start in Discord.
+/// Gives each person of a team their own DuckDB UI, started with /duck start in Discord.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
@@ -25,105 +25,107 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Connect to Discord and the cluster, and serve until told to stop (SIGTERM or Ctrl-C).
+    /// Run the bot: connect to Discord and the cluster, and serve until SIGTERM or Ctrl-C.
     ///
-    /// The cluster is the one of KUBECONFIG, or the one that this runs in. Ends with 0 when
-    /// told to stop, 1 when something failed, 2 when the settings or the command line are wrong.
+    /// Uses the cluster from KUBECONFIG, or the cluster that the bot runs in. Exit codes: 0 after
+    /// a signal, 1 on an error, 2 if the settings or the command line are invalid.
     Serve {
-        /// The settings' file (TOML). Without one: the defaults and DUCKBOT_... variables.
+        /// Settings file (TOML). DUCKBOT_... variables override it. Default: no file.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Try everything on this machine: a stand-in for Discord as a web page, a lake, the bot.
+    /// Try everything on this machine: the bot, a loopback Discord as a web page, a demo lake.
     ///
-    /// Gets DuckDB from PyPI the first time, if there is none. Ends with Ctrl-C.
+    /// Downloads DuckDB from PyPI on the first run if none is found. Press Ctrl-C to stop.
     #[cfg(feature = "sandbox")]
     Sandbox {
-        /// The port of the chat's page.
+        /// Port of the web page with the chat.
         #[arg(long, default_value_t = 4200)]
         port: u16,
-        /// The port of all sessions.
+        /// Port of all sessions.
         #[arg(long, value_name = "PORT", default_value_t = 4201)]
         sessions_port: u16,
-        /// Where everything is kept. Without one: ~/.cache/duckbot/sandbox.
+        /// Folder for all data. Default: ~/.cache/duckbot/sandbox.
         #[arg(long)]
         folder: Option<PathBuf>,
-        /// DuckDB's command line, with the extensions ui, httpfs, avro and iceberg.
+        /// DuckDB's command line (CLI), with the extensions ui, httpfs, avro and iceberg. Default:
+        /// the one on the PATH, or a download.
         #[arg(long, value_name = "PROGRAM")]
         duckdb: Option<PathBuf>,
         /// Open the page in a browser.
         #[arg(long)]
         open: bool,
-        /// Show the bot's log.
+        /// Log at level info. Default: only warnings and errors.
         #[arg(short, long)]
         verbose: bool,
     },
-    /// Guard one session: runs beside DuckDB in the session's Pod.
+    /// Run the door of one session: the authenticating reverse proxy beside DuckDB in its Pod.
     Door {
-        /// The address to listen on. Without one: port 8080 on all addresses.
+        /// Address for browsers. Default: port 8080 on all addresses.
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
-        /// The address for the cluster's own questions. Without one: port 8081 on all addresses.
+        /// Address for the kubelet and the bot. Default: port 8081 on all addresses.
         #[arg(long, value_name = "ADDRESS:PORT")]
         admin: Option<SocketAddr>,
-        /// The port of DuckDB's UI server on this machine.
+        /// Port of DuckDB's UI server on this machine.
         #[arg(long, value_name = "PORT", default_value_t = duckdb::environment::UI_PORT)]
         duckdb: u16,
     },
-    /// Run DuckDB with its UI, ready for the team's tables: what the session image starts.
+    /// Run DuckDB with its UI and attach the catalog. This is the session image's entry point.
     ///
-    /// All that it needs to know is in its environment. Ends with 0 when told to stop, as DuckDB
-    /// ends when that ends, 1 when the UI can't be started, 2 when the environment is wrong.
+    /// Reads its configuration from environment variables. Exit codes: 0 after a signal, DuckDB's
+    /// own code if DuckDB ends, 1 if the UI can't be started, 2 if the environment is invalid.
     Duckdb {
-        /// End when the standard input ends, and so with the program that holds it open.
+        /// Stop when standard input closes, that is, with the program that holds it open.
         #[arg(long)]
         attached: bool,
-        /// Answer one question instead, in a DuckDB of its own: JSON from the standard input to
-        /// the standard output. Ends early when the input ends.
+        /// Answer a single query instead, in a separate DuckDB: read the request as JSON from
+        /// standard input, and write the response as JSON to standard output. Cancel the query
+        /// when the input closes.
         #[arg(long, conflicts_with = "attached")]
         ask: bool,
     },
-    /// Look at everything that the bot needs, and say what is wrong and what to do.
+    /// Check everything that the bot needs. Report what is wrong and how to fix it.
     ///
-    /// Changes nothing. Ends with 0 if all is well, 1 if something is wrong, 2 when the
-    /// settings or the command line are.
+    /// Changes nothing. Exit codes: 0 if everything is fine, 1 if a check failed, 2 if the
+    /// settings or the command line are invalid.
     Check {
-        /// The settings' file (TOML), as for serve.
+        /// Settings file (TOML), as for serve.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
-        /// As JSON: a list of objects with what, state (fine or wrong) and says.
+        /// Print JSON: a list of objects with what, state (fine or wrong) and says.
         #[arg(long)]
         json: bool,
     },
-    /// Print the address that adds the bot to a Discord server.
+    /// Print the URL that adds the bot to a Discord server.
     Invite {
-        /// The application's id, from the developer portal. Without it, Discord is asked whose
-        /// token it is.
+        /// Application ID from the developer portal. Default: ask Discord for the application
+        /// of the bot token.
         application: Option<u64>,
-        /// The settings' file (TOML), as for serve.
+        /// Settings file (TOML), as for serve.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Make a token for the HTTP API.
+    /// Create a token for the HTTP API.
     ///
-    /// Its line for the settings' file api.tokens_file goes to the standard output, the token itself
-    /// to standard error. It is shown once, and kept nowhere.
+    /// Prints the line for the file api.tokens_file to standard output, and the token itself to
+    /// standard error. The token is shown only once and stored nowhere.
     Token {
-        /// What it is called in the log.
+        /// Name of the token in the log: one word that does not start with #.
         name: String,
-        /// The Discord id of the person whose sessions it is about.
+        /// Discord ID of the person that the token acts for.
         #[arg(long, value_name = "ID")]
         owner: u64,
-        /// It may use the keys that this person has handed in.
+        /// Allow the token to use this person's stored credentials.
         #[arg(long)]
         stored_keys: bool,
-        /// It sees and stops everybody's sessions.
+        /// Allow the token to see and stop everyone's sessions.
         #[arg(long)]
         admin: bool,
     },
-    /// Print what makes a shell complete these commands.
+    /// Print a shell completion script.
     Completions {
-        /// Which shell.
+        /// Shell that the script is for.
         shell: clap_complete::Shell,
     },
     /// Print the reference of all chat commands (commands.md).
@@ -223,14 +225,14 @@ fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
 fn token(ask: &api::NewToken) -> ExitCode {
     if !ask.is_valid() {
         return usage_error(
-            &"a token has a name of one word that does not begin with #, and the Discord id of \
-              an owner",
+            &"the token can't be created: NAME must be one word that does not start with #, and \
+              --owner must be a Discord ID",
         );
     }
     match api::new_token(ask) {
         Ok((token, line)) => {
             println!("{line}");
-            eprintln!("The token, shown this once: {}", token.expose_secret());
+            eprintln!("The token (shown only once): {}", token.expose_secret());
             ExitCode::SUCCESS
         }
         Err(error) => finish(Err(error)),
@@ -244,7 +246,7 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
             let diagnostics = [Diagnostic::failed("settings", invalid.to_string())];
             println!(
                 "{}",
-                serde_json::to_string_pretty(&diagnostics).expect("it is plain text")
+                serde_json::to_string_pretty(&diagnostics).expect("diagnostics serialize to JSON")
             );
             return ExitCode::from(2);
         }
@@ -257,7 +259,7 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
     };
     if json {
         let text = serde_json::to_string_pretty(&diagnostics);
-        println!("{}", text.expect("it is plain text"));
+        println!("{}", text.expect("diagnostics serialize to JSON"));
     } else {
         diagnostics
             .iter()
@@ -286,9 +288,9 @@ fn duckdb(attached: bool) -> ExitCode {
     }
 }
 
-/// Shuts down when the standard input ends, and so with the program that holds it open.
+/// Cancels `shutdown` when standard input closes, that is, with the program that holds it open.
 fn end_with_input(shutdown: CancellationToken) {
-    // A thread, because nothing can take a read of the standard input back.
+    // A thread of its own, because a blocking read of standard input can't be cancelled.
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         shutdown.cancel();
@@ -301,8 +303,8 @@ fn answer_query() -> ExitCode {
     let read = std::io::stdin().read_line(&mut line);
     let asked = read.map(|_| serde_json::from_str::<QueryRequest>(&line));
     let Ok(Ok(question)) = asked else {
-        // Its words may be in what is wrong with it.
-        eprintln!("duckbot: the standard input is no question");
+        // serde's error is not printed: it may quote the query.
+        eprintln!("duckbot: standard input is not a query request (one line of JSON)");
         return ExitCode::from(2);
     };
     variables.extend(question.variables.clone());
@@ -313,7 +315,7 @@ fn answer_query() -> ExitCode {
     });
     match answered {
         Ok(Some(answer)) => {
-            let text = serde_json::to_string(&answer).expect("it is plain text");
+            let text = serde_json::to_string(&answer).expect("a response serializes to JSON");
             println!("{text}");
             ExitCode::SUCCESS
         }
@@ -322,7 +324,8 @@ fn answer_query() -> ExitCode {
     }
 }
 
-/// The environment. Lossy: a variable that is not UTF-8 is shown as a mistake, not a panic.
+/// Reads the environment, lossily: a variable that is not UTF-8 is reported as an error instead of
+/// causing a panic.
 fn variables() -> HashMap<String, String> {
     std::env::vars_os()
         .map(|(name, value)| [name, value].map(|it| it.to_string_lossy().into_owned()))

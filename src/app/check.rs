@@ -1,4 +1,4 @@
-//! `duckbot check`: looks at everything that the bot needs, before it is needed.
+//! `duckbot check`: checks everything that the bot needs, before it is needed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::lookup_host;
@@ -11,12 +11,13 @@ use crate::{
     settings::Settings,
 };
 
-/// Who differs by more may be refused: S3 allows 15 minutes, a session's door half of one.
+/// Maximum difference between clocks. A door refuses tickets from more than 30 seconds in its
+/// future; S3 allows 15 minutes.
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 
-/// Looks at everything, and changes nothing.
+/// Runs all checks. Changes nothing.
 pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
-    let mut diagnostics = vec![Diagnostic::ok("settings", "they can be used")];
+    let mut diagnostics = vec![Diagnostic::ok("settings", "all are valid")];
     let (chat, runtime, dns, catalogs) = tokio::join!(
         discord::look(settings),
         check_runtime(settings),
@@ -27,7 +28,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Whether all is as it should be.
+/// Returns true if no check failed.
 pub fn is_fine(diagnostics: &[Diagnostic]) -> bool {
     diagnostics
         .iter()
@@ -41,7 +42,7 @@ async fn check_runtime(settings: &Settings) -> Vec<Diagnostic> {
     }
 }
 
-/// Whether browsers find sessions.
+/// Checks that the host names of sessions resolve, by an arbitrary one.
 async fn check_dns(settings: &Settings) -> Vec<Diagnostic> {
     if settings.local.is_some() {
         return Vec::new();
@@ -50,23 +51,28 @@ async fn check_dns(settings: &Settings) -> Vec<Diagnostic> {
     let found = lookup_host((host.as_str(), 443)).await;
     let address = found.ok().and_then(|mut addresses| addresses.next());
     vec![match address {
-        Some(address) => Diagnostic::ok("DNS", format!("{host} is at {}", address.ip())),
+        Some(address) => Diagnostic::ok("DNS", format!("{host} resolves to {}", address.ip())),
         None => Diagnostic::failed(
             "DNS",
             format!(
-                "{host} is not known: make a wildcard record *.{} that leads to the ingress \
-                 controller",
+                "{host} does not resolve; create a wildcard DNS record *.{} that points to the \
+                 ingress controller",
                 settings.routing.domain
             ),
         ),
     }]
 }
 
-/// Whether storages and catalogs answer, and what time it is there.
+/// Checks that storages and catalogs answer, and that their clocks agree with this machine's.
 async fn check_catalogs(settings: &Settings) -> Vec<Diagnostic> {
     let preflight = match Preflight::new() {
         Ok(preflight) => preflight,
-        Err(why) => return vec![Diagnostic::failed("HTTPS", format!("no client: {why}"))],
+        Err(why) => {
+            return vec![Diagnostic::failed(
+                "HTTPS",
+                format!("the HTTPS client can't be created: {why}"),
+            )];
+        }
     };
     let mut diagnostics = Vec::new();
     let mut skew: Option<TimeDelta> = None;
@@ -82,8 +88,8 @@ async fn check_catalogs(settings: &Settings) -> Vec<Diagnostic> {
                 Err(why) => Diagnostic::failed(
                     what,
                     format!(
-                        "{endpoint} does not answer ({why}); is catalogs.{}.{} right, and \
-                             may this machine reach it?",
+                        "{endpoint} does not answer ({why}); check the setting catalogs.{}.{} and \
+                         whether this machine can reach the endpoint",
                         catalog.name,
                         kind.setting()
                     ),
@@ -94,17 +100,22 @@ async fn check_catalogs(settings: &Settings) -> Vec<Diagnostic> {
     if let Some(skew) = skew {
         let seconds = skew.num_seconds();
         diagnostics.push(match skew > MAX_CLOCK_SKEW {
-            false => Diagnostic::ok("clock", format!("{seconds} s apart from theirs at most")),
+            false => Diagnostic::ok(
+                "clock",
+                format!("at most {seconds} s apart from the catalogs and storages"),
+            ),
             true => Diagnostic::failed(
                 "clock",
-                format!("{seconds} s apart from theirs: set it by NTP"),
+                format!(
+                    "{seconds} s apart from the catalogs and storages; synchronize it with NTP"
+                ),
             ),
         });
     }
     diagnostics
 }
 
-/// By how much two clocks differ. The other one tells whole seconds.
+/// Absolute difference between two clocks. The remote one has a resolution of one second.
 fn clock_skew(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> TimeDelta {
     (theirs - ours).abs()
 }

@@ -1,4 +1,4 @@
-//! Wires the rooms together; owns start-up and shutdown.
+//! Wires the modules together. Owns start-up and shutdown.
 
 pub mod check;
 #[cfg(feature = "sandbox")]
@@ -29,29 +29,29 @@ use crate::{
     settings::Settings,
 };
 
-/// How long work under way may take to end after a signal.
+/// Maximum time that `body` gets to finish after a signal.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs `body` until it ends or a signal (SIGTERM, SIGINT) asks it to.
+/// Runs `body` until it ends or SIGTERM or SIGINT arrives.
 ///
 /// # Errors
-/// Those of `body`.
+/// If `body` fails, or the process can't be prepared to run it.
 pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
     body: impl FnOnce(CancellationToken) -> F,
 ) -> anyhow::Result<T> {
-    // kube and serenity both use rustls; one provider serves them. An error
-    // says that one is installed already, which is fine.
+    // kube and serenity both use rustls and share one crypto provider. An error means that a
+    // provider is already installed, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // A core dump would hold whatever keys are in memory. Not 0: with that, Linux
-    // still hands a dump to a program (core_pattern with a pipe), with 1 it doesn't.
+    // A core dump would contain the credentials in memory. The limit is 1, because with 0 Linux
+    // still pipes dumps to a program (core_pattern).
     rlimit::Resource::CORE
         .set(1, 1)
-        .context("core dumps can't be turned off")?;
-    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+        .context("can't turn off core dumps")?;
+    let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        let mut terminate = signal(SignalKind::terminate()).context("no signal handler")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("no signal handler")?;
+        let mut terminate = signal(SignalKind::terminate()).context("can't handle signals")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("can't handle signals")?;
         let body = body(shutdown.clone());
         let mut body = std::pin::pin!(body);
         tokio::select! {
@@ -59,9 +59,9 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        info!("told to stop");
+        info!("received a signal; shutting down");
         shutdown.cancel();
-        // What does not end in time is dropped: a restart carries on from the records.
+        // Work that does not end in time is dropped. The next start continues from the records.
         tokio::time::timeout(SHUTDOWN_TIMEOUT, body)
             .await
             .unwrap_or(Ok(T::default()))
@@ -70,22 +70,22 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
     outcome
 }
 
-/// The bot.
+/// Runs the bot until `shutdown`.
 ///
 /// # Errors
-/// If the cluster or Discord can't be used, in a sentence that says what to do.
+/// If the cluster or Discord can't be used. The error says what to do.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     serve_with(settings, shutdown, |_| {}).await
 }
 
-/// The same; tells of the sessions on this machine, if that is where they run.
+/// Like [`serve`], and passes the local runtime to `tell`, if sessions run on this machine.
 async fn serve_with(
     settings: Settings,
     shutdown: CancellationToken,
     tell: impl FnOnce(Option<&Arc<Local>>),
 ) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
-    let metrics = Metrics::start().context("nothing can be counted")?;
+    let metrics = Metrics::start().context("can't start metrics")?;
     let started = async {
         let backend = Backend::find(&settings).await?;
         anyhow::Ok((backend, discord::connect(&settings.discord).await?))
@@ -104,7 +104,7 @@ async fn serve_with(
     tell(local.as_ref());
     let clock = wall_clock();
     let notifier = Arc::new(discord.notifier(settings.clone()));
-    let preflight = Preflight::new().context("no HTTPS client")?;
+    let preflight = Preflight::new().context("can't create the HTTPS client")?;
     let dependencies = Dependencies {
         runtime: runtime.clone(),
         credentials: credentials.clone(),
@@ -141,7 +141,7 @@ async fn serve_with(
             return Ok(());
         };
         let outcome = api::admin::serve(address, service.clone(), metrics, shutdown.clone()).await;
-        // Where nobody can see how it is, it must not seem to run.
+        // A bot whose health nobody can see must not keep running.
         if outcome.is_err() {
             shutdown.cancel();
         }
@@ -170,13 +170,13 @@ async fn serve_with(
     outcome.and(watched).and(asked)
 }
 
-/// Where sessions run, and what belongs to them.
+/// The runtime of sessions, and the stores that belong to it.
 struct Backend {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
     ledger: Arc<LedgerStore>,
-    /// What ends with the bot.
+    /// The local runtime, whose sessions end with the bot.
     local: Option<Arc<Local>>,
 }
 

@@ -1,5 +1,5 @@
-//! The whole thing on one machine: a loopback Discord with its page, a lake, and the bot as in
-//! production.
+//! `duckbot sandbox`: a loopback Discord with its page, a demo lake, and the bot as in production,
+//! on one machine.
 
 use std::{
     collections::HashMap,
@@ -28,31 +28,31 @@ use crate::{
     telemetry,
 };
 
-/// Keys that the lake knows. They open nothing else, so they may stand here.
+/// Credentials for the demo lake. They are valid nowhere else, so they are no secret.
 const KEY_ID: &str = "AKIAQUACKQUACKQUACK7";
 const SECRET: &str = "quack/quack/quack/quack/quack/quack/2026";
 
-/// How it is wanted.
+/// Options of `duckbot sandbox`.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The port of the chat's page.
+    /// Port of the web page with the chat.
     pub port: u16,
-    /// The port of all sessions.
+    /// Port of all sessions.
     pub sessions_port: u16,
-    /// Where everything is kept; none: in the user's cache.
+    /// Folder for all data. `None`: `sandbox` in [`cache_dir`].
     pub folder: Option<PathBuf>,
-    /// DuckDB's command line; none: looked for, or got.
+    /// DuckDB's command line. `None`: found or downloaded by [`DuckDb::find`].
     pub duckdb: Option<PathBuf>,
-    /// Whether to open the page in a browser.
+    /// True if the page is opened in a browser.
     pub open: bool,
-    /// Whether the bot's log is shown.
+    /// True if the bot logs at level info, otherwise warn.
     pub verbose: bool,
 }
 
-/// Runs it until `shutdown`.
+/// Runs the sandbox until `shutdown`.
 ///
 /// # Errors
-/// If something is missing that can't be got, or a folder or a port can't be used.
+/// If DuckDB can't be found or downloaded, or a folder or a port can't be used.
 pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let prepared = tokio::select! {
         prepared = Sandbox::prepare(&options) => prepared?,
@@ -61,7 +61,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
     prepared.serve(&options, shutdown).await
 }
 
-/// Everything around the bot.
+/// The environment that the bot runs in.
 struct Sandbox {
     discord: Discord,
     settings: Settings,
@@ -78,28 +78,28 @@ impl Sandbox {
             None => cache_dir()?.join("sandbox"),
         };
         let made = fs::create_dir_all(&folder);
-        made.with_context(|| format!("the folder {} can't be made", folder.display()))?;
+        made.with_context(|| format!("can't create the folder {}", folder.display()))?;
         let taken = lock_folder(&folder)?;
         let duckdb = DuckDb::find(options.duckdb.as_deref()).await?;
         let lake = Lake::serve(&folder.join("lake"), &[(KEY_ID, SECRET)]).await?;
         if !lake.is_filled() {
-            eprintln!("Making the demo's tables (once, some seconds)…");
+            eprintln!("Creating the demo tables (first run only, takes a few seconds)…");
             let extensions = duckdb.extensions.as_deref();
             lake.fill(&duckdb.program, extensions).await?;
         }
         let discord = start_discord(options.port).await?;
-        // People are new ones at each start, and so are their sessions and keys.
+        // Each start has new people, so sessions and credentials of the last one are removed.
         let team = folder.join("team");
         match fs::remove_dir_all(&team) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                let what = format!("{} can't be removed", team.display());
+                let what = format!("can't remove {}", team.display());
                 return Err(why).context(what);
             }
             _ => {}
         }
         let settings = settings(&discord, &lake, &duckdb, &team, options);
         Ok(Self {
-            settings: settings.context("the sandbox's own settings are wrong")?,
+            settings: settings.context("the sandbox's own settings are invalid")?,
             discord,
             began,
             _lake: lake,
@@ -107,7 +107,7 @@ impl Sandbox {
         })
     }
 
-    /// Runs the bot, and again whenever somebody restarts it.
+    /// Runs the bot, and starts it again after each press of its restart button.
     async fn serve(self, options: &Options, shutdown: CancellationToken) -> anyhow::Result<()> {
         telemetry::start(&self.settings.log);
         let restart = Arc::new(Notify::new());
@@ -140,7 +140,7 @@ impl Sandbox {
         self.discord.add_fault_button(FaultButton {
             id: "kill",
             label: "Kill my DuckDB",
-            help: "As if the system had ended it: my sessions start again.",
+            help: "Kills DuckDB, as the system might do. Your sessions start again.",
             on_press: Arc::new(move |person| {
                 if let Some(local) = current.lock().upgrade() {
                     local.kill(OwnerId::from(person));
@@ -151,25 +151,25 @@ impl Sandbox {
         self.discord.add_fault_button(FaultButton {
             id: "restart",
             label: "Restart the bot",
-            help: "It ends with all sessions, and carries on from its records.",
+            help: "Stops the bot and all sessions. The bot then continues from its records.",
             on_press: Arc::new(move |_| restart.notify_one()),
         });
     }
 
-    /// Says what to do, as soon as the bot answers.
+    /// Waits until the bot has registered its commands, then prints the first steps.
     async fn print_welcome(&self, options: &Options) {
         self.discord.wait_for_commands_forever().await;
         let url = format!("{}/", self.discord.url());
         let startup_time = self.began.elapsed().as_secs_f32();
         println!(
-            "\nThe sandbox is up, after {startup_time:.1} s:  {url}\n\n\
+            "\nThe sandbox is ready after {startup_time:.1} s: {url}\n\n\
              You are ana, an analyst. In #data, type:\n\n\
-             \x20 /duck setup   and press the button in the direct message. Its first field takes this line:\n\
+             \x20 /duck setup   and press the button in the direct message. Paste this line into the first field:\n\
              \x20               AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}\n\
-             \x20 /duck start   and, when it is ready, press Open\n\n\
-             Then ask your DuckDB, for example:\n\n\
+             \x20 /duck start   and press Open when the session is ready\n\n\
+             Then run a query in your DuckDB, for example:\n\n\
              \x20 SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings';\n\n\
-             Ctrl-C ends everything."
+             Press Ctrl-C to stop everything."
         );
         if options.open {
             open(&url);
@@ -189,10 +189,10 @@ async fn start_discord(port: u16) -> anyhow::Result<Discord> {
         .person("ada", &["admin"])
         .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let started = Discord::start(config).await;
-    started.with_context(|| format!("I can't listen on port {port}; choose another with --port"))
+    started.with_context(|| format!("can't listen on port {port}; choose another with --port"))
 }
 
-/// What somebody with this Discord and this lake would set.
+/// Settings for a bot with this Discord and this lake.
 fn settings(
     discord: &Discord,
     lake: &Lake,
@@ -233,7 +233,7 @@ fn settings(
         ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake.s3_url()),
         ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),
         ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", BUCKET.into()),
-        // For machines of all kinds.
+        // Small enough for any machine.
         ("DUCKBOT_SIZES__SMALL__MEMORY", "1Gi".into()),
         ("DUCKBOT_SIZES__LARGE__CPU", "2".into()),
         ("DUCKBOT_SIZES__LARGE__MEMORY", "2Gi".into()),
@@ -245,7 +245,7 @@ fn settings(
     Ok(Settings::load(None, variables)?)
 }
 
-/// Where programs of this user keep what can be made again.
+/// Returns the folder `duckbot` in the user's cache folder.
 fn cache_dir() -> anyhow::Result<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
@@ -259,7 +259,7 @@ fn cache_dir() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Opens a page in the person's browser, if there is one.
+/// Opens a page in the person's browser, if one is installed.
 fn open(url: &str) {
     let program = if cfg!(target_os = "macos") {
         "open"
@@ -267,6 +267,6 @@ fn open(url: &str) {
         "xdg-open"
     };
     if let Err(why) = std::process::Command::new(program).arg(url).spawn() {
-        eprintln!("The page can't be opened with {program} ({why}).");
+        eprintln!("Can't open the page with {program}: {why}. Open it by hand: {url}");
     }
 }

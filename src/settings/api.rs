@@ -1,4 +1,4 @@
-//! Reads `[api]` and its file of tokens.
+//! Reads `[api]` and its tokens file.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,7 @@ use super::{
 
 const FILE: &str = "api.tokens_file";
 
-/// The outer option: whether it can be used at all.
+/// Reads `[api]`. Returns `None` if it has errors, `Some(None)` if the API is off.
 pub fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
     let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
@@ -28,7 +28,7 @@ pub fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
     if file.is_none() && anonymous.is_none() {
         return reader.reject(
             FILE,
-            "is not set, so nobody could use the API: name a file with tokens (`duckbot token`)",
+            "is not set, so nobody could use the API; name a file with tokens (`duckbot token`)",
         );
     }
     let tokens = match file {
@@ -45,12 +45,12 @@ pub fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
     }))
 }
 
-/// One line for each: a name, the digest, the owner, and what else it may.
+/// Reads the tokens file: one line per token, see [`token`].
 fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(why) => {
-            return reader.reject(FILE, format!("{} can't be read: {why}", path.display()));
+            return reader.reject(FILE, format!("can't read {}: {why}", path.display()));
         }
     };
     let mut tokens: Vec<ApiToken> = Vec::new();
@@ -63,9 +63,10 @@ fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
             Some(token) => tokens.push(token),
             None => {
                 is_whole = false;
-                // Not the line: it may hold a token that somebody pasted.
-                let says = "is no token: a line is `name sha256:<digest> owner=<id>`, and may end \
-                            with `stored-keys` and `admin`; `duckbot token` prints it";
+                // The line itself is not shown: it may be a pasted token.
+                let says = "is not a token; the format is `name sha256:<digest> owner=<id>`, \
+                            optionally followed by `stored-keys` and `admin`. `duckbot token` \
+                            prints such a line";
                 reader.reject::<()>(FILE, format!("line {} {says}", number + 1));
             }
         }
@@ -77,7 +78,7 @@ fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
     is_whole.then_some(tokens)
 }
 
-/// Reads a line; none if it is no token.
+/// Parses one line of the tokens file: `name sha256:<digest> owner=<id> [stored-keys] [admin]`.
 pub fn token(line: &str) -> Option<ApiToken> {
     let mut words = line.split_whitespace();
     let name = words.next()?.to_owned();

@@ -1,8 +1,8 @@
-//! The settings: typed, strict, and checked as a whole before anything connects.
+//! Typed and strict settings, checked as a whole before the bot connects to anything.
 //!
-//! `config/default.toml` (built in), then the file named by `--config`, then
-//! `DUCKBOT_<SECTION>__<KEY>` variables; the last one wins. Reads that file,
-//! the token file and nothing else.
+//! Sources, from lowest to highest precedence: `config/default.toml` (built in), the file named by
+//! `--config`, and `DUCKBOT_<SECTION>__<KEY>` variables. Reads that file, the token file, the
+//! API's tokens file and nothing else.
 
 mod api;
 mod read;
@@ -37,20 +37,19 @@ use crate::session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Size};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// Variables with our prefix that are no settings.
+/// Variables with the prefix `DUCKBOT_` that are not settings.
 const IGNORED_VARIABLES: [&str; 2] = ["DUCKBOT_CONFIG", TOKEN_VARIABLE];
 const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
-/// The prefix of what only the tests read.
+/// Prefix of variables that only the tests read.
 const TEST_PREFIX: &str = "DUCKBOT_TEST_";
 
-/// Everything that can be set.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `[discord]`
     pub discord: Discord,
     /// `[kubernetes]`
     pub kubernetes: Kubernetes,
-    /// `[local]`, where sessions run on this machine; none: they run on Kubernetes.
+    /// `[local]`. `None`: sessions run on Kubernetes.
     pub local: Option<Local>,
     /// `[routing]`
     pub routing: Routing,
@@ -58,13 +57,13 @@ pub struct Settings {
     pub sessions: Sessions,
     /// `[duckdb]`
     pub duckdb: DuckDb,
-    /// `[sql]`; none: nobody asks in the chat.
+    /// `[sql]`. `None`: queries from the chat are off.
     pub sql: Option<Sql>,
     /// `[pod]`
     pub pod: Pod,
-    /// `[sizes.<name>]`, smallest first.
+    /// `[sizes.<name>]`, by memory and then CPU, smallest first.
     pub sizes: Vec<Size>,
-    /// `[catalogs.<name>]`, by name.
+    /// `[catalogs.<name>]`, sorted by name.
     pub catalogs: Vec<Catalog>,
     /// `[credentials]`
     pub credentials: CredentialSettings,
@@ -72,142 +71,137 @@ pub struct Settings {
     pub reaper: Reaper,
     /// `[report]`
     pub report: Report,
-    /// `[api]`; none: there is no API.
+    /// `[api]`. `None`: the API is off.
     pub api: Option<Api>,
-    /// `[admin]`: where health and metrics are; none: nowhere.
+    /// `[admin]`: address of health and metrics. `None`: they are off.
     pub admin: Option<SocketAddr>,
     /// `[log]`
     pub log: Log,
 }
 
-/// How sessions are taken down that nobody takes down.
+/// Rules that stop sessions and remove orphans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reaper {
-    /// The rules.
     pub limits: Limits,
-    /// Whether a session ends that can't run.
+    /// True if sessions that can't run are ended.
     pub failed: bool,
-    /// Whether one ends that is not ready in time.
+    /// True if sessions that are not ready in time are ended.
     pub late: bool,
-    /// How often it is looked.
+    /// Interval between sweeps.
     pub every: TimeDelta,
-    /// By how much a session is extended if nobody says.
+    /// Default duration of an extension.
     pub extend_by: TimeDelta,
-    /// Whether it only says what it would do.
+    /// True if the reaper only shows what it would take down.
     pub dry_run: bool,
 }
 
-/// What is told of all sessions together, and when.
+/// Report about all sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Where; none: nowhere.
+    /// Channel for the report. `None`: it is not posted.
     pub channel: Option<u64>,
-    /// When.
     pub schedule: Schedule,
-    /// Whether it is posted when there is nothing to say.
+    /// True if the report is posted even if there were no sessions.
     pub when_quiet: bool,
 }
 
 /// The HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
-    /// Where it listens.
+    /// Address to listen on.
     pub listen: SocketAddr,
-    /// Who may use it.
     pub tokens: Vec<ApiToken>,
-    /// For whom requests without a token act; none: nobody may.
+    /// User that requests without a token act for. `None`: such requests are refused.
     pub anonymous: Option<OwnerId>,
-    /// Whether a catalog may be anywhere.
+    /// True if any URL is accepted as a catalog.
     pub any_catalog: bool,
-    /// Where sessions are announced that were asked for here; none: nowhere.
+    /// Channel for announcements of sessions that the API started. `None`: not announced.
     pub channel: Option<ChannelId>,
-    /// How many requests a token may make in a minute.
+    /// Maximum number of requests per token and minute.
     pub requests_per_minute: NonZeroU32,
 }
 
-/// A token of the API. What it is, nobody keeps: only its digest.
+/// A token of the API. The settings hold its digest, not the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
-    /// What it is called in the log.
+    /// Name of the token in the log.
     pub name: String,
     /// SHA-256 of the token.
     pub digest: [u8; 32],
-    /// Whose sessions it is about.
+    /// Person that the token acts for.
     pub owner: OwnerId,
-    /// Whether it may use the keys that the owner has handed in.
+    /// True if it may use the credentials that the owner has stored.
     pub stored_keys: bool,
-    /// Whether it sees and stops everybody's.
+    /// True if it may see and stop everyone's sessions.
     pub admin: bool,
 }
 
-/// What is done with credentials that people hand in.
+/// Handling of the credentials that people enter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSettings {
-    /// Whether they are tried out before they are kept.
+    /// True if credentials are tested before they are stored.
     pub preflight: bool,
-    /// How long before they expire the owner of a running session is warned.
+    /// Time before the expiry of credentials at which the owner of a running session is warned.
     pub warn_before: TimeDelta,
 }
 
-/// Who the bot is on Discord and whom it serves.
+/// Discord account of the bot, and the people that it serves.
 #[derive(Debug, Clone)]
 pub struct Discord {
-    /// The bot's token.
     pub token: SecretString,
-    /// The one guild that it serves.
+    /// ID of the one guild (server) that the bot serves.
     pub guild: u64,
-    /// Channels in which it answers; empty means all.
+    /// IDs of the channels in which the bot answers. Empty: all.
     pub allowed_channels: Vec<u64>,
-    /// Roles of which a person needs one; empty means everyone.
+    /// IDs of the roles of which a person needs one. Empty: everyone may use the bot.
     pub allowed_roles: Vec<u64>,
-    /// Roles whose people may see and stop every session.
+    /// IDs of the roles that may see and stop every session.
     pub admin_roles: Vec<u64>,
-    /// Where admins are told what is not for everybody; none: nowhere.
+    /// ID of the channel for notices to admins. `None`: they are not posted.
     pub admin_channel: Option<u64>,
-    /// Base URL of a proxy in front of Discord's API, which then keeps the rate limits.
+    /// Base URL of a proxy in front of Discord's API. The proxy must enforce the rate limits.
     pub api_proxy: Option<String>,
 }
 
-/// Where sessions live on the cluster.
+/// Cluster that sessions run on.
 #[derive(Debug, Clone)]
 pub struct Kubernetes {
-    /// The namespace of records, Pods, Services, routes and users' Secrets.
+    /// Namespace of records, Pods, Services, routes and people's Secrets.
     pub namespace: String,
-    /// How long a watch may be silent until it is begun anew.
+    /// Time without traffic after which a watch is restarted.
     pub watch_silence: std::time::Duration,
 }
 
 /// Sessions as processes on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Local {
-    /// Holds everything: records, people's keys, the sessions' own folders.
+    /// Folder for records, people's credentials, and the sessions' own folders.
     pub folder: PathBuf,
-    /// Sessions are at `http://duckui-<id>.localhost:<port>/`; 0: any that is free.
+    /// Port of all sessions, at `http://duckui-<id>.localhost:<port>/`. 0: any free port.
     pub port: u16,
     /// DuckDB's command line.
     pub duckdb: PathBuf,
-    /// Where its extensions are; none: where DuckDB itself keeps them.
+    /// Folder of its extensions. `None`: DuckDB's default folder.
     pub extensions: Option<String>,
 }
 
-/// How a session is reached from outside.
+/// Routes from outside the cluster to sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Routing {
-    /// Which kind of object routes to it.
     pub kind: RouteKind,
-    /// Sessions are at `duckui-<id>.<domain>`.
+    /// Domain of sessions, at `duckui-<id>.<domain>`.
     pub domain: String,
-    /// The Secret with the wildcard certificate; none: the controller's default.
+    /// Secret with the wildcard certificate. `None`: the controller's default certificate.
     pub tls_secret: Option<String>,
     /// Traefik's entry points.
     pub entry_points: Vec<String>,
-    /// The Ingress class; none: the cluster's default.
+    /// IngressClass. `None`: the cluster's default class.
     pub ingress_class: Option<String>,
-    /// What stands on each route, for the controller.
+    /// Annotations of each route, for the ingress controller.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The kind of object that routes to a session.
+/// Kind of object that routes to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteKind {
     /// `traefik.io/v1alpha1` IngressRoute
@@ -216,150 +210,146 @@ pub enum RouteKind {
     Ingress,
 }
 
-/// What every session is made like.
+/// Properties that all sessions share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sessions {
     /// The session image.
     pub image: String,
-    /// The bot's own image, which the door runs from.
+    /// The bot's own image. Doors run from it.
     pub door_image: String,
-    /// How many sessions one person may have.
+    /// Maximum number of sessions per person.
     pub per_user: u8,
-    /// How long a session may take until it is ready.
+    /// Maximum time until a session is ready.
     pub start_timeout: TimeDelta,
-    /// The size where none is asked for.
+    /// Size of a session if the request names none.
     pub default_size: String,
-    /// The catalog where none is asked for.
+    /// Catalog of a session if the request names none.
     pub default_catalog: String,
 }
 
-/// What people may do in their DuckDB.
+/// Limits on what people can do in their DuckDB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuckDb {
-    /// Where they may read and write besides the catalog's tables; empty: anywhere.
+    /// Locations to read and write besides the catalog's tables. Empty: any location.
     pub folders: Vec<String>,
-    /// Whether they may install extensions that others than DuckDB's makers publish.
+    /// True if extensions from the community repository are allowed. DuckDB's makers don't publish
+    /// them.
     pub community_extensions: bool,
-    /// Host and port of the proxy through which the UI's pages are fetched; none: straight.
+    /// Host and port of the proxy for the UI's pages. `None`: no proxy.
     pub http_proxy: Option<String>,
 }
 
-/// How questions from the chat are answered.
+/// Queries from the chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql {
-    /// How long one may take.
+    /// Maximum time per query.
     pub timeout: std::time::Duration,
-    /// The most rows that are fetched.
+    /// Maximum number of rows per result.
     pub rows: u32,
-    /// What one may take of the session's memory, at most an eighth of that.
+    /// Memory of each query. The runtime caps it at an eighth of the session's memory.
     pub memory: Mebibytes,
-    /// Roles whose people may run other statements than SELECT.
+    /// IDs of the roles that may run statements other than SELECT.
     pub write_roles: Vec<u64>,
-    /// Whether the audit log has what was asked.
+    /// True if the audit log contains the text of each query.
     pub log_queries: bool,
 }
 
-/// What is added to every session's Pod, in Kubernetes' own words.
+/// Additions to every session's Pod, with the fields of a Pod spec.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pod {
-    /// When images are fetched.
+    /// `Always`, `IfNotPresent` or `Never`. `None`: Kubernetes' default for the image's tag.
     pub image_pull_policy: Option<String>,
-    /// Secrets for the registry, by name.
+    /// Names of Secrets for the registry.
     pub image_pull_secrets: Vec<String>,
-    /// More labels.
     pub labels: BTreeMap<String, String>,
-    /// More annotations.
     pub annotations: BTreeMap<String, String>,
-    /// More environment variables of DuckDB.
+    /// Environment variables for DuckDB, besides those that the bot sets.
     pub environment: BTreeMap<String, String>,
-    /// Labels that a node must have.
     pub node_selector: BTreeMap<String, String>,
-    /// Taints of nodes that don't matter.
     pub tolerations: Vec<Toleration>,
-    /// How important it is, by the name of a PriorityClass.
+    /// Name of a PriorityClass.
     pub priority_class: Option<String>,
-    /// What runs before DuckDB.
+    /// Containers that run before DuckDB.
     pub init_containers: Vec<Container>,
-    /// A ConfigMap whose `init.sql` DuckDB runs when it starts.
+    /// Name of a ConfigMap. DuckDB runs its entry `init.sql` at startup.
     pub init_sql: Option<String>,
 }
 
-/// The team's client at a catalog's authorization server.
+/// The team's OAuth 2 client at a catalog's authorization server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth2 {
-    /// A Secret in the sessions namespace with `client-id` and `client-secret`.
+    /// Name of a Secret in the sessions namespace, with `client-id` and `client-secret`.
     pub secret: String,
-    /// Where tokens come from; none: the catalog itself.
+    /// URL of the authorization server. `None`: the catalog itself.
     pub server: Option<String>,
-    /// What they are for; none: DuckDB's default.
+    /// Scope of the tokens. `None`: DuckDB's default.
     pub scope: Option<String>,
 }
 
 /// A catalog that people choose by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
-    /// What people type.
     pub name: String,
-    /// The Iceberg REST endpoint.
+    /// URL of the Iceberg REST API, without a slash at its end.
     pub endpoint: String,
-    /// The warehouse, where the catalog has several.
+    /// Warehouse, if the catalog has several.
     pub warehouse: Option<String>,
-    /// How sessions show who they are, where people have no token of their own.
+    /// Login for people without a catalog token of their own. `None`: DuckDB does not log in.
     pub oauth2: Option<OAuth2>,
-    /// The S3 endpoint; none: AWS.
+    /// URL of the S3 storage. `None`: AWS.
     pub s3_endpoint: Option<String>,
-    /// The S3 region.
     pub s3_region: String,
-    /// Whether buckets are in the path instead of the host name.
+    /// True if the bucket is in the path of an S3 URL instead of its host name.
     pub s3_path_style: bool,
-    /// The bucket that keys are tried against; none: any bucket will do.
+    /// Bucket for the preflight check. `None`: it only verifies that the storage knows the
+    /// credentials.
     pub s3_bucket: Option<String>,
-    /// What everybody may list in it; none: all.
+    /// Prefix in that bucket which everyone may list. `None`: the whole bucket.
     pub s3_prefix: Option<String>,
 }
 
-/// How the bot logs.
+/// Logging of the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A filter such as `info` or `duckbot=debug`.
+    /// Log filter, such as `info` or `duckbot=debug`.
     pub filter: String,
-    /// JSON lines instead of text.
+    /// True if each line is a JSON object, false if it is text.
     pub json: bool,
 }
 
-/// The settings can't be used; says everything that is wrong.
+/// Settings that can't be used, with a line for each error.
 #[derive(Debug, thiserror::Error)]
 pub struct InvalidSettings(Vec<String>);
 
 impl fmt::Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "these settings need a change:")?;
+        write!(f, "invalid settings:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
 impl Settings {
-    /// Reads the settings from the built-in defaults, `file` and `variables`.
+    /// Loads the settings from the built-in defaults, `file` and `variables`.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its key and what would be right.
+    /// Returns every error at once, each with its key and the expected value.
     pub fn load(
         file: Option<&Path>,
         variables: HashMap<String, String>,
     ) -> Result<Self, InvalidSettings> {
         let text = file.map(|path| match std::fs::read_to_string(path) {
             Ok(text) => Ok((path, text)),
-            Err(why) => Err(format!("{}: can't be read: {why}", path.display())),
+            Err(why) => Err(format!("{}: can't read the file: {why}", path.display())),
         });
         let text = text.transpose().map_err(|why| InvalidSettings(vec![why]))?;
         let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
         Self::read(text, variables)
     }
 
-    /// The same with the text of the file, which stands at that path.
+    /// Like [`Settings::load`], with the path and the text of the file. Errors name the path.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its key and what would be right.
+    /// Returns every error at once, each with its key and the expected value.
     pub fn read(
         file: Option<(&Path, &str)>,
         variables: HashMap<String, String>,
@@ -377,7 +367,8 @@ impl Settings {
         }
     }
 
-    /// The name of the next size that has more of what a session of that one lacked.
+    /// Name of the smallest size with more memory or disk than the size `name`, whichever
+    /// `failure` was a lack of. `None` if there is no such size, or the failure was another one.
     pub fn larger_size(&self, name: &str, failure: Failure) -> Option<&str> {
         let amount = |size: &Size| match failure {
             Failure::OutOfMemory => Some(size.memory),
@@ -389,18 +380,20 @@ impl Settings {
         Some(&self.sizes.iter().find(has_more)?.name)
     }
 
-    /// The size with this name.
+    /// Size with this name.
     pub fn size(&self, name: &str) -> Option<&Size> {
         self.sizes.iter().find(|size| size.name == name)
     }
 
-    /// The catalog with this name.
+    /// Catalog with this name.
     pub fn named_catalog(&self, name: &str) -> Option<&Catalog> {
         self.catalogs.iter().find(|catalog| catalog.name == name)
     }
 
-    /// What a session is attached to whose record says that: a catalog of that name; or, where
-    /// any is allowed, one at that address, which is otherwise like the default one.
+    /// Catalog for the name or URL in a record, as returned by [`Settings::resolve_catalog`].
+    ///
+    /// A URL is accepted only with `api.any_catalog`. Such a catalog has the other settings of the
+    /// default catalog, except its OAuth 2 client.
     pub fn catalog(&self, said: &str) -> Option<Cow<'_, Catalog>> {
         if let Some(catalog) = self.named_catalog(said) {
             return Some(Cow::Borrowed(catalog));
@@ -409,18 +402,19 @@ impl Settings {
         self.is_address(said).then(|| {
             Cow::Owned(Catalog {
                 endpoint: said.to_owned(),
-                // The team's client is for the team's catalogs.
+                // The team's client secret must only go to the team's catalogs.
                 oauth2: None,
                 ..default.clone()
             })
         })
     }
 
-    /// What a record says of the catalog that somebody asks for, by its name or its address.
+    /// Resolves the catalog of a request, given by name or URL, to the value for the record.
+    /// Returns `None` if the catalog is unknown and `api.any_catalog` is off.
     pub fn resolve_catalog(&self, asked: &str) -> Option<String> {
         let address = asked.trim_end_matches('/');
         let is_it = |it: &&Catalog| it.name == asked || it.endpoint == address;
-        // Where several are at one address, the default one is meant.
+        // If several catalogs have this URL, the default catalog wins.
         let default = self.named_catalog(&self.sessions.default_catalog);
         match default.into_iter().chain(&self.catalogs).find(is_it) {
             Some(catalog) => Some(catalog.name.clone()),
@@ -434,8 +428,10 @@ impl Settings {
     }
 }
 
-/// A Service named duckbot makes Kubernetes set DUCKBOT_PORT and the like in the
-/// Pods beside it.
+/// Returns true if a variable with the prefix `DUCKBOT_` is not a setting.
+///
+/// A Service named duckbot makes Kubernetes set DUCKBOT_PORT and similar variables in the Pods of
+/// its namespace.
 fn is_ignored_variable(name: &str) -> bool {
     let is_service_link = !name.contains("__")
         && (name == "DUCKBOT_PORT"
@@ -444,7 +440,7 @@ fn is_ignored_variable(name: &str) -> bool {
     IGNORED_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX) || is_service_link
 }
 
-/// Without the lines that quote the file: one of them may be a token.
+/// Formats an error without the lines that quote the file: one of them may contain a token.
 fn redact_source(error: &config::ConfigError) -> String {
     let text = error.to_string();
     let said = text

@@ -1,5 +1,4 @@
-//! Reads each setting: its key, what it must look like, and the words for when
-//! it doesn't.
+//! Reads each setting: its key, its parser, and the description of a valid value for errors.
 
 use std::path::PathBuf;
 
@@ -14,11 +13,11 @@ use super::{
 };
 use crate::session::{Cpu, Limits, Mebibytes, Size};
 
-/// The most characters of a size's or a catalog's name: a button holds two of
-/// them, two ids and its own name in the 100 that Discord takes.
+/// Maximum length of the name of a size or a catalog. Discord limits a button's custom ID to 100
+/// characters, which must hold two such names, two IDs and the name of the button.
 pub const MAX_NAME_BYTES: usize = 28;
 
-/// Reads everything. `None` if something is wrong; then the reader knows what.
+/// Reads all settings. Returns `None` if there are errors, which are then in `reader`.
 pub fn read(reader: &mut SettingsReader, token: Option<String>) -> Option<Settings> {
     let discord = read_discord(reader, token);
     let kubernetes = read_kubernetes(reader);
@@ -59,7 +58,7 @@ pub fn read(reader: &mut SettingsReader, token: Option<String>) -> Option<Settin
     Some(settings)
 }
 
-const IDS: &str = "a Discord id, like 1029384756102938475";
+const IDS: &str = "a Discord ID, like 1029384756102938475";
 
 fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Option<Discord> {
     let token = read_token(reader, token);
@@ -67,7 +66,7 @@ fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Option<Di
     let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
     let allowed_roles = reader.list("discord.allowed_roles", IDS, id);
     let admin_roles = reader.list("discord.admin_roles", IDS, id);
-    let admin_channel = reader.optional("discord.admin_channel", "a channel's id", id);
+    let admin_channel = reader.optional("discord.admin_channel", "a channel's ID", id);
     let api_proxy = reader.optional("discord.api_proxy", "an http:// or https:// URL", url);
     Some(Discord {
         token: token?,
@@ -86,7 +85,9 @@ fn read_token(reader: &mut SettingsReader, variable: Option<String>) -> Option<S
     if reader.take("discord.token").is_some() {
         return reader.reject(
             "discord.token",
-            format!("a token never goes into the settings; name a file in {KEY}"),
+            format!(
+                "must not be in the settings; put the token into a file and set {KEY} to its path"
+            ),
         );
     }
     let file = file?;
@@ -94,25 +95,27 @@ fn read_token(reader: &mut SettingsReader, variable: Option<String>) -> Option<S
         (Some(path), _) => match std::fs::read_to_string(&path) {
             Ok(token) => (KEY, token),
             Err(why) if path.is_absolute() => {
-                return reader.reject(KEY, format!("{} can't be read: {why}", path.display()));
+                return reader.reject(KEY, format!("can't read {}: {why}", path.display()));
             }
-            // What is no path may be the token itself.
-            Err(why) => return reader.reject(KEY, format!("that file can't be read: {why}")),
+            // The path is not shown: a value that is not a path may be the token itself.
+            Err(why) => return reader.reject(KEY, format!("can't read this file: {why}")),
         },
         (None, Some(token)) => (TOKEN_VARIABLE, token),
         (None, None) => {
             return reader.reject(
                 KEY,
-                format!("there is no bot token: name its file here, or set {TOKEN_VARIABLE}"),
+                format!(
+                    "there is no bot token; set the path of its file here, or set {TOKEN_VARIABLE}"
+                ),
             );
         }
     };
-    // serenity refuses the same; the sentence names the place.
+    // serenity refuses such tokens too, but its error does not name the setting.
     match token.trim() {
         "" => reader.reject(key, "the bot token is empty"),
         token if token.chars().any(|c| !c.is_ascii_graphic()) => reader.reject(
             key,
-            "the bot token has a space or a strange character inside",
+            "the bot token contains a space or an invalid character; copy it again",
         ),
         token => Some(SecretString::from(token)),
     }
@@ -127,7 +130,7 @@ fn read_kubernetes(reader: &mut SettingsReader) -> Option<Kubernetes> {
     })
 }
 
-/// The outer option: whether it can be used at all.
+/// Reads `[local]`. Returns `None` if it has errors, `Some(None)` if sessions run on Kubernetes.
 fn read_local(reader: &mut SettingsReader) -> Option<Option<Local>> {
     const KEY: &str = "sessions.runtime";
     let is_local = reader.required(KEY, "kubernetes or local", |text| match text {
@@ -137,7 +140,7 @@ fn read_local(reader: &mut SettingsReader) -> Option<Option<Local>> {
     });
     let path = |text: &str| Some(PathBuf::from(text));
     let folder = reader.required_if(is_local == Some(true), "local.folder", "a folder", path);
-    let port = reader.required("local.port", "a port, 0 to 65535", parse);
+    let port = reader.required("local.port", "a port from 0 to 65535", parse);
     let duckdb = reader.required("local.duckdb", "a program", path);
     let extensions = reader.optional("local.extensions", "a folder", any);
     let local = Local {
@@ -149,7 +152,7 @@ fn read_local(reader: &mut SettingsReader) -> Option<Option<Local>> {
     Some(is_local?.then_some(local))
 }
 
-const TEXTS: &str = "a table of texts";
+const TEXTS: &str = "a table of strings";
 
 fn read_routing(reader: &mut SettingsReader, is_local: bool) -> Option<Routing> {
     let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
@@ -160,15 +163,19 @@ fn read_routing(reader: &mut SettingsReader, is_local: bool) -> Option<Routing> 
     let domain = reader.required_if(
         !is_local,
         "routing.domain",
-        "a DNS name, like duck.example.com",
+        "a DNS name of up to 239 characters, like duck.example.com",
         |text| {
-            // A session's host is `duckui-977a26.` longer.
+            // A session's host name adds `duckui-977a26.`; a DNS name has at most 253 characters.
             domain_name(text).filter(|name| name.len() <= 239)
         },
     );
     let tls_secret = reader.optional("routing.tls_secret", "a Secret's name", domain_name);
-    let entry_points = reader.list("routing.entry_points", "names", label);
-    let ingress_class = reader.optional("routing.ingress_class", "a class's name", domain_name);
+    let entry_points = reader.list("routing.entry_points", "an entry point's name", label);
+    let ingress_class = reader.optional(
+        "routing.ingress_class",
+        "an IngressClass's name",
+        domain_name,
+    );
     let annotations = reader.manifest("routing.annotations", TEXTS);
     Some(Routing {
         kind: kind?,
@@ -205,7 +212,11 @@ fn read_sizes(reader: &mut SettingsReader) -> Option<Vec<Size>> {
     let sizes = names.into_iter().map(|name| {
         let key = format!("sizes.{name}");
         let valid = read_name(reader, &key, &name);
-        let cpu = reader.required(&format!("{key}.cpu"), "cores, like 2 or 500m", parse::<Cpu>);
+        let cpu = reader.required(
+            &format!("{key}.cpu"),
+            "a number of cores, like 2 or 500m",
+            parse::<Cpu>,
+        );
         let amount = "an amount, like 512Mi or 4Gi";
         let memory = reader.required(&format!("{key}.memory"), amount, parse::<Mebibytes>);
         let disk = reader.optional(&format!("{key}.disk"), amount, parse::<Mebibytes>);
@@ -216,7 +227,7 @@ fn read_sizes(reader: &mut SettingsReader) -> Option<Vec<Size>> {
             disk: disk?.unwrap_or(DISK),
         })
     });
-    // Not short-circuiting: every size's mistakes are wanted.
+    // Collected first, so that the errors of all sizes are reported.
     let mut sizes: Vec<Size> = sizes
         .collect::<Vec<_>>()
         .into_iter()
@@ -226,8 +237,8 @@ fn read_sizes(reader: &mut SettingsReader) -> Option<Vec<Size>> {
 }
 
 fn read_duckdb(reader: &mut SettingsReader) -> Option<DuckDb> {
-    const FOLDER: &str = "a folder that ends with a slash, like s3://lake/shared/";
-    // A comma separates them on their way to the session.
+    const FOLDER: &str = "a location without commas that ends with a slash, like s3://lake/shared/";
+    // Commas separate the locations in the session's environment.
     let folder = |text: &str| (text.ends_with('/') && !text.contains(',')).then(|| text.to_owned());
     let folders = reader.list("duckdb.folders", FOLDER, folder);
     let community = reader.required("duckdb.community_extensions", "true or false", parse);
@@ -243,9 +254,9 @@ fn read_duckdb(reader: &mut SettingsReader) -> Option<DuckDb> {
     })
 }
 
-/// The outer option: whether it can be used at all.
+/// Reads `[sql]`. Returns `None` if it has errors, `Some(None)` if it is off.
 fn read_sql(reader: &mut SettingsReader) -> Option<Option<Sql>> {
-    // A reply can be written to for a quarter of an hour.
+    // Discord's token for a reply expires after 15 minutes.
     let within = |text: &str| duration(text).filter(|it| it.num_seconds() <= 600);
     let enabled = reader.required("sql.enabled", "true or false", parse::<bool>);
     let timeout = reader.required("sql.timeout", "a duration up to 10m", within);
@@ -269,7 +280,7 @@ fn read_sql(reader: &mut SettingsReader) -> Option<Option<Sql>> {
 }
 
 fn read_pod(reader: &mut SettingsReader) -> Option<Pod> {
-    const CONTAINERS: &str = "a list of containers as in a Pod's description";
+    const CONTAINERS: &str = "a list of containers, as in a Pod spec";
     const POLICY: &str = "Always, IfNotPresent or Never";
     let policies = ["Always", "IfNotPresent", "Never"];
     let policy = |text: &str| policies.contains(&text).then(|| text.to_owned());
@@ -279,10 +290,7 @@ fn read_pod(reader: &mut SettingsReader) -> Option<Pod> {
     let annotations = reader.manifest("pod.annotations", TEXTS);
     let environment = reader.manifest("pod.environment", TEXTS);
     let node_selector = reader.manifest("pod.node_selector", TEXTS);
-    let tolerations = reader.manifest(
-        "pod.tolerations",
-        "a list of tolerations as in a Pod's description",
-    );
+    let tolerations = reader.manifest("pod.tolerations", "a list of tolerations, as in a Pod spec");
     let priority_class =
         reader.optional("pod.priority_class", "a PriorityClass's name", domain_name);
     let init_containers = reader.manifest("pod.init_containers", CONTAINERS);
@@ -301,7 +309,7 @@ fn read_pod(reader: &mut SettingsReader) -> Option<Pod> {
     })
 }
 
-/// The disk of a size that names none.
+/// Default disk of a size.
 const DISK: Mebibytes = Mebibytes::gibibytes(10);
 
 fn read_catalogs(reader: &mut SettingsReader, is_local: bool) -> Option<Vec<Catalog>> {
@@ -324,7 +332,7 @@ fn read_catalogs(reader: &mut SettingsReader, is_local: bool) -> Option<Vec<Cata
             (Some(_), ..) if is_local => {
                 return reader.reject(
                     &key("oauth2_secret"),
-                    "is a Secret on Kubernetes, which sessions on this machine can't read",
+                    "is a Kubernetes Secret, which sessions on this machine can't read; remove it",
                 );
             }
             (Some(secret), server, scope) => Some(OAuth2 {
@@ -336,7 +344,7 @@ fn read_catalogs(reader: &mut SettingsReader, is_local: bool) -> Option<Vec<Cata
             (None, ..) => {
                 return reader.reject(
                     &key("oauth2_secret"),
-                    "is not set, though it is what oauth2_server and oauth2_scope are for",
+                    "is required, because oauth2_server or oauth2_scope is set",
                 );
             }
         };
@@ -360,7 +368,10 @@ fn read_name(reader: &mut SettingsReader, key: &str, name: &str) -> Option<Strin
         Some(name) => Some(name),
         None => reader.reject(
             key,
-            format!("a name has up to {MAX_NAME_BYTES} lower-case letters, digits and hyphens"),
+            format!(
+                "is not a valid name; use up to {MAX_NAME_BYTES} lower-case letters, digits and \
+                 hyphens, and no hyphen at either end"
+            ),
         ),
     }
 }
@@ -390,10 +401,10 @@ fn read_reaper(reader: &mut SettingsReader) -> Option<Reaper> {
     let extend_budget = reader.required("reaper.extend_budget", DURATION, duration);
     let unreachable = reader.required("reaper.unreachable", DURATION, duration);
     let every = reader.required("reaper.every", DURATION, duration);
-    let stops_per_sweep = reader.required("reaper.stops_per_sweep", "a number from 1", |text| {
+    let stops_per_sweep = reader.required("reaper.stops_per_sweep", "a number above 0", |text| {
         text.parse().ok().filter(|n| *n > 0)
     });
-    let largest_share = reader.required("reaper.largest_share", "percent, 1 to 100", |text| {
+    let largest_share = reader.required("reaper.largest_share", "a percentage, 1 to 100", |text| {
         text.parse().ok().filter(|n| (1..=100).contains(n))
     });
     let failed = reader.required("reaper.failed", "true or false", parse);
@@ -417,7 +428,7 @@ fn read_reaper(reader: &mut SettingsReader) -> Option<Reaper> {
         ("reaper.idle", limits.idle),
     ] {
         if length.is_some_and(|length| length <= limits.warn_before) {
-            let why = "is not longer than reaper.warn_before, so there is no time for a warning";
+            let why = "must be longer than reaper.warn_before, so that owners are warned first";
             return reader.reject(key, why);
         }
     }
@@ -433,7 +444,7 @@ fn read_reaper(reader: &mut SettingsReader) -> Option<Reaper> {
 
 fn read_report(reader: &mut SettingsReader) -> Option<Report> {
     const CRON: &str = "a cron expression, like 0 9 * * MON";
-    let channel = reader.optional("report.channel", "a channel's id", id);
+    let channel = reader.optional("report.channel", "a channel's ID", id);
     let times = reader.required("report.schedule", CRON, parse);
     let zone = reader.required("report.time_zone", "a time zone, like Europe/Berlin", parse);
     let when_quiet = reader.required("report.when_quiet", "line or silence", |text| match text {
@@ -454,7 +465,7 @@ fn read_log(reader: &mut SettingsReader) -> Option<Log> {
         "a filter, like info or duckbot=debug",
         |text| {
             let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
-            // A bare word would be taken for a target, and a misspelt level for silence.
+            // tracing takes a bare word that is not a level, such as a misspelt one, for a target.
             let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
             let is_clear = text.split(',').all(|it| is_level(it.trim()));
             (valid.is_ok() && is_clear).then(|| text.to_owned())
@@ -482,13 +493,15 @@ fn check_defaults(reader: &mut SettingsReader, settings: &Settings) -> Option<()
     if no_size {
         reader.reject::<()>(
             "sessions.default_size",
-            format!("{size:?} is not among the sizes; add [sizes.{size}]"),
+            format!("there is no size {size:?}; add [sizes.{size}] or name another size"),
         );
     }
     if no_catalog {
         reader.reject::<()>(
             "sessions.default_catalog",
-            format!("{catalog:?} is not among the catalogs; add [catalogs.{catalog}]"),
+            format!(
+                "there is no catalog {catalog:?}; add [catalogs.{catalog}] or name another catalog"
+            ),
         );
     }
     (!no_size && !no_catalog).then_some(())
@@ -496,19 +509,19 @@ fn check_defaults(reader: &mut SettingsReader, settings: &Settings) -> Option<()
 
 const DURATION: &str = "a duration, like 5m or 1h 30m";
 
-/// A length of time as people write it, up to a year.
+/// Parses a duration such as `1h 30m`: more than 0, and at most 365 days.
 pub fn duration(text: &str) -> Option<TimeDelta> {
     let duration = humantime::parse_duration(text).ok()?;
     let delta = TimeDelta::from_std(duration).ok()?;
     (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)
 }
 
-/// An id of Discord's.
+/// Parses a Discord ID.
 pub fn id(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id| *id > 0)
 }
 
-/// Whatever reads itself.
+/// Parses any type that implements `FromStr`.
 pub fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
@@ -517,12 +530,12 @@ fn any(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// An address, without a slash at its end.
+/// Parses an HTTP URL. Removes slashes at its end.
 pub fn url(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("https://")
         .or(text.strip_prefix("http://"))?;
-    // A user and password in it would end up in requests, and in logs.
+    // No `@`: a user name and password in the URL would appear in requests and logs.
     let valid = !rest.contains('@')
         && !rest.is_empty()
         && !rest.starts_with('/')
@@ -542,14 +555,14 @@ fn image(text: &str) -> Option<String> {
         .then(|| text.to_owned())
 }
 
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
-/// and the underscore that older buckets have.
+/// Parses a bucket name. Allows the underscores of older buckets besides
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
 fn bucket(text: &str) -> Option<String> {
     let inner = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     ((3..=63).contains(&text.len()) && text.chars().all(inner)).then(|| text.to_owned())
 }
 
-/// An RFC 1123 label.
+/// Parses an RFC 1123 label.
 fn label(text: &str) -> Option<String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let valid = (1..=63).contains(&text.len())
@@ -559,7 +572,7 @@ fn label(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// An RFC 1123 subdomain: what Kubernetes accepts as most objects' name.
+/// Parses an RFC 1123 subdomain, which is a valid name for most Kubernetes objects.
 fn domain_name(text: &str) -> Option<String> {
     let valid = text.len() <= 253 && text.split('.').all(|part| label(part).is_some());
     valid.then(|| text.to_owned())

@@ -1,15 +1,14 @@
-//! Reads typed values out of a tree of raw ones and remembers every mistake.
+//! Reads typed values from a tree of raw values, and collects all errors.
 //!
-//! serde stops at the first error; whoever installs the bot wants them all at
-//! once. So each value is taken out of the tree by its key, and what nobody
-//! took is a key that does not exist.
+//! serde stops at the first error, but installers need all of them at once. So each value is taken
+//! out of the tree by its key. Keys that remain in the tree are unknown settings.
 
 use std::{collections::BTreeSet, fmt};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-/// One thing that is wrong with the settings.
+/// An error in one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError {
     key: String,
@@ -22,7 +21,7 @@ impl fmt::Display for SettingError {
     }
 }
 
-/// The raw settings, the keys asked for so far, and the mistakes found so far.
+/// The raw settings, the keys that were read, and the errors so far.
 pub struct SettingsReader {
     tree: Map<String, Value>,
     known_keys: BTreeSet<String>,
@@ -30,7 +29,7 @@ pub struct SettingsReader {
 }
 
 impl SettingsReader {
-    /// Reads from `tree`, whose first level is the sections.
+    /// Creates a reader of `tree`, whose top level is the sections.
     pub fn new(tree: Map<String, Value>) -> Self {
         Self {
             tree,
@@ -39,7 +38,7 @@ impl SettingsReader {
         }
     }
 
-    /// Takes a value that must be there.
+    /// Takes a required value.
     pub fn required<T>(
         &mut self,
         key: &str,
@@ -48,11 +47,11 @@ impl SettingsReader {
     ) -> Option<T> {
         match self.text(key, expected)? {
             Some(text) => self.parsed(key, &text, expected, parse),
-            None => self.reject(key, format!("is not set; it needs {expected}")),
+            None => self.reject(key, format!("is required; set it to {expected}")),
         }
     }
 
-    /// Takes a value that may be left out (or empty).
+    /// Takes an optional value. An empty value counts as not set.
     pub fn optional<T>(
         &mut self,
         key: &str,
@@ -65,7 +64,7 @@ impl SettingsReader {
         }
     }
 
-    /// Takes a value that must be there if it is `needed`.
+    /// Takes a value that is required if `needed`, and otherwise optional.
     pub fn required_if<T: Default>(
         &mut self,
         needed: bool,
@@ -81,7 +80,7 @@ impl SettingsReader {
         }
     }
 
-    /// Takes a list; an environment variable writes it with commas.
+    /// Takes a list. In an environment variable, commas separate its items.
     pub fn list<T>(
         &mut self,
         key: &str,
@@ -93,21 +92,22 @@ impl SettingsReader {
             Some(Value::Array(items)) => items,
             Some(one) => match scalar(&one) {
                 Some(text) => text.split(',').map(|item| item.trim().into()).collect(),
-                None => return self.reject(key, format!("needs a list of {expected}")),
+                None => {
+                    return self.reject(key, format!("must be a list; each item is {expected}"));
+                }
             },
         };
         let texts = items.iter().map(scalar).collect::<Option<Vec<_>>>();
         let Some(texts) = texts else {
-            return self.reject(key, format!("needs a list of {expected}"));
+            return self.reject(key, format!("must be a list; each item is {expected}"));
         };
         let filled = texts.iter().filter(|text| !text.is_empty());
         let parsed = filled.map(|text| self.parsed(key, text, expected, &parse));
-        // Not short-circuiting: every item's mistake is wanted.
+        // Collected first, so that the errors of all items are reported.
         parsed.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// Takes a value as Kubernetes describes it: its fields have the names and the
-    /// shapes that they have in a manifest. None of them may be unknown.
+    /// Takes a value with the fields of a Kubernetes manifest. An unknown field is an error.
     pub fn manifest<T: Default + DeserializeOwned + Serialize>(
         &mut self,
         key: &str,
@@ -119,20 +119,19 @@ impl SettingsReader {
         if given == Value::String(String::new()) {
             return Some(T::default());
         }
-        // What Kubernetes says of a wrong field may quote it, which is fine: no
-        // secret belongs here.
+        // serde's error may quote the value, which is fine: these settings hold no secrets.
         let read: T = match serde_json::from_value(given.clone()) {
             Ok(read) => read,
-            Err(why) => return self.reject(key, format!("needs {expected} ({why})")),
+            Err(why) => return self.reject(key, format!("must be {expected} ({why})")),
         };
-        let understood = serde_json::to_value(&read).expect("it came from JSON");
+        let understood = serde_json::to_value(&read).expect("a value from JSON serializes to JSON");
         match unknown(&given, &understood) {
             None => Some(read),
-            Some(field) => self.reject(key, format!("Kubernetes has no field {field} there")),
+            Some(field) => self.reject(key, format!("Kubernetes has no field {field} here")),
         }
     }
 
-    /// The names of the tables in a section such as `[sizes.small]`.
+    /// Names of the tables in a section: `small` for `[sizes.small]`.
     pub fn tables(&mut self, section: &str) -> Vec<String> {
         self.known_keys.insert(format!("{section}.<name>"));
         match self.tree.get(section) {
@@ -141,7 +140,7 @@ impl SettingsReader {
         }
     }
 
-    /// Notes a mistake. Returns `None`, so that it can end a function that reads.
+    /// Adds an error. Returns `None`, so that a reading function can return the result.
     pub fn reject<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
         self.errors.push(SettingError {
             key: key.to_owned(),
@@ -150,8 +149,8 @@ impl SettingsReader {
         None
     }
 
-    /// All mistakes, with a line for every key that nobody asked for. The value
-    /// of such a key is not repeated: it may be a secret in the wrong place.
+    /// Returns all errors, including one for each unknown key. The value of such a key is not
+    /// shown: it may be a misplaced secret.
     pub fn finish(mut self) -> Vec<SettingError> {
         let mut unknown = Vec::new();
         leaves(
@@ -167,20 +166,20 @@ impl SettingsReader {
                 .max_by(|(a, _), (b, _)| a.total_cmp(b));
             let problem = match nearest {
                 Some((likeness, key_name)) if likeness > 0.7 => {
-                    format!("there is no such setting; did you mean {key_name}?")
+                    format!("unknown setting; did you mean {key_name}?")
                 }
-                _ => "there is no such setting; config/default.toml has them all".to_owned(),
+                _ => "unknown setting; `duckbot settings` lists all of them".to_owned(),
             };
             self.errors.push(SettingError { key, problem });
         }
         self.errors
     }
 
-    /// Takes out the value at `section.key` or `section.table.key`.
+    /// Removes and returns the value at `section.key` or `section.table.key`.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.known_keys.insert(key.to_owned());
         let mut path = key.split('.').collect::<Vec<_>>();
-        let last = path.pop().expect("split gives at least one piece");
+        let last = path.pop().expect("split returns at least one piece");
         let mut at = &mut self.tree;
         for name in path {
             at = at.get_mut(name)?.as_object_mut()?;
@@ -188,14 +187,14 @@ impl SettingsReader {
         at.remove(last)
     }
 
-    /// The text at `key`; an empty one counts as not set, as with variables.
+    /// Takes the text at `key`. An empty text counts as not set, as in variables.
     fn text(&mut self, key: &str, expected: &str) -> Option<Option<String>> {
         match self.take(key) {
             None => Some(None),
             Some(value) => match scalar(&value) {
                 Some(text) if text.is_empty() => Some(None),
                 Some(text) => Some(Some(text)),
-                None => self.reject(key, format!("needs {expected}, not a list or table")),
+                None => self.reject(key, format!("must be {expected}, not a list or table")),
             },
         }
     }
@@ -214,7 +213,7 @@ impl SettingsReader {
     }
 }
 
-/// The first field of `given` that is not in `understood`.
+/// Name of the first field of `given` that is not in `understood`.
 fn unknown(given: &Value, understood: &Value) -> Option<String> {
     match (given, understood) {
         (Value::Object(given), Value::Object(understood)) => {

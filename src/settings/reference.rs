@@ -1,9 +1,9 @@
-//! The reference of all settings (docs/settings.md), made from the defaults, which say of each
-//! what it is for. Pure.
+//! Generates the reference of all settings (docs/settings.md) from `config/default.toml` and its
+//! comments. Pure.
 
 use super::DEFAULTS;
 
-/// The text.
+/// Returns docs/settings.md.
 pub fn reference() -> String {
     let mut text = String::from(
         "# Settings\n\n\
@@ -14,14 +14,15 @@ pub fn reference() -> String {
          At startup, duckbot reports all misspelt and invalid settings at once. `duckbot check`\n\
          verifies that everything they name exists.\n",
     );
-    // The first one is about the file itself.
+    // The first block is about the file itself.
     for block in DEFAULTS.split("\n\n").skip(1) {
         text.push_str(&section(block).unwrap_or_else(|| example(block)));
     }
     text
 }
 
-/// A section: what is said before its name, then its settings as they stand.
+/// Renders a section: the comment before its name, then its settings verbatim. `None` if the block
+/// has no section header.
 fn section(block: &str) -> Option<String> {
     let lines: Vec<_> = block.lines().collect();
     let at = lines.iter().position(|line| line.starts_with('['))?;
@@ -33,7 +34,7 @@ fn section(block: &str) -> Option<String> {
     Some(text + &format!("```toml\n{}\n```\n", lines[at + 1..].join("\n")))
 }
 
-/// An example: what is no TOML stays a comment.
+/// Renders a commented-out example: TOML is uncommented, prose stays a comment.
 fn example(block: &str) -> String {
     let lines = block.lines().map(|line| match uncomment(line) {
         toml if toml.starts_with('[') || toml.contains(" = ") => toml,

@@ -1,11 +1,11 @@
-//! When something is done again and again.
+//! Recurring times, such as those of the report.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 
-/// Times of a cron expression, on the clocks of a time zone. Where those skip a time, it is
-/// done right after; where they show one twice, once.
+/// Times of a cron expression in a time zone. A time that daylight saving skips moves to right
+/// after the gap; a time that occurs twice counts once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     times: Cron,
@@ -13,12 +13,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// At these times, there.
     pub fn new(times: Cron, zone: Tz) -> Self {
         Self { times, zone }
     }
 
-    /// The first time after that one; none if it never comes.
+    /// First scheduled time after `time`. `None` if there is none.
     pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let there = time.with_timezone(&self.zone);
         let next = self.times.find_next_occurrence(&there, false);
@@ -45,7 +44,7 @@ mod tests {
                 "2026-11-23T08:59:59Z",
                 "2026-11-23T09:00:00Z",
             ),
-            // Nine o'clock in Berlin, before and after summer.
+            // 9:00 in Berlin, across both clock changes.
             (
                 "0 9 * * *",
                 "Europe/Berlin",
@@ -58,7 +57,7 @@ mod tests {
                 "2027-03-27T08:00:00Z",
                 "2027-03-28T07:00:00Z",
             ),
-            // Half past two is skipped there in spring, and twice in autumn.
+            // 2:30 does not exist there in spring, and occurs twice in autumn.
             (
                 "30 2 * * *",
                 "Europe/Berlin",

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-/// Enough for a bot, as variables.
+/// Minimal settings as variables, and a proxy for the UI's pages.
 fn minimal() -> HashMap<String, String> {
     variables(&[
         ("DUCKBOT_DISCORD__GUILD", "1029384756102938475"),
@@ -29,7 +29,7 @@ fn with(changes: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
     Settings::load(None, all)
 }
 
-/// A file with this content, gone when dropped.
+/// A temporary file. It is removed on drop.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -66,7 +66,7 @@ fn a_small_installation_needs_seven_values() {
 #[test]
 fn the_example_is_valid_once_its_token_file_is_there() {
     let token = Temporary::new("canary-token\n");
-    let path = token.0.to_str().expect("a plain path");
+    let path = token.0.to_str().expect("the path is UTF-8");
     let example = std::path::Path::new("config/example.toml");
     let moved = variables(&[("DUCKBOT_DISCORD__TOKEN_FILE", path)]);
     let settings = Settings::load(Some(example), moved).expect("valid");
@@ -94,7 +94,7 @@ fn lists_are_written_with_commas_in_a_variable() {
 }
 
 #[test]
-fn all_mistakes_are_named_at_once() {
+fn all_errors_are_reported_at_once() {
     let file = Temporary::new(
         "[discord]\nguidl = \"1\"\ntoken = \"canary-in-toml\"\nallowed_roles = [\"x\", 7, \"y\"]\n\
          [routing]\nkind = \"nginx\"\ndomain = \"https://duck\"\n\
@@ -105,24 +105,24 @@ fn all_mistakes_are_named_at_once() {
     let invalid = Settings::load(Some(&file.0), HashMap::new()).expect_err("invalid");
     assert!(!invalid.to_string().contains("canary"));
     insta::assert_snapshot!(invalid, @r#"
-    these settings need a change:
-      discord.token: a token never goes into the settings; name a file in discord.token_file
-      discord.guild: is not set; it needs a Discord id, like 1029384756102938475
-      discord.allowed_roles: "x" is not a Discord id, like 1029384756102938475
-      discord.allowed_roles: "y" is not a Discord id, like 1029384756102938475
+    invalid settings:
+      discord.token: must not be in the settings; put the token into a file and set discord.token_file to its path
+      discord.guild: is required; set it to a Discord ID, like 1029384756102938475
+      discord.allowed_roles: "x" is not a Discord ID, like 1029384756102938475
+      discord.allowed_roles: "y" is not a Discord ID, like 1029384756102938475
       routing.kind: "nginx" is not traefik or ingress
-      routing.domain: "https://duck" is not a DNS name, like duck.example.com
-      sizes.Huge: a name has up to 28 lower-case letters, digits and hyphens
-      sizes.Huge.cpu: "many" is not cores, like 2 or 500m
+      routing.domain: "https://duck" is not a DNS name of up to 239 characters, like duck.example.com
+      sizes.Huge: is not a valid name; use up to 28 lower-case letters, digits and hyphens, and no hyphen at either end
+      sizes.Huge.cpu: "many" is not a number of cores, like 2 or 500m
       sizes.Huge.memory: "4GB" is not an amount, like 512Mi or 4Gi
-      catalogs.lake.endpoint: is not set; it needs an http:// or https:// URL
+      catalogs.lake.endpoint: is required; set it to an http:// or https:// URL
       catalogs.lake.s3_path_style: "maybe" is not true or false
-      sessions.image: is not set; it needs a container image
-      sessions.door_image: is not set; it needs a container image
+      sessions.image: is required; set it to a container image
+      sessions.door_image: is required; set it to a container image
       sessions.per_user: "0" is not a number from 1 to 20
       sessions.start_timeout: "soon" is not a duration, like 5m or 1h 30m
-      sessions.default_catalog: is not set; it needs a catalog's name
-      discord.guidl: there is no such setting; did you mean discord.guild?
+      sessions.default_catalog: is required; set it to a catalog's name
+      discord.guidl: unknown setting; did you mean discord.guild?
     "#);
 }
 
@@ -153,9 +153,9 @@ fn defaults_must_exist() {
         ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "pond"),
     ]);
     insta::assert_snapshot!(invalid.expect_err("invalid"), @r#"
-    these settings need a change:
-      sessions.default_size: "huge" is not among the sizes; add [sizes.huge]
-      sessions.default_catalog: "pond" is not among the catalogs; add [catalogs.pond]
+    invalid settings:
+      sessions.default_size: there is no size "huge"; add [sizes.huge] or name another size
+      sessions.default_catalog: there is no catalog "pond"; add [catalogs.pond] or name another catalog
     "#);
 }
 
@@ -163,17 +163,17 @@ fn defaults_must_exist() {
 fn a_misspelt_variable_is_named_without_its_value() {
     let invalid = with(&[("DUCKBOT_SESSIONS__PER_USR", "canary")]);
     insta::assert_snapshot!(invalid.expect_err("invalid"), @r#"
-    these settings need a change:
-      sessions.per_usr: there is no such setting; did you mean sessions.per_user?
+    invalid settings:
+      sessions.per_usr: unknown setting; did you mean sessions.per_user?
     "#);
 }
 
 #[test]
-fn a_file_that_is_not_there_or_not_toml_is_named() {
+fn a_missing_or_invalid_file_is_named() {
     let missing = Settings::load(Some(Path::new("/nowhere/duckbot.toml")), minimal());
     let missing = missing.expect_err("invalid").to_string();
     assert!(
-        missing.contains("/nowhere/duckbot.toml: can't be read"),
+        missing.contains("/nowhere/duckbot.toml: can't read the file"),
         "{missing}"
     );
     let file = Temporary::new("[sessions\n");
@@ -237,7 +237,7 @@ fn a_token_in_the_wrong_place_is_not_repeated() {
 }
 
 #[test]
-fn a_misspelt_level_is_no_filter() {
+fn a_misspelt_log_level_is_rejected() {
     for filter in ["inof", "info,degub", "duckbot=loud"] {
         assert!(
             with(&[("DUCKBOT_LOG__FILTER", filter)]).is_err(),
@@ -250,7 +250,7 @@ fn a_misspelt_level_is_no_filter() {
 }
 
 #[test]
-fn what_kubernetes_says_of_a_service_named_duckbot_is_no_setting() {
+fn service_variables_of_kubernetes_are_not_settings() {
     let links = [
         ("DUCKBOT_PORT", "tcp://10.0.0.1:80"),
         ("DUCKBOT_SERVICE_HOST", "10.0.0.1"),
@@ -259,7 +259,7 @@ fn what_kubernetes_says_of_a_service_named_duckbot_is_no_setting() {
 }
 
 #[test]
-fn an_api_needs_somebody_who_may_and_no_mistake_repeats_a_token() {
+fn the_api_needs_a_caller_and_errors_show_no_token() {
     const LISTEN: (&str, &str) = ("DUCKBOT_API__LISTEN", "127.0.0.1:8080");
     let wrong = |changes: &[(&str, &str)]| with(changes).expect_err("wrong").to_string();
     assert!(with(&[]).expect("valid").api.is_none());
@@ -285,7 +285,7 @@ fn an_api_needs_somebody_who_may_and_no_mistake_repeats_a_token() {
     );
     let said = wrong(&[LISTEN, pasted]);
     assert!(
-        said.contains("line 1 is no token") && !said.contains("canary"),
+        said.contains("line 1 is not a token") && !said.contains("canary"),
         "{said}"
     );
     let lab = ("DUCKBOT_API__ANONYMOUS_OWNER", "7");
@@ -294,7 +294,7 @@ fn an_api_needs_somebody_who_may_and_no_mistake_repeats_a_token() {
 }
 
 #[test]
-fn a_catalog_is_meant_by_name_or_address_and_any_only_where_that_is_allowed() {
+fn a_catalog_is_found_by_name_or_url_and_other_urls_must_be_allowed() {
     let settings = with(&[]).expect("valid");
     let lake = || Some("lake".to_owned());
     assert_eq!(settings.resolve_catalog("lake"), lake());
