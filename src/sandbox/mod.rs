@@ -1,6 +1,5 @@
-//! For trying the bot and for the tests; not in the production image. Nothing here knows the bot.
-
-// The plain data of the loopback says by its names what it is.
+//! Stand-ins for Discord, the lake and DuckDB: for `duckbot sandbox` and the tests. They don't
+//! depend on the bot, and are not in the production image.
 
 pub mod discord;
 pub mod duckdb;

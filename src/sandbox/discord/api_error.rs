@@ -1,10 +1,10 @@
-//! How Discord says no: status, code, message and, for a bad form, where it is bad. Pure.
+//! Discord's error responses: status, code, message and, for an invalid body, field errors. Pure.
 //!
 //! Codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 
 use serde_json::{Map, Value, json};
 
-/// A status with the code and the sentence that Discord sends along.
+/// HTTP status, Discord's error code and its message.
 pub type ErrorCode = (u16, u32, &'static str);
 
 pub const NO_SUCH_ROUTE: ErrorCode = (404, 0, "404: Not Found");
@@ -34,12 +34,12 @@ pub const NO_MUTUAL_GUILDS: ErrorCode = (
     "Cannot send messages to this user due to having no mutual guilds",
 );
 
-/// One refused request.
+/// Error response to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The whole body of the answer.
+    /// Complete response body.
     pub body: Value,
 }
 
@@ -52,14 +52,14 @@ impl From<ErrorCode> for ApiError {
     }
 }
 
-/// Collects what is wrong with a body, field by field, as Discord reports it.
+/// Collects the errors of a request body by field, in Discord's format.
 #[derive(Debug, Default)]
 pub struct FieldErrors {
     errors: Map<String, Value>,
 }
 
 impl FieldErrors {
-    /// Notes one mistake at a dotted path, such as `data.components.0.label`.
+    /// Adds an error at a dotted path, such as `data.components.0.label`.
     pub fn add(&mut self, path: &str, code: &str, message: impl Into<String>) {
         let mut place = &mut self.errors;
         for step in path.split('.') {
@@ -67,7 +67,7 @@ impl FieldErrors {
                 .entry(step)
                 .or_insert_with(|| json!({}))
                 .as_object_mut()
-                .expect("every step was inserted as an object");
+                .expect("every step is inserted as an object");
         }
         let mistakes = place.entry("_errors").or_insert_with(|| json!([]));
         if let Value::Array(list) = mistakes {
@@ -75,7 +75,7 @@ impl FieldErrors {
         }
     }
 
-    /// Checks how many characters a text has.
+    /// Checks that a text has from `least` to `most` characters.
     pub fn check_length(&mut self, path: &str, text: &str, least: usize, most: usize) {
         let count = text.chars().count();
         if count > most || count < least {
@@ -84,7 +84,7 @@ impl FieldErrors {
         }
     }
 
-    /// Like [`FieldErrors::check_length`], for a field that has to be there.
+    /// Like [`FieldErrors::check_length`], for a required field.
     pub fn check_required(&mut self, path: &str, text: Option<&str>, least: usize, most: usize) {
         match text {
             Some(text) => self.check_length(path, text, least, most),
@@ -92,7 +92,7 @@ impl FieldErrors {
         }
     }
 
-    /// Checks how many entries a list has.
+    /// Checks that a list has at most `most` entries.
     pub fn check_count(&mut self, path: &str, count: usize, most: usize) {
         if count > most {
             let message = format!("Must be {most} or fewer in length.");
@@ -100,11 +100,11 @@ impl FieldErrors {
         }
     }
 
-    /// Whether nothing was wrong.
+    /// Returns `Ok` if no error was added.
     ///
     /// # Errors
     ///
-    /// 400 with code 50035 and every mistake.
+    /// Status 400 with code 50035 and all field errors.
     pub fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() {
             return Ok(());

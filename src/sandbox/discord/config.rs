@@ -1,45 +1,42 @@
-//! What a loopback Discord is built from: a guild, its channels, roles and people. No I/O.
+//! Configuration of a loopback Discord: a guild, its channels, roles and people. No I/O.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// The permission that implies all others.
+/// Permission that implies all others.
 pub const ADMINISTRATOR: u64 = 1 << 3;
-/// See channels, send messages (in threads, too), attach files, use application commands: what
-/// everybody may.
+/// Permissions of every member: see channels, send messages (in threads too), attach files, use
+/// application commands.
 pub const MEMBER_PERMISSIONS: u64 = (1 << 10) | (1 << 11) | (1 << 15) | (1 << 31) | (1 << 38);
 
-/// The plan of one guild. Start from [`DiscordConfig::default`] and add to it.
+/// Configuration of one guild. Start from [`DiscordConfig::default`] and add to it.
 #[derive(Debug, Clone)]
 pub struct DiscordConfig {
-    /// The guild's name.
     pub guild: String,
-    /// The bot's name.
     pub bot: String,
     /// Names of text channels, without `#`.
     pub channels: Vec<String>,
     /// Names of roles, each with its permission bits.
     pub roles: Vec<(String, u64)>,
-    /// Everybody who can do something.
+    /// People who can act, in the guild or not.
     pub people: Vec<PersonConfig>,
-    /// How long an interaction waits for its first response. Discord: 3 s.
+    /// Time within which an interaction needs its first response. On Discord: 3 s.
     pub first_response_timeout: Duration,
-    /// How long an interaction's token is good. Discord: 15 min.
+    /// Lifetime of an interaction's token. On Discord: 15 min.
     pub token_lifetime: Duration,
-    /// How long a verb waits for the bot before it gives up.
+    /// Maximum time that a method waits for the bot.
     pub wait_timeout: Duration,
-    /// Where to listen; port 0 lets the system choose.
+    /// Address to listen on; with port 0 the system chooses a free port.
     pub listen: SocketAddr,
 }
 
-/// One person of a [`DiscordConfig`].
+/// Configuration of a person.
 #[derive(Debug, Clone)]
 pub struct PersonConfig {
-    /// The user name.
     pub name: String,
-    /// Names of the person's roles.
+    /// Names of roles.
     pub roles: Vec<String>,
-    /// False for somebody who is not in the guild.
+    /// True if the person is in the guild.
     pub member: bool,
 }
 
@@ -67,7 +64,7 @@ impl DiscordConfig {
         self
     }
 
-    /// Adds a role without permissions of its own.
+    /// Adds a role without permissions.
     #[must_use]
     pub fn role(self, name: &str) -> Self {
         self.role_with(name, 0)
@@ -86,7 +83,7 @@ impl DiscordConfig {
         self.with(name, roles, true)
     }
 
-    /// Adds somebody who is not in the guild.
+    /// Adds a person who is not in the guild.
     #[must_use]
     pub fn stranger(self, name: &str) -> Self {
         self.with(name, &[], false)
@@ -102,21 +99,21 @@ impl DiscordConfig {
         self
     }
 
-    /// Sets how long an interaction waits for its first response.
+    /// Sets the time within which an interaction needs its first response.
     #[must_use]
     pub fn first_response_timeout(mut self, limit: Duration) -> Self {
         self.first_response_timeout = limit;
         self
     }
 
-    /// Sets how long an interaction's token is good.
+    /// Sets the lifetime of interaction tokens.
     #[must_use]
     pub fn token_lifetime(mut self, limit: Duration) -> Self {
         self.token_lifetime = limit;
         self
     }
 
-    /// Sets how long a verb waits before it gives up.
+    /// Sets the maximum time that a method waits for the bot.
     #[must_use]
     pub fn wait_timeout(mut self, limit: Duration) -> Self {
         self.wait_timeout = limit;

@@ -1,5 +1,5 @@
-//! Knobs that make the loopback misbehave as the real thing does: faults, and a gate before and
-//! after each call. Plain state and a trait, no I/O.
+//! Controls that make the loopback fail as Discord may: injected faults, and an interceptor before
+//! and after each call. No I/O.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,43 +13,43 @@ use super::api_error::ApiError;
 use super::chat::FaultButton;
 use super::snowflake::Snowflake;
 
-/// A future behind a pointer, the same type as that of the `futures` crate.
+/// Boxed future, the same type as in the `futures` crate.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// One REST call that the bot made.
+/// A REST call of the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestCall {
-    /// Such as `POST`.
+    /// HTTP method, such as `POST`.
     pub method: String,
-    /// The template, such as `/channels/{channel}/messages`; the path itself if there is none.
+    /// Template such as `/channels/{channel}/messages`; the path itself if the route is unknown.
     pub route: String,
-    /// The path without `/api/v10`.
+    /// Path without `/api/v10`.
     pub path: String,
 }
 
-/// What an [`Interceptor`] decides.
+/// Decision of an [`Interceptor`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interception {
-    /// Carry on.
+    /// Continue with the call.
     Continue,
-    /// Close the connection without an answer.
+    /// Close the connection without a response.
     Drop,
-    /// Answer with this status and body instead; JSON or not.
+    /// Respond with this status and body, which need not be JSON.
     Respond(u16, String),
 }
 
-/// Is asked before a call takes effect and again before it is answered.
+/// Hook that runs before a call takes effect, and again before its response is sent.
 ///
-/// A test can end the bot right here, between the two.
+/// A test can stop the bot between the two.
 pub trait Interceptor: Send + Sync {
-    /// The call has arrived and did nothing yet. Whoever ends the bot here returns
-    /// [`Interception::Drop`], or the call still takes effect.
+    /// Runs after the call arrived and before it takes effect. A test that stops the bot here must
+    /// return [`Interception::Drop`], otherwise the call still takes effect.
     fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception>;
-    /// The call took effect; the bot does not know so far.
+    /// Runs after the call took effect and before the bot gets the response.
     fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception>;
 }
 
-/// Something that goes wrong with the next matching calls.
+/// Fault that is injected into the next matching calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestFault {
     method: String,
@@ -58,7 +58,7 @@ pub struct RestFault {
     effect: FaultEffect,
 }
 
-/// What goes wrong.
+/// Effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FaultEffect {
     Respond(ApiError),
@@ -68,7 +68,7 @@ pub(super) enum FaultEffect {
 }
 
 impl RestFault {
-    /// Refuses the call, which then has no effect.
+    /// Responds with an error; the call has no effect.
     #[must_use]
     pub fn respond(method: &str, route: &str, status: u16, code: u32, message: &str) -> Self {
         let body = json!({ "message": message, "code": code });
@@ -79,7 +79,7 @@ impl RestFault {
         )
     }
 
-    /// Refuses the call with 429.
+    /// Responds with 429; the call has no effect.
     #[must_use]
     pub fn rate_limited(method: &str, route: &str, retry_after: Duration) -> Self {
         let body = json!({
@@ -101,26 +101,26 @@ impl RestFault {
         Self::new(method, route, FaultEffect::CutBefore)
     }
 
-    /// Lets the call take effect, then closes the connection instead of answering.
+    /// Lets the call take effect, then closes the connection without a response.
     #[must_use]
     pub fn cut_after(method: &str, route: &str) -> Self {
         Self::new(method, route, FaultEffect::CutAfter)
     }
 
-    /// Lets the call wait before it takes effect.
+    /// Delays the call before it takes effect.
     #[must_use]
     pub fn delay(method: &str, route: &str, by: Duration) -> Self {
         Self::new(method, route, FaultEffect::Delay(by))
     }
 
-    /// How many calls it hits; one unless told.
+    /// Sets the number of calls that the fault applies to. The default is 1.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// `*` matches every method, or every route.
+    /// Creates a fault for one call. `*` matches every method or route.
     fn new(method: &str, route: &str, effect: FaultEffect) -> Self {
         Self {
             method: method.to_owned(),
@@ -130,7 +130,7 @@ impl RestFault {
         }
     }
 
-    /// Whether it does the same to the same calls, however often.
+    /// Returns true if both faults have the same effect on the same calls; `times` may differ.
     fn is_same_as(&self, other: &Self) -> bool {
         (&self.method, &self.route, &self.effect) == (&other.method, &other.route, &other.effect)
     }
@@ -141,26 +141,26 @@ impl RestFault {
     }
 }
 
-/// All knobs of one loopback.
+/// Controls of one loopback.
 #[derive(Default)]
 pub struct Controls {
     faults: VecDeque<RestFault>,
-    /// The next RESUME gets INVALID_SESSION.
+    /// True if the next RESUME gets INVALID_SESSION.
     pub refuse_resume: bool,
-    /// How many of the next interactions are delivered twice.
+    /// Number of next interactions that are delivered twice.
     pub deliver_twice: usize,
-    /// The guild that interactions are said to come from, if it is another one.
+    /// Guild that interactions claim to come from, if not the configured one.
     pub other_guild: Option<Snowflake>,
-    /// How often a gateway connection must be heard from, if not as on Discord.
+    /// Heartbeat interval of new gateway connections, if not Discord's.
     pub heartbeat_interval: Option<Duration>,
-    /// How many heartbeats were answered.
+    /// Number of heartbeats answered since the start.
     pub heartbeats_answered: usize,
-    /// Nothing answers any more, neither REST nor the gateway.
+    /// True while neither REST nor the gateway answers.
     pub offline: bool,
-    /// New gateway connections are closed at once.
+    /// True while new gateway connections are closed immediately.
     pub gateway_closed: bool,
     pub interceptor: Option<Arc<dyn Interceptor>>,
-    /// More trouble that the page can make.
+    /// Additional buttons in the page's panel of faults.
     pub fault_buttons: Vec<FaultButton>,
 }
 
@@ -181,7 +181,7 @@ impl Controls {
         self.faults.clear();
     }
 
-    /// The effect of the oldest fault that matches, which is used up once by this.
+    /// Returns the effect of the oldest matching fault, and counts this use of the fault.
     pub(super) fn take_effect(&mut self, call: &RestCall) -> Option<FaultEffect> {
         let at = self.faults.iter().position(|fault| fault.matches(call))?;
         let fault = &mut self.faults[at];
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_hits_as_often_as_told_and_only_what_matches() {
+    fn a_fault_applies_to_matching_calls_and_only_so_many_times() {
         let call = |method: &str| RestCall {
             method: method.to_owned(),
             route: "/gateway".to_owned(),

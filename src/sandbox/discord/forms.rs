@@ -1,4 +1,4 @@
-//! What people do with a modal: fill it in and send it.
+//! Submitting modals as a person.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ use super::people::Person;
 use super::view::{Input, ModalView};
 
 impl Person {
-    /// Fills in a modal by labels and sends it. A field that is not named keeps what stands in it.
+    /// Fills in a modal by labels and submits it. Fields that are not named keep their value.
     ///
     /// # Errors
     ///
-    /// What Discord's client would not have let pass: an unknown label, a required field left
-    /// empty, a text that is too short or too long.
+    /// If Discord's client would not submit it: a label is unknown, a required field is empty, or
+    /// a text is too short or too long.
     pub async fn submit(
         &self,
         modal: &ModalView,
@@ -36,11 +36,11 @@ impl Person {
         self.submit_raw(modal, &values).await
     }
 
-    /// Sends a modal by custom ids, past all rules of the client.
+    /// Submits a modal by custom IDs, without the client's checks.
     ///
     /// # Errors
     ///
-    /// None so far; the type is that of the other verbs.
+    /// Never; the return type is the same as for the other actions.
     pub async fn submit_raw(
         &self,
         modal: &ModalView,
@@ -53,7 +53,7 @@ impl Person {
         };
         let rows: Vec<Value> = values.iter().enumerate().map(row).collect();
         let data = json!({ "custom_id": modal.custom_id, "components": rows });
-        // What was filled in may be a secret, and the transcript is printed: labels only.
+        // The values may be secret, and the transcript is printed: it gets only the title.
         let words = format!("submits {:?}", modal.title);
         Ok(self.shared.change(|state| {
             let source = state
@@ -74,7 +74,7 @@ impl Person {
     }
 }
 
-/// What Discord's client checks before it sends a modal.
+/// Checks the length of a field, as Discord's client does before it submits a modal.
 fn check_length(input: &Input, text: &str) -> Result<(), String> {
     let count = text.chars().count();
     if text.is_empty() && input.required {
@@ -82,8 +82,8 @@ fn check_length(input: &Input, text: &str) -> Result<(), String> {
     }
     if !text.is_empty() && !(input.min_length..=input.max_length).contains(&count) {
         return Err(format!(
-            "the field {:?} can't hold {count} characters",
-            input.label
+            "the field {:?} must have {} to {} characters, not {count}",
+            input.label, input.min_length, input.max_length
         ));
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! The gateway: sessions of the bot over websockets, JSON text frames, one shard. Does I/O.
+//! The gateway: the bot's sessions over WebSocket, with JSON text frames and one shard. Does I/O.
 //!
-//! <https://discord.com/developers/docs/events/gateway>. A client may ask for compression; Discord
-//! compresses only where it wants to, so sending plain text is always right.
+//! <https://discord.com/developers/docs/events/gateway>. A client may request compression, but
+//! Discord need not compress, so plain text is always valid.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,35 +13,35 @@ use super::model::State;
 use super::shared::Shared;
 use super::snowflake::{Snowflake, random_hex};
 
-/// Discord's own interval.
+/// Discord's heartbeat interval.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(41_250);
-/// The intent for GUILD_CREATE and its like.
+/// Intent for GUILD_CREATE and other guild events.
 const GUILDS: u64 = 1;
 const GUILD_MESSAGES: u64 = 1 << 9;
 const DIRECT_MESSAGES: u64 = 1 << 12;
-/// Close code "authentication failed"; a client must not come back after it.
+/// Close code "authentication failed"; the client must not reconnect.
 const AUTHENTICATION_FAILED: u16 = 4004;
-/// Close code "not authenticated": the first words were not IDENTIFY or RESUME.
+/// Close code "not authenticated": a payload other than IDENTIFY or RESUME came first.
 const NOT_AUTHENTICATED: u16 = 4003;
 
-/// A session: outlives its socket, so that it can be resumed.
+/// Gateway session. It outlives its socket, so that the bot can resume it.
 #[derive(Debug)]
 pub struct GatewaySession {
     id: String,
     intents: u64,
     seq: u64,
-    /// Every event so far, for a replay.
+    /// All events so far, for a replay after RESUME.
     events: Vec<String>,
-    /// The socket, if there is one now.
+    /// Channel to the task of the socket, while one is connected.
     outbox: Option<mpsc::UnboundedSender<SocketCommand>>,
 }
 
-/// What a socket's task is told to do.
+/// Command to the task of a socket.
 #[derive(Debug)]
 enum SocketCommand {
     Send(String),
     Close(u16),
-    /// Go without a word, as when a cable is pulled.
+    /// End without a close frame, as if the cable were pulled.
     Cut,
 }
 
@@ -55,14 +55,14 @@ impl GatewaySession {
 
     fn send(&self, command: SocketCommand) {
         if let Some(outbox) = &self.outbox {
-            // A socket that has just gone takes nothing any more; the event waits for a RESUME.
+            // Sending fails if the socket has just closed; the event then waits for a RESUME.
             let _ = outbox.send(command);
         }
     }
 }
 
 impl State {
-    /// Sends an event to every session that has one of the intents; 0 stands for all sessions.
+    /// Sends an event to every session with one of the intents, or to all sessions if 0.
     pub fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
         for session in &mut self.sessions {
             if intents == 0 || session.intents & intents != 0 {
@@ -71,7 +71,7 @@ impl State {
         }
     }
 
-    /// Tells of a new message whoever has the intent for it; an ephemeral one is told to nobody.
+    /// Sends MESSAGE_CREATE to sessions with the intent, unless the message is ephemeral.
     pub fn dispatch_message_create(&mut self, id: Snowflake) {
         let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
             return;
@@ -89,12 +89,12 @@ impl State {
         self.dispatch("MESSAGE_CREATE", &data, intent);
     }
 
-    /// Whether a bot is connected and ready.
+    /// Returns true if a bot is connected and ready.
     pub fn is_connected(&self) -> bool {
         self.sessions.iter().any(|session| session.outbox.is_some())
     }
 
-    /// Takes the sockets away without a word; the sessions can be resumed.
+    /// Closes all sockets without a close frame; the sessions can be resumed.
     pub fn cut_sockets(&mut self) {
         for session in &mut self.sessions {
             session.send(SocketCommand::Cut);
@@ -117,7 +117,7 @@ pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let mut closed_cleanly = false;
     loop {
         tokio::select! {
-            // A second sender lives in this task, so the channel does not end before it.
+            // This task holds a sender, so the channel does not close before it.
             Some(command) = inbox.recv() => {
                 if !execute(&mut socket, command).await {
                     break;
@@ -137,7 +137,7 @@ pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     shared.change(|state| disconnect(state, &outbox, closed_cleanly));
 }
 
-/// Does what the frame says; false at the end of the connection.
+/// Executes a command. Returns false if the connection has ended.
 async fn execute(socket: &mut WebSocket, command: SocketCommand) -> bool {
     match command {
         SocketCommand::Send(text) => socket.send(Message::Text(text.into())).await.is_ok(),
@@ -147,7 +147,7 @@ async fn execute(socket: &mut WebSocket, command: SocketCommand) -> bool {
                 reason: "".into(),
             };
             let _ = socket.send(Message::Close(Some(frame))).await;
-            // The client answers a close with a close; only then may the socket go.
+            // Keep the socket until the client answers with its own close frame.
             while let Some(Ok(_)) = socket.recv().await {}
             false
         }
@@ -167,7 +167,7 @@ fn receive(shared: &Shared, outbox: &mpsc::UnboundedSender<SocketCommand>, text:
         }
         Some(2) => shared.change(|state| identify(state, outbox, &payload["d"])),
         Some(6) => shared.change(|state| resume(state, outbox, &payload["d"])),
-        Some(3) => {} // Presence: nobody looks at it here.
+        Some(3) => {} // Presence update: not used.
         _ => reply(SocketCommand::Close(NOT_AUTHENTICATED)),
     }
 }
@@ -241,7 +241,7 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, data
         .note("gateway: the bot has resumed".to_owned());
 }
 
-/// After a close frame a session is over; after anything else it waits for a RESUME.
+/// Handles the end of a socket. After a close frame the session ends, else it waits for a RESUME.
 fn disconnect(
     state: &mut State,
     outbox: &mpsc::UnboundedSender<SocketCommand>,
@@ -256,7 +256,9 @@ fn disconnect(
     if !state.sessions.iter().any(mine) {
         return;
     }
-    state.transcript.note("gateway: the bot is gone".to_owned());
+    state
+        .transcript
+        .note("gateway: the bot disconnected".to_owned());
     if closed_cleanly {
         state.sessions.retain(|session| !mine(session));
     }

@@ -1,4 +1,4 @@
-//! Reading a loopback Discord from outside: messages, history, the record of calls. Waits at most.
+//! Methods that read a loopback Discord: messages, history and recorded calls. Some wait.
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -7,14 +7,14 @@ use super::model::{EPHEMERAL, Message, State};
 use super::{Discord, MessageView, Observer, Person, RestCall, RestExchange, Snowflake};
 
 impl Discord {
-    /// A message as it stands now, whoever may see it. It does not count as read by this.
+    /// Returns the current version of a message, also if it is ephemeral. Does not mark it as read.
     #[must_use]
     pub fn message(&self, id: Snowflake) -> Option<MessageView> {
         self.shared
             .read(|state| state.messages.get(&id).map(MessageView::of))
     }
 
-    /// What everybody sees in a channel now, oldest first. It does not count as read by this.
+    /// Returns a channel's current public messages, oldest first. Does not mark them as read.
     #[must_use]
     pub fn history(&self, channel: &str) -> Vec<MessageView> {
         let channel = self.channel(channel);
@@ -31,7 +31,7 @@ impl Discord {
         })
     }
 
-    /// The commands that the bot registered, as Discord gave them back.
+    /// Commands that the bot registered, as Discord returned them.
     #[must_use]
     pub fn commands(&self) -> Vec<Value> {
         self.shared.read(|state| state.commands.clone())
@@ -61,7 +61,7 @@ impl Discord {
         })
     }
 
-    /// Waits until a message is as wanted, and returns it like that. It counts as read.
+    /// Waits until a version of a message matches `wanted`. Returns it, and marks the message read.
     pub async fn wait_edited(
         &self,
         id: Snowflake,
@@ -77,12 +77,10 @@ impl Discord {
             message.seen |= found.is_some();
             found
         };
-        self.shared
-            .wait("a message to become as wanted", find)
-            .await
+        self.shared.wait("a message to match", find).await
     }
 
-    /// The bot's messages and replies that no verb has read, those that still "think" included.
+    /// Messages that no method has marked as read, including replies that are still "thinking".
     #[must_use]
     pub fn unread(&self) -> Vec<MessageView> {
         self.shared.read(|state| {
@@ -91,34 +89,34 @@ impl Discord {
         })
     }
 
-    /// Everything that was said and requested, in order, a line each. For people to read.
+    /// Messages, actions and requests in order, one per line, for people to read.
     #[must_use]
     pub fn transcript(&self) -> String {
         self.shared.read(|state| state.transcript.render())
     }
 
-    /// Every request of the bot and every answer to it, in full: the place to look for a secret.
+    /// Full requests of the bot with their responses, to search for leaked secrets.
     ///
-    /// It holds no header, so the bot token stands here only if a body or path gives it away.
+    /// Headers are not included, so the bot token occurs only if a body or path leaks it.
     #[must_use]
     pub fn traffic(&self) -> String {
         self.shared.read(|state| state.transcript.render_traffic())
     }
 
-    /// Every REST call so far, in the order of arrival.
+    /// REST calls so far, in order of arrival.
     #[must_use]
     pub fn calls(&self) -> Vec<RestCall> {
         self.exchanges().iter().map(RestExchange::call).collect()
     }
 
-    /// Every REST call so far with what it carried.
+    /// REST calls so far, with their bodies and responses.
     #[must_use]
     pub fn exchanges(&self) -> Vec<RestExchange> {
         self.shared
             .read(|state| state.transcript.exchanges().to_vec())
     }
 
-    /// Waits until a call with this method and route template was answered for the n-th time.
+    /// Waits until `times` calls with this method and route template were answered.
     pub async fn wait_answered(&self, method: &str, route: &str, times: usize) {
         let what = format!("{method} {route} to be answered {times} times");
         let enough = |state: &mut State| {
@@ -129,7 +127,7 @@ impl Discord {
         self.shared.wait(&what, enough).await;
     }
 
-    /// Calls of routes that are not served: each is a gap in the loopback or a mistake of the bot.
+    /// Calls of unknown routes: each is a gap in the loopback or a mistake of the bot.
     #[must_use]
     pub fn unknown_routes(&self) -> Vec<RestCall> {
         let unknown = |exchange: &&RestExchange| {
@@ -146,12 +144,12 @@ impl Discord {
             .collect()
     }
 
-    /// Has the observer told of every answered exchange from now on.
+    /// Sets the observer, which is called for every further answered exchange.
     pub fn set_observer(&self, observer: Observer) {
         self.shared.observe(observer);
     }
 
-    /// Counts changes of any kind: for a page that shows the chat.
+    /// Receiver that is notified of every change of the state.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes()
@@ -159,8 +157,8 @@ impl Discord {
 }
 
 impl Person {
-    /// What the person sees in a channel now, own ephemeral replies included, oldest first. It does
-    /// not count as read by this.
+    /// Returns the messages that the person sees in a channel, with their own ephemeral replies,
+    /// oldest first. Does not mark them as read.
     #[must_use]
     pub fn visible_messages(&self, channel: &str) -> Vec<MessageView> {
         self.shared.read(|state| {
@@ -169,7 +167,7 @@ impl Person {
         })
     }
 
-    /// What stands in the person's DMs with the bot, oldest first. It does not count as read.
+    /// Returns the person's DMs with the bot, oldest first. Does not mark them as read.
     #[must_use]
     pub fn visible_dms(&self) -> Vec<MessageView> {
         self.shared.read(|state| {

@@ -1,4 +1,4 @@
-//! What a person sees of an interaction after starting it: the answer, and how it changes. Waits.
+//! Handle of an interaction for the person who started it: waits for the response and its changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,37 +10,37 @@ use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::view::{MessageView, ModalView};
 
-/// One interaction, in the eyes of the person.
+/// Interaction, as seen by the person who started it.
 #[derive(Debug, Clone)]
 pub struct Interaction {
     pub(super) shared: Arc<Shared>,
     pub(super) id: Snowflake,
 }
 
-/// The first response.
+/// First response to an interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acknowledgement {
     pub kind: ResponseKind,
-    /// From the interaction to its first response.
+    /// Time from the interaction to its first response.
     pub elapsed: Duration,
 }
 
 impl Interaction {
-    /// The id of the interaction.
+    /// ID of the interaction.
     #[must_use]
     pub fn id(&self) -> Snowflake {
         self.id
     }
 
-    /// The token, for tests that answer it by themselves or look for it in logs.
+    /// Token of the interaction, for tests that respond themselves or search for it in logs.
     #[must_use]
     pub fn token(&self) -> String {
         self.shared
             .read(|state| state.interactions[&self.id].token.clone())
     }
 
-    /// Waits for the first response; `None` if the bot lets Discord's time pass, and the person
-    /// reads "The application did not respond".
+    /// Waits for the first response. Returns `None` if the bot does not respond within Discord's
+    /// limit, when the person reads "The application did not respond".
     pub async fn try_acknowledgement(&self) -> Option<Acknowledgement> {
         let left = self.shared.read(|state| {
             let passed = state.interactions[&self.id].created.elapsed();
@@ -50,7 +50,7 @@ impl Interaction {
             .shared
             .wait_for(left, |state| self.current_acknowledgement(state))
             .await;
-        // The response may have come with the last moment.
+        // The response may have come at the last moment.
         found.or_else(|| {
             self.shared
                 .read(|state| self.current_acknowledgement(state))
@@ -65,13 +65,13 @@ impl Interaction {
         }
     }
 
-    /// The reply's first version with content: what the person reads once "thinking" ends. For a
-    /// button that changes its own message, that message after the change.
+    /// Waits for the first version of the reply with content, after "thinking". For a button that
+    /// edits its own message, returns the edited message.
     pub async fn reply(&self) -> MessageView {
         self.next().await
     }
 
-    /// The next version of the reply. Versions are queued; none is missed.
+    /// Waits for the next version of the reply. Versions are queued, so none is missed.
     pub async fn next(&self) -> MessageView {
         self.expect_reply().await;
         self.shared
@@ -81,7 +81,7 @@ impl Interaction {
             .await
     }
 
-    /// Reads on, from the version that was read last, until one is as wanted.
+    /// Waits for a version that matches `wanted`, starting at the version that was read last.
     pub async fn until(&self, wanted: impl Fn(&MessageView) -> bool) -> MessageView {
         self.expect_reply().await;
         if let Some(current) = self.shared.read(|state| last_read_version(state, self.id))
@@ -89,7 +89,7 @@ impl Interaction {
         {
             return current;
         }
-        let found = self.shared.wait("the reply to become as wanted", |state| {
+        let found = self.shared.wait("the reply to match", |state| {
             while let Some(version) = unread_version(state, self.id) {
                 if wanted(&version) {
                     return Some(version);
@@ -100,7 +100,7 @@ impl Interaction {
         found.await
     }
 
-    /// The next follow-up message.
+    /// Waits for the next follow-up message.
     pub async fn follow_up(&self) -> MessageView {
         let found = self.shared.wait("a follow-up", |state| {
             let interaction = state.interactions.get_mut(&self.id)?;
@@ -113,22 +113,22 @@ impl Interaction {
         found.await
     }
 
-    /// The modal that popped up.
+    /// Waits for the modal that the bot opens.
     pub async fn modal(&self) -> ModalView {
         let acknowledgement = self.acknowledgement().await;
-        let failure = || format!("no modal popped up, but {:?} came", acknowledgement.kind);
+        let failure = || format!("expected a modal, got {:?}", acknowledgement.kind);
         self.modal_if_any()
             .unwrap_or_else(|| self.shared.fail(&failure()))
     }
 
-    /// The modal, if one has popped up so far. Does not wait.
+    /// Returns the modal if the bot has opened one. Does not wait.
     #[must_use]
     pub fn modal_if_any(&self) -> Option<ModalView> {
         self.shared
             .read(|state| state.interactions[&self.id].modal.clone())
     }
 
-    /// Makes the token worthless now, as if its 15 minutes were over.
+    /// Expires the token now, as if its 15 minutes were over.
     pub fn expire_token(&self) {
         self.shared.change(|state| {
             if let Some(interaction) = state.interactions.get_mut(&self.id) {
@@ -137,7 +137,7 @@ impl Interaction {
         });
     }
 
-    /// The answer to an autocomplete; `None` if it came too late.
+    /// Waits for the choices of an autocomplete. Returns `None` if they came too late.
     pub(super) async fn choices(&self) -> Option<Vec<Value>> {
         self.try_acknowledgement().await?;
         Some(
@@ -151,7 +151,7 @@ impl Interaction {
         answer.map(|(kind, elapsed)| Acknowledgement { kind, elapsed })
     }
 
-    /// Fails at once where no reply can come, rather than when patience runs out.
+    /// Fails immediately if the first response rules out a reply, instead of after the time limit.
     async fn expect_reply(&self) {
         let acknowledgement = self.acknowledgement().await;
         if matches!(
@@ -159,12 +159,12 @@ impl Interaction {
             ResponseKind::Modal | ResponseKind::Choices
         ) {
             self.shared
-                .fail(&format!("no reply came, but {:?}", acknowledgement.kind));
+                .fail(&format!("expected a reply, got {:?}", acknowledgement.kind));
         }
     }
 }
 
-/// Takes the next version of the reply that says something.
+/// Takes the next version of the reply with content.
 fn unread_version(state: &mut State, id: Snowflake) -> Option<MessageView> {
     let interaction = state.interactions.get_mut(&id)?;
     let message = state.messages.get_mut(&interaction.original?)?;
@@ -179,7 +179,7 @@ fn unread_version(state: &mut State, id: Snowflake) -> Option<MessageView> {
     Some(version)
 }
 
-/// The version that was read last, if this interaction has read one.
+/// Returns the version that was read last through this interaction, if any.
 fn last_read_version(state: &State, id: Snowflake) -> Option<MessageView> {
     let interaction = state.interactions.get(&id)?;
     let message = state.messages.get(&interaction.original?)?;

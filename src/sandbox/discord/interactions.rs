@@ -1,6 +1,6 @@
-//! An interaction comes to be: noted in the world, and sent over the gateway. Changes the world.
+//! Creates interactions: stores them in the state and sends them over the gateway.
 //!
-//! The payload is outside of Discord's API description; its shape is that of
+//! Discord's API description does not contain the payload. Its format is documented at
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>.
 
 use std::time::Instant;
@@ -11,24 +11,24 @@ use super::config::ADMINISTRATOR;
 use super::model::{InteractionKind, InteractionState, State};
 use super::snowflake::{Snowflake, random_hex};
 
-/// What a person did.
+/// Action of a person that creates an interaction.
 #[derive(Debug)]
 pub struct NewInteraction {
     pub kind: InteractionKind,
     pub person: Snowflake,
     pub channel: Snowflake,
-    /// The message with the button, or from which the modal was opened.
+    /// Message with the component, or from which the modal was opened.
     pub source: Option<Snowflake>,
-    /// The interaction that opened the modal.
+    /// Interaction that opened the modal.
     pub parent: Option<Snowflake>,
-    /// The `data` of the interaction.
+    /// `data` field of the interaction.
     pub data: Value,
-    /// The same in words, for the transcript.
+    /// Description of the action, for the transcript.
     pub words: String,
 }
 
 impl State {
-    /// Notes the interaction and sends it to every session, whether somebody listens or not.
+    /// Stores the interaction and sends it to every gateway session, connected or not.
     pub fn create_interaction(&mut self, new: NewInteraction) -> Snowflake {
         let id = self.ids.next();
         let words = format!(
@@ -40,7 +40,7 @@ impl State {
         self.transcript.note(words);
         let line = new.words.strip_prefix("types ");
         let shown = line.unwrap_or(&new.words).to_owned();
-        // A button's answer is the next version of its message, so reading starts there.
+        // The response to a button is the next version of its message, so reading starts there.
         let read_from = new
             .source
             .and_then(|id| self.messages.get(&id))
@@ -99,7 +99,7 @@ impl State {
         payload
     }
 
-    /// In the guild a member asks; in a DM there is only a user.
+    /// Adds the channel and, in the guild, the member; in a DM there is only a user.
     fn add_context(&self, payload: &mut Value, interaction: &InteractionState) {
         let channel = self.channel(interaction.channel);
         if let Some(channel) = channel {

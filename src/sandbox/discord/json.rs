@@ -1,4 +1,4 @@
-//! The world as JSON, in the shapes that Discord sends. Reads the world, no I/O.
+//! The state as JSON in Discord's formats. Reads the state, no I/O.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::snowflake::{Snowflake, created_at};
 use super::view::Attachment;
 
 impl State {
-    /// A user, be it the bot or a person.
+    /// User object of a person or the bot.
     pub fn user_json(&self, id: Snowflake) -> Value {
         let mut user = json!({
             "id": id.to_string(),
@@ -27,7 +27,7 @@ impl State {
         user
     }
 
-    /// The bot's own user, with what only itself may see.
+    /// User object of the bot, with the fields that only the bot itself gets.
     pub fn own_user_json(&self) -> Value {
         let mut user = self.user_json(self.application.id);
         for (key, value) in [
@@ -41,7 +41,7 @@ impl State {
         user
     }
 
-    /// The bot's application.
+    /// Application object of the bot.
     pub fn application_json(&self) -> Value {
         json!({
             "id": self.application.id.to_string(),
@@ -67,18 +67,18 @@ impl State {
         })
     }
 
-    /// Whose guild it is: never the bot's, who would then be allowed everything.
+    /// Owner of the guild. Never the bot, because an owner has all permissions.
     fn owner(&self) -> Snowflake {
         let somebody = self.people.first().map(|person| person.id);
         somebody.unwrap_or(self.guild.id)
     }
 
-    /// A member of the guild.
+    /// Member object of a person.
     pub fn member_json(&self, person: &PersonState) -> Value {
         self.member_with(person.id, &person.roles)
     }
 
-    /// The bot as a member of the guild.
+    /// Member object of the bot.
     pub fn own_member_json(&self) -> Value {
         self.member_with(self.application.id, &[])
     }
@@ -101,14 +101,14 @@ impl State {
         })
     }
 
-    /// A member as an interaction carries it: with computed permissions.
+    /// Member object in an interaction, with computed permissions.
     pub fn interaction_member_json(&self, person: &PersonState) -> Value {
         let mut member = self.member_json(person);
         member["permissions"] = self.permissions(person).to_string().into();
         member
     }
 
-    /// A channel, of the guild or a DM.
+    /// Channel object, of the guild or a DM.
     pub fn channel_json(&self, channel: &Channel) -> Value {
         let newest = self.messages.values().rfind(|m| m.channel == channel.id);
         let newest = newest.map(|message| message.id.to_string());
@@ -129,7 +129,7 @@ impl State {
                 "position": 0,
                 "last_message_id": newest,
                 "permission_overwrites": match channel.access {
-                    // Nobody may write there.
+                    // Deny SEND_MESSAGES to everyone.
                     Access::ReadOnly => json!([{
                         "id": self.guild.id.to_string(), "type": 0, "allow": "0", "deny": "2048",
                     }]),
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// The guild, with its roles.
+    /// Guild object with its roles.
     pub fn guild_json(&self) -> Value {
         let roles: Vec<Value> = self.guild.roles.iter().map(role_json).collect();
         json!({
@@ -160,7 +160,7 @@ impl State {
         })
     }
 
-    /// The guild as GUILD_CREATE carries it, to a bot that sees no members.
+    /// Guild object in GUILD_CREATE, for a bot without the intent for members.
     pub fn guild_create_json(&self) -> Value {
         let mut guild = self.guild_json();
         let channels = self
@@ -191,7 +191,7 @@ impl State {
         guild
     }
 
-    /// A message, as it stands.
+    /// Message object of the current version.
     pub fn message_json(&self, message: &Message) -> Value {
         let mentions = message.mentions.iter().map(|&id| self.user_json(id));
         let answers = message
@@ -228,7 +228,7 @@ impl State {
         json
     }
 
-    /// Where a message comes from: the interaction that it answers.
+    /// `interaction_metadata` of a message: the interaction that it responds to.
     fn metadata_json(&self, interaction: &InteractionState) -> Value {
         let mut metadata = json!({
             "id": interaction.id.to_string(),
@@ -246,7 +246,7 @@ impl State {
     }
 }
 
-/// A role of the guild.
+/// Role object.
 pub fn role_json(role: &Role) -> Value {
     json!({
         "id": role.id.to_string(),
@@ -265,7 +265,7 @@ pub fn role_json(role: &Role) -> Value {
 }
 
 impl State {
-    /// What tells of a message's files, and where they can be fetched.
+    /// Attachment objects of a message, with the URLs of its files.
     fn attachments(&self, message: &Message) -> Vec<Value> {
         let base = self.gateway_url.trim_end_matches("/gateway");
         let base = base.replacen("ws", "http", 1);

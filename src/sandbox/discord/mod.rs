@@ -1,10 +1,10 @@
-//! A stand-in for Discord, in process: REST v10 and the gateway in plain http and ws on loopback.
+//! A stand-in for Discord in this process: REST v10 and the gateway, over plain HTTP and WebSocket
+//! on loopback.
 //!
-//! It speaks Discord's wire format and knows nothing of any bot. The bot's real client connects to
-//! [`Discord::url`]; tests play the people through [`Person`] and read what they would read. All
-//! state is one plain `State` behind one lock; what Discord would refuse is refused here, with the
-//! same codes. Every route that is not served answers 404 and is listed by
-//! [`Discord::unknown_routes`].
+//! It speaks Discord's wire format and is independent of any bot. The bot's real client connects to
+//! [`Discord::url`]. Tests act as people through [`Person`], and read the same messages. All state
+//! is one `State` behind one lock. Requests that Discord rejects are rejected with the same codes.
+//! A request to an unknown route gets 404 and is listed by [`Discord::unknown_routes`].
 //!
 //! ```no_run
 //! # use duckbot::sandbox::discord::{DiscordConfig, Discord};
@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! Does I/O: it listens on a socket.
+//! Does I/O: listens on a socket.
 
 mod api_error;
 mod chat;
@@ -73,7 +73,7 @@ pub use self::view::{Attachment, Button, Input, MessageView, ModalView};
 use self::model::State;
 use self::shared::Shared;
 
-/// A running loopback Discord. It ends when this is dropped.
+/// A running loopback Discord. It stops when this is dropped.
 #[derive(Debug)]
 pub struct Discord {
     shared: Arc<Shared>,
@@ -82,11 +82,11 @@ pub struct Discord {
 }
 
 impl Discord {
-    /// Starts it, in the current tokio runtime.
+    /// Starts a loopback Discord in the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// If it can't listen.
+    /// If it can't listen on `config.listen`.
     pub async fn start(config: DiscordConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
@@ -100,7 +100,7 @@ impl Discord {
             .fallback(rest::serve)
             .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
-            // Axum's server ends only with its task.
+            // axum's server ends only with its task.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Self {
@@ -110,35 +110,35 @@ impl Discord {
         })
     }
 
-    /// What a client takes instead of `https://discord.com`.
+    /// Base URL for a client, instead of `https://discord.com`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The bot token; it differs in every run, so a leak of it can be looked for.
+    /// The bot token. It is different in every run, so tests can search for leaks.
     #[must_use]
     pub fn token(&self) -> String {
         self.shared.read(|state| state.application.token.clone())
     }
 
-    /// The application's id, which is also the bot's user id.
+    /// ID of the application, which is also the bot's user ID.
     #[must_use]
     pub fn application_id(&self) -> Snowflake {
         self.shared.read(|state| state.application.id)
     }
 
-    /// The guild's id.
+    /// ID of the guild.
     #[must_use]
     pub fn guild_id(&self) -> Snowflake {
         self.shared.read(|state| state.guild.id)
     }
 
-    /// The id of a channel.
+    /// ID of a channel.
     ///
     /// # Panics
     ///
-    /// If the config has none of this name.
+    /// If there is no channel with this name.
     #[must_use]
     pub fn channel(&self, name: &str) -> Snowflake {
         let id = self
@@ -147,21 +147,21 @@ impl Discord {
         id.unwrap_or_else(|| panic!("the config has no channel {name:?}"))
     }
 
-    /// The id of a role.
+    /// ID of a role.
     ///
     /// # Panics
     ///
-    /// If the config has none of this name.
+    /// If there is no role with this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Snowflake {
         self.shared.read(|state| state.guild.role(name).id)
     }
 
-    /// Somebody of the blueprint.
+    /// Returns the person with this name.
     ///
     /// # Panics
     ///
-    /// If the config has nobody of this name.
+    /// If there is no person with this name.
     #[must_use]
     pub fn person(&self, name: &str) -> Person {
         let id = self.shared.read(|state| {
@@ -178,14 +178,14 @@ impl Discord {
         }
     }
 
-    /// Gives somebody a role.
+    /// Gives a person a role.
     pub fn grant(&self, person: &str, role: &str) {
         let (id, role) = (self.person(person).id, self.role(role));
         self.shared
             .change(|state| state.person_mut(id).map(|person| person.roles.push(role)));
     }
 
-    /// Takes a role away from somebody.
+    /// Takes a role away from a person.
     pub fn revoke(&self, person: &str, role: &str) {
         let (id, role) = (self.person(person).id, self.role(role));
         self.shared.change(|state| {
@@ -195,7 +195,7 @@ impl Discord {
         });
     }
 
-    /// Somebody leaves the guild, and loses all roles by that.
+    /// Removes a person from the guild, with all their roles.
     pub fn leave_guild(&self, person: &str) {
         let id = self.person(person).id;
         self.shared.change(|state| {
@@ -206,14 +206,14 @@ impl Discord {
         });
     }
 
-    /// Somebody comes into the guild.
+    /// Adds a person to the guild.
     pub fn join_guild(&self, person: &str) {
         let id = self.person(person).id;
         self.shared
             .change(|state| state.person_mut(id).map(|person| person.in_guild = true));
     }
 
-    /// Says what the bot may do in a channel.
+    /// Sets the bot's access to a channel.
     pub fn set_access(&self, channel: &str, access: Access) {
         let id = self.channel(channel);
         self.shared.change(|state| {
@@ -233,7 +233,7 @@ impl Discord {
             .await;
     }
 
-    /// Waits until so many heartbeats were answered in all.
+    /// Waits until `count` heartbeats were answered since the start.
     pub async fn wait_heartbeats(&self, count: usize) {
         self.shared
             .wait("heartbeats", |state| {
@@ -245,7 +245,7 @@ impl Discord {
     /// Waits until no bot is connected.
     pub async fn wait_disconnected(&self) {
         self.shared
-            .wait("the bot to leave", |state| {
+            .wait("the bot to disconnect", |state| {
                 (!state.is_connected()).then_some(())
             })
             .await;
@@ -258,7 +258,7 @@ impl Discord {
             .await;
     }
 
-    /// The same without losing patience.
+    /// Waits without a time limit until the bot has registered commands.
     pub async fn wait_for_commands_forever(&self) {
         while self
             .shared
@@ -272,7 +272,7 @@ impl Discord {
 impl Drop for Discord {
     fn drop(&mut self) {
         self.server.abort();
-        // Connections that are open already have tasks of their own, which this ends.
+        // Open connections have their own tasks, which this ends.
         self.set_offline(true);
     }
 }
@@ -281,7 +281,7 @@ fn has_commands(state: &mut State) -> Option<()> {
     (!state.commands.is_empty()).then_some(())
 }
 
-/// A file of a message, as from Discord's own store of them.
+/// Serves an attached file of a message, like Discord's CDN.
 async fn file(
     extract::State(shared): extract::State<Arc<Shared>>,
     Path((message, at)): Path<(Snowflake, usize)>,

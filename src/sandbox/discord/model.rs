@@ -1,6 +1,6 @@
-//! Everything that the loopback knows, as plain data. No I/O.
+//! Data model of the loopback. No I/O.
 //!
-//! One `State` stands behind one lock; REST handlers, the gateway and the verbs all work on it.
+//! One `State` is behind one lock; REST handlers, the gateway and people's actions all use it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,31 +14,31 @@ use super::snowflake::{Snowflake, SnowflakeGenerator};
 use super::transcript::Transcript;
 use super::view::{Attachment, MessageView, ModalView};
 
-/// The whole state.
+/// Complete state of the loopback.
 #[derive(Debug)]
 pub struct State {
     pub ids: SnowflakeGenerator,
     pub application: Application,
     pub guild: Guild,
     pub people: Vec<PersonState>,
-    /// Guild channels, and the DM channels that were opened so far.
+    /// Guild channels, and DM channels opened so far.
     pub channels: Vec<Channel>,
-    /// The guild's commands, as they were answered to the bot.
+    /// Commands of the guild, as returned to the bot.
     pub commands: Vec<Value>,
-    /// By id, so in the order posted. Deleted ones stay, marked.
+    /// Messages by ID, which is the order in which they were posted. Deleted ones stay, marked.
     pub messages: BTreeMap<Snowflake, Message>,
     pub interactions: BTreeMap<Snowflake, InteractionState>,
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<GatewaySession>,
     pub controls: Controls,
     pub transcript: Transcript,
-    /// Where READY and `/gateway` send the bot.
+    /// Gateway URL in READY and in the response of `/gateway`.
     pub gateway_url: String,
     pub first_response_timeout: Duration,
     pub token_lifetime: Duration,
 }
 
-/// The bot's application. The bot user has the same id, as with every newer application.
+/// The bot's application. The bot user has the same ID, as for every newer application.
 #[derive(Debug)]
 pub struct Application {
     pub id: Snowflake,
@@ -75,12 +75,12 @@ pub struct PersonState {
 pub struct Channel {
     pub id: Snowflake,
     pub name: String,
-    /// The person at the other end, in a DM channel.
+    /// The bot's counterpart in a DM channel; `None` for a guild channel.
     pub recipient: Option<Snowflake>,
     pub access: Access,
 }
 
-/// What the bot may do in a channel.
+/// The bot's access to a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     Full,
@@ -88,7 +88,7 @@ pub enum Access {
     Hidden,
 }
 
-/// A message, as it stands now, with everything that it was before.
+/// A message with its current content and all earlier versions.
 #[derive(Debug, Clone)]
 pub struct Message {
     pub id: Snowflake,
@@ -99,36 +99,35 @@ pub struct Message {
     pub components: Vec<Value>,
     pub flags: u64,
     pub nonce: Option<Value>,
-    /// Whether a second post with this nonce is this message again.
+    /// True if a second post with this nonce returns this message.
     pub nonce_enforced: bool,
     pub edited: Option<DateTime<Utc>>,
     pub deleted: bool,
-    /// The only person who sees it, for an ephemeral one.
+    /// Only person who sees the message, if it is ephemeral.
     pub visible_to: Option<Snowflake>,
-    /// The interaction that it answers.
+    /// Interaction that the message responds to.
     pub interaction: Option<Snowflake>,
-    /// People whom its text names.
+    /// People mentioned in the text.
     pub mentions: Vec<Snowflake>,
-    /// People who got a ping: only when it was posted, never by an edit.
+    /// People notified when the message was posted; edits notify nobody.
     pub notified: Vec<Snowflake>,
-    /// Attached files.
     pub files: Vec<Attachment>,
-    /// One view for each change, the first as posted.
+    /// Versions of the message, starting with the message as posted.
     pub versions: Vec<MessageView>,
-    /// Whether a verb has read any version.
+    /// True if any version was read.
     pub seen: bool,
 }
 
-/// `SUPPRESS_EMBEDS`: links get no preview.
+/// `SUPPRESS_EMBEDS`: links have no preview.
 pub const SUPPRESS_EMBEDS: u64 = 1 << 2;
-/// `EPHEMERAL`: only its person sees the message.
+/// `EPHEMERAL`: only one person sees the message.
 pub const EPHEMERAL: u64 = 1 << 6;
-/// `LOADING`: "thinking", a deferred answer without content so far.
+/// `LOADING`: "thinking", a deferred response that has no content yet.
 pub const LOADING: u64 = 1 << 7;
-/// `SUPPRESS_NOTIFICATIONS`: posted without a ping.
+/// `SUPPRESS_NOTIFICATIONS`: the message notifies nobody.
 pub const SILENT: u64 = 1 << 12;
 
-/// One interaction: a person did something that the bot must answer.
+/// An interaction: an action of a person that the bot must respond to.
 #[derive(Debug)]
 pub struct InteractionState {
     pub id: Snowflake,
@@ -136,33 +135,34 @@ pub struct InteractionState {
     pub kind: InteractionKind,
     pub person: Snowflake,
     pub channel: Snowflake,
-    /// The message with the button, or from which the modal was opened.
+    /// Message with the component, or from which the modal was opened.
     pub source: Option<Snowflake>,
-    /// The interaction that opened the modal.
+    /// Interaction that opened the modal.
     pub parent: Option<Snowflake>,
     pub created: Instant,
-    /// What was done, as the page shows it: the command's line, or the transcript's words.
+    /// Description of the action on the page: the command line, or the transcript's text.
     pub words: String,
-    /// The id of the component that was used.
+    /// Custom ID of the component that was used.
     pub custom_id: Option<String>,
-    /// Set by a test: the token is dead before its time.
+    /// True if a test has expired the token.
     pub expired: bool,
-    /// The first response, and how long it took.
+    /// First response, with the time that it took.
     pub response: Option<(ResponseKind, Duration)>,
-    /// The message behind `@original`.
+    /// Message behind `@original`.
     pub original: Option<Snowflake>,
     pub followups: Vec<Snowflake>,
     pub choices: Vec<Value>,
     pub modal: Option<ModalView>,
-    /// How many versions the message had when its button was pressed: what came before is no answer.
+    /// Number of versions that the message had when its button was pressed; later versions are
+    /// responses.
     pub read_from: usize,
-    /// How many versions of the original its handle has read.
+    /// Number of versions of the original that the interaction's handle has read.
     pub read_to: usize,
-    /// How many follow-ups its handle has read.
+    /// Number of follow-ups that the interaction's handle has read.
     pub followups_read: usize,
 }
 
-/// What a person did; the numbers are Discord's interaction types.
+/// Kind of an interaction; the numbers are Discord's interaction types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InteractionKind {
     Command = 2,
@@ -171,7 +171,7 @@ pub enum InteractionKind {
     Modal = 5,
 }
 
-/// What the first response was; the numbers are Discord's callback types.
+/// Kind of the first response; the numbers are Discord's callback types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseKind {
     Message = 4,
@@ -183,7 +183,7 @@ pub enum ResponseKind {
 }
 
 impl InteractionState {
-    /// Whether its first response came too late, should it come now.
+    /// Returns true if there is no first response yet and it would now be too late.
     pub fn is_overdue(&self, limit: Duration) -> bool {
         self.response.is_none() && self.created.elapsed() > limit
     }

@@ -1,5 +1,5 @@
-//! What people do: type, press, write, read. Each verb checks what Discord's client would check
-//! first, and waits where it needs the bot.
+//! Actions of people: run commands, press buttons, write and read messages. Each action makes the
+//! same checks as Discord's client, and waits for the bot where necessary.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::view::{MessageView, plain};
 
-/// Somebody who uses Discord. Cheap to clone.
+/// A person who uses Discord. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Person {
     pub(super) shared: Arc<Shared>,
@@ -22,39 +22,39 @@ pub struct Person {
 }
 
 impl Person {
-    /// The person's user id.
+    /// User ID of the person.
     #[must_use]
     pub fn id(&self) -> Snowflake {
         self.id
     }
 
-    /// The person's name.
+    /// Name of the person.
     #[must_use]
     pub fn name(&self) -> String {
         self.shared.read(|state| state.name_of(self.id).to_owned())
     }
 
-    /// How a message mentions the person.
+    /// Text that mentions the person in a message.
     #[must_use]
     pub fn mention(&self) -> String {
         format!("<@{}>", self.id)
     }
 
-    /// From now on the bot's DMs are refused.
+    /// Refuses further DMs of the bot.
     pub fn close_dms(&self) {
         self.update(|person| person.dms_open = false);
     }
 
-    /// From now on the bot's DMs arrive again.
+    /// Accepts DMs of the bot again.
     pub fn open_dms(&self) {
         self.update(|person| person.dms_open = true);
     }
 
-    /// Types a command such as `/duck start size:small` and sends it.
+    /// Sends a command such as `/duck start size:small`.
     ///
     /// # Errors
     ///
-    /// What Discord's client would not have let pass.
+    /// If Discord's client would not send it.
     pub async fn run_command(&self, channel: &str, line: &str) -> Result<Interaction, String> {
         self.shared.change(|state| {
             let data = command_line::parse(state, self.member(state)?, line, Purpose::Send)?;
@@ -64,12 +64,12 @@ impl Person {
         })
     }
 
-    /// Types the beginning of a command's last option; the answer is what the client then offers,
-    /// as name and value.
+    /// Requests autocomplete for the last option in `line`. Returns the names and values of the
+    /// choices.
     ///
     /// # Errors
     ///
-    /// What Discord's client would not have let pass; or that no choices came in time.
+    /// If Discord's client would not send it, or if the bot does not answer in time.
     pub async fn complete(
         &self,
         channel: &str,
@@ -91,25 +91,25 @@ impl Person {
         let choices = interaction
             .choices()
             .await
-            .ok_or("no choices came in time")?;
+            .ok_or("the bot did not offer choices in time")?;
         Ok(choices
             .iter()
             .map(|one| (plain(&one["name"]), plain(&one["value"])))
             .collect())
     }
 
-    /// Presses the button with this label under a message, as the message stands now.
+    /// Presses the button with this label in the current version of a message.
     ///
     /// # Errors
     ///
-    /// If the person does not see the message, or if such a button can't be pressed.
+    /// If the person does not see the message, or if the button is missing, disabled or a link.
     pub async fn press(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
         let custom_id = self.shared.read(|state| {
             let message = self.visible_message(state, message.id)?;
             let now = MessageView::of(message);
             let button = now
                 .button(label)
-                .ok_or_else(|| format!("no button {label:?} there"))?;
+                .ok_or_else(|| format!("the message has no button {label:?}"))?;
             if button.disabled {
                 return Err(format!("the button {label:?} is disabled"));
             }
@@ -121,11 +121,11 @@ impl Person {
         self.press_custom_id(message.id, &custom_id).await
     }
 
-    /// Sends a press that the message does not have to offer: forged, or from an old client.
+    /// Sends a button press even if the message has no such button: forged, or from an old client.
     ///
     /// # Errors
     ///
-    /// If there never was such a message.
+    /// If the message never existed.
     pub async fn press_custom_id(
         &self,
         message: Snowflake,
@@ -136,7 +136,7 @@ impl Person {
             let source = state
                 .messages
                 .get(&message)
-                .ok_or("there never was such a message")?;
+                .ok_or("the message does not exist")?;
             let (channel, words) = (source.channel, format!("presses {custom_id:?}"));
             Ok(self.interact(
                 state,
@@ -149,7 +149,7 @@ impl Person {
         })
     }
 
-    /// Writes a DM to the bot, which learns of it if it has the intent.
+    /// Writes a DM to the bot. The bot gets the event if it has the intent.
     pub fn write_dm(&self, text: &str) -> Snowflake {
         self.shared.change(|state| {
             let channel = state.open_dm(self.id);
@@ -164,7 +164,7 @@ impl Person {
                 ..MessageDraft::default()
             };
             let posted = state.post(target, draft);
-            let id = posted.unwrap_or_else(|_| panic!("{text:?} is nothing to write"));
+            let id = posted.unwrap_or_else(|_| panic!("{text:?} can't be posted as a message"));
             if let Some(message) = state.messages.get_mut(&id) {
                 message.seen = true;
             }
@@ -172,7 +172,8 @@ impl Person {
         })
     }
 
-    /// The next unread public message of a channel, as it was posted. Waits for it.
+    /// Waits for the next unread public message in a channel, and returns its first version with
+    /// content.
     pub async fn read(&self, channel: &str) -> MessageView {
         let what = format!("a message in {channel}");
         self.shared
@@ -183,7 +184,7 @@ impl Person {
             .await
     }
 
-    /// The next unread DM of the bot, as it was posted. Waits for it.
+    /// Waits for the bot's next unread DM, and returns its first version with content.
     pub async fn read_dm(&self) -> MessageView {
         let read = self.shared.wait("a DM", |state| {
             let channel = state
@@ -203,12 +204,12 @@ impl Person {
 
     fn member<'a>(&self, state: &'a State) -> Result<&'a PersonState, String> {
         let person = state.person(self.id).filter(|person| person.in_guild);
-        person.ok_or_else(|| format!("{} is not in the guild", state.name_of(self.id)))
+        person.ok_or_else(|| format!("{} is not in this server", state.name_of(self.id)))
     }
 
     fn visible_message<'a>(&self, state: &'a State, id: Snowflake) -> Result<&'a Message, String> {
         let message = state.messages.get(&id).filter(|message| !message.deleted);
-        let message = message.ok_or("the message is gone")?;
+        let message = message.ok_or("the message no longer exists")?;
         let for_me = message.visible_to.is_none_or(|only| only == self.id);
         let channel = state.channel(message.channel);
         let in_reach = match channel.and_then(|channel| channel.recipient) {
@@ -218,10 +219,7 @@ impl Person {
         if for_me && in_reach {
             return Ok(message);
         }
-        Err(format!(
-            "{} does not see that message",
-            state.name_of(self.id)
-        ))
+        Err(format!("{} can't see this message", state.name_of(self.id)))
     }
 
     fn interact(
@@ -263,7 +261,7 @@ fn channel_id(state: &State, channel: &str) -> Result<Snowflake, String> {
         .ok_or_else(|| format!("there is no channel {channel}"))
 }
 
-/// The oldest public message of the bot that nobody has read, in its first version with content.
+/// Returns the oldest unread public message of a channel, in its first version with content.
 fn next_unread(state: &mut State, channel: Snowflake) -> Option<MessageView> {
     let unread = |message: &&mut Message| {
         message.channel == channel && !message.seen && message.flags & (EPHEMERAL | LOADING) == 0

@@ -1,4 +1,4 @@
-//! Messages as they come to be: read from a body, posted, edited, deleted. Changes the world, no I/O.
+//! Posts, edits and deletes messages. Changes the state, no I/O.
 
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use super::rules::messages;
 use super::snowflake::Snowflake;
 use super::view::{Attachment, MessageView, plain};
 
-/// The flags that a body can set; all others are Discord's own.
+/// Flags that a request body can set; only Discord sets the others.
 const SETTABLE: u64 = EPHEMERAL | SILENT | SUPPRESS_EMBEDS;
 
-/// What a body says about a message. `None` leaves a part as it was.
+/// Message content in a request body. `None` leaves a part unchanged.
 #[derive(Debug, Default)]
 pub struct MessageDraft {
     pub content: Option<String>,
@@ -22,16 +22,15 @@ pub struct MessageDraft {
     pub nonce: Option<Value>,
     pub enforce_nonce: bool,
     pub allowed_mentions: Value,
-    /// Attached files.
     pub files: Option<Vec<Attachment>>,
 }
 
 impl MessageDraft {
-    /// Reads a body; `at` is where it stands in the request, with its dot, such as `data.`.
+    /// Reads a message body. `at` is its path in the request with a final dot, such as `data.`.
     ///
     /// # Errors
     ///
-    /// 400 if it breaks one of Discord's limits.
+    /// Status 400 if the body exceeds one of Discord's limits.
     pub fn read(at: &str, body: &Value) -> Result<Self, ApiError> {
         messages::check(at, body).finish()?;
         let list = |key: &str| match &body[key] {
@@ -54,14 +53,14 @@ impl MessageDraft {
     }
 }
 
-/// Where a message is posted, and on whose behalf.
+/// Channel, author and audience of a new message.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageTarget {
     pub channel: Snowflake,
     pub author: Snowflake,
-    /// The only person who will see it.
+    /// Only person who sees the message, if it is ephemeral.
     pub visible_to: Option<Snowflake>,
-    /// The interaction that it answers.
+    /// Interaction that the message responds to.
     pub interaction: Option<Snowflake>,
 }
 
@@ -70,7 +69,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// 400 if there is nothing in it and it is not "thinking" either.
+    /// Status 400 if the message is empty and not "thinking".
     pub fn post(
         &mut self,
         target: MessageTarget,
@@ -111,11 +110,11 @@ impl State {
         Ok(id)
     }
 
-    /// Edits a message; what the draft leaves out stays. A "thinking" one has its answer then.
+    /// Edits a message; parts that the draft leaves out stay. Ends "thinking".
     ///
     /// # Errors
     ///
-    /// 400 if nothing would be left of it.
+    /// Status 400 if the message would be empty.
     pub fn edit(&mut self, id: Snowflake, draft: MessageDraft) -> Result<(), ApiError> {
         let Some(mut message) = self.messages.get(&id).cloned() else {
             return Ok(());
@@ -132,7 +131,7 @@ impl State {
         Ok(())
     }
 
-    /// Deletes a message; it stays in the record, marked.
+    /// Marks a message as deleted; its versions stay.
     pub fn delete(&mut self, id: Snowflake) {
         if let Some(mut message) = self.messages.remove(&id) {
             message.deleted = true;
@@ -202,7 +201,7 @@ fn attachment(raw: &Value) -> Attachment {
     }
 }
 
-/// What `allowed_mentions` says about one person; without it everybody named is pinged.
+/// Returns true if `allowed_mentions` permits to notify a person; without it, all mentions notify.
 fn may_ping(allowed: &Value, person: Snowflake) -> bool {
     let holds = |key: &str, wanted: &str| {
         allowed[key]
@@ -212,7 +211,7 @@ fn may_ping(allowed: &Value, person: Snowflake) -> bool {
     allowed.is_null() || holds("parse", "users") || holds("users", &person.to_string())
 }
 
-/// Discord numbers the components of a message when it stores them.
+/// Numbers the components of a message, as Discord does when it stores them.
 fn number_components(mut rows: Vec<Value>) -> Vec<Value> {
     let mut next = 1;
     for row in &mut rows {
@@ -226,7 +225,7 @@ fn number_components(mut rows: Vec<Value>) -> Vec<Value> {
     rows
 }
 
-/// Discord names the kind of an embed, says of each field whether it is inline, and drops nulls.
+/// Normalises an embed like Discord: sets its type and `inline` of each field, and drops nulls.
 fn normalize_embed(mut embed: Value) -> Value {
     if let Some(parts) = embed.as_object_mut() {
         parts.retain(|_, part| !part.is_null());

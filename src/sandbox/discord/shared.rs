@@ -1,4 +1,4 @@
-//! The one lock around the world, and waiting for it to change. Waits, but does no other I/O.
+//! The lock around the state, and waiting for changes. Does no I/O.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use super::model::State;
 use super::transcript::RestExchange;
 
-/// Is told of every answered REST exchange.
+/// Callback for every answered REST exchange.
 pub type Observer = Arc<dyn Fn(&RestExchange) + Send + Sync>;
 
-/// What the server, the gateway and the handles share.
+/// State shared by the server, the gateway and the handles.
 pub struct Shared {
     state: Mutex<State>,
     observer: Mutex<Option<Observer>>,
-    /// Counts changes, so that whoever waits for one can't miss it.
+    /// Counts changes, so that no waiter misses one.
     changes: watch::Sender<u64>,
     pub wait_timeout: Duration,
 }
@@ -32,12 +32,12 @@ impl Shared {
         })
     }
 
-    /// Looks at the world; nobody is woken.
+    /// Reads the state, without waking any waiter.
     pub fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
         read(&mut self.lock())
     }
 
-    /// Changes the world and wakes all who wait.
+    /// Changes the state and wakes all waiters.
     pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changes.send_modify(|count| *count += 1);
@@ -56,11 +56,11 @@ impl Shared {
         self.observer.lock().clone()
     }
 
-    /// Waits until the world holds what is looked for.
+    /// Waits until `find` returns a value from the state.
     ///
     /// # Panics
     ///
-    /// When patience runs out, with the whole transcript: that is what a failed test needs to show.
+    /// After the time limit, with the whole transcript, so that a failed test shows it.
     pub async fn wait<T>(&self, what: &str, find: impl FnMut(&mut State) -> Option<T>) -> T {
         match self.wait_for(self.wait_timeout, find).await {
             Some(found) => found,
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// Like [`Shared::wait`], with its own limit, and `None` at the end of it.
+    /// Like [`Shared::wait`] with its own limit, after which it returns `None`.
     pub async fn wait_for<T>(
         &self,
         limit: Duration,
@@ -81,14 +81,14 @@ impl Shared {
                 if let Some(found) = self.read(&mut find) {
                     return Some(found);
                 }
-                // The sender lives as long as `self`, so this ends only by a change.
+                // `self` owns the sender, so this returns only after a change.
                 changes.changed().await.ok()?;
             }
         });
         found.await.ok().flatten()
     }
 
-    /// Fails the test that runs.
+    /// Panics with the transcript, to fail the running test.
     pub fn fail(&self, reason: &str) -> ! {
         let transcript = self.read(|state| state.transcript.render());
         panic!("{reason}\n--- loopback Discord ---\n{transcript}---");
@@ -100,7 +100,7 @@ impl Shared {
 }
 
 impl fmt::Debug for Shared {
-    /// Nothing of the state: handles are printed in passing, and the transcript tells more.
+    /// Omits the state: handles are printed as parts of other values, and the transcript has more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
     }

@@ -1,23 +1,23 @@
-//! Ids as Discord makes them: milliseconds since 2015 in the upper bits. Reads the clock, no other I/O.
+//! IDs in Discord's format, with the milliseconds since 2015 in the upper bits. Reads the clock.
 
 use std::hash::{BuildHasher, RandomState};
 
 use chrono::{DateTime, Utc};
 
-/// A Discord id. On the wire it is a string, here it is plain.
+/// A Discord ID. In Discord's API it is a string.
 pub type Snowflake = u64;
 
-/// First millisecond of 2015, where Discord's ids begin to count.
+/// Start of 2015 in Unix milliseconds, the epoch of Discord's IDs.
 const EPOCH_MS: i64 = 1_420_070_400_000;
 
-/// Hands out ids that rise strictly, so that the order of ids is the order of events.
+/// Generates strictly increasing IDs, so that the order of IDs is the order of events.
 #[derive(Debug, Default)]
 pub struct SnowflakeGenerator {
     last: Snowflake,
 }
 
 impl SnowflakeGenerator {
-    /// The next id; it looks as if it were made now.
+    /// Returns the next ID, with the current time.
     pub fn next(&mut self) -> Snowflake {
         let since = u64::try_from(Utc::now().timestamp_millis() - EPOCH_MS).unwrap_or(0);
         self.last = (self.last + 1).max(since << 22);
@@ -25,16 +25,16 @@ impl SnowflakeGenerator {
     }
 }
 
-/// The moment that an id carries.
+/// Time at which an ID was created.
 #[must_use]
 pub fn created_at(id: Snowflake) -> DateTime<Utc> {
     let since = i64::try_from(id >> 22).unwrap_or(0);
     DateTime::from_timestamp_millis(since + EPOCH_MS).unwrap_or_default()
 }
 
-/// 32 hex digits that differ on every call: for tokens, which tests look for as canaries.
+/// Returns 32 hex digits, different on every call, for tokens that tests search for in outputs.
 ///
-/// The standard library seeds each `RandomState` from the system; no need for another crate here.
+/// The standard library seeds `RandomState` from the system, so no other crate is needed.
 #[must_use]
 pub fn random_hex() -> String {
     let half = || RandomState::new().hash_one(0_u8);
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_rise_and_carry_their_moment() {
+    fn ids_increase_and_contain_their_creation_time() {
         let mut ids = SnowflakeGenerator::default();
         let (first, second) = (ids.next(), ids.next());
         assert!(first < second);

@@ -1,4 +1,4 @@
-//! The world, built from a blueprint, and how to look things up in it. No I/O.
+//! Creates the state from the configuration, and looks things up in it. No I/O.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
 use super::transcript::Transcript;
 
 impl State {
-    /// Builds the guild that a blueprint describes.
+    /// Creates the state for a configuration.
     pub fn new(config: &DiscordConfig) -> Self {
         let mut ids = SnowflakeGenerator::default();
         let application = Application {
@@ -77,7 +77,7 @@ impl State {
         guild.find(|channel| channel.name == name)
     }
 
-    /// The DM channel with a person, opened now if there was none.
+    /// Returns the DM channel with a person, and opens it if there is none.
     pub fn open_dm(&mut self, person: Snowflake) -> Snowflake {
         if let Some(open) = self.channels.iter().find(|c| c.recipient == Some(person)) {
             return open.id;
@@ -93,7 +93,7 @@ impl State {
         id
     }
 
-    /// The permission bits of a person in the guild.
+    /// Permission bits of a person in the guild.
     pub fn permissions(&self, person: &PersonState) -> u64 {
         let held = self
             .guild
@@ -108,16 +108,16 @@ impl State {
         }
     }
 
-    /// A name for people to read, of a person or of the bot.
+    /// Display name of a person or the bot.
     pub fn name_of(&self, id: Snowflake) -> &str {
         match self.person(id) {
             Some(person) => &person.name,
             None if id == self.application.id => &self.application.name,
-            None => "somebody",
+            None => "an unknown user",
         }
     }
 
-    /// A channel's name for people to read.
+    /// Display name of a channel.
     pub fn channel_label(&self, id: Snowflake) -> String {
         match self.channel(id) {
             Some(channel) if channel.recipient.is_some() => format!("DM with {}", channel.name),
@@ -128,11 +128,11 @@ impl State {
 }
 
 impl Guild {
-    /// A role of the blueprint.
+    /// Returns the role with this name.
     ///
     /// # Panics
     ///
-    /// If there is none of this name: the test itself is wrong then.
+    /// If there is no role with this name, which is a mistake in the test.
     pub fn role(&self, name: &str) -> &Role {
         let role = self.roles.iter().find(|role| role.name == name);
         role.unwrap_or_else(|| panic!("the config has no role {name:?}"))
@@ -141,7 +141,7 @@ impl Guild {
 
 fn guild(config: &DiscordConfig, ids: &mut SnowflakeGenerator) -> Guild {
     let id = ids.next();
-    // `@everyone` is a role with the id of its guild.
+    // `@everyone` is a role with the ID of its guild.
     let mut roles = vec![Role {
         id,
         name: "@everyone".to_owned(),

@@ -1,4 +1,4 @@
-//! What was said and what was requested, kept for people who read a failed test. No I/O.
+//! Log of messages, actions and requests, for people who read a failed test. No I/O.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -7,23 +7,23 @@ use serde_json::Value;
 
 use super::faults::RestCall;
 
-/// One REST request with its answer.
+/// A REST request with its response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestExchange {
     pub method: String,
-    /// The template, such as `/channels/{channel}/messages`; the path itself if there is none.
+    /// Template such as `/channels/{channel}/messages`; the path itself if the route is unknown.
     pub route: String,
-    /// The path without `/api/v10`.
+    /// Path without `/api/v10`.
     pub path: String,
     pub query: String,
-    /// The body; text that is no JSON stands here as a string.
+    /// Request body; text that is not JSON is a string.
     pub request: Option<Value>,
-    /// `None` as long as there is no answer, or if the connection was cut instead.
+    /// Response status. `None` before the response, or if the connection was cut instead.
     pub status: Option<u16>,
     pub response: Option<Value>,
 }
 
-/// The record of one loopback, from its start.
+/// Transcript of one loopback since its start.
 #[derive(Debug)]
 pub struct Transcript {
     started: Instant,
@@ -34,7 +34,7 @@ pub struct Transcript {
 #[derive(Debug)]
 enum Entry {
     Note(String),
-    /// The position of an exchange.
+    /// Index of an exchange.
     Exchange(usize),
 }
 
@@ -49,12 +49,12 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    /// Notes something that a person could have seen, or that happened to the gateway.
+    /// Adds a line about a message, an action or the gateway.
     pub fn note(&mut self, line: String) {
         self.lines.push((self.started.elapsed(), Entry::Note(line)));
     }
 
-    /// Notes a request as it arrives; the answer comes by [`Transcript::add_response`].
+    /// Adds a request on arrival; [`Transcript::add_response`] completes it. Returns its index.
     pub fn add_request(&mut self, exchange: RestExchange) -> usize {
         self.exchanges.push(exchange);
         let at = self.exchanges.len() - 1;
@@ -63,7 +63,7 @@ impl Transcript {
         at
     }
 
-    /// Notes the answer to a request.
+    /// Adds the response to the request with the index `at`.
     pub fn add_response(
         &mut self,
         at: usize,
@@ -80,7 +80,7 @@ impl Transcript {
         &self.exchanges
     }
 
-    /// The chat with the requests in between, a line each.
+    /// Renders messages, actions and requests in order, one per line.
     pub fn render(&self) -> String {
         let mut text = String::new();
         for (at, line) in &self.lines {
@@ -94,7 +94,7 @@ impl Transcript {
         text
     }
 
-    /// Every request and every answer in full.
+    /// Renders all requests and responses in full.
     pub fn render_traffic(&self) -> String {
         let mut text = String::new();
         for exchange in &self.exchanges {
@@ -109,7 +109,7 @@ impl Transcript {
                 show(&exchange.request),
                 exchange
                     .status
-                    .map_or_else(|| "no answer".to_owned(), |status| status.to_string()),
+                    .map_or_else(|| "no response".to_owned(), |status| status.to_string()),
                 show(&exchange.response),
             );
         }
@@ -118,7 +118,7 @@ impl Transcript {
 }
 
 impl RestExchange {
-    /// The call, without what it carried.
+    /// The call without its bodies.
     #[must_use]
     pub fn call(&self) -> RestCall {
         RestCall {
@@ -129,10 +129,10 @@ impl RestExchange {
     }
 }
 
-/// One line; the answer is spelled out only if it is a refusal.
+/// Summary in one line; the response body is included only for an error.
 fn summary(exchange: &RestExchange) -> String {
     let answer = match (exchange.status, &exchange.response) {
-        (None, _) => "no answer".to_owned(),
+        (None, _) => "no response".to_owned(),
         (Some(status @ 400..), Some(response)) => format!("{status} {response}"),
         (Some(status), _) => status.to_string(),
     };

@@ -1,4 +1,4 @@
-//! What a person sees: messages with buttons, and modals. Plain values for tests to look at. No I/O.
+//! Messages and modals as a person sees them: plain values for tests. No I/O.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::model::{EPHEMERAL, LOADING, Message};
 use super::rules::interactions::value_lengths;
 use super::snowflake::Snowflake;
 
-/// A message as it stood at one moment.
+/// Version of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageView {
     pub id: Snowflake,
@@ -14,27 +14,26 @@ pub struct MessageView {
     pub author: Snowflake,
     pub content: String,
     pub embeds: Vec<Value>,
-    /// Rows of buttons. Other components are left out.
+    /// Rows of buttons, without other components.
     pub components: Vec<Vec<Button>>,
     pub ephemeral: bool,
-    /// "Thinking": a deferred answer without content so far.
+    /// True for a deferred response that has no content yet ("thinking").
     pub thinking: bool,
     pub edited: bool,
     pub deleted: bool,
-    /// People who got a ping by this version: empty for every edit.
+    /// People notified by this version; empty for edits.
     pub mentions: Vec<Snowflake>,
     pub nonce: Option<String>,
     /// Discord's message flags.
     pub flags: u64,
-    /// Attached files.
     pub files: Vec<Attachment>,
 }
 
-/// A file at a message.
+/// A file attached to a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attachment {
     pub name: String,
-    /// As text; what is none is shown as well as it can be.
+    /// Content as text; invalid UTF-8 is replaced.
     pub content: String,
 }
 
@@ -50,7 +49,7 @@ pub struct Button {
 }
 
 impl MessageView {
-    /// The view of a message as it stands.
+    /// View of the current version of a message.
     pub(super) fn of(message: &Message) -> Self {
         let posted = message.edited.is_none() && !message.deleted;
         Self {
@@ -75,7 +74,7 @@ impl MessageView {
         }
     }
 
-    /// The button with this label.
+    /// Returns the button with this label.
     #[must_use]
     pub fn button(&self, label: &str) -> Option<&Button> {
         self.components
@@ -84,7 +83,7 @@ impl MessageView {
             .find(|button| button.label == label)
     }
 
-    /// All that there is to read: content, then each embed's title, description, fields, footer.
+    /// All readable text: the content, then each embed's title, description, fields and footer.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = vec![self.content.clone()];
@@ -103,36 +102,36 @@ impl MessageView {
     }
 }
 
-/// A form that popped up in front of a person.
+/// A modal that is open for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModalView {
     pub title: String,
     pub custom_id: String,
     pub inputs: Vec<Input>,
-    /// The person in front of whom it stands.
+    /// Person for whom the modal is open.
     pub person: Snowflake,
     pub channel: Snowflake,
-    /// The interaction that it answers.
+    /// Interaction that opened the modal.
     pub opened_by: Snowflake,
 }
 
-/// One field of a modal.
+/// A field of a modal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     pub label: String,
     pub custom_id: String,
-    /// One line, or a paragraph.
+    /// True for a field with several lines.
     pub paragraph: bool,
     pub required: bool,
     pub min_length: usize,
     pub max_length: usize,
-    /// What stands in it already.
+    /// Initial value.
     pub value: String,
     pub placeholder: String,
 }
 
 impl ModalView {
-    /// The field with this label.
+    /// Returns the field with this label.
     #[must_use]
     pub fn input(&self, label: &str) -> Option<&Input> {
         self.inputs.iter().find(|input| input.label == label)
@@ -140,7 +139,7 @@ impl ModalView {
 }
 
 impl Input {
-    /// Reads a text input of a modal that passed the rules.
+    /// Reads a text input of a modal that was checked before.
     pub(super) fn of(raw: &Value) -> Self {
         let text = |key: &str| raw[key].as_str().unwrap_or_default().to_owned();
         let (min_length, max_length) = value_lengths(raw);
@@ -176,7 +175,7 @@ fn button(raw: &Value) -> Button {
     }
 }
 
-/// A value without the quotes of JSON.
+/// Text of a JSON value; a string has no quotes.
 pub(super) fn plain(value: &Value) -> String {
     value
         .as_str()

@@ -1,5 +1,5 @@
-//! DuckDB's command line with the extensions that a session needs: found, or got from PyPI.
-//! Runs programs.
+//! Finds DuckDB's command line with the extensions that a session needs, or downloads it from
+//! PyPI. Runs programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,31 +7,30 @@ use std::process::Stdio;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
-/// Where it is.
+/// Location of DuckDB's command line and its extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuckDb {
-    /// The program.
     pub program: PathBuf,
-    /// Its extensions; none: where DuckDB itself keeps them.
+    /// Folder of the extensions; `None` for DuckDB's default folder.
     pub extensions: Option<PathBuf>,
 }
 
-/// Gets it from PyPI, into a cache that the tests share; prints the folder.
+/// Script that downloads DuckDB from PyPI into the cache of the tests, and prints its folder.
 const DOWNLOAD_SCRIPT: &str = include_str!("get");
 const LOAD_EXTENSIONS: &str =
     "SET autoinstall_known_extensions = false; LOAD ui; LOAD httpfs; LOAD avro; LOAD iceberg;";
 
 impl DuckDb {
-    /// `configured`, or the one on the PATH if it has all extensions, or the one in the cache,
-    /// which is filled first if need be.
+    /// Returns `configured`, else `duckdb` on the PATH if it has all extensions, else the DuckDB
+    /// in the cache. Downloads it into the cache if it is not there.
     ///
     /// # Errors
-    /// If `configured` lacks something, or there is none and it can't be got.
+    /// If `configured` can't load an extension, or if the download fails.
     pub async fn find(configured: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(program) = configured {
             return match check_extensions(program).await {
                 Ok(()) => Ok(Self::with_own_extensions(program)),
-                Err(why) => bail!("{} can't be used: {why}", program.display()),
+                Err(why) => bail!("{} can't be used as DuckDB: {why}", program.display()),
             };
         }
         let on_path = Path::new("duckdb");
@@ -44,12 +43,12 @@ impl DuckDb {
             .stderr(Stdio::inherit());
         let downloaded = get.kill_on_drop(true).output().await;
         let downloaded =
-            downloaded.context("DuckDB is got by a script, and there is no bash to run it")?;
+            downloaded.context("Can't run bash, which the script that downloads DuckDB needs")?;
         if !downloaded.status.success() {
             bail!(
-                "DuckDB could not be got from PyPI (that takes Python 3 with pip, and the network \
-                 once). Install DuckDB with its extensions ui, httpfs, avro and iceberg, and name it \
-                 with --duckdb"
+                "DuckDB could not be downloaded from PyPI. Check that Python 3 with pip is installed \
+                 and that PyPI can be reached, or install DuckDB with its extensions ui, httpfs, avro \
+                 and iceberg, and pass its path with --duckdb"
             );
         }
         let folder = PathBuf::from(String::from_utf8_lossy(&downloaded.stdout).trim());
@@ -67,7 +66,10 @@ impl DuckDb {
     }
 }
 
-/// Whether it has what a session needs; if not, in its own words.
+/// Checks that `program` runs and loads the extensions that a session needs.
+///
+/// # Errors
+/// DuckDB's error message, or the reason why it can't be run.
 async fn check_extensions(program: &Path) -> Result<(), String> {
     let mut ask = Command::new(program);
     ask.args([

@@ -1,5 +1,5 @@
--- The demo's tables. The same rows every time, on any number of threads: what looks like chance
--- is MD5 of the row's number.
+-- The demo tables. The rows are the same in every run and with any number of threads: all
+-- randomness is the MD5 of the row number.
 CREATE SCHEMA lake.pond;
 
 CREATE TABLE lake.pond.species AS
@@ -66,7 +66,7 @@ FROM (VALUES
     (40, 'Lake Khanka', 'Russia', 44.92, 132.42)
 ) AS t(id, name, country, lat, lon);
 
--- How many of a thousand sightings are of a species, in the cold months and in the warm ones.
+-- Sightings of each species per thousand sightings, in the cold and in the warm months.
 CREATE TEMP TABLE shares AS
 FROM (VALUES
     (1, 240, 330), (2, 110, 70), (3, 55, 20), (4, 60, 70), (5, 60, 90), (6, 110, 25),
@@ -74,7 +74,7 @@ FROM (VALUES
     (13, 20, 4), (14, 20, 27), (15, 4, 6), (16, 1, 1)
 ) AS t(species_id, cold, warm);
 
--- A thousand slots for each half of the year: a number from 0 to 999 chooses a species.
+-- A thousand slots for each half of the year, so that a number from 0 to 999 selects a species.
 CREATE TEMP TABLE slots AS
 SELECT is_cold, species_id,
     row_number() OVER (PARTITION BY is_cold ORDER BY species_id, n) - 1 AS slot
@@ -84,7 +84,7 @@ FROM (
     SELECT false, species_id, unnest(range(warm)) FROM shares
 );
 
--- The days, with their part of a million sightings: many in winter and on weekends.
+-- Days with their range of the million sightings: more in winter and on weekends.
 CREATE TEMP TABLE days AS
 WITH weighed AS (
     SELECT day::DATE AS day, month(day) NOT BETWEEN 4 AND 9 AS is_cold,
@@ -98,12 +98,12 @@ WITH weighed AS (
 SELECT day, is_cold, (until - weight) * 1000000 // whole AS first, until * 1000000 // whole AS past
 FROM summed;
 
--- A number from 0 to 65535: one of the four in a larger one.
+-- One of the four 16-bit parts of a 64-bit number.
 CREATE TEMP MACRO part(number, which) AS
     ((number >> (16 * which)::UBIGINT) & 65535::UBIGINT)::BIGINT;
 
--- Most ducks are seen in the morning, by a few busy people; each species has its favourite places,
--- and the rarest is in Asia only.
+-- Most sightings are in the morning, by a few observers. Each species prefers some places, and the
+-- rarest species occurs only in Asia.
 CREATE TABLE lake.pond.sightings AS
 WITH numbered AS (
     SELECT day, is_cold, unnest(range(first::BIGINT, past::BIGINT)) AS n FROM days

@@ -1,13 +1,13 @@
-//! The sandbox's lake: S3 and an Iceberg catalog on this machine, with tables of ducks that
-//! anyone may try things on. Everything is kept in one folder:
+//! The sandbox's lake: S3 and an Iceberg catalog on this machine, with demo tables about ducks.
+//! Everything is stored in one folder:
 //!
-//! | | |
+//! | file | content |
 //! | --- | --- |
-//! | `s3/lake/` | the bucket: Parquet files, and the metadata that any reader of Iceberg finds |
-//! | `catalog.json` | which tables there are |
-//! | `filled` | the SQL that made the demo's tables, once all are made |
+//! | `s3/lake/` | the bucket: Parquet files and Iceberg metadata |
+//! | `catalog.json` | the namespaces and tables |
+//! | `filled` | the SQL that created the demo tables; written when all of them are complete |
 //!
-//! Does I/O: it listens on sockets, writes files, and runs `duckdb`.
+//! Does I/O: listens on sockets, writes files, and runs `duckdb`.
 
 mod catalog;
 mod storage;
@@ -31,41 +31,41 @@ use tokio::{
 
 use self::catalog::{Store, replace_file};
 
-/// The bucket with the tables.
+/// Name of the bucket with the tables.
 pub const BUCKET: &str = "lake";
 
-/// The namespace of the demo's tables.
+/// Namespace of the demo tables.
 const NAMESPACE: &str = "pond";
 const DEMO_SQL: &str = include_str!("demo.sql");
 
-/// Under these names DuckDB finds the keys in its environment: they are in no statement.
+/// Environment variables with DuckDB's credentials, so that no SQL statement contains them.
 const KEY_ID: &str = "DUCKBOT_LAKE_KEY_ID";
 const SECRET: &str = "DUCKBOT_LAKE_SECRET";
 
-/// A lake on this machine: S3 and an Iceberg catalog, with tables to try things on. It ends when
-/// dropped, after what it is just answering.
+/// A running lake: S3 and an Iceberg catalog. When dropped, it stops after the requests that it is
+/// serving.
 pub struct Lake {
     folder: PathBuf,
-    /// Id and secret of the first: the demo's tables are made with it.
+    /// Access key ID and secret of the first credentials; they create the demo tables.
     credentials: Option<(String, String)>,
     storage: SocketAddr,
     catalog: SocketAddr,
     store: Arc<Store>,
-    /// The servers end with it.
+    /// Keeps the servers running until it is dropped.
     _running: Sender<()>,
 }
 
 impl Lake {
-    /// Serves what is kept in `folder`, which is made if it is not there, on ports that are free.
-    /// `credentials`: key id and secret of who may use the storage.
+    /// Serves the lake in `folder` on free ports, and creates the folder if it does not exist.
+    /// `credentials` are the pairs of access key ID and secret that the storage accepts.
     ///
     /// # Errors
-    /// If the folder can't be used, or it can't listen.
+    /// If the folder can't be used, or if no port can be opened.
     pub async fn serve(folder: &Path, credentials: &[(&str, &str)]) -> anyhow::Result<Self> {
         let buckets = folder.join("s3");
         let bucket = buckets.join(BUCKET);
         fs::create_dir_all(&bucket)
-            .with_context(|| format!("Can't make the folder {}", bucket.display()))?;
+            .with_context(|| format!("Can't create the folder {}", bucket.display()))?;
         let store = Store::open(folder.join("catalog.json"), bucket, BUCKET)?;
         let store = Arc::new(store);
         let (running, end) = watch::channel(());
@@ -81,30 +81,30 @@ impl Lake {
         })
     }
 
-    /// The storage's endpoint. Region: any; buckets by path.
+    /// URL of the S3 endpoint. It accepts any region, and path-style requests only.
     #[must_use]
     pub fn s3_url(&self) -> String {
         format!("http://{}", self.storage)
     }
 
-    /// The catalog's endpoint. It has one warehouse, and asks nobody who they are.
+    /// URL of the Iceberg catalog. It has one warehouse and no authentication.
     #[must_use]
     pub fn catalog_url(&self) -> String {
         format!("http://{}", self.catalog)
     }
 
-    /// Whether the demo's tables were made completely, and as this version makes them.
+    /// Returns true if the demo tables are complete and were created by this version's SQL.
     #[must_use]
     pub fn is_filled(&self) -> bool {
         fs::read(self.marker()).is_ok_and(|made| made == DEMO_SQL.as_bytes())
     }
 
-    /// Makes the demo's tables, with DuckDB's command line `program`; `extensions`: the folder of
-    /// its extensions, if it isn't DuckDB's own. What there was in their namespace, such as the
-    /// half of a run that was killed, is removed first.
+    /// Creates the demo tables with DuckDB's command line `program`. `extensions` is the folder of
+    /// its extensions, or `None` for DuckDB's default folder. First removes everything in their
+    /// namespace, such as the remains of a killed run.
     ///
     /// # Errors
-    /// If DuckDB can't be run, or fails; in its words.
+    /// If DuckDB can't be run or fails; the error contains its message.
     pub async fn fill(&self, program: &Path, extensions: Option<&Path>) -> anyhow::Result<()> {
         let marker = self.marker();
         match fs::remove_file(&marker) {
@@ -119,13 +119,13 @@ impl Lake {
         replace_file(&marker, DEMO_SQL.as_bytes())
     }
 
-    /// Attaches the catalog as `lake`.
+    /// SQL that attaches the catalog as `lake`.
     fn prelude(&self, extensions: Option<&Path>) -> String {
         let extensions = extensions.map(|folder| {
             let folder = literal(&folder.to_string_lossy());
             format!("SET extension_directory = {folder};\n")
         });
-        // avro first: iceberg would try to download it.
+        // Load avro before iceberg, which would otherwise try to download it.
         format!(
             "{}SET autoinstall_known_extensions = false;\n\
              LOAD httpfs; LOAD avro; LOAD iceberg;\n\
@@ -143,7 +143,7 @@ impl Lake {
         let (id, secret) = self
             .credentials
             .as_ref()
-            .context("The lake knows no keys")?;
+            .context("The lake has no credentials")?;
         let mut duckdb = Command::new(program)
             .args(["-batch", "-bail", "-init", "/dev/null"])
             .env(KEY_ID, id)
@@ -156,14 +156,14 @@ impl Lake {
             .with_context(|| format!("Can't run {}", program.display()))?;
         let mut input = duckdb.stdin.take().context("DuckDB has no input")?;
         let write = async move {
-            // If it ended before it read all, it says why.
+            // A write fails if DuckDB exits early; its standard error has the reason.
             let _ = input.write_all(sql.as_bytes()).await;
         };
         let ((), ended) = tokio::join!(write, duckdb.wait_with_output());
-        let ended = ended.context("DuckDB can't be waited for")?;
+        let ended = ended.context("Can't wait for DuckDB to end")?;
         if !ended.status.success() {
             let stderr = String::from_utf8_lossy(&ended.stderr);
-            bail!("DuckDB can't make the demo's tables: {}", stderr.trim());
+            bail!("DuckDB can't create the demo tables: {}", stderr.trim());
         }
         Ok(())
     }
@@ -173,22 +173,22 @@ impl Lake {
     }
 }
 
-/// Serves until `end` has no sender any more; gives the address.
+/// Serves `routes` on a free port until the sender of `end` is dropped. Returns the address.
 async fn listen(routes: Router, mut end: Receiver<()>) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.context("Can't listen on loopback")?;
     let address = listener.local_addr()?;
     let ended = async move {
-        // Nothing is ever sent: it is the sender's end.
+        // Nothing is ever sent, so this ends when the sender is dropped.
         let _ = end.changed().await;
     };
     let server = axum::serve(listener, routes).with_graceful_shutdown(ended);
-    // Axum's server ends with that only.
+    // axum's server ends only by the graceful shutdown.
     tokio::spawn(async { server.await });
     Ok(address)
 }
 
-/// A string in SQL.
+/// Quotes `text` as an SQL string literal.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,5 +1,5 @@
-//! S3 for the lake: [`s3s`] verifies the signatures and speaks the protocol, [`s3s_fs`] keeps
-//! a bucket as a folder. As no host name is set, buckets are found by path style only.
+//! S3 for the lake: [`s3s`] implements the protocol and verifies signatures, [`s3s_fs`] stores each
+//! bucket as a folder. No host name is set, so only path-style requests work.
 
 use std::{collections::HashMap, path::Path};
 
@@ -14,17 +14,18 @@ use s3s::{
 };
 use s3s_fs::FileSystem;
 
-/// What serves the buckets in `folder`, to who signs with one of `credentials` (id and secret).
+/// Routes that serve the buckets in `folder` to requests signed with one of `credentials` (access
+/// key ID and secret).
 ///
 /// # Errors
 /// If the folder can't be read.
 pub fn routes(folder: &Path, credentials: &[(&str, &str)]) -> anyhow::Result<Router> {
     let objects = FileSystem::new(folder)
-        // It is no error of the standard library's kind.
+        // s3s_fs's error does not implement `std::error::Error`.
         .map_err(|error| anyhow!("{error:?}"))
         .with_context(|| format!("Can't serve {} as S3", folder.display()))?;
     let mut builder = S3ServiceBuilder::new(objects);
-    // From here on s3s also refuses what is not signed at all.
+    // With authentication set, s3s also rejects unsigned requests.
     builder.set_auth(Credentials(
         credentials
             .iter()
@@ -34,7 +35,7 @@ pub fn routes(folder: &Path, credentials: &[(&str, &str)]) -> anyhow::Result<Rou
     Ok(Router::new().fallback_service(HandleError::new(builder.build(), internal_error)))
 }
 
-/// The secrets, by key id. [`s3s::auth::SimpleAuth`] would say `NotSignedUp` of an unknown key,
+/// Secrets by access key ID. [`s3s::auth::SimpleAuth`] answers `NotSignedUp` for an unknown ID,
 /// which AWS doesn't and clients don't know.
 struct Credentials(HashMap<String, SecretKey>);
 
@@ -46,8 +47,8 @@ impl S3Auth for Credentials {
     }
 }
 
-/// A request that not even an error of S3 answers.
+/// Answers a failure that is not an S3 error.
 async fn internal_error(error: HttpError) -> (StatusCode, String) {
-    let message = format!("The storage can't answer: {error:?}");
+    let message = format!("The storage can't process the request: {error:?}");
     (StatusCode::INTERNAL_SERVER_ERROR, message)
 }

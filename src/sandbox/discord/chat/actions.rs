@@ -1,4 +1,4 @@
-//! What a person does on the page. Changes the world by the verbs that tests use, too.
+//! Handles a person's actions on the page, with the same methods that the tests use.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use super::super::view::MessageView;
 use super::super::{RestFault, interactions::NewInteraction, model::InteractionKind};
 use super::page_state::{is_visible, modal_of};
 
-/// How much longer a slow Discord takes.
+/// Delay of each call while Discord is slow.
 const SLOW_DELAY: Duration = Duration::from_secs(2);
-/// How often the bot meets a rate limit, and for how long.
+/// Number of calls that get a rate limit, and the `retry_after` of each.
 const RATE_LIMIT: (usize, Duration) = (3, Duration::from_secs(3));
 
-/// A sentence that says why something can't be done.
+/// Error response with a sentence for the person.
 type ActionError = (StatusCode, Json<Value>);
 type ActionResult = Result<Json<Value>, ActionError>;
 
-/// What arrives; each act has some of it.
+/// Request body of all actions; each uses some of the fields.
 #[derive(Deserialize)]
 struct ActionBody {
     r#as: String,
@@ -101,7 +101,7 @@ async fn press(
         let pressed = buttons.find(|it| it.custom_id.as_deref() == Some(&body.custom_id));
         pressed.map(|button| (view.clone(), button.label.clone()))
     });
-    let (view, label) = label.ok_or_else(|| action_error("There is no such button any more."))?;
+    let (view, label) = label.ok_or_else(|| action_error("This button no longer exists."))?;
     me.press(&view, &label).await.map_err(action_error)?;
     done()
 }
@@ -117,7 +117,7 @@ async fn select(
         let source = state.messages.get(&message);
         let source = source.filter(|it| is_visible(state, me.id, it));
         let channel = source.map(|it| it.channel);
-        let channel = channel.ok_or_else(|| action_error("There is no such menu any more."))?;
+        let channel = channel.ok_or_else(|| action_error("This menu no longer exists."))?;
         state.create_interaction(NewInteraction {
             kind: InteractionKind::Component,
             person: me.id,
@@ -139,10 +139,10 @@ async fn submit(
     let me = person(&shared, &body)?;
     let opened_by = parse_id(&body.interaction)?;
     let values: HashMap<String, String> = serde_json::from_value(body.values)
-        .map_err(|_| action_error("The form came in pieces."))?;
+        .map_err(|_| action_error("The values of the form must be texts."))?;
     let modal = shared.read(|state| modal_of(state, me.id).cloned());
     let modal = modal.filter(|modal| modal.opened_by == opened_by);
-    let modal = modal.ok_or_else(|| action_error("This form is not open any more."))?;
+    let modal = modal.ok_or_else(|| action_error("This form is no longer open. Open it again."))?;
     let fields = modal.inputs.iter().filter_map(|input| {
         let value = values.get(&input.custom_id)?;
         Some((input.label.as_str(), value.as_str()))
@@ -161,7 +161,7 @@ async fn dismiss(
     done()
 }
 
-/// Puts a form away.
+/// Closes a modal.
 fn close_modal(shared: &Shared, opened_by: Snowflake) {
     shared.change(|state| {
         if let Some(interaction) = state.interactions.get_mut(&opened_by) {
@@ -177,20 +177,24 @@ async fn write(
     let me = person(&shared, &body)?;
     let channel = parse_id(&body.channel)?;
     if body.text.trim().is_empty() {
-        return Err(action_error("There is nothing to send."));
+        return Err(action_error("Cannot send an empty message."));
     }
     let (is_known, with) = shared.read(|state| {
         let channel = state.channel(channel);
         (channel.is_some(), channel.and_then(|it| it.recipient))
     });
     if !is_known {
-        return Err(action_error("There is no such channel."));
+        return Err(action_error("This channel does not exist."));
     }
     match with {
         Some(with) if with == me.id => {
             me.write_dm(&body.text);
         }
-        Some(_) => return Err(action_error("This conversation is somebody else's.")),
+        Some(_) => {
+            return Err(action_error(
+                "You can't write in another person's direct messages.",
+            ));
+        }
         None => {
             let target = MessageTarget {
                 channel,
@@ -203,7 +207,7 @@ async fn write(
                 ..MessageDraft::default()
             };
             let posted = shared.change(|state| state.post(target, draft));
-            posted.map_err(|_| action_error("Discord would not take this message."))?;
+            posted.map_err(|_| action_error("Discord does not accept this message."))?;
         }
     }
     done()
@@ -233,14 +237,15 @@ async fn trigger_fault(
         other => {
             let fault_buttons = shared.read(|state| state.controls.fault_buttons.clone());
             let button = fault_buttons.iter().find(|button| button.id == other);
-            let button = button.ok_or_else(|| action_error("There is no such trouble."))?;
+            let button = button
+                .ok_or_else(|| action_error("This problem can't be simulated. Reload the page."))?;
             (button.on_press)(me.id);
         }
     }
     done()
 }
 
-/// The trouble that somebody can make.
+/// Faults that a person can inject, for the page.
 pub fn fault_buttons(state: &State, me: Snowflake) -> Vec<Value> {
     let switch = |id: &str, label: &str, help: &str, on: bool| json!({ "id": id, "label": label, "help": help, "kind": "switch", "on": on });
     let button = |id: &str, label: &str, help: &str| json!({ "id": id, "label": label, "help": help, "kind": "button" });
@@ -249,25 +254,25 @@ pub fn fault_buttons(state: &State, me: Snowflake) -> Vec<Value> {
         switch(
             "dms",
             "Close my direct messages",
-            "The bot can't write to me.",
+            "The bot can't send me direct messages.",
             closed,
         ),
         switch(
             "slow",
             "Slow Discord",
-            "Each call of the bot takes 2 s longer.",
+            "Each request from the bot takes 2 s longer.",
             state.controls.has_fault(&slow_fault()),
         ),
         switch(
             "offline",
             "Discord is down",
-            "Nothing that the bot asks is answered.",
+            "All of the bot's connections to Discord fail.",
             state.controls.offline,
         ),
         button(
             "limit",
             "Rate limit",
-            "The bot's next 3 calls are refused for 3 s.",
+            "The bot's next 3 requests are rate limited for 3 s.",
         ),
     ];
     let fault_buttons = state.controls.fault_buttons.iter();
@@ -287,10 +292,10 @@ fn person(shared: &Arc<Shared>, body: &ActionBody) -> Result<Person, ActionError
             shared: Arc::clone(shared),
             id,
         })
-        .ok_or_else(|| action_error("There is no such person."))
+        .ok_or_else(|| action_error("This person does not exist."))
 }
 
-/// The name of a channel in which commands work.
+/// Returns the name of a guild channel; commands work only there.
 fn guild_channel(shared: &Shared, body: &ActionBody) -> Result<String, ActionError> {
     let id = parse_id(&body.channel)?;
     let found = shared.read(|state| {
@@ -299,16 +304,17 @@ fn guild_channel(shared: &Shared, body: &ActionBody) -> Result<String, ActionErr
             .filter(|channel| channel.recipient.is_none());
         channel.map(|channel| channel.name.clone())
     });
-    found.ok_or_else(|| action_error("Commands work in the server's channels only."))
+    found.ok_or_else(|| action_error("Commands work only in the server's channels."))
 }
 
 fn parse_id(text: &str) -> Result<Snowflake, ActionError> {
-    text.parse().map_err(|_| action_error("That is no id."))
+    text.parse()
+        .map_err(|_| action_error("The ID is not a number."))
 }
 
 fn action_error(why: impl Into<String>) -> ActionError {
     let mut why: String = why.into();
-    // The verbs' own sentences begin in lower case, for the tests that quote them.
+    // The methods' error messages start in lower case, for use in other messages.
     if let Some(first) = why.get_mut(..1) {
         first.make_ascii_uppercase();
     }

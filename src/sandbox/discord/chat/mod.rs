@@ -1,11 +1,11 @@
-//! The page on which a person uses the loopback as they would use Discord: what is shown on it
-//! is [`page_state`], what they do there arrives here. Serves HTTP.
+//! Web page on which a person uses the loopback like Discord. [`page_state`] produces its content,
+//! [`actions`] handles its requests. Serves HTTP.
 //!
-//! | | |
+//! | request | response |
 //! | --- | --- |
-//! | `GET /` | the page, and what belongs to it |
-//! | `GET /chat/events?as=<person>` | the whole state as a server-sent event, at each change |
-//! | `POST /chat/<what>` | what a person does; answers 400 with `{"error": "a sentence"}` |
+//! | `GET /` | the page; its scripts and styles are beside it |
+//! | `GET /chat/events?as=<person ID>` | the whole state as a server-sent event, at each change |
+//! | `POST /chat/<action>` | result of a person's action; 400 with `{"error": "a sentence"}` |
 
 mod actions;
 mod page_state;
@@ -26,9 +26,9 @@ use serde::Deserialize;
 
 use super::shared::Shared;
 
-/// What is due by the clock (an interaction that nobody answered) shows after that at most.
+/// Maximum delay before the page shows changes that only time causes, such as a failed interaction.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
-/// Everything on the page is ours, and nothing in a message is obeyed.
+/// Policy that allows only the page's own scripts and styles, and nothing from messages.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -38,7 +38,7 @@ macro_rules! page {
     };
 }
 
-/// The page's files.
+/// Files of the page.
 const FILES: [(&str, &str); 16] = page![
     "index.html",
     "page.css",
@@ -58,20 +58,20 @@ const FILES: [(&str, &str); 16] = page![
     "state.js"
 ];
 
-/// A button on the page that makes trouble outside of Discord.
+/// Button on the page that injects a fault outside of Discord.
 #[derive(Clone)]
 pub struct FaultButton {
-    /// What it is called in requests.
+    /// ID in requests.
     pub id: &'static str,
-    /// What stands on it.
+    /// Name of the fault on the page.
     pub label: &'static str,
-    /// What it does, in a sentence.
+    /// Description of the fault, in one sentence.
     pub help: &'static str,
-    /// Does it, on behalf of the person with that id.
+    /// Injects the fault for the person with this ID.
     pub on_press: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
-/// The routes of the page.
+/// Routes of the page.
 pub fn routes() -> Router<Arc<Shared>> {
     let mut routes = Router::new().route("/chat/events", get(events));
     for (name, text) in FILES {
@@ -85,7 +85,8 @@ pub fn routes() -> Router<Arc<Shared>> {
     routes.layer(middleware::from_fn(reject_foreign_hosts))
 }
 
-/// A page of somebody else can give its own name this address, and would then be let in.
+/// Rejects requests for other host names, to prevent DNS rebinding: a foreign page could point its
+/// own name to this address.
 async fn reject_foreign_hosts(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -115,7 +116,6 @@ fn file(name: &str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], text)
 }
 
-/// Who looks.
 #[derive(Deserialize)]
 struct EventsQuery {
     r#as: Option<String>,
@@ -138,7 +138,7 @@ async fn events(
                 last.clone_from(&state);
                 return Some((Ok(Event::default().data(state)), (shared, changes, last)));
             }
-            // Whichever comes first: both mean to look again.
+            // Check again after a change or the interval, whichever comes first.
             let _ = tokio::time::timeout(REFRESH_INTERVAL, changes.changed()).await;
         }
     });

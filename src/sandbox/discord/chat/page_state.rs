@@ -1,4 +1,4 @@
-//! What one person sees, as the page wants it. Reads the world, no I/O.
+//! State of the page for one person, as JSON. Reads the state, no I/O.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::super::model::{
 use super::super::snowflake::{Snowflake, created_at};
 use super::super::view::ModalView;
 
-/// Everything that the person with that id sees; of nobody with that id, what the first person does.
+/// Returns everything that a person sees. If the ID is unknown, uses the first person.
 pub fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
     let me = wanted.filter(|id| state.person(*id).is_some());
     let me = me.or_else(|| state.people.first().map(|person| person.id));
@@ -43,7 +43,7 @@ pub fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
     })
 }
 
-/// Whether somebody sees a message.
+/// Returns true if a person sees a message.
 pub fn is_visible(state: &State, me: Snowflake, message: &Message) -> bool {
     let channel = state.channel(message.channel);
     let is_for_me = message.visible_to.is_none_or(|only| only == me);
@@ -54,7 +54,7 @@ pub fn is_visible(state: &State, me: Snowflake, message: &Message) -> bool {
     is_for_me && is_in_reach && !message.deleted
 }
 
-/// The form that stands in front of somebody.
+/// Returns the modal that is open for a person.
 pub fn modal_of(state: &State, me: Snowflake) -> Option<&ModalView> {
     let mut mine = state.interactions.values().rev();
     mine.find_map(|it| it.modal.as_ref().filter(|_| it.person == me))

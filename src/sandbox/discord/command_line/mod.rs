@@ -1,5 +1,5 @@
-//! What a person types into the command line of Discord's client, checked as the client does. Reads
-//! the world, no I/O.
+//! Parses a command as typed into Discord's client, with the client's checks. Reads the state, no
+//! I/O.
 
 mod values;
 
@@ -8,22 +8,22 @@ use serde_json::{Map, Value, json};
 use super::model::{PersonState, State};
 use super::rules::list;
 
-/// Why the line is read.
+/// Purpose of parsing a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// It is sent.
+    /// Send the command.
     Send,
-    /// Choices are wanted for its last option.
+    /// Request choices for the last option.
     Complete,
 }
 
 const SUB_COMMAND_GROUP: u64 = 2;
 
-/// Turns a line such as `/duck start size:small` into the `data` of an interaction.
+/// Parses a line such as `/duck start size:small` into the `data` of an interaction.
 ///
 /// # Errors
 ///
-/// A sentence that says what Discord's client would not let the person send.
+/// A message that says why Discord's client would not send the line.
 pub fn parse(
     state: &State,
     person: &PersonState,
@@ -32,12 +32,12 @@ pub fn parse(
 ) -> Result<Value, String> {
     let mut words = line.split_whitespace();
     let name = words.next().and_then(|word| word.strip_prefix('/'));
-    let name = name.ok_or_else(|| format!("{line:?} does not begin with a /command"))?;
+    let name = name.ok_or_else(|| format!("{line:?} does not start with a /command"))?;
     let command = state
         .commands
         .iter()
         .find(|command| command["name"] == name);
-    let command = command.ok_or_else(|| format!("there is no command /{name} here"))?;
+    let command = command.ok_or_else(|| format!("there is no command /{name}"))?;
     check_permissions(state, person, command)?;
 
     let path = parse_subcommands(command, &mut words)?;
@@ -55,7 +55,9 @@ pub fn parse(
         .last()
         .is_some_and(|option| option["focused"] == true)
     {
-        return Err(format!("{line:?} ends in no option that can be completed"));
+        return Err(format!(
+            "{line:?} does not end with an option that has autocomplete"
+        ));
     }
     Ok(data(
         state,
@@ -65,7 +67,7 @@ pub fn parse(
     ))
 }
 
-/// Follows the sub-commands that come next in the line.
+/// Parses the subcommands that come next in the line.
 fn parse_subcommands<'a, 'w>(
     command: &'a Value,
     words: &mut impl Iterator<Item = &'w str>,
@@ -73,11 +75,11 @@ fn parse_subcommands<'a, 'w>(
     let mut path = Vec::new();
     let mut leaf = command;
     while list(leaf, "options").iter().any(is_subcommand) {
-        let word = words.next().ok_or("the line lacks a sub-command")?;
+        let word = words.next().ok_or("a subcommand is missing")?;
         let found = list(leaf, "options")
             .iter()
             .find(|option| option["name"] == word);
-        leaf = found.ok_or_else(|| format!("{word:?} is no sub-command here"))?;
+        leaf = found.ok_or_else(|| format!("there is no subcommand {word:?}"))?;
         path.push(leaf);
     }
     Ok(path)
@@ -89,7 +91,7 @@ fn is_subcommand(option: &Value) -> bool {
         .is_some_and(|kind| kind <= SUB_COMMAND_GROUP)
 }
 
-/// Discord hides a command from people who lack its default permissions.
+/// Checks that a person sees a command: Discord hides it if its default permissions are missing.
 fn check_permissions(state: &State, person: &PersonState, command: &Value) -> Result<(), String> {
     let needed = command["default_member_permissions"]
         .as_str()
@@ -102,12 +104,12 @@ fn check_permissions(state: &State, person: &PersonState, command: &Value) -> Re
         return Ok(());
     }
     Err(format!(
-        "{} is not shown the command {}",
+        "{} does not have permission to use the command {}",
         person.name, command["name"]
     ))
 }
 
-/// Splits `name:value name:value`; a value runs up to the next option, spaces and all.
+/// Splits `name:value name:value`. A value extends to the next option and may contain spaces.
 fn parse_options<'a, 'w>(
     words: impl Iterator<Item = &'w str>,
     leaf: &'a Value,
@@ -123,11 +125,11 @@ fn parse_options<'a, 'w>(
         match (option, named, typed.last_mut()) {
             (Some(option), Some((name, value)), _) => {
                 if typed.iter().any(|(other, _)| other["name"] == name) {
-                    return Err(format!("the option {name:?} is there twice"));
+                    return Err(format!("the option {name:?} is given twice"));
                 }
                 typed.push((option, value.to_owned()));
             }
-            // Parts of URLs and of SQL (`day::DATE`) are values; anything else with a colon was
+            // Words with a colon in URLs and SQL (`day::DATE`) belong to the value; any other was
             // meant as an option.
             (None, Some((name, rest)), last) if last.is_none() || is_option_name(name, rest) => {
                 return Err(format!("there is no option {name:?}"));
@@ -136,13 +138,13 @@ fn parse_options<'a, 'w>(
                 value.push(' ');
                 value.push_str(word);
             }
-            _ => return Err(format!("{word:?} is neither a sub-command nor an option")),
+            _ => return Err(format!("{word:?} is neither a subcommand nor an option")),
         }
     }
     Ok(typed)
 }
 
-/// Whether that could be an option, with its value.
+/// Returns true if `name:value` looks like an option.
 fn is_option_name(name: &str, value: &str) -> bool {
     let is_letter = |c: char| c.is_lowercase() || c.is_numeric() || matches!(c, '_' | '-');
     name.chars().all(is_letter) && !value.starts_with("//") && !value.starts_with(':')
@@ -183,7 +185,7 @@ fn option_json(
     Ok(filled)
 }
 
-/// Wraps options into the sub-commands that lead to them.
+/// Wraps options into their subcommands, as in an interaction.
 fn wrap_in_subcommands(path: &[&Value], options: Vec<Value>) -> Vec<Value> {
     path.iter().rev().fold(options, |inner, step| {
         vec![json!({ "name": step["name"], "type": step["type"], "options": inner })]
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_would_refuse_is_an_error() {
+    fn input_that_the_client_would_refuse_is_an_error() {
         for line in [
             "duck start",
             "/goose",

@@ -1,4 +1,4 @@
-//! The value of one typed option, by the option's type. Reads the world, no I/O.
+//! Parses the value of an option. Reads the state, no I/O.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::super::model::State;
 use super::super::rules::list;
 use super::super::view::plain;
 
-/// Reads a value by the option's type; a choice is typed by its name, as people see it.
+/// Parses a value according to the option's type. A choice may be given by its name or its value.
 pub fn parse(
     state: &State,
     option: &Value,
@@ -21,7 +21,12 @@ pub fn parse(
 }
 
 fn value(state: &State, option: &Value, text: &str, resolved: &mut Value) -> Result<Value, String> {
-    let invalid = || format!("{text:?} is no value for the option {}", option["name"]);
+    let invalid = || {
+        format!(
+            "{text:?} is not a valid value for the option {}",
+            option["name"]
+        )
+    };
     let choices = list(option, "choices");
     if !choices.is_empty() {
         let named = |choice: &&Value| choice["name"] == text || plain(&choice["value"]) == text;
@@ -43,7 +48,7 @@ fn value(state: &State, option: &Value, text: &str, resolved: &mut Value) -> Res
         Some(8) => role(state, text, resolved).ok_or_else(invalid),
         Some(10) => text.parse::<f64>().map(Value::from).map_err(|_| invalid()),
         kind => Err(format!(
-            "the loopback can't type an option of type {kind:?}"
+            "the loopback does not support options of type {kind:?}"
         )),
     }
 }
@@ -96,7 +101,7 @@ fn check_range(option: &Value, value: &Value) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{value} is too short, too long or out of range for {}",
+        "{value} is too short, too long or out of range for the option {}",
         option["name"]
     ))
 }

@@ -1,4 +1,4 @@
-//! The guild's commands: read, and overwritten all at once. Changes the world.
+//! Commands of the guild: list, and overwrite all. Changes the state.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn check_guild(state: &State, request: &ApiRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A command as Discord gives it back; one that keeps its name keeps its id.
+/// Returns a command as Discord stores it. A command with the same name keeps its ID.
 fn registered_command(state: &mut State, command: &Value) -> Value {
     let before = state
         .commands
@@ -63,7 +63,7 @@ fn registered_command(state: &mut State, command: &Value) -> Value {
     stored
 }
 
-/// Discord gives back no field that says nothing, be it null or an empty list.
+/// Removes fields that are null or an empty list, as Discord does.
 fn remove_empty_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {

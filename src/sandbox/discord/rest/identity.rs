@@ -1,4 +1,4 @@
-//! Who and what is there: gateway, the bot itself, guild, members, channels. Reads the world.
+//! Gateway URL, the bot's own user and application, guild, members and channels. Reads the state.
 
 use serde_json::json;
 

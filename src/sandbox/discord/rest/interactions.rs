@@ -1,4 +1,4 @@
-//! The first response to an interaction. Changes the world.
+//! First response to an interaction. Changes the state.
 //!
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#create-interaction-response>
 
@@ -35,12 +35,12 @@ pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
     interaction.response = Some((kind, interaction.created.elapsed()));
     interaction.original = original;
     if original != interaction.source {
-        // A message of its own: the person has read nothing of it.
+        // The response is a new message, of which nothing is read yet.
         (interaction.read_from, interaction.read_to) = (0, 0);
     }
-    let note = format!("{} answers with {kind:?}", state.application.name);
+    let note = format!("{} responds with {kind:?}", state.application.name);
     state.transcript.note(note);
-    // discord.py writes it as a number.
+    // discord.py writes 1 for true.
     let wanted = ["with_response=true", "with_response=1"];
     if request.query.split('&').any(|pair| wanted.contains(&pair)) {
         return Ok(ApiResponse::ok(callback_response(state, id, kind)));
@@ -48,7 +48,7 @@ pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::no_content())
 }
 
-/// Which first responses an interaction takes.
+/// Returns the response kind with this number, if the interaction allows it.
 fn response_kind(interaction: &InteractionState, number: &Value) -> Result<ResponseKind, ApiError> {
     use ResponseKind as A;
     let on_message: &[A] = &[A::Message, A::Deferred, A::DeferredUpdate, A::Update];
@@ -73,11 +73,11 @@ fn response_kind(interaction: &InteractionState, number: &Value) -> Result<Respo
         let mut form = FieldErrors::default();
         let message = format!("Value must be one of {{{}}}.", allowed.join(", "));
         form.add("type", "BASE_TYPE_CHOICES", message);
-        form.finish().expect_err("a mistake was just noted")
+        form.finish().expect_err("an error was just added")
     })
 }
 
-/// Carries the response out; returns the message behind `@original`.
+/// Carries out the response. Returns the message behind `@original`.
 fn respond(
     state: &mut State,
     id: Snowflake,
@@ -129,7 +129,7 @@ fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut Interaction
     }
 }
 
-/// Posts an answer to an interaction; its flags decide who sees it.
+/// Posts a response to an interaction. The flag `EPHEMERAL` shows it only to the person.
 pub fn reply(state: &mut State, id: Snowflake, draft: MessageDraft) -> Result<Snowflake, ApiError> {
     let interaction = state.interactions.get(&id).ok_or(UNKNOWN_INTERACTION)?;
     let target = MessageTarget {
@@ -156,7 +156,7 @@ fn modal(interaction: &InteractionState, data: &Value) -> ModalView {
     }
 }
 
-/// What `with_response` asks for.
+/// Response body for `with_response`.
 fn callback_response(state: &State, id: Snowflake, kind: ResponseKind) -> Value {
     let interaction = &state.interactions[&id];
     let message = interaction

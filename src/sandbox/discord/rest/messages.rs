@@ -1,4 +1,4 @@
-//! Messages by the bot's own token: in channels and in DMs. Changes the world.
+//! Messages in channels and DMs, with the bot's token. Changes the state.
 
 use super::super::api_error::{
     ApiError, CANNOT_DM, INVALID_RECIPIENT, MISSING_ACCESS, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS,
@@ -10,7 +10,7 @@ use super::super::snowflake::Snowflake;
 use super::super::view::plain;
 use super::{ApiRequest, ApiResponse, ApiResult};
 
-/// Opens a DM channel. That works with everybody; only posting to it may be refused.
+/// Opens a DM channel. This works for every person; only posting to it may be refused.
 pub fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = plain(&request.body["recipient_id"]).parse().unwrap_or(0);
     state.person(id).ok_or(INVALID_RECIPIENT)?;
@@ -23,7 +23,7 @@ pub fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
     let channel = request.id("channel");
     may_post(state, channel)?;
     let mut draft = MessageDraft::read("", &request.body)?;
-    // Only the answer to an interaction can be ephemeral.
+    // Only responses to interactions can be ephemeral.
     draft.flags &= !EPHEMERAL;
     let id = match find_by_nonce(state, channel, &draft) {
         Some(id) => id,
@@ -80,7 +80,7 @@ fn may_post(state: &State, channel: Snowflake) -> Result<(), ApiError> {
     }
 }
 
-/// A nonce that Discord was told to enforce makes a repeated post the same message again.
+/// Finds the message that an earlier post with the same enforced nonce created.
 fn find_by_nonce(state: &State, channel: Snowflake, draft: &MessageDraft) -> Option<Snowflake> {
     let nonce = draft.nonce.as_ref().filter(|_| draft.enforce_nonce)?;
     let same = |message: &&Message| {
@@ -92,7 +92,7 @@ fn find_by_nonce(state: &State, channel: Snowflake, draft: &MessageDraft) -> Opt
     state.messages.values().find(same).map(|message| message.id)
 }
 
-/// The message that a request means. Ephemeral ones don't exist on these routes.
+/// Finds the message of a request. Ephemeral messages don't exist on these routes.
 fn target<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Message, ApiError> {
     let channel = state
         .channel(request.id("channel"))

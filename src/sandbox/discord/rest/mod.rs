@@ -1,5 +1,5 @@
-//! REST v10: reads a request, finds its route, lets faults and the gate have their say, answers.
-//! Does I/O; the handlers in the files beside this one only change the world.
+//! REST v10: reads a request, finds its route, applies faults and the interceptor, and responds.
+//! Does I/O; the handlers in the submodules only change the state.
 
 mod commands;
 mod identity;
@@ -25,21 +25,21 @@ use super::shared::Shared;
 use super::snowflake::Snowflake;
 use super::transcript::RestExchange;
 
-/// What the bot asks for.
+/// Request of the bot.
 struct ApiRequest {
-    /// What the placeholders of the route stand for.
+    /// Values of the route's placeholders.
     params: Vec<(&'static str, String)>,
     query: String,
     authorization: String,
-    /// Null if there is none.
+    /// Body as JSON; null if there is none.
     body: Value,
 }
 
-/// What it gets.
+/// Response to the bot.
 struct ApiResponse {
     status: u16,
     body: Option<Value>,
-    /// Whether it is Discord that says so, and not a gate.
+    /// False if the response comes from an interceptor.
     is_from_discord: bool,
 }
 
@@ -51,7 +51,7 @@ impl ApiRequest {
         found.map_or("", |(_, value)| value)
     }
 
-    /// An id of the path. No id is 0, so text that is none finds nothing.
+    /// Parses an ID in the path. Invalid text becomes 0, which is no object's ID.
     fn id(&self, name: &str) -> Snowflake {
         self.text(name).parse().unwrap_or(0)
     }
@@ -85,7 +85,7 @@ impl From<ApiError> for ApiResponse {
     }
 }
 
-/// Serves one request, whatever it asks for.
+/// Serves one request.
 pub async fn serve(
     extract::State(shared): extract::State<Arc<Shared>>,
     request: Request,
@@ -94,7 +94,7 @@ pub async fn serve(
         cut();
     }
     let (parts, body) = request.into_parts();
-    // Far above what Discord takes; a body that breaks off counts as none.
+    // The limit is far above Discord's. An incomplete body counts as empty.
     let bytes = to_bytes(body, 64 << 20).await.unwrap_or_default();
     let path = parts.uri.path();
     let (path, found) = match path.strip_prefix("/api/v10") {
@@ -117,7 +117,7 @@ pub async fn serve(
 
 type RouteMatch = (&'static Route, Vec<(&'static str, String)>);
 
-/// The answer to a recorded request, and where its record is.
+/// Returns the response to a request, and the request's index in the transcript.
 async fn answer(
     shared: &Shared,
     exchange: RestExchange,
@@ -154,7 +154,7 @@ async fn answer(
     (at, replacement.unwrap_or(answer))
 }
 
-/// The body as JSON; what is none is kept as a string, for the record.
+/// Parses the body as JSON. Other text becomes a string, for the transcript.
 fn parse_body(headers: &HeaderMap, bytes: &Bytes) -> Option<Value> {
     if bytes.is_empty() {
         return None;
@@ -178,7 +178,7 @@ fn handle(state: &mut State, route: &Route, request: &ApiRequest) -> ApiResponse
     (route.run)(state, request).unwrap_or_else(ApiResponse::from)
 }
 
-/// What is answered instead, if anything is.
+/// Runs the fault and the interceptor before the call. Returns a response that replaces Discord's.
 async fn before(
     effect: &Option<FaultEffect>,
     interceptor: Option<&dyn Interceptor>,
@@ -219,9 +219,9 @@ fn apply_interception(interception: Interception) -> Option<ApiResponse> {
     }
 }
 
-/// Ends the task of this connection, and with it the connection, before a byte is answered.
+/// Ends the task of this connection, and thus the connection, before anything is sent.
 ///
-/// Axum has no other way to say nothing; unwinding without a panic message is the quiet one.
+/// axum has no other way to send no response. `resume_unwind` prints no panic message.
 fn cut() -> ! {
     std::panic::resume_unwind(Box::new("the loopback Discord cuts this connection"))
 }
@@ -242,12 +242,12 @@ fn send(shared: &Shared, (at, answer): (usize, ApiResponse)) -> Response {
         return (status, Body::empty()).into_response();
     };
     if let Value::String(text) = body {
-        // What stands in front of Discord says something else when it fails.
+        // Proxies in front of Discord send text instead of JSON when they fail.
         return (status, text).into_response();
     }
     let mut response = (status, axum::Json(&body)).into_response();
     if let Some(seconds) = body["retry_after"].as_f64() {
-        // Whole seconds in the header, rounded up; the exact time is in the body.
+        // The header has whole seconds, rounded up; the body has the exact time.
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, (seconds.ceil() as u64).into());

@@ -1,13 +1,13 @@
-//! A request with files, as the JSON that it stands for. Pure.
+//! Converts a request with files to JSON. Pure.
 //!
 //! <https://discord.com/developers/docs/reference#uploading-files>
 
 use serde_json::{Value, json};
 
-/// The `payload_json` of a form, in which `attachments` lists the files by name.
+/// Returns the `payload_json` of a form, with the files in `attachments`. Returns `None` if this is
+/// not such a form.
 ///
-/// What is in a file stands there as `content`: no field of Discord's, but the record of a request
-/// is to hold all that was sent. `None` if this is no such form.
+/// `content` of an attachment is not a field of Discord's. It keeps the file in the transcript.
 pub fn payload(content_type: &str, bytes: &[u8]) -> Option<Value> {
     let (kind, boundary) = content_type.split_once("boundary=")?;
     if !kind.starts_with("multipart/form-data") {
@@ -32,7 +32,7 @@ pub fn payload(content_type: &str, bytes: &[u8]) -> Option<Value> {
             None => {}
         }
     }
-    // The answer to an interaction has its message one level down.
+    // In a response to an interaction, the message is one level down.
     let message = if payload["data"].is_object() {
         &mut payload["data"]
     } else {
@@ -42,7 +42,7 @@ pub fn payload(content_type: &str, bytes: &[u8]) -> Option<Value> {
     Some(payload)
 }
 
-/// A quoted parameter of `Content-Disposition`.
+/// Returns a quoted parameter of `Content-Disposition`.
 fn parameter<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let (_, after) = head.split_once(&format!(" {name}=\""))?;
     Some(after.split_once('"')?.0)

@@ -1,13 +1,13 @@
-//! The routes that are served: method, template, handler. Pure.
+//! Routes of the API: method, template and handler. Pure.
 
 use super::super::model::State;
 use super::{ApiRequest, ApiResult, commands, identity, interactions, messages, webhooks};
 
-/// One operation of the API.
+/// Operation of the API.
 pub struct Route {
     pub method: &'static str,
     pub template: &'static str,
-    /// Interaction routes carry their own token in the path.
+    /// True if the bot token is required. Interaction routes have their own token in the path.
     pub needs_token: bool,
     pub run: fn(&mut State, &ApiRequest) -> ApiResult,
 }
@@ -32,14 +32,14 @@ const fn open(method: &'static str, template: &'static str, run: Handler) -> Rou
     }
 }
 
-/// Literal paths stand before templated ones: the first match counts.
+/// Routes in order of precedence: the first match counts, so literal paths come before templates.
 const ROUTES: &[Route] = &[
     open("GET", "/gateway", identity::gateway),
     bot("GET", "/gateway/bot", identity::gateway_bot),
     bot("GET", "/users/@me", identity::own_user),
     bot("POST", "/users/@me/channels", messages::open_dm),
     bot("GET", "/applications/@me", identity::application),
-    // The older name, which serenity still asks.
+    // Older path, which serenity still uses.
     bot("GET", "/oauth2/applications/@me", identity::application),
     bot(
         "GET",
@@ -112,7 +112,7 @@ const ROUTES: &[Route] = &[
     ),
 ];
 
-/// The route of a request, with what its placeholders stand for.
+/// Finds the route of a request, with the values of its placeholders.
 pub fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
     let mut same_method = ROUTES.iter().filter(|route| route.method == method);
     same_method.find_map(|route| Some((route, captures(route.template, path)?)))
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_is_not_found() {
+    fn an_unknown_route_is_not_found() {
         assert!(find("GET", "/voice/regions").is_none());
         assert!(find("PUT", "/gateway").is_none());
     }

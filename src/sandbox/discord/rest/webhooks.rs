@@ -1,5 +1,5 @@
-//! What comes after the first response, by the interaction's token: the original reply, follow-ups.
-//! Changes the world.
+//! Original reply and follow-ups after the first response, with the interaction's token. Changes
+//! the state.
 
 use super::super::api_error::{ApiError, INVALID_WEBHOOK_TOKEN, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
 use super::super::model::{InteractionState, LOADING, Message, ResponseKind, State};
@@ -25,7 +25,7 @@ pub fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::no_content())
 }
 
-/// A further message. After a defer, the first one takes the place of "thinking", as on Discord.
+/// Posts a follow-up message. After a defer, the first one replaces "thinking", as on Discord.
 pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
     let interaction = by_token(state, request)?;
     let (id, original) = (interaction.id, interaction.original);
@@ -46,7 +46,7 @@ pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
     message_response(state, posted)
 }
 
-/// The interaction behind a token, while the token is good.
+/// Finds the interaction of a token that is still valid.
 fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a InteractionState, ApiError> {
     if request.id("application") != state.application.id {
         return Err(UNKNOWN_WEBHOOK.into());
@@ -59,7 +59,7 @@ fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Interactio
     if interaction.expired || interaction.created.elapsed() > state.token_lifetime {
         return Err(INVALID_WEBHOOK_TOKEN.into());
     }
-    // As long as an interaction has no response, Discord knows no webhook for it.
+    // Discord has no webhook for an interaction until its first response.
     interaction
         .response
         .is_some()
@@ -67,7 +67,7 @@ fn by_token<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Interactio
         .ok_or_else(|| UNKNOWN_WEBHOOK.into())
 }
 
-/// The message that a request means, which must belong to the token's interaction.
+/// Finds the message of a request, which must belong to the token's interaction.
 fn target(state: &State, request: &ApiRequest) -> Result<Snowflake, ApiError> {
     let interaction = by_token(state, request)?;
     let wanted = match request.text("message") {

@@ -12,7 +12,7 @@ const SUB_COMMAND: u64 = 1;
 const SUB_COMMAND_GROUP: u64 = 2;
 const STRING: u64 = 3;
 
-/// Checks a bulk overwrite: every command of one guild.
+/// Checks a bulk overwrite of all commands of a guild.
 pub fn check(commands: &[Value]) -> FieldErrors {
     let mut form = FieldErrors::default();
     form.check_count("0", commands.len(), 100);
@@ -43,7 +43,7 @@ fn check_name(form: &mut FieldErrors, at: &str, thing: &Value) {
     form.check_required(&format!("{at}.description"), description, 1, 100);
 }
 
-/// Lower case where a letter has a case: `^[-_'\p{L}\p{N}]{1,32}$`.
+/// Returns true if a name has only allowed characters, in lower case: `^[-_'\p{L}\p{N}]{1,32}$`.
 fn is_name(name: &str) -> bool {
     name.chars()
         .all(|c| "-_'".contains(c) || c.is_alphanumeric())
@@ -114,7 +114,7 @@ fn unique(form: &mut FieldErrors, at: &str, things: &[Value]) {
     }
 }
 
-/// Names, descriptions and choice values, all in characters: at most 8000 in one command.
+/// Number of characters in names, descriptions and choice values: at most 8000 per command.
 fn weight(thing: &Value) -> usize {
     let own: usize = ["name", "description", "value"]
         .iter()

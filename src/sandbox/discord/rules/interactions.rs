@@ -1,4 +1,4 @@
-//! Limits of the two answers to an interaction that are no message: modals and choices. Pure.
+//! Limits of the responses to an interaction that are not messages: modals and choices. Pure.
 //!
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object>
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{super::api_error::FieldErrors, list};
 
-/// Checks the `data` of a modal.
+/// Checks the `data` of a modal response.
 pub fn modal(data: &Value) -> FieldErrors {
     let mut form = FieldErrors::default();
     form.check_required("data.custom_id", data["custom_id"].as_str(), 1, 100);
@@ -75,7 +75,7 @@ fn input(form: &mut FieldErrors, at: &str, input: &Value) {
     }
 }
 
-/// How long the text of an input may be, in characters.
+/// Minimum and maximum length of an input's text, in characters.
 pub fn value_lengths(input: &Value) -> (usize, usize) {
     let length = |key: &str| input[key].as_u64().and_then(|n| usize::try_from(n).ok());
     (
@@ -84,7 +84,7 @@ pub fn value_lengths(input: &Value) -> (usize, usize) {
     )
 }
 
-/// Checks the `data` of an answer to autocomplete.
+/// Checks the `data` of an autocomplete response.
 pub fn choices(data: &Value) -> FieldErrors {
     let mut form = FieldErrors::default();
     let choices = list(data, "choices");

@@ -12,17 +12,17 @@ use super::{super::api_error::FieldErrors, list, number};
 const ACTION_ROW: u64 = 1;
 const BUTTON: u64 = 2;
 const LINK: u64 = 5;
-/// `IS_COMPONENTS_V2`, another grammar of messages that this stand-in does not speak.
+/// `IS_COMPONENTS_V2`: another message format, which the loopback does not support.
 const COMPONENTS_V2: u64 = 1 << 15;
 
-/// Checks a message's body; `at` is where it stands in the request, with its dot, such as `data.`.
+/// Checks a message body. `at` is its path in the request with a final dot, such as `data.`.
 pub fn check(at: &str, body: &Value) -> FieldErrors {
     let mut form = FieldErrors::default();
     if let Some(content) = body["content"].as_str() {
         form.check_length(&format!("{at}content"), content, 0, 2000);
     }
     if number(body, "flags") & COMPONENTS_V2 != 0 {
-        let message = "The loopback does not speak components v2";
+        let message = "The loopback does not support components v2";
         form.add(&format!("{at}flags"), "LOOPBACK_UNSUPPORTED", message);
     }
     nonce(&mut form, at, body);
@@ -64,7 +64,7 @@ fn fields(form: &mut FieldErrors, at: &str, fields: &[Value]) {
     }
 }
 
-/// What counts towards the 6000 characters that all embeds of a message share.
+/// Number of characters of an embed that count towards the limit of 6000 per message.
 fn weight(embed: &Value) -> usize {
     let own = [
         &embed["title"],
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn five_buttons_stand_in_a_row_and_five_rows_in_a_message() {
+    fn a_row_has_at_most_five_buttons_and_a_message_five_rows() {
         let six: Vec<Value> = (0..6).map(|n| button(&n.to_string())).collect();
         assert!(refused(json!({ "components": [row(&six)] })));
         let rows: Vec<Value> = six

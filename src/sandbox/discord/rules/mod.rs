@@ -1,4 +1,4 @@
-//! Discord's limits, which its API description does not hold: one file per kind of body. Pure.
+//! Discord's limits that its API description does not contain, one file per kind of body. Pure.
 
 pub mod commands;
 pub mod interactions;
@@ -6,12 +6,12 @@ pub mod messages;
 
 use serde_json::Value;
 
-/// A list in a body; absent and null both count as none.
+/// Returns a list in a body; empty if it is absent or null.
 pub(super) fn list<'a>(body: &'a Value, key: &str) -> &'a [Value] {
     body[key].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A number in a body, where anything else counts as zero.
+/// Returns a number in a body; 0 if it is not a number.
 pub(super) fn number(body: &Value, key: &str) -> u64 {
     body[key].as_u64().unwrap_or(0)
 }

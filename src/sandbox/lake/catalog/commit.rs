@@ -1,4 +1,4 @@
-//! What a commit asks for, and what a table is after it. Pure.
+//! Commits: checks their requirements and applies their updates to a table. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{
     table::{MAIN, Reference, Snapshot, Table},
 };
 
-/// What must be so, or else somebody was faster.
+/// Condition that a table must meet; otherwise another commit came first.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "kebab-case")]
 pub enum Requirement {
@@ -35,8 +35,8 @@ pub enum Requirement {
     DefaultSortOrderId { default_sort_order_id: i64 },
 }
 
-/// A change. Of those in Iceberg's specification, what DuckDB and pyiceberg do when they make
-/// and fill tables.
+/// Change to a table. Contains the updates of Iceberg's specification that DuckDB and pyiceberg
+/// send when they create and fill tables.
 #[derive(Debug, Deserialize)]
 #[serde(
     tag = "action",
@@ -88,19 +88,22 @@ pub enum Update {
 }
 
 impl Requirement {
-    /// Whether it wants the table not to be there.
+    /// Returns true if the table must not exist yet.
     pub fn is_create(&self) -> bool {
         matches!(self, Self::Create)
     }
 }
 
-/// Whether all is as required of `table`, which may not exist.
+/// Checks all requirements against `table`, which is `None` if it does not exist.
+///
+/// # Errors
+/// Returns a conflict that names the first requirement that is not met.
 pub fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResult<()> {
     let failed = requirements.iter().find(|one| !holds(one, table));
     match failed {
         None => Ok(()),
         Some(failed) => Err(CatalogError::conflict(format!(
-            "Somebody else changed the table: {failed:?} does not hold"
+            "The table has changed: the requirement {failed:?} is not met"
         ))),
     }
 }
@@ -134,19 +137,19 @@ fn holds(requirement: &Requirement, table: Option<&Table>) -> bool {
     }
 }
 
-/// `table` after `updates`, at the time `now` (ms since 1970).
+/// Applies `updates` to `table` at the time `now`, in milliseconds since 1970.
 pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<Table> {
     let mut added = AddedIds::default();
     for update in updates {
         change(&mut table, &mut added, update, now)?;
     }
-    // Files follow each other in time, even if the clock goes back.
+    // Timestamps must not decrease, even if the clock is set back.
     table.last_updated_ms = now.max(table.last_updated_ms);
     check_complete(&table)?;
     Ok(table)
 }
 
-/// The ids given in this commit: later updates may say -1 for "the one just added".
+/// IDs added by this commit. Later updates may use -1 for the one added last.
 #[derive(Default)]
 struct AddedIds {
     schema: Option<i64>,
@@ -160,7 +163,7 @@ fn change(table: &mut Table, added: &mut AddedIds, update: Update, now: i64) -> 
         Update::UpgradeFormatVersion { format_version: 2 } => {}
         Update::UpgradeFormatVersion { format_version } => {
             return Err(CatalogError::bad_request(format!(
-                "Tables are of format 2 here, not {format_version}"
+                "Only tables of format version 2 are supported, not {format_version}"
             )));
         }
         Update::AddSchema { schema } => {
@@ -180,7 +183,7 @@ fn change(table: &mut Table, added: &mut AddedIds, update: Update, now: i64) -> 
                 resolve_id(&table.partition_specs, "spec-id", spec_id, added.spec)?;
         }
         Update::AddSortOrder { sort_order } => {
-            // The id 0 is kept for "not sorted".
+            // ID 0 means "not sorted".
             let first = i64::from(!fields(&sort_order)?.is_empty());
             added.order = Some(add(&mut table.sort_orders, "order-id", first, sort_order));
         }
@@ -211,7 +214,7 @@ fn set_uuid(current: &mut String, uuid: String) -> CatalogResult<()> {
     Ok(())
 }
 
-/// Adds `new` to `known` and gives its id: that of an equal one, or the next.
+/// Adds `new` to `known` with the next ID, unless `known` has an equal entry. Returns the ID.
 fn add(
     known: &mut Vec<Map<String, Value>>,
     key: &str,
@@ -233,7 +236,7 @@ fn add(
     next
 }
 
-/// The id of the one that is meant, which must be there.
+/// Resolves -1 to the entry added last, and checks that the entry exists.
 fn resolve_id(
     known: &[Map<String, Value>],
     key: &str,
@@ -254,10 +257,10 @@ fn resolve_id(
 
 fn fields(of: &Map<String, Value>) -> CatalogResult<&Vec<Value>> {
     let fields = of.get("fields").and_then(Value::as_array);
-    fields.ok_or_else(|| CatalogError::bad_request("The `fields` are missing"))
+    fields.ok_or_else(|| CatalogError::bad_request("`fields` is missing or not a list"))
 }
 
-/// The highest id of a column in a schema, however deep it is.
+/// Highest column ID in a schema, at any depth.
 fn highest_id(schema: &Map<String, Value>) -> CatalogResult<i64> {
     fn highest(value: &Value) -> i64 {
         match value {
@@ -276,16 +279,17 @@ fn highest_id(schema: &Map<String, Value>) -> CatalogResult<i64> {
     Ok(fields(schema)?.iter().map(highest).max().unwrap_or(0))
 }
 
-/// Gives ids to the partition fields that have none; the highest then.
+/// Assigns IDs to partition fields that have none. Returns the highest ID.
 fn assign_field_ids(spec: &mut Map<String, Value>, last: i64) -> CatalogResult<i64> {
     let fields = spec.get_mut("fields").and_then(Value::as_array_mut);
-    let fields = fields.ok_or_else(|| CatalogError::bad_request("The `fields` are missing"))?;
+    let fields =
+        fields.ok_or_else(|| CatalogError::bad_request("`fields` is missing or not a list"))?;
     let given = |field: &Value| field.get("field-id").and_then(Value::as_i64);
     let mut last = fields.iter().filter_map(given).fold(last, i64::max);
     for field in fields {
         let field = field.as_object_mut();
         let field =
-            field.ok_or_else(|| CatalogError::bad_request("A partition field is no object"))?;
+            field.ok_or_else(|| CatalogError::bad_request("A partition field is not an object"))?;
         if !field.contains_key("field-id") {
             last = last.saturating_add(1);
             field.insert("field-id".into(), json!(last));
@@ -301,12 +305,12 @@ fn add_snapshot(table: &mut Table, snapshot: Snapshot) -> CatalogResult<()> {
         ..
     } = snapshot;
     if find(table, snapshot_id).is_some() {
-        let message = format!("The table has a snapshot {snapshot_id} already");
+        let message = format!("The table already has a snapshot {snapshot_id}");
         return Err(CatalogError::bad_request(message));
     }
     if sequence_number <= table.last_sequence_number {
         let last = table.last_sequence_number;
-        let message = format!("The sequence number {sequence_number} is not after {last}");
+        let message = format!("The sequence number {sequence_number} is not greater than {last}");
         return Err(CatalogError::bad_request(message));
     }
     table.last_sequence_number = sequence_number;
@@ -335,7 +339,7 @@ fn find(table: &Table, snapshot: i64) -> Option<&Snapshot> {
     snapshots.find(|known| known.snapshot_id == snapshot)
 }
 
-/// A commit that makes a table has to say all of this.
+/// Checks that a table has everything that the commit which creates it must set.
 fn check_complete(table: &Table) -> CatalogResult<()> {
     let missing = [
         ("UUID", table.table_uuid.is_empty()),
@@ -347,7 +351,7 @@ fn check_complete(table: &Table) -> CatalogResult<()> {
     match missing.into_iter().find(|(_, missing)| *missing) {
         None => Ok(()),
         Some((what, _)) => Err(CatalogError::bad_request(format!(
-            "The table would have no {what}"
+            "The commit does not set the table's {what}"
         ))),
     }
 }

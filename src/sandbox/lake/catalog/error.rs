@@ -1,4 +1,4 @@
-//! What the catalog answers when it can't do what it is asked: `IcebergErrorResponse`.
+//! Error responses of the catalog (`IcebergErrorResponse`).
 
 use axum::{
     Json,
@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::json;
 
-/// A status, Iceberg's name for it, and a sentence.
+/// Error with its HTTP status, Iceberg's name for it, and a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogError {
     pub status: StatusCode,
@@ -37,21 +37,21 @@ impl CatalogError {
     }
 
     pub fn exists(what: impl Into<String>) -> Self {
-        let message = format!("{} exists already", what.into());
+        let message = format!("{} already exists", what.into());
         Self::new(StatusCode::CONFLICT, "AlreadyExistsException", message)
     }
 
     pub fn not_empty(namespace: &str) -> Self {
-        let message = format!("The namespace {namespace} has tables");
+        let message = format!("The namespace {namespace} is not empty: it has tables");
         Self::new(StatusCode::CONFLICT, "NamespaceNotEmptyException", message)
     }
 
-    /// Somebody else was faster; the client may look again and retry.
+    /// Another commit came first; the client may reload the table and retry.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "CommitFailedException", message)
     }
 
-    /// The fault is here: a disk that is full, most likely.
+    /// The catalog itself failed, for example because the disk is full.
     pub fn internal(error: &anyhow::Error) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self::new(status, "InternalServerError", format!("{error:#}"))

@@ -1,6 +1,6 @@
-//! An Iceberg REST catalog: of [the specification](https://github.com/apache/iceberg/blob/main/open-api/rest-catalog-open-api.yaml)
-//! what DuckDB needs to make, fill, read, list and drop tables. Everyone may do everything: the
-//! keys that matter are the storage's. Namespaces have one level.
+//! An Iceberg REST catalog: the part of [the specification](https://github.com/apache/iceberg/blob/main/open-api/rest-catalog-open-api.yaml)
+//! that DuckDB needs to create, fill, read, list and drop tables. It has no authentication; only
+//! the storage checks credentials. Namespaces have one level.
 
 mod commit;
 mod error;
@@ -30,7 +30,7 @@ use self::{
 
 type Shared = State<Arc<Store>>;
 
-/// What is served; `GET` also serves `HEAD`.
+/// Endpoints that the catalog lists for clients; axum answers `HEAD` with the `GET` handlers.
 const ENDPOINTS: [&str; 13] = [
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
@@ -47,7 +47,7 @@ const ENDPOINTS: [&str; 13] = [
     "POST /v1/{prefix}/transactions/commit",
 ];
 
-/// The catalog of what `store` keeps.
+/// Routes of the catalog in `store`.
 pub fn routes(store: Arc<Store>) -> Router {
     let table = get(load_table).post(commit_table).delete(drop_table);
     let namespace = get(load_namespace).delete(drop_namespace);
@@ -71,7 +71,7 @@ pub fn routes(store: Arc<Store>) -> Router {
 }
 
 async fn no_route(method: Method, uri: Uri) -> CatalogError {
-    CatalogError::no_route(format!("{method} {} is not served here", uri.path()))
+    CatalogError::no_route(format!("{method} {} is not supported", uri.path()))
 }
 
 async fn config() -> Json<Value> {
@@ -81,7 +81,7 @@ async fn config() -> Json<Value> {
 async fn namespaces(State(store): Shared, RawQuery(query): RawQuery) -> Json<Value> {
     let found = match query.as_deref().and_then(|query| value(query, "parent")) {
         None | Some("") => store.namespaces(),
-        // One level only.
+        // Namespaces have one level, so none has a parent.
         Some(_) => Vec::new(),
     };
     let found: Vec<_> = found.into_iter().map(|name| [name]).collect();
@@ -143,7 +143,7 @@ struct NewTable {
     properties: Option<BTreeMap<String, String>>,
 }
 
-/// With `stage-create` it is only said what the table would be; a commit then makes it.
+/// Creates a table. With `stage-create`, only returns its metadata; a commit creates it later.
 async fn create_table(
     State(store): Shared,
     Path(namespace): Path<String>,
@@ -167,9 +167,9 @@ fn initial_updates(new: NewTable, location: String) -> Vec<Update> {
     let nothing = || Map::from_iter([("fields".to_owned(), json!([]))]);
     let uuid = Uuid::new_v4().to_string();
     let mut properties = new.properties.unwrap_or_default();
-    // Not a property, but how a client asks for a format.
+    // Clients pass the requested format version as a property.
     let format = properties.remove("format-version");
-    // What isn't even a number is no format that we know.
+    // An invalid number becomes 0, which is rejected as an unsupported version.
     let format_version = format.map_or(2, |format| format.parse().unwrap_or(0));
     vec![
         Update::AssignUuid { uuid },
@@ -233,7 +233,7 @@ async fn commit_table(
     Path((namespace, table)): Path<(String, String)>,
     body: Bytes,
 ) -> CatalogResult<Json<Value>> {
-    // The path says which table; the identifier says it again, if it is there.
+    // The path names the table; the optional identifier only repeats it.
     let commit: Commit = read(&body)?;
     let change = TableChange {
         name: TableName { namespace, table },
@@ -259,7 +259,7 @@ async fn commit_transaction(State(store): Shared, body: Bytes) -> CatalogResult<
 fn change(commit: Commit) -> CatalogResult<TableChange> {
     let identifier = commit.identifier;
     let identifier =
-        identifier.ok_or_else(|| CatalogError::bad_request("An identifier is missing"))?;
+        identifier.ok_or_else(|| CatalogError::bad_request("A table change has no identifier"))?;
     Ok(TableChange {
         name: TableName {
             namespace: one_level(&identifier.namespace)?.to_owned(),
@@ -270,7 +270,7 @@ fn change(commit: Commit) -> CatalogResult<TableChange> {
     })
 }
 
-/// What a client tells of its reading. Nobody here wants to know.
+/// Accepts a client's metrics report and discards it.
 async fn metrics() -> StatusCode {
     StatusCode::NO_CONTENT
 }
@@ -283,15 +283,17 @@ fn load_response(stored: StoredTable) -> Json<Value> {
     }))
 }
 
-/// A namespace of one level.
+/// Returns the name of a namespace that has exactly one level.
 fn one_level(namespace: &[String]) -> CatalogResult<&str> {
     match namespace {
         [name] => Ok(name),
-        _ => Err(CatalogError::bad_request("Namespaces have one level here")),
+        _ => Err(CatalogError::bad_request(
+            "Only namespaces with one level are supported",
+        )),
     }
 }
 
-/// A parameter, as it is written.
+/// Value of a query parameter, without percent-decoding.
 fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
     let mut found = parameters.filter(|(key, _)| *key == name);
@@ -300,7 +302,5 @@ fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> CatalogResult<T> {
     let read = serde_json::from_slice(body);
-    read.map_err(|error| {
-        CatalogError::bad_request(format!("Can't make sense of the request: {error}"))
-    })
+    read.map_err(|error| CatalogError::bad_request(format!("Can't read the request: {error}")))
 }

@@ -1,6 +1,6 @@
-//! What the catalog keeps: one file that says which namespaces and tables there are and where
-//! the metadata of each is, and the metadata files in the bucket. The one file is replaced as a
-//! whole, so a commit of several tables happens or doesn't.
+//! Storage of the catalog: one file lists the namespaces, the tables and the locations of their
+//! metadata; the metadata files are in the bucket. The file is replaced atomically, so a commit of
+//! several tables is atomic too.
 
 use std::{
     collections::BTreeMap,
@@ -20,31 +20,31 @@ use super::{
     table::Table,
 };
 
-/// By namespace.
+/// Namespaces by name.
 type Namespaces = BTreeMap<String, Namespace>;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Namespace {
     properties: BTreeMap<String, String>,
-    /// Where the metadata of each table is.
+    /// Metadata location of each table, by table name.
     tables: BTreeMap<String, String>,
 }
 
-/// A table's name.
+/// Namespace and name of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TableName {
     pub namespace: String,
     pub table: String,
 }
 
-/// A table, and where its metadata is.
+/// A table with the location of its metadata.
 #[derive(Debug)]
 pub struct StoredTable {
     pub metadata_location: String,
     pub table: Table,
 }
 
-/// What a commit wants of one table.
+/// Requirements and updates of a commit for one table.
 #[derive(Debug)]
 pub struct TableChange {
     pub name: TableName,
@@ -52,19 +52,20 @@ pub struct TableChange {
     pub updates: Vec<Update>,
 }
 
-/// The catalog's memory.
+/// The catalog's data, in memory and on disk.
 #[derive(Debug)]
 pub struct Store {
     file: PathBuf,
     bucket: PathBuf,
-    /// `s3://` and the bucket's name and a slash.
+    /// `s3://`, the bucket's name and a slash.
     prefix: String,
-    /// As in the file. Who changes it holds the lock all the while: one writer at a time.
+    /// Content of the file. A change holds the lock until it is written: one writer at a time.
     namespaces: Mutex<Namespaces>,
 }
 
 impl Store {
-    /// What is kept in `file`, if it is there, of tables in the folder `bucket`, named so too.
+    /// Opens the catalog in `file`, which is empty if the file does not exist. `bucket` is the
+    /// folder of the bucket called `name`.
     pub fn open(file: PathBuf, bucket: PathBuf, name: &str) -> anyhow::Result<Self> {
         let namespaces = match fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text)
@@ -87,7 +88,6 @@ impl Store {
         self.lock().keys().cloned().collect()
     }
 
-    /// The properties of a namespace.
     pub fn properties(&self, namespace: &str) -> CatalogResult<BTreeMap<String, String>> {
         Ok(get(&self.lock(), namespace)?.properties.clone())
     }
@@ -114,7 +114,7 @@ impl Store {
         })
     }
 
-    /// Removes a namespace with its tables and all their files, if there is any of it.
+    /// Removes a namespace with its tables and all their files, if it exists.
     pub fn clear(&self, namespace: &str) -> anyhow::Result<()> {
         let cleared = self.change(|namespaces| {
             namespaces.remove(namespace);
@@ -124,7 +124,7 @@ impl Store {
         remove_folder(&self.bucket.join(namespace))
     }
 
-    /// The names of a namespace's tables.
+    /// Names of the tables in a namespace.
     pub fn tables(&self, namespace: &str) -> CatalogResult<Vec<String>> {
         let namespaces = self.lock();
         Ok(get(&namespaces, namespace)?
@@ -139,7 +139,7 @@ impl Store {
             .ok_or_else(|| CatalogError::no_table(&name.namespace, &name.table))
     }
 
-    /// Forgets a table; `purge`: and removes its files.
+    /// Removes a table from the catalog. With `purge`, also deletes its files.
     pub fn drop_table(&self, name: &TableName, purge: bool) -> CatalogResult<()> {
         let metadata = self.change(|namespaces| {
             let namespace = namespaces.get_mut(&name.namespace);
@@ -147,7 +147,7 @@ impl Store {
                 .and_then(|namespace| namespace.tables.remove(&name.table))
                 .ok_or_else(|| CatalogError::no_table(&name.namespace, &name.table))
         })?;
-        // At a place that a client has chosen there may be other tables too.
+        // A location chosen by a client may also contain other tables.
         if purge && metadata.starts_with(&format!("{}/metadata/", self.location(name))) {
             let folder = self.bucket.join(&name.namespace).join(&name.table);
             remove_folder(&folder)?;
@@ -155,25 +155,25 @@ impl Store {
         Ok(())
     }
 
-    /// Where a table is kept if nobody says otherwise.
+    /// Default location of a table.
     pub fn location(&self, name: &TableName) -> String {
         format!("{}{}/{}", self.prefix, name.namespace, name.table)
     }
 
-    /// What `updates` make of nothing, without keeping it.
+    /// Returns the table that `updates` create, without storing it.
     pub fn stage(&self, name: &TableName, updates: Vec<Update>) -> CatalogResult<Table> {
         let namespaces = self.lock();
         check_new(&namespaces, name)?;
         commit::apply(Table::empty(), updates, now())
     }
 
-    /// Makes a table of `updates`, and keeps it.
+    /// Creates a table from `updates` and stores it.
     pub fn create_table(
         &self,
         name: TableName,
         updates: Vec<Update>,
     ) -> CatalogResult<StoredTable> {
-        // It is said otherwise than by a commit that somebody was faster.
+        // An existing table is "already exists" here, not the conflict that a commit reports.
         check_new(&self.lock(), &name)?;
         self.commit_one(TableChange {
             name,
@@ -189,7 +189,7 @@ impl Store {
         self.load(&name)
     }
 
-    /// Applies all changes, or none.
+    /// Applies all changes or none.
     pub fn commit(&self, changes: Vec<TableChange>) -> CatalogResult<()> {
         self.change(|namespaces| {
             let mut after = BTreeMap::new();
@@ -197,11 +197,11 @@ impl Store {
                 let name = change.name.clone();
                 let table = self.apply_change(namespaces, change)?;
                 if after.insert(name, table).is_some() {
-                    let message = "A table occurs twice in the transaction";
+                    let message = "The transaction changes a table twice";
                     return Err(CatalogError::bad_request(message));
                 }
             }
-            // Nothing is written before all is known to be right.
+            // Write only after all changes are valid.
             for (name, table) in after {
                 let location = self.write(&table)?;
                 let namespace = namespaces.entry(name.namespace).or_default();
@@ -239,7 +239,10 @@ impl Store {
         }
     }
 
-    /// Reads a table, if there is one; that the namespace is there is certain then.
+    /// Reads a table, if it exists.
+    ///
+    /// # Errors
+    /// If the namespace does not exist, or if the metadata can't be read.
     fn find(
         &self,
         namespaces: &Namespaces,
@@ -257,7 +260,7 @@ impl Store {
         }))
     }
 
-    /// Writes the metadata file, and says where.
+    /// Writes the metadata file and returns its location.
     fn write(&self, table: &Table) -> CatalogResult<String> {
         let place = table.location.trim_end_matches('/');
         let version = table.metadata_log.len();
@@ -269,7 +272,7 @@ impl Store {
         Ok(location)
     }
 
-    /// Where in the folder an object of the bucket is.
+    /// Path of the file behind a location in the bucket.
     fn path(&self, location: &str) -> CatalogResult<PathBuf> {
         let key = location.strip_prefix(&self.prefix).map(Path::new);
         let inside = key.filter(|key| {
@@ -283,7 +286,7 @@ impl Store {
         Ok(self.bucket.join(inside))
     }
 
-    /// Changes what is kept, first in the file; nothing if `change` fails.
+    /// Applies `change` to the file, then to the memory. Nothing changes if `change` fails.
     fn change<T>(
         &self,
         change: impl FnOnce(&mut Namespaces) -> CatalogResult<T>,
@@ -322,21 +325,22 @@ fn check_new(namespaces: &Namespaces, name: &TableName) -> CatalogResult<()> {
     }
 }
 
-/// Names become folders here.
+/// Checks that `name` is valid as a folder name.
 fn check_name(name: &str) -> CatalogResult<()> {
     let fine = |letter: char| !letter.is_control() && !"/\\%?#".contains(letter);
-    // s3s_fs makes a file name, of 255 bytes at most, of each key: of both names in base64, and of
+    // s3s_fs stores each object key as one file name of at most 255 bytes: both names in base64, and
     // 77 bytes that DuckDB adds.
     let short = (1..=40).contains(&name.len());
     if short && !name.starts_with('.') && name.chars().all(fine) {
         return Ok(());
     }
     Err(CatalogError::bad_request(format!(
-        "{name:?} can't be a name here"
+        "{name:?} is not a valid name: it must have 1 to 40 bytes, not start with a dot, and contain \
+         none of / \\ % ? # or control characters"
     )))
 }
 
-/// Writes a file so that nobody ever reads half of it.
+/// Writes a file atomically, so that no reader sees half of it.
 pub fn replace_file(file: &Path, text: &[u8]) -> anyhow::Result<()> {
     let write = || {
         if let Some(folder) = file.parent() {
@@ -349,7 +353,7 @@ pub fn replace_file(file: &Path, text: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("Can't write {}", file.display()))
 }
 
-/// Removes a folder, if it is there.
+/// Removes a folder, if it exists.
 fn remove_folder(folder: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -1,12 +1,11 @@
-//! A table as Iceberg's specification has it: the metadata file, format 2.
+//! Table metadata in format version 2 of Iceberg's specification.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What stands in the metadata file. Schemas, specs and orders are the client's business, so
-/// they stay as they came.
+/// Content of a metadata file. Schemas, specs and sort orders are stored as the client sent them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Table {
@@ -32,13 +31,13 @@ pub struct Table {
     pub metadata_log: Vec<Value>,
 }
 
-/// A state of the table.
+/// State of a table after a commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Snapshot {
     pub snapshot_id: i64,
     pub sequence_number: i64,
-    /// What is not looked at here.
+    /// Fields that the catalog does not read.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -52,14 +51,14 @@ pub struct Reference {
     pub rest: Map<String, Value>,
 }
 
-/// The branch that is the table, if nobody says otherwise.
+/// Branch that readers use by default.
 pub const MAIN: &str = "main";
 
-/// As many older metadata files as Iceberg lists by default.
+/// Maximum number of older metadata files in the log; Iceberg's default.
 const MAX_METADATA_LOG: usize = 100;
 
 impl Table {
-    /// What a commit that makes a table starts from.
+    /// Table without content, to which the commit that creates a table is applied.
     pub fn empty() -> Self {
         Self {
             format_version: 2,
@@ -72,7 +71,7 @@ impl Table {
             schemas: Vec::new(),
             default_spec_id: -1,
             partition_specs: Vec::new(),
-            // Iceberg's partition fields begin at 1000.
+            // Iceberg's partition field IDs start at 1000.
             last_partition_id: 999,
             default_sort_order_id: -1,
             sort_orders: Vec::new(),
@@ -85,7 +84,7 @@ impl Table {
         }
     }
 
-    /// Notes where the metadata was before.
+    /// Adds the previous metadata file to the log.
     pub fn log_metadata_file(&mut self, location: &str) {
         let time = self.last_updated_ms;
         let entry = json!({ "metadata-file": location, "timestamp-ms": time });

@@ -1,10 +1,10 @@
-// What commands there are and how a line of them is written. No DOM.
+// Lists commands, and parses and formats command lines. No DOM.
 import { store } from "./state.js";
 
 const GROUP = 2;
 const BOOLEAN = 5;
 
-/** Every command that can be sent: {name: "/duck start", description, options}. */
+/** Commands that can be sent: {name: "/duck start", description, options}. */
 export function commands() {
   return store.state.commands.flatMap((command) => flatten("/", command));
 }
@@ -20,7 +20,7 @@ export function matchingCommands(text) {
   return commands().filter(({ name }) => name.slice(1).includes(wanted));
 }
 
-/** The command that a line begins with and what it gives its options; null while the name is typed. */
+/** Parses a line into its command and the values of its options. Returns null if its name is incomplete. */
 export function parseLine(text) {
   const command = commands().find(({ name }) => text.startsWith(`${name} `));
   if (!command) return null;
@@ -35,12 +35,12 @@ export function parseLine(text) {
   return { command, given, rest };
 }
 
-/** The line as it is sent. */
+/** Formats a command with its options as the line to send. */
 export function formatLine(command, given) {
   return [command.name, ...given.map(({ option, value }) => `${option.name}:${value}`)].join(" ");
 }
 
-/** What an option offers by itself; null if anything goes. */
+/** Fixed choices of an option; null if it takes any value. */
 export function choices(option) {
   if (option.choices?.length) return option.choices.map(({ name }) => ({ name, value: name }));
   if (option.type === BOOLEAN) return ["True", "False"].map((name) => ({ name, value: name }));

@@ -1,4 +1,4 @@
-// The box at the bottom: plain messages, and commands whose options are filled in as pills.
+// The composer: writes messages, and commands with a pill per option.
 import * as picker from "./picker.js";
 import { choices, formatLine, matchingCommands, parseLine } from "./commands.js";
 import { el } from "./dom.js";
@@ -15,9 +15,9 @@ const text = document.querySelector("#text");
 const refusal = document.querySelector("#refusal");
 const sender = document.querySelector("#send");
 
-let command = null; // the one whose options are being filled in
-let pills = []; // {option, input, node, picked}: `picked` is what a suggestion stands for
-let rest = null; // the field behind the pills
+let command = null; // command whose options are being filled in
+let pills = []; // {option, input, node, picked}: `picked` is the value of the chosen suggestion
+let rest = null; // field after the pills
 let requestNumber = 0;
 let sending = false;
 let shownHash = null;
@@ -39,7 +39,7 @@ export function renderComposer() {
   shownHash = place.hash;
   text.disabled = sender.disabled = !place.id;
   text.placeholder = place.id ? `Message ${place.direct ? "@" : "#"}${place.name}`
-    : `${place.name} has not written to you yet`;
+    : `You can reply when ${place.name} writes to you`;
   text.setAttribute("aria-label", text.placeholder);
 }
 
@@ -47,7 +47,7 @@ export function focusComposer() {
   (rest ?? text).focus();
 }
 
-/** Puts a line there as if it had been typed. */
+/** Fills in a line as if it had been typed. */
 export function compose(words) {
   clear();
   text.value = words;
@@ -74,11 +74,11 @@ function fitHeight() {
   text.style.height = `${text.scrollHeight}px`;
 }
 
-/** Goes from plain text to the pills of a command. */
+/** Replaces the text by the pills of a command. */
 function startCommand(typed) {
   command = typed.command;
   text.hidden = true;
-  rest = field({ class: "rest", "aria-label": `Options of ${command.name}` });
+  rest = field({ class: "rest", "aria-label": `Options for ${command.name}` });
   rest.addEventListener("input", onOptionsInput);
   rest.addEventListener("focus", onOptionsInput);
   row.append(el("span.command", {}, command.name), rest);
@@ -122,7 +122,7 @@ function fitWidth(input) {
   input.size = Math.max(input.value.length, input.placeholder.length, 3);
 }
 
-/** To the first pill that is still empty, or behind the last one. */
+/** Focuses the first empty pill, or the field after the last pill. */
 function focusNextPill() {
   (pills.find(({ input }) => !input.value)?.input ?? rest).focus();
 }
@@ -149,13 +149,13 @@ function onOptionsInput() {
   const found = unusedOptions().filter(({ name }) => name.includes(typed))
     .map((option) => ({ label: option.name, hint: option.description, option }));
   if (!found.length) return picker.hide();
-  picker.offer(rest, `Options of ${command.name}`, found, typed !== "", ({ option }) => {
+  picker.offer(rest, `Options for ${command.name}`, found, typed !== "", ({ option }) => {
     rest.value = "";
     addPill(option).input.focus();
   });
 }
 
-/** Shows what fits into a pill. */
+/** Shows suggestions for a pill. */
 async function suggest(one) {
   const { option, input } = one;
   const number = ++requestNumber;
@@ -181,7 +181,7 @@ function matchingChoices(all, typed) {
 
 function offerChoices(one, offered) {
   const { option, input } = one;
-  // With nothing left to choose, Enter is free to send.
+  // Without suggestions, Enter sends the command.
   const said = offered.flatMap(({ name, value }) => [name, String(value)]);
   const done = one.picked !== null || said.includes(input.value);
   const items = done ? [] : offered.map(({ name, value }) => ({ label: name, value }));
@@ -218,7 +218,7 @@ function onKey(event) {
   }
 }
 
-/** Backspace in an empty field takes away what stands before it. */
+/** Removes the pill at or before an empty field, on Backspace. */
 function removePill(input) {
   const one = pills.find((other) => other.input === input) ?? pills.at(-1);
   if (!one || one.option.required) return compose(command.name);
@@ -243,7 +243,7 @@ async function send() {
   const missing = pills.find((one) => one.option.required && !one.input.value.trim());
   if (missing) {
     missing.input.focus();
-    return showRefusal(`The option ${missing.option.name} is required.`);
+    return showRefusal(`The option ${missing.option.name} is required. Specify a value.`);
   }
   const filled = pills.filter(({ input }) => input.value.trim()).map(optionValue);
   const typed = command ? `${formatLine(command, filled)} ${rest.value}`.trim() : text.value.trim();

@@ -1,6 +1,6 @@
-// Builds and refreshes DOM nodes. What comes from a message becomes text here, never HTML.
+// Creates and updates DOM nodes. Strings become text nodes, never HTML.
 
-/** A node: el("p.note.small", {title: "…", onclick: f}, "text", child); empty children are left out. */
+/** Creates a node: el("p.note.small", {title: "…", onclick: f}, "text", child). Skips empty children. */
 export function el(tag, props = {}, ...children) {
   const [name, ...classes] = tag.split(".");
   const node = document.createElement(name);
@@ -23,7 +23,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A link to the outside; a URL that is not of the web stays text. */
+/** External link; text if the URL is not http or https. */
 export function link(url, ...children) {
   if (!/^https?:\/\//i.test(url ?? "")) return el("span", {}, children);
   return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, children);
@@ -31,7 +31,7 @@ export function link(url, ...children) {
 
 const shown = new WeakMap();
 
-/** Rebuilds what is in `node` only if `data` changed, so that focus, selection and open things survive. */
+/** Rebuilds the content of `node` only if `data` changed, to keep focus, selection and open details. */
 export function fill(node, data, build) {
   const json = JSON.stringify(data);
   if (shown.get(node) === json) return;

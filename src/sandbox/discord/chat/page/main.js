@@ -1,4 +1,4 @@
-// Starts the page and redraws it whenever the server's state, the place or the tab's visibility changes.
+// Starts the page. Renders it again when the server's state, the current place or the tab's visibility changes.
 import { compose, focusComposer, renderComposer, startComposer } from "./composer.js";
 import { commands } from "./commands.js";
 import { el, fill, icon } from "./dom.js";
@@ -50,15 +50,15 @@ function renderWelcome() {
 }
 
 function directMessageWelcome({ id, name }) {
-  if (id) return `This is the start of your direct messages with ${name}.`;
-  return `There are no direct messages with ${name} yet. They stand here once it writes to you.`;
+  if (id) return `This is the beginning of your direct message history with ${name}.`;
+  return `You have no direct messages with ${name} yet. They appear here when ${name} writes to you.`;
 }
 
 function currentDrawer() {
   return document.body.dataset.drawer;
 }
 
-/** Opens one drawer or, with "", none, and says so to the buttons. */
+/** Opens one drawer, or closes all if `name` is "". Updates the state of the buttons. */
 function setDrawer(name) {
   const before = currentDrawer();
   document.body.dataset.drawer = name;
@@ -93,7 +93,7 @@ function onKey(event) {
     } else if (currentDrawer()) setDrawer("");
   } else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey
     && event.key !== " " && !event.target.closest("input, textarea")) {
-    focusComposer(); // what is typed nowhere else goes there
+    focusComposer(); // typing outside of a field goes into the composer
   }
 }
 

@@ -1,15 +1,15 @@
-// Turns Discord's markdown into DOM nodes.
+// Converts Discord's Markdown to DOM nodes.
 import { el, link } from "./dom.js";
 import { timestamp } from "./times.js";
 import { channelName, nameOf, store } from "./state.js";
 
 const FENCE = /```(?:([\w+#.-]*)\n)?([\s\S]+?)\n?```\n?/g;
 const ITEM = /^( *)([-*]|\d+\.) +(\S.*)/;
-// A bare link does not end in the punctuation of the sentence around it.
+// A bare link does not include the punctuation that ends its sentence.
 const BARE = "https?:\\/\\/(?:[^\\s()<>]|\\([^\\s()]*\\))*(?:[^\\s()<>.,:;\"'\\]!?]|\\([^\\s()]*\\))";
 const LINK = "https?:\\/\\/(?:[^\\s()<>]|\\([^\\s()]*\\))+";
 
-/** The blocks of a text. */
+/** Converts a text to a list of nodes. */
 export function markdown(text) {
   const nodes = [];
   let from = 0;
@@ -21,7 +21,7 @@ export function markdown(text) {
   return [...nodes, ...blocks(text.slice(from))];
 }
 
-// Each takes some of the lines and returns how many, with what they make.
+// Parsers of blocks. Each returns the number of lines that it consumed and their node, or a falsy value.
 const BLOCKS = [
   (lines) => {
     const rest = lines[0].match(/^>>> ([\s\S]*)/);
@@ -81,7 +81,7 @@ function quote(lines) {
   return el("blockquote", {}, blocks(lines.join("\n")));
 }
 
-/** A list; what is indented more than its first line goes into the item before it. */
+/** Converts lines to a list. Lines with more indent than the first belong to the item before them. */
 function itemise(lines, indent, mark) {
   const list = /\d/.test(mark) ? el("ol", { start: Number.parseInt(mark, 10) }) : el("ul");
   for (let at = 0; at < lines.length;) {
@@ -93,7 +93,7 @@ function itemise(lines, indent, mark) {
   return list;
 }
 
-// In the order in which they are tried; the last one always fits.
+// Inline patterns in the order in which they are tried; the last one always matches.
 const INLINE = [
   [/\\([^a-zA-Z0-9\s])/y, ([, char]) => char],
   [/(`+)([\s\S]*?[^`])\1(?!`)/y, ([, , code]) => el("code", {}, code.replace(/^ ([\s\S]*) $/, "$1"))],

@@ -1,4 +1,4 @@
-// The list of messages of the place that is shown, with what waits for the bot and what failed.
+// Renders the messages of the current place, with pending and failed interactions.
 import { el, fill, icon } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { components, embeds, files } from "./parts.js";
@@ -35,7 +35,7 @@ export function renderMessages() {
   const place = currentPlace();
   const placeChanged = shownHash !== place.hash;
   shownHash = place.hash;
-  if (placeChanged) log.setAttribute("aria-live", "off"); // nobody wants the whole channel read out
+  if (placeChanged) log.setAttribute("aria-live", "off"); // don't read out the whole channel
   const last = log.lastElementChild;
   sync(entryViews(place));
   if (placeChanged || isAtBottom) scrollToBottom();
@@ -43,13 +43,13 @@ export function renderMessages() {
   if (placeChanged) requestAnimationFrame(() => log.setAttribute("aria-live", "polite"));
 }
 
-/** What is to be seen of each entry, oldest first. */
+/** Entries of a place with their display state, oldest first. */
 function entryViews(place) {
   const { messages, waiting, failed, bot, me } = store.state;
   const dismissed = dismissedKeys();
   const entries = messages.filter((message) => message.channel === place.id)
     .map((message) => ({ ...message, kind: "message", key: message.id }));
-  // Ids rise with time, so an interaction's id tells where its command was sent.
+  // IDs increase with time, so an interaction's ID gives the position of its command.
   for (const [kind, list] of Object.entries({ waiting, failed })) {
     for (const one of list.filter(({ message, channel }) => !message && channel === place.id)) {
       const command = one.words ? { person: me, words: one.words } : null;
@@ -59,10 +59,10 @@ function entryViews(place) {
     }
   }
   const kept = entries.filter(({ key }) => !dismissed.has(key));
-  return kept.map((entry, index) => ({ ...entry, ...around(entry, kept[index - 1]) }));
+  return kept.map((entry, index) => ({ ...entry, ...contextOf(entry, kept[index - 1]) }));
 }
 
-/** What depends on the entry before, and on what the person did to this one. */
+/** Display state of an entry that depends on the entry before it and on the person's actions. */
 function contextOf(entry, before) {
   const { waiting, failed } = store.state;
   const day = ({ at }) => new Date(at).toDateString();

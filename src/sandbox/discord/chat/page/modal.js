@@ -1,14 +1,14 @@
-// The form that the bot puts in front of a person. Keys are typed here: nothing of it is kept.
+// Modal that the bot opens for a person. Credentials are entered here, so nothing is stored.
 import { el } from "./dom.js";
 import { post } from "./server.js";
 import { store } from "./state.js";
 
 const dialog = document.querySelector("#modal");
-let openInteraction = null; // the interaction
-let closedInteraction = null; // the one that was sent or dismissed, which the next state may still hold
+let openInteraction = null; // interaction whose modal is open
+let closedInteraction = null; // interaction whose modal was closed last; the next state may still contain it
 
 export function startModal() {
-  // Escape, Cancel and a sent form all end here.
+  // Runs after Escape, Cancel and a submitted form.
   dialog.addEventListener("close", () => {
     if (openInteraction && openInteraction !== closedInteraction) post("dismiss", { interaction: openInteraction }).catch(() => {});
     closedInteraction = openInteraction ?? closedInteraction;
@@ -59,7 +59,7 @@ function form({ title, inputs, interaction }) {
       el("button.button.plain", { type: "button", onclick: () => dialog.close() }, "Cancel"), go));
 }
 
-/** One field: {id, input, node, check}; `check` says whether it may be sent, and else what is wrong. */
+/** Field {id, input, node, check}. `check` returns true if the value is valid, otherwise shows the error. */
 function field(spec, at) {
   const { custom_id: id, label, paragraph, required, placeholder, value } = spec;
   const error = el("p.refusal", { id: `field-${at}-error` });
@@ -83,16 +83,16 @@ function field(spec, at) {
   return { id, input, node, check };
 }
 
-// As Discord's own client does, it lets people paste too much and says so: nothing is cut off unseen.
+// Like Discord's client, accepts a text that is too long and shows an error, instead of cutting it off.
 function validationError({ required, min_length: least, max_length: most }, value) {
   const length = [...value].length;
   if (!length) return required ? "This field is required." : "";
-  if (length < least) return `Must be at least ${least} characters; there are ${length}.`;
-  if (length > most) return `Must be at most ${most} characters; there are ${length}.`;
+  if (length < least) return `Must be at least ${least} characters. You entered ${length}.`;
+  if (length > most) return `Must be at most ${most} characters. You entered ${length}.`;
   return "";
 }
 
 function lengthHint({ min_length: least, max_length: most, required }) {
   const range = least > 0 ? `${least} to ${most} characters` : `Up to ${most} characters`;
-  return required ? range : `${range}. May be left empty.`;
+  return required ? range : `${range}. Optional.`;
 }

@@ -1,4 +1,4 @@
-// What can hang on a message besides its text: embeds, files, buttons and select menus.
+// Renders the parts of a message besides its text: embeds, files, buttons and select menus.
 import { el, icon, link } from "./dom.js";
 import { markdown } from "./markdown.js";
 import { post } from "./server.js";
@@ -34,17 +34,17 @@ export function files(all) {
     const lines = content.trimEnd().split("\n").length;
     return el("details.file", { open: lines <= MAX_OPEN_LINES },
       el("summary", {}, icon("file"), el("b", {}, name),
-        el("span.note", {}, `${formatSize(blob.size)}, ${lines} lines`)),
+        el("span.note", {}, `${formatSize(blob.size)}, ${lines} ${lines === 1 ? "line" : "lines"}`)),
       el("pre", { tabindex: 0, "aria-label": name }, el("code", {}, content)),
       el("a.download", { href: URL.createObjectURL(blob), download: name }, `Download ${name}`));
   });
 }
 
 function formatSize(bytes) {
-  return bytes < 1024 ? `${bytes} bytes` : `${(bytes / 1024).toFixed(1)} KB`;
+  return bytes < 1024 ? `${bytes} ${bytes === 1 ? "byte" : "bytes"}` : `${(bytes / 1024).toFixed(1)} KB`;
 }
 
-/** The rows under a message; `busy` names those whose answer is awaited. */
+/** Rows of components; `busy` has the custom IDs of those that wait for the bot. */
 export function components(message, rows, busy) {
   return rows.map((row) => el("div.row", {}, row.components.map((one) => {
     if (one.type === 3) return select(message, one, busy.includes(one.custom_id));
@@ -66,7 +66,7 @@ function button(message, { style, label, emoji, url, custom_id, disabled }, busy
   return el(`button.button.${STYLES[style] ?? "grey"}`, props, inside);
 }
 
-/** Sends what was done to a message; a refusal stands under it. */
+/** Sends an action on a message, and shows an error below the message. */
 async function postAction(node, what, body) {
   const error = node.closest(".message").querySelector(".body > .error");
   error.textContent = "";

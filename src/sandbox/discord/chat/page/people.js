@@ -1,4 +1,4 @@
-// How people and the bot look, and the columns at the sides: places at the left, members at the right.
+// Renders people, the bot and the side columns: places on the left, members on the right.
 import { el, fill, icon } from "./dom.js";
 import { currentPlace, isBot, nameOf, places, countUnseen, store } from "./state.js";
 
@@ -14,7 +14,7 @@ export function appTag() {
   return el("span.app", {}, "APP");
 }
 
-/** The bot's avatar with its dot. */
+/** The bot's avatar with a dot for its status. */
 function botAvatar() {
   const online = store.state.bot.online;
   const word = online ? "online" : "offline";
@@ -37,10 +37,10 @@ export function renderColumns() {
 function channels(listed) {
   const direct = listed.at(-1);
   return [
-    el("h3", {}, "Text channels"),
+    el("h3", {}, "Text Channels"),
     el("ul", {}, listed.slice(0, -1).map((place) => el("li", {}, channel(place, icon("hash"))))),
-    el("h3", {}, "Direct messages"),
-    el("ul", {}, el("li", {}, channel(direct, botAvatar(), direct.id ? null : "Nothing there yet"))),
+    el("h3", {}, "Direct Messages"),
+    el("ul", {}, el("li", {}, channel(direct, botAvatar(), direct.id ? null : "No messages yet"))),
   ];
 }
 
@@ -50,7 +50,7 @@ function channel(place, picture, note) {
   const props = { href: place.hash, "data-key": place.hash, "aria-current": place.current && "page" };
   return el(news ? "a.channel.news" : "a.channel", props, picture,
     el("span.channel-name", {}, place.name, note && el("span.note", {}, note)),
-    news && el("span.hidden", {}, `, ${all} new`),
+    news && el("span.hidden", {}, `, ${all} unread`),
     mine > 0 && news && el("span.badge", { "aria-label": `, ${mine} for you` }, String(mine)));
 }
 
@@ -63,11 +63,11 @@ function personSwitcher() {
   const { people, me } = store.state;
   const acting = people.find((person) => person.id === me);
   const others = people.filter((person) => person.id !== me);
-  const label = `You act as ${acting.name}, ${roleOf(acting)}. Switch person`;
+  const label = `Acting as ${acting.name}, ${roleOf(acting)}. Switch person`;
   return [
     el("summary", { "data-key": "acting", "aria-label": label },
       avatar(me), nameWithNote(acting.name, roleOf(acting)), icon("open")),
-    el("ul.menu", { "aria-label": "Act as somebody else" }, others.map((person) => el("li", {}, el("a", {
+    el("ul.menu", { "aria-label": "Act as another person" }, others.map((person) => el("li", {}, el("a", {
       href: `?as=${encodeURIComponent(person.name)}${currentPlace().hash}`,
     }, avatar(person.id), nameWithNote(`Act as ${person.name}`, roleOf(person)))))),
   ];
@@ -77,7 +77,7 @@ function nameWithNote(name, note) {
   return el("span.who", {}, el("b", {}, name), el("span.note", {}, note));
 }
 
-/** The members by their first role, then the bot, then those who are not in the guild. */
+/** Members grouped by first role, then the bot, then people who are not in the guild. */
 function members() {
   const { people, bot } = store.state;
   const groups = new Map();

@@ -1,22 +1,22 @@
-// The list above the composer from which commands, options and values are picked.
+// Suggestions of commands, options and values above the composer.
 import { el } from "./dom.js";
 
 const box = document.querySelector("#picker");
 const title = document.querySelector("#picker-title");
 const list = document.querySelector("#picker-list");
-let field = null; // where the person types meanwhile
+let field = null; // field in which the person types
 let items = [];
 let active = -1;
 let onChosen = null;
 
-/** Offers {label, hint} items under a heading; `first` marks the first one, so that Enter takes it. */
+/** Shows {label, hint} items under a heading. With `first`, Enter selects the first item. */
 export function offer(input, heading, offered, first, onChoose) {
   hide();
   [field, items, active, onChosen] = [input, offered, first && offered.length ? 0 : -1, onChoose];
   title.replaceChildren(heading);
   list.replaceChildren(...items.map(({ label, hint, icon }, at) => el("div.item", {
     role: "option", id: `item-${at}`,
-    // The pointer must not take the focus from the field.
+    // Keep the focus in the field.
     onpointerdown: (event) => event.preventDefault(),
     onclick: () => chooseItem(at),
   }, icon, el("span.who", {}, el("b", {}, label), hint && el("span.note", {}, hint)))));
@@ -34,7 +34,7 @@ export function hide() {
   active = -1;
 }
 
-/** Whether the list made use of a key. */
+/** Handles a key. Returns true if the list used it. */
 export function handleKey(event) {
   if (box.hidden || event.altKey) return false;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

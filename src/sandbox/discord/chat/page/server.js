@@ -1,7 +1,7 @@
-// Talks to the server: the states that it sends, and what the person does.
+// Connection to the server: receives states and sends actions.
 import { store } from "./state.js";
 
-/** Calls `onState` with each state and `onLink` when the connection comes or goes. */
+/** Calls `onState` with each state, and `onLink` with true or false when the connection opens or fails. */
 export function listen(onState, onLink) {
   open(null);
 
@@ -17,19 +17,19 @@ export function listen(onState, onLink) {
     };
     events.onerror = () => {
       onLink(false);
-      // After an HTTP error the browser does not try again. People may have other ids by then.
+      // After an HTTP error the browser does not reconnect. IDs of people may have changed by then.
       if (events.readyState === EventSource.CLOSED) setTimeout(open, 2000, null);
     };
   }
 }
 
-/** The id of the person whom the URL names. */
+/** ID of the person in the URL, otherwise of the current one. */
 function actingPerson(state) {
   const name = new URLSearchParams(location.search).get("as");
   return state.people.find((person) => person.name === name)?.id ?? state.me;
 }
 
-/** Sends what the acting person did. Throws an Error with a sentence for them. */
+/** Sends an action of the acting person. Throws an Error with a sentence for them. */
 export async function post(what, body) {
   let answer;
   try {
@@ -39,9 +39,9 @@ export async function post(what, body) {
       body: JSON.stringify({ as: store.state.me, ...body }),
     });
   } catch {
-    throw new Error("The sandbox can't be reached. Is it still running?");
+    throw new Error("Could not reach the sandbox. Check that it is still running.");
   }
   const json = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(json.error ?? `The sandbox answered with ${answer.status}.`);
+  if (!answer.ok) throw new Error(json.error ?? `The sandbox responded with HTTP status ${answer.status}. Try again.`);
   return json;
 }

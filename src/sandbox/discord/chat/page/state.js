@@ -1,8 +1,8 @@
-// What the page knows: the server's state, the places to be in, and what this person has seen of them.
+// State of the page: the server's state, the places, and what the person has seen in them.
 
 export const store = { state: null };
 
-/** All places in order: the guild's channels, then the direct messages, without an id until they exist. */
+/** Places in order: the guild's channels, then the direct messages, whose ID is null until they exist. */
 export function places() {
   const { channels, bot } = store.state;
   const direct = channels.find((channel) => channel.with);
@@ -12,7 +12,7 @@ export function places() {
   return [...rooms, { id: direct?.id ?? null, name: bot.name, hash: "#@bot", label: bot.name, direct: true }];
 }
 
-/** The place that is shown. */
+/** The place on the page. */
 export function currentPlace() {
   return places().find((place) => place.hash === location.hash) ?? places()[0];
 }
@@ -31,7 +31,7 @@ export function channelName(id) {
   return channel?.with ? `@${store.state.bot.name}` : `#${channel?.name ?? "unknown"}`;
 }
 
-// Per person and tab: it outlives a reload, and acting as somebody else for a while.
+// Stored per person and tab, so it survives a reload and a switch of the person.
 function memory() {
   return JSON.parse(sessionStorage.getItem(`person ${store.state.me}`)) ?? { seen: {}, dismissed: [] };
 }
@@ -50,7 +50,7 @@ export function dismiss(key) {
   remember((all) => all.dismissed.push(key));
 }
 
-/** Whatever is in the place that is shown has been seen, if the tab is in front. */
+/** Marks the messages of the current place as seen, if the tab is visible. */
 export function markSeen() {
   const place = currentPlace();
   const last = store.state.messages.findLast((message) => message.channel === place.id);
@@ -58,7 +58,7 @@ export function markSeen() {
   remember((all) => { all.seen[place.id] = last.id; });
 }
 
-/** How much is new in a place, and how much of that is for me in particular. */
+/** Number of unread messages in a place, and of those that are direct or mention this person. */
 export function countUnseen(place) {
   const since = BigInt(memory().seen[place.id] ?? 0);
   const news = store.state.messages.filter((message) =>

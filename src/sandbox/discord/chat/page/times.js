@@ -1,4 +1,4 @@
-// Writes moments the way Discord does, in the reader's own language.
+// Formats times like Discord, in the browser's language.
 
 const STYLES = {
   t: { timeStyle: "short" },
@@ -22,14 +22,14 @@ function relative(unix) {
   return new Intl.RelativeTimeFormat().format(Math.round(away / size), unit);
 }
 
-/** `Today at 19:59`, as it stands in a message's head. */
+/** `Today at 19:59`, for the header of a message. */
 export function formatDateTime(date) {
   const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 86400000);
   const day = ["Today", "Yesterday"][days];
   return day ? `${day} at ${formatDate(date, "t")}` : `${formatDate(date, "d")} ${formatDate(date, "t")}`;
 }
 
-/** The node of `<t:unix:style>`. */
+/** Node for `<t:unix:style>`. */
 export function timestamp(unix, style) {
   const date = new Date(unix * 1000);
   const node = document.createElement("time");
@@ -39,12 +39,12 @@ export function timestamp(unix, style) {
   node.textContent = style === "R" ? relative(unix) : formatDate(date, style);
   if (style === "R") {
     node.dataset.unix = unix;
-    node.setAttribute("aria-live", "off"); // else it is read out each second
+    node.setAttribute("aria-live", "off"); // don't read it out every second
   }
   return node;
 }
 
-/** Brings all relative times up to date. */
+/** Updates all relative times. */
 export function updateRelativeTimes() {
   for (const node of document.querySelectorAll("time[data-unix]")) {
     const text = relative(Number(node.dataset.unix));

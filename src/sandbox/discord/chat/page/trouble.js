@@ -1,4 +1,4 @@
-// The panel with which a person makes trouble for the bot.
+// Panel of faults that a person can inject.
 import { el, fill, icon } from "./dom.js";
 import { post } from "./server.js";
 import { store } from "./state.js";
@@ -11,7 +11,7 @@ export function renderTrouble() {
   const on = troubles.filter((trouble) => trouble.on).length;
   opener.hidden = !troubles.length;
   fill(opener, on, () => [
-    icon("bolt"), el("span", {}, "Make trouble"),
+    icon("bolt"), el("span", {}, "Simulate problems"),
     on > 0 && el("span.badge", { "aria-label": `, ${on} on` }, String(on)),
   ]);
   fill(panel.querySelector(".troubles"), troubles, () => troubles.map(faultControl));
@@ -26,7 +26,7 @@ function faultControl({ id, label, help, kind, on }) {
   const note = el("span.note", { id: `trouble-${id}` }, help);
   const button = isSwitch
     ? el("button.switch", { ...props, role: "switch", "aria-checked": String(Boolean(on)) })
-    : el("button.button.red", props, "Do it");
+    : el("button.button.red", props, "Trigger");
   return el("div.trouble", {}, el("div.who", {}, el("b", {}, label), note), button);
 }
 

@@ -21,7 +21,7 @@ fn columns() -> Value {
     ])
 }
 
-/// As DuckDB makes a table.
+/// Table after the updates that DuckDB sends to create one.
 fn made() -> Table {
     let updates = from(json!([
         { "action": "assign-uuid", "uuid": "u-1" },
@@ -69,7 +69,7 @@ fn message<T: std::fmt::Debug>(result: CatalogResult<T>) -> String {
 fn a_table_is_made_by_a_commit() {
     let table = made();
     assert_eq!(table.table_uuid, "u-1");
-    assert_eq!(table.last_column_id, 7, "that of the list's element");
+    assert_eq!(table.last_column_id, 7, "ID of the list's element");
     assert_eq!(table.last_partition_id, 999);
     assert_eq!(table.current_schema_id, 0);
     assert_eq!(table.last_updated_ms, NOW);
@@ -84,9 +84,9 @@ fn a_table_is_the_same_after_it_was_written() {
 }
 
 #[test]
-fn a_table_lacks_nothing() {
+fn an_incomplete_table_is_refused() {
     let nothing = apply(Table::empty(), Vec::new(), NOW);
-    assert_eq!(message(nothing), "The table would have no UUID");
+    assert_eq!(message(nothing), "The commit does not set the table's UUID");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_snapshot_becomes_the_table() {
 }
 
 #[test]
-fn of_two_snapshots_the_last_is_the_table() {
+fn main_points_to_the_last_of_two_snapshots() {
     let both = json!([snapshot(6, 2), snapshot(7, 3), to_main(7)]);
     let table = after(filled(), both).unwrap();
     assert_eq!(table.snapshots.len(), 3);
@@ -114,9 +114,9 @@ fn of_two_snapshots_the_last_is_the_table() {
 #[test]
 fn a_snapshot_comes_once_and_in_order() {
     let again = after(filled(), json!([snapshot(5, 2)]));
-    assert_eq!(message(again), "The table has a snapshot 5 already");
+    assert_eq!(message(again), "The table already has a snapshot 5");
     let late = after(filled(), json!([snapshot(6, 1)]));
-    assert_eq!(message(late), "The sequence number 1 is not after 1");
+    assert_eq!(message(late), "The sequence number 1 is not greater than 1");
     let unknown = after(filled(), json!([to_main(9)]));
     assert_eq!(message(unknown), "The table has no snapshot 9");
 }
@@ -134,12 +134,12 @@ fn a_schema_gets_the_next_id_unless_it_is_known() {
     assert_eq!(table.last_column_id, 8);
     let table = after(table, json!([add(columns()), current])).unwrap();
     assert_eq!(table.current_schema_id, 0);
-    assert_eq!(table.last_column_id, 8, "no id is given twice");
+    assert_eq!(table.last_column_id, 8, "no ID is reused");
     assert_eq!(table.schemas.len(), 2);
 }
 
 #[test]
-fn what_is_chosen_is_there() {
+fn only_an_existing_schema_or_spec_can_be_selected() {
     let schema = json!([{ "action": "set-current-schema", "schema-id": 4 }]);
     let schema = after(made(), schema);
     assert_eq!(message(schema), "The table has no schema-id 4");
@@ -162,7 +162,7 @@ fn partition_fields_get_ids() {
 }
 
 #[test]
-fn an_order_is_not_number_0_unless_it_is_none() {
+fn order_id_0_is_reserved_for_unsorted_tables() {
     let field = json!({ "source-id": 1, "transform": "identity", "direction": "asc", "null-order": "nulls-first" });
     let sorted = from(json!([
         { "action": "add-sort-order", "sort-order": { "fields": [field] } },
@@ -174,7 +174,7 @@ fn an_order_is_not_number_0_unless_it_is_none() {
 }
 
 #[test]
-fn properties_come_and_go() {
+fn properties_are_set_and_removed() {
     let table = after(
         made(),
         json!([
@@ -186,21 +186,27 @@ fn properties_come_and_go() {
 }
 
 #[test]
-fn what_can_not_be_changed_is_not() {
+fn the_uuid_and_the_format_can_not_be_changed() {
     let other = after(made(), json!([{ "action": "assign-uuid", "uuid": "u-2" }]));
     assert_eq!(message(other), "A table's UUID can't be changed");
     let format = json!([{ "action": "upgrade-format-version", "format-version": 3 }]);
     let format = after(made(), format);
-    assert_eq!(message(format), "Tables are of format 2 here, not 3");
+    assert_eq!(
+        message(format),
+        "Only tables of format version 2 are supported, not 3"
+    );
 }
 
 #[test]
-fn nonsense_is_refused() {
+fn malformed_updates_are_refused() {
     let schema = json!([{ "action": "add-schema", "schema": { "fields": 4 } }]);
-    assert_eq!(message(after(made(), schema)), "The `fields` are missing");
+    assert_eq!(
+        message(after(made(), schema)),
+        "`fields` is missing or not a list"
+    );
     let spec = json!([{ "action": "add-spec", "spec": { "fields": [4] } }]);
     let spec = after(made(), spec);
-    assert_eq!(message(spec), "A partition field is no object");
+    assert_eq!(message(spec), "A partition field is not an object");
     let unknown = json!({ "action": "paint-it-black" });
     assert!(serde_json::from_value::<Update>(unknown).is_err());
 }
@@ -251,7 +257,7 @@ fn requirements_are_compared_with_the_table() {
 }
 
 #[test]
-fn a_reference_is_compared_also_with_none() {
+fn a_required_reference_can_be_none() {
     let main = |id: Value| -> [Requirement; 1] {
         [from(
             json!({ "type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": id }),
@@ -264,7 +270,7 @@ fn a_reference_is_compared_also_with_none() {
 }
 
 #[test]
-fn who_makes_a_table_requires_that_there_is_none() {
+fn assert_create_requires_that_the_table_does_not_exist() {
     let create = [from(json!({ "type": "assert-create" }))];
     assert!(check(&create, None).is_ok());
     let conflict = check(&create, Some(&made())).unwrap_err();
