@@ -1,5 +1,5 @@
-//! What the door costs, against DuckDB without it in the same run, which is the
-//! floor. `cargo bench --bench door`
+//! Cost of the door, compared with direct access to DuckDB (the floor) in the same run.
+//! `cargo bench --bench door`
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code, unused_imports)]
@@ -30,7 +30,7 @@ async fn main() {
     let idle = door.memory();
 
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    // In turns, so that both meet the same machine.
+    // Measured in turns, so that both see the same load of the machine.
     for _ in 0..ROUNDS {
         without.push(time_query(&straight, "SELECT 42").await.0);
         with.push(time_query(&through, "SELECT 42").await.0);
@@ -50,12 +50,12 @@ async fn main() {
     let without = median(without);
     report(&large, median(with), without);
     report(
-        &format!("{large} by a bare TCP relay instead"),
+        &format!("{large}, through a bare TCP relay instead"),
         median(by_relay),
         without,
     );
 
-    // Looking takes time, so it has a round of its own.
+    // Measuring memory takes time, so it has its own round.
     let mut most = idle;
     let mut streams = std::pin::pin!(time_query(&through, LARGE));
     loop {
@@ -64,12 +64,12 @@ async fn main() {
             () = tokio::task::yield_now() => most = most.max(door.memory()),
         }
     }
-    println!("memory: {idle} KiB idle, {most} KiB at most while it streams");
-    println!("listens after {listening:.0?}");
+    println!("memory: {idle} KiB idle, at most {most} KiB while streaming");
+    println!("time until the door listens: {listening:.0?}");
 }
 
-/// Passes bytes on and does nothing else, on a thread of its own: what one more process on
-/// the way costs in any case. Its port.
+/// Starts a relay that only copies bytes, on its own thread. Returns its port. It shows the minimum
+/// cost of one more process in the path.
 fn relay(to: u16) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -101,9 +101,7 @@ async fn time_query(ui: &UiClient, sql: &str) -> (Duration, usize) {
 
 fn report(what: &str, with: Duration, without: Duration) {
     let ratio = with.as_secs_f64() / without.as_secs_f64();
-    println!(
-        "{what}: straight {without:.2?}, through the door {with:.2?}, {ratio:.2} times as long"
-    );
+    println!("{what}: direct {without:.2?}, through the door {with:.2?}, {ratio:.2} times as long");
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -1,4 +1,5 @@
-//! The pure parts that run often or over everything, by criterion. `cargo bench --bench pure`
+//! Benchmarks of pure functions that run often or over all sessions, with criterion.
+//! `cargo bench --bench pure`
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{collections::HashMap, hint::black_box};
@@ -13,7 +14,8 @@ use duckbot::{
     },
     runtime::kubernetes::build,
     session::{
-        Limits, Observed, Pod, PodState, Policy, Record, TrackedSession, Usage, next_step, plan,
+        Limits, Observed, Pod, PodState, Policy, RECORD_VERSION, Record, TrackedSession, Usage,
+        next_step, plan,
     },
     settings::Settings,
 };
@@ -42,15 +44,17 @@ const POLICY: Policy = Policy {
 
 fn record(number: i64, created: DateTime<Utc>) -> Record {
     serde_json::from_value(serde_json::json!({
-        "version": 3, "id": format!("{number:06x}"), "request": number.to_string(), "owner": "7",
+        "version": RECORD_VERSION, "id": format!("{number:06x}"), "request": number.to_string(), "owner": "7",
         "slot": 0, "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
-        "created": created, "ready": created + TimeDelta::seconds(20), "announcement": "9",
-        "stage": "running",
+        "created": created, "credentials": "owner", "credentials_warned": false,
+        "ready": created + TimeDelta::seconds(20), "restarts_told": 0, "extended_seconds": 0,
+        "announcement": "9", "stage": "running",
     }))
     .unwrap()
 }
 
-/// Of all ages, idle for all lengths of time; every hundredth does not answer.
+/// A session whose age and idle time depend on `number`. In one of 100 the door does not answer,
+/// and 19 of 100 are busy.
 fn session(number: i64, now: DateTime<Utc>) -> TrackedSession {
     let idle_since = now - TimeDelta::minutes(number % 240);
     TrackedSession {
@@ -86,7 +90,7 @@ fn settings() -> Settings {
     Settings::load(None, pairs.into()).unwrap()
 }
 
-/// A query, as DuckDB's own page asks it.
+/// Request for a query, as DuckDB's own page sends it.
 fn query() -> Parts {
     let request = Request::post("/ddb/run")
         .header("host", "duckui-977a26.duck.example.com")
@@ -103,8 +107,8 @@ fn query() -> Parts {
 fn deciding(bench: &mut Criterion, now: DateTime<Utc>) {
     let sessions: Vec<_> = (0..SESSIONS).map(|number| session(number, now)).collect();
     let nobody = HashMap::new();
-    // The floor of the next two.
-    bench.bench_function("look at each of 10,000 sessions once", |it| {
+    // Floor of the next two.
+    bench.bench_function("read one field of 10,000 sessions", |it| {
         it.iter(|| {
             black_box(&sessions)
                 .iter()
@@ -129,7 +133,7 @@ fn entering(bench: &mut Criterion, now: DateTime<Utc>) {
         query(),
         Origin::read("https://duckui-977a26.duck.example.com").unwrap(),
     );
-    bench.bench_function("judge a query", |it| {
+    bench.bench_function("evaluate a query", |it| {
         it.iter(|| evaluate(black_box(&query), &own, |cookie| cookie.len() == 22));
     });
     let key = SigningKey::read("2026-11-24-aaaaaaaa", &SigningKey::generate()).unwrap();

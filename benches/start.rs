@@ -1,5 +1,5 @@
-//! How long it takes until DuckDB's UI answers: in a session, and bare, which is
-//! the floor. `cargo bench --bench start`
+//! Time until DuckDB's UI answers: in a session, and without one (the floor).
+//! `cargo bench --bench start`
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code, unused_imports)]
@@ -20,7 +20,7 @@ const ROUNDS: usize = 11;
 async fn main() {
     lake().s3.add_key("AKIAQUICK", "a-quick-secret");
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    // In turns, so that both meet the same machine.
+    // Measured in turns, so that both see the same load of the machine.
     for _ in 0..ROUNDS {
         bare.push(bare_start().await);
         let begin = Instant::now();

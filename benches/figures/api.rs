@@ -1,4 +1,4 @@
-//! `POST /sessions`, with keys that go with the session.
+//! `POST /sessions`, with credentials that belong to the session.
 
 use std::time::{Duration, Instant};
 
@@ -17,16 +17,16 @@ use super::{
 
 const ROUNDS: usize = 150;
 const CALLERS: usize = 16;
-/// So many requests of each of them, in each of so many rounds.
+/// Number of requests of each caller in one of the [`BURSTS`].
 const REQUESTS_PER_CALLER: usize = 8;
 const BURSTS: usize = 5;
 const OWNERS: usize = 10 + ROUNDS + CALLERS * REQUESTS_PER_CALLER * BURSTS;
 
-/// One that serves it: the bot, or the floor.
+/// A server of the API: the bot or the floor.
 struct Side {
     url: String,
     client: Client,
-    /// What each owner shows: each has one session.
+    /// A token per owner. Each owner gets one session.
     tokens: Vec<String>,
     objects: Objects,
     next: usize,
@@ -88,7 +88,7 @@ impl Side {
         }
     }
 
-    /// Asks for a session of the owner with that number; how long the answer took.
+    /// Requests a session for the owner with this number. Returns the time until the response.
     async fn post(&self, number: usize) -> Duration {
         let asked = self.client.post(format!("{}/sessions", self.url));
         let asked = asked.bearer_auth(&self.tokens[number]).json(&json!({
@@ -101,7 +101,7 @@ impl Side {
         begin.elapsed()
     }
 
-    /// One session, until all of it is there.
+    /// Requests one session. Returns the time until the response, and waits for all objects.
     async fn time_one(&mut self) -> Duration {
         let number = self.next;
         self.next += 1;
@@ -110,7 +110,8 @@ impl Side {
         took
     }
 
-    /// Many at once; sessions per second: answered, and made.
+    /// Requests many sessions at once. Returns sessions per second: until the responses, and until
+    /// all objects exist.
     async fn time_burst(&mut self) -> [f64; 2] {
         let first = self.next;
         self.next += CALLERS * REQUESTS_PER_CALLER;

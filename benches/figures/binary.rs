@@ -1,10 +1,10 @@
-//! The program that the production image has, and how large it is.
+//! Size of the program in the production image.
 
 use std::{path::PathBuf, process::Command};
 
 use super::table::{Aim, Row};
 
-/// Builds it, to the same target folder as this program.
+/// Builds the program in the target folder of this benchmark. Returns its path.
 pub fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let target = own.ancestors().nth(3).unwrap();

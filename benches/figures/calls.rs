@@ -1,11 +1,11 @@
-//! What the bot asks of the API server. Watches are apart: five, for as long as it runs.
+//! Number of calls to the API server, without the five permanent watches.
 
 use super::{
     support::TestEnv,
     table::{Aim, Row},
 };
 
-/// Those since the last look, as a list.
+/// Returns the calls after the first `before` ones, and sets `before` to the new count.
 fn new_calls(env: &TestEnv, before: &mut usize) -> Vec<String> {
     let calls = env.api.calls();
     let new = calls[*before..]
@@ -44,12 +44,12 @@ pub async fn rows() -> Vec<Row> {
     let mut env = TestEnv::start_with(&settings).await;
     let ana = env.ana.clone();
     env.cluster.store_credentials(ana.id()).await;
-    // The ledger and what the first sweep finds out are not of a session.
+    // The calls of the first sweeps, such as for the ledger, don't belong to a session.
     env.bot().wait_for_log_times(" swept", 2).await;
     let mut before = env.api.calls().len();
 
     let id = env.ready_session(&ana).await;
-    env.bot().wait_for_log("announcing it").await;
+    env.bot().wait_for_log("announcing its URL").await;
     let start = new_calls(&env, &mut before);
 
     let swept = env.bot().log().matches(" swept").count();

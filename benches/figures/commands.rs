@@ -1,4 +1,4 @@
-//! Commands in the chat: until they are acknowledged, and until what they ask for is made.
+//! Commands in the chat: time until they are acknowledged, and until all objects exist.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,11 @@ const BURSTS: usize = 5;
 const ROUNDS: usize = 60;
 const PEOPLE: usize = BURST_SIZE * BURSTS + ROUNDS;
 const START: &str = "/duck start";
-/// Asks for nothing but an answer.
+/// A command that changes nothing.
 const LIST: &str = "/duck list";
 
-/// A team whose people all have keys; its bot is ours, or a floor of that kind.
+/// Starts an environment in which all people have credentials, with the bot, or a floor of this
+/// kind.
 async fn start_env(kind: Option<&str>) -> (TestEnv, Option<Bot>) {
     let mut env = env(PEOPLE, None, &[]).await;
     stream::iter(0..PEOPLE)
@@ -52,7 +53,7 @@ async fn run_command(env: &TestEnv, number: usize, line: &str) -> (u64, Interact
     )
 }
 
-/// So many people type at once; from that to the acknowledgement.
+/// Lets [`BURST_SIZE`] people send a command at once. Returns the times until the acknowledgements.
 async fn time_burst(env: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
     let mut asked = Vec::new();
     for number in first..first + BURST_SIZE {
@@ -60,14 +61,14 @@ async fn time_burst(env: &TestEnv, first: usize, line: &str) -> Vec<Duration> {
     }
     let mut times = Vec::new();
     for asked in asked {
-        // What is too late counts as the most that Discord waits.
+        // A missing acknowledgement counts as 3 s, the maximum that Discord waits.
         let acknowledged = asked.try_acknowledgement().await.map(|it| it.elapsed);
         times.push(acknowledged.unwrap_or(Duration::from_secs(3)));
     }
     times
 }
 
-/// From one command to all of its objects.
+/// Time from one command until all of its objects exist.
 async fn time_one(env: &TestEnv, objects: &Objects, number: usize) -> Duration {
     let begin = Instant::now();
     let (owner, _) = run_command(env, number, START).await;
@@ -98,7 +99,7 @@ pub async fn rows() -> Vec<Row> {
         with.push(time_one(&ours, &objects, number).await);
         without.push(time_one(&making, &bare_objects, number).await);
     }
-    // The first ones open connections.
+    // Without the first ten rounds, which open connections.
     let (with, without) = (time_stats(&with[10..]), time_stats(&without[10..]));
 
     let (mut p99, mut p99_listing, mut worst) = (Vec::new(), Vec::new(), 0.0_f64);

@@ -1,6 +1,6 @@
-//! The floor: a program that makes the same objects by the same calls in the same order, over as
-//! many connections as one client has, and does nothing else. It checks nobody, watches nothing,
-//! keeps no view, and whatever fails ends it.
+//! The floor: a minimal program that creates the same objects with the same calls in the same
+//! order, with one kube client. It checks no token, has no watches and no view, and panics on any
+//! error.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use axum::{
 use duckbot::{
     door::ticket::SigningKey,
     runtime::kubernetes::build,
-    session::{CredentialSource, Record, SessionId},
+    session::{CredentialSource, RECORD_VERSION, Record, SessionId},
     settings::Settings,
 };
 use k8s_openapi::{
@@ -26,7 +26,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-/// Makes sessions.
+/// Creates the objects of sessions.
 pub struct Floor {
     pub settings: Settings,
     client: Client,
@@ -34,7 +34,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// With the bot's own variables.
+    /// Connects to the cluster, with the bot's environment variables.
     pub async fn connect() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = SigningKey::read("2026-11-24-floor", &SigningKey::generate());
@@ -52,7 +52,7 @@ impl Floor {
         Api::namespaced(self.client.clone(), &self.settings.kubernetes.namespace)
     }
 
-    /// A record as the bot writes it, stored; its unique id and revision.
+    /// Creates a record like the bot's. Returns it with its UID and revision.
     pub async fn claim(
         &self,
         owner: u64,
@@ -60,16 +60,13 @@ impl Floor {
     ) -> (Record, String, String) {
         let id = SessionId::from_uuid(uuid::Uuid::new_v4());
         let record: Record = serde_json::from_value(json!({
-            "version": 3, "id": id, "request": uuid::Uuid::new_v4().simple().to_string(),
+            "version": RECORD_VERSION, "id": id, "request": uuid::Uuid::new_v4().simple().to_string(),
             "owner": owner.to_string(), "slot": 0, "display_name": "ana", "size": "small",
-            "catalog": "lake", "channel": "5", "created": chrono::Utc::now(), "announcement": null,
-            "stage": "starting",
+            "catalog": "lake", "channel": "5", "created": chrono::Utc::now(),
+            "credentials": credentials, "credentials_warned": false, "restarts_told": 0,
+            "extended_seconds": 0, "stage": "starting",
         }))
         .unwrap();
-        let record = Record {
-            credentials,
-            ..record
-        };
         let map = build::record(&self.settings, &record, None);
         let made: ConfigMap = self
             .api()
@@ -83,7 +80,7 @@ impl Floor {
         )
     }
 
-    /// A Secret, by one server-side apply.
+    /// Writes a Secret by one server-side apply.
     pub async fn apply_secret(&self, secret: &Secret) {
         let (secrets, name) = (self.api::<Secret>(), secret.name_any());
         let params = PatchParams::apply(build::DUCKBOT).force();
@@ -93,7 +90,7 @@ impl Floor {
             .unwrap();
     }
 
-    /// Pod, Service and route, side by side.
+    /// Creates Pod, Service and route in parallel.
     pub async fn create_objects(&self, record: &Record, uid: &str) {
         let (settings, params) = (&self.settings, PostParams::default());
         let (size, catalog) = (
@@ -125,7 +122,7 @@ impl Floor {
     }
 }
 
-/// `POST /sessions`; whose it is stands in the place of a token.
+/// Handles `POST /sessions`. The owner's ID takes the place of the token.
 async fn create(
     State(floor): State<Arc<Floor>>,
     headers: HeaderMap,
@@ -162,7 +159,7 @@ async fn create(
     (StatusCode::CREATED, Json(said))
 }
 
-/// This program as a floor of that kind, until it is killed.
+/// Runs this program as a floor of the kind `what`, until it is killed.
 pub async fn serve(what: &str) {
     match what {
         "api" => {

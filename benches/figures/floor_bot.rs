@@ -1,4 +1,4 @@
-//! A bare bot: acknowledges commands, and if it is to, makes what `/duck start` makes.
+//! A minimal bot: acknowledges commands, and optionally creates what `/duck start` creates.
 
 use duckbot::{runtime::kubernetes::build, session::CredentialSource};
 use k8s_openapi::api::core::v1::Secret;
@@ -46,7 +46,7 @@ impl EventHandler for BareBot {
     }
 }
 
-/// Serves until it is killed.
+/// Runs the bot until it is killed. With a floor, it also creates the objects.
 pub async fn serve(floor: Option<Floor>) {
     let variable = |name: &str| std::env::var(name).unwrap();
     let token = std::fs::read_to_string(variable("DUCKBOT_DISCORD__TOKEN_FILE")).unwrap();

@@ -1,7 +1,7 @@
-//! The figures of docs/performance.md: the bot against a floor that is measured in turns with it,
-//! in the same run. `cargo bench --bench figures`, or only some: `-- api memory`.
+//! Measures the figures of docs/performance.md. The bot and a floor are measured in turns, in the
+//! same run. `cargo bench --bench figures` measures all groups, and `-- api memory` only these.
 //!
-//! It asserts nothing about them: what they should be stands beside them.
+//! Asserts nothing. The table has an aim for each figure.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code, unused_imports)]
@@ -39,14 +39,14 @@ async fn main() {
     if let Some(("floor", what)) = arguments.first().and_then(|it| it.split_once(':')) {
         return floor::serve(what).await;
     }
-    // Cargo adds arguments of its own.
+    // Cargo adds arguments such as --bench.
     let mut asked: Vec<_> = arguments
         .iter()
         .filter(|it| !it.starts_with("--"))
         .map(String::as_str)
         .collect();
     if let Some(unknown) = asked.iter().find(|it| !GROUPS.contains(it)) {
-        eprintln!("there is no {unknown}; there are {}", GROUPS.join(" "));
+        eprintln!("unknown group {unknown}; groups: {}", GROUPS.join(" "));
         return;
     }
     if asked.is_empty() {
@@ -66,7 +66,7 @@ async fn main() {
             _ => binary::rows().await,
         };
         table.replace_group(group, rows);
-        // What was measured is kept, whatever comes next.
+        // Saved after each group, in case a later one fails.
         table.write();
     }
     print!("{}", table.markdown());

@@ -1,4 +1,4 @@
-//! What the bot has in memory: idle, and with 1,000 live sessions.
+//! Resident memory of the bot: idle, and with 1,000 live sessions.
 
 use super::{
     kwok::Kwok,

@@ -1,5 +1,4 @@
-//! On one machine, as in the sandbox: from `/duck start` to the first answer of DuckDB, through
-//! the door.
+//! Time from `/duck start` to the first result through the door, on one machine as in the sandbox.
 
 use std::{
     process::Stdio,
@@ -43,7 +42,7 @@ async fn time_one(home: &LocalEnv) -> Duration {
     took
 }
 
-/// DuckDB's command line with its UI, and nothing around it.
+/// Starts DuckDB's command line with its UI. Returns the time until the first result.
 async fn bare() -> Duration {
     let port = ReservedPort::reserve().number();
     let home = tempfile::TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Many sessions on one cluster: their Pods are kwok's, ready as soon as they are scheduled.
+//! Many sessions on one cluster. Their Pods are simulated by kwok, ready as soon as scheduled.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use super::{
 const SESSIONS: usize = 5000;
 const ROUNDS: usize = 21;
 
-/// A team on kwok's node, with the program of the production image.
+/// Creates an environment on kwok's node, with the program of the production image.
 pub async fn kwok_env(people: usize) -> TestEnv {
-    // Nobody stands in for the doors, so they are not asked.
+    // These Pods have no doors, so the reaper must not ask them.
     let settings = [
         ("DUCKBOT_REAPER__IDLE", "off"),
         ("DUCKBOT_REAPER__EVERY", "1h"),
@@ -28,7 +28,8 @@ pub async fn kwok_env(people: usize) -> TestEnv {
     env
 }
 
-/// Sessions from the first to the last number, each somebody else's; waits until they run.
+/// Creates sessions with the numbers `first..last`, each with another owner, and waits until all
+/// run.
 pub async fn create_sessions(env: &mut TestEnv, first: usize, last: usize) {
     let created = chrono::Utc::now().to_rfc3339();
     stream::iter(first..last)
@@ -37,21 +38,21 @@ pub async fn create_sessions(env: &mut TestEnv, first: usize, last: usize) {
                 format!("{:06x}", 0xa0_0000 + number),
                 1_000_000 + number as u64,
             );
-            // Discord takes five messages in five seconds.
+            // Without a channel: Discord allows only five messages in five seconds.
             env.create_record_in(None, &id, owner, 0, &created).await;
         })
         .await;
     let begin = Instant::now();
-    while env.bot().log().matches(": announcing it").count() < last {
+    while env.bot().log().matches(": announcing its URL").count() < last {
         assert!(
             begin.elapsed() < Duration::from_secs(1800),
-            "they never run"
+            "not all sessions run after 30 minutes"
         );
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// What the bot has in memory when nothing is to be done.
+/// Resident memory of the bot in MB, after 5 s without work.
 pub async fn idle_memory(bot: &Bot) -> f64 {
     tokio::time::sleep(Duration::from_secs(5)).await;
     resident(bot, false)
@@ -67,7 +68,7 @@ pub async fn rows() -> Vec<Row> {
     let full = idle_memory(env.bot()).await;
     let mut times = Vec::new();
     for number in 0..ROUNDS {
-        // Discord takes five messages in five seconds.
+        // Discord allows five messages in five seconds.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let person = env.discord.person(&format!("p{number}"));
         env.cluster.store_credentials(person.id()).await;

@@ -1,5 +1,4 @@
-//! Two of everything: a team with the bot, and one with the floor in its place. Both go straight
-//! to the same API server.
+//! Environments for the bot and for the floor. Both connect directly to the same API server.
 
 use std::{
     collections::HashMap,
@@ -20,11 +19,11 @@ use super::{
     support::{Bot, Namespaces, TestEnv},
 };
 
-/// Much longer than anything takes.
+/// Maximum time to wait for objects. It is much longer than anything takes.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A team of so many people and a bot that is not started, set as in production where it matters
-/// for time.
+/// Creates an environment with this number of people and a bot that is not started. Settings that
+/// affect times are as in production.
 pub async fn env(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -> TestEnv {
     let mut all = vec![
         ("DUCKBOT_LOG__FILTER", "info"),
@@ -43,7 +42,7 @@ pub async fn env(people: usize, node: Option<&str>, settings: &[(&str, &str)]) -
     env
 }
 
-/// This program as the floor of a team.
+/// Starts this program as a floor of the kind `what`.
 pub fn floor(what: &str, env: &TestEnv) -> Bot {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
@@ -57,7 +56,7 @@ pub fn floor(what: &str, env: &TestEnv) -> Bot {
     Bot::spawn(command)
 }
 
-/// The address that a bot or a floor says it listens at.
+/// Returns the URL of the API, as logged by a bot or a floor.
 pub async fn address(bot: &mut Bot) -> String {
     const SAYS: &str = "the API is at ";
     bot.wait_for_log(SAYS).await;
@@ -70,14 +69,14 @@ pub async fn address(bot: &mut Bot) -> String {
         .to_owned()
 }
 
-/// Notes when Pod, Service and route of an owner were all there, as anybody sees it.
+/// Watches that record when the Pod, Service and route of each owner exist.
 pub struct Objects {
     made: watch::Receiver<HashMap<String, (usize, Instant)>>,
     _watching: JoinSet<()>,
 }
 
 impl Objects {
-    /// Looks at the sessions of that team from now on.
+    /// Starts watching the sessions in a namespace.
     pub fn of(namespaces: &Namespaces) -> Self {
         let (note, made) = watch::channel(HashMap::new());
         let mut watching = JoinSet::new();
@@ -95,7 +94,7 @@ impl Objects {
                 let mut names = std::collections::HashSet::new();
                 let seen = watcher(api, watcher::Config::default()).touched_objects();
                 let mut seen = std::pin::pin!(seen);
-                // A watch that breaks begins anew, by itself.
+                // The watcher restarts a broken watch by itself.
                 while let Some(seen) = seen.next().await {
                     let Ok(object) = seen else {
                         continue;
@@ -118,7 +117,7 @@ impl Objects {
         }
     }
 
-    /// When everything of that owner's session was there; waits for it.
+    /// Waits until all objects of the owner's session exist. Returns the time of the last one.
     pub async fn wait_until_made(&self, owner: u64) -> Instant {
         let owner = owner.to_string();
         let whole = |made: &HashMap<String, (usize, Instant)>| {
@@ -126,28 +125,28 @@ impl Objects {
         };
         let mut made = self.made.clone();
         let made = tokio::time::timeout(WAIT_TIMEOUT, made.wait_for(whole)).await;
-        made.expect("the objects are made").unwrap()[&owner].1
+        made.expect("the objects are created in time").unwrap()[&owner].1
     }
 
-    /// Waits until so many sessions are whole, or nothing more comes of them: the floor tries
-    /// nothing again, and an API server that has too much to do turns some of it away.
+    /// Waits until this number of sessions has all objects, but at most 15 s. The floor repeats no
+    /// call, and a busy API server rejects some.
     pub async fn wait_until_settled(&self, sessions: usize) {
         let _ = tokio::time::timeout(Duration::from_secs(15), self.wait_for_count(sessions)).await;
     }
 
-    /// Waits until so many sessions are whole.
+    /// Waits until this number of sessions has all objects.
     pub async fn wait_for_count(&self, sessions: usize) {
         let enough = |made: &HashMap<String, (usize, Instant)>| {
             made.values().filter(|(parts, _)| *parts == 3).count() >= sessions
         };
         let mut made = self.made.clone();
         let made = tokio::time::timeout(WAIT_TIMEOUT, made.wait_for(enough)).await;
-        made.expect("the objects are made").unwrap();
+        made.expect("the objects are created in time").unwrap();
     }
 }
 
-/// What a process has in memory, in MB: all of it, or without the pages of files (mostly the
-/// program itself).
+/// Resident memory of a process in MB, optionally without file-backed pages (mostly the program
+/// itself).
 pub fn resident(bot: &Bot, without_files: bool) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", bot.pid())).unwrap();
     let name = if without_files { "RssAnon:" } else { "VmRSS:" };

@@ -1,5 +1,5 @@
-//! A small question over the lake from the chat, on this machine: against DuckDB's command line
-//! that is started, attached and asked for the same, and against DuckDB's own time for it.
+//! A small query on the lake from the chat, with the local runtime. It is compared with DuckDB's
+//! command line (started, attached, and given the same query), and with DuckDB's own query time.
 
 use std::{
     process::Stdio,
@@ -18,7 +18,7 @@ const ROUNDS: usize = 31;
 const QUERY: &str = "SELECT sum(grams) AS grams FROM lake.zoo.ducks";
 const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 
-/// One question; how long it took, and DuckDB's own part of it in ms.
+/// Runs one query. Returns the total time, and DuckDB's own part of it in ms.
 async fn time_one(home: &LocalEnv) -> (Duration, f64) {
     let begin = Instant::now();
     let line = format!("/duck sql query:{QUERY}");
@@ -30,7 +30,7 @@ async fn time_one(home: &LocalEnv) -> (Duration, f64) {
     (took, own.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// DuckDB's command line, from its start to its end.
+/// Runs the query in DuckDB's command line. Returns the time from its start to its end.
 async fn bare() -> Duration {
     let sql = format!(
         "SET extension_directory = '{}';

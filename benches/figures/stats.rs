@@ -1,4 +1,4 @@
-//! Of many measurements, the few that are told.
+//! Summary statistics of measurements.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub struct Stats {
     pub p99: f64,
 }
 
-/// Of these numbers.
+/// Computes the statistics of numbers.
 pub fn stats(numbers: impl IntoIterator<Item = f64>) -> Stats {
     let mut sorted: Vec<_> = numbers.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
@@ -22,7 +22,7 @@ pub fn stats(numbers: impl IntoIterator<Item = f64>) -> Stats {
     }
 }
 
-/// Of these times, in milliseconds.
+/// Computes the statistics of durations, in milliseconds.
 pub fn time_stats(times: &[Duration]) -> Stats {
     stats(times.iter().map(|time| time.as_secs_f64() * 1000.0))
 }

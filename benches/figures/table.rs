@@ -1,4 +1,4 @@
-//! The table: kept as JSON from run to run, told as docs/performance.md with a plot beside it.
+//! The table of figures: stored as JSON between runs, rendered as docs/performance.md and a plot.
 
 use std::{fmt::Write, fs, path::PathBuf, process::Command};
 
@@ -7,36 +7,37 @@ use serde_json::{Value, json};
 
 use super::GROUPS;
 
-/// What stands in front of the table, and behind it.
+/// Text before and after the table.
 const NOTES: &str = include_str!("notes.md");
 
-/// What a figure should be.
+/// Target for a figure.
 #[derive(Debug, Clone, Copy)]
 pub enum Aim {
-    /// Below each of these, the strictest last.
+    /// Below each of these limits; the strictest is last.
     Under(&'static [f64]),
+    /// Above each of these limits; the strictest is last.
     Over(&'static [f64]),
-    /// It is only counted.
+    /// No target; the figure is only shown.
     None,
 }
 
-/// One figure.
+/// A figure: one row of the table.
 #[derive(Debug)]
 pub struct Row {
     pub what: &'static str,
-    /// The aim in words.
+    /// Text of the aim.
     pub aim: &'static str,
-    /// Text for the columns: floor, ours (median), p95.
+    /// Texts for the columns floor, ours (median) and p95.
     pub floor: String,
     pub ours: String,
     pub p95: String,
-    /// What is held against the aim: a ratio to the floor, or the figure itself.
+    /// Value that is compared with the limits: a ratio to the floor, or the figure itself.
     pub figure: f64,
     pub is_ratio: bool,
     pub limits: Aim,
 }
 
-/// All figures, by group.
+/// Figures by group.
 pub struct Table(Value);
 
 fn root() -> PathBuf {
@@ -58,7 +59,7 @@ impl Table {
         Self(last.map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap()))
     }
 
-    /// Takes a group's new rows in the place of its old ones.
+    /// Replaces the rows of a group.
     pub fn replace_group(&mut self, group: &str, rows: Vec<Row>) {
         let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
         self.0[group] = json!({ "rows": rows, "run": run() });
@@ -100,7 +101,7 @@ impl Table {
         text
     }
 
-    /// A bar for each figure that has an aim: how much of what it may be is used.
+    /// Renders an SVG with a bar for each figure that has an aim: its share of the strictest limit.
     fn plot(&self) -> String {
         let rows: Vec<_> = self.rows().filter(|row| row["used"].is_number()).collect();
         let height = rows.len() * 26 + 40;
@@ -171,7 +172,7 @@ impl Aim {
         }
     }
 
-    /// How much of the strictest limit is used.
+    /// Share of the strictest limit that the figure uses. 1.0 is the limit.
     fn used(self, figure: f64) -> Option<f64> {
         match self {
             Self::None => None,
@@ -181,7 +182,7 @@ impl Aim {
     }
 }
 
-/// Where, when and with what it was measured, in a line.
+/// Describes the run in one line: date, versions and machine.
 fn run() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));

@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::activity`.
+//! Fuzz target: see `targets::activity`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::activity(data));

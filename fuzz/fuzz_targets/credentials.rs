@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::credentials`.
+//! Fuzz target: see `targets::credentials`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::credentials(data));

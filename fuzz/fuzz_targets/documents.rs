@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::documents`.
+//! Fuzz target: see `targets::documents`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::documents(data));

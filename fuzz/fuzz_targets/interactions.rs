@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::interactions`.
+//! Fuzz target: see `targets::interactions`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::interactions(data));

@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::policy`.
+//! Fuzz target: see `targets::policy`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::policy(data));

@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::quoting`.
+//! Fuzz target: see `targets::quoting`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::quoting(data));

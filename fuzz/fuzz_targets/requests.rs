@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::requests`.
+//! Fuzz target: see `targets::requests`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::requests(data));

@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::settings`.
+//! Fuzz target: see `targets::settings`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::settings(data));

@@ -1,4 +1,4 @@
 #![no_main]
-//! See `targets::tickets`.
+//! Fuzz target: see `targets::tickets`.
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::tickets(data));

@@ -1,4 +1,4 @@
-//! What a door says of its session.
+//! Activity reports of doors.
 
 use duckbot::door::activity::Activity;
 use duckbot::service::usage;
@@ -7,15 +7,15 @@ use duckbot::session::{Rule, Usage};
 use super::at;
 use super::state::{decide, limits, record, watched};
 
-/// What a door answers at `/activity`.
+/// The response of a door to `/activity`.
 ///
-/// It is read back as it was written. A session with a query that runs is not idle, none is idle
-/// from a time to come, and whatever a door says, deciding what to do about it does not fail.
+/// It survives a round trip through JSON. A session with a running query is not idle, and no
+/// session is idle since a time in the future. Deciding what to do never panics.
 pub fn activity(data: &[u8]) {
     let Ok(said) = serde_json::from_slice::<Activity>(data) else {
         return;
     };
-    let text = serde_json::to_string(&said).expect("it is JSON");
+    let text = serde_json::to_string(&said).expect("activity serializes to JSON");
     assert_eq!(
         serde_json::from_str::<Activity>(&text).ok(),
         Some(said.clone())
@@ -30,7 +30,7 @@ pub fn activity(data: &[u8]) {
                 assert!(said.since.is_none_or(|it| it <= since || since == now));
             }
             Usage::Unknown => assert!(said.last_query.is_none() && said.since.is_none()),
-            Usage::Unreachable(_) => panic!("it answers"),
+            Usage::Unreachable(_) => panic!("the door answered"),
         }
         if let Some(due) = decide(&watched(record(), usage), now, &limits) {
             assert!(due.rule != Rule::Idle || matches!(usage, Usage::Idle(_)));

@@ -1,4 +1,4 @@
-//! What people paste into the form.
+//! Text that people paste into the form for credentials.
 
 use duckbot::credentials;
 use duckbot::credentials::{CredentialField, Credentials, CredentialsForm, InputError};
@@ -6,10 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{at, is_ordinary, texts};
 
-/// What was pasted into the form: the four inputs and the expiry.
+/// The form's four inputs and the expiry.
 ///
-/// What is accepted is printable, no longer than the form carries, stands in what was typed, and
-/// is accepted again as it is. Nothing that was typed is in a mistake, or in what `Debug` shows.
+/// An accepted value is printable, fits into the form, is part of an input, and is accepted again
+/// unchanged. No input appears in an error or in `Debug` output.
 pub fn credentials(data: &[u8]) {
     let [a, b, c, d, expires] = texts(data);
     let inputs = [a, b, c, d];
@@ -32,7 +32,7 @@ pub fn credentials(data: &[u8]) {
                     it.len() >= 8 && said.contains(*it) && !is_fixed
                 };
                 let leaked = inputs.iter().map(|it| it.trim()).find(is_leaked);
-                assert_eq!(leaked, None, "it stands in {said:?}");
+                assert_eq!(leaked, None, "an input is shown in {said:?}");
             }
             return;
         }
@@ -53,7 +53,7 @@ pub fn credentials(data: &[u8]) {
     if let Some(expires) = keys.expires {
         assert!(expires > at(0) && is_ordinary(expires));
     }
-    // Others of the same shape are shown alike.
+    // `Debug` output depends only on which fields are set.
     let other = |value: Option<&str>| value.map(|_| SecretString::from("other"));
     let shape = Credentials {
         key_id: "other".into(),
@@ -66,14 +66,14 @@ pub fn credentials(data: &[u8]) {
     let hint = keys.hint().0;
     let key_id = values[0].unwrap_or_default();
     assert!(hint.len() <= 4 && key_id.ends_with(&hint) && hint.len() * 2 <= key_id.len());
-    // A value may look like a name and its value; any other is what it was.
+    // Values that look like an assignment may be parsed differently; all others are unchanged.
     if !values
         .iter()
         .flatten()
         .any(|value| looks_like_assignment(value))
     {
         let again = form(values.map(Option::unwrap_or_default), "");
-        let again = credentials::parse(&again, at(0)).expect("it was accepted");
+        let again = credentials::parse(&again, at(0)).expect("the values were accepted before");
         assert!(again.is_same(&keys));
     }
 }
@@ -84,7 +84,7 @@ fn looks_like_assignment(value: &str) -> bool {
     value.contains([':', '=']) && words.iter().any(|word| plain.contains(word))
 }
 
-/// Everything that a mistake can say, whoever makes it; with the lengths that are in these.
+/// Texts of all possible errors, with the lengths in `mistakes`.
 fn fixed_texts(mistakes: &[InputError]) -> Vec<String> {
     let of_field = CredentialField::ALL.into_iter().flat_map(|field| {
         [

@@ -1,4 +1,4 @@
-//! Records and ledgers, as the cluster has them.
+//! Records and ledgers from the cluster.
 
 use chrono::TimeDelta;
 use duckbot::session::{
@@ -9,10 +9,10 @@ use duckbot::session::{
 use super::at;
 use super::state::{decide, limits, observed, record, watched};
 
-/// What is read from the cluster: a session's record, or the ledger.
+/// A session's record or the ledger, as read from the cluster.
 ///
-/// What is read is written such that it is read as the same, also after whatever is done to it;
-/// and deciding what to do about it does not fail.
+/// A valid document survives a round trip through JSON, also after each possible change.
+/// Deciding what to do next never panics.
 pub fn documents(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -26,7 +26,7 @@ pub fn documents(data: &[u8]) {
 }
 
 fn assert_round_trips(record: &Record) {
-    let text = serde_json::to_string(record).expect("it is JSON");
+    let text = serde_json::to_string(record).expect("a record serializes to JSON");
     assert_eq!(Record::read(&text).as_ref(), Ok(record));
 }
 
@@ -74,7 +74,7 @@ fn assert_can_be_continued(record: &Record) {
         "1b2c3d" => "977a26",
         _ => "1b2c3d",
     };
-    let other = other.parse().expect("an id");
+    let other = other.parse().expect("the ID is valid");
     for next in [
         record.with_ending(Cause::Lost, at(1)),
         record.with_announcement(Some(9.into()), at(1), 2),
@@ -92,7 +92,7 @@ fn assert_can_be_continued(record: &Record) {
         record.with_end_announced(),
     ] {
         assert_round_trips(&next);
-        // A session that is being taken down stays so; what takes its place is another one.
+        // A stopping session stays stopping; only its successor, with another ID, starts.
         assert!(!record.is_stopping() || next.is_stopping() || next.id != record.id);
         assert!(
             next.stage != Stage::Starting
@@ -107,7 +107,7 @@ fn assert_ledger_round_trips(ledger: &Ledger) {
     let record = record();
     let cause = Cause::Stopped { by: 7.into() };
     let ended = record.with_ending(cause, at(3600));
-    let ending = ended.ending().expect("it ends");
+    let ending = ended.ending().expect("the record is stopping");
     let running = || {
         vec![RunningSession {
             record: record.clone().into(),
@@ -116,7 +116,11 @@ fn assert_ledger_round_trips(ledger: &Ledger) {
         }]
     };
     let with = ledger.with_ended(&ended, ending);
-    assert_eq!(with.with_ended(&ended, ending), with, "it is counted once");
+    assert_eq!(
+        with.with_ended(&ended, ending),
+        with,
+        "a session is counted once"
+    );
     let claimed = with.with_claim(at(3700), [&record]);
     assert!(claimed.claimed_since().is_some() && claimed.pending_report(running()).is_some());
     for next in [

@@ -1,14 +1,14 @@
-//! What Discord sends.
+//! Interactions from Discord.
 
 use duckbot::discord::parse;
 use duckbot::discord::parse::{Button, Command};
 use secrecy::ExposeSecret;
 use serenity::all::{CommandDataOption, CommandDataOptionValue, Interaction};
 
-/// What Discord sends, and the ids that it sends back.
+/// An interaction, or a custom ID of a button or form.
 ///
-/// An id that is read is written such that it is read as the same, and no longer. A command's
-/// texts are those of its options. A form gives what stands in its inputs, each at most once.
+/// A parsed custom ID survives a round trip and does not grow. Each text of a command is the value
+/// of one of its options. Each text of a form is the value of one of its inputs.
 pub fn interactions(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         custom_id(text);
@@ -24,7 +24,7 @@ pub fn interactions(data: &[u8]) {
             assert!(parse::kind(&it.data).is_some());
             let options = it.data.options.first().map(|chosen| &chosen.value);
             let Some(CommandDataOptionValue::SubCommand(options)) = options else {
-                panic!("{command:?} of no subcommand");
+                panic!("{command:?} without a subcommand");
             };
             let has = |text: &String| {
                 let is_it = |it: &CommandDataOption| it.value.as_str() == Some(text);
@@ -39,10 +39,10 @@ pub fn interactions(data: &[u8]) {
         Interaction::Component(it) => custom_id(&it.data.custom_id),
         Interaction::Modal(it) => {
             custom_id(&it.data.custom_id);
-            let sent = serde_json::to_string(&it.data.components).expect("it is JSON");
+            let sent = serde_json::to_string(&it.data.components).expect("serializes to JSON");
             let typed = parse::form(it.data.components);
             for text in typed.secrets.iter().map(|it| it.expose_secret()) {
-                let json = serde_json::to_string(text).expect("it is JSON");
+                let json = serde_json::to_string(text).expect("serializes to JSON");
                 assert!(text.is_empty() || sent.contains(&json));
             }
         }
@@ -65,7 +65,7 @@ fn custom_id(text: &str) {
     }
 }
 
-/// The texts in a command.
+/// Texts in a command.
 fn texts_of(command: &Command) -> Vec<&String> {
     let texts = match command {
         Command::Sql { query, how } => [query, &how.session],

@@ -1,8 +1,8 @@
-//! What the fuzz targets do: one function for each, which takes bytes and asserts what must
-//! hold of whatever a person, the network or the cluster sends. `tests/fuzz.rs` replays the
-//! corpora through the same functions.
+//! Fuzz targets: one function per target. Each takes arbitrary bytes from a person, the network or
+//! the cluster, and asserts the properties that must hold. `tests/fuzz.rs` replays the corpora
+//! through the same functions.
 //!
-//! Where a target takes several texts, the byte 0xFF stands between them: no text has it.
+//! The byte 0xFF separates the texts of a target that takes several. It occurs in no UTF-8 text.
 
 mod activity;
 mod credentials;
@@ -22,10 +22,10 @@ pub use self::{
     policy::policy, quoting::quoting, requests::requests, settings::settings, tickets::tickets,
 };
 
-/// A function that must hold for any bytes.
+/// A target. Panics if a property does not hold for the bytes.
 pub type Target = fn(&[u8]);
 
-/// All of them, by the names of their folders.
+/// All targets, by the names of their folders.
 pub const TARGETS: [(&str, Target); 9] = [
     ("credentials", credentials),
     ("interactions", interactions),
@@ -38,7 +38,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("documents", documents),
 ];
 
-/// The pieces of the input; those that are not there are empty.
+/// Splits the input at 0xFF. Missing pieces are empty.
 fn pieces<const N: usize>(data: &[u8]) -> [&[u8]; N] {
     let mut all = data.split(|byte| *byte == 0xff);
     [(); N].map(|()| all.next().unwrap_or_default())
@@ -49,7 +49,7 @@ fn texts<const N: usize>(data: &[u8]) -> [String; N] {
 }
 
 fn at(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000 + second, 0).expect("a time")
+    DateTime::from_timestamp(1_800_000_000 + second, 0).expect("the timestamp is in range")
 }
 
 fn is_ordinary(time: DateTime<Utc>) -> bool {

@@ -1,4 +1,4 @@
-//! What a door lets pass.
+//! Decisions of a door about requests.
 
 use duckbot::door::policy;
 use duckbot::door::policy::{Decision, Origin};
@@ -12,14 +12,14 @@ const HOST: &str = "duckui-977a26.duck.example.com";
 
 const DUCKDB: &str = "localhost:4213";
 
-/// A request's head, as it would come: a line with method and address, and one for each header.
+/// The head of a request: a line with method and URL, and a line for each header.
 ///
-/// Nothing passes that is not for this host, has no cookie that was given out, comes from
-/// another page, or brings what DuckDB would take for the next request. Of what passes DuckDB
-/// hears only what is on the list, as from its own page.
+/// A request passes only if it is for this host, has a valid cookie, does not come from another
+/// page, and has no body that DuckDB might read as the next request. DuckDB gets only headers
+/// from an allow list, as if from its own page.
 pub fn policy(data: &[u8]) {
     let Some(head) = head(data) else { return };
-    let own = Origin::read(OWN).expect("an origin");
+    let own = Origin::read(OWN).expect("the origin is valid");
     let decision = policy::evaluate(&head, &own, |value| value == "known");
     let headers = &head.headers;
     let all = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
@@ -96,7 +96,7 @@ fn head(data: &[u8]) -> Option<Parts> {
     Some(parts)
 }
 
-/// The names that one of the headers of that connection gives to others.
+/// Returns true if `name` is a hop-by-hop header, or the `Connection` header names it.
 fn is_of_the_connection(headers: &HeaderMap, name: &str) -> bool {
     let of_all = [
         "connection",

@@ -1,4 +1,4 @@
-//! SQL that a session is prepared with.
+//! SQL that prepares a session.
 
 use duckbot::duckdb::environment;
 use duckbot::duckdb::script::{Script, identifier, literal, record_problem};
@@ -6,18 +6,19 @@ use std::collections::HashMap;
 
 use super::texts;
 
-/// A piece of SQL.
+/// A token of SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// In single quotes.
+    /// A string in single quotes.
     Text(String),
-    /// In double quotes.
+    /// An identifier in double quotes.
     Name(String),
-    /// A word, a number or a sign.
+    /// A word, a number or a symbol.
     Other(String),
 }
 
-/// Takes SQL apart as DuckDB's grammar has it; none if something is left open.
+/// Splits SQL into tokens by DuckDB's grammar. `None` if a quote is left open, or SQL contains a
+/// comment block, a dollar quote or an escape string.
 fn lex(sql: &str) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut rest = sql.chars().peekable();
@@ -34,7 +35,7 @@ fn lex(sql: &str) -> Option<Vec<Piece>> {
                 }
                 pieces.push(match first {
                     '"' => Piece::Name(inner),
-                    // E'…' has escapes, x'…' is something else.
+                    // E'…' has escapes, and x'…' is another kind of literal.
                     _ if matches!(pieces.last(), Some(Piece::Other(it)) if it == "E" || it == "x") => {
                         return None;
                     }
@@ -58,10 +59,10 @@ fn lex(sql: &str) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// Texts that go into a session's SQL.
+/// Texts that are inserted into a session's SQL.
 ///
-/// Each is one piece of it, whatever it is made of, and read back it is what it was; and so
-/// every statement has the shape that it has with plain words.
+/// Each quoted text is exactly one token with the same value. So every statement has the same
+/// structure as with plain words.
 pub fn quoting(data: &[u8]) {
     let given: [String; 10] = texts(data);
     for text in &given {
@@ -81,10 +82,10 @@ pub fn quoting(data: &[u8]) {
     let mut texts = Vec::new();
     assert_eq!(wild.len(), plain.len());
     for (wild, plain) in wild.iter().zip(&plain) {
-        let pieces = lex(wild).expect("nothing is left open");
+        let pieces = lex(wild).expect("no quote is left open");
         assert_eq!(
             shape(&pieces),
-            shape(&lex(plain).expect("nor is here")),
+            shape(&lex(plain).expect("no quote is left open")),
             "{wild}"
         );
         texts.extend(pieces.into_iter().filter_map(|piece| match piece {
@@ -107,7 +108,7 @@ fn shape(pieces: &[Piece]) -> Vec<Piece> {
     pieces.iter().map(blank).collect()
 }
 
-/// Every statement of a session with these texts; none if one of them can't be in a session.
+/// All statements of a session with these texts. `None` if the environment rejects one of them.
 fn script(texts: &[String; 10]) -> Option<Vec<String>> {
     let [
         name,
@@ -160,7 +161,7 @@ fn script(texts: &[String; 10]) -> Option<Vec<String>> {
         .collect();
     let of_step = steps.iter().flat_map(|step| {
         let told = record_problem(step, error);
-        let row = lex(&told[1]).expect("nothing is left open");
+        let row = lex(&told[1]).expect("no quote is left open");
         let texts = [step.what.as_str(), error, &step.try_again];
         let texts = texts.map(|text| Piece::Text(text.to_owned()));
         assert!(texts.iter().all(|text| row.contains(text)));

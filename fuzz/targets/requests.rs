@@ -1,4 +1,4 @@
-//! What programs send to the API.
+//! Requests to the HTTP API.
 
 use duckbot::api::{Authenticator, Body, NewToken, Problem};
 use duckbot::credentials::CredentialField;
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use super::pieces;
 
-/// Whoever may use the API in this test.
+/// The only valid token in this test.
 const CALLER: &str = "duckbot_caller";
 
 /// A request to the HTTP API: media type, body, and the headers Idempotency-Key, Authorization
-/// and X-Request-Id; last a line of the file with tokens.
+/// and X-Request-Id. The last piece is a line of the tokens file.
 ///
-/// What is taken of a body is what stands in it. No answer depends on what its secrets are, but
-/// for their length and the kinds of their characters. Nobody is let in without a token.
+/// Parsed values are equal to those in the body. Errors depend only on the length and character
+/// classes of secrets. A request without a valid token is refused.
 pub fn requests(data: &[u8]) {
     let [kind, body, key, shown, id, line] = pieces(data);
     let kind = std::str::from_utf8(kind).ok();
@@ -34,20 +34,20 @@ pub fn requests(data: &[u8]) {
         match api::idempotency_key(&headers) {
             Ok(Some(RequestId(name))) => {
                 assert!((1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic));
-                let hex = name.strip_prefix("api-").expect("it says whose it is");
+                let hex = name.strip_prefix("api-").expect("the prefix api- is there");
                 assert!(hex.len() == 32 && hex.bytes().all(|it| it.is_ascii_hexdigit()));
                 assert_eq!(
                     api::idempotency_key(&headers).ok().flatten(),
                     Some(RequestId(name))
                 );
             }
-            Ok(None) => panic!("there is a key"),
+            Ok(None) => panic!("the header is set"),
             Err(problem) => {
                 let other = HeaderMap::from_iter([(
                     HeaderName::from_static("idempotency-key"),
                     HeaderValue::from_static(""),
                 )]);
-                let other = api::idempotency_key(&other).expect_err("it is empty");
+                let other = api::idempotency_key(&other).expect_err("the key is empty");
                 assert_eq!(problem_document(&problem), problem_document(&other));
             }
         }
@@ -58,7 +58,7 @@ pub fn requests(data: &[u8]) {
         let (scheme, token) = text.split_once(' ').unwrap_or_default();
         let is_known = scheme.eq_ignore_ascii_case("bearer") && token.trim() == CALLER;
         assert_eq!(admitted.is_ok(), is_known, "{text}");
-        // Whoever shows a token that nobody knows is not somebody without one.
+        // An unknown token is refused, even if requests without a token are allowed.
         let anonymous = authenticator(Some(8)).authenticate(&headers);
         assert_eq!(anonymous.is_ok(), is_known, "{text}");
         assert!(anonymous.is_err() || anonymous.is_ok_and(|it| it.who.id.get() == 7));
@@ -80,7 +80,7 @@ fn problem_document(problem: &Problem) -> Value {
 fn check_request(kind: Option<&str>, bytes: &[u8]) {
     let read = |bytes: &[u8]| Body::new(kind, bytes).and_then(api::parse_create_session);
     let Ok(Value::Object(sent)) = serde_json::from_slice(bytes) else {
-        // There is nothing in it, so there are no keys in it.
+        // A body that is not a JSON object has no credentials.
         assert!(read(bytes).is_err());
         return;
     };
@@ -117,14 +117,14 @@ fn check_request(kind: Option<&str>, bytes: &[u8]) {
                     *text = text.chars().map(alike).collect();
                 }
             }
-            let other = serde_json::to_vec(&other).expect("it is JSON");
-            let other = read(&other).expect_err("it is as wrong as the first");
+            let other = serde_json::to_vec(&other).expect("serializes to JSON");
+            let other = read(&other).expect_err("the body has the same error");
             assert_eq!(problem_document(&problem), problem_document(&other));
         }
     }
 }
 
-/// In the order of [`CredentialField::ALL`].
+/// Field names in the order of [`CredentialField::ALL`].
 const SECRETS: [&str; 4] = ["s3_key", "s3_secret", "session_token", "catalog_token"];
 
 fn authenticator(anonymous: Option<u64>) -> Authenticator {
@@ -162,9 +162,9 @@ fn check_token_line(line: &str) {
         admin: line.len().is_multiple_of(3),
     };
     if ask.is_valid() {
-        let (_, line) = api::new_token(&ask).expect("there is randomness");
+        let (_, line) = api::new_token(&ask).expect("random bytes are available");
         assert!(!line.starts_with('#') && line.lines().count() == 1);
-        let token = settings::token(&line).expect("it is one");
+        let token = settings::token(&line).expect("the line is valid");
         assert_eq!((token.name, token.owner.get()), (ask.name, ask.owner));
         assert_eq!(
             (token.stored_keys, token.admin),

@@ -12,14 +12,14 @@ use super::{at, texts};
 
 const TOKEN: &str = "canary-7d0e3b1c95";
 
-/// The settings: the text of the file, and lines `NAME=value` for variables.
+/// Settings: the text of the file, and lines `NAME=value` for variables.
 ///
-/// What is taken is within the limits that everything else rests on. The bot's token is in no
-/// error, wherever it stands in the variables.
+/// Accepted settings are within the limits that other code relies on. No error contains the bot's
+/// token, whichever variable holds it.
 pub fn settings(data: &[u8]) {
     let [file, variables] = texts(data);
     let all = format!("{file}{variables}").to_lowercase();
-    // Nothing is read from this machine: a device would never end.
+    // Files of this machine are not read: reading a device might never end.
     if all.contains("_file") || all.contains("\\u") || all.contains(TOKEN) {
         return;
     }
@@ -33,7 +33,7 @@ pub fn settings(data: &[u8]) {
         ("DUCKBOT_DUCKDB__HTTP_PROXY", "proxy.example.com:3128"),
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181/"),
     ];
-    // What the file says of these the variables would hide.
+    // Variables take precedence, so they are left out if the file may set the same key.
     let is_said = |name: &str| {
         let last = name.rsplit("__").next().unwrap_or_default().to_lowercase();
         file.contains(&last)
@@ -45,21 +45,22 @@ pub fn settings(data: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let lines = variables.lines().filter_map(|line| line.split_once('='));
-    // As on any system, a variable has a name.
+    // The name of a variable is never empty.
     let lines = lines.filter(|(name, _)| !name.is_empty() && *name != "DUCKBOT_DISCORD_TOKEN");
     given.extend(lines.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let path = Path::new("/etc/duckbot/duckbot.toml");
     match Settings::read(Some((path, &file)), given.clone()) {
         Err(wrong) => {
             let text = wrong.to_string();
-            assert!(text.starts_with("these settings need a change:\n  "));
+            assert!(text.starts_with("invalid settings:\n  "));
             assert!(!text.contains(TOKEN), "{text}");
         }
         Ok(settings) => assert_usable(&settings),
     }
-    // The usual mistake.
+    // A frequent mistake: the token in the settings themselves.
     given.insert("DUCKBOT_DISCORD__TOKEN".to_owned(), TOKEN.to_owned());
-    let wrong = Settings::read(Some((path, &file)), given).expect_err("no token goes there");
+    let wrong =
+        Settings::read(Some((path, &file)), given).expect_err("the key discord.token is refused");
     assert!(!wrong.to_string().contains(TOKEN), "{wrong}");
 }
 
@@ -80,7 +81,7 @@ fn assert_usable(settings: &Settings) {
                 .all(|it| it.is_ascii_alphanumeric() || it == b'-')
         );
         let button = Button::Retry {
-            session: "977a26".parse().expect("an id"),
+            session: "977a26".parse().expect("the ID is valid"),
             owner: u64::MAX.into(),
             size: name.clone(),
             catalog: name.clone(),

@@ -1,4 +1,4 @@
-//! Sessions to decide about.
+//! Sessions for the targets that make decisions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use duckbot::session::{
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::at;
 
-/// What these limits do about some session is told without a panic.
+/// Checks that deciding about a session with these limits never panics.
 pub fn check_limits(limits: &Limits) {
     let record = record();
     for usage in [
@@ -39,7 +39,7 @@ pub fn limits() -> Limits {
     }
 }
 
-/// A session that has been there since 0 and runs.
+/// Record of a running session, created at time 0.
 pub fn record() -> Record {
     let text = r#"{
         "version": 5, "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
@@ -48,7 +48,7 @@ pub fn record() -> Record {
         "credentials_expire": null, "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0,
         "ready": "2027-01-15T08:00:20Z", "announcement": "99", "stage": "running"
     }"#;
-    Record::read(text).expect("a record")
+    Record::read(text).expect("the record is valid")
 }
 
 pub fn observed(record: Record, pod: Option<Pod>) -> Observed {
@@ -71,7 +71,7 @@ pub fn watched(record: Record, usage: Usage) -> TrackedSession {
     }
 }
 
-/// Decides about one session; what would stop it.
+/// Decides about one session. Returns the next stop, if there is one.
 pub fn decide(
     watched: &TrackedSession,
     now: DateTime<Utc>,
