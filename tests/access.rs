@@ -1,4 +1,4 @@
-//! Who may use the bot, and where.
+//! Access rules: who may use the bot, and where.
 
 use crate::support::{TestEnv, WAIT_TIMEOUT};
 
@@ -23,7 +23,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
             .await;
         assert_eq!(
             elsewhere.content,
-            format!("I don't answer in this channel. Please use <#{data}>.")
+            format!("You can't use this bot in this channel. Please use <#{data}>.")
         );
         let nobody = env.reply_to(&env.gil, line).await;
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
@@ -39,7 +39,7 @@ async fn another_guild_that_has_the_bot_is_not_served() {
         let reply = env.reply_to(&env.ana, line).await;
         assert_eq!(
             reply.content,
-            "I serve another server, so I can't help you here."
+            "This bot belongs to another server, so it can't be used here."
         );
     }
     env.assert_nothing_left().await;
@@ -65,6 +65,11 @@ async fn a_button_of_another_version_is_answered() {
     for custom_id in ["duckbot:dance", "duckbot:stop:../../etc", "x"] {
         let pressed = env.ana.press_custom_id(help.id, custom_id).await.unwrap();
         let reply = pressed.reply().await;
-        assert!(reply.ephemeral && reply.content.contains("older version of me"));
+        assert!(
+            reply.ephemeral
+                && reply
+                    .content
+                    .contains("is from an older version of the bot")
+        );
     }
 }

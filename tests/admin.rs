@@ -1,4 +1,4 @@
-//! For those who run the bot: is it alive, is it ready, what does it count.
+//! Endpoints for operators: liveness, readiness and metrics.
 
 use std::process::Stdio;
 
@@ -9,12 +9,12 @@ use crate::support::{
     ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until,
 };
 
-/// A team whose bot tells how it is; where.
+/// Starts an environment with the admin endpoints. Returns it with their URL.
 async fn env() -> (TestEnv, String) {
     env_with(&[]).await
 }
 
-/// The same with other settings.
+/// Same as [`env`], with these settings added.
 async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     let own = [
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
@@ -28,7 +28,7 @@ async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     (env, url)
 }
 
-/// Starts the bot; where it tells how it is.
+/// Starts the bot, and returns the URL of its admin endpoints.
 async fn start_bot(env: &mut TestEnv) -> String {
     const SAYS: &str = "health and metrics are at ";
     env.start_bot().await;
@@ -44,7 +44,7 @@ async fn get(url: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// The value of a metric with these labels; 0 if it was never counted.
+/// Value of a metric with these labels, or 0 if it is not exported.
 async fn value(url: &str, metric: &str) -> f64 {
     let (_, text) = get(url, "/metrics").await;
     let mut lines = text.lines();
@@ -76,11 +76,11 @@ async fn readiness_names_what_is_missing() {
         (call.method == "WATCH" && call.route == "pods").then(answer)
     });
     env.api.cut_watches();
-    wait_for_not_ready(&url, "cluster: nothing new is heard since ").await;
+    wait_for_not_ready(&url, "cluster: no updates since ").await;
     assert_eq!(
         get(&url, "/healthz").await.0,
         200,
-        "starting anew would not help"
+        "a restart would not help, so the bot must count as alive"
     );
     env.api.clear_faults();
     wait_until_ready(&url).await;
@@ -148,7 +148,10 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
     env.cluster
         .edit_record(&record, |it| it["created"] = long_ago.into())
         .await;
-    assert_says(&env.ana.read("#data").await, "as old as one may get");
+    assert_says(
+        &env.ana.read("#data").await,
+        "was stopped at the maximum session age",
+    );
     env.wait_until_nothing_left(&env.ana).await;
     let stopped = "duckbot_reaper_actions_total{action=\"stopped\",rule=\"max_age\"}";
     wait_for_value(&url, stopped, 1.0).await;
@@ -202,7 +205,7 @@ async fn an_address_that_is_taken_is_named() {
     env.spawn_bot();
     let status = env.bot().wait(WAIT_TIMEOUT).await;
     assert_eq!(status.and_then(|it| it.code()), Some(1));
-    let why = format!("I can't listen on {address}; admin.listen names another");
+    let why = format!("can't listen on {address}; set another address in admin.listen");
     assert!(env.log().contains(&why), "{}", env.log());
 }
 
@@ -235,10 +238,10 @@ async fn without_discord_it_is_not_ready() {
         .set_heartbeat_interval(std::time::Duration::from_secs(1));
     let url = start_bot(&mut env).await;
     wait_until_ready(&url).await;
-    // Two heartbeats tell how often they come.
+    // The bot learns the heartbeat interval from two heartbeats.
     env.discord.wait_heartbeats(3).await;
     env.discord.set_offline(true);
-    wait_for_not_ready(&url, "discord: not connected, so nobody is answered").await;
+    wait_for_not_ready(&url, "discord: not connected, so commands get no answer").await;
     env.discord.set_offline(false);
     wait_until_ready(&url).await;
 }
@@ -256,27 +259,27 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     assert_eq!(
         value(&url, failed).await,
         0.0,
-        "it is there before it counts"
+        "the metric must exist before the first failure"
     );
 
-    // Nobody listens where a door should be.
+    // No door listens at the Pod's address.
     let id = env.ready_session(&env.ana).await;
     wait_for_value(&url, "duckbot_unreachable_doors", 1.0).await;
-    assert_says(&env.ada.read("#ops").await, "does not answer me");
+    assert_says(&env.ada.read("#ops").await, "does not respond");
 
-    // The cluster takes no Pod any more.
+    // The cluster refuses all Pods from now on.
     env.api.set_faults(|call| {
         let is_pod = call.method == "POST" && call.route == "pods";
         is_pod.then(|| ApiFault::Answer(403, "pods \"x\" is forbidden: no".into()))
     });
     env.cluster.store_credentials(env.ben.id()).await;
     env.start_session(&env.ben, "").await;
-    assert_says(&env.ben.read("#data").await, "could not be made");
+    assert_says(&env.ben.read("#data").await, "could not be created");
     wait_for_value(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
     env.api.clear_faults();
 
-    // Discord refuses for good.
+    // Discord refuses a message permanently.
     let posted = "duckbot_discord_requests_total{request=\"message\",outcome=\"refused\"}";
     let before = value(&url, posted).await;
     let gone = RestFault::respond(
@@ -306,7 +309,7 @@ async fn an_alarm_is_a_metric_too() {
     wait_for_value(&url, "duckbot_reaper_held_back", 1.0).await;
     assert_says(
         &env.ada.read("#ops").await,
-        "I would stop 10 of 10 sessions",
+        "**Reaping is paused**: 10 of 10 sessions are due at once",
     );
 }
 

@@ -1,4 +1,4 @@
-//! The HTTP API, as programs use it.
+//! Tests of the HTTP API.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::support::{
     wait_until,
 };
 
-/// The end of a problem's type.
+/// Last part of a problem's type.
 fn problem(body: &Value) -> &str {
     let kind = body["type"].as_str().unwrap_or_else(|| panic!("{body}"));
     kind.strip_prefix("urn:duckbot:problem:").unwrap()
@@ -31,9 +31,13 @@ async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
         made["url"],
         format!("https://duckui-{id}.duck.example.com/")
     );
-    assert_eq!(made["open_url"], Value::Null, "nobody gets in yet");
+    assert_eq!(
+        made["open_url"],
+        Value::Null,
+        "a session that is not ready must not have a link"
+    );
 
-    // One Secret has them, and whatever else there is has not.
+    // Only one Secret contains the credentials; no other object does.
     let secrets = api_env.env.cluster.secrets();
     let name = format!("duckbot-s3-session-{id}");
     let secret = secrets.get(&name).await.unwrap();
@@ -119,7 +123,7 @@ async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
     let (status, refused) = api_env.post(&ticket, &api_env.ada, json!({})).await;
     assert_eq!((status, problem(&refused)), (403, "forbidden"));
 
-    // The chat sees it, too.
+    // The session is also visible in the chat.
     let listed = api_env.env.reply_to(&api_env.env.ana, "/duck list").await;
     assert_says(&listed, &format!("`{id}` of "));
     assert_eq!(api_env.delete(&path, &api_env.ada).await.0, 204);
@@ -197,7 +201,7 @@ async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down(
     assert_eq!(ids.len(), 1);
     assert_eq!(api_env.env.cluster.documents().await.len(), 1);
 
-    // Keys are part of the wish.
+    // Credentials are part of the request, so other ones conflict.
     let mut others = session_request();
     others["s3_key"] = json!(PERMANENT_CREDENTIALS[0].1);
     let (status, refused) = post(others).await;
@@ -331,7 +335,7 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
         api_env.env.ben.id().to_string(),
     );
     api_env.start_bot().await;
-    assert!(api_env.env.log().contains("THE API LETS EVERYBODY IN"));
+    assert!(api_env.env.log().contains("THE API IS OPEN TO EVERYBODY"));
     let mut body = session_request();
     body["catalog"] = json!("http://elsewhere:8181/catalog/");
     let asked = api_env
@@ -386,7 +390,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
     assert_eq!(
         api_env.get("/sessions", &api_env.ben).await.0,
         200,
-        "that is another one's pace"
+        "the limit of one token must not affect another one"
     );
 }
 
@@ -436,7 +440,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
 #[tokio::test]
 async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
     let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
-    // The bot that claimed it died before it stored them.
+    // The bot that claimed the record died before it stored the credentials.
     api_env
         .env
         .create_record(
@@ -454,8 +458,14 @@ async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
     };
     api_env.env.cluster.edit_record(&record, awaited).await;
     let told = api_env.env.ana.read("#data").await;
-    assert_says(&told, "the keys that it was asked for with were not kept");
-    assert!(told.components.is_empty(), "nobody can try that again");
+    assert_says(
+        &told,
+        "the credentials that were sent with its request are gone",
+    );
+    assert!(
+        told.components.is_empty(),
+        "there must be no button to try again"
+    );
     api_env.env.wait_until_nothing_left(&api_env.env.ana).await;
 }
 
@@ -491,7 +501,7 @@ async fn sessions_of_the_api_are_announced_where_the_settings_say() {
     assert_eq!((status, problem(&body)), (422, "invalid-fields"));
 }
 
-/// The blocks of docs/api.md that a shell runs.
+/// Shell blocks of docs/api.md.
 fn examples() -> Vec<String> {
     let text = include_str!("../docs/api.md");
     let blocks = text.split("```sh\n").skip(1);
@@ -595,7 +605,7 @@ async fn schemathesis_finds_nothing() {
     quick.abort();
 }
 
-/// The last event of a stream.
+/// Last event of a stream.
 async fn last_event(answer: Response) -> (String, Value) {
     let told = answer.text().await.unwrap();
     let last = told.trim().rsplit("\n\n").next().unwrap();

@@ -1,4 +1,4 @@
-//! `duckbot check` and `duckbot invite`, as a platform engineer uses them.
+//! Tests of `duckbot check` and `duckbot invite`.
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use duckbot::sandbox::discord::{Access, RestFault};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{LocalEnv, TestEnv, command, wait_until};
 
-/// Runs a command of the bot with a team's settings: how it ended, and what it printed.
+/// Runs a subcommand with the settings of an environment. Returns the exit code and the output.
 async fn run_bot(env: &TestEnv, arguments: &[&str]) -> (i32, String) {
     let output = command(arguments, &env.variables).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -16,7 +16,8 @@ async fn run_bot(env: &TestEnv, arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text)
 }
 
-/// A registry that has `works`, lets nobody see `private`, and has nothing else; where.
+/// Starts a registry where the tag `works` exists, `private` needs a login, and all others are
+/// missing. Returns its address.
 async fn registry() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -44,11 +45,11 @@ async fn env() -> TestEnv {
     env
 }
 
-/// The lines that say that something is wrong.
+/// Lines that report a problem, except the one about DNS.
 async fn failed_checks(env: &TestEnv) -> Vec<String> {
     let (code, text) = run_bot(env, &["check"]).await;
     let lines = text.lines().filter(|line| line.starts_with("WRONG "));
-    // No name below this domain is known anywhere.
+    // The test domain has no DNS records.
     let others =
         lines.filter(|line| !line.starts_with("WRONG DNS: duckui-000000.duck.example.com"));
     let others: Vec<_> = others.map(str::to_owned).collect();
@@ -63,28 +64,28 @@ async fn what_is_well_is_said_item_by_item() {
     assert_eq!(failed_checks(&env).await, [""; 0]);
     let (_, text) = run_bot(&env, &["check"]).await;
     for line in [
-        "ok    settings: they can be used",
-        "ok    token: it is that of application ",
+        "ok    settings: all are valid",
+        "ok    token: belongs to application ",
         "ok    guild: ",
-        "ok    commands: not those of this version yet; `duckbot serve` registers them",
+        "ok    commands: not yet those of this version; `duckbot serve` registers them",
         "(discord.allowed_channels): #data",
         "(discord.admin_channel): #ops",
         "ok    cluster: http://",
         &format!(
-            "ok    permissions in {}: all that are needed",
+            "ok    permissions in {}: all required permissions are granted",
             env.cluster.sessions
         ),
         &format!(
-            "ok    permissions in {}: all that are needed",
+            "ok    permissions in {}: all required permissions are granted",
             env.cluster.bot
         ),
         "ok    routes: IngressRoute",
-        "/duckui:works (sessions.image): it is there",
-        "/duckui:private (sessions.door_image): its registry wants a login",
+        "/duckui:works (sessions.image): found in its registry",
+        "/duckui:private (sessions.door_image): not checked, because its registry requires a login",
         "ok    catalog of lake: ",
         "ok    storage of lake: ",
-        "s apart from theirs at most",
-        "make a wildcard record *.duck.example.com",
+        " s apart from the catalogs and storages",
+        "create a wildcard DNS record *.duck.example.com",
     ] {
         assert!(text.contains(line), "{line:?} in\n{text}");
     }
@@ -126,21 +127,21 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     let wrong = failed_checks(&env).await.join("\n");
     let ops = env.discord.channel("ops");
     for line in [
-        &format!("WRONG channel {ops} (discord.admin_channel): the bot does not see it"),
-        "WRONG channel 1029384756102938475 (report.channel): the bot does not see it",
+        &format!("WRONG channel {ops} (discord.admin_channel): the bot can't see this channel"),
+        "WRONG channel 1029384756102938475 (report.channel): the bot can't see this channel",
         &format!(
             "WRONG permissions in {}: the bot's service account lacks",
             env.cluster.sessions
         ),
         &format!(
-            "WRONG channel {random} (discord.allowed_channels): give the bot's role there: Send Messages"
+            "WRONG channel {random} (discord.allowed_channels): grant to the bot's role there: Send Messages"
         ),
         "create pods",
-        "deploy/ has the Role that grants them",
-        "/duckui:missing (sessions.image): it is not in its registry",
+        "Apply the Role in deploy/, which grants them",
+        "/duckui:missing (sessions.image): not found in its registry",
         "WRONG certificate: not allowed to get secrets",
         "WRONG catalog of lake: http://127.0.0.1:9/catalog does not answer (no connection)",
-        "is catalogs.lake.endpoint right",
+        "check the setting catalogs.lake.endpoint",
     ] {
         assert!(wrong.contains(line), "{line:?} in\n{wrong}");
     }
@@ -172,13 +173,13 @@ async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
         .variables
         .insert("DUCKBOT_DISCORD__GUILD".into(), "7".into())
         .unwrap();
-    let says = "WRONG guild: the bot is not in guild 7; `duckbot invite` prints the way in";
+    let says = "WRONG guild: the bot is not in guild 7; `duckbot invite` prints the link to add it";
     assert_eq!(failed_checks(&env).await, [says]);
     env.variables.insert("DUCKBOT_DISCORD__GUILD".into(), right);
     let file = env.file("token", "not-a-token");
     env.variables
         .insert("DUCKBOT_DISCORD__TOKEN_FILE".into(), file);
-    let says = "WRONG token: Discord does not know this token; copy it again from the developer \
+    let says = "WRONG token: Discord does not accept this token; get a new one in the developer \
                 portal (Bot, Reset Token)";
     assert_eq!(failed_checks(&env).await, [says]);
 }
@@ -195,7 +196,7 @@ async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
         "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={bits}\n"
     );
     assert_eq!(text, address);
-    // Before there are settings.
+    // The application ID as an argument works without settings.
     let mut output = command(&["invite", &application.to_string()], &[].into());
     let output = output.output().await.unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), address);
@@ -215,7 +216,7 @@ async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
 async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_settings_are_json() {
     let mut env = TestEnv::without_bot(&[("DUCKBOT_DISCORD__ALLOWED_CHANNELS", "")]).await;
     let (_, text) = run_bot(&env, &["check"]).await;
-    let line = "ok    permissions in the guild: all that are needed";
+    let line = "ok    permissions in the guild: all required permissions are granted";
     assert!(text.contains(line), "{text}");
     env.variables
         .insert("DUCKBOT_SESSIONS__PER_USER".into(), "many".into());
@@ -278,7 +279,7 @@ async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
     env.variables
         .insert("DUCKBOT_KUBERNETES__NAMESPACE".into(), "nowhere".into());
     let (_, text) = run_bot(&env, &["check"]).await;
-    let line = "WRONG namespace nowhere: there is no such namespace; deploy/ makes it";
+    let line = "WRONG namespace nowhere: not found. Apply deploy/, which creates it";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("WRONG namespace default"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Keys that are kept: looked at, checked again, replaced, forgotten, expired.
+//! Stored credentials: shown, checked again, replaced, deleted, expired.
 
 use chrono::{TimeDelta, Utc};
 
@@ -12,20 +12,22 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     assert!(kept.ephemeral);
     assert!(
         kept.content
-            .starts_with("I have your key ending in `4D7Q`, stored <t:")
+            .starts_with("Your S3 credentials (access key ID ending in `4D7Q`) were saved <t:")
     );
-    assert_says(&kept, "It worked when I last tried it, <t:");
+    assert_says(&kept, "They last worked <t:");
 
     let pressed = env.ana.press(&kept, "Check again").await.unwrap();
     let checked = pressed.reply().await;
-    assert_says(&checked, "It worked when I last tried it");
+    assert_says(&checked, "They last worked");
     assert_eq!(env.s3.requests().len(), 2);
 
     env.s3.forget(CREDENTIALS[0].1);
     let pressed = env.ana.press(&checked, "Check again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(
-        refused.content.starts_with("I tried your keys again:"),
+        refused
+            .content
+            .starts_with("Your stored credentials could not be verified:"),
         "{}",
         refused.content
     );
@@ -36,7 +38,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     );
     assert!(
         env.stored_credentials(&env.ana).await.is_some(),
-        "they are not thrown away"
+        "a failed check must not delete the credentials"
     );
 }
 
@@ -44,34 +46,34 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
 async fn forgetting_asks_first_and_removes_the_secret() {
     let env = TestEnv::start().await;
     let nothing = env.reply_to(&env.ana, "/duck forget").await;
-    assert_eq!(nothing.content, "I have no keys of yours.");
+    assert_eq!(nothing.content, "You have no stored credentials.");
 
     env.enter_credentials(&env.ana).await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
     assert!(question.ephemeral && question.content.contains("ending in `4D7Q`"));
-    let pressed = env.ana.press(&question, "Keep it").await.unwrap();
-    assert_eq!(pressed.reply().await.content, "Your keys stay as they are.");
+    let pressed = env.ana.press(&question, "Keep credentials").await.unwrap();
+    assert_eq!(
+        pressed.reply().await.content,
+        "Your S3 credentials were not deleted."
+    );
     assert!(env.stored_credentials(&env.ana).await.is_some());
 
     let question = env.reply_to(&env.ana, "/duck forget").await;
     let custom_id = question
-        .button("Forget it")
+        .button("Delete")
         .unwrap()
         .custom_id
         .clone()
         .unwrap();
     for _ in 0..2 {
-        // Twice: a stale button does no harm.
+        // Press twice: a stale button does no harm.
         let pressed = env
             .ana
             .press_custom_id(question.id, &custom_id)
             .await
             .unwrap();
         let done = pressed.reply().await;
-        assert_eq!(
-            done.content,
-            "Your keys are forgotten: I have none of yours any more."
-        );
+        assert_eq!(done.content, "Your stored S3 credentials were deleted.");
     }
     assert!(env.stored_credentials(&env.ana).await.is_none());
 }
@@ -86,15 +88,15 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
     assert!(
         question
             .content
-            .contains(&format!("Sessions that hold it: `{id}`."))
+            .contains(&format!("Session `{id}` keeps using them until stopped."))
     );
     let pressed = env
         .ana
-        .press(&question, "Forget it and stop them")
+        .press(&question, "Delete and stop the session")
         .await
         .unwrap();
     pressed
-        .until(|reply| reply.content.contains("I have none of yours any more"))
+        .until(|reply| reply.content == "Your stored S3 credentials were deleted.")
         .await;
     env.assert_nothing_left().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
@@ -106,11 +108,11 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
     env.enter_credentials(&env.ana).await;
     let id = env.ready_session(&env.ana).await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
-    let pressed = env.ana.press(&question, "Forget it only").await.unwrap();
+    let pressed = env.ana.press(&question, "Delete only").await.unwrap();
     let done = pressed.reply().await;
     assert!(
         done.content
-            .contains(&format!("these sessions still hold them: `{id}`"))
+            .contains(&format!("Session `{id}` keeps using them until stopped."))
     );
     assert_eq!(
         env.cluster.objects().await,
@@ -126,12 +128,10 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
 
     let kept = env.reply_to(&env.ana, "/duck setup").await;
     let stored = env.fill_form(&env.ana, &kept, &PERMANENT_CREDENTIALS).await;
-    assert!(
-        stored
-            .content
-            .contains(&format!("Sessions with the keys of before: `{old}`"))
-    );
-    let label = "Start them again with the new keys";
+    assert!(stored.content.contains(&format!(
+        "Session `{old}` still uses your previous credentials."
+    )));
+    let label = "Restart with the new credentials";
     let pressed = env.ana.press(&stored, label).await.unwrap();
     let done = pressed
         .until(|reply| reply.content.starts_with("Stopped"))
@@ -149,11 +149,13 @@ async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
         env.session_objects(&env.ana, 0, &new)
     );
 
-    // Its keys are the new ones: there is nothing to start again.
+    // The session has the new credentials, so there is nothing to start again.
     let button = stored.button(label).unwrap().custom_id.clone().unwrap();
     let pressed = env.ana.press_custom_id(stored.id, &button).await.unwrap();
     pressed
-        .until(|reply| reply.content == "No session of yours holds old keys.")
+        .until(|reply| {
+            reply.content == "None of your sessions uses old credentials, so nothing was restarted."
+        })
         .await;
 }
 
@@ -165,15 +167,19 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
     env.fill_form(&env.ana, &invitation, &values).await;
     let kept = env.reply_to(&env.ana, "/duck setup").await;
-    assert_says(&kept, "It expires <t:");
+    assert_says(&kept, "They expire <t:");
 
-    // Less than half an hour is left, so the warning comes as soon as it runs.
+    // Less than half an hour is left, so the warning comes once the session is running.
     let id = env.ready_session(&env.ana).await;
     let warning = env.ana.read_dm().await;
-    let text = format!("The S3 keys of your session `{id}` expire <t:");
+    let text = format!("The S3 credentials of your session `{id}` **expire <t:");
     assert_says(&warning, &text);
     assert!(warning.button("Enter credentials").is_some());
-    assert_eq!(env.cluster.documents().await.len(), 1, "it goes on");
+    assert_eq!(
+        env.cluster.documents().await.len(),
+        1,
+        "the session must keep running"
+    );
 }
 
 #[tokio::test]
@@ -198,7 +204,7 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
     env.annotate_credentials(&env.ana, "expires-at", past).await;
     let reply = env.reply_to(&env.ana, "/duck start").await;
     assert!(
-        reply.content.starts_with("Your keys have expired (<t:"),
+        reply.content.starts_with("Your credentials expired <t:"),
         "{}",
         reply.content
     );
@@ -221,7 +227,7 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
         .await
         .unwrap();
     pressed
-        .until(|reply| reply.content.starts_with("Your keys have expired"))
+        .until(|reply| reply.content.starts_with("Your credentials expired <t:"))
         .await;
     assert_eq!(
         env.cluster.objects().await,
@@ -237,15 +243,17 @@ async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
     env.ben.write_dm("please delete my data");
     let answer = env.ben.read_dm().await;
     assert!(
-        answer.content.starts_with("You need one of these roles"),
+        answer
+            .content
+            .starts_with("To use this bot, you need the role <@&"),
         "{}",
         answer.content
     );
-    let pressed = env.ben.press(&answer, "Forget them").await.unwrap();
+    let pressed = env.ben.press(&answer, "Delete them").await.unwrap();
     let question = pressed.reply().await;
-    let pressed = env.ben.press(&question, "Forget it").await.unwrap();
+    let pressed = env.ben.press(&question, "Delete").await.unwrap();
     pressed
-        .until(|reply| reply.content.contains("I have none of yours any more"))
+        .until(|reply| reply.content == "Your stored S3 credentials were deleted.")
         .await;
     assert!(env.stored_credentials(&env.ben).await.is_none());
 }
@@ -260,9 +268,9 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let submitted = env.ana.submit(&form, &PERMANENT_CREDENTIALS).await.unwrap();
     submitted.acknowledgement().await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
-    let pressed = env.ana.press(&question, "Forget it").await.unwrap();
+    let pressed = env.ana.press(&question, "Delete").await.unwrap();
     pressed
-        .until(|reply| reply.content.contains("I have none of yours any more"))
+        .until(|reply| reply.content == "Your stored S3 credentials were deleted.")
         .await;
     submitted.reply().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
@@ -274,13 +282,13 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     env.enter_credentials(&env.ana).await;
     let (starting, _) = env.start_session(&env.ana, "").await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
-    let pressed = env.ana.press(&question, "Forget it only").await.unwrap();
+    let pressed = env.ana.press(&question, "Delete only").await.unwrap();
     let done = pressed
-        .until(|reply| reply.content.contains("forgotten"))
+        .until(|reply| reply.content.contains("were deleted"))
         .await;
-    assert_says(&done, "I have none of yours any more");
+    assert_eq!(done.content, "Your stored S3 credentials were deleted.");
     starting
-        .until(|reply| reply.content.contains("has ended"))
+        .until(|reply| reply.content.contains("was stopped"))
         .await;
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;

@@ -1,4 +1,4 @@
-//! deploy/, applied as docs/operations.md says, by kubectl itself.
+//! Tests of `deploy/`, applied with kubectl as docs/operations.md says.
 
 use std::{collections::HashMap, fs, path::Path, process::Output};
 
@@ -23,7 +23,8 @@ use crate::support::{
     ACK_TIMEOUT, CREDENTIALS, Cluster, Node, assert_says, leaked_credentials, session_id_in,
 };
 
-/// Runs kubectl as an admin, in the project's folder; what it prints.
+/// Runs kubectl as an admin, in the project's folder. Returns its output, and fails on errors and
+/// warnings.
 async fn kubectl(line: &str) -> String {
     let output = run(line).await;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -32,7 +33,7 @@ async fn kubectl(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The same, however it ends.
+/// Runs kubectl as an admin, in the project's folder. Returns the result, even if it failed.
 async fn run(line: &str) -> Output {
     let cluster = Cluster::shared();
     Command::new(cluster.programs().join("kubectl"))
@@ -52,7 +53,7 @@ where
     Api::namespaced(admin.clone(), "duckbot")
 }
 
-/// There is one installation at a time under these names.
+/// Lock for the fixed names of the namespaces: one installation can exist at a time.
 static NAMES: Mutex<()> = Mutex::const_new(());
 
 /// Waits until both namespaces are gone.
@@ -65,7 +66,7 @@ async fn assert_nothing_left(admin: &Client) {
         let uid = namespace.metadata.uid.unwrap();
         let gone = await_condition(namespaces, name, is_deleted(&uid));
         let gone = tokio::time::timeout(std::time::Duration::from_secs(120), gone).await;
-        gone.expect("the namespaces go").unwrap();
+        gone.expect("the namespace was removed in time").unwrap();
     }
 }
 
@@ -84,7 +85,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             "{applied}"
         );
 
-        // The door's image follows the bot's.
+        // The door uses the same image as the bot.
         let deployments: Api<Deployment> = in_home(&admin);
         let template = deployments
             .get("duckbot")
@@ -107,7 +108,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             Some("registry.example.com/duckbot:0.1.0")
         );
 
-        // Its Pod fulfils what its own namespace asks for.
+        // The bot's Pod satisfies the Pod security level of its own namespace.
         let pod = Pod {
             metadata: ObjectMeta {
                 name: Some("duckbot-check".into()),
@@ -122,7 +123,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         };
         in_home::<Pod>(&admin).create(&dry_run, &pod).await.unwrap();
 
-        // The settings in it are whole.
+        // The settings in the ConfigMap are valid.
         let maps = in_home::<ConfigMap>(&admin);
         let maps = maps.list(&ListParams::default()).await.unwrap();
         let mut texts = maps
@@ -143,7 +144,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         assert_eq!(settings.unwrap().sessions.default_catalog, "lake");
     }
 
-    // Nothing but what is named reaches a session, or is reached by one.
+    // Network policies allow only the listed connections to and from sessions.
     let policies: Api<NetworkPolicy> = Api::namespaced(admin.clone(), "duckbot-sessions");
     let all = policies.list(&ListParams::default()).await.unwrap();
     let names: Vec<_> = all
@@ -161,7 +162,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         ]
     );
 
-    // The private lake and the API, as the file says.
+    // Enable the private lake and the API, as the comments in the file say.
     let folder = TempDir::new().unwrap();
     let deploy = folder.path().join("deploy");
     copy(
@@ -204,7 +205,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     let mounts = spec.containers[0].volume_mounts.as_ref().unwrap();
     assert!(mounts.iter().any(|it| it.name == "api"));
 
-    // The examples that need no other software.
+    // Examples that need no other software.
     for file in ["limits", "prepull"] {
         kubectl(&format!(
             "apply --server-side --validate=strict --dry-run=server -f deploy/examples/{file}.yaml"
@@ -212,7 +213,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         .await;
     }
 
-    // The token, as the manual says.
+    // Create the token as the manual says.
     let token = "create secret generic duckbot-discord --namespace duckbot --from-literal=token=x";
     kubectl(token).await;
     assert!(
@@ -227,7 +228,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     assert_nothing_left(&admin).await;
 }
 
-/// Copies a folder with what is in it.
+/// Copies a folder recursively.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -242,7 +243,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Changes a file as somebody with an editor does.
+/// Replaces texts in a file, as a person with an editor would.
 fn edit(file: &Path, changes: &[(&str, &str)]) {
     let mut text = fs::read_to_string(file).unwrap();
     for (old, new) in changes {
@@ -268,7 +269,8 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         .wait_timeout(std::time::Duration::from_secs(120));
     let discord = Discord::start(config).await.unwrap();
 
-    // What a platform engineer edits; and what our nodes lack, who have no kube-proxy.
+    // Edits of an installer, and replacements for parts that the test nodes lack, such as
+    // kube-proxy.
     let folder = TempDir::new().unwrap();
     let deploy = folder.path().join("deploy");
     copy(
@@ -330,17 +332,17 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     discord.wait_connected().await;
     kubectl("rollout status deployment/duckbot --namespace duckbot --timeout=120s").await;
 
-    // As the manual says; the lake of the example is nowhere.
+    // Run the check as the manual says. The example's lake does not exist.
     let check = "exec deployment/duckbot --namespace duckbot -- duckbot check --config \
                  /etc/duckbot/duckbot.toml";
     let found = String::from_utf8(run(check).await.stdout).unwrap();
     for line in [
         "ok    token: ",
         "ok    commands: registered",
-        "ok    permissions in duckbot-sessions: all that are needed",
-        "ok    permissions in duckbot: all that are needed",
+        "ok    permissions in duckbot-sessions: all required permissions are granted",
+        "ok    permissions in duckbot: all required permissions are granted",
         "WRONG catalog of lake: https://iceberg.example.com/catalog does not answer",
-        "WRONG certificate: there is no Secret duckui-wildcard-tls",
+        "WRONG certificate: Secret duckui-wildcard-tls (routing.tls_secret) not found in duckbot-sessions. Create it",
     ] {
         assert!(found.contains(line), "{line:?} in\n{found}");
     }
@@ -357,7 +359,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
     let asked = ana.run_command("#data", "/duck start").await.unwrap();
     asked.until(|it| it.content.contains("is ready")).await;
     let id = session_id_in(&ana.read("#data").await.content);
-    // The bot reaches the door by the Pod's address.
+    // The bot reaches the door at the Pod's address.
     let listed = ana
         .run_command("#data", "/duck list")
         .await
@@ -365,40 +367,40 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         .reply()
         .await;
     assert_says(&listed, &format!("`{id}` of "));
-    assert_says(&listed, ", idle since <t:");
+    assert_says(&listed, ", last active <t:");
 
-    // The manual's commands for the night tell the truth.
+    // The manual's diagnostic commands give the right output.
     let pod = format!("describe pod -n duckbot-sessions duckui-{id}");
     assert!(kubectl(&pod).await.contains("Started"));
     let events = kubectl("get events -n duckbot-sessions").await;
     assert!(events.contains(&format!("pod/duckui-{id}")), "{events}");
     kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
-    // Before it was counted what there is, a quota holds for nobody.
+    // A quota applies only after the cluster has computed its usage.
     let counted = "wait --for=jsonpath={.status.hard.pods}=1 quota/full -n duckbot-sessions";
     kubectl(&format!("{counted} --timeout=120s")).await;
     let quota = kubectl("describe quota -n duckbot-sessions").await;
     assert!(quota.contains("pods"), "{quota}");
     let another = ana.run_command("#data", "/duck start").await.unwrap();
     let another = another.reply().await;
-    let pressed = ana.press(&another, "Start another one").await.unwrap();
+    let pressed = ana.press(&another, "Start another").await.unwrap();
     let told = pressed
         .until(|it| it.content.contains("share of the cluster"))
         .await;
-    assert_says(&told, "could not be made");
+    assert_says(&told, "could not be created");
     assert_says(
         &ana.read("#data").await,
         "The team's share of the cluster is used up",
     );
     kubectl("delete quota full -n duckbot-sessions").await;
 
-    // A key of the doors leaked.
+    // A door key has leaked: replace it as the manual says.
     kubectl("delete secret duckbot-door-keys -n duckbot").await;
     kubectl("rollout restart deployment/duckbot -n duckbot").await;
     kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
     discord.wait_connected().await;
     let open = format!("/duck open session:{id}");
     let opened = ana.run_command("#data", &open).await.unwrap().reply().await;
-    assert_says(&opened, "I don't have the key to session");
+    assert_says(&opened, "because its signing key is gone.");
     kubectl("delete configmap -n duckbot-sessions -l app.kubernetes.io/name=duckui").await;
     let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=120s");
     kubectl(&gone).await;

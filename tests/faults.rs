@@ -1,4 +1,4 @@
-//! What people read when the cluster or Discord fails.
+//! Messages to people when the cluster or Discord fails.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     assert!(
         reply
             .content
-            .starts_with("I can't reach the cluster at the moment.")
+            .starts_with("I can't reach the cluster right now.")
     );
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
     env.api.clear_faults();
@@ -36,7 +36,7 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
         let is_first = is_claim && first.swap(false, std::sync::atomic::Ordering::Relaxed);
         is_first.then_some(ApiFault::LostAnswer)
     });
-    // The client tries again by itself, and finds its own record.
+    // The client repeats the call by itself, and finds its own record.
     let (asked, id) = env.start_session(&env.ana, "").await;
     env.kubelet.mark_ready(&id).await;
     asked
@@ -61,8 +61,12 @@ async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
     let link = link_of(&opened, "Open DuckDB");
     assert!(link.contains(&id), "{link}");
     let edits = edits_of(&env, edit).split_off(before);
-    assert_eq!(edits.len(), 2, "one that failed, one that did not");
-    assert_ne!(edits[0], edits[1], "each has its own ticket");
+    assert_eq!(
+        edits.len(),
+        2,
+        "expected one failed edit and one that succeeded"
+    );
+    assert_ne!(edits[0], edits[1], "each edit must have its own ticket");
 }
 
 fn edits_of(env: &TestEnv, route: &str) -> Vec<Option<serde_json::Value>> {
@@ -90,14 +94,14 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
 
     let asked = env.ana.run_command("#data", "/duck start").await.unwrap();
     let reply = asked
-        .until(|reply| reply.content.contains("could not be made"))
+        .until(|reply| reply.content.contains("could not be created"))
         .await;
     let lacking = format!("(to create services in {})", env.cluster.sessions);
     assert_says(&reply, &lacking);
     let reference = reply.content.split("Reference: `").nth(1).unwrap()[..8].to_owned();
     assert!(
         env.log().contains(&reference),
-        "the log knows the reference"
+        "the reference must be in the log"
     );
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
@@ -118,9 +122,9 @@ async fn what_admission_refuses_is_taken_down_again() {
     });
     let asked = env.ana.run_command("#data", "/duck start").await.unwrap();
     let reply = asked
-        .until(|reply| reply.content.contains("could not be made"))
+        .until(|reply| reply.content.contains("could not be created"))
         .await;
-    assert_says(&reply, "The cluster's rules turned it down.");
+    assert_says(&reply, "The cluster's rules don't allow this.");
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
 }
@@ -173,9 +177,9 @@ async fn the_last_word_arrives_although_discord_stumbles() {
     let env = TestEnv::start().await;
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, id) = env.start_session(&env.ana, "").await;
-    // After this nothing is on its way.
+    // After this reply, no other edit is on its way.
     asked
-        .until(|reply| reply.content.contains("waiting for a place"))
+        .until(|reply| reply.content.contains("waiting for a cluster node"))
         .await;
     let edit = "/webhooks/{application}/{token}/messages/@original";
     let stumble = RestFault::cut_before("PATCH", edit);
@@ -205,7 +209,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
     assert_eq!(
         env.discord.calls().iter().filter(posts).count(),
         2,
-        "ready, and ended"
+        "expected two messages: ready, and ended"
     );
     env.api.clear_faults();
     env.cluster
@@ -213,7 +217,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
         .await;
 }
 
-/// Holds the first post in a channel until it is let go.
+/// Holds the first post in a channel until `go` is notified.
 #[derive(Default)]
 struct SlowPost {
     arrived: Notify,
@@ -256,11 +260,11 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
         .until(|reply| reply.content.contains("is stopped"))
         .await;
     starting
-        .until(|reply| reply.content.contains("has ended"))
+        .until(|reply| reply.content.contains("was stopped"))
         .await;
     env.ana.read("#data").await;
     let [message] = &env.discord.history("#data")[..] else {
-        panic!("one message")
+        panic!("expected exactly one message")
     };
     assert!(!message.content.contains("https://"), "{}", message.content);
 }
@@ -321,10 +325,11 @@ async fn two_bots_at_once_do_everything_once() {
 
         let question = env.reply_to(&person, "/duck stop").await;
         env.confirm_stop(&person, &question).await;
-        // One of them may have made again what it saw going; the cluster takes that away.
+        // One bot may have recreated an object of a stopping session. The cluster removes it with
+        // its owner.
         wait_until(async || env.cluster.objects().await, Vec::is_empty).await;
     }
     let messages = env.discord.history("#data");
     assert_eq!(messages.len(), 3, "{}", env.discord.transcript());
-    assert!(messages.iter().all(|it| it.content.contains("has ended")));
+    assert!(messages.iter().all(|it| it.content.contains("was stopped")));
 }

@@ -1,5 +1,5 @@
-//! What fuzzing has found worth keeping, through the same functions: every file of the corpora
-//! and of what once failed. (`fuzz/run` looks for more; docs/development.md.)
+//! Runs all saved inputs of the fuzz targets: the corpora, and inputs that once failed. `fuzz/run`
+//! searches for new ones (docs/development.md).
 
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;
@@ -19,7 +19,7 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// What is in a folder, hidden files left out; nothing if there is no such folder.
+/// Files in a folder, without hidden ones, sorted. Empty if the folder does not exist.
 fn inside(folder: &Path) -> Vec<PathBuf> {
     let found = fs::read_dir(folder).into_iter().flatten();
     let paths = found.map(|entry| entry.unwrap().path());
@@ -32,7 +32,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The files that the function does not hold for.
+/// Files for which the target panics.
 fn failing(target: Target, files: &[PathBuf]) -> Vec<&PathBuf> {
     let fails = |file: &&PathBuf| {
         let data = fs::read(file).unwrap();

@@ -1,4 +1,4 @@
-//! The lake, with DuckDB as its client.
+//! Tests of the demo lake with DuckDB as its client.
 
 use std::path::Path;
 
@@ -11,20 +11,20 @@ use crate::support::{WAIT_TIMEOUT, tools};
 
 const CREDENTIALS: [(&str, &str); 1] = [("AKIATHEDUCKS", "quack")];
 
-/// How many sightings there are of ducks with ducklings.
+/// Number of sightings of ducks with ducklings.
 const DUCKLINGS: &str = "SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings';";
 
-/// Where most birds were seen in 2025.
+/// Places with the most birds in 2025.
 const BUSIEST: &str = "SELECT p.name, p.country, sum(s.birds) AS birds \
     FROM lake.pond.sightings s JOIN lake.pond.places p ON p.id = s.place_id \
     WHERE year(s.seen_at) = 2025 GROUP BY ALL ORDER BY birds DESC LIMIT 3;";
 
-/// How often the rarest were seen.
+/// Number of sightings of each endangered species.
 const RAREST: &str = "SELECT d.name, d.status, count(*) AS sightings \
     FROM lake.pond.sightings s JOIN lake.pond.species d ON d.id = s.species_id \
     WHERE d.status LIKE '%ndangered' GROUP BY ALL ORDER BY sightings DESC;";
 
-/// All rows of all tables, as a number.
+/// Row counts and a checksum of all tables.
 const EVERYTHING: &str = "SELECT \
     (SELECT count(*) FROM lake.pond.species), (SELECT count(*) FROM lake.pond.places), \
     (SELECT count(*) FROM lake.pond.sightings), (SELECT sum(birds) FROM lake.pond.sightings), \
@@ -41,7 +41,7 @@ async fn fill(lake: &Lake) -> anyhow::Result<()> {
     lake.fill(&tools.join("duckdb"), Some(&extensions)).await
 }
 
-/// What DuckDB prints, or its error.
+/// Runs SQL in DuckDB. Returns its output or its error.
 async fn ask(lake: &Lake, secret: &str, sql: &str) -> Result<String, String> {
     let sql = format!(
         "SET extension_directory = '{}'; LOAD httpfs; LOAD avro; LOAD iceberg;
@@ -64,7 +64,7 @@ async fn ask(lake: &Lake, secret: &str, sql: &str) -> Result<String, String> {
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
     match output.status.success() {
-        // The first line is of CREATE SECRET.
+        // The first line is the result of CREATE SECRET.
         true => Ok(text(output.stdout).replacen("true", "", 1).trim().into()),
         false => Err(text(output.stderr)),
     }
@@ -85,7 +85,7 @@ async fn get(lake: &Lake, path: &str) -> Response {
         .unwrap()
 }
 
-/// Iceberg's name for what went wrong.
+/// Returns the status and Iceberg's name of the error.
 async fn refused(response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     let body: Value = response.json().await.unwrap();
@@ -93,7 +93,7 @@ async fn refused(response: Response) -> (u16, String) {
     (status, body["error"]["type"].as_str().unwrap().to_owned())
 }
 
-/// A namespace `x` with tables of these names.
+/// Creates a namespace `x` with tables of these names.
 async fn with_tables(lake: &Lake, names: &[&str]) {
     let made = post(lake, "namespaces", &json!({ "namespace": ["x"] })).await;
     assert_eq!(made.status(), StatusCode::OK);
@@ -105,7 +105,7 @@ async fn with_tables(lake: &Lake, names: &[&str]) {
     }
 }
 
-/// The first snapshot of a table.
+/// Commit of the first snapshot of a table.
 fn first_snapshot(table: &str, id: i64) -> Value {
     json!({
         "identifier": { "namespace": ["x"], "name": table },
@@ -144,7 +144,7 @@ async fn what_was_filled_is_there_after_a_restart() {
     assert!(lake.is_filled());
     assert_eq!(answer(&lake, EVERYTHING).await, everything);
     assert_eq!(answer(&lake, DUCKLINGS).await, "8055");
-    // DuckDB quotes what it likes to.
+    // DuckDB quotes some values.
     let plain = |rows: String| rows.replace('"', "");
     let busiest = "Neusiedler See,Austria,324057\nTjörnin,Iceland,225682\n\
         Vondelpark,Netherlands,207003";
@@ -172,7 +172,7 @@ async fn what_a_killed_run_left_is_made_anew() {
         }
     };
     tokio::select! {
-        filled = fill(&lake) => panic!("it is too fast for this test: {filled:?}"),
+        filled = fill(&lake) => panic!("filled before the test interrupted it: {filled:?}"),
         () = half => {}
     }
     assert!(!lake.is_filled());
@@ -190,7 +190,7 @@ async fn what_a_killed_run_left_is_made_anew() {
 async fn duckdb_writes_and_drops_tables() {
     let folder = TempDir::new().unwrap();
     let lake = serve(folder.path()).await;
-    // As long as names may be.
+    // Names of maximum length.
     let schema = "mine".repeat(10);
     let name = "my ducks".repeat(5);
     assert_eq!((schema.len(), name.len()), (40, 40));
@@ -245,7 +245,11 @@ async fn of_two_commits_on_the_same_state_one_fails() {
     let both = json!({ "table-changes": [first_snapshot("b", 3), first_snapshot("a", 4)] });
     let both = post(&lake, "transactions/commit", &both).await;
     assert_eq!(refused(both).await, conflict);
-    assert_eq!(current(&lake, "b").await, Value::Null, "all or nothing");
+    assert_eq!(
+        current(&lake, "b").await,
+        Value::Null,
+        "a failed commit must change no table"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -372,7 +376,7 @@ async fn what_goes_wrong_is_said_in_a_sentence() {
     std::fs::write(&file, "").unwrap();
     let error = Lake::serve(&file, &CREDENTIALS).await.err().unwrap();
     let said = format!("{error:#}");
-    assert!(said.starts_with("Can't make the folder "), "{said}");
+    assert!(said.starts_with("Can't create the folder "), "{said}");
 
     let lake = serve(&folder.path().join("lake")).await;
     let error = lake.fill(Path::new("/no/duckdb"), None).await.unwrap_err();
@@ -386,7 +390,7 @@ async fn what_goes_wrong_is_said_in_a_sentence() {
     let error = lake.fill(&duckdb, Some(&nowhere)).await.unwrap_err();
     let said = format!("{error:#}");
     assert!(
-        said.starts_with("DuckDB can't make the demo's tables: "),
+        said.starts_with("DuckDB can't create the demo tables: "),
         "{said}"
     );
     assert!(!lake.is_filled());
@@ -396,7 +400,7 @@ async fn what_goes_wrong_is_said_in_a_sentence() {
 async fn it_ends_when_dropped() {
     let folder = TempDir::new().unwrap();
     let lake = serve(folder.path()).await;
-    // One client: its connections are open already.
+    // Use one client, whose connections stay open.
     let client = Client::new();
     for url in [lake.s3_url(), lake.catalog_url()] {
         client.get(url).send().await.unwrap();

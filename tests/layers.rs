@@ -1,8 +1,8 @@
-//! Which way imports run.
+//! Imports between modules run inwards (docs/architecture.md).
 
 use std::{fs, path::Path};
 
-/// Each room and those that it may import from, from the inside out.
+/// Top-level modules, and the modules that each may import.
 const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("session", &[]),
     ("error", &[]),
@@ -105,14 +105,14 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("lib", &[]),
 ];
 
-/// Crates that belong to one room.
+/// Crates that only the listed modules may use.
 const ONLY_IN: [(&str, &[&str]); 3] = [
     ("kube", &["runtime"]),
     ("k8s_openapi", &["runtime", "settings"]),
     ("serenity", &["discord"]),
 ];
 
-/// Every source file with the room that it belongs to.
+/// Collects the code of each source file, with its top-level module.
 fn sources(folder: &Path, room: Option<&str>, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -121,7 +121,7 @@ fn sources(folder: &Path, room: Option<&str>, found: &mut Vec<(String, String)>)
         if path.is_dir() {
             sources(&path, Some(room), found);
         } else if path.extension().is_some_and(|it| it == "rs") && name != "main" {
-            // Documentation may point anywhere.
+            // Comments are left out: documentation may link anywhere.
             let text = fs::read_to_string(&path).unwrap();
             let code = text
                 .lines()
@@ -131,7 +131,7 @@ fn sources(folder: &Path, room: Option<&str>, found: &mut Vec<(String, String)>)
     }
 }
 
-/// The rooms that a file names after `crate::`, also in braces.
+/// Returns the modules that a file names after `crate::`, also in braces.
 fn imported(source: &str) -> Vec<String> {
     let word = |text: &str| {
         let end = text
@@ -174,17 +174,17 @@ fn imports_run_inwards() {
         None,
         &mut files,
     );
-    assert!(files.len() > 30, "the sources were found");
+    assert!(files.len() > 30, "too few sources were found");
     for (room, source) in &files {
         let (_, allowed) = MAY_IMPORT
             .iter()
             .find(|(name, _)| name == room)
-            .unwrap_or_else(|| panic!("{room} is a new room: say here what it may import"));
-        // Inside a room everything may see everything.
+            .unwrap_or_else(|| panic!("{room} is a new module: add it to MAY_IMPORT"));
+        // Imports within a module are not restricted.
         for import in imported(source).iter().filter(|import| *import != room) {
             assert!(
                 allowed.contains(&import.as_str()),
-                "{room} imports {import}"
+                "{room} must not import {import}"
             );
         }
         for (name, rooms) in ONLY_IN {
@@ -192,7 +192,7 @@ fn imports_run_inwards() {
                 source.contains(&format!("use {name}::")) || source.contains(&format!(" {name}::"));
             assert!(
                 !named || rooms.contains(&room.as_str()),
-                "{room} names {name}"
+                "{room} must not use {name}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Looking at sessions.
+//! Tests of `/duck list` and `/duck help`.
 
 use crate::support::{TestEnv, assert_says};
 
@@ -13,8 +13,8 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
     let created: chrono::DateTime<chrono::Utc> =
         record["created"].as_str().unwrap().parse().unwrap();
     let line = format!(
-        "- `{id}` of <@{}>: running, small, `lake`, started <t:{}:R>, its door does \
-         not answer, will be stopped <t:{}:R> (its lifetime is over then), \
+        "- `{id}` of <@{}>: running, small, `lake`, started <t:{}:R>, activity unknown \
+         (its door does not respond), stops <t:{}:R> (end of its lifetime), \
          <https://duckui-{id}.duck.example.com/>",
         env.ana.id(),
         created.timestamp(),
@@ -23,7 +23,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
     assert_says(&mine, &line);
 
     let none = env.reply_to(&env.ben, "/duck list").await;
-    assert!(none.content.starts_with("You have no session."));
+    assert!(none.content.starts_with("You have no sessions."));
     let all = env.reply_to(&env.ben, "/duck list all:true").await;
     assert!(all.ephemeral && all.content.contains(&line));
 }

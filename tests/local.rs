@@ -1,5 +1,5 @@
-//! Sessions on this machine (`sessions.runtime = "local"`): what differs from a cluster. What
-//! does not is in `places`.
+//! Tests of the local runtime (`sessions.runtime = "local"`): differences from a cluster.
+//! `runtimes` tests the common behaviour.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -19,7 +19,7 @@ async fn reply_to(person: &Person, line: &str) -> MessageView {
         .await
 }
 
-/// Somebody starts a session, and it is ready; its id.
+/// Starts a session, and waits until it is ready. Returns its ID.
 async fn ready_session(person: &Person) -> String {
     let asked = person.run_command("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
@@ -79,7 +79,7 @@ async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
 
     stop_session(&home.ana).await;
     let question = reply_to(&home.ana, "/duck forget").await;
-    let pressed = home.ana.press(&question, "Forget it").await.unwrap();
+    let pressed = home.ana.press(&question, "Delete").await.unwrap();
     pressed.reply().await;
     assert!(!file.exists());
 }
@@ -89,7 +89,11 @@ async fn processes_end_with_the_bot() {
     let mut home = LocalEnv::start().await;
     home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
-    let status = home.bot.terminate(WAIT_TIMEOUT).await.expect("it ends");
+    let status = home
+        .bot
+        .terminate(WAIT_TIMEOUT)
+        .await
+        .expect("the bot ended in time");
     assert_eq!(status.code(), Some(0));
     wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
 }
@@ -111,7 +115,10 @@ async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
     std::fs::remove_dir(&records).unwrap();
     std::fs::write(&records, "in the way").unwrap();
     let refused = reply_to(&home.ana, "/duck start").await;
-    assert_says(&refused, "My own disk fails (Not a directory");
+    assert_says(
+        &refused,
+        "I can't read or write a file on my disk (Not a directory",
+    );
     assert_says(&refused, "(Reference: `");
 
     std::fs::remove_file(&records).unwrap();
@@ -124,10 +131,13 @@ async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
 async fn a_second_bot_in_the_same_folder_gives_up() {
     let home = LocalEnv::start().await;
     let mut second = Bot::start(&home.variables);
-    let status = second.wait(WAIT_TIMEOUT).await.expect("it gives up");
+    let status = second
+        .wait(WAIT_TIMEOUT)
+        .await
+        .expect("the bot exited in time");
     assert_eq!(status.code(), Some(1));
     assert!(
-        second.log().contains("another duckbot works in "),
+        second.log().contains("another duckbot uses the folder "),
         "{}",
         second.log()
     );
@@ -141,7 +151,10 @@ async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
     home.variables
         .insert("DUCKBOT_LOCAL__DUCKDB".into(), nowhere);
     let mut bot = Bot::start(&home.variables);
-    let status = bot.wait(WAIT_TIMEOUT).await.expect("it gives up");
+    let status = bot
+        .wait(WAIT_TIMEOUT)
+        .await
+        .expect("the bot exited in time");
     assert_eq!(status.code(), Some(1));
     let said = "/nowhere/duckdb (the setting local.duckdb) can't be run";
     assert!(bot.log().contains(said), "{}", bot.log());

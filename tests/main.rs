@@ -1,5 +1,5 @@
-//! Black-box tests: the bot as a process, against the loopback Discord and a
-//! real Kubernetes API server. A file per capability; `support` is the harness.
+//! Black-box tests: the bot as a process, against the loopback Discord and a real Kubernetes API
+//! server. Each file tests one capability; `support` is the harness.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;

@@ -1,4 +1,4 @@
-//! The bot's service account can do what the bot does, and nothing else.
+//! The permissions of the bot's service account are exactly those that the bot uses.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ const VERBS: [&str; 8] = [
     "watch",
 ];
 
-/// What a bot of evil intent would try.
+/// Resources that a compromised bot might try to access.
 const RESOURCES: [(&str, &str); 16] = [
     ("", "configmaps"),
     ("", "events"),
@@ -70,7 +70,7 @@ async fn may(bot: &Client, namespace: &str, group: &str, resource: &str, verb: &
     answer.status.unwrap().allowed
 }
 
-/// All that the bot may do in a namespace, as `create pods`.
+/// Permissions of the bot in a namespace, such as `create pods`.
 async fn allowed(bot: &Client, namespace: &str) -> BTreeSet<String> {
     let every = RESOURCES
         .iter()
@@ -102,7 +102,7 @@ async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything()
         assert_eq!(
             allowed(&bot, elsewhere).await,
             BTreeSet::new(),
-            "in {elsewhere}"
+            "the bot has permissions in {elsewhere}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Keys are tried before they are kept, against an S3 server that checks
-//! signatures and a catalog that can fail in each way.
+//! Preflight of credentials before they are stored, against an S3 server that checks signatures and
+//! a catalog with injected faults.
 
 use std::time::Duration;
 
@@ -7,12 +7,14 @@ use chrono::{TimeDelta, Utc};
 
 use crate::support::{CREDENTIALS, Catalog, PERMANENT_CREDENTIALS, S3, TestEnv, assert_says};
 
-/// Hands these in and expects this answer; nothing may be stored.
+/// Enters credentials. Checks that the reply contains `answer` and that nothing is stored.
 async fn assert_refused(env: &TestEnv, values: &[(&str, &str)], answer: &str) {
     let invitation = env.request_invitation(&env.ana).await;
     let reply = env.fill_form(&env.ana, &invitation, values).await;
     assert!(
-        reply.content.starts_with("Nothing was stored:"),
+        reply
+            .content
+            .starts_with("Your credentials could not be verified and were not saved:"),
         "{}",
         reply.content
     );
@@ -32,7 +34,7 @@ async fn one_signed_listing_and_one_look_at_the_catalog() {
     assert_eq!(env.catalog.requests(), ["GET /v1/config"]);
     assert!(
         env.catalog.received_requests()[0].authorized,
-        "with the person's token"
+        "the request must have the person's token"
     );
 }
 
@@ -53,7 +55,7 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
     assert_refused(
         &env,
         &[CREDENTIALS[0], CREDENTIALS[1], other],
-        "**session token** isn't one",
+        "**session token** isn't valid for this access key ID",
     )
     .await;
     let past = Utc::now() - TimeDelta::minutes(1);
@@ -80,7 +82,7 @@ async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
     let reply = env
         .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
-    assert_says(&reply, "It works.");
+    assert_says(&reply, "were checked and saved");
 }
 
 #[tokio::test]
@@ -103,17 +105,17 @@ async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
     env.s3
         .deny(PERMANENT_CREDENTIALS[0].1, "s3:ListAllMyBuckets", "*");
     let invitation = env.request_invitation(&env.ana).await;
-    // Not every storage means by that that the keys are right.
+    // This denial does not prove for every storage that the credentials are valid.
     let reply = env
         .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
     assert!(
         reply
             .content
-            .starts_with("Stored: your key ending in `WXYZ`. You can use")
+            .starts_with("Your S3 credentials (access key ID ending in `WXYZ`) were saved without a check. Start a session")
     );
     let reply = env.fill_form(&env.ana, &invitation, &CREDENTIALS).await;
-    assert_says(&reply, "It works.");
+    assert_says(&reply, "were checked and saved");
     assert_eq!(env.s3.requests(), ["GET /", "GET /"]);
 }
 
@@ -122,29 +124,29 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     let env = TestEnv::start().await;
     let elsewhere = S3::start().await;
     env.s3.redirect_to(307, &elsewhere.url());
-    assert_refused(&env, &PERMANENT_CREDENTIALS, "that I don't understand (307").await;
+    assert_refused(
+        &env,
+        &PERMANENT_CREDENTIALS,
+        "The storage gave no usable answer (307",
+    )
+    .await;
     env.catalog.redirect_to(302, &elsewhere.url());
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The catalog `lake` answered something",
+        "The catalog `lake` gave no usable answer",
     )
     .await;
     assert_eq!(elsewhere.requests(), [""; 0]);
     env.catalog.recover();
 
     env.s3.answer_endlessly(403);
-    assert_refused(
-        &env,
-        &PERMANENT_CREDENTIALS,
-        "that I don't understand (403)",
-    )
-    .await;
+    assert_refused(&env, &PERMANENT_CREDENTIALS, "gave no usable answer (403)").await;
     env.s3.answer_garbage(200);
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The storage answered something that I don't understand (200)",
+        "The storage gave no usable answer (200)",
     )
     .await;
     env.s3.recover();
@@ -152,17 +154,12 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The catalog `lake` answered something",
+        "The catalog `lake` gave no usable answer",
     )
     .await;
     env.catalog.recover();
     env.catalog.answer_with(500);
-    assert_refused(
-        &env,
-        &PERMANENT_CREDENTIALS,
-        "that I don't understand (500)",
-    )
-    .await;
+    assert_refused(&env, &PERMANENT_CREDENTIALS, "gave no usable answer (500)").await;
 }
 
 #[tokio::test]
@@ -174,7 +171,7 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
     let answered = assert_refused(&env, &PERMANENT_CREDENTIALS, "I can't reach the storage");
     tokio::time::timeout(limit, answered)
         .await
-        .expect("it gives up by itself");
+        .expect("the check ended in time");
 }
 
 #[tokio::test]
@@ -184,13 +181,13 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The catalog `lake` wants a **catalog token**",
+        "The catalog `lake` requires a **catalog token**",
     )
     .await;
     assert_refused(&env, &CREDENTIALS, "doesn't accept this **catalog token**").await;
     catalog.accept(CREDENTIALS[3].1);
     let reply = env.enter_credentials(&env.ana).await;
-    assert_says(&reply, "It works.");
+    assert_says(&reply, "were checked and saved");
 
     catalog.forget(CREDENTIALS[3].1);
     let kept = env.reply_to(&env.ana, "/duck setup").await;
@@ -215,7 +212,7 @@ async fn the_catalog_to_try_against_can_be_chosen() {
     let reply = env
         .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
-    // There is no pond here: its name leads nowhere.
+    // The endpoint of `pond` does not exist.
     assert_says(&reply, "I can't reach the catalog `pond`");
     assert_eq!(env.catalog.requests(), [""; 0]);
 }
@@ -227,9 +224,9 @@ async fn trying_can_be_turned_off() {
     assert!(
         reply
             .content
-            .starts_with("Stored: your key ending in `4D7Q`. You can use")
+            .starts_with("Your S3 credentials (access key ID ending in `4D7Q`) were saved without a check. Start a session")
     );
     assert_eq!(env.s3.requests(), [""; 0]);
     let kept = env.reply_to(&env.ana, "/duck setup").await;
-    assert_says(&kept, "I haven't tried it.");
+    assert_says(&kept, "They have not been checked.");
 }

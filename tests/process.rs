@@ -1,13 +1,17 @@
-//! The bot as a process: how it starts, what it says when it can't, how it ends.
+//! Tests of the bot's process: start, start-up errors, and end.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::support::{ApiFault, TestEnv, WAIT_TIMEOUT, command};
 
-/// Starts a bot that gives up; its exit code and what it said.
+/// Starts a bot that fails at start-up. Returns its exit code and its error.
 async fn run_until_exit(env: &mut TestEnv) -> (Option<i32>, String) {
     env.spawn_bot();
-    let status = env.bot().wait(WAIT_TIMEOUT).await.expect("it gives up");
+    let status = env
+        .bot()
+        .wait(WAIT_TIMEOUT)
+        .await
+        .expect("the bot exited in time");
     let log = env.log();
     let said = log.split("duckbot: ").last().unwrap_or_default().to_owned();
     (status.code(), said)
@@ -21,12 +25,12 @@ async fn sigterm_ends_it_cleanly_within_five_seconds() {
         .bot()
         .terminate(Duration::from_secs(5))
         .await
-        .expect("it ends in time");
+        .expect("the bot ended in time");
     assert_eq!(status.code(), Some(0));
     assert_eq!(
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id),
-        "sessions live on"
+        "sessions must outlive the bot"
     );
 }
 
@@ -36,7 +40,7 @@ async fn sigterm_while_it_starts_ends_it_too() {
     env.api
         .set_faults(|_| Some(ApiFault::Hang(Duration::from_secs(30))));
     env.spawn_bot();
-    // It is up once it asks the API server.
+    // The bot is running once it calls the API server.
     env.api
         .wait_for_call("POST", "selfsubjectaccessreviews", 1)
         .await;
@@ -44,7 +48,7 @@ async fn sigterm_while_it_starts_ends_it_too() {
         .bot()
         .terminate(Duration::from_secs(5))
         .await
-        .expect("it ends in time");
+        .expect("the bot ended in time");
     assert_eq!(status.code(), Some(0));
 }
 
@@ -137,8 +141,8 @@ async fn a_missing_permission_is_named_at_the_start() {
 
 #[tokio::test]
 async fn a_cluster_without_traefik_is_said() {
-    // One control plane serves all tests, so the definition can't be removed:
-    // the answer is the one that a real server gives without it.
+    // One control plane serves all tests, so the CRD can't be removed. The response is the one of a
+    // real server without it.
     let mut env = TestEnv::without_bot(&[]).await;
     env.api.set_faults(|call| {
         let is_route = call.route == "ingressroutes";

@@ -1,4 +1,4 @@
-//! Sessions that nobody takes down: warned, extended, stopped, reported.
+//! Tests of the reaper: warnings, extensions, stops and reports.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::api::DeleteParams;
@@ -8,7 +8,7 @@ use crate::support::{TestEnv, assert_says, session_id_in, wait_until};
 
 const SWEEP_INTERVAL: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
-/// A team whose reaper looks often, and tells admins in `#ops`.
+/// Starts an environment with frequent sweeps and messages to admins in `#ops`.
 async fn env(settings: &[(&str, &str)]) -> TestEnv {
     let mut env = env_without_bot(settings).await;
     env.start_bot().await;
@@ -28,17 +28,17 @@ fn ago(time: TimeDelta) -> String {
     (Utc::now() - time).to_rfc3339()
 }
 
-/// Makes Ana's session that old.
+/// Sets the age of Ana's session.
 async fn age_session(env: &TestEnv, age: TimeDelta) {
     let record = env.record_name(&env.ana, 0);
     let age = |document: &mut Value| document["created"] = json!(ago(age));
     env.cluster.edit_record(&record, age).await;
 }
 
-/// Ten minutes before its lifetime of twelve hours is over.
+/// Age ten minutes before the end of the lifetime, which is twelve hours.
 const NEAR_LIFETIME: TimeDelta = TimeDelta::minutes(12 * 60 - 10);
 
-/// Waits for that many sweeps that begin after this moment.
+/// Waits for `count` sweeps that start after this moment.
 async fn wait_for_sweeps(env: &mut TestEnv, count: usize) {
     let done = env.bot().log().matches(SWEPT_LOG).count();
     env.bot()
@@ -60,8 +60,11 @@ async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_aga
     let old = env.ready_session(&env.ana).await;
     age_session(&env, TimeDelta::days(4)).await;
     let told = env.ana.read("#data").await;
-    assert_says(&told, "has ended: it was as old as one may get");
-    assert_says(&told, "What was only in it is lost");
+    assert_says(&told, "was stopped at the maximum session age");
+    assert_says(
+        &told,
+        "Tables and notebooks that were not saved elsewhere are lost",
+    );
     assert_eq!(told.mentions, [env.ana.id()]);
     env.wait_until_nothing_left(&env.ana).await;
     let again = env.ana.press(&told, "Start again").await.unwrap();
@@ -79,41 +82,41 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     let warning = env.ana.read_dm().await;
     assert_says(
         &warning,
-        &format!("The lifetime of session `{id}` is nearly over"),
+        &format!("Session `{id}` is near the end of its lifetime."),
     );
     let pressed = env.ana.press(&warning, "Extend").await.unwrap();
     let reply = pressed.reply().await;
     assert!(reply.ephemeral);
-    assert_says(&reply, &format!("Session `{id}` may go on for 4h longer."));
-    assert_says(&reply, "(its lifetime is over then)");
-    // The list says the same time.
+    assert_says(&reply, &format!("Session `{id}` was extended by 4h."));
+    assert_says(&reply, "(end of its lifetime)");
+    // The list shows the same time.
     let time = reply.content.split("<t:").nth(1).unwrap();
     wait_for_list(
         &env,
-        &format!("will be stopped <t:{}", time.split('>').next().unwrap()),
+        &format!("stops <t:{}", time.split('>').next().unwrap()),
     )
     .await;
 
     let reply = env.reply_to(&env.ana, "/duck extend duration:1h 30m").await;
-    assert_says(&reply, "may go on for 1h 30m longer");
+    assert_says(&reply, "was extended by 1h 30m.");
     let reply = env
         .reply_to(&env.ana, "/duck extend duration:2 ducks")
         .await;
-    assert_says(&reply, "`2 ducks` is no length of time.");
+    assert_says(&reply, "`2 ducks` is not a duration.");
     let line = format!("/duck extend session:{id}");
     assert_says(
         &env.reply_to(&env.ben, &line).await,
-        "Only they or an admin can extend it.",
+        "Only its owner or an admin can extend it.",
     );
     assert_says(
         &env.reply_to(&env.ben, "/duck extend").await,
         "You have no session to extend.",
     );
-    // Two days in all, and it has had 5 h 30 min of them.
+    // The maximum is two days in total, of which 5 h 30 min are used.
     let reply = env.reply_to(&env.ana, "/duck extend duration:30d").await;
-    assert_says(&reply, "may go on for 1day 18h 30m longer");
+    assert_says(&reply, "was extended by 1day 18h 30m.");
     let reply = env.reply_to(&env.ana, "/duck extend").await;
-    assert_says(&reply, "can't be extended any more; it will be stopped <t:");
+    assert_says(&reply, "can't be extended any further; it stops <t:");
 }
 
 #[tokio::test]
@@ -135,9 +138,9 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
     env.ana.close_dms();
     age_session(&env, NEAR_LIFETIME).await;
     let warning = env.ana.read("#data").await;
-    assert_says(&warning, "The lifetime of session");
+    assert_says(&warning, "is near the end of its lifetime.");
     assert_eq!(warning.mentions, [env.ana.id()]);
-    // It stands there for everybody, and is hers.
+    // The message is public, but only Ana may use its button.
     let refused = env
         .ben
         .press(&warning, "Extend")
@@ -146,7 +149,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
         .reply()
         .await;
     assert!(refused.ephemeral);
-    assert_says(&refused, "belongs to somebody else");
+    assert_says(&refused, "belongs to someone else");
     let extended = env
         .ana
         .press(&warning, "Extend")
@@ -154,7 +157,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
         .unwrap()
         .reply()
         .await;
-    assert_says(&extended, "may go on for 4h longer");
+    assert_says(&extended, "was extended by 4h.");
 }
 
 #[tokio::test]
@@ -164,12 +167,14 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
     age_session(&env, NEAR_LIFETIME).await;
     env.ana.read_dm().await;
     env.bot()
-        .wait_for_log(&format!("session {id}: that its owner was told is noted"))
+        .wait_for_log(&format!(
+            "session {id}: the warning to its owner is recorded"
+        ))
         .await;
     env.kill_bot().await;
     env.start_bot().await;
     wait_for_sweeps(&mut env, 2).await;
-    // An unread message would be one too many.
+    // A second warning would be unread, and fail the test.
 }
 
 #[tokio::test]
@@ -186,7 +191,9 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
     wait_for_sweeps(&mut env, 3).await;
     env.api.clear_faults();
     env.bot()
-        .wait_for_log(&format!("session {id}: that its owner was told is noted"))
+        .wait_for_log(&format!(
+            "session {id}: the warning to its owner is recorded"
+        ))
         .await;
     assert_eq!(
         env.cluster.documents().await[0]["warned"]["rule"],
@@ -200,13 +207,13 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     let id = env.ready_session(&env.ben).await;
     assert!(env.stored_credentials(&env.ben).await.is_some());
     env.discord.leave_guild("ben");
-    // It is looked for once an hour, and first of all.
+    // Memberships are checked once an hour, and at the start.
     env.kill_bot().await;
     env.start_bot().await;
     let told = env.ana.read("#data").await;
     assert_says(
         &told,
-        &format!("Session `{id}` has ended: its owner is no longer a member"),
+        &format!("Session `{id}` was stopped because its owner left this server."),
     );
     assert_eq!(told.components.len(), 0);
     let record = env.record_name(&env.ben, 0);
@@ -221,7 +228,7 @@ async fn whoever_has_come_back_loses_nothing() {
     let mut env = env(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
     env.ready_session(&env.ben).await;
     env.kill_bot().await;
-    // The bot was away when they came back.
+    // The bot was down when the person came back.
     env.cluster
         .edit_ledger(|ledger| {
             ledger["known"] = json!({ env.ben.id().to_string(): ago(TimeDelta::days(9)) });
@@ -252,7 +259,7 @@ async fn what_has_lost_its_record_is_removed() {
     assert!(env.log().contains(&format!("session {id} has no record")));
 }
 
-/// A record of Ana's; the reconciler makes the rest.
+/// Writes a record of Ana. The reconciler creates the rest.
 async fn create_record(env: &TestEnv, slot: u8, created: String) {
     let id = format!("{:06x}", 0xabc000 + u32::from(slot));
     env.create_record(&id, env.ana.id(), slot, &created).await;
@@ -260,7 +267,7 @@ async fn create_record(env: &TestEnv, slot: u8, created: String) {
 
 #[tokio::test]
 async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so() {
-    // They are old and only about to start.
+    // The old sessions are still starting, so `reaper.late` must not end them first.
     let mut env = env_without_bot(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     env.cluster.store_credentials(env.ana.id()).await;
     let quick = env.kubelet.ready_all_pods();
@@ -274,7 +281,10 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     }
     env.start_bot().await;
     let alarm = env.ada.read("#ops").await;
-    assert_says(&alarm, "I would stop 8 of 12 sessions at once");
+    assert_says(
+        &alarm,
+        "**Reaping is paused**: 8 of 12 sessions are due at once",
+    );
     wait_for_sweeps(&mut env, 2).await;
     assert_eq!(env.cluster.documents().await.len(), 12);
 
@@ -283,11 +293,19 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     let question = env.reply_to(&env.ada, "/duck reap").await;
     assert_says(
         &question,
-        "That is 8 of 12 sessions, which is more than I may stop by myself.",
+        "Reaping is paused, because 8 of 12 sessions are due, over the safety limit",
     );
-    assert_eq!(question.content.matches("as old as one may get").count(), 8);
-    let pressed = env.ada.press(&question, "Do it").await.unwrap();
-    pressed.until(|it| it.content.starts_with("Done:")).await;
+    assert_eq!(
+        question
+            .content
+            .matches("at the maximum session age")
+            .count(),
+        8
+    );
+    let pressed = env.ada.press(&question, "Stop and remove").await.unwrap();
+    pressed
+        .until(|it| it.content.starts_with("Stopped or removed:"))
+        .await;
     let left = async || env.cluster.documents().await.len();
     wait_until(left, |left| *left == 4).await;
     quick.abort();
@@ -301,17 +319,17 @@ async fn a_dry_run_only_says_what_would_go() {
     age_session(&env, TimeDelta::days(4)).await;
     env.bot()
         .wait_for_log(&format!(
-            "if this were no dry run, the reaper would take down {id} (MaxAge)"
+            "dry run: the reaper would stop or remove {id} (MaxAge)"
         ))
         .await;
     let question = env.reply_to(&env.ada, "/duck reap").await;
     assert_says(
         &question,
-        "The setting `reaper.dry_run` keeps me from doing it by myself.",
+        "`reaper.dry_run` is on, so the reaper does not do this on its own.",
     );
-    let pressed = env.ada.press(&question, "Leave them").await.unwrap();
+    let pressed = env.ada.press(&question, "Cancel").await.unwrap();
     pressed
-        .until(|it| it.content.starts_with("I leave them alone"))
+        .until(|it| it.content.starts_with("Nothing was stopped or removed."))
         .await;
     wait_for_sweeps(&mut env, 1).await;
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
@@ -321,11 +339,17 @@ async fn a_dry_run_only_says_what_would_go() {
         .await
         .unwrap();
     let anew = pressed
-        .until(|it| it.content.starts_with("That has changed since you looked"))
+        .until(|it| {
+            it.content.starts_with(
+                "The list changed after you opened it, so nothing was stopped or removed.",
+            )
+        })
         .await;
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
-    let pressed = env.ada.press(&anew, "Do it").await.unwrap();
-    pressed.until(|it| it.content.starts_with("Done:")).await;
+    let pressed = env.ada.press(&anew, "Stop and remove").await.unwrap();
+    pressed
+        .until(|it| it.content.starts_with("Stopped or removed:"))
+        .await;
     env.wait_until_nothing_left(&env.ana).await;
     env.mark_all_read().await;
 }
@@ -338,19 +362,23 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
         ("DUCKBOT_REAPER__WARN_BEFORE", "1s"),
     ])
     .await;
-    // Where a test stands in for the node, nobody listens at the Pod's address.
+    // Without a node, no door listens at the Pod's address.
     let id = env.ready_session(&env.ana).await;
     let told = env.ada.read("#ops").await;
     assert_says(&told, &format!("\n- session `{id}` of `"));
     wait_for_sweeps(&mut env, 4).await;
-    assert_eq!(env.discord.history("#ops").len(), 1, "it is told once");
+    assert_eq!(
+        env.discord.history("#ops").len(),
+        1,
+        "admins must be told once"
+    );
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
-    wait_for_list(&env, "its door does not answer").await;
+    wait_for_list(&env, "its door does not respond").await;
 }
 
 #[tokio::test]
 async fn sweeps_ask_nothing_of_the_api_server() {
-    // With every rule that is on by default.
+    // Enable the rule about departed owners, too, which is on by default.
     let mut env = env(&[("DUCKBOT_REAPER__LEFT_GUILD", "1d")]).await;
     env.ready_session(&env.ana).await;
     wait_for_sweeps(&mut env, 1).await;
@@ -367,7 +395,7 @@ fn is_recent(since: &DateTime<Utc>) -> bool {
     Utc::now() - since < TimeDelta::minutes(5)
 }
 
-/// Since when the ledger's period is.
+/// Start of the ledger's current period.
 async fn ledger_since(env: &TestEnv) -> DateTime<Utc> {
     env.cluster.ledger().await["since"]
         .as_str()
@@ -386,27 +414,21 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
     env.confirm_stop(&env.ana, &question).await;
     let so_far = env.reply_to(&env.ada, "/duck report").await;
     assert!(so_far.ephemeral);
-    assert_says(
-        &so_far,
-        "1 session, of which none is there now and 1 has ended.",
-    );
+    assert_says(&so_far, "1 session: 0 active now, 1 ended.");
     assert_says(&so_far, "- 1 × stopped by its owner");
     assert_says(
         &so_far,
         &format!("- <@{}>: 0 h 00 min in 1 session", env.ana.id()),
     );
 
-    // Weeks pass, and the bot is not there.
+    // Weeks pass while the bot is down.
     env.kill_bot().await;
     env.cluster
         .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
         .await;
     env.start_bot().await;
     let posted = env.ada.read("#ops").await;
-    assert_says(
-        &posted,
-        "1 session, of which none is there now and 1 has ended.",
-    );
+    assert_says(&posted, "1 session: 0 active now, 1 ended.");
     assert_eq!(posted.mentions, [0; 0]);
     wait_until(async || ledger_since(&env).await, is_recent).await;
     env.kill_bot().await;
@@ -414,7 +436,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
     wait_for_sweeps(&mut env, 2).await;
     assert_eq!(env.discord.history("#ops").len(), 1);
     let next = env.reply_to(&env.ada, "/duck report").await;
-    assert_says(&next, "There was none.");
+    assert_says(&next, "There were no sessions.");
 }
 
 #[tokio::test]
@@ -431,10 +453,10 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
         .insert("DUCKBOT_REPORT__CHANNEL".into(), "77".into());
     env.start_bot().await;
     env.bot()
-        .wait_for_log("I may not write in channel 77")
+        .wait_for_log("Discord does not let me post in channel 77")
         .await;
     env.kill_bot().await;
-    // Long after: whoever tried first has given up.
+    // Make the claim of the first bot old enough to be taken over.
     env.cluster
         .edit_ledger(|ledger| {
             ledger["pending"]["claimed"] = json!(ago(TimeDelta::minutes(6)));
@@ -454,10 +476,12 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     age_session(&env, NEAR_LIFETIME).await;
     env.ana.read_dm().await;
     env.bot()
-        .wait_for_log(&format!("session {id}: that its owner was told is noted"))
+        .wait_for_log(&format!(
+            "session {id}: the warning to its owner is recorded"
+        ))
         .await;
     env.kill_bot().await;
-    // The time that was told passes meanwhile.
+    // The announced time passes meanwhile.
     let record = env.record_name(&env.ana, 0);
     let passed = |document: &mut Value| {
         document["created"] = json!(ago(TimeDelta::hours(13)));
@@ -468,13 +492,13 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     wait_for_sweeps(&mut env, 2).await;
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
     let extended = env.reply_to(&env.ana, "/duck extend").await;
-    assert_says(&extended, "may go on for 4h longer");
+    assert_says(&extended, "was extended by 4h.");
     env.mark_all_read().await;
 }
 
 #[tokio::test]
 async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
-    // Their session may not be stopped yet, because it would be too much at once.
+    // All ten sessions are due at once, so the reaper pauses and does not stop them yet.
     let settings = [
         ("DUCKBOT_REAPER__LEFT_GUILD", "1s"),
         ("DUCKBOT_REAPER__LATE", "false"),
@@ -491,15 +515,23 @@ async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
     env.start_bot().await;
     assert_says(
         &env.ada.read("#ops").await,
-        "I would stop 10 of 10 sessions at once",
+        "**Reaping is paused**: 10 of 10 sessions are due at once",
     );
     wait_for_sweeps(&mut env, 2).await;
     assert!(env.stored_credentials(&env.ben).await.is_some());
 
     let question = env.reply_to(&env.ada, "/duck reap").await;
-    assert_eq!(question.content.matches("no longer a member").count(), 10);
-    let pressed = env.ada.press(&question, "Do it").await.unwrap();
-    pressed.until(|it| it.content.starts_with("Done:")).await;
+    assert_eq!(
+        question
+            .content
+            .matches("its owner left this server")
+            .count(),
+        10
+    );
+    let pressed = env.ada.press(&question, "Stop and remove").await.unwrap();
+    pressed
+        .until(|it| it.content.starts_with("Stopped or removed:"))
+        .await;
     let store_key_pair = async || env.stored_credentials(&env.ben).await.is_some();
     wait_until(store_key_pair, |store_key_pair| !store_key_pair).await;
     quick.abort();
@@ -525,7 +557,7 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
     env.kill_bot().await;
     env.cluster.edit_ledger(due(TimeDelta::minutes(6))).await;
     env.start_bot().await;
-    assert_says(&env.ada.read("#ops").await, "There was none.");
+    assert_says(&env.ada.read("#ops").await, "There were no sessions.");
 }
 
 #[tokio::test]

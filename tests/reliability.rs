@@ -1,4 +1,4 @@
-//! docs/reliability.md is generated, from what was walked, soaked and fuzzed last:
+//! Generates docs/reliability.md from the last results of fault injection, soak test and fuzzing:
 //! `DUCKBOT_TEST_WRITE=1 cargo test --test tests reliability::`
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
@@ -31,7 +31,7 @@ use case took another path, for example with fewer edits of its progress.
 
 ";
 
-/// Single faults: what happens, and the test that makes it happen.
+/// Single faults: description, test binary, and the test that injects the fault.
 const SINGLE: [(&str, &str, &str); 23] = [
     (
         "the socket to Discord breaks during a command",
@@ -164,7 +164,7 @@ fn reliability_md_says_what_was_seen() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == text,
-        "docs/reliability.md is not what was seen last; its first line says how to write it"
+        "docs/reliability.md is outdated; its first line has the command to update it"
     );
 }
 
@@ -204,7 +204,7 @@ fn scenarios(text: &mut String) {
     }
 }
 
-/// What a harm is called in `tests/fault_injection/faults.rs`, in words.
+/// Describes a fault by its name in `tests/fault_injection/faults.rs`.
 fn words(fault: &str) -> String {
     match fault {
         "Killed(Before)" => "the bot is killed before the call".into(),
@@ -264,8 +264,8 @@ fn soak(text: &mut String) {
     );
 }
 
-/// Sums of `fuzz/log.tsv`, a line for each run: date, target, seconds, executions, edges, files
-/// of its corpus, findings. What was found is called like its file in `fuzz/regressions`.
+/// Renders sums of `fuzz/log.tsv`. It has a line per run: date, target, seconds, executions, edges,
+/// files in the corpus, findings. Findings are named after their files in `fuzz/regressions`.
 fn fuzzing(text: &mut String) {
     *text += "\n## Fuzzing\n\n\
               There is a fuzz target for everything that parses input from people or the network, with \

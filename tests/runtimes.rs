@@ -1,4 +1,4 @@
-//! What holds wherever sessions run: each story is told on this machine and on a node.
+//! Behaviour that is the same in all runtimes: each test runs with the local runtime and on a node.
 
 use std::collections::HashMap;
 
@@ -9,20 +9,20 @@ use crate::support::{
     wait_until,
 };
 
-/// Where sessions run.
+/// Environment with one kind of runtime.
 trait RuntimeEnv {
     fn discord(&self) -> &Discord;
 
-    /// Gives somebody keys, as if they had handed them in.
+    /// Stores credentials for `person`.
     async fn store_credentials(&self, person: &Person);
 
-    /// Ends the bot as a crash does, and starts it again.
+    /// Kills the bot, as in a crash, and starts it again.
     async fn restart_bot(&mut self);
 
-    /// Starts the bot anew, with these settings besides.
+    /// Restarts the bot with these settings added.
     async fn restart_bot_with(&mut self, settings: &[(&str, &str)]);
 
-    /// Somebody's session, opened as a browser does; DuckDB's UI.
+    /// Opens a session as a browser would. Returns a client of DuckDB's UI.
     async fn open_ui(&self, person: &Person, session: &str) -> UiClient;
 
     /// Waits until nothing is left of any session.
@@ -94,7 +94,7 @@ impl RuntimeEnv for TestEnv {
     }
 }
 
-/// Tells a story in both places; on a node where one can be.
+/// Runs each test with the local runtime, and on a node where possible.
 macro_rules! everywhere {
     ($($story:ident),* $(,)?) => {
         mod on_this_machine {
@@ -134,7 +134,7 @@ async fn reply_to(person: &Person, line: &str) -> MessageView {
         .await
 }
 
-/// Somebody with keys starts a session, and it is ready; its id.
+/// Stores credentials and starts a session. Returns its ID once it is ready.
 async fn ready_session(env: &impl RuntimeEnv, person: &Person) -> String {
     env.store_credentials(person).await;
     let asked = person.run_command("#data", "/duck start").await.unwrap();
@@ -154,7 +154,7 @@ async fn stop_session_by(person: &Person, line: &str) {
     pressed.until(|it| it.content.contains("is stopped")).await;
 }
 
-/// Waits until `/duck list` says that.
+/// Waits until `/duck list` contains `words`.
 async fn wait_for_list(person: &Person, words: &str) {
     let list = async || reply_to(person, "/duck list").await.content;
     wait_until(list, |list| list.contains(words)).await;
@@ -188,16 +188,12 @@ async fn a_second_one_is_started_on_purpose_only(env: impl RuntimeEnv) {
     let asked = ana.run_command("#data", "/duck start").await.unwrap();
     let offered = asked.reply().await;
     assert_says(&offered, &first);
-    let pressed = ana.press(&offered, "Start another one").await.unwrap();
+    let pressed = ana.press(&offered, "Start another").await.unwrap();
     pressed.until(|it| it.content.contains("is ready")).await;
     let second = session_id_in(&ana.read("#data").await.content);
     let full = reply_to(&ana, "/duck start").await;
-    assert!(
-        full.button("Start another one").is_none(),
-        "{}",
-        full.content
-    );
-    // The node has room for so many only.
+    assert!(full.button("Start another").is_none(), "{}", full.content);
+    // The node has room for few sessions only.
     for id in [first, second] {
         stop_session_by(&ana, &format!("/duck stop session:{id}")).await;
     }
@@ -207,7 +203,7 @@ async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(env: impl Run
     let ana = env.discord().person("ana");
     let id = ready_session(&env, &ana).await;
     signal("KILL", duckdb_pids(&id)[0]).await;
-    assert_says(&ana.read("#data").await, "was started again");
+    assert_says(&ana.read("#data").await, "was restarted");
     wait_for_list(&ana, ": running, ").await;
     stop_session(&ana).await;
     env.wait_until_empty().await;
@@ -220,7 +216,7 @@ async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
     wait_for_list(&ana, &format!("`{id}` of {}: running, ", ana.mention())).await;
     wait_until(async || duckdb_pids(&id).len(), |count| *count == 1).await;
     stop_session(&ana).await;
-    // On this machine it had to start again, and that was told.
+    // With the local runtime the session was restarted, and its owner was told.
     for message in env.discord().unread() {
         assert_says(&message, &id);
         env.discord().wait_edited(message.id, |_| true).await;
@@ -243,7 +239,7 @@ async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut env: imp
 async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
     mut env: impl RuntimeEnv,
 ) {
-    // Time enough to ask something first.
+    // Leave enough time to start a query first.
     let settings = [
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_REAPER__IDLE", "25s"),
@@ -255,37 +251,34 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
     let ui = env.open_ui(&ana, &busy).await;
     let endless = "SELECT count(*) FROM range(10_000_000_000_000)";
     let query = tokio::spawn(async move { ui.try_sql(endless).await });
-    wait_for_list(&ana, ", a query runs, will be stopped ").await;
+    wait_for_list(&ana, ", running a query, stops ").await;
 
-    // Later than hers, and gone while hers goes on.
+    // Ben's session starts later, and is stopped while Ana's keeps running.
     let idle = ready_session(&env, &ben).await;
     let warning = ben.read_dm().await;
     assert_says(
         &warning,
-        &format!("Nobody has asked session `{idle}` anything since <t:"),
+        &format!("Session `{idle}` is idle (last active <t:"),
     );
     assert!(warning.button("Extend").is_some());
     let told = ben.read("#data").await;
     assert_says(
         &told,
-        &format!("Session `{idle}` has ended: nobody had asked it anything since "),
+        &format!("Session `{idle}` was stopped for being idle (last active "),
     );
     assert!(told.button("Start again").is_some());
-    // Its door may be late once.
-    wait_for_list(&ana, ", a query runs, ").await;
+    // The door may be late once.
+    wait_for_list(&ana, ", running a query, ").await;
     assert_eq!(duckdb_pids(&busy).len(), 1);
 
-    // Her query ends, and nobody asks another one.
+    // Ana's query ends, and no other one follows.
     query.abort();
     let interrupts = env.open_ui(&ana, &busy).await;
     interrupts.interrupt().await;
-    assert_says(
-        &ana.read_dm().await,
-        &format!("Nobody has asked session `{busy}`"),
-    );
+    assert_says(&ana.read_dm().await, &format!("Session `{busy}` is idle"));
     assert_says(
         &ana.read("#data").await,
-        &format!("Session `{busy}` has ended: nobody had asked"),
+        &format!("Session `{busy}` was stopped for being idle"),
     );
     env.wait_until_empty().await;
 }
@@ -295,7 +288,7 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
 ) {
     let settings = [
         ("DUCKBOT_REAPER__EVERY", "1s"),
-        // A start on a busy node is part of it.
+        // The lifetime includes the start, which may be slow on a busy node.
         ("DUCKBOT_REAPER__LIFETIME", "45s"),
         ("DUCKBOT_REAPER__WARN_BEFORE", "20s"),
         ("DUCKBOT_REAPER__EXTEND_BY", "10s"),
@@ -306,21 +299,21 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
     let warning = ana.read_dm().await;
     assert_says(
         &warning,
-        &format!("The lifetime of session `{id}` is nearly over"),
+        &format!("Session `{id}` is near the end of its lifetime."),
     );
     let pressed = ana.press(&warning, "Extend").await.unwrap();
     assert_says(
         &pressed.reply().await,
-        &format!("Session `{id}` may go on for 10s longer."),
+        &format!("Session `{id}` was extended by 10s."),
     );
-    // Told once more, for the new time.
-    assert_says(&ana.read_dm().await, "is nearly over");
+    // The owner is warned again before the new end.
+    assert_says(&ana.read_dm().await, "is near the end of its lifetime.");
     let told = ana.read("#data").await;
     assert_says(
         &told,
-        &format!("Session `{id}` has ended: its lifetime was over"),
+        &format!("Session `{id}` was stopped at the end of its lifetime"),
     );
     env.wait_until_empty().await;
     wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
-    assert_says(&reply_to(&ana, "/duck list").await, "You have no session.");
+    assert_says(&reply_to(&ana, "/duck list").await, "You have no sessions.");
 }

@@ -1,10 +1,10 @@
-//! `duckbot sandbox`, as a person uses it who has just installed it.
+//! Tests of `duckbot sandbox`, as used right after its installation.
 
 use tempfile::TempDir;
 
 use crate::support::{Browser, Sandbox, WAIT_TIMEOUT, signal};
 
-/// Asks DuckDB as its own pages do; the answer's status and text.
+/// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and text.
 fn duckdb_request(sql: &str) -> String {
     format!(
         r#"const answer = await fetch("/ddb/run", {{ method: "POST", body: `{sql}`,
@@ -32,13 +32,13 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     let browser = Browser::start_local().await;
     browser.resize(1200, 800).await;
     browser.open(&sandbox.url).await;
-    browser.wait_for_text("Make trouble").await;
+    browser.wait_for_text("Simulate problems").await;
     browser.save_screenshot("sandbox-1-welcome").await;
 
-    // Her keys: wrong ones first.
+    // Ana enters credentials, wrong ones first.
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck se").await;
-    browser.wait_for_text("Hand in your S3 credentials").await;
+    browser.wait_for_text("Enter your S3 credentials").await;
     browser.save_screenshot("sandbox-2-picker").await;
     browser.type_text("\n\n").await;
     browser
@@ -59,9 +59,9 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.wait_for_text("Access key ID").await;
     browser.type_text(sandbox.credentials_line()).await;
     browser.press_button("Submit").await;
-    browser.wait_for_text("It works.").await;
+    browser.wait_for_text("were checked and saved").await;
 
-    // Her session.
+    // Ana starts a session.
     open_channel(&browser, "data").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck start\n").await;
@@ -76,7 +76,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     ben.wait_for_text("can open that session").await;
     ben.save_screenshot("sandbox-6-ben").await;
 
-    // She opens it, and asks.
+    // Ana opens the session and runs a query.
     browser.press_button("Open").await;
     browser.wait_for_text("Open DuckDB").await;
     let link = "return [...document.querySelectorAll('a')].find((it) => \
@@ -87,7 +87,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     let ducklings = "SELECT 'ducklings: ' || count(*) FROM lake.pond.sightings \
                      WHERE note = 'with ducklings'";
     let mut answer = String::new();
-    // The catalog is attached while the UI is up already.
+    // The catalog is attached after the UI is up.
     while !answer.contains("ducklings: 8055") {
         answer = browser
             .run_script(&duckdb_request(ducklings))
@@ -99,16 +99,16 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     }
     browser.save_screenshot("sandbox-7-duckdb").await;
 
-    // What runs, and its end.
+    // Ana lists her sessions, and later stops one.
     browser.open(&sandbox.url).await;
-    browser.wait_for_text("Make trouble").await;
+    browser.wait_for_text("Simulate problems").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck list\n").await;
     browser.type_text("\n").await;
     browser.wait_for_text("running").await;
     browser.wait_for_text("will be stopped").await;
     browser.save_screenshot("sandbox-8-list").await;
-    // A question from the chat, which she then shows to everybody.
+    // Ana runs a query in the chat, and shares the result.
     browser.click("//*[@id='text']").await;
     let question = "SELECT d.name, count(*) AS sightings, round(avg(birds), 2) AS flock, \
         max(seen_at)::DATE AS last FROM lake.pond.sightings s JOIN lake.pond.species d \
@@ -128,21 +128,23 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck sql\n").await;
     browser.type_text("\n").await;
-    browser.wait_for_text("Ask the team's tables").await;
+    browser.wait_for_text("Query the team's tables").await;
     browser
         .type_text("FROM lake.pond.sightings LIMIT 5000")
         .await;
     browser.save_screenshot("sandbox-8-sql-form").await;
     browser.press_button("Submit").await;
-    browser.wait_for_text("The file has them all.").await;
+    browser
+        .wait_for_text("The attached file has the rest.")
+        .await;
     browser.save_screenshot("sandbox-8-sql-file").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck status\n").await;
     browser.type_text("\n").await;
-    browser.wait_for_text("no query runs").await;
-    browser.press_button("Show its log").await;
+    browser.wait_for_text("no running query").await;
+    browser.press_button("Show log").await;
     browser
-        .wait_for_text("The last lines that DuckDB in session")
+        .wait_for_text("The last log lines of DuckDB in session")
         .await;
     browser.wait_for_text(".log").await;
     browser.save_screenshot("sandbox-8-status").await;
@@ -153,19 +155,23 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.wait_for_text("is stopped").await;
     browser.save_screenshot("sandbox-9-stopped").await;
 
-    // What there was, for Ada, who is an admin.
+    // Ada, an admin, looks at the report.
     browser.open(&format!("{}?as=ada", sandbox.url)).await;
-    browser.wait_for_text("Make trouble").await;
+    browser.wait_for_text("Simulate problems").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck report\n").await;
     browser.type_text("\n").await;
     browser
-        .wait_for_text("1 session, of which none is there now and 1 has ended.")
+        .wait_for_text("1 session: 0 active now, 1 ended.")
         .await;
     browser.save_screenshot("sandbox-10-report").await;
 
     signal("INT", sandbox.bot.pid()).await;
-    let ended = sandbox.bot.wait(WAIT_TIMEOUT).await.expect("it ends");
+    let ended = sandbox
+        .bot
+        .wait(WAIT_TIMEOUT)
+        .await
+        .expect("the sandbox ended in time");
     assert_eq!(ended.code(), Some(0), "{}", sandbox.bot.log());
 }
 
@@ -176,12 +182,12 @@ async fn trouble_can_be_made_and_is_survived() {
     let browser = Browser::start_local().await;
     browser.resize(1300, 850).await;
     browser.open(&sandbox.url).await;
-    browser.press_button("Make trouble").await;
+    browser.press_button("Simulate problems").await;
     browser.wait_for_text("Close my direct messages").await;
     browser.save_screenshot("sandbox-trouble").await;
     toggle_fault(&browser, "Close my direct messages").await;
 
-    // With closed messages the form comes in the channel.
+    // With direct messages closed, the form opens in the channel.
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck setup\n").await;
     browser.type_text("\n").await;
@@ -189,16 +195,16 @@ async fn trouble_can_be_made_and_is_survived() {
     browser.wait_for_text("Access key ID").await;
     browser.type_text(sandbox.credentials_line()).await;
     browser.press_button("Submit").await;
-    browser.wait_for_text("It works.").await;
+    browser.wait_for_text("were checked and saved").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck start\n").await;
     browser.type_text("\n").await;
     browser.wait_for_text("Your DuckDB is ready").await;
 
     toggle_fault(&browser, "Kill my DuckDB").await;
-    browser.wait_for_text("started again").await;
+    browser.wait_for_text("was restarted").await;
     toggle_fault(&browser, "Restart the bot").await;
-    browser.wait_for_text("starts again").await;
+    browser.wait_for_text("is restarting").await;
     browser.save_screenshot("sandbox-survived").await;
 }
 
@@ -210,7 +216,7 @@ async fn a_second_one_in_the_same_folder_is_told_so() {
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(
-        said.starts_with("duckbot: another duckbot works in "),
+        said.starts_with("duckbot: another duckbot uses the folder "),
         "{said}"
     );
 }
@@ -238,6 +244,6 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let failed = failed.await.unwrap();
     let said = String::from_utf8(failed.stderr).unwrap();
     assert_eq!(failed.status.code(), Some(1), "{said}");
-    let why = "duckbot: the folder /dev/null/sandbox can't be made: Not a directory";
+    let why = "duckbot: can't create the folder /dev/null/sandbox: Not a directory";
     assert!(said.starts_with(why), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Credentials are in the Secret and nowhere else.
+//! Credentials are stored in the Secret and appear nowhere else.
 
 use duckbot::{
     door::ticket::{SigningKey, TicketVerifier},
@@ -21,7 +21,8 @@ use crate::support::{
 #[tokio::test]
 async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     let mut env = TestEnv::start().await;
-    // Refused by the storage, then by the form, then accepted, checked, replaced.
+    // Credentials are rejected by the storage, rejected by the form, accepted, checked again and
+    // replaced.
     let invitation = env.request_invitation(&env.ana).await;
     let mixed = [CREDENTIALS[0], PERMANENT_CREDENTIALS[1]];
     env.fill_form(&env.ana, &invitation, &mixed).await;
@@ -75,14 +76,14 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         ("the environment", proc_file(pid, "environ")),
     ];
     for (place, text) in everything {
-        assert!(!text.is_empty(), "{place}: nothing to look at");
+        assert!(!text.is_empty(), "{place}: empty, so nothing was checked");
         assert_eq!(leaked_credentials(&text), [""; 0], "{place}");
         assert!(
             !text.contains(&env.discord.token()),
-            "{place}: the bot's token is there"
+            "{place}: contains the bot's token"
         );
     }
-    // Managed fields name keys and hold no values.
+    // Managed fields contain names of keys but no values.
     let secret = env
         .cluster
         .secrets()
@@ -92,9 +93,9 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
     let metadata = serde_json::to_string(&secret.metadata).unwrap();
     assert!(metadata.contains("s3-secret-access-key"));
     assert!(!metadata.to_lowercase().contains("canary"));
-    assert!(env.log().contains(&id), "the log was read");
-    // To see whether keys are there the bot asks for metadata; the values travel
-    // once, because Ana has them checked again.
+    assert!(env.log().contains(&id), "the log must not be empty");
+    // The bot reads only metadata to see if credentials exist. The values are transferred once,
+    // because Ana has them checked again.
     let is_read = |call: &&RestCall| {
         let is_door_key = call.path.ends_with("/duckbot-door-keys");
         call.method == "GET" && call.route == "secrets/{name}" && !is_door_key
@@ -116,7 +117,7 @@ async fn what_opens_doors_is_in_its_secret_alone() {
     env.ready_session(&env.ana).await;
     env.kill_bot().await;
     env.start_bot().await;
-    assert_eq!(stored().await, keys, "a restart makes no new key");
+    assert_eq!(stored().await, keys, "a restart must not create a new key");
 
     let reply = env.reply_to(&env.ana, "/duck open").await;
     assert!(reply.ephemeral);
@@ -143,9 +144,9 @@ async fn what_opens_doors_is_in_its_secret_alone() {
         ("the process list", proc_file(pid, "cmdline")),
         ("the environment", proc_file(pid, "environ")),
     ] {
-        assert!(!text.is_empty(), "{place}: nothing to look at");
+        assert!(!text.is_empty(), "{place}: empty, so nothing was checked");
         for trace in &traces {
-            assert!(!text.contains(trace), "{place} hold {trace}");
+            assert!(!text.contains(trace), "{place} contain {trace}");
         }
     }
 }
@@ -155,7 +156,7 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
     let mut env = TestEnv::start().await;
     let id = env.ready_session(&env.ana).await;
     env.kill_bot().await;
-    // As if all that had begun long ago.
+    // Pretend that the current key and session are old.
     let old = ("2026-01-31-0a1b2c3d", SigningKey::generate());
     let home: Api<Secret> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.bot);
     let mut secret = home.get("duckbot-door-keys").await.unwrap();
@@ -173,7 +174,7 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
     env.start_bot().await;
 
     let keys = home.get("duckbot-door-keys").await.unwrap().data.unwrap();
-    assert_eq!(keys.len(), 2, "the old one and today's");
+    assert_eq!(keys.len(), 2, "expected the old key and a new one");
     let started = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
     let link = link_of(&env.reply_to(&env.ana, "/duck open").await, "Open DuckDB");
     let (_, ticket) = link.split_once('#').unwrap();
@@ -212,11 +213,11 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
     assert!(
         reply
             .content
-            .starts_with("The cluster's rules turned it down."),
+            .starts_with("The cluster's rules don't allow this."),
         "{}",
         reply.content
     );
-    // That nothing of it is in the log is checked when the team goes.
+    // Dropping the environment checks that the log does not contain the values.
 }
 
 #[cfg(target_os = "linux")]

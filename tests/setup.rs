@@ -1,4 +1,4 @@
-//! Handing in credentials: the private flow, and what is accepted.
+//! Tests of `/duck setup`: the private form, and the accepted credentials.
 
 use kube::ResourceExt;
 
@@ -31,12 +31,12 @@ async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
         .await;
     assert_eq!(
         stored.content,
-        "Stored: your key ending in `4D7Q`. It works. You can use `/duck start` in the server now."
+        "Your S3 credentials (access key ID ending in `4D7Q`) were checked and saved. Start a session with `/duck start` in the server."
     );
     let secret = env
         .stored_credentials(&env.ana)
         .await
-        .expect("they are kept");
+        .expect("the credentials are stored");
     let values = secret.data.clone().unwrap();
     let stored: Vec<_> = values
         .iter()
@@ -138,7 +138,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
     let secret = env
         .stored_credentials(&env.ana)
         .await
-        .expect("they are kept");
+        .expect("the credentials are stored");
     let names: Vec<_> = secret.data.unwrap().into_keys().collect();
     assert_eq!(names, ["s3-access-key-id", "s3-secret-access-key"]);
 }
@@ -188,11 +188,11 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
     for (typed, answer) in [
         (
             ["AKIA CANARY", "s", "", ""],
-            "**Access key ID** has a space or a line break",
+            "**Access key ID** contains a space or a line break",
         ),
         (
             ["AKIACANARY", "ca\nnary", "", ""],
-            "**Secret access key** has a space or a line break",
+            "**Secret access key** contains a space or a line break",
         ),
         (
             [&long, "s", "", ""],
@@ -201,7 +201,7 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
         (["  ", "s", "", ""], "**Access key ID** is empty"),
         (
             ["AKIACANARY", "can\u{e4}ry", "", ""],
-            "**Secret access key** has a character",
+            "**Secret access key** contains a character",
         ),
     ] {
         let form = env
@@ -220,7 +220,10 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             .unwrap()
             .reply()
             .await;
-        assert!(reply.content.contains("Nothing was stored") && reply.content.contains(answer));
+        assert!(
+            reply.content.contains("Your credentials were not saved:")
+                && reply.content.contains(answer)
+        );
         assert!(
             !reply.content.to_lowercase().contains("canary"),
             "{}",
@@ -231,7 +234,7 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
     assert_eq!(
         env.s3.requests(),
         [""; 0],
-        "what is no key is tried nowhere"
+        "malformed credentials must not be sent anywhere"
     );
 }
 
@@ -252,7 +255,9 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         .reply()
         .await;
     assert!(
-        reply.content.starts_with("You need one of these roles"),
+        reply
+            .content
+            .starts_with("To use this bot, you need the role <@&"),
         "{}",
         reply.content
     );
@@ -267,13 +272,13 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         .await;
     assert_eq!(
         reply.content,
-        "You are not a member of the server that I serve."
+        "You are not a member of the server that this bot belongs to."
     );
     assert!(env.stored_credentials(&env.ben).await.is_none());
     assert_eq!(
         env.s3.requests(),
         [""; 0],
-        "a stranger's keys are tried nowhere"
+        "credentials of a person without access must not be sent anywhere"
     );
 }
 
@@ -283,20 +288,27 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
     env.ana.write_dm("hello, how do I start?");
     let answer = env.ana.read_dm().await;
     assert!(answer.button("Enter credentials").is_some());
-    assert!(!answer.content.contains("looks like a key"));
+    assert!(!answer.content.contains("may contain a secret key"));
 
     env.ana.write_dm(CREDENTIALS[1].1);
     env.ana.write_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
         let answer = env.ana.read_dm().await;
-        assert_says(&answer, "That looks like a key");
-        assert!(answer.content.contains("a bot can't delete your message"));
+        assert_says(&answer, "**Your message may contain a secret key.**");
+        assert!(
+            answer
+                .content
+                .contains("Delete your message (a bot can't do that for you)")
+        );
     }
     assert!(env.stored_credentials(&env.ana).await.is_none());
 
     env.gil.write_dm("hello?");
     let answer = env.gil.read_dm().await;
     let text = &answer.content;
-    assert!(text.starts_with("You need one of these roles"), "{text}");
+    assert!(
+        text.starts_with("To use this bot, you need the role <@&"),
+        "{text}"
+    );
     assert!(answer.button("Enter credentials").is_none());
 }

@@ -1,5 +1,5 @@
-//! Questions from the chat: each story is told on this machine and on a node, with the team's
-//! Iceberg tables on S3.
+//! Tests of `/duck sql`. Each runs with the local runtime and on a node, with the team's Iceberg
+//! tables on S3.
 
 use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
 
@@ -10,23 +10,23 @@ use crate::{
 };
 
 const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
-/// It would take longer than anybody waits.
+/// Query that never ends in practice.
 const ENDLESS: &str = "SELECT count(*) AS canaries FROM range(10_000_000_000_000)";
 
-/// Where sessions run, beside the lake.
+/// Environment with one kind of runtime and the lake.
 trait RuntimeEnv {
     fn discord(&self) -> &Discord;
 
-    /// Gives somebody the lake's keys.
+    /// Stores credentials of the lake for `person`.
     async fn store_credentials(&self, person: &Person, id: &str, secret: &str);
 
-    /// Starts the bot anew, with these settings besides.
+    /// Restarts the bot with these settings added.
     async fn restart_bot_with(&mut self, settings: &[(&str, &str)]);
 
     fn log(&self) -> String;
 }
 
-/// A bot on this machine, at the lake.
+/// Environment with the local runtime and the lake.
 struct LocalLakeEnv(LocalEnv);
 
 impl LocalLakeEnv {
@@ -121,7 +121,7 @@ async fn answer(person: &Person, line: &str) -> MessageView {
     asked.until(is_last).await
 }
 
-/// Somebody with keys of the lake starts a session, and it is ready; its id.
+/// Stores credentials of the lake and starts a session. Returns its ID once it is ready.
 async fn ready_session(env: &impl RuntimeEnv, person: &Person, id: &str, secret: &str) -> String {
     lake().s3.add_key(id, secret);
     env.store_credentials(person, id, secret).await;
@@ -134,9 +134,9 @@ async fn ready_session(env: &impl RuntimeEnv, person: &Person, id: &str, secret:
 
 async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     let (ana, ben) = (env.discord().person("ana"), env.discord().person("ben"));
-    // Nothing of hers runs yet.
+    // Ana has no running session yet.
     let offered = answer(&ana, DUCKS).await;
-    assert_says(&offered, "None of your sessions runs");
+    assert_says(&offered, "You have no running session");
     assert!(offered.button("Start a session").is_some());
     let id = ready_session(&env, &ana, "AKIAASKSTHELAKE", "a-secret-of-one-who-asks").await;
 
@@ -147,15 +147,18 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     assert_says(&told, "2 rows in ");
     assert_says(&told, &format!("from session `{id}`"));
     assert!(told.ephemeral && told.files.is_empty());
-    assert!(env.discord().unread().is_empty(), "only she has seen it");
-    // It is her DuckDB, and her keys.
+    assert!(
+        env.discord().unread().is_empty(),
+        "the result must be private"
+    );
+    // Ben can't query Ana's session, because it would use her credentials.
     let refused = answer(&ben, &format!("{DUCKS} session:{id}")).await;
     assert_says(
         &refused,
-        "belongs to somebody else, and would answer with their keys",
+        "belongs to someone else, and a query would use their credentials",
     );
 
-    // Everybody sees what she shares, and nobody is called.
+    // The shared result is public, and mentions nobody.
     let pressed = ana.press(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "Shared in this channel.");
     let shared = ben.read("#data").await;
@@ -163,7 +166,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     assert_says(&shared, table);
     assert!(shared.mentions.is_empty() && !shared.ephemeral);
 
-    // A longer one, in a form; for everybody at once.
+    // A longer query in a form, shared at once.
     let opened = run_command(&ana, "/duck sql share:True").await;
     let form = opened.modal().await;
     let typed = "SELECT count(*) AS ducks,\n  sum(grams) AS grams\nFROM lake.zoo.ducks;";
@@ -172,7 +175,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
         .await;
     assert_says(&ben.read("#data").await, "    2 │    1430");
 
-    // What there is to ask.
+    // The available tables and columns.
     assert_says(
         &answer(&ana, "/duck tables pattern:zoo.*").await,
         "zoo.ducks\n",
@@ -184,7 +187,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     let choices = ana.complete("#data", "/duck describe table:du").await;
     assert_eq!(choices.unwrap()[0].1, "zoo.ducks");
 
-    // What was asked stands in no log, and that she asked does.
+    // The log says that Ana ran a query, but not which one.
     let log = env.log();
     assert!(
         log.contains(&format!("asked {id}: answered, 2 rows")),
@@ -199,7 +202,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
 
 async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl RuntimeEnv) {
     let ana = env.discord().person("ana");
-    // The other place has the same lake.
+    // The test also runs with the other runtime, at the same lake.
     let key = format!("AKIAWRONG{}", ana.id());
     ready_session(&env, &ana, &key, "a-secret-of-one-who-errs").await;
     let told = async |sql: &str| {
@@ -219,15 +222,18 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     );
     contains(
         told("FROM lake.zoo.duks").await,
-        "Near to that are: `lake.zoo.ducks`.",
+        "Did you mean `lake.zoo.ducks`?",
     );
     contains(
         told("DROP TABLE lake.zoo.ducks").await,
-        "I only ask what DuckDB calls a SELECT, and this is none, so nothing was done.",
+        "The query did not run, because `/duck sql` only accepts statements that DuckDB treats as a `SELECT`.",
     );
-    contains(told("SELECT 1; SELECT 2").await, "Those are 2 statements.");
-    contains(told(" ; ").await, "There is no question in that.");
-    // Not this machine, nor its settings, nor her keys.
+    contains(
+        told("SELECT 1; SELECT 2").await,
+        "The query did not run, because it has 2 statements.",
+    );
+    contains(told(" ; ").await, "The query is empty.");
+    // Local files, environment variables and credentials are out of reach.
     contains(
         told("FROM read_text('/etc/passwd')").await,
         "File system LocalFileSystem has been disabled",
@@ -244,16 +250,16 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
         told("SELECT list(range) FROM range(300_000_000)").await,
         "has little memory",
     );
-    // Nothing of it gets out of its place.
+    // Values can't break out of the code block.
     let quiet = told("SELECT '```@everyone' AS \"<@1>\", 1/0 AS n").await;
     contains(quiet.clone(), "ˋˋˋ@everyone │    inf");
     assert_eq!(quiet.matches("```").count(), 4, "{quiet}");
 
-    // Keys that may not.
+    // Credentials that are no longer valid.
     lake().s3.forget(&key);
     contains(
         told("FROM lake.zoo.ducks").await,
-        "Your keys may not read the bucket `lake`, or don't work any more.",
+        "Your credentials can't read the bucket `lake`, or they no longer work.",
     );
     stop_session(&ana).await;
 }
@@ -269,14 +275,14 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
     let mut shown = Vec::new();
     for asked in &both {
         shown.push(asked.until(|it| it.button("Cancel").is_some()).await);
-        assert_says(&shown[0], "DuckDB has been at it since <t:");
+        assert_says(&shown[0], "Running, started <t:");
     }
     assert_says(
         &answer(&ana, "/duck sql query:SELECT 1").await,
-        "2 questions of yours are being answered.",
+        "You already have 2 queries running, the most you can have.",
     );
 
-    // Nobody on this machine reads what she asks, or her keys.
+    // Neither the query nor the credentials are visible in the process list.
     for (_, seen) in query_processes() {
         for hidden in ["canaries", "AKIAASKSLONG", "a-secret-of"] {
             assert!(!seen.contains(hidden), "{seen}");
@@ -292,19 +298,19 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
         "42",
     );
 
-    // Nor does it go on for ever where nobody cancels it.
+    // A query without a cancel ends at the time limit.
     env.restart_bot_with(&[("DUCKBOT_SQL__TIMEOUT", "3s")])
         .await;
     let list = async || answer(&ana, "/duck list").await.content;
     wait_until(list, |list| list.contains(": running, ")).await;
     assert_says(
         &answer(&ana, &endless).await,
-        "longer than a question from the chat may",
+        "it reached the time limit of `/duck sql`",
     );
     stop_session(&ana).await;
 }
 
-/// Questions that take long; others come and go beside this test.
+/// Processes that run long queries. Other tests may run short ones at the same time.
 fn busy_queries() -> Vec<u32> {
     let busy = |id: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
@@ -327,8 +333,8 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
         "/duck sql query:SELECT range AS n, 'a, b' AS t FROM range(5000)",
     )
     .await;
-    assert_says(&told, "The first 1000 rows (there are more) in ");
-    assert_says(&told, " of 1000 rows. The file has them all.");
+    assert_says(&told, "First 1000 rows (there are more) in ");
+    assert_says(&told, " of 1000 rows. The attached file has the rest.");
     let file = &told.files[0];
     assert_eq!(file.name, format!("answer-{id}.csv"));
     assert!(
@@ -339,12 +345,12 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
     assert_eq!(file.content.lines().count(), 1001);
     assert!(told.content.chars().count() <= 2000);
 
-    // After a restart it can still be shared, with its file.
+    // The result can be shared after a restart, with its file.
     env.restart_bot_with(&[]).await;
     let pressed = ana.press(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "Shared in this channel.");
     let mut shared = ana.read("#data").await;
-    // On this machine the session has started again, and that is told as well.
+    // With the local runtime the session was restarted, which is also announced.
     while shared.files.is_empty() {
         shared = ana.read("#data").await;
     }
@@ -357,7 +363,7 @@ async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
     ready_session(&env, &ana, "AKIAASKSANDGOES", "a-secret-of-one-who-goes").await;
     let idle_since = async || {
         let list = answer(&ana, "/duck list").await.content;
-        let (_, since) = list.split_once("idle since <t:")?;
+        let (_, since) = list.split_once("last active <t:")?;
         since.split(':').next()?.parse::<i64>().ok()
     };
     wait_until(idle_since, Option::is_some).await;
@@ -402,18 +408,21 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     let ana = env.discord().person("ana");
     ready_session(&env, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
     let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
-    assert_says(&told, "Done, in ");
+    assert_says(&told, "Done in ");
     let told = answer(
         &ana,
         "/duck sql query:BEGIN; CREATE TABLE t AS SELECT 1 AS n",
     )
     .await;
-    assert_says(&told, "Nothing of it was kept");
+    assert_says(
+        &told,
+        "Nothing was saved, because the query began a transaction",
+    );
     let told = answer(&ana, "/duck sql query:SET threads = 4").await;
     assert_says(&told, "the configuration has been locked");
     assert!(
         env.log().contains("CREATE TABLE t AS SELECT 1"),
-        "the settings say so"
+        "with `sql.log_queries` the log must contain the statement"
     );
 }
 
@@ -425,6 +434,6 @@ async fn where_it_is_turned_off_nobody_asks() {
     let ana = env.discord().person("ana");
     assert_says(
         &answer(&ana, DUCKS).await,
-        "Questions from the chat are turned off here.",
+        "Queries from the chat are turned off here.",
     );
 }

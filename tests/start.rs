@@ -1,4 +1,4 @@
-//! Starting sessions.
+//! Tests of `/duck start`.
 
 use futures_util::future::join_all;
 
@@ -12,9 +12,9 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
     let (asked, id) = env.start_session(&env.ana, "size:large catalog:pond").await;
     env.kubelet.schedule(&id).await;
     let progress = asked
-        .until(|reply| reply.content.contains("a machine prepares it"))
+        .until(|reply| reply.content.contains("a cluster node is preparing it"))
         .await;
-    assert!(progress.ephemeral && progress.content.contains("(large, pond)"));
+    assert!(progress.ephemeral && progress.content.contains("(large, `pond`)"));
 
     env.kubelet.mark_ready(&id).await;
     let url = format!("<https://duckui-{id}.duck.example.com/>");
@@ -109,7 +109,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
 
     let offer = env.reply_to(&env.ana, "/duck start").await;
     assert!(
-        offer.content.starts_with("You have a session already"),
+        offer.content.starts_with("You already have a session:"),
         "{}",
         offer.content
     );
@@ -119,7 +119,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
             .contains(&format!("https://duckui-{first}.duck.example.com/"))
     );
 
-    let another = env.ana.press(&offer, "Start another one").await.unwrap();
+    let another = env.ana.press(&offer, "Start another").await.unwrap();
     let second = session_id_in(&another.reply().await.content);
     env.kubelet.mark_ready(&second).await;
     another
@@ -128,13 +128,13 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     env.ana.read("#data").await;
 
     let full = env.reply_to(&env.ana, "/duck start").await;
-    assert_says(&full, "as many as you may have");
-    assert!(full.button("Start another one").is_none());
-    // The old button is still there to press.
-    let pressed = env.ana.press(&offer, "Start another one").await;
+    assert_says(&full, "This is your session limit.");
+    assert!(full.button("Start another").is_none());
+    // The old button can still be pressed.
+    let pressed = env.ana.press(&offer, "Start another").await;
     assert!(
         pressed.is_err(),
-        "the offer was replaced by the second session's news"
+        "the reply about the second session must have replaced the offer"
     );
 }
 
@@ -145,14 +145,15 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
     let asked = join_all((0..50).map(|_| env.ana.run_command("#data", "/duck start"))).await;
     let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
 
-    let (refused, started): (Vec<_>, Vec<_>) = replies
-        .iter()
-        .partition(|reply| reply.content.starts_with("You already have 3 of 3"));
+    let (refused, started): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| {
+        reply.content.starts_with("You already have 3 sessions (")
+            && reply.content.contains(", and the limit is 3.")
+    });
     assert_eq!((started.len(), refused.len()), (3, 47));
     let records = env.cluster.documents().await;
     assert_eq!(records.len(), 3);
 
-    // All three come up, each announced once.
+    // All three sessions become ready, and each is announced once.
     let quick = env.kubelet.ready_all_pods();
     for _ in 0..3 {
         env.ana.read("#data").await;
@@ -189,7 +190,7 @@ async fn start_another_pressed_twice_starts_one() {
     env.ready_session(&env.ana).await;
     let offer = env.reply_to(&env.ana, "/duck start").await;
     let button = offer
-        .button("Start another one")
+        .button("Start another")
         .unwrap()
         .custom_id
         .clone()
@@ -224,7 +225,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
     let question = env.reply_to(&env.ana, &line).await;
     env.confirm_stop(&env.ana, &question).await;
     asked
-        .until(|reply| reply.content.contains("has ended"))
+        .until(|reply| reply.content.contains("was stopped by its owner"))
         .await;
 
     env.kill_bot().await;
@@ -233,7 +234,8 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
     env.start_bot().await;
     let full = env.reply_to(&env.ana, "/duck start").await;
     assert!(
-        full.content.starts_with("You already have 2 of 2 sessions"),
+        full.content.starts_with("You already have 2 sessions (")
+            && full.content.contains(", and the limit is 2."),
         "{}",
         full.content
     );

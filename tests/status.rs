@@ -1,4 +1,4 @@
-//! Looking at one session closely.
+//! Tests of `/duck status`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -14,7 +14,7 @@ use crate::support::{ApiFault, TestEnv, assert_says, wait_until};
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
     let env = TestEnv::start().await;
     let none = env.reply_to(&env.ana, "/duck status").await;
-    assert_eq!(none.content, "You have no session to look into.");
+    assert_eq!(none.content, "You have no session to look at.");
 
     let id = env.ready_session(&env.ana).await;
     let line = format!("/duck status session:{id}");
@@ -29,12 +29,12 @@ async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
             "{}",
             status.content
         );
-        assert!(status.button("Show its log").is_some());
+        assert!(status.button("Show log").is_some());
     }
     let refused = env.reply_to(&env.ben, &line).await;
     assert_says(
         &refused,
-        "belongs to somebody else. Only they or an admin can look into it.",
+        "belongs to someone else. Only its owner or an admin can look at it.",
     );
     assert!(refused.components.is_empty());
 
@@ -48,15 +48,15 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     env.enter_credentials(&env.ana).await;
     env.ready_session(&env.ana).await;
     let status = env.reply_to(&env.ana, "/duck status").await;
-    // No node has run it yet.
-    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
-    assert_says(&pressed.reply().await, "has written nothing.");
+    // No node has run the Pod yet.
+    let pressed = env.ana.press(&status, "Show log").await.unwrap();
+    assert_says(&pressed.reply().await, "is empty.");
 
     env.api.set_faults(|call| {
         let is_log = call.method == "GET" && call.route.starts_with("pods");
         is_log.then(|| ApiFault::Answer(500, "the node does not answer".into()))
     });
-    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
+    let pressed = env.ana.press(&status, "Show log").await.unwrap();
     let told = pressed.reply().await;
     assert_says(&told, "(Reference: `");
     assert!(told.ephemeral && told.files.is_empty());
@@ -68,15 +68,15 @@ async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
     env.ready_session(&env.ana).await;
     let status = env.reply_to(&env.ana, "/duck status").await;
     env.renew_credentials(&env.ana).await;
-    let pressed = env.ana.press(&status, "Show its log").await.unwrap();
+    let pressed = env.ana.press(&status, "Show log").await.unwrap();
     assert_says(
         &pressed.reply().await,
-        "were replaced or forgotten since it was started",
+        "were replaced or deleted after the session started",
     );
 }
 
-/// A metrics server as far as anybody can tell from its answers: the kind that it serves, kept
-/// by the API server itself.
+/// Stands in for a metrics server: creates a CRD for its kind, so the API server stores the values
+/// itself.
 async fn metrics(env: &TestEnv) -> Api<DynamicObject> {
     let crds: Api<CustomResourceDefinition> = Api::all(env.cluster.admin.clone());
     let name = "pods.metrics.k8s.io";
@@ -97,7 +97,7 @@ async fn metrics(env: &TestEnv) -> Api<DynamicObject> {
         },
     });
     let definition = serde_json::from_value(definition).unwrap();
-    // The cluster is everybody's, so it may be there.
+    // Other tests share the cluster, so the CRD may exist.
     let _ = crds.create(&PostParams::default(), &definition).await;
     let established = await_condition(crds, name, is_crd_established());
     established.await.unwrap();
@@ -121,7 +121,7 @@ async fn where_memory_is_measured_it_is_told() {
         ],
     });
     let measured = serde_json::from_value(measured).unwrap();
-    // Its kind is served a moment after it was said to be.
+    // The API server serves the kind only a moment after it is established.
     let made = async || {
         let made = metrics.create(&PostParams::default(), &measured).await;
         made.map(drop).map_err(|error| error.to_string())

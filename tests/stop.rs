@@ -1,4 +1,4 @@
-//! Stopping sessions.
+//! Tests of `/duck stop`, and of the audit log.
 
 use crate::support::TestEnv;
 
@@ -12,12 +12,12 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
         question.ephemeral
             && question
                 .content
-                .contains("What is only in the session is lost")
+                .contains("Tables and notebooks that are not saved elsewhere will be lost.")
     );
     assert_eq!(
         env.cluster.objects().await.len(),
         4,
-        "nothing happens before the answer"
+        "nothing must happen before the confirmation"
     );
 
     let pressed = env.ana.press(&question, "Stop it").await.unwrap();
@@ -26,20 +26,16 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
         .await;
     assert_eq!(
         done.content,
-        format!("Session `{id}` is stopped. Nothing of it is left.")
+        format!("Session `{id}` is stopped and removed.")
     );
     assert!(done.button("Stop it").is_none());
     env.assert_nothing_left().await;
 
-    // The message with the URL no longer offers it, and nobody was pinged again.
+    // The message with the URL no longer offers it, and nobody was mentioned again.
     let [announced] = &env.discord.history("#data")[..] else {
-        panic!("one message")
+        panic!("expected exactly one message")
     };
-    assert!(
-        announced
-            .content
-            .contains("has ended: its owner stopped it")
-    );
+    assert!(announced.content.contains("was stopped by its owner"));
     assert!(!announced.content.contains("https://"));
 }
 
@@ -51,7 +47,7 @@ async fn keeping_it_changes_nothing() {
     let pressed = env.ana.press(&question, "Keep it").await.unwrap();
     assert_eq!(
         pressed.reply().await.content,
-        format!("Session `{id}` goes on.")
+        format!("Session `{id}` was not stopped.")
     );
     assert_eq!(
         env.cluster.objects().await,
@@ -69,7 +65,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.confirm_stop(&env.ana, &question).await;
     starting
-        .until(|reply| reply.content.contains("has ended"))
+        .until(|reply| reply.content.contains("was stopped by its owner"))
         .await;
     env.ana.read("#data").await;
     env.assert_nothing_left().await;
@@ -101,7 +97,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
         .unwrap();
     first.acknowledgement().await;
     second.acknowledgement().await;
-    let is_over = |text: &str| text.contains("is stopped") || text.contains("has ended, or never");
+    let is_over = |text: &str| text.contains("is stopped") || text.contains("It may have ended.");
     env.discord
         .wait_edited(question.id, |reply| is_over(&reply.content))
         .await;
@@ -115,7 +111,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
         .await
         .unwrap();
     late.acknowledgement().await;
-    let answer = format!("There is no session `{id}`: it has ended, or never was.");
+    let answer = format!("There is no session `{id}`. It may have ended.");
     env.discord
         .wait_edited(question.id, |reply| reply.content.starts_with(&answer))
         .await;
@@ -134,7 +130,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
             .reply()
             .await
             .content
-            .contains("belongs to somebody else")
+            .contains("belongs to someone else")
     );
     let choices = env
         .ben
@@ -154,12 +150,14 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
     );
     let question = env.reply_to(&env.ada, &line).await;
 
-    // Ben finds the id of Ada's button: it is his name that counts.
+    // Ben copies the ID of Ada's button, but his own rights count.
     let forged = format!("duckbot:stop:{id}");
     let pressed = env.ben.press_custom_id(question.id, &forged).await.unwrap();
     pressed.acknowledgement().await;
     env.discord
-        .wait_edited(question.id, |reply| reply.content.contains("somebody else"))
+        .wait_edited(question.id, |reply| {
+            reply.content.contains("belongs to someone else")
+        })
         .await;
     assert_eq!(env.cluster.objects().await.len(), 4);
 
@@ -182,7 +180,7 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
     for (line, answer) in [
         ("/duck stop", "You have no session to stop."),
         ("/duck stop session:abcdef", "There is no session `abcdef`"),
-        ("/duck stop session:quack", "`quack` is no session"),
+        ("/duck stop session:quack", "`quack` is not a session ID."),
     ] {
         let reply = env.reply_to(&env.ana, line).await;
         assert!(reply.content.starts_with(answer), "{}", reply.content);
@@ -234,7 +232,7 @@ async fn who_did_what_stands_in_the_log() {
 async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to() {
     let settings = [
         ("DUCKBOT_LOG__FORMAT", "json"),
-        // Who did what is written whatever the filter says.
+        // Audit lines are written whatever the filter says.
         ("DUCKBOT_LOG__FILTER", "duckbot=warn"),
     ];
     let mut env = TestEnv::start_with(&settings).await;

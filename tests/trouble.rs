@@ -1,5 +1,5 @@
-//! Discord's own trouble: sockets that break, tokens that expire, messages, channels and roles
-//! that go.
+//! Failures of Discord: broken sockets, expired tokens, and messages, channels and roles that are
+//! gone.
 
 use crate::support::{TestEnv, assert_says};
 
@@ -11,7 +11,7 @@ async fn a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing() {
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, id) = env.start_session(&env.ana, "").await;
     env.discord.drop_gateway();
-    // Typed while nobody listens: Discord tells it when the bot resumes.
+    // The bot is disconnected; Discord delivers the command when the bot resumes.
     let list = env.ana.run_command("#data", "/duck list").await.unwrap();
     env.kubelet.mark_ready(&id).await;
     asked.until(|it| it.content.contains("is ready")).await;
@@ -46,10 +46,10 @@ async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.confirm_stop(&env.ana, &question).await;
     env.assert_nothing_left().await;
-    // Discord blocks bots that go on asking for what is gone.
+    // Discord blocks bots that keep sending requests to missing objects.
     let exchanges = env.discord.exchanges().into_iter();
     let refused = exchanges.filter(|it| it.route == EDIT && it.status.is_some_and(|it| it >= 400));
-    assert!(refused.count() <= 2, "asked again and again");
+    assert!(refused.count() <= 2, "the bot repeats a refused edit");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_message_that_somebody_deleted_is_not_missed() {
     let env = TestEnv::start().await;
     env.ready_session(&env.ana).await;
     let [message] = &env.discord.history("#data")[..] else {
-        panic!("one message")
+        panic!("expected exactly one message")
     };
     env.discord.delete_message(message.id);
     let question = env.reply_to(&env.ana, "/duck stop").await;
@@ -79,15 +79,17 @@ async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
         .wait_for_stage(&env.record_name(&env.ana, 0), "running")
         .await;
     let log = env.log();
-    assert!(log.contains(&format!("session {id}: I may not write in its channel")));
+    assert!(log.contains(&format!(
+        "session {id}: Discord does not let me post in its channel"
+    )));
     assert!(
         log.contains(&data.to_string()),
-        "which channel, says the log"
+        "the log must name the channel"
     );
     let posts = env.discord.calls().into_iter();
     let posts =
         posts.filter(|it| it.method == "POST" && it.route == "/channels/{channel}/messages");
-    assert_eq!(posts.count(), 1, "asked again and again");
+    assert_eq!(posts.count(), 1, "the bot must try to post once");
 }
 
 #[tokio::test]
@@ -97,7 +99,10 @@ async fn whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why() {
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.discord.revoke("ana", "analyst");
     let pressed = env.ana.press(&question, "Stop it").await.unwrap();
-    assert_says(&pressed.reply().await, "You need one of these roles");
+    assert_says(
+        &pressed.reply().await,
+        "To use this bot, you need the role <@&",
+    );
     assert_eq!(
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)

@@ -1,4 +1,4 @@
-//! The bot's view of the cluster: news that come late, twice, or not at all.
+//! Tests of the view: changes that arrive late, twice or not at all.
 
 use duckbot::sandbox::discord::RestCall;
 use serde_json::json;
@@ -14,7 +14,7 @@ async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
     assert_rescheduled(&env, &id).await;
 }
 
-/// The bot did not see why the Pod went, so the session starts again.
+/// Checks that the session was rescheduled because the bot did not see why its Pod is gone.
 async fn assert_rescheduled(env: &TestEnv, session: &str) {
     env.cluster
         .wait_for_stage(&env.record_name(&env.ana, 0), "starting")
@@ -23,16 +23,16 @@ async fn assert_rescheduled(env: &TestEnv, session: &str) {
     let told = env.ana.read("#data").await;
     assert_says(
         &told,
-        "Your DuckDB is ready again. It was gone from the cluster",
+        "Your DuckDB is ready again. Its Pod disappeared from the cluster",
     );
 }
 
 #[tokio::test]
 async fn where_nothing_happens_no_watch_is_taken_for_broken() {
     let env = TestEnv::start_with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "10s")]).await;
-    // The first one ended without a word.
+    // The server has ended the first watch without an event.
     env.api.wait_for_call("WATCH", "events", 2).await;
-    assert!(!env.log().contains("a watch of the cluster broke"));
+    assert!(!env.log().contains("a watch of the cluster failed"));
 }
 
 #[tokio::test]
@@ -75,16 +75,16 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
         .set_faults(|_| Some(ApiFault::Answer(503, "the API server is ill".into())));
     env.api.cut_watches();
     env.bot()
-        .wait_for_log_times("a watch of the cluster broke", 5)
+        .wait_for_log_times("a watch of the cluster failed", 5)
         .await;
     let listed = env.reply_to(&env.ana, "/duck list").await;
     assert_says(&listed, &id);
-    assert_says(&listed, "I have heard nothing of the cluster since <t:");
+    assert_says(&listed, "The last update from the cluster came <t:");
     env.api.clear_faults();
     env.bot().wait_for_log_times("works again", 5).await;
     let listed = env.reply_to(&env.ana, "/duck list").await;
     assert!(
-        !listed.content.contains("heard nothing"),
+        !listed.content.contains("last update from the cluster"),
         "{}",
         listed.content
     );
@@ -112,7 +112,7 @@ async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of(
 }
 
 async fn assert_stale_list_is_shown(env: &mut TestEnv, id: &str) {
-    // As from an API server that lags behind.
+    // Answer like an API server whose data is stale.
     env.api.set_faults(|call| match (call.method.as_str(), call.route.as_str()) {
         ("GET", "pods") => Some(ApiFault::Body(json!({
             "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [],

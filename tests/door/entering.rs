@@ -1,4 +1,4 @@
-//! Getting in: the link from the bot, and nothing else.
+//! Entering a session: only the bot's link lets a browser in.
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -32,7 +32,7 @@ async fn whoever_shows_the_ticket_is_in() {
     assert_eq!(inside.status(), 200);
     assert!(inside.headers().contains_key("x-duckdb-version"));
 
-    // The next door of the same session knows nobody.
+    // After a restart, the door does not accept the cookie.
     let next = door.restart(port).await;
     let outside = next
         .get("/info")
@@ -80,7 +80,7 @@ async fn nobody_else_sees_more_than_whose_session_it_is() {
             assert_eq!(answer.status(), 401, "{path} with {cookie:?}");
             let said = answer.text().await.unwrap();
             assert!(
-                said.starts_with("Only Ana can get in. In Discord, press Open"),
+                said.starts_with("Only Ana can open this session. In Discord, press Open"),
                 "{said}"
             );
         }
@@ -95,12 +95,7 @@ async fn nobody_else_sees_more_than_whose_session_it_is() {
     assert_eq!(page.headers()["x-frame-options"], "DENY");
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none';"), "{policy}");
-    assert!(
-        page.text()
-            .await
-            .unwrap()
-            .contains("<h1>The DuckDB of Ana</h1>")
-    );
+    assert!(page.text().await.unwrap().contains("<h1>Ana's DuckDB</h1>"));
     assert_eq!(duckdb.received(), "");
 }
 
@@ -109,7 +104,7 @@ async fn a_link_that_is_looked_at_still_works() {
     let duckdb = RawServer::start("127.0.0.1", FINE).await;
     let door = Door::start(duckdb.port).await;
     let ticket = door.ticket("977a26", Utc::now());
-    // A preview, a scanner and a prefetching browser: none sends what follows the #.
+    // A preview, a scanner and a prefetching browser don't send the part after the `#`.
     for _ in 0..3 {
         let looked = door
             .get("/.duckbot/enter")
@@ -132,21 +127,21 @@ async fn a_ticket_that_is_not_good_says_why() {
     let used = door.ticket("977a26", Utc::now());
     door.present_ticket(&used).await;
     for (ticket, why) in [
-        (used, "was used already"),
+        (used, "was already used"),
         (door.ticket("977a26", ago(61)), "has expired"),
         (door.ticket("977a26", ago(-90)), "has expired"),
-        (door.ticket("977a26", ago(40)), "was started again"),
+        (door.ticket("977a26", ago(40)), "was restarted"),
         (
             door.ticket("1b2c3d", Utc::now()),
-            "is not one for this session",
+            "is not valid for this session",
         ),
         (
             other.ticket("977a26", Utc::now()),
-            "is not one for this session",
+            "is not valid for this session",
         ),
-        ("k1.AAAA.AAAA".into(), "is not one for this session"),
-        ("x".repeat(5000), "is not one for this session"),
-        (String::new(), "is not one for this session"),
+        ("k1.AAAA.AAAA".into(), "is not valid for this session"),
+        ("x".repeat(5000), "is not valid for this session"),
+        (String::new(), "is not valid for this session"),
     ] {
         let answer = door.present_ticket(&ticket).await;
         assert_eq!(answer.status(), 403, "{ticket}");
@@ -168,7 +163,7 @@ async fn a_ticket_from_before_a_restart_is_refused_after_it() {
     let next = door.restart(duckdb.port).await;
     let answer = next.present_ticket(&ticket).await;
     assert_eq!(answer.status(), 403);
-    assert!(answer.text().await.unwrap().contains("was started again"));
+    assert!(answer.text().await.unwrap().contains("was restarted"));
 }
 
 #[tokio::test]
@@ -195,6 +190,6 @@ async fn another_page_can_not_show_a_ticket() {
     assert_eq!(
         show(Some(ORIGIN)).await.unwrap().status(),
         204,
-        "it is still good"
+        "the ticket must still be valid"
     );
 }

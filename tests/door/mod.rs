@@ -1,4 +1,4 @@
-//! The door in front of a session: who gets in, and what passes.
+//! Tests of the door: who gets in, and which requests pass.
 
 mod entering;
 mod pages;

@@ -1,4 +1,4 @@
-//! The pages of DuckDB's UI come from somewhere else, by way of DuckDB.
+//! Pages of DuckDB's UI, which DuckDB fetches from elsewhere.
 
 use crate::support::{Door, HOSTS, PAGE, Session, UiAssets, lake};
 
@@ -37,7 +37,7 @@ async fn nothing_private_reaches_the_makers_of_the_pages() {
         assert!(!logs.contains(private), "{private} in {logs}");
     }
 
-    // Without a door in between DuckDB tells everything.
+    // Without a door, DuckDB passes everything on.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let straight = client.get(format!("http://localhost:{}/", session.port()));
     straight
@@ -55,7 +55,7 @@ async fn nothing_private_reaches_the_makers_of_the_pages() {
 #[tokio::test]
 async fn nor_without_a_proxy_by_the_name_of_the_real_ones() {
     let Some(pages) = UiAssets::start_direct().await else {
-        eprintln!("skipped: only root can stand at port 443");
+        eprintln!("skipped: only root can listen on port 443");
         return;
     };
     lake().s3.add_key("AKIASTRAIGHT", "a-secret-for-pages");

@@ -1,4 +1,4 @@
-//! What passes: everything that DuckDB's UI needs, and nothing private.
+//! Requests that pass: everything that DuckDB's UI needs, and nothing private.
 
 use std::sync::LazyLock;
 
@@ -29,7 +29,7 @@ async fn ready_is_when_duckdb_answers() {
         page.text()
             .await
             .unwrap()
-            .contains("DuckDB does not answer yet")
+            .contains("DuckDB does not respond yet")
     );
 
     duckdb.run("CALL start_ui_server();").await;
@@ -37,7 +37,7 @@ async fn ready_is_when_duckdb_answers() {
     let limit = std::time::Duration::from_secs(30);
     tokio::time::timeout(limit, ready)
         .await
-        .expect("it gets ready");
+        .expect("the door became ready in time");
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_query_counts_until_it_ends_although_its_tab_was_closed() {
     };
     assert_eq!(door.activity().await.queries, 1);
     let interrupted = async || {
-        // One that comes before DuckDB has the query is lost.
+        // An interrupt has no effect before DuckDB has the query.
         interrupt().await.unwrap();
         door.activity().await
     };
@@ -94,9 +94,17 @@ async fn an_open_tab_is_told_what_happens_and_is_counted_as_a_tab() {
     door.wait_for_activity(|it| it.tabs == 1).await;
     let ui = door.ui(&cookie);
     ui.run_sql("ATTACH ':memory:' AS pond").await.unwrap();
-    let event = events.chunk().await.unwrap().expect("an event");
+    let event = events
+        .chunk()
+        .await
+        .unwrap()
+        .expect("the stream is still open");
     assert!(!event.is_empty());
-    assert_eq!(door.activity().await.queries, 0, "a tab is no query");
+    assert_eq!(
+        door.activity().await.queries,
+        0,
+        "an open tab must not count as a query"
+    );
     drop(events);
     door.wait_for_activity(|it| it.tabs == 0).await;
 }
@@ -194,7 +202,7 @@ async fn nothing_private_passes_in_either_direction() {
     assert_eq!(headers["x-frame-options"], "DENY");
     assert!(
         !headers.contains_key("content-security-policy"),
-        "DuckDB's pages need theirs"
+        "the door must not restrict DuckDB's own pages"
     );
 }
 
@@ -208,7 +216,10 @@ async fn pages_that_duckdb_can_not_fetch_are_explained() {
     let page = page.header("accept", "text/html").send().await.unwrap();
     assert_eq!(page.status(), 502);
     let page = page.text().await.unwrap();
-    assert!(page.contains("it can't reach that from here"), "{page}");
+    assert!(
+        page.contains("it can't fetch the pages of its UI from"),
+        "{page}"
+    );
     assert!(page.contains("duckdb.http_proxy"));
 }
 
@@ -244,7 +255,7 @@ async fn a_long_failure_of_duckdb_is_its_own_too() {
 
 #[tokio::test]
 async fn no_thread_of_duckdb_is_held_by_a_browser_that_does_nothing() {
-    // DuckDB has few threads, and one goes with each connection.
+    // DuckDB has few threads, and each connection occupies one.
     let fine = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
     let duckdb = RawServer::start("127.0.0.1", fine).await;
     let door = Door::start(duckdb.port).await;

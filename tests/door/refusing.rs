@@ -1,4 +1,4 @@
-//! What does not come through, whoever sends it.
+//! Requests that the door blocks, whoever sends them.
 
 use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer};
 
@@ -91,7 +91,7 @@ async fn a_request_with_two_lengths_is_one_request_for_duckdb() {
     let duckdb = RawServer::start("127.0.0.1", FINE).await;
     let door = Door::start(duckdb.port).await;
     let cookie = door.admit().await;
-    // Whoever counts bytes sees another request in the end of this one.
+    // A parser that counts bytes would see a second request at the end of this one.
     let request = format!(
         "POST /ddb/run HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}\r\n\
          connection: close\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n\
@@ -108,7 +108,7 @@ async fn a_request_with_two_lengths_is_one_request_for_duckdb() {
 
 #[tokio::test]
 async fn a_request_without_an_end_is_cut_where_it_is_too_long() {
-    // It answers when all is there, which never is.
+    // The server answers after the whole request, which never arrives.
     let duckdb = RawServer::start("127.0.0.1", "").await;
     let door = Door::start(duckdb.port).await;
     let cookie = door.admit().await;
@@ -120,7 +120,7 @@ async fn a_request_without_an_end_is_cut_where_it_is_too_long() {
         .header("cookie", cookie)
         .send()
         .await;
-    // Whether the answer is read before the connection breaks is the client's luck.
+    // The client may or may not read the response before the connection breaks.
     if let Ok(answer) = sent {
         assert_eq!(answer.status(), 413);
     }
@@ -139,14 +139,14 @@ async fn a_request_that_stops_in_the_middle_is_not_waited_for() {
     );
     let answer = door.send_raw(&half).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("The request stopped in the middle."));
+    assert!(answer.contains("The request stopped before it was complete."));
 }
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
     let duckdb = RawServer::start("127.0.0.1", FINE).await;
     let door = Door::start(duckdb.port).await;
-    // At the other port it is the same, and takes longer.
+    // The admin port behaves the same, after a longer time.
     let answer = door.send_raw_to_admin("GET /ready HTTP/1.1\r\nhost").await;
     assert_eq!(answer, "");
 }
@@ -168,9 +168,12 @@ async fn without_knowing_what_it_guards_no_door_opens() {
     for (change, why) in [
         (
             ("DOOR_KEY", "no key"),
-            "DOOR_KEY is no key id and public key",
+            "DOOR_KEY must be a key ID and a public key",
         ),
-        (("DOOR_ORIGIN", "duck"), "DOOR_ORIGIN is no scheme and host"),
+        (
+            ("DOOR_ORIGIN", "duck"),
+            "DOOR_ORIGIN must be a scheme and a host",
+        ),
         (("OTHER", ""), "DOOR_KEY is not set"),
     ] {
         let mut variables = most.to_vec();

@@ -1,4 +1,4 @@
-//! What can go wrong with one call, and the trap that lets it go wrong.
+//! Faults that can happen to one call, and the interceptor that injects them.
 
 use std::{
     fmt,
@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 
 use super::scenarios::Scenario;
 
-/// Longer than anybody waits for an answer.
+/// Delay that is longer than any client's time limit.
 const NO_ANSWER_DELAY: Duration = Duration::from_secs(120);
 
-/// One call of a story: the n-th with this method and route.
+/// One call of a scenario: the n-th with this method and route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallSite {
     pub method: String,
@@ -27,7 +27,7 @@ pub struct CallSite {
 }
 
 impl CallSite {
-    /// Whether it is to Discord; else it is to Kubernetes.
+    /// Returns true for a call to Discord, and false for a call to Kubernetes.
     fn is_discord(&self) -> bool {
         self.route.starts_with('/')
     }
@@ -45,18 +45,18 @@ pub enum Moment {
     After,
 }
 
-/// What goes wrong.
+/// Injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The bot is killed right before the call arrives, or right after the server acted.
     Killed(Moment),
-    /// The server turns it down with this status.
+    /// The server refuses the call with this status.
     Status(u16),
-    /// Nothing comes back, and nothing was done.
+    /// No response arrives, and the server does not act.
     NoAnswer,
-    /// The connection ends before the server acted, or after.
+    /// The connection ends before or after the server acted.
     Disconnect(Moment),
-    /// The server acted, and what comes back is no JSON.
+    /// The server acted, but the response is not JSON.
     InvalidJson,
 }
 
@@ -88,7 +88,7 @@ impl Fault {
     }
 }
 
-/// One harm at one place.
+/// One fault at one call site.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub site: CallSite,
@@ -96,12 +96,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether the server turns such a call down for good.
+    /// Returns true if the server permanently refuses calls with this method and route.
     pub fn is_rejected(&self, method: &str, route: &str) -> bool {
         self.is_final() && self.site.method == method && self.site.route == route
     }
 
-    /// Whether the cluster turns down an object of a session for good.
+    /// Returns true if the cluster permanently refuses an object of a session.
     pub fn rejects_object(&self) -> bool {
         let CallSite { method, route, .. } = &self.site;
         let parts = ["pods", "services", "ingressroutes"];
@@ -116,7 +116,7 @@ impl Case {
     }
 }
 
-/// Records the calls of a story, in the order in which they arrive.
+/// Records the calls of a scenario in the order in which they arrive.
 pub struct Recorder {
     scenario: Scenario,
     sites: Mutex<Vec<CallSite>>,
@@ -155,7 +155,8 @@ impl Interceptor for Recorder {
     }
 }
 
-/// Does harm at its place, once. A call at which the bot is killed is held until it is dead.
+/// Injects the fault once, at its call site. A call at which the bot is killed is held until the
+/// bot is dead.
 pub struct Injector {
     scenario: Scenario,
     case: Case,
@@ -175,7 +176,7 @@ impl Injector {
         })
     }
 
-    /// Whether the story came to the place.
+    /// Returns true if the scenario reached the call site.
     pub fn was_reached(&self) -> bool {
         self.count.load(Ordering::SeqCst) >= self.case.site.nth
     }
@@ -202,7 +203,7 @@ impl Injector {
         self.scenario.includes(call) && call.method == *method && call.route == *route
     }
 
-    /// The verdict at a moment of the call that is the n-th of its kind.
+    /// Decides about the n-th call with this method and route, before or after it.
     async fn verdict(&self, call: &RestCall, nth: usize, moment: Moment) -> Interception {
         let Case { site, fault } = &self.case;
         match self.matches(call) && nth == site.nth && moment == fault.moment() {
@@ -229,7 +230,7 @@ impl Interceptor for Injector {
     }
 }
 
-/// As Discord words it, or Kubernetes.
+/// Error body in the format of Discord or Kubernetes.
 fn refusal(status: u16, call: &RestCall) -> String {
     let message = "the test says no";
     let body = match (call.route.starts_with('/'), status) {

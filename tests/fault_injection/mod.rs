@@ -1,11 +1,11 @@
-//! A machine walks through each use case, call by call, and lets each call go wrong in each way:
-//! turned down, unanswered, cut off, answered with nonsense, or the bot killed right there.
-//! Then the bot is started again; nothing is half, nothing is double, nothing is lost, and the
-//! person was told.
+//! Runs each use case once for each call that it makes and each fault that can happen to the call.
+//! The call is refused, unanswered, cut off or answered with invalid data, or the bot is killed.
+//! Then the test restarts the bot and checks that nothing is incomplete, duplicated or lost, and
+//! that the person was told.
 //!
-//! Usually each call meets the kills, and one other harm in turn. All of them:
-//! `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::`, which also writes down what it
-//! walked, for docs/reliability.md.
+//! By default each call meets both kills and one other fault, in turn. This runs all of them, and
+//! also writes the results for docs/reliability.md: `DUCKBOT_TEST_WALK=all cargo test --test tests
+//! fault_injection::`
 
 mod faults;
 mod scenarios;
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::support::TestEnv;
 
-/// Watches all calls with `interceptor`, or no more.
+/// Intercepts all calls with `interceptor`; `None` stops intercepting.
 fn set_gates(env: &TestEnv, interceptor: Option<Arc<dyn Interceptor>>) {
     env.api.set_interceptor(interceptor.clone());
     match interceptor {
@@ -29,7 +29,7 @@ fn set_gates(env: &TestEnv, interceptor: Option<Arc<dyn Interceptor>>) {
     }
 }
 
-/// Every call of a story, by running it once.
+/// Runs a scenario without faults, and returns its calls.
 async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
     let mut api_env = scenario.start_env().await;
     let quick = api_env.env.kubelet.ready_all_pods();
@@ -46,8 +46,8 @@ async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
     sites
 }
 
-/// Runs a story and lets that go wrong; afterwards all is well. False if the story went
-/// another way (fewer edits of its progress) and never came there.
+/// Runs a scenario with one fault, and checks the result. Returns false if the scenario took
+/// another path, such as fewer edits of its progress, and never reached the call site.
 async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
     let mut api_env = scenario.start_env().await;
     let quick = api_env.env.kubelet.ready_all_pods();
@@ -64,7 +64,7 @@ async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
     scenario.while_down(&api_env).await;
     api_env.start_bot().await;
     scenario.check(&api_env, Some(&case), last_reply).await;
-    // It works as before: whatever is there can be stopped, and one can start.
+    // Everything works as before: existing sessions can be stopped, and a new one can start.
     api_env.env.clean_up().await;
     quick.abort();
     injector.was_reached()
@@ -77,7 +77,7 @@ async fn inject_faults(scenario: Scenario) {
     let (kills, others): (Vec<_>, Vec<_>) = Fault::ALL.into_iter().partition(|it| it.is_kill());
     let mut cases = Vec::new();
     for (number, site) in sites.iter().enumerate() {
-        // In CI each call meets another harm, and each story begins with another one.
+        // In CI each call meets one more fault. Each scenario starts with a different one.
         let one = others[(number + scenario as usize) % others.len()];
         let chosen = others.iter().filter(|fault| all || **fault == one);
         cases.extend(kills.iter().chain(chosen).map(|fault| Case {
@@ -99,13 +99,13 @@ async fn inject_faults(scenario: Scenario) {
         .iter()
         .filter(|(call, reached)| !**reached && !scenario.may_skip(call));
     let never: Vec<_> = never.collect();
-    assert!(never.is_empty(), "no run came to {never:?}");
+    assert!(never.is_empty(), "no run reached {never:?}");
     if all {
         write_results(scenario, sites.len(), &cases, &reached);
     }
 }
 
-/// What was walked, for docs/reliability.md.
+/// Writes the results for docs/reliability.md.
 fn write_results(scenario: Scenario, calls: usize, cases: &[Case], reached: &[bool]) {
     let mut faults: BTreeMap<String, usize> = BTreeMap::new();
     for (case, _) in cases.iter().zip(reached).filter(|(_, reached)| **reached) {

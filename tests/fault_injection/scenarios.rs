@@ -1,4 +1,4 @@
-//! The use cases: what comes before, what is done, and what must be true in the end.
+//! Scenarios, one per use case: preparation, action, and the checks at the end.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use duckbot::sandbox::discord::{Interaction, MessageView, Person, RestCall};
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::faults::Case;
 use crate::support::{ApiEnv, CREDENTIALS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
 
-/// The edit of a private reply.
+/// Edit of a private reply.
 const EDIT: (&str, &str) = (
     "PATCH",
     "/webhooks/{application}/{token}/messages/@original",
 );
-/// A message in a channel, and an edit of it.
+/// New message in a channel, and edit of one.
 const POST: (&str, &str) = ("POST", "/channels/{channel}/messages");
 const CHANGE: (&str, &str) = ("PATCH", "/channels/{channel}/messages/{message}");
 
@@ -32,21 +32,20 @@ pub enum Scenario {
     Delete,
 }
 
-/// What a person or a program was told in the end; none if nothing was.
+/// Last reply to the person or the program, if any.
 pub type LastReply = Option<String>;
 
 impl Scenario {
-    /// Whether the story has that call only if the bot looks early enough.
+    /// Returns true if the scenario makes this call only if the bot reacts early enough.
     pub fn may_skip(self, call: &str) -> bool {
-        // Where there is no node, an evicted Pod is gone at once, and mostly before the bot
-        // would delete it.
+        // Without a node, an evicted Pod is gone at once, mostly before the bot would delete it.
         matches!(self, Self::Reschedule) && call == "DELETE pods/{name}"
     }
 
-    /// Whether a call belongs to the story: not the watches and what keeps a connection.
+    /// Returns true if a call belongs to the scenario. Watches and the gateway's calls don't.
     pub fn includes(self, call: &RestCall) -> bool {
         match self {
-            // It begins with the start of the bot, which makes calls of its own.
+            // The scenario starts with a start of the bot, which makes other calls.
             Self::Report => {
                 let is_the_ledgers = call.route == "configmaps/{name}";
                 let makes_it = (&*call.method, &*call.route) == ("POST", "configmaps");
@@ -56,7 +55,7 @@ impl Scenario {
         }
     }
 
-    /// A team with the API, whose bot is up.
+    /// Starts an environment with the API.
     pub async fn start_env(self) -> ApiEnv {
         let mut env = TestEnv::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
         let ops = env.discord.channel("ops").to_string();
@@ -64,12 +63,12 @@ impl Scenario {
             env.variables.insert(name.into(), ops.clone());
         }
         let mut api_env = ApiEnv::start_with_env(env).await;
-        // The first sweep makes the ledger, which is no story's.
+        // The first sweep creates the ledger, which belongs to no scenario.
         api_env.env.bot().wait_for_log(" swept").await;
         api_env
     }
 
-    /// What comes before the story.
+    /// Creates the state that the scenario requires.
     pub async fn prepare(self, api_env: &mut ApiEnv) {
         let env = &api_env.env;
         match self {
@@ -87,12 +86,12 @@ impl Scenario {
             }
         }
         if !matches!(self, Self::Report | Self::Setup) {
-            // Of what came before, nothing is on its way any more.
+            // Wait until the preparation is complete.
             self.settle(api_env).await;
         }
     }
 
-    /// What is done and what is told. If the bot dies under it, this never ends.
+    /// Runs the scenario, and returns the last reply. Never returns if the bot is killed meanwhile.
     pub async fn run(self, api_env: &mut ApiEnv, case: Option<&Case>) -> LastReply {
         if matches!(self, Self::Report) {
             make_report_due(api_env).await;
@@ -112,13 +111,12 @@ impl Scenario {
             }
             Self::Extend => {
                 let never = std::future::pending();
-                chat.command("/duck extend", "may go on", never).await
+                chat.command("/duck extend", "was extended by", never).await
             }
             Self::Forget => {
                 let question = chat.question("/duck forget").await?;
                 let never = std::future::pending();
-                chat.press(&question, "Forget it", "re forgotten", never)
-                    .await
+                chat.press(&question, "Delete", "were deleted", never).await
             }
             Self::Restart => {
                 let list = chat.question("/duck list").await?;
@@ -127,7 +125,7 @@ impl Scenario {
                 let old = id(&env.cluster.documents().await[0]);
                 let new = wait_for_running(env, |document| id(document) != old);
                 let last_reply = chat.last_word(&pressed, "Stopped", new).await;
-                // It starts again in any case, once it has stopped.
+                // The session starts again in any case, once the old one has stopped.
                 if last_reply
                     .as_ref()
                     .is_some_and(|it| it.starts_with("Stopped"))
@@ -156,13 +154,13 @@ impl Scenario {
                 tokio::select! {
                     () = wait_for_report(env) => {}
                     () = env.wait_for_log("the report was not posted") => {}
-                    () = env.wait_for_log("I may not write in channel") => {}
+                    () = env.wait_for_log("Discord does not let me post in channel") => {}
                 }
                 None
             }
             Self::Create => {
                 let (status, body) = create_session(api_env).await;
-                // The answer comes when the session is written down, before it is made.
+                // The response is sent when the record exists, before the objects do.
                 if status == 201 {
                     wait_until_settled(env).await;
                 }
@@ -178,16 +176,16 @@ impl Scenario {
         }
     }
 
-    /// Waits until nothing of the story is still on its way.
+    /// Waits until all effects of the scenario are visible.
     pub async fn settle(self, api_env: &ApiEnv) {
         wait_until_settled(&api_env.env).await;
         api_env.env.mark_all_read().await;
     }
 
-    /// What happens while the bot is down.
+    /// Changes the state while the bot is down.
     pub async fn while_down(self, api_env: &ApiEnv) {
         if matches!(self, Self::Report) {
-            // Whoever tried first has given up long ago.
+            // Make the claim of the first bot old enough to be taken over.
             let long_ago = json!(Utc::now() - TimeDelta::minutes(6));
             let age = |ledger: &mut Value| {
                 if ledger["pending"].is_object() {
@@ -198,7 +196,7 @@ impl Scenario {
         }
     }
 
-    /// What must be true after the restart.
+    /// Checks the result after the restart.
     pub async fn check(self, api_env: &ApiEnv, case: Option<&Case>, last_reply: LastReply) {
         let env = &api_env.env;
         let heard = |words: &str| last_reply.as_ref().is_some_and(|it| it.contains(words));
@@ -217,10 +215,10 @@ impl Scenario {
             },
             Self::Forget => {
                 let kept = env.stored_credentials(&env.ana).await;
-                assert!(kept.is_none() || !heard("re forgotten"), "{last_reply:?}");
+                assert!(kept.is_none() || !heard("were deleted"), "{last_reply:?}");
             }
             Self::Start => match wait_until_settled(env).await {
-                // Killed before anything was claimed, or turned down: nothing is there at all.
+                // Killed before the claim, or rejected: nothing must exist.
                 None => {
                     env.assert_nothing_left().await;
                     assert!(!heard("is ready"), "{last_reply:?}");
@@ -232,7 +230,7 @@ impl Scenario {
                         true => wait_for_url(env, &document).await,
                         false => {
                             let [message] = &messages[..] else {
-                                panic!("told {} times", messages.len())
+                                panic!("expected one message, found {}", messages.len())
                             };
                             assert_offers(message, &document);
                         }
@@ -245,23 +243,28 @@ impl Scenario {
                     if !refused(CHANGE) {
                         let messages = env.discord.history("#data");
                         let [message] = &messages[..] else {
-                            panic!("told {} times", messages.len())
+                            panic!("expected one message, found {}", messages.len())
                         };
-                        assert!(message.content.contains("has ended: its owner stopped it"));
+                        assert!(message.content.contains("was stopped by its owner"));
                     }
                 }
-                // It was never marked.
+                // The session was not marked for stopping.
                 Some(document) => {
                     assert!(!heard("is stopped"), "{last_reply:?}");
                     wait_until_complete(env, &document).await;
                 }
             },
             Self::Extend => {
-                let document = wait_until_settled(env).await.expect("it goes on");
+                let document = wait_until_settled(env)
+                    .await
+                    .expect("the session is still running");
                 let extended = document["extended_seconds"].as_u64().unwrap_or(0);
                 let by = 4 * 60 * 60;
-                assert!([0, by].contains(&extended), "by {extended} s");
-                assert!(!heard("may go on") || extended == by, "{last_reply:?}");
+                assert!([0, by].contains(&extended), "extended by {extended} s");
+                assert!(
+                    !heard("was extended by") || extended == by,
+                    "{last_reply:?}"
+                );
                 wait_until_complete(env, &document).await;
             }
             Self::Reschedule => {
@@ -273,24 +276,30 @@ impl Scenario {
                 let messages = env.discord.history("#data");
                 if !refused(POST) && !refused(CHANGE) {
                     let [first, second] = &messages[..] else {
-                        panic!("told {} times", messages.len())
+                        panic!("expected two messages, found {}", messages.len())
                     };
                     assert!(second.content.contains("Your DuckDB is ready again."));
-                    assert!(first.content.contains("starts again") && first.components.is_empty());
+                    assert!(first.content.contains("is restarting") && first.components.is_empty());
                 }
             }
             Self::Restart => {
                 let Some(document) = wait_until_settled(env).await else {
-                    assert!(lacks_a_part, "the record is gone, and the wish with it");
+                    assert!(
+                        lacks_a_part,
+                        "the record is gone, and with it the request to start again"
+                    );
                     return env.assert_nothing_left().await;
                 };
                 wait_until_complete(env, &document).await;
                 let messages = env.discord.history("#data");
                 if !refused(POST) && !refused(CHANGE) && messages.len() > 1 {
                     let [old, new] = &messages[..] else {
-                        panic!("told {} times", messages.len())
+                        panic!("expected two messages, found {}", messages.len())
                     };
-                    assert!(old.content.contains("started again with new keys"));
+                    assert!(
+                        old.content
+                            .contains("was stopped to restart it with new credentials")
+                    );
                     assert_offers(new, &document);
                 }
             }
@@ -298,7 +307,7 @@ impl Scenario {
                 wait_until_gone(env).await;
                 env.assert_nothing_left().await;
                 let messages = env.discord.history("#data");
-                let ended = |it: &&MessageView| it.content.contains("as old as one may get");
+                let ended = |it: &&MessageView| it.content.contains("at the maximum session age");
                 let endings = messages.iter().filter(ended).count();
                 let expected = if refused(POST) || refused(CHANGE) {
                     1
@@ -307,7 +316,7 @@ impl Scenario {
                 };
                 assert_eq!(
                     endings, expected,
-                    "the first message says so, and one that calls her"
+                    "both the edited message and the one that mentions Ana must say so"
                 );
             }
             Self::Report => {
@@ -316,14 +325,17 @@ impl Scenario {
             }
             Self::Create => {
                 let (status, body) = create_session(api_env).await;
-                assert_eq!(status, 201, "the same request, once more: {body}");
-                let document = wait_until_settled(env).await.expect("it was made");
+                assert_eq!(status, 201, "repeated request: {body}");
+                let document = wait_until_settled(env)
+                    .await
+                    .expect("the session was created");
                 assert_eq!(body["session_id"], document["id"]);
                 let first = last_reply.as_ref().and_then(|it| it.strip_prefix("201 "));
                 if let Some(first) = first {
                     let first: Value = serde_json::from_str(first).unwrap();
                     let is_the_first = first["session_id"] == document["id"];
-                    // What the cluster turned down for good has ended, and is asked for anew.
+                    // A session that the cluster refused for good has ended, so the repeated
+                    // request creates another one.
                     assert_eq!(is_the_first, !lacks_a_part, "{first}, then {document}");
                 }
                 wait_until_complete(env, &document).await;
@@ -345,13 +357,13 @@ impl Scenario {
                 let names = secrets.unwrap().items.into_iter();
                 let names = names.filter_map(|it| it.metadata.name);
                 let left: Vec<_> = names.filter(|it| it.starts_with("duckbot-s3-")).collect();
-                assert_eq!(left, [""; 0], "keys without a session");
+                assert_eq!(left, [""; 0], "credentials without a session");
             }
         }
     }
 }
 
-/// Ana in the chat, who knows what may go wrong.
+/// Ana in the chat, with the injected fault.
 struct Chat<'a> {
     env: &'a TestEnv,
     case: Option<&'a Case>,
@@ -362,13 +374,13 @@ impl Chat<'_> {
         &self.env.ana
     }
 
-    /// Types a command, and reads until the last word, or until what she wants `shows` elsewhere.
+    /// Runs a command, and waits for the last reply or for `shows`.
     async fn command(&self, line: &str, done: &str, shows: impl Future<Output = ()>) -> LastReply {
         let asked = self.ana().run_command("#data", line).await.unwrap();
         self.last_word(&asked, done, shows).await
     }
 
-    /// Types a command that is answered with buttons.
+    /// Runs a command whose reply has buttons. Returns `None` if the command failed.
     async fn question(&self, line: &str) -> Option<MessageView> {
         let asked = self.ana().run_command("#data", line).await.unwrap();
         let reply = self.reply(&asked).await?;
@@ -394,9 +406,15 @@ impl Chat<'_> {
     ) -> LastReply {
         asked.try_acknowledgement().await?;
         let is_last = |it: &MessageView| {
-            [done, "Reference: ", "has ended"]
-                .iter()
-                .any(|words| it.content.contains(words))
+            [
+                done,
+                "Reference: ",
+                "has ended",
+                "may have ended",
+                "was stopped",
+            ]
+            .iter()
+            .any(|words| it.content.contains(words))
         };
         tokio::select! {
             reply = asked.until(is_last) => Some(reply.content),
@@ -405,7 +423,7 @@ impl Chat<'_> {
         }
     }
 
-    /// The first reply, if Discord lets one through.
+    /// Waits for the first reply. Returns `None` if the fault prevents it.
     async fn reply(&self, asked: &Interaction) -> Option<MessageView> {
         asked.try_acknowledgement().await?;
         tokio::select! {
@@ -414,7 +432,8 @@ impl Chat<'_> {
         }
     }
 
-    /// Ends when the bot may not edit its reply; never if it may.
+    /// Completes when the bot logs that it can't edit its reply. Never completes without such a
+    /// fault.
     async fn wait_for_edit_failure(&self) {
         match self.case {
             Some(case) if case.is_rejected(EDIT.0, EDIT.1) => {
@@ -424,7 +443,7 @@ impl Chat<'_> {
         }
     }
 
-    /// Hands in [`CREDENTIALS`], wherever the button is.
+    /// Enters [`CREDENTIALS`] through the form, which opens in the channel or in a direct message.
     async fn setup(&self) -> LastReply {
         let asked = self
             .ana()
@@ -445,7 +464,7 @@ impl Chat<'_> {
     }
 }
 
-/// A report is due when the bot starts.
+/// Makes a report due at the next start of the bot, and restarts it.
 async fn make_report_due(api_env: &mut ApiEnv) {
     api_env.env.kill_bot().await;
     let weeks_ago = json!(Utc::now() - TimeDelta::weeks(3));
@@ -454,7 +473,7 @@ async fn make_report_due(api_env: &mut ApiEnv) {
     api_env.start_bot().await;
 }
 
-/// Waits until the report was posted, and that was noted.
+/// Waits until the report was posted and the ledger notes that.
 async fn wait_for_report(env: &TestEnv) {
     let is_noted = |ledger: &Value| {
         let since = ledger["since"].as_str().and_then(|it| it.parse().ok());
@@ -476,7 +495,7 @@ fn id(document: &Value) -> String {
     document["id"].as_str().unwrap().to_owned()
 }
 
-/// Waits until a session like that runs.
+/// Waits until a session that satisfies `is_it` is running.
 async fn wait_for_running(env: &TestEnv, is_it: impl Fn(&Value) -> bool) {
     let is_there = |documents: &Vec<Value>| {
         documents
@@ -486,12 +505,12 @@ async fn wait_for_running(env: &TestEnv, is_it: impl Fn(&Value) -> bool) {
     wait_until(async || env.cluster.documents().await, is_there).await;
 }
 
-/// Waits until there is no session.
+/// Waits until no session exists.
 async fn wait_until_gone(env: &TestEnv) {
     wait_until(async || env.cluster.documents().await, Vec::is_empty).await;
 }
 
-/// Waits until the session runs, or is gone; its record.
+/// Waits until the session is running or gone. Returns its record.
 async fn wait_until_settled(env: &TestEnv) -> Option<Value> {
     let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
     let mut found = wait_until(async || env.cluster.documents().await, rests).await;
@@ -499,7 +518,7 @@ async fn wait_until_settled(env: &TestEnv) -> Option<Value> {
     found.pop()
 }
 
-/// Waits until the session, whose Pod was evicted, runs again, or is gone; its record.
+/// Waits until the evicted session is running again, or gone. Returns its record.
 async fn wait_until_back(env: &TestEnv) -> Option<Value> {
     let is_moved = |it: &Value| it["stage"] == "running" && !it["rescheduled"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
@@ -507,15 +526,15 @@ async fn wait_until_back(env: &TestEnv) -> Option<Value> {
     found.pop()
 }
 
-/// All objects of the session are there, once, and no others; or soon: that a Pod has vanished
-/// is seen, and mended, a moment after it.
+/// Waits until exactly the objects of this session exist. The bot replaces a lost Pod after a
+/// moment.
 async fn wait_until_complete(env: &TestEnv, document: &Value) {
     let slot = document["slot"].as_u64().unwrap() as u8;
     let whole = env.session_objects(&env.ana, slot, &id(document));
     wait_until(async || env.cluster.objects().await, |it| *it == whole).await;
 }
 
-/// Ana reads in private where the session is.
+/// Waits until a private reply shows Ana the session's URL.
 async fn wait_for_url(env: &TestEnv, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
     let mut changes = env.discord.changes();
@@ -528,10 +547,10 @@ async fn wait_for_url(env: &TestEnv, document: &Value) {
     let seen = async { while !is_offered() && changes.changed().await.is_ok() {} };
     tokio::time::timeout(WAIT_TIMEOUT, seen)
         .await
-        .expect("she reads it");
+        .expect("Ana saw the URL in time");
 }
 
-/// The message offers the session.
+/// Checks that a message contains the session's URL.
 fn assert_offers(message: &MessageView, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
     assert!(message.content.contains(&url), "{}", message.content);

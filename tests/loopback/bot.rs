@@ -1,4 +1,4 @@
-//! A small bot on the real serenity client, for trying the loopback. Does I/O.
+//! Small bot on the real serenity client, to test the loopback.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,10 +7,10 @@ use serenity::all::*;
 use serenity::async_trait;
 use tokio::runtime::{Builder, Runtime};
 
-/// A bot that runs until it is dropped, and then is gone without a word, like a killed process.
+/// Running bot. On drop it disappears without closing its connections, like a killed process.
 pub struct Bot {
-    /// Its own, because serenity's shards are tasks that outlive the client's future: only the end
-    /// of their runtime ends them like a process.
+    /// Own runtime, because serenity's shards are tasks that outlive the client's future. Only the
+    /// end of their runtime ends them like a killed process.
     runtime: Option<Runtime>,
     shards: Arc<ShardManager>,
     /// Events that serenity could not decode.
@@ -33,7 +33,7 @@ impl Bot {
             .worker_threads(1)
             .enable_all()
             .build();
-        let runtime = runtime.expect("a runtime starts");
+        let runtime = runtime.expect("the runtime starts");
         let watch = Watch(Arc::clone(&unknown));
         let client = runtime.spawn(async move {
             let client = ClientBuilder::new_with_http(http, intents);
@@ -41,7 +41,7 @@ impl Bot {
         });
         let mut client = client
             .await
-            .expect("no panic")
+            .expect("building the client does not panic")
             .expect("serenity builds a client");
         let shards = Arc::clone(&client.shard_manager);
         runtime.spawn(async move {
@@ -56,7 +56,7 @@ impl Bot {
         }
     }
 
-    /// Ends it as a clean shutdown does.
+    /// Stops the bot cleanly.
     pub async fn stop(&self) {
         self.shards.shutdown_all().await;
     }
@@ -91,7 +91,7 @@ impl EventHandler for Handler {
         self.guild
             .set_commands(&context.http, vec![tree()])
             .await
-            .expect("commands register");
+            .expect("the commands can be registered");
     }
 
     async fn interaction_create(&self, context: Context, interaction: Interaction) {
@@ -113,7 +113,7 @@ impl EventHandler for Handler {
                 .channel_id
                 .say(&context.http, "I don't read DMs.")
                 .await
-                .expect("answered");
+                .expect("the message can be posted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The loopback Discord, tried by a bot on the real serenity client.
+//! Tests of the loopback Discord with a bot on the real serenity client.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use duckbot::sandbox::discord::{
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
 
-/// A loopback whose exchanges are checked; to be finished by `done`.
+/// Loopback Discord whose exchanges are checked. Call `done` at the end of a test.
 struct Fixture {
     discord: Discord,
     contract: Option<Arc<Contract>>,
@@ -310,7 +310,7 @@ async fn a_fault_hits_the_call_that_it_names() {
     assert_eq!(fixture.discord.history("#data"), []);
 }
 
-/// Drops the first callback after it took effect.
+/// Drops the response to the first call after it took effect.
 #[derive(Default)]
 struct DropFirst(Mutex<Vec<String>>);
 

@@ -1,4 +1,4 @@
-//! The loopback Discord, tried by a bot on a client that nobody here has a hand in: discord.py.
+//! Tests the loopback Discord with an independent client, discord.py.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -54,7 +54,10 @@ async fn discord_py_completes_the_story() {
 
     drop(bot.stdin.take());
     let ended = tokio::time::timeout(Duration::from_secs(60), bot.wait()).await;
-    assert!(ended.expect("it ends").unwrap().success(), "it complained");
+    assert!(
+        ended.expect("the bot ended in time").unwrap().success(),
+        "the bot reported a failure"
+    );
     discord.wait_disconnected().await;
     assert_eq!(discord.unread(), []);
     assert_eq!(discord.unknown_routes(), []);
@@ -63,7 +66,7 @@ async fn discord_py_completes_the_story() {
     }
 }
 
-/// Starts the bot; it also ends when this process does, because its standard input does then.
+/// Starts the bot. It ends when this process ends, because its standard input then closes.
 fn bot(discord: &Discord) -> Child {
     Command::new(tools::discordpy().join("python/bin/python"))
         .arg(tools::script("discordpy/bot.py"))

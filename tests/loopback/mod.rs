@@ -1,5 +1,5 @@
-//! The loopback Discord itself: tried by a small bot on the real serenity
-//! client, and by raw requests for each of Discord's refusals.
+//! Tests of the loopback Discord: with a small bot on the real serenity client, and with raw
+//! requests for each of Discord's refusals.
 
 mod bot;
 mod client;

@@ -1,4 +1,4 @@
-//! A bot without a client library: raw requests, to see each of Discord's refusals. Does I/O.
+//! Bot without a client library: sends raw requests to test each of Discord's refusals.
 
 use duckbot::sandbox::discord::{Discord, Interaction};
 use reqwest::Method;
@@ -11,7 +11,7 @@ pub struct Raw<'a> {
     token: String,
 }
 
-/// Status and body of an answer.
+/// Status and body of a response.
 pub type Answer = (u16, Value);
 
 impl<'a> Raw<'a> {
@@ -23,7 +23,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The same with a wrong token.
+    /// Client with a wrong token.
     pub fn forged(discord: &'a Discord) -> Self {
         Self {
             token: "wrong".to_owned(),
@@ -40,7 +40,7 @@ impl<'a> Raw<'a> {
         } else {
             request.json(&body)
         };
-        let response = request.send().await.expect("an answer");
+        let response = request.send().await.expect("the loopback Discord answers");
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or_default())
     }
@@ -61,7 +61,7 @@ impl<'a> Raw<'a> {
         self.send(Method::DELETE, path, Value::Null).await
     }
 
-    /// Answers an interaction.
+    /// Responds to an interaction.
     pub async fn answer(&self, interaction: &Interaction, body: Value) -> Answer {
         let path = format!(
             "/interactions/{}/{}/callback",
@@ -71,7 +71,7 @@ impl<'a> Raw<'a> {
         self.post(&path, body).await
     }
 
-    /// The path of an interaction's follow-ups.
+    /// Path for an interaction's follow-up messages.
     pub fn hook(&self, interaction: &Interaction) -> String {
         format!(
             "/webhooks/{}/{}",
@@ -80,12 +80,12 @@ impl<'a> Raw<'a> {
         )
     }
 
-    /// The path of an interaction's reply.
+    /// Path of an interaction's reply.
     pub fn original(&self, interaction: &Interaction) -> String {
         format!("{}/messages/@original", self.hook(interaction))
     }
 
-    /// The path of a channel's messages.
+    /// Path of a channel's messages.
     pub fn messages(&self, channel: &str) -> String {
         format!("/channels/{}/messages", self.discord.channel(channel))
     }

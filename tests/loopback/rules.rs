@@ -1,4 +1,4 @@
-//! Each of Discord's refusals, as the loopback gives them.
+//! Tests of each of Discord's refusals in the loopback.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What an installer adds to every session's Pod.
+//! Additions of an installer to the Pod of every session.
 
 use kube::{
     Api,

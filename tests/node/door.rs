@@ -1,10 +1,10 @@
-//! The whole way, as a person goes it: button, link, browser, TLS, Traefik, door,
-//! DuckDB, and back with the team's tables.
+//! The whole path of a person: button, link, browser, TLS, Traefik, door, DuckDB, and back with the
+//! team's tables.
 
 use super::tables::{DUCKS, LakeEnv};
 use crate::support::{Browser, Traefik, assert_says, lake, link_of};
 
-/// Asks DuckDB as its own pages do, and returns what comes back as text.
+/// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and body.
 fn fetch_script(sql: &str) -> String {
     format!(
         r#"const answer = await fetch("/ddb/run", {{ method: "POST", body: `{sql}`,
@@ -29,18 +29,18 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     lake_env.ui(&env.ana, &id).await;
     let browser = Browser::at(&traefik).await;
 
-    // The link in the channel opens for nobody.
+    // The link in the channel alone opens nothing.
     let announced = &env.discord.history("#data")[0];
     let url = format!("https://duckui-{id}.duck.example.com/");
     assert_says(announced, &url);
     browser.open(&url).await;
-    browser.wait_for_text("The DuckDB of ana").await;
+    browser.wait_for_text("ana's DuckDB").await;
     browser
         .wait_for_text("press Open under the message about session")
         .await;
     browser.save_screenshot("stranger").await;
 
-    // The button gives its owner the way in, and nobody else, be it an admin.
+    // The button gives only the owner access, not even an admin.
     for other in [&env.ben, &env.ada] {
         let pressed = other.press(announced, "Open").await.unwrap();
         let refused = pressed.reply().await;
@@ -54,9 +54,9 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     let (page, ticket) = link.split_once('#').unwrap();
     assert_eq!(page, format!("{url}.duckbot/enter"));
     browser.open(&link).await;
-    // No page of DuckDB's own can be fetched here: that is said in plain words.
+    // DuckDB's pages can't be fetched in this test. The door explains that.
     browser
-        .wait_for_text("DuckDB's pages can't be fetched")
+        .wait_for_text("The pages of DuckDB's UI can't be loaded")
         .await;
     browser.save_screenshot("no-assets").await;
     assert_eq!(browser.address().await, url);
@@ -77,12 +77,12 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     assert_eq!(browser.run_script("return document.cookie").await, "");
 
     let listed = env.reply_to(&env.ana, "/duck list").await;
-    assert_says(&listed, ", idle since <t:");
+    assert_says(&listed, ", last active <t:");
 
-    // Another browser comes too late with the same link.
+    // The same link does not work in a second browser.
     let thief = Browser::at(&traefik).await;
     thief.open(&link).await;
-    thief.wait_for_text("This link was used already").await;
+    thief.wait_for_text("This link was already used").await;
     thief.save_screenshot("used").await;
     assert_eq!(
         thief
@@ -94,12 +94,12 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     );
     assert!(
         !thief.address().await.contains('#'),
-        "it stays in no history"
+        "the ticket must not stay in the browser's history"
     );
 
     assert!(traefik.access_log().contains("/.duckbot/enter"));
     for log in [traefik.access_log(), env.log()] {
-        assert!(!log.contains(ticket), "a ticket in a log");
+        assert!(!log.contains(ticket), "a log contains a ticket");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sessions that can't run: each cause, made to happen, and what people read.
+//! Sessions that can't run: each cause is provoked, and the messages to people are checked.
 
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
@@ -25,28 +25,28 @@ async fn no_machine_has_room() {
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, id) = env.start_session(&env.ana, "").await;
     let waits = asked
-        .until(|reply| reply.content.contains("no machine"))
+        .until(|reply| reply.content.contains("the cluster has no room right now"))
         .await;
     assert!(
         waits
             .content
-            .contains("so it waits (`asked for 50m CPU and 8000Gi: ")
+            .contains("waiting (`requested 50m CPU and 8000Gi memory: ")
     );
     wait_for_status(&env, &id, ": queued, ", "Pending").await;
 
     let (told, ending) = wait_for_failure(&env, &asked).await;
-    assert_says(&told, "no machine of the cluster has room for size `small`");
+    assert_says(&told, "the cluster has no room for size `small` right now");
     assert_says(&told, "Insufficient memory");
     assert_eq!(ending["failure"], "no_room");
 
-    // Somebody else's button is not for Ben; Ana's leads to a new try.
+    // Ben can't use Ana's button. Ana's press starts a new session.
     let pressed = env.ben.press(&told, "Try again").await.unwrap();
     let refused = pressed.reply().await;
     assert!(refused.ephemeral && refused.content.contains("That button is for <@"));
     let pressed = env.ana.press(&told, "Try again").await.unwrap();
     let again = pressed.reply().await;
-    assert!(again.ephemeral && again.content.contains("(small, lake) starts"));
-    // Twice, or under her own message, is the same wish.
+    assert!(again.ephemeral && again.content.contains("(small, `lake`): "));
+    // A second press, also in the private reply, refers to the same new session.
     let twice = env.ana.press(&told, "Try again").await.unwrap();
     let twice = twice.reply().await;
     assert_eq!(session_id_in(&twice.content), session_id_in(&again.content));
@@ -67,7 +67,7 @@ async fn no_machine_may_take_it() {
         .until(|reply| {
             reply
                 .content
-                .contains("no machine of the cluster may take it")
+                .contains("no cluster node can run it right now")
         })
         .await;
     assert_says(&waits, "node affinity/selector");
@@ -75,7 +75,7 @@ async fn no_machine_may_take_it() {
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(
         &told,
-        "got no place: no machine of the cluster may take it.",
+        "could not start: no cluster node can run it as configured.",
     );
     assert_eq!(ending["failure"], "no_node");
 }
@@ -87,11 +87,11 @@ async fn the_image_is_not_there() {
         return;
     };
     let (told, ending) = start_and_fail(&env, Some("ImagePullBackOff")).await;
-    assert_says(&told, "its software is not where the settings say");
+    assert_says(&told, "the session image was not found (`sessions.image`)");
     assert_eq!(ending["failure"], "image_missing");
     assert!(
         told.content.contains("missing/duckui:works"),
-        "for the admin: {}",
+        "the message must name the image for the admin: {}",
         told.content
     );
 }
@@ -103,7 +103,10 @@ async fn the_registry_refuses() {
         return;
     };
     let (told, ending) = start_and_fail(&env, Some("ImagePullBackOff")).await;
-    assert_says(&told, "the cluster may not fetch its software");
+    assert_says(
+        &told,
+        "the registry does not let the cluster download the session image",
+    );
     assert_eq!(ending["failure"], "image_refused");
 }
 
@@ -117,11 +120,11 @@ async fn the_registry_is_broken() {
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, id) = env.start_session(&env.ana, "").await;
     asked
-        .until(|reply| reply.content.contains("can't be fetched yet"))
+        .until(|reply| reply.content.contains("can't be downloaded yet"))
         .await;
     wait_for_status(&env, &id, ": starting, ", "Pending").await;
     let (told, ending) = wait_for_failure(&env, &asked).await;
-    assert_says(&told, "could not be fetched in time");
+    assert_says(&told, "could not be downloaded in time");
     assert_eq!(ending["failure"], "image_unavailable");
 }
 
@@ -135,7 +138,10 @@ async fn the_door_ends_again_and_again() {
         return;
     };
     let (told, ending) = start_and_fail(&env, Some("CrashLoopBackOff")).await;
-    assert_says(&told, "the door in front of it ended again and again");
+    assert_says(
+        &told,
+        "its door (the proxy in front of DuckDB) crashed repeatedly",
+    );
     assert_eq!(ending["failure"], "door");
 }
 
@@ -158,7 +164,7 @@ async fn what_an_admin_added_can_not_run() {
         );
         env.restart_bot_with_config(&settings).await;
         let (told, ending) = start_and_fail(&env, Some(kubectl)).await;
-        assert_says(&told, "the cluster can't run it as it is set up");
+        assert_says(&told, "the cluster can't run its containers as configured");
         assert_says(&told, why);
         assert_eq!(ending["failure"], "container");
     }
@@ -173,7 +179,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     let ops = env.discord.channel("ops");
     env.restart_bot_with_config(&format!("discord.admin_channel = {ops}\n"))
         .await;
-    // Through the front door, so that the values are known that must not show.
+    // Enter the credentials in the chat, so that the bot knows which values to remove.
     env.enter_credentials(&env.ana).await;
 
     let recorder = StatusRecorder::of(&env);
@@ -181,7 +187,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert!(recorder.reasons().contains(&"CrashLoopBackOff".to_owned()));
     assert_eq!(ending["failure"], "crashed");
-    assert_says(&told, "DuckDB ended again and again");
+    assert_says(&told, "DuckDB crashed repeatedly");
     assert_says(&told, "exit code 3");
     let log = env.ada.read("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
@@ -202,20 +208,20 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
         return;
     };
     let (told, ending) = start_and_fail(&env, Some("OOMKilled")).await;
-    assert_says(&told, "needed more memory than size `small` has");
+    assert_says(&told, "ran out of memory repeatedly (size `small`)");
     assert_eq!(ending["failure"], "out_of_memory");
     let pressed = env
         .ana
-        .press(&told, "Try again, one size up")
+        .press(&told, "Try again with a larger size")
         .await
         .unwrap();
     let reply = pressed.reply().await;
-    assert_says(&reply, "(large, lake) starts");
+    assert_says(&reply, "(large, `lake`): ");
     let told = env.ana.read("#data").await;
     assert_says(&told, "size `large`");
     assert!(
-        told.button("Try again, one size up").is_none(),
-        "there is none"
+        told.button("Try again with a larger size").is_none(),
+        "there is no larger size"
     );
 }
 
@@ -237,7 +243,7 @@ async fn the_keys_are_gone_when_it_starts() {
         .unwrap();
     Node::registry().release("held-keys");
     let (told, ending) = wait_for_failure(&env, &asked).await;
-    assert_says(&told, "your S3 credentials are no longer there");
+    assert_says(&told, "your S3 credentials are no longer stored");
     assert_eq!(ending["failure"], "credentials_missing");
 }
 
@@ -247,7 +253,7 @@ async fn a_volume_can_not_be_mounted() {
     let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
-    // As a cluster does that adds its own volumes to every Pod.
+    // Some clusters add their own volumes to every Pod.
     mount_into_every_pod(&env, "not-there").await;
 
     env.cluster.store_credentials(env.ana.id()).await;
@@ -273,7 +279,7 @@ async fn the_namespace_has_used_up_its_quota() {
         "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
     )
     .await;
-    // Before it was counted what there is, it holds for nobody.
+    // The quota applies only after the cluster has computed its usage.
     let quotas: Api<ResourceQuota> =
         Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
     let counted = async || {
@@ -300,7 +306,7 @@ async fn admission_refuses_the_pod() {
     .await;
     let (told, ending) = start_and_fail(&env, None).await;
     assert_eq!(ending["cause"], "refused");
-    assert_says(&told, "The cluster's rules turned it down");
+    assert_says(&told, "The cluster's rules don't allow this");
     let (_, reference) = told.content.split_once("Reference: `").unwrap();
     let reference = &reference[..8];
     assert!(
@@ -326,7 +332,7 @@ async fn it_is_not_ready_in_time() {
     assert_eq!(ending["cause"], "took_too_long");
 }
 
-/// Has the cluster mount a Secret into every Pod of this team, as some clusters do.
+/// Makes the cluster mount a Secret into every session's Pod, as some clusters do.
 async fn mount_into_every_pod(env: &TestEnv, secret: &str) {
     let name = &env.cluster.sessions;
     let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
@@ -358,9 +364,9 @@ async fn mount_into_every_pod(env: &TestEnv, secret: &str) {
             .await
             .unwrap();
     }
-    // It takes a moment until it holds.
+    // The policy takes effect after a moment.
     let probe: Pod = serde_json::from_value(json!({ "metadata": { "name": "probe" }, "spec": {
-        "automountServiceAccountToken": false, // it would be a volume, too
+        "automountServiceAccountToken": false, // The token would be another volume.
         "volumes": [{ "name": "own", "emptyDir": {} }],
         "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
         "containers": [{ "name": "probe", "image": "probe",
@@ -383,5 +389,5 @@ async fn mount_into_every_pod(env: &TestEnv, secret: &str) {
     let limit = std::time::Duration::from_secs(60);
     tokio::time::timeout(limit, holds)
         .await
-        .expect("the policy holds");
+        .expect("the policy took effect in time");
 }

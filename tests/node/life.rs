@@ -1,4 +1,4 @@
-//! A session from its start to its end.
+//! A session from start to stop.
 
 use super::{IMAGE, events, pod, wait_for_status};
 use crate::support::{Node, TestEnv, assert_says};
@@ -20,7 +20,11 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
         .send()
         .await
         .unwrap();
-    assert_eq!(shut.status(), 421, "its name is another one");
+    assert_eq!(
+        shut.status(),
+        421,
+        "the door accepts only the host of its session"
+    );
 
     let listed = env.reply_to(&env.ana, "/duck list").await;
     assert_says(&listed, ": running, ");
@@ -53,11 +57,11 @@ async fn progress_follows_what_the_cluster_does() {
         .await;
     env.ana.read("#data").await;
 
-    // The next one is told how long it takes.
+    // The next owner sees the usual start time.
     env.cluster.store_credentials(env.ben.id()).await;
     let (asked, id) = env.start_session(&env.ben, "").await;
     asked
-        .until(|reply| reply.content.contains("; that usually takes about "))
+        .until(|reply| reply.content.contains(", usually ready within about "))
         .await;
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
     super::exec(&env, &id, &["touch", "/tmp/go"]).await;
@@ -84,5 +88,5 @@ async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
     let reply = asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    assert!(reply.ephemeral, "the private reply goes on, too");
+    assert!(reply.ephemeral, "the new bot continues the private reply");
 }

@@ -1,5 +1,5 @@
-//! Sessions that really run: the kubelet, the container runtime, the scheduler
-//! and DuckDB are real, and so is what goes wrong.
+//! Sessions on a real node: kubelet, container runtime, scheduler and DuckDB are real, and so are
+//! their failures.
 
 mod additions;
 mod door;
@@ -24,10 +24,10 @@ use tokio::task::JoinHandle;
 
 use crate::support::TestEnv;
 
-/// The setting that says what a session's image does.
+/// Setting of the session image. The tests' images differ in behaviour.
 const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";
 
-/// The Pod of a session, as an admin sees it.
+/// Pod of a session, read by a cluster admin.
 async fn pod(env: &TestEnv, session: &str) -> Pod {
     env.cluster
         .pods()
@@ -63,13 +63,15 @@ fn resource(version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-/// Ana asks for a session that will not come up, because of what an admin reads of it
-/// as well, if there is a Pod at all. What she and the channel are told in the end,
-/// what her record says of it, and that nothing is left.
+/// Starts a session of Ana that will fail, and waits for its end.
+///
+/// If `kubectl` is `Some`, an admin must have seen this reason in the Pod's status; otherwise no
+/// reason at all. Returns the message in the channel, and the ending in her record. Checks that no
+/// object is left.
 async fn start_and_fail(env: &TestEnv, kubectl: Option<&str>) -> (MessageView, Value) {
     let recorder = StatusRecorder::of(env);
     env.cluster.store_credentials(env.ana.id()).await;
-    // Looked for from before: what is turned down at once is soon gone.
+    // Start waiting before the command, because a rejected session is soon gone.
     let record = env.record_name(&env.ana, 0);
     let (ending, (asked, _)) = tokio::join!(
         env.cluster.wait_for_ending(&record),
@@ -84,7 +86,7 @@ async fn start_and_fail(env: &TestEnv, kubectl: Option<&str>) -> (MessageView, V
     end
 }
 
-/// The same from when she has asked.
+/// Waits for the end of a session that was already started. Returns the same as [`start_and_fail`].
 async fn wait_for_failure(env: &TestEnv, asked: &Interaction) -> (MessageView, Value) {
     let ending = env
         .cluster
@@ -93,20 +95,24 @@ async fn wait_for_failure(env: &TestEnv, asked: &Interaction) -> (MessageView, V
     (wait_for_last_reply(env, asked).await, ending)
 }
 
-/// What she and the channel are told in the end, when nothing is left.
+/// Waits until Ana's session has failed and no object is left. Returns the message in the channel,
+/// which must equal her last private reply.
 async fn wait_for_last_reply(env: &TestEnv, asked: &Interaction) -> MessageView {
     let last = asked
         .until(|reply| reply.button("Try again").is_some())
         .await;
     let told = env.ana.read("#data").await;
-    assert_eq!(told.content, last.content, "in private and in the channel");
+    assert_eq!(
+        told.content, last.content,
+        "the private reply and the message in the channel differ"
+    );
     assert_eq!(told.mentions, [env.ana.id()]);
     assert!(told.button("Try again").is_some(), "{}", told.content);
     env.wait_until_nothing_left(&env.ana).await;
     told
 }
 
-/// The bot and the cluster say the same of a session, as soon as the bot has heard of it.
+/// Waits until `/duck list` shows `phase`, and checks that the Pod has the phase `kubectl`.
 async fn wait_for_status(env: &TestEnv, session: &str, phase: &str, kubectl: &str) {
     let agrees = async {
         while !env
@@ -117,12 +123,12 @@ async fn wait_for_status(env: &TestEnv, session: &str, phase: &str, kubectl: &st
         {}
     };
     let agreed = tokio::time::timeout(std::time::Duration::from_secs(30), agrees).await;
-    assert!(agreed.is_ok(), "never{phase}");
+    assert!(agreed.is_ok(), "`/duck list` never showed {phase:?}");
     let status = pod(env, session).await.status.unwrap();
     assert_eq!(status.phase.as_deref(), Some(kubectl));
 }
 
-/// Everything that an admin reads in the column STATUS of a team's Pods, from now on.
+/// Records all reasons that an admin sees in the STATUS column of the team's Pods.
 struct StatusRecorder {
     read: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
@@ -154,14 +160,14 @@ impl StatusRecorder {
         Self { read, task }
     }
 
-    /// What was read.
+    /// Stops recording, and returns the reasons.
     fn reasons(self) -> Vec<String> {
         self.task.abort();
         self.read.lock().unwrap().clone()
     }
 }
 
-/// What the cluster said about a session's Pod.
+/// Reasons of the Events about a session's Pod.
 async fn events(env: &TestEnv, session: &str) -> Vec<String> {
     let events: Api<Event> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
     let all = events.list(&Default::default()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the cluster takes away, and how a session comes back.
+//! Recovery of sessions whose Pod the cluster takes or whose container ends.
 
 use kube::api::EvictParams;
 
@@ -15,10 +15,10 @@ async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what
     exec(&env, &id, &["touch", "/tmp/eat"]).await;
     let told = env.ana.read("#data").await;
     assert_eq!(told.mentions, [env.ana.id()]);
-    assert_says(&told, "needed more memory than size `small` has");
+    assert_says(&told, "ran out of memory (size `small`)");
     assert_says(&told, "The link is the same.");
 
-    // And again: told again.
+    // A second time, the owner is told again.
     env.wait_until_ready(&id).await;
     exec(&env, &id, &["touch", "/tmp/eat"]).await;
     env.ana.read("#data").await;
@@ -47,28 +47,31 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
     let back = env.ana.read("#data").await;
     assert_eq!(back.mentions, [env.ana.id()]);
     assert_says(&back, "Your DuckDB is ready again.");
-    assert!(back.content.contains("What was only in it is lost"));
+    assert!(
+        back.content
+            .contains("Tables and notebooks that were not saved elsewhere are lost")
+    );
     assert!(
         back.content.contains(&format!("https://duckui-{id}.")),
-        "the link is the same"
+        "the link must stay the same"
     );
     assert_ne!(pod(&env, &id).await.metadata.uid, before);
     wait_for_status(&env, &id, ": running, ", "Running").await;
     let [document] = &env.cluster.documents().await[..] else {
-        panic!("one record")
+        panic!("there must be exactly one record")
     };
     assert_eq!(document["rescheduled"]["failure"], "evicted");
     let first = &env.discord.history("#data")[0];
-    assert_says(first, "starts again");
+    assert_says(first, "is restarting");
 
-    // Once is enough.
+    // A session is rescheduled only once.
     env.cluster
         .pods()
         .evict(&name, &EvictParams::default())
         .await
         .unwrap();
     let told = env.ana.read("#data").await;
-    assert_says(&told, "it was started again once already");
+    assert_says(&told, "it had already been restarted once");
     env.wait_until_nothing_left(&env.ana).await;
 }
 
@@ -82,14 +85,11 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     let id = env.ready_session(&env.ana).await;
     exec(&env, &id, &["touch", "/tmp/go"]).await;
     let back = env.ana.read("#data").await;
-    assert_says(
-        &back,
-        "is ready again. It filled the disk that size `small` has.",
-    );
+    assert_says(&back, "is ready again. It filled the disk of size `small`.");
     exec(&env, &id, &["touch", "/tmp/go"]).await;
     let told = env.ana.read("#data").await;
     assert_says(&told, "exceeds the limit");
-    assert!(told.button("Try again, one size up").is_some());
+    assert!(told.button("Try again with a larger size").is_some());
     env.wait_until_nothing_left(&env.ana).await;
 }
 
@@ -103,7 +103,7 @@ async fn a_session_whose_node_dies_starts_again_on_another_one() {
     env.cluster.use_node("shared").await;
     first.freeze();
     let back = env.ana.read("#data").await;
-    assert_says(&back, "The machine that it was on has failed.");
+    assert_says(&back, "Its cluster node failed.");
     let pod = pod(&env, &id).await;
     assert_eq!(pod.spec.unwrap().node_name.as_deref(), Some("shared"));
 }

@@ -1,4 +1,4 @@
-//! The images of `deploy/images`, built by buildah, in a session.
+//! Sessions with the images of `deploy/images`, built by buildah.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::support::{TestEnv, assert_says, lake};
 
-/// How often anything in a session's Pod was started again.
+/// Number of container restarts in a session's Pod.
 async fn restart_count(env: &TestEnv, session: &str) -> i32 {
     let status = pod(env, session).await.status.unwrap();
     let containers = status.container_statuses.into_iter().flatten();
@@ -30,12 +30,12 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(ui.rows(DUCKS).await, Ok(ducks));
 
-    // The same from the chat.
+    // Read the same rows in the chat.
     let line = format!("/duck sql query:{DUCKS}");
     let asked = env.ana.run_command("#data", &line).await.unwrap();
     asked.until(|it| it.content.contains("2 rows in ")).await;
 
-    // 512 MiB in all: a sort of 480 MB goes by way of the disk, and the Pod stays.
+    // The Pod has 512 MiB. Sorting 480 MB spills to disk, and the Pod keeps running.
     ui.run_sql("CREATE TABLE sorted AS SELECT hash(range) AS a, range AS b, range * 3 AS c FROM range(20_000_000) ORDER BY a")
         .await
         .unwrap();
@@ -46,12 +46,12 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     assert!(error.contains("Out of Memory Error"), "{error}");
     assert_eq!(restart_count(env, &id).await, 0);
 
-    // Who takes DuckDB's own limit away meets the kernel's; the session comes back.
+    // Without DuckDB's own limit, the kernel's limit kills DuckDB. The session comes back.
     let greedy = format!("SET memory_limit = '100GB'; {hungry}");
     let _ = ui.try_sql(&greedy).await;
     let told = env.ana.read("#data").await;
-    assert_says(&told, "needed more memory than size `small` has");
-    // The browser is still in.
+    assert_says(&told, "ran out of memory (size `small`)");
+    // The browser's cookie still works.
     ui.wait_until_back().await;
     assert_eq!(restart_count(env, &id).await, 1);
 }

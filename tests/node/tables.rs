@@ -1,4 +1,4 @@
-//! A session that runs on the node, and the team's tables.
+//! Sessions on the node that read the team's tables.
 
 use duckbot::sandbox::discord::Person;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::{Cluster, Node, ReservedPort, TestEnv, UiClient, lake};
 
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
-/// A team whose catalog and storage are the lake, as its Pods reach it.
+/// Environment whose catalog and storage are the lake, at addresses that Pods can reach.
 pub struct LakeEnv {
     pub env: TestEnv,
     _catalog: ReservedPort,
@@ -20,7 +20,7 @@ impl LakeEnv {
         Self::start_with(&[]).await
     }
 
-    /// The same with the images of `deploy/images`.
+    /// Same as [`Self::start`], with the images of `deploy/images`.
     pub async fn start_with_shipped_images() -> Option<Self> {
         Node::shared()?;
         tokio::task::spawn_blocking(Node::serve_shipped_images)
@@ -46,7 +46,7 @@ impl LakeEnv {
         let settings = [
             ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", catalog.url()),
             ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", s3.url()),
-            // DuckDB itself, its extensions and the door want a place, too.
+            // DuckDB, its extensions and the door need memory, too.
             ("DUCKBOT_SIZES__SMALL__MEMORY", "512Mi".to_owned()),
         ];
         let settings: Vec<_> = settings
@@ -61,7 +61,7 @@ impl LakeEnv {
         })
     }
 
-    /// The UI of somebody's session, once the keys and the catalog were tried.
+    /// Opens the UI of a session once its credentials and its catalog were tried.
     pub async fn ui(&self, person: &Person, session: &str) -> UiClient {
         self.env.wait_until_prepared(session).await;
         self.env.open_ui(person, session).await
@@ -95,7 +95,7 @@ async fn each_reads_the_teams_tables_with_their_own_keys() {
     assert!(error.contains("HTTP 403"), "{error}");
     let problems = bens.problems().await.to_string();
     assert!(
-        problems.contains("Reading a table of lake with your S3 keys"),
+        problems.contains("Reading a table of lake with your S3 credentials"),
         "{problems}"
     );
     assert!(!problems.contains("bens-wrong-secret"));

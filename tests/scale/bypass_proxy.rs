@@ -1,8 +1,8 @@
-//! The way to the API server without the tests' proxy: by HTTP/2, as in production.
+//! Access to the API server without the tests' proxy, with HTTP/2 as in production.
 
 use crate::support::{Cluster, TestEnv};
 
-/// From its next start on the bot asks the API server itself.
+/// Makes the bot bypass the proxy from its next start on.
 pub async fn bypass_proxy(env: &TestEnv) {
     let server = Cluster::shared().config().await.cluster_url;
     let authority = Cluster::shared().authority();

@@ -1,5 +1,5 @@
-//! kwok (Kubernetes without kubelet): a node on which nothing runs, and whose Pods are
-//! ready as soon as they are there. For crowds.
+//! kwok (Kubernetes without kubelet): a node that runs nothing and reports each Pod as ready at
+//! once. Used for large numbers of sessions.
 
 use std::process::{Child, Command, Stdio};
 
@@ -9,19 +9,18 @@ use serde_json::json;
 
 use crate::support::{Cluster, tools::script};
 
-/// The node; it ends when dropped, and when this process ends.
+/// Running kwok. Ends on drop, and when this process ends.
 pub struct Kwok {
     running: Child,
 }
 
 impl Kwok {
-    /// What the node is called.
+    /// Name of the node.
     pub const NODE: &str = "kwok";
-    /// What the addresses of its Pods begin with: addresses of this machine, where somebody
-    /// may stand in for their doors.
+    /// Prefix of its Pods' addresses. They belong to this machine, so a test can serve their doors.
     pub const PODS: &str = "127.99.";
 
-    /// Starts it.
+    /// Creates the node and starts kwok.
     pub async fn start() -> Self {
         let cluster = Cluster::shared();
         let admin = Client::try_from(cluster.config().await).unwrap();
@@ -39,7 +38,7 @@ impl Kwok {
         .unwrap();
         let nodes = Api::all(admin);
         match nodes.create(&PostParams::default(), &node).await {
-            // Of the test before this one; whoever starts kwok again has it again.
+            // A previous test created the node. The new kwok manages it again.
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             made => drop(made.unwrap()),
         }
@@ -64,7 +63,7 @@ impl Kwok {
 
 impl Drop for Kwok {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.running.kill();
         let _ = self.running.wait();
     }

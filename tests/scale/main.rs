@@ -1,5 +1,5 @@
-//! What needs the whole machine, or breaks it: many sessions at once, many one after the other,
-//! a cluster that fails. A program of its own, and one test at a time.
+//! Tests that need the whole machine or break the cluster: many sessions at once, many in sequence,
+//! and outages. They are a separate program, and run one at a time.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[allow(dead_code, unused_imports)]
@@ -34,40 +34,40 @@ use tokio::{
     sync::{MutexGuard, watch},
 };
 
-/// Held by whichever test runs.
+/// Locks the machine, so that one test runs at a time.
 async fn lock_machine() -> MutexGuard<'static, ()> {
     static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     MACHINE.lock().await
 }
 
 const SESSIONS: usize = 500;
-/// Much longer than it takes.
+/// Maximum time to wait for anything. Generous.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What becomes of a session; one after the other, so there are as many of each.
+/// Expected fate of a session. Sessions take them in turn, so each has the same share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Older than any may get, and in use.
+    /// Over the maximum age, and in use.
     TooOld,
-    /// Older than any may get, and its door is silent.
+    /// Over the maximum age, and its door does not answer.
     TooOldAndSilent,
-    /// Past its lifetime, and its owner was told in time.
+    /// Past its lifetime, and its owner was warned in time.
     LifetimeOver,
-    /// Past its lifetime but for an extension.
+    /// Past its lifetime, but extended.
     Extended,
-    /// Not used for long, and its owner was told in time.
+    /// Idle for long, and its owner was warned in time.
     Idle,
-    /// The same, but its owner wants to keep it.
+    /// Idle for long, but its owner keeps it.
     IdleAndKept,
-    /// Not used for long as far as was known; now a query runs.
+    /// Idle for long according to its record, but now a query runs.
     Busy,
-    /// The same, but each time that it is looked at once more, a query runs.
+    /// Idle for long, but a query runs whenever its door is asked again in the same sweep.
     InUseJustThen,
-    /// Its door is silent.
+    /// Its door does not answer.
     Silent,
-    /// In use just now.
+    /// In use now.
     Fresh,
-    /// Its record is gone, and what belongs to it is not.
+    /// Its record is gone, but its other objects are not.
     Orphan,
 }
 
@@ -102,7 +102,7 @@ impl Fate {
         )
     }
 
-    /// Writes what it is into a record of a session that was just started.
+    /// Changes the record of a session that was just started to match the fate.
     fn mark(self, record: &mut Value) {
         let ago = |hours| json!(Utc::now() - TimeDelta::hours(hours));
         let warned = |rule| {
@@ -131,7 +131,8 @@ impl Fate {
         }
     }
 
-    /// What its door says, asked once more in the same sweep or not; none: nothing.
+    /// Activity that the session's door reports, or `None` if it does not answer. `once_more` is
+    /// true if the door is asked again in the same sweep.
     fn activity(self, once_more: bool) -> Option<Value> {
         let idle = |minutes| {
             let since = Utc::now() - TimeDelta::minutes(minutes);
@@ -153,7 +154,7 @@ fn id(number: usize) -> String {
     format!("{:06x}", 0xa0_0000 + number)
 }
 
-/// Each belongs to somebody else.
+/// Owner of a session; each session has a different one.
 fn owner(number: usize) -> u64 {
     1_000_000 + number as u64
 }
@@ -162,17 +163,17 @@ fn record_name(number: usize) -> String {
     format!("duckui-{}-0", owner(number))
 }
 
-/// Does something for each session, some at a time.
+/// Calls `each` for all sessions, up to 16 at a time.
 async fn for_all<F: Future<Output = ()>>(each: impl Fn(usize) -> F) {
     stream::iter(0..SESSIONS)
         .for_each_concurrent(16, each)
         .await;
 }
 
-/// Waits until that is so.
+/// Waits until the condition `what` is met.
 async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let so = async {
-        // Each look is a list of everything.
+        // Each look lists all objects.
         let mut looks = tokio::time::interval(Duration::from_secs(1));
         while !is_so().await {
             looks.tick().await;
@@ -180,28 +181,28 @@ async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     };
     assert!(
         tokio::time::timeout(WAIT_TIMEOUT, so).await.is_ok(),
-        "never: {what}"
+        "timed out waiting until {what}"
     );
 }
 
-/// The doors.
+/// Doors of all sessions.
 #[derive(Default)]
 struct Doors {
-    /// Each, and in which sweep it was asked last.
+    /// Fate by address, and the sweep in which the door was last asked.
     fates: Mutex<HashMap<IpAddr, (Fate, Option<usize>)>>,
-    /// The bot's log, when it is up.
+    /// Log of the bot, once it is started.
     log: OnceLock<watch::Receiver<String>>,
 }
 
 impl Doors {
-    /// How many sweeps are over.
+    /// Number of completed sweeps.
     fn sweeps(&self) -> usize {
         let log = self.log.get();
         log.map_or(0, |log| log.borrow().matches(" swept").count())
     }
 }
 
-/// Stands in for the doors of all Pods: which one is asked, the address tells.
+/// Serves the doors of all Pods. The address selects the door.
 async fn serve(doors: Arc<Doors>) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8081))
         .await
@@ -213,7 +214,7 @@ async fn serve(doors: Arc<Doors>) {
     tokio::spawn(async move { axum::serve(listener, app).await });
 }
 
-/// The address that somebody connected to.
+/// Local address of a connection.
 #[derive(Clone)]
 struct Local(IpAddr);
 
@@ -263,7 +264,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     })
     .await;
     env.start_bot().await;
-    wait_for("all run", async || {
+    wait_for("all sessions are running", async || {
         let documents = env.cluster.documents().await;
         documents
             .iter()
@@ -274,7 +275,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     .await;
     env.kill_bot().await;
 
-    // Time passes, and things happen.
+    // Change the records as if time had passed.
     for_all(async |number| {
         let name = record_name(number);
         match Fate::of(number) {
@@ -303,7 +304,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         Some((address.parse().ok()?, (by_name[&pod.name_any()], None)))
     };
     let fates: HashMap<_, _> = pods.iter().filter_map(address).collect();
-    assert_eq!(fates.len(), SESSIONS, "each has an address of its own");
+    assert_eq!(fates.len(), SESSIONS, "each Pod must have its own address");
     let doors = Arc::new(Doors {
         fates: Mutex::new(fates),
         ..Doors::default()
@@ -312,7 +313,7 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
 
     for (name, value) in [
         ("DUCKBOT_REAPER__EVERY", "1s"),
-        // So much time has whoever was warned when the bot was away.
+        // Time that owners get who were warned while the bot was down.
         ("DUCKBOT_REAPER__WARN_BEFORE", "2s"),
     ] {
         env.variables.insert(name.into(), value.into());
@@ -334,17 +335,17 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
         .collect();
     expected.sort();
     let gone = async || env.cluster.objects().await.len() <= expected.len();
-    wait_for("those that must go are gone", gone).await;
+    wait_for("all due sessions are gone", gone).await;
     let swept = env.bot().log().matches(" swept").count();
     env.bot().wait_for_log_times(" swept", swept + 2).await;
     assert_eq!(env.cluster.objects().await, expected);
 
     assert!(
-        env.log().contains("is spared: that changed just now"),
-        "a query that begins right before a stop keeps its session"
+        env.log().contains("is not stopped: it is no longer due"),
+        "a query that starts right before a stop must keep its session"
     );
 
-    // When the bot is up, its watches have listed everything.
+    // The watches have listed everything before the bot is up, so it makes no more lists.
     let calls = env.api.calls().split_off(before);
     let lists = calls
         .iter()

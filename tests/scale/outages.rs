@@ -1,4 +1,4 @@
-//! The cluster itself fails, and the clock.
+//! Outages of the control plane, and jumps of the clock.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     support::{Cluster, TestEnv, assert_says, tools, wait_until},
 };
 
-/// Sends a signal to one of the cluster's programs.
+/// Sends a signal to one of the control plane's programs.
 async fn send_signal(program: &str, signal: &str) {
     let pid = Cluster::shared().folder().join(format!("{program}.pid"));
     let pid = std::fs::read_to_string(pid).unwrap();
@@ -19,7 +19,7 @@ async fn send_signal(program: &str, signal: &str) {
     assert!(sent.await.unwrap().success());
 }
 
-/// Waits until the API server answers, or does not.
+/// Waits until the API server answers (`answers`) or stops answering.
 async fn wait_for_api_server(env: &TestEnv, answers: bool) {
     let pods = env.cluster.pods();
     let asked = async || {
@@ -44,7 +44,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
     refused.acknowledgement().await;
     assert_says(
         &refused.reply().await,
-        "I can't reach the cluster at the moment.",
+        "I can't reach the cluster right now.",
     );
 
     wait_for_api_server(&env, true).await;
@@ -80,9 +80,9 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     send_signal("etcd", "-CONT").await;
     wait_for_api_server(&env, true).await;
 
-    // Each was told that it failed, or it is done. Whichever: once more, and it is so.
+    // Both commands either failed or succeeded. Repeating them must succeed.
     let is_last = |it: &duckbot::sandbox::discord::MessageView| {
-        let last = ["is stopped", "is ready", "Reference: ", "starts"];
+        let last = ["is stopped", "is ready", "Reference: ", "Starting"];
         last.iter().any(|words| it.content.contains(words))
     };
     begun.until(is_last).await;
@@ -112,7 +112,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
 async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     let _alone = lock_machine().await;
     if !cfg!(target_os = "linux") {
-        eprintln!("skipped: only on Linux the clock of one process can be set");
+        eprintln!("skipped: the clock of one process can be set on Linux only");
         return;
     }
     let library = tools::get("faketime").join("libfaketime.so.1");
@@ -151,7 +151,7 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     env.file("clock", "+30d");
     assert_says(
         &env.ada.read("#ops").await,
-        "I would stop 12 of 12 sessions at once",
+        "**Reaping is paused**: 12 of 12 sessions are due at once",
     );
     env.file("clock", "-30d");
     let swept = env.bot().log().matches(" swept").count();

@@ -1,4 +1,4 @@
-//! Many people at once.
+//! Many people who use the bot at the same time.
 
 use futures_util::future::join_all;
 

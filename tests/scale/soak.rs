@@ -1,7 +1,8 @@
-//! Sessions come and go for a long time, by the chat and by the API, while a call to Discord fails
-//! now and then and the gateway breaks. The bot does not grow, and in the end nothing is left.
+//! Soak test: sessions start and stop for a long time, in the chat and through the API, while some
+//! calls to Discord fail and the gateway disconnects. The bot must not grow, and nothing may be
+//! left.
 //!
-//! Here for half a minute; the whole, which also writes down what was seen for
+//! By default it runs for half a minute. The full test also writes its results for
 //! docs/reliability.md: `DUCKBOT_TEST_SOAK=30m cargo test --test scale soak::`
 
 use std::{
@@ -24,11 +25,12 @@ use crate::{
 };
 
 const PEOPLE: usize = 16;
-/// How often each of them asks for a session: 2,000 in half an hour, or as fast as it goes.
+/// Interval between two sessions of a person, or longer if a session takes longer: 2,000 sessions
+/// in half an hour.
 const SESSION_INTERVAL: Duration = Duration::from_millis(30 * 60 * 1000 * PEOPLE as u64 / 2000);
 const QUICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the bot takes up.
+/// Resource usage of the bot.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Sample {
     resident_kib: u64,
@@ -70,20 +72,26 @@ impl Sample {
     }
 }
 
-/// The middle of what is seen of one thing.
+/// Median of one value.
 fn median(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> u64 {
     let mut values: Vec<_> = samples.iter().map(of).collect();
     values.sort_unstable();
     values[values.len() / 2]
 }
 
-/// A session from its start to its end, and what people do in between.
+/// Starts a session, uses it and stops it.
 async fn run_session(env: &TestEnv, person: &Person, number: usize) {
     let last = |words: &'static [&'static str]| {
         move |it: &MessageView| words.iter().any(|words| it.content.contains(words))
     };
     let asked = person.run_command("#data", "/duck start").await.unwrap();
-    let ready = last(&["is ready", "has ended", "Reference: ", "have a session"]);
+    let ready = last(&[
+        "is ready",
+        "has ended",
+        "was stopped",
+        "Reference: ",
+        "already have a session",
+    ]);
     asked.until(ready).await;
     match number % 5 {
         0 => drop(env.reply_to(person, "/duck list all:true").await),
@@ -101,7 +109,7 @@ async fn run_session(env: &TestEnv, person: &Person, number: usize) {
                 .await;
         }
     }
-    // A call may fail under it, and then it is asked for once more.
+    // A call may fail meanwhile; repeat the stop then.
     loop {
         let question = env.reply_to(person, "/duck stop").await;
         if question.button("Stop it").is_none() {
@@ -115,7 +123,7 @@ async fn run_session(env: &TestEnv, person: &Person, number: usize) {
     }
 }
 
-/// The same by a program.
+/// Starts and deletes a session through the API.
 async fn run_session_by_api(api_env: &ApiEnv) {
     let (status, made) = api_env
         .post("/sessions", &api_env.ana, session_request())
@@ -200,14 +208,14 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
     };
     tokio::select! {
         _ = join_all(traffic) => {}
-        () = watching => unreachable!("it is watched for as long as there is traffic"),
+        () = watching => unreachable!("sampling never ends by itself"),
     }
     api_env.env.discord.clear_faults();
     stream::iter(&people)
         .for_each_concurrent(4, async |person| api_env.env.stop_session(person).await)
         .await;
 
-    // Nothing is left: no object, no keys but people's own, no task, no connection.
+    // Nothing is left: no object, no credentials of sessions, no task, no connection.
     wait_until(async || api_env.env.cluster.objects().await, Vec::is_empty).await;
     let secrets = api_env
         .env
@@ -222,7 +230,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         .collect();
     assert_eq!(left, [""; 0]);
     let now = async || Sample::measure(&process, &metrics).await;
-    // Connections to Discord are kept for a minute and a half, in case they are needed again.
+    // Idle connections to Discord stay open for 90 s.
     let few = if long.is_some() { PEOPLE } else { 4 * PEOPLE };
     let rests = |now: &Sample| {
         now.tasks <= at_rest.tasks + few as u64 && now.descriptors <= at_rest.descriptors + few

@@ -1,4 +1,4 @@
-//! The team's tables, with the person's own keys.
+//! Access to the team's tables with the person's own credentials.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::support::{Session, lake};
 
 const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
-/// Nothing failed, and the table is as it was made.
+/// Checks that nothing failed and the table is unchanged.
 async fn assert_reads_ducks(session: &mut Session) {
     session.wait_until_prepared().await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
@@ -80,7 +80,7 @@ async fn anothers_keys_read_nothing() {
     assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
     assert_eq!(
         problems[0]["what"],
-        "Reading a table of lake with your S3 keys"
+        "Reading a table of lake with your S3 credentials"
     );
 }
 
@@ -99,5 +99,5 @@ async fn an_admin_may_keep_people_to_some_folders() {
         assert!(error.contains("Permission Error"), "{error}");
     }
     let error = session.run_sql("SET enable_external_access = true").await;
-    assert!(error.is_err(), "it stays closed");
+    assert!(error.is_err(), "people must not be able to lift the limits");
 }

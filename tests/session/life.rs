@@ -1,12 +1,12 @@
-//! How a session starts and ends, and what it may use.
+//! Start and end of a session, and its resource limits.
 
 use std::{collections::HashMap, fs, time::Duration};
 
 use crate::support::{Session, WAIT_TIMEOUT, lake, signal};
 
-/// What a Pod gives it to end.
+/// Grace period of the Pod.
 const GRACE: Duration = Duration::from_secs(5);
-/// Long enough for a query to begin.
+/// Time in which a query has certainly started.
 const A_MOMENT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
@@ -41,15 +41,21 @@ async fn told_to_stop_it_ends_whatever_it_does() {
     assert!(busy.is_err(), "{busy:?}");
     assert!(fs::exists(&duckdb).unwrap());
     let ended = session.terminate(GRACE).await;
-    assert_eq!(ended.expect("it ends in time").code(), Some(0));
-    assert!(!fs::exists(&duckdb).unwrap(), "DuckDB goes with it");
+    assert_eq!(ended.expect("the session ended in time").code(), Some(0));
+    assert!(
+        !fs::exists(&duckdb).unwrap(),
+        "DuckDB must end with the session"
+    );
 }
 
 #[tokio::test]
 async fn told_to_stop_while_it_starts_it_ends_too() {
     let mut session = Session::start("AKIAHASTY", "a-hasty-secret");
     session.wait_for_log("Starting DuckDB's UI: done").await;
-    let ended = session.terminate(GRACE).await.expect("it ends in time");
+    let ended = session
+        .terminate(GRACE)
+        .await
+        .expect("the session ended in time");
     assert_eq!(ended.code(), Some(0));
 }
 
@@ -58,7 +64,10 @@ async fn a_duckdb_that_crashes_takes_the_session_with_it() {
     let mut session = Session::start("AKIACRASH", "a-secret-in-a-crash");
     session.wait_until_prepared().await;
     signal("SEGV", session.duckdb()).await;
-    let ended = session.wait(WAIT_TIMEOUT).await.expect("it ends");
+    let ended = session
+        .wait(WAIT_TIMEOUT)
+        .await
+        .expect("the session ended in time");
     assert_eq!(ended.code(), Some(128 + 11), "{}", session.log());
 }
 
@@ -83,10 +92,10 @@ async fn a_wrong_environment_is_told_whole() {
     assert_eq!(session.wait(WAIT_TIMEOUT).await.unwrap().code(), Some(2));
     session.wait_for_log("CATALOG_ENDPOINT is missing.").await;
     for mistake in [
-        "S3_ENDPOINT begins with https:// or http://; here it is \"minio:9000\".",
-        "S3_PATH_STYLE is true or false; here it is \"yes\".",
-        "CATALOG_NAME is text without control characters; here it is \"la\\nke\".",
-        "DUCKDB_MEMORY is a whole number, at least 1; here it is \"4Gi\".",
+        "S3_ENDPOINT must begin with https:// or http://; it is \"minio:9000\".",
+        "S3_PATH_STYLE must be true or false; it is \"yes\".",
+        "CATALOG_NAME must not contain control characters; it is \"la\\nke\".",
+        "DUCKDB_MEMORY must be a whole number, at least 1; it is \"4Gi\".",
         "DUCKDB_THREADS is missing.",
         "S3_ACCESS_KEY_ID is missing.",
     ] {
@@ -94,7 +103,7 @@ async fn a_wrong_environment_is_told_whole() {
     }
 }
 
-/// Values that are planted in every field, and looked for wherever somebody might look.
+/// Credentials in every field; the test checks that they appear nowhere.
 #[tokio::test]
 async fn key_values_are_told_to_nobody() {
     const CANARIES: [(&str, &str); 6] = [
@@ -107,7 +116,7 @@ async fn key_values_are_told_to_nobody() {
     ];
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("init.sql");
-    // DuckDB quotes them if it is made to.
+    // Make DuckDB quote them in its errors.
     let names = CANARIES.map(|(name, _)| format!("SELECT error(getenv('{name}'));"));
     fs::write(&file, names.join("\n")).unwrap();
     let init = ("DUCKDB_INIT", file.to_str().unwrap());
@@ -132,7 +141,7 @@ async fn key_values_are_told_to_nobody() {
     }
 }
 
-/// The image is built from the wheels that are tested.
+/// Checks that the session image is built from the same DuckDB version as in the tests.
 #[test]
 fn the_image_has_the_duckdb_of_the_tests() {
     let read =

@@ -1,5 +1,5 @@
-//! What runs in a session's container, with a real DuckDB, a real Iceberg catalog and an S3
-//! server that checks signatures.
+//! `duckbot duckdb` with a real DuckDB, a real Iceberg catalog and an S3 server that checks
+//! signatures.
 
 mod access;
 mod life;

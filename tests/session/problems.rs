@@ -1,5 +1,5 @@
-//! What fails does not keep the UI from starting; the person finds it in a table, beside the
-//! statement that tries again.
+//! Failures that don't keep the UI from starting. The person finds them in the table `problems`,
+//! next to the statement that tries again.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::{ReservedPort, Server, Session, lake};
 
 const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
 
-/// The one problem: what, error, and how to try again.
+/// Returns the only problem: what failed, the error, and the statement that tries again.
 async fn only_problem(session: &Session) -> [String; 3] {
     let problems = session.problems().await;
     assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
@@ -17,7 +17,7 @@ async fn only_problem(session: &Session) -> [String; 3] {
     })
 }
 
-/// Ducks are counted after the statement beside the problem.
+/// Runs the statement that tries again, and checks that the table can be read.
 async fn assert_retry_works(session: &Session, try_again: &str) {
     assert_eq!(session.run_sql(try_again).await, Ok(()));
     let rows = session.rows(COUNT).await.unwrap();
@@ -43,7 +43,7 @@ async fn the_catalog_is_down() {
     assert_eq!(
         session.run_sql(&try_again).await.unwrap_err(),
         error,
-        "it is still down"
+        "the catalog is still down"
     );
     port.forward_to(&lake().catalog);
     assert_retry_works(&session, &try_again).await;
@@ -77,7 +77,7 @@ async fn s3_is_down() {
     let mut session = Session::start_with("AKIANOS3", "a-secret-without-s3", &endpoint);
     session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
-    assert_eq!(what, "Reading a table of lake with your S3 keys");
+    assert_eq!(what, "Reading a table of lake with your S3 credentials");
     assert!(error.contains("Could not establish connection"), "{error}");
     port.forward_to(&lake().s3.url());
     assert_retry_works(&session, &try_again).await;
@@ -88,7 +88,7 @@ async fn the_key_is_wrong_for_now() {
     let mut session = Session::start("AKIAEARLY", "a-secret-not-known-yet");
     session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
-    assert_eq!(what, "Reading a table of lake with your S3 keys");
+    assert_eq!(what, "Reading a table of lake with your S3 credentials");
     assert!(error.contains("HTTP 403"), "{error}");
     lake().s3.add_key("AKIAEARLY", "a-secret-not-known-yet");
     assert_retry_works(&session, &try_again).await;
@@ -102,7 +102,7 @@ async fn the_ui_waits_for_nobody() {
     let endpoint = [("CATALOG_ENDPOINT", url.as_str())];
     let session = Session::start_with("AKIAPATIENT", "a-patient-secret", &endpoint);
     session.wait_for_ui().await;
-    // DuckDB stands before the catalog that says nothing, and yet:
+    // DuckDB waits for the unresponsive catalog, but the UI answers.
     while silent.requests().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -139,5 +139,5 @@ async fn keys_that_are_common_words_confuse_nobody() {
     let mut session = Session::start("duckbot", "end of statement");
     session.wait_until_prepared().await;
     let [what, ..] = only_problem(&session).await;
-    assert_eq!(what, "Reading a table of lake with your S3 keys");
+    assert_eq!(what, "Reading a table of lake with your S3 credentials");
 }

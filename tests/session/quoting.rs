@@ -1,6 +1,6 @@
-//! Names and values reach DuckDB as they are, whatever they are made of.
+//! Quoting: any names and values reach DuckDB unchanged.
 //!
-//! A real DuckDB is kept open behind the same shell that runs a session's statements.
+//! A real DuckDB stays open behind the same shell that runs a session's statements.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ use tokio::{runtime::Runtime, sync::Mutex, time::timeout};
 
 use crate::support::{Server, WAIT_TIMEOUT, tools};
 
-/// Anything that the environment lets through, with what is special in SQL, in DuckDB's
-/// command line and in URLs more often than by chance.
+/// Any text that the environment allows, with many characters that are special in SQL, in DuckDB's
+/// command line or in URLs.
 fn text() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         "'", "''", "\"", "\"\"", "\\", "\\'", ";", "; ", "--", "/*", "*/", "$$", "$x$", "%", "%2F",
@@ -34,7 +34,7 @@ fn text() -> impl Strategy<Value = String> {
             .prop_map(String::from),
     ];
     let text = prop::collection::vec(part, 1..8).prop_map(|parts| parts.concat());
-    text.prop_filter("DuckDB has its own", |text| {
+    text.prop_filter("no name of a built-in database", |text| {
         !["memory", "system", "temp", "main"].contains(&text.to_lowercase().as_str())
     })
 }
@@ -59,7 +59,7 @@ fn session_config(name: &str, warehouse: &str, endpoint: &str) -> SessionConfig 
     environment::read(&variables.collect()).unwrap()
 }
 
-/// DuckDB, ready for Iceberg.
+/// DuckDB with the Iceberg extension loaded.
 struct DuckDbShell {
     runtime: Runtime,
     shell: Mutex<Shell>,
@@ -79,14 +79,17 @@ impl DuckDbShell {
     }
 
     fn run(&self, sql: &str) {
-        // What is left open DuckDB would wait for.
+        // DuckDB would wait for the end of an incomplete statement.
         let outcome = async { timeout(WAIT_TIMEOUT, self.shell.lock().await.execute(sql)).await };
-        let outcome = self.runtime.block_on(outcome).expect("it is whole");
-        let outcome = outcome.expect("DuckDB lives");
+        let outcome = self
+            .runtime
+            .block_on(outcome)
+            .expect("the statement is complete");
+        let outcome = outcome.expect("DuckDB is running");
         assert_eq!(outcome, Ok(()), "{sql}");
     }
 
-    /// The value that `query` gives, compared by bytes: nothing is quoted twice.
+    /// Checks that `query` returns `text`, compared as bytes, so nothing is quoted twice.
     fn assert_value(&self, query: &str, text: &str) {
         let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
         self.run(&format!(
@@ -99,7 +102,7 @@ impl DuckDbShell {
 fn check_property<T: std::fmt::Debug>(cases: u32, of: impl Strategy<Value = T>, test: impl Fn(T)) {
     let mut runner = TestRunner::new(Config {
         cases,
-        // The first case that fails leaves DuckDB as it should not be.
+        // Without shrinking, because the first failure leaves DuckDB in a changed state.
         max_shrink_iters: 0,
         failure_persistence: None,
         ..Config::default()
@@ -139,7 +142,7 @@ fn a_catalog_and_its_warehouse_are_called_what_they_are() {
     });
 }
 
-/// What `GET /v1/config?warehouse=…` asked for.
+/// Returns the warehouse of a request line such as `GET /v1/config?warehouse=…`.
 fn warehouse_in(line: &str) -> String {
     let path = line.strip_prefix("GET ").unwrap();
     let url = reqwest::Url::parse(&format!("http://localhost{path}")).unwrap();

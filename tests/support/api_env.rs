@@ -1,11 +1,11 @@
-//! A team whose bot has the HTTP API, and a program that uses it.
+//! A team whose bot serves the HTTP API, and a program that calls it.
 
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::{CREDENTIALS, TestEnv, command, wait_until};
 
-/// A team whose bot has the API: tokens of Ana, Ben and Ada (who is an admin).
+/// Environment with the API, and tokens of Ana, Ben and Ada (an admin).
 pub struct ApiEnv {
     pub env: TestEnv,
     pub url: String,
@@ -20,7 +20,7 @@ impl ApiEnv {
         Self::start_with_env(TestEnv::without_bot(settings).await).await
     }
 
-    /// The same for a team whose bot is not started yet.
+    /// Adds the API to an environment whose bot is not started yet.
     pub async fn start_with_env(mut env: TestEnv) -> Self {
         let (mut lines, mut tokens) = (String::new(), Vec::new());
         for (person, more) in [
@@ -89,14 +89,14 @@ impl ApiEnv {
         .await
     }
 
-    /// Waits until a session of Ana's runs.
+    /// Waits until a session of Ana is running.
     pub async fn wait_until_running(&self, id: &str) {
         let path = format!("/sessions/{id}");
         let phase = async || self.get(&path, &self.ana).await.1["phase"].clone();
         wait_until(phase, |phase| phase == "running").await;
     }
 
-    /// Ana's session, which is ready; its id.
+    /// Creates a session of Ana and waits until it is running. Returns its ID.
     pub async fn ready_session(&self) -> String {
         let (status, made) = self.post("/sessions", &self.ana, session_request()).await;
         assert_eq!(status, 201, "{made}");
@@ -107,7 +107,7 @@ impl ApiEnv {
     }
 }
 
-/// `duckbot token`: the line for the file, and the token.
+/// Runs `duckbot token`. Returns the line for the tokens file, and the token.
 pub async fn create_token(name: &str, owner: &str, more: &[&str]) -> (String, String) {
     let arguments = [&["token", name, "--owner", owner][..], more].concat();
     let made = command(&arguments, &[].into()).output().await.unwrap();
@@ -116,7 +116,7 @@ pub async fn create_token(name: &str, owner: &str, more: &[&str]) -> (String, St
     (String::from_utf8(made.stdout).unwrap(), token)
 }
 
-/// Status and body.
+/// Checks the headers of a response. Returns its status and body.
 pub async fn parse_response(answer: Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     let kind = answer.headers().get("content-type").cloned();

@@ -1,4 +1,4 @@
-//! The bot as a process of its own, as in production.
+//! The bot as a separate process, as in production.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::{
 
 use super::WAIT_TIMEOUT;
 
-/// A running bot; it is killed when dropped.
+/// Running bot. The process is killed on drop.
 pub struct Bot {
     child: Child,
     log: watch::Receiver<String>,
@@ -24,17 +24,17 @@ pub struct Bot {
 }
 
 impl Bot {
-    /// Starts `duckbot serve` with nothing but these variables.
+    /// Starts `duckbot serve` with only these environment variables.
     pub fn start(variables: &HashMap<String, String>) -> Self {
         Self::start_program(&program(), variables)
     }
 
-    /// The same of another build.
+    /// Starts another build of the bot.
     pub fn start_program(program: &Path, variables: &HashMap<String, String>) -> Self {
         Self::spawn(command_of(program, &["serve"], variables))
     }
 
-    /// Starts a program that goes on, and reads what it logs.
+    /// Starts a program that keeps running, and reads its log from standard error.
     pub fn spawn(mut program: Command) -> Self {
         let mut child = program.spawn().unwrap();
         let (written, log) = watch::channel(String::new());
@@ -55,47 +55,53 @@ impl Bot {
         }
     }
 
-    /// What it has logged so far.
+    /// Log so far.
     pub fn log(&self) -> String {
         self.subscribe_log().borrow().clone()
     }
 
-    /// The same, as it grows.
+    /// Subscribes to the growing log.
     pub fn subscribe_log(&self) -> watch::Receiver<String> {
         self.log.clone()
     }
 
-    /// Waits until it logs that.
+    /// Waits until the log contains `text`.
     pub async fn wait_for_log(&mut self, text: &str) {
         self.wait_for_log_times(text, 1).await;
     }
 
-    /// Waits until it has logged that so often.
+    /// Waits until the log contains `text` at least `times` times.
     pub async fn wait_for_log_times(&mut self, text: &str, times: usize) {
         let said = self.log.wait_for(|log| log.matches(text).count() >= times);
         let said = tokio::time::timeout(WAIT_TIMEOUT, said).await;
         assert!(
             said.is_ok_and(|said| said.is_ok()),
-            "it did not say {text:?} {times} times"
+            "the bot did not log {text:?} {times} times"
         );
     }
 
-    /// What it prints for the person who started it; until it ends.
+    /// Standard output of the process. Can be taken once.
     pub fn output(&mut self) -> BufReader<ChildStdout> {
-        BufReader::new(self.child.stdout.take().expect("nobody has it"))
+        BufReader::new(
+            self.child
+                .stdout
+                .take()
+                .expect("standard output was not taken before"),
+        )
     }
 
-    /// Its process id.
+    /// Process ID.
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.child.id().expect("the process is running")
     }
 
-    /// Ends it as a crash does (SIGKILL).
+    /// Kills the process with SIGKILL, as in a crash.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Ends it as an operator does (SIGTERM); its status, if it ends in time.
+    /// Sends SIGTERM, as an operator would. Returns the exit status if the process ends within
+    /// `limit`.
     pub async fn terminate(&mut self, limit: Duration) -> Option<ExitStatus> {
         let pid = self.pid().to_string();
         let sent = Command::new("kill")
@@ -107,19 +113,19 @@ impl Bot {
         self.wait(limit).await
     }
 
-    /// Waits for it to end by itself.
+    /// Waits for the process to end. Returns the exit status, or `None` after `limit`.
     pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let status = tokio::time::timeout(limit, self.child.wait())
             .await
             .ok()?
             .unwrap();
-        // Its last words may still be in the pipe.
+        // The last lines may still be in the pipe.
         let _ = (&mut self.reading).await;
         Some(status)
     }
 }
 
-/// Cargo names the program to tests; to an example it is a neighbour.
+/// Path of the bot's program. Cargo passes it to tests; for an example it is in the parent folder.
 pub fn program() -> PathBuf {
     match option_env!("CARGO_BIN_EXE_duckbot") {
         Some(path) => path.into(),
@@ -129,7 +135,7 @@ pub fn program() -> PathBuf {
     }
 }
 
-/// The program with these arguments, and nothing but these variables.
+/// Command that runs the bot's program with these arguments and only these environment variables.
 pub fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
     command_of(&program(), arguments, variables)
 }
@@ -137,7 +143,7 @@ pub fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Comma
 fn command_of(program: &Path, arguments: &[&str], variables: &HashMap<String, String>) -> Command {
     let mut command = Command::new(program);
     if cfg!(target_os = "linux") {
-        // The bot also ends when the thread of its test does, however that happens.
+        // Ends the bot when the test's thread ends, for whatever reason.
         command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program);
     }

@@ -1,4 +1,4 @@
-//! What stands between a person and a door: a browser, and Traefik with TLS.
+//! A browser, and Traefik with TLS: the parts between a person and a door.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,11 +13,10 @@ use tempfile::TempDir;
 
 use super::{Cluster, Namespaces, WAIT_TIMEOUT, tools};
 
-/// The domain of the sessions' names.
+/// Domain of the sessions' hosts.
 const DOMAIN: &str = "duck.example.com";
 
-/// Traefik with a wildcard certificate, and the authority that signed it. It ends
-/// when dropped.
+/// Traefik with a wildcard certificate, and the authority that signed it. Stops on drop.
 pub struct Traefik {
     address: String,
     log: PathBuf,
@@ -26,7 +25,7 @@ pub struct Traefik {
 }
 
 impl Traefik {
-    /// Routes to the sessions of a team.
+    /// Starts Traefik with routes to the sessions of an installation.
     pub fn start(cluster: &Namespaces) -> Self {
         let certificates = Certificates::of(&format!("*.{DOMAIN}"));
         let mut running = Command::new(tools::script("traefik/run"))
@@ -49,19 +48,19 @@ impl Traefik {
         }
     }
 
-    /// Who asked for what.
+    /// Access log of Traefik.
     pub fn access_log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }
 
-/// An authority (`ca.pem`), and a certificate of it (`leaf.pem`, `leaf.key`).
+/// Test authority (`ca.pem`) and a certificate signed by it (`leaf.pem`, `leaf.key`).
 pub struct Certificates {
     folder: TempDir,
 }
 
 impl Certificates {
-    /// For that name.
+    /// Creates an authority and a certificate for `name`.
     pub fn of(name: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let run = |arguments: &[&str]| {
@@ -94,28 +93,28 @@ impl Certificates {
         Self { folder }
     }
 
-    /// One of the files.
+    /// Path of one of the files.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-/// A person's browser, spoken to in plain WebDriver. It ends when dropped.
+/// Browser of a person, controlled with plain WebDriver. Stops on drop.
 pub struct Browser {
     client: reqwest::Client,
     session: String,
-    /// Its standard input: at the end of that, the browser ends.
+    /// Process that ends when its standard input closes.
     _running: Child,
 }
 
 impl Browser {
-    /// One that finds the sessions behind Traefik, and trusts its authority.
+    /// Starts a browser that reaches sessions through Traefik and trusts its authority.
     pub async fn at(traefik: &Traefik) -> Self {
         let rules = format!("MAP *.{DOMAIN}:443 {}", traefik.address);
         Self::start(&traefik.certificates, &rules).await
     }
 
-    /// One that finds what is on this machine, and nothing else.
+    /// Starts a browser that reaches only this machine.
     pub async fn start_local() -> Self {
         Self::start(
             &Certificates::of("localhost"),
@@ -165,22 +164,25 @@ impl Browser {
         browser
     }
 
-    /// Types an address, or follows a link.
+    /// Opens a URL.
     pub async fn open(&self, url: &str) {
         self.call("/url", json!({ "url": url })).await.unwrap();
     }
 
-    /// Waits until the page shows that.
+    /// Waits until the page shows `text`.
     pub async fn wait_for_text(&self, text: &str) {
         let read = async { while !self.page().await.contains(text) {} };
         if tokio::time::timeout(WAIT_TIMEOUT, read).await.is_err() {
-            panic!("no {text:?} in {:?}", self.page().await);
+            panic!(
+                "the page does not show {text:?}, but {:?}",
+                self.page().await
+            );
         }
     }
 
-    /// What the page shows.
+    /// Visible text of the page.
     pub async fn page(&self) -> String {
-        // Between two pages there is no body.
+        // During navigation there is no body.
         let text = "return document.body ? document.body.innerText : ''";
         self.run_script(text)
             .await
@@ -189,7 +191,7 @@ impl Browser {
             .to_owned()
     }
 
-    /// Where it is.
+    /// URL of the page.
     pub async fn address(&self) -> String {
         self.run_script("return location.href")
             .await
@@ -198,19 +200,20 @@ impl Browser {
             .to_owned()
     }
 
-    /// Runs a script in the page; what it returns, or comes to.
+    /// Runs a script in the page. Returns its result, after awaiting a promise. Returns null if the
+    /// script fails.
     pub async fn run_script(&self, script: &str) -> Value {
         let script = json!({ "script": script, "args": [] });
         let ran = self.call("/execute/sync", script).await;
         ran.unwrap_or(Value::Null)
     }
 
-    /// Its cookies for this page, those that scripts don't see too.
+    /// Cookies of this page, including those that scripts can't read.
     pub async fn cookies(&self) -> Value {
         self.get("/cookie").await
     }
 
-    /// Keeps a picture, where `DUCKBOT_TEST_PICTURES` says, for somebody to look at.
+    /// Saves a screenshot to the folder `DUCKBOT_TEST_PICTURES`, if that is set.
     pub async fn save_screenshot(&self, name: &str) {
         use base64::{Engine, prelude::BASE64_STANDARD};
         let Some(folder) = std::env::var_os("DUCKBOT_TEST_PICTURES") else {
@@ -222,13 +225,13 @@ impl Browser {
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// Makes its window that large, in pixels.
+    /// Resizes the window, in pixels.
     pub async fn resize(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height });
         self.call("/window/rect", size).await.unwrap();
     }
 
-    /// Types on the keyboard, where the focus is. A line's end is Enter.
+    /// Types text into the focused element. A newline is the Enter key.
     pub async fn type_text(&self, text: &str) {
         let focused = self.get("/element/active").await;
         let text = text.replace('\n', "\u{E007}");
@@ -238,20 +241,20 @@ impl Browser {
         typed.unwrap();
     }
 
-    /// Clicks on what an XPath finds, as soon as it is there: the last of several.
+    /// Waits for elements that match an XPath, and clicks the last one.
     pub async fn click(&self, path: &str) {
         let wanted = json!({ "using": "xpath", "value": format!("({path})[last()]") });
         loop {
             let found = self.call("/element", wanted.clone()).await.expect(path);
             match self.act_on(&found, "click", json!({})).await {
-                // The page was drawn anew in between.
+                // The page was redrawn in between.
                 Err(why) if why.contains("stale element") => {}
                 clicked => break drop(clicked.unwrap()),
             }
         }
     }
 
-    /// Presses the button with that label, the last of several.
+    /// Clicks the last button with this label.
     pub async fn press_button(&self, label: &str) {
         self.click(&format!("//button[normalize-space()='{label}']"))
             .await;
@@ -282,12 +285,12 @@ impl Browser {
     }
 }
 
-/// Where a message's button leads.
+/// URL of a link button.
 pub fn link_of(message: &MessageView, label: &str) -> String {
     let button = message
         .button(label)
         .unwrap_or_else(|| panic!("{message:?}"));
-    button.url.clone().expect("a link")
+    button.url.clone().expect("the button is a link")
 }
 
 fn first_line(running: &mut Child) -> String {

@@ -1,5 +1,5 @@
-//! An Iceberg REST catalog, as far as `GET <base>/v1/config`. Whatever the
-//! base, so that a catalog below a path is one too.
+//! Stand-in for an Iceberg REST catalog that implements only `GET <base>/v1/config`. Any base path
+//! works, so a test may put the catalog below a path.
 
 use std::{
     collections::HashSet,
@@ -24,7 +24,7 @@ struct Inner {
     status: Mutex<Option<StatusCode>>,
 }
 
-/// The catalog; it ends when dropped. How it may misbehave, [`Server`] says.
+/// Catalog server that stops on drop. [`Server`] lists the faults that it can inject.
 pub struct Catalog {
     server: Server,
     inner: Arc<Inner>,
@@ -39,7 +39,7 @@ impl Deref for Catalog {
 }
 
 impl Catalog {
-    /// A catalog that accepts nobody yet.
+    /// Starts a catalog that accepts nobody yet.
     pub async fn start() -> Self {
         let inner = Arc::<Inner>::default();
         let app = Router::new().fallback(answer).with_state(inner.clone());
@@ -47,27 +47,27 @@ impl Catalog {
         Self { server, inner }
     }
 
-    /// From now on it accepts this bearer token.
+    /// Accepts this bearer token.
     pub fn accept(&self, token: &str) {
         self.inner.tokens.lock().unwrap().insert(token.into());
     }
 
-    /// From now on it accepts everyone, with or without a token.
+    /// Accepts everyone, with or without a token.
     pub fn accept_everyone(&self) {
         *self.inner.open.lock().unwrap() = true;
     }
 
-    /// From now on it refuses this bearer token.
+    /// Stops accepting this bearer token.
     pub fn forget(&self, token: &str) {
         self.inner.tokens.lock().unwrap().remove(token);
     }
 
-    /// From now on it answers those it accepts with this error: 400, 403, 404, 500, 503.
+    /// Answers accepted requests with this error: 400, 403, 404, 500 or 503.
     pub fn answer_with(&self, status: u16) {
         *self.inner.status.lock().unwrap() = Some(StatusCode::from_u16(status).unwrap());
     }
 
-    /// From now on it sends everyone to `url`, with a status such as 301 or 307.
+    /// Redirects all requests to `url`, with a status such as 301 or 307.
     pub fn redirect_to(&self, status: u16, url: &str) {
         self.redirect_with(status, url, String::new());
     }
@@ -91,7 +91,7 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     }
 }
 
-/// An error as the catalog's specification has it (`IcebergErrorResponse`).
+/// Error response of the catalog's specification (`IcebergErrorResponse`).
 fn error(status: StatusCode) -> Response {
     let (kind, message) = match status.as_u16() {
         400 => ("BadRequestException", "Malformed request"),

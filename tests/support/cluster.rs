@@ -1,4 +1,4 @@
-//! The control plane that all tests share, and a pair of namespaces for each.
+//! The control plane, shared by all tests, and two namespaces per test.
 
 use std::{
     io::{BufRead, BufReader},
@@ -27,19 +27,19 @@ use serde_json::json;
 
 use super::{WAIT_TIMEOUT, tools::script, wait_until};
 
-/// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started
-/// once. [`Node`](super::Node)s are added to it.
+/// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started once per test run.
+/// [`Node`](super::Node)s join it.
 pub struct Cluster {
     programs: PathBuf,
     kubeconfig: PathBuf,
     host: IpAddr,
     nodes: Result<(), String>,
-    /// They end when its standard input closes: when this process ends, however that happens.
+    /// Ends when its standard input closes, so also when this process ends for whatever reason.
     _running: Child,
 }
 
 impl Cluster {
-    /// The cluster of this test run; the first caller starts it.
+    /// Returns the cluster of this test run. The first call starts it.
     pub fn shared() -> &'static Self {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         CLUSTER.get_or_init(Self::start)
@@ -50,7 +50,10 @@ impl Cluster {
             .stderr(Stdio::inherit())
             .output()
             .unwrap();
-        assert!(got.status.success(), "there is no cluster to test with");
+        assert!(
+            got.status.success(),
+            "`cluster/get` failed: no test cluster"
+        );
         let programs = PathBuf::from(String::from_utf8(got.stdout).unwrap().trim());
         let mut running = Command::new(script("cluster/run"))
             .arg(&programs)
@@ -60,7 +63,7 @@ impl Cluster {
             .unwrap();
         let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
         let mut says = |start: &str| {
-            let line = lines.next().expect("the cluster starts").unwrap();
+            let line = lines.next().expect("`cluster/run` did not end").unwrap();
             let said = line.strip_prefix(start);
             said.unwrap_or_else(|| panic!("{line:?}")).trim().to_owned()
         };
@@ -78,22 +81,22 @@ impl Cluster {
         }
     }
 
-    /// Where the programs are that it runs.
+    /// Folder with the control plane's programs.
     pub fn programs(&self) -> &Path {
         &self.programs
     }
 
-    /// Its own folder.
+    /// Working folder of the cluster.
     pub fn folder(&self) -> &Path {
         self.kubeconfig.parent().unwrap()
     }
 
-    /// This machine's address, as its nodes and their Pods reach it.
+    /// Address of this machine, as seen from nodes and their Pods.
     pub fn host(&self) -> IpAddr {
         self.host
     }
 
-    /// Whether it can have nodes, or why not.
+    /// Returns `Ok` if the cluster can have nodes, otherwise the reason why not.
     pub fn nodes(&self) -> Result<(), &str> {
         match &self.nodes {
             Ok(()) => Ok(()),
@@ -101,9 +104,9 @@ impl Cluster {
         }
     }
 
-    /// How an admin connects.
+    /// Client configuration of a cluster admin.
     pub async fn config(&self) -> Config {
-        // rustls wants a provider in tests, too; whoever comes first installs it.
+        // rustls needs a crypto provider in tests, too. The first call installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
         Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
@@ -111,40 +114,40 @@ impl Cluster {
             .unwrap()
     }
 
-    /// The kubeconfig of an admin.
+    /// Path of the kubeconfig of a cluster admin.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// What the API server noted of `exec`, in all that it can note.
+    /// Audit log of `exec` requests, with request and response bodies.
     pub fn audit_log(&self) -> String {
         std::fs::read_to_string(self.kubeconfig.with_file_name("audit.log")).unwrap_or_default()
     }
 
-    /// The certificate of whoever signed the API server's.
+    /// Path of the CA certificate that signed the API server's certificate.
     pub fn authority(&self) -> PathBuf {
         self.kubeconfig.with_file_name("ca.crt")
     }
 }
 
-/// The two namespaces of one installation, made from `deploy/`.
+/// The two namespaces of one installation, created from `deploy/`.
 pub struct Namespaces {
-    /// An admin of the cluster.
+    /// Client of a cluster admin.
     pub admin: Client,
-    /// Where the bot lives.
+    /// Namespace of the bot.
     pub bot: String,
-    /// Where sessions live.
+    /// Namespace of the sessions.
     pub sessions: String,
 }
 
 impl Namespaces {
-    /// Installs `deploy/` under names of its own.
+    /// Installs `deploy/` into two new namespaces with unique names.
     pub async fn install() -> Self {
         Self::install_for(None).await
     }
 
-    /// The same, with sessions on that node. Without one their Pods stay where
-    /// they are, and a test writes what becomes of them.
+    /// Same as [`Self::install`], with sessions on `node`. Without a node, Pods stay unscheduled,
+    /// and the test writes their status.
     pub async fn install_for(node: Option<&str>) -> Self {
         let admin = Client::try_from(Cluster::shared().config().await).unwrap();
         let suffix = &uuid::Uuid::new_v4().simple().to_string()[..8];
@@ -165,18 +168,18 @@ impl Namespaces {
         if let Some(node) = node {
             this.use_node(node).await;
         }
-        // The controllers make it a moment later (after an outage, a longer one), and no Pod is
-        // taken before.
+        // The controller creates the service account after a moment, or longer after an outage. No
+        // Pod is accepted before.
         let accounts: Api<ServiceAccount> = Api::namespaced(this.admin.clone(), &this.sessions);
         let is_there = |account: Option<&ServiceAccount>| account.is_some();
         let made = await_condition(accounts, "default", is_there);
         let made = tokio::time::timeout(Duration::from_secs(60), made).await;
-        made.expect("the namespace gets its service account")
+        made.expect("the namespace got its service account in time")
             .unwrap();
         this
     }
 
-    /// From now on Pods of sessions go to that node.
+    /// Lets new Pods of sessions run on `node`.
     pub async fn use_node(&self, node: &str) {
         let namespaces: Api<Namespace> = Api::all(self.admin.clone());
         let patch = json!({ "metadata": { "labels": { "duckbot.dev/node": node } } });
@@ -187,7 +190,7 @@ impl Namespaces {
             .unwrap();
     }
 
-    /// Takes away the Pods of sessions that go on: a node has room for so many only.
+    /// Deletes the remaining Pods of sessions, because a node has room for a limited number.
     pub fn delete_pods(&self) {
         let cluster = Cluster::shared();
         let deleted = Command::new(cluster.programs().join("kubectl"))
@@ -198,11 +201,12 @@ impl Namespaces {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        // A test may have ended the cluster.
+        // The test may have ended the cluster.
         let _ = deleted;
     }
 
-    /// Creates what a manifest says, in our namespaces; as strict as `kubectl`.
+    /// Creates the object of a manifest in these namespaces, with strict field validation like
+    /// `kubectl`.
     async fn create(&self, manifest: &str) {
         let (bot, sessions) = (&self.bot, &self.sessions);
         let mut text = format!("{manifest}\n")
@@ -228,7 +232,7 @@ impl Namespaces {
             "ServiceAccount" => format!("/api/v1/namespaces/{bot}/serviceaccounts"),
             "Role" => format!("{rbac}/roles"),
             "RoleBinding" => format!("{rbac}/rolebindings"),
-            other => panic!("the harness does not know {other}"),
+            other => panic!("the harness does not support kind {other}"),
         };
         let request = http_request(&format!("{path}?fieldValidation=Strict"), text);
         self.admin
@@ -237,7 +241,7 @@ impl Namespaces {
             .unwrap();
     }
 
-    /// A token of the bot's service account, as a Pod would get.
+    /// Creates a token of the bot's service account, as its Pod would get.
     pub async fn token(&self) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.clone(), &self.bot);
         let request = TokenRequest {
@@ -255,7 +259,7 @@ impl Namespaces {
         answer.status.unwrap().token
     }
 
-    /// A client that may what the bot may.
+    /// Client with the bot's permissions.
     pub async fn bot_client(&self) -> Client {
         let mut config = Cluster::shared().config().await;
         config.auth_info.token = Some(self.token().await.into());
@@ -282,7 +286,8 @@ impl Namespaces {
         Api::namespaced(self.admin.clone(), &self.sessions)
     }
 
-    /// Waits until the bot may not: the API server heeds a role a moment after it took it.
+    /// Waits until the bot lacks this permission. The API server applies a changed role after a
+    /// moment.
     pub async fn wait_until_forbidden(&self, verb: &str, resource: &str) {
         let reviews: Api<SubjectAccessReview> = Api::all(self.admin.clone());
         let review = json!({ "metadata": {}, "spec": {
@@ -309,7 +314,7 @@ impl Namespaces {
         Api::namespaced(self.admin.clone(), &self.sessions)
     }
 
-    /// All that sessions are made of, as `pods/duckui-977a26`, sorted.
+    /// All objects of sessions, such as `pods/duckui-977a26`, sorted.
     pub async fn objects(&self) -> Vec<String> {
         let ours = ListParams::default().labels("app.kubernetes.io/name=duckui");
         let mut found = Vec::new();
@@ -333,7 +338,7 @@ impl Namespaces {
         found
     }
 
-    /// The records, as the documents that they hold.
+    /// Documents of all records.
     pub async fn documents(&self) -> Vec<serde_json::Value> {
         let ours = ListParams::default().labels("app.kubernetes.io/name=duckui");
         let stored = self.records().list(&ours).await.unwrap();
@@ -345,7 +350,7 @@ impl Namespaces {
         parsed.collect()
     }
 
-    /// Changes what the record of that name says.
+    /// Edits the document of a record.
     pub async fn edit_record(&self, record: &str, change: impl FnOnce(&mut serde_json::Value)) {
         let mut stored = self.records().get(record).await.unwrap();
         let data = stored.data.as_mut().unwrap();
@@ -360,13 +365,13 @@ impl Namespaces {
             .unwrap();
     }
 
-    /// What the ledger says.
+    /// Document of the ledger.
     pub async fn ledger(&self) -> serde_json::Value {
         let map = self.records().get("duckbot-ledger").await.unwrap();
         serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap()
     }
 
-    /// Changes what the ledger says.
+    /// Edits the ledger's document. Creates the ledger if it does not exist.
     pub async fn edit_ledger(&self, change: impl FnOnce(&mut serde_json::Value)) {
         let maps = self.records();
         let params = PostParams::default();
@@ -391,13 +396,13 @@ impl Namespaces {
         };
     }
 
-    /// Waits until the record of that name is gone.
+    /// Waits until a record is gone.
     pub async fn wait_until_gone(&self, record: &str) {
         let is_gone = |map: Option<&ConfigMap>| map.is_none();
-        self.wait_for_record(record, is_gone, "to go").await;
+        self.wait_for_record(record, is_gone, "to be removed").await;
     }
 
-    /// Waits until a record says that its session ends; how.
+    /// Waits until a record has an ending, and returns it.
     pub async fn wait_for_ending(&self, record: &str) -> serde_json::Value {
         let document = |map: Option<&ConfigMap>| -> Option<serde_json::Value> {
             serde_json::from_str(map?.data.as_ref()?.get("record.json")?).ok()
@@ -410,10 +415,10 @@ impl Namespaces {
         };
         self.wait_for_record(record, ends, "to end").await;
         let ending = said.lock().unwrap().take();
-        ending.expect("it was seen")
+        ending.expect("the record has an ending")
     }
 
-    /// Waits until the record of that name is at that stage.
+    /// Waits until a record has this stage.
     pub async fn wait_for_stage(&self, record: &str, stage: &str) {
         let wanted = format!("\"stage\":\"{stage}\"");
         let is_there = |map: Option<&ConfigMap>| {
@@ -432,16 +437,16 @@ impl Namespaces {
     ) {
         let done = await_condition(self.records(), record, condition);
         let done = tokio::time::timeout(WAIT_TIMEOUT, done).await;
-        done.unwrap_or_else(|_| panic!("waited in vain for {record} {what}"))
+        done.unwrap_or_else(|_| panic!("timed out waiting for {record} {what}"))
             .unwrap();
     }
 
-    /// A Secret as the setup flow would leave it, for tests of something else.
+    /// Stores credentials as the setup flow would, for tests of something else.
     pub async fn store_credentials(&self, person: u64) {
         self.store_key_pair(person, "AKIAHARNESS", "harness").await;
     }
 
-    /// The same with these keys.
+    /// Same as [`Self::store_credentials`], with this key pair.
     pub async fn store_key_pair(&self, person: u64, id: &str, key: &str) {
         let secret = serde_json::from_value(json!({
             "metadata": { "name": format!("duckbot-s3-{person}") },

@@ -1,8 +1,8 @@
-//! Checks REST exchanges against Discord's own description of its API. Reads one file, once.
+//! Checks REST exchanges against Discord's own API description, an OpenAPI file that is read once.
 //!
-//! Neither the bot nor the loopback is trusted: every request that was not refused, and every
-//! answer, has to fit the description. It covers HTTP only; what the gateway carries is checked
-//! elsewhere, by the client that decodes it.
+//! Neither the bot nor the loopback is trusted. Every request that was not refused, and every
+//! response, must match the description. It covers HTTP only; gateway messages are checked by the
+//! client that decodes them.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,28 +12,29 @@ use duckbot::sandbox::discord::{Observer, RestExchange};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// Names the description's file; where it is unset, the file is looked for beside the project.
+/// Variable with the path of the description. If it is unset, the file is expected next to the
+/// project's folder.
 const VARIABLE: &str = "DUCKBOT_TEST_DISCORD_OPENAPI";
 
-/// The violations that one loopback has seen.
+/// Violations that one loopback Discord has seen.
 pub struct Contract {
     description: &'static Description,
     found: Mutex<Vec<String>>,
 }
 
-/// The description, with the schemas that were compiled so far. All tests of a binary share it.
+/// API description with the schemas compiled so far, shared by all tests of a binary.
 struct Description {
     openapi: Value,
-    /// By operation and side, such as `post /gateway request`.
+    /// Compiled schemas by operation and direction, such as `post /gateway request`.
     compiled: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
 impl Contract {
-    /// Reads the description; `None` if there is none on this machine.
+    /// Reads the description. Returns `None` if there is none on this machine.
     ///
     /// # Panics
     ///
-    /// If there is none on CI, where the checks must not be skipped in silence.
+    /// If there is none on CI, where the checks must not be skipped silently.
     pub fn from_env() -> Option<Arc<Self>> {
         static DESCRIPTION: OnceLock<Option<Description>> = OnceLock::new();
         let description = DESCRIPTION.get_or_init(Description::load).as_ref()?;
@@ -41,13 +42,13 @@ impl Contract {
         Some(Arc::new(Self { description, found }))
     }
 
-    /// What to give to `Discord::set_observer`.
+    /// Observer for `Discord::set_observer`.
     pub fn observer(self: &Arc<Self>) -> Observer {
         let contract = Arc::clone(self);
         Arc::new(move |exchange| contract.check(exchange))
     }
 
-    /// A sentence for each violation so far.
+    /// Sentence for each violation so far.
     pub fn violations(&self) -> Vec<String> {
         self.found.lock().unwrap().clone()
     }
@@ -75,7 +76,7 @@ impl Description {
             let on_ci = std::env::var_os("CI").is_some();
             assert!(
                 !on_ci,
-                "CI needs {VARIABLE}: the contract with Discord is not checked"
+                "CI needs {VARIABLE} to check the contract with Discord"
             );
             eprintln!("{VARIABLE} is unset: the contract with Discord is not checked");
             return None;
@@ -92,7 +93,7 @@ impl Description {
 
     fn problems(&self, exchange: &RestExchange) -> Vec<String> {
         let Some(status) = exchange.status else {
-            return Vec::new(); // Without an answer there is nothing to compare.
+            return Vec::new(); // Nothing to compare without a response.
         };
         let method = exchange.method.to_lowercase();
         let Some((template, operations)) = self.operations(&exchange.path) else {
@@ -110,7 +111,7 @@ impl Description {
         problems
     }
 
-    /// The path item of a path: the template with the fewest placeholders that fits.
+    /// Finds the path item of a path: the matching template with the fewest placeholders.
     fn operations(&self, path: &str) -> Option<(&String, &Value)> {
         let paths = self.openapi["paths"].as_object()?;
         let fitting = paths.iter().filter(|(template, _)| fits(template, path));
@@ -183,7 +184,10 @@ impl Description {
             let mut schema = schema.clone();
             schema["components"] = json!({ "schemas": self.openapi["components"]["schemas"] });
             let validator = jsonschema::validator_for(&schema);
-            Arc::new(validator.unwrap_or_else(|error| panic!("the schema of {name}: {error}")))
+            Arc::new(
+                validator
+                    .unwrap_or_else(|error| panic!("can't compile the schema of {name}: {error}")),
+            )
         });
         Arc::clone(validator)
     }
@@ -213,8 +217,8 @@ fn unknown_parameters(operations: &Value, operation: &Value, query: &str) -> Vec
         .collect()
 }
 
-/// The description wants a number for the permissions of a command; on the wire, since v8, they
-/// are a string: <https://discord.com/developers/docs/topics/permissions>.
+/// Converts the permissions of commands to numbers, as the description requires. Since v8 they are
+/// strings in requests: <https://discord.com/developers/docs/topics/permissions>.
 fn permissions_as_numbers(body: &mut Value) {
     for command in body.as_array_mut().into_iter().flatten() {
         let text = command["default_member_permissions"].as_str();
@@ -224,8 +228,8 @@ fn permissions_as_numbers(body: &mut Value) {
     }
 }
 
-/// The description wants a number for the code of a form's mistake; on the wire it is a name:
-/// <https://discord.com/developers/docs/reference#error-messages>.
+/// Replaces error codes of form fields by numbers, as the description requires. In responses they
+/// are names: <https://discord.com/developers/docs/reference#error-messages>.
 fn codes_as_numbers(body: &mut Value) {
     match body {
         Value::Object(parts) => {

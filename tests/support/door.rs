@@ -1,4 +1,4 @@
-//! The door of one session, as a process, and who comes to it.
+//! The door of one session, as a process, and its clients and servers.
 
 use std::{
     collections::HashMap,
@@ -19,11 +19,11 @@ use tokio::{
 
 use super::{UiClient, WAIT_TIMEOUT, command};
 
-/// How its session is seen from outside.
+/// Host of the session's URL.
 pub const HOST: &str = "duckui-977a26.duck.example.com";
 pub const ORIGIN: &str = "https://duckui-977a26.duck.example.com";
 
-/// A door; it is killed when dropped.
+/// Running door. The process is killed on drop.
 pub struct Door {
     pub address: SocketAddr,
     admin: SocketAddr,
@@ -34,13 +34,13 @@ pub struct Door {
 }
 
 impl Door {
-    /// Guards the DuckDB at that port.
+    /// Starts a door in front of the DuckDB UI at port `duckdb`.
     pub async fn start(duckdb: u16) -> Self {
         let key = SigningKey::read("k1", &SigningKey::generate()).unwrap();
         Self::start_with_key(Arc::new(key), duckdb).await
     }
 
-    /// The same session's door, started again.
+    /// Starts another door for the same session, with the same key.
     pub async fn restart(&self, duckdb: u16) -> Self {
         Self::start_with_key(self.key.clone(), duckdb).await
     }
@@ -59,7 +59,11 @@ impl Door {
         let mut child = command(&arguments, &variables).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut address = async || {
-            let line = lines.next_line().await.unwrap().expect("it says where");
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("the door logs its address");
             line.rsplit(' ').next().unwrap().parse().expect(&line)
         };
         let (listens, admin) = (address().await, address().await);
@@ -80,30 +84,30 @@ impl Door {
         }
     }
 
-    /// What it has logged, but for where it listens.
+    /// Log so far, without the lines about the addresses.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// A ticket from the bot, issued then.
+    /// Creates a ticket as the bot would, issued at this time.
     pub fn ticket(&self, session: &str, issued: DateTime<Utc>) -> String {
         self.key.ticket(session, issued)
     }
 
-    /// Somebody reads a page of the session.
+    /// GET request for a page of the session.
     pub fn get(&self, path: &str) -> RequestBuilder {
         let url = format!("http://{}{path}", self.address);
         self.client.get(url).header("host", HOST)
     }
 
-    /// The session's own page sends something.
+    /// POST request from the session's own page.
     pub fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let url = format!("http://{}{path}", self.address);
         let request = self.client.post(url).header("host", HOST);
         request.header("origin", ORIGIN).body(body)
     }
 
-    /// A browser shows a ticket.
+    /// Presents a ticket as a browser would.
     pub async fn present_ticket(&self, ticket: &str) -> Response {
         self.post(ENTER_PATH, ticket.to_owned())
             .send()
@@ -111,7 +115,7 @@ impl Door {
             .unwrap()
     }
 
-    /// Lets a browser in; its cookie.
+    /// Exchanges a valid ticket, and returns the cookie.
     pub async fn admit(&self) -> String {
         let answer = self
             .present_ticket(&self.ticket("977a26", Utc::now()))
@@ -121,14 +125,14 @@ impl Door {
         cookie.split(';').next().unwrap().to_owned()
     }
 
-    /// DuckDB's UI, as the browser with that cookie uses it.
+    /// Client of DuckDB's UI that sends this cookie.
     pub fn ui(&self, cookie: &str) -> UiClient {
         let headers = [("host", HOST), ("origin", ORIGIN), ("cookie", cookie)];
         let headers = headers.map(|(name, value)| (name, value.to_owned()));
         UiClient::through(format!("http://{}", self.address), headers.into())
     }
 
-    /// What it tells the cluster.
+    /// Activity that the door reports to the bot.
     pub async fn activity(&self) -> Activity {
         let url = format!("http://{}/activity", self.admin);
         self.client
@@ -141,16 +145,16 @@ impl Door {
             .unwrap()
     }
 
-    /// Waits until it tells that.
+    /// Waits until the reported activity satisfies `wanted`.
     pub async fn wait_for_activity(&self, wanted: impl Fn(&Activity) -> bool) {
         let told = async { while !wanted(&self.activity().await) {} };
         let told = tokio::time::timeout(WAIT_TIMEOUT, told).await;
         assert!(told.is_ok(), "{:?}", self.activity().await);
     }
 
-    /// Its resident memory, in KiB.
+    /// Resident memory in KiB.
     pub fn memory(&self) -> u64 {
-        let id = self.child.id().expect("it runs");
+        let id = self.child.id().expect("the process is running");
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         line.unwrap()
@@ -161,18 +165,18 @@ impl Door {
             .unwrap()
     }
 
-    /// What a kubelet is told.
+    /// Status code of the readiness endpoint, which the kubelet reads.
     pub async fn readiness(&self) -> u16 {
         let url = format!("http://{}/ready", self.admin);
         self.client.get(url).send().await.unwrap().status().as_u16()
     }
 
-    /// Sends these very bytes; all that comes back until it hangs up.
+    /// Sends exactly these bytes. Returns the response up to the end of the connection.
     pub async fn send_raw(&self, bytes: &str) -> String {
         Self::send_raw_to(self.address, bytes).await
     }
 
-    /// The same at the port for the cluster.
+    /// Same as [`Self::send_raw`], at the admin port.
     pub async fn send_raw_to_admin(&self, bytes: &str) -> String {
         Self::send_raw_to(self.admin, bytes).await
     }
@@ -182,12 +186,12 @@ impl Door {
         stream.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let read = tokio::time::timeout(WAIT_TIMEOUT, stream.read_to_end(&mut answer)).await;
-        assert!(read.is_ok(), "it does not hang up");
+        assert!(read.is_ok(), "the door did not close the connection");
         String::from_utf8_lossy(&answer).into_owned()
     }
 }
 
-/// Somebody in DuckDB's place, who remembers what they hear.
+/// Server in place of DuckDB that records the received bytes.
 pub struct RawServer {
     pub port: u16,
     received: Arc<Mutex<String>>,
@@ -196,8 +200,7 @@ pub struct RawServer {
 }
 
 impl RawServer {
-    /// Listens at that address, and answers each connection with these bytes as soon
-    /// as the head of a request is there.
+    /// Listens on `address`. Sends `answer` on each connection once the request head has arrived.
     pub async fn start(address: &str, answer: &'static str) -> Self {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -222,13 +225,13 @@ impl RawServer {
         }
     }
 
-    /// Waits until somebody who came hangs up.
+    /// Waits until a client closes its connection.
     pub async fn wait_for_hangup(&self) {
         let left = tokio::time::timeout(WAIT_TIMEOUT, self.hung_up.notified()).await;
-        assert!(left.is_ok(), "the connection is kept");
+        assert!(left.is_ok(), "the connection stayed open");
     }
 
-    /// Everything so far.
+    /// All bytes received so far.
     pub fn received(&self) -> String {
         self.received.lock().unwrap().clone()
     }
@@ -246,7 +249,7 @@ async fn serve(mut stream: TcpStream, answer: &'static str, received: Arc<Mutex<
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
         received.lock().unwrap().push_str(&text);
-        // After a switch of protocols: an echo.
+        // Echo after a protocol switch.
         if is_answered && answer.starts_with("HTTP/1.1 101") {
             stream.write_all(&buffer[..count]).await.unwrap();
         }

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{ReservedPort, UiClient, tools};
 
-/// DuckDB with an open command line; it is killed when dropped.
+/// DuckDB with an open command line. The process is killed on drop.
 pub struct DuckDb {
     _child: Child,
     input: ChildStdin,
@@ -19,11 +19,11 @@ pub struct DuckDb {
 }
 
 impl DuckDb {
-    /// Starts it; its UI server is not up yet.
+    /// Starts DuckDB without its UI server.
     pub async fn start() -> Self {
         let folder = tools::duckdb();
         let home = TempDir::new().unwrap();
-        // The ui extension wants it to be there.
+        // The `ui` extension requires this folder.
         std::fs::create_dir(home.path().join(".duckdb")).unwrap();
         let mut child = Command::new(folder.join("duckdb"))
             .env("HOME", home.path())
@@ -48,7 +48,7 @@ impl DuckDb {
         duckdb
     }
 
-    /// One whose UI server is to be at a port of its own, and is not up yet.
+    /// Starts DuckDB with a reserved port for its UI server, which is not started yet.
     pub async fn start_at_port() -> (Self, u16) {
         let port = ReservedPort::reserve();
         let mut duckdb = Self::start().await;
@@ -60,7 +60,7 @@ impl DuckDb {
         (duckdb, number)
     }
 
-    /// One whose UI server answers, and its port.
+    /// Starts DuckDB with a UI server that answers. Returns it with its port.
     pub async fn start_ui() -> (Self, u16) {
         let (mut duckdb, port) = Self::start_at_port().await;
         duckdb.run("CALL start_ui_server();").await;

@@ -1,5 +1,5 @@
-//! Stands in for a node where a test is about the conversation and not about
-//! what runs: writes into Pods what a kubelet would report. (`node` is the real one.)
+//! Stand-in for a node in tests that run no containers. Writes the status of Pods that a kubelet
+//! would report. [`Node`](super::Node) is the real one.
 
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::WAIT_TIMEOUT;
 
-/// A node's say over the Pods of one namespace.
+/// Writes the status of Pods in one namespace.
 #[derive(Clone)]
 pub struct Kubelet {
     pods: Api<Pod>,
@@ -23,16 +23,16 @@ impl Kubelet {
         Self { pods }
     }
 
-    /// Waits until the Pod of a session is there.
+    /// Waits until the Pod of a session exists.
     pub async fn wait_for_pod(&self, session: &str) {
         let name = format!("duckui-{session}");
         let is_there = |pod: Option<&Pod>| pod.is_some();
         let seen = await_condition(self.pods.clone(), &name, is_there);
         let seen = tokio::time::timeout(WAIT_TIMEOUT, seen).await;
-        seen.expect("the Pod appears").unwrap();
+        seen.expect("the Pod was created in time").unwrap();
     }
 
-    /// Takes the Pod.
+    /// Reports the Pod as scheduled.
     pub async fn schedule(&self, session: &str) {
         let scheduled = json!([{ "type": "PodScheduled", "status": "True" }]);
         self.report(
@@ -42,12 +42,12 @@ impl Kubelet {
         .await;
     }
 
-    /// DuckDB answers.
+    /// Reports the Pod as ready.
     pub async fn mark_ready(&self, session: &str) {
         self.report(session, ready()).await;
     }
 
-    /// The Pod ended, with that message.
+    /// Reports the Pod as failed, with this message.
     pub async fn mark_failed(&self, session: &str, message: &str) {
         self.report(session, json!({ "phase": "Failed", "message": message }))
             .await;
@@ -63,19 +63,19 @@ impl Kubelet {
             .unwrap();
     }
 
-    /// From now on makes every Pod ready as soon as it appears, until dropped.
+    /// Reports each new Pod as ready, until the returned task is aborted.
     pub fn ready_all_pods(&self) -> tokio::task::JoinHandle<()> {
         let pods = self.pods.clone();
         tokio::spawn(async move {
             let all = watcher(pods.clone(), watcher::Config::default()).default_backoff();
             let mut seen = Box::pin(all.touched_objects());
             while let Some(pod) = seen.next().await {
-                // It goes on from there.
+                // The watcher recovers by itself.
                 let Ok(pod) = pod else { continue };
                 let is_new = pod.status.as_ref().is_none_or(|it| it.conditions.is_none());
                 if is_new && pod.metadata.deletion_timestamp.is_none() {
                     let patch = Patch::Merge(json!({ "status": ready() }));
-                    // It may be gone by now.
+                    // The Pod may be gone by now.
                     let _ = pods
                         .patch_status(&pod.name_any(), &PatchParams::default(), &patch)
                         .await;

@@ -1,4 +1,4 @@
-//! A team's tables: a real Iceberg catalog and an S3 server that checks signatures.
+//! The team's tables: a real Iceberg catalog, and an S3 server that checks signatures.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,28 +13,29 @@ use tokio::runtime::Runtime;
 use super::{S3, tools};
 
 const BUCKET: &str = "lake";
-/// The catalog's own keys, which also made the table.
+/// Credentials of the catalog itself. The table was created with them, too.
 const CATALOG_CREDENTIALS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secret"];
 
-/// One for all tests of a run.
+/// Returns the lake of this test run.
 pub fn lake() -> &'static Lake {
     static LAKE: LazyLock<Lake> =
-        LazyLock::new(|| thread::spawn(Lake::fill).join().expect("there is a lake"));
+        LazyLock::new(|| thread::spawn(Lake::fill).join().expect("the lake starts"));
     &LAKE
 }
 
-/// Has one table, `zoo.ducks`: mallard, 1100 g, and teal, 330 g.
+/// Lake with one table, `zoo.ducks`: mallard, 1100 g, and teal, 330 g.
 pub struct Lake {
-    /// The storage; its keys are shared, so each test brings its own.
+    /// S3 storage, shared by all tests, so each test adds its own keys.
     pub s3: S3,
-    /// The catalog's URL.
+    /// URL of the catalog.
     pub catalog: String,
-    /// It ends with its input, and that with this process.
+    /// Ends when its standard input closes, so also when this process ends.
     _catalog: Child,
 }
 
 impl Lake {
-    /// Serves on threads of its own: tests come and go with theirs.
+    /// Starts the servers and creates the table. The servers have their own threads, because they
+    /// outlive the threads of tests.
     fn fill() -> Self {
         let runtime = Box::leak(Box::new(Runtime::new().unwrap()));
         let folder = TempDir::new().unwrap();
@@ -55,7 +56,10 @@ impl Lake {
         let mut port = String::new();
         let mut said = BufReader::new(running.stdout.take().unwrap());
         said.read_line(&mut port).unwrap();
-        assert!(!port.is_empty(), "the catalog does not start");
+        assert!(
+            !port.is_empty(),
+            "`iceberg/run` ended without printing a port"
+        );
         let catalog = format!("http://127.0.0.1:{}", port.trim());
 
         let filled = Command::new(tools.join("python/bin/python"))
@@ -63,7 +67,7 @@ impl Lake {
             .args([&catalog, &s3.url(), key_id, secret])
             .status()
             .unwrap();
-        assert!(filled.success(), "the table can't be made");
+        assert!(filled.success(), "`iceberg/fill.py` failed");
         Self {
             s3,
             catalog,

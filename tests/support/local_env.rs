@@ -1,4 +1,4 @@
-//! Sessions on this machine: a bot with the local runtime, and the sandbox around one.
+//! Sessions on this machine: a bot with the local runtime, and the sandbox.
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
     ACK_TIMEOUT, Bot, Catalog, PERMANENT_CREDENTIALS, S3, assert_says, command, tools, wait_until,
 };
 
-/// A guild whose bot runs sessions on this machine.
+/// Guild whose bot runs sessions on this machine.
 pub struct LocalEnv {
     pub discord: Discord,
     pub ana: Person,
@@ -22,7 +22,7 @@ pub struct LocalEnv {
 }
 
 impl LocalEnv {
-    /// With the bot up and connected.
+    /// Starts the environment, and waits until the bot is connected.
     pub async fn start() -> Self {
         let config = DiscordConfig::default()
             .channel("data")
@@ -70,18 +70,18 @@ impl LocalEnv {
         }
     }
 
-    /// Where the bot keeps everything.
+    /// Folder with the bot's data.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("bot")
     }
 
-    /// Somebody hands in keys that work, as a person does.
+    /// Enters valid credentials through `/duck setup`.
     pub async fn enter_credentials(&self, person: &Person) {
         let [(_, id), (_, secret)] = PERMANENT_CREDENTIALS;
         self.enter_key_pair(person, id, secret).await;
     }
 
-    /// The same with these.
+    /// Enters this key pair through `/duck setup`.
     pub async fn enter_key_pair(&self, person: &Person, id: &str, secret: &str) {
         let asked = person.run_command("#data", "/duck setup").await.unwrap();
         asked.reply().await;
@@ -93,10 +93,10 @@ impl LocalEnv {
             (PERMANENT_CREDENTIALS[1].0, secret),
         ];
         let sent = person.submit(&form, &typed).await.unwrap();
-        assert_says(&sent.reply().await, "It works.");
+        assert_says(&sent.reply().await, "were checked and saved");
     }
 
-    /// What is kept of sessions, as paths below that folder.
+    /// Files of sessions, as paths relative to the bot's folder.
     pub fn leftovers(&self) -> Vec<String> {
         let names = |folder: &str| {
             let listed = fs::read_dir(self.folder().join(folder))
@@ -113,12 +113,12 @@ impl LocalEnv {
             .collect()
     }
 
-    /// Waits until nothing is kept of any session.
+    /// Waits until no files of sessions are left.
     pub async fn wait_until_empty(&self) {
         wait_until(async || self.leftovers(), |it| it.is_empty()).await;
     }
 
-    /// Ends the bot as a crash does, and starts it again.
+    /// Kills the bot, as in a crash, and starts it again.
     pub async fn restart_bot(&mut self) {
         self.bot.kill().await;
         self.discord.wait_disconnected().await;
@@ -127,7 +127,7 @@ impl LocalEnv {
     }
 }
 
-/// The processes of a session that are DuckDB itself.
+/// Process IDs of a session's DuckDB.
 pub fn duckdb_pids(session: &str) -> Vec<u32> {
     let told = format!("SESSION_ID={session}");
     let is_ours = |id: &u32| {
@@ -141,7 +141,8 @@ pub fn duckdb_pids(session: &str) -> Vec<u32> {
     ids.filter(is_ours).collect()
 }
 
-/// Command line and environment of each DuckDB that is there for one question; of anybody's.
+/// Process ID, command lines and environment of each DuckDB that answers one query, for all
+/// sessions on this machine.
 pub fn query_processes() -> Vec<(u32, String)> {
     let text = |id: u32, file: &str| {
         let read = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
@@ -164,17 +165,17 @@ pub fn query_processes() -> Vec<(u32, String)> {
     ids.filter(asks).map(seen).collect()
 }
 
-/// `duckbot sandbox`, with a folder of its own.
+/// Running `duckbot sandbox` with its own folder.
 pub struct Sandbox {
     pub bot: Bot,
-    /// The address of the page.
+    /// URL of the web page.
     pub url: String,
-    /// All that it prints when it is up.
+    /// Output of the start.
     pub welcome: String,
 }
 
 impl Sandbox {
-    /// Starts it in that folder, and waits until it is up.
+    /// Starts the sandbox in `folder`, and waits until it is ready.
     pub async fn start_in(folder: &TempDir) -> Self {
         let mut bot = Bot::spawn(Self::command(folder, &[]));
         let mut lines = bot.output().lines();
@@ -182,7 +183,7 @@ impl Sandbox {
         while !welcome.contains("Ctrl-C") {
             match lines.next_line().await.unwrap() {
                 Some(line) => welcome += &(line + "\n"),
-                None => panic!("it gives up:\n{}", bot.log()),
+                None => panic!("the sandbox exited at start-up:\n{}", bot.log()),
             }
         }
         let url = welcome
@@ -195,12 +196,12 @@ impl Sandbox {
         }
     }
 
-    /// The command that starts it, with more arguments.
+    /// Command that starts the sandbox, with additional arguments.
     pub fn command(folder: &TempDir, more: &[&str]) -> tokio::process::Command {
         Self::command_in(folder.path().to_str().unwrap(), more)
     }
 
-    /// The same in that folder.
+    /// Same as [`Self::command`], for a folder given as text.
     pub fn command_in(folder: &str, more: &[&str]) -> tokio::process::Command {
         let duckdb = tools::duckdb();
         let cache = duckdb.parent().unwrap().to_str().unwrap();
@@ -209,7 +210,7 @@ impl Sandbox {
         variables.insert("DUCKBOT_TEST_CACHE".into(), cache.into());
         let mut arguments = vec!["sandbox", "--folder", folder];
         arguments.extend(more);
-        // Any that is free, where no other is wanted.
+        // Use any free port unless the test wants a specific one.
         for port in ["--port", "--sessions-port"] {
             if !more.contains(&port) {
                 arguments.extend([port, "0"]);
@@ -218,7 +219,7 @@ impl Sandbox {
         command(&arguments, &variables)
     }
 
-    /// The line with keys that it tells people to paste.
+    /// Line with credentials that the sandbox tells people to paste.
     pub fn credentials_line(&self) -> &str {
         let mut lines = self.welcome.lines().map(str::trim);
         lines

@@ -1,9 +1,10 @@
-//! The harness: a team in a chat, a bot, and a cluster.
+//! Test harness: a team in a chat, a bot, and a cluster.
 //!
-//! Real: the bot's own program and serenity client, the control plane, RBAC and
-//! admission, and for the tests in `node` a [`Node`] with kubelet and containerd.
-//! Stand-ins: Discord (the loopback), and in the other tests the node: there
-//! [`Kubelet`] writes what a kubelet would report.
+//! Real: the bot's own program and serenity client, the control plane, RBAC and admission. The
+//! tests in `node` also use a real [`Node`] with kubelet and containerd.
+//!
+//! Stand-ins: Discord (the loopback), and the node in all other tests. There, [`Kubelet`] writes
+//! the status that a kubelet would report.
 
 mod api_env;
 mod bot;

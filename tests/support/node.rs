@@ -1,5 +1,5 @@
-//! Real nodes: a kubelet with containerd, in namespaces of their own on this
-//! machine (`cluster/node`).
+//! Real nodes: a kubelet with containerd, each in its own namespaces on this machine
+//! (`cluster/node`).
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use super::{Cluster, Registry, bot::program, tools::script};
 
-/// A node; it ends when dropped, and when this process ends.
+/// Running node. Ends on drop, and when this process ends.
 pub struct Node {
     pub name: String,
     orders: ChildStdin,
@@ -18,13 +18,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node that most tests share, or none where there can be none.
+    /// Returns the node that most tests share, or `None` if this machine cannot run nodes.
     pub fn shared() -> Option<&'static Self> {
         static NODE: OnceLock<Option<Node>> = OnceLock::new();
         NODE.get_or_init(|| Self::start("shared")).as_ref()
     }
 
-    /// A node of a test's own, to be mistreated.
+    /// Starts a node for one test, which may damage it.
     pub fn dedicated() -> Option<Self> {
         let suffix = &uuid::Uuid::new_v4().simple().to_string()[..8];
         Self::start(&format!("own-{suffix}"))
@@ -33,9 +33,12 @@ impl Node {
     fn start(name: &str) -> Option<Self> {
         let cluster = Cluster::shared();
         if let Err(reason) = cluster.nodes() {
-            // On a machine that is to check everything, nothing is left out.
-            assert!(std::env::var_os("CI").is_none(), "no node: {reason}");
-            // Not eprintln: what that says is shown of failing tests only.
+            // CI must not skip tests.
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "CI needs nodes, but none can run here: {reason}"
+            );
+            // Not `eprintln!`, whose output is shown only if the test fails.
             let line = format!("skipped, because no node can run here: {reason}\n");
             std::io::stderr().write_all(line.as_bytes()).unwrap();
             return None;
@@ -51,7 +54,10 @@ impl Node {
         BufReader::new(running.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        assert!(line.starts_with("ready "), "the node starts");
+        assert!(
+            line.starts_with("ready "),
+            "`cluster/node` printed {line:?} instead of `ready`"
+        );
         Some(Self {
             name: name.to_owned(),
             orders: running.stdin.take().unwrap(),
@@ -59,7 +65,7 @@ impl Node {
         })
     }
 
-    /// Where the nodes get their images.
+    /// Registry that the nodes pull from.
     pub fn registry() -> &'static Registry {
         static REGISTRY: OnceLock<Registry> = OnceLock::new();
         REGISTRY.get_or_init(|| {
@@ -70,13 +76,13 @@ impl Node {
                 .stderr(Stdio::inherit())
                 .output()
                 .unwrap();
-            assert!(made.status.success(), "there are no images");
+            assert!(made.status.success(), "`cluster/images` failed");
             let layout = String::from_utf8(made.stdout).unwrap();
             Registry::start(cluster.host(), layout.trim().into())
         })
     }
 
-    /// Has the registry serve what is shipped: the images of `deploy/images`.
+    /// Makes the registry serve the shipped images, which are those of `deploy/images`.
     pub fn serve_shipped_images() {
         Self::registry().ship(|| {
             let made = Command::new(script("images/build"))
@@ -84,12 +90,12 @@ impl Node {
                 .stderr(Stdio::inherit())
                 .output()
                 .unwrap();
-            assert!(made.status.success(), "the images can't be built");
+            assert!(made.status.success(), "`images/build` failed");
             String::from_utf8(made.stdout).unwrap().trim().into()
         });
     }
 
-    /// Its kubelet says nothing any more, while its containers go on.
+    /// Freezes the kubelet. It reports nothing more, while its containers keep running.
     pub fn freeze(&mut self) {
         writeln!(self.orders, "freeze").unwrap();
     }

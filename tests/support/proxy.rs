@@ -1,5 +1,5 @@
-//! A proxy between the bot and the API server: records calls, and does damage
-//! on demand. What it lets through goes to the real server and back unchanged.
+//! Proxy between the bot and the API server that records calls and injects faults. Other calls go
+//! to the real server and back unchanged.
 
 use std::{
     sync::{Arc, Mutex},
@@ -21,20 +21,20 @@ use tokio::{io::copy_bidirectional, net::TcpListener, sync::watch, task::JoinHan
 
 use super::Cluster;
 
-/// What happens to a call instead of passing.
+/// Injected fault of a call.
 #[derive(Debug, Clone)]
 pub enum ApiFault {
-    /// No answer for that long, and the call never arrives.
+    /// No response for this time, and the call never reaches the server.
     Hang(Duration),
-    /// This status with this message, as the API server words it.
+    /// Response with this status and message, in the API server's format.
     Answer(u16, String),
-    /// The server acts, but answers with 503.
+    /// The server carries out the call, but the response is 503.
     LostAnswer,
-    /// 200 with this: a list, however old it is, or what a watch tells.
+    /// Status 200 with this body, such as an outdated list or events of a watch.
     Body(Value),
 }
 
-/// What happens to the watches that are open.
+/// State of the open watches.
 #[derive(Debug, Clone, Copy)]
 enum WatchMode {
     Flow,
@@ -55,7 +55,7 @@ struct Inner {
     watches: watch::Sender<WatchMode>,
 }
 
-/// The proxy; it ends when dropped.
+/// Running proxy. Stops on drop.
 pub struct Proxy {
     pub url: String,
     inner: Arc<Inner>,
@@ -88,33 +88,33 @@ impl Proxy {
         Self { url, inner, task }
     }
 
-    /// From now on `rule` decides what is damaged.
+    /// Injects the faults that `rule` returns.
     pub fn set_faults(&self, rule: impl Fn(&RestCall) -> Option<ApiFault> + Send + Sync + 'static) {
         *self.inner.fault.lock().unwrap() = Some(Box::new(rule));
     }
 
-    /// Everything passes again.
+    /// Stops injecting faults.
     pub fn clear_faults(&self) {
         *self.inner.fault.lock().unwrap() = None;
     }
 
-    /// The watches that are open now say nothing any more, as when a firewall
-    /// has forgotten their connection. Later ones work.
+    /// Silences the watches that are open now, as if a firewall had dropped their connection. Later
+    /// watches work.
     pub fn silence_watches(&self) {
         self.inner.watches.send_replace(WatchMode::Silent);
     }
 
-    /// The watches that are open now end. Later ones work.
+    /// Ends the watches that are open now. Later watches work.
     pub fn cut_watches(&self) {
         self.inner.watches.send_replace(WatchMode::Cut);
     }
 
-    /// Asks `interceptor` before and after each call; `None` asks nobody.
+    /// Calls `interceptor` before and after each call. `None` removes it.
     pub fn set_interceptor(&self, interceptor: Option<Arc<dyn Interceptor>>) {
         *self.inner.interceptor.lock().unwrap() = interceptor;
     }
 
-    /// Waits until such a call came for the n-th time.
+    /// Waits until a call has arrived `times` times.
     pub async fn wait_for_call(&self, method: &str, route: &str, times: usize) {
         let mut count = self.inner.count.subscribe();
         let same = |call: &&RestCall| call.method == method && call.route == route;
@@ -123,18 +123,18 @@ impl Proxy {
         let waited = tokio::time::timeout(Duration::from_secs(30), waited).await;
         assert!(
             waited.is_ok(),
-            "{method} {route} did not come {times} times"
+            "{method} {route} did not arrive {times} times"
         );
     }
 
-    /// In which forms the answers to such a call (`GET secrets/{name}`) were accepted.
+    /// Values of the `Accept` header in calls such as `GET secrets/{name}`.
     pub fn accept_headers(&self, call: &str) -> Vec<String> {
         let all = self.inner.accepted.lock().unwrap();
         let same = all.iter().filter(|(what, _)| what == call);
         same.map(|(_, accept)| accept.clone()).collect()
     }
 
-    /// Every call so far.
+    /// All calls so far.
     pub fn calls(&self) -> Vec<RestCall> {
         self.inner.calls.lock().unwrap().clone()
     }
@@ -146,7 +146,8 @@ impl Drop for Proxy {
     }
 }
 
-/// `POST pods`, `GET secrets/{name}`, `WATCH pods`: a call in few words.
+/// Describes a request as method and route, such as `POST pods`, `GET secrets/{name}` or `WATCH
+/// pods`.
 fn describe(request: &Request) -> RestCall {
     let path = request.uri().path().to_owned();
     let method = if is_watch(request) {
@@ -177,7 +178,7 @@ fn is_watch(request: &Request) -> bool {
     query.is_some_and(|query| query.contains("watch=true"))
 }
 
-/// What comes through until the fate of this watch is decided.
+/// Passes a stream on until the state of the open watches changes.
 fn until_cut<T: Send + 'static>(
     stream: impl Stream<Item = T> + Send + 'static,
     fate: watch::Receiver<WatchMode>,
@@ -238,11 +239,11 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     instead.unwrap_or(answer)
 }
 
-/// What is answered instead, if anything is.
+/// Returns the response to send instead, if any.
 fn instead_of(verdict: Interception) -> Option<Response> {
     match verdict {
         Interception::Continue => None,
-        // Ends the connection without a word, as the loopback Discord does.
+        // Ends the connection without a response, as the loopback Discord does.
         Interception::Drop => std::panic::resume_unwind(Box::new("the proxy cuts this connection")),
         Interception::Respond(code, body) => {
             let code = StatusCode::from_u16(code).unwrap();
@@ -303,7 +304,7 @@ async fn forward(inner: &Inner, request: Request) -> Response {
     }
 }
 
-/// Lets both sides talk as they like, as `exec` does.
+/// Tunnels an upgraded connection, as used by `exec`.
 async fn tunnel(inner: &Inner, mut request: Request) -> Response {
     let rest = request.uri().path_and_query().unwrap().as_str();
     let url = format!("{}{rest}", inner.server.trim_end_matches('/'));
@@ -328,13 +329,13 @@ async fn tunnel(inner: &Inner, mut request: Request) -> Response {
     tokio::spawn(async move {
         let ours = hyper::upgrade::on(&mut request).await.unwrap();
         let mut theirs = answer.upgrade().await.unwrap();
-        // Either may leave at any time.
+        // Either side may close at any time.
         let _ = copy_bidirectional(&mut TokioIo::new(ours), &mut theirs).await;
     });
     response
 }
 
-/// Headers that belong to one connection.
+/// Removes headers that apply to one connection only.
 fn without_host(mut headers: HeaderMap) -> HeaderMap {
     for name in [header::HOST, header::TRANSFER_ENCODING, header::CONNECTION] {
         headers.remove(name);

@@ -1,10 +1,9 @@
-//! A registry of container images for the nodes: the pull side of the OCI
-//! distribution API over the image layout that `cluster/images` makes.
+//! Image registry for the nodes: the pull side of the OCI distribution API, over the image layout
+//! that `cluster/images` creates.
 //!
-//! The first part of a repository's name is what happens: `private/duckui` is
-//! refused, `broken/duckui` fails, `missing/duckui` is not there, and
-//! `held-x/duckui` waits until somebody [releases](Registry::releases) `held-x`.
-//! `shipped/…` are the images of `deploy/images`.
+//! The first part of a repository's name selects the behaviour: `private/duckui` is refused,
+//! `broken/duckui` fails, and `missing/duckui` does not exist. `held-x/duckui` waits for a
+//! [release](Registry::release) of `held-x`. `shipped/…` are the images of `deploy/images`.
 
 use std::{
     collections::HashSet,
@@ -24,22 +23,21 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// What is shared with the requests.
+/// State shared with the request handlers.
 struct Inner {
     layout: PathBuf,
     shipped: OnceLock<PathBuf>,
     released: watch::Sender<HashSet<String>>,
 }
 
-/// The registry of this test run. It has a thread of its own, because it
-/// outlives the test that started it.
+/// Registry of this test run. Runs on its own thread, because it outlives the test that started it.
 pub struct Registry {
     pub url: String,
     inner: Arc<Inner>,
 }
 
 impl Registry {
-    /// Serves an image layout on that address.
+    /// Serves an image layout on `address`.
     pub fn start(address: IpAddr, layout: PathBuf) -> Self {
         let inner = Arc::new(Inner {
             layout,
@@ -65,12 +63,12 @@ impl Registry {
         Self { url, inner }
     }
 
-    /// Has the images of `deploy/images`, after making them with `build` if nobody did.
+    /// Serves the images of `deploy/images`. The first call creates them with `build`.
     pub fn ship(&self, build: impl FnOnce() -> PathBuf) {
         self.inner.shipped.get_or_init(build);
     }
 
-    /// Lets the pulls of `held-x/…` go on.
+    /// Lets pulls of `held-x/…` continue.
     pub fn release(&self, held: &str) {
         self.inner.released.send_modify(|all| {
             all.insert(held.to_owned());
@@ -95,7 +93,7 @@ async fn pull(State(inner): State<Arc<Inner>>, Path(path): Path<String>) -> Resp
         _ => {}
     }
     let layout = match name.first() {
-        Some(&"shipped") => inner.shipped.get().expect("they are built"),
+        Some(&"shipped") => inner.shipped.get().expect("the shipped images are built"),
         _ => &inner.layout,
     };
     let image = format!("{}:{reference}", name.last().unwrap_or(&""));
@@ -109,7 +107,7 @@ async fn pull(State(inner): State<Arc<Inner>>, Path(path): Path<String>) -> Resp
     }
 }
 
-/// The digest and the type of a manifest, by the image's name or by its digest.
+/// Returns the digest and media type of a manifest, found by image name or digest.
 fn manifest(layout: &FsPath, image: &str, reference: &str) -> Option<(String, String)> {
     let index = std::fs::read_to_string(layout.join("index.json")).unwrap();
     let index: Value = serde_json::from_str(&index).unwrap();

@@ -1,4 +1,4 @@
-//! A port that somebody may stand behind, or not.
+//! A port with or without a server behind it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -8,22 +8,22 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A port on this machine. Nobody else gets it; connections are refused until it leads
-/// somewhere.
+/// Reserved port on this machine. No other process gets it. It refuses connections until
+/// [`Self::forward_to`] is called.
 pub struct ReservedPort {
-    /// Bound, and never listening: that keeps the port.
+    /// Bound but never listening, to keep the port reserved.
     _kept: TcpSocket,
     address: SocketAddr,
     serving: Option<JoinHandle<()>>,
 }
 
 impl ReservedPort {
-    /// A port that refuses.
+    /// Reserves a port on 127.0.0.1. It refuses connections.
     pub fn reserve() -> Self {
         Self::reserve_on(Ipv4Addr::LOCALHOST.into())
     }
 
-    /// The same on another address of this machine.
+    /// Reserves a port on another address of this machine.
     pub fn reserve_on(address: IpAddr) -> Self {
         let kept = socket(SocketAddr::new(address, 0));
         let address = kept.local_addr().unwrap();
@@ -34,17 +34,16 @@ impl ReservedPort {
         }
     }
 
-    /// Plain http.
+    /// URL of the port, with plain HTTP.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Its number.
     pub fn number(&self) -> u16 {
         self.address.port()
     }
 
-    /// From now on it is another way to `url`.
+    /// Forwards connections to the server at `url` from now on.
     pub fn forward_to(&mut self, url: &str) {
         let target = url.strip_prefix("http://").unwrap().to_owned();
         let listener = socket(self.address).listen(64).unwrap();
@@ -60,11 +59,11 @@ impl Drop for ReservedPort {
     }
 }
 
-/// Two may be bound to one port as long as only one listens.
+/// Creates a socket bound to `address`. Two sockets may share a port if at most one listens.
 fn socket(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
-    // DuckDB asks for this one.
+    // DuckDB sets this option, so both sockets need it.
     socket.set_reuseport(true).unwrap();
     socket.bind(address).unwrap();
     socket
@@ -76,7 +75,7 @@ async fn serve(listener: TcpListener, target: String) {
         let target = target.clone();
         tokio::spawn(async move {
             let mut server = TcpStream::connect(target).await.unwrap();
-            // Whoever hangs up first: the other notices by itself.
+            // Either side may close first; the other one notices.
             let _ = copy_bidirectional(&mut client, &mut server).await;
         });
     }

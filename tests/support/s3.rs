@@ -1,5 +1,5 @@
-//! S3, in this process: [`s3s`] verifies the signatures and speaks the protocol;
-//! `account` has what it serves, and the checks of AWS that s3s leaves out.
+//! S3 server in this process. [`s3s`] verifies signatures and implements the protocol. `account`
+//! serves the content, and adds checks of AWS that s3s leaves out.
 
 mod account;
 
@@ -23,7 +23,7 @@ use s3s_fs::FileSystem;
 
 use super::server::Server;
 
-/// The server; it ends when dropped. How it may misbehave, [`Server`] says.
+/// S3 server that stops on drop. [`Server`] lists the faults that it can inject.
 pub struct S3 {
     server: Server,
     account: Account,
@@ -38,13 +38,13 @@ impl Deref for S3 {
 }
 
 impl S3 {
-    /// A server in `us-east-1` without keys or buckets. Of objects it knows one name only.
+    /// Starts a server in `us-east-1` without keys or buckets. Each bucket holds one fixed object.
     pub async fn start() -> Self {
         let account = Account::default();
         Self::serve(account.clone(), account).await
     }
 
-    /// A server that keeps what it is given: a bucket is a folder in `folder`.
+    /// Starts a server that stores objects. A bucket is a folder in `folder`.
     pub async fn start_in(folder: &Path) -> Self {
         Self::serve(FileSystem::new(folder).unwrap(), Account::default()).await
     }
@@ -59,13 +59,13 @@ impl S3 {
         Self { server, account }
     }
 
-    /// From now on these keys sign requests.
+    /// Adds a permanent key pair.
     pub fn add_key(&self, key_id: &str, secret: &str) {
         let key = Key::new(secret, None);
         self.account.inner().keys.insert(key_id.into(), key);
     }
 
-    /// From now on these keys do, with their token, until they expire.
+    /// Adds temporary credentials: a key pair with a session token, valid until `expires`.
     pub fn add_temporary_key(
         &self,
         key_id: &str,
@@ -77,35 +77,35 @@ impl S3 {
         self.account.inner().keys.insert(key_id.into(), key);
     }
 
-    /// From now on these keys do not exist.
+    /// Removes a key pair.
     pub fn forget(&self, key_id: &str) {
         self.account.inner().keys.remove(key_id);
     }
 
-    /// Creates a bucket with an object in it, `some/object.parquet`.
+    /// Creates a bucket with the object `some/object.parquet`.
     pub fn add_bucket(&self, name: &str) {
         self.account.inner().buckets.insert(name.into());
     }
 
-    /// From now on these keys may not do this: `s3:ListBucket` in a bucket, or
-    /// `s3:ListAllMyBuckets`, for which the bucket is `*`.
+    /// Denies an action to a key pair: `s3:ListBucket` in a bucket, or `s3:ListAllMyBuckets` with
+    /// the bucket `*`.
     pub fn deny(&self, key_id: &str, action: &str, bucket: &str) {
         let denied = (key_id.into(), action.into(), bucket.into());
         self.account.inner().denied.insert(denied);
     }
 
-    /// From now on it is in another region, and takes signatures for that one only.
+    /// Moves the server to another region. It then accepts signatures for that region only.
     pub fn set_region(&self, region: &str) {
         self.account.inner().region = region.into();
     }
 
-    /// From now on its clock is that far ahead, or behind if negative.
+    /// Sets the server's clock ahead, or back if `delta` is negative.
     pub fn set_clock_offset(&self, delta: TimeDelta) {
         self.account.inner().clock = delta;
     }
 
-    /// From now on it sends everyone to `url`: 301 (or 308) as when a bucket is in
-    /// another region, 307 (or 302) as when it is new.
+    /// Redirects all requests to `url`. S3 sends 301 (or 308) if a bucket is in another region, and
+    /// 307 (or 302) if it is new.
     pub fn redirect_to(&self, status: u16, url: &str) {
         let code = match status {
             301 | 308 => "PermanentRedirect",
@@ -118,7 +118,7 @@ impl S3 {
 
 fn service(objects: impl s3s::S3, account: &Account, port: u16) -> S3Service {
     let mut config = S3Config::default();
-    // s3s knows the real time only; `account` compares with the clock the test has set.
+    // s3s compares with the real time. `account` compares with the clock of the test instead.
     config.presigned_url_max_skew_time_secs = u32::MAX;
     let mut builder = S3ServiceBuilder::new(objects);
     builder.set_auth(account.clone());
@@ -144,8 +144,8 @@ async fn answer(account: Account, s3: S3Service, request: Request) -> Response {
     response
 }
 
-/// Where a signature is wrong, AWS quotes the request as it should have been signed, with
-/// its session token. So does this, as to the headers: a test sees whether it is passed on.
+/// Adds the canonical request to the error about a wrong signature. AWS quotes it with the session
+/// token, so a test can check that the bot does not pass it on. Only the headers are quoted here.
 async fn quoted(response: Response, headers: &HeaderMap) -> Response {
     if response.status() != StatusCode::FORBIDDEN {
         return response;

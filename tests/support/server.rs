@@ -1,5 +1,5 @@
-//! What the stand-ins for other people's servers share: an HTTP server in this
-//! process that remembers what it was asked, and misbehaves when told to.
+//! HTTP server in this process, shared by the stand-ins for third-party servers. Records requests
+//! and injects faults.
 
 use std::{
     convert::Infallible,
@@ -19,14 +19,14 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// A request, without anything secret.
+/// Received request, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedRequest {
-    /// Such as `GET /lake?list-type=2`.
+    /// Method, path and query, such as `GET /lake?list-type=2`.
     pub line: String,
-    /// What was dialled: the `Host` header.
+    /// Value of the `Host` header.
     pub host: String,
-    /// Whether it came with an `Authorization` header.
+    /// True if the request had an `Authorization` header.
     pub authorized: bool,
 }
 
@@ -45,7 +45,7 @@ struct Inner {
     fault: Mutex<Option<Fault>>,
 }
 
-/// The server; it ends when dropped.
+/// HTTP server that stops on drop.
 pub struct Server {
     address: SocketAddr,
     inner: Arc<Inner>,
@@ -53,7 +53,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves, on a port of its own, the app made for it.
+    /// Serves the app that `app` creates for its address, on a free port.
     pub async fn start(app: impl FnOnce(SocketAddr) -> Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -68,7 +68,7 @@ impl Server {
         }
     }
 
-    /// Its endpoint, by address: plain http, no slash at the end.
+    /// URL by IP address: plain HTTP, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -86,32 +86,32 @@ impl Server {
         self.inner.asked.lock().unwrap().clone()
     }
 
-    /// From now on it takes requests and never answers.
+    /// Accepts requests but never answers.
     pub fn hang(&self) {
         self.set_fault(Fault::Hang);
     }
 
-    /// From now on it answers with this status and the start of a body, and then nothing.
+    /// Answers with this status and the start of a body, then stalls.
     pub fn stall(&self, status: u16) {
         self.set_fault(Fault::Stall(code(status)));
     }
 
-    /// From now on its answers have this status and a body that never ends.
+    /// Answers with this status and an endless body.
     pub fn answer_endlessly(&self, status: u16) {
         self.set_fault(Fault::Endless(code(status)));
     }
 
-    /// From now on its answers have this status and a body that is not even text.
+    /// Answers with this status and a binary body.
     pub fn answer_garbage(&self, status: u16) {
         self.set_fault(Fault::Garbage(code(status)));
     }
 
-    /// From now on it sends everyone to `url`, with this status and body.
+    /// Redirects all requests to `url`, with this status and body.
     pub fn redirect_with(&self, status: u16, url: &str, body: String) {
         self.set_fault(Fault::Redirect(code(status), url.into(), body));
     }
 
-    /// It answers properly again.
+    /// Clears the injected fault.
     pub fn recover(&self) {
         *self.inner.fault.lock().unwrap() = None;
     }
@@ -146,7 +146,7 @@ async fn gate(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> 
             (status, [(header::LOCATION, url)], body).into_response()
         }
         Some(Fault::Garbage(status)) => (status, &b"\x00\xff\xfe<{\x80"[..]).into_response(),
-        // White space may start both XML and JSON: no parser is rid of it early.
+        // White space may start both XML and JSON, so no parser fails early.
         Some(Fault::Endless(status)) => {
             let chunk = Bytes::from_static(&[b' '; 4096]);
             let body = stream::repeat(Ok::<_, Infallible>(chunk));

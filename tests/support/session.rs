@@ -1,4 +1,4 @@
-//! What runs in a session's container, as a process: `duckbot duckdb`.
+//! `duckbot duckdb`, the program of a session's container, as a process.
 
 use std::{
     collections::HashMap,
@@ -17,11 +17,11 @@ use tokio::{
 
 use super::{ReservedPort, UiClient, WAIT_TIMEOUT, bot::program, lake, tools};
 
-/// The variable with a file that is to be `/etc/hosts`, for this session alone: in a mount
-/// namespace of its own, which only root can have.
+/// Variable with the path of a file to mount over `/etc/hosts`, for this session only. The process
+/// then gets its own mount namespace, which requires root.
 pub const HOSTS: &str = "TEST_HOSTS";
 
-/// A running session; it is killed when dropped.
+/// Running session. The process is killed on drop.
 pub struct Session {
     child: Child,
     log: watch::Receiver<String>,
@@ -39,12 +39,12 @@ impl Deref for Session {
 }
 
 impl Session {
-    /// Starts one for these keys, at the lake.
+    /// Starts a session with these credentials, attached to the lake.
     pub fn start(key_id: &str, secret: &str) -> Self {
         Self::start_with(key_id, secret, &[])
     }
 
-    /// Starts one whose environment differs in some variables.
+    /// Same as [`Self::start`], with other values for some environment variables.
     pub fn start_with(key_id: &str, secret: &str, differing: &[(&str, &str)]) -> Self {
         let lake = lake();
         let (s3, catalog) = (lake.s3.url(), lake.catalog.clone());
@@ -67,7 +67,7 @@ impl Session {
         Self::spawn(&variables)
     }
 
-    /// Starts one with these variables, and those that say where DuckDB is.
+    /// Starts a session with only these variables and those for the location of DuckDB.
     pub fn spawn(variables: &HashMap<&str, &str>) -> Self {
         let port = ReservedPort::reserve();
         let home = TempDir::new().unwrap();
@@ -107,34 +107,38 @@ impl Session {
         }
     }
 
-    /// All that it has printed so far.
+    /// Output so far.
     pub fn log(&self) -> String {
         self.log.borrow().clone()
     }
 
-    /// Waits until it prints that.
+    /// Waits until the output contains `text`.
     pub async fn wait_for_log(&mut self, text: &str) {
         let said = self.log.wait_for(|log| log.contains(text));
         let said = timeout(WAIT_TIMEOUT, said)
             .await
             .is_ok_and(|said| said.is_ok());
-        assert!(said, "it does not say {text:?}, but:\n{}", self.log());
+        assert!(
+            said,
+            "the session did not print {text:?}, but:\n{}",
+            self.log()
+        );
     }
 
-    /// Waits until the keys, the catalog and an admin's SQL were tried.
+    /// Waits until the session has tried the credentials, the catalog and the admin's SQL.
     pub async fn wait_until_prepared(&mut self) {
         self.wait_for_log("the session is prepared").await;
         self.wait_for_ui().await;
     }
 
-    /// Waits until the UI answers: asks until it does, as the door does.
+    /// Waits until the UI answers. Polls it, as the door does.
     pub async fn wait_for_ui(&self) {
         assert!(self.ui.is_answering().await, "{}", self.log());
     }
 
-    /// The process id of DuckDB, its only child.
+    /// Process ID of DuckDB, the only child process.
     pub fn duckdb(&self) -> u32 {
-        // A child belongs to the thread that started it.
+        // Linux lists a child under the thread that started it.
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
         let children = threads.map(|thread| thread.unwrap().path().join("children"));
         let children = children.map(|file| std::fs::read_to_string(file).unwrap());
@@ -142,26 +146,26 @@ impl Session {
             .collect::<String>()
             .trim()
             .parse()
-            .expect("one child")
+            .expect("the session has exactly one child process")
     }
 
-    /// The port of its UI.
+    /// Port of the UI.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// Its own process id.
+    /// Process ID of the session.
     pub fn id(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.child.id().expect("the process is running")
     }
 
-    /// Sends it TERM; how it ended, if it did in time.
+    /// Sends SIGTERM. Returns the exit status if the process ends in time.
     pub async fn terminate(&mut self, within: Duration) -> Option<ExitStatus> {
         signal("TERM", self.id()).await;
         self.wait(within).await
     }
 
-    /// How it ended, if it does in time.
+    /// Waits for the process to end. Returns the exit status, or `None` if it does not end in time.
     pub async fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
         let ended = timeout(within, self.child.wait()).await.ok()?;
         Some(ended.unwrap())

@@ -1,4 +1,4 @@
-//! A team, its bot and its cluster: what most tests begin with.
+//! Environment of most tests: a team, its bot and its cluster.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -24,13 +24,13 @@ use super::{
     contract::Contract, link_of,
 };
 
-/// Keys without a session token.
+/// Permanent credentials, without a session token.
 pub const PERMANENT_CREDENTIALS: [(&str, &str); 2] = [
     ("Access key ID", "AKIANEWKEYID0000WXYZ"),
     ("Secret access key", "canary/AnotherSecretKey+47"),
 ];
 
-/// What people in tests hand in. Each value is looked for where it must not be.
+/// Temporary credentials that people enter in tests. Each test checks that no value leaks.
 pub const CREDENTIALS: [(&str, &str); 4] = [
     ("Access key ID", "AKIACANARYKEYID4D7Q"),
     (
@@ -41,7 +41,7 @@ pub const CREDENTIALS: [(&str, &str); 4] = [
     ("Catalog token", "canary.catalog.token"),
 ];
 
-/// Sessions that are real, and small enough for many at a time.
+/// Settings for real sessions on a node, small enough that many fit at a time.
 const ON_A_NODE: [(&str, &str); 6] = [
     ("DUCKBOT_SESSIONS__IMAGE", "duckbot.test/duckui:works"),
     ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot.test/duckbot:test"),
@@ -51,8 +51,8 @@ const ON_A_NODE: [(&str, &str); 6] = [
     ("DUCKBOT_SIZES__LARGE__MEMORY", "512Mi"),
 ];
 
-/// A guild with `#data` (where the bot may be used) and `#random` (where not);
-/// the analysts Ana and Ben, Ada the admin, Gil without a role, Max from elsewhere.
+/// Guild with the channels `#data` (the bot may be used) and `#random` (it may not). Members: Ana
+/// and Ben (analysts), Ada (admin) and Gil (no role). Max is not a member.
 pub struct TestEnv {
     pub discord: Discord,
     pub cluster: Namespaces,
@@ -64,13 +64,13 @@ pub struct TestEnv {
     pub ben: Person,
     pub ada: Person,
     pub gil: Person,
-    /// Whether sessions run on a node; without one a test writes their status.
+    /// True if sessions run on a node. Without a node, the test writes the status of their Pods.
     has_node: bool,
     bot: Option<Bot>,
     /// Logs of bots that have ended.
     logs: String,
     pub variables: HashMap<String, String>,
-    /// Which bot it has.
+    /// Path of the bot's program.
     pub program: PathBuf,
     token: String,
     folder: TempDir,
@@ -78,25 +78,25 @@ pub struct TestEnv {
 }
 
 impl TestEnv {
-    /// With the bot up and connected.
+    /// Starts an environment with the default settings, and waits until the bot is connected.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// The same with other settings.
+    /// Same as [`Self::start`], with these settings added.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let mut env = Self::without_bot(settings).await;
         env.start_bot().await;
         env
     }
 
-    /// The same with sessions that run on the shared node; `None` where there
-    /// can be none.
+    /// Starts an environment whose sessions run on the shared node. Returns `None` if this machine
+    /// cannot run nodes.
     pub async fn start_on_node(settings: &[(&str, &str)]) -> Option<Self> {
         Some(Self::start_on(Node::shared()?, settings).await)
     }
 
-    /// The same with sessions that run on that node.
+    /// Starts an environment whose sessions run on `node`.
     pub async fn start_on(node: &Node, settings: &[(&str, &str)]) -> Self {
         let mut all = ON_A_NODE.to_vec();
         all.extend(settings);
@@ -105,12 +105,12 @@ impl TestEnv {
         env
     }
 
-    /// The same with sessions on the node of that name, before the bot is started.
+    /// Prepares an environment for the node with this name, without starting the bot.
     pub async fn without_bot_on(node: &str, settings: &[(&str, &str)]) -> Self {
         Self::create(Some(node), settings).await
     }
 
-    /// The same before the bot is started.
+    /// Prepares an environment without starting the bot.
     pub async fn without_bot(settings: &[(&str, &str)]) -> Self {
         Self::create(None, settings).await
     }
@@ -128,7 +128,7 @@ impl TestEnv {
             .person("gil", &[])
             .stranger("max")
             .first_response_timeout(ACK_TIMEOUT)
-            // What a cluster does to a node takes its time, and so does what goes wrong.
+            // Real nodes and their failures need more time.
             .wait_timeout(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
         let discord = Discord::start(config).await.unwrap();
         let contract = Contract::from_env();
@@ -204,9 +204,9 @@ impl TestEnv {
                 "DUCKBOT_CATALOGS__POND__ENDPOINT",
                 "http://pond:8181".into(),
             ),
-            // It is looked at once, at some moment in the beginning.
+            // The bot checks memberships once, at an unpredictable moment after the start.
             ("DUCKBOT_REAPER__LEFT_GUILD", "off".into()),
-            // Whoever looks for a secret in the log should find it.
+            // Log everything, so that the checks for secrets in the log see everything.
             ("DUCKBOT_LOG__FILTER", "trace".into()),
         ];
         pairs
@@ -215,12 +215,14 @@ impl TestEnv {
             .collect()
     }
 
-    /// Leads through the proxy, as the service account of `deploy/`.
+    /// Writes a kubeconfig for the service account of `deploy/`, through the proxy. Returns its
+    /// path.
     fn kubeconfig(&self) -> String {
         self.kubeconfig_for(&format!("{{server: \"{}\"}}", self.api.url))
     }
 
-    /// The bot's, for a cluster that is reached like that; its path is always the same.
+    /// Writes the bot's kubeconfig with this `cluster` entry. Returns its path, which is always the
+    /// same.
     pub fn kubeconfig_for(&self, cluster: &str) -> String {
         let (token, home) = (&self.token, &self.cluster.bot);
         let text = format!(
@@ -232,7 +234,7 @@ impl TestEnv {
         self.file("kubeconfig", &text)
     }
 
-    /// A file for the bot; its path.
+    /// Writes a file for the bot, and returns its path.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();
@@ -242,15 +244,19 @@ impl TestEnv {
     /// Starts the bot and waits until it is connected.
     pub async fn start_bot(&mut self) {
         self.spawn_bot();
-        let bot = self.bot.as_mut().expect("it was launched");
+        let bot = self.bot.as_mut().expect("the bot was just started");
         let gave_up = tokio::select! {
             () = self.discord.wait_connected() => None,
             status = bot.wait(Duration::from_secs(60)) => status,
         };
-        assert!(gave_up.is_none(), "the bot gives up:\n{}", self.log());
+        assert!(
+            gave_up.is_none(),
+            "the bot exited at start-up:\n{}",
+            self.log()
+        );
     }
 
-    /// Starts the bot anew, with a file of settings.
+    /// Restarts the bot with a settings file.
     pub async fn restart_bot_with_config(&mut self, settings: &str) {
         self.kill_bot().await;
         let path = self.file("settings.toml", settings);
@@ -258,39 +264,40 @@ impl TestEnv {
         self.start_bot().await;
     }
 
-    /// Starts the bot.
+    /// Starts the bot without waiting until it is connected.
     pub fn spawn_bot(&mut self) {
-        assert!(self.bot.is_none(), "one bot is enough");
+        assert!(self.bot.is_none(), "the bot is already running");
         self.bot = Some(Bot::start_program(&self.program, &self.variables));
     }
 
-    /// The bot's process.
+    /// Process of the running bot.
     pub fn bot(&mut self) -> &mut Bot {
-        self.bot.as_mut().expect("the bot runs")
+        self.bot.as_mut().expect("the bot is running")
     }
 
-    /// Ends the bot as a crash does.
+    /// Kills the bot, as in a crash, and waits until it is disconnected.
     pub async fn kill_bot(&mut self) {
-        let mut bot = self.bot.take().expect("the bot runs");
+        let mut bot = self.bot.take().expect("the bot is running");
         bot.kill().await;
         self.logs.push_str(&bot.log());
         self.discord.wait_disconnected().await;
     }
 
-    /// What all bots of this team have logged.
+    /// Log of all bots of this environment so far.
     pub fn log(&self) -> String {
         let current = self.bot.as_ref().map(Bot::log).unwrap_or_default();
         format!("{}{current}", self.logs)
     }
 
-    /// Waits until the bot has logged that.
+    /// Waits until the running bot has logged `text`.
     pub async fn wait_for_log(&self, text: &str) {
-        let bot = self.bot.as_ref().expect("the bot runs");
+        let bot = self.bot.as_ref().expect("the bot is running");
         let mut log = bot.subscribe_log();
         log.wait_for(|log| log.contains(text)).await.unwrap();
     }
 
-    /// Somebody types `/duck start …` and sees that it begins; the session's id.
+    /// Runs `/duck start` with `options`. Returns the interaction and the ID of the session that
+    /// starts.
     pub async fn start_session(&self, person: &Person, options: &str) -> (Interaction, String) {
         let line = format!("/duck start {options}");
         let asked = person.run_command("#data", line.trim()).await.unwrap();
@@ -299,15 +306,14 @@ impl TestEnv {
         (asked, id)
     }
 
-    /// Writes the record of a session that was asked for then, as a bot would; the reconciler
-    /// makes the rest.
+    /// Writes the record of a starting session, as the bot would. The reconciler creates the rest.
     pub async fn create_record(&self, id: &str, owner: u64, slot: u8, created: &str) {
         let channel = self.discord.channel("data").to_string();
         self.create_record_in(Some(&channel), id, owner, slot, created)
             .await;
     }
 
-    /// The same; told of in that channel, or nowhere.
+    /// Same as [`Self::create_record`], with this announcement channel or none.
     pub async fn create_record_in(
         &self,
         channel: Option<&str>,
@@ -350,10 +356,10 @@ impl TestEnv {
         let name = format!("duckui-{session}");
         let ready = await_condition(self.cluster.pods(), &name, is_ready);
         let ready = tokio::time::timeout(Duration::from_secs(60), ready).await;
-        ready.expect("the Pod gets ready").unwrap();
+        ready.expect("the Pod became ready in time").unwrap();
     }
 
-    /// An admin deletes the Pod of a session, and it is gone.
+    /// Deletes the Pod of a session as an admin would, and waits until it is gone.
     pub async fn delete_pod(&self, session: &str) {
         let (pods, name) = (self.cluster.pods(), format!("duckui-{session}"));
         pods.delete(&name, &DeleteParams::default()).await.unwrap();
@@ -361,7 +367,7 @@ impl TestEnv {
         gone.await.unwrap();
     }
 
-    /// Gives somebody keys and a session that is ready; its id.
+    /// Gives `person` credentials if they have none, and a session that is ready. Returns its ID.
     pub async fn ready_session(&self, person: &Person) -> String {
         if self.stored_credentials(person).await.is_none() {
             self.cluster.store_credentials(person.id()).await;
@@ -378,7 +384,8 @@ impl TestEnv {
         id
     }
 
-    /// Waits until the keys, the catalog and an admin's SQL were tried in a session on the node.
+    /// Waits until a session on the node has tried the credentials, the catalog and the admin's
+    /// SQL.
     pub async fn wait_until_prepared(&self, session: &str) {
         let (pods, name) = (self.cluster.pods(), format!("duckui-{session}"));
         let follow = LogParams {
@@ -389,12 +396,17 @@ impl TestEnv {
         let mut lines = pods.log_stream(&name, &follow).await.unwrap().lines();
         let mut is_prepared = false;
         while !is_prepared {
-            let line = lines.try_next().await.unwrap().expect("it goes on");
+            let line = lines
+                .try_next()
+                .await
+                .unwrap()
+                .expect("the log stream is still open");
             is_prepared = line.contains("the session is prepared");
         }
     }
 
-    /// Somebody opens their session on the node, as a browser does; DuckDB's UI.
+    /// Opens the session of `person` on the node as a browser would. Returns a client of DuckDB's
+    /// UI.
     pub async fn open_ui(&self, person: &Person, session: &str) -> UiClient {
         let line = format!("/duck open session:{session}");
         let reply = self.reply_to(person, &line).await;
@@ -405,14 +417,14 @@ impl TestEnv {
         UiClient::enter(&link, &door).await
     }
 
-    /// Ana stops what she has, if anything, and what was said meanwhile counts as read.
+    /// Stops Ana's sessions, if any, and marks all messages as read.
     pub async fn clean_up(&self) {
         self.stop_session(&self.ana).await;
         self.assert_nothing_left().await;
         self.mark_all_read().await;
     }
 
-    /// Somebody stops what they have, if anything.
+    /// Stops the session of `person`, if there is one.
     pub async fn stop_session(&self, person: &Person) {
         let question = self.reply_to(person, "/duck stop").await;
         if question.button("Stop it").is_some() {
@@ -420,26 +432,26 @@ impl TestEnv {
         }
     }
 
-    /// What was said so far counts as read.
+    /// Marks all messages so far as read.
     pub async fn mark_all_read(&self) {
         for message in self.discord.unread() {
             self.discord.wait_edited(message.id, |_| true).await;
         }
     }
 
-    /// Somebody's Secret, if there is one.
+    /// Returns the Secret with the stored credentials of `person`, if any.
     pub async fn stored_credentials(&self, person: &Person) -> Option<Secret> {
         let name = format!("duckbot-s3-{}", person.id());
         self.cluster.secrets().get_opt(&name).await.unwrap()
     }
 
-    /// Makes somebody's keys newer than all their sessions.
+    /// Marks the credentials of `person` as stored now, so newer than all their sessions.
     pub async fn renew_credentials(&self, person: &Person) {
         self.annotate_credentials(person, "stored-at", chrono::Utc::now())
             .await;
     }
 
-    /// Changes a time that is kept beside somebody's keys.
+    /// Sets a time annotation on the Secret with the credentials of `person`.
     pub async fn annotate_credentials(&self, person: &Person, name: &str, at: DateTime<Utc>) {
         let annotation = format!("duckbot.dev/{name}");
         let patch = json!({ "metadata": { "annotations": { annotation: at.to_rfc3339() } } });
@@ -452,7 +464,8 @@ impl TestEnv {
             .unwrap();
     }
 
-    /// Waits until somebody's first session is gone, and nothing of any is left.
+    /// Waits until the record in slot 0 of `person` is gone, and checks that no object of any
+    /// session is left.
     pub async fn wait_until_nothing_left(&self, person: &Person) {
         self.cluster
             .wait_until_gone(&self.record_name(person, 0))
@@ -460,23 +473,24 @@ impl TestEnv {
         self.assert_nothing_left().await;
     }
 
-    /// Ana reads that somebody deleted her session on the cluster.
+    /// Reads Ana's next message in `#data`, and checks that it says that somebody deleted her
+    /// session.
     pub async fn expect_deletion_notice(&self) {
         let told = self.ana.read("#data").await;
-        assert_says(&told, "somebody deleted it");
+        assert_says(&told, "it was deleted on the cluster");
     }
 
-    /// There is no object of any session.
+    /// Checks that no object of any session exists.
     pub async fn assert_nothing_left(&self) {
         assert_eq!(self.cluster.objects().await, [""; 0]);
     }
 
-    /// The name of somebody's record in a place.
+    /// Name of the record of `person` in a slot.
     pub fn record_name(&self, person: &Person, slot: u8) -> String {
         format!("duckui-{}-{slot}", person.id())
     }
 
-    /// The objects of one ready session, sorted.
+    /// Objects of one ready session, sorted.
     pub fn session_objects(&self, person: &Person, slot: u8, id: &str) -> Vec<String> {
         vec![
             format!("configmaps/{}", self.record_name(person, slot)),
@@ -486,7 +500,7 @@ impl TestEnv {
         ]
     }
 
-    /// Somebody types a command in `#data`; the first answer to it.
+    /// Runs a command in `#data`, and returns the first reply.
     pub async fn reply_to(&self, person: &Person, line: &str) -> MessageView {
         person
             .run_command("#data", line)
@@ -496,13 +510,13 @@ impl TestEnv {
             .await
     }
 
-    /// Asks for the form in private; the direct message with its button.
+    /// Runs `/duck setup`, and returns the direct message with the button.
     pub async fn request_invitation(&self, person: &Person) -> MessageView {
         self.reply_to(person, "/duck setup").await;
         person.read_dm().await
     }
 
-    /// Presses a button that opens the form.
+    /// Presses a button that opens a form, and returns the form.
     pub async fn open_form(
         &self,
         person: &Person,
@@ -512,14 +526,16 @@ impl TestEnv {
         person.press(message, label).await.unwrap().modal().await
     }
 
-    /// Has somebody's keys forgotten, as a person does.
+    /// Deletes the credentials of `person` with `/duck forget`.
     pub async fn forget_credentials(&self, person: &Person) {
         let question = self.reply_to(person, "/duck forget").await;
-        let pressed = person.press(&question, "Forget it").await.unwrap();
-        pressed.until(|it| it.content.contains("orgotten")).await;
+        let pressed = person.press(&question, "Delete").await.unwrap();
+        pressed
+            .until(|it| it.content.contains("were deleted"))
+            .await;
     }
 
-    /// Says yes to the question before a stop, and sees it done; the last reply.
+    /// Confirms a stop and waits until the session is stopped. Returns the last reply.
     pub async fn confirm_stop(&self, person: &Person, question: &MessageView) -> MessageView {
         let pressed = person.press(question, "Stop it").await.unwrap();
         pressed
@@ -527,7 +543,7 @@ impl TestEnv {
             .await
     }
 
-    /// Opens the form from a message and hands these values in; the reply.
+    /// Opens the form with the first button of `message`, and submits `values`. Returns the reply.
     pub async fn fill_form(
         &self,
         person: &Person,
@@ -539,14 +555,14 @@ impl TestEnv {
             .iter()
             .flatten()
             .next()
-            .expect("a button")
+            .expect("the message has a button")
             .label
             .clone();
         let form = self.open_form(person, message, &label).await;
         person.submit(&form, values).await.unwrap().reply().await
     }
 
-    /// Hands in [`CREDENTIALS`] as a person does; the last reply.
+    /// Enters [`CREDENTIALS`] through `/duck setup`. Returns the first reply to the submitted form.
     pub async fn enter_credentials(&self, person: &Person) -> MessageView {
         let invitation = self.request_invitation(person).await;
         self.fill_form(person, &invitation, &CREDENTIALS).await
@@ -554,11 +570,11 @@ impl TestEnv {
 }
 
 impl Drop for TestEnv {
-    /// What must hold in every test.
+    /// Checks the conditions that must hold at the end of every test.
     fn drop(&mut self) {
         let log = self.log();
         if self.has_node {
-            // Or it would start them again.
+            // Stop the bot first; it would start the sessions again.
             drop(self.bot.take());
             self.cluster.delete_pods();
         }
@@ -574,7 +590,7 @@ impl Drop for TestEnv {
         assert_eq!(
             violations.unwrap_or_default(),
             Vec::<String>::new(),
-            "Discord's description"
+            "violations of Discord's API description"
         );
         assert_eq!(
             self.discord.unknown_routes(),
@@ -584,35 +600,35 @@ impl Drop for TestEnv {
         let unread = self.discord.unread();
         assert!(
             unread.is_empty(),
-            "nobody read {unread:#?}\n{}",
+            "messages that the test did not read: {unread:#?}\n{}",
             self.discord.transcript()
         );
         assert!(!log.contains("panicked"), "{log}");
         for secret in [self.discord.token(), self.token.clone()] {
-            assert!(!log.contains(&secret), "a token is in the log");
+            assert!(!log.contains(&secret), "the log contains a token");
         }
         let everything = self.discord.traffic();
         assert!(
             leaked_credentials(&log).is_empty(),
-            "in the log: {:?}",
+            "credentials in the log: {:?}",
             leaked_credentials(&log)
         );
         assert!(
             leaked_credentials(&everything).is_empty(),
-            "to Discord: {:?}",
+            "credentials sent to Discord: {:?}",
             leaked_credentials(&everything)
         );
     }
 }
 
-/// The names of the tests' keys that a text holds, in whatever form they leak.
+/// Names of the test credentials that `text` contains, in any encoding.
 pub fn leaked_credentials(text: &str) -> Vec<String> {
     let all = CREDENTIALS.into_iter().chain(PERMANENT_CREDENTIALS);
     let leaked = all.filter(|(_, value)| encodings(value).iter().any(|it| text.contains(it)));
     leaked.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// A value as it is, in base64 (a Secret's JSON), as bytes (a Debug print), in a URL.
+/// Encodings of a value: plain, base64 (a Secret's JSON), bytes (a Debug output), and URL-encoded.
 fn encodings(value: &str) -> [String; 4] {
     let bytes = ByteString(value.as_bytes().to_vec());
     let base64 = serde_json::to_value(&bytes)
@@ -626,7 +642,7 @@ fn encodings(value: &str) -> [String; 4] {
     [value.to_owned(), base64, listed, encoded]
 }
 
-/// A storage that knows the keys of the tests, and a catalog that takes their token.
+/// Starts S3 that accepts the test credentials, and a catalog that accepts everyone.
 async fn storage() -> (S3, Catalog) {
     let s3 = S3::start().await;
     s3.add_bucket("lake");
@@ -643,17 +659,17 @@ async fn storage() -> (S3, Catalog) {
     (s3, catalog)
 }
 
-/// Those words are in the message.
+/// Checks that a message contains `words`.
 #[track_caller]
 pub fn assert_says(message: &MessageView, words: &str) {
     assert!(message.content.contains(words), "{}", message.content);
 }
 
-/// The session that a text speaks of.
+/// Returns the session ID that a text contains in backticks.
 pub fn session_id_in(text: &str) -> String {
     let is_id = |word: &&str| word.len() == 6 && word.chars().all(|c| c.is_ascii_hexdigit());
     let found = text.split('`').find(is_id);
     found
-        .unwrap_or_else(|| panic!("no session in {text:?}"))
+        .unwrap_or_else(|| panic!("no session ID in {text:?}"))
         .to_owned()
 }

@@ -1,4 +1,4 @@
-//! Programs that the tests get for themselves.
+//! Third-party programs that the tests download.
 
 use std::{
     path::{Path, PathBuf},
@@ -42,18 +42,18 @@ pub fn chromium() -> PathBuf {
     get("chromium")
 }
 
-/// A script of the harness.
+/// Path of a script in `tests/support`.
 pub fn script(path: &str) -> PathBuf {
     let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
     support.join(path)
 }
 
-/// Has something got, by its script.
+/// Runs the `get` script of a tool. Returns the tool's folder.
 pub fn get(what: &str) -> PathBuf {
     let got = Command::new(script(what).join("get"))
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
-    assert!(got.status.success(), "there is no {what} to test with");
+    assert!(got.status.success(), "`{what}/get` failed");
     String::from_utf8(got.stdout).unwrap().trim().into()
 }

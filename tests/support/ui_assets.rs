@@ -1,4 +1,4 @@
-//! In the place of https://ui.duckdb.org, behind a proxy: who remembers what it hears.
+//! Stand-in for https://ui.duckdb.org, behind a proxy. Records what it receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,17 +17,17 @@ use tokio_rustls::{
 
 use super::browser::Certificates;
 
-/// What each of its pages says.
+/// Content of every page.
 pub const PAGE: &str = "<title>DuckDB</title>";
 
-/// The address of a machine that is `ui.duckdb.org` to whoever believes [`UiAssets::hosts`].
+/// Address of `ui.duckdb.org` for processes that use [`UiAssets::hosts`].
 const ADDRESS: &str = "127.77.0.1";
 
-/// A proxy that leads to the pages of DuckDB's UI, whatever is asked for. It ends when dropped.
+/// Proxy that serves [`PAGE`] for every request. Stops on drop.
 pub struct UiAssets {
     /// Host and port of the proxy.
     pub proxy: String,
-    /// Who signed its certificate.
+    /// Authority of its certificate.
     pub certificates: Certificates,
     received: Arc<Mutex<String>>,
     task: JoinHandle<()>,
@@ -39,14 +39,14 @@ impl UiAssets {
         Self::at(listener, true).await
     }
 
-    /// The same without a proxy: at the port and, for who is told by `/etc/hosts`, at the name
-    /// of the real ones. None where that port can't be had.
+    /// Starts the server without a proxy: on port 443, for processes whose `/etc/hosts` is
+    /// [`UiAssets::hosts`]. Returns `None` if the port is not available.
     pub async fn start_direct() -> Option<Self> {
         let listener = TcpListener::bind((ADDRESS, 443)).await.ok()?;
         Some(Self::at(listener, false).await)
     }
 
-    /// What is to stand in `/etc/hosts`.
+    /// Content for `/etc/hosts`.
     pub fn hosts() -> String {
         format!("127.0.0.1 localhost\n{ADDRESS} ui.duckdb.org\n")
     }
@@ -80,7 +80,7 @@ impl UiAssets {
         }
     }
 
-    /// Everything so far, also what was meant for the proxy.
+    /// All request heads received so far, including those for the proxy.
     pub fn received(&self) -> String {
         self.received.lock().unwrap().clone()
     }
@@ -106,7 +106,7 @@ async fn serve(
     let mut stream = acceptor
         .accept(stream)
         .await
-        .expect("its certificate is trusted");
+        .expect("the client trusts the certificate");
     let asked = head(&mut stream).await;
     received.lock().unwrap().push_str(&asked);
     let length = PAGE.len();

@@ -1,4 +1,4 @@
-//! DuckDB's UI server, as its own pages use it: SQL in, rows out.
+//! Client of DuckDB's UI server, which sends SQL and reads rows like the UI's own pages.
 
 use reqwest::{Client, Response};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use tokio::time::timeout;
 
 use super::WAIT_TIMEOUT;
 
-/// Around the part of an answer that is read: what the UI's format says besides is left alone.
+/// Marks around the JSON in a response. The rest of the UI's format is skipped.
 const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
 
-/// A UI server that is reached at a port of this machine.
+/// Client of one UI server.
 pub struct UiClient {
     url: String,
     headers: Vec<(&'static str, String)>,
@@ -17,17 +17,17 @@ pub struct UiClient {
 }
 
 impl UiClient {
-    /// Reached at `port`; it takes itself for the one at `own`.
+    /// Client for `localhost:port`, with the origin that the server expects at its own port `own`.
     pub fn at(port: u16, own: u16) -> Self {
         Self {
             url: format!("http://localhost:{port}"),
-            // The UI answers its own pages only.
+            // The UI answers only requests from its own pages.
             headers: vec![("origin", format!("http://localhost:{own}"))],
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }
 
-    /// Reached at that address, by a browser that sends these headers.
+    /// Client for `url` that sends these headers, as a browser would.
     pub fn through(url: String, headers: Vec<(&'static str, String)>) -> Self {
         Self {
             url,
@@ -36,7 +36,7 @@ impl UiClient {
         }
     }
 
-    /// Entered by a link of `/duck open`, whose door is at `door` (a URL).
+    /// Enters a session with a link of `/duck open`. `door` is the URL of its door.
     pub async fn enter(link: &str, door: &str) -> Self {
         let (page, ticket) = link.split_once('#').unwrap();
         let (origin, path) = page.split_at(page.rfind("/.duckbot").unwrap());
@@ -52,21 +52,23 @@ impl UiClient {
         Self::through(door.to_owned(), headers.into())
     }
 
-    /// Whether it answers soon.
+    /// Returns true if the server answers within [`WAIT_TIMEOUT`].
     pub async fn is_answering(&self) -> bool {
         let url = format!("{}/info", self.url);
         let answers = async { while self.client.get(&url).send().await.is_err() {} };
         timeout(WAIT_TIMEOUT, answers).await.is_ok()
     }
 
-    /// Waits until it answers again.
+    /// Waits until queries work again.
     pub async fn wait_until_back(&self) {
         let is_back = async || {
             let answer = self.request("SELECT 1").send().await;
             answer.is_ok_and(|answer| answer.status() == 200)
         };
         let back = async { while !is_back().await {} };
-        timeout(WAIT_TIMEOUT, back).await.expect("it comes back");
+        timeout(WAIT_TIMEOUT, back)
+            .await
+            .expect("the UI is back in time");
     }
 
     /// Runs statements that may end DuckDB.
@@ -74,7 +76,7 @@ impl UiClient {
         self.request(sql).send().await.map(drop)
     }
 
-    /// How many bytes the answer to a query has; they are not kept.
+    /// Length of the response to a query in bytes. The response is not kept.
     pub async fn answer_length(&self, sql: &str) -> usize {
         let mut answer = self.request(sql).send().await.unwrap();
         let mut length = 0;
@@ -84,12 +86,12 @@ impl UiClient {
         length
     }
 
-    /// Runs statements in the UI; an error is DuckDB's.
+    /// Runs statements in the UI. Errors are those of DuckDB.
     pub async fn run_sql(&self, sql: &str) -> Result<(), String> {
         result(&self.query(sql).await).map(drop)
     }
 
-    /// The rows of a query, each an object.
+    /// Returns the rows of a query, each as an object.
     pub async fn rows(&self, query: &str) -> Result<Value, String> {
         let [open, close] = MARKS;
         let sql = format!(
@@ -102,13 +104,13 @@ impl UiClient {
         Ok(serde_json::from_str(json).unwrap())
     }
 
-    /// What stands in the table of problems.
+    /// Rows of the table `problems`.
     pub async fn problems(&self) -> Value {
         let query = "SELECT what, error, try_again FROM problems";
         self.rows(query).await.unwrap()
     }
 
-    /// Interrupts the query that runs.
+    /// Interrupts the running query.
     pub async fn interrupt(&self) {
         let asked = self.post("/ddb/interrupt", "").send().await;
         assert_eq!(asked.unwrap().status(), 200);
@@ -133,15 +135,15 @@ impl UiClient {
         let asked = self.request(sql).send();
         let answer: Response = timeout(WAIT_TIMEOUT, asked)
             .await
-            .expect("in time")
+            .expect("the query ended in time")
             .unwrap();
         assert_eq!(answer.status(), 200);
         answer.bytes().await.unwrap().into()
     }
 }
 
-/// An answer of the UI: DuckDB's serialization, which begins with field 100, whether it went
-/// well. If not, field 101 is the error: its length, seven bits a byte, and its text.
+/// Parses a response of the UI, in DuckDB's serialization. Field 100 says if the query succeeded.
+/// If not, field 101 is the error: its length, seven bits per byte, and its text.
 fn result(answer: &[u8]) -> Result<String, String> {
     match answer {
         [100, 0, 1, ..] => Ok(String::from_utf8_lossy(answer).into()),
@@ -150,6 +152,6 @@ fn result(answer: &[u8]) -> Result<String, String> {
             let text = &rest[digits..rest.len() - 2];
             Err(String::from_utf8_lossy(text).into())
         }
-        _ => panic!("this is no answer: {answer:?}"),
+        _ => panic!("unexpected response: {answer:?}"),
     }
 }

@@ -1,17 +1,22 @@
-//! Waiting for what nobody announces.
+//! Waits for conditions that send no notification.
 
 use std::{fmt::Debug, time::Duration};
 
-/// Much longer than anything takes, on a machine that does much else.
+/// Maximum time to wait for anything. Generous, because the machine may be busy with other tests.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long the bot may take to acknowledge where that is not what a test is about. Discord gives
-/// it 3 s, and a machine on which all tests run stands still for longer. (`scale`, alone on the
-/// machine, counts the 3 s.)
+/// Maximum time for the bot to acknowledge an interaction, in tests about something else.
+///
+/// Discord gives it 3 s, but a machine that runs all tests may stall for longer. `scale` runs alone
+/// and measures against 3 s.
 pub const ACK_TIMEOUT: Duration = Duration::from_secs(9);
-/// How often is looked: who is waited for has only two cores.
+/// Interval between two looks. Not shorter, because the program under test may have only two cores.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Looks again and again until what is seen is as it should be; no longer than [`WAIT_TIMEOUT`].
+/// Calls `look` until its result satisfies `is_so`, and returns that result.
+///
+/// # Panics
+///
+/// If the condition is not met within [`WAIT_TIMEOUT`].
 pub async fn wait_until<T: Debug>(
     mut look: impl AsyncFnMut() -> T,
     is_so: impl Fn(&T) -> bool,
@@ -25,6 +30,9 @@ pub async fn wait_until<T: Debug>(
         }
     };
     let in_time = tokio::time::timeout(WAIT_TIMEOUT, so).await.is_ok();
-    assert!(in_time, "not so in time; seen last: {last:?}");
-    last.expect("it was looked at")
+    assert!(
+        in_time,
+        "the condition was not met in time; last seen: {last:?}"
+    );
+    last.expect("the condition was checked at least once")
 }

@@ -1,7 +1,7 @@
-"""A small bot on discord.py, for trying the loopback Discord with somebody else's client.
+"""Small bot on discord.py, to test the loopback Discord with an independent client.
 
-It takes DISCORD_URL, DISCORD_TOKEN and DISCORD_GUILD from its environment, and ends when its
-standard input does. Whatever the library complains about, it shows, and fails with in the end.
+Reads DISCORD_URL, DISCORD_TOKEN and DISCORD_GUILD from its environment, and ends when its standard
+input closes. Prints the library's warnings, and fails at the end if there were any.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Bot(discord.Client):
         self.tree = app_commands.CommandTree(self)
 
     async def setup_hook(self):
-        # The library goes to the gateway that it knows by heart; this one is asked for.
+        # The library's gateway URL is a constant; use the one of the API instead.
         _, url, _ = await self.http.get_bot_gateway()
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.tree.add_command(feed, guild=GUILD)
@@ -39,7 +39,7 @@ async def feed(interaction: discord.Interaction, pond: str):
     await interaction.edit_original_response(content=f"Found ducks in the {pond}")
     notice = await interaction.channel.send(f"{interaction.user.mention} feeds the ducks")
     menu = Menu(notice)
-    # Whoever presses before the library has heard that the message is posted is not overheard.
+    # Register the view first, so that a press right after the post is not missed.
     interaction.client.add_view(menu)
     await interaction.followup.send("What do they get?", view=menu, ephemeral=True)
 
@@ -57,7 +57,7 @@ class Menu(discord.ui.View):
     @discord.ui.button(label="Choose", style=discord.ButtonStyle.primary, custom_id="choose")
     async def choose(self, interaction: discord.Interaction, _: discord.ui.Button):
         order = Order(self.notice)
-        # As above; of a form it has no public way to say so.
+        # Register the form first, too; discord.py has no public method for that.
         interaction.client._connection.store_view(order)
         await interaction.response.send_modal(order)
 
@@ -85,7 +85,7 @@ class Complaints(logging.StreamHandler):
 
 async def main():
     discord.http.Route.BASE = os.environ["DISCORD_URL"] + "/api/v10"
-    # What it lacks for voice is not of interest.
+    # Silence warnings about missing voice support.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     complaints = Complaints()
     discord.utils.setup_logging(handler=complaints, level=logging.WARNING)

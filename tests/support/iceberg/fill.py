@@ -1,4 +1,4 @@
-"""Makes a table by another hand than DuckDB's: fill.py CATALOG-URL S3-URL KEY-ID SECRET"""
+"""Creates a table with another writer than DuckDB: fill.py CATALOG-URL S3-URL KEY-ID SECRET"""
 
 import sys
 

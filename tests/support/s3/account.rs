@@ -1,5 +1,5 @@
-//! What the S3 server serves, and to whom. The order of the checks in front of
-//! s3s follows from what AWS can know: a token is read before a secret is.
+//! Content and access rules of the S3 server. The checks before s3s are in the order of AWS, which
+//! reads the token before the secret.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -25,32 +25,32 @@ use s3s::{
 
 const OBJECT: &str = "some/object.parquet";
 
-/// Keys that sign requests.
+/// Key pair that signs requests.
 pub struct Key {
     secret: String,
     session: Option<(String, DateTime<Utc>)>,
 }
 
 impl Key {
-    /// With a token and its expiry, if they are temporary.
+    /// Creates a key. Temporary keys have a session token and its expiry.
     pub fn new(secret: &str, session: Option<(String, DateTime<Utc>)>) -> Self {
         let secret = secret.into();
         Self { secret, session }
     }
 }
 
-/// What a test has set.
+/// State that tests set.
 pub struct Inner {
     pub keys: HashMap<String, Key>,
     pub buckets: BTreeSet<String>,
-    /// Key id, action and bucket.
+    /// Key ID, action and bucket.
     pub denied: HashSet<(String, String, String)>,
     pub region: String,
-    /// How far the server's clock is ahead.
+    /// Offset of the server's clock; positive if it is ahead.
     pub clock: TimeDelta,
 }
 
-/// Shared by the test, the checks in front of s3s, and s3s.
+/// Account shared by the test, the checks before s3s, and s3s.
 #[derive(Clone)]
 pub struct Account(Arc<Mutex<Inner>>);
 
@@ -71,13 +71,13 @@ impl Account {
         self.0.lock().unwrap()
     }
 
-    /// The server's time.
+    /// Time of the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
         Utc::now() + self.inner().clock
     }
 
-    /// What AWS checks and s3s does not: clock, region, session, and that all is signed.
-    /// What is not signed at all, or not like that, s3s answers.
+    /// Checks what AWS checks but s3s does not: clock, region, session token, and that all headers
+    /// are signed. Leaves unsigned requests and other kinds of signatures to s3s.
     pub fn rejection(&self, headers: &HeaderMap) -> Option<Response> {
         let text = |name| headers.get(name)?.to_str().ok();
         let authorization = text("authorization")?;
@@ -138,7 +138,7 @@ impl Account {
     }
 }
 
-/// `Credential=…` and the like, in an `Authorization` header.
+/// Finds a field such as `Credential=…` in an `Authorization` header.
 fn field<'a>(authorization: &'a str, name: &str) -> Option<&'a str> {
     authorization
         .split([' ', ','])
@@ -153,13 +153,13 @@ fn forbidden(code: &str, message: &str, details: &[(&str, &str)]) -> Option<Resp
     Some(error(StatusCode::FORBIDDEN, code, message, details))
 }
 
-/// An error as AWS answers it.
+/// Error response in the format of AWS.
 pub fn error(status: StatusCode, code: &str, message: &str, details: &[(&str, &str)]) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/xml")];
     (status, kind, xml(code, message, details)).into_response()
 }
 
-/// Its body.
+/// Body of an error response.
 pub fn xml(code: &str, message: &str, details: &[(&str, &str)]) -> String {
     let mut elements = format!("<Code>{code}</Code><Message>{message}</Message>");
     for (name, value) in details {
