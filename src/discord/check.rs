@@ -8,7 +8,7 @@ use serenity::{
     http::Http,
 };
 
-use super::{commands, http, status};
+use super::{commands, errors::status, http};
 use crate::{diagnostics::Diagnostic, settings};
 
 /// Permissions that the bot needs in channels.
@@ -32,7 +32,9 @@ pub fn invitation(application: u64) -> String {
 /// If Discord can't be reached, or rejects the token.
 pub async fn application(settings: &settings::Discord) -> anyhow::Result<u64> {
     let asked = http(settings)?.get_current_application_info().await;
-    let found = asked.context("looking up the bot at Discord failed; check the token")?;
+    let found = asked.context(
+        "can't look up the bot at Discord; check the token and the connection to discord.com",
+    )?;
     Ok(found.id.get())
 }
 

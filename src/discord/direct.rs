@@ -11,7 +11,7 @@ use serenity::{builder::Builder, http::Http};
 use tokio::time::Instant;
 
 use super::{
-    notifier::{count, discord_error, is_final},
+    errors::{count, discord_error, is_final},
     replies::Reply,
     responder::message,
 };

@@ -9,6 +9,7 @@ mod access;
 mod check;
 mod commands;
 mod direct;
+mod errors;
 mod handlers;
 mod notifier;
 pub mod parse;
@@ -30,7 +31,7 @@ use serenity::{
     async_trait,
     client::{Context, EventHandler, RawEventHandler},
     gateway::{ConnectionStage, ShardRunnerInfo},
-    http::{Http, HttpBuilder, HttpError},
+    http::{Http, HttpBuilder},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -38,6 +39,7 @@ use tracing::{info, warn};
 pub use check::{application, invitation, look};
 pub use commands::reference;
 use direct::DirectMessages;
+use errors::status;
 use handlers::Handlers;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
@@ -70,7 +72,12 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
                  (Bot, Reset Token)"
             )
         }
-        Err(error) => return Err(error).context("Discord can't be reached"),
+        Err(error) => {
+            return Err(error).context(
+                "Discord can't be reached; check the connection to discord.com, port 443 (or to \
+                 discord.api_proxy)",
+            );
+        }
     }
     // If this lookup fails later, serenity silently connects to the public gateway instead.
     http.get_gateway()
@@ -103,7 +110,8 @@ fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
         .build()?;
     let mut builder = HttpBuilder::new(settings.token.expose_secret()).client(client);
     if let Some(proxy) = &settings.api_proxy {
-        // serenity ignores the proxy while its own rate limiter is on.
+        // serenity ignores the proxy while its own rate limiter is on. Without a proxy, that limiter
+        // waits out 429 responses (`Retry-After`) and repeats the request.
         builder = builder.proxy(proxy).ratelimiter_disabled(true);
     }
     Ok(builder.build())
@@ -201,22 +209,5 @@ impl RawEventHandler for UnreadableInteractionLogger {
         {
             warn!("Discord sent an interaction that this version can't parse; it is not answered");
         }
-    }
-}
-
-fn status(error: &serenity::Error) -> Option<u16> {
-    match error {
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
-            Some(answer.status_code.as_u16())
-        }
-        _ => None,
-    }
-}
-
-/// Discord's error code in the response body, such as `10008` (unknown message).
-fn code(error: &serenity::Error) -> Option<isize> {
-    match error {
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => Some(answer.error.code),
-        _ => None,
     }
 }

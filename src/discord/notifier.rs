@@ -18,15 +18,13 @@ use serenity::{
 use tracing::warn;
 
 use super::{
-    code,
     direct::DirectMessages,
+    errors::{code, count, discord_error, is_final},
     replies,
     responder::{message, rows, truncate},
-    status,
 };
 use crate::{
     error::Error,
-    metrics,
     service::Notifier,
     session::{Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Report, Warning},
     settings::Settings,
@@ -313,41 +311,6 @@ impl Notifier for DiscordNotifier {
 /// Discord's error codes for an unknown member and an unknown user.
 const NOT_IN_GUILD: [isize; 2] = [10007, 10013];
 
-/// Counts a request to Discord by its outcome.
-pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
-    let outcome = match answer {
-        Ok(_) => "done",
-        Err(error) if is_final(error) => "refused",
-        Err(_) => "failed",
-    };
-    metrics::count_discord_request(what, outcome);
-}
-
 fn mention_only(called: Option<OwnerId>) -> CreateAllowedMentions {
     CreateAllowedMentions::new().users(called.map(|owner| UserId::new(owner.get())))
-}
-
-/// Discord's error code for an interaction token that expired after 15 minutes.
-const INVALID_WEBHOOK_TOKEN: isize = 50027;
-
-/// Returns true if Discord refused for good: the channel, message or permission is gone, the thread
-/// is archived, or the reply is too old. Waiting helps after other failures: an invalid bot token
-/// (401), a timeout (408), a rate limit (429), a server error or no answer.
-pub fn is_final(error: &serenity::Error) -> bool {
-    let client_error = |status: &u16| (400..500).contains(status);
-    code(error) == Some(INVALID_WEBHOOK_TOKEN)
-        || status(error)
-            .filter(client_error)
-            .is_some_and(|status| ![401, 408, 429].contains(&status))
-}
-
-/// Creates an error without serenity's own message, which contains the request's URL.
-pub fn discord_error(action: &str, error: &serenity::Error) -> Error {
-    Error::Discord {
-        action: action.to_owned(),
-        why: match status(error) {
-            Some(status) => format!("Discord answered {status} (code {:?})", code(error)),
-            None => "Discord did not answer".to_owned(),
-        },
-    }
 }

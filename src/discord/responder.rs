@@ -28,19 +28,17 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    code,
     commands::QUERY,
-    notifier::{count, is_final},
+    errors::{code, count, is_final, status},
     parse::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
     replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply, shorten},
-    status,
 };
 use crate::{credentials::CredentialField, metrics};
 
 /// Time during which an interaction can be answered. Discord's limit is 15 minutes.
 pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
-/// Time to collect changes of the view before looking at it. While many sessions start, the view
-/// changes all the time, and each change wakes every waiting reply.
+/// Time to collect changes of the view before a reply is updated. While many sessions start, the
+/// view changes all the time, and each change wakes every waiting reply.
 const DEBOUNCE: Duration = Duration::from_millis(25);
 /// Pause after a failed edit.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
@@ -58,7 +56,7 @@ const MAX_YIELD: Duration = Duration::from_millis(300);
 /// Time without a pending acknowledgement after which yielding ends.
 const QUIET_PERIOD: Duration = Duration::from_millis(20);
 
-/// Counts as a pending acknowledgement until it is dropped.
+/// Guard that counts as a pending acknowledgement until it is dropped.
 struct PendingAck;
 
 impl PendingAck {
@@ -74,7 +72,7 @@ impl Drop for PendingAck {
     }
 }
 
-/// Interaction to answer.
+/// Handle for answering one interaction.
 pub struct Responder {
     http: Arc<Http>,
     id: InteractionId,
@@ -144,7 +142,7 @@ impl Responder {
         }
     }
 
-    /// Acknowledges with a private "thinking…". Later edits are private, too.
+    /// Acknowledges with a private "thinking…" reply. Later edits are private, too.
     pub async fn acknowledge(&self) -> Result<(), InteractionClosed> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
         self.acknowledge_and_yield(CreateInteractionResponse::Defer(private))
@@ -193,7 +191,7 @@ impl Responder {
 
     /// Opens the form for credentials.
     pub async fn open_form(&self, catalog: Option<&str>) -> Result<(), InteractionClosed> {
-        // No input is required: text pasted into one of them may contain the values of the others.
+        // All inputs are optional: text pasted into one may contain the values of the others.
         let input = |label: String, id| {
             CreateInputText::new(InputTextStyle::Short, label, id)
                 .required(false)
@@ -210,7 +208,7 @@ impl Responder {
 
     /// Opens the form for a query.
     pub async fn open_sql_form(&self, how: &SqlOptions) -> Result<(), InteractionClosed> {
-        let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT", QUERY)
+        let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT statement", QUERY)
             .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
             .max_length(MAX_INPUT_CHARS);
         let modal = CreateModal::new(sql_form_id(how), "Query the team's tables");
@@ -234,7 +232,7 @@ impl Responder {
         }
     }
 
-    /// Waits for the pause between two attempts.
+    /// Waits between two attempts to edit a reply.
     pub async fn wait_before_retry(&self) {
         tokio::time::sleep(RETRY_DELAY).await;
     }
@@ -297,7 +295,7 @@ impl Responder {
         metrics::record_acknowledgement(begin.elapsed());
         count("acknowledge", &done);
         done.map_err(|error| {
-            // The deadline has passed, or the interaction was delivered twice and is answered.
+            // The deadline has passed, or the interaction came twice and is already answered.
             debug!(interaction = %self.id, code = code(&error), "an interaction could not be answered");
             InteractionClosed
         })

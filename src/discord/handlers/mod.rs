@@ -24,11 +24,10 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::{
     access::{Caller, DenialReason, admit},
     direct::DirectMessages,
-    notifier::discord_error,
+    errors::{discord_error, status},
     parse::{self, Button, Command},
     replies::{self, Reply},
     responder::{INTERACTION_LIFETIME, InteractionClosed, Responder},
-    status,
 };
 use crate::{
     error::{Error, new_reference},

@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Handlers, InteractionContext, Responder, explain, log_error, set_outcome};
 use crate::{
     discord::{
-        code,
-        notifier::{count, discord_error, is_final},
+        errors::{code, count, discord_error, is_final},
         parse::SqlOptions,
         replies::{self, File, QueryContext, Reply},
         responder::message,
@@ -173,8 +172,9 @@ impl Handlers {
         let why = match posted {
             Ok(_) => return replies::share_done(text),
             Err(error) if is_final(&error) => format!(
-                "I can't post in this channel (Discord says {}), so nobody else sees the result.",
-                code(&error).map_or_else(|| "no".to_owned(), |code| code.to_string())
+                "Discord does not let me post in this channel (error {}), so nobody else sees the \
+                 result. An admin can grant the permission.",
+                code(&error).map_or_else(|| "unknown".to_owned(), |code| code.to_string())
             ),
             Err(error) => {
                 let error = discord_error("posting a result", &error);
