@@ -102,15 +102,15 @@ impl Error {
                  needs, or choose a smaller size."
             ),
             Self::Unknown { .. } => "The cluster lacks something that I need. \
-                 An admin can find out what in my log."
+                 An admin can find the details in my log."
                 .into(),
             Self::Exists { .. } | Self::Conflict { .. } => {
-                "Someone else changed this at the same moment. Please try again.".into()
+                "This was changed at the same moment. Please try again.".into()
             }
             Self::Disk { why, .. } => {
                 format!(
-                    "I can't read or write a file on my disk ({why}). An admin can find which \
-                     one in my log."
+                    "I can't read or write a file on my disk ({why}). An admin can find the \
+                     details in my log."
                 )
             }
             Self::Discord { .. } => {

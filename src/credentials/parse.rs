@@ -82,13 +82,13 @@ pub enum InputError {
     /// A character that no credential contains.
     #[error(
         "**{0}** contains a character that is not allowed. Only letters without accents, digits \
-         and punctuation are. Please copy it again from where it was issued."
+         and punctuation are allowed. Please copy it again from where it was issued."
     )]
     Strange(CredentialField),
     /// An access key ID with punctuation that no key ID contains.
     #[error(
-        "**Access key ID** contains punctuation that no key ID has. Please check that it is not \
-         swapped with the secret access key, and paste only the key ID."
+        "**Access key ID** contains punctuation that no access key ID has. Please check that it is \
+         not swapped with the secret access key, and paste only the access key ID."
     )]
     NoKeyId,
     /// A name, an equals sign or quotes around the value that could not be removed.
@@ -107,13 +107,14 @@ pub enum InputError {
     Twice(CredentialField),
     /// A text that is neither a duration nor a time.
     #[error(
-        "**Expires** is not a time that I understand. Please enter a duration like `12h`, or a \
-         time in UTC like `2026-11-23 18:00`."
+        "**Session token expires** is not a time that I understand. Please enter a duration like \
+         `12h`, or a time in UTC like `2026-11-23 18:00`."
     )]
     NoTime,
     /// A time in the past.
     #[error(
-        "**Expires** is in the past, so these credentials no longer work. Please enter new ones."
+        "**Session token expires** is in the past, so these credentials no longer work. Please enter \
+         new ones."
     )]
     Past,
 }

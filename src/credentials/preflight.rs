@@ -61,7 +61,7 @@ pub enum PreflightError {
     /// `AccessDenied`
     #[error(
         "These credentials are not allowed to list bucket `{bucket}` (permission `{action}`). \
-         Please ask the person who gave you the credentials."
+         Please ask the person who gave you the credentials for it."
     )]
     NoPermission {
         /// Permission, as in an IAM policy.

@@ -26,7 +26,7 @@ pub enum DenialReason {
     #[error("You are not a member of the server that this bot belongs to.")]
     NotAMember,
     /// The bot may only be used in these channels.
-    #[error("You can't use this bot in this channel. Please use {}.", list(.0, "#"))]
+    #[error("You can't use this bot in this channel. You can use it in {}.", list(.0, "#"))]
     OtherChannel(Vec<u64>),
     /// The caller has none of these roles, and needs one.
     #[error(

@@ -1,4 +1,6 @@
 //! The table of all commands. Registration, parsing, `/duck help` and commands.md use it. Pure.
+//!
+//! docs/development.md lists the steps to add a command.
 
 use std::fmt::Write;
 
@@ -254,16 +256,16 @@ impl CommandKind {
             Self::Report => CommandSpec {
                 name: "report",
                 summary: "For admins: show recent sessions, why they ended, and which stop next",
-                details: "Covers the time since the last report in the channel from the settings. \
-                    Only you see the answer.",
+                details: "Covers the time since the last report in the admin channel. Only you see \
+                    the answer.",
                 options: &[],
             },
             Self::Reap => CommandSpec {
                 name: "reap",
                 summary: "For admins: show sessions that are due to be stopped, and stop them",
-                details: "First, the bot lists what it would stop or remove, and why. It does so \
-                    only after you confirm, even if reaping is paused because too many sessions \
-                    are due at once.",
+                details: "First, the bot lists what it would stop or remove, and why. It stops and \
+                    removes nothing until you confirm. This also works while reaping is paused \
+                    because too many sessions are due at once.",
                 options: &[],
             },
             Self::Stop => CommandSpec {
@@ -280,9 +282,9 @@ impl CommandKind {
             },
             Self::Forget => CommandSpec {
                 name: "forget",
-                summary: "Delete your stored S3 credentials",
-                details: "The bot asks for confirmation first, and shows which running sessions \
-                    use the credentials. Running sessions keep using them until they are stopped; \
+                summary: "Delete your saved S3 credentials",
+                details: "The bot asks for confirmation first, and shows which sessions use the \
+                    credentials. Running sessions keep using them until they are stopped; \
                     sessions that are still starting are stopped.",
                 options: &[],
             },

@@ -1,4 +1,4 @@
-//! Parses Discord's data into commands, buttons and forms.
+//! Parses Discord's data into commands, buttons and forms (Discord calls them modals).
 //!
 //! Other modules get parsed values. Only autocomplete (`handlers::suggest`) reads the raw option
 //! that is being typed.

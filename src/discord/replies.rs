@@ -1,5 +1,5 @@
-//! Texts of all replies and messages. Pure: each function returns a [`Reply`]; `tests` holds a
-//! snapshot of each one.
+//! Texts of all replies and messages, as pure functions that return a [`Reply`]. `tests` has a
+//! snapshot of each text.
 
 mod credentials;
 mod life;
@@ -29,7 +29,7 @@ pub use reaping::*;
 pub use sql::*;
 pub use status::*;
 
-/// Maximum length of a message for Discord, as counted by [`message_len`].
+/// Maximum length of a Discord message, as counted by [`message_len`].
 pub const MAX_MESSAGE_CHARS: usize = 2000;
 /// Characters kept free for the line that says how many entries were left out.
 const RESERVE: usize = 120;
@@ -72,7 +72,7 @@ pub struct Reply {
     pub file: Option<File>,
 }
 
-/// A text file.
+/// A text file to attach to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     pub name: String,
@@ -132,8 +132,8 @@ impl Reply {
     }
 }
 
-/// Reply to `/duck start` if the person already has sessions. `room` is true if the session limit
-/// allows another one.
+/// Reply to `/duck start` if the person already has sessions. If the session limit allows another
+/// one (`room`), the button `other` starts it.
 pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
     let mut text = match sessions.len() {
         1 => "You already have a session:".to_owned(),
@@ -146,7 +146,8 @@ pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Butto
         true => Reply::new(text).with(Emphasis::Quiet, "Start another", other),
         false => {
             text.push_str(
-                "\nThis is your session limit. To start another, first run `/duck stop`.",
+                "\nYou have reached your session limit. To start another session, first stop one \
+                 with `/duck stop`.",
             );
             Reply::new(text)
         }
@@ -291,17 +292,17 @@ pub fn refused(rejection: &Rejection) -> Reply {
     }
 }
 
-/// Explains an error. `reference` leads to its log line.
+/// Explains an error. Its log line has the same `reference`.
 pub fn failed(error: &Error, reference: &str) -> Reply {
     Reply::new(format!("{} (Reference: `{reference}`)", error.for_people()))
 }
 
-/// Explains an error of `/duck start`; the session may have been created before it.
+/// Explains an error of `/duck start`. The session may have been created before the error.
 pub fn start_failed(error: &Error, reference: &str) -> Reply {
     let mut reply = failed(error, reference);
     reply
         .text
-        .push_str("\nIf the session starts anyway, its link will be posted here.");
+        .push_str("\nIf the session starts anyway, its link will be posted in this channel.");
     reply
 }
 
@@ -318,7 +319,7 @@ fn used(usage: &Usage) -> String {
         Usage::Unknown => String::new(),
         Usage::Busy => ", running a query".to_owned(),
         Usage::Idle(since) => format!(", last active {}", ago(*since)),
-        Usage::Unreachable(_) => ", activity unknown (its door does not respond)".to_owned(),
+        Usage::Unreachable(_) => ", activity unknown (the session does not respond)".to_owned(),
     }
 }
 

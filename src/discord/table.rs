@@ -1,15 +1,15 @@
 //! Query results as text tables for code blocks, and as CSV. Pure.
 //!
-//! No value can leave its cell. Characters that would end the block, break a line or change the
-//! text direction, and invisible ones, are replaced.
+//! No value can break out of its cell. Invisible characters are replaced, and characters that would
+//! end the block, break a line or change the text direction.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::replies::message_len;
 use crate::runtime::{Column, Rows};
 
-/// Maximum width of a table, in columns of text: Discord shows this much on a small screen without
-/// wrapping lines.
+/// Maximum width of a table, in character cells. Discord shows lines of this width on a small
+/// screen without wrapping them.
 const MAX_TABLE_WIDTH: usize = 100;
 /// Maximum widths of a cell. The next one is tried if the table does not fit.
 const CELL_WIDTHS: [usize; 5] = [60, 40, 24, 16, 10];
@@ -33,8 +33,8 @@ pub struct Table {
     pub is_exact: bool,
 }
 
-/// Draws as much of `all` as fits into `room`, as counted by [`message_len`]. The head is drawn even
-/// if it does not fit.
+/// Draws as much of `all` as fits into `room` characters, as counted by [`message_len`]. The head
+/// is drawn even if it does not fit.
 pub fn table(all: &Rows, room: usize) -> Table {
     let cells = Cells::of(all);
     let mut width = CELL_WIDTHS[0];
@@ -142,7 +142,7 @@ impl Cells {
         let [names, kinds] = &self.head;
         let rule: Vec<_> = widths.iter().map(|width| "─".repeat(*width)).collect();
         let mut text = line(names, false);
-        // Results such as `/duck describe` have no types.
+        // The result of `/duck describe`, for example, has no types.
         if kinds.iter().any(|kind| !kind.is_empty()) {
             text += &line(kinds, false);
         }
@@ -201,7 +201,7 @@ fn format_value(text: &str, column: &Column) -> String {
     }
 }
 
-/// Replaces all characters that could leave a cell or a code block.
+/// Replaces all characters that could break out of a cell or a code block.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut marks = 0;
@@ -214,7 +214,7 @@ pub fn clean(text: &str) -> String {
             // Code fences consist of these.
             '`' => cleaned.push('ˋ'),
             c if c.is_control() || is_unseen(c) => cleaned.push('·'),
-            // Accents stay on their letters, but many of them would run into other lines.
+            // Keep at most two combining marks per letter: more would run into other lines.
             _ if marks > 2 => {}
             c => cleaned.push(c),
         }

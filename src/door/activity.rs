@@ -15,7 +15,7 @@ use hyper::{
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// Time without a read after which an answer no longer counts as a running query.
+/// Time after which an answer that the browser does not read no longer counts as a running query.
 const READ_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 
 /// Activity of a session, as a door serves it at `GET /activity` on its admin port.
@@ -23,9 +23,9 @@ const READ_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 pub struct Activity {
     /// Number of running queries.
     pub queries: u32,
-    /// Time at which the last query ended, if any has since the door was started.
+    /// Time at which the last query ended. `None` if none has ended since the door was started.
     pub last_query: Option<DateTime<Utc>>,
-    /// Number of browser tabs that show the UI. An open tab is not a use of the session.
+    /// Number of browser tabs that show the UI. An open tab does not count as use.
     pub tabs: u32,
     /// Time at which the door began to count. Earlier use is unknown.
     pub since: Option<DateTime<Utc>>,
@@ -177,7 +177,7 @@ impl<B: Body + Unpin> Body for CountedBody<B> {
         if let Some(counted) = &self.counted {
             counted.set_waiting_on(match polled {
                 Poll::Pending => WaitingOn::DuckDb,
-                // hyper polls for the next frame once this one is on its way.
+                // hyper polls for the next frame only after it has buffered or sent this one.
                 Poll::Ready(_) => WaitingOn::Browser(Utc::now()),
             });
         }

@@ -1,8 +1,8 @@
 //! The door: the authenticating reverse proxy in front of a session.
 //!
-//! DuckDB's UI has no login, trusts every page that claims to be its own, and passes
-//! cookies on to a third party. So the door passes only requests from a browser of the
-//! session's owner, and removes everything private from them.
+//! DuckDB's UI has no login, trusts every request with its own origin, and forwards cookies
+//! to a third party (`ui.duckdb.org`). The door therefore passes only requests from a browser
+//! of the session's owner, and removes cookies and other private headers from them.
 //!
 //! - `ticket`: the signed tokens that let the owner in
 //! - `browser_sessions`: the cookies of browsers that have submitted a ticket
@@ -117,7 +117,10 @@ impl Door {
     /// # Errors
     /// If a variable is missing or invalid; the error names it.
     pub fn read(get: impl Fn(&str) -> Option<String>, duckdb: u16) -> anyhow::Result<Self> {
-        let text = |name| get(name).with_context(|| format!("{name} is not set"));
+        let text = |name| {
+            get(name)
+                .with_context(|| format!("{name} is not set; the bot sets it in a session's Pod"))
+        };
         let session = text(variable::SESSION)?;
         let origin = Origin::read(&text(variable::ORIGIN)?);
         let origin = origin.with_context(|| {
@@ -187,7 +190,7 @@ pub async fn serve(
     tokio::select! {
         () = accept(listener, move |_| Some(door.clone())) => Ok(()),
         () = serve_admin(second, same) => Ok(()),
-        // Don't wait for connections: streams have no end of their own.
+        // Don't wait for open connections: event streams never end by themselves.
         () = shutdown.cancelled() => Ok(()),
     }
 }
@@ -360,8 +363,9 @@ impl Door {
         page.respond(headers)
     }
 
-    /// Registers the submission of a ticket. Anyone may submit one, and send it slowly. At the
-    /// limit the oldest submission is cancelled, because a real ticket arrives at once.
+    /// Registers the submission of a ticket until the returned guard is dropped. The token
+    /// cancels the submission. Anyone may submit a ticket, and send it slowly. At the limit, the
+    /// oldest submission is cancelled, because a real ticket arrives at once.
     fn begin_redemption(&self) -> (CancellationToken, DropGuard) {
         let turn = CancellationToken::new();
         let mut redemptions = self.redemptions.lock();

@@ -17,7 +17,8 @@ use super::{
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
 
-/// Policy of the door's own pages: their inline style and script, and requests to the door.
+/// Content security policy of the door's own pages. It allows their inline style and script, and
+/// requests to the door.
 static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
@@ -28,15 +29,16 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).expect("the policy is ASCII")
 });
 
-/// A title and a few paragraphs, with a status.
+/// Page of the door: a title and a few paragraphs, with an HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     status: StatusCode,
     title: String,
-    /// HTML. Text from elsewhere in it is escaped with [`escape_html`].
+    /// Paragraphs in HTML. Inserted text is escaped with [`escape_html`].
     paragraphs: Vec<String>,
     /// Seconds until the browser loads the page again.
     refresh_seconds: Option<u8>,
+    /// True if the page contains [`SCRIPT`].
     script: bool,
 }
 
@@ -51,7 +53,7 @@ impl Page {
         }
     }
 
-    /// Page for visitors without a ticket.
+    /// Page for browsers without a valid cookie.
     pub fn unauthenticated(session: &str, owner: &str) -> Self {
         let how = format!(
             "Only {} can open this session. In Discord, press <b>Open</b> under the message about \
@@ -61,7 +63,7 @@ impl Page {
         );
         let title = format!("{owner}'s DuckDB");
         let small =
-            "<small>You get a link that is valid for one minute and for one browser.</small>";
+            "<small>You get a link that is valid for one minute and works in one browser.</small>";
         Self::new(StatusCode::UNAUTHORIZED, title, &[&how, small])
     }
 
@@ -110,14 +112,14 @@ impl Page {
     /// Page for requests with a body over [`MAX_BODY_BYTES`].
     pub fn too_large() -> Self {
         let most = format!(
-            "A request can have at most {} MiB. Please split it into smaller ones.",
+            "A request can be at most {} MiB. Please split the query into smaller ones.",
             MAX_BODY_BYTES >> 20
         );
         let title = "The request is too large";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
     }
 
-    /// Page for requests that stop before their end.
+    /// Page for requests whose body stops before its end.
     pub fn too_slow() -> Self {
         let why = "The request stopped before it was complete. Please try again.";
         Self::new(
@@ -127,19 +129,24 @@ impl Page {
         )
     }
 
-    /// Page for hosts that no session has.
+    /// Page for a host without a session.
     pub fn unknown_host() -> Self {
         Self::refused(
             StatusCode::MISDIRECTED_REQUEST,
-            "There is no session at this address. It may have ended: type <code>/duck list</code> \
-             in Discord to see your sessions.",
+            "There is no session at this address. Yours may have ended. Type \
+             <code>/duck list</code> in Discord to see your sessions.",
         )
     }
 
     /// Page for a ticket whose submission was cancelled because too many others came.
     pub fn busy() -> Self {
-        let why = "Too many links are being opened at the same time. Please open yours again.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Your DuckDB", &[why])
+        let why =
+            "Other links are being opened at the same time. Press Open in Discord to try again.";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many links at once",
+            &[why],
+        )
     }
 
     /// Page for requests that the policy refuses.
@@ -158,7 +165,7 @@ impl Page {
             TicketError::Used => "This link was already used. Each link works once.",
         };
         let then = "Press Open in Discord to get a new one.";
-        Self::new(StatusCode::FORBIDDEN, "Your DuckDB", &[why, then])
+        Self::new(StatusCode::FORBIDDEN, "Link rejected", &[why, then])
     }
 
     /// Answers with HTML if the client accepts it or the page has a script, else with plain text.

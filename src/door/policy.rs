@@ -68,7 +68,7 @@ pub enum Decision {
     EnterPage,
     /// Check the ticket in the request's body.
     RedeemTicket,
-    /// Show the page for visitors without a ticket.
+    /// Show the page for browsers without a valid cookie.
     Unauthenticated,
     /// Refuse the request, with a status and a reason.
     Refuse(StatusCode, &'static str),

@@ -22,21 +22,21 @@ pub enum Rejection {
         known: Vec<String>,
     },
     /// The stored credentials expired at this time.
-    #[error("Your credentials expired <t:{}:R>. Enter new ones, then start again.", .0.timestamp())]
+    #[error("Your S3 credentials expired <t:{}:R>. Enter new ones, then try again.", .0.timestamp())]
     CredentialsExpired(DateTime<Utc>),
     /// `credentials.preflight` is off.
     #[error("Checking credentials is turned off here.")]
     CheckingIsOff,
     /// An existing session was made by the same request, but with other options.
     #[error(
-        "This request was already used for a session with other options, and that session still exists."
+        "This button already started a session with other options, and that session still exists. `/duck list` shows it."
     )]
     OtherWish,
     /// No credentials are stored that could be checked or used again.
-    #[error("You have no stored credentials.")]
+    #[error("You have no saved S3 credentials.")]
     NothingKept,
     /// No credentials are stored to start a session with.
-    #[error("I don't have your S3 credentials yet. Enter them once, then start again.")]
+    #[error("You have no saved S3 credentials. Enter them, then try again.")]
     NoCredentials,
     #[error(
         "You already have {} session{} ({}), and the limit is {}. Stop one first: `/duck stop`.",
@@ -91,9 +91,7 @@ pub enum Rejection {
     #[error("Queries from the chat are turned off here.")]
     AskingIsOff,
     /// The caller has no running session to query.
-    #[error(
-        "You have no running session, and queries run in your own DuckDB. Start one, then ask again."
-    )]
+    #[error("You have no running session for queries. Start one, or wait until yours is ready.")]
     NothingToAsk,
     /// The session belongs to someone else. A query would use its owner's credentials.
     #[error(
@@ -108,7 +106,7 @@ pub enum Rejection {
     Unseen(char),
     /// The caller has this many running queries, which is the maximum.
     #[error(
-        "You already have {0} queries running, the most you can have. Wait for one to finish, or cancel it."
+        "You already have {0} queries running, and the limit is {0}. Wait for one to finish, or cancel it."
     )]
     AskingAlready(usize),
     /// Reading the tables failed. The text is the reason, from DuckDB.
@@ -133,7 +131,9 @@ pub enum Rejection {
     #[error("Only <@{0}> can open that session. Start your own with `/duck start`.")]
     NotYoursToOpen(OwnerId),
     /// The session is starting, or its Pod is not ready.
-    #[error("Session `{0}` is not ready yet. I post its link when it is ready.")]
+    #[error(
+        "Session `{0}` is not ready right now. Try again in a minute; `/duck list` shows its state."
+    )]
     NotReady(SessionId),
     /// The signing key that the session's door trusts is gone, or its Pod names none.
     #[error(

@@ -61,7 +61,7 @@ pub fn credentials(about: &CredentialMetadata, can_check: bool, catalog: Option<
         None => text.push_str(". They have not been checked."),
     }
     if let Some(expires) = about.expires {
-        let _ = write!(text, "\nThey expire {}.", ago(expires));
+        let _ = write!(text, "\nExpiry: {}.", ago(expires));
     }
     let mut reply = Reply::new(text);
     reply = reply.with(Emphasis::Main, "Replace", Button::OpenForm(catalog.clone()));
@@ -85,12 +85,14 @@ pub fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
     match old {
         [] => Reply::new(text),
         old => Reply::new(format!(
-            "{text}\n\n{} still {} your previous credentials. A restart switches to the new ones, \
-             but **tables and notebooks that are not saved elsewhere will be lost.**",
+            "{text}\n\n{} {} your previous credentials. A restart switches to the new ones, but \
+             **tables and notebooks that are not saved elsewhere will be lost.**",
             sessions(old),
-            match old.len() {
-                1 => "uses",
-                _ => "use",
+            match old {
+                // A session that is starting may have read either.
+                old if old.iter().any(|seen| seen.record.is_to_start()) => "may still use",
+                [_] => "still uses",
+                _ => "still use",
             },
         ))
         .with(
@@ -104,7 +106,7 @@ pub fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
 /// Lists the mistakes in the form. Nothing was stored.
 pub fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
     with_form(
-        points("Your credentials were not saved:", mistakes),
+        points("Your S3 credentials were not saved:", mistakes),
         catalog,
     )
 }
@@ -113,7 +115,7 @@ pub fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
 pub fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     with_form(
         points(
-            "Your credentials could not be verified and were not saved:",
+            "The check of your S3 credentials failed, so they were not saved:",
             troubles,
         ),
         catalog,
@@ -123,20 +125,20 @@ pub fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply
 /// Lists the results of a failed check of stored credentials.
 pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     with_form(
-        points("Your stored credentials could not be verified:", troubles),
+        points("The check of your saved S3 credentials failed:", troubles),
         catalog,
     )
 }
 
 /// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
 pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
-    let text = format!("Delete your stored S3 credentials{}?", key(&about.hint));
+    let text = format!("Delete your saved S3 credentials{}?", key(&about.hint));
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
         live => Reply::new(format!(
-            "{text}\n{} until stopped. If you stop a session, **tables and notebooks that are not \
-             saved elsewhere will be lost.**",
-            keep_using(live),
+            "{text}\n{}If a session is stopped, **tables and notebooks that are not saved elsewhere \
+             will be lost.**",
+            after_deletion(live),
         ))
         .with(
             Emphasis::Danger,
@@ -159,13 +161,13 @@ pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
 pub fn forgotten(live: &[Observed]) -> Reply {
     Reply::new(match live {
         [] => DELETED.to_owned(),
-        live => format!("{DELETED} {} until stopped.", keep_using(live)),
+        live => format!("{DELETED} {}.", keep_using(live)),
     })
 }
 
 /// Progress while sessions are stopped after their owner's credentials were deleted.
 pub fn stopping_all(live: &[Observed]) -> Reply {
-    Reply::new(format!("{DELETED} Stopping {}…", ids(live)))
+    Reply::new(format!("{DELETED} Stopping {}…", named(live)))
 }
 
 /// Confirms that credentials were not deleted.
@@ -180,7 +182,10 @@ pub fn nothing_kept() -> Reply {
 
 /// Progress while sessions are restarted.
 pub fn restarting(old: &[Observed]) -> Reply {
-    Reply::new(format!("Restarting {} with the new credentials…", ids(old)))
+    Reply::new(format!(
+        "Restarting {} with the new credentials…",
+        named(old)
+    ))
 }
 
 /// Reply if credentials were deleted, but a session could not be stopped.
@@ -193,7 +198,7 @@ pub fn forgotten_but(trouble: Reply) -> Reply {
 
 /// Adds a button to delete stored credentials, for a person who may no longer use the bot.
 pub fn with_forget_button(rejection: Reply) -> Reply {
-    let text = format!("{}\nYour S3 credentials are still stored.", rejection.text);
+    let text = format!("{}\nYour S3 credentials are still saved.", rejection.text);
     Reply { text, ..rejection }.with(Emphasis::Danger, "Delete them", Button::AskToForget)
 }
 
@@ -201,7 +206,7 @@ pub fn with_forget_button(rejection: Reply) -> Reply {
 pub fn restarted(old: &[Observed]) -> Reply {
     Reply::new(format!(
         "Stopped {}. {}",
-        ids(old),
+        named(old),
         match old.len() {
             1 =>
                 "A new session is starting with the new credentials. Its link will be posted in \
@@ -222,7 +227,8 @@ pub fn nothing_to_restart() -> Reply {
 pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
         "<@{}> The S3 credentials of your session `{}` **expire {}**. After that, the session \
-         can't read any tables. Enter new credentials, then restart the session.",
+         can't read any tables. Enter new credentials, then press **Restart with the new \
+         credentials**.",
         record.owner,
         record.id,
         ago(at),
@@ -230,11 +236,11 @@ pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     with_form(Reply::new(text), Some(record.catalog.clone()))
 }
 
-/// Adds a warning to the answer to a direct message that may contain a key.
+/// Adds a warning to the answer to a direct message that may contain credentials.
 pub fn with_key_warning(answer: Reply) -> Reply {
     let text = format!(
-        "**Your message may contain a secret key.** I did not save it. Delete your message (a bot \
-         can't do that for you), then replace the key with a new one.\n\n{}",
+        "**Your message may contain credentials.** I did not save it. Delete your message (a bot \
+         can't do that for you), then replace those credentials with new ones.\n\n{}",
         answer.text
     );
     Reply { text, ..answer }
@@ -245,7 +251,7 @@ fn points(lead: &str, points: &[impl Display]) -> Reply {
     Reply::new(format!("{lead}{}", points.collect::<String>()))
 }
 
-const DELETED: &str = "Your stored S3 credentials were deleted.";
+const DELETED: &str = "Your saved S3 credentials were deleted.";
 
 fn key(hint: &KeyHint) -> String {
     match hint.0.as_str() {
@@ -254,10 +260,32 @@ fn key(hint: &KeyHint) -> String {
     }
 }
 
+/// Says what happens to sessions when the credentials that they use are deleted.
+fn after_deletion(live: &[Observed]) -> String {
+    let live = live.iter().cloned();
+    let (starting, running): (Vec<_>, Vec<_>) = live.partition(|seen| seen.record.is_to_start());
+    let mut text = String::new();
+    if !running.is_empty() {
+        let _ = write!(text, "{}. ", keep_using(&running));
+    }
+    if !starting.is_empty() {
+        let are = match starting.len() {
+            1 => "is",
+            _ => "are",
+        };
+        let _ = write!(
+            text,
+            "{} {are} still starting and will be stopped. ",
+            sessions(&starting)
+        );
+    }
+    text
+}
+
 fn keep_using(live: &[Observed]) -> String {
     match live.len() {
-        1 => format!("{} keeps using them", sessions(live)),
-        _ => format!("{} keep using them", sessions(live)),
+        1 => format!("{} keeps using them until it is stopped", sessions(live)),
+        _ => format!("{} keep using them until they are stopped", sessions(live)),
     }
 }
 
@@ -265,6 +293,14 @@ fn sessions(sessions: &[Observed]) -> String {
     match sessions.len() {
         1 => format!("Session {}", ids(sessions)),
         _ => format!("Sessions {}", ids(sessions)),
+    }
+}
+
+/// The same as [`sessions`], within a sentence.
+fn named(sessions: &[Observed]) -> String {
+    match sessions.len() {
+        1 => format!("session {}", ids(sessions)),
+        _ => format!("sessions {}", ids(sessions)),
     }
 }
 

@@ -297,7 +297,7 @@ fn failed(record: &Record, failure: Failure) -> String {
              once."
         ),
         Failure::Evicted => {
-            "was stopped: the cluster evicted it from its node, and it had already \
+            "was stopped: the cluster needed its node or the resources on it, and it had already \
              been restarted once."
                 .into()
         }
@@ -307,7 +307,9 @@ fn failed(record: &Record, failure: Failure) -> String {
         Failure::Vanished => "was stopped: its Pod disappeared from the cluster for an unknown \
              reason, and it had already been restarted once."
             .into(),
-        Failure::Other => "has failed.".into(),
+        Failure::Other => {
+            "has failed. Please try again. If this happens again, tell an admin.".into()
+        }
     }
 }
 

@@ -106,12 +106,12 @@ pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
         1 => (
             "The door of 1 session does".to_owned(),
             "its activity is unknown and it is",
-            "its Pod on port 8081, and that the Pod is",
+            "the session's Pod on port 8081, and that the Pod is",
         ),
         count => (
             format!("The doors of {count} sessions do"),
             "their activity is unknown and they are",
-            "their Pods on port 8081, and that the Pods are",
+            "the sessions' Pods on port 8081, and that the Pods are",
         ),
     };
     let mut text = format!(
@@ -180,7 +180,7 @@ fn planned(action: &Action) -> Option<String> {
             orphan.id
         )),
         Action::Forget(owner, since) => Some(format!(
-            "stored credentials of <@{owner}>, who left the server {}",
+            "saved S3 credentials of <@{owner}>, who left this server {}",
             ago(*since)
         )),
         Action::Warn(..) | Action::ReportUnreachable(..) => None,
@@ -211,15 +211,12 @@ pub fn done(reaped: &ReapResult) -> Reply {
     let lines: Vec<_> = done.iter().filter_map(planned).collect();
     listed(&mut text, &lines, usize::MAX);
     if *spared > 0 {
-        let _ = write!(
-            text,
-            "\nSkipped, because of a change in the meantime: {spared}."
-        );
+        let _ = write!(text, "\nSkipped: {spared} (changed in the meantime).");
     }
     if let Some(reference) = failed {
         let _ = write!(
             text,
-            "\nSome of it failed and will be retried. (Reference: `{reference}`)"
+            "\nSome of this failed. To try again, run `/duck reap`. (Reference: `{reference}`)"
         );
     }
     Reply::new(text)
@@ -227,7 +224,7 @@ pub fn done(reaped: &ReapResult) -> Reply {
 
 /// Confirms to an admin that nothing was done.
 pub fn left_alone() -> Reply {
-    Reply::new("Nothing was stopped or removed. The reaper still applies its rules.")
+    Reply::new("Nothing was stopped or removed. The reaper may still do it later.")
 }
 
 fn listed(text: &mut String, lines: &[String], most: usize) {
@@ -355,7 +352,7 @@ fn ended_by(outcome: Outcome) -> &'static str {
         Outcome::Reaped(Rule::Idle) => "idle",
         Outcome::Reaped(Rule::Lifetime) => "end of its lifetime",
         Outcome::Reaped(Rule::MaxAge) => "maximum session age",
-        Outcome::Reaped(Rule::OwnerLeft) => "its owner left the server",
+        Outcome::Reaped(Rule::OwnerLeft) => "its owner left this server",
         Outcome::Refused => "refused by the cluster",
         Outcome::TookTooLong => "not ready in time",
         Outcome::Lost => "deleted on the cluster",

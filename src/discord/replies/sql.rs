@@ -82,7 +82,7 @@ pub fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
             format!("{error}{}", hint.unwrap_or_default())
         }
         QueryResponse::NoAccess { what, error } => format!(
-            "The query did not run, because an earlier step failed: {what}.\n{}{}",
+            "The query did not run, because a step before it failed: {what}.\n{}{}",
             block(error),
             access_denied_hint(error)
                 .map(|hint| format!("\n{hint}"))
@@ -138,7 +138,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
             true => " Some values are shortened.".to_owned(),
             false => format!(" Shown: {}.", left.join(", ")),
         };
-        text += " The attached file has the rest.";
+        text += " The attached file has these rows in full.";
     }
     let reply = Reply::new(text).with(Emphasis::Quiet, "Share", Button::Share);
     let file = (!is_whole).then(|| File {

@@ -46,7 +46,7 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
         say(describe_memory(bytes, size));
     }
     if let Some(expire) = seen.record.credentials_expire {
-        say(format!("Its S3 credentials expire {}.", ago(expire)));
+        say(format!("Expiry of its S3 credentials: {}.", ago(expire)));
     }
     text.push_str(&recent_events(details, seen.record.created));
     let reply = Reply::new(text);

@@ -29,8 +29,12 @@ fn record(stage: Stage) -> Record {
 }
 
 fn seen() -> Observed {
+    seen_at(Stage::Running)
+}
+
+fn seen_at(stage: Stage) -> Observed {
     Observed {
-        record: Arc::new(record(Stage::Running)),
+        record: Arc::new(record(stage)),
         uid: "u".into(),
         revision: "1".into(),
         pod: Some(Pod::new(PodState::Ready)),
@@ -355,6 +359,10 @@ fn setting_up() {
             stored(&KeyHint(String::new()), false, &[])
         ),
         ("stored, with sessions", stored(&key, true, &[seen()])),
+        (
+            "stored, with a starting session",
+            stored(&key, true, &[seen_at(Stage::Starting)])
+        ),
         ("not stored", not_stored(&mistakes, lake())),
         (
             "a key in a message",
@@ -384,6 +392,10 @@ fn keeping_keys() {
         ),
         ("delete?", confirm_forget(&tried, &[])),
         ("delete, with a session?", confirm_forget(&tried, &[seen()])),
+        (
+            "delete, with a starting session?",
+            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)])
+        ),
         ("deleted", forgotten(&[])),
         ("deleted, with a session", forgotten(&[seen()])),
         ("stopping", stopping_all(&[seen()])),
