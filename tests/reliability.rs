@@ -9,9 +9,10 @@ const HEAD: &str = "\
 <!-- Generated: DUCKBOT_TEST_WRITE=1 cargo test --test tests reliability:: -->
 # Reliability
 
-This page lists the faults that duckbot is tested against, and the results. Each row has a command
-that repeats the test, on one machine and without any account. Only Discord is a stand-in
-(`src/sandbox/discord`).
+This page lists the faults that duckbot is tested against, and the results. Each section has the
+commands that repeat its tests, on one machine and without any account. Discord is simulated
+(`src/sandbox/discord`). [development.md](development.md#real-and-simulated-parts) lists the other
+simulated parts.
 
 ## Every call of every use case, with every fault
 
@@ -23,11 +24,11 @@ checks that:
 - there is no second session
 - nothing that existed before is lost
 - stored credentials are complete or absent, and none are left without their session
-- the person who sent the command was told what is true
+- every reply to the person is true
 - a session can be stopped and started as before
 
-docs/architecture.md explains why this holds (\"One step at a time\"). A case is not reached if the
-use case took another path, for example with fewer edits of its progress.
+[architecture.md](architecture.md#one-step-at-a-time) explains why this holds. A case is not reached
+if the use case took another path, for example with fewer edits of its progress.
 
 ";
 
@@ -246,10 +247,9 @@ fn soak(text: &mut String) {
         text,
         "\n## Soak test\n\n\
          {} sessions in {} minutes ({}), started by sixteen people and by the API. The API server \
-         was real, the node was kwok's, and connections to Discord broke repeatedly. The table has \
-         the values after the warm-up and at the end: medians of {} samples, one per second, of a \
-         build without optimisations.\n\n\
-         | | |\n| --- | --- |\n| resident memory in KiB | {} |\n| tasks | {} |\n| descriptors | {} |\n| \
+         was real, the node was kwok's, and connections to Discord broke repeatedly. The bot was \
+         built without optimisations. The values are medians, from {} samples, one per second.\n\n\
+         | value | after the warm-up, and at the end |\n| --- | --- |\n| resident memory in KiB | {} |\n| tasks | {} |\n| descriptors | {} |\n| \
          of which sockets | {} |\n\n\
          At the end nothing was left: no object, no credentials, no task. To repeat it: \
          `DUCKBOT_TEST_SOAK=30m cargo test --test scale soak::`; CI runs it for half a minute.",
@@ -268,10 +268,10 @@ fn soak(text: &mut String) {
 /// files in the corpus, findings. Findings are named after their files in `fuzz/regressions`.
 fn fuzzing(text: &mut String) {
     *text += "\n## Fuzzing\n\n\
-              There is a fuzz target for everything that parses input from people or the network, with \
-              the properties that must hold (`fuzz/targets`). CI replays the corpora and every input \
-              that once failed. docs/development.md says how to continue. Times and inputs are sums \
-              of `fuzz/log.tsv`.\n\n\
+              Everything that parses input from people, the network or the cluster has a fuzz target \
+              (`fuzz/targets`), which states the properties that must hold. CI replays the corpora and \
+              every input that once failed. [development.md](development.md#fuzzing) says how to \
+              continue. Times and inputs are sums of `fuzz/log.tsv`.\n\n\
               | target | minutes | inputs | found and fixed | command |\n\
               | --- | --- | --- | --- | --- |\n";
     let log = fs::read_to_string(here("fuzz/log.tsv")).unwrap();
