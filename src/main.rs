@@ -76,7 +76,8 @@ enum Command {
     /// Reads its configuration from environment variables. Exit codes: 0 after a signal, DuckDB's
     /// own code if DuckDB ends, 1 if the UI can't be started, 2 if the environment is invalid.
     Duckdb {
-        /// Stop when standard input closes, that is, with the program that holds it open.
+        /// Stop when standard input closes, which happens when the program that started this one
+        /// ends.
         #[arg(long)]
         attached: bool,
         /// Answer a single query instead, in a separate DuckDB: read the request as JSON from
@@ -93,7 +94,7 @@ enum Command {
         /// Settings file (TOML), as for serve.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Print JSON: a list of objects with what, state (fine or wrong) and says.
+        /// Print JSON: a list of objects with "what", "state" ("fine" or "wrong") and "says".
         #[arg(long)]
         json: bool,
     },
@@ -288,7 +289,7 @@ fn duckdb(attached: bool) -> ExitCode {
     }
 }
 
-/// Cancels `shutdown` when standard input closes, that is, with the program that holds it open.
+/// Cancels `shutdown` when standard input closes, for example because the parent process ended.
 fn end_with_input(shutdown: CancellationToken) {
     // A thread of its own, because a blocking read of standard input can't be cancelled.
     std::thread::spawn(move || {

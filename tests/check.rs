@@ -252,7 +252,10 @@ async fn sessions_on_this_machine_are_looked_at_too() {
     let (code, text) = looked(&home).await;
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains("WRONG DuckDB: /nowhere/duckdb (the setting local.duckdb) can't be run"),
+        text.contains(
+            "WRONG DuckDB: can't run /nowhere/duckdb; install DuckDB's command line, or correct \
+             local.duckdb"
+        ),
         "{text}"
     );
 }

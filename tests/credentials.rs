@@ -27,7 +27,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     assert!(
         refused
             .content
-            .starts_with("Your stored credentials could not be verified:"),
+            .starts_with("The check of your saved S3 credentials failed:"),
         "{}",
         refused.content
     );
@@ -46,7 +46,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
 async fn forgetting_asks_first_and_removes_the_secret() {
     let env = TestEnv::start().await;
     let nothing = env.reply_to(&env.ana, "/duck forget").await;
-    assert_eq!(nothing.content, "You have no stored credentials.");
+    assert_eq!(nothing.content, "You have no saved S3 credentials.");
 
     env.enter_credentials(&env.ana).await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
@@ -73,7 +73,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
             .await
             .unwrap();
         let done = pressed.reply().await;
-        assert_eq!(done.content, "Your stored S3 credentials were deleted.");
+        assert_eq!(done.content, "Your saved S3 credentials were deleted.");
     }
     assert!(env.stored_credentials(&env.ana).await.is_none());
 }
@@ -85,18 +85,16 @@ async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() 
     let id = env.ready_session(&env.ana).await;
 
     let question = env.reply_to(&env.ana, "/duck forget").await;
-    assert!(
-        question
-            .content
-            .contains(&format!("Session `{id}` keeps using them until stopped."))
-    );
+    assert!(question.content.contains(&format!(
+        "Session `{id}` keeps using them until it is stopped."
+    )));
     let pressed = env
         .ana
         .press(&question, "Delete and stop the session")
         .await
         .unwrap();
     pressed
-        .until(|reply| reply.content == "Your stored S3 credentials were deleted.")
+        .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
         .await;
     env.assert_nothing_left().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
@@ -110,10 +108,9 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
     let question = env.reply_to(&env.ana, "/duck forget").await;
     let pressed = env.ana.press(&question, "Delete only").await.unwrap();
     let done = pressed.reply().await;
-    assert!(
-        done.content
-            .contains(&format!("Session `{id}` keeps using them until stopped."))
-    );
+    assert!(done.content.contains(&format!(
+        "Session `{id}` keeps using them until it is stopped."
+    )));
     assert_eq!(
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
@@ -167,7 +164,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
     env.fill_form(&env.ana, &invitation, &values).await;
     let kept = env.reply_to(&env.ana, "/duck setup").await;
-    assert_says(&kept, "They expire <t:");
+    assert_says(&kept, "Expiry: <t:");
 
     // Less than half an hour is left, so the warning comes once the session is running.
     let id = env.ready_session(&env.ana).await;
@@ -204,7 +201,7 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
     env.annotate_credentials(&env.ana, "expires-at", past).await;
     let reply = env.reply_to(&env.ana, "/duck start").await;
     assert!(
-        reply.content.starts_with("Your credentials expired <t:"),
+        reply.content.starts_with("Your S3 credentials expired <t:"),
         "{}",
         reply.content
     );
@@ -227,7 +224,7 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
         .await
         .unwrap();
     pressed
-        .until(|reply| reply.content.starts_with("Your credentials expired <t:"))
+        .until(|reply| reply.content.starts_with("Your S3 credentials expired <t:"))
         .await;
     assert_eq!(
         env.cluster.objects().await,
@@ -253,7 +250,7 @@ async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
     let question = pressed.reply().await;
     let pressed = env.ben.press(&question, "Delete").await.unwrap();
     pressed
-        .until(|reply| reply.content == "Your stored S3 credentials were deleted.")
+        .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
         .await;
     assert!(env.stored_credentials(&env.ben).await.is_none());
 }
@@ -270,7 +267,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let question = env.reply_to(&env.ana, "/duck forget").await;
     let pressed = env.ana.press(&question, "Delete").await.unwrap();
     pressed
-        .until(|reply| reply.content == "Your stored S3 credentials were deleted.")
+        .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
         .await;
     submitted.reply().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
@@ -286,7 +283,7 @@ async fn a_session_that_is_starting_cannot_start_without_its_keys() {
     let done = pressed
         .until(|reply| reply.content.contains("were deleted"))
         .await;
-    assert_eq!(done.content, "Your stored S3 credentials were deleted.");
+    assert_eq!(done.content, "Your saved S3 credentials were deleted.");
     starting
         .until(|reply| reply.content.contains("was stopped"))
         .await;

@@ -14,7 +14,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
         record["created"].as_str().unwrap().parse().unwrap();
     let line = format!(
         "- `{id}` of <@{}>: running, small, `lake`, started <t:{}:R>, activity unknown \
-         (its door does not respond), stops <t:{}:R> (end of its lifetime), \
+         (the session does not respond), stops <t:{}:R> (end of its lifetime), \
          <https://duckui-{id}.duck.example.com/>",
         env.ana.id(),
         created.timestamp(),

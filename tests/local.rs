@@ -156,6 +156,6 @@ async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
         .await
         .expect("the bot exited in time");
     assert_eq!(status.code(), Some(1));
-    let said = "/nowhere/duckdb (the setting local.duckdb) can't be run";
+    let said = "can't run /nowhere/duckdb; install DuckDB's command line, or correct local.duckdb";
     assert!(bot.log().contains(said), "{}", bot.log());
 }

@@ -14,7 +14,7 @@ async fn assert_refused(env: &TestEnv, values: &[(&str, &str)], answer: &str) {
     assert!(
         reply
             .content
-            .starts_with("Your credentials could not be verified and were not saved:"),
+            .starts_with("The check of your S3 credentials failed, so they were not saved:"),
         "{}",
         reply.content
     );

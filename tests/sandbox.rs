@@ -135,7 +135,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.save_screenshot("sandbox-8-sql-form").await;
     browser.press_button("Submit").await;
     browser
-        .wait_for_text("The attached file has the rest.")
+        .wait_for_text("The attached file has these rows in full.")
         .await;
     browser.save_screenshot("sandbox-8-sql-file").await;
     browser.click("//*[@id='text']").await;

@@ -221,7 +221,9 @@ async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
             .reply()
             .await;
         assert!(
-            reply.content.contains("Your credentials were not saved:")
+            reply
+                .content
+                .contains("Your S3 credentials were not saved:")
                 && reply.content.contains(answer)
         );
         assert!(
@@ -288,13 +290,13 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
     env.ana.write_dm("hello, how do I start?");
     let answer = env.ana.read_dm().await;
     assert!(answer.button("Enter credentials").is_some());
-    assert!(!answer.content.contains("may contain a secret key"));
+    assert!(!answer.content.contains("may contain credentials"));
 
     env.ana.write_dm(CREDENTIALS[1].1);
     env.ana.write_dm("aws_secret_access_key = whatever");
     for _ in 0..2 {
         let answer = env.ana.read_dm().await;
-        assert_says(&answer, "**Your message may contain a secret key.**");
+        assert_says(&answer, "**Your message may contain credentials.**");
         assert!(
             answer
                 .content

@@ -170,7 +170,10 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     let opened = run_command(&ana, "/duck sql share:True").await;
     let form = opened.modal().await;
     let typed = "SELECT count(*) AS ducks,\n  sum(grams) AS grams\nFROM lake.zoo.ducks;";
-    let sent = ana.submit(&form, &[("One SELECT", typed)]).await.unwrap();
+    let sent = ana
+        .submit(&form, &[("One SELECT statement", typed)])
+        .await
+        .unwrap();
     sent.until(|it| it.content.contains("Shared in this channel."))
         .await;
     assert_says(&ben.read("#data").await, "    2 │    1430");
@@ -279,7 +282,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
     }
     assert_says(
         &answer(&ana, "/duck sql query:SELECT 1").await,
-        "You already have 2 queries running, the most you can have.",
+        "You already have 2 queries running, and the limit is 2.",
     );
 
     // Neither the query nor the credentials are visible in the process list.
@@ -334,7 +337,10 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
     )
     .await;
     assert_says(&told, "First 1000 rows (there are more) in ");
-    assert_says(&told, " of 1000 rows. The attached file has the rest.");
+    assert_says(
+        &told,
+        " of 1000 rows. The attached file has these rows in full.",
+    );
     let file = &told.files[0];
     assert_eq!(file.name, format!("answer-{id}.csv"));
     assert!(

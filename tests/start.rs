@@ -128,7 +128,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     env.ana.read("#data").await;
 
     let full = env.reply_to(&env.ana, "/duck start").await;
-    assert_says(&full, "This is your session limit.");
+    assert_says(&full, "You have reached your session limit.");
     assert!(full.button("Start another").is_none());
     // The old button can still be pressed.
     let pressed = env.ana.press(&offer, "Start another").await;

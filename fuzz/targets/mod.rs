@@ -25,7 +25,7 @@ pub use self::{
 /// A target. Panics if a property does not hold for the bytes.
 pub type Target = fn(&[u8]);
 
-/// All targets, by the names of their folders.
+/// Fuzz targets, by the names of their folders.
 pub const TARGETS: [(&str, Target); 9] = [
     ("credentials", credentials),
     ("interactions", interactions),

@@ -108,7 +108,8 @@ fn shape(pieces: &[Piece]) -> Vec<Piece> {
     pieces.iter().map(blank).collect()
 }
 
-/// All statements of a session with these texts. `None` if the environment rejects one of them.
+/// Builds the statements of a session with these texts. Returns `None` if the environment rejects
+/// one of them.
 fn script(texts: &[String; 10]) -> Option<Vec<String>> {
     let [
         name,

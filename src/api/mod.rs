@@ -1,5 +1,5 @@
-//! HTTP: the API for programs, with the same sessions as in the chat (docs/api.md). On its own
-//! port, health and metrics for operators ([`admin`]).
+//! The HTTP API for programs (docs/api.md). It manages the same sessions as the chat. [`admin`]
+//! serves health and metrics for operators on a port of its own.
 
 pub mod admin;
 mod auth;
@@ -34,9 +34,10 @@ use problem::ProblemType;
 pub use sessions::{CreateSession, idempotency_key, parse_create_session};
 pub use token::{NewToken, new_token};
 
-/// Maximum size of a body in bytes: two tokens of 4000 characters, and some reserve.
+/// Maximum size of a request's body in bytes. A session token and a catalog token of 4000
+/// characters each fit, with some reserve.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// Maximum pause while a body is received.
+/// Maximum time to wait for the next chunk of a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// State of the request handlers.
@@ -65,7 +66,8 @@ pub async fn serve(
     if let Some(owner) = settings.anonymous {
         warn!(
             "THE API IS OPEN TO EVERYBODY: anyone who can reach it can start, open and stop \
-             sessions of {owner} (the setting api.anonymous_owner)"
+             sessions of {owner}. To require tokens, set api.tokens_file instead of \
+             api.anonymous_owner"
         );
     }
     let api = Api {
@@ -88,11 +90,16 @@ fn router(api: Api) -> Router {
         )
         .route("/sessions/{id}/extend", post(sessions::extend))
         .route("/sessions/{id}/ticket", post(sessions::ticket))
-        .fallback(async || Problem::new(ProblemType::NotFound, "There is no such path."))
+        .fallback(async || {
+            Problem::new(
+                ProblemType::NotFound,
+                "This path does not exist. GET /openapi.json describes all paths.",
+            )
+        })
         .method_not_allowed_fallback(async || {
             Problem::new(
                 ProblemType::MethodNotAllowed,
-                "This path does not support the method. The header Allow lists the supported ones.",
+                "This path does not support this method. The header Allow lists the supported ones.",
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

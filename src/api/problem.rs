@@ -43,7 +43,7 @@ pub enum ProblemType {
     Misconfigured,
     /// The owner has stored no credentials, or they have expired.
     NoStoredCredentials,
-    /// All slots of the owner are in use.
+    /// The owner has no free slot.
     QuotaReached,
     /// The session can't be opened yet.
     NotReady,

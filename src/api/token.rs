@@ -14,7 +14,7 @@ use secrecy::SecretString;
 pub struct NewToken {
     /// Name of the token, without whitespace.
     pub name: String,
-    /// Discord ID of the person whose sessions it manages.
+    /// Discord user ID of the owner. The token manages this person's sessions.
     pub owner: u64,
     /// True if the token may use the owner's stored credentials.
     pub stored_keys: bool,
@@ -23,7 +23,7 @@ pub struct NewToken {
 }
 
 impl NewToken {
-    /// Returns true if the token's line can be parsed again.
+    /// Returns true if the bot can parse the line of this token in `api.tokens_file`.
     pub fn is_valid(&self) -> bool {
         let is_word = !self.name.is_empty() && !self.name.contains(char::is_whitespace);
         // Lines that start with `#` are comments.

@@ -29,10 +29,11 @@ use crate::{
     settings::Settings,
 };
 
-/// Maximum time that `body` gets to finish after a signal.
+/// Maximum time to finish after SIGTERM or SIGINT.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs `body` until it ends or SIGTERM or SIGINT arrives.
+/// Runs `body` until it ends. SIGTERM and SIGINT cancel its token. Then `body` has
+/// `SHUTDOWN_TIMEOUT` to finish; otherwise it is dropped, and the result is `T::default()`.
 ///
 /// # Errors
 /// If `body` fails, or the process can't be prepared to run it.
@@ -78,7 +79,8 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::R
     serve_with(settings, shutdown, |_| {}).await
 }
 
-/// Like [`serve`], and passes the local runtime to `tell`, if sessions run on this machine.
+/// Like [`serve`], and calls `tell` once the runtime and Discord are connected. Its argument is the
+/// local runtime, or `None` if sessions run on Kubernetes.
 async fn serve_with(
     settings: Settings,
     shutdown: CancellationToken,
@@ -141,7 +143,7 @@ async fn serve_with(
             return Ok(());
         };
         let outcome = api::admin::serve(address, service.clone(), metrics, shutdown.clone()).await;
-        // A bot whose health nobody can see must not keep running.
+        // The bot must not keep running without health checks and metrics.
         if outcome.is_err() {
             shutdown.cancel();
         }
@@ -176,7 +178,7 @@ struct Backend {
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
     ledger: Arc<LedgerStore>,
-    /// The local runtime, whose sessions end with the bot.
+    /// The local runtime, whose sessions end with the bot. `None` on Kubernetes.
     local: Option<Arc<Local>>,
 }
 

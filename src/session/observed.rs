@@ -36,7 +36,7 @@ pub struct Pod {
     pub unready_since: Option<DateTime<Utc>>,
 }
 
-/// The stage of a Pod's life.
+/// The state of a Pod, for the decisions about its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodState {
     /// Starting.
@@ -141,7 +141,7 @@ impl Parts {
     }
 }
 
-/// The phase of a session, as people see it.
+/// The phase of a session, as people see it: its stored [`Stage`] and the state of its Pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

@@ -74,7 +74,8 @@ pub enum CredentialSource {
     Session,
 }
 
-/// The stage of a session's life. It only moves forward, except for one rescheduling.
+/// The stored stage of a session's life. It only moves forward, except for one rescheduling.
+/// [`Phase`](super::Phase) is what people see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {

@@ -18,7 +18,7 @@ use super::scenarios::Scenario;
 /// Delay that is longer than any client's time limit.
 const NO_ANSWER_DELAY: Duration = Duration::from_secs(120);
 
-/// One call of a scenario: the n-th with this method and route.
+/// Call of a scenario: the n-th with this method and route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallSite {
     pub method: String,
@@ -88,7 +88,7 @@ impl Fault {
     }
 }
 
-/// One fault at one call site.
+/// Fault at a call site.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub site: CallSite,

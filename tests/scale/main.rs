@@ -63,11 +63,11 @@ enum Fate {
     Busy,
     /// Idle for long, but a query runs whenever its door is asked again in the same sweep.
     InUseJustThen,
-    /// Its door does not answer.
+    /// The door does not answer.
     Silent,
-    /// In use now.
+    /// Started a short time ago, and in use.
     Fresh,
-    /// Its record is gone, but its other objects are not.
+    /// The record is gone, but the other objects are not.
     Orphan,
 }
 

@@ -314,7 +314,7 @@ impl Namespaces {
         Api::namespaced(self.admin.clone(), &self.sessions)
     }
 
-    /// All objects of sessions, such as `pods/duckui-977a26`, sorted.
+    /// Returns the names of all sessions' objects, such as `pods/duckui-977a26`, sorted.
     pub async fn objects(&self) -> Vec<String> {
         let ours = ListParams::default().labels("app.kubernetes.io/name=duckui");
         let mut found = Vec::new();

@@ -231,7 +231,7 @@ impl RawServer {
         assert!(left.is_ok(), "the connection stayed open");
     }
 
-    /// All bytes received so far.
+    /// Returns the bytes received so far.
     pub fn received(&self) -> String {
         self.received.lock().unwrap().clone()
     }

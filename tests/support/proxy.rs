@@ -134,7 +134,7 @@ impl Proxy {
         same.map(|(_, accept)| accept.clone()).collect()
     }
 
-    /// All calls so far.
+    /// Returns the calls so far.
     pub fn calls(&self) -> Vec<RestCall> {
         self.inner.calls.lock().unwrap().clone()
     }

@@ -80,7 +80,7 @@ impl UiAssets {
         }
     }
 
-    /// All request heads received so far, including those for the proxy.
+    /// Returns the request heads received so far, including those for the proxy.
     pub fn received(&self) -> String {
         self.received.lock().unwrap().clone()
     }

@@ -51,7 +51,8 @@ pub enum ConnectError {
 
 /// Clients of one API server.
 pub struct Clients {
-    /// Client for single calls. It retries by itself if the server is busy.
+    /// Client for single calls. kube retries a call that was answered with 429, 503 or 504, and
+    /// honours `Retry-After` (`Config::default_retry`).
     pub calls: Client,
     /// Client for watches. A watch that is silent for `kubernetes.watch_silence` fails: the server
     /// ends each watch sooner, so the connection must be dead. This client does not retry, because

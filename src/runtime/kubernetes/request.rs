@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::{error::Error, metrics};
 
-/// Time limit of one call, including the client's own retries.
+/// Time limit of one call, including the client's own retries (see `connect::Clients`).
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum number of concurrent calls. Each has its own connection, so the calls for a thousand

@@ -578,7 +578,7 @@ async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
     let asked = asked.output().await;
     let asked = asked.map(|answer| answer.status.success());
     let what = format!(
-        "{} (the setting local.duckdb) can't be run",
+        "can't run {}; install DuckDB's command line, or correct local.duckdb",
         duckdb.display()
     );
     match asked {

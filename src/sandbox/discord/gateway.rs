@@ -30,7 +30,7 @@ pub struct GatewaySession {
     id: String,
     intents: u64,
     seq: u64,
-    /// All events so far, for a replay after RESUME.
+    /// Events so far, for a replay after RESUME.
     events: Vec<String>,
     /// Channel to the task of the socket, while one is connected.
     outbox: Option<mpsc::UnboundedSender<SocketCommand>>,

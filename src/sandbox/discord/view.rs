@@ -83,7 +83,8 @@ impl MessageView {
             .find(|button| button.label == label)
     }
 
-    /// All readable text: the content, then each embed's title, description, fields and footer.
+    /// Returns the readable text: the content, then each embed's title, description, fields and
+    /// footer.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = vec![self.content.clone()];

@@ -30,7 +30,11 @@ impl DuckDb {
         if let Some(program) = configured {
             return match check_extensions(program).await {
                 Ok(()) => Ok(Self::with_own_extensions(program)),
-                Err(why) => bail!("{} can't be used as DuckDB: {why}", program.display()),
+                Err(why) => bail!(
+                    "{} can't be used as DuckDB: {why}. Pass another program with --duckdb, or omit \
+                     --duckdb to download DuckDB",
+                    program.display()
+                ),
             };
         }
         let on_path = Path::new("duckdb");

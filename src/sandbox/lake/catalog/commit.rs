@@ -1,4 +1,4 @@
-//! Commits: checks their requirements and applies their updates to a table. Pure.
+//! Checks the requirements of a commit and applies its updates to a table. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{
     table::{MAIN, Reference, Snapshot, Table},
 };
 
-/// Condition that a table must meet; otherwise another commit came first.
+/// Condition of a commit. If the table does not meet it, another commit has changed the table.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "kebab-case")]
 pub enum Requirement {
@@ -35,8 +35,8 @@ pub enum Requirement {
     DefaultSortOrderId { default_sort_order_id: i64 },
 }
 
-/// Change to a table. Contains the updates of Iceberg's specification that DuckDB and pyiceberg
-/// send when they create and fill tables.
+/// Change to a table. Only those updates of Iceberg's REST specification are supported that DuckDB
+/// and pyiceberg send when they create and fill tables.
 #[derive(Debug, Deserialize)]
 #[serde(
     tag = "action",
@@ -103,7 +103,8 @@ pub fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResu
     match failed {
         None => Ok(()),
         Some(failed) => Err(CatalogError::conflict(format!(
-            "The table has changed: the requirement {failed:?} is not met"
+            "Another commit came first: the requirement {failed:?} is not met. Load the table \
+             again, then retry"
         ))),
     }
 }
@@ -138,6 +139,9 @@ fn holds(requirement: &Requirement, table: Option<&Table>) -> bool {
 }
 
 /// Applies `updates` to `table` at the time `now`, in milliseconds since 1970.
+///
+/// # Errors
+/// Returns a bad request if an update is invalid, or a new table lacks a required field.
 pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<Table> {
     let mut added = AddedIds::default();
     for update in updates {
@@ -149,7 +153,7 @@ pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<
     Ok(table)
 }
 
-/// IDs added by this commit. Later updates may use -1 for the one added last.
+/// Last ID of each kind that this commit added. Later updates refer to it as -1.
 #[derive(Default)]
 struct AddedIds {
     schema: Option<i64>,
@@ -214,7 +218,8 @@ fn set_uuid(current: &mut String, uuid: String) -> CatalogResult<()> {
     Ok(())
 }
 
-/// Adds `new` to `known` with the next ID, unless `known` has an equal entry. Returns the ID.
+/// Adds `new` to `known` with the next ID, unless `known` has an equal entry. The lowest ID is
+/// `first`. Returns the ID of the entry.
 fn add(
     known: &mut Vec<Map<String, Value>>,
     key: &str,
@@ -339,7 +344,7 @@ fn find(table: &Table, snapshot: i64) -> Option<&Snapshot> {
     snapshots.find(|known| known.snapshot_id == snapshot)
 }
 
-/// Checks that a table has everything that the commit which creates it must set.
+/// Checks that a table has all fields that its first commit must set.
 fn check_complete(table: &Table) -> CatalogResult<()> {
     let missing = [
         ("UUID", table.table_uuid.is_empty()),
