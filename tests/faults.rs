@@ -96,7 +96,10 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
     let reply = asked
         .until(|reply| reply.content.contains("could not be created"))
         .await;
-    let lacking = format!("(to create services in {})", env.cluster.sessions);
+    let lacking = format!(
+        "the permission to create services in the namespace {}.",
+        env.cluster.sessions
+    );
     assert_says(&reply, &lacking);
     let reference = reply.content.split("Reference: `").nth(1).unwrap()[..8].to_owned();
     assert!(

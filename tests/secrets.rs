@@ -43,7 +43,7 @@ async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
         .reply()
         .await;
     let stored = env.fill_form(&env.ana, &checked, &CREDENTIALS).await;
-    assert_says(&stored, "`4D7Q`. It works.");
+    assert_says(&stored, "`4D7Q`) were checked and saved.");
     let pid = env.bot().pid();
 
     let all = Default::default();

@@ -162,7 +162,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     let pressed = ana.press(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "Shared in this channel.");
     let shared = ben.read("#data").await;
-    assert_says(&shared, &format!("{} asked:", ana.mention()));
+    assert_says(&shared, &format!("{} shared a query:", ana.mention()));
     assert_says(&shared, table);
     assert!(shared.mentions.is_empty() && !shared.ephemeral);
 

@@ -201,7 +201,7 @@ async fn start_another_pressed_twice_starts_one() {
     }
     let reply = env
         .discord
-        .wait_edited(offer.id, |it| it.content.contains("starts: "))
+        .wait_edited(offer.id, |it| it.content.contains("Starting session"))
         .await;
     let second = session_id_in(&reply.content);
     env.kubelet.mark_ready(&second).await;
@@ -277,7 +277,7 @@ async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, _) = env.start_session(&env.ana, "").await;
     asked
-        .until(|reply| reply.content.contains("was not ready after 1s"))
+        .until(|reply| reply.content.contains("was not ready within 1s"))
         .await;
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;

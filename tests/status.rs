@@ -39,7 +39,7 @@ async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
     assert!(refused.components.is_empty());
 
     let wrong = env.reply_to(&env.ana, "/duck status session:quack").await;
-    assert_says(&wrong, "`quack` is no session");
+    assert_says(&wrong, "`quack` is not a session ID.");
 }
 
 #[tokio::test]
@@ -128,5 +128,5 @@ async fn where_memory_is_measured_it_is_told() {
     };
     wait_until(made, Result::is_ok).await.unwrap();
     let status = env.reply_to(&env.ana, "/duck status").await;
-    assert_says(&status, "\n- DuckDB takes 312 MiB of 4GiB.");
+    assert_says(&status, "\n- Memory: 312 MiB of 4GiB.");
 }

@@ -170,7 +170,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
     assert_eq!(told.mentions, [env.ana.id()]);
     assert!(
         told.content
-            .contains(&format!("<@{}> stopped it", env.ada.id()))
+            .contains(&format!("was stopped by <@{}>.", env.ada.id()))
     );
 }
 

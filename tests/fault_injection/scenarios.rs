@@ -204,7 +204,7 @@ impl Scenario {
         let lacks_a_part = case.is_some_and(Case::rejects_object);
         match self {
             Self::Setup => match env.stored_credentials(&env.ana).await {
-                None => assert!(!heard("Stored"), "{last_reply:?}"),
+                None => assert!(!heard("were checked and saved"), "{last_reply:?}"),
                 Some(secret) => {
                     let data = secret.data.unwrap();
                     let kept = |name: &str| String::from_utf8(data[name].0.clone()).unwrap();
@@ -460,7 +460,7 @@ impl Chat<'_> {
         let form = pressed.modal().await;
         let handed_in = self.ana().submit(&form, &CREDENTIALS).await.unwrap();
         let never = std::future::pending();
-        self.last_word(&handed_in, "tored", never).await
+        self.last_word(&handed_in, "saved", never).await
     }
 }
 

@@ -43,14 +43,14 @@ async fn progress_follows_what_the_cluster_does() {
     let (asked, id) = env.start_session(&env.ana, "").await;
     let sees = async |text: &str, phase: &str, kubectl: &str| {
         let reply = asked.until(|reply| reply.content.contains(text)).await;
-        assert!(reply.ephemeral && reply.content.contains("Asked for <t:"));
+        assert!(reply.ephemeral && reply.content.contains("Requested <t:"));
         wait_for_status(&env, &id, phase, kubectl).await;
     };
 
-    sees("▰▰▰▱▱ Session", ": starting, ", "Pending").await;
+    sees("▰▰▰▱▱ Starting session", ": starting, ", "Pending").await;
     assert!(events(&env, &id).await.contains(&"Pulling".to_owned()));
     Node::registry().release("held-progress");
-    sees("▰▰▰▰▱ Session", ": starting, ", "Running").await;
+    sees("▰▰▰▰▱ Starting session", ": starting, ", "Running").await;
     super::exec(&env, &id, &["touch", "/tmp/go"]).await;
     asked
         .until(|reply| reply.content.contains("is ready"))

@@ -18,7 +18,7 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
             let (place, state) = at(*step);
             (place, incident.as_ref().map_or(state, hindered))
         }
-        Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB is ready, posting the link".into()),
+        Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB responds, posting the link".into()),
         Some(_) => (0, "leaving its previous node".into()),
         None => (0, "requesting resources from the cluster".into()),
     };
