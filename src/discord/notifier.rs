@@ -190,7 +190,7 @@ impl Notifier for DiscordNotifier {
         )
             .hash(&mut hasher);
         let nonce = format!("stop-{}-{:08x}", record.id, hasher.finish() as u32);
-        let reply = replies::will_be_stopped(record, warning, extend_by);
+        let reply = replies::stop_warning(record, warning, extend_by);
         self.tell_owner(record, nonce, &reply).await
     }
 
@@ -226,7 +226,7 @@ impl Notifier for DiscordNotifier {
         why: &Incident,
         times: u32,
     ) -> Result<(), Error> {
-        let reply = replies::came_back(
+        let reply = replies::restart_notice(
             record,
             why,
             self.settings.larger_size(&record.size, why.failure),
@@ -260,7 +260,7 @@ impl Notifier for DiscordNotifier {
             return Ok(());
         };
         let nonce = format!("log-{}", record.id);
-        let message = message(&replies::last_words(record, log), Some(&nonce))
+        let message = message(&replies::crash_log(record, log), Some(&nonce))
             .allowed_mentions(mention_only(None));
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;

@@ -92,9 +92,9 @@ pub struct LabelledButton {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emphasis {
     /// The action that most people want.
-    Main,
+    Primary,
     /// An alternative.
-    Quiet,
+    Secondary,
     /// An action that can't be undone.
     Danger,
 }
@@ -140,10 +140,10 @@ pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Butto
         count => format!("You already have {count} sessions:"),
     };
     for (seen, url) in sessions {
-        let _ = write!(text, "\n{}", line(seen, url, ""));
+        let _ = write!(text, "\n{}", list_item(seen, url, ""));
     }
     match room {
-        true => Reply::new(text).with(Emphasis::Quiet, "Start another", other),
+        true => Reply::new(text).with(Emphasis::Secondary, "Start another", other),
         false => {
             text.push_str(
                 "\nYou have reached your session limit. To start another session, first stop one \
@@ -173,10 +173,14 @@ pub fn confirm_stop(record: &Record) -> Reply {
         record.owner,
         record.size,
         record.catalog,
-        since(record),
+        started(record),
     ))
     .with(Emphasis::Danger, "Stop it", Button::Stop(record.id.clone()))
-    .with(Emphasis::Quiet, "Keep it", Button::Keep(record.id.clone()))
+    .with(
+        Emphasis::Secondary,
+        "Keep it",
+        Button::Keep(record.id.clone()),
+    )
 }
 
 /// Progress while a session is being stopped.
@@ -190,12 +194,12 @@ pub fn stopped(id: &SessionId) -> Reply {
 }
 
 /// Confirms that a session was not stopped.
-pub fn kept(id: &SessionId) -> Reply {
+pub fn session_kept(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` was not stopped."))
 }
 
 /// Last reply to a person who waits for a session whose record is gone.
-pub fn gone(id: &SessionId) -> Reply {
+pub fn session_ended(id: &SessionId) -> Reply {
     Reply::new(format!(
         "Session `{id}` has ended. The message in the channel says why."
     ))
@@ -218,18 +222,18 @@ pub fn list(
     stale: Option<DateTime<Utc>>,
     dry_run: bool,
 ) -> Reply {
-    let mut reply = all_of(sessions, all, dry_run);
+    let mut reply = list_sessions(sessions, all, dry_run);
     if let Some(since) = stale {
         let _ = write!(
             reply.text,
             "\nThe last update from the cluster came {}, so this list may be out of date.",
-            ago(since)
+            relative_time(since)
         );
     }
     reply
 }
 
-fn all_of(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
+fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     if sessions.is_empty() {
         return Reply::new(match all {
             true => "Nobody has a session. Start one with `/duck start`.",
@@ -247,8 +251,8 @@ fn all_of(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     };
     for (place, ListEntry { watched, url, due }) in sessions.iter().enumerate() {
         let stops = due.as_ref().map(|due| stops(due, dry_run));
-        let more = used(&watched.usage) + &stops.unwrap_or_default();
-        let line = line(&watched.seen, url, &more);
+        let more = usage_text(&watched.usage) + &stops.unwrap_or_default();
+        let line = list_item(&watched.seen, url, &more);
         if message_len(&text) + message_len(&line) > MAX_MESSAGE_CHARS - RESERVE {
             let left = sessions.len() - place;
             let _ = write!(text, "\n…and {left} more that did not fit in this message.");
@@ -286,7 +290,7 @@ pub fn refused(rejection: &Rejection) -> Reply {
                 size: None,
                 catalog: None,
             };
-            reply.with(Emphasis::Main, "Start a session", start)
+            reply.with(Emphasis::Primary, "Start a session", start)
         }
         _ => reply,
     }
@@ -314,20 +318,20 @@ pub fn outdated() -> Reply {
     )
 }
 
-fn used(usage: &Usage) -> String {
+fn usage_text(usage: &Usage) -> String {
     match usage {
         Usage::Unknown => String::new(),
         Usage::Busy => ", running a query".to_owned(),
-        Usage::Idle(since) => format!(", last active {}", ago(*since)),
+        Usage::Idle(since) => format!(", last active {}", relative_time(*since)),
         Usage::Unreachable(_) => ", activity unknown (the session does not respond)".to_owned(),
     }
 }
 
-fn line(seen: &Observed, url: &str, more: &str) -> String {
-    format!("- {}{more}, <{url}>", line_of(seen))
+fn list_item(seen: &Observed, url: &str, more: &str) -> String {
+    format!("- {}{more}, <{url}>", session_summary(seen))
 }
 
-fn line_of(seen: &Observed) -> String {
+fn session_summary(seen: &Observed) -> String {
     let record = &seen.record;
     format!(
         "`{}` of <@{}>: {}, {}, `{}`, started {}",
@@ -336,17 +340,17 @@ fn line_of(seen: &Observed) -> String {
         seen.phase(),
         record.size,
         record.catalog,
-        since(record),
+        started(record),
     )
 }
 
 /// Returns the time at which the session was requested, as a relative timestamp.
-fn since(record: &Record) -> String {
-    ago(record.created)
+fn started(record: &Record) -> String {
+    relative_time(record.created)
 }
 
 /// Formats a relative timestamp. Discord shows it in the reader's language and keeps it current.
-fn ago(time: DateTime<Utc>) -> String {
+fn relative_time(time: DateTime<Utc>) -> String {
     format!("<t:{}:R>", time.timestamp())
 }
 

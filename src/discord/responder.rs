@@ -335,8 +335,8 @@ fn attachment(file: &File) -> CreateAttachment {
 pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
     let button = |labelled: &LabelledButton| {
         let style = match labelled.emphasis {
-            Emphasis::Main => ButtonStyle::Primary,
-            Emphasis::Quiet => ButtonStyle::Secondary,
+            Emphasis::Primary => ButtonStyle::Primary,
+            Emphasis::Secondary => ButtonStyle::Secondary,
             Emphasis::Danger => ButtonStyle::Danger,
         };
         CreateButton::new(labelled.button.custom_id())

@@ -67,7 +67,9 @@ impl Cells {
             .iter()
             .map(|it| short(&clean(&it.kind), MAX_TYPE_WIDTH).0)
             .collect();
-        let days: Vec<_> = (0..all.columns.len()).map(|at| are_days(all, at)).collect();
+        let days: Vec<_> = (0..all.columns.len())
+            .map(|at| has_only_dates(all, at))
+            .collect();
         let cell = |at: usize, value: &Option<String>| {
             let column = &all.columns[at];
             let text = value
@@ -169,7 +171,7 @@ impl Cells {
 const MIDNIGHT: &str = " 00:00:00";
 
 /// Returns true if all timestamps of a column are at midnight.
-fn are_days(all: &Rows, at: usize) -> bool {
+fn has_only_dates(all: &Rows, at: usize) -> bool {
     let mut values = all.rows.iter().filter_map(|row| row.get(at)?.as_ref());
     all.columns[at].kind.starts_with("TIMESTAMP") && values.all(|value| value.ends_with(MIDNIGHT))
 }
@@ -213,7 +215,7 @@ pub fn clean(text: &str) -> String {
             '\r' | '\t' => cleaned.push(' '),
             // Code fences consist of these.
             '`' => cleaned.push('ˋ'),
-            c if c.is_control() || is_unseen(c) => cleaned.push('·'),
+            c if c.is_control() || is_invisible(c) => cleaned.push('·'),
             // Keep at most two combining marks per letter: more would run into other lines.
             _ if marks > 2 => {}
             c => cleaned.push(c),
@@ -223,7 +225,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Returns true for invisible characters, and for those that change the text direction.
-fn is_unseen(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     matches!(
         u32::from(c),
         0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F

@@ -38,7 +38,7 @@ impl Handlers {
                 &about,
                 &self.service.sessions_with_stored_credentials(who.id),
             ),
-            Ok(None) => replies::nothing_kept(),
+            Ok(None) => replies::no_credentials(),
             Err(error) => replies::failed(&error, &log_error(&error)),
         };
         responder.edit(&reply).await;
@@ -51,7 +51,9 @@ impl Handlers {
             Err(problem) => return responder.edit(&explain(&problem)).await,
         };
         if !stop || running.is_empty() {
-            return responder.edit(&replies::forgotten(&running)).await;
+            return responder
+                .edit(&replies::credentials_deleted(&running))
+                .await;
         }
         responder
             .try_to_edit(&replies::stopping_all(&running))
@@ -60,8 +62,8 @@ impl Handlers {
             .iter()
             .map(|seen| self.service.stop_and_wait(who, &seen.record.id));
         let reply = match first_problem(join_all(stopped).await) {
-            Some(problem) => replies::forgotten_but(explain(&problem)),
-            None => replies::forgotten(&[]),
+            Some(problem) => replies::credentials_deleted_but(explain(&problem)),
+            None => replies::credentials_deleted(&[]),
         };
         responder.edit(&reply).await;
     }
@@ -116,7 +118,7 @@ impl Handlers {
             Err(denied) => self.way_out(author, deny(denied)).await,
         };
         if is_key {
-            reply = replies::with_key_warning(reply);
+            reply = replies::with_expiry_warning(reply);
         }
         self.direct.mark_open(author);
         if let Err(error) = self.direct.send(author, &reply, None).await {

@@ -59,7 +59,7 @@ impl Handlers {
         let dry_run = self.service.settings().reaper.dry_run;
         let reply = match self.service.reap_all(who, digest).await {
             Ok(Ok(reaped)) => replies::done(&reaped),
-            Ok(Err(plan)) => replies::plan_anew(&plan, dry_run),
+            Ok(Err(plan)) => replies::changed_plan(&plan, dry_run),
             Err(rejection) => refuse(&rejection),
         };
         responder.edit(&reply).await;

@@ -188,7 +188,7 @@ impl Handlers {
                 let larger = settings.larger_size(&record.size, ending.cause.failure());
                 replies::ended(record, ending, larger)
             }
-            _ => replies::gone(&record.id),
+            _ => replies::session_ended(&record.id),
         }
     }
 

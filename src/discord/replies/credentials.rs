@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use chrono::{DateTime, Utc};
 
-use super::{Emphasis, Reply, ago};
+use super::{Emphasis, Reply, relative_time};
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
     discord::parse::Button,
@@ -15,7 +15,7 @@ use crate::{
 /// Adds the button that opens the credentials form.
 pub(super) fn with_form(reply: Reply, catalog: Option<String>) -> Reply {
     reply.with(
-        Emphasis::Main,
+        Emphasis::Primary,
         "Enter credentials",
         Button::OpenForm(catalog),
     )
@@ -50,23 +50,31 @@ pub fn credentials(about: &CredentialMetadata, can_check: bool, catalog: Option<
     let mut text = format!("Your S3 credentials{} ", key(&about.hint));
     match about.stored {
         Some(stored) => {
-            let _ = write!(text, "were saved {}", ago(stored));
+            let _ = write!(text, "were saved {}", relative_time(stored));
         }
         None => text.push_str("are saved"),
     }
     match about.checked {
         Some(checked) => {
-            let _ = write!(text, ". They last worked {}.", ago(checked));
+            let _ = write!(text, ". They last worked {}.", relative_time(checked));
         }
         None => text.push_str(". They have not been checked."),
     }
     if let Some(expires) = about.expires {
-        let _ = write!(text, "\nExpiry: {}.", ago(expires));
+        let _ = write!(text, "\nExpiry: {}.", relative_time(expires));
     }
     let mut reply = Reply::new(text);
-    reply = reply.with(Emphasis::Main, "Replace", Button::OpenForm(catalog.clone()));
+    reply = reply.with(
+        Emphasis::Primary,
+        "Replace",
+        Button::OpenForm(catalog.clone()),
+    );
     if can_check {
-        reply = reply.with(Emphasis::Quiet, "Check again", Button::CheckKeys(catalog));
+        reply = reply.with(
+            Emphasis::Secondary,
+            "Check again",
+            Button::CheckKeys(catalog),
+        );
     }
     reply.with(Emphasis::Danger, "Delete", Button::AskToForget)
 }
@@ -149,16 +157,16 @@ pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
             Button::Forget { stop: true },
         )
         .with(
-            Emphasis::Quiet,
+            Emphasis::Secondary,
             "Delete only",
             Button::Forget { stop: false },
         ),
     };
-    reply.with(Emphasis::Quiet, "Keep credentials", Button::KeepKeys)
+    reply.with(Emphasis::Secondary, "Keep credentials", Button::KeepKeys)
 }
 
 /// Confirms that credentials were deleted. `live` are sessions that still use them.
-pub fn forgotten(live: &[Observed]) -> Reply {
+pub fn credentials_deleted(live: &[Observed]) -> Reply {
     Reply::new(match live {
         [] => DELETED.to_owned(),
         live => format!("{DELETED} {}.", keep_using(live)),
@@ -171,12 +179,12 @@ pub fn stopping_all(live: &[Observed]) -> Reply {
 }
 
 /// Confirms that credentials were not deleted.
-pub fn keys_kept() -> Reply {
+pub fn credentials_kept() -> Reply {
     Reply::new("Your S3 credentials were not deleted.")
 }
 
 /// Reply if there are no credentials to delete.
-pub fn nothing_kept() -> Reply {
+pub fn no_credentials() -> Reply {
     with_form(Reply::new(Rejection::NothingKept.to_string()), None)
 }
 
@@ -189,7 +197,7 @@ pub fn restarting(old: &[Observed]) -> Reply {
 }
 
 /// Reply if credentials were deleted, but a session could not be stopped.
-pub fn forgotten_but(trouble: Reply) -> Reply {
+pub fn credentials_deleted_but(trouble: Reply) -> Reply {
     Reply {
         text: format!("{DELETED} A session could not be stopped: {}", trouble.text),
         ..trouble
@@ -231,13 +239,13 @@ pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
          credentials**.",
         record.owner,
         record.id,
-        ago(at),
+        relative_time(at),
     );
     with_form(Reply::new(text), Some(record.catalog.clone()))
 }
 
 /// Adds a warning to the answer to a direct message that may contain credentials.
-pub fn with_key_warning(answer: Reply) -> Reply {
+pub fn with_expiry_warning(answer: Reply) -> Reply {
     let text = format!(
         "**Your message may contain credentials.** I did not save it. Delete your message (a bot \
          can't do that for you), then replace those credentials with new ones.\n\n{}",

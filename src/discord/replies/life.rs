@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::{Button, Emphasis, Reply, duration, reaped, since};
+use super::{Button, Emphasis, Reply, duration, reap_reason, started};
 use crate::{
-    discord::replies::ago,
+    discord::replies::relative_time,
     session::{
         Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage,
         StartupStep,
@@ -16,7 +16,7 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
     let (place, state) = match pod.map(|pod| &pod.state) {
         Some(PodState::Coming { step, incident }) => {
             let (place, state) = at(*step);
-            (place, incident.as_ref().map_or(state, hindered))
+            (place, incident.as_ref().map_or(state, obstacle_text))
         }
         Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB responds, posting the link".into()),
         Some(_) => (0, "leaving its previous node".into()),
@@ -26,7 +26,8 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
         (None, Stage::Starting) => "Starting",
         _ => "Restarting",
     };
-    let usual = usual.map(|usual| format!(", usually ready within about {}", rounded(usual)));
+    let usual =
+        usual.map(|usual| format!(", usually ready within about {}", round_duration(usual)));
     Reply::new(format!(
         "{} {again} session `{}` ({}, `{}`): {state}…\n\
          Requested {}{}. The link will be posted in this channel.",
@@ -34,7 +35,7 @@ pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) ->
         record.id,
         record.size,
         record.catalog,
-        since(record),
+        started(record),
         usual.unwrap_or_default(),
     ))
 }
@@ -48,13 +49,16 @@ fn at(step: StartupStep) -> (usize, String) {
         StartupStep::Placed => (2, "a cluster node is preparing it".into()),
         StartupStep::Pulling(began) => (
             3,
-            format!("downloading the session image, started {}", ago(began)),
+            format!(
+                "downloading the session image, started {}",
+                relative_time(began)
+            ),
         ),
         StartupStep::Starting => (4, "DuckDB is starting".into()),
     }
 }
 
-fn hindered(incident: &Incident) -> String {
+fn obstacle_text(incident: &Incident) -> String {
     let state = match incident.failure {
         Failure::NoRoom => "the cluster has no room right now, waiting",
         Failure::NoNode => "no cluster node can run it right now, waiting",
@@ -72,14 +76,14 @@ fn bar(place: usize) -> String {
 }
 
 /// Rounds down to whole seconds, at least one.
-fn rounded(usual: TimeDelta) -> String {
+fn round_duration(usual: TimeDelta) -> String {
     duration(usual.num_seconds().max(1))
 }
 
 /// Private reply to the owner when the session is ready.
 pub fn ready(id: &SessionId, url: &str) -> Reply {
     let text = format!("Session `{id}` is ready: <{url}>");
-    Reply::new(text).with(Emphasis::Main, "Open", Button::Open(id.clone()))
+    Reply::new(text).with(Emphasis::Primary, "Open", Button::Open(id.clone()))
 }
 
 /// Public message when the session is ready, also after a rescheduling.
@@ -88,7 +92,7 @@ pub fn announcement(record: &Record, url: &str) -> Reply {
         // A session that was never ready before has lost nothing.
         Some(moved) if record.was_ready() => format!(
             "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
-            taken(record, moved.incident.failure)
+            disruption_text(record, moved.incident.failure)
         ),
         _ => "Your DuckDB is ready".to_owned(),
     };
@@ -97,7 +101,7 @@ pub fn announcement(record: &Record, url: &str) -> Reply {
          Stop it with `/duck stop`.",
         record.owner, record.id, record.size, record.catalog
     ))
-    .with(Emphasis::Main, "Open", Button::Open(record.id.clone()))
+    .with(Emphasis::Primary, "Open", Button::Open(record.id.clone()))
 }
 
 const LOST: &str =
@@ -110,12 +114,12 @@ pub fn rescheduled(record: &Record, why: &Incident) -> Reply {
          ready.\n{}",
         record.owner,
         record.id,
-        taken(record, why.failure),
+        disruption_text(record, why.failure),
         detail(&why.why),
     ))
 }
 
-fn taken(record: &Record, failure: Failure) -> String {
+fn disruption_text(record: &Record, failure: Failure) -> String {
     match failure {
         Failure::NodeGone => "Its cluster node failed.".into(),
         Failure::DiskFull => format!("It filled the disk of size `{}`.", record.size),
@@ -125,7 +129,7 @@ fn taken(record: &Record, failure: Failure) -> String {
 }
 
 /// Public message when DuckDB exited and was restarted. `larger` is a size with more memory.
-pub fn came_back(record: &Record, why: &Incident, larger: Option<&str>) -> Reply {
+pub fn restart_notice(record: &Record, why: &Incident, larger: Option<&str>) -> Reply {
     let what = match (why.failure, larger) {
         (Failure::OutOfMemory, Some(larger)) => format!(
             "ran out of memory (size `{}`) and was restarted. For more memory, run `/duck stop`, \
@@ -148,7 +152,7 @@ pub fn came_back(record: &Record, why: &Incident, larger: Option<&str>) -> Reply
 }
 
 /// Message to admins before a session whose DuckDB keeps crashing is stopped, with its log.
-pub fn last_words(record: &Record, log: &str) -> Reply {
+pub fn crash_log(record: &Record, log: &str) -> Reply {
     Reply::new(format!(
         "DuckDB in session `{}` of {} keeps crashing, so the session is being stopped. Its last \
          log lines are attached.",
@@ -197,7 +201,10 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
             format!("{session} has ended: it was deleted on the cluster.{lost}")
         }
         Cause::Reaped { rule, since } => {
-            let ended = format!("{session} was stopped {}.{lost}", reaped(*rule, *since));
+            let ended = format!(
+                "{session} was stopped {}.{lost}",
+                reap_reason(*rule, *since)
+            );
             return match rule {
                 Rule::OwnerLeft => Reply::new(ended),
                 _ => with_retry(Reply::new(ended), record, "Start again"),
@@ -207,7 +214,7 @@ pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let reply = with_retry(Reply::new(text), record, "Try again");
     match larger {
         Some(larger) if can_retry(record) => reply.with(
-            Emphasis::Main,
+            Emphasis::Primary,
             "Try again with a larger size",
             retry(record, larger),
         ),
@@ -223,7 +230,7 @@ fn can_retry(record: &Record) -> bool {
 
 fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {
     match can_retry(record) {
-        true => reply.with(Emphasis::Quiet, label, retry(record, &record.size)),
+        true => reply.with(Emphasis::Secondary, label, retry(record, &record.size)),
         false => reply,
     }
 }

@@ -5,7 +5,8 @@ use std::{fmt::Write, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, ago, duration, message_len, plain,
+    Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, duration, message_len, plain,
+    relative_time,
 };
 use crate::{
     service::{ExtendedSession, ReapResult},
@@ -19,14 +20,14 @@ use crate::{
 const MAX_LINES: usize = 8;
 
 /// Warns the owner before a rule stops a session.
-pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
+pub fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
     let Warning { rule, since, at } = warning;
     let session = format!("Session `{}`", record.id);
-    let when = format!("**It stops {}** ({}).", ago(*at), clock(*at));
+    let when = format!("**It stops {}** ({}).", relative_time(*at), clock(*at));
     let more = duration(extend_by.num_seconds());
     let (why, what) = match rule {
         Rule::Idle => (
-            format!("{session} is idle (last active {}).", ago(*since)),
+            format!("{session} is idle (last active {}).", relative_time(*since)),
             format!("To keep it, run a query, or press **Extend** for {more} more."),
         ),
         Rule::Lifetime => (
@@ -42,13 +43,15 @@ pub fn will_be_stopped(record: &Record, warning: &Warning, extend_by: TimeDelta)
                 safe.";
     let reply = Reply::new(format!("<@{}> {why} {when} {what}\n{lost}", record.owner));
     let reply = match rule {
-        Rule::Idle | Rule::Lifetime => {
-            reply.with(Emphasis::Main, "Extend", Button::Extend(record.id.clone()))
-        }
+        Rule::Idle | Rule::Lifetime => reply.with(
+            Emphasis::Primary,
+            "Extend",
+            Button::Extend(record.id.clone()),
+        ),
         Rule::MaxAge | Rule::OwnerLeft => reply,
     };
     reply.with(
-        Emphasis::Quiet,
+        Emphasis::Secondary,
         "Stop now",
         Button::StopNow(record.id.clone()),
     )
@@ -60,7 +63,7 @@ pub fn extended(extended: &ExtendedSession) -> Reply {
     let by = duration(by.num_seconds());
     let id = &record.id;
     let then = match due {
-        Some(due) => format!("It now stops {} ({}).", ago(due.at), when(due)),
+        Some(due) => format!("It now stops {} ({}).", relative_time(due.at), when(due)),
         None => match record.kept_until {
             Some(until) => format!(
                 "It won't be stopped for being idle before {}.",
@@ -73,11 +76,17 @@ pub fn extended(extended: &ExtendedSession) -> Reply {
 }
 
 /// Returns the reason why a session is stopped, as the end of a sentence without its period.
-pub fn reaped(rule: Rule, since: DateTime<Utc>) -> String {
+pub fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
     match rule {
-        Rule::Idle => format!("for being idle (last active {})", ago(since)),
-        Rule::Lifetime => format!("at the end of its lifetime (started {})", ago(since)),
-        Rule::MaxAge => format!("at the maximum session age (started {})", ago(since)),
+        Rule::Idle => format!("for being idle (last active {})", relative_time(since)),
+        Rule::Lifetime => format!(
+            "at the end of its lifetime (started {})",
+            relative_time(since)
+        ),
+        Rule::MaxAge => format!(
+            "at the maximum session age (started {})",
+            relative_time(since)
+        ),
         Rule::OwnerLeft => "because its owner left this server".to_owned(),
     }
 }
@@ -88,7 +97,7 @@ pub fn stops(due: &ScheduledStop, dry_run: bool) -> String {
         true => ("would stop", ", but `reaper.dry_run` is on"),
         false => ("stops", ""),
     };
-    format!(", {verb} {} ({}{note})", ago(due.at), when(due))
+    format!(", {verb} {} ({}{note})", relative_time(due.at), when(due))
 }
 
 fn when(due: &ScheduledStop) -> &'static str {
@@ -123,10 +132,10 @@ pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
         format!(
             "session `{}` of {whose}, stopped responding {}",
             record.id,
-            ago(*since)
+            relative_time(*since)
         )
     });
-    listed(&mut text, &lines.collect::<Vec<_>>(), usize::MAX);
+    push_list(&mut text, &lines.collect::<Vec<_>>(), usize::MAX);
     Reply::new(text)
 }
 
@@ -146,12 +155,12 @@ fn of(held_back: &ReapPause) -> String {
 
 /// Shows an admin what the rules would stop and remove now.
 pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
-    let lines: Vec<_> = plan.takedowns().filter_map(planned).collect();
+    let lines: Vec<_> = plan.takedowns().filter_map(action_text).collect();
     if lines.is_empty() {
         return Reply::new("There is nothing to stop or remove now.");
     }
     let mut text = "Ready to stop or remove:".to_owned();
-    listed(&mut text, &lines, usize::MAX);
+    push_list(&mut text, &lines, usize::MAX);
     if let Some(held_back) = &plan.held_back {
         let of = of(held_back);
         let _ = write!(
@@ -169,26 +178,29 @@ pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
             "Stop and remove",
             Button::Reap(plan.digest()),
         )
-        .with(Emphasis::Quiet, "Cancel", Button::LeaveAll)
+        .with(Emphasis::Secondary, "Cancel", Button::LeaveAll)
 }
 
-fn planned(action: &Action) -> Option<String> {
+fn action_text(action: &Action) -> Option<String> {
     match action {
-        Action::Stop(id, due) => Some(format!("session `{id}`, {}", reaped(due.rule, due.since))),
+        Action::Stop(id, due) => Some(format!(
+            "session `{id}`, {}",
+            reap_reason(due.rule, due.since)
+        )),
         Action::Remove(orphan) => Some(format!(
             "orphaned objects of session `{}`, which has no record",
             orphan.id
         )),
         Action::Forget(owner, since) => Some(format!(
             "saved S3 credentials of <@{owner}>, who left this server {}",
-            ago(*since)
+            relative_time(*since)
         )),
         Action::Warn(..) | Action::ReportUnreachable(..) => None,
     }
 }
 
 /// Shows an admin the new plan if it changed after they opened it.
-pub fn plan_anew(plan: &Plan, dry_run: bool) -> Reply {
+pub fn changed_plan(plan: &Plan, dry_run: bool) -> Reply {
     let mut reply = self::plan(plan, dry_run);
     reply.text.insert_str(
         0,
@@ -208,8 +220,8 @@ pub fn done(reaped: &ReapResult) -> Reply {
         0 => "Nothing was stopped or removed.".to_owned(),
         _ => "Stopped or removed:".to_owned(),
     };
-    let lines: Vec<_> = done.iter().filter_map(planned).collect();
-    listed(&mut text, &lines, usize::MAX);
+    let lines: Vec<_> = done.iter().filter_map(action_text).collect();
+    push_list(&mut text, &lines, usize::MAX);
     if *spared > 0 {
         let _ = write!(text, "\nSkipped: {spared} (changed in the meantime).");
     }
@@ -223,11 +235,11 @@ pub fn done(reaped: &ReapResult) -> Reply {
 }
 
 /// Confirms to an admin that nothing was done.
-pub fn left_alone() -> Reply {
+pub fn nothing_reaped() -> Reply {
     Reply::new("Nothing was stopped or removed. The reaper may still do it later.")
 }
 
-fn listed(text: &mut String, lines: &[String], most: usize) {
+fn push_list(text: &mut String, lines: &[String], most: usize) {
     for (place, line) in lines.iter().enumerate() {
         let is_full = message_len(text) + message_len(line) > MAX_MESSAGE_CHARS - 2 * RESERVE;
         if place >= most || is_full {
@@ -271,7 +283,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
             .outcomes
             .iter()
             .filter(move |(it, _)| it.is_failure() == is_failure);
-        some.map(|(outcome, count)| format!("{count} × {}", ended_by(*outcome)))
+        some.map(|(outcome, count)| format!("{count} × {}", outcome_text(*outcome)))
     };
     section(&mut text, "Ended", outcomes(false).collect());
     section(&mut text, "Failed", outcomes(true).collect());
@@ -281,7 +293,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
         format!(
             "{}: {} ({})",
             named(&record.id, record.owner),
-            ago(due.at),
+            relative_time(due.at),
             when(&due)
         )
     });
@@ -297,7 +309,7 @@ pub fn report(report: &Report, dry_run: bool) -> Reply {
         format!(
             "{}: stopped responding {}",
             named(&record.id, record.owner),
-            ago(since)
+            relative_time(since)
         )
     });
     section(&mut text, "Not responding", silent.collect());
@@ -327,7 +339,7 @@ fn named(id: &SessionId, owner: OwnerId) -> String {
 fn section(text: &mut String, title: &str, lines: Vec<String>) {
     if !lines.is_empty() {
         let _ = write!(text, "\n**{title}**");
-        listed(text, &lines, MAX_LINES);
+        push_list(text, &lines, MAX_LINES);
     }
 }
 
@@ -344,7 +356,7 @@ fn sessions(count: usize) -> String {
     }
 }
 
-fn ended_by(outcome: Outcome) -> &'static str {
+fn outcome_text(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Stopped => "stopped by its owner",
         Outcome::StoppedByAdmin => "stopped by an admin",

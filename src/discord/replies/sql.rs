@@ -4,7 +4,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Button, Emphasis, File, MAX_MESSAGE_CHARS, Reply, ago, message_len, shorten};
+use super::{
+    Button, Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, relative_time, shorten,
+};
 use crate::{
     discord::table::{self, clean, table},
     runtime::{QueryError, QueryResponse, Rows},
@@ -43,7 +45,7 @@ pub fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(
         "{}\nRunning, started {}.",
         quote_query(sql),
-        ago(since)
+        relative_time(since)
     ))
     .with(Emphasis::Danger, "Cancel", Button::Cancel(id.to_owned()))
 }
@@ -140,7 +142,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
         };
         text += " The attached file has these rows in full.";
     }
-    let reply = Reply::new(text).with(Emphasis::Quiet, "Share", Button::Share);
+    let reply = Reply::new(text).with(Emphasis::Secondary, "Share", Button::Share);
     let file = (!is_whole).then(|| File {
         name: format!("answer-{}.csv", question.session),
         text: table::csv(rows),
@@ -171,7 +173,7 @@ pub fn strip_share_error(text: &str) -> &str {
 /// Adds to a result why it could not be shared, with the button to try again.
 pub fn share_failed(text: &str, why: &str) -> Reply {
     Reply::new(format!("{text}{SHARE_ERROR_PREFIX}{why}")).with(
-        Emphasis::Quiet,
+        Emphasis::Secondary,
         "Share",
         Button::Share,
     )

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-use super::{Button, Emphasis, Reply, ago, line_of, plain, stops, used};
+use super::{Button, Emphasis, Reply, plain, relative_time, session_summary, stops, usage_text};
 use crate::{
     door::activity::Activity,
     service::Status,
@@ -25,8 +25,8 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
     } = status;
     let seen = &watched.seen;
     let stops = due.as_ref().map(|due| stops(due, dry_run));
-    let more = used(&watched.usage) + &stops.unwrap_or_default();
-    let mut text = format!("Session {}{more}.", line_of(seen));
+    let more = usage_text(&watched.usage) + &stops.unwrap_or_default();
+    let mut text = format!("Session {}{more}.", session_summary(seen));
     let mut say = |line: String| {
         let _ = write!(text, "\n- {line}");
     };
@@ -46,14 +46,17 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
         say(describe_memory(bytes, size));
     }
     if let Some(expire) = seen.record.credentials_expire {
-        say(format!("Expiry of its S3 credentials: {}.", ago(expire)));
+        say(format!(
+            "Expiry of its S3 credentials: {}.",
+            relative_time(expire)
+        ));
     }
     text.push_str(&recent_events(details, seen.record.created));
     let reply = Reply::new(text);
     match seen.record.stage {
         Stage::Stopping { .. } => reply,
         _ => reply.with(
-            Emphasis::Quiet,
+            Emphasis::Secondary,
             "Show log",
             Button::Log(seen.record.id.clone()),
         ),
@@ -115,7 +118,7 @@ fn describe_activity(activity: &Activity) -> String {
     let queries = many(activity.queries, "running query", "running queries");
     let tabs = many(activity.tabs, "open browser tab", "open browser tabs");
     let last = activity.last_query.filter(|_| activity.queries == 0);
-    let last = last.map(|at| format!(" (last query ended {})", ago(at)));
+    let last = last.map(|at| format!(" (last query ended {})", relative_time(at)));
     format!("Activity: {queries}{}, {tabs}.", last.unwrap_or_default())
 }
 
@@ -139,7 +142,7 @@ fn recent_events(details: &Details, since: DateTime<Utc>) -> String {
     let lines = last.iter().map(|said| {
         let words = explain_event(said)
             .unwrap_or_else(|| plain(&format!("{}: {}", said.reason, said.message)));
-        format!("\n-# {} {words}", ago(said.at))
+        format!("\n-# {} {words}", relative_time(said.at))
     });
     "\nLatest cluster events:".to_owned() + &lines.collect::<String>()
 }

@@ -366,7 +366,7 @@ fn setting_up() {
         ("not stored", not_stored(&mistakes, lake())),
         (
             "a key in a message",
-            with_key_warning(setup_invitation(None))
+            with_expiry_warning(setup_invitation(None))
         ),
     ]));
 }
@@ -396,17 +396,17 @@ fn keeping_keys() {
             "delete, with a starting session?",
             confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)])
         ),
-        ("deleted", forgotten(&[])),
-        ("deleted, with a session", forgotten(&[seen()])),
+        ("deleted", credentials_deleted(&[])),
+        ("deleted, with a session", credentials_deleted(&[seen()])),
         ("stopping", stopping_all(&[seen()])),
-        ("not deleted", keys_kept()),
-        ("nothing stored", nothing_kept()),
+        ("not deleted", credentials_kept()),
+        ("nothing stored", no_credentials()),
         ("restarting", restarting(&[seen()])),
         ("restarted", restarted(&[seen()])),
         ("nothing to restart", nothing_to_restart()),
         (
             "deleted, with an error",
-            forgotten_but(failed(&slow(), "1a2b3c4d"))
+            credentials_deleted_but(failed(&slow(), "1a2b3c4d"))
         ),
         (
             "no longer a member",
@@ -509,7 +509,7 @@ fn ending_sessions() {
         ("before", confirm_stop(&record)),
         ("progress", stopping(&record.id)),
         ("after", stopped(&record.id)),
-        ("not stopped", kept(&record.id)),
+        ("not stopped", session_kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
         (
             "restarted",
@@ -532,7 +532,7 @@ fn ending_sessions() {
             )))
         ),
         ("lost", ending(Cause::Lost)),
-        ("gone", gone(&record.id)),
+        ("gone", session_ended(&record.id)),
     ]));
 }
 
@@ -577,14 +577,17 @@ fn going_on() {
     let not_again = |cause| ended(&again, &Ending { at, cause }, None);
     let stuck = Cause::Failed(Incident::new(Failure::ImageMissing, "not found"));
     insta::assert_snapshot!(gallery(&[
-        ("out of memory", came_back(&record, &oom, Some("large"))),
+        (
+            "out of memory",
+            restart_notice(&record, &oom, Some("large"))
+        ),
         (
             "out of memory, largest size",
-            came_back(&record, &oom, None)
+            restart_notice(&record, &oom, None)
         ),
         (
             "exited unexpectedly",
-            came_back(&record, &crashed, Some("large"))
+            restart_notice(&record, &crashed, Some("large"))
         ),
         ("rescheduled", rescheduled(&record, &drained)),
         ("restarting", progress(&again, None, None)),
@@ -594,16 +597,16 @@ fn going_on() {
             not_again(Cause::TookTooLong { after_seconds: 300 })
         ),
         ("can't start again", not_again(stuck)),
-        ("for admins", last_words(&record, "Killed")),
+        ("for admins", crash_log(&record, "Killed")),
         ("link", opening(&record)),
     ]));
 }
 
 #[test]
 fn listing_and_helping() {
-    let one = [listed(Usage::Unknown, None)];
-    let used = |usage| [listed(usage, None)];
-    let due = |rule| [listed(Usage::Idle(noon()), Some(due(rule)))];
+    let one = [push_list(Usage::Unknown, None)];
+    let used = |usage| [push_list(usage, None)];
+    let due = |rule| [push_list(Usage::Idle(noon()), Some(due(rule)))];
     let noon = starting_record().created;
     insta::assert_snapshot!(gallery(&[
         ("none of theirs", list(&[], false, None, false)),
@@ -638,7 +641,7 @@ fn listing_and_helping() {
 
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
-    let many = vec![listed(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
+    let many = vec![push_list(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
     let text = list(&many, true, None, false).text;
     assert!(message_len(&text) <= MAX_MESSAGE_CHARS);
     let shown = text.matches("\n- ").count();
@@ -653,7 +656,7 @@ fn noon() -> DateTime<Utc> {
     starting_record().created
 }
 
-fn listed(usage: Usage, due: Option<ScheduledStop>) -> ListEntry {
+fn push_list(usage: Usage, due: Option<ScheduledStop>) -> ListEntry {
     let watched = TrackedSession {
         seen: seen(),
         usage,
@@ -682,7 +685,7 @@ fn before_and_after_a_session_is_reaped() {
     let record = record(Stage::Running);
     let warning = |rule| {
         let at = due(rule).at;
-        will_be_stopped(
+        stop_warning(
             &record,
             &Warning {
                 rule,
@@ -757,10 +760,10 @@ fn before_and_after_a_session_is_reaped() {
         ("plan", plan(&to_go(), false)),
         ("plan over the limit, dry run", plan(&held, true)),
         ("empty plan", plan(&Plan::default(), false)),
-        ("plan changed", plan_anew(&to_go(), false)),
+        ("plan changed", changed_plan(&to_go(), false)),
         ("done", done(&all_done)),
         ("nothing done", done(&ReapResult::default())),
-        ("cancelled", left_alone()),
+        ("cancelled", nothing_reaped()),
     ]));
 }
 

@@ -161,7 +161,7 @@ proptest! {
         for line in shown.text.lines() {
             prop_assert_eq!(line.matches('\u{2068}').count(), line.matches('\u{2069}').count());
             let others = line.chars().filter(|c| !matches!(c, '\u{2068}' | '\u{2069}'));
-            prop_assert!(!others.into_iter().any(is_unseen));
+            prop_assert!(!others.into_iter().any(is_invisible));
             let bounds = line.matches(['│', '┼']).count();
             prop_assert!(bounds >= shown.columns - 1, "{}", line);
         }
