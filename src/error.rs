@@ -2,7 +2,7 @@
 //!
 //! A **rejection** ([`crate::service::Rejection`]) is an expected answer with a sentence for the
 //! person. An **error** is logged once, where it surfaces, with a reference. The person sees
-//! [`Error::for_people`] and that reference. Neither ever contains a credential.
+//! [`Error::user_message`] and that reference. Neither ever contains a credential.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Error {
     }
 
     /// Returns one or two sentences for a person who does not know Kubernetes.
-    pub fn for_people(&self) -> String {
+    pub fn user_message(&self) -> String {
         match self {
             Self::NotAllowed {
                 verb,

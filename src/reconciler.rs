@@ -359,7 +359,7 @@ impl Reconciler {
     /// Ends a session because the cluster refuses its objects.
     async fn give_up(&self, seen: &Observed, error: &Error, reference: String) -> Result<(), ()> {
         let cause = Cause::Refused {
-            why: error.for_people(),
+            why: error.user_message(),
             reference,
         };
         self.end(seen, cause).await.map_err(|_| ())

@@ -38,7 +38,7 @@ pub enum ProblemType {
     UnknownSize,
     UnknownCatalog,
     /// The storage or the catalog rejects the credentials.
-    KeysRejected,
+    CredentialsRejected,
     /// The credentials could not be tested, because of the settings or a wrong clock.
     Misconfigured,
     /// The owner has stored no credentials, or they have expired.
@@ -48,7 +48,7 @@ pub enum ProblemType {
     /// The session can't be opened yet.
     NotReady,
     /// The session can't be opened any more: the bot has lost its signing key.
-    NoKey,
+    NoSigningKey,
     /// The session can't be extended.
     NoMoreTime,
     /// The idempotency key was used for a different request.
@@ -88,7 +88,7 @@ impl ProblemType {
                 "Unknown catalog",
                 S::UNPROCESSABLE_ENTITY,
             ),
-            Self::KeysRejected => (
+            Self::CredentialsRejected => (
                 "keys-rejected",
                 "Credentials rejected",
                 S::UNPROCESSABLE_ENTITY,
@@ -101,7 +101,7 @@ impl ProblemType {
             ),
             Self::QuotaReached => ("quota-reached", "Quota reached", S::CONFLICT),
             Self::NotReady => ("not-ready", "Not ready", S::CONFLICT),
-            Self::NoKey => ("no-key", "Signing key is gone", S::CONFLICT),
+            Self::NoSigningKey => ("no-key", "Signing key is gone", S::CONFLICT),
             Self::NoMoreTime => ("no-more-time", "No more time", S::CONFLICT),
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
@@ -222,7 +222,7 @@ impl From<service::ServiceError> for Problem {
                     .collect();
                 let kinds = troubles.iter().map(PreflightError::origin);
                 let kind = match kinds.max().unwrap_or(ErrorOrigin::Credentials) {
-                    ErrorOrigin::Credentials => ProblemType::KeysRejected,
+                    ErrorOrigin::Credentials => ProblemType::CredentialsRejected,
                     ErrorOrigin::Settings => ProblemType::Misconfigured,
                     ErrorOrigin::Transient => ProblemType::Unavailable,
                 };
@@ -236,10 +236,10 @@ impl From<service::ServiceError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let problem = match error.is_permanent() {
-            true => Self::new(ProblemType::ClusterRefused, error.for_people()),
+            true => Self::new(ProblemType::ClusterRefused, error.user_message()),
             false => {
                 let again = Duration::from_secs(10);
-                Self::new(ProblemType::Unavailable, error.for_people()).retry_after(again)
+                Self::new(ProblemType::Unavailable, error.user_message()).retry_after(again)
             }
         };
         Self {
@@ -271,7 +271,9 @@ impl From<Rejection> for Problem {
                 );
                 (ProblemType::NoStoredCredentials, detail)
             }
-            Rejection::NoCredentials | Rejection::NothingKept | Rejection::CheckingIsOff => {
+            Rejection::NoCredentials
+            | Rejection::NoStoredCredentials
+            | Rejection::CheckingIsOff => {
                 let detail = "The token's owner has stored no credentials. They can enter some in \
                               the chat with /duck setup.";
                 (ProblemType::NoStoredCredentials, detail.to_owned())
@@ -303,7 +305,7 @@ impl From<Rejection> for Problem {
             }
             // Rejections of queries, buttons and admin commands, which the API does not have.
             Rejection::AskingIsOff
-            | Rejection::NothingToAsk
+            | Rejection::NoRunningSession
             | Rejection::NotYoursToAsk(_)
             | Rejection::NoQuestion
             | Rejection::Unseen(_)
@@ -340,10 +342,10 @@ impl From<Rejection> for Problem {
                 ProblemType::NotReady,
                 "The session is not ready yet. Try again soon.".to_owned(),
             ),
-            Rejection::NoKey(_) => {
+            Rejection::NoSigningKey(_) => {
                 let detail = "The bot has lost the signing key of this session. Delete the session \
                               and start another one.";
-                (ProblemType::NoKey, detail.to_owned())
+                (ProblemType::NoSigningKey, detail.to_owned())
             }
         };
         Self::new(kind, detail)

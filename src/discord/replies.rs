@@ -282,10 +282,10 @@ pub fn access_denied(reason: &DenialReason) -> Reply {
 pub fn refused(rejection: &Rejection) -> Reply {
     let reply = Reply::new(rejection.to_string());
     match rejection {
-        Rejection::NoCredentials | Rejection::CredentialsExpired(_) | Rejection::NothingKept => {
-            with_form(reply, None)
-        }
-        Rejection::NothingToAsk => {
+        Rejection::NoCredentials
+        | Rejection::CredentialsExpired(_)
+        | Rejection::NoStoredCredentials => with_form(reply, None),
+        Rejection::NoRunningSession => {
             let start = Button::StartAnother {
                 size: None,
                 catalog: None,
@@ -298,7 +298,10 @@ pub fn refused(rejection: &Rejection) -> Reply {
 
 /// Explains an error. Its log line has the same `reference`.
 pub fn failed(error: &Error, reference: &str) -> Reply {
-    Reply::new(format!("{} (Reference: `{reference}`)", error.for_people()))
+    Reply::new(format!(
+        "{} (Reference: `{reference}`)",
+        error.user_message()
+    ))
 }
 
 /// Explains an error of `/duck start`. The session may have been created before the error.

@@ -94,12 +94,12 @@ impl Service {
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
         let credentials = self.credentials.read(who).await?;
-        let credentials = credentials.ok_or(Rejection::NothingKept)?;
+        let credentials = credentials.ok_or(Rejection::NoStoredCredentials)?;
         if self.try_credentials(&credentials, &name).await? {
             self.credentials.mark_checked(who, self.now()).await?;
         }
         let about = self.credentials.metadata(who).await?;
-        about.ok_or_else(|| Rejection::NothingKept.into())
+        about.ok_or_else(|| Rejection::NoStoredCredentials.into())
     }
 
     /// Deletes a person's stored credentials. Running sessions keep the credentials that they were
@@ -138,13 +138,13 @@ impl Service {
     /// Returns a person's sessions that were started before the present credentials were stored.
     ///
     /// # Errors
-    /// Returns [`Rejection::NothingKept`] if no credentials are stored to restart them with.
+    /// Returns [`Rejection::NoStoredCredentials`] if no credentials are stored to restart them with.
     pub async fn sessions_with_old_credentials(
         &self,
         who: OwnerId,
     ) -> Result<Vec<Observed>, ServiceError> {
         let about = self.credentials.metadata(who).await?;
-        let stored = about.ok_or(Rejection::NothingKept)?.stored;
+        let stored = about.ok_or(Rejection::NoStoredCredentials)?.stored;
         let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Rescheduling(_))

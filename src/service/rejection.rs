@@ -34,7 +34,7 @@ pub enum Rejection {
     OtherWish,
     /// No credentials are stored that could be checked or used again.
     #[error("You have no saved S3 credentials.")]
-    NothingKept,
+    NoStoredCredentials,
     /// No credentials are stored to start a session with.
     #[error("You have no saved S3 credentials. Enter them, then try again.")]
     NoCredentials,
@@ -92,7 +92,7 @@ pub enum Rejection {
     AskingIsOff,
     /// The caller has no running session to query.
     #[error("You have no running session for queries. Start one, or wait until yours is ready.")]
-    NothingToAsk,
+    NoRunningSession,
     /// The session belongs to someone else. A query would use its owner's credentials.
     #[error(
         "Session `{0}` belongs to someone else, and a query would use their credentials. Only its owner can query it."
@@ -139,7 +139,7 @@ pub enum Rejection {
     #[error(
         "I can't open session `{0}`, because its signing key is gone. Stop it with `/duck stop`, then start a new one with `/duck start`."
     )]
-    NoKey(SessionId),
+    NoSigningKey(SessionId),
 }
 
 fn names(names: &[String]) -> String {

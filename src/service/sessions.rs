@@ -90,7 +90,7 @@ impl Service {
                 // Leave a session that another call claimed to that call.
                 if claimed.id == record.id {
                     let cause = Cause::Refused {
-                        why: error.for_people(),
+                        why: error.user_message(),
                         reference: new_reference(),
                     };
                     let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
@@ -300,7 +300,7 @@ impl Service {
         let seen = self.find_to_open(who, given)?;
         let id = &seen.record.id;
         let ticket = self.runtime.ticket(&seen).await?;
-        let ticket = ticket.ok_or_else(|| Rejection::NoKey(id.clone()))?;
+        let ticket = ticket.ok_or_else(|| Rejection::NoSigningKey(id.clone()))?;
         let url = self.runtime.url(id);
         let door = url.trim_end_matches('/');
         let link = format!("{door}{ENTER_PATH}#{}", ticket.expose_secret());

@@ -92,7 +92,7 @@ impl Service {
                 .into_iter()
                 .rev()
                 .find(is_queryable);
-            return newest.ok_or(Rejection::NothingToAsk);
+            return newest.ok_or(Rejection::NoRunningSession);
         };
         let seen = self.find(given)?;
         match seen.record.owner == who.id {

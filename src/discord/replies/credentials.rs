@@ -185,7 +185,7 @@ pub fn credentials_kept() -> Reply {
 
 /// Reply if there are no credentials to delete.
 pub fn no_credentials() -> Reply {
-    with_form(Reply::new(Rejection::NothingKept.to_string()), None)
+    with_form(Reply::new(Rejection::NoStoredCredentials.to_string()), None)
 }
 
 /// Progress while sessions are restarted.

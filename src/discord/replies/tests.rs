@@ -142,7 +142,7 @@ fn asking_duckdb() {
     let record = record(Stage::Running);
     let told = to(sql, &rows(1, false));
     let refusals = [
-        Rejection::NothingToAsk,
+        Rejection::NoRunningSession,
         Rejection::NotYoursToAsk(id.clone()),
         Rejection::AskingIsOff,
         Rejection::NoQuestion,
@@ -502,7 +502,7 @@ fn ending_sessions() {
             resource: "pods".into(),
             namespace: "duckbot-sessions".into(),
         }
-        .for_people(),
+        .user_message(),
         reference: "1a2b3c4d".into(),
     };
     insta::assert_snapshot!(gallery(&[
@@ -870,7 +870,7 @@ fn turning_down() {
             "expired",
             rejection(Rejection::CredentialsExpired(starting_record().created))
         ),
-        ("nothing stored", rejection(Rejection::NothingKept)),
+        ("nothing stored", rejection(Rejection::NoStoredCredentials)),
         ("other options", rejection(Rejection::OtherWish)),
         ("checking is off", rejection(Rejection::CheckingIsOff)),
         (
@@ -910,7 +910,7 @@ fn turning_down() {
             rejection(Rejection::NotYoursToOpen(7.into()))
         ),
         ("not ready", rejection(Rejection::NotReady(id()))),
-        ("no key", rejection(Rejection::NoKey(id()))),
+        ("no key", rejection(Rejection::NoSigningKey(id()))),
         ("other guild", access_denied(&DenialReason::OtherGuild)),
         ("not a member", access_denied(&DenialReason::NotAMember)),
         (
