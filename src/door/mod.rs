@@ -63,7 +63,7 @@ pub const READY_PATH: &str = "/ready";
 /// Path on the admin port that serves [`activity::Activity`] as JSON.
 pub const ACTIVITY_PATH: &str = "/activity";
 /// Path on the admin port where a POST reports that the session is used now.
-pub const USED_PATH: &str = "/used";
+pub const RECORD_USE_PATH: &str = "/used";
 /// Path of the page that reads a ticket from the URL's fragment and submits it.
 /// Browsers never send the fragment, so no log and no link preview sees the ticket.
 pub use policy::ENTER_PATH;
@@ -188,7 +188,7 @@ pub async fn serve(
     let door = Arc::new(door);
     let same = door.clone();
     tokio::select! {
-        () = accept(listener, move |_| Some(door.clone())) => Ok(()),
+        () = serve_browsers(listener, move |_| Some(door.clone())) => Ok(()),
         () = serve_admin(second, same) => Ok(()),
         // Don't wait for open connections: event streams never end by themselves.
         () = shutdown.cancelled() => Ok(()),
@@ -217,15 +217,15 @@ async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
     let answer = move |request: Request<Incoming>| {
         let door = door.clone();
         async move {
-            door.answer_admin(request.method(), request.uri().path())
+            door.handle_admin(request.method(), request.uri().path())
                 .await
         }
     };
-    serve_all(listener, limits, answer).await;
+    serve_listener(listener, limits, answer).await;
 }
 
 /// Serves browsers, for ever. `find` returns the door for a `Host` header.
-pub async fn accept(
+pub async fn serve_browsers(
     listener: TcpListener,
     find: impl Fn(Option<&str>) -> Option<Arc<Door>> + Clone + Send + 'static,
 ) {
@@ -244,7 +244,7 @@ pub async fn accept(
             }
         }
     };
-    serve_all(listener, limits, answer).await;
+    serve_listener(listener, limits, answer).await;
 }
 
 /// Limits of one port.
@@ -258,7 +258,7 @@ struct Limits {
     within: Duration,
 }
 
-async fn serve_all<F>(
+async fn serve_listener<F>(
     listener: TcpListener,
     limits: Limits,
     answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -275,14 +275,17 @@ async fn serve_all<F>(
         };
         let answer = answer.clone();
         tokio::spawn(async move {
-            serve_one(stream, limits, answer).await;
+            serve_connection(stream, limits, answer).await;
             drop(place);
         });
     }
 }
 
-async fn serve_one<F>(stream: TcpStream, limits: Limits, answer: impl Fn(Request<Incoming>) -> F)
-where
+async fn serve_connection<F>(
+    stream: TcpStream,
+    limits: Limits,
+    answer: impl Fn(Request<Incoming>) -> F,
+) where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     // Send small answers at once, without Nagle's delay.
@@ -303,9 +306,9 @@ where
 
 impl Door {
     /// Answers a request on the admin port.
-    async fn answer_admin(&self, method: &Method, path: &str) -> Response<Body> {
+    async fn handle_admin(&self, method: &Method, path: &str) -> Response<Body> {
         let (status, text) = match path {
-            USED_PATH if method == Method::POST => {
+            RECORD_USE_PATH if method == Method::POST => {
                 self.record_use();
                 (StatusCode::OK, "noted\n".to_owned())
             }

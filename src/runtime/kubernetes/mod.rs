@@ -140,7 +140,7 @@ impl Kubernetes {
     /// Reports to the session's door that the session is used, so that it does not count as idle.
     /// Does not wait for the response.
     fn note_use(&self, seen: &Observed) {
-        if let Some(url) = self.door_url(seen, door::USED_PATH) {
+        if let Some(url) = self.door_url(seen, door::RECORD_USE_PATH) {
             let told = self.doors.post(url).send();
             tokio::spawn(async move {
                 let told = told.await.and_then(reqwest::Response::error_for_status);

@@ -164,7 +164,9 @@ impl Local {
             ..View::default()
         });
         let all = view.clone();
-        let doors = tokio::spawn(door::accept(listener, move |host| find(&all, host?)));
+        let doors = tokio::spawn(door::serve_browsers(listener, move |host| {
+            find(&all, host?)
+        }));
         let (credentials, replies) = (folder("credentials")?, folder("replies")?);
         credentials.tidy()?;
         replies.tidy()?;
