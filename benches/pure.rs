@@ -38,8 +38,8 @@ const LIMITS: Limits = Limits {
 const POLICY: Policy = Policy {
     start_timeout: TimeDelta::minutes(5),
     credential_warning: TimeDelta::minutes(30),
-    ends_failed: true,
-    ends_late: true,
+    stop_failed: true,
+    stop_late: true,
 };
 
 fn record(number: i64, created: DateTime<Utc>) -> Record {

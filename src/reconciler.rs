@@ -397,8 +397,8 @@ mod tests {
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         credential_warning: TimeDelta::minutes(30),
-        ends_failed: true,
-        ends_late: true,
+        stop_failed: true,
+        stop_late: true,
     };
 
     fn new_session() -> Observed {

@@ -36,8 +36,8 @@ fn assert_can_be_continued(record: &Record) {
     let policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         credential_warning: TimeDelta::hours(1),
-        ends_failed: true,
-        ends_late: true,
+        stop_failed: true,
+        stop_late: true,
     };
     let incident = Incident::new(Default::default(), "gone");
     for now in [record.created, at(0)] {
@@ -46,7 +46,7 @@ fn assert_can_be_continued(record: &Record) {
             PodState::Terminating,
             PodState::Stuck(incident.clone()),
             PodState::Disrupted(incident.clone()),
-            PodState::Coming {
+            PodState::Pending {
                 step: StartupStep::Pulling(record.created),
                 incident: Some(incident.clone()),
             },

@@ -127,8 +127,8 @@ async fn serve_with(
         policy: Policy {
             start_timeout: settings.sessions.start_timeout,
             credential_warning: settings.credentials.warn_before,
-            ends_failed: settings.reaper.failed,
-            ends_late: settings.reaper.late,
+            stop_failed: settings.reaper.failed,
+            stop_late: settings.reaper.late,
         },
         clock,
     };

@@ -17,9 +17,9 @@ pub struct Policy {
     /// Time before the expiry of credentials at which the owner is warned.
     pub credential_warning: TimeDelta,
     /// End sessions that can't run.
-    pub ends_failed: bool,
+    pub stop_failed: bool,
     /// End sessions that are not ready in time.
-    pub ends_late: bool,
+    pub stop_late: bool,
 }
 
 /// The next thing to do for a session.
@@ -107,12 +107,12 @@ fn step_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
             PodState::Failed(incident)
             | PodState::Stuck(incident)
             | PodState::Crashing { incident, .. },
-        ) if policy.ends_failed => Step::End(Cause::Failed(incident.clone())),
+        ) if policy.stop_failed => Step::End(Cause::Failed(incident.clone())),
         Some(PodState::Disrupted(incident)) => reschedule_or_end(seen, incident),
         Some(PodState::Terminating) => Step::End(Cause::Lost),
         Some(PodState::Ready) if !missing.any() => Step::Announce,
-        _ if now >= deadline && policy.ends_late => Step::End(match state {
-            Some(PodState::Coming {
+        _ if now >= deadline && policy.stop_late => Step::End(match state {
+            Some(PodState::Pending {
                 incident: Some(incident),
                 ..
             }) => Cause::Failed(incident.clone()),
@@ -121,7 +121,7 @@ fn step_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
             },
         }),
         _ if missing.any() => Step::Create(missing),
-        _ => Step::Wait(policy.ends_late.then_some(deadline)),
+        _ => Step::Wait(policy.stop_late.then_some(deadline)),
     }
 }
 
@@ -133,18 +133,18 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match &pod.state {
         PodState::Terminating => Step::End(Cause::Lost),
         PodState::Disrupted(incident) => reschedule_or_end(seen, incident),
-        PodState::Failed(incident) if policy.ends_failed => {
+        PodState::Failed(incident) if policy.stop_failed => {
             Step::End(Cause::Failed(incident.clone()))
         }
         PodState::Crashing { incident, restarts }
-            if policy.ends_failed && *restarts >= MAX_RESTARTS =>
+            if policy.stop_failed && *restarts >= MAX_RESTARTS =>
         {
             Step::End(Cause::Failed(incident.clone()))
         }
         _ if missing.any() => Step::Create(missing),
         state => announce_restart(seen, pod).unwrap_or_else(|| {
             match (obstacle(state), pod.unready_since) {
-                (Some(incident), Some(since)) if policy.ends_late => {
+                (Some(incident), Some(since)) if policy.stop_late => {
                     let deadline = since + policy.start_timeout;
                     match now >= deadline {
                         true => Step::End(Cause::Failed(incident.clone())),
@@ -162,7 +162,7 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
 fn obstacle(state: &PodState) -> Option<&Incident> {
     match state {
         PodState::Stuck(incident) => Some(incident),
-        PodState::Coming { incident, .. } => incident.as_ref(),
+        PodState::Pending { incident, .. } => incident.as_ref(),
         _ => None,
     }
 }
@@ -213,15 +213,15 @@ mod tests {
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
         credential_warning: TimeDelta::minutes(30),
-        ends_failed: true,
-        ends_late: true,
+        stop_failed: true,
+        stop_late: true,
     };
 
-    const QUEUED: PodState = coming(StartupStep::Queued);
-    const PLACED: PodState = coming(StartupStep::Placed);
+    const QUEUED: PodState = pending(StartupStep::Queued);
+    const PLACED: PodState = pending(StartupStep::Placed);
 
-    const fn coming(step: StartupStep) -> PodState {
-        PodState::Coming {
+    const fn pending(step: StartupStep) -> PodState {
+        PodState::Pending {
             step,
             incident: None,
         }
@@ -361,8 +361,8 @@ mod tests {
     #[test]
     fn failed_and_late_sessions_are_kept_if_the_settings_say_so() {
         let policy = Policy {
-            ends_failed: false,
-            ends_late: false,
+            stop_failed: false,
+            stop_late: false,
             ..POLICY
         };
         let failed = PodState::Failed(incident(Failure::Crashed));
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn an_obstacle_is_waited_for_until_the_deadline_and_then_named() {
-        let no_room = PodState::Coming {
+        let no_room = PodState::Pending {
             step: StartupStep::Queued,
             incident: Some(incident(Failure::NoRoom)),
         };
@@ -455,7 +455,7 @@ mod tests {
         assert_eq!(step(&session, 25), Step::End(Cause::Failed(stuck())));
         // A DuckDB that is only too busy to answer is left alone.
         if let Some(pod) = &mut session.pod {
-            pod.state = coming(StartupStep::Starting);
+            pod.state = pending(StartupStep::Starting);
         }
         assert_eq!(step(&session, 90), Step::Wait(None));
     }

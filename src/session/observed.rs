@@ -40,7 +40,7 @@ pub struct Pod {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodState {
     /// Starting.
-    Coming {
+    Pending {
         step: StartupStep,
         /// Obstacle to the start, which may be temporary.
         incident: Option<Incident>,
@@ -90,7 +90,7 @@ impl Pod {
 
     /// Creates a Pod that is starting, without an obstacle.
     pub fn at(step: StartupStep) -> Self {
-        Self::new(PodState::Coming {
+        Self::new(PodState::Pending {
             step,
             incident: None,
         })
@@ -192,7 +192,7 @@ impl Observed {
         let state = self.pod.as_ref().map(|pod| &pod.state);
         let is_queued = match state {
             None => true,
-            Some(PodState::Coming { step, .. }) => *step == StartupStep::Queued,
+            Some(PodState::Pending { step, .. }) => *step == StartupStep::Queued,
             Some(_) => false,
         };
         match &self.record.stage {

@@ -14,7 +14,7 @@ use crate::{
 /// Progress while a session starts. `usual` is the usual time until a session is ready.
 pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
     let (place, state) = match pod.map(|pod| &pod.state) {
-        Some(PodState::Coming { step, incident }) => {
+        Some(PodState::Pending { step, incident }) => {
             let (place, state) = at(*step);
             (place, incident.as_ref().map_or(state, obstacle_text))
         }

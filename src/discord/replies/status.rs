@@ -86,7 +86,7 @@ pub fn log(record: &Record, words: Option<String>) -> Reply {
 /// Describes the problem that keeps a Pod from running.
 fn trouble(pod: &Pod) -> Option<String> {
     let incident = match &pod.state {
-        PodState::Coming { incident, .. } => incident.as_ref()?,
+        PodState::Pending { incident, .. } => incident.as_ref()?,
         PodState::Crashing { incident, .. }
         | PodState::Stuck(incident)
         | PodState::Failed(incident)

@@ -300,7 +300,7 @@ fn looking_closely() {
     Arc::make_mut(&mut restarted.record).credentials_expire = Some(after(60));
     let mut waits = seen();
     Arc::make_mut(&mut waits.record).stage = Stage::Starting;
-    waits.pod = Some(Pod::new(PodState::Coming {
+    waits.pod = Some(Pod::new(PodState::Pending {
         step: StartupStep::Queued,
         incident: Some(Incident::new(
             Failure::NoRoom,
@@ -458,7 +458,7 @@ fn starting() {
     };
     let one = [(seen(), URL.to_owned())];
     let usual = Some(chrono::TimeDelta::milliseconds(21_400));
-    let no_room = Pod::new(PodState::Coming {
+    let no_room = Pod::new(PodState::Pending {
         step: StartupStep::Queued,
         incident: Some(Incident::new(Failure::NoRoom, "asked for 4 CPU and 16Gi")),
     });

@@ -71,7 +71,7 @@ impl ParsedStatus {
 
     /// Returns how far the node's preparation of the Pod is.
     fn preparation<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> PodState {
-        let coming = |step, incident| PodState::Coming { step, incident };
+        let pending = |step, incident| PodState::Pending { step, incident };
         let mut relevant: Vec<_> = events.filter(|it| is_relevant(&it.reason)).collect();
         // Within the same second, sort image pulls last: they follow all other preparation.
         relevant.sort_by_key(|it| (it.at, obstacle(&it.reason).is_none()));
@@ -79,11 +79,11 @@ impl ParsedStatus {
             && let Some(failure) = obstacle(&last.reason)
         {
             let incident = Incident::new(failure, last.message.clone());
-            return coming(StartupStep::Placed, Some(incident));
+            return pending(StartupStep::Placed, Some(incident));
         }
         match relevant.iter().find(|it| it.reason == "Pulling") {
-            Some(first) if self.is_pulling => coming(StartupStep::Pulling(first.at), None),
-            _ => coming(StartupStep::Placed, None),
+            Some(first) if self.is_pulling => pending(StartupStep::Pulling(first.at), None),
+            _ => pending(StartupStep::Placed, None),
         }
     }
 }
@@ -280,12 +280,12 @@ fn config_failure(message: &str) -> Option<Failure> {
 }
 
 fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
-    let coming = |step, incident| PodState::Coming { step, incident };
+    let pending = |step, incident| PodState::Pending { step, incident };
     if !has_condition(status, "PodScheduled") {
-        return coming(StartupStep::Queued, unschedulable(stored, status));
+        return pending(StartupStep::Queued, unschedulable(stored, status));
     }
     if let Some(incident) = containers(status).find_map(retried_incident) {
-        return coming(StartupStep::Placed, Some(incident));
+        return pending(StartupStep::Placed, Some(incident));
     }
     // A container that never ran waits for its image or is being created.
     let waits_for_first = containers(status).any(|it| {
@@ -293,8 +293,8 @@ fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
         waiting_reason(it).is_some_and(first) && it.restart_count == 0
     });
     match containers(status).next().is_some() && !waits_for_first {
-        true => coming(StartupStep::Starting, None),
-        false => coming(StartupStep::Placed, None),
+        true => pending(StartupStep::Starting, None),
+        false => pending(StartupStep::Placed, None),
     }
 }
 
@@ -435,7 +435,7 @@ mod tests {
             "lastTimestamp": format!("2026-11-23T12:00:{second:02}Z") })
     }
 
-    fn coming(step: StartupStep) -> PodState {
+    fn pending(step: StartupStep) -> PodState {
         Pod::at(step).state
     }
 
@@ -448,13 +448,13 @@ mod tests {
         let ready =
             json!({ "phase": "Running", "conditions": conditions(&["PodScheduled", "Ready"]) });
         for (state, expected) in [
-            (pod(json!({})).state, coming(StartupStep::Queued)),
-            (pod(creating()).state, coming(StartupStep::Placed)),
+            (pod(json!({})).state, pending(StartupStep::Queued)),
+            (pod(creating()).state, pending(StartupStep::Placed)),
             (
                 pod_with(json!({}), creating(), &pulling).state,
-                coming(StartupStep::Pulling(since)),
+                pending(StartupStep::Pulling(since)),
             ),
-            (pod(running).state, coming(StartupStep::Starting)),
+            (pod(running).state, pending(StartupStep::Starting)),
             (pod(ready).state, PodState::Ready),
         ] {
             assert_eq!(state, expected);
@@ -533,7 +533,7 @@ mod tests {
             ),
         ] {
             let incident = Some(Incident::new(failure, why));
-            let expected = PodState::Coming { step, incident };
+            let expected = PodState::Pending { step, incident };
             assert_eq!(pod(status).state, expected);
         }
     }
@@ -544,14 +544,14 @@ mod tests {
         let first = |events: &[Value]| pod_with(json!({}), creating(), events).state;
         for (reason, failure) in OBSTACLES {
             let incident = Some(Incident::new(failure, "why"));
-            let retried_incident = PodState::Coming {
+            let retried_incident = PodState::Pending {
                 step: StartupStep::Placed,
                 incident,
             };
             let events = [event("Pulling", 1, ""), event(reason, 2, "why")];
             assert_eq!(first(&events), retried_incident);
             let goes_on = [event("Pulled", 2, ""), event(reason, 2, "why")];
-            assert_eq!(first(&goes_on), coming(StartupStep::Placed));
+            assert_eq!(first(&goes_on), pending(StartupStep::Placed));
         }
     }
 
@@ -578,7 +578,7 @@ mod tests {
     #[test]
     fn a_pod_is_being_prepared_while_init_containers_run() {
         let runs = init(placed(json!({ "running": {} })));
-        assert_eq!(pod(runs).state, coming(StartupStep::Placed));
+        assert_eq!(pod(runs).state, pending(StartupStep::Placed));
     }
 
     #[test]

@@ -558,14 +558,14 @@ mod tests {
         let state = |view: &View| view.sessions()[0].pod.as_ref().map(|it| it.state.clone());
         let uid = format!("uid-{}", starting().id.object_name());
         view.events.take(Apply(event("Pulling", "another")));
-        let placed = PodState::Coming {
+        let placed = PodState::Pending {
             step: StartupStep::Placed,
             incident: None,
         };
         assert_eq!(state(&view), Some(placed));
         view.events.take(Apply(event("Pulling", &uid)));
         let pulling = StartupStep::Pulling("2026-11-23T12:00:09Z".parse().expect("a time"));
-        let pulling = PodState::Coming {
+        let pulling = PodState::Pending {
             step: pulling,
             incident: None,
         };
