@@ -99,7 +99,7 @@ impl Requirement {
 /// # Errors
 /// Returns a conflict that names the first requirement that is not met.
 pub fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResult<()> {
-    let failed = requirements.iter().find(|one| !holds(one, table));
+    let failed = requirements.iter().find(|one| !is_met(one, table));
     match failed {
         None => Ok(()),
         Some(failed) => Err(CatalogError::conflict(format!(
@@ -109,7 +109,7 @@ pub fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResu
     }
 }
 
-fn holds(requirement: &Requirement, table: Option<&Table>) -> bool {
+fn is_met(requirement: &Requirement, table: Option<&Table>) -> bool {
     use Requirement as R;
     let Some(table) = table else {
         return requirement.is_create();
@@ -145,7 +145,7 @@ fn holds(requirement: &Requirement, table: Option<&Table>) -> bool {
 pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<Table> {
     let mut added = AddedIds::default();
     for update in updates {
-        change(&mut table, &mut added, update, now)?;
+        apply_update(&mut table, &mut added, update, now)?;
     }
     // Timestamps must not decrease, even if the clock is set back.
     table.last_updated_ms = now.max(table.last_updated_ms);
@@ -161,7 +161,12 @@ struct AddedIds {
     order: Option<i64>,
 }
 
-fn change(table: &mut Table, added: &mut AddedIds, update: Update, now: i64) -> CatalogResult<()> {
+fn apply_update(
+    table: &mut Table,
+    added: &mut AddedIds,
+    update: Update,
+    now: i64,
+) -> CatalogResult<()> {
     match update {
         Update::AssignUuid { uuid } => set_uuid(&mut table.table_uuid, uuid)?,
         Update::UpgradeFormatVersion { format_version: 2 } => {}
