@@ -329,7 +329,10 @@ async fn a_dry_run_only_says_what_would_go() {
     );
     let pressed = env.ada.press(&question, "Cancel").await.unwrap();
     pressed
-        .until(|it| it.content.starts_with("Nothing was stopped or removed."))
+        .until(|it| {
+            it.content
+                .starts_with("Nothing was stopped or removed. The reaper")
+        })
         .await;
     wait_for_sweeps(&mut env, 1).await;
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
@@ -373,7 +376,7 @@ async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_a
         "admins must be told once"
     );
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
-    wait_for_list(&env, "its door does not respond").await;
+    wait_for_list(&env, "the session does not respond").await;
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck list\n").await;
     browser.type_text("\n").await;
-    browser.wait_for_text("running").await;
+    browser.wait_for_text(": running, ").await;
     browser.wait_for_text("stops in").await;
     browser.save_screenshot("sandbox-8-list").await;
     // Ana runs a query in the chat, and shares the result.

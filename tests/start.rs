@@ -52,7 +52,12 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
 async fn without_credentials_the_answer_has_the_button_for_them() {
     let env = TestEnv::start().await;
     let reply = env.reply_to(&env.ana, "/duck start").await;
-    assert!(reply.ephemeral && reply.content.contains("don't have your S3 credentials"));
+    assert!(
+        reply.ephemeral
+            && reply
+                .content
+                .contains("You have no saved S3 credentials. Enter them")
+    );
     let pressed = env.ana.press(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
     env.assert_nothing_left().await;

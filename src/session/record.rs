@@ -506,6 +506,12 @@ pub(crate) mod tests {
         }
         "#);
         assert_eq!(read(&json), record);
+        // A failure that only a later version of the document knows.
+        let later = json.replace("out_of_memory", "struck_by_lightning");
+        assert_eq!(
+            read(&later).ending().map(|it| it.cause.failure()),
+            Some(Failure::Other)
+        );
         let reaped = Cause::Reaped {
             rule: Rule::OwnerLeft,
             since: at("2026-11-20T12:00:00Z"),

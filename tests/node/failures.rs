@@ -45,7 +45,11 @@ async fn no_machine_has_room() {
     assert!(refused.ephemeral && refused.content.contains("That button is for <@"));
     let pressed = env.ana.press(&told, "Try again").await.unwrap();
     let again = pressed.reply().await;
-    assert!(again.ephemeral && again.content.contains("(small, `lake`): "));
+    assert!(
+        again.ephemeral
+            && again.content.contains("Starting session")
+            && again.content.contains("(small, `lake`): ")
+    );
     // A second press, also in the private reply, refers to the same new session.
     let twice = env.ana.press(&told, "Try again").await.unwrap();
     let twice = twice.reply().await;
@@ -216,6 +220,7 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
         .await
         .unwrap();
     let reply = pressed.reply().await;
+    assert_says(&reply, "Starting session");
     assert_says(&reply, "(large, `lake`): ");
     let told = env.ana.read("#data").await;
     assert_says(&told, "size `large`");

@@ -22,7 +22,7 @@ const MAX_QUERY_CHARS: usize = 350;
 /// Maximum length of a DuckDB error in a reply.
 const MAX_ERROR_CHARS: usize = 900;
 /// Characters kept free for the person's mention, the code fences, and the lines under a table.
-const FRAME_CHARS: usize = 260;
+const FRAME_CHARS: usize = 300;
 /// Maximum number of characters shown before and after the position of an error.
 const ERROR_CONTEXT_CHARS: usize = 60;
 /// Maximum number of table names in a message.
