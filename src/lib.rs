@@ -8,14 +8,16 @@
 //!   behind it.
 //! - [`runtime`]: the place where sessions run, on Kubernetes or on one machine.
 //! - [`service`]: the use cases, which the chat and the API share.
-//! - [`discord`]: commands, replies and public messages. [`reconciler`]: the loop that takes
-//!   sessions through their lives. [`reaper`]: the loop that stops idle and old sessions, and posts
+//! - [`discord`]: commands, replies and public messages. `reconciler`: the loop that takes
+//!   sessions through their lives. `reaper`: the loop that stops idle and old sessions, and posts
 //!   the report.
-//! - [`api`]: sessions over HTTP for programs, health and metrics. [`metrics`]: names, units and
+//! - [`api`]: sessions over HTTP for programs, health and metrics. `metrics`: names, units and
 //!   labels of all metrics.
 //! - [`app`]: start-up and wiring. [`error`], [`settings`], [`telemetry`], [`diagnostics`] and
 //!   `redact` serve all modules.
 //! - `sandbox`: a loopback Discord and a demo lake, for the tests and for trying the bot.
+
+#![warn(unreachable_pub)]
 
 pub mod api;
 pub mod app;
@@ -25,9 +27,9 @@ pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod error;
-pub mod metrics;
-pub mod reaper;
-pub mod reconciler;
+mod metrics;
+mod reaper;
+mod reconciler;
 mod redact;
 pub mod runtime;
 #[cfg(feature = "sandbox")]

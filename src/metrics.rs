@@ -173,12 +173,12 @@ fn initialize_counters() {
 const OUTCOMES: [&str; 3] = ["done", "refused", "failed"];
 
 /// Records the time that an acknowledgement took.
-pub fn record_acknowledgement(took: Duration) {
+pub(crate) fn record_acknowledgement(took: Duration) {
     histogram!(ACKNOWLEDGED).record(took);
 }
 
 /// Counts a command, and records the time until its reply was final.
-pub fn record_command(command: &'static str, outcome: &'static str, took: Duration) {
+pub(crate) fn record_command(command: &'static str, outcome: &'static str, took: Duration) {
     for it in OUTCOMES {
         let count = u64::from(it == outcome);
         counter!(COMMANDS, "command" => command, "outcome" => it).increment(count);
@@ -187,14 +187,14 @@ pub fn record_command(command: &'static str, outcome: &'static str, took: Durati
 }
 
 /// Counts a request to Discord.
-pub fn count_discord_request(what: &'static str, outcome: &'static str) {
+pub(crate) fn count_discord_request(what: &'static str, outcome: &'static str) {
     for it in OUTCOMES {
         counter!(DISCORD, "request" => what, "outcome" => it).increment(u64::from(it == outcome));
     }
 }
 
 /// Counts a request to the Kubernetes API server, and records its duration.
-pub fn record_kubernetes_request(
+pub(crate) fn record_kubernetes_request(
     verb: &'static str,
     resource: &str,
     outcome: &'static str,
@@ -209,7 +209,7 @@ pub fn record_kubernetes_request(
 }
 
 /// Counts a request to the HTTP API, and records the time until its response began.
-pub fn record_api_request(method: &str, route: &str, status: u16, took: Duration) {
+pub(crate) fn record_api_request(method: &str, route: &str, status: u16, took: Duration) {
     let outcome = match status {
         ..400 => "done",
         400..500 => "refused",
@@ -234,17 +234,17 @@ fn method_label(method: &str) -> &'static str {
 }
 
 /// Counts a watch that broke.
-pub fn count_watch_restart(resource: &str) {
+pub(crate) fn count_watch_restart(resource: &str) {
     counter!(WATCHES, "resource" => resource.to_owned()).increment(1);
 }
 
 /// Records the time until a session was ready for the first time.
-pub fn record_start(took: Duration) {
+pub(crate) fn record_start(took: Duration) {
     histogram!(STARTED).record(took);
 }
 
 /// Counts a session that ended.
-pub fn count_end(outcome: Outcome) {
+pub(crate) fn count_end(outcome: Outcome) {
     let (how, why) = end_labels(outcome);
     counter!(ENDED, "how" => how, "why" => why).increment(1);
 }
@@ -263,27 +263,27 @@ fn end_labels(outcome: Outcome) -> (&'static str, String) {
 }
 
 /// Counts an action of the reaper; `why` is its rule.
-pub fn count_reaper_action(action: &'static str, why: &impl Serialize) {
+pub(crate) fn count_reaper_action(action: &'static str, why: &impl Serialize) {
     counter!(REAPER, "action" => action, "rule" => label(why)).increment(1);
 }
 
 /// Sets whether reaping is paused.
-pub fn set_held_back(is_held_back: bool) {
+pub(crate) fn set_held_back(is_held_back: bool) {
     gauge!(HELD_BACK).set(f64::from(u8::from(is_held_back)));
 }
 
 /// Sets the number of doors that don't answer.
-pub fn set_unreachable_doors(count: usize) {
+pub(crate) fn set_unreachable_doors(count: usize) {
     gauge!(UNREACHABLE).set(count as f64);
 }
 
 /// Sets the number of records that can't be read.
-pub fn set_unreadable_records(count: usize) {
+pub(crate) fn set_unreadable_records(count: usize) {
     gauge!(UNREADABLE).set(count as f64);
 }
 
 /// Sets the number of sessions by phase, for the given sizes.
-pub fn set_sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a str>) {
+pub(crate) fn set_sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item = &'a str>) {
     for size in sizes {
         for phase in Phase::ALL {
             let same = |seen: &&Observed| seen.record.size == size && seen.phase() == phase;

@@ -35,7 +35,7 @@ const ALARM_INTERVAL: TimeDelta = TimeDelta::hours(6);
 const REPORT_CLAIM_TIMEOUT: TimeDelta = TimeDelta::minutes(5);
 
 /// The reaper and the parts that it needs.
-pub struct Reaper {
+pub(crate) struct Reaper {
     service: Arc<Service>,
     notifier: Arc<dyn Notifier>,
     /// Warnings that were sent but are not yet written into their records.
@@ -55,7 +55,7 @@ struct ReaperState {
 
 impl Reaper {
     /// Creates a reaper.
-    pub fn new(service: Arc<Service>, notifier: Arc<dyn Notifier>) -> Self {
+    pub(crate) fn new(service: Arc<Service>, notifier: Arc<dyn Notifier>) -> Self {
         Self {
             service,
             notifier,
@@ -65,7 +65,7 @@ impl Reaper {
 
     /// Runs until `shutdown`. A report that is being posted is finished first, because otherwise
     /// the next bot would post it again.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
         let every = self.settings().every.to_std().unwrap_or_default();
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

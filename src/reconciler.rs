@@ -37,7 +37,7 @@ static CREATE_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CREATES);
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
 /// The reconciler and the parts that it needs.
-pub struct Reconciler {
+pub(crate) struct Reconciler {
     pub runtime: Arc<dyn Runtime>,
     pub notifier: Arc<dyn Notifier>,
     /// Store of the credentials: to remove them from logs that admins see, and for their expiry.
@@ -114,7 +114,7 @@ impl WorkQueue {
 
 impl Reconciler {
     /// Runs until `shutdown`. Steps under way are then dropped, and the next bot repeats them.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
         let this = Arc::new(self);
         let mut changes = this.runtime.changes();
         let mut work_queue = WorkQueue::default();

@@ -3,7 +3,10 @@
 use reqwest::Url;
 
 /// Replaces each value in a text by its mark. Takes pairs of value and mark; ignores empty values.
-pub fn redact<'a>(text: &str, values: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub(crate) fn redact<'a>(
+    text: &str,
+    values: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
     let mut forms: Vec<(String, &str)> = Vec::new();
     for (value, mark) in values.into_iter().filter(|(value, _)| !value.is_empty()) {
         forms.push((value.to_owned(), mark));

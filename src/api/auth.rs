@@ -117,7 +117,11 @@ fn bearer(shown: &HeaderValue) -> Option<&str> {
 }
 
 /// Authenticates a request, assigns its ID, logs it and counts it.
-pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+pub(super) async fn authenticate(
+    State(api): State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let begin = Instant::now();
     let id: Arc<str> = request_id(request.headers()).into();
     let method = request.method().clone();

@@ -10,7 +10,7 @@ use crate::session::{Cause, Ending, ScheduledStop, TrackedSession, Usage};
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// Document of a session.
-pub fn session_document(api: &Api, watched: &TrackedSession) -> Value {
+pub(super) fn session_document(api: &Api, watched: &TrackedSession) -> Value {
     let seen = &watched.seen;
     let record = &seen.record;
     let due = enforced_due(api, api.service.scheduled_stop(watched));
@@ -31,17 +31,17 @@ pub fn session_document(api: &Api, watched: &TrackedSession) -> Value {
 }
 
 /// Scheduled stop of a session. `None` in a dry run, where no rule stops a session.
-pub fn enforced_due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
+pub(super) fn enforced_due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
     due.filter(|_| !api.service.settings().reaper.dry_run)
 }
 
 /// Document of a scheduled stop.
-pub fn stops_document(due: &ScheduledStop) -> Value {
+pub(super) fn stops_document(due: &ScheduledStop) -> Value {
     json!({ "at": due.at, "rule": due.rule })
 }
 
 /// Reason why a session ends, for people.
-pub fn ending_reason(ending: &Ending) -> String {
+pub(super) fn ending_reason(ending: &Ending) -> String {
     match &ending.cause {
         Cause::Stopped { .. } => "it was stopped".to_owned(),
         Cause::Restarted { .. } => "its owner restarted it with new credentials".to_owned(),
@@ -63,7 +63,7 @@ pub fn ending_reason(ending: &Ending) -> String {
 }
 
 /// `GET /openapi.json`: the description, with the sizes and catalogs from the settings.
-pub async fn openapi(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn openapi(State(api): State<Api>) -> Json<Value> {
     let settings = api.service.settings();
     let mut document: Value = serde_json::from_str(OPENAPI).expect("openapi.json is valid JSON");
     let sizes: Vec<_> = settings.sizes.iter().map(|size| &size.name).collect();

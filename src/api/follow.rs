@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Streams `progress` events, then one `ready` or `ended` event.
-pub fn stream_until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
+pub(super) fn stream_until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
     let changes = api.service.runtime().changes();
     let follower = Follower {
         api,

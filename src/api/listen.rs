@@ -28,7 +28,7 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves `app` until `shutdown`.
-pub async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationToken) {
+pub(super) async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationToken) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {

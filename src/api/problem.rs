@@ -353,6 +353,6 @@ impl From<Rejection> for Problem {
 }
 
 /// Removes the chat's markdown from a text.
-pub fn strip_markdown(text: &str) -> String {
+pub(super) fn strip_markdown(text: &str) -> String {
     text.replace("**", "").replace('`', "")
 }

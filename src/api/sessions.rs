@@ -38,7 +38,7 @@ const MAX_KEY_BYTES: usize = 255;
 type ApiResult = Result<Response, Problem>;
 
 /// Session ID in the path, not validated yet.
-pub struct Id(String);
+pub(super) struct Id(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 }
 
 /// `POST /sessions`
-pub async fn create(
+pub(super) async fn create(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
@@ -137,7 +137,7 @@ async fn create_session(
 
 /// Document of a started session: the fields of the service before this one, and the link that
 /// opens the session. The link is null until the session can be opened.
-pub async fn started_document(api: &Api, who: &Requester, record: &Record) -> Value {
+pub(super) async fn started_document(api: &Api, who: &Requester, record: &Record) -> Value {
     let open_url = match record.stage {
         Stage::Running => open_url(api, who, &record.id).await.ok(),
         _ => None,
@@ -272,7 +272,7 @@ fn new_request_id() -> RequestId {
 }
 
 /// `GET /sessions`
-pub async fn list(
+pub(super) async fn list(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
 ) -> Json<Value> {
@@ -286,7 +286,7 @@ pub async fn list(
 }
 
 /// `GET /sessions/{id}`
-pub async fn show(
+pub(super) async fn show(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     Id(id): Id,
@@ -297,7 +297,7 @@ pub async fn show(
 }
 
 /// `DELETE /sessions/{id}`: answers when nothing of the session is left.
-pub async fn remove(
+pub(super) async fn remove(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     Id(id): Id,
@@ -314,7 +314,7 @@ pub async fn remove(
 }
 
 /// `POST /sessions/{id}/extend`
-pub async fn extend(
+pub(super) async fn extend(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     Id(id): Id,
@@ -337,7 +337,7 @@ pub async fn extend(
 }
 
 /// `POST /sessions/{id}/ticket`
-pub async fn ticket(
+pub(super) async fn ticket(
     State(api): State<Api>,
     Extension(principal): Extension<Principal>,
     Id(id): Id,

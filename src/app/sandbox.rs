@@ -39,7 +39,7 @@ pub struct Options {
     pub port: u16,
     /// Port of all sessions.
     pub sessions_port: u16,
-    /// Folder for all data. `None`: `sandbox` in [`cache_dir`].
+    /// Folder for all data. `None`: `sandbox` in `cache_dir`.
     pub folder: Option<PathBuf>,
     /// DuckDB's command line. `None`: found or downloaded by [`DuckDb::find`].
     pub duckdb: Option<PathBuf>,

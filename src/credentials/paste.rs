@@ -5,7 +5,7 @@ use super::CredentialField;
 
 /// A pasted value, with its name if it had one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PastedValue<'a> {
+pub(super) struct PastedValue<'a> {
     /// Field that the value was named as.
     pub name: Option<PastedField>,
     /// Value without surrounding quotes and white space.
@@ -14,7 +14,7 @@ pub struct PastedValue<'a> {
 
 /// Fields that a pasted value can be named as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PastedField {
+pub(super) enum PastedField {
     /// A field of the form.
     Credential(CredentialField),
     /// Time at which the session token expires.
@@ -83,7 +83,7 @@ const FIELD_NAMES: [(&str, PastedField); 16] = [
 
 /// Splits a paste into values. Without any known name, the whole text is one bare value. With
 /// one, all other assignments (a region, a profile's name) are dropped.
-pub fn parse_paste(text: &str) -> Vec<PastedValue<'_>> {
+pub(super) fn parse_paste(text: &str) -> Vec<PastedValue<'_>> {
     let named: Vec<_> = assignments(text)
         .filter_map(|(name, value)| Some((find_field(name)?, value)))
         .map(|(name, value)| PastedValue {

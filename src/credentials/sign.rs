@@ -25,13 +25,13 @@ use super::Credentials;
 // It has no source, because the cause may quote the value.
 #[derive(Debug, thiserror::Error)]
 #[error("the credentials or the region contain a character that can't be sent in a header")]
-pub struct Unsendable;
+pub(super) struct Unsendable;
 
 /// Returns the headers that sign a request for `url`. S3 accepts them for 15 minutes from `time`.
 ///
 /// # Errors
 /// Returns [`Unsendable`] if a value can't be part of a header.
-pub fn sign(
+pub(super) fn sign(
     method: &Method,
     url: &Url,
     credentials: &Credentials,

@@ -4,7 +4,7 @@ use crate::{service::Requester, settings::Discord};
 
 /// The person who uses the bot, and where they do it.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub(super) struct Caller {
     /// Discord user ID.
     pub id: u64,
     /// Display name in the guild.
@@ -18,7 +18,7 @@ pub struct Caller {
 
 /// The reason why a caller may not use the bot. `Display` is the sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DenialReason {
+pub(super) enum DenialReason {
     /// The bot serves another guild.
     #[error("This bot belongs to another server, so it can't be used here.")]
     OtherGuild,
@@ -42,7 +42,7 @@ pub enum DenialReason {
 /// # Errors
 ///
 /// Returns the reason why the caller may not use the bot here.
-pub fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, DenialReason> {
+pub(super) fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, DenialReason> {
     let has_one_of = |roles: &[u64]| caller.roles.iter().any(|role| roles.contains(role));
     let is_admin = has_one_of(&rules.admin_roles);
     let allowed = &rules.allowed_channels;

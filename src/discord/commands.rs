@@ -9,7 +9,7 @@ use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption};
 use super::replies::link_lifetime;
 
 /// Name of the slash command. All others are its subcommands.
-pub const ROOT: &str = "duck";
+pub(super) const ROOT: &str = "duck";
 
 /// A command: `/duck <name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +61,15 @@ pub enum OptionKind {
     Flag,
 }
 
-pub const SIZE: &str = "size";
-pub const CATALOG: &str = "catalog";
-pub const SESSION: &str = "session";
-pub const DURATION: &str = "duration";
-pub const QUERY: &str = "query";
-pub const SHARE: &str = "share";
-pub const PATTERN: &str = "pattern";
-pub const TABLE: &str = "table";
-pub const ALL: &str = "all";
+pub(super) const SIZE: &str = "size";
+pub(super) const CATALOG: &str = "catalog";
+pub(super) const SESSION: &str = "session";
+pub(super) const DURATION: &str = "duration";
+pub(super) const QUERY: &str = "query";
+pub(super) const SHARE: &str = "share";
+pub(super) const PATTERN: &str = "pattern";
+pub(super) const TABLE: &str = "table";
+pub(super) const ALL: &str = "all";
 
 impl CommandKind {
     /// Commands, in the order in which a new person needs them.
@@ -299,7 +299,7 @@ impl CommandKind {
 }
 
 /// Builds the registration of all commands with Discord.
-pub fn registration() -> [CreateCommand; 1] {
+pub(super) fn registration() -> [CreateCommand; 1] {
     let commands = CommandKind::ALL.map(|kind| {
         let spec = kind.spec();
         let command =
@@ -350,7 +350,7 @@ pub fn reference() -> String {
 }
 
 /// Formats a command with its options, as it is typed.
-pub fn usage(spec: &CommandSpec) -> String {
+pub(super) fn usage(spec: &CommandSpec) -> String {
     let options = spec.options.iter().map(|option| match option.value {
         OptionKind::Suggested | OptionKind::Text => format!(" [{}]", option.name),
         OptionKind::Required => format!(" {}", option.name),

@@ -5,7 +5,7 @@ use serenity::http::HttpError;
 use crate::{error::Error, metrics};
 
 /// HTTP status of a response, if Discord responded.
-pub fn status(error: &serenity::Error) -> Option<u16> {
+pub(super) fn status(error: &serenity::Error) -> Option<u16> {
     match error {
         serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
             Some(answer.status_code.as_u16())
@@ -15,7 +15,7 @@ pub fn status(error: &serenity::Error) -> Option<u16> {
 }
 
 /// Discord's error code in the response body, such as `10008` (unknown message).
-pub fn code(error: &serenity::Error) -> Option<isize> {
+pub(super) fn code(error: &serenity::Error) -> Option<isize> {
     match error {
         serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => Some(answer.error.code),
         _ => None,
@@ -28,7 +28,7 @@ const INVALID_WEBHOOK_TOKEN: isize = 50027;
 /// Returns true if Discord refused for good: the channel, message or permission is gone, the thread
 /// is archived, or the reply is too old. Waiting helps after other failures: an invalid bot token
 /// (401), a timeout (408), a rate limit (429), a server error or no answer.
-pub fn is_final(error: &serenity::Error) -> bool {
+pub(super) fn is_final(error: &serenity::Error) -> bool {
     let client_error = |status: &u16| (400..500).contains(status);
     code(error) == Some(INVALID_WEBHOOK_TOKEN)
         || status(error)
@@ -37,7 +37,7 @@ pub fn is_final(error: &serenity::Error) -> bool {
 }
 
 /// Creates an error without serenity's own message, which contains the request's URL.
-pub fn discord_error(action: &str, error: &serenity::Error) -> Error {
+pub(super) fn discord_error(action: &str, error: &serenity::Error) -> Error {
     Error::Discord {
         action: action.to_owned(),
         why: match status(error) {
@@ -48,7 +48,7 @@ pub fn discord_error(action: &str, error: &serenity::Error) -> Error {
 }
 
 /// Counts a request to Discord by its outcome.
-pub fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
+pub(super) fn count<T>(what: &'static str, answer: &serenity::Result<T>) {
     let outcome = match answer {
         Ok(_) => "done",
         Err(error) if is_final(error) => "refused",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Times of answered heartbeats.
 #[derive(Default)]
-pub struct Pulse {
+pub(super) struct Pulse {
     latency: Option<Duration>,
     last: Option<Instant>,
     /// Shortest time between two answered heartbeats.
@@ -18,7 +18,7 @@ pub struct Pulse {
 impl Pulse {
     /// Returns true if heartbeats are answered as regularly as before, or if fewer than two were
     /// answered so far. `latency` is that of the latest heartbeat, as reported at `now`.
-    pub fn is_alive(&mut self, latency: Option<Duration>, now: Instant) -> bool {
+    pub(super) fn is_alive(&mut self, latency: Option<Duration>, now: Instant) -> bool {
         // Another value means another heartbeat: no two latencies are equal to the nanosecond.
         if latency.is_some() && latency != self.latency {
             let pause = self.last.map(|last| now - last);

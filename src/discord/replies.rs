@@ -23,25 +23,25 @@ use crate::{
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
 };
 
-pub use credentials::*;
-pub use life::*;
-pub use reaping::*;
-pub use sql::*;
-pub use status::*;
+pub(super) use credentials::*;
+pub(super) use life::*;
+pub(super) use reaping::*;
+pub(super) use sql::*;
+pub(super) use status::*;
 
 /// Maximum length of a Discord message, as counted by [`message_len`].
-pub const MAX_MESSAGE_CHARS: usize = 2000;
+pub(super) const MAX_MESSAGE_CHARS: usize = 2000;
 /// Characters kept free for the line that says how many entries were left out.
 const RESERVE: usize = 120;
 
 /// Returns the length of a text as Discord counts it: in Unicode code points
 /// (discord/discord-api-docs#1315).
-pub fn message_len(text: &str) -> usize {
+pub(super) fn message_len(text: &str) -> usize {
     text.chars().count()
 }
 
 /// Returns `text` with at most `max` characters. A text that was cut ends with "…".
-pub fn shorten(text: &str, max: usize) -> String {
+pub(super) fn shorten(text: &str, max: usize) -> String {
     match message_len(text) <= max {
         true => text.to_owned(),
         false => {
@@ -52,7 +52,7 @@ pub fn shorten(text: &str, max: usize) -> String {
 }
 
 /// Returns [`TICKET_LIFETIME`] in words, such as "1 minute".
-pub fn link_lifetime() -> String {
+pub(super) fn link_lifetime() -> String {
     let seconds = TICKET_LIFETIME.num_seconds();
     match (seconds / 60, seconds % 60) {
         (1, 0) => "1 minute".to_owned(),
@@ -134,7 +134,7 @@ impl Reply {
 
 /// Reply to `/duck start` if the person already has sessions. If the session limit allows another
 /// one (`room`), the button `other` starts it.
-pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
+pub(super) fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
     let mut text = match sessions.len() {
         1 => "You already have a session:".to_owned(),
         count => format!("You already have {count} sessions:"),
@@ -155,7 +155,7 @@ pub fn already_running(sessions: &[(Observed, String)], room: bool, other: Butto
 }
 
 /// Text above the link that opens a session.
-pub fn opening(record: &Record) -> Reply {
+pub(super) fn opening(record: &Record) -> Reply {
     Reply::new(format!(
         "Your link to session `{}` is ready. It is valid for {} and works in one browser. Get a \
          new one with `/duck open`.",
@@ -165,7 +165,7 @@ pub fn opening(record: &Record) -> Reply {
 }
 
 /// Asks for confirmation before a session is stopped.
-pub fn confirm_stop(record: &Record) -> Reply {
+pub(super) fn confirm_stop(record: &Record) -> Reply {
     Reply::new(format!(
         "Stop session `{}` of <@{}> ({}, `{}`, started {})?\n\
          **Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe.",
@@ -184,22 +184,22 @@ pub fn confirm_stop(record: &Record) -> Reply {
 }
 
 /// Progress while a session is being stopped.
-pub fn stopping(id: &SessionId) -> Reply {
+pub(super) fn stopping(id: &SessionId) -> Reply {
     Reply::new(format!("Stopping session `{id}`…"))
 }
 
 /// Confirms that a session and all its objects are removed.
-pub fn stopped(id: &SessionId) -> Reply {
+pub(super) fn stopped(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` is stopped and removed."))
 }
 
 /// Confirms that a session was not stopped.
-pub fn session_kept(id: &SessionId) -> Reply {
+pub(super) fn session_kept(id: &SessionId) -> Reply {
     Reply::new(format!("Session `{id}` was not stopped."))
 }
 
 /// Last reply to a person who waits for a session whose record is gone.
-pub fn session_ended(id: &SessionId) -> Reply {
+pub(super) fn session_ended(id: &SessionId) -> Reply {
     Reply::new(format!(
         "Session `{id}` has ended. The message in the channel says why."
     ))
@@ -207,7 +207,7 @@ pub fn session_ended(id: &SessionId) -> Reply {
 
 /// Entry of `/duck list`.
 #[derive(Debug, Clone)]
-pub struct ListEntry {
+pub(super) struct ListEntry {
     pub watched: TrackedSession,
     pub url: String,
     /// The next stop by a rule, if any.
@@ -216,7 +216,7 @@ pub struct ListEntry {
 
 /// Lists sessions of one person or, with `all`, of everybody. `stale` is the time of the last
 /// update from the cluster, if updates are missing. With `dry_run`, no rule stops sessions.
-pub fn list(
+pub(super) fn list(
     sessions: &[ListEntry],
     all: bool,
     stale: Option<DateTime<Utc>>,
@@ -264,7 +264,7 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
 }
 
 /// Lists all commands.
-pub fn help() -> Reply {
+pub(super) fn help() -> Reply {
     let mut text = "Run your own DuckDB on the team's tables:".to_owned();
     for kind in CommandKind::ALL {
         let spec = kind.spec();
@@ -274,12 +274,12 @@ pub fn help() -> Reply {
 }
 
 /// Tells a caller why they may not use the bot.
-pub fn access_denied(reason: &DenialReason) -> Reply {
+pub(super) fn access_denied(reason: &DenialReason) -> Reply {
     Reply::new(reason.to_string())
 }
 
 /// Explains a rejection, with a button for the next step if there is one.
-pub fn refused(rejection: &Rejection) -> Reply {
+pub(super) fn refused(rejection: &Rejection) -> Reply {
     let reply = Reply::new(rejection.to_string());
     match rejection {
         Rejection::NoCredentials
@@ -297,7 +297,7 @@ pub fn refused(rejection: &Rejection) -> Reply {
 }
 
 /// Explains an error. Its log line has the same `reference`.
-pub fn failed(error: &Error, reference: &str) -> Reply {
+pub(super) fn failed(error: &Error, reference: &str) -> Reply {
     Reply::new(format!(
         "{} (Reference: `{reference}`)",
         error.user_message()
@@ -305,7 +305,7 @@ pub fn failed(error: &Error, reference: &str) -> Reply {
 }
 
 /// Explains an error of `/duck start`. The session may have been created before the error.
-pub fn start_failed(error: &Error, reference: &str) -> Reply {
+pub(super) fn start_failed(error: &Error, reference: &str) -> Reply {
     let mut reply = failed(error, reference);
     reply
         .text
@@ -314,7 +314,7 @@ pub fn start_failed(error: &Error, reference: &str) -> Reply {
 }
 
 /// Reply to a button, form or command of an older version.
-pub fn outdated() -> Reply {
+pub(super) fn outdated() -> Reply {
     Reply::new(
         "This is from an older version of the bot and no longer works. Run the command again; \
          `/duck help` lists all commands.",

@@ -36,7 +36,7 @@ use super::{
 use crate::{credentials::CredentialField, metrics};
 
 /// Time during which an interaction can be answered. Discord's limit is 15 minutes.
-pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
+pub(super) const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
 /// Time to collect changes of the view before a reply is updated. While many sessions start, the
 /// view changes all the time, and each change wakes every waiting reply.
 const DEBOUNCE: Duration = Duration::from_millis(25);
@@ -47,7 +47,7 @@ const ALREADY_ACKNOWLEDGED: isize = 40060;
 /// Maximum number of characters in a form input.
 const MAX_INPUT_CHARS: u16 = 4000;
 /// Maximum number of suggestions that Discord shows.
-pub const MAX_CHOICES: usize = 25;
+pub(super) const MAX_CHOICES: usize = 25;
 
 /// Number of acknowledgements in progress, over all interactions.
 static PENDING_ACKS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
@@ -73,7 +73,7 @@ impl Drop for PendingAck {
 }
 
 /// Handle for answering one interaction.
-pub struct Responder {
+pub(super) struct Responder {
     http: Arc<Http>,
     id: InteractionId,
     /// Secret: its holder can write in the bot's name for 15 minutes.
@@ -91,11 +91,11 @@ struct SavedResponder {
 
 /// The interaction can't be answered, so its command must not be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InteractionClosed;
+pub(super) struct InteractionClosed;
 
 impl Responder {
     /// Creates a responder for the interaction with this ID and token.
-    pub fn new(http: Arc<Http>, id: InteractionId, token: &str) -> Self {
+    pub(super) fn new(http: Arc<Http>, id: InteractionId, token: &str) -> Self {
         Self {
             http,
             id,
@@ -105,7 +105,7 @@ impl Responder {
     }
 
     /// Serializes the responder, so that [`Responder::restore`] can continue in another process.
-    pub fn save(&self) -> SecretString {
+    pub(super) fn save(&self) -> SecretString {
         let saved = SavedResponder {
             id: self.id,
             token: self.token.expose_secret().to_owned(),
@@ -117,7 +117,7 @@ impl Responder {
 
     /// Restores a saved responder. Returns `None` if it is invalid, or its reply can't be edited
     /// any more.
-    pub fn restore(http: Arc<Http>, saved: &SecretString) -> Option<Self> {
+    pub(super) fn restore(http: Arc<Http>, saved: &SecretString) -> Option<Self> {
         let saved: SavedResponder = serde_json::from_str(saved.expose_secret()).ok()?;
         let left = (saved.closes - Utc::now()).to_std().ok()?;
         Some(Self {
@@ -130,7 +130,7 @@ impl Responder {
 
     /// Waits until the view changes. Returns false if the reply can't be edited any more, or no
     /// more changes will come.
-    pub async fn wait_for_change(&self, news: &mut watch::Receiver<u64>) -> bool {
+    pub(super) async fn wait_for_change(&self, news: &mut watch::Receiver<u64>) -> bool {
         let together = async {
             let is_news = news.changed().await.is_ok();
             tokio::time::sleep(DEBOUNCE).await;
@@ -143,14 +143,14 @@ impl Responder {
     }
 
     /// Acknowledges with a private "thinking…" reply. Later edits are private, too.
-    pub async fn acknowledge(&self) -> Result<(), InteractionClosed> {
+    pub(super) async fn acknowledge(&self) -> Result<(), InteractionClosed> {
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
         self.acknowledge_and_yield(CreateInteractionResponse::Defer(private))
             .await
     }
 
     /// Acknowledges a button. Later edits change the message that the button is on.
-    pub async fn acknowledge_press(&self) -> Result<(), InteractionClosed> {
+    pub(super) async fn acknowledge_press(&self) -> Result<(), InteractionClosed> {
         self.acknowledge_and_yield(CreateInteractionResponse::Acknowledge)
             .await
     }
@@ -179,7 +179,7 @@ impl Responder {
     }
 
     /// Sends a private reply as the first response.
-    pub async fn say(&self, reply: &Reply) -> Result<(), InteractionClosed> {
+    pub(super) async fn say(&self, reply: &Reply) -> Result<(), InteractionClosed> {
         let message = CreateInteractionResponseMessage::new()
             .ephemeral(true)
             .content(truncate(&reply.text))
@@ -190,7 +190,7 @@ impl Responder {
     }
 
     /// Opens the form for credentials.
-    pub async fn open_form(&self, catalog: Option<&str>) -> Result<(), InteractionClosed> {
+    pub(super) async fn open_form(&self, catalog: Option<&str>) -> Result<(), InteractionClosed> {
         // All inputs are optional: text pasted into one may contain the values of the others.
         let input = |label: String, id| {
             CreateInputText::new(InputTextStyle::Short, label, id)
@@ -207,7 +207,7 @@ impl Responder {
     }
 
     /// Opens the form for a query.
-    pub async fn open_sql_form(&self, how: &SqlOptions) -> Result<(), InteractionClosed> {
+    pub(super) async fn open_sql_form(&self, how: &SqlOptions) -> Result<(), InteractionClosed> {
         let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT statement", QUERY)
             .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
             .max_length(MAX_INPUT_CHARS);
@@ -217,7 +217,10 @@ impl Responder {
     }
 
     /// Answers an autocomplete interaction with suggestions, as pairs of name and value.
-    pub async fn suggest(&self, choices: Vec<(String, String)>) -> Result<(), InteractionClosed> {
+    pub(super) async fn suggest(
+        &self,
+        choices: Vec<(String, String)>,
+    ) -> Result<(), InteractionClosed> {
         let choices = choices.into_iter().take(MAX_CHOICES);
         let choices = choices.map(|(name, value)| AutocompleteChoice::new(name, value));
         let answer = CreateAutocompleteResponse::new().set_choices(choices.collect());
@@ -226,20 +229,20 @@ impl Responder {
     }
 
     /// Replaces the reply, and repeats the edit until Discord accepts it or refuses it for good.
-    pub async fn edit(&self, reply: &Reply) {
+    pub(super) async fn edit(&self, reply: &Reply) {
         while !self.try_to_edit(reply).await {
             self.wait_before_retry().await;
         }
     }
 
     /// Waits between two attempts to edit a reply.
-    pub async fn wait_before_retry(&self) {
+    pub(super) async fn wait_before_retry(&self) {
         tokio::time::sleep(RETRY_DELAY).await;
     }
 
     /// Replaces the reply in a single attempt, for states that are soon replaced and must not delay
     /// the command. Returns true if Discord accepted the edit, or refused it for good.
-    pub async fn try_to_edit(&self, reply: &Reply) -> bool {
+    pub(super) async fn try_to_edit(&self, reply: &Reply) -> bool {
         self.send_edit(reply, rows(reply)).await
     }
 
@@ -268,7 +271,7 @@ impl Responder {
 
     /// Replaces the reply in a single attempt, as [`Responder::try_to_edit`] does, and adds a link
     /// button with a secret address.
-    pub async fn try_to_show_link(
+    pub(super) async fn try_to_show_link(
         &self,
         reply: &Reply,
         label: &str,
@@ -308,13 +311,13 @@ fn may_have_arrived(error: &serenity::Error) -> bool {
 }
 
 /// Shortens a text to the maximum length of a message.
-pub fn truncate(text: &str) -> String {
+pub(super) fn truncate(text: &str) -> String {
     shorten(text, MAX_MESSAGE_CHARS)
 }
 
 /// Builds a separate message from a reply. For a few minutes, Discord answers a repeated nonce with
 /// the existing message, so a retry posts nothing twice.
-pub fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
+pub(super) fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
     let message = CreateMessage::new()
         .content(truncate(&reply.text))
         .components(rows(reply))
@@ -332,7 +335,7 @@ fn attachment(file: &File) -> CreateAttachment {
 }
 
 /// Builds Discord's components from a reply's buttons.
-pub fn rows(reply: &Reply) -> Vec<CreateActionRow> {
+pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
     let button = |labelled: &LabelledButton| {
         let style = match labelled.emphasis {
             Emphasis::Primary => ButtonStyle::Primary,

@@ -22,7 +22,7 @@ const NULL: &str = "NULL";
 
 /// A text table, and how much of the result it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub(super) struct Table {
     /// Lines of the table, without code fences.
     pub text: String,
     /// Number of rows shown.
@@ -35,7 +35,7 @@ pub struct Table {
 
 /// Draws as much of `all` as fits into `room` characters, as counted by [`message_len`]. The head
 /// is drawn even if it does not fit.
-pub fn table(all: &Rows, room: usize) -> Table {
+pub(super) fn table(all: &Rows, room: usize) -> Table {
     let cells = Cells::of(all);
     let mut width = CELL_WIDTHS[0];
     let mut columns = cells.fit(width);
@@ -204,7 +204,7 @@ fn format_value(text: &str, column: &Column) -> String {
 }
 
 /// Replaces all characters that could break out of a cell or a code block.
-pub fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut marks = 0;
     for c in text.chars() {
@@ -266,7 +266,7 @@ fn short(text: &str, width: usize) -> (String, bool) {
 }
 
 /// Formats all rows as CSV (RFC 4180). NULL is an empty field, an empty text is `""`.
-pub fn csv(all: &Rows) -> String {
+pub(super) fn csv(all: &Rows) -> String {
     let mut text = String::new();
     let names = all.columns.iter().map(|column| Some(&*column.name));
     line(&mut text, names);

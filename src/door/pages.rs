@@ -31,7 +31,7 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 /// Page of the door: a title and a few paragraphs, with an HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub(super) struct Page {
     status: StatusCode,
     title: String,
     /// Paragraphs in HTML. Inserted text is escaped with [`escape_html`].
@@ -54,7 +54,7 @@ impl Page {
     }
 
     /// Page for browsers without a valid cookie.
-    pub fn unauthenticated(session: &str, owner: &str) -> Self {
+    pub(super) fn unauthenticated(session: &str, owner: &str) -> Self {
         let how = format!(
             "Only {} can open this session. In Discord, press <b>Open</b> under the message about \
              session <code>{}</code>, or type <code>/duck open</code>.",
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// Page whose script submits the ticket from the URL's fragment, and then opens DuckDB.
-    pub fn enter(owner: &str) -> Self {
+    pub(super) fn enter(owner: &str) -> Self {
         let wait = "<span id=\"say\">Opening DuckDB…</span>";
         let inside =
             "<small>Already opened in this browser? <a href=\"/\">Go to DuckDB</a>.</small>";
@@ -85,7 +85,7 @@ impl Page {
     }
 
     /// Page for requests that DuckDB does not answer.
-    pub fn unavailable() -> Self {
+    pub(super) fn unavailable() -> Self {
         let why = "It is starting, or too busy at the moment. This page reloads by itself.";
         let then = "<small>If this does not change, type <code>/duck list</code> in Discord to see \
                     the state of your session.</small>";
@@ -100,7 +100,7 @@ impl Page {
     }
 
     /// Page that replaces DuckDB's error if DuckDB can't fetch the UI's pages.
-    pub fn assets_unreachable() -> Self {
+    pub(super) fn assets_unreachable() -> Self {
         let why = "Your DuckDB is running, but it can't fetch the pages of its UI from \
                    <code>https://ui.duckdb.org</code>. Please tell an admin.";
         let admin = "<small>For admins: allow the sessions to reach ui.duckdb.org on port 443, or \
@@ -110,7 +110,7 @@ impl Page {
     }
 
     /// Page for requests with a body over [`MAX_BODY_BYTES`].
-    pub fn too_large() -> Self {
+    pub(super) fn too_large() -> Self {
         let most = format!(
             "A request can be at most {} MiB. Please split the query into smaller ones.",
             MAX_BODY_BYTES >> 20
@@ -120,7 +120,7 @@ impl Page {
     }
 
     /// Page for requests whose body stops before its end.
-    pub fn too_slow() -> Self {
+    pub(super) fn too_slow() -> Self {
         let why = "The request stopped before it was complete. Please try again.";
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -130,7 +130,7 @@ impl Page {
     }
 
     /// Page for a host without a session.
-    pub fn unknown_host() -> Self {
+    pub(super) fn unknown_host() -> Self {
         Self::refused(
             StatusCode::MISDIRECTED_REQUEST,
             "There is no session at this address. Yours may have ended. Type \
@@ -139,7 +139,7 @@ impl Page {
     }
 
     /// Page for a ticket whose submission was cancelled because too many others came.
-    pub fn busy() -> Self {
+    pub(super) fn busy() -> Self {
         let why =
             "Other links are being opened at the same time. Press Open in Discord to try again.";
         Self::new(
@@ -150,12 +150,12 @@ impl Page {
     }
 
     /// Page for requests that the policy refuses.
-    pub fn refused(status: StatusCode, why: &str) -> Self {
+    pub(super) fn refused(status: StatusCode, why: &str) -> Self {
         Self::new(status, "Request refused", &[why])
     }
 
     /// Page for tickets that are not accepted.
-    pub fn rejected(why: TicketError) -> Self {
+    pub(super) fn rejected(why: TicketError) -> Self {
         let why = match why {
             TicketError::Forged | TicketError::OtherSession => {
                 "This link is not valid for this session."
@@ -169,7 +169,7 @@ impl Page {
     }
 
     /// Answers with HTML if the client accepts it or the page has a script, else with plain text.
-    pub fn respond(&self, request: &HeaderMap) -> Response<Body> {
+    pub(super) fn respond(&self, request: &HeaderMap) -> Response<Body> {
         let accept = request.get(header::ACCEPT);
         let is_page = accept
             .and_then(|value| value.to_str().ok())

@@ -29,7 +29,7 @@ use super::{
 };
 
 /// Maximum size of a request's body: a query with the data that it inserts.
-pub const MAX_BODY_BYTES: usize = 64 << 20;
+pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 /// Maximum size of a read from DuckDB. A smaller one is slower, a larger one only costs memory.
 const MAX_BUFFER_BYTES: usize = 256 << 10;
 /// Maximum time to wait for the next chunk of a request's body.
@@ -40,16 +40,16 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 /// Failure while a body is transferred.
 #[derive(Debug, thiserror::Error)]
 #[error("a body ended before it was complete")]
-pub struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub(super) struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// A body of any source: a browser, DuckDB or the door.
-pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;
 
 /// DuckDB's UI server in the same Pod.
 #[derive(Clone)]
-pub struct DuckDbClient {
+pub(super) struct DuckDbClient {
     client: Client<HttpConnector<Resolver>, Body>,
     /// Host and port that DuckDB requires in `Host` and `Origin`.
     name: &'static str,
@@ -57,7 +57,7 @@ pub struct DuckDbClient {
 
 impl DuckDbClient {
     /// Creates a client for the UI server on a port of `localhost`.
-    pub fn new(port: u16) -> Self {
+    pub(super) fn new(port: u16) -> Self {
         // DuckDB 1.4.4 was seen to listen on ::1 in a Pod, and on 127.0.0.1 on most machines.
         let addresses = [
             SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
@@ -82,7 +82,7 @@ impl DuckDbClient {
     }
 
     /// Returns true if DuckDB answers a request with success.
-    pub async fn is_up(&self) -> bool {
+    pub(super) async fn is_up(&self) -> bool {
         let mut request = Request::new(full_body(""));
         *request.uri_mut() = self.uri("/info");
         let answer = tokio::time::timeout(PROBE_TIMEOUT, self.client.request(request)).await;
@@ -96,7 +96,7 @@ impl DuckDbClient {
     /// Returns [`ProxyError::Unavailable`] if DuckDB does not answer,
     /// [`ProxyError::TooLarge`] if the body is over [`MAX_BODY_BYTES`], and
     /// [`ProxyError::TooSlow`] if the body stops before its end.
-    pub async fn forward(
+    pub(super) async fn forward(
         &self,
         mut request: Request<Incoming>,
         counter: &ActivityCounter,
@@ -169,14 +169,14 @@ fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {
 }
 
 /// Creates a body from a complete text.
-pub fn full_body(text: impl Into<Bytes>) -> Body {
+pub(super) fn full_body(text: impl Into<Bytes>) -> Body {
     let full = Full::new(text.into());
     full.map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Reasons why there is no answer from DuckDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProxyError {
+pub(super) enum ProxyError {
     /// DuckDB does not listen, or closed the connection.
     Unavailable,
     /// The request's body is over [`MAX_BODY_BYTES`].

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Name of the variable that holds one of the session's credentials.
-pub fn variable(field: CredentialField) -> &'static str {
+pub(super) fn variable(field: CredentialField) -> &'static str {
     match field {
         CredentialField::KeyId => secret::KEY_ID,
         CredentialField::SecretKey => secret::KEY,
@@ -18,7 +18,7 @@ pub fn variable(field: CredentialField) -> &'static str {
 }
 
 /// Variables without secret values. [`crate::duckdb::environment`] reads them.
-pub fn plain(
+pub(super) fn plain(
     settings: &Settings,
     session: &Record,
     size: &Size,

@@ -23,7 +23,7 @@ const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
 /// # Errors
 /// Returns [`Error::TimedOut`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, and
 /// [`Error::Unavailable`] if the connection breaks or the response is invalid.
-pub async fn call(
+pub(super) async fn call(
     question: &QueryRequest,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,

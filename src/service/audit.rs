@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// Logs that a person did something, with a session or with their own credentials.
-pub fn audit(who: &Requester, act: &'static str, what: &str) {
+pub(super) fn audit(who: &Requester, act: &'static str, what: &str) {
     let admin = who.is_admin;
     info!(target: AUDIT, who = %who.id, admin, act, what, "{} {act} {what}", who.id);
 }
 
 /// Logs that the reaper did something, because a rule requires it.
-pub fn audit_reaper(act: &'static str, what: &str) {
+pub(super) fn audit_reaper(act: &'static str, what: &str) {
     info!(target: AUDIT, who = "reaper", act, what, "the reaper {act} {what}");
 }
 
@@ -28,7 +28,7 @@ pub fn audit_replacement(owner: OwnerId, id: &SessionId) {
 }
 
 /// The audit log's entry for a query from the chat.
-pub struct QueryAudit<'a> {
+pub(super) struct QueryAudit<'a> {
     pub who: &'a Requester,
     pub session: &'a SessionId,
     pub took: Duration,
@@ -41,7 +41,7 @@ pub struct QueryAudit<'a> {
 }
 
 /// Logs a query, but never its result.
-pub fn audit_query(query: &QueryAudit<'_>) {
+pub(super) fn audit_query(query: &QueryAudit<'_>) {
     let QueryAudit {
         who,
         session,

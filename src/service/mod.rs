@@ -1,6 +1,6 @@
 //! The use cases. Discord and the HTTP API both call them, so the same rules hold for both.
 //!
-//! `start` and `stop` only claim or mark a record; the [`reconciler`](crate::reconciler) does the
+//! `start` and `stop` only claim or mark a record; the `reconciler` does the
 //! rest. So a crash right after them loses nothing.
 
 mod audit;

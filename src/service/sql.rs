@@ -37,7 +37,7 @@ const MIN_SIMILARITY: f64 = 0.75;
 
 /// Running queries and cached tables, of all people.
 #[derive(Default)]
-pub struct QueryState {
+pub(super) struct QueryState {
     running: Arc<Mutex<RunningQueries>>,
     tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
 }

@@ -413,7 +413,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Creates a record of owner 7, requested at 12:00.
-    pub fn starting() -> Record {
+    pub(crate) fn starting() -> Record {
         Record {
             version: RECORD_VERSION,
             id: "977a26".parse().expect("a valid ID"),

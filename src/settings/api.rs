@@ -14,7 +14,7 @@ use super::{
 const FILE: &str = "api.tokens_file";
 
 /// Reads `[api]`. Returns `None` if it has errors, `Some(None)` if the API is off.
-pub fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
+pub(super) fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
     let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
     let anonymous = reader.optional("api.anonymous_owner", "a Discord user's id", id);

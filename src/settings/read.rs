@@ -18,7 +18,7 @@ use crate::session::{Cpu, Limits, Mebibytes, Size};
 pub const MAX_NAME_BYTES: usize = 28;
 
 /// Reads all settings. Returns `None` if there are errors, which are then in `reader`.
-pub fn read(reader: &mut SettingsReader, token: Option<String>) -> Option<Settings> {
+pub(super) fn read(reader: &mut SettingsReader, token: Option<String>) -> Option<Settings> {
     let discord = read_discord(reader, token);
     let kubernetes = read_kubernetes(reader);
     let local = read_local(reader);
@@ -517,12 +517,12 @@ pub fn duration(text: &str) -> Option<TimeDelta> {
 }
 
 /// Parses a Discord ID.
-pub fn id(text: &str) -> Option<u64> {
+pub(super) fn id(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id| *id > 0)
 }
 
 /// Parses any type that implements `FromStr`.
-pub fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
+pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
@@ -531,7 +531,7 @@ fn any(text: &str) -> Option<String> {
 }
 
 /// Parses an HTTP URL. Removes slashes at its end.
-pub fn url(text: &str) -> Option<String> {
+pub(super) fn url(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("https://")
         .or(text.strip_prefix("http://"))?;

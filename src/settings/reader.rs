@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 /// An error in one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingError {
+pub(super) struct SettingError {
     key: String,
     problem: String,
 }
@@ -22,7 +22,7 @@ impl fmt::Display for SettingError {
 }
 
 /// The raw settings, the keys that were read, and the errors so far.
-pub struct SettingsReader {
+pub(super) struct SettingsReader {
     tree: Map<String, Value>,
     known_keys: BTreeSet<String>,
     errors: Vec<SettingError>,
@@ -30,7 +30,7 @@ pub struct SettingsReader {
 
 impl SettingsReader {
     /// Creates a reader of `tree`, whose top level is the sections.
-    pub fn new(tree: Map<String, Value>) -> Self {
+    pub(super) fn new(tree: Map<String, Value>) -> Self {
         Self {
             tree,
             known_keys: BTreeSet::new(),
@@ -39,7 +39,7 @@ impl SettingsReader {
     }
 
     /// Takes a required value.
-    pub fn required<T>(
+    pub(super) fn required<T>(
         &mut self,
         key: &str,
         expected: &str,
@@ -52,7 +52,7 @@ impl SettingsReader {
     }
 
     /// Takes an optional value. An empty value counts as not set.
-    pub fn optional<T>(
+    pub(super) fn optional<T>(
         &mut self,
         key: &str,
         expected: &str,
@@ -65,7 +65,7 @@ impl SettingsReader {
     }
 
     /// Takes a value that is required if `needed`, and otherwise optional.
-    pub fn required_if<T: Default>(
+    pub(super) fn required_if<T: Default>(
         &mut self,
         needed: bool,
         key: &str,
@@ -81,7 +81,7 @@ impl SettingsReader {
     }
 
     /// Takes a list. In an environment variable, commas separate its items.
-    pub fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         key: &str,
         expected: &str,
@@ -108,7 +108,7 @@ impl SettingsReader {
     }
 
     /// Takes a value with the fields of a Kubernetes manifest. An unknown field is an error.
-    pub fn manifest<T: Default + DeserializeOwned + Serialize>(
+    pub(super) fn manifest<T: Default + DeserializeOwned + Serialize>(
         &mut self,
         key: &str,
         expected: &str,
@@ -132,7 +132,7 @@ impl SettingsReader {
     }
 
     /// Names of the tables in a section: `small` for `[sizes.small]`.
-    pub fn tables(&mut self, section: &str) -> Vec<String> {
+    pub(super) fn tables(&mut self, section: &str) -> Vec<String> {
         self.known_keys.insert(format!("{section}.<name>"));
         match self.tree.get(section) {
             Some(Value::Object(tables)) => tables.keys().cloned().collect(),
@@ -141,7 +141,7 @@ impl SettingsReader {
     }
 
     /// Adds an error. Returns `None`, so that a reading function can return the result.
-    pub fn reject<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
+    pub(super) fn reject<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
         self.errors.push(SettingError {
             key: key.to_owned(),
             problem: problem.into(),
@@ -151,7 +151,7 @@ impl SettingsReader {
 
     /// Returns all errors, including one for each unknown key. The value of such a key is not
     /// shown: it may be a misplaced secret.
-    pub fn finish(mut self) -> Vec<SettingError> {
+    pub(super) fn finish(mut self) -> Vec<SettingError> {
         let mut unknown = Vec::new();
         leaves(
             "",
@@ -176,7 +176,7 @@ impl SettingsReader {
     }
 
     /// Removes and returns the value at `section.key` or `section.table.key`.
-    pub fn take(&mut self, key: &str) -> Option<Value> {
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         self.known_keys.insert(key.to_owned());
         let mut path = key.split('.').collect::<Vec<_>>();
         let last = path.pop().expect("split returns at least one piece");

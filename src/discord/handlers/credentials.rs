@@ -99,7 +99,7 @@ impl Handlers {
 
     /// Answers a direct message. Warns if it contains credentials: a bot can't delete the message,
     /// so they stay in the chat history.
-    pub async fn direct_message(&self, message: Message) {
+    pub(crate) async fn direct_message(&self, message: Message) {
         if message.guild_id.is_some() || message.author.bot {
             return;
         }

@@ -44,7 +44,7 @@ tokio::task_local! {
 }
 
 /// Handles interactions and direct messages.
-pub struct Handlers {
+pub(super) struct Handlers {
     http: Arc<Http>,
     settings: settings::Discord,
     service: Arc<Service>,
@@ -96,7 +96,7 @@ enum AccessDenied {
 }
 
 impl Handlers {
-    pub fn new(
+    pub(super) fn new(
         http: Arc<Http>,
         settings: settings::Discord,
         service: Arc<Service>,
@@ -111,7 +111,7 @@ impl Handlers {
     }
 
     /// Handles one interaction, and records its outcome and duration.
-    pub async fn handle(&self, interaction: Interaction) {
+    pub(super) async fn handle(&self, interaction: Interaction) {
         let interaction_id = interaction.id();
         let what = match &interaction {
             Interaction::Command(it) => parse::kind(&it.data).map_or("?", |kind| kind.spec().name),

@@ -96,7 +96,7 @@ impl Handlers {
 
     /// Continues the replies of the previous bot process that can still be edited. This includes
     /// sessions that are ready or have failed, because their replies may not say so yet.
-    pub async fn resume_replies(&self) {
+    pub(crate) async fn resume_replies(&self) {
         let oldest = self.service.now() - INTERACTION_LIFETIME;
         let mut recent = self.service.list(None);
         recent.retain(|seen| seen.record.created > oldest);

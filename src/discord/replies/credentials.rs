@@ -22,7 +22,7 @@ pub(super) fn with_form(reply: Reply, catalog: Option<String>) -> Reply {
 }
 
 /// Direct message that asks for credentials.
-pub fn setup_invitation(catalog: Option<String>) -> Reply {
+pub(crate) fn setup_invitation(catalog: Option<String>) -> Reply {
     let text = "Press **Enter credentials** and paste your S3 credentials into the form. They \
         don't appear in any chat, and only your own sessions use them. Only the last four \
         characters of the access key ID are ever shown.";
@@ -30,7 +30,7 @@ pub fn setup_invitation(catalog: Option<String>) -> Reply {
 }
 
 /// Reply in the channel after [`setup_invitation`] was sent to this direct-message channel.
-pub fn setup_sent(direct_messages: u64) -> Reply {
+pub(crate) fn setup_sent(direct_messages: u64) -> Reply {
     Reply::new(format!(
         "I've sent you a direct message (<#{direct_messages}>). Press the button there to enter \
          your S3 credentials in private."
@@ -38,7 +38,7 @@ pub fn setup_sent(direct_messages: u64) -> Reply {
 }
 
 /// Reply in the channel if the direct message can't be sent.
-pub fn setup_here(catalog: Option<String>) -> Reply {
+pub(crate) fn setup_here(catalog: Option<String>) -> Reply {
     let mut reply = setup_invitation(catalog);
     let why = "I couldn't send you a direct message, so the button is here. Only you can see it.";
     reply.text = format!("{why}\n\n{}", reply.text);
@@ -46,7 +46,11 @@ pub fn setup_here(catalog: Option<String>) -> Reply {
 }
 
 /// Shows a person's stored credentials, without any secret value.
-pub fn credentials(about: &CredentialMetadata, can_check: bool, catalog: Option<String>) -> Reply {
+pub(crate) fn credentials(
+    about: &CredentialMetadata,
+    can_check: bool,
+    catalog: Option<String>,
+) -> Reply {
     let mut text = format!("Your S3 credentials{} ", key(&about.hint));
     match about.stored {
         Some(stored) => {
@@ -80,7 +84,7 @@ pub fn credentials(about: &CredentialMetadata, can_check: bool, catalog: Option<
 }
 
 /// Confirms that credentials were stored. `old` are sessions that use the previous ones.
-pub fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
+pub(crate) fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
     let tried = if is_tried {
         "were checked and saved"
     } else {
@@ -112,7 +116,7 @@ pub fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
 }
 
 /// Lists the mistakes in the form. Nothing was stored.
-pub fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
+pub(crate) fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
     with_form(
         points("Your S3 credentials were not saved:", mistakes),
         catalog,
@@ -120,7 +124,7 @@ pub fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
 }
 
 /// Lists the results of a failed check of new credentials. Nothing was stored.
-pub fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
+pub(crate) fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     with_form(
         points(
             "The check of your S3 credentials failed, so they were not saved:",
@@ -131,7 +135,7 @@ pub fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply
 }
 
 /// Lists the results of a failed check of stored credentials.
-pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
+pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     with_form(
         points("The check of your saved S3 credentials failed:", troubles),
         catalog,
@@ -139,7 +143,7 @@ pub fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) ->
 }
 
 /// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
-pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
+pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
     let text = format!("Delete your saved S3 credentials{}?", key(&about.hint));
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
@@ -166,7 +170,7 @@ pub fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
 }
 
 /// Confirms that credentials were deleted. `live` are sessions that still use them.
-pub fn credentials_deleted(live: &[Observed]) -> Reply {
+pub(crate) fn credentials_deleted(live: &[Observed]) -> Reply {
     Reply::new(match live {
         [] => DELETED.to_owned(),
         live => format!("{DELETED} {}.", keep_using(live)),
@@ -174,22 +178,22 @@ pub fn credentials_deleted(live: &[Observed]) -> Reply {
 }
 
 /// Progress while sessions are stopped after their owner's credentials were deleted.
-pub fn stopping_all(live: &[Observed]) -> Reply {
+pub(crate) fn stopping_all(live: &[Observed]) -> Reply {
     Reply::new(format!("{DELETED} Stopping {}…", named(live)))
 }
 
 /// Confirms that credentials were not deleted.
-pub fn credentials_kept() -> Reply {
+pub(crate) fn credentials_kept() -> Reply {
     Reply::new("Your S3 credentials were not deleted.")
 }
 
 /// Reply if there are no credentials to delete.
-pub fn no_credentials() -> Reply {
+pub(crate) fn no_credentials() -> Reply {
     with_form(Reply::new(Rejection::NoStoredCredentials.to_string()), None)
 }
 
 /// Progress while sessions are restarted.
-pub fn restarting(old: &[Observed]) -> Reply {
+pub(crate) fn restarting(old: &[Observed]) -> Reply {
     Reply::new(format!(
         "Restarting {} with the new credentials…",
         named(old)
@@ -197,7 +201,7 @@ pub fn restarting(old: &[Observed]) -> Reply {
 }
 
 /// Reply if credentials were deleted, but a session could not be stopped.
-pub fn credentials_deleted_but(trouble: Reply) -> Reply {
+pub(crate) fn credentials_deleted_but(trouble: Reply) -> Reply {
     Reply {
         text: format!("{DELETED} A session could not be stopped: {}", trouble.text),
         ..trouble
@@ -205,13 +209,13 @@ pub fn credentials_deleted_but(trouble: Reply) -> Reply {
 }
 
 /// Adds a button to delete stored credentials, for a person who may no longer use the bot.
-pub fn with_forget_button(rejection: Reply) -> Reply {
+pub(crate) fn with_forget_button(rejection: Reply) -> Reply {
     let text = format!("{}\nYour S3 credentials are still saved.", rejection.text);
     Reply { text, ..rejection }.with(Emphasis::Danger, "Delete them", Button::AskToForget)
 }
 
 /// Confirms that sessions were restarted with new credentials.
-pub fn restarted(old: &[Observed]) -> Reply {
+pub(crate) fn restarted(old: &[Observed]) -> Reply {
     Reply::new(format!(
         "Stopped {}. {}",
         named(old),
@@ -227,12 +231,12 @@ pub fn restarted(old: &[Observed]) -> Reply {
 }
 
 /// Reply if no session uses old credentials.
-pub fn nothing_to_restart() -> Reply {
+pub(crate) fn nothing_to_restart() -> Reply {
     Reply::new("None of your sessions uses old credentials, so nothing was restarted.")
 }
 
 /// Warns the owner before the credentials of a running session expire.
-pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
+pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
         "<@{}> The S3 credentials of your session `{}` **expire {}**. After that, the session \
          can't read any tables. Enter new credentials, then press **Restart with the new \
@@ -245,7 +249,7 @@ pub fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
 }
 
 /// Adds a warning to the answer to a direct message that may contain credentials.
-pub fn with_expiry_warning(answer: Reply) -> Reply {
+pub(crate) fn with_expiry_warning(answer: Reply) -> Reply {
     let text = format!(
         "**Your message may contain credentials.** I did not save it. Delete your message (a bot \
          can't do that for you), then replace those credentials with new ones.\n\n{}",

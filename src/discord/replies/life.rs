@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Progress while a session starts. `usual` is the usual time until a session is ready.
-pub fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
+pub(crate) fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
     let (place, state) = match pod.map(|pod| &pod.state) {
         Some(PodState::Pending { step, incident }) => {
             let (place, state) = at(*step);
@@ -81,13 +81,13 @@ fn round_duration(usual: TimeDelta) -> String {
 }
 
 /// Private reply to the owner when the session is ready.
-pub fn ready(id: &SessionId, url: &str) -> Reply {
+pub(crate) fn ready(id: &SessionId, url: &str) -> Reply {
     let text = format!("Session `{id}` is ready: <{url}>");
     Reply::new(text).with(Emphasis::Primary, "Open", Button::Open(id.clone()))
 }
 
 /// Public message when the session is ready, also after a rescheduling.
-pub fn announcement(record: &Record, url: &str) -> Reply {
+pub(crate) fn announcement(record: &Record, url: &str) -> Reply {
     let news = match &record.rescheduled {
         // A session that was never ready before has lost nothing.
         Some(moved) if record.was_ready() => format!(
@@ -108,7 +108,7 @@ const LOST: &str =
     "Tables and notebooks that were not saved elsewhere are lost. Data in S3 is safe.";
 
 /// Public message when a session lost its Pod and is being rescheduled.
-pub fn rescheduled(record: &Record, why: &Incident) -> Reply {
+pub(crate) fn rescheduled(record: &Record, why: &Incident) -> Reply {
     Reply::new(format!(
         "<@{}> Session `{}` is restarting. {} {LOST} The link will be posted again when it is \
          ready.\n{}",
@@ -129,7 +129,7 @@ fn disruption_text(record: &Record, failure: Failure) -> String {
 }
 
 /// Public message when DuckDB exited and was restarted. `larger` is a size with more memory.
-pub fn restart_notice(record: &Record, why: &Incident, larger: Option<&str>) -> Reply {
+pub(crate) fn restart_notice(record: &Record, why: &Incident, larger: Option<&str>) -> Reply {
     let what = match (why.failure, larger) {
         (Failure::OutOfMemory, Some(larger)) => format!(
             "ran out of memory (size `{}`) and was restarted. For more memory, run `/duck stop`, \
@@ -152,7 +152,7 @@ pub fn restart_notice(record: &Record, why: &Incident, larger: Option<&str>) -> 
 }
 
 /// Message to admins before a session whose DuckDB keeps crashing is stopped, with its log.
-pub fn crash_log(record: &Record, log: &str) -> Reply {
+pub(crate) fn crash_log(record: &Record, log: &str) -> Reply {
     Reply::new(format!(
         "DuckDB in session `{}` of {} keeps crashing, so the session is being stopped. Its last \
          log lines are attached.",
@@ -164,7 +164,7 @@ pub fn crash_log(record: &Record, log: &str) -> Reply {
 
 /// Public message about how a session ended. `larger` is a size with more of the resource that
 /// ran out.
-pub fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
+pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let session = format!("<@{}> Session `{}`", record.owner, record.id);
     // Not mentioned if the owner ended the session: they confirmed the loss.
     let lost = match record.was_ready() {

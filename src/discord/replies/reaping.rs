@@ -20,7 +20,7 @@ use crate::{
 const MAX_LINES: usize = 8;
 
 /// Warns the owner before a rule stops a session.
-pub fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
+pub(crate) fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
     let Warning { rule, since, at } = warning;
     let session = format!("Session `{}`", record.id);
     let when = format!("**It stops {}** ({}).", relative_time(*at), clock(*at));
@@ -58,7 +58,7 @@ pub fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDelta) ->
 }
 
 /// Confirms an extension.
-pub fn extended(extended: &ExtendedSession) -> Reply {
+pub(crate) fn extended(extended: &ExtendedSession) -> Reply {
     let ExtendedSession { record, by, due } = extended;
     let by = duration(by.num_seconds());
     let id = &record.id;
@@ -76,7 +76,7 @@ pub fn extended(extended: &ExtendedSession) -> Reply {
 }
 
 /// Returns the reason why a session is stopped, as the end of a sentence without its period.
-pub fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
+pub(crate) fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
     match rule {
         Rule::Idle => format!("for being idle (last active {})", relative_time(since)),
         Rule::Lifetime => format!(
@@ -92,7 +92,7 @@ pub fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
 }
 
 /// Returns the time and reason of the next stop, for a list.
-pub fn stops(due: &ScheduledStop, dry_run: bool) -> String {
+pub(crate) fn stops(due: &ScheduledStop, dry_run: bool) -> String {
     let (verb, note) = match dry_run {
         true => ("would stop", ", but `reaper.dry_run` is on"),
         false => ("stops", ""),
@@ -110,7 +110,7 @@ fn when(due: &ScheduledStop) -> &'static str {
 }
 
 /// Alerts admins to doors that do not respond.
-pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
+pub(crate) fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
     let (whose, they, pods) = match silent.len() {
         1 => (
             "The door of 1 session does".to_owned(),
@@ -140,7 +140,7 @@ pub fn unreachable(silent: &[(Arc<Record>, DateTime<Utc>)]) -> Reply {
 }
 
 /// Alerts admins to a reap pause.
-pub fn held_back(held_back: &ReapPause) -> Reply {
+pub(crate) fn held_back(held_back: &ReapPause) -> Reply {
     Reply::new(format!(
         "**Reaping is paused**: {} are due at once, over the safety limit \
          (`reaper.largest_share`). Nothing is stopped or removed. Check the clock and the \
@@ -154,7 +154,7 @@ fn of(held_back: &ReapPause) -> String {
 }
 
 /// Shows an admin what the rules would stop and remove now.
-pub fn plan(plan: &Plan, dry_run: bool) -> Reply {
+pub(crate) fn plan(plan: &Plan, dry_run: bool) -> Reply {
     let lines: Vec<_> = plan.takedowns().filter_map(action_text).collect();
     if lines.is_empty() {
         return Reply::new("There is nothing to stop or remove now.");
@@ -200,7 +200,7 @@ fn action_text(action: &Action) -> Option<String> {
 }
 
 /// Shows an admin the new plan if it changed after they opened it.
-pub fn changed_plan(plan: &Plan, dry_run: bool) -> Reply {
+pub(crate) fn changed_plan(plan: &Plan, dry_run: bool) -> Reply {
     let mut reply = self::plan(plan, dry_run);
     reply.text.insert_str(
         0,
@@ -210,7 +210,7 @@ pub fn changed_plan(plan: &Plan, dry_run: bool) -> Reply {
 }
 
 /// Shows an admin what was stopped and removed.
-pub fn done(reaped: &ReapResult) -> Reply {
+pub(crate) fn done(reaped: &ReapResult) -> Reply {
     let ReapResult {
         done,
         spared,
@@ -235,7 +235,7 @@ pub fn done(reaped: &ReapResult) -> Reply {
 }
 
 /// Confirms to an admin that nothing was done.
-pub fn nothing_reaped() -> Reply {
+pub(crate) fn nothing_reaped() -> Reply {
     Reply::new("Nothing was stopped or removed. The reaper may still do it later.")
 }
 
@@ -251,7 +251,7 @@ fn push_list(text: &mut String, lines: &[String], most: usize) {
 }
 
 /// Report about the sessions of a period, and about the next stops.
-pub fn report(report: &Report, dry_run: bool) -> Reply {
+pub(crate) fn report(report: &Report, dry_run: bool) -> Reply {
     let Report {
         since,
         until,

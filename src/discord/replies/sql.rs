@@ -29,7 +29,7 @@ const ERROR_CONTEXT_CHARS: usize = 60;
 const MAX_TABLE_NAMES: usize = 60;
 
 /// A query and where it ran.
-pub struct QueryContext<'a> {
+pub(crate) struct QueryContext<'a> {
     /// The query as the person typed it.
     pub sql: &'a str,
     /// The session whose credentials and catalog are used.
@@ -41,7 +41,7 @@ pub struct QueryContext<'a> {
 }
 
 /// Progress of a query, with a button to cancel it.
-pub fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
+pub(crate) fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(
         "{}\nRunning, started {}.",
         quote_query(sql),
@@ -51,17 +51,17 @@ pub fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
 }
 
 /// Confirms that a query was cancelled.
-pub fn cancelled(sql: &str) -> Reply {
+pub(crate) fn cancelled(sql: &str) -> Reply {
     Reply::new(format!("{}\nCancelled.", quote_query(sql)))
 }
 
 /// Reply to **Cancel** if the query has already ended.
-pub fn query_over() -> Reply {
+pub(crate) fn query_over() -> Reply {
     Reply::new("This query has already finished.")
 }
 
 /// Result of a query.
-pub fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
+pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
     let said = match answer {
         QueryResponse::Rows(rows) => return rows_reply(question, rows),
         QueryResponse::Done { milliseconds } => format!("Done in {}.", time(*milliseconds)),
@@ -151,7 +151,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
 }
 
 /// Public message with a shared result. `text` is the text of a reply by [`answer`].
-pub fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
+pub(crate) fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
     Reply {
         file,
         ..Reply::new(format!("<@{who}> shared a query:\n{text}"))
@@ -159,19 +159,19 @@ pub fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
 }
 
 /// Adds to a result that it was shared.
-pub fn share_done(text: &str) -> Reply {
+pub(crate) fn share_done(text: &str) -> Reply {
     Reply::new(format!("{text}\nShared in this channel."))
 }
 
 /// Removes the line about a failed share from the text of a reply.
-pub fn strip_share_error(text: &str) -> &str {
+pub(crate) fn strip_share_error(text: &str) -> &str {
     // Queries, values and errors are cleaned, so only that line can match.
     let said = text.rsplit_once(SHARE_ERROR_PREFIX);
     said.map_or(text, |(text, _)| text)
 }
 
 /// Adds to a result why it could not be shared, with the button to try again.
-pub fn share_failed(text: &str, why: &str) -> Reply {
+pub(crate) fn share_failed(text: &str, why: &str) -> Reply {
     Reply::new(format!("{text}{SHARE_ERROR_PREFIX}{why}")).with(
         Emphasis::Secondary,
         "Share",
@@ -180,7 +180,12 @@ pub fn share_failed(text: &str, why: &str) -> Reply {
 }
 
 /// Lists the tables of a catalog whose names match `pattern`.
-pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&str>) -> Reply {
+pub(crate) fn tables(
+    record: &Record,
+    catalog: &str,
+    all: &TableList,
+    pattern: Option<&str>,
+) -> Reply {
     let TableList { names, more } = all;
     let like: Vec<_> = names.iter().filter(|name| is_like(name, pattern)).collect();
     let catalog = clean(catalog);
@@ -239,7 +244,7 @@ pub fn tables(record: &Record, catalog: &str, all: &TableList, pattern: Option<&
 }
 
 /// Lists the columns of a table.
-pub fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
+pub(crate) fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
     let shown = table(rows, MAX_MESSAGE_CHARS - FRAME_CHARS);
     let name = format!("{}.{}", clean(catalog), clean(name));
     let count = rows.rows.len();

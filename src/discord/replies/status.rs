@@ -16,7 +16,7 @@ const MAX_EVENTS: usize = 6;
 
 /// Shows one session in detail. `size` is its size, if the settings still have it. With `dry_run`,
 /// no rule stops sessions.
-pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
+pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
     let Status {
         watched,
         activity,
@@ -65,7 +65,7 @@ pub fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
 
 /// Shows the last lines of a session's log. `words` is `None` if credentials can't be removed from
 /// it.
-pub fn log(record: &Record, words: Option<String>) -> Reply {
+pub(crate) fn log(record: &Record, words: Option<String>) -> Reply {
     let id = &record.id;
     match words {
         None => Reply::new(format!(

@@ -63,7 +63,7 @@ pub struct Clients {
 /// Connects to the cluster and checks that the bot can work there.
 ///
 /// # Errors
-/// Returns a [`ConnectError`], whose text tells the installer what is wrong.
+/// Returns a `ConnectError`, whose text tells the installer what is wrong.
 pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     let mut config = Config::infer()
         .await

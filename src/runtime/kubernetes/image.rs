@@ -16,7 +16,7 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
 /// Asks the registry for the image's manifest with a HEAD request. Downloads nothing.
-pub async fn diagnose(setting: &str, image: &str) -> Diagnostic {
+pub(super) async fn diagnose(setting: &str, image: &str) -> Diagnostic {
     let what = format!("image {image} ({setting})");
     let url = manifest_url(image);
     let client = Client::builder().timeout(REGISTRY_TIMEOUT).build();

@@ -7,13 +7,13 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use super::build::DUCKDB;
 
 /// The resource `PodMetrics`.
-pub fn resource() -> ApiResource {
+pub(super) fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("metrics.k8s.io", "v1beta1", "PodMetrics");
     ApiResource::from_gvk_with_plural(&kind, "pods")
 }
 
 /// Memory use of DuckDB's container, in bytes.
-pub fn duckdb_memory(measured: &DynamicObject) -> Option<u64> {
+pub(super) fn duckdb_memory(measured: &DynamicObject) -> Option<u64> {
     let mut containers = measured.data.get("containers")?.as_array()?.iter();
     let duckdb = containers.find(|it| it["name"] == DUCKDB)?;
     bytes(duckdb["usage"]["memory"].as_str()?)

@@ -26,7 +26,7 @@ pub struct PermissionRule {
 }
 
 /// Resource that only `/duck sql` needs.
-pub const EXEC: &str = "pods/exec";
+pub(super) const EXEC: &str = "pods/exec";
 
 /// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
 /// which a test checks. Of the last two, only the one for `routing.kind` is needed. `pods/exec` is

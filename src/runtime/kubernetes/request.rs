@@ -20,7 +20,7 @@ static REQUEST_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CALLS);
 
 /// Action of a call, as RBAC names it.
 #[derive(Debug, Clone, Copy)]
-pub struct ApiAction<'a> {
+pub(super) struct ApiAction<'a> {
     verb: &'static str,
     resource: &'a str,
     namespace: &'a str,
@@ -29,7 +29,7 @@ pub struct ApiAction<'a> {
 
 impl<'a> ApiAction<'a> {
     /// Creates an action, for example from `create`, `pods` and `duckbot-sessions`.
-    pub fn new(verb: &'static str, resource: &'a str, namespace: &'a str) -> Self {
+    pub(super) fn new(verb: &'static str, resource: &'a str, namespace: &'a str) -> Self {
         Self {
             verb,
             resource,
@@ -40,7 +40,7 @@ impl<'a> ApiAction<'a> {
 
     /// Marks the call as sensitive. Its errors omit the server's message, which may quote the
     /// request.
-    pub fn sensitive(self) -> Self {
+    pub(super) fn sensitive(self) -> Self {
         Self {
             sensitive: true,
             ..self
@@ -112,7 +112,7 @@ fn exceeded_quota(message: &str) -> Option<&str> {
 }
 
 /// Makes a call, as soon as fewer than the maximum number run. [`CALL_TIMEOUT`] counts from then.
-pub async fn call<T>(
+pub(super) async fn call<T>(
     action: ApiAction<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
@@ -139,7 +139,7 @@ pub async fn call<T>(
 }
 
 /// Formats an error with its causes, because kube's own text often omits the useful one.
-pub fn error_chain(error: &dyn std::error::Error) -> String {
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

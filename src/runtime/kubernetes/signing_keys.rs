@@ -26,7 +26,7 @@ const MAX_KEYS: usize = 12;
 type KeysById = BTreeMap<String, Arc<SigningKey>>;
 
 /// The Secret with the signing keys, and a cache of them.
-pub struct SigningKeys {
+pub(super) struct SigningKeys {
     secrets: Api<Secret>,
     namespace: String,
     known: Mutex<KeysById>,
@@ -37,7 +37,7 @@ impl SigningKeys {
     ///
     /// # Errors
     /// If the Secret can't be read or written.
-    pub async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Error> {
+    pub(super) async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Error> {
         let this = Self {
             secrets: Api::default_namespaced(client.clone()),
             namespace: client.default_namespace().to_owned(),
@@ -51,7 +51,7 @@ impl SigningKeys {
     ///
     /// # Errors
     /// If a new key is due and can't be stored.
-    pub async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Error> {
+    pub(super) async fn newest(&self, now: DateTime<Utc>) -> Result<Arc<SigningKey>, Error> {
         if let Some(key) = current_key(&self.known(), now) {
             return Ok(key);
         }
@@ -77,7 +77,7 @@ impl SigningKeys {
     ///
     /// # Errors
     /// If the key is not cached and the Secret can't be read.
-    pub async fn find(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Error> {
+    pub(super) async fn find(&self, id: &str) -> Result<Option<Arc<SigningKey>>, Error> {
         if let Some(key) = self.known().get(id) {
             return Ok(Some(key.clone()));
         }

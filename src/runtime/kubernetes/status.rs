@@ -24,7 +24,7 @@ const OBSTACLES: [(&str, Failure); 3] = [
 ];
 
 /// Returns true if an Event with this reason can say more than the Pod's status.
-pub fn is_relevant(reason: &str) -> bool {
+pub(super) fn is_relevant(reason: &str) -> bool {
     matches!(reason, "Pulling" | "Pulled") || obstacle(reason).is_some()
 }
 
@@ -35,14 +35,14 @@ fn obstacle(reason: &str) -> Option<Failure> {
 
 /// Parsed status of a Pod.
 #[derive(Debug, PartialEq, Eq)]
-pub struct ParsedStatus {
+pub(super) struct ParsedStatus {
     /// The Pod, without the information from its Events.
     pub pod: Pod,
     is_pulling: bool,
 }
 
 /// Parses the status of a Pod.
-pub fn parse(stored: &KubePod) -> ParsedStatus {
+pub(super) fn parse(stored: &KubePod) -> ParsedStatus {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);
     let duckdb = containers(status).find(|it| it.name == DUCKDB);
@@ -61,7 +61,7 @@ pub fn parse(stored: &KubePod) -> ParsedStatus {
 impl ParsedStatus {
     /// Returns the Pod, with the information from its Events. They matter only while a node
     /// prepares the Pod.
-    pub fn with_events<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
+    pub(super) fn with_events<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {
         let mut pod = self.pod.clone();
         if pod.state == Pod::at(StartupStep::Placed).state {
             pod.state = self.preparation(events);
@@ -362,12 +362,12 @@ fn unready_since(status: &PodStatus) -> Option<DateTime<Utc>> {
 }
 
 /// Converts a Kubernetes time, to whole seconds.
-pub fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
+pub(super) fn time(Time(at): &Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.as_second(), 0)
 }
 
 /// Converts an Event. Returns None if it has no time.
-pub fn pod_event(event: &Event) -> Option<PodEvent> {
+pub(super) fn pod_event(event: &Event) -> Option<PodEvent> {
     Some(PodEvent {
         at: last_seen(event)?,
         reason: event.reason.clone().unwrap_or_default(),

@@ -27,7 +27,7 @@ use crate::session::{Observed, Orphan, OwnerId, PodEvent, Record, SessionId};
 
 /// Copy of all watched objects.
 #[derive(Default)]
-pub struct View {
+pub(super) struct View {
     pub records: WatchStore<Records>,
     pub pods: WatchStore<Pods>,
     pub events: WatchStore<PodEvents>,
@@ -37,7 +37,7 @@ pub struct View {
 
 impl View {
     /// Returns true if each watch has completed its first list.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.records.is_complete()
             && self.pods.is_complete()
             && self.events.is_complete()
@@ -46,12 +46,12 @@ impl View {
     }
 
     /// Returns all sessions, oldest first.
-    pub fn sessions(&self) -> Vec<Observed> {
+    pub(super) fn sessions(&self) -> Vec<Observed> {
         self.sessions_where(|_| true)
     }
 
     /// Returns the sessions of one owner, oldest first.
-    pub fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
+    pub(super) fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
         self.sessions_where(|record| record.owner == owner)
     }
 
@@ -67,17 +67,17 @@ impl View {
     }
 
     /// Returns the session with this ID.
-    pub fn session(&self, id: &SessionId) -> Option<Observed> {
+    pub(super) fn session(&self, id: &SessionId) -> Option<Observed> {
         self.record(self.records.current.names.get(id)?)
     }
 
     /// Returns the session whose record's ConfigMap has this name.
-    pub fn record(&self, name: &str) -> Option<Observed> {
+    pub(super) fn record(&self, name: &str) -> Option<Observed> {
         self.observed(self.records.current.by_name.get(name)?)
     }
 
     /// Returns true if the record `name` has at least the revision `at`, another UID, or is gone.
-    pub fn is_at_least(&self, name: &str, uid: &str, at: u64) -> bool {
+    pub(super) fn is_at_least(&self, name: &str, uid: &str, at: u64) -> bool {
         let stored = self.records.current.by_name.get(name);
         stored.is_none_or(|stored| &*stored.uid != uid || stored.at >= at)
     }
@@ -97,24 +97,24 @@ impl View {
     }
 
     /// Number of records that can't be read.
-    pub fn unreadable(&self) -> usize {
+    pub(super) fn unreadable(&self) -> usize {
         let stored = self.records.current.by_name.values();
         stored.filter(|it| it.record.is_none()).count()
     }
 
     /// Returns the Pod with this name.
-    pub fn pod(&self, name: &str) -> Option<Arc<CachedPod>> {
+    pub(super) fn pod(&self, name: &str) -> Option<Arc<CachedPod>> {
         self.pods.current.0.get(name).cloned()
     }
 
     /// Returns the Events of the Pod with this UID, in no particular order.
-    pub fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
+    pub(super) fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
         let events = self.events.current.0.get(uid);
         events.into_iter().flat_map(HashMap::values)
     }
 
     /// Returns the sessions that have parts but no record.
-    pub fn orphans(&self) -> Vec<Orphan> {
+    pub(super) fn orphans(&self) -> Vec<Orphan> {
         // Include unreadable records: their parts are not orphans.
         let records = self.records.current.by_name.values();
         let known: HashSet<_> = records.filter_map(|it| it.session.as_ref()).collect();
@@ -142,7 +142,7 @@ impl View {
 }
 
 /// Store of the objects of one kind.
-pub trait ObjectIndex: Default {
+pub(super) trait ObjectIndex: Default {
     /// Object as the API server returns it.
     type Object;
 
@@ -156,7 +156,7 @@ pub trait ObjectIndex: Default {
 /// Objects of one kind, with those of an incomplete list beside them. The old objects are shown
 /// until the list is complete.
 #[derive(Default)]
-pub struct WatchStore<K> {
+pub(super) struct WatchStore<K> {
     current: K,
     incoming: K,
     /// Number of complete lists so far.
@@ -165,7 +165,7 @@ pub struct WatchStore<K> {
 
 impl<K: ObjectIndex> WatchStore<K> {
     /// Returns the number of complete lists so far.
-    pub fn lists(&self) -> u64 {
+    pub(super) fn lists(&self) -> u64 {
         self.lists
     }
 
@@ -174,7 +174,7 @@ impl<K: ObjectIndex> WatchStore<K> {
     }
 
     /// Applies an event of the watch. Returns true if the visible state changed.
-    pub fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
+    pub(super) fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
         match event {
             watcher::Event::Apply(object) => self.current.put(object),
             watcher::Event::Delete(object) => self.current.remove(&object),
@@ -200,7 +200,7 @@ impl WatchStore<Records> {
     /// `lists` is the value of [`WatchStore::lists`] before the write. Does nothing if the watch
     /// may already have shown this revision or its deletion. Returns true if the visible state
     /// changed.
-    pub fn apply_write(&mut self, map: ConfigMap, lists: u64) -> bool {
+    pub(super) fn apply_write(&mut self, map: ConfigMap, lists: u64) -> bool {
         let is_ahead = revision(&map.metadata) > self.current.newest;
         is_ahead && lists == self.lists && self.current.upsert(map)
     }
@@ -208,7 +208,7 @@ impl WatchStore<Records> {
 
 /// Records by the name of their ConfigMap.
 #[derive(Default)]
-pub struct Records {
+pub(super) struct Records {
     by_name: HashMap<String, StoredRecord>,
     names: HashMap<SessionId, String>,
     /// Newest revision that the watch has shown, including deleted records.
@@ -257,7 +257,7 @@ impl Records {
 
 /// Parses the revision of an object; 0 if it has none. Revisions increase: Kubernetes documents
 /// this since 1.35, and every older server with etcd does the same.
-pub fn revision(of: &ObjectMeta) -> u64 {
+pub(super) fn revision(of: &ObjectMeta) -> u64 {
     let text = of.resource_version.as_deref();
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
@@ -296,11 +296,11 @@ impl ObjectIndex for Records {
 
 /// Pods by name.
 #[derive(Default)]
-pub struct Pods(HashMap<String, Arc<CachedPod>>);
+pub(super) struct Pods(HashMap<String, Arc<CachedPod>>);
 
 /// Fields of a Pod that are read.
 #[derive(PartialEq)]
-pub struct CachedPod {
+pub(super) struct CachedPod {
     pub uid: String,
     pub node: Option<String>,
     pub address: Option<IpAddr>,
@@ -312,7 +312,7 @@ pub struct CachedPod {
 
 impl CachedPod {
     /// Returns true if the Pod is being deleted.
-    pub fn is_terminating(&self) -> bool {
+    pub(super) fn is_terminating(&self) -> bool {
         self.part.deleted_at.is_some()
     }
 }
@@ -346,7 +346,7 @@ impl ObjectIndex for Pods {
 
 /// Events about Pods, by the Pod's UID and the Event's name.
 #[derive(Default)]
-pub struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
+pub(super) struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
 
 impl ObjectIndex for PodEvents {
     type Object = Event;
@@ -376,7 +376,7 @@ impl ObjectIndex for PodEvents {
 }
 
 /// Services or routes by name. Only their existence matters.
-pub struct PartIndex<K> {
+pub(super) struct PartIndex<K> {
     by_name: HashMap<String, PartMeta>,
     kind: PhantomData<fn(K)>,
 }

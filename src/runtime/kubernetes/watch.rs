@@ -38,7 +38,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(2);
 const LIST_PAGE_SIZE: u32 = 10;
 
 /// The view and the watches that keep it current. Dropping it ends the watches.
-pub struct Cache {
+pub(super) struct Cache {
     view: Arc<Mutex<View>>,
     changes: Arc<watch::Sender<u64>>,
     broken: BrokenWatches,
@@ -51,7 +51,7 @@ type BrokenWatches = Arc<Mutex<HashMap<String, DateTime<Utc>>>>;
 
 impl Cache {
     /// Starts the watches and waits until each has listed its objects once.
-    pub async fn start(client: &Client, settings: &Settings) -> Self {
+    pub(super) async fn start(client: &Client, settings: &Settings) -> Self {
         let namespace = &settings.kubernetes.namespace;
         let mut spawner = WatchSpawner {
             view: Arc::default(),
@@ -93,12 +93,12 @@ impl Cache {
     }
 
     /// Locks the view as it is now. Don't await anything while holding the lock.
-    pub fn view(&self) -> MutexGuard<'_, View> {
+    pub(super) fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock()
     }
 
     /// Puts the answer to one of the bot's writes into the view; see [`WatchStore::apply_write`].
-    pub fn apply_write(&self, record: ConfigMap, lists: u64) {
+    pub(super) fn apply_write(&self, record: ConfigMap, lists: u64) {
         if self.view().records.apply_write(record, lists) {
             self.changes.send_modify(|count| *count += 1);
         }
@@ -106,17 +106,17 @@ impl Cache {
 
     /// Subscribes to changes. The receiver is marked as changed when the view may show something
     /// new.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     /// Time since which the view may be out of date, because a watch is broken.
-    pub fn stale_since(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn stale_since(&self) -> Option<DateTime<Utc>> {
         self.broken.lock().values().min().copied()
     }
 
     /// Waits until the view meets `condition`.
-    pub async fn wait_until(&self, condition: impl Fn(&View) -> bool) {
+    pub(super) async fn wait_until(&self, condition: impl Fn(&View) -> bool) {
         let mut changes = self.changes();
         while !condition(&self.view()) && changes.changed().await.is_ok() {}
     }

@@ -115,7 +115,7 @@ pub fn lock_folder(folder: &Path) -> anyhow::Result<File> {
 }
 
 /// Translates an I/O error. `doing` is a verb such as `reading`.
-pub fn disk_error(doing: &str, path: &Path, why: &io::Error) -> Error {
+pub(super) fn disk_error(doing: &str, path: &Path, why: &io::Error) -> Error {
     Error::Disk {
         action: format!("{doing} {}", path.display()),
         why: why.to_string(),

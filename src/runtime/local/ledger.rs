@@ -14,7 +14,7 @@ const LEDGER: &str = "ledger";
 
 /// The ledger in a folder that this bot has locked. There is no other writer, so it needs no
 /// revision.
-pub struct LedgerFile(pub Folder);
+pub(super) struct LedgerFile(pub Folder);
 
 #[async_trait]
 impl LedgerBackend for LedgerFile {

@@ -41,7 +41,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const MAX_LOG_LINES: usize = 100;
 
 /// Command that starts DuckDB.
-pub struct Launch {
+pub(super) struct Launch {
     /// Path of duckbot itself, which runs DuckDB as in the session image.
     pub program: PathBuf,
     /// Whole environment of the process, except its port.
@@ -52,7 +52,7 @@ pub struct Launch {
 
 /// Port of this machine that no other program gets: it is bound, but not listening. DuckDB shares
 /// it (`SO_REUSEPORT`) and listens on it some seconds later.
-pub struct ReservedPort {
+pub(super) struct ReservedPort {
     _bound: TcpSocket,
     pub number: u16,
 }
@@ -62,7 +62,7 @@ impl ReservedPort {
     ///
     /// # Errors
     /// If the system has no free port.
-    pub fn reserve() -> io::Result<Self> {
+    pub(super) fn reserve() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.set_reuseport(true)?;
@@ -93,7 +93,7 @@ impl Launch {
 }
 
 /// DuckDB process that is restarted until it is stopped.
-pub struct Process {
+pub(super) struct Process {
     state: Arc<ProcessState>,
     kill: Arc<Notify>,
     stop: CancellationToken,
@@ -116,7 +116,7 @@ impl ProcessState {
 impl Process {
     /// Starts DuckDB and keeps it running. `changed` is called after each change of its state,
     /// except [`Process::stop`].
-    pub fn start(
+    pub(super) fn start(
         launch: Launch,
         door: Arc<Door>,
         changed: impl Fn() + Send + Sync + 'static,
@@ -132,7 +132,7 @@ impl Process {
     }
 
     /// Creates a process that can't be started, with the reason.
-    pub fn stuck(why: Incident) -> Self {
+    pub(super) fn stuck(why: Incident) -> Self {
         let process = Self::new(Pod::new(PodState::Stuck(why)), || {});
         process.ended.cancel();
         process
@@ -152,7 +152,7 @@ impl Process {
     }
 
     /// Returns the state, in terms of a Pod.
-    pub fn pod(&self) -> Pod {
+    pub(super) fn pod(&self) -> Pod {
         let mut pod = self.state.pod.lock().clone();
         if self.stop.is_cancelled() {
             pod.state = PodState::Terminating;
@@ -161,17 +161,17 @@ impl Process {
     }
 
     /// Returns the last lines of DuckDB's log.
-    pub fn recent_log(&self) -> String {
+    pub(super) fn recent_log(&self) -> String {
         self.state.log.lock().iter().map(String::as_str).collect()
     }
 
     /// Kills the process. It is restarted as after any other end.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.kill.notify_one();
     }
 
     /// Stops the process. The returned token is cancelled when it has ended.
-    pub fn stop(&self) -> CancellationToken {
+    pub(super) fn stop(&self) -> CancellationToken {
         self.stop.cancel();
         self.ended.clone()
     }

@@ -118,7 +118,7 @@ impl Discord {
 
 impl State {
     /// See [`Discord::set_offline`].
-    pub fn set_offline(&mut self, offline: bool) {
+    pub(super) fn set_offline(&mut self, offline: bool) {
         self.controls.offline = offline;
         if offline {
             self.transcript.note("Discord goes offline".to_owned());

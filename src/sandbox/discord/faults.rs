@@ -143,7 +143,7 @@ impl RestFault {
 
 /// Controls of one loopback.
 #[derive(Default)]
-pub struct Controls {
+pub(super) struct Controls {
     faults: VecDeque<RestFault>,
     /// True if the next RESUME gets INVALID_SESSION.
     pub refuse_resume: bool,
@@ -165,19 +165,19 @@ pub struct Controls {
 }
 
 impl Controls {
-    pub fn add_fault(&mut self, fault: RestFault) {
+    pub(super) fn add_fault(&mut self, fault: RestFault) {
         self.faults.push_back(fault);
     }
 
-    pub fn remove_fault(&mut self, fault: &RestFault) {
+    pub(super) fn remove_fault(&mut self, fault: &RestFault) {
         self.faults.retain(|it| !it.is_same_as(fault));
     }
 
-    pub fn has_fault(&self, fault: &RestFault) -> bool {
+    pub(super) fn has_fault(&self, fault: &RestFault) -> bool {
         self.faults.iter().any(|it| it.is_same_as(fault))
     }
 
-    pub fn clear_faults(&mut self) {
+    pub(super) fn clear_faults(&mut self) {
         self.faults.clear();
     }
 

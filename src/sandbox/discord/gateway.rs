@@ -26,7 +26,7 @@ const NOT_AUTHENTICATED: u16 = 4003;
 
 /// Gateway session. It outlives its socket, so that the bot can resume it.
 #[derive(Debug)]
-pub struct GatewaySession {
+pub(super) struct GatewaySession {
     id: String,
     intents: u64,
     seq: u64,
@@ -63,7 +63,7 @@ impl GatewaySession {
 
 impl State {
     /// Sends an event to every session with one of the intents, or to all sessions if 0.
-    pub fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
+    pub(super) fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
         for session in &mut self.sessions {
             if intents == 0 || session.intents & intents != 0 {
                 session.dispatch(event, data);
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Sends MESSAGE_CREATE to sessions with the intent, unless the message is ephemeral.
-    pub fn dispatch_message_create(&mut self, id: Snowflake) {
+    pub(super) fn dispatch_message_create(&mut self, id: Snowflake) {
         let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
             return;
         };
@@ -90,12 +90,12 @@ impl State {
     }
 
     /// Returns true if a bot is connected and ready.
-    pub fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.sessions.iter().any(|session| session.outbox.is_some())
     }
 
     /// Closes all sockets without a close frame; the sessions can be resumed.
-    pub fn cut_sockets(&mut self) {
+    pub(super) fn cut_sockets(&mut self) {
         for session in &mut self.sessions {
             session.send(SocketCommand::Cut);
             session.outbox = None;
@@ -104,7 +104,7 @@ impl State {
 }
 
 /// Serves one socket until it closes.
-pub async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
+pub(super) async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
     let heartbeat = shared
         .read(|state| state.controls.heartbeat_interval)

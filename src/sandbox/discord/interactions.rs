@@ -13,7 +13,7 @@ use super::snowflake::{Snowflake, random_hex};
 
 /// Action of a person that creates an interaction.
 #[derive(Debug)]
-pub struct NewInteraction {
+pub(super) struct NewInteraction {
     pub kind: InteractionKind,
     pub person: Snowflake,
     pub channel: Snowflake,
@@ -29,7 +29,7 @@ pub struct NewInteraction {
 
 impl State {
     /// Stores the interaction and sends it to every gateway session, connected or not.
-    pub fn create_interaction(&mut self, new: NewInteraction) -> Snowflake {
+    pub(super) fn create_interaction(&mut self, new: NewInteraction) -> Snowflake {
         let id = self.ids.next();
         let words = format!(
             "{} in {} {}",

@@ -16,7 +16,7 @@ use super::view::{Attachment, MessageView, ModalView};
 
 /// Complete state of the loopback.
 #[derive(Debug)]
-pub struct State {
+pub(super) struct State {
     pub ids: SnowflakeGenerator,
     pub application: Application,
     pub guild: Guild,
@@ -40,21 +40,21 @@ pub struct State {
 
 /// The bot's application. The bot user has the same ID, as for every newer application.
 #[derive(Debug)]
-pub struct Application {
+pub(super) struct Application {
     pub id: Snowflake,
     pub token: String,
     pub name: String,
 }
 
 #[derive(Debug)]
-pub struct Guild {
+pub(super) struct Guild {
     pub id: Snowflake,
     pub name: String,
     pub roles: Vec<Role>,
 }
 
 #[derive(Debug)]
-pub struct Role {
+pub(super) struct Role {
     pub id: Snowflake,
     pub name: String,
     pub permissions: u64,
@@ -62,7 +62,7 @@ pub struct Role {
 
 /// A person, in the guild or not.
 #[derive(Debug)]
-pub struct PersonState {
+pub(super) struct PersonState {
     pub id: Snowflake,
     pub name: String,
     pub roles: Vec<Snowflake>,
@@ -72,7 +72,7 @@ pub struct PersonState {
 
 /// A text channel of the guild, or a DM channel.
 #[derive(Debug)]
-pub struct Channel {
+pub(super) struct Channel {
     pub id: Snowflake,
     pub name: String,
     /// The bot's counterpart in a DM channel; `None` for a guild channel.
@@ -90,7 +90,7 @@ pub enum Access {
 
 /// A message with its current content and all earlier versions.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub(super) struct Message {
     pub id: Snowflake,
     pub channel: Snowflake,
     pub author: Snowflake,
@@ -119,17 +119,17 @@ pub struct Message {
 }
 
 /// `SUPPRESS_EMBEDS`: links have no preview.
-pub const SUPPRESS_EMBEDS: u64 = 1 << 2;
+pub(super) const SUPPRESS_EMBEDS: u64 = 1 << 2;
 /// `EPHEMERAL`: only one person sees the message.
-pub const EPHEMERAL: u64 = 1 << 6;
+pub(super) const EPHEMERAL: u64 = 1 << 6;
 /// `LOADING`: "thinking", a deferred response that has no content yet.
-pub const LOADING: u64 = 1 << 7;
+pub(super) const LOADING: u64 = 1 << 7;
 /// `SUPPRESS_NOTIFICATIONS`: the message notifies nobody.
-pub const SILENT: u64 = 1 << 12;
+pub(super) const SILENT: u64 = 1 << 12;
 
 /// An interaction: an action of a person that the bot must respond to.
 #[derive(Debug)]
-pub struct InteractionState {
+pub(super) struct InteractionState {
     pub id: Snowflake,
     pub token: String,
     pub kind: InteractionKind,
@@ -164,7 +164,7 @@ pub struct InteractionState {
 
 /// Kind of an interaction; the numbers are Discord's interaction types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InteractionKind {
+pub(super) enum InteractionKind {
     Command = 2,
     Component = 3,
     Autocomplete = 4,
@@ -184,7 +184,7 @@ pub enum ResponseKind {
 
 impl InteractionState {
     /// Returns true if there is no first response yet and it would now be too late.
-    pub fn is_overdue(&self, limit: Duration) -> bool {
+    pub(super) fn is_overdue(&self, limit: Duration) -> bool {
         self.response.is_none() && self.created.elapsed() > limit
     }
 }

@@ -14,7 +14,7 @@ const SETTABLE: u64 = EPHEMERAL | SILENT | SUPPRESS_EMBEDS;
 
 /// Message content in a request body. `None` leaves a part unchanged.
 #[derive(Debug, Default)]
-pub struct MessageDraft {
+pub(super) struct MessageDraft {
     pub content: Option<String>,
     pub embeds: Option<Vec<Value>>,
     pub components: Option<Vec<Value>>,
@@ -31,7 +31,7 @@ impl MessageDraft {
     /// # Errors
     ///
     /// Status 400 if the body exceeds one of Discord's limits.
-    pub fn read(at: &str, body: &Value) -> Result<Self, ApiError> {
+    pub(super) fn read(at: &str, body: &Value) -> Result<Self, ApiError> {
         messages::check(at, body).finish()?;
         let list = |key: &str| match &body[key] {
             Value::Array(list) => Some(list.clone()),
@@ -55,7 +55,7 @@ impl MessageDraft {
 
 /// Channel, author and audience of a new message.
 #[derive(Debug, Clone, Copy)]
-pub struct MessageTarget {
+pub(super) struct MessageTarget {
     pub channel: Snowflake,
     pub author: Snowflake,
     /// Only person who sees the message, if it is ephemeral.
@@ -70,7 +70,7 @@ impl State {
     /// # Errors
     ///
     /// Status 400 if the message is empty and not "thinking".
-    pub fn post(
+    pub(super) fn post(
         &mut self,
         target: MessageTarget,
         draft: MessageDraft,
@@ -115,7 +115,7 @@ impl State {
     /// # Errors
     ///
     /// Status 400 if the message would be empty.
-    pub fn edit(&mut self, id: Snowflake, draft: MessageDraft) -> Result<(), ApiError> {
+    pub(super) fn edit(&mut self, id: Snowflake, draft: MessageDraft) -> Result<(), ApiError> {
         let Some(mut message) = self.messages.get(&id).cloned() else {
             return Ok(());
         };
@@ -132,7 +132,7 @@ impl State {
     }
 
     /// Marks a message as deleted; its versions stay.
-    pub fn delete(&mut self, id: Snowflake) {
+    pub(super) fn delete(&mut self, id: Snowflake) {
         if let Some(mut message) = self.messages.remove(&id) {
             message.deleted = true;
             message.versions.push(MessageView::of(&message));

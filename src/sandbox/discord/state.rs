@@ -10,7 +10,7 @@ use super::transcript::Transcript;
 
 impl State {
     /// Creates the state for a configuration.
-    pub fn new(config: &DiscordConfig) -> Self {
+    pub(super) fn new(config: &DiscordConfig) -> Self {
         let mut ids = SnowflakeGenerator::default();
         let application = Application {
             id: ids.next(),
@@ -55,20 +55,20 @@ impl State {
         }
     }
 
-    pub fn person(&self, id: Snowflake) -> Option<&PersonState> {
+    pub(super) fn person(&self, id: Snowflake) -> Option<&PersonState> {
         self.people.iter().find(|person| person.id == id)
     }
 
-    pub fn person_mut(&mut self, id: Snowflake) -> Option<&mut PersonState> {
+    pub(super) fn person_mut(&mut self, id: Snowflake) -> Option<&mut PersonState> {
         self.people.iter_mut().find(|person| person.id == id)
     }
 
-    pub fn channel(&self, id: Snowflake) -> Option<&Channel> {
+    pub(super) fn channel(&self, id: Snowflake) -> Option<&Channel> {
         self.channels.iter().find(|channel| channel.id == id)
     }
 
     /// Finds a guild channel by name, with or without `#`.
-    pub fn channel_named(&self, name: &str) -> Option<&Channel> {
+    pub(super) fn channel_named(&self, name: &str) -> Option<&Channel> {
         let name = name.trim_start_matches('#');
         let mut guild = self
             .channels
@@ -78,7 +78,7 @@ impl State {
     }
 
     /// Returns the DM channel with a person, and opens it if there is none.
-    pub fn open_dm(&mut self, person: Snowflake) -> Snowflake {
+    pub(super) fn open_dm(&mut self, person: Snowflake) -> Snowflake {
         if let Some(open) = self.channels.iter().find(|c| c.recipient == Some(person)) {
             return open.id;
         }
@@ -94,7 +94,7 @@ impl State {
     }
 
     /// Permission bits of a person in the guild.
-    pub fn permissions(&self, person: &PersonState) -> u64 {
+    pub(super) fn permissions(&self, person: &PersonState) -> u64 {
         let held = self
             .guild
             .roles
@@ -109,7 +109,7 @@ impl State {
     }
 
     /// Display name of a person or the bot.
-    pub fn name_of(&self, id: Snowflake) -> &str {
+    pub(super) fn name_of(&self, id: Snowflake) -> &str {
         match self.person(id) {
             Some(person) => &person.name,
             None if id == self.application.id => &self.application.name,
@@ -118,7 +118,7 @@ impl State {
     }
 
     /// Display name of a channel.
-    pub fn channel_label(&self, id: Snowflake) -> String {
+    pub(super) fn channel_label(&self, id: Snowflake) -> String {
         match self.channel(id) {
             Some(channel) if channel.recipient.is_some() => format!("DM with {}", channel.name),
             Some(channel) => format!("#{}", channel.name),
@@ -133,7 +133,7 @@ impl Guild {
     /// # Panics
     ///
     /// If there is no role with this name, which is a mistake in the test.
-    pub fn role(&self, name: &str) -> &Role {
+    pub(super) fn role(&self, name: &str) -> &Role {
         let role = self.roles.iter().find(|role| role.name == name);
         role.unwrap_or_else(|| panic!("the config has no role {name:?}"))
     }

@@ -19,7 +19,7 @@ use s3s_fs::FileSystem;
 ///
 /// # Errors
 /// If the folder can't be read.
-pub fn routes(folder: &Path, credentials: &[(&str, &str)]) -> anyhow::Result<Router> {
+pub(super) fn routes(folder: &Path, credentials: &[(&str, &str)]) -> anyhow::Result<Router> {
     let objects = FileSystem::new(folder)
         // s3s_fs's error does not implement `std::error::Error`.
         .map_err(|error| anyhow!("{error:?}"))

@@ -51,7 +51,7 @@ struct ActionBody {
     on: bool,
 }
 
-pub fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/chat/type", post(run_command))
         .route("/chat/complete", post(complete))
@@ -246,7 +246,7 @@ async fn trigger_fault(
 }
 
 /// Faults that a person can inject, for the page.
-pub fn fault_buttons(state: &State, me: Snowflake) -> Vec<Value> {
+pub(super) fn fault_buttons(state: &State, me: Snowflake) -> Vec<Value> {
     let switch = |id: &str, label: &str, help: &str, on: bool| json!({ "id": id, "label": label, "help": help, "kind": "switch", "on": on });
     let button = |id: &str, label: &str, help: &str| json!({ "id": id, "label": label, "help": help, "kind": "button" });
     let closed = state.person(me).is_some_and(|person| !person.dms_open);

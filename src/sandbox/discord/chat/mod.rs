@@ -72,7 +72,7 @@ pub struct FaultButton {
 }
 
 /// Routes of the page.
-pub fn routes() -> Router<Arc<Shared>> {
+pub(super) fn routes() -> Router<Arc<Shared>> {
     let mut routes = Router::new().route("/chat/events", get(events));
     for (name, text) in FILES {
         let path = match name {

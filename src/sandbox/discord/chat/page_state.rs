@@ -9,7 +9,7 @@ use super::super::snowflake::{Snowflake, created_at};
 use super::super::view::ModalView;
 
 /// Returns everything that a person sees. If the ID is unknown, uses the first person.
-pub fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
+pub(super) fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
     let me = wanted.filter(|id| state.person(*id).is_some());
     let me = me.or_else(|| state.people.first().map(|person| person.id));
     let me = me.unwrap_or_default();
@@ -44,7 +44,7 @@ pub fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
 }
 
 /// Returns true if a person sees a message.
-pub fn is_visible(state: &State, me: Snowflake, message: &Message) -> bool {
+pub(super) fn is_visible(state: &State, me: Snowflake, message: &Message) -> bool {
     let channel = state.channel(message.channel);
     let is_for_me = message.visible_to.is_none_or(|only| only == me);
     let is_in_reach = match channel.and_then(|channel| channel.recipient) {
@@ -55,7 +55,7 @@ pub fn is_visible(state: &State, me: Snowflake, message: &Message) -> bool {
 }
 
 /// Returns the modal that is open for a person.
-pub fn modal_of(state: &State, me: Snowflake) -> Option<&ModalView> {
+pub(super) fn modal_of(state: &State, me: Snowflake) -> Option<&ModalView> {
     let mut mine = state.interactions.values().rev();
     mine.find_map(|it| it.modal.as_ref().filter(|_| it.person == me))
 }

@@ -10,7 +10,7 @@ use super::rules::list;
 
 /// Purpose of parsing a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(super) enum Purpose {
     /// Send the command.
     Send,
     /// Request choices for the last option.
@@ -24,7 +24,7 @@ const SUB_COMMAND_GROUP: u64 = 2;
 /// # Errors
 ///
 /// A message that says why Discord's client would not send the line.
-pub fn parse(
+pub(super) fn parse(
     state: &State,
     person: &PersonState,
     line: &str,

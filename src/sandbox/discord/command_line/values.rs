@@ -9,7 +9,7 @@ use super::super::rules::list;
 use super::super::view::plain;
 
 /// Parses a value according to the option's type. A choice may be given by its name or its value.
-pub fn parse(
+pub(super) fn parse(
     state: &State,
     option: &Value,
     text: &str,

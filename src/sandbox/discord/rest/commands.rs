@@ -7,12 +7,12 @@ use super::super::model::State;
 use super::super::rules;
 use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn list(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn list(state: &mut State, request: &ApiRequest) -> ApiResult {
     check_guild(state, request)?;
     Ok(ApiResponse::ok(state.commands.clone().into()))
 }
 
-pub fn overwrite(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn overwrite(state: &mut State, request: &ApiRequest) -> ApiResult {
     check_guild(state, request)?;
     let wanted = request.body.as_array().map_or(&[][..], Vec::as_slice);
     rules::commands::check(wanted).finish()?;

@@ -8,11 +8,11 @@ use super::super::api_error::{
 use super::super::model::{Access, State};
 use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn gateway(state: &mut State, _: &ApiRequest) -> ApiResult {
+pub(super) fn gateway(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(json!({ "url": state.gateway_url })))
 }
 
-pub fn gateway_bot(state: &mut State, _: &ApiRequest) -> ApiResult {
+pub(super) fn gateway_bot(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(json!({
         "url": state.gateway_url,
         "shards": 1,
@@ -21,22 +21,22 @@ pub fn gateway_bot(state: &mut State, _: &ApiRequest) -> ApiResult {
     })))
 }
 
-pub fn own_user(state: &mut State, _: &ApiRequest) -> ApiResult {
+pub(super) fn own_user(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(state.own_user_json()))
 }
 
-pub fn application(state: &mut State, _: &ApiRequest) -> ApiResult {
+pub(super) fn application(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(state.application_json()))
 }
 
-pub fn guild(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn guild(state: &mut State, request: &ApiRequest) -> ApiResult {
     if request.id("guild") != state.guild.id {
         return Err(UNKNOWN_GUILD.into());
     }
     Ok(ApiResponse::ok(state.guild_json()))
 }
 
-pub fn member(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn member(state: &mut State, request: &ApiRequest) -> ApiResult {
     if request.id("guild") != state.guild.id {
         return Err(UNKNOWN_GUILD.into());
     }
@@ -50,7 +50,7 @@ pub fn member(state: &mut State, request: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(state.member_json(person)))
 }
 
-pub fn channel(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn channel(state: &mut State, request: &ApiRequest) -> ApiResult {
     let channel = state
         .channel(request.id("channel"))
         .ok_or(UNKNOWN_CHANNEL)?;

@@ -16,7 +16,7 @@ use super::super::snowflake::Snowflake;
 use super::super::view::{Input, ModalView, plain};
 use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
     let limit = state.first_response_timeout;
     let interaction = state.interactions.get(&request.id("interaction"));
     let known = interaction.filter(|interaction| {
@@ -130,7 +130,11 @@ fn change(state: &mut State, id: Snowflake, change: impl FnOnce(&mut Interaction
 }
 
 /// Posts a response to an interaction. The flag `EPHEMERAL` shows it only to the person.
-pub fn reply(state: &mut State, id: Snowflake, draft: MessageDraft) -> Result<Snowflake, ApiError> {
+pub(super) fn reply(
+    state: &mut State,
+    id: Snowflake,
+    draft: MessageDraft,
+) -> Result<Snowflake, ApiError> {
     let interaction = state.interactions.get(&id).ok_or(UNKNOWN_INTERACTION)?;
     let target = MessageTarget {
         channel: interaction.channel,

@@ -11,7 +11,7 @@ use super::super::view::plain;
 use super::{ApiRequest, ApiResponse, ApiResult};
 
 /// Opens a DM channel. This works for every person; only posting to it may be refused.
-pub fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = plain(&request.body["recipient_id"]).parse().unwrap_or(0);
     state.person(id).ok_or(INVALID_RECIPIENT)?;
     let opened = state.open_dm(id);
@@ -19,7 +19,7 @@ pub fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(state.channel_json(channel)))
 }
 
-pub fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
     let channel = request.id("channel");
     may_post(state, channel)?;
     let mut draft = MessageDraft::read("", &request.body)?;
@@ -41,12 +41,12 @@ pub fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
     message_response(state, id)
 }
 
-pub fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = target(state, request)?.id;
     message_response(state, id)
 }
 
-pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
     let message = target(state, request)?;
     if message.author != state.application.id {
         return Err(NOT_YOUR_MESSAGE.into());
@@ -56,7 +56,7 @@ pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
     message_response(state, id)
 }
 
-pub fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
     let message = target(state, request)?;
     if message.author != state.application.id {
         return Err(MISSING_PERMISSIONS.into());

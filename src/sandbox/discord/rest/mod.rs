@@ -86,7 +86,7 @@ impl From<ApiError> for ApiResponse {
 }
 
 /// Serves one request.
-pub async fn serve(
+pub(super) async fn serve(
     extract::State(shared): extract::State<Arc<Shared>>,
     request: Request,
 ) -> Response {

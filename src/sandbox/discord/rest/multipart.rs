@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// not such a form.
 ///
 /// `content` of an attachment is not a field of Discord's. It keeps the file in the transcript.
-pub fn payload(content_type: &str, bytes: &[u8]) -> Option<Value> {
+pub(super) fn payload(content_type: &str, bytes: &[u8]) -> Option<Value> {
     let (kind, boundary) = content_type.split_once("boundary=")?;
     if !kind.starts_with("multipart/form-data") {
         return None;

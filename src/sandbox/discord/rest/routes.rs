@@ -4,7 +4,7 @@ use super::super::model::State;
 use super::{ApiRequest, ApiResult, commands, identity, interactions, messages, webhooks};
 
 /// Operation of the API.
-pub struct Route {
+pub(super) struct Route {
     pub method: &'static str,
     pub template: &'static str,
     /// True if the bot token is required. Interaction routes have their own token in the path.
@@ -113,7 +113,10 @@ const ROUTES: &[Route] = &[
 ];
 
 /// Finds the route of a request, with the values of its placeholders.
-pub fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
+pub(super) fn find(
+    method: &str,
+    path: &str,
+) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
     let mut same_method = ROUTES.iter().filter(|route| route.method == method);
     same_method.find_map(|route| Some((route, captures(route.template, path)?)))
 }

@@ -8,25 +8,25 @@ use super::super::snowflake::Snowflake;
 use super::interactions::reply;
 use super::{ApiRequest, ApiResponse, ApiResult};
 
-pub fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = target(state, request)?;
     message_response(state, id)
 }
 
-pub fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn edit(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = target(state, request)?;
     state.edit(id, MessageDraft::read("", &request.body)?)?;
     message_response(state, id)
 }
 
-pub fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn delete(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = target(state, request)?;
     state.delete(id);
     Ok(ApiResponse::no_content())
 }
 
 /// Posts a follow-up message. After a defer, the first one replaces "thinking", as on Discord.
-pub fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
+pub(super) fn follow_up(state: &mut State, request: &ApiRequest) -> ApiResult {
     let interaction = by_token(state, request)?;
     let (id, original) = (interaction.id, interaction.original);
     let was_deferred = matches!(interaction.response, Some((ResponseKind::Deferred, _)));

@@ -13,7 +13,7 @@ const SUB_COMMAND_GROUP: u64 = 2;
 const STRING: u64 = 3;
 
 /// Checks a bulk overwrite of all commands of a guild.
-pub fn check(commands: &[Value]) -> FieldErrors {
+pub(crate) fn check(commands: &[Value]) -> FieldErrors {
     let mut form = FieldErrors::default();
     form.check_count("0", commands.len(), 100);
     unique(&mut form, "", commands);

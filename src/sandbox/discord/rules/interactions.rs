@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{super::api_error::FieldErrors, list};
 
 /// Checks the `data` of a modal response.
-pub fn modal(data: &Value) -> FieldErrors {
+pub(crate) fn modal(data: &Value) -> FieldErrors {
     let mut form = FieldErrors::default();
     form.check_required("data.custom_id", data["custom_id"].as_str(), 1, 100);
     form.check_required("data.title", data["title"].as_str(), 1, 45);
@@ -76,7 +76,7 @@ fn input(form: &mut FieldErrors, at: &str, input: &Value) {
 }
 
 /// Minimum and maximum length of an input's text, in characters.
-pub fn value_lengths(input: &Value) -> (usize, usize) {
+pub(crate) fn value_lengths(input: &Value) -> (usize, usize) {
     let length = |key: &str| input[key].as_u64().and_then(|n| usize::try_from(n).ok());
     (
         length("min_length").unwrap_or(0),
@@ -85,7 +85,7 @@ pub fn value_lengths(input: &Value) -> (usize, usize) {
 }
 
 /// Checks the `data` of an autocomplete response.
-pub fn choices(data: &Value) -> FieldErrors {
+pub(crate) fn choices(data: &Value) -> FieldErrors {
     let mut form = FieldErrors::default();
     let choices = list(data, "choices");
     form.check_count("data.choices", choices.len(), 25);

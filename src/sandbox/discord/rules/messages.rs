@@ -16,7 +16,7 @@ const LINK: u64 = 5;
 const COMPONENTS_V2: u64 = 1 << 15;
 
 /// Checks a message body. `at` is its path in the request with a final dot, such as `data.`.
-pub fn check(at: &str, body: &Value) -> FieldErrors {
+pub(crate) fn check(at: &str, body: &Value) -> FieldErrors {
     let mut form = FieldErrors::default();
     if let Some(content) = body["content"].as_str() {
         form.check_length(&format!("{at}content"), content, 0, 2000);

@@ -1,8 +1,8 @@
 //! Discord's limits that its API description does not contain, one file per kind of body. Pure.
 
-pub mod commands;
-pub mod interactions;
-pub mod messages;
+pub(super) mod commands;
+pub(super) mod interactions;
+pub(super) mod messages;
 
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ use super::{
 /// Condition of a commit. If the table does not meet it, another commit has changed the table.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "kebab-case")]
-pub enum Requirement {
+pub(crate) enum Requirement {
     #[serde(rename = "assert-create")]
     Create,
     #[serde(rename = "assert-table-uuid")]
@@ -43,7 +43,7 @@ pub enum Requirement {
     rename_all = "kebab-case",
     rename_all_fields = "kebab-case"
 )]
-pub enum Update {
+pub(crate) enum Update {
     AssignUuid {
         uuid: String,
     },
@@ -89,7 +89,7 @@ pub enum Update {
 
 impl Requirement {
     /// Returns true if the table must not exist yet.
-    pub fn is_create(&self) -> bool {
+    pub(crate) fn is_create(&self) -> bool {
         matches!(self, Self::Create)
     }
 }
@@ -98,7 +98,7 @@ impl Requirement {
 ///
 /// # Errors
 /// Returns a conflict that names the first requirement that is not met.
-pub fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResult<()> {
+pub(super) fn check(requirements: &[Requirement], table: Option<&Table>) -> CatalogResult<()> {
     let failed = requirements.iter().find(|one| !is_met(one, table));
     match failed {
         None => Ok(()),
@@ -142,7 +142,7 @@ fn is_met(requirement: &Requirement, table: Option<&Table>) -> bool {
 ///
 /// # Errors
 /// Returns a bad request if an update is invalid, or a new table lacks a required field.
-pub fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<Table> {
+pub(super) fn apply(mut table: Table, updates: Vec<Update>, now: i64) -> CatalogResult<Table> {
     let mut added = AddedIds::default();
     for update in updates {
         apply_update(&mut table, &mut added, update, now)?;

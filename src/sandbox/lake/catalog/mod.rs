@@ -20,7 +20,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub use self::store::{Store, replace_file};
+pub(super) use self::store::{Store, replace_file};
 
 use self::{
     commit::{Requirement, Update},
@@ -48,7 +48,7 @@ const ENDPOINTS: [&str; 13] = [
 ];
 
 /// Routes of the catalog in `store`.
-pub fn routes(store: Arc<Store>) -> Router {
+pub(super) fn routes(store: Arc<Store>) -> Router {
     let table = get(load_table).post(commit_table).delete(drop_table);
     let namespace = get(load_namespace).delete(drop_namespace);
     Router::new()

@@ -32,21 +32,21 @@ struct Namespace {
 
 /// Namespace and name of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TableName {
+pub(crate) struct TableName {
     pub namespace: String,
     pub table: String,
 }
 
 /// A table with the location of its metadata.
 #[derive(Debug)]
-pub struct StoredTable {
+pub(crate) struct StoredTable {
     pub metadata_location: String,
     pub table: Table,
 }
 
 /// Requirements and updates of a commit for one table.
 #[derive(Debug)]
-pub struct TableChange {
+pub(crate) struct TableChange {
     pub name: TableName,
     pub requirements: Vec<Requirement>,
     pub updates: Vec<Update>,
@@ -54,7 +54,7 @@ pub struct TableChange {
 
 /// The catalog's data, in memory and on disk.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     file: PathBuf,
     bucket: PathBuf,
     /// `s3://`, the bucket's name and a slash.
@@ -66,7 +66,7 @@ pub struct Store {
 impl Store {
     /// Opens the catalog in `file`, which is empty if the file does not exist. `bucket` is the
     /// folder of the bucket called `name`.
-    pub fn open(file: PathBuf, bucket: PathBuf, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn open(file: PathBuf, bucket: PathBuf, name: &str) -> anyhow::Result<Self> {
         let namespaces = match fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text)
                 .with_context(|| format!("{} is damaged", file.display()))?,
@@ -84,15 +84,19 @@ impl Store {
         })
     }
 
-    pub fn namespaces(&self) -> Vec<String> {
+    pub(crate) fn namespaces(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
 
-    pub fn properties(&self, namespace: &str) -> CatalogResult<BTreeMap<String, String>> {
+    pub(crate) fn properties(&self, namespace: &str) -> CatalogResult<BTreeMap<String, String>> {
         Ok(get(&self.lock(), namespace)?.properties.clone())
     }
 
-    pub fn create(&self, name: &str, properties: BTreeMap<String, String>) -> CatalogResult<()> {
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        properties: BTreeMap<String, String>,
+    ) -> CatalogResult<()> {
         check_name(name)?;
         self.change(|namespaces| {
             if namespaces.contains_key(name) {
@@ -104,7 +108,7 @@ impl Store {
         })
     }
 
-    pub fn drop_namespace(&self, name: &str) -> CatalogResult<()> {
+    pub(crate) fn drop_namespace(&self, name: &str) -> CatalogResult<()> {
         self.change(|namespaces| {
             if !get(namespaces, name)?.tables.is_empty() {
                 return Err(CatalogError::not_empty(name));
@@ -115,7 +119,7 @@ impl Store {
     }
 
     /// Removes a namespace with its tables and all their files, if it exists.
-    pub fn clear(&self, namespace: &str) -> anyhow::Result<()> {
+    pub(crate) fn clear(&self, namespace: &str) -> anyhow::Result<()> {
         let cleared = self.change(|namespaces| {
             namespaces.remove(namespace);
             Ok(())
@@ -125,7 +129,7 @@ impl Store {
     }
 
     /// Names of the tables in a namespace.
-    pub fn tables(&self, namespace: &str) -> CatalogResult<Vec<String>> {
+    pub(crate) fn tables(&self, namespace: &str) -> CatalogResult<Vec<String>> {
         let namespaces = self.lock();
         Ok(get(&namespaces, namespace)?
             .tables
@@ -134,13 +138,13 @@ impl Store {
             .collect())
     }
 
-    pub fn load(&self, name: &TableName) -> CatalogResult<StoredTable> {
+    pub(crate) fn load(&self, name: &TableName) -> CatalogResult<StoredTable> {
         self.find(&self.lock(), name)?
             .ok_or_else(|| CatalogError::no_table(&name.namespace, &name.table))
     }
 
     /// Removes a table from the catalog. With `purge`, also deletes its files.
-    pub fn drop_table(&self, name: &TableName, purge: bool) -> CatalogResult<()> {
+    pub(crate) fn drop_table(&self, name: &TableName, purge: bool) -> CatalogResult<()> {
         let metadata = self.change(|namespaces| {
             let namespace = namespaces.get_mut(&name.namespace);
             namespace
@@ -156,19 +160,19 @@ impl Store {
     }
 
     /// Default location of a table.
-    pub fn location(&self, name: &TableName) -> String {
+    pub(crate) fn location(&self, name: &TableName) -> String {
         format!("{}{}/{}", self.prefix, name.namespace, name.table)
     }
 
     /// Returns the table that `updates` create, without storing it.
-    pub fn stage(&self, name: &TableName, updates: Vec<Update>) -> CatalogResult<Table> {
+    pub(crate) fn stage(&self, name: &TableName, updates: Vec<Update>) -> CatalogResult<Table> {
         let namespaces = self.lock();
         check_new(&namespaces, name)?;
         commit::apply(Table::empty(), updates, now())
     }
 
     /// Creates a table from `updates` and stores it.
-    pub fn create_table(
+    pub(crate) fn create_table(
         &self,
         name: TableName,
         updates: Vec<Update>,
@@ -183,14 +187,14 @@ impl Store {
     }
 
     /// Applies a change to one table.
-    pub fn commit_one(&self, change: TableChange) -> CatalogResult<StoredTable> {
+    pub(crate) fn commit_one(&self, change: TableChange) -> CatalogResult<StoredTable> {
         let name = change.name.clone();
         self.commit(vec![change])?;
         self.load(&name)
     }
 
     /// Applies all changes or none.
-    pub fn commit(&self, changes: Vec<TableChange>) -> CatalogResult<()> {
+    pub(crate) fn commit(&self, changes: Vec<TableChange>) -> CatalogResult<()> {
         self.change(|namespaces| {
             let mut after = BTreeMap::new();
             for change in changes {
@@ -341,7 +345,7 @@ fn check_name(name: &str) -> CatalogResult<()> {
 }
 
 /// Writes a file atomically, so that no reader sees half of it.
-pub fn replace_file(file: &Path, text: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn replace_file(file: &Path, text: &[u8]) -> anyhow::Result<()> {
     let write = || {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;

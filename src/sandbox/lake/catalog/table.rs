@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// Content of a metadata file. Schemas, specs and sort orders are stored as the client sent them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Table {
+pub(crate) struct Table {
     pub format_version: u8,
     pub table_uuid: String,
     pub location: String,
@@ -34,7 +34,7 @@ pub struct Table {
 /// State of a table after a commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub snapshot_id: i64,
     pub sequence_number: i64,
     /// Fields that the catalog does not read.
@@ -45,21 +45,21 @@ pub struct Snapshot {
 /// A branch or a tag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Reference {
+pub(crate) struct Reference {
     pub snapshot_id: i64,
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
 /// Branch that readers use by default.
-pub const MAIN: &str = "main";
+pub(super) const MAIN: &str = "main";
 
 /// Maximum number of older metadata files in the log; Iceberg's default.
 const MAX_METADATA_LOG: usize = 100;
 
 impl Table {
     /// Table without content, to which the commit that creates a table is applied.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             format_version: 2,
             table_uuid: String::new(),
@@ -85,7 +85,7 @@ impl Table {
     }
 
     /// Adds the previous metadata file to the log.
-    pub fn log_metadata_file(&mut self, location: &str) {
+    pub(crate) fn log_metadata_file(&mut self, location: &str) {
         let time = self.last_updated_ms;
         let entry = json!({ "metadata-file": location, "timestamp-ms": time });
         self.metadata_log.push(entry);
