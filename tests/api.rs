@@ -20,7 +20,7 @@ fn problem(body: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn keys_of_a_request_are_its_sessions_alone_and_go_with_it() {
+async fn credentials_of_a_request_are_its_sessions_alone_and_are_deleted_with_it() {
     let api_env = ApiEnv::start(&[]).await;
     let (status, made) = api_env
         .post("/sessions", &api_env.ana, session_request())
@@ -132,7 +132,7 @@ async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
 }
 
 #[tokio::test]
-async fn stored_keys_are_used_by_tokens_that_may() {
+async fn stored_credentials_are_used_by_tokens_that_may() {
     let api_env = ApiEnv::start(&[]).await;
     let stored = || json!({ "use_stored_credentials": true });
     let (status, none) = api_env.post("/sessions", &api_env.ana, stored()).await;
@@ -157,7 +157,7 @@ async fn stored_keys_are_used_by_tokens_that_may() {
 }
 
 #[tokio::test]
-async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
+async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_slots() {
     let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     let asked = (0..50).map(|_| api_env.post("/sessions", &api_env.ana, session_request()));
     let answers = join_all(asked).await;
@@ -182,7 +182,7 @@ async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_places() {
 }
 
 #[tokio::test]
-async fn the_same_key_makes_one_session_and_another_wish_with_it_is_turned_down() {
+async fn the_same_idempotency_key_makes_one_session_and_another_request_with_it_is_rejected() {
     let api_env = ApiEnv::start(&[]).await;
     let post = |body: Value| {
         let asked = api_env.request(Method::POST, "/sessions", &api_env.ana);
@@ -438,7 +438,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
 }
 
 #[tokio::test]
-async fn a_session_whose_keys_were_never_stored_is_not_waited_for_ever() {
+async fn a_session_whose_credentials_were_never_stored_ends() {
     let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     // The bot that claimed the record died before it stored the credentials.
     api_env
@@ -619,7 +619,7 @@ async fn last_event(answer: Response) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
+async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_credentials_and_opens_it() {
     let Some(node) = Node::shared() else {
         return;
     };
@@ -664,7 +664,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_keys_and_opens_it() {
 }
 
 #[tokio::test]
-async fn on_this_machine_its_keys_are_a_file_that_goes_with_it() {
+async fn on_this_machine_its_credentials_are_a_file_that_is_deleted_with_it() {
     let mut home = LocalEnv::start().await;
     let (line, token) = create_token("ci", &home.ana.id().to_string(), &[]).await;
     let tokens = home.folder().join("tokens");

@@ -79,7 +79,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
 }
 
 #[tokio::test]
-async fn forgetting_says_which_sessions_hold_the_keys_and_stops_them_if_asked() {
+async fn forgetting_says_which_sessions_use_the_credentials_and_stops_them_if_asked() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ana).await;
     let id = env.ready_session(&env.ana).await;
@@ -118,7 +118,7 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
 }
 
 #[tokio::test]
-async fn replacing_offers_to_start_running_sessions_again_with_the_new_keys() {
+async fn replacing_offers_to_restart_running_sessions_with_the_new_credentials() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ana).await;
     let old = env.ready_session(&env.ana).await;
@@ -194,7 +194,7 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
 }
 
 #[tokio::test]
-async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
+async fn with_expired_credentials_nothing_is_started_and_the_button_is_there() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ana).await;
     let past = Utc::now() - TimeDelta::minutes(1);
@@ -210,7 +210,7 @@ async fn with_expired_keys_nothing_is_started_and_the_button_is_there() {
 }
 
 #[tokio::test]
-async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
+async fn with_expired_credentials_a_running_session_is_not_given_up_for_a_restart() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ana).await;
     let id = env.ready_session(&env.ana).await;
@@ -233,7 +233,7 @@ async fn with_expired_keys_a_running_session_is_not_given_up_for_a_restart() {
 }
 
 #[tokio::test]
-async fn somebody_who_lost_the_role_can_still_have_their_keys_forgotten() {
+async fn somebody_who_lost_the_role_can_still_delete_their_credentials() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ben).await;
     env.discord.revoke("ben", "analyst");
@@ -274,7 +274,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_starting_cannot_start_without_its_keys() {
+async fn a_session_that_is_starting_cannot_start_without_its_credentials() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ana).await;
     let (starting, _) = env.start_session(&env.ana, "").await;

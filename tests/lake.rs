@@ -163,7 +163,7 @@ async fn what_was_filled_is_there_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_run_left_is_made_anew() {
+async fn what_a_killed_run_left_is_created_again() {
     let folder = TempDir::new().unwrap();
     let lake = serve(folder.path()).await;
     let half = async {

@@ -39,7 +39,7 @@ async fn stop_session(person: &Person) {
 }
 
 #[tokio::test]
-async fn keys_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
+async fn credentials_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     let home = LocalEnv::start().await;
     home.enter_credentials(&home.ana).await;
     let id = ready_session(&home.ana).await;
@@ -108,7 +108,7 @@ async fn processes_end_with_a_bot_that_is_killed() {
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_is_told_and_nothing_is_half_made() {
+async fn a_failing_disk_is_reported_and_nothing_is_half_made() {
     let home = LocalEnv::start().await;
     home.enter_credentials(&home.ana).await;
     let records = home.folder().join("records");

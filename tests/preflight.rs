@@ -39,7 +39,7 @@ async fn one_signed_listing_and_one_look_at_the_catalog() {
 }
 
 #[tokio::test]
-async fn each_way_in_which_keys_are_wrong_is_named() {
+async fn each_way_in_which_credentials_are_wrong_is_named() {
     let env = TestEnv::start().await;
     let [id, secret] = PERMANENT_CREDENTIALS;
     let other = ("Access key ID", "AKIAUNKNOWN000000000");
@@ -68,7 +68,7 @@ async fn each_way_in_which_keys_are_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_named_and_no_key_is_blamed() {
+async fn a_wrong_clock_is_named_and_the_credentials_are_not_blamed() {
     let env = TestEnv::start().await;
     env.s3.set_clock_offset(TimeDelta::minutes(16));
     assert_refused(
@@ -100,7 +100,7 @@ async fn wrong_settings_are_named_as_such() {
 }
 
 #[tokio::test]
-async fn without_a_bucket_nothing_may_be_said_against_the_keys() {
+async fn without_a_bucket_the_credentials_are_not_blamed() {
     let env = TestEnv::start_with(&[("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "")]).await;
     env.s3
         .deny(PERMANENT_CREDENTIALS[0].1, "s3:ListAllMyBuckets", "*");

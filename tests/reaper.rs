@@ -358,7 +358,7 @@ async fn a_dry_run_only_says_what_would_go() {
 }
 
 #[tokio::test]
-async fn a_door_that_does_not_answer_is_told_to_admins_and_its_session_is_left_alone() {
+async fn a_silent_door_is_reported_to_admins_and_its_session_is_left_alone() {
     let mut env = env(&[
         ("DUCKBOT_REAPER__UNREACHABLE", "1s"),
         ("DUCKBOT_REAPER__IDLE", "3s"),
@@ -500,7 +500,7 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
 }
 
 #[tokio::test]
-async fn of_somebody_who_left_the_keys_go_after_their_sessions() {
+async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     // All ten sessions are due at once, so the reaper pauses and does not stop them yet.
     let settings = [
         ("DUCKBOT_REAPER__LEFT_GUILD", "1s"),

@@ -47,7 +47,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     (
         "an interaction token expires after 15 minutes",
         "tests",
-        "trouble::when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same",
+        "trouble::when_a_reply_can_no_longer_be_edited_the_channel_message_still_comes",
     ),
     (
         "a person deletes the bot's message",
@@ -62,7 +62,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     (
         "a person loses the role between the prompt and the button press",
         "tests",
-        "trouble::whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why",
+        "trouble::somebody_who_loses_the_role_before_pressing_stops_nothing_and_reads_why",
     ),
     (
         "fifty people start sessions at the same time",
@@ -97,7 +97,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     (
         "a watch stays open but is silent",
         "tests",
-        "watch::a_watch_that_looks_open_but_says_nothing_is_begun_anew",
+        "watch::a_watch_that_looks_open_but_is_silent_is_restarted",
     ),
     (
         "a permission is revoked",
@@ -122,7 +122,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     (
         "the bot's disk is full or read-only",
         "tests",
-        "local::a_disk_that_fails_is_told_and_nothing_is_half_made",
+        "local::a_failing_disk_is_reported_and_nothing_is_half_made",
     ),
     (
         "a session fills the disk of its node",
@@ -142,7 +142,7 @@ const SINGLE: [(&str, &str, &str); 23] = [
     (
         "DuckDB runs out of memory",
         "tests",
-        "node::recovery::duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what_is_lost",
+        "node::recovery::duckdb_that_runs_out_of_memory_is_restarted_and_its_owner_reads_what_is_lost",
     ),
     (
         "many of 500 sessions are due to stop at the same time",

@@ -26,7 +26,7 @@ async fn toggle_fault(browser: &Browser, label: &str) {
 }
 
 #[tokio::test]
-async fn ana_tries_it_from_her_keys_to_a_query_and_ben_stays_outside() {
+async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     let folder = TempDir::new().unwrap();
     let mut sandbox = Sandbox::start_in(&folder).await;
     let browser = Browser::start_local().await;

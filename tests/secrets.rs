@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn after_a_whole_story_the_keys_are_in_the_secret_alone() {
+async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
     let mut env = TestEnv::start().await;
     // Credentials are rejected by the storage, rejected by the form, accepted, checked again and
     // replaced.

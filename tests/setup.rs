@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says};
 
 #[tokio::test]
-async fn ana_hands_in_her_keys_in_private_and_reads_only_four_characters() {
+async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() {
     let env = TestEnv::start().await;
     let reply = env.reply_to(&env.ana, "/duck setup").await;
     assert!(reply.ephemeral && reply.content.starts_with("I've sent you a direct message"));
@@ -181,7 +181,7 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_is_refused_by_name_and_nothing_is_stored() {
+async fn unusable_credentials_are_rejected_by_field_and_nothing_is_stored() {
     let env = TestEnv::start().await;
     let invitation = env.request_invitation(&env.ana).await;
     let long = "canary".repeat(667)[..4000].to_owned();

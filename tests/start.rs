@@ -218,7 +218,7 @@ async fn start_another_pressed_twice_starts_one() {
 }
 
 #[tokio::test]
-async fn a_place_that_a_larger_quota_gave_still_counts() {
+async fn a_slot_of_a_larger_quota_still_counts() {
     let mut env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     env.cluster.store_credentials(env.ana.id()).await;
     let mut started = Vec::new();
@@ -248,7 +248,7 @@ async fn a_place_that_a_larger_quota_gave_still_counts() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_takes_up_its_place_and_is_in_the_log() {
+async fn a_record_that_cannot_be_read_occupies_its_slot_and_is_in_the_log() {
     let env = TestEnv::start().await;
     env.cluster.store_credentials(env.ana.id()).await;
     let name = env.record_name(&env.ana, 0);

@@ -63,7 +63,7 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
 }
 
 #[tokio::test]
-async fn without_the_keys_that_it_was_started_with_a_log_is_not_shown() {
+async fn without_the_credentials_that_it_was_started_with_a_log_is_not_shown() {
     let env = TestEnv::start().await;
     env.ready_session(&env.ana).await;
     let status = env.reply_to(&env.ana, "/duck status").await;

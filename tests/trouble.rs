@@ -35,7 +35,7 @@ async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
 }
 
 #[tokio::test]
-async fn when_a_reply_can_be_edited_no_more_the_channel_is_told_all_the_same() {
+async fn when_a_reply_can_no_longer_be_edited_the_channel_message_still_comes() {
     let env = TestEnv::start().await;
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, id) = env.start_session(&env.ana, "").await;
@@ -93,7 +93,7 @@ async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
 }
 
 #[tokio::test]
-async fn whoever_loses_the_role_before_pressing_stops_nothing_and_reads_why() {
+async fn somebody_who_loses_the_role_before_pressing_stops_nothing_and_reads_why() {
     let env = TestEnv::start().await;
     let id = env.ready_session(&env.ana).await;
     let question = env.reply_to(&env.ana, "/duck stop").await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{ApiFault, TestEnv, assert_says};
 
 #[tokio::test]
-async fn a_watch_that_looks_open_but_says_nothing_is_begun_anew() {
+async fn a_watch_that_looks_open_but_is_silent_is_restarted() {
     let env = TestEnv::start_with(&[("DUCKBOT_KUBERNETES__WATCH_SILENCE", "2s")]).await;
     let id = env.ready_session(&env.ana).await;
     env.api.silence_watches();

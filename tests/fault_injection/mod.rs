@@ -122,7 +122,7 @@ fn write_results(scenario: Scenario, calls: usize, cases: &[Case], reached: &[bo
 }
 
 #[tokio::test]
-async fn keys_handed_in_are_kept_whole_or_not_at_all() {
+async fn entered_credentials_are_stored_whole_or_not_at_all() {
     inject_faults(Scenario::Setup).await;
 }
 
@@ -142,7 +142,7 @@ async fn a_session_is_extended_once_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn keys_that_are_said_to_be_forgotten_are() {
+async fn credentials_that_are_said_to_be_deleted_are() {
     inject_faults(Scenario::Forget).await;
 }
 
@@ -152,7 +152,7 @@ async fn a_rescheduled_session_comes_back() {
 }
 
 #[tokio::test]
-async fn in_a_restart_the_wish_is_not_forgotten() {
+async fn a_restart_keeps_the_request_for_a_new_session() {
     inject_faults(Scenario::Restart).await;
 }
 
@@ -172,6 +172,6 @@ async fn a_request_makes_one_session_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_deleted_session_is_gone_with_its_keys() {
+async fn a_deleted_session_is_gone_with_its_credentials() {
     inject_faults(Scenario::Delete).await;
 }

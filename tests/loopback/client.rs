@@ -229,7 +229,7 @@ async fn a_cut_gateway_is_resumed_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn after_a_refused_resume_the_bot_identifies_anew() {
+async fn after_a_refused_resume_the_bot_identifies_again() {
     let fixture = Fixture::new().await;
     let _bot = Bot::start(&fixture.discord).await;
     fixture.discord.refuse_next_resume();
@@ -333,7 +333,7 @@ impl Interceptor for DropFirst {
 }
 
 #[tokio::test]
-async fn a_gate_loses_an_answer_after_the_call_took_effect() {
+async fn an_interceptor_drops_a_response_after_the_call_took_effect() {
     let fixture = Fixture::new().await;
     let _bot = Bot::start(&fixture.discord).await;
     fixture

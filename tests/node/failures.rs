@@ -231,7 +231,7 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
 }
 
 #[tokio::test]
-async fn the_keys_are_gone_when_it_starts() {
+async fn the_credentials_are_gone_when_it_starts() {
     let image = (IMAGE, "duckbot.test/held-keys/duckui:works");
     let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;

@@ -6,7 +6,7 @@ use super::{IMAGE, exec, pod, wait_for_status};
 use crate::support::{Node, TestEnv, assert_says};
 
 #[tokio::test]
-async fn duckdb_that_runs_out_of_memory_is_started_again_and_its_owner_told_what_is_lost() {
+async fn duckdb_that_runs_out_of_memory_is_restarted_and_its_owner_reads_what_is_lost() {
     let image = (IMAGE, "duckbot.test/duckui:grows");
     let Some(env) = TestEnv::start_on_node(&[image]).await else {
         return;

@@ -69,7 +69,7 @@ impl LakeEnv {
 }
 
 #[tokio::test]
-async fn each_reads_the_teams_tables_with_their_own_keys() {
+async fn each_reads_the_teams_tables_with_their_own_credentials() {
     let Some(lake_env) = LakeEnv::start().await else {
         return;
     };

@@ -17,7 +17,7 @@ async fn assert_reads_ducks(session: &mut Session) {
 }
 
 #[tokio::test]
-async fn a_table_answers_with_the_owners_keys() {
+async fn a_table_answers_with_the_owners_credentials() {
     lake().s3.add_key("AKIAOWNER", "the-owners-secret");
     let mut session = Session::start("AKIAOWNER", "the-owners-secret");
     assert_reads_ducks(&mut session).await;
@@ -29,7 +29,7 @@ async fn a_table_answers_with_the_owners_keys() {
 }
 
 #[tokio::test]
-async fn temporary_keys_come_with_their_token() {
+async fn temporary_credentials_come_with_their_token() {
     let expires = Utc::now() + TimeDelta::hours(1);
     let s3 = &lake().s3;
     s3.add_temporary_key(
@@ -68,7 +68,7 @@ async fn a_catalog_may_know_the_team_by_oauth2() {
 }
 
 #[tokio::test]
-async fn anothers_keys_read_nothing() {
+async fn another_persons_credentials_read_nothing() {
     let s3 = &lake().s3;
     s3.add_key("AKIASTRANGER", "a-strangers-secret");
     s3.deny("AKIASTRANGER", "s3:GetObject", "lake");

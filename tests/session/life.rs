@@ -105,7 +105,7 @@ async fn a_wrong_environment_is_told_whole() {
 
 /// Credentials in every field; the test checks that they appear nowhere.
 #[tokio::test]
-async fn key_values_are_told_to_nobody() {
+async fn credential_values_are_shown_to_nobody() {
     const CANARIES: [(&str, &str); 6] = [
         ("S3_ACCESS_KEY_ID", "canary-key-id"),
         ("S3_SECRET_ACCESS_KEY", "canary-secret-key"),

@@ -84,7 +84,7 @@ async fn s3_is_down() {
 }
 
 #[tokio::test]
-async fn the_key_is_wrong_for_now() {
+async fn the_credentials_are_wrong_for_now() {
     let mut session = Session::start("AKIAEARLY", "a-secret-not-known-yet");
     session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
@@ -135,7 +135,7 @@ async fn an_admins_sql_runs_last_and_may_fail() {
 }
 
 #[tokio::test]
-async fn keys_that_are_common_words_confuse_nobody() {
+async fn credentials_that_are_common_words_confuse_nobody() {
     let mut session = Session::start("duckbot", "end of statement");
     session.wait_until_prepared().await;
     let [what, ..] = only_problem(&session).await;

@@ -372,7 +372,7 @@ fn setting_up() {
 }
 
 #[test]
-fn keeping_keys() {
+fn keeping_credentials() {
     let noon = || starting_record().created;
     let about = |checked, expires| CredentialMetadata {
         hint: KeyHint("4D7Q".into()),
@@ -420,7 +420,7 @@ fn keeping_keys() {
 }
 
 #[test]
-fn keys_that_do_not_work() {
+fn credentials_that_do_not_work() {
     let lake = || "lake".to_owned();
     let troubles = [
         PreflightError::Unreachable("the storage".into()),

@@ -42,7 +42,7 @@ fn json(object: &impl serde::Serialize) -> String {
 }
 
 #[test]
-fn the_record_names_owner_and_place() {
+fn the_record_names_owner_and_slot() {
     let stored = record(&settings(&[]), &session(), None);
     insta::assert_snapshot!(json(&stored));
     assert_eq!(read_record(&stored), Ok(session()));
