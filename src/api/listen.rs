@@ -29,14 +29,14 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves `app` until `shutdown`.
 pub(super) async fn listen(listener: TcpListener, app: Router, shutdown: &CancellationToken) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let come = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
+            let permit = permits.clone().acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let Some((place, accepted)) = shutdown.run_until_cancelled(come).await else {
+        let Some((permit, accepted)) = shutdown.run_until_cancelled(come).await else {
             break;
         };
         let Ok((stream, _)) = accepted else {
@@ -47,7 +47,7 @@ pub(super) async fn listen(listener: TcpListener, app: Router, shutdown: &Cancel
         let (app, shutdown) = (app.clone(), shutdown.clone());
         connections.spawn(async move {
             serve(stream, app, &shutdown).await;
-            drop(place);
+            drop(permit);
         });
         while connections.try_join_next().is_some() {}
     }

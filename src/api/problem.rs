@@ -50,7 +50,7 @@ pub enum ProblemType {
     /// The session can't be opened any more: the bot has lost its signing key.
     NoSigningKey,
     /// The session can't be extended.
-    NoMoreTime,
+    ExtensionLimitReached,
     /// The idempotency key was used for a different request.
     IdempotencyKeyReused,
     TooManyRequests,
@@ -102,7 +102,7 @@ impl ProblemType {
             Self::QuotaReached => ("quota-reached", "Quota reached", S::CONFLICT),
             Self::NotReady => ("not-ready", "Not ready", S::CONFLICT),
             Self::NoSigningKey => ("no-key", "Signing key is gone", S::CONFLICT),
-            Self::NoMoreTime => ("no-more-time", "No more time", S::CONFLICT),
+            Self::ExtensionLimitReached => ("no-more-time", "No more time", S::CONFLICT),
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
                 "Idempotency key reused",
@@ -273,7 +273,7 @@ impl From<Rejection> for Problem {
             }
             Rejection::NoCredentials
             | Rejection::NoStoredCredentials
-            | Rejection::CheckingIsOff => {
+            | Rejection::PreflightDisabled => {
                 let detail = "The token's owner has stored no credentials. They can enter some in \
                               the chat with /duck setup.";
                 (ProblemType::NoStoredCredentials, detail.to_owned())
@@ -288,30 +288,30 @@ impl From<Rejection> for Problem {
                 };
                 (ProblemType::QuotaReached, detail)
             }
-            Rejection::NotAnId(_)
+            Rejection::InvalidSessionId(_)
             | Rejection::NoSuchSession(_)
             | Rejection::NotYours(..)
-            | Rejection::NothingTo(_)
-            | Rejection::SayWhich { .. }
-            | Rejection::NothingToOpen => {
+            | Rejection::NoSessionTo(_)
+            | Rejection::AmbiguousSession { .. }
+            | Rejection::NoSessionToOpen => {
                 let detail = "This token has access to no session with this ID. The session may \
                               have ended.";
                 (ProblemType::NoSuchSession, detail.to_owned())
             }
-            Rejection::OtherWish => {
+            Rejection::RequestReused => {
                 let detail = "This Idempotency-Key was used for a different request, and the \
                               session of that request still exists. Use another key.";
                 (ProblemType::IdempotencyKeyReused, detail.to_owned())
             }
             // Rejections of queries, buttons and admin commands, which the API does not have.
-            Rejection::AskingIsOff
+            Rejection::QueriesDisabled
             | Rejection::NoRunningSession
-            | Rejection::NotYoursToAsk(_)
-            | Rejection::NoQuestion
-            | Rejection::Unseen(_)
-            | Rejection::AskingAlready(_)
+            | Rejection::NotYoursToQuery(_)
+            | Rejection::EmptyQuery
+            | Rejection::InvisibleCharacter(_)
+            | Rejection::TooManyQueries(_)
             | Rejection::UnknownTable { .. }
-            | Rejection::TablesUnseen(_)
+            | Rejection::TablesUnavailable(_)
             | Rejection::NotYourButton(_)
             | Rejection::AdminsOnly => (
                 ProblemType::Forbidden,
@@ -321,20 +321,20 @@ impl From<Rejection> for Problem {
                 let detail = "Only its owner can open a session, not even an admin.";
                 (ProblemType::Forbidden, detail.to_owned())
             }
-            Rejection::NotADuration(_) => {
+            Rejection::InvalidDuration(_) => {
                 let detail = "by is not a duration. Write it like 2h or 1h 30m.";
                 (ProblemType::InvalidRequest, detail.to_owned())
             }
             Rejection::NothingStopsIt => {
                 let detail = "Sessions are not stopped here for being idle or old, so there is \
                               nothing to extend.";
-                (ProblemType::NoMoreTime, detail.to_owned())
+                (ProblemType::ExtensionLimitReached, detail.to_owned())
             }
-            Rejection::NoMoreTime { at, .. } => {
+            Rejection::ExtensionLimitReached { at, .. } => {
                 let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
                 let at = at.unwrap_or_default();
                 (
-                    ProblemType::NoMoreTime,
+                    ProblemType::ExtensionLimitReached,
                     format!("The session can't be extended any more{at}."),
                 )
             }

@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = Path::<String>::from_request_parts(parts, state).await;
         // A path segment that is not UTF-8 is not a session ID.
-        let found = found.map_err(|_| Rejection::NotAnId(String::new()));
+        let found = found.map_err(|_| Rejection::InvalidSessionId(String::new()));
         Ok(Self(found?.0))
     }
 }
@@ -129,7 +129,7 @@ async fn create_session(
         return match api.service.start(who, ask).await? {
             StartOutcome::Starting(record) => Ok(record),
             // Unreachable: the request asks for another session.
-            StartOutcome::AlreadyRunning { .. } => Err(Rejection::NothingToOpen.into()),
+            StartOutcome::AlreadyRunning { .. } => Err(Rejection::NoSessionToOpen.into()),
         };
     };
     Ok(api.service.start_with(who, ask, s3_credentials).await?)

@@ -184,8 +184,8 @@ struct Backend {
 
 impl Backend {
     async fn find(settings: &Arc<Settings>) -> anyhow::Result<Self> {
-        if let Some(place) = &settings.local {
-            let local = Arc::new(Local::start(settings.clone(), place.clone()).await?);
+        if let Some(local_settings) = &settings.local {
+            let local = Arc::new(Local::start(settings.clone(), local_settings.clone()).await?);
             return Ok(Self {
                 runtime: local.clone(),
                 credentials: local.credentials(),

@@ -145,8 +145,8 @@ impl DiscordNotifier {
             .content(truncate(&reply.text))
             .components(rows(reply))
             .allowed_mentions(mention_only(None));
-        let place = (ChannelId::new(channel.get()), message.get().into(), None);
-        let edited = edit.execute(&*self.http, place).await;
+        let target = (ChannelId::new(channel.get()), message.get().into(), None);
+        let edited = edit.execute(&*self.http, target).await;
         count("edit", &edited);
         match edited {
             Ok(_) => Ok(()),

@@ -104,7 +104,7 @@ pub enum Button {
     /// Opens the credentials form. The credentials will be checked against this catalog.
     OpenForm(Option<String>),
     /// Checks the stored credentials against this catalog.
-    CheckKeys(Option<String>),
+    CheckCredentials(Option<String>),
     /// Asks whether to delete the stored credentials.
     AskToForget,
     /// Deletes the stored credentials.
@@ -113,7 +113,7 @@ pub enum Button {
         stop: bool,
     },
     /// Keeps the stored credentials.
-    KeepKeys,
+    KeepCredentials,
     /// Restarts the sessions that use old credentials.
     Restart,
     /// Starts another session.
@@ -202,11 +202,11 @@ impl Button {
         let or_empty = |name: &Option<String>| name.clone().unwrap_or_default();
         match self {
             Self::OpenForm(catalog) => format!("duckbot:setup:{}", or_empty(catalog)),
-            Self::CheckKeys(catalog) => format!("duckbot:check:{}", or_empty(catalog)),
+            Self::CheckCredentials(catalog) => format!("duckbot:check:{}", or_empty(catalog)),
             Self::AskToForget => "duckbot:ask-to-forget".into(),
             Self::Forget { stop: true } => "duckbot:forget:stop".into(),
             Self::Forget { stop: false } => "duckbot:forget:only".into(),
-            Self::KeepKeys => "duckbot:keep-keys".into(),
+            Self::KeepCredentials => "duckbot:keep-keys".into(),
             Self::Restart => "duckbot:restart".into(),
             Self::StartAnother { size, catalog } => {
                 format!("duckbot:start:{}:{}", or_empty(size), or_empty(catalog))
@@ -234,11 +234,11 @@ impl Button {
     pub fn from_custom_id(text: &str) -> Option<Self> {
         match text.split(':').collect::<Vec<_>>()[..] {
             ["duckbot", "setup", catalog] => Some(Self::OpenForm(non_empty(catalog))),
-            ["duckbot", "check", catalog] => Some(Self::CheckKeys(non_empty(catalog))),
+            ["duckbot", "check", catalog] => Some(Self::CheckCredentials(non_empty(catalog))),
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
             ["duckbot", "forget", "only"] => Some(Self::Forget { stop: false }),
-            ["duckbot", "keep-keys"] => Some(Self::KeepKeys),
+            ["duckbot", "keep-keys"] => Some(Self::KeepCredentials),
             ["duckbot", "restart"] => Some(Self::Restart),
             ["duckbot", "start", size, catalog] => Some(Self::StartAnother {
                 size: non_empty(size),
@@ -384,11 +384,11 @@ mod tests {
         for button in [
             Button::OpenForm(None),
             Button::OpenForm(name()),
-            Button::CheckKeys(name()),
+            Button::CheckCredentials(name()),
             Button::AskToForget,
             Button::Forget { stop: true },
             Button::Forget { stop: false },
-            Button::KeepKeys,
+            Button::KeepCredentials,
             Button::Restart,
             Button::StartAnother {
                 size: name(),

@@ -249,12 +249,12 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
         (false, 1) => "Your session:".to_owned(),
         (false, n) => format!("Your {n} sessions, oldest first:"),
     };
-    for (place, ListEntry { watched, url, due }) in sessions.iter().enumerate() {
+    for (position, ListEntry { watched, url, due }) in sessions.iter().enumerate() {
         let stops = due.as_ref().map(|due| stops(due, dry_run));
         let more = usage_text(&watched.usage) + &stops.unwrap_or_default();
         let line = list_item(&watched.seen, url, &more);
         if message_len(&text) + message_len(&line) > MAX_MESSAGE_CHARS - RESERVE {
-            let left = sessions.len() - place;
+            let left = sessions.len() - position;
             let _ = write!(text, "\n…and {left} more that did not fit in this message.");
             break;
         }

@@ -265,9 +265,9 @@ async fn serve_listener<F>(
 ) where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let permits = Arc::new(Semaphore::new(limits.connections));
     loop {
-        let place = places.clone().acquire_owned().await;
+        let permit = permits.clone().acquire_owned().await;
         let Ok((stream, _)) = listener.accept().await else {
             // A temporary failure, such as too many open files.
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -276,7 +276,7 @@ async fn serve_listener<F>(
         let answer = answer.clone();
         tokio::spawn(async move {
             serve_connection(stream, limits, answer).await;
-            drop(place);
+            drop(permit);
         });
     }
 }

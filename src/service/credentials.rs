@@ -89,7 +89,7 @@ impl Service {
         catalog: Option<&str>,
     ) -> Result<CredentialMetadata, ServiceError> {
         if !self.settings.credentials.preflight {
-            return Err(Rejection::CheckingIsOff.into());
+            return Err(Rejection::PreflightDisabled.into());
         }
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;

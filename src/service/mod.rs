@@ -224,8 +224,8 @@ impl Service {
     /// person's last change must win. Several people may share a lock.
     async fn lock_owner(&self, who: OwnerId) -> MutexGuard<'_, ()> {
         let count = self.owner_locks.len() as u64;
-        let place = usize::try_from(who.get() % count).expect("less than 64");
-        self.owner_locks[place].lock().await
+        let index = usize::try_from(who.get() % count).expect("less than 64");
+        self.owner_locks[index].lock().await
     }
 
     /// Stores whether Discord is connected.

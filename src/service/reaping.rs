@@ -259,7 +259,7 @@ impl Service {
         if lifetime.is_none() && idle.is_none() {
             return Err(match max_age {
                 None => Rejection::NothingStopsIt,
-                Some(_) => Rejection::NoMoreTime {
+                Some(_) => Rejection::ExtensionLimitReached {
                     id,
                     at: self.scheduled_stop(&watched).map(|due| due.at),
                 },
@@ -275,7 +275,7 @@ impl Service {
                 self.limits(),
             )
         };
-        let by = more(&watched.seen.record).ok_or_else(|| Rejection::NoMoreTime {
+        let by = more(&watched.seen.record).ok_or_else(|| Rejection::ExtensionLimitReached {
             id: id.clone(),
             at: self.scheduled_stop(&watched).map(|due| due.at),
         })?;
@@ -291,7 +291,7 @@ impl Service {
             let at = self
                 .scheduled_stop(&watched.with_record(&record))
                 .map(|due| due.at);
-            return Err(Rejection::NoMoreTime { id, at }.into());
+            return Err(Rejection::ExtensionLimitReached { id, at }.into());
         }
         audit(who, "extended", &record.id.to_string());
         let due = self.scheduled_stop(&watched.with_record(&record));

@@ -26,12 +26,12 @@ pub enum Rejection {
     CredentialsExpired(DateTime<Utc>),
     /// `credentials.preflight` is off.
     #[error("Checking credentials is turned off here.")]
-    CheckingIsOff,
+    PreflightDisabled,
     /// An existing session was made by the same request, but with other options.
     #[error(
         "This button already started a session with other options, and that session still exists. `/duck list` shows it."
     )]
-    OtherWish,
+    RequestReused,
     /// No credentials are stored that could be checked or used again.
     #[error("You have no saved S3 credentials.")]
     NoStoredCredentials,
@@ -50,7 +50,7 @@ pub enum Rejection {
     },
     /// The text is not a well-formed session ID.
     #[error("`{}` is not a session ID. A session ID has six characters, like `977a26`. `/duck list` shows yours.", quoted(.0))]
-    NotAnId(String),
+    InvalidSessionId(String),
     #[error("There is no session `{0}`. It may have ended. `/duck list` shows your sessions.")]
     NoSuchSession(SessionId),
     /// The session belongs to someone else. The text is a verb: what the caller wanted to do.
@@ -61,10 +61,10 @@ pub enum Rejection {
     NotYourButton(OwnerId),
     /// The caller has no session. The text is a verb: what the caller wanted to do.
     #[error("You have no session to {0}.")]
-    NothingTo(&'static str),
+    NoSessionTo(&'static str),
     /// The caller has several sessions and named none.
     #[error("You have several sessions ({}). Choose one: `/duck {} session:…`", names(.ids), .command)]
-    SayWhich {
+    AmbiguousSession {
         /// IDs of the caller's sessions.
         ids: Vec<String>,
         /// Subcommand of `/duck` that the caller used.
@@ -73,7 +73,7 @@ pub enum Rejection {
     #[error("Only admins can do that.")]
     AdminsOnly,
     #[error("`{}` is not a duration. Enter one like `2h` or `1h 30m`.", quoted(.0))]
-    NotADuration(String),
+    InvalidDuration(String),
     /// The idle, lifetime and maximum-age rules are all off.
     #[error("Idle and old sessions are not stopped here, so there is nothing to extend.")]
     NothingStopsIt,
@@ -82,14 +82,14 @@ pub enum Rejection {
         "Session `{id}` can't be extended any further{}. Save your work, then start a new session.",
         .at.map(|at| format!("; it stops <t:{}:R>", at.timestamp())).unwrap_or_default()
     )]
-    NoMoreTime {
+    ExtensionLimitReached {
         id: SessionId,
         /// Time at which the session will be stopped, if a rule stops it.
         at: Option<DateTime<Utc>>,
     },
     /// The settings have no `sql` section.
     #[error("Queries from the chat are turned off here.")]
-    AskingIsOff,
+    QueriesDisabled,
     /// The caller has no running session to query.
     #[error("You have no running session for queries. Start one, or wait until yours is ready.")]
     NoRunningSession,
@@ -97,21 +97,21 @@ pub enum Rejection {
     #[error(
         "Session `{0}` belongs to someone else, and a query would use their credentials. Only its owner can query it."
     )]
-    NotYoursToAsk(SessionId),
+    NotYoursToQuery(SessionId),
     /// The query is empty, or has only semicolons.
     #[error("The query is empty. Enter one like `SELECT 42`.")]
-    NoQuestion,
+    EmptyQuery,
     /// The query contains this control character.
     #[error("The query contains an invisible character (U+{:04X}). Remove it, then try again.", u32::from(*.0))]
-    Unseen(char),
+    InvisibleCharacter(char),
     /// The caller has this many running queries, which is the maximum.
     #[error(
         "You already have {0} queries running, and the limit is {0}. Wait for one to finish, or cancel it."
     )]
-    AskingAlready(usize),
+    TooManyQueries(usize),
     /// Reading the tables failed. The text is the reason, from DuckDB.
     #[error("I can't read the tables: {}. If your credentials are the cause, check them with `/duck setup`.", plain(.0))]
-    TablesUnseen(String),
+    TablesUnavailable(String),
     #[error(
         "There is no table `{}`.{} `/duck tables` shows all tables.", quoted(.given),
         match .nearest.is_empty() {
@@ -126,7 +126,7 @@ pub enum Rejection {
         nearest: Vec<String>,
     },
     #[error("You have no session to open. `/duck start` starts one.")]
-    NothingToOpen,
+    NoSessionToOpen,
     /// The session belongs to this person. Admins can't open it either.
     #[error("Only <@{0}> can open that session. Start your own with `/duck start`.")]
     NotYoursToOpen(OwnerId),

@@ -38,7 +38,7 @@ impl Service {
         let mut record = self.new_record(who, &ask)?;
         if let Some(same) = self.find_by_request(&record) {
             if ask.exact && !is_equivalent(&record, &same) {
-                return Err(Rejection::OtherWish.into());
+                return Err(Rejection::RequestReused.into());
             }
             return Ok(StartOutcome::Starting(same));
         }
@@ -53,7 +53,7 @@ impl Service {
         record.credentials_expire = self.usable_credentials(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
         match ask.exact && !is_equivalent(&record, &claimed) {
-            true => Err(Rejection::OtherWish.into()),
+            true => Err(Rejection::RequestReused.into()),
             false => Ok(StartOutcome::Starting(claimed)),
         }
     }
@@ -78,7 +78,7 @@ impl Service {
         }
         let claimed = self.claim(who, &record).await?;
         if claimed.id != record.id && !self.is_same_request(&record, &claimed, credentials).await? {
-            return Err(Rejection::OtherWish.into());
+            return Err(Rejection::RequestReused.into());
         }
         let newest = self.latest_record(&claimed);
         if newest.credentials != CredentialSource::Awaited || newest.is_stopping() {
@@ -266,7 +266,7 @@ impl Service {
                 mine = self.live_sessions(who.id);
             }
             return match mine.len() {
-                0 => Err(Rejection::NothingTo(what)),
+                0 => Err(Rejection::NoSessionTo(what)),
                 1 => Ok(mine.remove(0)),
                 _ => Err(ambiguous(command, &mine)),
             };
@@ -281,7 +281,7 @@ impl Service {
     /// Finds the session with the ID that a person typed.
     pub(super) fn find(&self, given: &str) -> Result<Observed, Rejection> {
         let id = given.trim().parse::<SessionId>();
-        let id = id.map_err(|_| Rejection::NotAnId(given.to_owned()))?;
+        let id = id.map_err(|_| Rejection::InvalidSessionId(given.to_owned()))?;
         self.runtime
             .session(&id)
             .ok_or(Rejection::NoSuchSession(id))
@@ -319,7 +319,7 @@ impl Service {
                     mine.retain(is_ready);
                 }
                 match mine.len() {
-                    0 => return Err(Rejection::NothingToOpen),
+                    0 => return Err(Rejection::NoSessionToOpen),
                     1 => mine.remove(0),
                     _ => return Err(ambiguous("open", &mine)),
                 }
@@ -407,7 +407,7 @@ impl Service {
 
 fn ambiguous(command: &'static str, sessions: &[Observed]) -> Rejection {
     let ids = sessions.iter().map(|seen| seen.record.id.to_string());
-    Rejection::SayWhich {
+    Rejection::AmbiguousSession {
         ids: ids.collect(),
         command,
     }

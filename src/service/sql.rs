@@ -72,7 +72,7 @@ impl Drop for QueryPermit {
 
 impl Service {
     fn sql(&self) -> Result<&Sql, Rejection> {
-        self.settings.sql.as_ref().ok_or(Rejection::AskingIsOff)
+        self.settings.sql.as_ref().ok_or(Rejection::QueriesDisabled)
     }
 
     /// Finds the session to query: the named one, or the caller's newest running session.
@@ -96,7 +96,7 @@ impl Service {
         };
         let seen = self.find(given)?;
         match seen.record.owner == who.id {
-            false => Err(Rejection::NotYoursToAsk(seen.record.id.clone())),
+            false => Err(Rejection::NotYoursToQuery(seen.record.id.clone())),
             true if !is_queryable(&seen) => Err(Rejection::NotReady(seen.record.id.clone())),
             true => Ok(seen),
         }
@@ -105,13 +105,13 @@ impl Service {
     /// Reserves one of the person's concurrent queries.
     ///
     /// # Errors
-    /// Returns [`Rejection::AskingAlready`] if the maximum number of queries is running.
+    /// Returns [`Rejection::TooManyQueries`] if the maximum number of queries is running.
     pub fn acquire_query_permit(&self, who: OwnerId) -> Result<QueryPermit, Rejection> {
         let mut running = self.queries.running.lock();
         let theirs = running.values().filter(|(owner, _)| *owner == who);
         let count = theirs.count();
         if count >= MAX_CONCURRENT_QUERIES {
-            return Err(Rejection::AskingAlready(count));
+            return Err(Rejection::TooManyQueries(count));
         }
         let permit = QueryPermit {
             id: Uuid::new_v4().simple().to_string(),
@@ -266,7 +266,7 @@ impl Service {
             QueryResponse::TimedOut => "DuckDB took too long".into(),
             _ => "DuckDB exited".into(),
         };
-        Err(Rejection::TablesUnseen(why).into())
+        Err(Rejection::TablesUnavailable(why).into())
     }
 }
 
@@ -281,10 +281,10 @@ fn validate_sql(sql: &str) -> Result<&str, Rejection> {
     let sql = sql.trim();
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if let Some(strange) = sql.chars().find(is_strange) {
-        return Err(Rejection::Unseen(strange));
+        return Err(Rejection::InvisibleCharacter(strange));
     }
     match sql.trim_matches(';').trim() {
-        "" => Err(Rejection::NoQuestion),
+        "" => Err(Rejection::EmptyQuery),
         _ => Ok(sql),
     }
 }
@@ -372,10 +372,10 @@ mod tests {
     #[test]
     fn empty_queries_and_control_characters_are_rejected() {
         assert_eq!(validate_sql("  SELECT 1;\n"), Ok("SELECT 1;"));
-        assert_eq!(validate_sql(" ; ; "), Err(Rejection::NoQuestion));
+        assert_eq!(validate_sql(" ; ; "), Err(Rejection::EmptyQuery));
         assert_eq!(
             validate_sql("SELECT '\u{1}'"),
-            Err(Rejection::Unseen('\u{1}'))
+            Err(Rejection::InvisibleCharacter('\u{1}'))
         );
     }
 }

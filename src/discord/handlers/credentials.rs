@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Handlers {
-    pub(super) async fn check_keys(
+    pub(super) async fn check_credentials(
         &self,
         responder: &Responder,
         who: &Requester,

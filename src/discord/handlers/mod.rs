@@ -286,7 +286,7 @@ impl Handlers {
         }
         let admitted = match button {
             // The same rule as for `/duck forget`.
-            Some(Button::AskToForget | Button::Forget { .. } | Button::KeepKeys) => {
+            Some(Button::AskToForget | Button::Forget { .. } | Button::KeepCredentials) => {
                 Ok(context.unprivileged_requester())
             }
             _ => self.admit(context).await,
@@ -340,13 +340,15 @@ impl Handlers {
             Some(Button::LeaveAll) => responder.edit(&replies::nothing_reaped()).await,
             Some(Button::Stop(id) | Button::StopNow(id)) => self.stop(&responder, &who, &id).await,
             Some(Button::Keep(id)) => responder.edit(&replies::session_kept(&id)).await,
-            Some(Button::CheckKeys(catalog)) => self.check_keys(&responder, &who, catalog).await,
+            Some(Button::CheckCredentials(catalog)) => {
+                self.check_credentials(&responder, &who, catalog).await
+            }
             Some(Button::Cancel(question)) => self.cancel(&responder, &who, &question).await,
             Some(Button::Share) => self.share(&responder, &who, context, shown).await,
             Some(Button::Restart) => self.restart(&responder, &who).await,
             Some(Button::AskToForget) => self.ask_to_forget(&responder, &who).await,
             Some(Button::Forget { stop }) => self.forget(&responder, &who, stop).await,
-            Some(Button::KeepKeys) => responder.edit(&replies::credentials_kept()).await,
+            Some(Button::KeepCredentials) => responder.edit(&replies::credentials_kept()).await,
             Some(Button::OpenForm(_)) | None => {}
         }
         Ok(())

@@ -29,7 +29,7 @@ impl Handlers {
         by: Option<&str>,
     ) -> Result<Reply, ServiceError> {
         let by = match by.map(|text| (text, duration(text.trim()))) {
-            Some((text, None)) => return Err(Rejection::NotADuration(text.to_owned()).into()),
+            Some((text, None)) => return Err(Rejection::InvalidDuration(text.to_owned()).into()),
             Some((_, by)) => by,
             None => None,
         };

@@ -77,7 +77,7 @@ pub(crate) fn credentials(
         reply = reply.with(
             Emphasis::Secondary,
             "Check again",
-            Button::CheckKeys(catalog),
+            Button::CheckCredentials(catalog),
         );
     }
     reply.with(Emphasis::Danger, "Delete", Button::AskToForget)
@@ -166,7 +166,11 @@ pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> R
             Button::Forget { stop: false },
         ),
     };
-    reply.with(Emphasis::Secondary, "Keep credentials", Button::KeepKeys)
+    reply.with(
+        Emphasis::Secondary,
+        "Keep credentials",
+        Button::KeepCredentials,
+    )
 }
 
 /// Confirms that credentials were deleted. `live` are sessions that still use them.

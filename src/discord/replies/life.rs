@@ -13,10 +13,10 @@ use crate::{
 
 /// Progress while a session starts. `usual` is the usual time until a session is ready.
 pub(crate) fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
-    let (place, state) = match pod.map(|pod| &pod.state) {
+    let (position, state) = match pod.map(|pod| &pod.state) {
         Some(PodState::Pending { step, incident }) => {
-            let (place, state) = at(*step);
-            (place, incident.as_ref().map_or(state, obstacle_text))
+            let (position, state) = at(*step);
+            (position, incident.as_ref().map_or(state, obstacle_text))
         }
         Some(PodState::Ready) => (STARTUP_STEPS, "DuckDB responds, posting the link".into()),
         Some(_) => (0, "leaving its previous node".into()),
@@ -31,7 +31,7 @@ pub(crate) fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDel
     Reply::new(format!(
         "{} {again} session `{}` ({}, `{}`): {state}…\n\
          Requested {}{}. The link will be posted in this channel.",
-        bar(place),
+        bar(position),
         record.id,
         record.size,
         record.catalog,
@@ -71,8 +71,8 @@ fn obstacle_text(incident: &Incident) -> String {
     format!("{state} ({})", plain(&incident.why))
 }
 
-fn bar(place: usize) -> String {
-    "▰".repeat(place) + &"▱".repeat(STARTUP_STEPS - place)
+fn bar(position: usize) -> String {
+    "▰".repeat(position) + &"▱".repeat(STARTUP_STEPS - position)
 }
 
 /// Rounds down to whole seconds, at least one.

@@ -240,10 +240,10 @@ pub(crate) fn nothing_reaped() -> Reply {
 }
 
 fn push_list(text: &mut String, lines: &[String], most: usize) {
-    for (place, line) in lines.iter().enumerate() {
+    for (position, line) in lines.iter().enumerate() {
         let is_full = message_len(text) + message_len(line) > MAX_MESSAGE_CHARS - 2 * RESERVE;
-        if place >= most || is_full {
-            let _ = write!(text, "\n- …and {} more", lines.len() - place);
+        if position >= most || is_full {
+            let _ = write!(text, "\n- …and {} more", lines.len() - position);
             break;
         }
         let _ = write!(text, "\n- {line}");

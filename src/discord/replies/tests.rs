@@ -143,12 +143,12 @@ fn asking_duckdb() {
     let told = to(sql, &rows(1, false));
     let refusals = [
         Rejection::NoRunningSession,
-        Rejection::NotYoursToAsk(id.clone()),
-        Rejection::AskingIsOff,
-        Rejection::NoQuestion,
-        Rejection::Unseen('\u{1}'),
-        Rejection::AskingAlready(2),
-        Rejection::TablesUnseen("Attaching the catalog lake failed: `HTTP 401`".into()),
+        Rejection::NotYoursToQuery(id.clone()),
+        Rejection::QueriesDisabled,
+        Rejection::EmptyQuery,
+        Rejection::InvisibleCharacter('\u{1}'),
+        Rejection::TooManyQueries(2),
+        Rejection::TablesUnavailable("Attaching the catalog lake failed: `HTTP 401`".into()),
         Rejection::UnknownTable {
             given: "ordrs".into(),
             nearest: nearest.to_vec(),
@@ -871,8 +871,8 @@ fn turning_down() {
             rejection(Rejection::CredentialsExpired(starting_record().created))
         ),
         ("nothing stored", rejection(Rejection::NoStoredCredentials)),
-        ("other options", rejection(Rejection::OtherWish)),
-        ("checking is off", rejection(Rejection::CheckingIsOff)),
+        ("other options", rejection(Rejection::RequestReused)),
+        ("checking is off", rejection(Rejection::PreflightDisabled)),
         (
             "quota",
             rejection(Rejection::QuotaReached {
@@ -880,31 +880,34 @@ fn turning_down() {
                 limit: 1
             })
         ),
-        ("no id", rejection(Rejection::NotAnId("../../x".repeat(9)))),
+        (
+            "no id",
+            rejection(Rejection::InvalidSessionId("../../x".repeat(9)))
+        ),
         ("no such session", rejection(Rejection::NoSuchSession(id()))),
         ("not theirs", rejection(Rejection::NotYours(id(), "stop"))),
-        ("nothing to stop", rejection(Rejection::NothingTo("stop"))),
+        ("nothing to stop", rejection(Rejection::NoSessionTo("stop"))),
         ("admins only", rejection(Rejection::AdminsOnly)),
         (
             "no duration",
-            rejection(Rejection::NotADuration("2 ducks".into()))
+            rejection(Rejection::InvalidDuration("2 ducks".into()))
         ),
         ("nothing stops it", rejection(Rejection::NothingStopsIt)),
         (
             "no more time",
-            rejection(Rejection::NoMoreTime {
+            rejection(Rejection::ExtensionLimitReached {
                 id: id(),
                 at: Some(noon())
             })
         ),
         (
             "which",
-            rejection(Rejection::SayWhich {
+            rejection(Rejection::AmbiguousSession {
                 ids: vec!["977a26".into(), "1b2c3d".into()],
                 command: "stop",
             })
         ),
-        ("nothing to open", rejection(Rejection::NothingToOpen)),
+        ("nothing to open", rejection(Rejection::NoSessionToOpen)),
         (
             "not theirs to open",
             rejection(Rejection::NotYoursToOpen(7.into()))

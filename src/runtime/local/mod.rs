@@ -68,7 +68,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Runtime for sessions on this machine, with its state in one folder.
 pub struct Local {
     settings: Arc<Settings>,
-    place: settings::Local,
+    local_settings: settings::Local,
     port: u16,
     records: Folder,
     homes: PathBuf,
@@ -138,11 +138,14 @@ impl Local {
     /// # Errors
     /// If another bot uses the folder, a record can't be read, DuckDB can't be run, or the folder
     /// or the port can't be used.
-    pub async fn start(settings: Arc<Settings>, place: settings::Local) -> anyhow::Result<Self> {
-        let folder = |name: &str| Folder::open(place.folder.join(name));
+    pub async fn start(
+        settings: Arc<Settings>,
+        local_settings: settings::Local,
+    ) -> anyhow::Result<Self> {
+        let folder = |name: &str| Folder::open(local_settings.folder.join(name));
         let records = folder("records")?;
-        let taken = files::lock_folder(&place.folder)?;
-        let homes = place.folder.join("sessions");
+        let taken = files::lock_folder(&local_settings.folder)?;
+        let homes = local_settings.folder.join("sessions");
         // Remove the files of sessions whose bot was killed.
         match fs::remove_dir_all(&homes) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
@@ -151,8 +154,8 @@ impl Local {
             }
             _ => {}
         }
-        is_there(&place.duckdb).await?;
-        let port = place.port;
+        is_there(&local_settings.duckdb).await?;
+        let port = local_settings.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.with_context(|| {
             format!("can't listen on port {port}; set local.port to another one")
@@ -174,13 +177,13 @@ impl Local {
             credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
             ledger: Arc::new(LedgerStore::new(LedgerFile(Folder::open(
-                place.folder.clone(),
+                local_settings.folder.clone(),
             )?))),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
                 .context("the signing key can't be created")?,
             program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
             settings,
-            place,
+            local_settings,
             port,
             records,
             homes,
@@ -316,7 +319,7 @@ impl Local {
                 credentials.value(field)?.clone(),
             ))
         });
-        let program = self.place.duckdb.to_string_lossy().into_owned();
+        let program = self.local_settings.duckdb.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
         if self.settings.duckdb.folders.is_empty() {
             // Allow no local paths, because this machine holds everybody's credentials.
@@ -326,7 +329,7 @@ impl Local {
         for name in INHERITED_VARIABLES {
             all.extend(std::env::var(name).ok().map(|value| (name, value.into())));
         }
-        if let Some(folder) = &self.place.extensions {
+        if let Some(folder) = &self.local_settings.extensions {
             all.push(("DUCKDB_EXTENSIONS", folder.clone().into()));
         }
         Ok(Some(all))
@@ -558,16 +561,16 @@ impl Runtime for Local {
 }
 
 /// Checks everything that sessions on this machine need.
-pub async fn diagnose(place: &settings::Local) -> Vec<Diagnostic> {
-    let folder = Folder::open(place.folder.clone());
-    let folder = folder.and_then(|_| lock_folder(&place.folder).map(drop));
+pub async fn diagnose(local_settings: &settings::Local) -> Vec<Diagnostic> {
+    let folder = Folder::open(local_settings.folder.clone());
+    let folder = folder.and_then(|_| lock_folder(&local_settings.folder).map(drop));
     vec![
-        match is_there(&place.duckdb).await {
-            Ok(()) => Diagnostic::ok("DuckDB", place.duckdb.display().to_string()),
+        match is_there(&local_settings.duckdb).await {
+            Ok(()) => Diagnostic::ok("DuckDB", local_settings.duckdb.display().to_string()),
             Err(why) => Diagnostic::failed("DuckDB", format!("{why:#}")),
         },
         match folder {
-            Ok(()) => Diagnostic::ok("folder", place.folder.display().to_string()),
+            Ok(()) => Diagnostic::ok("folder", local_settings.folder.display().to_string()),
             Err(why) => Diagnostic::failed("folder", format!("{why:#}")),
         },
     ]
