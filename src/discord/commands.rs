@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption};
 
-use super::replies::link_lifetime;
+use crate::door::ticket;
 
 /// Name of the slash command. All others are its subcommands.
 pub(super) const ROOT: &str = "duck";
@@ -35,7 +35,7 @@ pub struct CommandSpec {
     pub name: &'static str,
     /// Single line without a period. Discord allows at most 100 characters.
     pub summary: &'static str,
-    /// Paragraph for commands.md. `{link_lifetime}` stands for [`link_lifetime`].
+    /// Paragraph for commands.md. `{link_lifetime}` stands for [`ticket::lifetime`].
     pub details: &'static str,
     pub options: &'static [OptionSpec],
 }
@@ -336,7 +336,7 @@ pub fn reference() -> String {
         // Writing to a String can't fail.
         let _ = write!(text, "\n## `{}`\n\n{}.\n", usage(&spec), spec.summary);
         if !spec.details.is_empty() {
-            let details = spec.details.replace("{link_lifetime}", &link_lifetime());
+            let details = spec.details.replace("{link_lifetime}", &ticket::lifetime());
             let _ = write!(text, "\n{details}\n");
         }
         if !spec.options.is_empty() {

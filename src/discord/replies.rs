@@ -17,7 +17,7 @@ use super::{
     parse::Button,
 };
 use crate::{
-    door::ticket::TICKET_LIFETIME,
+    door::ticket,
     error::Error,
     service::Rejection,
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
@@ -48,16 +48,6 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
             let kept = text.chars().take(max.saturating_sub(1));
             kept.chain(['…']).collect()
         }
-    }
-}
-
-/// Returns [`TICKET_LIFETIME`] in words, such as "1 minute".
-pub(super) fn link_lifetime() -> String {
-    let seconds = TICKET_LIFETIME.num_seconds();
-    match (seconds / 60, seconds % 60) {
-        (1, 0) => "1 minute".to_owned(),
-        (minutes, 0) => format!("{minutes} minutes"),
-        _ => format!("{seconds} seconds"),
     }
 }
 
@@ -160,7 +150,7 @@ pub(super) fn opening(record: &Record) -> Reply {
         "Your link to session `{}` is ready. It is valid for {} and works in one browser. Get a \
          new one with `/duck open`.",
         record.id,
-        link_lifetime()
+        ticket::lifetime()
     ))
 }
 

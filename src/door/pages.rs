@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use super::{
     proxy::{self, Body, MAX_BODY_BYTES},
-    ticket::TicketError,
+    ticket::{self, TicketError},
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -62,9 +62,11 @@ impl Page {
             escape_html(session),
         );
         let title = format!("{owner}'s DuckDB");
-        let small =
-            "<small>You get a link that is valid for one minute and works in one browser.</small>";
-        Self::new(StatusCode::UNAUTHORIZED, title, &[&how, small])
+        let small = format!(
+            "<small>You get a link that is valid for {} and works in one browser.</small>",
+            ticket::lifetime()
+        );
+        Self::new(StatusCode::UNAUTHORIZED, title, &[&how, &small])
     }
 
     /// Page whose script submits the ticket from the URL's fragment, and then opens DuckDB.
@@ -158,14 +160,19 @@ impl Page {
     pub(super) fn rejected(why: TicketError) -> Self {
         let why = match why {
             TicketError::Forged | TicketError::OtherSession => {
-                "This link is not valid for this session."
+                "This link is not valid for this session.".to_owned()
             }
-            TicketError::Expired => "This link has expired. Links are valid for one minute.",
-            TicketError::BeforeStart => "This session was restarted after you got this link.",
-            TicketError::Used => "This link was already used. Each link works once.",
+            TicketError::Expired => format!(
+                "This link has expired. Links are valid for {}.",
+                ticket::lifetime()
+            ),
+            TicketError::BeforeStart => {
+                "This session was restarted after you got this link.".to_owned()
+            }
+            TicketError::Used => "This link was already used. Each link works once.".to_owned(),
         };
         let then = "Press Open in Discord to get a new one.";
-        Self::new(StatusCode::FORBIDDEN, "Link rejected", &[why, then])
+        Self::new(StatusCode::FORBIDDEN, "Link rejected", &[&why, then])
     }
 
     /// Answers with HTML if the client accepts it or the page has a script, else with plain text.

@@ -22,6 +22,16 @@ const PURPOSE: &str = "duckbot ticket 1";
 /// Maximum size of a ticket; the bot's are shorter.
 pub const MAX_TICKET_BYTES: usize = 1024;
 
+/// Returns [`TICKET_LIFETIME`] in words, such as "1 minute".
+pub fn lifetime() -> String {
+    let seconds = TICKET_LIFETIME.num_seconds();
+    match (seconds / 60, seconds % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        _ => format!("{seconds} seconds"),
+    }
+}
+
 /// Signed content of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Payload {
