@@ -266,9 +266,10 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
             .iter()
             .for_each(|diagnostic| println!("{diagnostic}"));
     }
-    match app::check::is_fine(&diagnostics) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if app::check::is_fine(&diagnostics) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

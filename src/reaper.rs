@@ -124,13 +124,10 @@ impl Reaper {
             Some(told) => told,
             None => {
                 let (rule, at) = (warning.rule, warning.at);
-                match self.notifier.warn_of_stop(&seen.record, warning).await? {
-                    true => {
-                        info!(session = %id, ?rule, %at, "session {id}: warned its owner that it will be stopped");
-                    }
-                    false => {
-                        warn!(session = %id, ?rule, %at, "session {id}: could not warn its owner that it will be stopped");
-                    }
+                if self.notifier.warn_of_stop(&seen.record, warning).await? {
+                    info!(session = %id, ?rule, %at, "session {id}: warned its owner that it will be stopped");
+                } else {
+                    warn!(session = %id, ?rule, %at, "session {id}: could not warn its owner that it will be stopped");
                 }
                 self.unsaved_warnings
                     .lock()

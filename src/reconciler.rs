@@ -166,9 +166,10 @@ impl Reconciler {
                     && seen.record.stage == Stage::Starting
                     && error.is_permanent()
                     && !self.may_retry(&seen.record);
-                match is_hopeless {
-                    true => self.give_up(seen, &error, reference).await,
-                    false => Err(()),
+                if is_hopeless {
+                    self.give_up(seen, &error, reference).await
+                } else {
+                    Err(())
                 }
             }
         }
@@ -268,12 +269,11 @@ impl Reconciler {
         // The next Pod has the same name, so it can't be created while the old one exists.
         self.confirm_pod_gone(seen).await?;
         // The next Pod reads the credentials that are stored now.
-        let credentials_expire = match seen.record.uses_owner_credentials() {
-            true => {
-                let about = self.credentials.metadata(seen.record.owner).await?;
-                about.and_then(|about| about.expires)
-            }
-            false => seen.record.credentials_expire,
+        let credentials_expire = if seen.record.uses_owner_credentials() {
+            let about = self.credentials.metadata(seen.record.owner).await?;
+            about.and_then(|about| about.expires)
+        } else {
+            seen.record.credentials_expire
         };
         let resumed = seen.record.with_restart(credentials_expire, (self.clock)());
         self.runtime.save(seen, &resumed).await?;

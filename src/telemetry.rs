@@ -24,11 +24,12 @@ pub fn start(log: &Log) {
         .expect("a filter that the settings have checked");
     let wanted = wanted.with_target(AUDIT, LevelFilter::INFO);
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let output = match log.json {
-        true => output.json().boxed(),
-        false => output
+    let output = if log.json {
+        output.json().boxed()
+    } else {
+        output
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .boxed(),
+            .boxed()
     };
     tracing_subscriber::registry()
         .with(output.with_filter(wanted.and(allowed())))

@@ -175,9 +175,10 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         let is_meant = line.starts_with("  # - ../../components/")
             || line.starts_with("  # - target: ")
             || line.starts_with("  #   ");
-        match is_meant {
-            true => line.replacen("# ", "", 1),
-            false => line.to_owned(),
+        if is_meant {
+            line.replacen("# ", "", 1)
+        } else {
+            line.to_owned()
         }
     });
     let uncommented: Vec<_> = uncommented.collect();
@@ -234,11 +235,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        match path.is_dir() {
-            true => copy(&path, &target),
-            false => {
-                fs::copy(&path, &target).unwrap();
-            }
+        if path.is_dir() {
+            copy(&path, &target)
+        } else {
+            fs::copy(&path, &target).unwrap();
         }
     }
 }

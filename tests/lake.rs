@@ -63,10 +63,10 @@ async fn ask(lake: &Lake, secret: &str, sql: &str) -> Result<String, String> {
         .await
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
-    match output.status.success() {
-        // The first line is the result of CREATE SECRET.
-        true => Ok(text(output.stdout).replacen("true", "", 1).trim().into()),
-        false => Err(text(output.stderr)),
+    if output.status.success() {
+        Ok(text(output.stdout).replacen("true", "", 1).trim().into())
+    } else {
+        Err(text(output.stderr))
     }
 }
 

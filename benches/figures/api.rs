@@ -52,9 +52,10 @@ impl Side {
             };
             let (token, line) = new_token(&ask).unwrap();
             lines += &(line + "\n");
-            tokens.push(match is_floor {
-                true => owner.to_string(),
-                false => token.expose_secret().to_owned(),
+            tokens.push(if is_floor {
+                owner.to_string()
+            } else {
+                token.expose_secret().to_owned()
             });
         }
         let file = env.file("tokens", &lines);
@@ -65,15 +66,12 @@ impl Side {
         ] {
             env.variables.insert(name.into(), value.into());
         }
-        let (url, floor) = match is_floor {
-            true => {
-                let mut floor = floor("api", &env);
-                (address(&mut floor).await, Some(floor))
-            }
-            false => {
-                env.start_bot().await;
-                (address(env.bot()).await, None)
-            }
+        let (url, floor) = if is_floor {
+            let mut floor = floor("api", &env);
+            (address(&mut floor).await, Some(floor))
+        } else {
+            env.start_bot().await;
+            (address(env.bot()).await, None)
         };
         let client = Client::builder().no_proxy().build().unwrap();
         let objects = Objects::of(&env.cluster);

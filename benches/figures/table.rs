@@ -142,9 +142,10 @@ impl Table {
 
 impl Row {
     fn to_json(&self) -> Value {
-        let figure = match self.is_ratio {
-            true => format!("{:.2}", self.figure),
-            false => self.ours.clone(),
+        let figure = if self.is_ratio {
+            format!("{:.2}", self.figure)
+        } else {
+            self.ours.clone()
         };
         json!({
             "what": self.what, "aim": self.aim, "floor": self.floor, "ours": self.ours,

@@ -51,9 +51,12 @@ pub fn tickets(data: &[u8]) {
     if door.redeem(&ticket, at(2)).is_ok() {
         // Fields that the door ignores may be anything, so the payload may be no valid `Value`.
         if let Ok(says) = serde_json::from_slice::<Value>(payload) {
-            let field = |name: &str, place: usize| match says.is_array() {
-                true => says[place].as_str().expect("a string").to_owned(),
-                false => says[name].as_str().expect("a string").to_owned(),
+            let field = |name: &str, place: usize| {
+                if says.is_array() {
+                    says[place].as_str().expect("a string").to_owned()
+                } else {
+                    says[name].as_str().expect("a string").to_owned()
+                }
             };
             assert_eq!(field("session", 0), "977a26");
             let issued: DateTime<Utc> = field("issued", 1).parse().expect("a timestamp");

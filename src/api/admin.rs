@@ -63,9 +63,10 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
     if let Some(since) = admin.service.runtime().stale_since() {
         missing.push(format!("cluster: no updates since {since:.0?}"));
     }
-    match missing.is_empty() {
-        true => (StatusCode::OK, "ready\n".to_owned()),
-        false => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
+    if missing.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
     }
 }
 

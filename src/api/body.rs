@@ -118,9 +118,10 @@ impl Body {
             let name: String = field.chars().take(40).collect();
             self.reject_field(&name, "is unknown");
         }
-        match self.errors.is_empty() {
-            true => Ok(()),
-            false => Err(Problem::fields(self.errors)),
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::fields(self.errors))
         }
     }
 }

@@ -52,9 +52,10 @@ pub(super) fn ending_reason(ending: &Ending) -> String {
         Cause::Failed(incident) => {
             let failure = json!(incident.failure);
             let failure = failure.as_str().unwrap_or_default().replace('_', " ");
-            match incident.why.is_empty() {
-                true => failure,
-                false => format!("{failure}: {}", incident.why),
+            if incident.why.is_empty() {
+                failure
+            } else {
+                format!("{failure}: {}", incident.why)
             }
         }
         Cause::Lost => "somebody deleted its Pod on the cluster".to_owned(),

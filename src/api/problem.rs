@@ -235,12 +235,11 @@ impl From<service::ServiceError> for Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let problem = match error.is_permanent() {
-            true => Self::new(ProblemType::ClusterRefused, error.user_message()),
-            false => {
-                let again = Duration::from_secs(10);
-                Self::new(ProblemType::Unavailable, error.user_message()).retry_after(again)
-            }
+        let problem = if error.is_permanent() {
+            Self::new(ProblemType::ClusterRefused, error.user_message())
+        } else {
+            let again = Duration::from_secs(10);
+            Self::new(ProblemType::Unavailable, error.user_message()).retry_after(again)
         };
         Self {
             error: Some(Box::new(error)),

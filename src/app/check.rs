@@ -99,17 +99,18 @@ async fn check_catalogs(settings: &Settings) -> Vec<Diagnostic> {
     }
     if let Some(skew) = skew {
         let seconds = skew.num_seconds();
-        diagnostics.push(match skew > MAX_CLOCK_SKEW {
-            false => Diagnostic::ok(
+        diagnostics.push(if skew <= MAX_CLOCK_SKEW {
+            Diagnostic::ok(
                 "clock",
                 format!("at most {seconds} s apart from the catalogs and storages"),
-            ),
-            true => Diagnostic::failed(
+            )
+        } else {
+            Diagnostic::failed(
                 "clock",
                 format!(
                     "{seconds} s apart from the catalogs and storages; synchronize it with NTP"
                 ),
-            ),
+            )
         });
     }
     diagnostics

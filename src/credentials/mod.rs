@@ -95,9 +95,10 @@ pub trait CredentialStore: Send + Sync {
 
     /// Reads the credentials that a session starts with: its own, or its owner's current ones.
     async fn read_for(&self, session: &Record) -> Result<Option<Credentials>, Error> {
-        match session.uses_owner_credentials() {
-            true => self.read(session.owner).await,
-            false => self.read_own(session).await,
+        if session.uses_owner_credentials() {
+            self.read(session.owner).await
+        } else {
+            self.read_own(session).await
         }
     }
 }

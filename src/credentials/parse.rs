@@ -180,9 +180,10 @@ fn find_value(field: CredentialField, typed: &CredentialsForm) -> Result<&str, I
 
 fn validate(field: CredentialField, value: &str) -> Result<Option<SecretString>, InputError> {
     if value.is_empty() {
-        return match field.is_required() {
-            true => Err(InputError::Empty(field)),
-            false => Ok(None),
+        return if field.is_required() {
+            Err(InputError::Empty(field))
+        } else {
+            Ok(None)
         };
     }
     check_characters(field, value)?;
@@ -220,9 +221,10 @@ fn check_characters(field: CredentialField, text: &str) -> Result<(), InputError
     if text.chars().any(char::is_whitespace) {
         return Err(InputError::Spaces(field));
     }
-    match text.chars().all(|c| c.is_ascii_graphic()) {
-        true => Ok(()),
-        false => Err(InputError::Strange(field)),
+    if text.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(InputError::Strange(field))
     }
 }
 

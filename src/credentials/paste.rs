@@ -91,12 +91,13 @@ pub(super) fn parse_paste(text: &str) -> Vec<PastedValue<'_>> {
             value,
         })
         .collect();
-    match named.is_empty() {
-        true => vec![PastedValue {
+    if named.is_empty() {
+        vec![PastedValue {
             name: None,
             value: strip_quotes(text.trim()),
-        }],
-        false => named,
+        }]
+    } else {
+        named
     }
 }
 
@@ -166,10 +167,10 @@ fn value(text: &str) -> (&str, &str) {
     let (value, rest) = text.split_at(end);
     let name_end = value.find(|c| !is_name(c)).unwrap_or(value.len());
     let is_next = assigned(&text[name_end..]).is_some() && find_field(&value[..name_end]).is_some();
-    match is_next {
-        true => ("", text),
-        // `set "NAME=value"` on Windows; the comma of a JSON line.
-        false => (value.trim_end_matches([',', ';', '}', '"']), rest),
+    if is_next {
+        ("", text)
+    } else {
+        (value.trim_end_matches([',', ';', '}', '"']), rest)
     }
 }
 

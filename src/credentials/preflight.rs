@@ -185,9 +185,12 @@ impl Preflight {
     /// If there is no answer; the text says why.
     pub async fn probe(&self, endpoint: &str) -> Result<Option<DateTime<Utc>>, String> {
         let answer = self.client.get(endpoint).send().await;
-        let answer = answer.map_err(|error| match error.is_timeout() {
-            true => "no answer in time".to_owned(),
-            false => "no connection".to_owned(),
+        let answer = answer.map_err(|error| {
+            if error.is_timeout() {
+                "no answer in time".to_owned()
+            } else {
+                "no connection".to_owned()
+            }
         })?;
         let date = answer
             .headers()
@@ -287,13 +290,11 @@ fn listing_url(catalog: &Catalog) -> Result<Url, ()> {
     let Some(bucket) = &catalog.s3_bucket else {
         return Ok(url);
     };
-    match catalog.s3_path_style {
-        // Some services serve S3 below a path.
-        true => url.set_path(&format!("{}/{bucket}", url.path().trim_end_matches('/'))),
-        false => {
-            let host = format!("{bucket}.{}", url.host_str().ok_or(())?);
-            url.set_host(Some(&host)).map_err(|_| ())?;
-        }
+    if catalog.s3_path_style {
+        url.set_path(&format!("{}/{bucket}", url.path().trim_end_matches('/')))
+    } else {
+        let host = format!("{bucket}.{}", url.host_str().ok_or(())?);
+        url.set_host(Some(&host)).map_err(|_| ())?;
     }
     url.query_pairs_mut()
         .append_pair("list-type", "2")

@@ -153,13 +153,13 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
             let ours: BTreeSet<_> = commands::CommandKind::ALL
                 .map(|kind| kind.spec().name)
                 .into();
-            match ours == known {
-                true => Diagnostic::ok(what, "registered"),
-                // The bot registers its commands at each start.
-                false => Diagnostic::ok(
+            if ours == known {
+                Diagnostic::ok(what, "registered")
+            } else {
+                Diagnostic::ok(
                     what,
                     "not yet those of this version; `duckbot serve` registers them",
-                ),
+                )
             }
         }
         Err(error) => Diagnostic::failed(
@@ -176,12 +176,11 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
 
 /// Reports which permissions are missing, or `fine` if there are none.
 fn permissions(what: String, missing: Permissions, fine: &str) -> Diagnostic {
-    match missing.is_empty() {
-        true => Diagnostic::ok(what, fine),
-        false => {
-            let missing = missing.get_permission_names().join(", ");
-            Diagnostic::failed(what, format!("grant to the bot's role there: {missing}"))
-        }
+    if missing.is_empty() {
+        Diagnostic::ok(what, fine)
+    } else {
+        let missing = missing.get_permission_names().join(", ");
+        Diagnostic::failed(what, format!("grant to the bot's role there: {missing}"))
     }
 }
 

@@ -42,12 +42,11 @@ pub(super) fn message_len(text: &str) -> usize {
 
 /// Returns `text` with at most `max` characters. A text that was cut ends with "…".
 pub(super) fn shorten(text: &str, max: usize) -> String {
-    match message_len(text) <= max {
-        true => text.to_owned(),
-        false => {
-            let kept = text.chars().take(max.saturating_sub(1));
-            kept.chain(['…']).collect()
-        }
+    if message_len(text) <= max {
+        text.to_owned()
+    } else {
+        let kept = text.chars().take(max.saturating_sub(1));
+        kept.chain(['…']).collect()
     }
 }
 
@@ -132,15 +131,14 @@ pub(super) fn already_running(sessions: &[(Observed, String)], room: bool, other
     for (seen, url) in sessions {
         let _ = write!(text, "\n{}", list_item(seen, url, ""));
     }
-    match room {
-        true => Reply::new(text).with(Emphasis::Secondary, "Start another", other),
-        false => {
-            text.push_str(
-                "\nYou have reached your session limit. To start another session, first stop one \
-                 with `/duck stop`.",
-            );
-            Reply::new(text)
-        }
+    if room {
+        Reply::new(text).with(Emphasis::Secondary, "Start another", other)
+    } else {
+        text.push_str(
+            "\nYou have reached your session limit. To start another session, first stop one \
+             with `/duck stop`.",
+        );
+        Reply::new(text)
     }
 }
 
@@ -225,12 +223,11 @@ pub(super) fn list(
 
 fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     if sessions.is_empty() {
-        return Reply::new(match all {
-            true => "Nobody has a session. Start one with `/duck start`.",
-            false => {
-                "You have no sessions. Start one with `/duck start`, or see everybody's with \
-                 `/duck list all:True`."
-            }
+        return Reply::new(if all {
+            "Nobody has a session. Start one with `/duck start`."
+        } else {
+            "You have no sessions. Start one with `/duck start`, or see everybody's with \
+             `/duck list all:True`."
         });
     }
     let mut text = match (all, sessions.len()) {

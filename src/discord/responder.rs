@@ -346,11 +346,12 @@ pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
             .label(labelled.label)
             .style(style)
     };
-    match reply.buttons.is_empty() {
-        true => Vec::new(),
-        false => vec![CreateActionRow::Buttons(
+    if reply.buttons.is_empty() {
+        Vec::new()
+    } else {
+        vec![CreateActionRow::Buttons(
             reply.buttons.iter().map(button).collect(),
-        )],
+        )]
     }
 }
 

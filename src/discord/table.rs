@@ -75,9 +75,10 @@ impl Cells {
             let text = value
                 .as_deref()
                 .map_or_else(|| NULL.to_owned(), |text| format_value(text, column));
-            match days[at] {
-                true => clean(text.strip_suffix(MIDNIGHT).unwrap_or(&text)),
-                false => clean(&text),
+            if days[at] {
+                clean(text.strip_suffix(MIDNIGHT).unwrap_or(&text))
+            } else {
+                clean(&text)
             }
         };
         let body: Vec<Vec<_>> = all
@@ -134,9 +135,10 @@ impl Cells {
                 let space = " ".repeat(widths[at].saturating_sub(cell.width()));
                 let cell = isolate_direction(cell);
                 text += if at > 0 { " │ " } else { "" };
-                text += &match self.is_number[at] {
-                    true => space + &cell,
-                    false => cell + &space,
+                text += &if self.is_number[at] {
+                    space + &cell
+                } else {
+                    cell + &space
                 };
             }
             text.trim_end().to_owned() + "\n"
@@ -193,10 +195,12 @@ fn format_value(text: &str, column: &Column) -> String {
             let rounded = format!("{number:.MAX_FRACTION_DIGITS$}");
             let rounded = rounded.trim_end_matches('0');
             // A small number must not become zero.
-            match rounded.trim_start_matches('-') == "0." && number != 0.0 {
-                true => format!("{number:e}"),
-                false if rounded.ends_with('.') => format!("{rounded}0"),
-                false => rounded.to_owned(),
+            if rounded.trim_start_matches('-') == "0." && number != 0.0 {
+                format!("{number:e}")
+            } else if rounded.ends_with('.') {
+                format!("{rounded}0")
+            } else {
+                rounded.to_owned()
             }
         }
         _ => text.to_owned(),
@@ -243,9 +247,10 @@ fn isolate_direction(cell: String) -> String {
             0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFC | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF
         )
     };
-    match cell.contains(is_turned) {
-        true => format!("\u{2068}{cell}\u{2069}"),
-        false => cell,
+    if cell.contains(is_turned) {
+        format!("\u{2068}{cell}\u{2069}")
+    } else {
+        cell
     }
 }
 
@@ -283,9 +288,10 @@ fn line<'a>(text: &mut String, values: impl Iterator<Item = Option<&'a str>>) {
         }
         let value = value.map(|value| {
             let is_plain = !value.is_empty() && !value.contains([',', '"', '\n', '\r']);
-            match is_plain {
-                true => value.to_owned(),
-                false => format!("\"{}\"", value.replace('"', "\"\"")),
+            if is_plain {
+                value.to_owned()
+            } else {
+                format!("\"{}\"", value.replace('"', "\"\""))
             }
         });
         text.push_str(&value.unwrap_or_default());

@@ -420,9 +420,10 @@ async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Re
     match Limited::new(body, MAX_ERROR_BYTES).collect().await {
         Ok(said) => {
             let said = said.to_bytes();
-            match said.starts_with(ASSETS_ERROR) {
-                true => Page::assets_unreachable().respond(request),
-                false => Response::from_parts(head, proxy::full_body(said)),
+            if said.starts_with(ASSETS_ERROR) {
+                Page::assets_unreachable().respond(request)
+            } else {
+                Response::from_parts(head, proxy::full_body(said))
             }
         }
         Err(_) => Page::unavailable().respond(request),

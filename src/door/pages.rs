@@ -181,9 +181,10 @@ impl Page {
         let is_page = accept
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.contains("text/html"));
-        let (kind, text) = match is_page || self.script {
-            true => ("text/html; charset=utf-8", self.html()),
-            false => ("text/plain; charset=utf-8", self.plain()),
+        let (kind, text) = if is_page || self.script {
+            ("text/html; charset=utf-8", self.html())
+        } else {
+            ("text/plain; charset=utf-8", self.plain())
         };
         let mut answer = Response::new(proxy::full_body(text));
         *answer.status_mut() = self.status;
@@ -213,9 +214,10 @@ impl Page {
 
     fn html(&self) -> String {
         let paragraphs = self.paragraphs.iter().map(|it| format!("<p>{it}</p>"));
-        let script = match self.script {
-            true => format!("<script>{SCRIPT}</script>"),
-            false => String::new(),
+        let script = if self.script {
+            format!("<script>{SCRIPT}</script>")
+        } else {
+            String::new()
         };
         let title = escape_html(&self.title);
         format!(

@@ -40,9 +40,10 @@ impl Origin {
 
     /// Name of the cookie. Browsers accept `__Host-` only from exactly this host, with TLS.
     pub fn cookie(&self) -> &'static str {
-        match self.is_https {
-            true => "__Host-duckbot",
-            false => "duckbot",
+        if self.is_https {
+            "__Host-duckbot"
+        } else {
+            "duckbot"
         }
     }
 
@@ -121,11 +122,12 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
             _ => refuse(StatusCode::NOT_FOUND, "There is no such page."),
         };
     }
-    match cookies(headers, own.cookie())
+    if cookies(headers, own.cookie())
         .any(|value| std::str::from_utf8(value).is_ok_and(&has_session))
     {
-        true => Decision::Forward,
-        false => Decision::Unauthenticated,
+        Decision::Forward
+    } else {
+        Decision::Unauthenticated
     }
 }
 

@@ -210,13 +210,14 @@ impl EnvironmentReader<'_> {
             _ => return self.reject(NAME, "must begin with https:// or http://", &text),
         };
         let authority = authority.trim_end_matches('/').to_owned();
-        match authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
-            true => self.reject(
+        if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
+            self.reject(
                 NAME,
                 "must have a host, optionally a port, and no path",
                 &text,
-            ),
-            false => Some(Some(Endpoint { authority, tls })),
+            )
+        } else {
+            Some(Some(Endpoint { authority, tls }))
         }
     }
 
@@ -268,9 +269,10 @@ impl EnvironmentReader<'_> {
     /// The outer option is `None` if the value is not valid.
     fn query_memory(&mut self) -> Option<Option<NonZeroU32>> {
         const NAME: &str = "DUCKDB_QUESTION_MEMORY";
-        match self.is_set(NAME) {
-            true => self.amount(NAME).map(Some),
-            false => Some(None),
+        if self.is_set(NAME) {
+            self.amount(NAME).map(Some)
+        } else {
+            Some(None)
         }
     }
 
@@ -290,9 +292,10 @@ impl EnvironmentReader<'_> {
         let path = self.text(NAME);
         let path = path.unwrap_or_else(|| format!("{INIT_FOLDER}/init.sql"));
         // DuckDB's command line can't quote an apostrophe.
-        match path.contains('\'') {
-            true => self.reject(NAME, "must be a path without an apostrophe", &path),
-            false => Some(path.into()),
+        if path.contains('\'') {
+            self.reject(NAME, "must be a path without an apostrophe", &path)
+        } else {
+            Some(path.into())
         }
     }
 
@@ -317,9 +320,10 @@ impl EnvironmentReader<'_> {
     /// control characters even within quotes.
     fn text(&mut self, name: &str) -> Option<String> {
         let text = self.variables.get(name).filter(|text| !text.is_empty())?;
-        match text.contains(char::is_control) {
-            true => self.reject(name, "must not contain control characters", text),
-            false => Some(text.clone()),
+        if text.contains(char::is_control) {
+            self.reject(name, "must not contain control characters", text)
+        } else {
+            Some(text.clone())
         }
     }
 

@@ -99,9 +99,10 @@ pub struct QueryError {
 
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind.is_empty() {
-            true => write!(f, "{}", self.message),
-            false => write!(f, "{} Error: {}", self.kind, self.message),
+        if self.kind.is_empty() {
+            write!(f, "{}", self.message)
+        } else {
+            write!(f, "{} Error: {}", self.kind, self.message)
         }
     }
 }

@@ -223,9 +223,10 @@ async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ex
     }
     // It succeeds only if a transaction is open.
     let is_undone = shell.execute("ROLLBACK;").await?.is_ok();
-    Ok(match is_undone {
-        true => QueryResponse::NotCommitted,
-        false => QueryResponse::Done { milliseconds },
+    Ok(if is_undone {
+        QueryResponse::NotCommitted
+    } else {
+        QueryResponse::Done { milliseconds }
     })
 }
 

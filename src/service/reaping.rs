@@ -378,9 +378,10 @@ impl Service {
     /// Asks Discord again if a departed owner is back, before something irreversible is done.
     async fn recheck_member(&self, owner: OwnerId) -> Result<(), Error> {
         let is_member = self.notifier.is_member(owner).await?;
-        match is_member {
-            true => self.note_members(&[(owner, true)]).await,
-            false => Ok(()),
+        if is_member {
+            self.note_members(&[(owner, true)]).await
+        } else {
+            Ok(())
         }
     }
 
@@ -473,9 +474,10 @@ pub struct ReapResult {
 }
 
 pub(super) fn admins_only(who: &Requester) -> Result<(), Rejection> {
-    match who.is_admin {
-        true => Ok(()),
-        false => Err(Rejection::AdminsOnly),
+    if who.is_admin {
+        Ok(())
+    } else {
+        Err(Rejection::AdminsOnly)
     }
 }
 

@@ -114,10 +114,7 @@ pub enum Rejection {
     TablesUnavailable(String),
     #[error(
         "There is no table `{}`.{} `/duck tables` shows all tables.", quoted(.given),
-        match .nearest.is_empty() {
-            true => String::new(),
-            false => format!(" Did you mean {}?", names(.nearest)),
-        }
+        if nearest.is_empty() { String::new() } else { format!(" Did you mean {}?", names(.nearest)) }
     )]
     UnknownTable {
         /// Text that the person entered.

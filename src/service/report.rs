@@ -68,9 +68,12 @@ impl Service {
             None => next(ledger).is_some_and(|at| now >= at),
         };
         let sessions = self.runtime.sessions();
-        let claimed = |ledger: &Ledger| match is_mine(ledger) {
-            true => ledger.with_claim(now, sessions.iter().map(|seen| &*seen.record)),
-            false => ledger.clone(),
+        let claimed = |ledger: &Ledger| {
+            if is_mine(ledger) {
+                ledger.with_claim(now, sessions.iter().map(|seen| &*seen.record))
+            } else {
+                ledger.clone()
+            }
         };
         let ledger = self.ledger.update(now, claimed).await?;
         match ledger.claimed_since() {

@@ -52,9 +52,10 @@ impl Service {
         }
         record.credentials_expire = self.usable_credentials(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
-        match ask.exact && !is_equivalent(&record, &claimed) {
-            true => Err(Rejection::RequestReused.into()),
-            false => Ok(StartOutcome::Starting(claimed)),
+        if ask.exact && !is_equivalent(&record, &claimed) {
+            Err(Rejection::RequestReused.into())
+        } else {
+            Ok(StartOutcome::Starting(claimed))
         }
     }
 
@@ -118,9 +119,10 @@ impl Service {
         if !is_equivalent(asked, found) {
             return Ok(false);
         }
-        let kept = match awaits() {
-            true => None,
-            false => self.credentials.read_own(found).await?,
+        let kept = if awaits() {
+            None
+        } else {
+            self.credentials.read_own(found).await?
         };
         Ok(kept.is_none_or(|kept| kept.is_same(credentials)))
     }
@@ -272,9 +274,10 @@ impl Service {
             };
         };
         let seen = self.find(given)?;
-        match seen.record.owner == who.id || who.is_admin {
-            true => Ok(seen),
-            false => Err(Rejection::NotYours(seen.record.id.clone(), what)),
+        if seen.record.owner == who.id || who.is_admin {
+            Ok(seen)
+        } else {
+            Err(Rejection::NotYours(seen.record.id.clone(), what))
         }
     }
 

@@ -95,11 +95,13 @@ impl Service {
             return newest.ok_or(Rejection::NoRunningSession);
         };
         let seen = self.find(given)?;
-        match seen.record.owner == who.id {
-            false => Err(Rejection::NotYoursToQuery(seen.record.id.clone())),
-            true if !is_queryable(&seen) => Err(Rejection::NotReady(seen.record.id.clone())),
-            true => Ok(seen),
+        if seen.record.owner != who.id {
+            return Err(Rejection::NotYoursToQuery(seen.record.id.clone()));
         }
+        if !is_queryable(&seen) {
+            return Err(Rejection::NotReady(seen.record.id.clone()));
+        }
+        Ok(seen)
     }
 
     /// Reserves one of the person's concurrent queries.

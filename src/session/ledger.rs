@@ -172,14 +172,16 @@ impl Ledger {
     /// that is out of range.
     pub fn read(document: &str) -> Result<Self, String> {
         let ledger: Self = serde_json::from_str(document).map_err(|why| why.to_string())?;
-        match ledger.version > VERSION {
-            true => Err(format!(
+        if ledger.version > VERSION {
+            return Err(format!(
                 "version {} is newer than {VERSION}",
                 ledger.version
-            )),
-            false if ledger.is_plausible() => Ok(ledger),
-            false => Err("it contains a time that is out of range".to_owned()),
+            ));
         }
+        if !ledger.is_plausible() {
+            return Err("it contains a time that is out of range".to_owned());
+        }
+        Ok(ledger)
     }
 
     /// Returns true if calculations with its times can't overflow.
@@ -281,10 +283,7 @@ impl Ledger {
         let mut ledger = self.clone();
         for (owner, is_member) in members {
             if let Some(left) = ledger.known.get_mut(owner) {
-                *left = match is_member {
-                    true => None,
-                    false => left.or(Some(now)),
-                };
+                *left = if *is_member { None } else { left.or(Some(now)) };
             }
         }
         ledger
@@ -350,9 +349,10 @@ impl Totals {
     /// Adds the use by a session until the given time.
     fn add(&mut self, record: &Record, until: DateTime<Utc>) {
         let is_new = !self.users.contains_key(&record.owner) && self.users.len() >= MAX_USERS;
-        let used = match is_new {
-            true => &mut self.others,
-            false => self.users.entry(record.owner).or_default(),
+        let used = if is_new {
+            &mut self.others
+        } else {
+            self.users.entry(record.owner).or_default()
         };
         used.sessions = used.sessions.saturating_add(1);
         if let Some(ready) = record.ready {

@@ -89,12 +89,13 @@ const CREDENTIALS_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 /// was to store them may have died.
 fn step_awaiting_credentials(seen: &Observed, now: DateTime<Utc>) -> Step {
     let deadline = seen.record.created + CREDENTIALS_TIMEOUT;
-    match now >= deadline {
-        true => Step::End(Cause::Failed(Incident::new(
+    if now >= deadline {
+        Step::End(Cause::Failed(Incident::new(
             Failure::CredentialsMissing,
             "",
-        ))),
-        false => Step::Wait(Some(deadline)),
+        )))
+    } else {
+        Step::Wait(Some(deadline))
     }
 }
 
@@ -146,9 +147,10 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
             match (obstacle(state), pod.unready_since) {
                 (Some(incident), Some(since)) if policy.stop_late => {
                     let deadline = since + policy.start_timeout;
-                    match now >= deadline {
-                        true => Step::End(Cause::Failed(incident.clone())),
-                        false => Step::Wait(Some(deadline)),
+                    if now >= deadline {
+                        Step::End(Cause::Failed(incident.clone()))
+                    } else {
+                        Step::Wait(Some(deadline))
                     }
                 }
                 _ => warn_or_wait(seen, now, policy),

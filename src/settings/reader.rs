@@ -72,11 +72,11 @@ impl SettingsReader {
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        match needed {
-            true => self.required(key, expected, parse),
-            false => self
-                .optional(key, expected, parse)
-                .map(Option::unwrap_or_default),
+        if needed {
+            self.required(key, expected, parse)
+        } else {
+            self.optional(key, expected, parse)
+                .map(Option::unwrap_or_default)
         }
     }
 

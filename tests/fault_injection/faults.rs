@@ -109,9 +109,10 @@ impl Case {
     }
 
     fn is_final(&self) -> bool {
-        match self.site.is_discord() {
-            true => matches!(self.fault, Fault::Status(403 | 409)),
-            false => self.fault == Fault::Status(403),
+        if self.site.is_discord() {
+            matches!(self.fault, Fault::Status(403 | 409))
+        } else {
+            self.fault == Fault::Status(403)
         }
     }
 }
@@ -206,9 +207,10 @@ impl Injector {
     /// Decides about the n-th call with this method and route, before or after it.
     async fn verdict(&self, call: &RestCall, nth: usize, moment: Moment) -> Interception {
         let Case { site, fault } = &self.case;
-        match self.matches(call) && nth == site.nth && moment == fault.moment() {
-            true => self.trigger(call).await,
-            false => Interception::Continue,
+        if self.matches(call) && nth == site.nth && moment == fault.moment() {
+            self.trigger(call).await
+        } else {
+            Interception::Continue
         }
     }
 }

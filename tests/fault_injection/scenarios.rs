@@ -226,14 +226,13 @@ impl Scenario {
                 Some(document) => {
                     wait_until_complete(env, &document).await;
                     let messages = env.discord.history("#data");
-                    match refused(POST) {
-                        true => wait_for_url(env, &document).await,
-                        false => {
-                            let [message] = &messages[..] else {
-                                panic!("expected one message, found {}", messages.len())
-                            };
-                            assert_offers(message, &document);
-                        }
+                    if refused(POST) {
+                        wait_for_url(env, &document).await
+                    } else {
+                        let [message] = &messages[..] else {
+                            panic!("expected one message, found {}", messages.len())
+                        };
+                        assert_offers(message, &document);
                     }
                 }
             },

@@ -390,9 +390,10 @@ impl Namespaces {
         let mut ledger = serde_json::from_str(text).unwrap();
         change(&mut ledger);
         *text = ledger.to_string();
-        match is_new {
-            true => maps.create(&params, &map).await.unwrap(),
-            false => maps.replace("duckbot-ledger", &params, &map).await.unwrap(),
+        if is_new {
+            maps.create(&params, &map).await.unwrap()
+        } else {
+            maps.replace("duckbot-ledger", &params, &map).await.unwrap()
         };
     }
 

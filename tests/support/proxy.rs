@@ -294,9 +294,10 @@ async fn forward(inner: &Inner, request: Request) -> Response {
             let mut response = Response::builder().status(answer.status());
             *response.headers_mut().unwrap() = without_host(answer.headers().clone());
             let fate = inner.watches.subscribe();
-            let body = match is_watch {
-                true => Body::from_stream(until_cut(answer.bytes_stream(), fate)),
-                false => Body::from_stream(answer.bytes_stream()),
+            let body = if is_watch {
+                Body::from_stream(until_cut(answer.bytes_stream(), fate))
+            } else {
+                Body::from_stream(answer.bytes_stream())
             };
             response.body(body).unwrap()
         }

@@ -140,11 +140,13 @@ impl Handlers {
             let is_too_soon = is_news && !is_last && now < next_edit;
             let mut is_late = is_too_soon;
             if is_news && !is_too_soon {
-                match responder.try_to_edit(&reply).await {
-                    true if is_last => return,
-                    true => shown = Some(reply),
+                if !responder.try_to_edit(&reply).await {
                     // The next attempt shows the newest state.
-                    false => is_late = true,
+                    is_late = true;
+                } else if is_last {
+                    return;
+                } else {
+                    shown = Some(reply);
                 }
                 next_edit = now + EDIT_INTERVAL;
             }

@@ -167,9 +167,10 @@ pub(crate) fn crash_log(record: &Record, log: &str) -> Reply {
 pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let session = format!("<@{}> Session `{}`", record.owner, record.id);
     // Not mentioned if the owner ended the session: they confirmed the loss.
-    let lost = match record.was_ready() {
-        true => format!(" {LOST}"),
-        false => String::new(),
+    let lost = if record.was_ready() {
+        format!(" {LOST}")
+    } else {
+        String::new()
     };
     let text = match &ending.cause {
         Cause::Stopped { by } if by == &record.owner => {
@@ -229,18 +230,16 @@ fn can_retry(record: &Record) -> bool {
 }
 
 fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {
-    match can_retry(record) {
-        true => reply.with(Emphasis::Secondary, label, retry(record, &record.size)),
-        false => reply,
+    if can_retry(record) {
+        reply.with(Emphasis::Secondary, label, retry(record, &record.size))
+    } else {
+        reply
     }
 }
 
 /// Returns " again" for a session that was ready before.
 fn again(record: &Record) -> &'static str {
-    match record.was_ready() {
-        true => " again",
-        false => "",
-    }
+    if record.was_ready() { " again" } else { "" }
 }
 
 fn failed(record: &Record, failure: Failure) -> String {

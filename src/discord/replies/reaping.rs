@@ -93,9 +93,10 @@ pub(crate) fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
 
 /// Returns the time and reason of the next stop, for a list.
 pub(crate) fn stops(due: &ScheduledStop, dry_run: bool) -> String {
-    let (verb, note) = match dry_run {
-        true => ("would stop", ", but `reaper.dry_run` is on"),
-        false => ("stops", ""),
+    let (verb, note) = if dry_run {
+        ("would stop", ", but `reaper.dry_run` is on")
+    } else {
+        ("stops", "")
     };
     format!(", {verb} {} ({}{note})", relative_time(due.at), when(due))
 }
@@ -297,9 +298,10 @@ pub(crate) fn report(report: &Report, dry_run: bool) -> Reply {
             when(&due)
         )
     });
-    let title = match dry_run {
-        true => "Next to stop, but `reaper.dry_run` is on",
-        false => "Next to stop",
+    let title = if dry_run {
+        "Next to stop, but `reaper.dry_run` is on"
+    } else {
+        "Next to stop"
     };
     section(&mut text, title, next.collect());
     let silent = running

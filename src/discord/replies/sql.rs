@@ -136,9 +136,10 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
             let all = column_count(rows.columns.len());
             left.push(format!("{} of {all}", shown.columns));
         }
-        text += &match left.is_empty() {
-            true => " Some values are shortened.".to_owned(),
-            false => format!(" Shown: {}.", left.join(", ")),
+        text += &if left.is_empty() {
+            " Some values are shortened.".to_owned()
+        } else {
+            format!(" Shown: {}.", left.join(", "))
         };
         text += " The attached file has these rows in full.";
     }
@@ -227,18 +228,17 @@ pub(crate) fn tables(
             table_count(names.len())
         );
     }
-    match count < like.len() {
-        false => Reply::new(text),
-        true => {
-            text += &format!("Shown: {count} of {how_many}. The attached file has all of them.");
-            let lines = like.iter().map(|name| format!("{name}\n"));
-            Reply {
-                file: Some(File {
-                    name: "tables.txt".into(),
-                    text: lines.collect(),
-                }),
-                ..Reply::new(text)
-            }
+    if count >= like.len() {
+        Reply::new(text)
+    } else {
+        text += &format!("Shown: {count} of {how_many}. The attached file has all of them.");
+        let lines = like.iter().map(|name| format!("{name}\n"));
+        Reply {
+            file: Some(File {
+                name: "tables.txt".into(),
+                text: lines.collect(),
+            }),
+            ..Reply::new(text)
         }
     }
 }

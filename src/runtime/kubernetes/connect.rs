@@ -115,12 +115,13 @@ async fn routes(client: &Client, settings: &Settings) -> Result<(), Error> {
 }
 
 fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError> {
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(ConnectError::NotAllowed {
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(ConnectError::NotAllowed {
             namespace: namespace.to_owned(),
             missing: missing.join(", "),
-        }),
+        })
     }
 }
 

@@ -64,9 +64,10 @@ fn manifest_url(image: &str) -> String {
         None => path.rsplit_once(':').unwrap_or((&path, "latest")),
     };
     let host = registry.split(':').next().unwrap_or(registry);
-    let scheme = match host == "localhost" || host.starts_with("127.") {
-        true => "http",
-        false => "https",
+    let scheme = if host == "localhost" || host.starts_with("127.") {
+        "http"
+    } else {
+        "https"
     };
     format!("{scheme}://{registry}/v2/{name}/manifests/{version}")
 }

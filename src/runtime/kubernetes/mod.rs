@@ -525,8 +525,5 @@ impl Runtime for Kubernetes {
 }
 
 async fn run_if(wanted: bool, doing: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    match wanted {
-        true => doing.await,
-        false => Ok(()),
-    }
+    if wanted { doing.await } else { Ok(()) }
 }

@@ -50,9 +50,10 @@ impl<'a> ApiAction<'a> {
     /// Translates an error response of the API server.
     fn status_error(&self, status: &Status) -> Error {
         let action = self.to_string();
-        let why = match self.sensitive {
-            true => format!("{} {}", status.code, status.reason),
-            false => format!("{} {}", status.code, status.message),
+        let why = if self.sensitive {
+            format!("{} {}", status.code, status.reason)
+        } else {
+            format!("{} {}", status.code, status.message)
         };
         match status.code {
             401 => Error::Unavailable {
@@ -81,9 +82,10 @@ impl<'a> ApiAction<'a> {
             kube::Error::Api(status) => self.status_error(status),
             other => Error::Unavailable {
                 action: self.to_string(),
-                why: match self.sensitive {
-                    true => "no valid response".into(),
-                    false => error_chain(other),
+                why: if self.sensitive {
+                    "no valid response".into()
+                } else {
+                    error_chain(other)
                 },
             },
         }

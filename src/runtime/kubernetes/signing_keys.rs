@@ -121,12 +121,11 @@ impl SigningKeys {
             data.remove(oldest);
         }
         let params = PostParams::default();
-        let outcome = match is_first {
-            true => call(self.action("create"), self.secrets.create(&params, &secret)).await,
-            false => {
-                let replaced = self.secrets.replace(DOOR_KEYS, &params, &secret);
-                call(self.action("update"), replaced).await
-            }
+        let outcome = if is_first {
+            call(self.action("create"), self.secrets.create(&params, &secret)).await
+        } else {
+            let replaced = self.secrets.replace(DOOR_KEYS, &params, &secret);
+            call(self.action("update"), replaced).await
         };
         for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
             value.0.zeroize();

@@ -138,9 +138,10 @@ fn eviction(message: &str) -> Failure {
         "exceeds the total limit",
         "exceeded its local ephemeral storage limit",
     ];
-    match OWN.iter().any(|words| message.contains(words)) {
-        true => Failure::DiskFull,
-        false => Failure::Evicted,
+    if OWN.iter().any(|words| message.contains(words)) {
+        Failure::DiskFull
+    } else {
+        Failure::Evicted
     }
 }
 
@@ -273,9 +274,10 @@ fn config_failure(message: &str) -> Option<Failure> {
     if message.contains("failed to sync") || message.contains("timed out") {
         return None;
     }
-    Some(match message.contains(SECRET_PREFIX) {
-        true => Failure::CredentialsMissing,
-        false => Failure::Container,
+    Some(if message.contains(SECRET_PREFIX) {
+        Failure::CredentialsMissing
+    } else {
+        Failure::Container
     })
 }
 
@@ -292,9 +294,10 @@ fn startup_state(stored: &KubePod, status: &PodStatus) -> PodState {
         let first = |(reason, _)| matches!(reason, "ContainerCreating" | "PodInitializing");
         waiting_reason(it).is_some_and(first) && it.restart_count == 0
     });
-    match containers(status).next().is_some() && !waits_for_first {
-        true => pending(StartupStep::Starting, None),
-        false => pending(StartupStep::Placed, None),
+    if containers(status).next().is_some() && !waits_for_first {
+        pending(StartupStep::Starting, None)
+    } else {
+        pending(StartupStep::Placed, None)
     }
 }
 
@@ -322,9 +325,10 @@ fn unschedulable(stored: &KubePod, status: &PodStatus) -> Option<Incident> {
     let message = message.split(". ").next().unwrap_or_default();
     let requests = resource_requests(stored).unwrap_or_default();
     let is_room = ["Insufficient", "Too many pods"];
-    let failure = match is_room.iter().any(|words| message.contains(words)) {
-        true => Failure::NoRoom,
-        false => Failure::NoNode,
+    let failure = if is_room.iter().any(|words| message.contains(words)) {
+        Failure::NoRoom
+    } else {
+        Failure::NoNode
     };
     Some(Incident::new(failure, format!("{requests}{message}")))
 }

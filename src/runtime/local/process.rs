@@ -218,12 +218,13 @@ async fn keep_running(
             pod.restarts = restarts;
             pod.last_end = Some(why.clone());
             pod.unready_since = Some(Utc::now());
-            pod.state = match is_unlucky {
-                true => PodState::Crashing {
+            pod.state = if is_unlucky {
+                PodState::Crashing {
                     incident: why,
                     restarts,
-                },
-                false => Pod::at(StartupStep::Starting).state,
+                }
+            } else {
+                Pod::at(StartupStep::Starting).state
             };
         });
         if is_unlucky

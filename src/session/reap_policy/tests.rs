@@ -284,9 +284,10 @@ fn an_extension_moves_the_lifetime_within_the_budget_and_the_maximum_age() {
 
 fn many(count: usize, idle: usize) -> Vec<TrackedSession> {
     let one = |number: usize| {
-        let usage = match number < idle {
-            true => Usage::Idle(after(0)),
-            false => Usage::Busy,
+        let usage = if number < idle {
+            Usage::Idle(after(0))
+        } else {
+            Usage::Busy
         };
         let watched = warned(running(usage), Rule::Idle, 121);
         with(watched, |record| Record {

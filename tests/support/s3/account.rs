@@ -194,9 +194,10 @@ impl S3Access for Account {
         };
         let bucket = context.s3_path().get_bucket_name().unwrap_or("*");
         let asked = (id.clone(), format!("s3:{action}"), bucket.to_owned());
-        match self.inner().denied.contains(&asked) {
-            true => Err(refused()),
-            false => Ok(()),
+        if self.inner().denied.contains(&asked) {
+            Err(refused())
+        } else {
+            Ok(())
         }
     }
 }

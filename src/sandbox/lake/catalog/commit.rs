@@ -257,11 +257,12 @@ fn resolve_id(
     let found = known
         .iter()
         .any(|one| one.get(key).and_then(Value::as_i64) == Some(wanted));
-    match found {
-        true => Ok(wanted),
-        false => Err(CatalogError::bad_request(format!(
+    if found {
+        Ok(wanted)
+    } else {
+        Err(CatalogError::bad_request(format!(
             "The table has no {key} {wanted}"
-        ))),
+        )))
     }
 }
 

@@ -321,11 +321,12 @@ fn get<'a>(namespaces: &'a Namespaces, name: &str) -> CatalogResult<&'a Namespac
 fn check_new(namespaces: &Namespaces, name: &TableName) -> CatalogResult<()> {
     check_name(&name.table)?;
     let TableName { namespace, table } = name;
-    match get(namespaces, namespace)?.tables.contains_key(table) {
-        true => Err(CatalogError::exists(format!(
+    if get(namespaces, namespace)?.tables.contains_key(table) {
+        Err(CatalogError::exists(format!(
             "The table {namespace}.{table}"
-        ))),
-        false => Ok(()),
+        )))
+    } else {
+        Ok(())
     }
 }
 
