@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use subtle::{Choice, ConstantTimeEq};
+
 use super::ticket::random_token;
 
 /// Maximum number of browsers, more than one person uses. At the limit, the oldest is
@@ -30,12 +32,12 @@ impl BrowserSessions {
     /// Returns true if a cookie with this value is valid.
     pub fn contains(&self, value: &str) -> bool {
         // Compare all of every key, so the time taken does not reveal where values differ.
-        let same = |key: &String| {
-            let bytes = key.bytes().zip(value.bytes());
-            let differ = bytes.fold(0, |differ, (a, b)| differ | (a ^ b));
-            key.len() == value.len() && differ == 0
-        };
-        self.keys.iter().fold(false, |known, key| known | same(key))
+        let same = |key: &String| key.as_bytes().ct_eq(value.as_bytes());
+        let none = Choice::from(0);
+        self.keys
+            .iter()
+            .fold(none, |known, key| known | same(key))
+            .into()
     }
 }
 
