@@ -3,10 +3,7 @@
 //! A session has one public message, which is posted when the session is ready and edited when it
 //! ends.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -26,7 +23,10 @@ use super::{
 use crate::{
     error::Error,
     service::Notifier,
-    session::{Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Report, Warning},
+    session::{
+        Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Report, Warning,
+        fingerprint,
+    },
     settings::Settings,
 };
 
@@ -181,15 +181,9 @@ impl Notifier for DiscordNotifier {
         let extend_by = self.settings.reaper.extend_by;
         // Every bot and every attempt uses the same nonce, until the session is extended. The stop
         // time is not part of it, because a late warning delays the stop.
-        let mut hasher = DefaultHasher::new();
-        (
-            warning.rule,
-            warning.since,
-            record.extended_seconds,
-            record.kept_until,
-        )
-            .hash(&mut hasher);
-        let nonce = format!("stop-{}-{:08x}", record.id, hasher.finish() as u32);
+        let extended = (record.extended_seconds, record.kept_until);
+        let cause = format!("{:?} {} {extended:?}", warning.rule, warning.since);
+        let nonce = format!("stop-{}-{}", record.id, &fingerprint(&cause)[..8]);
         let reply = replies::stop_warning(record, warning, extend_by);
         self.tell_owner(record, nonce, &reply).await
     }

@@ -3,6 +3,7 @@
 //! Pure: no clock, no network, no tokio, kube or serenity. Callers pass in the time and new IDs.
 
 mod details;
+mod fingerprint;
 mod id;
 mod incident;
 mod ledger;
@@ -14,6 +15,7 @@ mod record;
 mod size;
 
 pub use details::{Details, PodEvent};
+pub use fingerprint::fingerprint;
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};

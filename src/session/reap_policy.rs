@@ -5,14 +5,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Observed, OwnerId, Record, SessionId, Stage, Warning};
+use super::{Observed, OwnerId, Record, SessionId, Stage, Warning, fingerprint};
 
 /// Minimum number of sessions for a reap pause. With fewer, a large share due at once is normal.
 const MIN_SESSIONS_TO_PAUSE: usize = 10;
@@ -193,9 +192,7 @@ impl Plan {
     pub fn digest(&self) -> String {
         let mut all: Vec<_> = self.takedowns().map(Action::target).collect();
         all.sort();
-        let mut hasher = DefaultHasher::new();
-        all.hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+        fingerprint(&all.join("\n"))
     }
 }
 

@@ -1,0 +1,21 @@
+//! Short hashes that stay the same across builds of the bot: in buttons and nonces. Pure.
+
+use ring::digest::{SHA256, digest};
+
+/// Returns the first 64 bits of the text's SHA-256, as 16 hex digits.
+pub fn fingerprint(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    let digits = hash.as_ref().iter().take(8);
+    digits.map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_beginning_of_sha_256() {
+        // FIPS 180-4, example "abc".
+        assert_eq!(fingerprint("abc"), "ba7816bf8f01cfea");
+    }
+}
