@@ -343,7 +343,13 @@ impl Settings {
         });
         let text = text.transpose().map_err(|why| InvalidSettings(vec![why]))?;
         let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
-        Self::read(text, variables)
+        Self::read(text, variables).map_err(|mut invalid| {
+            if file.is_none() {
+                let hint = "no settings file was given; pass one with --config FILE";
+                invalid.0.push(hint.to_owned());
+            }
+            invalid
+        })
     }
 
     /// Like [`Settings::load`], with the path and the text of the file. Errors name the path.

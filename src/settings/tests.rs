@@ -26,7 +26,7 @@ fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
 fn with(changes: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
     let mut all = minimal();
     all.extend(variables(changes));
-    Settings::load(None, all)
+    Settings::read(None, all)
 }
 
 /// A temporary file. It is removed on drop.
@@ -182,6 +182,15 @@ fn a_missing_or_invalid_file_is_named() {
         broken.to_string().contains(file.0.to_str().expect("plain")),
         "{broken}"
     );
+}
+
+#[test]
+fn without_a_file_and_enough_variables_the_option_for_a_file_is_named() {
+    let invalid = Settings::load(None, HashMap::new()).expect_err("invalid");
+    assert!(invalid.to_string().contains("--config FILE"), "{invalid}");
+    let file = Temporary::new("");
+    let invalid = Settings::load(Some(&file.0), HashMap::new()).expect_err("invalid");
+    assert!(!invalid.to_string().contains("--config"), "{invalid}");
 }
 
 #[test]
