@@ -9,7 +9,7 @@ use super::state::{decide, limits, record, watched};
 
 /// The response of a door to `/activity`.
 ///
-/// It survives a round trip through JSON. A session with a running query is not idle, and no
+/// A report survives a round trip through JSON. A session with a running query is not idle, and no
 /// session is idle since a time in the future. Deciding what to do never panics.
 pub fn activity(data: &[u8]) {
     let Ok(said) = serde_json::from_slice::<Activity>(data) else {

@@ -1,7 +1,7 @@
 //! A stand-in for Discord in this process: REST v10 and the gateway, over plain HTTP and WebSocket
 //! on loopback.
 //!
-//! It speaks Discord's wire format and is independent of any bot. The bot's real client connects to
+//! The stand-in speaks Discord's wire format and knows no bot. The bot's real client connects to
 //! [`Discord::url`]. Tests act as people through [`Person`], and read the same messages. All state
 //! is one `State` behind one lock. Requests that Discord rejects are rejected with the same codes.
 //! A request to an unknown route gets 404 and is listed by [`Discord::unknown_routes`].

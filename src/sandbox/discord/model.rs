@@ -1,6 +1,6 @@
 //! Data model of the loopback. No I/O.
 //!
-//! One `State` is behind one lock; REST handlers, the gateway and people's actions all use it.
+//! REST handlers, the gateway and people's actions share one `State` behind one lock.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
