@@ -64,6 +64,7 @@ async fn ask(lake: &Lake, secret: &str, sql: &str) -> Result<String, String> {
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
     if output.status.success() {
+        // The first line is the result of CREATE SECRET.
         Ok(text(output.stdout).replacen("true", "", 1).trim().into())
     } else {
         Err(text(output.stderr))

@@ -170,6 +170,7 @@ fn value(text: &str) -> (&str, &str) {
     if is_next {
         ("", text)
     } else {
+        // `set "NAME=value"` on Windows; the comma of a JSON line.
         (value.trim_end_matches([',', ';', '}', '"']), rest)
     }
 }

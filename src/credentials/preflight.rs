@@ -291,6 +291,7 @@ fn listing_url(catalog: &Catalog) -> Result<Url, ()> {
         return Ok(url);
     };
     if catalog.s3_path_style {
+        // Some services serve S3 below a path.
         url.set_path(&format!("{}/{bucket}", url.path().trim_end_matches('/')))
     } else {
         let host = format!("{bucket}.{}", url.host_str().ok_or(())?);

@@ -156,6 +156,7 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
             if ours == known {
                 Diagnostic::ok(what, "registered")
             } else {
+                // The bot registers its commands at each start.
                 Diagnostic::ok(
                     what,
                     "not yet those of this version; `duckbot serve` registers them",

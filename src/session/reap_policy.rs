@@ -160,7 +160,8 @@ impl Action {
         }
     }
 
-    /// Describes the object of the action, for logs.
+    /// Describes the object of the action, for logs. [`Plan::digest`] depends on it, so a changed
+    /// text makes the buttons under older plans say that the list changed.
     pub fn target(&self) -> String {
         match self {
             Self::Stop(id, due) => format!("{id} ({:?})", due.rule),

@@ -343,8 +343,10 @@ impl Settings {
         });
         let text = text.transpose().map_err(|why| InvalidSettings(vec![why]))?;
         let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
+        let nothing_is_given =
+            file.is_none() && !variables.keys().any(|name| name.starts_with("DUCKBOT_"));
         Self::read(text, variables).map_err(|mut invalid| {
-            if file.is_none() {
+            if nothing_is_given {
                 let hint = "no settings file was given; pass one with --config FILE";
                 invalid.0.push(hint.to_owned());
             }

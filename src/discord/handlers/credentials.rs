@@ -118,7 +118,7 @@ impl Handlers {
             Err(denied) => self.way_out(author, deny(denied)).await,
         };
         if is_key {
-            reply = replies::with_expiry_warning(reply);
+            reply = replies::with_leak_warning(reply);
         }
         self.direct.mark_open(author);
         if let Err(error) = self.direct.send(author, &reply, None).await {

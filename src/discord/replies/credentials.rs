@@ -253,7 +253,7 @@ pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
 }
 
 /// Adds a warning to the answer to a direct message that may contain credentials.
-pub(crate) fn with_expiry_warning(answer: Reply) -> Reply {
+pub(crate) fn with_leak_warning(answer: Reply) -> Reply {
     let text = format!(
         "**Your message may contain credentials.** I did not save it. Delete your message (a bot \
          can't do that for you), then replace those credentials with new ones.\n\n{}",

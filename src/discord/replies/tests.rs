@@ -366,7 +366,7 @@ fn setting_up() {
         ("not stored", not_stored(&mistakes, lake())),
         (
             "a key in a message",
-            with_expiry_warning(setup_invitation(None))
+            with_leak_warning(setup_invitation(None))
         ),
     ]));
 }
@@ -604,9 +604,9 @@ fn going_on() {
 
 #[test]
 fn listing_and_helping() {
-    let one = [push_list(Usage::Unknown, None)];
-    let used = |usage| [push_list(usage, None)];
-    let due = |rule| [push_list(Usage::Idle(noon()), Some(due(rule)))];
+    let one = [list_entry(Usage::Unknown, None)];
+    let used = |usage| [list_entry(usage, None)];
+    let due = |rule| [list_entry(Usage::Idle(noon()), Some(due(rule)))];
     let noon = starting_record().created;
     insta::assert_snapshot!(gallery(&[
         ("none of theirs", list(&[], false, None, false)),
@@ -641,7 +641,7 @@ fn listing_and_helping() {
 
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
-    let many = vec![push_list(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
+    let many = vec![list_entry(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
     let text = list(&many, true, None, false).text;
     assert!(message_len(&text) <= MAX_MESSAGE_CHARS);
     let shown = text.matches("\n- ").count();
@@ -656,7 +656,7 @@ fn noon() -> DateTime<Utc> {
     starting_record().created
 }
 
-fn push_list(usage: Usage, due: Option<ScheduledStop>) -> ListEntry {
+fn list_entry(usage: Usage, due: Option<ScheduledStop>) -> ListEntry {
     let watched = TrackedSession {
         seen: seen(),
         usage,
