@@ -1,7 +1,7 @@
 //! Interactions from Discord.
 
-use duckbot::discord::parse;
-use duckbot::discord::parse::{Button, Command};
+use duckbot::discord::buttons;
+use duckbot::discord::buttons::{Button, Command};
 use secrecy::ExposeSecret;
 use serenity::all::{CommandDataOption, CommandDataOptionValue, Interaction};
 
@@ -18,10 +18,10 @@ pub fn interactions(data: &[u8]) {
     };
     match interaction {
         Interaction::Command(it) => {
-            let Some(command) = parse::command(&it.data) else {
+            let Some(command) = buttons::command(&it.data) else {
                 return;
             };
-            assert!(parse::kind(&it.data).is_some());
+            assert!(buttons::kind(&it.data).is_some());
             let options = it.data.options.first().map(|chosen| &chosen.value);
             let Some(CommandDataOptionValue::SubCommand(options)) = options else {
                 panic!("{command:?} without a subcommand");
@@ -33,14 +33,14 @@ pub fn interactions(data: &[u8]) {
             assert!(texts_of(&command).into_iter().all(has), "{command:?}");
         }
         Interaction::Autocomplete(it) => {
-            parse::command(&it.data);
-            parse::kind(&it.data);
+            buttons::command(&it.data);
+            buttons::kind(&it.data);
         }
         Interaction::Component(it) => custom_id(&it.data.custom_id),
         Interaction::Modal(it) => {
             custom_id(&it.data.custom_id);
             let sent = serde_json::to_string(&it.data.components).expect("serializes to JSON");
-            let typed = parse::form(it.data.components);
+            let typed = buttons::form(it.data.components);
             for text in typed.secrets.iter().map(|it| it.expose_secret()) {
                 let json = serde_json::to_string(text).expect("serializes to JSON");
                 assert!(text.is_empty() || sent.contains(&json));
@@ -51,12 +51,12 @@ pub fn interactions(data: &[u8]) {
 }
 
 fn custom_id(text: &str) {
-    if let Some(catalog) = parse::form_catalog(text) {
-        assert_eq!(parse::form_id(catalog.as_deref()), text);
+    if let Some(catalog) = buttons::form_catalog(text) {
+        assert_eq!(buttons::form_id(catalog.as_deref()), text);
         assert_eq!(Button::from_custom_id(text), None);
     }
-    if let Some(how) = parse::sql_form(text) {
-        assert!(parse::sql_form_id(&how).chars().count() <= 100);
+    if let Some(how) = buttons::sql_form(text) {
+        assert!(buttons::sql_form_id(&how).chars().count() <= 100);
     }
     if let Some(button) = Button::from_custom_id(text) {
         let id = button.custom_id();

@@ -1,7 +1,7 @@
 //! Settings files.
 
 use chrono::TimeDelta;
-use duckbot::discord::parse::Button;
+use duckbot::discord::buttons::Button;
 use duckbot::settings::{MAX_NAME_BYTES, Settings};
 use secrecy::ExposeSecret;
 use std::collections::HashMap;

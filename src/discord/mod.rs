@@ -6,16 +6,17 @@
 //! (`service`) and errors (`error`).
 
 mod access;
+pub mod buttons;
 mod check;
 mod commands;
 mod direct;
 mod errors;
-mod handlers;
+mod interactions;
 mod notifier;
-pub mod parse;
 mod pulse;
 mod replies;
 mod responder;
+mod suggest;
 mod table;
 
 use std::{
@@ -40,7 +41,7 @@ pub use check::{application, invitation, look};
 pub use commands::reference;
 use direct::DirectMessages;
 use errors::status;
-use handlers::Handlers;
+use interactions::Handlers;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
 

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     access::DenialReason,
+    buttons::Button,
     commands::{CommandKind, usage},
-    parse::Button,
 };
 use crate::{
     door::ticket,

@@ -28,9 +28,9 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
+    buttons::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
     commands::QUERY,
     errors::{code, count, is_final, status},
-    parse::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
     replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply, shorten},
 };
 use crate::{credentials::CredentialField, metrics};

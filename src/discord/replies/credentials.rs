@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{Emphasis, Reply, relative_time};
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
-    discord::parse::Button,
+    discord::buttons::Button,
     service::Rejection,
     session::{Observed, Record},
 };

@@ -1,10 +1,15 @@
 //! `/duck status`, and its button for the session's log.
 
-use super::{Handlers, Responder, explain, refuse};
+use crate::discord::interactions::{Handlers, Responder, explain, refuse};
 use crate::{discord::replies, service::Requester, session::SessionId};
 
 impl Handlers {
-    pub(super) async fn status(&self, responder: &Responder, who: &Requester, given: Option<&str>) {
+    pub(in crate::discord) async fn status(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        given: Option<&str>,
+    ) {
         let reply = match self.service.status(who, given).await {
             Ok(status) => {
                 let settings = self.service.settings();
@@ -16,7 +21,12 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    pub(super) async fn log(&self, responder: &Responder, who: &Requester, id: &SessionId) {
+    pub(in crate::discord) async fn log(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        id: &SessionId,
+    ) {
         let reply = match self.service.log(who, id).await {
             Ok((record, words)) => replies::log(&record, words),
             Err(problem) => explain(&problem),

@@ -2,6 +2,16 @@
 //!
 //! docs/development.md lists the steps to add a command.
 
+mod forget;
+mod list;
+mod open;
+mod reap;
+mod setup;
+mod sql;
+pub(super) mod start;
+mod status;
+mod stop;
+
 use std::fmt::Write;
 
 use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption};
@@ -365,7 +375,7 @@ mod tests {
 
     #[test]
     fn commands_md_matches_the_table() {
-        let written = include_str!("../../commands.md");
+        let written = include_str!("../../../commands.md");
         assert_eq!(
             written,
             reference(),

@@ -1,10 +1,10 @@
 //! `/duck stop`: asks for confirmation, stops the session, and reports when it is gone.
 
-use super::{Handlers, Responder, explain, refuse};
+use crate::discord::interactions::{Handlers, Responder, explain, refuse};
 use crate::{discord::replies, service::Requester, session::SessionId};
 
 impl Handlers {
-    pub(super) async fn ask_to_stop(
+    pub(in crate::discord) async fn ask_to_stop(
         &self,
         responder: &Responder,
         who: &Requester,
@@ -18,7 +18,12 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    pub(super) async fn stop(&self, responder: &Responder, who: &Requester, id: &SessionId) {
+    pub(in crate::discord) async fn stop(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        id: &SessionId,
+    ) {
         if let Err(problem) = self.service.stop(who, id).await {
             responder.edit(&explain(&problem)).await;
             return;

@@ -1,13 +1,13 @@
 //! `/duck list`.
 
-use super::{Handlers, Responder};
+use crate::discord::interactions::{Handlers, Responder};
 use crate::{
     discord::replies::{self, ListEntry},
     service::Requester,
 };
 
 impl Handlers {
-    pub(super) async fn list(&self, responder: &Responder, who: &Requester, all: bool) {
+    pub(in crate::discord) async fn list(&self, responder: &Responder, who: &Requester, all: bool) {
         let sessions = self.service.list((!all).then_some(who.id));
         let dry_run = self.service.settings().reaper.dry_run;
         let stale = self.service.runtime().stale_since();

@@ -9,11 +9,13 @@ use serenity::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Handlers, InteractionContext, Responder, explain, log_error, set_outcome};
+use crate::discord::interactions::{
+    Handlers, InteractionContext, Responder, explain, log_error, set_outcome,
+};
 use crate::{
     discord::{
+        buttons::SqlOptions,
         errors::{code, count, discord_error, is_final},
-        parse::SqlOptions,
         replies::{self, File, QueryContext, Reply},
         responder::message,
     },
@@ -26,7 +28,7 @@ const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 impl Handlers {
     /// Answers a query. `request` identifies it, so that its result is shared only once.
-    pub(super) async fn sql(
+    pub(in crate::discord) async fn sql(
         &self,
         responder: &Responder,
         who: &Requester,
@@ -105,14 +107,19 @@ impl Handlers {
         Ok(replies::answer(&question, &answer))
     }
 
-    pub(super) async fn cancel(&self, responder: &Responder, who: &Requester, question: &str) {
+    pub(in crate::discord) async fn cancel(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        question: &str,
+    ) {
         // The handler that waits for the result edits its reply.
         if !self.service.cancel_query(who, question) {
             responder.edit(&replies::query_over()).await;
         }
     }
 
-    pub(super) async fn tables(
+    pub(in crate::discord) async fn tables(
         &self,
         who: &Requester,
         pattern: Option<&str>,
@@ -124,7 +131,7 @@ impl Handlers {
         Ok(replies::tables(&seen.record, &catalog, &all, pattern))
     }
 
-    pub(super) async fn describe(
+    pub(in crate::discord) async fn describe(
         &self,
         who: &Requester,
         table: &str,
@@ -137,7 +144,7 @@ impl Handlers {
     }
 
     /// Posts the result in `shown`, one of the bot's private replies, in the channel.
-    pub(super) async fn share(
+    pub(in crate::discord) async fn share(
         &self,
         responder: &Responder,
         who: &Requester,

@@ -11,10 +11,12 @@ use futures_util::{
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Handlers, INTERACTION_LIFETIME, Responder, explain, log_error, refuse};
+use crate::discord::interactions::{
+    Handlers, INTERACTION_LIFETIME, Responder, explain, log_error, refuse,
+};
 use crate::{
     discord::{
-        parse::Button,
+        buttons::Button,
         replies::{self, Reply},
     },
     service::{Requester, ServiceError, StartOutcome, StartRequest},
@@ -29,7 +31,7 @@ const EDIT_INTERVAL: Duration = Duration::from_millis(1200);
 const MAX_CONCURRENT_READS: usize = 8;
 
 /// Options of a start.
-pub(super) struct StartOptions {
+pub(in crate::discord) struct StartOptions {
     /// Origin of the request: the command, the message with the pressed button, or the session to
     /// retry. So pressing a button twice is one request.
     pub request: RequestId,
@@ -39,7 +41,7 @@ pub(super) struct StartOptions {
 }
 
 impl Handlers {
-    pub(super) async fn start(
+    pub(in crate::discord) async fn start(
         &self,
         responder: &Responder,
         who: &Requester,

@@ -2,17 +2,6 @@
 //!
 //! Commands, buttons and forms are acknowledged or answered before anything else is done.
 
-mod credentials;
-mod list;
-mod open;
-mod reaping;
-mod setup;
-mod sql;
-mod start;
-mod status;
-mod stop;
-mod suggest;
-
 use std::{cell::Cell, sync::Arc, time::Instant};
 
 use serenity::{
@@ -21,18 +10,21 @@ use serenity::{
 };
 use tracing::{Instrument, debug, info_span, warn};
 
+pub(super) use super::responder::{INTERACTION_LIFETIME, InteractionClosed, Responder};
+pub(super) use crate::service::ServiceError;
+
 use super::{
     access::{Caller, DenialReason, admit},
+    buttons::{self, Button, Command},
+    commands::start,
     direct::DirectMessages,
     errors::{discord_error, status},
-    parse::{self, Button, Command},
     replies::{self, Reply},
-    responder::{INTERACTION_LIFETIME, InteractionClosed, Responder},
 };
 use crate::{
     error::{Error, new_reference},
     metrics,
-    service::{Rejection, Requester, Service, ServiceError},
+    service::{Rejection, Requester, Service},
     session::RequestId,
     settings,
     telemetry::AUDIT,
@@ -45,20 +37,20 @@ tokio::task_local! {
 
 /// Handles interactions and direct messages.
 pub(super) struct Handlers {
-    http: Arc<Http>,
-    settings: settings::Discord,
-    service: Arc<Service>,
-    direct: Arc<DirectMessages>,
+    pub http: Arc<Http>,
+    pub settings: settings::Discord,
+    pub service: Arc<Service>,
+    pub direct: Arc<DirectMessages>,
 }
 
 /// Person who acts, and the place where they act.
-struct InteractionContext {
-    guild: Option<GuildId>,
-    channel: u64,
+pub(super) struct InteractionContext {
+    pub guild: Option<GuildId>,
+    pub channel: u64,
     /// Parent channel, if `channel` is a thread.
-    parent: Option<u64>,
-    user: User,
-    member: Option<Member>,
+    pub parent: Option<u64>,
+    pub user: User,
+    pub member: Option<Member>,
 }
 
 impl InteractionContext {
@@ -90,7 +82,7 @@ macro_rules! context {
 }
 
 /// Reason why nothing was done: the person lacks access, or their access could not be checked.
-enum AccessDenied {
+pub(super) enum AccessDenied {
     Reason(DenialReason),
     CheckFailed(Error),
 }
@@ -114,7 +106,9 @@ impl Handlers {
     pub(super) async fn handle(&self, interaction: Interaction) {
         let interaction_id = interaction.id();
         let what = match &interaction {
-            Interaction::Command(it) => parse::kind(&it.data).map_or("?", |kind| kind.spec().name),
+            Interaction::Command(it) => {
+                buttons::kind(&it.data).map_or("?", |kind| kind.spec().name)
+            }
             Interaction::Component(_) => "button",
             Interaction::Modal(_) => "form",
             // Autocomplete is not counted: Discord sends an interaction for each key press.
@@ -138,7 +132,7 @@ impl Handlers {
             Interaction::Command(it) => {
                 let responder = self.responder(it.id, &it.token);
                 let request = RequestId(it.id.to_string());
-                let command = parse::command(&it.data);
+                let command = buttons::command(&it.data);
                 let context = context!(it);
                 self.command(responder, &context, request, command).await
             }
@@ -155,14 +149,14 @@ impl Handlers {
                 let responder = self.responder(it.id, &it.token);
                 let rows = std::mem::take(&mut it.data.components);
                 let id = &it.data.custom_id;
-                match (parse::form_catalog(id), parse::sql_form(id)) {
+                match (buttons::form_catalog(id), buttons::sql_form(id)) {
                     (Some(catalog), _) => {
-                        let typed = parse::form(rows);
+                        let typed = buttons::form(rows);
                         self.form(&responder, &context!(it), typed, catalog).await
                     }
                     (_, Some(how)) => {
                         let command = Command::Sql {
-                            query: Some(parse::question(rows)),
+                            query: Some(buttons::question(rows)),
                             how,
                         };
                         let request = RequestId(it.id.to_string());
@@ -359,7 +353,10 @@ impl Handlers {
     }
 
     /// Checks the person's access. Returns them with their rights, or the reason for the denial.
-    async fn admit(&self, context: &InteractionContext) -> Result<Requester, AccessDenied> {
+    pub(super) async fn admit(
+        &self,
+        context: &InteractionContext,
+    ) -> Result<Requester, AccessDenied> {
         let ours = GuildId::new(self.settings.guild);
         if context.guild.is_some_and(|guild| guild != ours) {
             return Err(AccessDenied::Reason(DenialReason::OtherGuild));
@@ -390,7 +387,7 @@ impl Handlers {
     }
 }
 
-fn caller(member: &Member, channels: Vec<u64>) -> Caller {
+pub(super) fn caller(member: &Member, channels: Vec<u64>) -> Caller {
     Caller {
         id: member.user.id.get(),
         display_name: member.display_name().to_owned(),
@@ -399,7 +396,7 @@ fn caller(member: &Member, channels: Vec<u64>) -> Caller {
     }
 }
 
-fn deny(denied: AccessDenied) -> Reply {
+pub(super) fn deny(denied: AccessDenied) -> Reply {
     set_outcome("refused");
     match denied {
         AccessDenied::Reason(why) => replies::access_denied(&why),
@@ -408,13 +405,13 @@ fn deny(denied: AccessDenied) -> Reply {
 }
 
 /// Sets the outcome of the current command.
-fn set_outcome(outcome: &'static str) {
+pub(super) fn set_outcome(outcome: &'static str) {
     // Outside of a command, such as for replies resumed after a restart, nothing is counted.
     let _ = OUTCOME.try_with(|it| it.set(outcome));
 }
 
 /// Logs an error, and returns its reference.
-fn log_error(error: &Error) -> String {
+pub(super) fn log_error(error: &Error) -> String {
     set_outcome("failed");
     let reference = new_reference();
     warn!(reference, %error, "a command failed [{reference}]");
@@ -422,13 +419,13 @@ fn log_error(error: &Error) -> String {
 }
 
 /// Reply for a rejection.
-fn refuse(rejection: &Rejection) -> Reply {
+pub(super) fn refuse(rejection: &Rejection) -> Reply {
     set_outcome("refused");
     replies::refused(rejection)
 }
 
 /// Reply for a failed use case. Logs an [`Error`].
-fn explain(problem: &ServiceError) -> Reply {
+pub(super) fn explain(problem: &ServiceError) -> Reply {
     match problem {
         ServiceError::Rejected(rejection) => refuse(rejection),
         ServiceError::UnusableCredentials(troubles) => {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serenity::all::{CommandData, Member};
 
-use super::{Handlers, caller};
+use super::interactions::{Handlers, caller};
 use crate::{
     discord::{
         access::admit,
+        buttons,
         commands::{CATALOG, CommandKind, DURATION, SESSION, SIZE, TABLE},
-        parse,
     },
     service::Requester,
 };
@@ -22,7 +22,7 @@ const MAX_CHOICE_CHARS: usize = 100;
 
 impl Handlers {
     /// Name and value of each suggestion whose name contains the text typed so far.
-    pub(super) async fn suggestions(
+    pub(in crate::discord) async fn suggestions(
         &self,
         user: u64,
         member: Option<&Member>,
@@ -51,7 +51,7 @@ impl Handlers {
                     CommandKind::Tables,
                     CommandKind::Describe,
                 ];
-                let is_own = parse::kind(data).is_some_and(|kind| own.contains(&kind));
+                let is_own = buttons::kind(data).is_some_and(|kind| own.contains(&kind));
                 self.sessions(user, member.filter(|_| !is_own))
             }
             TABLE => self.tables_of(member, data).await,
@@ -76,7 +76,7 @@ impl Handlers {
         let Some(who) = self.requester_of(member) else {
             return Vec::new();
         };
-        let session = parse::session(data);
+        let session = buttons::session(data);
         let Ok(seen) = self.service.find_session_to_query(&who, session.as_deref()) else {
             return Vec::new();
         };

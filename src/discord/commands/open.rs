@@ -1,10 +1,15 @@
 //! `/duck open`, and the Open button of a session's message.
 
-use super::{Handlers, Responder, explain};
+use crate::discord::interactions::{Handlers, Responder, explain};
 use crate::{discord::replies, service::Requester};
 
 impl Handlers {
-    pub(super) async fn open(&self, responder: &Responder, who: &Requester, given: Option<&str>) {
+    pub(in crate::discord) async fn open(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        given: Option<&str>,
+    ) {
         // A link is valid for one minute, so each attempt creates a new one.
         loop {
             let (record, link) = match self.service.open(who, given).await {

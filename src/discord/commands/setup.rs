@@ -1,7 +1,7 @@
 //! `/duck setup`: shows the stored credentials, or sends a private invitation to enter some. Stores
 //! the submitted form.
 
-use super::{
+use crate::discord::interactions::{
     Handlers, InteractionClosed, InteractionContext, Responder, ServiceError, deny, explain,
     log_error, refuse,
 };
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Handlers {
-    pub(super) async fn setup(
+    pub(in crate::discord) async fn setup(
         &self,
         responder: &Responder,
         who: &Requester,
@@ -45,7 +45,7 @@ impl Handlers {
         }
     }
 
-    pub(super) async fn form(
+    pub(in crate::discord) async fn form(
         &self,
         responder: &Responder,
         context: &InteractionContext,

@@ -3,7 +3,9 @@
 use futures_util::future::join_all;
 use serenity::all::Message;
 
-use super::{Handlers, InteractionContext, Responder, ServiceError, deny, explain, log_error};
+use crate::discord::interactions::{
+    Handlers, InteractionContext, Responder, ServiceError, deny, explain, log_error,
+};
 use crate::{
     credentials::looks_like_a_key,
     discord::replies::{self, Reply},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 impl Handlers {
-    pub(super) async fn check_credentials(
+    pub(in crate::discord) async fn check_credentials(
         &self,
         responder: &Responder,
         who: &Requester,
@@ -32,7 +34,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    pub(super) async fn ask_to_forget(&self, responder: &Responder, who: &Requester) {
+    pub(in crate::discord) async fn ask_to_forget(&self, responder: &Responder, who: &Requester) {
         let reply = match self.service.credentials_info(who.id).await {
             Ok(Some(about)) => replies::confirm_forget(
                 &about,
@@ -45,7 +47,12 @@ impl Handlers {
     }
 
     /// Deletes the credentials first, so that they are gone even if stopping the sessions fails.
-    pub(super) async fn forget(&self, responder: &Responder, who: &Requester, stop: bool) {
+    pub(in crate::discord) async fn forget(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        stop: bool,
+    ) {
         let running = match self.service.forget_credentials(who).await {
             Ok(running) => running,
             Err(problem) => return responder.edit(&explain(&problem)).await,
@@ -69,7 +76,7 @@ impl Handlers {
     }
 
     /// Restarts sessions that use old credentials, each with the channel of its record.
-    pub(super) async fn restart(&self, responder: &Responder, who: &Requester) {
+    pub(in crate::discord) async fn restart(&self, responder: &Responder, who: &Requester) {
         let old = match self.service.sessions_with_old_credentials(who.id).await {
             Ok(old) => old,
             Err(problem) => return responder.edit(&explain(&problem)).await,

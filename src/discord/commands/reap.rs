@@ -1,6 +1,6 @@
 //! `/duck extend`, `/duck report` and `/duck reap`, with the Extend and Reap buttons.
 
-use super::{Handlers, Responder, explain, refuse};
+use crate::discord::interactions::{Handlers, Responder, explain, refuse};
 use crate::{
     discord::replies::{self, Reply},
     service::{Rejection, Requester, ServiceError},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Handlers {
-    pub(super) async fn extend(
+    pub(in crate::discord) async fn extend(
         &self,
         responder: &Responder,
         who: &Requester,
@@ -37,7 +37,7 @@ impl Handlers {
         Ok(replies::extended(&extended))
     }
 
-    pub(super) async fn report(&self, responder: &Responder, who: &Requester) {
+    pub(in crate::discord) async fn report(&self, responder: &Responder, who: &Requester) {
         let dry_run = self.service.settings().reaper.dry_run;
         let reply = match self.service.report_to(who).await {
             Ok(report) => replies::report(&report, dry_run),
@@ -46,7 +46,7 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    pub(super) async fn ask_to_reap(&self, responder: &Responder, who: &Requester) {
+    pub(in crate::discord) async fn ask_to_reap(&self, responder: &Responder, who: &Requester) {
         let dry_run = self.service.settings().reaper.dry_run;
         let reply = match self.service.plan_for(who).await {
             Ok(plan) => replies::plan(&plan, dry_run),
@@ -55,7 +55,12 @@ impl Handlers {
         responder.edit(&reply).await;
     }
 
-    pub(super) async fn reap(&self, responder: &Responder, who: &Requester, digest: &str) {
+    pub(in crate::discord) async fn reap(
+        &self,
+        responder: &Responder,
+        who: &Requester,
+        digest: &str,
+    ) {
         let dry_run = self.service.settings().reaper.dry_run;
         let reply = match self.service.reap_all(who, digest).await {
             Ok(Ok(reaped)) => replies::done(&reaped),
