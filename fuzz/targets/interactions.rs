@@ -1,14 +1,17 @@
 //! Interactions from Discord.
 
-use duckbot::discord::buttons;
-use duckbot::discord::buttons::{Button, Command};
+use duckbot::discord::{
+    buttons::Button,
+    commands::options::Options,
+    forms::{self, Form},
+};
 use secrecy::ExposeSecret;
-use serenity::all::{CommandDataOption, CommandDataOptionValue, Interaction};
+use serenity::all::{CommandData, CommandDataOptionValue, Interaction};
 
 /// An interaction, or a custom ID of a button or form.
 ///
-/// A parsed custom ID survives a round trip and does not grow. Each text of a command is the value
-/// of one of its options. Each text of a form is the value of one of its inputs.
+/// A parsed custom ID survives a round trip and does not grow. Each option has the value
+/// that was sent under its name. Each text of a form is the value of one of its inputs.
 pub fn interactions(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         custom_id(text);
@@ -17,30 +20,12 @@ pub fn interactions(data: &[u8]) {
         return;
     };
     match interaction {
-        Interaction::Command(it) => {
-            let Some(command) = buttons::command(&it.data) else {
-                return;
-            };
-            assert!(buttons::kind(&it.data).is_some());
-            let options = it.data.options.first().map(|chosen| &chosen.value);
-            let Some(CommandDataOptionValue::SubCommand(options)) = options else {
-                panic!("{command:?} without a subcommand");
-            };
-            let has = |text: &String| {
-                let is_it = |it: &CommandDataOption| it.value.as_str() == Some(text);
-                options.iter().any(is_it)
-            };
-            assert!(texts_of(&command).into_iter().all(has), "{command:?}");
-        }
-        Interaction::Autocomplete(it) => {
-            buttons::command(&it.data);
-            buttons::kind(&it.data);
-        }
+        Interaction::Command(it) | Interaction::Autocomplete(it) => options(&it.data),
         Interaction::Component(it) => custom_id(&it.data.custom_id),
         Interaction::Modal(it) => {
             custom_id(&it.data.custom_id);
             let sent = serde_json::to_string(&it.data.components).expect("serializes to JSON");
-            let typed = buttons::form(it.data.components);
+            let typed = forms::credentials(it.data.components);
             for text in typed.secrets.iter().map(|it| it.expose_secret()) {
                 let json = serde_json::to_string(text).expect("serializes to JSON");
                 assert!(text.is_empty() || sent.contains(&json));
@@ -50,40 +35,37 @@ pub fn interactions(data: &[u8]) {
     }
 }
 
-fn custom_id(text: &str) {
-    if let Some(catalog) = buttons::form_catalog(text) {
-        assert_eq!(buttons::form_id(catalog.as_deref()), text);
-        assert_eq!(Button::from_custom_id(text), None);
+fn options(data: &CommandData) {
+    let Some(options) = Options::read(data) else {
+        return;
+    };
+    let chosen = data.options.first().map(|chosen| &chosen.value);
+    let Some(CommandDataOptionValue::SubCommand(sent)) = chosen else {
+        panic!("options of {} without a subcommand", options.command());
+    };
+    for name in sent.iter().map(|option| &option.name) {
+        let named = || sent.iter().filter(|option| option.name == *name);
+        if let Some(text) = options.text(name) {
+            assert!(named().any(|option| option.value.as_str() == Some(text)));
+        }
+        if options.flag(name) {
+            assert!(named().any(|option| option.value.as_bool() == Some(true)));
+        }
     }
-    if let Some(how) = buttons::sql_form(text) {
-        assert!(buttons::sql_form_id(&how).chars().count() <= 100);
+}
+
+fn custom_id(text: &str) {
+    if let Some(form) = Form::from_custom_id(text) {
+        let id = form.custom_id();
+        match form {
+            Form::Credentials(_) => assert_eq!(id, text),
+            Form::Sql(_) => assert!(id.chars().count() <= 100),
+        }
+        assert_eq!(Button::from_custom_id(&id), None);
     }
     if let Some(button) = Button::from_custom_id(text) {
         let id = button.custom_id();
         assert!(id.len() <= text.len(), "{id}");
         assert_eq!(Button::from_custom_id(&id), Some(button));
     }
-}
-
-/// Texts in a command.
-fn texts_of(command: &Command) -> Vec<&String> {
-    let texts = match command {
-        Command::Sql { query, how } => [query, &how.session],
-        Command::Tables { pattern, session } => [pattern, session],
-        Command::Describe { table, session } => {
-            return std::iter::once(table).chain(session).collect();
-        }
-        Command::Setup { catalog } => [catalog, &None],
-        Command::Start { size, catalog } => [size, catalog],
-        Command::Open { session } | Command::Stop { session } | Command::Status { session } => {
-            [session, &None]
-        }
-        Command::Extend { session, by } => [session, by],
-        Command::Forget
-        | Command::List { .. }
-        | Command::Report
-        | Command::Reap
-        | Command::Help => [&None, &None],
-    };
-    texts.into_iter().flatten().collect()
 }

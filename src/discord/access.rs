@@ -2,6 +2,15 @@
 
 use crate::{service::Requester, settings::Discord};
 
+/// The people who may use a command or a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Members of the guild whom [`admit`] lets in.
+    Members,
+    /// Everybody, with rights to nothing but what they own.
+    Everybody,
+}
+
 /// The person who uses the bot, and where they do it.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {

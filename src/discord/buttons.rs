@@ -1,101 +1,9 @@
-//! Parses Discord's data into commands, buttons and forms (Discord calls them modals).
+//! Buttons and their custom IDs. Pure.
 //!
-//! Other modules get parsed values. Only autocomplete (`handlers::suggest`) reads the raw option
-//! that is being typed.
+//! Buttons of messages that an older version posted must still work, so custom IDs never change.
 
-use std::collections::HashMap;
-
-use secrecy::SecretString;
-use serenity::all::{ActionRow, ActionRowComponent, CommandData, CommandDataOptionValue};
-
-use super::commands::{
-    ALL, CATALOG, CommandKind, DURATION, PATTERN, QUERY, SESSION, SHARE, SIZE, TABLE,
-};
-use crate::{
-    credentials::{CredentialField, CredentialsForm},
-    session::{OwnerId, SessionId},
-};
-
-/// Command with its options, as a person sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// `/duck setup`
-    Setup {
-        /// Name of the catalog to check the credentials against.
-        catalog: Option<String>,
-    },
-    /// `/duck forget`
-    Forget,
-    /// `/duck start`
-    Start {
-        /// Name of a size.
-        size: Option<String>,
-        /// Name of a catalog.
-        catalog: Option<String>,
-    },
-    /// `/duck open`
-    Open {
-        /// Session ID as typed.
-        session: Option<String>,
-    },
-    /// `/duck stop`
-    Stop {
-        /// Session ID as typed.
-        session: Option<String>,
-    },
-    /// `/duck list`
-    List {
-        /// True to list everybody's sessions.
-        all: bool,
-    },
-    /// `/duck status`
-    Status {
-        /// Session ID as typed.
-        session: Option<String>,
-    },
-    /// `/duck extend`
-    Extend {
-        /// Session ID as typed.
-        session: Option<String>,
-        /// Additional time as typed, such as `2h`.
-        by: Option<String>,
-    },
-    /// `/duck sql`
-    Sql {
-        /// Text of the query; without it, a form opens.
-        query: Option<String>,
-        how: SqlOptions,
-    },
-    /// `/duck tables`
-    Tables {
-        /// Pattern for table names.
-        pattern: Option<String>,
-        /// Session ID as typed.
-        session: Option<String>,
-    },
-    /// `/duck describe`
-    Describe {
-        /// Table name as typed.
-        table: String,
-        /// Session ID as typed.
-        session: Option<String>,
-    },
-    /// `/duck report`
-    Report,
-    /// `/duck reap`
-    Reap,
-    /// `/duck help`
-    Help,
-}
-
-/// Options of `/duck sql` other than the query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SqlOptions {
-    /// Session ID as typed.
-    pub session: Option<String>,
-    /// True to post the result in the channel for everybody.
-    pub share: bool,
-}
+use super::{access::Access, forms::Form};
+use crate::session::{OwnerId, SessionId};
 
 /// Button of one of the bot's messages. Its custom ID holds all its data, so it works after a
 /// restart.
@@ -154,46 +62,6 @@ pub enum Button {
     Cancel(String),
     /// Posts the result above the button in the channel.
     Share,
-}
-
-const SQL_FORM_PREFIX: &str = "duckbot:sql:";
-
-/// Custom ID of the query form.
-pub fn sql_form_id(how: &SqlOptions) -> String {
-    // Discord limits custom IDs to 100 characters. A valid session ID has six.
-    let session: String = how
-        .session
-        .iter()
-        .flat_map(|it| it.chars())
-        .take(40)
-        .collect();
-    let share = if how.share { "share" } else { "" };
-    format!("{SQL_FORM_PREFIX}{share}:{session}")
-}
-
-/// Parses the custom ID of a query form. Returns `None` for any other form.
-pub fn sql_form(id: &str) -> Option<SqlOptions> {
-    let (share, session) = id.strip_prefix(SQL_FORM_PREFIX)?.split_once(':')?;
-    Some(SqlOptions {
-        session: non_empty(session),
-        share: share == "share",
-    })
-}
-
-const CREDENTIALS_FORM_PREFIX: &str = "duckbot:credentials:";
-
-/// Custom ID of the credentials form, with the catalog to check against.
-pub fn form_id(catalog: Option<&str>) -> String {
-    format!("{CREDENTIALS_FORM_PREFIX}{}", catalog.unwrap_or_default())
-}
-
-/// Parses the custom ID of a credentials form. Returns `None` for any other form.
-pub fn form_catalog(id: &str) -> Option<Option<String>> {
-    id.strip_prefix(CREDENTIALS_FORM_PREFIX).map(non_empty)
-}
-
-fn non_empty(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 impl Button {
@@ -263,113 +131,36 @@ impl Button {
             _ => None,
         }
     }
-}
 
-/// Kind of a command. `None` if this version has no such command.
-pub fn kind(data: &CommandData) -> Option<CommandKind> {
-    CommandKind::from_name(&data.options.first()?.name)
-}
-
-/// Session option of a command that is still being typed.
-pub fn session(data: &CommandData) -> Option<String> {
-    match &data.options.first()?.value {
-        CommandDataOptionValue::SubCommand(options) => {
-            let named = options.iter().find(|option| option.name == SESSION)?;
-            Some(named.value.as_str()?.to_owned())
+    /// Form that the button opens.
+    pub(super) fn form(&self) -> Option<Form> {
+        match self {
+            Self::OpenForm(catalog) => Some(Form::Credentials(catalog.clone())),
+            _ => None,
         }
-        _ => None,
+    }
+
+    /// Returns true if the message with the button stays as it is, and the person gets a separate
+    /// private reply.
+    pub(super) fn has_separate_reply(&self) -> bool {
+        matches!(
+            self,
+            Self::Retry { .. } | Self::Open(_) | Self::Log(_) | Self::Extend(_) | Self::StopNow(_)
+        )
+    }
+
+    /// People who may press the button.
+    pub(super) fn access(&self) -> Access {
+        match self {
+            // The same rule as for `/duck forget`.
+            Self::AskToForget | Self::Forget { .. } | Self::KeepCredentials => Access::Everybody,
+            _ => Access::Members,
+        }
     }
 }
 
-/// Parses a command. Returns `None` if this version has no such command.
-pub fn command(data: &CommandData) -> Option<Command> {
-    let chosen = data.options.first()?;
-    let CommandDataOptionValue::SubCommand(options) = &chosen.value else {
-        return None;
-    };
-    let value = |name: &str| Some(&options.iter().find(|option| option.name == name)?.value);
-    let text = |name: &str| Some(value(name)?.as_str()?.to_owned());
-    Some(match CommandKind::from_name(&chosen.name)? {
-        CommandKind::Setup => Command::Setup {
-            catalog: text(CATALOG),
-        },
-        CommandKind::Forget => Command::Forget,
-        CommandKind::Start => Command::Start {
-            size: text(SIZE),
-            catalog: text(CATALOG),
-        },
-        CommandKind::Open => Command::Open {
-            session: text(SESSION),
-        },
-        CommandKind::Stop => Command::Stop {
-            session: text(SESSION),
-        },
-        CommandKind::List => Command::List {
-            all: value(ALL).and_then(CommandDataOptionValue::as_bool) == Some(true),
-        },
-        CommandKind::Status => Command::Status {
-            session: text(SESSION),
-        },
-        CommandKind::Extend => Command::Extend {
-            session: text(SESSION),
-            by: text(DURATION),
-        },
-        CommandKind::Sql => Command::Sql {
-            query: text(QUERY),
-            how: SqlOptions {
-                session: text(SESSION),
-                share: value(SHARE).and_then(CommandDataOptionValue::as_bool) == Some(true),
-            },
-        },
-        CommandKind::Tables => Command::Tables {
-            pattern: text(PATTERN),
-            session: text(SESSION),
-        },
-        CommandKind::Describe => Command::Describe {
-            table: text(TABLE)?,
-            session: text(SESSION),
-        },
-        CommandKind::Report => Command::Report,
-        CommandKind::Reap => Command::Reap,
-        CommandKind::Help => Command::Help,
-    })
-}
-
-fn typed(rows: Vec<ActionRow>) -> HashMap<String, String> {
-    let inputs = rows.into_iter().flat_map(|row| row.components);
-    let typed = inputs.filter_map(|component| match component {
-        ActionRowComponent::InputText(input) => Some((input.custom_id, input.value?)),
-        _ => None,
-    });
-    typed.collect()
-}
-
-/// Reads the query from the inputs of its form.
-pub fn question(rows: Vec<ActionRow>) -> String {
-    typed(rows).remove(QUERY).unwrap_or_default()
-}
-
-/// Reads the inputs of the credentials form. Moves the values out, so that no copy of them remains.
-pub fn form(rows: Vec<ActionRow>) -> CredentialsForm {
-    let mut values = typed(rows);
-    let mut typed = |id: &str| values.remove(id).unwrap_or_default();
-    CredentialsForm {
-        secrets: CredentialField::ALL.map(|field| SecretString::from(typed(input_id(field)))),
-        expires: typed(EXPIRES),
-    }
-}
-
-/// Custom ID of the form's last input.
-pub const EXPIRES: &str = "expires";
-
-/// Custom ID of the form's input for a credential.
-pub fn input_id(field: CredentialField) -> &'static str {
-    match field {
-        CredentialField::KeyId => "key_id",
-        CredentialField::SecretKey => "secret_key",
-        CredentialField::SessionToken => "session_token",
-        CredentialField::CatalogToken => "catalog_token",
-    }
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -419,23 +210,6 @@ mod tests {
             assert!(custom_id.len() <= 100, "{custom_id}");
             assert_eq!(Button::from_custom_id(&custom_id), Some(button));
         }
-    }
-
-    #[test]
-    fn query_options_are_read_back_from_the_forms_id() {
-        let how = SqlOptions {
-            session: Some("977a26".into()),
-            share: true,
-        };
-        assert_eq!(sql_form(&sql_form_id(&how)), Some(how));
-        let plain = SqlOptions::default();
-        assert_eq!(sql_form(&sql_form_id(&plain)), Some(plain));
-        let long = SqlOptions {
-            session: Some("é".repeat(4000)),
-            share: true,
-        };
-        assert!(sql_form_id(&long).chars().count() <= 100);
-        assert_eq!(sql_form(&form_id(Some("lake"))), None);
     }
 
     #[test]

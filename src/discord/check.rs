@@ -147,12 +147,12 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
     let what = "commands";
     match http.get_guild_commands(guild).await {
         Ok(known) => {
-            let root = known.iter().find(|command| command.name == commands::ROOT);
+            let root = known
+                .iter()
+                .find(|command| command.name == commands::spec::ROOT);
             let options = root.into_iter().flat_map(|command| &command.options);
             let known: BTreeSet<_> = options.map(|option| option.name.as_str()).collect();
-            let ours: BTreeSet<_> = commands::CommandKind::ALL
-                .map(|kind| kind.spec().name)
-                .into();
+            let ours: BTreeSet<_> = commands::specs().iter().map(|spec| spec.name).collect();
             if ours == known {
                 Diagnostic::ok(what, "registered")
             } else {

@@ -1,16 +1,20 @@
 //! The Discord front end: commands, buttons, replies and public messages.
 //!
-//! `parse` turns interactions into commands and buttons, and `handlers` call the [`Service`].
-//! `responder` keeps Discord's deadlines. `replies` renders most texts. The others are elsewhere:
-//! denials (`access`), forms (`responder`), failures to share a result (`handlers`), rejections
-//! (`service`) and errors (`error`).
+//! `interactions` calls the handler of a command, button or form in `commands`, and that calls the
+//! [`Service`]. `responder` keeps Discord's deadlines. `replies` renders most texts. The others are
+//! elsewhere: denials (`access`), forms (`forms`), failures to share a result (`commands::sql`),
+//! rejections (`service`) and errors (`error`).
 
 mod access;
+mod bot;
 pub mod buttons;
+mod call;
 mod check;
-mod commands;
+pub mod commands;
 mod direct;
 mod errors;
+pub mod forms;
+mod inbox;
 mod interactions;
 mod notifier;
 mod pulse;
@@ -37,11 +41,11 @@ use serenity::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use bot::Bot;
 pub use check::{application, invitation, look};
 pub use commands::reference;
 use direct::DirectMessages;
 use errors::status;
-use interactions::Handlers;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
 
@@ -135,21 +139,21 @@ impl Discord {
     ) -> anyhow::Result<()> {
         // The client takes its own `Http`, and uses it only to look up the gateway.
         let own = http(&self.settings)?;
-        let handlers = Arc::new(Handlers::new(
-            self.http,
-            self.settings,
-            service.clone(),
-            self.direct,
-        ));
+        let bot = Arc::new(Bot {
+            http: self.http,
+            settings: self.settings,
+            service: service.clone(),
+            direct: self.direct,
+        });
         let resumed_replies = {
-            let handlers = handlers.clone();
+            let bot = bot.clone();
             async move {
-                handlers.resume_replies().await;
+                commands::start::resume_replies(&bot).await;
                 std::future::pending().await
             }
         };
         let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
-            .event_handler(Gateway { handlers })
+            .event_handler(Gateway { bot })
             .raw_event_handler(UnreadableInteractionLogger)
             .await?;
         let shards = client.shard_manager.clone();
@@ -181,7 +185,7 @@ impl Discord {
 }
 
 struct Gateway {
-    handlers: Arc<Handlers>,
+    bot: Arc<Bot>,
 }
 
 #[async_trait]
@@ -191,11 +195,11 @@ impl EventHandler for Gateway {
     }
 
     async fn message(&self, _: Context, message: Message) {
-        self.handlers.direct_message(message).await;
+        inbox::answer(&self.bot, message).await;
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        self.handlers.handle(interaction).await;
+        interactions::handle(&self.bot, interaction).await;
     }
 }
 

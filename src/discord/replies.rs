@@ -11,11 +11,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    access::DenialReason,
-    buttons::Button,
-    commands::{CommandKind, usage},
-};
+use super::{access::DenialReason, buttons::Button, commands::spec::CommandSpec};
 use crate::{
     door::ticket,
     error::Error,
@@ -251,11 +247,10 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
 }
 
 /// Lists all commands.
-pub(super) fn help() -> Reply {
+pub(super) fn help(commands: &[&CommandSpec]) -> Reply {
     let mut text = "Run your own DuckDB on the team's tables:".to_owned();
-    for kind in CommandKind::ALL {
-        let spec = kind.spec();
-        let _ = write!(text, "\n- `{}`: {}.", usage(&spec), spec.summary);
+    for spec in commands {
+        let _ = write!(text, "\n- `{}`: {}.", spec.usage(), spec.summary);
     }
     Reply::new(text)
 }

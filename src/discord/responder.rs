@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use serenity::{
     all::{
         AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions, CreateAttachment,
-        CreateAutocompleteResponse, CreateButton, CreateInputText, CreateInteractionResponse,
-        CreateInteractionResponseMessage, CreateMessage, CreateModal, EditInteractionResponse,
-        InputTextStyle, InteractionId, Nonce,
+        CreateAutocompleteResponse, CreateButton, CreateInteractionResponse,
+        CreateInteractionResponseMessage, CreateMessage, EditInteractionResponse, InteractionId,
+        Nonce,
     },
     builder::Builder,
     http::Http,
@@ -28,12 +28,11 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    buttons::{EXPIRES, SqlOptions, form_id, input_id, sql_form_id},
-    commands::QUERY,
     errors::{code, count, is_final, status},
+    forms::Form,
     replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply, shorten},
 };
-use crate::{credentials::CredentialField, metrics};
+use crate::metrics;
 
 /// Time during which an interaction can be answered. Discord's limit is 15 minutes.
 pub(super) const INTERACTION_LIFETIME: Duration = Duration::from_secs(14 * 60 + 30);
@@ -44,8 +43,6 @@ const DEBOUNCE: Duration = Duration::from_millis(25);
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// Discord's error code for an interaction that was already answered.
 const ALREADY_ACKNOWLEDGED: isize = 40060;
-/// Maximum number of characters in a form input.
-const MAX_INPUT_CHARS: u16 = 4000;
 /// Maximum number of suggestions that Discord shows.
 pub(super) const MAX_CHOICES: usize = 25;
 
@@ -189,31 +186,10 @@ impl Responder {
             .await
     }
 
-    /// Opens the form for credentials.
-    pub(super) async fn open_form(&self, catalog: Option<&str>) -> Result<(), InteractionClosed> {
-        // All inputs are optional: text pasted into one may contain the values of the others.
-        let input = |label: String, id| {
-            CreateInputText::new(InputTextStyle::Short, label, id)
-                .required(false)
-                .max_length(MAX_INPUT_CHARS)
-        };
-        let secrets = CredentialField::ALL.map(|field| input(field.to_string(), input_id(field)));
-        let expires = input("Session token expires".into(), EXPIRES)
-            .placeholder("12h, or a time in UTC: 2026-11-23 18:00");
-        let inputs = secrets.into_iter().chain([expires]);
-        let inputs = inputs.map(CreateActionRow::InputText).collect();
-        let modal = CreateModal::new(form_id(catalog), "Your S3 credentials").components(inputs);
-        self.respond(CreateInteractionResponse::Modal(modal)).await
-    }
-
-    /// Opens the form for a query.
-    pub(super) async fn open_sql_form(&self, how: &SqlOptions) -> Result<(), InteractionClosed> {
-        let input = CreateInputText::new(InputTextStyle::Paragraph, "One SELECT statement", QUERY)
-            .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
-            .max_length(MAX_INPUT_CHARS);
-        let modal = CreateModal::new(sql_form_id(how), "Query the team's tables");
-        let modal = modal.components(vec![CreateActionRow::InputText(input)]);
-        self.respond(CreateInteractionResponse::Modal(modal)).await
+    /// Opens a form as the first response.
+    pub(super) async fn open_form(&self, form: &Form) -> Result<(), InteractionClosed> {
+        self.respond(CreateInteractionResponse::Modal(form.modal()))
+            .await
     }
 
     /// Answers an autocomplete interaction with suggestions, as pairs of name and value.

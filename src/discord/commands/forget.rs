@@ -1,139 +1,80 @@
-//! Handlers for stored credentials (check, forget, restart of sessions), and for direct messages.
+//! `/duck forget`: asks for confirmation, and deletes the stored credentials.
 
 use futures_util::future::join_all;
-use serenity::all::Message;
+use serenity::async_trait;
 
-use crate::discord::interactions::{
-    Handlers, InteractionContext, Responder, ServiceError, deny, explain, log_error,
-};
+use super::{options::Options, spec::CommandSpec};
 use crate::{
-    credentials::looks_like_a_key,
-    discord::replies::{self, Reply},
-    service::Requester,
-    session::OwnerId,
+    discord::{
+        access::Access,
+        call::{Answer, Answered, Call, Command, explain},
+        replies,
+    },
+    service::ServiceError,
 };
 
-impl Handlers {
-    pub(in crate::discord) async fn check_credentials(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        catalog: Option<String>,
-    ) {
-        let reply = match self
-            .service
-            .check_credentials(who.id, catalog.as_deref())
-            .await
-        {
-            Ok(about) => replies::credentials(&about, true, catalog),
-            Err(ServiceError::UnusableCredentials(troubles)) => {
-                replies::no_longer_usable(&troubles, catalog)
-            }
-            Err(problem) => explain(&problem),
-        };
-        responder.edit(&reply).await;
+const SPEC: CommandSpec = CommandSpec {
+    name: "forget",
+    summary: "Delete your saved S3 credentials",
+    details: "The bot asks for confirmation first, and shows which sessions use the credentials. \
+        Running sessions keep using them until they are stopped; sessions that are still starting \
+        are stopped.",
+    options: &[],
+};
+
+pub(super) struct Forget;
+
+#[async_trait]
+impl Command for Forget {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
     }
 
-    pub(in crate::discord) async fn ask_to_forget(&self, responder: &Responder, who: &Requester) {
-        let reply = match self.service.credentials_info(who.id).await {
-            Ok(Some(about)) => replies::confirm_forget(
-                &about,
-                &self.service.sessions_with_stored_credentials(who.id),
-            ),
-            Ok(None) => replies::no_credentials(),
-            Err(error) => replies::failed(&error, &log_error(&error)),
-        };
-        responder.edit(&reply).await;
+    /// Everybody may delete their own credentials, with or without a role.
+    fn access(&self) -> Access {
+        Access::Everybody
     }
 
-    /// Deletes the credentials first, so that they are gone even if stopping the sessions fails.
-    pub(in crate::discord) async fn forget(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        stop: bool,
-    ) {
-        let running = match self.service.forget_credentials(who).await {
-            Ok(running) => running,
-            Err(problem) => return responder.edit(&explain(&problem)).await,
-        };
-        if !stop || running.is_empty() {
-            return responder
-                .edit(&replies::credentials_deleted(&running))
-                .await;
-        }
-        responder
-            .try_to_edit(&replies::stopping_all(&running))
-            .await;
-        let stopped = running
-            .iter()
-            .map(|seen| self.service.stop_and_wait(who, &seen.record.id));
-        let reply = match first_problem(join_all(stopped).await) {
-            Some(problem) => replies::credentials_deleted_but(explain(&problem)),
-            None => replies::credentials_deleted(&[]),
-        };
-        responder.edit(&reply).await;
-    }
-
-    /// Restarts sessions that use old credentials, each with the channel of its record.
-    pub(in crate::discord) async fn restart(&self, responder: &Responder, who: &Requester) {
-        let old = match self.service.sessions_with_old_credentials(who.id).await {
-            Ok(old) => old,
-            Err(problem) => return responder.edit(&explain(&problem)).await,
-        };
-        if old.is_empty() {
-            responder.edit(&replies::nothing_to_restart()).await;
-            return;
-        }
-        responder.try_to_edit(&replies::restarting(&old)).await;
-        let restarted = old
-            .iter()
-            .map(|seen| self.service.restart(who, &seen.record));
-        let reply = match first_problem(join_all(restarted).await) {
-            Some(problem) => explain(&problem),
-            None => replies::restarted(&old),
-        };
-        responder.edit(&reply).await;
-    }
-
-    /// Adds a button that deletes the person's credentials to a denial, if they have any.
-    async fn way_out(&self, who: OwnerId, rejection: Reply) -> Reply {
-        match self.service.credentials_info(who).await {
-            Ok(Some(_)) => replies::with_forget_button(rejection),
-            _ => rejection,
-        }
-    }
-
-    /// Answers a direct message. Warns if it contains credentials: a bot can't delete the message,
-    /// so they stay in the chat history.
-    pub(crate) async fn direct_message(&self, message: Message) {
-        if message.guild_id.is_some() || message.author.bot {
-            return;
-        }
-        let author = message.author.id.get().into();
-        // A file may be the one with credentials that cloud consoles offer for download.
-        let is_key = looks_like_a_key(&message.content) || !message.attachments.is_empty();
-        let context = InteractionContext {
-            guild: None,
-            channel: message.channel_id.get(),
-            parent: None,
-            user: message.author,
-            member: None,
-        };
-        let mut reply = match self.admit(&context).await {
-            Ok(_) => replies::setup_invitation(None),
-            Err(denied) => self.way_out(author, deny(denied)).await,
-        };
-        if is_key {
-            reply = replies::with_leak_warning(reply);
-        }
-        self.direct.mark_open(author);
-        if let Err(error) = self.direct.send(author, &reply, None).await {
-            log_error(&error);
-        }
+    async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
+        ask(call).await
     }
 }
 
-fn first_problem(outcomes: Vec<Result<(), ServiceError>>) -> Option<ServiceError> {
-    outcomes.into_iter().find_map(Result::err)
+/// Asks whether to delete the stored credentials.
+pub(crate) async fn ask(call: &Call<'_>) -> Answered {
+    let service = &call.bot.service;
+    let reply = match service.credentials_info(call.who.id).await? {
+        Some(about) => {
+            let sessions = service.sessions_with_stored_credentials(call.who.id);
+            replies::confirm_forget(&about, &sessions)
+        }
+        None => replies::no_credentials(),
+    };
+    Ok(reply.into())
+}
+
+/// Deletes the credentials first, so that they are gone even if stopping the sessions fails.
+pub(crate) async fn forget(call: &Call<'_>, stop: bool) -> Answered {
+    let service = &call.bot.service;
+    let running = service.forget_credentials(&call.who).await?;
+    if !stop || running.is_empty() {
+        return Ok(replies::credentials_deleted(&running).into());
+    }
+    let stopping = replies::stopping_all(&running);
+    call.responder.try_to_edit(&stopping).await;
+    let stopped = running
+        .iter()
+        .map(|seen| service.stop_and_wait(&call.who, &seen.record.id));
+    let stopped: Result<(), ServiceError> = join_all(stopped).await.into_iter().collect();
+    Ok(match stopped {
+        Ok(()) => replies::credentials_deleted(&[]).into(),
+        Err(problem) => {
+            let (reply, outcome) = explain(&problem);
+            Answer::Reply(replies::credentials_deleted_but(reply), outcome)
+        }
+    })
+}
+
+pub(crate) fn keep() -> Answered {
+    Ok(replies::credentials_kept().into())
 }

@@ -1,29 +1,51 @@
 //! `/duck open`, and the Open button of a session's message.
 
-use crate::discord::interactions::{Handlers, Responder, explain};
-use crate::{discord::replies, service::Requester};
+use serenity::async_trait;
 
-impl Handlers {
-    pub(in crate::discord) async fn open(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        given: Option<&str>,
-    ) {
-        // A link is valid for one minute, so each attempt creates a new one.
-        loop {
-            let (record, link) = match self.service.open(who, given).await {
-                Ok(opened) => opened,
-                Err(problem) => return responder.edit(&explain(&problem)).await,
-            };
-            let reply = replies::opening(&record);
-            if responder
-                .try_to_show_link(&reply, "Open DuckDB", &link)
-                .await
-            {
-                return;
-            }
-            responder.wait_before_retry().await;
+use super::{
+    options::{OWN_SESSION, Options},
+    spec::CommandSpec,
+};
+use crate::discord::{
+    call::{Answer, Answered, Call, Command},
+    replies,
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "open",
+    summary: "Get a link that opens your session",
+    details: "Only you see the link. It is valid for {link_lifetime} and works in one browser, \
+        which then stays signed in until the session ends. The **Open** button under a session's \
+        message does the same. If you have only one session, you can leave out its ID. Nobody \
+        else can open your session, not even an admin.",
+    options: &[OWN_SESSION],
+};
+
+pub(super) struct Open;
+
+#[async_trait]
+impl Command for Open {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        open(call, options.text(OWN_SESSION.name)).await
+    }
+}
+
+pub(crate) async fn open(call: &Call<'_>, session: Option<&str>) -> Answered {
+    // A link is valid for one minute, so each attempt creates a new one.
+    loop {
+        let (record, link) = call.bot.service.open(&call.who, session).await?;
+        let reply = replies::opening(&record);
+        if call
+            .responder
+            .try_to_show_link(&reply, "Open DuckDB", &link)
+            .await
+        {
+            return Ok(Answer::Shown);
         }
+        call.responder.wait_before_retry().await;
     }
 }

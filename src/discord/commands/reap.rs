@@ -1,72 +1,48 @@
-//! `/duck extend`, `/duck report` and `/duck reap`, with the Extend and Reap buttons.
+//! `/duck reap`, and the buttons of its list.
 
-use crate::discord::interactions::{Handlers, Responder, explain, refuse};
-use crate::{
-    discord::replies::{self, Reply},
-    service::{Rejection, Requester, ServiceError},
-    settings::duration,
+use serenity::async_trait;
+
+use super::{options::Options, spec::CommandSpec};
+use crate::discord::{
+    call::{Answered, Call, Command},
+    replies,
 };
 
-impl Handlers {
-    pub(in crate::discord) async fn extend(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        session: Option<&str>,
-        by: Option<&str>,
-    ) {
-        let reply = match self.extended(who, session, by).await {
-            Ok(reply) => reply,
-            Err(problem) => explain(&problem),
-        };
-        responder.edit(&reply).await;
+const SPEC: CommandSpec = CommandSpec {
+    name: "reap",
+    summary: "For admins: show sessions that are due to be stopped, and stop them",
+    details: "First, the bot lists what it would stop or remove, and why. It stops and removes \
+        nothing until you confirm. This also works while reaping is paused because too many \
+        sessions are due at once.",
+    options: &[],
+};
+
+pub(super) struct Reap;
+
+#[async_trait]
+impl Command for Reap {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
     }
 
-    async fn extended(
-        &self,
-        who: &Requester,
-        session: Option<&str>,
-        by: Option<&str>,
-    ) -> Result<Reply, ServiceError> {
-        let by = match by.map(|text| (text, duration(text.trim()))) {
-            Some((text, None)) => return Err(Rejection::InvalidDuration(text.to_owned()).into()),
-            Some((_, by)) => by,
-            None => None,
-        };
-        let extended = self.service.extend(who, session, by).await?;
-        Ok(replies::extended(&extended))
+    async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
+        let service = &call.bot.service;
+        let plan = service.plan_for(&call.who).await?;
+        Ok(replies::plan(&plan, service.settings().reaper.dry_run).into())
     }
+}
 
-    pub(in crate::discord) async fn report(&self, responder: &Responder, who: &Requester) {
-        let dry_run = self.service.settings().reaper.dry_run;
-        let reply = match self.service.report_to(who).await {
-            Ok(report) => replies::report(&report, dry_run),
-            Err(problem) => explain(&problem),
-        };
-        responder.edit(&reply).await;
-    }
+/// Stops and removes everything that is due, if the list still has this digest.
+pub(crate) async fn reap(call: &Call<'_>, digest: &str) -> Answered {
+    let service = &call.bot.service;
+    let dry_run = service.settings().reaper.dry_run;
+    let reply = match service.reap_all(&call.who, digest).await? {
+        Ok(reaped) => replies::done(&reaped),
+        Err(plan) => replies::changed_plan(&plan, dry_run),
+    };
+    Ok(reply.into())
+}
 
-    pub(in crate::discord) async fn ask_to_reap(&self, responder: &Responder, who: &Requester) {
-        let dry_run = self.service.settings().reaper.dry_run;
-        let reply = match self.service.plan_for(who).await {
-            Ok(plan) => replies::plan(&plan, dry_run),
-            Err(rejection) => refuse(&rejection),
-        };
-        responder.edit(&reply).await;
-    }
-
-    pub(in crate::discord) async fn reap(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        digest: &str,
-    ) {
-        let dry_run = self.service.settings().reaper.dry_run;
-        let reply = match self.service.reap_all(who, digest).await {
-            Ok(Ok(reaped)) => replies::done(&reaped),
-            Ok(Err(plan)) => replies::changed_plan(&plan, dry_run),
-            Err(rejection) => refuse(&rejection),
-        };
-        responder.edit(&reply).await;
-    }
+pub(crate) fn leave_all() -> Answered {
+    Ok(replies::nothing_reaped().into())
 }

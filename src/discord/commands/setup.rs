@@ -1,88 +1,123 @@
-//! `/duck setup`: shows the stored credentials, or sends a private invitation to enter some. Stores
-//! the submitted form.
+//! `/duck setup`: shows the stored credentials, or sends a private invitation to enter some. Its
+//! form stores them, and its buttons check them and restart the sessions that use old ones.
 
-use crate::discord::interactions::{
-    Handlers, InteractionClosed, InteractionContext, Responder, ServiceError, deny, explain,
-    log_error, refuse,
+use futures_util::future::join_all;
+use serenity::async_trait;
+
+use super::{
+    options::Options,
+    spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
     credentials::{self, CredentialsForm},
-    discord::replies::{self, Reply},
-    service::{Requester, SetupOutcome},
+    discord::{
+        call::{Answer, Answered, Call, Command, Outcome, log_error},
+        replies,
+    },
+    service::{ServiceError, SetupOutcome},
 };
 
-impl Handlers {
-    pub(in crate::discord) async fn setup(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        catalog: Option<String>,
-    ) {
-        if let Err(unknown) = self.service.check_catalog(catalog.as_deref()) {
-            responder.edit(&refuse(&unknown)).await;
-            return;
-        }
-        let can_check = self.service.settings().credentials.preflight;
-        let reply = match self.service.credentials_info(who.id).await {
-            Ok(Some(about)) => replies::credentials(&about, can_check, catalog),
-            Ok(None) => self.invite(who, catalog).await,
-            Err(error) => replies::failed(&error, &log_error(&error)),
-        };
-        responder.edit(&reply).await;
+const SPEC: CommandSpec = CommandSpec {
+    name: "setup",
+    summary: "Enter your S3 credentials in private",
+    details: "The bot sends you a direct message with a button. It opens a form for your access \
+        key ID, your secret access key and, if you have them, a session token with its expiry and \
+        a catalog token. You can also paste lines of an env file or an AWS credentials file into \
+        any field. Nothing that you enter there appears in a chat. The bot checks the credentials \
+        before it saves them. Later, the same command shows your saved credentials; you can \
+        replace them, check them again, or delete them.",
+    options: &[CATALOG],
+};
+
+const CATALOG: OptionSpec = OptionSpec {
+    name: "catalog",
+    summary: "Catalog to check the credentials against",
+    kind: OptionKind::Suggested(Suggestions::Catalogs),
+};
+
+pub(super) struct Setup;
+
+#[async_trait]
+impl Command for Setup {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
     }
 
-    /// Sends the invitation as a direct message, and returns a reply that links to it. If the
-    /// person accepts none, the reply is the invitation.
-    async fn invite(&self, who: &Requester, catalog: Option<String>) -> Reply {
-        let invitation = replies::setup_invitation(catalog.clone());
-        match self.direct.send(who.id, &invitation, None).await {
-            Ok(Some(channel)) => replies::setup_sent(channel),
-            Ok(None) => replies::setup_here(catalog),
-            Err(error) => {
-                log_error(&error);
-                replies::setup_here(catalog)
-            }
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let service = &call.bot.service;
+        let catalog = options.text(CATALOG.name);
+        service.check_catalog(catalog)?;
+        let catalog = catalog.map(str::to_owned);
+        let can_check = service.settings().credentials.preflight;
+        match service.credentials_info(call.who.id).await? {
+            Some(about) => Ok(replies::credentials(&about, can_check, catalog).into()),
+            None => Ok(invite(call, catalog).await),
         }
     }
+}
 
-    pub(in crate::discord) async fn form(
-        &self,
-        responder: &Responder,
-        context: &InteractionContext,
-        typed: CredentialsForm,
-        catalog: Option<String>,
-    ) -> Result<(), InteractionClosed> {
-        responder.acknowledge().await?;
-        let reply = match self.admit(context).await {
-            Ok(who) => self.store(&who, &typed, catalog).await,
-            Err(denied) => deny(denied),
-        };
-        responder.edit(&reply).await;
-        Ok(())
-    }
-
-    async fn store(
-        &self,
-        who: &Requester,
-        typed: &CredentialsForm,
-        catalog: Option<String>,
-    ) -> Reply {
-        let credentials = match credentials::parse(typed, self.service.now()) {
-            Ok(credentials) => credentials,
-            Err(mistakes) => return replies::not_stored(&mistakes, catalog),
-        };
-        match self
-            .service
-            .set_up(who.id, &credentials, catalog.as_deref())
-            .await
-        {
-            Ok(SetupOutcome { is_tried, old }) => {
-                replies::stored(&credentials.hint(), is_tried, &old)
-            }
-            Err(ServiceError::UnusableCredentials(troubles)) => {
-                replies::not_usable(&troubles, catalog)
-            }
-            Err(problem) => explain(&problem),
+/// Sends the invitation as a direct message, and returns a reply that links to it. If the person
+/// accepts none, the reply is the invitation.
+async fn invite(call: &Call<'_>, catalog: Option<String>) -> Answer {
+    let invitation = replies::setup_invitation(catalog.clone());
+    match call.bot.direct.send(call.who.id, &invitation, None).await {
+        Ok(Some(channel)) => replies::setup_sent(channel).into(),
+        Ok(None) => replies::setup_here(catalog).into(),
+        Err(error) => {
+            log_error(&error);
+            Answer::Reply(replies::setup_here(catalog), Outcome::Failed)
         }
     }
+}
+
+/// Stores the credentials of the submitted form.
+pub(crate) async fn store(
+    call: &Call<'_>,
+    typed: &CredentialsForm,
+    catalog: Option<String>,
+) -> Answered {
+    let service = &call.bot.service;
+    let credentials = match credentials::parse(typed, service.now()) {
+        Ok(credentials) => credentials,
+        Err(mistakes) => return Ok(replies::not_stored(&mistakes, catalog).into()),
+    };
+    let stored = service.set_up(call.who.id, &credentials, catalog.as_deref());
+    match stored.await {
+        Ok(SetupOutcome { is_tried, old }) => {
+            Ok(replies::stored(&credentials.hint(), is_tried, &old).into())
+        }
+        Err(ServiceError::UnusableCredentials(troubles)) => {
+            Ok(replies::not_usable(&troubles, catalog).into())
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Checks the stored credentials.
+pub(crate) async fn check(call: &Call<'_>, catalog: Option<String>) -> Answered {
+    let service = &call.bot.service;
+    let checked = service.check_credentials(call.who.id, catalog.as_deref());
+    match checked.await {
+        Ok(about) => Ok(replies::credentials(&about, true, catalog).into()),
+        Err(ServiceError::UnusableCredentials(troubles)) => {
+            Ok(replies::no_longer_usable(&troubles, catalog).into())
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Restarts sessions that use old credentials, each with the channel of its record.
+pub(crate) async fn restart(call: &Call<'_>) -> Answered {
+    let service = &call.bot.service;
+    let old = service.sessions_with_old_credentials(call.who.id).await?;
+    if old.is_empty() {
+        return Ok(replies::nothing_to_restart().into());
+    }
+    call.responder.try_to_edit(&replies::restarting(&old)).await;
+    let restarted = old
+        .iter()
+        .map(|seen| service.restart(&call.who, &seen.record));
+    let restarted: Result<(), ServiceError> = join_all(restarted).await.into_iter().collect();
+    restarted?;
+    Ok(replies::restarted(&old).into())
 }

@@ -8,19 +8,44 @@ use futures_util::{
     future::{self, join_all},
     stream,
 };
+use serenity::async_trait;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::discord::interactions::{
-    Handlers, INTERACTION_LIFETIME, Responder, explain, log_error, refuse,
+use super::{
+    options::Options,
+    spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
     discord::{
+        bot::Bot,
         buttons::Button,
+        call::{Answer, Answered, Call, Command, Outcome, log_error},
         replies::{self, Reply},
+        responder::{INTERACTION_LIFETIME, Responder},
     },
-    service::{Requester, ServiceError, StartOutcome, StartRequest},
-    session::{Observed, Record, RequestId, Stage, usual_start},
+    service::{Rejection, Service, ServiceError, StartOutcome, StartRequest},
+    session::{Observed, OwnerId, Record, RequestId, SessionId, Stage, usual_start},
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "start",
+    summary: "Start your own DuckDB, attached to the team's tables",
+    details: "The bot posts the link in the channel when the session is ready. If you already have \
+        a session, the bot shows it to you first.",
+    options: &[SIZE, CATALOG],
+};
+
+const SIZE: OptionSpec = OptionSpec {
+    name: "size",
+    summary: "Amount of CPU, memory and disk",
+    kind: OptionKind::Suggested(Suggestions::Sizes),
+};
+
+const CATALOG: OptionSpec = OptionSpec {
+    name: "catalog",
+    summary: "Catalog with the tables to attach",
+    kind: OptionKind::Suggested(Suggestions::Catalogs),
 };
 
 /// Minimum time between two edits of a reply. Discord allows five edits in five seconds; the rest
@@ -30,177 +55,226 @@ const EDIT_INTERVAL: Duration = Duration::from_millis(1200);
 /// Maximum number of stored replies to load at a time after a restart.
 const MAX_CONCURRENT_READS: usize = 8;
 
-/// Options of a start.
-pub(in crate::discord) struct StartOptions {
-    /// Origin of the request: the command, the message with the pressed button, or the session to
-    /// retry. So pressing a button twice is one request.
-    pub request: RequestId,
-    pub size: Option<String>,
-    pub catalog: Option<String>,
-    pub another: bool,
+pub(super) struct Start;
+
+#[async_trait]
+impl Command for Start {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let ask = StartOptions {
+            request: call.request.clone(),
+            size: options.text(SIZE.name).map(str::to_owned),
+            catalog: options.text(CATALOG.name).map(str::to_owned),
+            another: false,
+        };
+        start(call, ask).await
+    }
 }
 
-impl Handlers {
-    pub(in crate::discord) async fn start(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        channel: u64,
-        ask: StartOptions,
-    ) {
-        if let Err(unknown) = self.service.check_catalog(ask.catalog.as_deref()) {
-            return responder.edit(&refuse(&unknown)).await;
-        }
-        let another = Button::StartAnother {
-            size: ask.size.clone(),
-            catalog: ask.catalog.clone(),
-        };
-        let request = StartRequest {
-            request: ask.request,
-            channel: Some(channel.into()),
-            size: ask.size,
-            catalog: ask.catalog,
-            another: ask.another,
-            exact: false,
-        };
-        match self.service.start(who, request).await {
-            Ok(StartOutcome::Starting(record)) => {
-                let kept = self.keep(responder, &record);
-                // A new record may not be in the view yet.
-                let known = (record.stage != Stage::Starting).then(|| record.clone());
-                tokio::join!(kept, self.follow(responder, &record, known));
-            }
-            Ok(StartOutcome::AlreadyRunning { sessions, room }) => {
-                let sessions = self.with_urls(sessions);
-                let reply = replies::already_running(&sessions, room, another);
-                responder.edit(&reply).await;
-            }
-            Err(ServiceError::Failed(error)) => {
-                responder
-                    .edit(&replies::start_failed(&error, &log_error(&error)))
-                    .await;
-            }
-            Err(refused) => responder.edit(&explain(&refused)).await,
-        }
-    }
+/// Options of a start.
+struct StartOptions {
+    /// Origin of the request: the command, the message with the pressed button, or the session to
+    /// retry. So pressing a button twice is one request.
+    request: RequestId,
+    size: Option<String>,
+    catalog: Option<String>,
+    another: bool,
+}
 
-    /// Stores the reply's token, so that the next bot process can continue the reply. If that fails,
-    /// the reply stays as it is after a restart. The message in the channel is posted in any case.
-    async fn keep(&self, responder: &Responder, record: &Record) {
-        let Some(seen) = self.service.runtime().session(&record.id) else {
-            return;
-        };
-        let kept = self.service.replies().store(&seen, &responder.save()).await;
-        if let Err(error) = kept {
-            debug!(session = %record.id, %error, "the reply won't continue after a restart");
+/// Starts a session even if the person has one.
+pub(crate) async fn start_another(
+    call: &Call<'_>,
+    size: Option<String>,
+    catalog: Option<String>,
+) -> Answered {
+    let ask = StartOptions {
+        request: call.request.clone(),
+        size,
+        catalog,
+        another: true,
+    };
+    start(call, ask).await
+}
+
+/// Starts a session like a failed one, for its owner.
+pub(crate) async fn retry(
+    call: &Call<'_>,
+    failed: &SessionId,
+    owner: OwnerId,
+    size: String,
+    catalog: String,
+) -> Answered {
+    if owner != call.who.id {
+        return Err(Rejection::NotYourButton(owner).into());
+    }
+    let ask = StartOptions {
+        // The button may be on two messages, with two sizes, and is still one request.
+        request: RequestId(format!("retry-{failed}")),
+        size: Some(size),
+        catalog: Some(catalog),
+        another: false,
+    };
+    // The button on the public message appears before the slot is free.
+    let _ = call.bot.service.wait_until_gone(failed).await;
+    start(call, ask).await
+}
+
+async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
+    let Call { bot, responder, .. } = call;
+    let service = &*bot.service;
+    service.check_catalog(ask.catalog.as_deref())?;
+    let another = Button::StartAnother {
+        size: ask.size.clone(),
+        catalog: ask.catalog.clone(),
+    };
+    let request = StartRequest {
+        request: ask.request,
+        channel: Some(call.context.channel.into()),
+        size: ask.size,
+        catalog: ask.catalog,
+        another: ask.another,
+        exact: false,
+    };
+    match service.start(&call.who, request).await {
+        Ok(StartOutcome::Starting(record)) => {
+            let kept = keep(service, responder, &record);
+            // A new record may not be in the view yet.
+            let known = (record.stage != Stage::Starting).then(|| record.clone());
+            tokio::join!(kept, follow(service, responder, &record, known));
+            Ok(Answer::Shown)
         }
+        Ok(StartOutcome::AlreadyRunning { sessions, room }) => {
+            let sessions = with_urls(service, sessions);
+            Ok(replies::already_running(&sessions, room, another).into())
+        }
+        Err(ServiceError::Failed(error)) => {
+            let reply = replies::start_failed(&error, &log_error(&error));
+            Ok(Answer::Reply(reply, Outcome::Failed))
+        }
+        Err(refused) => Err(refused),
     }
+}
 
-    /// Continues the replies of the previous bot process that can still be edited. This includes
-    /// sessions that are ready or have failed, because their replies may not say so yet.
-    pub(crate) async fn resume_replies(&self) {
-        let oldest = self.service.now() - INTERACTION_LIFETIME;
-        let mut recent = self.service.list(None);
-        recent.retain(|seen| seen.record.created > oldest);
-        let replies = recent.into_iter().map(async |seen| {
-            let kept = self.service.replies().load(&seen).await.ok().flatten()?;
-            let responder = Responder::restore(self.http.clone(), &kept)?;
-            Some((responder, seen.record))
-        });
-        let replies = stream::iter(replies).buffer_unordered(MAX_CONCURRENT_READS);
-        let replies: Vec<_> = replies.filter_map(future::ready).collect().await;
-        let followed = replies
-            .iter()
-            .map(|(responder, record)| self.follow(responder, record, Some(record.clone())));
-        join_all(followed).await;
+/// Stores the reply's token, so that the next bot process can continue the reply. If that fails,
+/// the reply stays as it is after a restart. The message in the channel is posted in any case.
+async fn keep(service: &Service, responder: &Responder, record: &Record) {
+    let Some(seen) = service.runtime().session(&record.id) else {
+        return;
+    };
+    let kept = service.replies().store(&seen, &responder.save()).await;
+    if let Err(error) = kept {
+        debug!(session = %record.id, %error, "the reply won't continue after a restart");
     }
+}
 
-    /// Shows each change of the session until it is ready or has ended. `newest` is the newest
-    /// record that the view has shown, if it has shown any.
-    async fn follow(
-        &self,
-        responder: &Responder,
-        record: &Record,
-        mut newest: Option<Arc<Record>>,
-    ) {
-        let runtime = self.service.runtime();
-        let mut changes = runtime.changes();
-        let usual = usual_start(&self.service.list(None));
-        let mut shown = None;
-        let mut next_edit = Instant::now();
-        loop {
-            changes.mark_unchanged();
-            let seen = runtime.session(&record.id);
-            let (reply, is_last) = match (&seen, &newest) {
-                (Some(seen), _) => self.next_reply(seen, usual),
-                (None, None) => (replies::progress(record, None, None), false),
-                (None, Some(last)) => (self.final_reply(last), true),
-            };
-            newest = seen.map(|seen| seen.record).or(newest);
-            let now = Instant::now();
-            let is_news = shown.as_ref() != Some(&reply);
-            let is_too_soon = is_news && !is_last && now < next_edit;
-            let mut is_late = is_too_soon;
-            if is_news && !is_too_soon {
-                if !responder.try_to_edit(&reply).await {
-                    // The next attempt shows the newest state.
-                    is_late = true;
-                } else if is_last {
-                    return;
-                } else {
-                    shown = Some(reply);
-                }
-                next_edit = now + EDIT_INTERVAL;
-            }
-            let in_time = tokio::select! {
-                in_time = responder.wait_for_change(&mut changes) => in_time,
-                () = tokio::time::sleep_until(next_edit), if is_late => true,
-            };
-            if !in_time {
+/// Continues the replies of the previous bot process that can still be edited. This includes
+/// sessions that are ready or have failed, because their replies may not say so yet.
+pub(crate) async fn resume_replies(bot: &Bot) {
+    let service = &*bot.service;
+    let oldest = service.now() - INTERACTION_LIFETIME;
+    let mut recent = service.list(None);
+    recent.retain(|seen| seen.record.created > oldest);
+    let replies = recent.into_iter().map(async |seen| {
+        let kept = service.replies().load(&seen).await.ok().flatten()?;
+        let responder = Responder::restore(bot.http.clone(), &kept)?;
+        Some((responder, seen.record))
+    });
+    let replies = stream::iter(replies).buffer_unordered(MAX_CONCURRENT_READS);
+    let replies: Vec<_> = replies.filter_map(future::ready).collect().await;
+    let followed = replies
+        .iter()
+        .map(|(responder, record)| follow(service, responder, record, Some(record.clone())));
+    join_all(followed).await;
+}
+
+/// Shows each change of the session until it is ready or has ended. `newest` is the newest
+/// record that the view has shown, if it has shown any.
+async fn follow(
+    service: &Service,
+    responder: &Responder,
+    record: &Record,
+    mut newest: Option<Arc<Record>>,
+) {
+    let runtime = service.runtime();
+    let mut changes = runtime.changes();
+    let usual = usual_start(&service.list(None));
+    let mut shown = None;
+    let mut next_edit = Instant::now();
+    loop {
+        changes.mark_unchanged();
+        let seen = runtime.session(&record.id);
+        let (reply, is_last) = match (&seen, &newest) {
+            (Some(seen), _) => next_reply(service, seen, usual),
+            (None, None) => (replies::progress(record, None, None), false),
+            (None, Some(last)) => (final_reply(service, last), true),
+        };
+        newest = seen.map(|seen| seen.record).or(newest);
+        let now = Instant::now();
+        let is_news = shown.as_ref() != Some(&reply);
+        let is_too_soon = is_news && !is_last && now < next_edit;
+        let mut is_late = is_too_soon;
+        if is_news && !is_too_soon {
+            if !responder.try_to_edit(&reply).await {
+                // The next attempt shows the newest state.
+                is_late = true;
+            } else if is_last {
                 return;
+            } else {
+                shown = Some(reply);
             }
+            next_edit = now + EDIT_INTERVAL;
         }
-    }
-
-    /// Reply for the session's current state, and true if it is the last one.
-    fn next_reply(&self, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
-        let record = &seen.record;
-        match &record.stage {
-            Stage::Starting | Stage::Rescheduling(_) => {
-                (replies::progress(record, seen.pod.as_ref(), usual), false)
-            }
-            Stage::Running => {
-                let url = self.service.runtime().url(&record.id);
-                (replies::ready(&record.id, &url), true)
-            }
-            Stage::Stopping { told, .. } => {
-                let mut reply = self.final_reply(record);
-                if !told {
-                    // The slot is still in use, so a button to start again would fail.
-                    reply.buttons.clear();
-                }
-                (reply, *told)
-            }
-        }
-    }
-
-    /// Reply for a session that is gone.
-    fn final_reply(&self, record: &Record) -> Reply {
-        match &record.stage {
-            Stage::Stopping { ending, .. } => {
-                let settings = self.service.settings();
-                let larger = settings.larger_size(&record.size, ending.cause.failure());
-                replies::ended(record, ending, larger)
-            }
-            _ => replies::session_ended(&record.id),
-        }
-    }
-
-    pub(super) fn with_urls(&self, sessions: Vec<Observed>) -> Vec<(Observed, String)> {
-        let url = |seen: Observed| {
-            let url = self.service.runtime().url(&seen.record.id);
-            (seen, url)
+        let in_time = tokio::select! {
+            in_time = responder.wait_for_change(&mut changes) => in_time,
+            () = tokio::time::sleep_until(next_edit), if is_late => true,
         };
-        sessions.into_iter().map(url).collect()
+        if !in_time {
+            return;
+        }
     }
+}
+
+/// Reply for the session's current state, and true if it is the last one.
+fn next_reply(service: &Service, seen: &Observed, usual: Option<TimeDelta>) -> (Reply, bool) {
+    let record = &seen.record;
+    match &record.stage {
+        Stage::Starting | Stage::Rescheduling(_) => {
+            (replies::progress(record, seen.pod.as_ref(), usual), false)
+        }
+        Stage::Running => {
+            let url = service.runtime().url(&record.id);
+            (replies::ready(&record.id, &url), true)
+        }
+        Stage::Stopping { told, .. } => {
+            let mut reply = final_reply(service, record);
+            if !told {
+                // The slot is still in use, so a button to start again would fail.
+                reply.buttons.clear();
+            }
+            (reply, *told)
+        }
+    }
+}
+
+/// Reply for a session that is gone.
+fn final_reply(service: &Service, record: &Record) -> Reply {
+    match &record.stage {
+        Stage::Stopping { ending, .. } => {
+            let settings = service.settings();
+            let larger = settings.larger_size(&record.size, ending.cause.failure());
+            replies::ended(record, ending, larger)
+        }
+        _ => replies::session_ended(&record.id),
+    }
+}
+
+fn with_urls(service: &Service, sessions: Vec<Observed>) -> Vec<(Observed, String)> {
+    let url = |seen: Observed| {
+        let url = service.runtime().url(&seen.record.id);
+        (seen, url)
+    };
+    sessions.into_iter().map(url).collect()
 }

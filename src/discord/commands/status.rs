@@ -1,36 +1,49 @@
 //! `/duck status`, and its button for the session's log.
 
-use crate::discord::interactions::{Handlers, Responder, explain, refuse};
-use crate::{discord::replies, service::Requester, session::SessionId};
+use serenity::async_trait;
 
-impl Handlers {
-    pub(in crate::discord) async fn status(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        given: Option<&str>,
-    ) {
-        let reply = match self.service.status(who, given).await {
-            Ok(status) => {
-                let settings = self.service.settings();
-                let size = settings.size(&status.watched.seen.record.size);
-                replies::status(&status, size, settings.reaper.dry_run)
-            }
-            Err(rejection) => refuse(&rejection),
-        };
-        responder.edit(&reply).await;
+use super::{
+    options::{Options, SESSION},
+    spec::CommandSpec,
+};
+use crate::{
+    discord::{
+        call::{Answered, Call, Command},
+        replies,
+    },
+    session::SessionId,
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "status",
+    summary: "Show details of a session",
+    details: "Shows the session's cluster node, how often DuckDB was restarted and why, running \
+        queries, memory use if it is measured, and the latest events from the cluster. A button \
+        shows the last lines of DuckDB's log, without your credentials. Admins can see the \
+        details of any session. Only you see the answer.",
+    options: &[SESSION],
+};
+
+pub(super) struct Status;
+
+#[async_trait]
+impl Command for Status {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
     }
 
-    pub(in crate::discord) async fn log(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        id: &SessionId,
-    ) {
-        let reply = match self.service.log(who, id).await {
-            Ok((record, words)) => replies::log(&record, words),
-            Err(problem) => explain(&problem),
-        };
-        responder.edit(&reply).await;
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let service = &call.bot.service;
+        let session = options.text(SESSION.name);
+        let status = service.status(&call.who, session).await?;
+        let settings = service.settings();
+        let size = settings.size(&status.watched.seen.record.size);
+        Ok(replies::status(&status, size, settings.reaper.dry_run).into())
     }
+}
+
+/// Shows the last lines that the session's DuckDB wrote.
+pub(crate) async fn log(call: &Call<'_>, id: &SessionId) -> Answered {
+    let (record, words) = call.bot.service.log(&call.who, id).await?;
+    Ok(replies::log(&record, words).into())
 }

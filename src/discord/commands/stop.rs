@@ -1,41 +1,61 @@
 //! `/duck stop`: asks for confirmation, stops the session, and reports when it is gone.
 
-use crate::discord::interactions::{Handlers, Responder, explain, refuse};
-use crate::{discord::replies, service::Requester, session::SessionId};
+use serenity::async_trait;
 
-impl Handlers {
-    pub(in crate::discord) async fn ask_to_stop(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        given: Option<&str>,
-    ) {
-        let reply = match self.service.find_to_stop(who, given) {
-            Ok(seen) if seen.record.is_stopping() => replies::stopping(&seen.record.id),
-            Ok(seen) => replies::confirm_stop(&seen.record),
-            Err(rejection) => refuse(&rejection),
+use super::{
+    options::{Options, SESSION},
+    spec::CommandSpec,
+};
+use crate::{
+    discord::{
+        call::{Answer, Answered, Call, Command},
+        replies,
+    },
+    session::SessionId,
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "stop",
+    summary: "Stop one of your sessions",
+    details: "The bot asks for confirmation first, because tables and notebooks that are not \
+        saved elsewhere will be lost. If you have only one session, you can leave out its ID. \
+        Admins can stop any session.",
+    options: &[SESSION],
+};
+
+pub(super) struct Stop;
+
+#[async_trait]
+impl Command for Stop {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let session = options.text(SESSION.name);
+        let seen = call.bot.service.find_to_stop(&call.who, session)?;
+        let reply = if seen.record.is_stopping() {
+            replies::stopping(&seen.record.id)
+        } else {
+            replies::confirm_stop(&seen.record)
         };
-        responder.edit(&reply).await;
+        Ok(reply.into())
     }
+}
 
-    pub(in crate::discord) async fn stop(
-        &self,
-        responder: &Responder,
-        who: &Requester,
-        id: &SessionId,
-    ) {
-        if let Err(problem) = self.service.stop(who, id).await {
-            responder.edit(&explain(&problem)).await;
-            return;
+pub(crate) async fn stop(call: &Call<'_>, id: &SessionId) -> Answered {
+    call.bot.service.stop(&call.who, id).await?;
+    call.responder.try_to_edit(&replies::stopping(id)).await;
+    let runtime = call.bot.service.runtime();
+    let mut changes = runtime.changes();
+    while runtime.session(id).is_some() {
+        if !call.responder.wait_for_change(&mut changes).await {
+            return Ok(Answer::Shown);
         }
-        responder.try_to_edit(&replies::stopping(id)).await;
-        let runtime = self.service.runtime();
-        let mut changes = runtime.changes();
-        while runtime.session(id).is_some() {
-            if !responder.wait_for_change(&mut changes).await {
-                return;
-            }
-        }
-        responder.edit(&replies::stopped(id)).await;
     }
+    Ok(replies::stopped(id).into())
+}
+
+pub(crate) fn keep(id: &SessionId) -> Answered {
+    Ok(replies::session_kept(id).into())
 }

@@ -9,6 +9,7 @@ use crate::{
     credentials::{
         CredentialField, CredentialMetadata, InputError, KeyHint, preflight::PreflightError,
     },
+    discord::commands::specs,
     door::activity::Activity,
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{ExtendedSession, ReapResult, Status, TableList},
@@ -634,7 +635,7 @@ fn listing_and_helping() {
             "everybody's",
             list(&[one[0].clone(), one[0].clone()], true, None, false)
         ),
-        ("help", help()),
+        ("help", help(&specs())),
         ("outdated", outdated()),
     ]));
 }

@@ -1,0 +1,112 @@
+//! The parts of the bot, and the check whether a person has access to them.
+
+use std::sync::Arc;
+
+use serenity::{
+    all::{GuildId, Member, User, UserId},
+    http::Http,
+};
+
+use super::{
+    access::{Caller, DenialReason, admit},
+    direct::DirectMessages,
+    errors::{discord_error, status},
+};
+use crate::{
+    error::Error,
+    service::{Requester, Service},
+    settings,
+};
+
+/// The parts that handlers need.
+pub(super) struct Bot {
+    pub http: Arc<Http>,
+    pub settings: settings::Discord,
+    pub service: Arc<Service>,
+    pub direct: Arc<DirectMessages>,
+}
+
+/// Person who acts, and the place where they act.
+pub(super) struct InteractionContext {
+    pub guild: Option<GuildId>,
+    pub channel: u64,
+    /// Parent channel, if `channel` is a thread.
+    pub parent: Option<u64>,
+    pub user: User,
+    pub member: Option<Member>,
+}
+
+impl InteractionContext {
+    /// The person, with rights to nothing but what they own.
+    pub(super) fn unprivileged_requester(&self) -> Requester {
+        Requester {
+            id: self.user.id.get().into(),
+            display_name: self.user.name.clone(),
+            is_admin: false,
+        }
+    }
+}
+
+/// Reason why nothing was done: the person lacks access, or their access could not be checked.
+pub(super) enum AccessDenied {
+    Reason(DenialReason),
+    CheckFailed(Error),
+}
+
+impl Bot {
+    /// Checks the person's access. Returns them with their rights.
+    ///
+    /// # Errors
+    /// Returns the reason for the denial.
+    pub(super) async fn admit(
+        &self,
+        context: &InteractionContext,
+    ) -> Result<Requester, AccessDenied> {
+        let admitted = match &context.member {
+            Some(member) => self.admit_member(context, member),
+            // Direct messages contain no membership.
+            None => self.admit_member(context, &self.member(context.user.id).await?),
+        };
+        admitted.map_err(AccessDenied::Reason)
+    }
+
+    /// Checks the access of a member whose roles are known. Asks nobody.
+    ///
+    /// # Errors
+    /// Returns the reason for the denial.
+    pub(super) fn admit_member(
+        &self,
+        context: &InteractionContext,
+        member: &Member,
+    ) -> Result<Requester, DenialReason> {
+        if context.guild.is_some_and(|guild| guild != self.guild()) {
+            return Err(DenialReason::OtherGuild);
+        }
+        let channels = match context.guild {
+            Some(_) => [Some(context.channel), context.parent]
+                .into_iter()
+                .flatten()
+                .collect(),
+            None => Vec::new(),
+        };
+        let caller = Caller {
+            id: member.user.id.get(),
+            display_name: member.display_name().to_owned(),
+            roles: member.roles.iter().map(|role| role.get()).collect(),
+            channels,
+        };
+        admit(&self.settings, &caller)
+    }
+
+    fn guild(&self) -> GuildId {
+        GuildId::new(self.settings.guild)
+    }
+
+    async fn member(&self, user: UserId) -> Result<Member, AccessDenied> {
+        let member = self.http.get_member(self.guild(), user).await;
+        member.map_err(|error| match status(&error) {
+            Some(404) => AccessDenied::Reason(DenialReason::NotAMember),
+            _ => AccessDenied::CheckFailed(discord_error("looking up a member", &error)),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! One call of a command, by its name, a button or a form: what its handler gets and returns.
+
+use serenity::async_trait;
+use tracing::warn;
+
+use super::{
+    access::Access,
+    bot::{AccessDenied, Bot, InteractionContext},
+    commands::{options::Options, spec::CommandSpec},
+    forms::Form,
+    replies::{self, Reply},
+    responder::Responder,
+};
+use crate::{
+    error::{Error, new_reference},
+    service::{Requester, ServiceError},
+    session::RequestId,
+};
+
+/// A command: `/duck <name>`.
+#[async_trait]
+pub(super) trait Command: Sync {
+    fn spec(&self) -> &'static CommandSpec;
+
+    /// People who may use the command.
+    fn access(&self) -> Access {
+        Access::Members
+    }
+
+    /// Form that opens instead of [`Command::run`]. Access is checked when it is submitted.
+    fn form(&self, _options: Options<'_>) -> Option<Form> {
+        None
+    }
+
+    /// Carries out the command.
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered;
+}
+
+/// A command, button or form that was acknowledged, of a person who has access.
+pub(super) struct Call<'a> {
+    pub bot: &'a Bot,
+    pub responder: Responder,
+    pub who: Requester,
+    pub context: InteractionContext,
+    /// Request ID. A repeated request has no second effect.
+    pub request: RequestId,
+}
+
+/// Result of a handler. The dispatch explains the error.
+pub(super) type Answered = Result<Answer, ServiceError>;
+
+/// The end of a call.
+pub(super) enum Answer {
+    /// The final reply, which is still to be shown, and the outcome.
+    Reply(Reply, Outcome),
+    /// The handler has shown the final reply, or nothing more is to be shown.
+    Shown,
+}
+
+/// Outcome of a call, for its metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Refused,
+    Failed,
+}
+
+impl Outcome {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply, Outcome::Done)
+    }
+}
+
+impl Call<'_> {
+    /// Shows the final reply.
+    pub(super) async fn finish(&self, answered: Answered) -> Outcome {
+        let (reply, outcome) = match answered {
+            Ok(Answer::Reply(reply, outcome)) => (reply, outcome),
+            Ok(Answer::Shown) => return Outcome::Done,
+            Err(problem) => explain(&problem),
+        };
+        self.responder.edit(&reply).await;
+        outcome
+    }
+}
+
+/// Reply for a failed use case. Logs an [`Error`].
+pub(super) fn explain(problem: &ServiceError) -> (Reply, Outcome) {
+    match problem {
+        ServiceError::Rejected(rejection) => (replies::refused(rejection), Outcome::Refused),
+        ServiceError::UnusableCredentials(troubles) => {
+            let reply = replies::no_longer_usable(troubles, None);
+            (reply, Outcome::Refused)
+        }
+        ServiceError::Failed(error) => {
+            let reply = replies::failed(error, &log_error(error));
+            (reply, Outcome::Failed)
+        }
+    }
+}
+
+/// Reply to a person without access. Logs an [`Error`].
+pub(super) fn deny(denied: &AccessDenied) -> (Reply, Outcome) {
+    match denied {
+        AccessDenied::Reason(why) => (replies::access_denied(why), Outcome::Refused),
+        AccessDenied::CheckFailed(error) => {
+            let reply = replies::failed(error, &log_error(error));
+            (reply, Outcome::Failed)
+        }
+    }
+}
+
+/// Logs an error, and returns its reference.
+pub(super) fn log_error(error: &Error) -> String {
+    let reference = new_reference();
+    warn!(reference, %error, "a command failed [{reference}]");
+    reference
+}

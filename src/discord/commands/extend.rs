@@ -1,0 +1,56 @@
+//! `/duck extend`, and the Extend button of a warning.
+
+use serenity::async_trait;
+
+use super::{
+    options::{Options, SESSION},
+    spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
+};
+use crate::{
+    discord::{
+        call::{Answered, Call, Command},
+        replies,
+    },
+    service::Rejection,
+    settings::duration,
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "extend",
+    summary: "Keep a session running longer",
+    details: "Sessions are stopped when they are idle for a long time, or when they are too old. \
+        The bot warns you in a direct message, which has a button that does the same as this \
+        command. This server's admins decide by how much you can extend a session, and how old it \
+        can get.",
+    options: &[DURATION, SESSION],
+};
+
+const DURATION: OptionSpec = OptionSpec {
+    name: "duration",
+    summary: "Extra time, such as 2h or 1h 30m",
+    kind: OptionKind::Suggested(Suggestions::Texts(&["1h", "2h", "4h", "8h", "1d"])),
+};
+
+pub(super) struct Extend;
+
+#[async_trait]
+impl Command for Extend {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let by = options.text(DURATION.name);
+        extend(call, options.text(SESSION.name), by).await
+    }
+}
+
+pub(crate) async fn extend(call: &Call<'_>, session: Option<&str>, by: Option<&str>) -> Answered {
+    let by = match by.map(|text| (text, duration(text.trim()))) {
+        Some((text, None)) => return Err(Rejection::InvalidDuration(text.to_owned()).into()),
+        Some((_, by)) => by,
+        None => None,
+    };
+    let extended = call.bot.service.extend(&call.who, session, by).await?;
+    Ok(replies::extended(&extended).into())
+}

@@ -1,0 +1,59 @@
+//! The options of a command, as a person sent them, and options that several commands share.
+
+use serenity::all::{CommandData, CommandDataOption, CommandDataOptionValue};
+
+use super::spec::{OptionKind, OptionSpec, Suggestions};
+
+/// One of the person's sessions or, for an admin, anybody's.
+pub(super) const SESSION: OptionSpec = OptionSpec {
+    name: "session",
+    summary: "Session ID, if you have several sessions",
+    kind: OptionKind::Suggested(Suggestions::Sessions),
+};
+
+/// One of the person's sessions, even for an admin.
+pub(crate) const OWN_SESSION: OptionSpec = OptionSpec {
+    kind: OptionKind::Suggested(Suggestions::OwnSessions),
+    ..SESSION
+};
+
+/// A command's name and its options.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    command: &'a str,
+    given: &'a [CommandDataOption],
+}
+
+impl<'a> Options<'a> {
+    /// Returns `None` if the data names no subcommand.
+    pub fn read(data: &'a CommandData) -> Option<Self> {
+        let chosen = data.options.first()?;
+        match &chosen.value {
+            CommandDataOptionValue::SubCommand(given) => Some(Self {
+                command: &chosen.name,
+                given,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Name of the command.
+    pub fn command(&self) -> &'a str {
+        self.command
+    }
+
+    /// Value of a text option. `None` if it was left out.
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        self.value(name)?.as_str()
+    }
+
+    /// Value of a flag. False if it was left out.
+    pub fn flag(&self, name: &str) -> bool {
+        self.value(name).and_then(CommandDataOptionValue::as_bool) == Some(true)
+    }
+
+    fn value(&self, name: &str) -> Option<&'a CommandDataOptionValue> {
+        let option = self.given.iter().find(|option| option.name == name)?;
+        Some(&option.value)
+    }
+}

@@ -1,0 +1,31 @@
+//! `/duck report`.
+
+use serenity::async_trait;
+
+use super::{options::Options, spec::CommandSpec};
+use crate::discord::{
+    call::{Answered, Call, Command},
+    replies,
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "report",
+    summary: "For admins: show recent sessions, why they ended, and which stop next",
+    details: "Covers the time since the last report in the admin channel. Only you see the answer.",
+    options: &[],
+};
+
+pub(super) struct Report;
+
+#[async_trait]
+impl Command for Report {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
+        let service = &call.bot.service;
+        let report = service.report_to(&call.who).await?;
+        Ok(replies::report(&report, service.settings().reaper.dry_run).into())
+    }
+}

@@ -1,0 +1,45 @@
+//! `/duck tables`.
+
+use serenity::async_trait;
+
+use super::{
+    options::{OWN_SESSION, Options},
+    spec::{CommandSpec, OptionKind, OptionSpec},
+};
+use crate::discord::{
+    call::{Answered, Call, Command},
+    replies,
+};
+
+const SPEC: CommandSpec = CommandSpec {
+    name: "tables",
+    summary: "Show the tables that you can query",
+    details: "Lists the tables of your session's catalog, by schema and name. A pattern matches \
+        any part of a name; `*` matches any text. The list can be up to a minute old.",
+    options: &[PATTERN, OWN_SESSION],
+};
+
+const PATTERN: OptionSpec = OptionSpec {
+    name: "pattern",
+    summary: "Part of a name, such as orders or sales.*",
+    kind: OptionKind::Text,
+};
+
+pub(super) struct Tables;
+
+#[async_trait]
+impl Command for Tables {
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let service = &call.bot.service;
+        let session = options.text(OWN_SESSION.name);
+        let seen = service.find_session_to_query(&call.who, session)?;
+        let all = service.tables(&seen).await?;
+        let catalog = service.catalog_name(&seen);
+        let pattern = options.text(PATTERN.name);
+        Ok(replies::tables(&seen.record, &catalog, &all, pattern).into())
+    }
+}

@@ -1,0 +1,162 @@
+//! The two forms (Discord calls them modals): their custom IDs, their inputs and what was typed.
+
+use std::collections::HashMap;
+
+use secrecy::SecretString;
+use serenity::all::{
+    ActionRow, ActionRowComponent, CreateActionRow, CreateInputText, CreateModal, InputTextStyle,
+};
+
+use crate::credentials::{CredentialField, CredentialsForm};
+
+/// Maximum number of characters in a form input.
+const MAX_INPUT_CHARS: u16 = 4000;
+const SQL_PREFIX: &str = "duckbot:sql:";
+const CREDENTIALS_PREFIX: &str = "duckbot:credentials:";
+/// Custom ID of the query form's input.
+const QUERY: &str = "query";
+/// Custom ID of the credentials form's last input.
+const EXPIRES: &str = "expires";
+
+/// A form. Its custom ID holds all its data, so it works after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Takes credentials, which are then checked against this catalog.
+    Credentials(Option<String>),
+    /// Takes a query.
+    Sql(SqlOptions),
+}
+
+/// Options of `/duck sql` other than the query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SqlOptions {
+    /// Session ID as typed.
+    pub session: Option<String>,
+    /// True to post the result in the channel for everybody.
+    pub share: bool,
+}
+
+impl Form {
+    /// Custom ID of the form, which Discord sends back. At most 100 characters.
+    pub fn custom_id(&self) -> String {
+        match self {
+            Self::Credentials(catalog) => {
+                format!(
+                    "{CREDENTIALS_PREFIX}{}",
+                    catalog.as_deref().unwrap_or_default()
+                )
+            }
+            Self::Sql(how) => {
+                // Discord limits custom IDs to 100 characters. A valid session ID has six.
+                let session = how.session.iter().flat_map(|it| it.chars());
+                let session: String = session.take(40).collect();
+                let share = if how.share { "share" } else { "" };
+                format!("{SQL_PREFIX}{share}:{session}")
+            }
+        }
+    }
+
+    /// Parses a custom ID. Returns `None` if this version has no such form.
+    pub fn from_custom_id(text: &str) -> Option<Self> {
+        let non_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        if let Some(catalog) = text.strip_prefix(CREDENTIALS_PREFIX) {
+            return Some(Self::Credentials(non_empty(catalog)));
+        }
+        let (share, session) = text.strip_prefix(SQL_PREFIX)?.split_once(':')?;
+        Some(Self::Sql(SqlOptions {
+            session: non_empty(session),
+            share: share == "share",
+        }))
+    }
+
+    /// Builds the form that Discord shows.
+    pub(super) fn modal(&self) -> CreateModal {
+        let (title, inputs) = match self {
+            Self::Credentials(_) => ("Your S3 credentials", credential_inputs()),
+            Self::Sql(_) => ("Query the team's tables", vec![query_input()]),
+        };
+        let rows = inputs.into_iter().map(CreateActionRow::InputText);
+        CreateModal::new(self.custom_id(), title).components(rows.collect())
+    }
+}
+
+fn credential_inputs() -> Vec<CreateInputText> {
+    // All inputs are optional: text pasted into one may contain the values of the others.
+    let input = |label: String, id| {
+        CreateInputText::new(InputTextStyle::Short, label, id)
+            .required(false)
+            .max_length(MAX_INPUT_CHARS)
+    };
+    let secrets = CredentialField::ALL.map(|field| input(field.to_string(), input_id(field)));
+    let expires = input("Session token expires".into(), EXPIRES)
+        .placeholder("12h, or a time in UTC: 2026-11-23 18:00");
+    secrets.into_iter().chain([expires]).collect()
+}
+
+fn query_input() -> CreateInputText {
+    CreateInputText::new(InputTextStyle::Paragraph, "One SELECT statement", QUERY)
+        .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
+        .max_length(MAX_INPUT_CHARS)
+}
+
+/// Reads the inputs of the credentials form. Moves the values out, so that no copy of them remains.
+pub fn credentials(rows: Vec<ActionRow>) -> CredentialsForm {
+    let mut values = typed(rows);
+    let mut typed = |id: &str| values.remove(id).unwrap_or_default();
+    CredentialsForm {
+        secrets: CredentialField::ALL.map(|field| SecretString::from(typed(input_id(field)))),
+        expires: typed(EXPIRES),
+    }
+}
+
+/// Reads the input of the query form.
+pub fn query(rows: Vec<ActionRow>) -> String {
+    typed(rows).remove(QUERY).unwrap_or_default()
+}
+
+fn typed(rows: Vec<ActionRow>) -> HashMap<String, String> {
+    let inputs = rows.into_iter().flat_map(|row| row.components);
+    let typed = inputs.filter_map(|component| match component {
+        ActionRowComponent::InputText(input) => Some((input.custom_id, input.value?)),
+        _ => None,
+    });
+    typed.collect()
+}
+
+/// Custom ID of the credentials form's input for a credential.
+fn input_id(field: CredentialField) -> &'static str {
+    match field {
+        CredentialField::KeyId => "key_id",
+        CredentialField::SecretKey => "secret_key",
+        CredentialField::SessionToken => "session_token",
+        CredentialField::CatalogToken => "catalog_token",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_options_are_read_back_from_the_forms_id() {
+        let read_back = |how: &SqlOptions| {
+            let id = Form::Sql(how.clone()).custom_id();
+            assert!(id.chars().count() <= 100);
+            Form::from_custom_id(&id)
+        };
+        let how = SqlOptions {
+            session: Some("977a26".into()),
+            share: true,
+        };
+        assert_eq!(read_back(&how), Some(Form::Sql(how)));
+        let plain = SqlOptions::default();
+        assert_eq!(read_back(&plain), Some(Form::Sql(plain)));
+        let long = SqlOptions {
+            session: Some("é".repeat(4000)),
+            share: true,
+        };
+        assert!(matches!(read_back(&long), Some(Form::Sql(_))));
+        let other = Form::Credentials(Some("lake".into()));
+        assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
+    }
+}
