@@ -32,6 +32,37 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
 }
 
 #[tokio::test]
+async fn nothing_is_suggested_to_a_person_without_access() {
+    let env = TestEnv::start().await;
+    let line = "/duck start size:";
+    let choices = env.ana.complete("#data", line).await.unwrap();
+    assert_eq!(choices.len(), 2, "{choices:?}");
+    let elsewhere = env.ana.complete("#random", line).await.unwrap();
+    assert_eq!(elsewhere, []);
+    let nobody = env.gil.complete("#data", line).await.unwrap();
+    assert_eq!(nobody, []);
+}
+
+#[tokio::test]
+async fn an_admin_is_offered_the_sessions_of_others_only_where_an_admin_may_act() {
+    let env = TestEnv::start().await;
+    let id = env.ready_session(&env.ana).await;
+    for (person, commands, is_offered) in [
+        (&env.ada, &["status", "extend", "stop"][..], true),
+        (&env.ada, &["open", "sql", "tables", "describe"], false),
+        (&env.ben, &["status", "open"], false),
+        (&env.ana, &["status", "open"], true),
+    ] {
+        for command in commands {
+            let line = format!("/duck {command} session:");
+            let choices = person.complete("#data", &line).await.unwrap();
+            let is_it = choices.iter().any(|(_, value)| *value == id);
+            assert_eq!(is_it, is_offered, "{command}: {choices:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_guild_that_has_the_bot_is_not_served() {
     let env = TestEnv::start().await;
     env.discord.move_to_another_guild();
