@@ -7,6 +7,10 @@ use serenity::all::{
     ActionRow, ActionRowComponent, CreateActionRow, CreateInputText, CreateModal, InputTextStyle,
 };
 
+use super::replies::{
+    CREDENTIALS_TITLE, EXPIRY_LABEL, EXPIRY_PLACEHOLDER, QUERY_LABEL, QUERY_PLACEHOLDER,
+    QUERY_TITLE, field_label,
+};
 use crate::credentials::{CredentialField, CredentialsForm};
 
 /// Maximum number of characters in a form input.
@@ -72,8 +76,8 @@ impl Form {
     /// Builds the form that Discord shows.
     pub(super) fn modal(&self) -> CreateModal {
         let (title, inputs) = match self {
-            Self::Credentials(_) => ("Your S3 credentials", credential_inputs()),
-            Self::Sql(_) => ("Query the team's tables", vec![query_input()]),
+            Self::Credentials(_) => (CREDENTIALS_TITLE, credential_inputs()),
+            Self::Sql(_) => (QUERY_TITLE, vec![query_input()]),
         };
         let rows = inputs.into_iter().map(CreateActionRow::InputText);
         CreateModal::new(self.custom_id(), title).components(rows.collect())
@@ -82,20 +86,19 @@ impl Form {
 
 fn credential_inputs() -> Vec<CreateInputText> {
     // All inputs are optional: text pasted into one may contain the values of the others.
-    let input = |label: String, id| {
+    let input = |label, id| {
         CreateInputText::new(InputTextStyle::Short, label, id)
             .required(false)
             .max_length(MAX_INPUT_CHARS)
     };
-    let secrets = CredentialField::ALL.map(|field| input(field.to_string(), input_id(field)));
-    let expires = input("Session token expires".into(), EXPIRES)
-        .placeholder("12h, or a time in UTC: 2026-11-23 18:00");
+    let secrets = CredentialField::ALL.map(|field| input(field_label(field), input_id(field)));
+    let expires = input(EXPIRY_LABEL, EXPIRES).placeholder(EXPIRY_PLACEHOLDER);
     secrets.into_iter().chain([expires]).collect()
 }
 
 fn query_input() -> CreateInputText {
-    CreateInputText::new(InputTextStyle::Paragraph, "One SELECT statement", QUERY)
-        .placeholder("SELECT day, sum(total) FROM lake.sales.orders GROUP BY day")
+    CreateInputText::new(InputTextStyle::Paragraph, QUERY_LABEL, QUERY)
+        .placeholder(QUERY_PLACEHOLDER)
         .max_length(MAX_INPUT_CHARS)
 }
 

@@ -2,8 +2,7 @@
 //!
 //! `interactions` calls the handler of a command, button or form in `commands`, and that calls the
 //! [`Service`]. `responder` keeps Discord's deadlines. `replies` renders most texts. The others are
-//! elsewhere: denials (`access`), forms (`forms`), failures to share a result (`commands::sql`),
-//! rejections (`service`) and errors (`error`).
+//! elsewhere: denials (`access`), rejections (`service`) and errors (`error`).
 
 mod access;
 mod bot;

@@ -2,6 +2,7 @@
 //! snapshot of each text.
 
 mod credentials;
+mod forms;
 mod life;
 mod reaping;
 mod sql;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub(super) use credentials::*;
+pub(super) use forms::*;
 pub(super) use life::*;
 pub(super) use reaping::*;
 pub(super) use sql::*;
@@ -137,6 +139,9 @@ pub(super) fn already_running(sessions: &[(Observed, String)], room: bool, other
         Reply::new(text)
     }
 }
+
+/// Label of the link that opens a session.
+pub(super) const LINK_LABEL: &str = "Open DuckDB";
 
 /// Text above the link that opens a session.
 pub(super) fn opening(record: &Record) -> Reply {

@@ -41,7 +41,7 @@ pub(crate) async fn open(call: &Call<'_>, session: Option<&str>) -> Answered {
         let reply = replies::opening(&record);
         if call
             .responder
-            .try_to_show_link(&reply, "Open DuckDB", &link)
+            .try_to_show_link(&reply, replies::LINK_LABEL, &link)
             .await
         {
             return Ok(Answer::Shown);

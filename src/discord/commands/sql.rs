@@ -53,6 +53,9 @@ const SHARE: OptionSpec = OptionSpec {
 /// Time after which the reply shows that the query is running, with a button to cancel it.
 const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
+/// The file of a result can't be downloaded from Discord any more.
+struct FileGone;
+
 pub(super) struct Sql;
 
 #[async_trait]
@@ -163,7 +166,7 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
     let request = format!("share-{}", shown.id);
     let (reply, outcome) = match file_of(shown).await {
         Ok(file) => post_shared(call, text, file, &request).await,
-        Err(why) => (replies::share_failed(text, &why), Outcome::Done),
+        Err(FileGone) => (replies::share_without_file(text), Outcome::Done),
     };
     Ok(Answer::Reply(reply, outcome))
 }
@@ -185,27 +188,21 @@ async fn post_shared(
         )
         .await;
     count("message", &posted);
-    let (why, outcome) = match posted {
-        Ok(_) => return (replies::share_done(text), Outcome::Done),
-        Err(error) if is_final(&error) => (
-            format!(
-                "Discord does not let me post in this channel (error {}), so nobody else sees the \
-             result. An admin can grant the permission.",
-                code(&error).map_or_else(|| "unknown".to_owned(), |code| code.to_string())
-            ),
-            Outcome::Done,
-        ),
+    match posted {
+        Ok(_) => (replies::share_done(text), Outcome::Done),
+        Err(error) if is_final(&error) => {
+            (replies::share_refused(text, code(&error)), Outcome::Done)
+        }
         Err(error) => {
             let error = discord_error("posting a result", &error);
             let why = replies::failed(&error, &log_error(&error)).text;
-            (why, Outcome::Failed)
+            (replies::share_failed(text, &why), Outcome::Failed)
         }
-    };
-    (replies::share_failed(text, &why), outcome)
+    }
 }
 
 /// Downloads the file that is attached to a message.
-async fn file_of(message: &Message) -> Result<Option<File>, String> {
+async fn file_of(message: &Message) -> Result<Option<File>, FileGone> {
     let Some(attached) = message.attachments.first() else {
         return Ok(None);
     };
@@ -215,11 +212,7 @@ async fn file_of(message: &Message) -> Result<Option<File>, String> {
             name: attached.filename.clone(),
             text,
         })),
-        _ => Err(
-            "The result's file can't be downloaded from Discord any more. Run the query again \
-             with `share:True`."
-                .into(),
-        ),
+        _ => Err(FileGone),
     }
 }
 

@@ -171,6 +171,23 @@ pub(crate) fn strip_share_error(text: &str) -> &str {
     said.map_or(text, |(text, _)| text)
 }
 
+/// Adds to a result that Discord does not let the bot share it. `code` is Discord's error code.
+pub(crate) fn share_refused(text: &str, code: Option<isize>) -> Reply {
+    let code = code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+    let why = format!(
+        "Discord does not let me post in this channel (error {code}), so nobody else sees the \
+         result. An admin can grant the permission."
+    );
+    share_failed(text, &why)
+}
+
+/// Adds to a result that its file is gone.
+pub(crate) fn share_without_file(text: &str) -> Reply {
+    let why = "The result's file can't be downloaded from Discord any more. Run the query again \
+               with `share:True`.";
+    share_failed(text, why)
+}
+
 /// Adds to a result why it could not be shared, with the button to try again.
 pub(crate) fn share_failed(text: &str, why: &str) -> Reply {
     Reply::new(format!("{text}{SHARE_ERROR_PREFIX}{why}")).with(
