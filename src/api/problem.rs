@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457). Their types are stable; their texts are for people.
 
+mod texts;
+
 use std::time::Duration;
 
 use axum::{
@@ -8,6 +10,9 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::json;
+
+use texts::preflight_error;
+pub(super) use texts::value_error;
 
 use crate::{
     credentials::preflight::{ErrorOrigin, PreflightError},
@@ -216,10 +221,7 @@ impl From<service::ServiceError> for Problem {
         match problem {
             service::ServiceError::Rejected(rejection) => rejection.into(),
             service::ServiceError::UnusableCredentials(troubles) => {
-                let texts: Vec<_> = troubles
-                    .iter()
-                    .map(|it| strip_markdown(&it.to_string()))
-                    .collect();
+                let texts: Vec<_> = troubles.iter().map(preflight_error).collect();
                 let kinds = troubles.iter().map(PreflightError::origin);
                 let kind = match kinds.max().unwrap_or(ErrorOrigin::Credentials) {
                     ErrorOrigin::Credentials => ProblemType::CredentialsRejected,
@@ -349,9 +351,4 @@ impl From<Rejection> for Problem {
         };
         Self::new(kind, detail)
     }
-}
-
-/// Removes the chat's markdown from a text.
-pub(super) fn strip_markdown(text: &str) -> String {
-    text.replace("**", "").replace('`', "")
 }

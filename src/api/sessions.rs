@@ -19,7 +19,7 @@ use super::{
     body::Body,
     document::{enforced_due, session_document, stops_document},
     follow,
-    problem::{Problem, ProblemType, strip_markdown},
+    problem::{Problem, ProblemType, value_error},
 };
 use crate::{
     credentials::{CredentialField, Credentials, check_value},
@@ -191,7 +191,7 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
         match check_value(field, value) {
             Ok(value) => Some(value),
             Err(mistake) => {
-                body.reject_field(name, strip_markdown(&mistake.to_string()));
+                body.reject_field(name, value_error(&mistake));
                 None
             }
         }

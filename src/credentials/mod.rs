@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use parse::{
-    CredentialField, CredentialsForm, InputError, check_value, looks_like_a_key, parse,
+    CredentialField, CredentialsForm, InputError, ValueError, check_value, looks_like_a_key, parse,
 };
 
 use crate::{

@@ -1,7 +1,5 @@
 //! Reads [`Credentials`] from the form or from a program's request. Pure.
 
-use std::fmt;
-
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -59,63 +57,33 @@ impl CredentialField {
     }
 }
 
-impl fmt::Display for CredentialField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::KeyId => "Access key ID",
-            Self::SecretKey => "Secret access key",
-            Self::SessionToken => "Session token",
-            Self::CatalogToken => "Catalog token",
-        })
-    }
+/// Reasons to reject a value. Contains no part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueError {
+    /// The value is empty.
+    Empty,
+    /// White space or a line break within the value.
+    Spaces,
+    /// A character that no credential contains.
+    Strange,
+    /// This many characters, which is more than the field allows.
+    TooLong(usize),
 }
 
-/// Reasons to reject an input. The message never contains the input.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Reasons to reject an input. Contains no part of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputError {
-    /// The input is empty or only white space.
-    #[error("**{0}** is empty. Please fill it in.")]
-    Empty(CredentialField),
-    /// White space or a line break within the value.
-    #[error("**{0}** contains a space or a line break. Please paste only the value itself.")]
-    Spaces(CredentialField),
-    /// A character that no credential contains.
-    #[error(
-        "**{0}** contains a character that is not allowed. Only letters without accents, digits \
-         and punctuation are allowed. Please copy it again from where it was issued."
-    )]
-    Strange(CredentialField),
+    /// The value of this field is invalid.
+    Value(CredentialField, ValueError),
     /// An access key ID with punctuation that no key ID contains.
-    #[error(
-        "**Access key ID** contains punctuation that no access key ID has. Please check that it is \
-         not swapped with the secret access key, and paste only the access key ID."
-    )]
     NoKeyId,
     /// A name, an equals sign or quotes around the value that could not be removed.
-    #[error(
-        "**{0}** contains more than the value: quotes, braces, a backslash or an equals sign. \
-         Please paste only the value itself."
-    )]
     Wrapped(CredentialField),
-    /// More characters than the field allows.
-    #[error(
-        "**{0}** is {1} characters long, which is too long. Please paste only the value itself."
-    )]
-    TooLong(CredentialField, usize),
     /// Two different values for the same field.
-    #[error("**{0}** was entered twice, with different values. Please enter only one.")]
     Twice(CredentialField),
-    /// A text that is neither a duration nor a time.
-    #[error(
-        "**Session token expires** is not a time that I understand. Please enter a duration like \
-         `12h`, or a time in UTC like `2026-11-23 18:00`."
-    )]
+    /// A time of expiry that is neither a duration nor a time.
     NoTime,
-    /// A time in the past.
-    #[error(
-        "**Session token expires** is in the past, so these credentials no longer work. Please enter \
-         new ones."
-    )]
+    /// A time of expiry in the past.
     Past,
 }
 
@@ -181,12 +149,12 @@ fn find_value(field: CredentialField, typed: &CredentialsForm) -> Result<&str, I
 fn validate(field: CredentialField, value: &str) -> Result<Option<SecretString>, InputError> {
     if value.is_empty() {
         return if field.is_required() {
-            Err(InputError::Empty(field))
+            Err(InputError::Value(field, ValueError::Empty))
         } else {
             Ok(None)
         };
     }
-    check_characters(field, value)?;
+    check_characters(field, value).map_err(|error| InputError::Value(field, error))?;
     let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\');
     if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
         return Err(InputError::Wrapped(field));
@@ -205,26 +173,26 @@ fn validate(field: CredentialField, value: &str) -> Result<Option<SecretString>,
 pub fn check_value(
     field: CredentialField,
     value: SecretString,
-) -> Result<SecretString, InputError> {
+) -> Result<SecretString, ValueError> {
     match value.expose_secret() {
-        "" => Err(InputError::Empty(field)),
+        "" => Err(ValueError::Empty),
         text => check_characters(field, text).map(|()| value),
     }
 }
 
 /// Checks the length and the characters of a value.
-fn check_characters(field: CredentialField, text: &str) -> Result<(), InputError> {
+fn check_characters(field: CredentialField, text: &str) -> Result<(), ValueError> {
     let length = text.chars().count();
     if length > field.max_length() {
-        return Err(InputError::TooLong(field, length));
+        return Err(ValueError::TooLong(length));
     }
     if text.chars().any(char::is_whitespace) {
-        return Err(InputError::Spaces(field));
+        return Err(ValueError::Spaces);
     }
     if text.chars().all(|c| c.is_ascii_graphic()) {
         Ok(())
     } else {
-        Err(InputError::Strange(field))
+        Err(ValueError::Strange)
     }
 }
 

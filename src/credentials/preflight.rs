@@ -20,78 +20,54 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 /// Errors in the credentials, or in the services that they were checked against.
 ///
 /// S3's codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PreflightError {
     /// No connection, or no answer within the time limit.
-    #[error(
-        "I can't reach {0}, so your credentials could not be checked. Please try again in a \
-         minute, or tell an admin."
-    )]
-    Unreachable(String),
+    Unreachable(CheckedService),
     /// `InvalidAccessKeyId`
-    #[error(
-        "The storage doesn't know this **access key ID**. Please check that it is complete, and \
-         that it belongs to this storage. (One that begins with `ASIA` works only together with \
-         its session token.)"
-    )]
     UnknownKey,
     /// `SignatureDoesNotMatch`
-    #[error(
-        "The **secret access key** doesn't belong to this access key ID. Please copy both again."
-    )]
     WrongSecret,
     /// `ExpiredToken`
-    #[error("The **session token** has expired. Please get new credentials.")]
     ExpiredToken,
     /// `InvalidToken`
-    #[error(
-        "The **session token** isn't valid for this access key ID. Please copy all three values \
-         again."
-    )]
     WrongToken,
     /// `RequestTimeTooSkewed`
-    #[error(
-        "My clock and the storage's differ by more than 15 minutes, so your credentials could not \
-         be checked. An admin has to correct one of the clocks."
-    )]
     ClockSkew,
     /// 401 without a known code.
-    #[error("The storage doesn't accept these credentials. Please check them, or get new ones.")]
     Refused,
     /// `AccessDenied`
-    #[error(
-        "These credentials are not allowed to list bucket `{bucket}` (permission `{action}`). \
-         Please ask the person who gave you the credentials for it."
-    )]
     NoPermission {
         /// Permission, as in an IAM policy.
         action: &'static str,
         /// Bucket from the settings.
         bucket: String,
     },
-    /// `NoSuchBucket`
-    #[error("There is no bucket `{0}`. An admin has to correct the setting `s3_bucket`.")]
+    /// `NoSuchBucket`, with the bucket from the settings.
     NoBucket(String),
     /// The settings name another region.
-    #[error(
-        "The storage is in another region than my settings say. An admin has to correct the \
-         setting `s3_region`."
-    )]
     OtherRegion,
+    /// The storage's address or region in the settings is not valid.
+    InvalidStorageSettings,
     /// 401 or 403 from the catalog, without a token.
-    #[error("The catalog `{0}` requires a **catalog token**. Please enter one.")]
     CatalogWantsToken(String),
     /// 401, 403 or 419 from the catalog, with a token.
-    #[error("The catalog `{0}` doesn't accept this **catalog token**. Please enter a new one.")]
     CatalogRefuses(String),
-    /// Any other answer, or an unusable address in the settings.
-    #[error("{who} gave no usable answer ({what}). Please tell an admin.")]
+    /// Any other answer.
     Strange {
-        /// The storage or the catalog, as the beginning of a sentence.
-        who: String,
-        /// Status of the answer, with the code of the S3 error if it has one.
-        what: String,
+        who: CheckedService,
+        status: u16,
+        /// Code of the S3 error. Empty if there is none.
+        code: String,
     },
+}
+
+/// A service that credentials are checked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckedService {
+    Storage,
+    /// The catalog with this name.
+    Catalog(String),
 }
 
 /// Client that checks credentials.
@@ -148,9 +124,11 @@ impl PreflightError {
     pub fn origin(&self) -> ErrorOrigin {
         match self {
             Self::Unreachable(_) => ErrorOrigin::Transient,
-            Self::ClockSkew | Self::NoBucket(_) | Self::OtherRegion | Self::Strange { .. } => {
-                ErrorOrigin::Settings
-            }
+            Self::ClockSkew
+            | Self::NoBucket(_)
+            | Self::OtherRegion
+            | Self::InvalidStorageSettings
+            | Self::Strange { .. } => ErrorOrigin::Settings,
             _ => ErrorOrigin::Credentials,
         }
     }
@@ -228,17 +206,13 @@ impl Preflight {
         catalog: &Catalog,
         now: DateTime<Utc>,
     ) -> Result<bool, PreflightError> {
-        let who = "the storage".to_owned();
-        let unusable = |_| PreflightError::Strange {
-            who: "The storage".into(),
-            what: "its address or region in my settings is not valid".into(),
-        };
-        let url = listing_url(catalog).map_err(|()| unusable(()))?;
+        let unusable = PreflightError::InvalidStorageSettings;
+        let url = listing_url(catalog).map_err(|()| unusable.clone())?;
         let headers = sign(&Method::GET, &url, credentials, &catalog.s3_region, now);
-        let headers = headers.map_err(|_| unusable(()))?;
+        let headers = headers.map_err(|_| unusable)?;
         let asked = self.client.get(url).headers(headers);
         match send(asked).await {
-            None => Err(PreflightError::Unreachable(who)),
+            None => Err(PreflightError::Unreachable(CheckedService::Storage)),
             Some(answer) if is_listing(&answer) => Ok(true),
             Some(answer) => storage_error(&answer, catalog).map_or(Ok(false), Err),
         }
@@ -253,7 +227,7 @@ impl Preflight {
             // Sessions log in as the team's client, which is not part of these credentials.
             return Ok(());
         }
-        let who = format!("the catalog `{}`", catalog.name);
+        let who = CheckedService::Catalog(catalog.name.clone());
         let mut asked = self.client.get(format!("{}/v1/config", catalog.endpoint));
         if let Some(warehouse) = &catalog.warehouse {
             asked = asked.query(&[("warehouse", warehouse)]);
@@ -271,8 +245,9 @@ impl Preflight {
             // Iceberg's specification uses 419 for an expired token.
             (401 | 403 | 419, Some(_)) => Err(PreflightError::CatalogRefuses(catalog.name.clone())),
             (status, _) => Err(PreflightError::Strange {
-                who: format!("The catalog `{}`", catalog.name),
-                what: status.to_string(),
+                who,
+                status,
+                code: String::new(),
             }),
         }
     }
@@ -339,10 +314,9 @@ fn storage_error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightEr
         ("AuthorizationHeaderMalformed", _) => PreflightError::UnknownKey,
         _ if answer.status == StatusCode::UNAUTHORIZED => PreflightError::Refused,
         (code, _) => PreflightError::Strange {
-            who: "The storage".into(),
-            what: format!("{} {code}", answer.status.as_u16())
-                .trim()
-                .to_owned(),
+            who: CheckedService::Storage,
+            status: answer.status.as_u16(),
+            code: code.to_owned(),
         },
     })
 }

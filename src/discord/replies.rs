@@ -1,6 +1,7 @@
 //! Texts of all replies and messages, as pure functions that return a [`Reply`]. `tests` has a
 //! snapshot of each text.
 
+mod credential_errors;
 mod credentials;
 mod forms;
 mod life;

@@ -1,10 +1,14 @@
 //! Replies about S3 credentials.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-use super::{Emphasis, Reply, relative_time};
+use super::{
+    Emphasis, Reply,
+    credential_errors::{input_error, preflight_error},
+    relative_time,
+};
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
     discord::buttons::Button,
@@ -117,6 +121,7 @@ pub(crate) fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply 
 
 /// Lists the mistakes in the form. Nothing was stored.
 pub(crate) fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
+    let mistakes = mistakes.iter().map(input_error);
     with_form(
         points("Your S3 credentials were not saved:", mistakes),
         catalog,
@@ -128,7 +133,7 @@ pub(crate) fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -
     with_form(
         points(
             "The check of your S3 credentials failed, so they were not saved:",
-            troubles,
+            troubles.iter().map(preflight_error),
         ),
         catalog,
     )
@@ -136,6 +141,7 @@ pub(crate) fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -
 
 /// Lists the results of a failed check of stored credentials.
 pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
+    let troubles = troubles.iter().map(preflight_error);
     with_form(
         points("The check of your saved S3 credentials failed:", troubles),
         catalog,
@@ -262,8 +268,8 @@ pub(crate) fn with_leak_warning(answer: Reply) -> Reply {
     Reply { text, ..answer }
 }
 
-fn points(lead: &str, points: &[impl Display]) -> Reply {
-    let points = points.iter().map(|point| format!("\n- {point}"));
+fn points(lead: &str, points: impl Iterator<Item = String>) -> Reply {
+    let points = points.map(|point| format!("\n- {point}"));
     Reply::new(format!("{lead}{}", points.collect::<String>()))
 }
 

@@ -7,7 +7,8 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     credentials::{
-        CredentialField, CredentialMetadata, InputError, KeyHint, preflight::PreflightError,
+        CredentialField, CredentialMetadata, InputError, KeyHint, ValueError,
+        preflight::{CheckedService, PreflightError},
     },
     discord::commands::specs,
     door::activity::Activity,
@@ -345,8 +346,8 @@ fn looking_closely() {
 #[test]
 fn setting_up() {
     let mistakes = [
-        InputError::Spaces(CredentialField::KeyId),
-        InputError::TooLong(CredentialField::SecretKey, 4000),
+        InputError::Value(CredentialField::KeyId, ValueError::Spaces),
+        InputError::Value(CredentialField::SecretKey, ValueError::TooLong(4000)),
     ];
     let lake = || Some("lake".to_owned());
     let key = KeyHint("4D7Q".into());
@@ -424,7 +425,7 @@ fn keeping_credentials() {
 fn credentials_that_do_not_work() {
     let lake = || "lake".to_owned();
     let troubles = [
-        PreflightError::Unreachable("the storage".into()),
+        PreflightError::Unreachable(CheckedService::Storage),
         PreflightError::UnknownKey,
         PreflightError::Refused,
         PreflightError::WrongSecret,
@@ -440,8 +441,9 @@ fn credentials_that_do_not_work() {
         PreflightError::CatalogWantsToken(lake()),
         PreflightError::CatalogRefuses(lake()),
         PreflightError::Strange {
-            who: "The storage".into(),
-            what: "503 SlowDown".into(),
+            who: CheckedService::Storage,
+            status: 503,
+            code: "SlowDown".into(),
         },
     ];
     insta::assert_snapshot!(gallery(&[

@@ -1,0 +1,127 @@
+//! Texts about credentials that can't be read from the form, or that don't work.
+
+use super::{EXPIRY_LABEL, field_label};
+use crate::credentials::{
+    CredentialField, InputError, ValueError,
+    preflight::{CheckedService, PreflightError},
+};
+
+/// Explains a mistake in the form.
+pub(super) fn input_error(error: &InputError) -> String {
+    match error {
+        InputError::Value(field, error) => value_error(field_label(*field), error),
+        InputError::NoKeyId => format!(
+            "**{}** contains punctuation that no access key ID has. Please check that it is not \
+             swapped with the secret access key, and paste only the access key ID.",
+            field_label(CredentialField::KeyId)
+        ),
+        InputError::Wrapped(field) => format!(
+            "**{}** contains more than the value: quotes, braces, a backslash or an equals sign. \
+             Please paste only the value itself.",
+            field_label(*field)
+        ),
+        InputError::Twice(field) => format!(
+            "**{}** was entered twice, with different values. Please enter only one.",
+            field_label(*field)
+        ),
+        InputError::NoTime => format!(
+            "**{EXPIRY_LABEL}** is not a time that I understand. Please enter a duration like \
+             `12h`, or a time in UTC like `2026-11-23 18:00`."
+        ),
+        InputError::Past => format!(
+            "**{EXPIRY_LABEL}** is in the past, so these credentials no longer work. Please enter \
+             new ones."
+        ),
+    }
+}
+
+fn value_error(label: &str, error: &ValueError) -> String {
+    match error {
+        ValueError::Empty => format!("**{label}** is empty. Please fill it in."),
+        ValueError::Spaces => format!(
+            "**{label}** contains a space or a line break. Please paste only the value itself."
+        ),
+        ValueError::Strange => format!(
+            "**{label}** contains a character that is not allowed. Only letters without accents, \
+             digits and punctuation are allowed. Please copy it again from where it was issued."
+        ),
+        ValueError::TooLong(length) => format!(
+            "**{label}** is {length} characters long, which is too long. Please paste only the \
+             value itself."
+        ),
+    }
+}
+
+/// Explains why credentials don't work, or why they could not be checked.
+pub(super) fn preflight_error(error: &PreflightError) -> String {
+    match error {
+        PreflightError::Unreachable(service) => format!(
+            "I can't reach the {}, so your credentials could not be checked. Please try again in a \
+             minute, or tell an admin.",
+            name(service)
+        ),
+        PreflightError::UnknownKey => {
+            "The storage doesn't know this **access key ID**. Please check that it is complete, \
+             and that it belongs to this storage. (One that begins with `ASIA` works only together \
+             with its session token.)"
+                .to_owned()
+        }
+        PreflightError::WrongSecret => "The **secret access key** doesn't belong to this access \
+                                        key ID. Please copy both again."
+            .to_owned(),
+        PreflightError::ExpiredToken => {
+            "The **session token** has expired. Please get new credentials.".to_owned()
+        }
+        PreflightError::WrongToken => "The **session token** isn't valid for this access key ID. \
+                                       Please copy all three values again."
+            .to_owned(),
+        PreflightError::ClockSkew => {
+            "My clock and the storage's differ by more than 15 minutes, so your credentials could \
+             not be checked. An admin has to correct one of the clocks."
+                .to_owned()
+        }
+        PreflightError::Refused => "The storage doesn't accept these credentials. Please check \
+                                    them, or get new ones."
+            .to_owned(),
+        PreflightError::NoPermission { action, bucket } => format!(
+            "These credentials are not allowed to list bucket `{bucket}` (permission `{action}`). \
+             Please ask the person who gave you the credentials for it."
+        ),
+        PreflightError::NoBucket(bucket) => format!(
+            "There is no bucket `{bucket}`. An admin has to correct the setting `s3_bucket`."
+        ),
+        PreflightError::OtherRegion => "The storage is in another region than my settings say. An \
+                                        admin has to correct the setting `s3_region`."
+            .to_owned(),
+        PreflightError::InvalidStorageSettings => unusable_answer(
+            &CheckedService::Storage,
+            "its address or region in my settings is not valid",
+        ),
+        PreflightError::CatalogWantsToken(name) => {
+            format!("The catalog `{name}` requires a **catalog token**. Please enter one.")
+        }
+        PreflightError::CatalogRefuses(name) => format!(
+            "The catalog `{name}` doesn't accept this **catalog token**. Please enter a new one."
+        ),
+        PreflightError::Strange { who, status, code } if code.is_empty() => {
+            unusable_answer(who, &status.to_string())
+        }
+        PreflightError::Strange { who, status, code } => {
+            unusable_answer(who, &format!("{status} {code}"))
+        }
+    }
+}
+
+fn unusable_answer(who: &CheckedService, why: &str) -> String {
+    format!(
+        "The {} gave no usable answer ({why}). Please tell an admin.",
+        name(who)
+    )
+}
+
+fn name(service: &CheckedService) -> String {
+    match service {
+        CheckedService::Storage => "storage".to_owned(),
+        CheckedService::Catalog(name) => format!("catalog `{name}`"),
+    }
+}
