@@ -1,8 +1,8 @@
 //! Errors: something failed that should have worked.
 //!
-//! A **rejection** ([`crate::service::Rejection`]) is an expected answer with a sentence for the
-//! person. An **error** is logged once, where it surfaces, with a reference. The person sees
-//! [`Error::user_message`] and that reference. Neither ever contains a credential.
+//! A **rejection** ([`crate::service::Rejection`]) is an expected answer. An **error** is logged
+//! once, where it surfaces, with a reference. The person sees a summary and that reference. Neither
+//! ever contains a credential.
 
 use std::time::Duration;
 
@@ -80,46 +80,6 @@ impl Error {
                 | Self::QuotaExceeded { .. }
                 | Self::Unknown { .. }
         )
-    }
-
-    /// Returns one or two sentences for a person who does not know Kubernetes.
-    pub fn user_message(&self) -> String {
-        match self {
-            Self::NotAllowed {
-                verb,
-                resource,
-                namespace,
-            } => format!(
-                "I don't have the permission to {verb} {resource} in the namespace {namespace}. \
-                 An admin can grant it."
-            ),
-            Self::Refused { .. } => {
-                "The cluster's rules don't allow this. An admin can find the reason in my log."
-                    .into()
-            }
-            Self::QuotaExceeded { why, .. } => format!(
-                "The team's share of the cluster is used up ({why}). Stop a session that nobody \
-                 needs, or choose a smaller size."
-            ),
-            Self::Unknown { .. } => "The cluster lacks something that I need. \
-                 An admin can find the details in my log."
-                .into(),
-            Self::Exists { .. } | Self::Conflict { .. } => {
-                "This was changed at the same moment. Please try again.".into()
-            }
-            Self::Disk { why, .. } => {
-                format!(
-                    "I can't read or write a file on my disk ({why}). An admin can find the \
-                     details in my log."
-                )
-            }
-            Self::Discord { .. } => {
-                "Discord did not answer as expected. Please try again in a minute.".into()
-            }
-            Self::TimedOut { .. } | Self::Unavailable { .. } => {
-                "I can't reach the cluster right now. Please try again in a minute.".into()
-            }
-        }
     }
 }
 

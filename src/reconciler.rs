@@ -20,7 +20,7 @@ use crate::{
     error::{Error, new_reference},
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, redacted_log, rewrite},
-    service::{Clock, Notifier, audit_replacement},
+    service::{Clock, Notifier, audit_replacement, summarize},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
         Stage, Step, next_step,
@@ -359,7 +359,7 @@ impl Reconciler {
     /// Ends a session because the cluster refuses its objects.
     async fn give_up(&self, seen: &Observed, error: &Error, reference: String) -> Result<(), ()> {
         let cause = Cause::Refused {
-            why: error.user_message(),
+            error: summarize(error),
             reference,
         };
         self.end(seen, cause).await.map_err(|_| ())

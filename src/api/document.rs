@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{Api, problem::error_text};
 use crate::session::{Cause, Ending, ScheduledStop, TrackedSession, Usage};
 
 /// OpenAPI description, without the sizes and catalogs from the settings.
@@ -45,7 +45,7 @@ pub(super) fn ending_reason(ending: &Ending) -> String {
     match &ending.cause {
         Cause::Stopped { .. } => "it was stopped".to_owned(),
         Cause::Restarted { .. } => "its owner restarted it with new credentials".to_owned(),
-        Cause::Refused { why, .. } => why.clone(),
+        Cause::Refused { error, .. } => error_text(error),
         Cause::TookTooLong { after_seconds } => {
             format!("it was not ready within {after_seconds} s")
         }

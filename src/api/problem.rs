@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use texts::preflight_error;
-pub(super) use texts::value_error;
+pub(super) use texts::{error_text, value_error};
 
 use crate::{
     credentials::preflight::{ErrorOrigin, PreflightError},
@@ -237,11 +237,12 @@ impl From<service::ServiceError> for Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        let text = error_text(&service::summarize(&error));
         let problem = if error.is_permanent() {
-            Self::new(ProblemType::ClusterRefused, error.user_message())
+            Self::new(ProblemType::ClusterRefused, text)
         } else {
             let again = Duration::from_secs(10);
-            Self::new(ProblemType::Unavailable, error.user_message()).retry_after(again)
+            Self::new(ProblemType::Unavailable, text).retry_after(again)
         };
         Self {
             error: Some(Box::new(error)),

@@ -6,6 +6,7 @@ mod credentials;
 mod forms;
 mod life;
 mod reaping;
+mod rejections;
 mod sql;
 mod status;
 
@@ -16,7 +17,6 @@ use chrono::{DateTime, Utc};
 use super::{access::DenialReason, buttons::Button, commands::spec::CommandSpec};
 use crate::{
     door::ticket,
-    error::Error,
     service::Rejection,
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
 };
@@ -25,6 +25,7 @@ pub(super) use credentials::*;
 pub(super) use forms::*;
 pub(super) use life::*;
 pub(super) use reaping::*;
+pub(super) use rejections::*;
 pub(super) use sql::*;
 pub(super) use status::*;
 
@@ -282,23 +283,6 @@ pub(super) fn refused(rejection: &Rejection) -> Reply {
         }
         _ => reply,
     }
-}
-
-/// Explains an error. Its log line has the same `reference`.
-pub(super) fn failed(error: &Error, reference: &str) -> Reply {
-    Reply::new(format!(
-        "{} (Reference: `{reference}`)",
-        error.user_message()
-    ))
-}
-
-/// Explains an error of `/duck start`. The session may have been created before the error.
-pub(super) fn start_failed(error: &Error, reference: &str) -> Reply {
-    let mut reply = failed(error, reference);
-    reply
-        .text
-        .push_str("\nIf the session starts anyway, its link will be posted in this channel.");
-    reply
 }
 
 /// Reply to a button, form or command of an older version.

@@ -11,6 +11,7 @@ mod report;
 mod sessions;
 mod sql;
 mod status;
+mod summary;
 
 use std::sync::{
     Arc,
@@ -29,6 +30,7 @@ pub use report::ReportClaim;
 pub use sessions::displayable_name;
 pub use sql::{QueryPermit, TableList};
 pub use status::Status;
+pub use summary::summarize;
 
 use crate::{
     credentials::{

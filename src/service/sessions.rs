@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Rejection, Requester, Service, ServiceError, StartOutcome, StartRequest, audit::audit,
+    summarize,
 };
 use crate::{
     credentials::Credentials,
@@ -91,7 +92,7 @@ impl Service {
                 // Leave a session that another call claimed to that call.
                 if claimed.id == record.id {
                     let cause = Cause::Refused {
-                        why: error.user_message(),
+                        error: summarize(&error),
                         reference: new_reference(),
                     };
                     let ended = |record: &Record| record.with_ending(cause.clone(), self.now());

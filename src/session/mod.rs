@@ -3,6 +3,7 @@
 //! Pure: no clock, no network, no tokio, kube or serenity. Callers pass in the time and new IDs.
 
 mod details;
+mod error_summary;
 mod fingerprint;
 mod id;
 mod incident;
@@ -15,6 +16,7 @@ mod record;
 mod size;
 
 pub use details::{Details, PodEvent};
+pub use error_summary::ErrorSummary;
 pub use fingerprint::fingerprint;
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};

@@ -6,7 +6,9 @@
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId};
+use super::{
+    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId,
+};
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
 /// that are missing.
@@ -136,8 +138,7 @@ pub enum Cause {
     },
     /// The cluster refused an object, or credentials could not be stored; a retry would not help.
     Refused {
-        /// Sentence for the owner, without secrets.
-        why: String,
+        error: ErrorSummary,
         /// Reference in the log.
         reference: String,
     },
@@ -519,6 +520,13 @@ pub(crate) mod tests {
         let reaped = starting().with_ending(reaped, at("2026-11-23T13:00:00Z"));
         let json = serde_json::to_string(&reaped).expect("valid JSON");
         assert_eq!(read(&json), reaped);
+        let refused = Cause::Refused {
+            error: ErrorSummary::QuotaExceeded { why: "cpu".into() },
+            reference: "1a2b3c4d".into(),
+        };
+        let refused = starting().with_ending(refused, at("2026-11-23T13:00:00Z"));
+        let json = serde_json::to_string(&refused).expect("valid JSON");
+        assert_eq!(read(&json), refused);
         let rescheduling = starting().with_reschedule(Incident::new(Failure::NodeGone, "gone"));
         let json = serde_json::to_string(&rescheduling).expect("valid JSON");
         assert_eq!(read(&json), rescheduling);

@@ -1,9 +1,12 @@
-//! Texts about credentials that don't work. The chat's texts don't fit here, because they contain
-//! Markdown and name the inputs of a form.
+//! Texts about errors. The chat's texts don't fit here, because they contain Markdown and name the
+//! inputs of a form.
 
-use crate::credentials::{
-    ValueError,
-    preflight::{CheckedService, PreflightError},
+use crate::{
+    credentials::{
+        ValueError,
+        preflight::{CheckedService, PreflightError},
+    },
+    session::ErrorSummary,
 };
 
 /// Explains why credentials in a request don't work, or why they could not be checked.
@@ -87,6 +90,45 @@ pub(crate) fn value_error(error: &ValueError) -> String {
             .to_owned(),
         ValueError::TooLong(length) => {
             format!("is {length} characters long, which is too long; send only the value")
+        }
+    }
+}
+
+/// Explains an error.
+pub(crate) fn error_text(error: &ErrorSummary) -> String {
+    match error {
+        ErrorSummary::NotAllowed {
+            verb,
+            resource,
+            namespace,
+        } => format!(
+            "I don't have the permission to {verb} {resource} in the namespace {namespace}. An \
+             admin can grant it."
+        ),
+        ErrorSummary::Refused => {
+            "The cluster's rules don't allow this. An admin can find the reason in my log."
+                .to_owned()
+        }
+        ErrorSummary::QuotaExceeded { why } => format!(
+            "The team's share of the cluster is used up ({why}). Stop a session that nobody needs, \
+             or choose a smaller size."
+        ),
+        ErrorSummary::NotFound => {
+            "The cluster lacks something that I need. An admin can find the details in my log."
+                .to_owned()
+        }
+        ErrorSummary::Conflict => {
+            "This was changed at the same moment. Please try again.".to_owned()
+        }
+        ErrorSummary::Disk { why } => format!(
+            "I can't read or write a file on my disk ({why}). An admin can find the details in my \
+             log."
+        ),
+        ErrorSummary::Discord => {
+            "Discord did not answer as expected. Please try again in a minute.".to_owned()
+        }
+        ErrorSummary::Unreachable => {
+            "I can't reach the cluster right now. Please try again in a minute.".to_owned()
         }
     }
 }

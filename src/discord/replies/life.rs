@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Button, Emphasis, Reply, duration, reap_reason, started};
+use super::{Button, Emphasis, Reply, duration, error_text, reap_reason, started};
 use crate::{
     discord::replies::relative_time,
     session::{
@@ -185,9 +185,10 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
                  session will be posted here."
             ));
         }
-        Cause::Refused { why, reference } => {
-            format!("{session} could not be created. {why}{lost} (Reference: `{reference}`)")
-        }
+        Cause::Refused { error, reference } => format!(
+            "{session} could not be created. {}{lost} (Reference: `{reference}`)",
+            error_text(error)
+        ),
         Cause::TookTooLong { after_seconds } => format!(
             "{session} was not ready{} within {} and was stopped.{lost} Please try again. If \
              this happens again, tell an admin.",

@@ -12,12 +12,13 @@ use crate::{
     },
     discord::commands::specs,
     door::activity::Activity,
+    error::Error,
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{ExtendedSession, ReapResult, Status, TableList},
     session::{
-        Action, Cause, Details, Ending, Failure, Incident, Orphan, Outcome, Plan, Pod, PodEvent,
-        PodState, ReapPause, Report, Rule, RunningSession, Stage, StartupStep, UsageTotal, Warning,
-        starting as starting_record,
+        Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Orphan, Outcome, Plan,
+        Pod, PodEvent, PodState, ReapPause, Report, Rule, RunningSession, Stage, StartupStep,
+        UsageTotal, Warning, starting as starting_record,
     },
 };
 
@@ -500,12 +501,11 @@ fn starting() {
 fn ending_sessions() {
     let record = record(Stage::Running);
     let refused = Cause::Refused {
-        why: Error::NotAllowed {
+        error: ErrorSummary::NotAllowed {
             verb: "create".into(),
             resource: "pods".into(),
             namespace: "duckbot-sessions".into(),
-        }
-        .user_message(),
+        },
         reference: "1a2b3c4d".into(),
     };
     insta::assert_snapshot!(gallery(&[

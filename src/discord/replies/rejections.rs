@@ -1,0 +1,58 @@
+//! Texts of errors.
+
+use super::Reply;
+use crate::{error::Error, service::summarize, session::ErrorSummary};
+
+/// Explains an error. Its log line has the same `reference`.
+pub(crate) fn failed(error: &Error, reference: &str) -> Reply {
+    let text = error_text(&summarize(error));
+    Reply::new(format!("{text} (Reference: `{reference}`)"))
+}
+
+/// Explains an error of `/duck start`. The session may have been created before the error.
+pub(crate) fn start_failed(error: &Error, reference: &str) -> Reply {
+    let mut reply = failed(error, reference);
+    reply
+        .text
+        .push_str("\nIf the session starts anyway, its link will be posted in this channel.");
+    reply
+}
+
+/// Explains an error in one or two sentences, for a person who does not know Kubernetes.
+pub(super) fn error_text(error: &ErrorSummary) -> String {
+    match error {
+        ErrorSummary::NotAllowed {
+            verb,
+            resource,
+            namespace,
+        } => format!(
+            "I don't have the permission to {verb} {resource} in the namespace {namespace}. An \
+             admin can grant it."
+        ),
+        ErrorSummary::Refused => {
+            "The cluster's rules don't allow this. An admin can find the reason in my log."
+                .to_owned()
+        }
+        ErrorSummary::QuotaExceeded { why } => format!(
+            "The team's share of the cluster is used up ({why}). Stop a session that nobody needs, \
+             or choose a smaller size."
+        ),
+        ErrorSummary::NotFound => {
+            "The cluster lacks something that I need. An admin can find the details in my log."
+                .to_owned()
+        }
+        ErrorSummary::Conflict => {
+            "This was changed at the same moment. Please try again.".to_owned()
+        }
+        ErrorSummary::Disk { why } => format!(
+            "I can't read or write a file on my disk ({why}). An admin can find the details in my \
+             log."
+        ),
+        ErrorSummary::Discord => {
+            "Discord did not answer as expected. Please try again in a minute.".to_owned()
+        }
+        ErrorSummary::Unreachable => {
+            "I can't reach the cluster right now. Please try again in a minute.".to_owned()
+        }
+    }
+}

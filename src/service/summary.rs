@@ -1,0 +1,25 @@
+//! Reduces errors to the part that people are told.
+
+use crate::{error::Error, session::ErrorSummary};
+
+/// Summarizes an error. Actions and most messages are only for the log.
+pub fn summarize(error: &Error) -> ErrorSummary {
+    match error {
+        Error::NotAllowed {
+            verb,
+            resource,
+            namespace,
+        } => ErrorSummary::NotAllowed {
+            verb: verb.clone(),
+            resource: resource.clone(),
+            namespace: namespace.clone(),
+        },
+        Error::Refused { .. } => ErrorSummary::Refused,
+        Error::QuotaExceeded { why, .. } => ErrorSummary::QuotaExceeded { why: why.clone() },
+        Error::Unknown { .. } => ErrorSummary::NotFound,
+        Error::Exists { .. } | Error::Conflict { .. } => ErrorSummary::Conflict,
+        Error::Disk { why, .. } => ErrorSummary::Disk { why: why.clone() },
+        Error::Discord { .. } => ErrorSummary::Discord,
+        Error::TimedOut { .. } | Error::Unavailable { .. } => ErrorSummary::Unreachable,
+    }
+}
