@@ -11,14 +11,9 @@ use axum::{
 use serde::Serialize;
 use serde_json::json;
 
-use texts::preflight_error;
 pub(super) use texts::{error_text, value_error};
 
-use crate::{
-    credentials::preflight::{ErrorOrigin, PreflightError},
-    error::Error,
-    service::{self, Rejection},
-};
+use crate::error::Error;
 
 /// Type of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,143 +208,5 @@ impl IntoResponse for Problem {
         let mut response = self.kind.facts().2.into_response();
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-impl From<service::ServiceError> for Problem {
-    fn from(problem: service::ServiceError) -> Self {
-        match problem {
-            service::ServiceError::Rejected(rejection) => rejection.into(),
-            service::ServiceError::UnusableCredentials(troubles) => {
-                let texts: Vec<_> = troubles.iter().map(preflight_error).collect();
-                let kinds = troubles.iter().map(PreflightError::origin);
-                let kind = match kinds.max().unwrap_or(ErrorOrigin::Credentials) {
-                    ErrorOrigin::Credentials => ProblemType::CredentialsRejected,
-                    ErrorOrigin::Settings => ProblemType::Misconfigured,
-                    ErrorOrigin::Transient => ProblemType::Unavailable,
-                };
-                Self::new(kind, texts.join(" "))
-            }
-            service::ServiceError::Failed(error) => error.into(),
-        }
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        let text = error_text(&service::summarize(&error));
-        let problem = if error.is_permanent() {
-            Self::new(ProblemType::ClusterRefused, text)
-        } else {
-            let again = Duration::from_secs(10);
-            Self::new(ProblemType::Unavailable, text).retry_after(again)
-        };
-        Self {
-            error: Some(Box::new(error)),
-            ..problem
-        }
-    }
-}
-
-/// Translates a rejection. The chat's texts don't fit here, because they mention buttons and
-/// commands.
-impl From<Rejection> for Problem {
-    fn from(rejection: Rejection) -> Self {
-        let (kind, detail) = match rejection {
-            Rejection::UnknownSize { known, .. } => {
-                let detail = format!("There is no such size. Use one of: {}.", known.join(", "));
-                (ProblemType::UnknownSize, detail)
-            }
-            Rejection::UnknownCatalog { known, .. } => {
-                let known = known.join(", ");
-                let detail = format!("No catalog has this name or URL. Use one of: {known}.");
-                (ProblemType::UnknownCatalog, detail)
-            }
-            Rejection::CredentialsExpired(at) => {
-                let detail = format!(
-                    "The stored credentials expired at {}. Their owner can enter new ones in the \
-                     chat with /duck setup.",
-                    at.to_rfc3339()
-                );
-                (ProblemType::NoStoredCredentials, detail)
-            }
-            Rejection::NoCredentials
-            | Rejection::NoStoredCredentials
-            | Rejection::PreflightDisabled => {
-                let detail = "The token's owner has stored no credentials. They can enter some in \
-                              the chat with /duck setup.";
-                (ProblemType::NoStoredCredentials, detail.to_owned())
-            }
-            Rejection::QuotaReached { ids, limit } => {
-                let ids = ids.join(", ");
-                let detail = match limit {
-                    1 => format!(
-                        "The only slot of this owner is in use ({ids}). Delete that session."
-                    ),
-                    _ => format!("All {limit} slots of this owner are in use ({ids}). Delete one."),
-                };
-                (ProblemType::QuotaReached, detail)
-            }
-            Rejection::InvalidSessionId(_)
-            | Rejection::NoSuchSession(_)
-            | Rejection::NotYours(..)
-            | Rejection::NoSessionTo(_)
-            | Rejection::AmbiguousSession { .. }
-            | Rejection::NoSessionToOpen => {
-                let detail = "This token has access to no session with this ID. The session may \
-                              have ended.";
-                (ProblemType::NoSuchSession, detail.to_owned())
-            }
-            Rejection::RequestReused => {
-                let detail = "This Idempotency-Key was used for a different request, and the \
-                              session of that request still exists. Use another key.";
-                (ProblemType::IdempotencyKeyReused, detail.to_owned())
-            }
-            // Rejections of queries, buttons and admin commands, which the API does not have.
-            Rejection::QueriesDisabled
-            | Rejection::NoRunningSession
-            | Rejection::NotYoursToQuery(_)
-            | Rejection::EmptyQuery
-            | Rejection::InvisibleCharacter(_)
-            | Rejection::TooManyQueries(_)
-            | Rejection::UnknownTable { .. }
-            | Rejection::TablesUnavailable(_)
-            | Rejection::NotYourButton(_)
-            | Rejection::AdminsOnly => (
-                ProblemType::Forbidden,
-                "This token does not allow this.".to_owned(),
-            ),
-            Rejection::NotYoursToOpen(_) => {
-                let detail = "Only its owner can open a session, not even an admin.";
-                (ProblemType::Forbidden, detail.to_owned())
-            }
-            Rejection::InvalidDuration(_) => {
-                let detail = "by is not a duration. Write it like 2h or 1h 30m.";
-                (ProblemType::InvalidRequest, detail.to_owned())
-            }
-            Rejection::NothingStopsIt => {
-                let detail = "Sessions are not stopped here for being idle or old, so there is \
-                              nothing to extend.";
-                (ProblemType::ExtensionLimitReached, detail.to_owned())
-            }
-            Rejection::ExtensionLimitReached { at, .. } => {
-                let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
-                let at = at.unwrap_or_default();
-                (
-                    ProblemType::ExtensionLimitReached,
-                    format!("The session can't be extended any more{at}."),
-                )
-            }
-            Rejection::NotReady(_) => (
-                ProblemType::NotReady,
-                "The session is not ready yet. Try again soon.".to_owned(),
-            ),
-            Rejection::NoSigningKey(_) => {
-                let detail = "The bot has lost the signing key of this session. Delete the session \
-                              and start another one.";
-                (ProblemType::NoSigningKey, detail.to_owned())
-            }
-        };
-        Self::new(kind, detail)
     }
 }

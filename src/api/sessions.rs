@@ -23,7 +23,9 @@ use super::{
 };
 use crate::{
     credentials::{CredentialField, Credentials, check_value},
-    service::{Rejection, Requester, StartOutcome, StartRequest, displayable_name},
+    service::{
+        LookupRejection, Requester, SessionAction, StartOutcome, StartRequest, displayable_name,
+    },
     session::{Record, RequestId, SessionId, Stage},
     settings::duration,
 };
@@ -46,7 +48,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = Path::<String>::from_request_parts(parts, state).await;
         // A path segment that is not UTF-8 is not a session ID.
-        let found = found.map_err(|_| Rejection::InvalidSessionId(String::new()));
+        let found = found.map_err(|_| LookupRejection::InvalidId(String::new()));
         Ok(Self(found?.0))
     }
 }
@@ -129,7 +131,9 @@ async fn create_session(
         return match api.service.start(who, ask).await? {
             StartOutcome::Starting(record) => Ok(record),
             // Unreachable: the request asks for another session.
-            StartOutcome::AlreadyRunning { .. } => Err(Rejection::NoSessionToOpen.into()),
+            StartOutcome::AlreadyRunning { .. } => {
+                Err(LookupRejection::NoSession(SessionAction::Open).into())
+            }
         };
     };
     Ok(api.service.start_with(who, ask, s3_credentials).await?)

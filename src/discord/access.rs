@@ -25,24 +25,16 @@ pub(super) struct Caller {
     pub channels: Vec<u64>,
 }
 
-/// The reason why a caller may not use the bot. `Display` is the sentence for the person.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The reason why a caller may not use the bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DenialReason {
     /// The bot serves another guild.
-    #[error("This bot belongs to another server, so it can't be used here.")]
     OtherGuild,
     /// The caller is not, or no longer, a member of the guild.
-    #[error("You are not a member of the server that this bot belongs to.")]
     NotAMember,
     /// The bot may only be used in these channels.
-    #[error("You can't use this bot in this channel. You can use it in {}.", list(.0, "#"))]
     OtherChannel(Vec<u64>),
     /// The caller has none of these roles, and needs one.
-    #[error(
-        "To use this bot, you need {}{}. Ask an admin of this server for it.",
-        match .0.len() { 1 => "the role ", _ => "one of these roles: " },
-        list(.0, "@&")
-    )]
     NoRole(Vec<u64>),
 }
 
@@ -70,12 +62,6 @@ pub(super) fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, Denia
         display_name: caller.display_name.clone(),
         is_admin,
     })
-}
-
-/// Formats mentions, which Discord shows as names: `<#1>`, `<@&1>`.
-fn list(ids: &[u64], sigil: &str) -> String {
-    let mentions: Vec<_> = ids.iter().map(|id| format!("<{sigil}{id}>")).collect();
-    mentions.join(", ")
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The Discord front end: commands, buttons, replies and public messages.
 //!
 //! `interactions` calls the handler of a command, button or form in `commands`, and that calls the
-//! [`Service`]. `responder` keeps Discord's deadlines. `replies` renders most texts. The others are
-//! elsewhere: denials (`access`), rejections (`service`) and errors (`error`).
+//! [`Service`]. `responder` keeps Discord's deadlines. `replies` holds the texts of all replies,
+//! messages and forms; the commands' descriptions are in `commands`.
 
 mod access;
 mod bot;

@@ -1,5 +1,5 @@
-//! Texts of all replies and messages, as pure functions that return a [`Reply`]. `tests` has a
-//! snapshot of each text.
+//! Texts of all replies, messages and forms, as pure functions. `tests` has a snapshot of each
+//! reply.
 
 mod credential_errors;
 mod credentials;
@@ -17,7 +17,6 @@ use chrono::{DateTime, Utc};
 use super::{access::DenialReason, buttons::Button, commands::spec::CommandSpec};
 use crate::{
     door::ticket,
-    service::Rejection,
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
 };
 
@@ -260,29 +259,6 @@ pub(super) fn help(commands: &[&CommandSpec]) -> Reply {
         let _ = write!(text, "\n- `{}`: {}.", spec.usage(), spec.summary);
     }
     Reply::new(text)
-}
-
-/// Tells a caller why they may not use the bot.
-pub(super) fn access_denied(reason: &DenialReason) -> Reply {
-    Reply::new(reason.to_string())
-}
-
-/// Explains a rejection, with a button for the next step if there is one.
-pub(super) fn refused(rejection: &Rejection) -> Reply {
-    let reply = Reply::new(rejection.to_string());
-    match rejection {
-        Rejection::NoCredentials
-        | Rejection::CredentialsExpired(_)
-        | Rejection::NoStoredCredentials => with_form(reply, None),
-        Rejection::NoRunningSession => {
-            let start = Button::StartAnother {
-                size: None,
-                catalog: None,
-            };
-            reply.with(Emphasis::Primary, "Start a session", start)
-        }
-        _ => reply,
-    }
 }
 
 /// Reply to a button, form or command of an older version.

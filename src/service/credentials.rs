@@ -1,6 +1,9 @@
 //! The use cases of credentials: store, show, check, forget.
 
-use super::{Rejection, Requester, Service, ServiceError, audit::audit};
+use super::{
+    CredentialsRejection, Requester, Service, ServiceError, StartRejection, UnknownCatalog,
+    audit::audit,
+};
 use crate::{
     credentials::{CredentialMetadata, Credentials},
     error::Error,
@@ -21,8 +24,8 @@ impl Service {
     /// Checks that a catalog with this name exists.
     ///
     /// # Errors
-    /// Returns [`Rejection::UnknownCatalog`] if the settings have no such name.
-    pub fn check_catalog(&self, name: Option<&str>) -> Result<(), Rejection> {
+    /// Returns a rejection if the settings have no such name.
+    pub fn check_catalog(&self, name: Option<&str>) -> Result<(), UnknownCatalog> {
         match name {
             // A URL is not accepted here, because it may not fit into a button's custom ID.
             Some(name) if self.settings.named_catalog(name).is_none() => {
@@ -89,17 +92,17 @@ impl Service {
         catalog: Option<&str>,
     ) -> Result<CredentialMetadata, ServiceError> {
         if !self.settings.credentials.preflight {
-            return Err(Rejection::PreflightDisabled.into());
+            return Err(CredentialsRejection::PreflightDisabled.into());
         }
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
         let credentials = self.credentials.read(who).await?;
-        let credentials = credentials.ok_or(Rejection::NoStoredCredentials)?;
+        let credentials = credentials.ok_or(CredentialsRejection::NoneStored)?;
         if self.try_credentials(&credentials, &name).await? {
             self.credentials.mark_checked(who, self.now()).await?;
         }
         let about = self.credentials.metadata(who).await?;
-        about.ok_or_else(|| Rejection::NoStoredCredentials.into())
+        about.ok_or_else(|| CredentialsRejection::NoneStored.into())
     }
 
     /// Deletes a person's stored credentials. Running sessions keep the credentials that they were
@@ -138,13 +141,13 @@ impl Service {
     /// Returns a person's sessions that were started before the present credentials were stored.
     ///
     /// # Errors
-    /// Returns [`Rejection::NoStoredCredentials`] if no credentials are stored to restart them with.
+    /// Returns [`CredentialsRejection::NoneStored`] if no credentials are stored to restart them with.
     pub async fn sessions_with_old_credentials(
         &self,
         who: OwnerId,
     ) -> Result<Vec<Observed>, ServiceError> {
         let about = self.credentials.metadata(who).await?;
-        let stored = about.ok_or(Rejection::NoStoredCredentials)?.stored;
+        let stored = about.ok_or(CredentialsRejection::NoneStored)?.stored;
         let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Rescheduling(_))
@@ -167,7 +170,7 @@ impl Service {
             credentials_expire,
         };
         self.end(who, &old.id, cause).await?;
-        self.wait_until_gone(&old.id).await
+        Ok(self.wait_until_gone(&old.id).await?)
     }
 
     /// Returns the metadata of the stored credentials, if they exist and have not expired.
@@ -176,10 +179,10 @@ impl Service {
         who: OwnerId,
     ) -> Result<CredentialMetadata, ServiceError> {
         let about = self.credentials.metadata(who).await?;
-        let about = about.ok_or(Rejection::NoCredentials)?;
+        let about = about.ok_or(StartRejection::NoCredentials)?;
         match about.expires {
             Some(expired) if expired <= self.now() => {
-                Err(Rejection::CredentialsExpired(expired).into())
+                Err(StartRejection::CredentialsExpired(expired).into())
             }
             _ => Ok(about),
         }

@@ -25,7 +25,10 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use audit::audit_replacement;
 pub use credentials::SetupOutcome;
 pub use reaping::{ExtendedSession, ReapResult, usage};
-pub use rejection::Rejection;
+pub use rejection::{
+    CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
+    SessionAction, StartRejection, TablesError, UnknownCatalog,
+};
 pub use report::ReportClaim;
 pub use sessions::displayable_name;
 pub use sql::{QueryPermit, TableList};
@@ -96,15 +99,25 @@ pub enum StartOutcome {
 }
 
 /// The reason why a use case did not succeed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ServiceError {
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
+    Rejected(Rejection),
     /// The storage or the catalog did not accept the credentials.
-    #[error("the credentials don't work")]
     UnusableCredentials(Vec<PreflightError>),
-    #[error(transparent)]
-    Failed(#[from] Error),
+    Failed(Error),
+}
+
+/// Converts the rejections of one use case, too.
+impl<R: Into<Rejection>> From<R> for ServiceError {
+    fn from(rejection: R) -> Self {
+        Self::Rejected(rejection.into())
+    }
+}
+
+impl From<Error> for ServiceError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Posts public messages about sessions, and sends notices to owners and admins.
@@ -263,11 +276,11 @@ impl Service {
         self.runtime.sessions_of(owner)
     }
 
-    fn size(&self, asked: Option<&str>) -> Result<String, Rejection> {
+    fn size(&self, asked: Option<&str>) -> Result<String, StartRejection> {
         let name = asked.unwrap_or(&self.settings.sessions.default_size);
         match self.settings.size(name) {
             Some(size) => Ok(size.name.clone()),
-            None => Err(Rejection::UnknownSize {
+            None => Err(StartRejection::UnknownSize {
                 given: name.to_owned(),
                 known: self
                     .settings
@@ -280,7 +293,7 @@ impl Service {
     }
 
     /// Resolves a catalog by its name or its URL.
-    fn catalog(&self, asked: Option<&str>) -> Result<String, Rejection> {
+    fn catalog(&self, asked: Option<&str>) -> Result<String, UnknownCatalog> {
         let asked = asked.unwrap_or(&self.settings.sessions.default_catalog);
         match self.settings.resolve_catalog(asked) {
             Some(name) => Ok(name),
@@ -288,9 +301,9 @@ impl Service {
         }
     }
 
-    fn unknown_catalog(&self, given: &str) -> Rejection {
+    fn unknown_catalog(&self, given: &str) -> UnknownCatalog {
         let catalogs = self.settings.catalogs.iter();
-        Rejection::UnknownCatalog {
+        UnknownCatalog {
             given: given.to_owned(),
             known: catalogs.map(|it| it.name.clone()).collect(),
         }

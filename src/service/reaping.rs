@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
 use super::{
-    Rejection, Requester, Service, ServiceError,
+    ExtendRejection, LookupRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     audit::{audit, audit_reaper},
 };
 use crate::{
@@ -244,10 +244,10 @@ impl Service {
         given: Option<&str>,
         by: Option<TimeDelta>,
     ) -> Result<ExtendedSession, ServiceError> {
-        let seen = self.find_accessible(who, given, "extend", "extend")?;
+        let seen = self.find_accessible(who, given, SessionAction::Extend)?;
         let id = seen.record.id.clone();
         if seen.record.is_stopping() {
-            return Err(Rejection::NoSuchSession(id).into());
+            return Err(LookupRejection::NoSuchSession(id).into());
         }
         let watched = self.track(vec![seen]).await.remove(0);
         let Limits {
@@ -258,8 +258,8 @@ impl Service {
         } = self.limits();
         if lifetime.is_none() && idle.is_none() {
             return Err(match max_age {
-                None => Rejection::NothingStopsIt,
-                Some(_) => Rejection::ExtensionLimitReached {
+                None => ExtendRejection::NothingStopsIt,
+                Some(_) => ExtendRejection::LimitReached {
                     id,
                     at: self.scheduled_stop(&watched).map(|due| due.at),
                 },
@@ -275,7 +275,7 @@ impl Service {
                 self.limits(),
             )
         };
-        let by = more(&watched.seen.record).ok_or_else(|| Rejection::ExtensionLimitReached {
+        let by = more(&watched.seen.record).ok_or_else(|| ExtendRejection::LimitReached {
             id: id.clone(),
             at: self.scheduled_stop(&watched).map(|due| due.at),
         })?;
@@ -285,13 +285,13 @@ impl Service {
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
         let record = record.filter(|record| !record.is_stopping());
-        let record = record.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
+        let record = record.ok_or_else(|| LookupRejection::NoSuchSession(id.clone()))?;
         if record.extension() == watched.seen.record.extension() {
             // Another request used up the budget at the same moment.
             let at = self
                 .scheduled_stop(&watched.with_record(&record))
                 .map(|due| due.at);
-            return Err(Rejection::ExtensionLimitReached { id, at }.into());
+            return Err(ExtendRejection::LimitReached { id, at }.into());
         }
         audit(who, "extended", &record.id.to_string());
         let due = self.scheduled_stop(&watched.with_record(&record));

@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::{
-    Rejection, Requester, Service, ServiceError, StartOutcome, StartRequest, audit::audit,
-    summarize,
+    LookupRejection, Rejection, Requester, Service, ServiceError, SessionAction, StartOutcome,
+    StartRejection, StartRequest, audit::audit, summarize,
 };
 use crate::{
     credentials::Credentials,
@@ -39,7 +39,7 @@ impl Service {
         let mut record = self.new_record(who, &ask)?;
         if let Some(same) = self.find_by_request(&record) {
             if ask.exact && !is_equivalent(&record, &same) {
-                return Err(Rejection::RequestReused.into());
+                return Err(StartRejection::RequestReused.into());
             }
             return Ok(StartOutcome::Starting(same));
         }
@@ -54,7 +54,7 @@ impl Service {
         record.credentials_expire = self.usable_credentials(who.id).await?.expires;
         let claimed = self.claim(who, &record).await?;
         if ask.exact && !is_equivalent(&record, &claimed) {
-            Err(Rejection::RequestReused.into())
+            Err(StartRejection::RequestReused.into())
         } else {
             Ok(StartOutcome::Starting(claimed))
         }
@@ -80,7 +80,7 @@ impl Service {
         }
         let claimed = self.claim(who, &record).await?;
         if claimed.id != record.id && !self.is_same_request(&record, &claimed, credentials).await? {
-            return Err(Rejection::RequestReused.into());
+            return Err(StartRejection::RequestReused.into());
         }
         let newest = self.latest_record(&claimed);
         if newest.credentials != CredentialSource::Awaited || newest.is_stopping() {
@@ -142,7 +142,7 @@ impl Service {
         &self,
         who: &Requester,
         request: &RequestId,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<(), Error> {
         let mut theirs = self.sessions_of(who.id).into_iter().map(|seen| seen.record);
         match theirs.find(|it| it.request == *request && it.is_stopping()) {
             Some(ending) => self.wait_until_gone(&ending.id).await,
@@ -200,7 +200,7 @@ impl Service {
                 Claim::Taken(other) => taken.push(other),
             }
         }
-        Err(Rejection::QuotaReached { ids: taken, limit }.into())
+        Err(StartRejection::QuotaReached { ids: taken, limit }.into())
     }
 
     /// Creates the record for a request.
@@ -237,8 +237,8 @@ impl Service {
     ///
     /// # Errors
     /// Returns a rejection if the session belongs to someone else or does not exist.
-    pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, Rejection> {
-        self.find_accessible(who, Some(id), "status", "look at")
+    pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, LookupRejection> {
+        self.find_accessible(who, Some(id), SessionAction::Inspect)
     }
 
     /// Finds the session that the caller wants to stop.
@@ -249,19 +249,18 @@ impl Service {
         &self,
         who: &Requester,
         given: Option<&str>,
-    ) -> Result<Observed, Rejection> {
-        self.find_accessible(who, given, "stop", "stop")
+    ) -> Result<Observed, LookupRejection> {
+        self.find_accessible(who, given, SessionAction::Stop)
     }
 
-    /// Finds the session for a command: one of the caller's, or any session if the caller is an
-    /// admin. `command` and the verb `what` appear in rejections.
+    /// Finds the session for an action: one of the caller's, or any session if the caller is an
+    /// admin.
     pub(super) fn find_accessible(
         &self,
         who: &Requester,
         given: Option<&str>,
-        command: &'static str,
-        what: &'static str,
-    ) -> Result<Observed, Rejection> {
+        action: SessionAction,
+    ) -> Result<Observed, LookupRejection> {
         let Some(given) = given else {
             let mut mine = self.sessions_of(who.id);
             if mine.len() > 1 {
@@ -269,26 +268,26 @@ impl Service {
                 mine = self.live_sessions(who.id);
             }
             return match mine.len() {
-                0 => Err(Rejection::NoSessionTo(what)),
+                0 => Err(LookupRejection::NoSession(action)),
                 1 => Ok(mine.remove(0)),
-                _ => Err(ambiguous(command, &mine)),
+                _ => Err(ambiguous(action, &mine)),
             };
         };
         let seen = self.find(given)?;
         if seen.record.owner == who.id || who.is_admin {
             Ok(seen)
         } else {
-            Err(Rejection::NotYours(seen.record.id.clone(), what))
+            Err(not_yours(&seen, action))
         }
     }
 
     /// Finds the session with the ID that a person typed.
-    pub(super) fn find(&self, given: &str) -> Result<Observed, Rejection> {
+    pub(super) fn find(&self, given: &str) -> Result<Observed, LookupRejection> {
         let id = given.trim().parse::<SessionId>();
-        let id = id.map_err(|_| Rejection::InvalidSessionId(given.to_owned()))?;
+        let id = id.map_err(|_| LookupRejection::InvalidId(given.to_owned()))?;
         self.runtime
             .session(&id)
-            .ok_or(Rejection::NoSuchSession(id))
+            .ok_or(LookupRejection::NoSuchSession(id))
     }
 
     /// Makes a link that opens a session for its owner, once and within one minute.
@@ -313,7 +312,11 @@ impl Service {
     }
 
     /// Finds the session that the caller wants to open.
-    fn find_to_open(&self, who: &Requester, given: Option<&str>) -> Result<Observed, Rejection> {
+    fn find_to_open(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+    ) -> Result<Observed, LookupRejection> {
         let seen = match given {
             Some(given) => self.find(given)?,
             None => {
@@ -323,21 +326,21 @@ impl Service {
                     mine.retain(is_ready);
                 }
                 match mine.len() {
-                    0 => return Err(Rejection::NoSessionToOpen),
+                    0 => return Err(LookupRejection::NoSession(SessionAction::Open)),
                     1 => mine.remove(0),
-                    _ => return Err(ambiguous("open", &mine)),
+                    _ => return Err(ambiguous(SessionAction::Open, &mine)),
                 }
             }
         };
         let id = seen.record.id.clone();
         // Admins can't open it either, because it holds the owner's credentials.
         if seen.record.owner != who.id {
-            return Err(Rejection::NotYoursToOpen(seen.record.owner));
+            return Err(not_yours(&seen, SessionAction::Open));
         }
         match seen.record.stage {
             Stage::Running => Ok(seen),
-            Stage::Stopping { .. } => Err(Rejection::NoSuchSession(id)),
-            Stage::Starting | Stage::Rescheduling(_) => Err(Rejection::NotReady(id)),
+            Stage::Stopping { .. } => Err(LookupRejection::NoSuchSession(id)),
+            Stage::Starting | Stage::Rescheduling(_) => Err(LookupRejection::NotReady(id)),
         }
     }
 
@@ -355,7 +358,7 @@ impl Service {
     /// Same as [`Service::stop`] and [`Service::wait_until_gone`].
     pub async fn stop_and_wait(&self, who: &Requester, id: &SessionId) -> Result<(), ServiceError> {
         self.stop(who, id).await?;
-        self.wait_until_gone(id).await
+        Ok(self.wait_until_gone(id).await?)
     }
 
     /// Writes the end of a session and its cause into the record.
@@ -368,7 +371,7 @@ impl Service {
         self.find_to_stop(who, Some(&id.to_string()))?;
         let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
         let stopped = rewrite(&*self.runtime, id, ended).await?;
-        let stopped = stopped.ok_or_else(|| Rejection::NoSuchSession(id.clone()))?;
+        let stopped = stopped.ok_or_else(|| LookupRejection::NoSuchSession(id.clone()))?;
         audit(who, "stopped", &id.to_string());
         Ok(stopped)
     }
@@ -377,7 +380,7 @@ impl Service {
     ///
     /// # Errors
     /// Returns [`Error::TimedOut`] if the session is still present after two minutes.
-    pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), ServiceError> {
+    pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), Error> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
@@ -386,7 +389,7 @@ impl Service {
         gone.map_err(|_| {
             let action = format!("stopping session {id}");
             let after = STOP_TIMEOUT;
-            Error::TimedOut { action, after }.into()
+            Error::TimedOut { action, after }
         })
     }
 
@@ -409,11 +412,19 @@ impl Service {
     }
 }
 
-fn ambiguous(command: &'static str, sessions: &[Observed]) -> Rejection {
-    let ids = sessions.iter().map(|seen| seen.record.id.to_string());
-    Rejection::AmbiguousSession {
+fn ambiguous(action: SessionAction, sessions: &[Observed]) -> LookupRejection {
+    let ids = sessions.iter().map(|seen| seen.record.id.clone());
+    LookupRejection::Ambiguous {
         ids: ids.collect(),
-        command,
+        action,
+    }
+}
+
+pub(super) fn not_yours(seen: &Observed, action: SessionAction) -> LookupRejection {
+    LookupRejection::NotYours {
+        id: seen.record.id.clone(),
+        owner: seen.record.owner,
+        action,
     }
 }
 

@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Rejection, Requester, Service, ServiceError,
+    LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
+    TablesError,
     audit::{QueryAudit, audit_query},
+    sessions::not_yours,
 };
 use crate::{
     error::Error,
@@ -71,8 +73,8 @@ impl Drop for QueryPermit {
 }
 
 impl Service {
-    fn sql(&self) -> Result<&Sql, Rejection> {
-        self.settings.sql.as_ref().ok_or(Rejection::QueriesDisabled)
+    fn sql(&self) -> Result<&Sql, QueryRejection> {
+        self.settings.sql.as_ref().ok_or(QueryRejection::Disabled)
     }
 
     /// Finds the session to query: the named one, or the caller's newest running session.
@@ -92,14 +94,14 @@ impl Service {
                 .into_iter()
                 .rev()
                 .find(is_queryable);
-            return newest.ok_or(Rejection::NoRunningSession);
+            return newest.ok_or(LookupRejection::NoSession(SessionAction::Query).into());
         };
         let seen = self.find(given)?;
         if seen.record.owner != who.id {
-            return Err(Rejection::NotYoursToQuery(seen.record.id.clone()));
+            return Err(not_yours(&seen, SessionAction::Query).into());
         }
         if !is_queryable(&seen) {
-            return Err(Rejection::NotReady(seen.record.id.clone()));
+            return Err(LookupRejection::NotReady(seen.record.id.clone()).into());
         }
         Ok(seen)
     }
@@ -107,13 +109,13 @@ impl Service {
     /// Reserves one of the person's concurrent queries.
     ///
     /// # Errors
-    /// Returns [`Rejection::TooManyQueries`] if the maximum number of queries is running.
-    pub fn acquire_query_permit(&self, who: OwnerId) -> Result<QueryPermit, Rejection> {
+    /// Returns [`QueryRejection::TooMany`] if the maximum number of queries is running.
+    pub fn acquire_query_permit(&self, who: OwnerId) -> Result<QueryPermit, QueryRejection> {
         let mut running = self.queries.running.lock();
         let theirs = running.values().filter(|(owner, _)| *owner == who);
         let count = theirs.count();
         if count >= MAX_CONCURRENT_QUERIES {
-            return Err(Rejection::TooManyQueries(count));
+            return Err(QueryRejection::TooMany(count));
         }
         let permit = QueryPermit {
             id: Uuid::new_v4().simple().to_string(),
@@ -203,8 +205,8 @@ impl Service {
     /// Describes a table: its full name, and its columns with their types and nullability.
     ///
     /// # Errors
-    /// Returns [`Rejection::UnknownTable`] with suggestions if the table does not exist, or another
-    /// error if the tables can't be read.
+    /// Returns [`QueryRejection::UnknownTable`] with suggestions if the table does not exist, or
+    /// another error if the tables can't be read.
     pub async fn describe(
         &self,
         seen: &Observed,
@@ -216,7 +218,7 @@ impl Service {
         let known = find_table(&tables.names, name).map(String::as_str);
         // If the list is incomplete, the table may exist without being listed.
         let Some(table) = known.or(tables.more.then_some(name)) else {
-            return Err(Rejection::UnknownTable {
+            return Err(QueryRejection::UnknownTable {
                 given: given.to_owned(),
                 nearest: nearest(&tables.names, name),
             }
@@ -263,12 +265,12 @@ impl Service {
         let _permit = self.acquire_query_permit(seen.record.owner)?;
         let why = match self.runtime.ask(seen, &question).await? {
             QueryResponse::Rows(rows) => return Ok(rows),
-            QueryResponse::NoAccess { what, error } => format!("{what} failed: {error}"),
-            QueryResponse::Error(wrong) => wrong.to_string(),
-            QueryResponse::TimedOut => "DuckDB took too long".into(),
-            _ => "DuckDB exited".into(),
+            QueryResponse::NoAccess { what, error } => TablesError::NoAccess { what, error },
+            QueryResponse::Error(error) => TablesError::Query(error),
+            QueryResponse::TimedOut => TablesError::TimedOut,
+            _ => TablesError::Exited,
         };
-        Err(Rejection::TablesUnavailable(why).into())
+        Err(QueryRejection::TablesUnavailable(why).into())
     }
 }
 
@@ -279,14 +281,14 @@ fn is_queryable(seen: &Observed) -> bool {
 
 /// Trims a query and checks it. DuckDB's command line accepts no control characters except
 /// newlines and tabs, not even in quotes.
-fn validate_sql(sql: &str) -> Result<&str, Rejection> {
+fn validate_sql(sql: &str) -> Result<&str, QueryRejection> {
     let sql = sql.trim();
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if let Some(strange) = sql.chars().find(is_strange) {
-        return Err(Rejection::InvisibleCharacter(strange));
+        return Err(QueryRejection::InvisibleCharacter(strange));
     }
     match sql.trim_matches(';').trim() {
-        "" => Err(Rejection::EmptyQuery),
+        "" => Err(QueryRejection::Empty),
         _ => Ok(sql),
     }
 }
@@ -374,10 +376,10 @@ mod tests {
     #[test]
     fn empty_queries_and_control_characters_are_rejected() {
         assert_eq!(validate_sql("  SELECT 1;\n"), Ok("SELECT 1;"));
-        assert_eq!(validate_sql(" ; ; "), Err(Rejection::EmptyQuery));
+        assert_eq!(validate_sql(" ; ; "), Err(QueryRejection::Empty));
         assert_eq!(
             validate_sql("SELECT '\u{1}'"),
-            Err(Rejection::InvisibleCharacter('\u{1}'))
+            Err(QueryRejection::InvisibleCharacter('\u{1}'))
         );
     }
 }

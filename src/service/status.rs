@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Rejection, Requester, Service, ServiceError, audit::audit};
+use super::{LookupRejection, Requester, Service, ServiceError, SessionAction, audit::audit};
 use crate::{
     door::activity::Activity,
     runtime::redacted_log,
@@ -25,8 +25,12 @@ impl Service {
     ///
     /// # Errors
     /// Returns a rejection if the session belongs to someone else, does not exist or is ambiguous.
-    pub async fn status(&self, who: &Requester, given: Option<&str>) -> Result<Status, Rejection> {
-        let seen = self.find_accessible(who, given, "status", "look at")?;
+    pub async fn status(
+        &self,
+        who: &Requester,
+        given: Option<&str>,
+    ) -> Result<Status, LookupRejection> {
+        let seen = self.find_accessible(who, given, SessionAction::Inspect)?;
         let details = self.runtime.details(&seen);
         let (details, (watched, activity)) =
             tokio::join!(details, self.track_with_activity(seen.clone()));
@@ -48,7 +52,7 @@ impl Service {
         who: &Requester,
         id: &SessionId,
     ) -> Result<(Arc<Record>, Option<String>), ServiceError> {
-        let seen = self.find_accessible(who, Some(&id.to_string()), "status", "look at")?;
+        let seen = self.find_accessible(who, Some(&id.to_string()), SessionAction::Inspect)?;
         let words = redacted_log(&*self.runtime, &*self.credentials, &seen).await?;
         audit(who, "read the log of", &id.to_string());
         Ok((seen.record, words))

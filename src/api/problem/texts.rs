@@ -1,16 +1,172 @@
-//! Texts about errors. The chat's texts don't fit here, because they contain Markdown and name the
-//! inputs of a form.
+//! Problems for rejections and errors. The chat's texts don't fit here, because they mention buttons
+//! and commands.
 
+use std::time::Duration;
+
+use super::{Problem, ProblemType};
 use crate::{
     credentials::{
         ValueError,
-        preflight::{CheckedService, PreflightError},
+        preflight::{CheckedService, ErrorOrigin, PreflightError},
+    },
+    error::Error,
+    service::{
+        ExtendRejection, LookupRejection, Rejection, ServiceError, SessionAction, StartRejection,
+        summarize,
     },
     session::ErrorSummary,
 };
 
+/// Time after which a failed request may be repeated.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+impl From<ServiceError> for Problem {
+    fn from(problem: ServiceError) -> Self {
+        match problem {
+            ServiceError::Rejected(rejection) => rejection.into(),
+            ServiceError::UnusableCredentials(troubles) => {
+                let texts: Vec<_> = troubles.iter().map(preflight_error).collect();
+                let origins = troubles.iter().map(PreflightError::origin);
+                let kind = match origins.max().unwrap_or(ErrorOrigin::Credentials) {
+                    ErrorOrigin::Credentials => ProblemType::CredentialsRejected,
+                    ErrorOrigin::Settings => ProblemType::Misconfigured,
+                    ErrorOrigin::Transient => ProblemType::Unavailable,
+                };
+                Self::new(kind, texts.join(" "))
+            }
+            ServiceError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let text = error_text(&summarize(&error));
+        let problem = if error.is_permanent() {
+            Self::new(ProblemType::ClusterRefused, text)
+        } else {
+            Self::new(ProblemType::Unavailable, text).retry_after(RETRY_AFTER)
+        };
+        Self {
+            error: Some(Box::new(error)),
+            ..problem
+        }
+    }
+}
+
+/// Converts the rejections of one use case, too.
+impl<R: Into<Rejection>> From<R> for Problem {
+    fn from(rejection: R) -> Self {
+        match rejection.into() {
+            Rejection::Start(rejection) => start(rejection),
+            Rejection::UnknownCatalog(unknown) => {
+                let known = unknown.known.join(", ");
+                let detail = format!("No catalog has this name or URL. Use one of: {known}.");
+                Self::new(ProblemType::UnknownCatalog, detail)
+            }
+            Rejection::Credentials(_) => no_credentials(),
+            Rejection::Lookup(rejection) => lookup(&rejection),
+            Rejection::Extend(rejection) => extend(rejection),
+            Rejection::NoSigningKey(_) => {
+                let detail = "The bot has lost the signing key of this session. Delete the session \
+                              and start another one.";
+                Self::new(ProblemType::NoSigningKey, detail)
+            }
+            // The API has no queries, buttons and admin commands.
+            Rejection::Query(_) | Rejection::NotYourButton(_) | Rejection::AdminsOnly => {
+                Self::new(ProblemType::Forbidden, "This token does not allow this.")
+            }
+        }
+    }
+}
+
+fn start(rejection: StartRejection) -> Problem {
+    match rejection {
+        StartRejection::UnknownSize { known, .. } => {
+            let detail = format!("There is no such size. Use one of: {}.", known.join(", "));
+            Problem::new(ProblemType::UnknownSize, detail)
+        }
+        StartRejection::NoCredentials => no_credentials(),
+        StartRejection::CredentialsExpired(at) => {
+            let detail = format!(
+                "The stored credentials expired at {}. Their owner can enter new ones in the chat \
+                 with /duck setup.",
+                at.to_rfc3339()
+            );
+            Problem::new(ProblemType::NoStoredCredentials, detail)
+        }
+        StartRejection::QuotaReached { ids, limit } => {
+            let ids = ids.join(", ");
+            let detail = match limit {
+                1 => {
+                    format!("The only slot of this owner is in use ({ids}). Delete that session.")
+                }
+                _ => format!("All {limit} slots of this owner are in use ({ids}). Delete one."),
+            };
+            Problem::new(ProblemType::QuotaReached, detail)
+        }
+        StartRejection::RequestReused => {
+            let detail = "This Idempotency-Key was used for a different request, and the session \
+                          of that request still exists. Use another key.";
+            Problem::new(ProblemType::IdempotencyKeyReused, detail)
+        }
+    }
+}
+
+fn no_credentials() -> Problem {
+    let detail = "The token's owner has stored no credentials. They can enter some in the chat \
+                  with /duck setup.";
+    Problem::new(ProblemType::NoStoredCredentials, detail)
+}
+
+fn lookup(rejection: &LookupRejection) -> Problem {
+    match rejection {
+        LookupRejection::NotYours {
+            action: SessionAction::Open,
+            ..
+        } => {
+            let detail = "Only its owner can open a session, not even an admin.";
+            Problem::new(ProblemType::Forbidden, detail)
+        }
+        // A token learns nothing about other people's sessions.
+        LookupRejection::InvalidId(_)
+        | LookupRejection::NoSuchSession(_)
+        | LookupRejection::NoSession(_)
+        | LookupRejection::Ambiguous { .. }
+        | LookupRejection::NotYours { .. } => {
+            let detail = "This token has access to no session with this ID. The session may have \
+                          ended.";
+            Problem::new(ProblemType::NoSuchSession, detail)
+        }
+        LookupRejection::NotReady(_) => Problem::new(
+            ProblemType::NotReady,
+            "The session is not ready yet. Try again soon.",
+        ),
+    }
+}
+
+fn extend(rejection: ExtendRejection) -> Problem {
+    match rejection {
+        ExtendRejection::InvalidDuration(_) => {
+            let detail = "by is not a duration. Write it like 2h or 1h 30m.";
+            Problem::new(ProblemType::InvalidRequest, detail)
+        }
+        ExtendRejection::NothingStopsIt => {
+            let detail = "Sessions are not stopped here for being idle or old, so there is nothing \
+                          to extend.";
+            Problem::new(ProblemType::ExtensionLimitReached, detail)
+        }
+        ExtendRejection::LimitReached { at, .. } => {
+            let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
+            let at = at.unwrap_or_default();
+            let detail = format!("The session can't be extended any more{at}.");
+            Problem::new(ProblemType::ExtensionLimitReached, detail)
+        }
+    }
+}
+
 /// Explains why credentials in a request don't work, or why they could not be checked.
-pub(super) fn preflight_error(error: &PreflightError) -> String {
+fn preflight_error(error: &PreflightError) -> String {
     match error {
         PreflightError::Unreachable(service) => format!(
             "The bot can't reach the {}, so the credentials could not be checked. Try again in a \

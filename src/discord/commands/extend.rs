@@ -11,7 +11,7 @@ use crate::{
         call::{Answered, Call, Command},
         replies,
     },
-    service::Rejection,
+    service::ExtendRejection,
     settings::duration,
 };
 
@@ -47,7 +47,7 @@ impl Command for Extend {
 
 pub(crate) async fn extend(call: &Call<'_>, session: Option<&str>, by: Option<&str>) -> Answered {
     let by = match by.map(|text| (text, duration(text.trim()))) {
-        Some((text, None)) => return Err(Rejection::InvalidDuration(text.to_owned()).into()),
+        Some((text, None)) => return Err(ExtendRejection::InvalidDuration(text.to_owned()).into()),
         Some((_, by)) => by,
         None => None,
     };

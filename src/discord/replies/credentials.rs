@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use super::{
     Emphasis, Reply,
     credential_errors::{input_error, preflight_error},
-    relative_time,
+    refused, relative_time,
 };
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
     discord::buttons::Button,
-    service::Rejection,
+    service::CredentialsRejection,
     session::{Observed, Record},
 };
 
@@ -199,7 +199,7 @@ pub(crate) fn credentials_kept() -> Reply {
 
 /// Reply if there are no credentials to delete.
 pub(crate) fn no_credentials() -> Reply {
-    with_form(Reply::new(Rejection::NoStoredCredentials.to_string()), None)
+    refused(&CredentialsRejection::NoneStored.into())
 }
 
 /// Progress while sessions are restarted.

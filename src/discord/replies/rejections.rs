@@ -1,7 +1,242 @@
-//! Texts of errors.
+//! Texts of rejections, denials and errors.
 
-use super::Reply;
-use crate::{error::Error, service::summarize, session::ErrorSummary};
+use std::fmt::Display;
+
+use super::{Button, Emphasis, Reply, relative_time, with_form};
+use crate::{
+    discord::access::DenialReason,
+    error::Error,
+    service::{
+        CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
+        SessionAction, StartRejection, TablesError, UnknownCatalog, summarize,
+    },
+    session::ErrorSummary,
+};
+
+/// Tells a caller why they may not use the bot.
+pub(crate) fn access_denied(reason: &DenialReason) -> Reply {
+    Reply::new(match reason {
+        DenialReason::OtherGuild => {
+            "This bot belongs to another server, so it can't be used here.".to_owned()
+        }
+        DenialReason::NotAMember => {
+            "You are not a member of the server that this bot belongs to.".to_owned()
+        }
+        DenialReason::OtherChannel(allowed) => format!(
+            "You can't use this bot in this channel. You can use it in {}.",
+            mentions(allowed, "#")
+        ),
+        DenialReason::NoRole(allowed) => {
+            let role = match allowed.len() {
+                1 => "the role",
+                _ => "one of these roles:",
+            };
+            format!(
+                "To use this bot, you need {role} {}. Ask an admin of this server for it.",
+                mentions(allowed, "@&")
+            )
+        }
+    })
+}
+
+/// Explains a rejection, with a button for the next step if there is one.
+pub(crate) fn refused(rejection: &Rejection) -> Reply {
+    match rejection {
+        Rejection::Start(rejection) => start(rejection),
+        Rejection::UnknownCatalog(UnknownCatalog { given, known }) => Reply::new(format!(
+            "There is no catalog `{}`. Choose one of: {}.",
+            quoted(given),
+            names(known)
+        )),
+        Rejection::Credentials(CredentialsRejection::NoneStored) => {
+            with_form(Reply::new("You have no saved S3 credentials."), None)
+        }
+        Rejection::Credentials(CredentialsRejection::PreflightDisabled) => {
+            Reply::new("Checking credentials is turned off here.")
+        }
+        Rejection::Lookup(rejection) => lookup(rejection),
+        Rejection::Extend(rejection) => Reply::new(extend(rejection)),
+        Rejection::Query(rejection) => Reply::new(query(rejection)),
+        Rejection::NoSigningKey(id) => Reply::new(format!(
+            "I can't open session `{id}`, because its signing key is gone. Stop it with `/duck \
+             stop`, then start a new one with `/duck start`."
+        )),
+        Rejection::NotYourButton(owner) => Reply::new(format!(
+            "That button is for <@{owner}>. Start your own session with `/duck start`."
+        )),
+        Rejection::AdminsOnly => Reply::new("Only admins can do that."),
+    }
+}
+
+fn start(rejection: &StartRejection) -> Reply {
+    match rejection {
+        StartRejection::UnknownSize { given, known } => Reply::new(format!(
+            "There is no size `{}`. Choose one of: {}.",
+            quoted(given),
+            names(known)
+        )),
+        StartRejection::NoCredentials => {
+            let text = "You have no saved S3 credentials. Enter them, then try again.";
+            with_form(Reply::new(text), None)
+        }
+        StartRejection::CredentialsExpired(at) => {
+            let text = format!(
+                "Your S3 credentials expired {}. Enter new ones, then try again.",
+                relative_time(*at)
+            );
+            with_form(Reply::new(text), None)
+        }
+        StartRejection::QuotaReached { ids, limit } => Reply::new(format!(
+            "You already have {} session{} ({}), and the limit is {limit}. Stop one first: `/duck \
+             stop`.",
+            ids.len(),
+            match ids.len() {
+                1 => "",
+                _ => "s",
+            },
+            names(ids),
+        )),
+        StartRejection::RequestReused => Reply::new(
+            "This button already started a session with other options, and that session still \
+             exists. `/duck list` shows it.",
+        ),
+    }
+}
+
+fn lookup(rejection: &LookupRejection) -> Reply {
+    Reply::new(match rejection {
+        LookupRejection::InvalidId(given) => format!(
+            "`{}` is not a session ID. A session ID has six characters, like `977a26`. `/duck \
+             list` shows yours.",
+            quoted(given)
+        ),
+        LookupRejection::NoSuchSession(id) => format!(
+            "There is no session `{id}`. It may have ended. `/duck list` shows your sessions."
+        ),
+        LookupRejection::NoSession(action) => return no_session(*action),
+        LookupRejection::Ambiguous { ids, action } => format!(
+            "You have several sessions ({}). Choose one: `/duck {} session:…`",
+            names(ids),
+            command(*action)
+        ),
+        LookupRejection::NotYours { id, owner, action } => match action {
+            SessionAction::Inspect | SessionAction::Extend | SessionAction::Stop => format!(
+                "Session `{id}` belongs to someone else. Only its owner or an admin can {} it.",
+                verb(*action)
+            ),
+            SessionAction::Open => {
+                format!("Only <@{owner}> can open that session. Start your own with `/duck start`.")
+            }
+            SessionAction::Query => format!(
+                "Session `{id}` belongs to someone else, and a query would use their credentials. \
+                 Only its owner can query it."
+            ),
+        },
+        LookupRejection::NotReady(id) => format!(
+            "Session `{id}` is not ready right now. Try again in a minute; `/duck list` shows its \
+             state."
+        ),
+    })
+}
+
+fn no_session(action: SessionAction) -> Reply {
+    match action {
+        SessionAction::Inspect | SessionAction::Extend | SessionAction::Stop => {
+            Reply::new(format!("You have no session to {}.", verb(action)))
+        }
+        SessionAction::Open => Reply::new("You have no session to open. `/duck start` starts one."),
+        SessionAction::Query => {
+            let start = Button::StartAnother {
+                size: None,
+                catalog: None,
+            };
+            Reply::new(
+                "You have no running session for queries. Start one, or wait until yours is ready.",
+            )
+            .with(Emphasis::Primary, "Start a session", start)
+        }
+    }
+}
+
+/// Returns what the caller wanted to do, after "can" or "to".
+fn verb(action: SessionAction) -> &'static str {
+    match action {
+        SessionAction::Inspect => "look at",
+        SessionAction::Open => "open",
+        SessionAction::Query => "query",
+        SessionAction::Extend => "extend",
+        SessionAction::Stop => "stop",
+    }
+}
+
+/// Returns the command for an action.
+fn command(action: SessionAction) -> &'static str {
+    match action {
+        SessionAction::Inspect => "status",
+        SessionAction::Open => "open",
+        SessionAction::Query => "sql",
+        SessionAction::Extend => "extend",
+        SessionAction::Stop => "stop",
+    }
+}
+
+fn extend(rejection: &ExtendRejection) -> String {
+    match rejection {
+        ExtendRejection::InvalidDuration(given) => format!(
+            "`{}` is not a duration. Enter one like `2h` or `1h 30m`.",
+            quoted(given)
+        ),
+        ExtendRejection::NothingStopsIt => {
+            "Idle and old sessions are not stopped here, so there is nothing to extend.".to_owned()
+        }
+        ExtendRejection::LimitReached { id, at } => {
+            let at = at.map(|at| format!("; it stops {}", relative_time(at)));
+            format!(
+                "Session `{id}` can't be extended any further{}. Save your work, then start a new \
+                 session.",
+                at.unwrap_or_default()
+            )
+        }
+    }
+}
+
+fn query(rejection: &QueryRejection) -> String {
+    match rejection {
+        QueryRejection::Disabled => "Queries from the chat are turned off here.".to_owned(),
+        QueryRejection::Empty => "The query is empty. Enter one like `SELECT 42`.".to_owned(),
+        QueryRejection::InvisibleCharacter(character) => format!(
+            "The query contains an invisible character (U+{:04X}). Remove it, then try again.",
+            u32::from(*character)
+        ),
+        QueryRejection::TooMany(limit) => format!(
+            "You already have {limit} queries running, and the limit is {limit}. Wait for one to \
+             finish, or cancel it."
+        ),
+        QueryRejection::UnknownTable { given, nearest } => {
+            let nearest = match nearest.as_slice() {
+                [] => String::new(),
+                nearest => format!(" Did you mean {}?", names(nearest)),
+            };
+            format!(
+                "There is no table `{}`.{nearest} `/duck tables` shows all tables.",
+                quoted(given)
+            )
+        }
+        QueryRejection::TablesUnavailable(error) => {
+            let why = match error {
+                TablesError::NoAccess { what, error } => format!("{what} failed: {error}"),
+                TablesError::Query(error) => error.to_string(),
+                TablesError::TimedOut => "DuckDB took too long".to_owned(),
+                TablesError::Exited => "DuckDB exited".to_owned(),
+            };
+            format!(
+                "I can't read the tables: {}. If your credentials are the cause, check them with \
+                 `/duck setup`.",
+                without_markdown(&why)
+            )
+        }
+    }
+}
 
 /// Explains an error. Its log line has the same `reference`.
 pub(crate) fn failed(error: &Error, reference: &str) -> Reply {
@@ -55,4 +290,32 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
             "I can't reach the cluster right now. Please try again in a minute.".to_owned()
         }
     }
+}
+
+/// Formats mentions, which Discord shows as names: `<#1>`, `<@&1>`.
+fn mentions(ids: &[u64], sigil: &str) -> String {
+    let mentions: Vec<_> = ids.iter().map(|id| format!("<{sigil}{id}>")).collect();
+    mentions.join(", ")
+}
+
+fn names(names: &[impl Display]) -> String {
+    let names = names.iter().map(|name| quoted(&name.to_string()));
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// Shortens a person's text to 40 characters and removes characters that would end a code span.
+fn quoted(text: &str) -> String {
+    let plain = text.chars().filter(|c| *c != '`' && !c.is_control());
+    let mut short: String = plain.take(40).collect();
+    if text.chars().count() > 40 {
+        short.push('…');
+    }
+    short
+}
+
+/// Removes control characters and Markdown from a foreign text, and cuts it after 300 characters.
+fn without_markdown(text: &str) -> String {
+    let is_plain = |c: &char| !c.is_control() && !"`*_~|<>[]@#".contains(*c);
+    text.chars().filter(is_plain).take(300).collect()
 }

@@ -10,11 +10,15 @@ use crate::{
         CredentialField, CredentialMetadata, InputError, KeyHint, ValueError,
         preflight::{CheckedService, PreflightError},
     },
-    discord::commands::specs,
+    discord::{access::DenialReason, commands::specs},
     door::activity::Activity,
     error::Error,
     runtime::{Column, QueryError, QueryResponse, Rows},
-    service::{ExtendedSession, ReapResult, Status, TableList},
+    service::{
+        CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, QueryRejection,
+        ReapResult, Rejection, SessionAction, StartRejection, Status, TableList, TablesError,
+        UnknownCatalog,
+    },
     session::{
         Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Orphan, Outcome, Plan,
         Pod, PodEvent, PodState, ReapPause, Report, Rule, RunningSession, Stage, StartupStep,
@@ -145,17 +149,27 @@ fn asking_duckdb() {
     let record = record(Stage::Running);
     let told = to(sql, &rows(1, false));
     let refusals = [
-        Rejection::NoRunningSession,
-        Rejection::NotYoursToQuery(id.clone()),
-        Rejection::QueriesDisabled,
-        Rejection::EmptyQuery,
-        Rejection::InvisibleCharacter('\u{1}'),
-        Rejection::TooManyQueries(2),
-        Rejection::TablesUnavailable("Attaching the catalog lake failed: `HTTP 401`".into()),
-        Rejection::UnknownTable {
+        LookupRejection::NoSession(SessionAction::Query).into(),
+        LookupRejection::NotYours {
+            id: id.clone(),
+            owner: 7.into(),
+            action: SessionAction::Query,
+        }
+        .into(),
+        QueryRejection::Disabled.into(),
+        QueryRejection::Empty.into(),
+        QueryRejection::InvisibleCharacter('\u{1}').into(),
+        QueryRejection::TooMany(2).into(),
+        QueryRejection::TablesUnavailable(TablesError::NoAccess {
+            what: "Attaching the catalog lake".into(),
+            error: "`HTTP 401`".into(),
+        })
+        .into(),
+        QueryRejection::UnknownTable {
             given: "ordrs".into(),
             nearest: nearest.to_vec(),
-        },
+        }
+        .into(),
     ];
     let mut gallery_of: Vec<_> = refusals
         .iter()
@@ -848,74 +862,108 @@ fn reporting() {
 
 #[test]
 fn turning_down() {
-    let id = || "977a26".parse().expect("an id");
+    fn rejection(rejection: impl Into<Rejection>) -> Reply {
+        refused(&rejection.into())
+    }
+
+    let id = || -> SessionId { "977a26".parse().expect("an id") };
     let error = slow();
     let names = || vec!["small".to_owned(), "large".to_owned()];
     let given = || "`huge` @everyone".to_owned();
-    let rejection = |rejection| refused(&rejection);
     insta::assert_snapshot!(gallery(&[
         (
             "size",
-            rejection(Rejection::UnknownSize {
+            rejection(StartRejection::UnknownSize {
                 given: given(),
                 known: names()
             })
         ),
         (
             "catalog",
-            rejection(Rejection::UnknownCatalog {
+            rejection(UnknownCatalog {
                 given: given(),
                 known: names()
             })
         ),
-        ("credentials", rejection(Rejection::NoCredentials)),
+        ("credentials", rejection(StartRejection::NoCredentials)),
         (
             "expired",
-            rejection(Rejection::CredentialsExpired(starting_record().created))
+            rejection(StartRejection::CredentialsExpired(
+                starting_record().created
+            ))
         ),
-        ("nothing stored", rejection(Rejection::NoStoredCredentials)),
-        ("other options", rejection(Rejection::RequestReused)),
-        ("checking is off", rejection(Rejection::PreflightDisabled)),
+        (
+            "nothing stored",
+            rejection(CredentialsRejection::NoneStored)
+        ),
+        ("other options", rejection(StartRejection::RequestReused)),
+        (
+            "checking is off",
+            rejection(CredentialsRejection::PreflightDisabled)
+        ),
         (
             "quota",
-            rejection(Rejection::QuotaReached {
+            rejection(StartRejection::QuotaReached {
                 ids: vec!["977a26".into()],
                 limit: 1
             })
         ),
         (
             "no id",
-            rejection(Rejection::InvalidSessionId("../../x".repeat(9)))
+            rejection(LookupRejection::InvalidId("../../x".repeat(9)))
         ),
-        ("no such session", rejection(Rejection::NoSuchSession(id()))),
-        ("not theirs", rejection(Rejection::NotYours(id(), "stop"))),
-        ("nothing to stop", rejection(Rejection::NoSessionTo("stop"))),
+        (
+            "no such session",
+            rejection(LookupRejection::NoSuchSession(id()))
+        ),
+        (
+            "not theirs",
+            rejection(LookupRejection::NotYours {
+                id: id(),
+                owner: 7.into(),
+                action: SessionAction::Stop
+            })
+        ),
+        (
+            "nothing to stop",
+            rejection(LookupRejection::NoSession(SessionAction::Stop))
+        ),
         ("admins only", rejection(Rejection::AdminsOnly)),
         (
             "no duration",
-            rejection(Rejection::InvalidDuration("2 ducks".into()))
+            rejection(ExtendRejection::InvalidDuration("2 ducks".into()))
         ),
-        ("nothing stops it", rejection(Rejection::NothingStopsIt)),
+        (
+            "nothing stops it",
+            rejection(ExtendRejection::NothingStopsIt)
+        ),
         (
             "no more time",
-            rejection(Rejection::ExtensionLimitReached {
+            rejection(ExtendRejection::LimitReached {
                 id: id(),
                 at: Some(noon())
             })
         ),
         (
             "which",
-            rejection(Rejection::AmbiguousSession {
-                ids: vec!["977a26".into(), "1b2c3d".into()],
-                command: "stop",
+            rejection(LookupRejection::Ambiguous {
+                ids: vec![id(), "1b2c3d".parse().expect("an id")],
+                action: SessionAction::Stop,
             })
         ),
-        ("nothing to open", rejection(Rejection::NoSessionToOpen)),
+        (
+            "nothing to open",
+            rejection(LookupRejection::NoSession(SessionAction::Open))
+        ),
         (
             "not theirs to open",
-            rejection(Rejection::NotYoursToOpen(7.into()))
+            rejection(LookupRejection::NotYours {
+                id: id(),
+                owner: 7.into(),
+                action: SessionAction::Open
+            })
         ),
-        ("not ready", rejection(Rejection::NotReady(id()))),
+        ("not ready", rejection(LookupRejection::NotReady(id()))),
         ("no key", rejection(Rejection::NoSigningKey(id()))),
         ("other guild", access_denied(&DenialReason::OtherGuild)),
         ("not a member", access_denied(&DenialReason::NotAMember)),
