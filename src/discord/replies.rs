@@ -1,5 +1,5 @@
-//! Texts of all replies, messages and forms, as pure functions. `tests` has a snapshot of each
-//! reply.
+//! Texts of all replies, messages and forms, as pure functions. `tests` and `rejection_tests` have a
+//! snapshot of each reply.
 
 mod credential_errors;
 mod credentials;
@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-use super::{access::DenialReason, buttons::Button, commands::spec::CommandSpec};
+use super::{buttons::Button, commands::spec::CommandSpec};
 use crate::{
     door::ticket,
     session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
@@ -310,5 +310,7 @@ fn duration(seconds: i64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
 }
 
+#[cfg(test)]
+mod rejection_tests;
 #[cfg(test)]
 mod tests;

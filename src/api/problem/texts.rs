@@ -288,3 +288,6 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

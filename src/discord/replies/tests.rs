@@ -68,7 +68,7 @@ fn slow() -> Error {
 }
 
 /// Formats replies for a snapshot: texts under titles, buttons in brackets.
-fn gallery(replies: &[(&str, Reply)]) -> String {
+pub(super) fn gallery(replies: &[(&str, Reply)]) -> String {
     let mut text = String::new();
     for (title, reply) in replies {
         text.push_str(&format!("--- {title}\n{}\n", reply.text));

@@ -1,0 +1,149 @@
+use super::*;
+use crate::{
+    service::{CredentialsRejection, QueryRejection, UnknownCatalog},
+    session::SessionId,
+};
+
+fn id() -> SessionId {
+    "977a26".parse().expect("an id")
+}
+
+/// Formats the type and the text of each problem.
+fn gallery(problems: impl IntoIterator<Item = Problem>) -> String {
+    let lines = problems.into_iter().map(|problem| {
+        let document = problem.document("1a2b3c4d");
+        let [kind, detail] = ["type", "detail"].map(|key| document[key].as_str().expect("a text"));
+        format!("{kind}\n  {detail}\n")
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_rejection() {
+    let at: chrono::DateTime<chrono::Utc> = "2026-11-23T12:00:00Z".parse().expect("a time");
+    let names = || vec!["small".to_owned(), "large".to_owned()];
+    let given = || "**huge**".to_owned();
+    let quota = |limit| StartRejection::QuotaReached {
+        ids: vec!["977a26".into()],
+        limit,
+    };
+    let not_yours = |action| LookupRejection::NotYours {
+        id: id(),
+        owner: 7.into(),
+        action,
+    };
+    let limit = |at| ExtendRejection::LimitReached { id: id(), at };
+    let rejections: [Rejection; 22] = [
+        StartRejection::UnknownSize {
+            given: given(),
+            known: names(),
+        }
+        .into(),
+        StartRejection::NoCredentials.into(),
+        StartRejection::CredentialsExpired(at).into(),
+        quota(1).into(),
+        quota(2).into(),
+        StartRejection::RequestReused.into(),
+        UnknownCatalog {
+            given: given(),
+            known: names(),
+        }
+        .into(),
+        CredentialsRejection::NoneStored.into(),
+        LookupRejection::InvalidId(given()).into(),
+        LookupRejection::NoSuchSession(id()).into(),
+        LookupRejection::NoSession(SessionAction::Open).into(),
+        not_yours(SessionAction::Inspect).into(),
+        not_yours(SessionAction::Open).into(),
+        LookupRejection::NotReady(id()).into(),
+        ExtendRejection::InvalidDuration(given()).into(),
+        ExtendRejection::NothingStopsIt.into(),
+        limit(None).into(),
+        limit(Some(at)).into(),
+        QueryRejection::Empty.into(),
+        Rejection::NoSigningKey(id()),
+        Rejection::NotYourButton(7.into()),
+        Rejection::AdminsOnly,
+    ];
+    insta::assert_snapshot!(gallery(rejections.map(Problem::from)));
+}
+
+#[test]
+fn every_error() {
+    let action = || "create pods in sessions".to_owned();
+    let why = || "because".to_owned();
+    let errors = [
+        Error::NotAllowed {
+            verb: "create".into(),
+            resource: "pods".into(),
+            namespace: "sessions".into(),
+        },
+        Error::Refused {
+            action: action(),
+            why: why(),
+        },
+        Error::QuotaExceeded {
+            action: action(),
+            why: why(),
+        },
+        Error::Unknown {
+            action: action(),
+            why: why(),
+        },
+        Error::Exists { action: action() },
+        Error::Conflict { action: action() },
+        Error::TimedOut {
+            action: action(),
+            after: RETRY_AFTER,
+        },
+        Error::Disk {
+            action: action(),
+            why: why(),
+        },
+        Error::Discord {
+            action: action(),
+            why: why(),
+        },
+        Error::Unavailable {
+            action: action(),
+            why: why(),
+        },
+    ];
+    let lake = || "lake".to_owned();
+    let strange = |who, code: &str| PreflightError::Strange {
+        who,
+        status: 503,
+        code: code.to_owned(),
+    };
+    let troubles = [
+        PreflightError::Unreachable(CheckedService::Storage),
+        PreflightError::Unreachable(CheckedService::Catalog(lake())),
+        PreflightError::UnknownKey,
+        PreflightError::WrongSecret,
+        PreflightError::ExpiredToken,
+        PreflightError::WrongToken,
+        PreflightError::ClockSkew,
+        PreflightError::Refused,
+        PreflightError::NoPermission {
+            action: "s3:ListBucket",
+            bucket: lake(),
+        },
+        PreflightError::NoBucket(lake()),
+        PreflightError::OtherRegion,
+        PreflightError::InvalidStorageSettings,
+        PreflightError::CatalogWantsToken(lake()),
+        PreflightError::CatalogRefuses(lake()),
+        strange(CheckedService::Storage, "SlowDown"),
+        strange(CheckedService::Catalog(lake()), ""),
+    ];
+    let troubles = troubles.map(|it| ServiceError::UnusableCredentials(vec![it]).into());
+    let values = [
+        ValueError::Empty,
+        ValueError::Spaces,
+        ValueError::Strange,
+        ValueError::TooLong(4000),
+    ];
+    let values = values.map(|it| format!("s3_key {}\n", value_error(&it)));
+    let problems = errors.map(Problem::from).into_iter().chain(troubles);
+    insta::assert_snapshot!(gallery(problems) + &values.concat());
+}

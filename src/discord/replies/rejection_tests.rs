@@ -1,0 +1,189 @@
+//! Snapshots of every rejection, denial and error.
+
+use super::{tests::gallery, *};
+use crate::{
+    credentials::{
+        CredentialField, InputError, ValueError,
+        preflight::{CheckedService, PreflightError},
+    },
+    discord::access::DenialReason,
+    runtime::QueryError,
+    service::{
+        CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
+        SessionAction, StartRejection, TablesError, UnknownCatalog,
+    },
+    session::{ErrorSummary, starting},
+};
+
+const ACTIONS: [SessionAction; 5] = [
+    SessionAction::Inspect,
+    SessionAction::Open,
+    SessionAction::Query,
+    SessionAction::Extend,
+    SessionAction::Stop,
+];
+
+fn id() -> SessionId {
+    "977a26".parse().expect("an id")
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn every_rejection() {
+    let at = starting().created;
+    let quota = |ids, limit| StartRejection::QuotaReached { ids, limit };
+    let mut rejections: Vec<Rejection> = vec![
+        StartRejection::UnknownSize {
+            given: "`huge` @everyone".repeat(4),
+            known: names(&["small", "large"]),
+        }
+        .into(),
+        StartRejection::NoCredentials.into(),
+        StartRejection::CredentialsExpired(at).into(),
+        quota(names(&["977a26"]), 1).into(),
+        quota(names(&["977a26", "duckui-7-1"]), 2).into(),
+        StartRejection::RequestReused.into(),
+        UnknownCatalog {
+            given: "sea".into(),
+            known: names(&["lake"]),
+        }
+        .into(),
+        CredentialsRejection::NoneStored.into(),
+        CredentialsRejection::PreflightDisabled.into(),
+        LookupRejection::InvalidId("../../x".into()).into(),
+        LookupRejection::NoSuchSession(id()).into(),
+        LookupRejection::NotReady(id()).into(),
+    ];
+    for action in ACTIONS {
+        let ids = vec![id(), "1b2c3d".parse().expect("an id")];
+        let (id, owner) = (id(), 7.into());
+        rejections.extend([
+            LookupRejection::NoSession(action).into(),
+            LookupRejection::Ambiguous { ids, action }.into(),
+            LookupRejection::NotYours { id, owner, action }.into(),
+        ]);
+    }
+    let table = |nearest| QueryRejection::UnknownTable {
+        given: "ordrs".into(),
+        nearest,
+    };
+    let limit = |at| ExtendRejection::LimitReached { id: id(), at };
+    rejections.extend([
+        ExtendRejection::InvalidDuration("2 ducks".into()).into(),
+        ExtendRejection::NothingStopsIt.into(),
+        limit(None).into(),
+        limit(Some(at)).into(),
+        QueryRejection::Disabled.into(),
+        QueryRejection::Empty.into(),
+        QueryRejection::InvisibleCharacter('\u{1}').into(),
+        QueryRejection::TooMany(2).into(),
+        table(Vec::new()).into(),
+        table(names(&["sales.orders", "old.orders"])).into(),
+    ]);
+    let no_access = TablesError::NoAccess {
+        what: "Attaching the catalog lake".into(),
+        error: "**HTTP** `401`".into(),
+    };
+    let wrong = TablesError::Query(QueryError {
+        kind: "IO".into(),
+        message: "no such host".into(),
+        ..QueryError::default()
+    });
+    let tables = [no_access, wrong, TablesError::TimedOut, TablesError::Exited];
+    rejections.extend(tables.map(|error| QueryRejection::TablesUnavailable(error).into()));
+    rejections.extend([
+        Rejection::NoSigningKey(id()),
+        Rejection::NotYourButton(7.into()),
+        Rejection::AdminsOnly,
+    ]);
+    let rejections = rejections.iter().map(|it| ("rejection", refused(it)));
+    let denials = [
+        DenialReason::OtherGuild,
+        DenialReason::NotAMember,
+        DenialReason::OtherChannel(vec![5, 6]),
+        DenialReason::NoRole(vec![8]),
+        DenialReason::NoRole(vec![8, 9]),
+    ];
+    let denials = denials.iter().map(|it| ("denial", access_denied(it)));
+    insta::assert_snapshot!(gallery(&rejections.chain(denials).collect::<Vec<_>>()));
+}
+
+#[test]
+fn every_error() {
+    let mut mistakes: Vec<_> = CredentialField::ALL
+        .map(|field| InputError::Value(field, ValueError::Empty))
+        .into();
+    let key = CredentialField::KeyId;
+    mistakes.extend([
+        InputError::Value(key, ValueError::Spaces),
+        InputError::Value(key, ValueError::Strange),
+        InputError::Value(key, ValueError::TooLong(4000)),
+        InputError::NoKeyId,
+        InputError::Wrapped(key),
+        InputError::Twice(key),
+        InputError::NoTime,
+        InputError::Past,
+    ]);
+    let lake = || "lake".to_owned();
+    let services = || [CheckedService::Storage, CheckedService::Catalog(lake())];
+    let strange = |code: &'static str| {
+        services().map(|who| PreflightError::Strange {
+            who,
+            status: 503,
+            code: code.to_owned(),
+        })
+    };
+    let mut troubles: Vec<_> = services().map(PreflightError::Unreachable).into();
+    troubles.extend([
+        PreflightError::UnknownKey,
+        PreflightError::WrongSecret,
+        PreflightError::ExpiredToken,
+        PreflightError::WrongToken,
+        PreflightError::ClockSkew,
+        PreflightError::Refused,
+        PreflightError::NoPermission {
+            action: "s3:ListBucket",
+            bucket: lake(),
+        },
+        PreflightError::NoBucket(lake()),
+        PreflightError::OtherRegion,
+        PreflightError::InvalidStorageSettings,
+        PreflightError::CatalogWantsToken(lake()),
+        PreflightError::CatalogRefuses(lake()),
+    ]);
+    troubles.extend(strange(""));
+    troubles.extend(strange("SlowDown"));
+    let errors = [
+        ErrorSummary::NotAllowed {
+            verb: "create".into(),
+            resource: "pods".into(),
+            namespace: "duckbot-sessions".into(),
+        },
+        ErrorSummary::Refused,
+        ErrorSummary::QuotaExceeded {
+            why: "requested: cpu=4, used: cpu=8, limited: cpu=10".into(),
+        },
+        ErrorSummary::NotFound,
+        ErrorSummary::Conflict,
+        ErrorSummary::Disk {
+            why: "No space left on device".into(),
+        },
+        ErrorSummary::Discord,
+        ErrorSummary::Unreachable,
+    ];
+    let errors = errors
+        .iter()
+        .map(|it| ("error", Reply::new(error_text(it))));
+    let mut replies: Vec<_> = errors.collect();
+    replies.extend([
+        ("mistakes in the form", not_stored(&mistakes, None)),
+        ("credentials don't work", not_usable(&troubles, None)),
+        ("not shared", share_refused("42", Some(50013))),
+        ("not shared, no code", share_refused("42", None)),
+        ("not shared, the file is gone", share_without_file("42")),
+    ]);
+    insta::assert_snapshot!(gallery(&replies));
+}
