@@ -13,6 +13,7 @@ mod observed;
 mod quota;
 mod reap_policy;
 mod record;
+mod rule;
 mod size;
 
 pub use details::{Details, PodEvent};
@@ -25,10 +26,11 @@ pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
 pub use quota::open_slots;
 pub use reap_policy::{
-    Action, Limits, Orphan, Plan, ReapPause, Rule, ScheduledStop, TrackedSession, Usage, extension,
-    plan, scheduled_stop,
+    Action, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage, extension, plan,
+    scheduled_stop,
 };
 pub use record::{Cause, CredentialSource, Ending, RECORD_VERSION, Record, Stage, Warning};
+pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Size};
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
-use super::{Observed, OwnerId, Record, SessionId, Stage, Warning, fingerprint};
+use super::{Observed, OwnerId, Record, Rule, SessionId, Stage, Warning, fingerprint};
 
 /// Minimum number of sessions for a reap pause. With fewer, a large share due at once is normal.
 const MIN_SESSIONS_TO_PAUSE: usize = 10;
@@ -40,28 +39,6 @@ pub struct Limits {
     pub stops_per_sweep: usize,
     /// Maximum share of all sessions that one sweep may stop, in percent.
     pub largest_share: u8,
-}
-
-/// A rule that stops sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// The session reached the maximum age.
-    MaxAge,
-    /// The owner left the Discord server.
-    OwnerLeft,
-    /// The session reached the end of its lifetime, including extensions.
-    Lifetime,
-    /// The session had no query for too long.
-    Idle,
-}
-
-impl Rule {
-    /// Returns true if the owner can prevent the stop. Then the stop waits until the owner has had
-    /// the warning time to react.
-    fn is_soft(self) -> bool {
-        matches!(self, Self::Lifetime | Self::Idle)
-    }
 }
 
 /// The use of a session.
