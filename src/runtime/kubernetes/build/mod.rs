@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 pub use pod::{DOOR, DOOR_KEY, DUCKDB, pod};
-pub use record::{read_record, record, record_name};
+pub use record::{read_record, record};
 pub use route::{route, route_resource};
 pub use secrets::{REPLY, own_secret, reply};
 pub use service::service;
@@ -38,6 +38,11 @@ const DISPLAY_NAME: &str = "duckbot.dev/display-name";
 /// Name of the Service's port and of the door's container port.
 const HTTP: &str = "http";
 const HTTP_PORT: i32 = 80;
+
+/// Name of the record in an owner's slot.
+pub fn record_name(owner: OwnerId, slot: u8) -> String {
+    format!("duckui-{owner}-{slot}")
+}
 
 /// Prefix of the names of Secrets with credentials.
 pub const SECRET_PREFIX: &str = "duckbot-s3-";

@@ -1,18 +1,11 @@
 //! The record as a ConfigMap. Its name consists of owner and slot, so creating it is the lock.
 
-use super::{map, stamp};
-use crate::{
-    session::{OwnerId, Record},
-    settings::Settings,
-};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-const DOCUMENT: &str = "record.json";
+use super::{map, record_name, stamp};
+use crate::{session::Record, settings::Settings};
 
-/// Name of the record in an owner's slot.
-pub fn record_name(owner: OwnerId, slot: u8) -> String {
-    format!("duckui-{owner}-{slot}")
-}
+const DOCUMENT: &str = "record.json";
 
 /// Builds the ConfigMap of a record. `revision` is the revision that it replaces, or None for a new
 /// record.
