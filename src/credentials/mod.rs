@@ -1,6 +1,7 @@
 //! S3 credentials of a person: reading the form, checking them, and the trait that stores them.
 //! Values are held as [`SecretString`]s and appear in no message.
 
+mod field;
 mod parse;
 mod paste;
 pub mod preflight;
@@ -10,9 +11,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use parse::{
-    CredentialField, CredentialsForm, InputError, ValueError, check_value, looks_like_a_key, parse,
-};
+pub use field::CredentialField;
+pub use parse::{CredentialsForm, InputError, ValueError, check_value, looks_like_a_key, parse};
 
 use crate::{
     error::Error,
