@@ -1,8 +1,8 @@
 //! Messages about one session, from its start to its end.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Button, Emphasis, Reply, duration, error_text, reap_reason, started};
+use super::{Button, Emphasis, Reply, duration, error_text, started};
 use crate::{
     discord::replies::relative_time,
     session::{
@@ -334,6 +334,22 @@ fn detail(why: &str) -> String {
     match why.trim() {
         "" => String::new(),
         why => format!("-# Message from the cluster: {}", plain(why)),
+    }
+}
+
+/// Returns the reason why a session is stopped, as the end of a sentence without its period.
+pub(crate) fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
+    match rule {
+        Rule::Idle => format!("for being idle (last active {})", relative_time(since)),
+        Rule::Lifetime => format!(
+            "at the end of its lifetime (started {})",
+            relative_time(since)
+        ),
+        Rule::MaxAge => format!(
+            "at the maximum session age (started {})",
+            relative_time(since)
+        ),
+        Rule::OwnerLeft => "because its owner left this server".to_owned(),
     }
 }
 

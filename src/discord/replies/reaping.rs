@@ -5,7 +5,7 @@ use std::{fmt::Write, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, duration, message_len, plain,
+    Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, duration, message_len, plain, reap_reason,
     relative_time,
 };
 use crate::{
@@ -73,22 +73,6 @@ pub(crate) fn extended(extended: &ExtendedSession) -> Reply {
         },
     };
     Reply::new(format!("Session `{id}` was extended by {by}. {then}"))
-}
-
-/// Returns the reason why a session is stopped, as the end of a sentence without its period.
-pub(crate) fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
-    match rule {
-        Rule::Idle => format!("for being idle (last active {})", relative_time(since)),
-        Rule::Lifetime => format!(
-            "at the end of its lifetime (started {})",
-            relative_time(since)
-        ),
-        Rule::MaxAge => format!(
-            "at the maximum session age (started {})",
-            relative_time(since)
-        ),
-        Rule::OwnerLeft => "because its owner left this server".to_owned(),
-    }
 }
 
 /// Returns the time and reason of the next stop, for a list.
