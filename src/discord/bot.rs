@@ -11,6 +11,7 @@ use super::{
     access::{Caller, DenialReason, admit},
     direct::DirectMessages,
     errors::{discord_error, status},
+    responder::PendingAcks,
 };
 use crate::{
     error::Error,
@@ -24,6 +25,7 @@ pub(super) struct Bot {
     pub settings: settings::Discord,
     pub service: Arc<Service>,
     pub direct: Arc<DirectMessages>,
+    pub pending_acks: PendingAcks,
 }
 
 /// Person who acts, and the place where they act.

@@ -8,7 +8,7 @@ use serenity::{
     http::Http,
 };
 
-use super::{commands, errors::status, http};
+use super::{client::http, commands, errors::status};
 use crate::{diagnostics::Diagnostic, settings};
 
 /// Permissions that the bot needs in channels.

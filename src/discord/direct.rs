@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::{
     errors::{count, discord_error, is_final},
+    message::message,
     replies::Reply,
-    responder::message,
 };
 use crate::{error::Error, session::OwnerId};
 

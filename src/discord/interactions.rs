@@ -222,5 +222,5 @@ async fn outdated(responder: &Responder) -> Result<Outcome, InteractionClosed> {
 }
 
 fn responder(bot: &Bot, id: InteractionId, token: &str) -> Responder {
-    Responder::new(bot.http.clone(), id, token)
+    Responder::new(bot.http.clone(), bot.pending_acks.clone(), id, token)
 }

@@ -9,12 +9,14 @@ mod bot;
 pub mod buttons;
 mod call;
 mod check;
+mod client;
 pub mod commands;
 mod direct;
 mod errors;
 pub mod forms;
 mod inbox;
 mod interactions;
+mod message;
 mod notifier;
 mod pulse;
 mod replies;
@@ -28,32 +30,31 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use secrecy::ExposeSecret;
 use serenity::{
     Client,
     all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Message, Ready},
     async_trait,
     client::{Context, EventHandler, RawEventHandler},
     gateway::{ConnectionStage, ShardRunnerInfo},
-    http::{Http, HttpBuilder},
+    http::Http,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use bot::Bot;
 pub use check::{application, invitation, look};
+use client::http;
 pub use commands::reference;
 use direct::DirectMessages;
 use errors::status;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
+use responder::PendingAcks;
 
 use crate::{service::Service, settings};
 
 /// Interval between checks of the gateway connection.
 const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum duration of one request to Discord.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connection to Discord with a valid token and registered commands.
 pub struct Discord {
@@ -108,19 +109,6 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
     }
 }
 
-fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
-    let client = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .build()?;
-    let mut builder = HttpBuilder::new(settings.token.expose_secret()).client(client);
-    if let Some(proxy) = &settings.api_proxy {
-        // serenity ignores the proxy while its own rate limiter is on. Without a proxy, that limiter
-        // waits out 429 responses (`Retry-After`) and repeats the request.
-        builder = builder.proxy(proxy).ratelimiter_disabled(true);
-    }
-    Ok(builder.build())
-}
-
 impl Discord {
     /// Creates the notifier for this connection.
     pub fn notifier(&self, settings: Arc<settings::Settings>) -> DiscordNotifier {
@@ -143,6 +131,7 @@ impl Discord {
             settings: self.settings,
             service: service.clone(),
             direct: self.direct,
+            pending_acks: PendingAcks::default(),
         });
         let resumed_replies = {
             let bot = bot.clone();

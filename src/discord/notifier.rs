@@ -17,8 +17,8 @@ use tracing::warn;
 use super::{
     direct::DirectMessages,
     errors::{code, count, discord_error, is_final},
+    message::{message, rows, truncate},
     replies,
-    responder::{message, rows, truncate},
 };
 use crate::{
     error::Error,
@@ -30,8 +30,12 @@ use crate::{
     settings::Settings,
 };
 
-/// Permanent refusal by Discord, with its error code.
-struct PermanentError(Option<isize>);
+/// Discord's answer to a message.
+enum Posted {
+    Message(MessageId),
+    /// Discord refused for good, with this error code.
+    Refused(Option<isize>),
+}
 
 /// Posts in channels, and sends direct messages.
 pub struct DiscordNotifier {
@@ -63,8 +67,8 @@ impl DiscordNotifier {
         };
         let message = message(reply, Some(&nonce)).allowed_mentions(mention_only(called));
         match self.send(channel.get(), message).await? {
-            Ok(id) => Ok(Some(id)),
-            Err(PermanentError(code)) => {
+            Posted::Message(id) => Ok(Some(id)),
+            Posted::Refused(code) => {
                 warn!(
                     session = %record.id, %channel, code,
                     "session {}: Discord does not let me post in its channel", record.id,
@@ -75,17 +79,13 @@ impl DiscordNotifier {
     }
 
     /// Posts a message. A permanent refusal is not an [`Error`].
-    async fn send(
-        &self,
-        channel: u64,
-        message: CreateMessage,
-    ) -> Result<Result<MessageId, PermanentError>, Error> {
+    async fn send(&self, channel: u64, message: CreateMessage) -> Result<Posted, Error> {
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;
         count("message", &posted);
         match posted {
-            Ok(message) => Ok(Ok(message.id.get().into())),
-            Err(error) if is_final(&error) => Ok(Err(PermanentError(code(&error)))),
+            Ok(message) => Ok(Posted::Message(message.id.get().into())),
+            Err(error) if is_final(&error) => Ok(Posted::Refused(code(&error))),
             Err(error) => Err(discord_error("posting a message", &error)),
         }
     }
@@ -119,8 +119,8 @@ impl DiscordNotifier {
         };
         let message = message(reply, Some(nonce)).allowed_mentions(mention_only(None));
         match self.send(channel, message).await? {
-            Ok(_) => Ok(true),
-            Err(PermanentError(code)) => {
+            Posted::Message(_) => Ok(true),
+            Posted::Refused(code) => {
                 warn!(
                     channel,
                     code,

@@ -3,20 +3,16 @@
 //! Discord's rules (developer docs, "Receiving and Responding"): the first response is due within
 //! 3 s and decides whether the reply is private. The reply can then be edited for 15 minutes.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serenity::{
     all::{
-        AutocompleteChoice, ButtonStyle, CreateActionRow, CreateAllowedMentions, CreateAttachment,
-        CreateAutocompleteResponse, CreateButton, CreateInteractionResponse,
-        CreateInteractionResponseMessage, CreateMessage, EditInteractionResponse, InteractionId,
-        Nonce,
+        AutocompleteChoice, CreateActionRow, CreateAllowedMentions, CreateAutocompleteResponse,
+        CreateButton, CreateInteractionResponse, CreateInteractionResponseMessage,
+        EditInteractionResponse, InteractionId,
     },
     builder::Builder,
     http::Http,
@@ -30,7 +26,8 @@ use tracing::{debug, warn};
 use super::{
     errors::{code, count, is_final, status},
     forms::Form,
-    replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply, shorten},
+    message::{attachment, rows, truncate},
+    replies::Reply,
 };
 use crate::metrics;
 
@@ -46,26 +43,45 @@ const ALREADY_ACKNOWLEDGED: isize = 40060;
 /// Maximum number of suggestions that Discord shows.
 pub(super) const MAX_CHOICES: usize = 25;
 
-/// Number of acknowledgements in progress, over all interactions.
-static PENDING_ACKS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 /// Maximum time to yield to pending acknowledgements.
 const MAX_YIELD: Duration = Duration::from_millis(300);
 /// Time without a pending acknowledgement after which yielding ends.
 const QUIET_PERIOD: Duration = Duration::from_millis(20);
 
-/// Guard that counts as a pending acknowledgement until it is dropped.
-struct PendingAck;
+/// Number of acknowledgements in progress, over all interactions of the bot.
+#[derive(Clone, Default)]
+pub(super) struct PendingAcks(watch::Sender<usize>);
 
-impl PendingAck {
-    fn new() -> Self {
-        PENDING_ACKS.send_modify(|count| *count += 1);
-        Self
+impl PendingAcks {
+    /// Counts an acknowledgement as pending until the guard is dropped.
+    fn begin(&self) -> PendingAck<'_> {
+        self.0.send_modify(|count| *count += 1);
+        PendingAck(self)
+    }
+
+    /// Waits until none was pending for [`QUIET_PERIOD`], at most for [`MAX_YIELD`].
+    async fn yield_to_them(&self) {
+        let mut pending = self.0.subscribe();
+        if *pending.borrow() == 0 {
+            return;
+        }
+        let calm = async {
+            while pending.wait_for(|count| *count == 0).await.is_ok()
+                && timeout(QUIET_PERIOD, pending.wait_for(|count| *count > 0))
+                    .await
+                    .is_ok()
+            {}
+        };
+        let _ = timeout(MAX_YIELD, calm).await;
     }
 }
 
-impl Drop for PendingAck {
+/// Guard that counts as a pending acknowledgement until it is dropped.
+struct PendingAck<'a>(&'a PendingAcks);
+
+impl Drop for PendingAck<'_> {
     fn drop(&mut self) {
-        PENDING_ACKS.send_modify(|count| *count -= 1);
+        self.0.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -76,6 +92,7 @@ pub(super) struct Responder {
     /// Secret: its holder can write in the bot's name for 15 minutes.
     token: SecretString,
     closes: Instant,
+    pending_acks: PendingAcks,
 }
 
 /// Serialized form of a [`Responder`], stored for the next bot process.
@@ -92,12 +109,18 @@ pub(super) struct InteractionClosed;
 
 impl Responder {
     /// Creates a responder for the interaction with this ID and token.
-    pub(super) fn new(http: Arc<Http>, id: InteractionId, token: &str) -> Self {
+    pub(super) fn new(
+        http: Arc<Http>,
+        pending_acks: PendingAcks,
+        id: InteractionId,
+        token: &str,
+    ) -> Self {
         Self {
             http,
             id,
             token: token.into(),
             closes: Instant::now() + INTERACTION_LIFETIME,
+            pending_acks,
         }
     }
 
@@ -114,7 +137,11 @@ impl Responder {
 
     /// Restores a saved responder. Returns `None` if it is invalid, or its reply can't be edited
     /// any more.
-    pub(super) fn restore(http: Arc<Http>, saved: &SecretString) -> Option<Self> {
+    pub(super) fn restore(
+        http: Arc<Http>,
+        pending_acks: PendingAcks,
+        saved: &SecretString,
+    ) -> Option<Self> {
         let saved: SavedResponder = serde_json::from_str(saved.expose_secret()).ok()?;
         let left = (saved.closes - Utc::now()).to_std().ok()?;
         Some(Self {
@@ -122,6 +149,7 @@ impl Responder {
             id: saved.id,
             token: saved.token.into(),
             closes: Instant::now() + left.min(INTERACTION_LIFETIME),
+            pending_acks,
         })
     }
 
@@ -158,20 +186,10 @@ impl Responder {
         &self,
         acknowledgement: CreateInteractionResponse,
     ) -> Result<(), InteractionClosed> {
-        let mut others = PENDING_ACKS.subscribe();
-        let one = PendingAck::new();
+        let pending = self.pending_acks.begin();
         let done = self.respond(acknowledgement).await;
-        drop(one);
-        if *others.borrow() > 0 {
-            let calm = async {
-                while others.wait_for(|count| *count == 0).await.is_ok()
-                    && timeout(QUIET_PERIOD, others.wait_for(|count| *count > 0))
-                        .await
-                        .is_ok()
-                {}
-            };
-            let _ = timeout(MAX_YIELD, calm).await;
-        }
+        drop(pending);
+        self.pending_acks.yield_to_them().await;
         done
     }
 
@@ -284,64 +302,4 @@ impl Responder {
 /// Returns true if Discord may have acted: it did not answer, or answered with a server error.
 fn may_have_arrived(error: &serenity::Error) -> bool {
     status(error).is_none_or(|status| status >= 500)
-}
-
-/// Shortens a text to the maximum length of a message.
-pub(super) fn truncate(text: &str) -> String {
-    shorten(text, MAX_MESSAGE_CHARS)
-}
-
-/// Builds a separate message from a reply. For a few minutes, Discord answers a repeated nonce with
-/// the existing message, so a retry posts nothing twice.
-pub(super) fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
-    let message = CreateMessage::new()
-        .content(truncate(&reply.text))
-        .components(rows(reply))
-        .files(reply.file.as_ref().map(attachment));
-    match nonce {
-        Some(nonce) => message
-            .nonce(Nonce::String(nonce.to_owned()))
-            .enforce_nonce(true),
-        None => message,
-    }
-}
-
-fn attachment(file: &File) -> CreateAttachment {
-    CreateAttachment::bytes(file.text.as_bytes(), &file.name)
-}
-
-/// Builds Discord's components from a reply's buttons.
-pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
-    let button = |labelled: &LabelledButton| {
-        let style = match labelled.emphasis {
-            Emphasis::Primary => ButtonStyle::Primary,
-            Emphasis::Secondary => ButtonStyle::Secondary,
-            Emphasis::Danger => ButtonStyle::Danger,
-        };
-        CreateButton::new(labelled.button.custom_id())
-            .label(labelled.label)
-            .style(style)
-    };
-    if reply.buttons.is_empty() {
-        Vec::new()
-    } else {
-        vec![CreateActionRow::Buttons(
-            reply.buttons.iter().map(button).collect(),
-        )]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::discord::replies::message_len;
-
-    #[test]
-    fn a_text_is_cut_where_a_message_ends() {
-        let most = "é".repeat(MAX_MESSAGE_CHARS);
-        assert_eq!(truncate(&most), most);
-        let cut = truncate(&format!("{most}é"));
-        assert_eq!(message_len(&cut), MAX_MESSAGE_CHARS);
-        assert!(cut.ends_with("é…"));
-    }
 }
