@@ -20,7 +20,7 @@ use crate::{
     error::{Error, new_reference},
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, redacted_log, rewrite},
-    service::{Clock, Notifier, audit_replacement, summarize},
+    service::{Clock, Dependencies, Notifier, audit_replacement, summarize},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
         Stage, Step, next_step,
@@ -32,21 +32,21 @@ const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
 /// Maximum number of sessions that are created at a time. Each takes 60 KB meanwhile, and the calls
 /// for a thousand at once would delay the next caller's requests at the API server.
 const MAX_CONCURRENT_CREATES: usize = 12;
-static CREATE_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CREATES);
 /// Maximum time between two passes.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
 /// The reconciler and the parts that it needs.
 pub(crate) struct Reconciler {
-    pub runtime: Arc<dyn Runtime>,
-    pub notifier: Arc<dyn Notifier>,
+    runtime: Arc<dyn Runtime>,
+    notifier: Arc<dyn Notifier>,
     /// Store of the credentials: to remove them from logs that admins see, and for their expiry.
-    pub credentials: Arc<dyn CredentialStore>,
+    credentials: Arc<dyn CredentialStore>,
     /// Store of the reply tokens, which are deleted with their session.
-    pub replies: Arc<dyn ReplyStore>,
-    pub ledger: Arc<LedgerStore>,
-    pub policy: Policy,
-    pub clock: Clock,
+    replies: Arc<dyn ReplyStore>,
+    ledger: Arc<LedgerStore>,
+    policy: Policy,
+    clock: Clock,
+    create_permits: Semaphore,
 }
 
 /// Sessions with a step under way, and sessions that wait after a failure.
@@ -113,6 +113,20 @@ impl WorkQueue {
 }
 
 impl Reconciler {
+    /// Creates a reconciler that uses the same parts as the service.
+    pub(crate) fn new(parts: &Dependencies, policy: Policy) -> Self {
+        Self {
+            runtime: parts.runtime.clone(),
+            notifier: parts.notifier.clone(),
+            credentials: parts.credentials.clone(),
+            replies: parts.replies.clone(),
+            ledger: parts.ledger.clone(),
+            policy,
+            clock: parts.clock.clone(),
+            create_permits: Semaphore::new(MAX_CONCURRENT_CREATES),
+        }
+    }
+
     /// Runs until `shutdown`. Steps under way are then dropped, and the next bot repeats them.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let this = Arc::new(self);
@@ -186,7 +200,7 @@ impl Reconciler {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
-                let _permit = CREATE_PERMITS.acquire().await;
+                let _permit = self.create_permits.acquire().await;
                 self.runtime.create(seen, *parts).await
             }
             Step::Announce => self.announce(seen).await,

@@ -104,34 +104,26 @@ async fn serve_with(
         local,
     } = backend;
     tell(local.as_ref());
-    let clock = wall_clock();
     let notifier = Arc::new(discord.notifier(settings.clone()));
     let preflight = Preflight::new().context("can't create the HTTPS client")?;
     let dependencies = Dependencies {
-        runtime: runtime.clone(),
-        credentials: credentials.clone(),
-        replies: replies.clone(),
-        ledger: ledger.clone(),
-        notifier: notifier.clone(),
-        preflight,
-        clock: clock.clone(),
-    };
-    let service = Arc::new(Service::new(settings.clone(), dependencies));
-    let reaper = Reaper::new(service.clone(), notifier.clone());
-    let reconciler = Reconciler {
         runtime,
-        notifier,
         credentials,
         replies,
         ledger,
-        policy: Policy {
-            start_timeout: settings.sessions.start_timeout,
-            credential_warning: settings.credentials.warn_before,
-            stop_failed: settings.reaper.failed,
-            stop_late: settings.reaper.late,
-        },
-        clock,
+        notifier: notifier.clone(),
+        preflight,
+        clock: wall_clock(),
     };
+    let policy = Policy {
+        start_timeout: settings.sessions.start_timeout,
+        credential_warning: settings.credentials.warn_before,
+        stop_failed: settings.reaper.failed,
+        stop_late: settings.reaper.late,
+    };
+    let reconciler = Reconciler::new(&dependencies, policy);
+    let service = Arc::new(Service::new(settings.clone(), dependencies));
+    let reaper = Reaper::new(service.clone(), notifier);
     info!("serving guild {}", settings.discord.guild);
     let chat = async {
         let outcome = discord.serve(service.clone(), shutdown.clone()).await;
@@ -198,13 +190,13 @@ impl Backend {
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
-            credentials: Arc::new(Secrets::new(&clients.calls, settings.clone())),
+            credentials: Arc::new(Secrets::new(&clients.server, settings.clone())),
             replies: Arc::new(kubernetes::ReplySecrets::new(
-                &clients.calls,
+                &clients.server,
                 settings.clone(),
             )),
             ledger: Arc::new(LedgerStore::new(kubernetes::LedgerConfigMap::new(
-                &clients.calls,
+                &clients.server,
                 namespace,
             ))),
             local: None,

@@ -13,7 +13,7 @@ use super::{
     build::route_resource,
     image,
     permissions::{missing_in_own_namespace, missing_permissions},
-    request::{ApiAction, call, error_chain},
+    request::{ApiAction, ApiServer, error_chain},
 };
 use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
 
@@ -51,9 +51,9 @@ pub enum ConnectError {
 
 /// Clients of one API server.
 pub struct Clients {
-    /// Client for single calls. kube retries a call that was answered with 429, 503 or 504, and
+    /// Server for single calls. kube's client retries a call that was answered with 429, 503 or 504, and
     /// honours `Retry-After` (`Config::default_retry`).
-    pub calls: Client,
+    pub server: ApiServer,
     /// Client for watches. A watch that is silent for `kubernetes.watch_silence` fails: the server
     /// ends each watch sooner, so the connection must be dead. This client does not retry, because
     /// it would pause for minutes. The watch restarts itself.
@@ -76,25 +76,23 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     let client = |config| {
         Client::try_from(config).map_err(|error| ConnectError::BadConfig(error_chain(&error)))
     };
-    let (client, watches) = (client(config)?, client(watching)?);
+    let server = ApiServer::new(client(config)?);
+    let watches = client(watching)?;
     let no_answer = |error| ConnectError::NoAnswer {
         url: url.clone(),
         error,
     };
 
     let namespace = &settings.kubernetes.namespace;
-    let missing = missing_permissions(&client, settings)
+    let missing = missing_permissions(&server, settings)
         .await
         .map_err(no_answer)?;
     not_allowed(namespace, missing)?;
-    let home = client.default_namespace();
-    let missing = missing_in_own_namespace(&client).await.map_err(no_answer)?;
+    let home = server.default_namespace();
+    let missing = missing_in_own_namespace(&server).await.map_err(no_answer)?;
     not_allowed(home, missing)?;
-    match routes(&client, settings).await {
-        Ok(()) => Ok(Clients {
-            calls: client,
-            watches,
-        }),
+    match routes(&server, settings).await {
+        Ok(()) => Ok(Clients { server, watches }),
         Err(Error::Unknown { .. }) => Err(ConnectError::NoTraefik),
         Err(error) => Err(no_answer(error)),
     }
@@ -104,14 +102,14 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
 ///
 /// # Errors
 /// Returns [`Error::Unknown`] if it does not.
-async fn routes(client: &Client, settings: &Settings) -> Result<(), Error> {
+async fn routes(server: &ApiServer, settings: &Settings) -> Result<(), Error> {
     let namespace = &settings.kubernetes.namespace;
     let resource = route_resource(settings.routing.kind);
-    let routes: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let routes: Api<DynamicObject> = Api::namespaced_with(server.client(), namespace, &resource);
     let one = ListParams::default().limit(1);
     let listed = routes.list_metadata(&one);
-    let listed = call(ApiAction::new("list", &resource.plural, namespace), listed);
-    listed.await.map(|_| ())
+    let action = ApiAction::new("list", &resource.plural, namespace);
+    server.call(action, listed).await.map(|_| ())
 }
 
 fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError> {
@@ -135,18 +133,18 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
         }
     };
     let url = config.cluster_url.to_string();
-    let client = match Client::try_from(config) {
-        Ok(client) => client,
+    let server = match Client::try_from(config) {
+        Ok(client) => ApiServer::new(client),
         Err(error) => {
             let unusable = ConnectError::BadConfig(error_chain(&error));
             return vec![Diagnostic::failed("cluster", unusable.to_string())];
         }
     };
     let namespace = &settings.kubernetes.namespace;
-    let home = client.default_namespace();
+    let home = server.default_namespace();
     let allowed = tokio::join!(
-        missing_permissions(&client, settings),
-        missing_in_own_namespace(&client)
+        missing_permissions(&server, settings),
+        missing_in_own_namespace(&server)
     );
     let (there, at_home) = match allowed {
         (Ok(there), Ok(at_home)) => (there, at_home),
@@ -157,12 +155,10 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     };
     let mut diagnostics = vec![Diagnostic::ok("cluster", format!("{url} answers"))];
     for namespace in [namespace, home] {
-        let namespaces: Api<Namespace> = Api::all(client.clone());
-        let found = call(
-            ApiAction::new("get", "namespaces", "(all)"),
-            namespaces.get_metadata_opt(namespace),
-        )
-        .await;
+        let namespaces: Api<Namespace> = Api::all(server.client());
+        let action = ApiAction::new("get", "namespaces", "(all)");
+        let found = server.call(action, namespaces.get_metadata_opt(namespace));
+        let found = found.await;
         // The bot's own service account may not read namespaces, so other results are ignored.
         if matches!(found, Ok(None)) {
             let says = "not found. Apply deploy/, which creates it";
@@ -176,7 +172,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
             Err(unusable) => Diagnostic::failed(what, unusable.to_string()),
         });
     }
-    diagnostics.push(match routes(&client, settings).await {
+    diagnostics.push(match routes(&server, settings).await {
         Ok(()) => Diagnostic::ok("routes", route_resource(settings.routing.kind).kind),
         Err(Error::Unknown { .. }) => {
             Diagnostic::failed("routes", ConnectError::NoTraefik.to_string())
@@ -189,13 +185,9 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     );
     diagnostics.extend([session, door]);
     if let Some(name) = &settings.routing.tls_secret {
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let found = secrets.get_metadata_opt(name);
-        let found = call(
-            ApiAction::new("get", "secrets", namespace).sensitive(),
-            found,
-        )
-        .await;
+        let secrets: Api<Secret> = Api::namespaced(server.client(), namespace);
+        let action = ApiAction::new("get", "secrets", namespace).sensitive();
+        let found = server.call(action, secrets.get_metadata_opt(name)).await;
         let what = "certificate";
         diagnostics.push(match found {
             Ok(Some(_)) => Diagnostic::ok(what, format!("Secret {name}")),

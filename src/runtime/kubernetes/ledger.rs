@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
 
-use super::request::{ApiAction, call};
+use super::request::{ApiAction, ApiServer};
 use crate::{
     error::Error,
     runtime::{LEDGER_LOSS_HINT, LedgerBackend},
@@ -23,14 +23,16 @@ const ENTRY: &str = "ledger.json";
 
 /// The ledger of the sessions namespace.
 pub struct LedgerConfigMap {
+    server: ApiServer,
     maps: Api<ConfigMap>,
     namespace: String,
 }
 
 impl LedgerConfigMap {
-    pub fn new(client: &Client, namespace: &str) -> Self {
+    pub fn new(server: &ApiServer, namespace: &str) -> Self {
         Self {
-            maps: Api::namespaced(client.clone(), namespace),
+            server: server.clone(),
+            maps: Api::namespaced(server.client(), namespace),
             namespace: namespace.to_owned(),
         }
     }
@@ -43,7 +45,10 @@ impl LedgerConfigMap {
 #[async_trait]
 impl LedgerBackend for LedgerConfigMap {
     async fn read(&self) -> Result<Option<(Ledger, String)>, Error> {
-        let found = call(self.action("get"), self.maps.get_opt(LEDGER)).await?;
+        let found = self
+            .server
+            .call(self.action("get"), self.maps.get_opt(LEDGER))
+            .await?;
         let Some(found) = found else {
             return Ok(None);
         };
@@ -70,10 +75,14 @@ impl LedgerBackend for LedgerConfigMap {
         };
         let params = PostParams::default();
         let written = match over {
-            None => call(self.action("create"), self.maps.create(&params, &map)).await,
+            None => {
+                self.server
+                    .call(self.action("create"), self.maps.create(&params, &map))
+                    .await
+            }
             Some(_) => {
                 let replaced = self.maps.replace(LEDGER, &params, &map);
-                call(self.action("update"), replaced).await
+                self.server.call(self.action("update"), replaced).await
             }
         };
         written.map(|_| ())

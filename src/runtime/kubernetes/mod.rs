@@ -35,7 +35,8 @@ pub use connect::{Clients, connect, diagnose};
 pub use ledger::LedgerConfigMap;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
 pub use replies::ReplySecrets;
-use request::{ApiAction, call, error_chain};
+pub use request::ApiServer;
+use request::{ApiAction, error_chain};
 pub use secrets::Secrets;
 pub use signing_keys::DOOR_KEYS;
 use signing_keys::SigningKeys;
@@ -67,6 +68,7 @@ const MAX_LOG_LINES: i64 = 100;
 /// Runtime for the sessions in one namespace of a cluster.
 pub struct Kubernetes {
     settings: Arc<Settings>,
+    server: ApiServer,
     cache: Cache,
     signing_keys: SigningKeys,
     doors: reqwest::Client,
@@ -86,23 +88,24 @@ impl Kubernetes {
     /// # Errors
     /// If the signing keys can't be read or created, or the HTTP client for doors can't be built.
     pub async fn start(clients: &Clients, settings: Arc<Settings>) -> anyhow::Result<Self> {
-        let client = &clients.calls;
+        let server = &clients.server;
         let namespace = &settings.kubernetes.namespace;
         let resource = build::route_resource(settings.routing.kind);
         Ok(Self {
+            server: server.clone(),
             cache: Cache::start(&clients.watches, &settings).await,
-            signing_keys: SigningKeys::start(client, Utc::now()).await?,
+            signing_keys: SigningKeys::start(server, Utc::now()).await?,
             doors: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(DOOR_TIMEOUT)
                 .build()?,
-            records: Api::namespaced(client.clone(), namespace),
-            pods: Api::namespaced(client.clone(), namespace),
-            services: Api::namespaced(client.clone(), namespace),
-            routes: Api::namespaced_with(client.clone(), namespace, &resource),
-            secrets: Api::namespaced(client.clone(), namespace),
-            metrics: Api::namespaced_with(client.clone(), namespace, &memory::resource()),
+            records: Api::namespaced(server.client(), namespace),
+            pods: Api::namespaced(server.client(), namespace),
+            services: Api::namespaced(server.client(), namespace),
+            routes: Api::namespaced_with(server.client(), namespace, &resource),
+            secrets: Api::namespaced(server.client(), namespace),
+            metrics: Api::namespaced_with(server.client(), namespace, &memory::resource()),
             route_plural: resource.plural,
             settings,
         })
@@ -189,7 +192,11 @@ impl Kubernetes {
     {
         let params = PostParams::default();
         let created = api.create(&params, object);
-        match call(self.action("create", resource), created).await {
+        match self
+            .server
+            .call(self.action("create", resource), created)
+            .await
+        {
             Ok(_) | Err(Error::Exists { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -222,7 +229,11 @@ impl Kubernetes {
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
         let deleted = api.delete(name, params);
-        match call(self.action("delete", resource), deleted).await {
+        match self
+            .server
+            .call(self.action("delete", resource), deleted)
+            .await
+        {
             // Conflict: the name now belongs to a newer object, which stays.
             Ok(_) | Err(Error::Unknown { .. } | Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -267,7 +278,7 @@ impl Runtime for Kubernetes {
         let name = seen.record.id.object_name();
         let measured = self.metrics.get_opt(&name);
         // Ignore failures: many clusters have no metrics server.
-        let measured = call(self.action("get", "pods"), measured).await;
+        let measured = self.server.call(self.action("get", "pods"), measured).await;
         let mut events: Vec<_> = self.cache.view().pod_events(&pod.uid).cloned().collect();
         events.sort_by_key(|event| event.at);
         Details {
@@ -283,7 +294,10 @@ impl Runtime for Kubernetes {
 
     async fn pod(&self, seen: &Observed) -> Result<Option<session::Pod>, Error> {
         let name = seen.record.id.object_name();
-        let found = call(self.action("get", "pods"), self.pods.get_opt(&name)).await?;
+        let found = self
+            .server
+            .call(self.action("get", "pods"), self.pods.get_opt(&name))
+            .await?;
         Ok(found.map(|pod| status::parse(&pod).pod))
     }
 
@@ -297,7 +311,7 @@ impl Runtime for Kubernetes {
             ..LogParams::default()
         };
         let log = self.pods.logs(&name, &params);
-        call(self.action("get", "pods/log"), log).await
+        self.server.call(self.action("get", "pods/log"), log).await
     }
 
     fn url(&self, id: &SessionId) -> String {
@@ -349,7 +363,10 @@ impl Runtime for Kubernetes {
             .stderr(false);
         // The API server logs the request's URL, so no part of the query is in the command.
         let begun = self.pods.exec(&name, QUERY_COMMAND, &params);
-        let mut asked = call(self.action("create", permissions::EXEC), begun).await?;
+        let mut asked = self
+            .server
+            .call(self.action("create", permissions::EXEC), begun)
+            .await?;
         let pipes = asked.stdin().zip(asked.stdout());
         let (input, output) = pipes.ok_or_else(|| Error::Unavailable {
             action: "running a query in DuckDB".into(),
@@ -367,7 +384,11 @@ impl Runtime for Kubernetes {
         let params = PostParams::default();
         let lists = self.cache.view().records.lists();
         let created = self.records.create(&params, &stored);
-        match call(self.action("create", "configmaps"), created).await {
+        match self
+            .server
+            .call(self.action("create", "configmaps"), created)
+            .await
+        {
             Ok(created) => {
                 self.cache.apply_write(created, lists);
                 // Ignore a timeout: the slot is claimed even if the view does not show it yet.
@@ -378,7 +399,10 @@ impl Runtime for Kubernetes {
             }
             Err(Error::Exists { .. }) => {
                 let found = self.records.get(&name);
-                let found = call(self.action("get", "configmaps"), found).await;
+                let found = self
+                    .server
+                    .call(self.action("get", "configmaps"), found)
+                    .await;
                 match found.map(|found| build::read_record(&found)) {
                     Ok(Ok(found)) if found.request == record.request => {
                         Ok(Claim::Made(Arc::new(found)))
@@ -400,7 +424,10 @@ impl Runtime for Kubernetes {
         let params = PostParams::default();
         let lists = self.cache.view().records.lists();
         let replaced = self.records.replace(&name, &params, &stored);
-        let saved = call(self.action("update", "configmaps"), replaced).await?;
+        let saved = self
+            .server
+            .call(self.action("update", "configmaps"), replaced)
+            .await?;
         let newest = revision(&saved.metadata);
         self.cache.apply_write(saved, lists);
         let is_seen = |view: &View| view.is_at_least(&name, &seen.uid, newest);
@@ -491,7 +518,11 @@ impl Runtime for Kubernetes {
                 .await?;
         }
         let deleted = self.records.delete(&name, &params);
-        match call(self.action("delete", "configmaps"), deleted).await {
+        match self
+            .server
+            .call(self.action("delete", "configmaps"), deleted)
+            .await
+        {
             // Conflict: the name now belongs to a newer record, which stays.
             Ok(_) | Err(Error::Unknown { .. } | Error::Conflict { .. }) => {}
             Err(error) => return Err(error),

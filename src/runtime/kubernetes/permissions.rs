@@ -4,10 +4,10 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, api::PostParams};
 
 use super::{
-    request::{ApiAction, call},
+    request::{ApiAction, ApiServer},
     signing_keys::DOOR_KEYS,
 };
 use crate::{
@@ -75,12 +75,12 @@ const fn rule(
 }
 
 /// Returns the missing permissions in the bot's own namespace.
-pub(super) async fn missing_in_own_namespace(client: &Client) -> Result<Vec<String>, Error> {
+pub(super) async fn missing_in_own_namespace(server: &ApiServer) -> Result<Vec<String>, Error> {
     let rule = REQUIRED_IN_OWN_NAMESPACE;
-    let namespace = client.default_namespace();
+    let namespace = server.default_namespace();
     let asked = rule.verbs.iter().map(|verb| async move {
         let name = (*verb != "create").then_some(DOOR_KEYS);
-        let allowed = is_allowed(client, namespace, rule, verb, name).await?;
+        let allowed = is_allowed(server, namespace, rule, verb, name).await?;
         Ok((!allowed).then(|| format!("{verb} {} {DOOR_KEYS}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
@@ -88,7 +88,7 @@ pub(super) async fn missing_in_own_namespace(client: &Client) -> Result<Vec<Stri
 
 /// Returns the missing permissions in the sessions namespace, such as `create pods`.
 pub(super) async fn missing_permissions(
-    client: &Client,
+    server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
     let unused = match settings.routing.kind {
@@ -103,14 +103,14 @@ pub(super) async fn missing_permissions(
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {
-        let allowed = is_allowed(client, namespace, rule, verb, None).await?;
+        let allowed = is_allowed(server, namespace, rule, verb, None).await?;
         Ok((!allowed).then(|| format!("{verb} {}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
 async fn is_allowed(
-    client: &Client,
+    server: &ApiServer,
     namespace: &str,
     rule: PermissionRule,
     verb: &str,
@@ -135,9 +135,11 @@ async fn is_allowed(
         },
         ..SelfSubjectAccessReview::default()
     };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(server.client());
     let params = PostParams::default();
     let action = ApiAction::new("create", "selfsubjectaccessreviews", "(all)");
-    let answer = call(action, reviews.create(&params, &review)).await?;
+    let answer = server
+        .call(action, reviews.create(&params, &review))
+        .await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
 }

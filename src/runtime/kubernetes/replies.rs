@@ -6,27 +6,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client,
+    Api,
     api::{DeleteParams, Patch, PatchParams},
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     build,
-    request::{ApiAction, call},
+    request::{ApiAction, ApiServer},
 };
 use crate::{error::Error, runtime::ReplyStore, session::Observed, settings::Settings};
 
 /// Reply tokens as Secrets in the sessions namespace.
 pub struct ReplySecrets {
+    server: ApiServer,
     secrets: Api<Secret>,
     settings: Arc<Settings>,
 }
 
 impl ReplySecrets {
-    pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
+    pub fn new(server: &ApiServer, settings: Arc<Settings>) -> Self {
         Self {
-            secrets: Api::namespaced(client.clone(), &settings.kubernetes.namespace),
+            server: server.clone(),
+            secrets: Api::namespaced(server.client(), &settings.kubernetes.namespace),
             settings,
         }
     }
@@ -46,12 +48,18 @@ impl ReplyStore for ReplySecrets {
         let params = PatchParams::apply(build::DUCKBOT).force();
         let patch = Patch::Apply(&secret);
         let kept = self.secrets.patch_metadata(&name, &params, &patch);
-        call(self.action("patch"), kept).await.map(|_| ())
+        self.server
+            .call(self.action("patch"), kept)
+            .await
+            .map(|_| ())
     }
 
     async fn load(&self, session: &Observed) -> Result<Option<SecretString>, Error> {
         let name = session.record.id.object_name();
-        let found = call(self.action("get"), self.secrets.get_opt(&name)).await?;
+        let found = self
+            .server
+            .call(self.action("get"), self.secrets.get_opt(&name))
+            .await?;
         let value = found.and_then(|secret| secret.data?.remove(build::REPLY));
         let text = value.and_then(|value| String::from_utf8(value.0).ok());
         Ok(text.map(SecretString::from))
@@ -61,7 +69,7 @@ impl ReplyStore for ReplySecrets {
         let name = session.record.id.object_name();
         let params = DeleteParams::default();
         let deleted = self.secrets.delete(&name, &params);
-        match call(self.action("delete"), deleted).await {
+        match self.server.call(self.action("delete"), deleted).await {
             Ok(_) | Err(Error::Unknown { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,11 +1,12 @@
-//! A call to the API server: its time limit and the meaning of its failure.
+//! Calls to the API server: their time limit, their number, and the meaning of their failures.
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use kube::core::Status;
+use kube::{Client, core::Status};
 use tokio::sync::Semaphore;
 
 use crate::{error::Error, metrics};
@@ -16,7 +17,13 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent calls. Each has its own connection, so the calls for a thousand
 /// sessions at once would take more memory than the view of these sessions.
 const MAX_CONCURRENT_CALLS: usize = 32;
-static REQUEST_PERMITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_CALLS);
+
+/// Access to an API server, with a limit on concurrent calls.
+#[derive(Clone)]
+pub struct ApiServer {
+    client: Client,
+    permits: Arc<Semaphore>,
+}
 
 /// Action of a call, as RBAC names it.
 #[derive(Debug, Clone, Copy)]
@@ -113,31 +120,52 @@ fn exceeded_quota(message: &str) -> Option<&str> {
     Some(amounts)
 }
 
-/// Makes a call, as soon as fewer than the maximum number run. [`CALL_TIMEOUT`] counts from then.
-pub(super) async fn call<T>(
-    action: ApiAction<'_>,
-    answer: impl Future<Output = kube::Result<T>>,
-) -> Result<T, Error> {
-    // The semaphore is never closed, so this can't fail.
-    let _turn = REQUEST_PERMITS.acquire().await;
-    let begin = Instant::now();
-    let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
-        Ok(answer) => answer.map_err(|error| action.call_error(&error)),
-        Err(_) => Err(Error::TimedOut {
-            action: action.to_string(),
-            after: CALL_TIMEOUT,
-        }),
-    };
-    let counted = match &outcome {
-        // A conflict is a normal result: records are locked this way.
-        Ok(_) | Err(Error::Exists { .. } | Error::Conflict { .. }) => "done",
-        // The object to delete or to read may be gone.
-        Err(Error::Unknown { .. }) if matches!(action.verb, "delete" | "get") => "done",
-        Err(error) if error.is_permanent() => "refused",
-        Err(_) => "failed",
-    };
-    metrics::record_kubernetes_request(action.verb, action.resource, counted, begin.elapsed());
-    outcome
+impl ApiServer {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            permits: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)),
+        }
+    }
+
+    /// Returns the client, to prepare calls with.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Namespace of the bot itself.
+    pub(super) fn default_namespace(&self) -> &str {
+        self.client.default_namespace()
+    }
+
+    /// Makes a call, as soon as fewer than the maximum number run. [`CALL_TIMEOUT`] counts from
+    /// then.
+    pub(super) async fn call<T>(
+        &self,
+        action: ApiAction<'_>,
+        answer: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Error> {
+        // The semaphore is never closed, so this can't fail.
+        let _turn = self.permits.acquire().await;
+        let begin = Instant::now();
+        let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+            Ok(answer) => answer.map_err(|error| action.call_error(&error)),
+            Err(_) => Err(Error::TimedOut {
+                action: action.to_string(),
+                after: CALL_TIMEOUT,
+            }),
+        };
+        let counted = match &outcome {
+            // A conflict is a normal result: records are locked this way.
+            Ok(_) | Err(Error::Exists { .. } | Error::Conflict { .. }) => "done",
+            // The object to delete or to read may be gone.
+            Err(Error::Unknown { .. }) if matches!(action.verb, "delete" | "get") => "done",
+            Err(error) if error.is_permanent() => "refused",
+            Err(_) => "failed",
+        };
+        metrics::record_kubernetes_request(action.verb, action.resource, counted, begin.elapsed());
+        outcome
+    }
 }
 
 /// Formats an error with its causes, because kube's own text often omits the useful one.

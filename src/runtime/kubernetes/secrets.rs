@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, PartialObjectMeta, Patch, PatchParams},
 };
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroize};
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     build::{self, DUCKBOT, MANAGED_BY, OWNER, own_secret_name, secret_name},
-    request::{ApiAction, call},
+    request::{ApiAction, ApiServer},
 };
 use crate::{
     credentials::{CredentialField, CredentialMetadata, CredentialStore, Credentials, KeyHint},
@@ -33,17 +33,19 @@ const KIND: &str = "duckbot.dev/s3-credentials";
 
 /// Credentials as Secrets in the sessions namespace.
 pub struct Secrets {
+    server: ApiServer,
     secrets: Api<Secret>,
     metadata: Api<PartialObjectMeta<Secret>>,
     settings: Arc<Settings>,
 }
 
 impl Secrets {
-    pub fn new(client: &Client, settings: Arc<Settings>) -> Self {
+    pub fn new(server: &ApiServer, settings: Arc<Settings>) -> Self {
         let namespace = &settings.kubernetes.namespace;
         Self {
-            secrets: Api::namespaced(client.clone(), namespace),
-            metadata: Api::namespaced(client.clone(), namespace),
+            server: server.clone(),
+            secrets: Api::namespaced(server.client(), namespace),
+            metadata: Api::namespaced(server.client(), namespace),
             settings,
         }
     }
@@ -58,7 +60,7 @@ impl Secrets {
         let params = PatchParams::apply(DUCKBOT).force();
         let patch = Patch::Apply(&secret);
         let stored = self.secrets.patch_metadata(&name, &params, &patch);
-        let outcome = call(self.action("patch"), stored).await;
+        let outcome = self.server.call(self.action("patch"), stored).await;
         for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
             value.0.zeroize();
         }
@@ -66,7 +68,11 @@ impl Secrets {
     }
 
     async fn read_named(&self, name: &str) -> Result<Option<Credentials>, Error> {
-        let Some(mut secret) = call(self.action("get"), self.secrets.get_opt(name)).await? else {
+        let Some(mut secret) = self
+            .server
+            .call(self.action("get"), self.secrets.get_opt(name))
+            .await?
+        else {
             return Ok(None);
         };
         let expires = secret
@@ -118,7 +124,10 @@ impl CredentialStore for Secrets {
 
     async fn metadata(&self, owner: OwnerId) -> Result<Option<CredentialMetadata>, Error> {
         let name = secret_name(owner);
-        let found = call(self.action("get"), self.metadata.get_opt(&name)).await?;
+        let found = self
+            .server
+            .call(self.action("get"), self.metadata.get_opt(&name))
+            .await?;
         Ok(found.map(|secret| {
             let time = |name: &str| secret.annotations().get(name)?.parse().ok();
             CredentialMetadata {
@@ -140,13 +149,20 @@ impl CredentialStore for Secrets {
         let patch = Patch::Merge(&patch);
         let params = PatchParams::default();
         let marked = self.secrets.patch_metadata(&name, &params, &patch);
-        call(self.action("patch"), marked).await.map(|_| ())
+        self.server
+            .call(self.action("patch"), marked)
+            .await
+            .map(|_| ())
     }
 
     async fn forget(&self, owner: OwnerId) -> Result<(), Error> {
         let name = secret_name(owner);
         let params = DeleteParams::default();
-        match call(self.action("delete"), self.metadata.delete(&name, &params)).await {
+        match self
+            .server
+            .call(self.action("delete"), self.metadata.delete(&name, &params))
+            .await
+        {
             Ok(_) | Err(Error::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }

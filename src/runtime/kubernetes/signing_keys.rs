@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, api::PostParams};
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::zeroize::Zeroize;
 use uuid::Uuid;
 
 use super::{
     build::{DUCKBOT, MANAGED_BY},
-    request::{ApiAction, call},
+    request::{ApiAction, ApiServer},
 };
 use crate::{door::ticket::SigningKey, error::Error};
 
@@ -27,20 +27,22 @@ type KeysById = BTreeMap<String, Arc<SigningKey>>;
 
 /// The Secret with the signing keys, and a cache of them.
 pub(super) struct SigningKeys {
+    server: ApiServer,
     secrets: Api<Secret>,
     namespace: String,
     known: Mutex<KeysById>,
 }
 
 impl SigningKeys {
-    /// Reads the keys in the client's own namespace. Creates the first one if there is none.
+    /// Reads the keys in the bot's own namespace. Creates the first one if there is none.
     ///
     /// # Errors
     /// If the Secret can't be read or written.
-    pub(super) async fn start(client: &Client, now: DateTime<Utc>) -> Result<Self, Error> {
+    pub(super) async fn start(server: &ApiServer, now: DateTime<Utc>) -> Result<Self, Error> {
         let this = Self {
-            secrets: Api::default_namespaced(client.clone()),
-            namespace: client.default_namespace().to_owned(),
+            server: server.clone(),
+            secrets: Api::default_namespaced(server.client()),
+            namespace: server.default_namespace().to_owned(),
             known: Mutex::default(),
         };
         this.newest(now).await?;
@@ -87,7 +89,10 @@ impl SigningKeys {
     }
 
     async fn read(&self) -> Result<Option<Secret>, Error> {
-        let found = call(self.action("get"), self.secrets.get_opt(DOOR_KEYS)).await?;
+        let found = self
+            .server
+            .call(self.action("get"), self.secrets.get_opt(DOOR_KEYS))
+            .await?;
         let data = found.iter().flat_map(|secret| secret.data.iter().flatten());
         let keys = data.filter_map(|(id, ByteString(bytes))| {
             let key = SigningKey::read(id, bytes)?;
@@ -122,10 +127,12 @@ impl SigningKeys {
         }
         let params = PostParams::default();
         let outcome = if is_first {
-            call(self.action("create"), self.secrets.create(&params, &secret)).await
+            self.server
+                .call(self.action("create"), self.secrets.create(&params, &secret))
+                .await
         } else {
             let replaced = self.secrets.replace(DOOR_KEYS, &params, &secret);
-            call(self.action("update"), replaced).await
+            self.server.call(self.action("update"), replaced).await
         };
         for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
             value.0.zeroize();
