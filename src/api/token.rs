@@ -1,13 +1,10 @@
 //! `duckbot token`: creates a token, and its line for `api.tokens_file`.
 
-use std::fmt::Write;
-
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use ring::{
-    digest::{SHA256, digest},
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
+
+use crate::session::sha256_hex;
 
 /// Properties of a new token.
 #[derive(Debug, Clone)]
@@ -40,12 +37,8 @@ pub fn new_token(ask: &NewToken) -> anyhow::Result<(SecretString, String)> {
     let random = SystemRandom::new().fill(&mut bytes);
     random.map_err(|_| anyhow::anyhow!("the system provides no random numbers"))?;
     let token = format!("duckbot_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
-    let mut line = format!("{} sha256:", ask.name);
-    for byte in digest(&SHA256, token.as_bytes()).as_ref() {
-        // Writing to a String can't fail.
-        let _ = write!(line, "{byte:02x}");
-    }
-    let _ = write!(line, " owner={}", ask.owner);
+    let digest = sha256_hex(&token);
+    let mut line = format!("{} sha256:{digest} owner={}", ask.name, ask.owner);
     if ask.stored_keys {
         line.push_str(" stored-keys");
     }

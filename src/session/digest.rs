@@ -1,12 +1,20 @@
-//! Short hashes that stay the same across builds of the bot: in buttons and nonces. Pure.
+//! Hashes that stay the same across builds of the bot: in buttons, nonces, request IDs and the
+//! list of tokens. Pure.
 
 use ring::digest::{SHA256, digest};
 
+/// Returns the text's SHA-256, as 64 hex digits.
+pub fn sha256_hex(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    let bytes = hash.as_ref().iter();
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Returns the first 64 bits of the text's SHA-256, as 16 hex digits.
 pub fn fingerprint(text: &str) -> String {
-    let hash = digest(&SHA256, text.as_bytes());
-    let digits = hash.as_ref().iter().take(8);
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = sha256_hex(text);
+    digits.truncate(16);
+    digits
 }
 
 #[cfg(test)]

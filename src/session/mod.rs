@@ -3,8 +3,8 @@
 //! Pure: no clock, no network, no tokio, kube or serenity. Callers pass in the time and new IDs.
 
 mod details;
+mod digest;
 mod error_summary;
-mod fingerprint;
 mod id;
 mod incident;
 mod ledger;
@@ -17,8 +17,8 @@ mod rule;
 mod size;
 
 pub use details::{Details, PodEvent};
+pub use digest::{fingerprint, sha256_hex};
 pub use error_summary::ErrorSummary;
-pub use fingerprint::fingerprint;
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
