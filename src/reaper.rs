@@ -20,7 +20,7 @@ use crate::{
     metrics,
     service::{Notifier, ReportClaim, Service},
     session::{Action, OwnerId, Plan, ReapPause, SessionId, Warning},
-    settings,
+    settings::Settings,
 };
 
 /// Maximum number of actions at the same time.
@@ -38,6 +38,7 @@ const REPORT_CLAIM_TIMEOUT: TimeDelta = TimeDelta::minutes(5);
 pub(crate) struct Reaper {
     service: Arc<Service>,
     notifier: Arc<dyn Notifier>,
+    settings: Arc<Settings>,
     /// Warnings that were sent but are not yet written into their records.
     unsaved_warnings: Mutex<HashMap<SessionId, Warning>>,
 }
@@ -55,10 +56,15 @@ struct ReaperState {
 
 impl Reaper {
     /// Creates a reaper.
-    pub(crate) fn new(service: Arc<Service>, notifier: Arc<dyn Notifier>) -> Self {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        notifier: Arc<dyn Notifier>,
+        settings: Arc<Settings>,
+    ) -> Self {
         Self {
             service,
             notifier,
+            settings,
             unsaved_warnings: Mutex::default(),
         }
     }
@@ -66,7 +72,7 @@ impl Reaper {
     /// Runs until `shutdown`. A report that is being posted is finished first, because otherwise
     /// the next bot would post it again.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let every = self.settings().every.to_std().unwrap_or_default();
+        let every = self.settings.reaper.every.to_std().unwrap_or_default();
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut state = ReaperState::default();
@@ -87,13 +93,13 @@ impl Reaper {
     async fn sweep(&self, state: &mut ReaperState) {
         let plan = self.service.plan().await;
         metrics::set_held_back(plan.held_back.is_some());
-        if self.settings().dry_run {
+        if self.settings.reaper.dry_run {
             log_dry_run(&plan, state);
         } else {
             if let Some(held_back) = plan.held_back {
                 self.raise_alarm(held_back, state).await;
             }
-            stream::iter(plan.sweep(&self.settings().limits))
+            stream::iter(plan.sweep(&self.settings.reaper.limits))
                 .for_each_concurrent(MAX_CONCURRENT_ACTIONS, |action| async move {
                     if let Err(error) = self.act(action).await {
                         let reference = new_reference();
@@ -114,7 +120,7 @@ impl Reaper {
     }
 
     async fn warn(&self, id: &SessionId, warning: &Warning) -> Result<(), Error> {
-        let Some(seen) = self.service.runtime().session(id) else {
+        let Some(seen) = self.service.session(id) else {
             return Ok(());
         };
         let same = |told: &&Warning| (told.rule, told.since) == (warning.rule, warning.since);
@@ -173,7 +179,7 @@ impl Reaper {
             .into_iter()
             .filter(|(id, _)| !state.unreachable.contains_key(id));
         let news = news.filter_map(|(id, since)| {
-            let seen = self.service.runtime().session(&id)?;
+            let seen = self.service.session(&id)?;
             warn!(session = %id, %since, "session {id}: its door does not answer");
             Some((seen.record, since))
         });
@@ -195,7 +201,7 @@ impl Reaper {
 
     async fn check_members(&self, state: &mut ReaperState) {
         let now = self.service.now();
-        if self.settings().limits.left_guild.is_none() {
+        if self.settings.reaper.limits.left_guild.is_none() {
             return;
         }
         let checked = async {
@@ -216,7 +222,7 @@ impl Reaper {
     }
 
     async fn report(&self, state: &mut ReaperState) {
-        let settings = &self.service.settings().report;
+        let settings = &self.settings.report;
         let is_early = state
             .next_report_at
             .is_some_and(|at| self.service.now() < at);
@@ -240,7 +246,7 @@ impl Reaper {
             // Never, if the schedule has no further report.
             ReportClaim::Later(next) => Ok(Some(next.unwrap_or(DateTime::<Utc>::MAX_UTC))),
             ReportClaim::Mine(report) => {
-                if !report.is_quiet() || self.service.settings().report.when_quiet {
+                if !report.is_quiet() || self.settings.report.when_quiet {
                     // Discord refused: keep the report until the channel accepts it.
                     if !self.notifier.post_report(&report).await? {
                         return Ok(Some(self.service.now() + REPORT_CLAIM_TIMEOUT));
@@ -251,10 +257,6 @@ impl Reaper {
                 Ok(None)
             }
         }
-    }
-
-    fn settings(&self) -> &settings::Reaper {
-        &self.service.settings().reaper
     }
 }
 

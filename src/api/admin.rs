@@ -60,7 +60,7 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
     if !admin.service.is_connected() {
         missing.push("discord: not connected, so commands get no answer".to_owned());
     }
-    if let Some(since) = admin.service.runtime().stale_since() {
+    if let Some(since) = admin.service.stale_since() {
         missing.push(format!("cluster: no updates since {since:.0?}"));
     }
     if missing.is_empty() {
@@ -71,9 +71,9 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> impl IntoResponse {
-    let sizes = admin.service.settings().sizes.iter();
-    let sessions = admin.service.runtime().sessions();
-    metrics::set_unreadable_records(admin.service.runtime().unreadable());
+    let sizes = admin.service.sizes().iter();
+    let sessions = admin.service.list(None);
+    metrics::set_unreadable_records(admin.service.unreadable_records());
     metrics::set_sessions(&sessions, sizes.map(|size| size.name.as_str()));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, admin.metrics.text())

@@ -21,10 +21,7 @@ use governor::{
 use ring::digest::{SHA256, digest};
 use tracing::{info, warn};
 
-use super::{
-    Api,
-    problem::{Problem, ProblemType},
-};
+use super::problem::{Problem, ProblemType};
 use crate::{error::new_reference, metrics, service::Requester, settings};
 
 /// Header with the request ID, which the caller may set.
@@ -118,7 +115,7 @@ fn bearer(shown: &HeaderValue) -> Option<&str> {
 
 /// Authenticates a request, assigns its ID, logs it and counts it.
 pub(super) async fn authenticate(
-    State(api): State<Api>,
+    State(authenticator): State<Arc<Authenticator>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -127,7 +124,7 @@ pub(super) async fn authenticate(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("?", MatchedPath::as_str);
-    let admitted = api.authenticator.authenticate(request.headers());
+    let admitted = authenticator.authenticate(request.headers());
     let token = match &admitted {
         Ok(principal) => principal.who.display_name.clone(),
         Err(_) => String::new(),

@@ -1,10 +1,14 @@
 //! JSON documents of sessions, and the API's description.
 
 use axum::{Json, extract::State};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Api, problem::error_text};
-use crate::session::{Cause, Ending, ScheduledStop, TrackedSession, Usage};
+use super::{problem::error_text, state::Api};
+use crate::{
+    service::Requester,
+    session::{Cause, Ending, Record, ScheduledStop, Stage, TrackedSession, Usage},
+};
 
 /// OpenAPI description, without the sizes and catalogs from the settings.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -16,7 +20,7 @@ pub(super) fn session_document(api: &Api, watched: &TrackedSession) -> Value {
     let due = enforced_due(api, api.service.scheduled_stop(watched));
     json!({
         "session_id": record.id,
-        "url": api.service.runtime().url(&record.id),
+        "url": api.service.url(&record.id),
         "owner": record.owner,
         "username": record.display_name,
         "size": record.size,
@@ -30,9 +34,24 @@ pub(super) fn session_document(api: &Api, watched: &TrackedSession) -> Value {
     })
 }
 
+/// Document of a started session: the fields of the service before this one, and the link that
+/// opens the session. The link is null until the session can be opened.
+pub(super) async fn started_document(api: &Api, who: &Requester, record: &Record) -> Value {
+    let id = record.id.to_string();
+    let opened = match record.stage {
+        Stage::Running => api.service.open(who, Some(&id)).await.ok(),
+        _ => None,
+    };
+    json!({
+        "session_id": record.id,
+        "url": api.service.url(&record.id),
+        "open_url": opened.as_ref().map(|opened| opened.link.expose_secret()),
+    })
+}
+
 /// Scheduled stop of a session. `None` in a dry run, where no rule stops a session.
 pub(super) fn enforced_due(api: &Api, due: Option<ScheduledStop>) -> Option<ScheduledStop> {
-    due.filter(|_| !api.service.settings().reaper.dry_run)
+    due.filter(|_| !api.service.is_dry_run())
 }
 
 /// Document of a scheduled stop.
@@ -65,10 +84,9 @@ pub(super) fn ending_reason(ending: &Ending) -> String {
 
 /// `GET /openapi.json`: the description, with the sizes and catalogs from the settings.
 pub(super) async fn openapi(State(api): State<Api>) -> Json<Value> {
-    let settings = api.service.settings();
     let mut document: Value = serde_json::from_str(OPENAPI).expect("openapi.json is valid JSON");
-    let sizes: Vec<_> = settings.sizes.iter().map(|size| &size.name).collect();
-    let catalogs = settings.catalogs.iter();
+    let sizes: Vec<_> = api.service.sizes().iter().map(|size| &size.name).collect();
+    let catalogs = api.service.catalogs().iter();
     let catalogs: Vec<_> = catalogs.flat_map(|it| [&it.name, &it.endpoint]).collect();
     let schemas = &mut document["components"]["schemas"];
     schemas["Size"]["enum"] = json!(sizes);

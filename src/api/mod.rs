@@ -9,6 +9,7 @@ mod follow;
 mod listen;
 mod problem;
 mod sessions;
+mod state;
 mod token;
 
 use std::{sync::Arc, time::Duration};
@@ -32,6 +33,7 @@ use listen::listen;
 pub use problem::Problem;
 use problem::ProblemType;
 pub use sessions::{CreateSession, idempotency_key, parse_create_session};
+use state::Api;
 pub use token::{NewToken, new_token};
 
 /// Maximum size of a request's body in bytes. A session token and a catalog token of 4000
@@ -39,15 +41,6 @@ pub use token::{NewToken, new_token};
 const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Maximum time to wait for the next chunk of a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// State of the request handlers.
-#[derive(Clone)]
-struct Api {
-    service: Arc<Service>,
-    settings: Arc<settings::Api>,
-    authenticator: Arc<Authenticator>,
-    shutdown: CancellationToken,
-}
 
 /// Serves the API until `shutdown`.
 ///
@@ -70,17 +63,17 @@ pub async fn serve(
              api.anonymous_owner"
         );
     }
+    let authenticator = Authenticator::new(&settings);
     let api = Api {
-        authenticator: Arc::new(Authenticator::new(&settings)),
         settings: Arc::new(settings),
         service,
         shutdown: shutdown.clone(),
     };
-    listen(listener, router(api), &shutdown).await;
+    listen(listener, router(api, authenticator), &shutdown).await;
     Ok(())
 }
 
-fn router(api: Api) -> Router {
+fn router(api: Api, authenticator: Authenticator) -> Router {
     Router::new()
         .route("/openapi.json", get(document::openapi))
         .route("/sessions", get(sessions::list).post(sessions::create))
@@ -105,7 +98,7 @@ fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(middleware::from_fn_with_state(
-            api.clone(),
+            Arc::new(authenticator),
             auth::authenticate,
         ))
         .with_state(api)

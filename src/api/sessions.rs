@@ -8,30 +8,27 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use ring::digest::{SHA256, digest};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Api,
     auth::Principal,
     body::Body,
-    document::{enforced_due, session_document, stops_document},
+    document::{enforced_due, session_document, started_document, stops_document},
     follow,
     problem::{Problem, ProblemType, value_error},
+    state::Api,
 };
 use crate::{
     credentials::{CredentialField, Credentials, check_value},
     service::{
         LookupRejection, Requester, SessionAction, StartOutcome, StartRequest, displayable_name,
     },
-    session::{Record, RequestId, SessionId, Stage},
+    session::{Record, RequestId, sha256_hex},
     settings::duration,
 };
 
-/// Lifetime of a link that opens a session, in seconds.
-const LINK_LIFETIME_SECONDS: u64 = 60;
 /// Maximum number of characters in an owner's name.
 const MAX_NAME_CHARS: usize = 80;
 /// Maximum length of an idempotency key in bytes.
@@ -139,25 +136,6 @@ async fn create_session(
     Ok(api.service.start_with(who, ask, s3_credentials).await?)
 }
 
-/// Document of a started session: the fields of the service before this one, and the link that
-/// opens the session. The link is null until the session can be opened.
-pub(super) async fn started_document(api: &Api, who: &Requester, record: &Record) -> Value {
-    let open_url = match record.stage {
-        Stage::Running => open_url(api, who, &record.id).await.ok(),
-        _ => None,
-    };
-    json!({
-        "session_id": record.id,
-        "url": api.service.runtime().url(&record.id),
-        "open_url": open_url,
-    })
-}
-
-async fn open_url(api: &Api, who: &Requester, id: &SessionId) -> Result<String, Problem> {
-    let (_, link) = api.service.open(who, Some(&id.to_string())).await?;
-    Ok(link.expose_secret().to_owned())
-}
-
 /// Parsed body of `POST /sessions`.
 #[derive(Debug)]
 pub struct CreateSession {
@@ -262,13 +240,8 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<RequestId>, Problem
         return Err(Problem::new(ProblemType::InvalidRequest, says));
     }
     // The record gets a digest, because the key may contain anything.
-    let digest = digest(&SHA256, key.as_bytes());
-    let hex = digest
-        .as_ref()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"));
-    Ok(Some(RequestId(format!("api-{}", hex.collect::<String>()))))
+    let digest = &sha256_hex(key)[..32];
+    Ok(Some(RequestId(format!("api-{digest}"))))
 }
 
 fn new_request_id() -> RequestId {
@@ -349,8 +322,10 @@ pub(super) async fn ticket(
 ) -> Result<Json<Value>, Problem> {
     body.finish()?;
     let seen = api.service.look_up(&principal.who, &id)?;
-    let link = open_url(&api, &principal.who, &seen.record.id).await?;
-    Ok(Json(
-        json!({ "open_url": link, "lives_seconds": LINK_LIFETIME_SECONDS }),
-    ))
+    let id = seen.record.id.to_string();
+    let opened = api.service.open(&principal.who, Some(&id)).await?;
+    Ok(Json(json!({
+        "open_url": opened.link.expose_secret(),
+        "lives_seconds": opened.lifetime.num_seconds(),
+    })))
 }

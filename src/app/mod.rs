@@ -123,7 +123,7 @@ async fn serve_with(
     };
     let reconciler = Reconciler::new(&dependencies, policy);
     let service = Arc::new(Service::new(settings.clone(), dependencies));
-    let reaper = Reaper::new(service.clone(), notifier);
+    let reaper = Reaper::new(service.clone(), notifier, settings.clone());
     info!("serving guild {}", settings.discord.guild);
     let chat = async {
         let outcome = discord.serve(service.clone(), shutdown.clone()).await;

@@ -51,17 +51,16 @@ async fn choices(
     options: Options<'_>,
     source: Suggestions,
 ) -> Vec<(String, String)> {
-    let settings = bot.service.settings();
     let same = |name: &str| (name.to_owned(), name.to_owned());
     match source {
         Suggestions::Sizes => {
-            let sizes = settings.sizes.iter();
+            let sizes = bot.service.sizes().iter();
             sizes
                 .map(|size| (size.to_string(), size.name.clone()))
                 .collect()
         }
         Suggestions::Catalogs => {
-            let catalogs = settings.catalogs.iter();
+            let catalogs = bot.service.catalogs().iter();
             catalogs.map(|catalog| same(&catalog.name)).collect()
         }
         Suggestions::Sessions => sessions(bot, who, who.is_admin),

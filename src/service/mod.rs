@@ -5,6 +5,9 @@
 
 mod audit;
 mod credentials;
+mod options;
+mod queries;
+mod reaper_cache;
 mod reaping;
 mod rejection;
 mod report;
@@ -12,6 +15,7 @@ mod sessions;
 mod sql;
 mod status;
 mod summary;
+mod view;
 
 use std::sync::{
     Arc,
@@ -24,14 +28,14 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use audit::audit_replacement;
 pub use credentials::SetupOutcome;
-pub use reaping::{ExtendedSession, ReapResult, usage};
+pub use queries::{QueryPermit, TableList};
+pub use reaping::{ExtendedSession, ReapOutcome, ReapResult, usage};
 pub use rejection::{
     CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
     SessionAction, StartRejection, TablesError, UnknownCatalog,
 };
 pub use report::ReportClaim;
-pub use sessions::displayable_name;
-pub use sql::{QueryPermit, TableList};
+pub use sessions::{OpenedSession, displayable_name};
 pub use status::Status;
 pub use summary::summarize;
 
@@ -196,8 +200,8 @@ pub struct Service {
     notifier: Arc<dyn Notifier>,
     preflight: Preflight,
     clock: Clock,
-    reaper_cache: reaping::ReaperCache,
-    queries: sql::QueryState,
+    reaper_cache: reaper_cache::ReaperCache,
+    queries: queries::QueryState,
     /// Start of the bot. Before it, owners could not react to warnings.
     bot_started: DateTime<Utc>,
     /// True while Discord is connected.
@@ -226,8 +230,8 @@ impl Service {
             ledger,
             notifier,
             preflight,
-            reaper_cache: reaping::ReaperCache::default(),
-            queries: sql::QueryState::default(),
+            reaper_cache: reaper_cache::ReaperCache::default(),
+            queries: queries::QueryState::default(),
             bot_started: clock(),
             clock,
             connected: AtomicBool::new(false),
@@ -255,21 +259,6 @@ impl Service {
 
     pub fn now(&self) -> DateTime<Utc> {
         (self.clock)()
-    }
-
-    /// Returns the settings in force.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Returns the runtime, for callers that follow a session's progress.
-    pub fn runtime(&self) -> &dyn Runtime {
-        &*self.runtime
-    }
-
-    /// Returns the store of replies that outlive a restart of the bot.
-    pub fn replies(&self) -> &dyn ReplyStore {
-        &*self.replies
     }
 
     fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {

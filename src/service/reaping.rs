@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 use tracing::{info, warn};
 
 use super::{
     ExtendRejection, LookupRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     audit::{audit, audit_reaper},
+    reaper_cache::UsageReading,
 };
 use crate::{
     door::activity::Activity,
@@ -27,20 +28,6 @@ use crate::{
 const MAX_CONCURRENT_DOOR_CALLS: usize = 32;
 /// Maximum age of a door's answer. After that, the door is queried again to see if it responds.
 const USAGE_MAX_AGE: TimeDelta = TimeDelta::minutes(5);
-
-/// Cached answers, which are fetched again after a restart of the bot.
-#[derive(Default)]
-pub(super) struct ReaperCache {
-    usage: Mutex<HashMap<SessionId, UsageReading>>,
-    departed: Mutex<HashMap<OwnerId, DateTime<Utc>>>,
-}
-
-/// The usage that a door reported, or its silence, with the time of the query.
-#[derive(Clone, Copy)]
-struct UsageReading {
-    usage: Usage,
-    at: DateTime<Utc>,
-}
 
 /// The result of extending a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,14 +112,10 @@ impl Service {
     ///
     /// # Errors
     /// Returns [`Rejection::AdminsOnly`] if the caller is not an admin.
-    pub async fn reap_all(
-        &self,
-        who: &Requester,
-        digest: &str,
-    ) -> Result<Result<ReapResult, Plan>, Rejection> {
+    pub async fn reap_all(&self, who: &Requester, digest: &str) -> Result<ReapOutcome, Rejection> {
         let plan = self.plan_for(who).await?;
         if plan.digest() != digest {
-            return Ok(Err(plan));
+            return Ok(ReapOutcome::PlanChanged(plan));
         }
         let mut reaped = ReapResult::default();
         for action in plan.takedowns().cloned() {
@@ -148,7 +131,7 @@ impl Service {
                 }
             }
         }
-        Ok(Ok(reaped))
+        Ok(ReapOutcome::Done(reaped))
     }
 
     /// Carries out one action of a plan. Returns false if the action was no longer due, or is only
@@ -460,6 +443,14 @@ impl Service {
             bot_started,
         }
     }
+}
+
+/// The outcome of an admin's confirmation of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReapOutcome {
+    Done(ReapResult),
+    /// Nothing was done: the plan has changed since the admin saw it. Holds the new plan.
+    PlanChanged(Plan),
 }
 
 /// The result of carrying out a plan for an admin.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     credentials::Credentials,
-    door::ENTER_PATH,
+    door::{ENTER_PATH, ticket::TICKET_LIFETIME},
     error::{Error, new_reference},
     runtime::{Claim, rewrite},
     session::{
@@ -25,6 +26,15 @@ use crate::{
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time to wait until a stopped session is gone.
 const STOP_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A session, and a link that opens it.
+pub struct OpenedSession {
+    pub record: Arc<Record>,
+    /// Secret link, which opens the session once.
+    pub link: SecretString,
+    /// Time for which the link is valid.
+    pub lifetime: TimeDelta,
+}
 
 impl Service {
     /// Starts a session with the owner's stored credentials, by claiming a slot for it.
@@ -290,7 +300,7 @@ impl Service {
             .ok_or(LookupRejection::NoSuchSession(id))
     }
 
-    /// Makes a link that opens a session for its owner, once and within one minute.
+    /// Makes a link that opens a session for its owner, once.
     ///
     /// # Errors
     /// Returns a rejection if the session belongs to someone else, is not ready, does not exist, is
@@ -299,7 +309,7 @@ impl Service {
         &self,
         who: &Requester,
         given: Option<&str>,
-    ) -> Result<(Arc<Record>, SecretString), ServiceError> {
+    ) -> Result<OpenedSession, ServiceError> {
         let seen = self.find_to_open(who, given)?;
         let id = &seen.record.id;
         let ticket = self.runtime.ticket(&seen).await?;
@@ -308,7 +318,11 @@ impl Service {
         let door = url.trim_end_matches('/');
         let link = format!("{door}{ENTER_PATH}#{}", ticket.expose_secret());
         audit(who, "opened", &id.to_string());
-        Ok((seen.record, link.into()))
+        Ok(OpenedSession {
+            record: seen.record,
+            link: link.into(),
+            lifetime: TICKET_LIFETIME,
+        })
     }
 
     /// Finds the session that the caller wants to open.

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -14,12 +13,13 @@ use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     TablesError,
     audit::{QueryAudit, audit_query},
+    queries::{QueryPermit, TableList},
     sessions::not_yours,
 };
 use crate::{
     error::Error,
     runtime::{QueryRequest, QueryResponse, Rows, identifier, literal},
-    session::{Observed, OwnerId, PodState, SessionId, Stage},
+    session::{Observed, OwnerId, PodState, Stage},
     settings::Sql,
 };
 
@@ -36,41 +36,6 @@ const MAX_TABLES: u32 = 10_000;
 const MAX_SUGGESTIONS: usize = 3;
 /// Minimum similarity of a suggestion (Jaro-Winkler), from 0 to 1.
 const MIN_SIMILARITY: f64 = 0.75;
-
-/// Running queries and cached tables, of all people.
-#[derive(Default)]
-pub(super) struct QueryState {
-    running: Arc<Mutex<RunningQueries>>,
-    tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
-}
-
-/// Running queries by ID, each with its owner and the token that cancels it.
-type RunningQueries = HashMap<String, (OwnerId, CancellationToken)>;
-/// List of tables, with the time when it was read.
-type CachedTables = (Instant, Arc<TableList>);
-
-/// The tables of a catalog.
-#[derive(Debug, Default)]
-pub struct TableList {
-    /// Names as `schema.table`, sorted.
-    pub names: Vec<String>,
-    /// True if the catalog has more tables than these.
-    pub more: bool,
-}
-
-/// Permission for one query. Counts against the owner's maximum until it is dropped.
-pub struct QueryPermit {
-    /// Query ID, by which the query can be cancelled.
-    pub id: String,
-    cancelled: CancellationToken,
-    running: Arc<Mutex<RunningQueries>>,
-}
-
-impl Drop for QueryPermit {
-    fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
-    }
-}
 
 impl Service {
     fn sql(&self) -> Result<&Sql, QueryRejection> {

@@ -36,11 +36,11 @@ impl Command for List {
         let all = options.flag(ALL.name);
         let service = &call.bot.service;
         let sessions = service.list((!all).then_some(call.who.id));
-        let dry_run = service.settings().reaper.dry_run;
-        let stale = service.runtime().stale_since();
+        let dry_run = service.is_dry_run();
+        let stale = service.stale_since();
         let sessions = service.track(sessions).await;
         let sessions = sessions.into_iter().map(|watched| ListEntry {
-            url: service.runtime().url(&watched.seen.record.id),
+            url: service.url(&watched.seen.record.id),
             due: service.scheduled_stop(&watched),
             watched,
         });

@@ -35,13 +35,13 @@ impl Command for Open {
 }
 
 pub(crate) async fn open(call: &Call<'_>, session: Option<&str>) -> Answered {
-    // A link is valid for one minute, so each attempt creates a new one.
+    // A link is valid for a short time, so each attempt creates a new one.
     loop {
-        let (record, link) = call.bot.service.open(&call.who, session).await?;
-        let reply = replies::opening(&record);
+        let opened = call.bot.service.open(&call.who, session).await?;
+        let reply = replies::opening(&opened.record);
         if call
             .responder
-            .try_to_show_link(&reply, replies::LINK_LABEL, &link)
+            .try_to_show_link(&reply, replies::LINK_LABEL, &opened.link)
             .await
         {
             return Ok(Answer::Shown);

@@ -3,9 +3,12 @@
 use serenity::async_trait;
 
 use super::{options::Options, spec::CommandSpec};
-use crate::discord::{
-    call::{Answered, Call, Command},
-    replies,
+use crate::{
+    discord::{
+        call::{Answered, Call, Command},
+        replies,
+    },
+    service::ReapOutcome,
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -28,17 +31,17 @@ impl Command for Reap {
     async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
         let service = &call.bot.service;
         let plan = service.plan_for(&call.who).await?;
-        Ok(replies::plan(&plan, service.settings().reaper.dry_run).into())
+        Ok(replies::plan(&plan, service.is_dry_run()).into())
     }
 }
 
 /// Stops and removes everything that is due, if the list still has this digest.
 pub(crate) async fn reap(call: &Call<'_>, digest: &str) -> Answered {
     let service = &call.bot.service;
-    let dry_run = service.settings().reaper.dry_run;
+    let dry_run = service.is_dry_run();
     let reply = match service.reap_all(&call.who, digest).await? {
-        Ok(reaped) => replies::done(&reaped),
-        Err(plan) => replies::changed_plan(&plan, dry_run),
+        ReapOutcome::Done(reaped) => replies::done(&reaped),
+        ReapOutcome::PlanChanged(plan) => replies::changed_plan(&plan, dry_run),
     };
     Ok(reply.into())
 }

@@ -26,6 +26,6 @@ impl Command for Report {
     async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
         let service = &call.bot.service;
         let report = service.report_to(&call.who).await?;
-        Ok(replies::report(&report, service.settings().reaper.dry_run).into())
+        Ok(replies::report(&report, service.is_dry_run()).into())
     }
 }

@@ -48,7 +48,7 @@ impl Command for Setup {
         let catalog = options.text(CATALOG.name);
         service.check_catalog(catalog)?;
         let catalog = catalog.map(str::to_owned);
-        let can_check = service.settings().credentials.preflight;
+        let can_check = service.checks_credentials();
         match service.credentials_info(call.who.id).await? {
             Some(about) => Ok(replies::credentials(&about, can_check, catalog).into()),
             None => Ok(invite(call, catalog).await),

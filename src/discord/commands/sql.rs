@@ -219,8 +219,7 @@ async fn file_of(message: &Message) -> Result<Option<File>, FileGone> {
 /// Returns true if the person may run statements other than SELECT. Always false in direct
 /// messages, which contain no roles.
 fn may_write(call: &Call<'_>) -> bool {
-    let sql = call.bot.service.settings().sql.as_ref();
-    let roles = sql.map_or(&[][..], |sql| &sql.write_roles);
-    let theirs = call.context.member.iter().flat_map(|member| &member.roles);
-    theirs.into_iter().any(|role| roles.contains(&role.get()))
+    let member = call.context.member.iter();
+    let roles = member.flat_map(|member| &member.roles);
+    call.bot.service.may_write(roles.map(|role| role.get()))
 }

@@ -161,10 +161,7 @@ async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
 /// Stores the reply's token, so that the next bot process can continue the reply. If that fails,
 /// the reply stays as it is after a restart. The message in the channel is posted in any case.
 async fn keep(service: &Service, responder: &Responder, record: &Record) {
-    let Some(seen) = service.runtime().session(&record.id) else {
-        return;
-    };
-    let kept = service.replies().store(&seen, &responder.save()).await;
+    let kept = service.keep_reply(&record.id, &responder.save()).await;
     if let Err(error) = kept {
         debug!(session = %record.id, %error, "the reply won't continue after a restart");
     }
@@ -178,7 +175,7 @@ pub(crate) async fn resume_replies(bot: &Bot) {
     let mut recent = service.list(None);
     recent.retain(|seen| seen.record.created > oldest);
     let replies = recent.into_iter().map(async |seen| {
-        let kept = service.replies().load(&seen).await.ok().flatten()?;
+        let kept = service.kept_reply(&seen).await.ok().flatten()?;
         let responder = Responder::restore(bot.http.clone(), bot.pending_acks.clone(), &kept)?;
         Some((responder, seen.record))
     });
@@ -198,14 +195,13 @@ async fn follow(
     record: &Record,
     mut newest: Option<Arc<Record>>,
 ) {
-    let runtime = service.runtime();
-    let mut changes = runtime.changes();
+    let mut changes = service.changes();
     let usual = usual_start(&service.list(None));
     let mut shown = None;
     let mut next_edit = Instant::now();
     loop {
         changes.mark_unchanged();
-        let seen = runtime.session(&record.id);
+        let seen = service.session(&record.id);
         let (reply, is_last) = match (&seen, &newest) {
             (Some(seen), _) => next_reply(service, seen, usual),
             (None, None) => (replies::progress(record, None, None), false),
@@ -245,7 +241,7 @@ fn next_reply(service: &Service, seen: &Observed, usual: Option<TimeDelta>) -> (
             (replies::progress(record, seen.pod.as_ref(), usual), false)
         }
         Stage::Running => {
-            let url = service.runtime().url(&record.id);
+            let url = service.url(&record.id);
             (replies::ready(&record.id, &url), true)
         }
         Stage::Stopping { told, .. } => {
@@ -263,8 +259,7 @@ fn next_reply(service: &Service, seen: &Observed, usual: Option<TimeDelta>) -> (
 fn final_reply(service: &Service, record: &Record) -> Reply {
     match &record.stage {
         Stage::Stopping { ending, .. } => {
-            let settings = service.settings();
-            let larger = settings.larger_size(&record.size, ending.cause.failure());
+            let larger = service.larger_size(record, ending.cause.failure());
             replies::ended(record, ending, larger)
         }
         _ => replies::session_ended(&record.id),
@@ -273,7 +268,7 @@ fn final_reply(service: &Service, record: &Record) -> Reply {
 
 fn with_urls(service: &Service, sessions: Vec<Observed>) -> Vec<(Observed, String)> {
     let url = |seen: Observed| {
-        let url = service.runtime().url(&seen.record.id);
+        let url = service.url(&seen.record.id);
         (seen, url)
     };
     sessions.into_iter().map(url).collect()

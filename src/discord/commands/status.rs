@@ -36,9 +36,8 @@ impl Command for Status {
         let service = &call.bot.service;
         let session = options.text(SESSION.name);
         let status = service.status(&call.who, session).await?;
-        let settings = service.settings();
-        let size = settings.size(&status.watched.seen.record.size);
-        Ok(replies::status(&status, size, settings.reaper.dry_run).into())
+        let size = service.size_of(&status.watched.seen.record);
+        Ok(replies::status(&status, size, service.is_dry_run()).into())
     }
 }
 

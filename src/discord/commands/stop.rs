@@ -44,11 +44,11 @@ impl Command for Stop {
 }
 
 pub(crate) async fn stop(call: &Call<'_>, id: &SessionId) -> Answered {
-    call.bot.service.stop(&call.who, id).await?;
+    let service = &call.bot.service;
+    service.stop(&call.who, id).await?;
     call.responder.try_to_edit(&replies::stopping(id)).await;
-    let runtime = call.bot.service.runtime();
-    let mut changes = runtime.changes();
-    while runtime.session(id).is_some() {
+    let mut changes = service.changes();
+    while service.session(id).is_some() {
         if !call.responder.wait_for_change(&mut changes).await {
             return Ok(Answer::Shown);
         }
