@@ -6,15 +6,15 @@ use std::{
 };
 
 use super::{
-    Api, ApiToken,
-    read::{id, parse},
-    reader::SettingsReader,
+    reader::{Invalid, SettingsReader},
+    sections::{Api, ApiToken},
+    values::{id, parse},
 };
 
 const FILE: &str = "api.tokens_file";
 
-/// Reads `[api]`. Returns `None` if it has errors, `Some(None)` if the API is off.
-pub(super) fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
+/// Reads `[api]`. Returns `Ok(None)` if the API is off.
+pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> {
     let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
     let anonymous = reader.optional("api.anonymous_owner", "a Discord user's id", id);
@@ -22,7 +22,7 @@ pub(super) fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
     let channel = reader.optional("api.channel", "a channel's id", id);
     let rate = reader.required("api.requests_per_minute", "a number above 0", parse);
     let Some(listen) = listen? else {
-        return Some(None);
+        return Ok(None);
     };
     let (file, anonymous) = (file?, anonymous?);
     if file.is_none() && anonymous.is_none() {
@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
         Some(path) => tokens(reader, &path)?,
         None => Vec::new(),
     };
-    Some(Some(Api {
+    Ok(Some(Api {
         listen,
         tokens,
         anonymous: anonymous.map(Into::into),
@@ -46,7 +46,7 @@ pub(super) fn read(reader: &mut SettingsReader) -> Option<Option<Api>> {
 }
 
 /// Reads the tokens file: one line per token, see [`token`].
-fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
+fn tokens(reader: &mut SettingsReader, path: &Path) -> Result<Vec<ApiToken>, Invalid> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(why) => {
@@ -67,7 +67,7 @@ fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
                 let says = "is not a token; the format is `name sha256:<digest> owner=<id>`, \
                             optionally followed by `stored-keys` and `admin`. `duckbot token` \
                             prints such a line";
-                reader.reject::<()>(FILE, format!("line {} {says}", number + 1));
+                reader.add_error(FILE, format!("line {} {says}", number + 1));
             }
         }
     }
@@ -75,7 +75,7 @@ fn tokens(reader: &mut SettingsReader, path: &Path) -> Option<Vec<ApiToken>> {
     if names.len() < tokens.len() {
         return reader.reject(FILE, "two tokens have the same name");
     }
-    is_whole.then_some(tokens)
+    if is_whole { Ok(tokens) } else { Err(Invalid) }
 }
 
 /// Parses one line of the tokens file: `name sha256:<digest> owner=<id> [stored-keys] [admin]`.

@@ -21,6 +21,10 @@ impl fmt::Display for SettingError {
     }
 }
 
+/// A setting is not valid, and the reader has its error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Invalid;
+
 /// The raw settings, the keys that were read, and the errors so far.
 pub(super) struct SettingsReader {
     tree: Map<String, Value>,
@@ -44,7 +48,7 @@ impl SettingsReader {
         key: &str,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    ) -> Result<T, Invalid> {
         match self.text(key, expected)? {
             Some(text) => self.parsed(key, &text, expected, parse),
             None => self.reject(key, format!("is required; set it to {expected}")),
@@ -57,10 +61,10 @@ impl SettingsReader {
         key: &str,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<Option<T>> {
+    ) -> Result<Option<T>, Invalid> {
         match self.text(key, expected)? {
             Some(text) => self.parsed(key, &text, expected, parse).map(Some),
-            None => Some(None),
+            None => Ok(None),
         }
     }
 
@@ -71,7 +75,7 @@ impl SettingsReader {
         key: &str,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    ) -> Result<T, Invalid> {
         if needed {
             self.required(key, expected, parse)
         } else {
@@ -86,7 +90,7 @@ impl SettingsReader {
         key: &str,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    ) -> Result<Vec<T>, Invalid> {
         let items = match self.take(key) {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
@@ -112,12 +116,12 @@ impl SettingsReader {
         &mut self,
         key: &str,
         expected: &str,
-    ) -> Option<T> {
+    ) -> Result<T, Invalid> {
         let Some(given) = self.take(key) else {
-            return Some(T::default());
+            return Ok(T::default());
         };
         if given == Value::String(String::new()) {
-            return Some(T::default());
+            return Ok(T::default());
         }
         // serde's error may quote the value, which is fine: these settings hold no secrets.
         let read: T = match serde_json::from_value(given.clone()) {
@@ -126,7 +130,7 @@ impl SettingsReader {
         };
         let understood = serde_json::to_value(&read).expect("a value from JSON serializes to JSON");
         match unknown(&given, &understood) {
-            None => Some(read),
+            None => Ok(read),
             Some(field) => self.reject(key, format!("Kubernetes has no field {field} here")),
         }
     }
@@ -140,13 +144,22 @@ impl SettingsReader {
         }
     }
 
-    /// Adds an error. Returns `None`, so that a reading function can return the result.
-    pub(super) fn reject<T>(&mut self, key: &str, problem: impl Into<String>) -> Option<T> {
+    /// Adds an error.
+    pub(super) fn add_error(&mut self, key: &str, problem: impl Into<String>) {
         self.errors.push(SettingError {
             key: key.to_owned(),
             problem: problem.into(),
         });
-        None
+    }
+
+    /// Adds an error, and returns [`Invalid`] for the function that reads the setting.
+    pub(super) fn reject<T>(
+        &mut self,
+        key: &str,
+        problem: impl Into<String>,
+    ) -> Result<T, Invalid> {
+        self.add_error(key, problem);
+        Err(Invalid)
     }
 
     /// Returns all errors, including one for each unknown key. The value of such a key is not
@@ -188,12 +201,11 @@ impl SettingsReader {
     }
 
     /// Takes the text at `key`. An empty text counts as not set, as in variables.
-    fn text(&mut self, key: &str, expected: &str) -> Option<Option<String>> {
+    fn text(&mut self, key: &str, expected: &str) -> Result<Option<String>, Invalid> {
         match self.take(key) {
-            None => Some(None),
+            None => Ok(None),
             Some(value) => match scalar(&value) {
-                Some(text) if text.is_empty() => Some(None),
-                Some(text) => Some(Some(text)),
+                Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
                 None => self.reject(key, format!("must be {expected}, not a list or table")),
             },
         }
@@ -205,9 +217,9 @@ impl SettingsReader {
         text: &str,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    ) -> Result<T, Invalid> {
         match parse(text) {
-            Some(value) => Some(value),
+            Some(value) => Ok(value),
             None => self.reject(key, format!("{text:?} is not {expected}")),
         }
     }

@@ -1,5 +1,6 @@
 use std::{collections::HashMap, io::Write, path::PathBuf};
 
+use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
 use super::*;

@@ -1,0 +1,75 @@
+//! Parses the text of one value. Returns `None` if it is not valid. Pure.
+
+use chrono::TimeDelta;
+
+/// Description of a valid duration, for errors.
+pub(super) const DURATION: &str = "a duration, like 5m or 1h 30m";
+
+/// Parses a duration such as `1h 30m`: more than 0, and at most 365 days.
+pub fn duration(text: &str) -> Option<TimeDelta> {
+    let duration = humantime::parse_duration(text).ok()?;
+    let delta = TimeDelta::from_std(duration).ok()?;
+    (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)
+}
+
+/// Parses a Discord ID.
+pub(super) fn id(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|id| *id > 0)
+}
+
+/// Parses any type that implements `FromStr`.
+pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+pub(super) fn any(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Parses an HTTP URL. Removes slashes at its end.
+pub(super) fn url(text: &str) -> Option<String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or(text.strip_prefix("http://"))?;
+    // No `@`: a user name and password in the URL would appear in requests and logs.
+    let valid = !rest.contains('@')
+        && !rest.is_empty()
+        && !rest.starts_with('/')
+        && rest.chars().all(|c| c.is_ascii_graphic());
+    valid.then(|| text.trim_end_matches('/').to_owned())
+}
+
+pub(super) fn host_and_port(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let valid = domain_name(host).is_some() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    valid.then(|| text.to_owned())
+}
+
+pub(super) fn image(text: &str) -> Option<String> {
+    text.chars()
+        .all(|c| c.is_ascii_graphic())
+        .then(|| text.to_owned())
+}
+
+/// Parses a bucket name. Allows the underscores of older buckets besides
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
+pub(super) fn bucket(text: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    ((3..=63).contains(&text.len()) && text.chars().all(inner)).then(|| text.to_owned())
+}
+
+/// Parses an RFC 1123 label.
+pub(super) fn label(text: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let valid = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    valid.then(|| text.to_owned())
+}
+
+/// Parses an RFC 1123 subdomain, which is a valid name for most Kubernetes objects.
+pub(super) fn domain_name(text: &str) -> Option<String> {
+    let valid = text.len() <= 253 && text.split('.').all(|part| label(part).is_some());
+    valid.then(|| text.to_owned())
+}
