@@ -137,10 +137,13 @@ pub fn read(variables: &HashMap<String, String>) -> Result<SessionConfig, Config
     };
     let config = reader.config();
     match config {
-        Some(config) if reader.errors.is_empty() => Ok(config),
+        Ok(config) if reader.errors.is_empty() => Ok(config),
         _ => Err(ConfigError(reader.errors)),
     }
 }
+
+/// A variable is not valid, and the reader has its error.
+struct Invalid;
 
 struct EnvironmentReader<'a> {
     variables: &'a HashMap<String, String>,
@@ -148,40 +151,41 @@ struct EnvironmentReader<'a> {
 }
 
 impl EnvironmentReader<'_> {
-    fn config(&mut self) -> Option<SessionConfig> {
+    fn config(&mut self) -> Result<SessionConfig, Invalid> {
         // Read all variables before the first return, so that all errors are reported.
         let memory = self.amount("DUCKDB_MEMORY");
         let query_memory = self.query_memory();
         let threads = self.amount("DUCKDB_THREADS");
         let disk = self.amount("DUCKDB_DISK");
         let home = self.required("HOME");
+        let program = self.text("DUCKDB_PROGRAM");
+        let extensions = self.text("DUCKDB_EXTENSIONS");
         let ui_port = self.ui_port();
         let init = self.init();
         let folders = self.text("DUCKDB_FOLDERS");
         let community = self.flag("DUCKDB_COMMUNITY_EXTENSIONS");
+        let http_proxy = self.text("DUCKDB_HTTP_PROXY");
         let s3 = self.s3();
         let catalog = self.catalog();
-        Some(SessionConfig {
+        Ok(SessionConfig {
             memory: memory?,
             query_memory: query_memory?,
             threads: threads?,
             disk: disk?,
             home: home?.into(),
-            program: self
-                .text("DUCKDB_PROGRAM")
-                .map_or("duckdb".into(), PathBuf::from),
-            extensions: self.text("DUCKDB_EXTENSIONS"),
+            program: program?.map_or("duckdb".into(), PathBuf::from),
+            extensions: extensions?,
             ui_port: ui_port?,
             init: init?,
-            folders: folders.map(|list| list.split(',').map(str::to_owned).collect()),
-            community_extensions: community? == Some(true),
-            http_proxy: self.text("DUCKDB_HTTP_PROXY"),
+            folders: folders?.map(|list| list.split(',').map(str::to_owned).collect()),
+            community_extensions: community?,
+            http_proxy: http_proxy?,
             s3: s3?,
             catalog: catalog?,
         })
     }
 
-    fn s3(&mut self) -> Option<S3> {
+    fn s3(&mut self) -> Result<S3, Invalid> {
         for name in [secret::KEY_ID, secret::KEY] {
             if !self.is_set(name) {
                 self.errors.push(format!("{name} is missing."));
@@ -190,19 +194,18 @@ impl EnvironmentReader<'_> {
         let endpoint = self.endpoint();
         let region = self.required("S3_REGION");
         let path_style = self.flag("S3_PATH_STYLE");
-        Some(S3 {
+        Ok(S3 {
             endpoint: endpoint?,
             region: region?,
-            path_style: path_style? == Some(true),
+            path_style: path_style?,
             session_token: self.is_set(secret::SESSION_TOKEN),
         })
     }
 
-    /// The outer option is `None` if the value is not valid.
-    fn endpoint(&mut self) -> Option<Option<Endpoint>> {
+    fn endpoint(&mut self) -> Result<Option<Endpoint>, Invalid> {
         const NAME: &str = "S3_ENDPOINT";
-        let Some(text) = self.text(NAME) else {
-            return Some(None);
+        let Some(text) = self.text(NAME)? else {
+            return Ok(None);
         };
         let (authority, tls) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (rest, true),
@@ -217,113 +220,113 @@ impl EnvironmentReader<'_> {
                 &text,
             )
         } else {
-            Some(Some(Endpoint { authority, tls }))
+            Ok(Some(Endpoint { authority, tls }))
         }
     }
 
-    /// The outer option is `None` if the value is not valid.
-    fn flag(&mut self, name: &str) -> Option<Option<bool>> {
-        match self.text(name).as_deref() {
-            None => Some(None),
-            Some("true") => Some(Some(true)),
-            Some("false") => Some(Some(false)),
+    /// Reads a flag, which is false if the variable is not set.
+    fn flag(&mut self, name: &str) -> Result<bool, Invalid> {
+        match self.text(name)?.as_deref() {
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
             Some(other) => self.reject(name, "must be true or false", other),
         }
     }
 
-    fn catalog(&mut self) -> Option<Catalog> {
+    fn catalog(&mut self) -> Result<Catalog, Invalid> {
         let name = self.required("CATALOG_NAME");
         let endpoint = self.required("CATALOG_ENDPOINT");
         let warehouse = self.text("CATALOG_WAREHOUSE");
         let auth = self.auth();
-        Some(Catalog {
+        Ok(Catalog {
             name: name?,
             endpoint: endpoint?.trim_end_matches('/').to_owned(),
-            warehouse: warehouse.unwrap_or_default(),
+            warehouse: warehouse?.unwrap_or_default(),
             auth: auth?,
         })
     }
 
     /// The owner's token takes precedence over the team's client, because it names the person.
-    fn auth(&mut self) -> Option<CatalogAuth> {
+    fn auth(&mut self) -> Result<CatalogAuth, Invalid> {
         if self.is_set(secret::CATALOG_TOKEN) {
-            return Some(CatalogAuth::Token);
+            return Ok(CatalogAuth::Token);
         }
         let names = [secret::CLIENT_ID, secret::CLIENT_SECRET];
         match names.map(|name| self.is_set(name)) {
-            [false, false] => Some(CatalogAuth::None),
-            [true, true] => Some(CatalogAuth::OAuth2 {
-                server: self.text("CATALOG_OAUTH2_SERVER_URI"),
-                scope: self.text("CATALOG_OAUTH2_SCOPE"),
-            }),
+            [false, false] => Ok(CatalogAuth::None),
+            [true, true] => {
+                let server = self.text("CATALOG_OAUTH2_SERVER_URI");
+                let scope = self.text("CATALOG_OAUTH2_SCOPE");
+                Ok(CatalogAuth::OAuth2 {
+                    server: server?,
+                    scope: scope?,
+                })
+            }
             _ => {
                 let [id, secret] = names;
                 self.errors.push(format!(
                     "{id} and {secret} must be set together: one is missing."
                 ));
-                None
+                Err(Invalid)
             }
         }
     }
 
-    /// The outer option is `None` if the value is not valid.
-    fn query_memory(&mut self) -> Option<Option<NonZeroU32>> {
+    fn query_memory(&mut self) -> Result<Option<NonZeroU32>, Invalid> {
         const NAME: &str = "DUCKDB_QUESTION_MEMORY";
         if self.is_set(NAME) {
             self.amount(NAME).map(Some)
         } else {
-            Some(None)
+            Ok(None)
         }
     }
 
-    fn ui_port(&mut self) -> Option<u16> {
+    fn ui_port(&mut self) -> Result<u16, Invalid> {
         const NAME: &str = "DUCKDB_UI_PORT";
-        match self.text(NAME) {
-            None => Some(UI_PORT),
+        match self.text(NAME)? {
+            None => Ok(UI_PORT),
             Some(text) => match text.parse() {
-                Ok(port) if port > 0 => Some(port),
+                Ok(port) if port > 0 => Ok(port),
                 _ => self.reject(NAME, "must be a port from 1 to 65535", &text),
             },
         }
     }
 
-    fn init(&mut self) -> Option<PathBuf> {
+    fn init(&mut self) -> Result<PathBuf, Invalid> {
         const NAME: &str = "DUCKDB_INIT";
-        let path = self.text(NAME);
+        let path = self.text(NAME)?;
         let path = path.unwrap_or_else(|| format!("{INIT_FOLDER}/init.sql"));
         // DuckDB's command line can't quote an apostrophe.
         if path.contains('\'') {
             self.reject(NAME, "must be a path without an apostrophe", &path)
         } else {
-            Some(path.into())
+            Ok(path.into())
         }
     }
 
-    fn amount(&mut self, name: &str) -> Option<NonZeroU32> {
+    fn amount(&mut self, name: &str) -> Result<NonZeroU32, Invalid> {
         let text = self.required(name)?;
         match text.parse() {
-            Ok(amount) => Some(amount),
+            Ok(amount) => Ok(amount),
             Err(_) => self.reject(name, "must be a whole number, at least 1", &text),
         }
     }
 
-    fn required(&mut self, name: &str) -> Option<String> {
-        let known = self.errors.len();
-        let text = self.text(name);
-        if text.is_none() && self.errors.len() == known {
+    fn required(&mut self, name: &str) -> Result<String, Invalid> {
+        self.text(name)?.ok_or_else(|| {
             self.errors.push(format!("{name} is missing."));
-        }
-        text
+            Invalid
+        })
     }
 
-    /// Returns a text without control characters. DuckDB's command line reads lines, and drops some
+    /// Reads a text without control characters. DuckDB's command line reads lines, and drops some
     /// control characters even within quotes.
-    fn text(&mut self, name: &str) -> Option<String> {
-        let text = self.variables.get(name).filter(|text| !text.is_empty())?;
-        if text.contains(char::is_control) {
-            self.reject(name, "must not contain control characters", text)
-        } else {
-            Some(text.clone())
+    fn text(&mut self, name: &str) -> Result<Option<String>, Invalid> {
+        match self.variables.get(name) {
+            Some(text) if text.contains(char::is_control) => {
+                self.reject(name, "must not contain control characters", text)
+            }
+            text => Ok(text.filter(|text| !text.is_empty()).cloned()),
         }
     }
 
@@ -333,10 +336,10 @@ impl EnvironmentReader<'_> {
             .is_some_and(|text| !text.is_empty())
     }
 
-    fn reject<T>(&mut self, name: &str, right: &str, found: &str) -> Option<T> {
+    fn reject<T>(&mut self, name: &str, right: &str, found: &str) -> Result<T, Invalid> {
         self.errors
             .push(format!("{name} {right}; it is {found:?}."));
-        None
+        Err(Invalid)
     }
 }
 

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use environment::SessionConfig;
 use script::{Script, ScriptStep};
-use shell::{Exited, Shell};
+use shell::{Answer, Exited, Shell};
 
 /// Runs DuckDB until it ends or `shutdown`. Returns its exit code as a shell would, or 0 after
 /// `shutdown`.
@@ -63,37 +63,50 @@ pub async fn run(config: SessionConfig, shutdown: CancellationToken) -> anyhow::
 /// Prepares the session, then forwards DuckDB's error output until DuckDB ends.
 async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Exited> {
     let begin = Instant::now();
-    if let Err(ended) = run_required(shell, &script.essential).await? {
-        return Ok(ended);
+    match prepare(shell, script).await {
+        Ok(problems) => {
+            let took = begin.elapsed().as_secs_f32();
+            eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
+            Ok(shell.forward_errors().await)
+        }
+        Err(Unprepared::Exited(ended)) => Ok(ended),
+        Err(Unprepared::StepFailed { what, error }) => bail!("{what} failed: {error}"),
     }
-    let problems = match run_optional(shell, script).await {
-        Ok(problems) => problems,
-        Err(ended) => return Ok(ended),
-    };
-    if let Err(ended) = run_required(shell, &script.last).await? {
-        return Ok(ended);
-    }
-    let took = begin.elapsed().as_secs_f32();
-    eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
-    Ok(shell.forward_errors().await)
 }
 
-/// Runs the required steps.
-///
-/// # Errors
-/// If a step fails.
-async fn run_required(
-    shell: &mut Shell,
-    steps: &[ScriptStep],
-) -> anyhow::Result<Result<(), Exited>> {
+/// The reason why a session could not be prepared.
+enum Unprepared {
+    Exited(Exited),
+    /// A required step failed, with DuckDB's error.
+    StepFailed {
+        what: String,
+        error: String,
+    },
+}
+
+impl From<Exited> for Unprepared {
+    fn from(ended: Exited) -> Self {
+        Self::Exited(ended)
+    }
+}
+
+/// Runs all steps. Returns the number of optional ones that failed.
+async fn prepare(shell: &mut Shell, script: &Script) -> Result<usize, Unprepared> {
+    run_required(shell, &script.essential).await?;
+    let problems = run_optional(shell, script).await?;
+    run_required(shell, &script.last).await?;
+    Ok(problems)
+}
+
+async fn run_required(shell: &mut Shell, steps: &[ScriptStep]) -> Result<(), Unprepared> {
     for step in steps {
-        match run_step(shell, step).await {
-            Ok(None) => eprintln!("duckbot: {}: done", step.what),
-            Ok(Some(error)) => bail!("{} failed: {error}", step.what),
-            Err(ended) => return Ok(Err(ended)),
+        let what = step.what.clone();
+        match run_step(shell, step).await? {
+            Answer::Done(()) => eprintln!("duckbot: {what}: done"),
+            Answer::Failed(error) => return Err(Unprepared::StepFailed { what, error }),
         }
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Runs the optional steps, and stores failures in the table `problems`. Returns their number.
@@ -101,13 +114,13 @@ async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exite
     let mut problems = 0;
     for chain in [&script.access, &script.own] {
         for step in chain {
-            let Some(error) = run_step(shell, step).await? else {
+            let Answer::Failed(error) = run_step(shell, step).await? else {
                 continue;
             };
             eprintln!("duckbot: {} failed: {error}", step.what);
             problems += 1;
             for statement in script::record_problem(step, &error) {
-                if let Err(error) = shell.execute(&statement).await? {
+                if let Answer::Failed(error) = shell.execute(&statement).await? {
                     eprintln!("duckbot: can't store the problem in the table `problems`: {error}");
                 }
             }
@@ -118,14 +131,15 @@ async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exite
     Ok(problems)
 }
 
-/// Runs the statements of `step` until one fails. Returns its error, if any.
-async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Option<String>, Exited> {
+/// Runs the statements of `step` until one fails.
+async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Answer<()>, Exited> {
     for statement in &step.statements {
-        if let Err(error) = shell.execute(statement).await? {
-            return Ok(Some(error));
+        let answer = shell.execute(statement).await?;
+        if answer != Answer::Done(()) {
+            return Ok(answer);
         }
     }
-    Ok(None)
+    Ok(Answer::Done(()))
 }
 
 /// Reads the admin's SQL. Returns `None` if there is no file. If the file can't be read, returns

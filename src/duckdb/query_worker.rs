@@ -14,7 +14,7 @@ use super::{
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     script::{self, identifier, literal},
     secrets::Secrets,
-    shell::{Exited, Shell},
+    shell::{Answer, Exited, Shell},
 };
 
 /// Table that holds the rows until they are read as text.
@@ -56,7 +56,7 @@ async fn execute(
     let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
     for step in script::query_steps(config, &value) {
         for statement in &step.statements {
-            if let Err(error) = shell.query(statement).await? {
+            if let Answer::Failed(error) = shell.query(statement).await? {
                 return Ok(QueryResponse::NoAccess {
                     what: step.what,
                     error: QueryError::parse(&error).to_string(),
@@ -65,9 +65,11 @@ async fn execute(
         }
     }
     let sql = literal(&request.sql);
-    let tree = match parse_sql(shell, &sql).await? {
-        Ok(tree) => tree,
-        Err(wrong) => return Ok(QueryResponse::Error(wrong)),
+    // DuckDB's own parser. It answers with a tree as JSON.
+    let parse = format!("SELECT json_serialize_sql({sql});");
+    let tree = match shell.query(&parse).await? {
+        Answer::Done(lines) => serde_json::from_str(&lines.concat()).unwrap_or_default(),
+        Answer::Failed(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
     };
     match classify(&tree) {
         Statement::Select => run_select(shell, request, &sql, &tree).await,
@@ -76,15 +78,6 @@ async fn execute(
         Statement::Multiple(count) => Ok(QueryResponse::MultipleStatements(count)),
         Statement::Invalid(wrong) => Ok(QueryResponse::Error(wrong)),
     }
-}
-
-/// Parses a query with DuckDB's own parser. `sql` is the query as an SQL string literal.
-async fn parse_sql(shell: &mut Shell, sql: &str) -> Result<Result<Value, QueryError>, Exited> {
-    let parsed = shell
-        .query(&format!("SELECT json_serialize_sql({sql});"))
-        .await?;
-    let tree = |lines: Vec<String>| serde_json::from_str(&lines.concat()).unwrap_or_default();
-    Ok(parsed.map(tree).map_err(|error| QueryError::parse(&error)))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -122,7 +115,7 @@ async fn run_select(
     let begin = Instant::now();
     let most = request.max_rows;
     let create = format!("{CREATE_PREFIX}query({sql}) LIMIT {};", u64::from(most) + 1);
-    if let Err(error) = shell.query(&create).await? {
+    if let Answer::Failed(error) = shell.query(&create).await? {
         return Ok(QueryResponse::Error(with_position(
             QueryError::parse(&error),
             tree,
@@ -131,12 +124,10 @@ async fn run_select(
     let milliseconds = begin.elapsed().as_millis() as u64;
     let describe =
         format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT_TABLE});");
-    let columns = shell.query(&describe).await?;
-    let columns: Vec<_> = columns
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|line| parse_column(line))
-        .collect();
+    let columns: Vec<_> = match shell.query(&describe).await? {
+        Answer::Done(lines) => lines.iter().filter_map(|line| parse_column(line)).collect(),
+        Answer::Failed(_) => Vec::new(),
+    };
     let values: Vec<_> = columns
         .iter()
         .map(|it| format!("{}::VARCHAR", identifier(&it.name)))
@@ -144,8 +135,8 @@ async fn run_select(
     let values = values.join(", ");
     let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE};");
     let lines = match shell.query(&select).await? {
-        Ok(lines) => lines,
-        Err(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
+        Answer::Done(lines) => lines,
+        Answer::Failed(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
     };
     let mut answer = Rows {
         columns,
@@ -218,15 +209,13 @@ async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ex
     let begin = Instant::now();
     let done = shell.query(&format!("{sql}\n;")).await?;
     let milliseconds = begin.elapsed().as_millis() as u64;
-    if let Err(error) = done {
+    if let Answer::Failed(error) = done {
         return Ok(QueryResponse::Error(QueryError::parse(&error)));
     }
     // It succeeds only if a transaction is open.
-    let is_undone = shell.execute("ROLLBACK;").await?.is_ok();
-    Ok(if is_undone {
-        QueryResponse::NotCommitted
-    } else {
-        QueryResponse::Done { milliseconds }
+    Ok(match shell.execute("ROLLBACK;").await? {
+        Answer::Done(()) => QueryResponse::NotCommitted,
+        Answer::Failed(_) => QueryResponse::Done { milliseconds },
     })
 }
 

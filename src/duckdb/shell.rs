@@ -29,6 +29,14 @@ const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 /// compared to DuckDB's own memory.
 const MAX_OUTPUT_BYTES: usize = 16 << 20;
 
+/// DuckDB's answer to a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<T> {
+    Done(T),
+    /// The statement failed with this error, which has no secret values.
+    Failed(String),
+}
+
 /// DuckDB has ended, so no more statements can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
@@ -98,12 +106,15 @@ impl Shell {
         })
     }
 
-    /// Runs `statement`. The inner error is DuckDB's, without secret values.
+    /// Runs `statement`.
     ///
     /// # Errors
     /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
-    pub async fn execute(&mut self, statement: &str) -> Result<Result<(), String>, Exited> {
-        Ok(self.query(statement).await?.map(drop))
+    pub async fn execute(&mut self, statement: &str) -> Result<Answer<()>, Exited> {
+        Ok(match self.query(statement).await? {
+            Answer::Done(_) => Answer::Done(()),
+            Answer::Failed(error) => Answer::Failed(error),
+        })
     }
 
     /// Runs `statement` like [`Shell::execute`], and returns the lines of its result, also without
@@ -111,7 +122,7 @@ impl Shell {
     ///
     /// # Errors
     /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
-    pub async fn query(&mut self, statement: &str) -> Result<Result<Vec<String>, String>, Exited> {
+    pub async fn query(&mut self, statement: &str) -> Result<Answer<Vec<String>>, Exited> {
         self.statements += 1;
         let end = format!("end of statement {} {}", self.statements, self.end);
         let text = format!("{statement}\n.print {end}\nSELECT error('{end}');\n");
@@ -131,13 +142,13 @@ impl Shell {
             return Err(Exited);
         }
         written.map_err(|_| Exited)?;
-        match said.concat().trim() {
+        Ok(match said.concat().trim() {
             "" => {
                 let lines = answered.0.iter();
-                Ok(Ok(lines.map(|it| self.secrets.redact_values(it)).collect()))
+                Answer::Done(lines.map(|it| self.secrets.redact_values(it)).collect())
             }
-            error => Ok(Err(self.secrets.redact_values(error))),
-        }
+            error => Answer::Failed(self.secrets.redact_values(error)),
+        })
     }
 
     /// Prints DuckDB's error output until DuckDB ends.

@@ -8,7 +8,7 @@ use axum::{Router, routing::get};
 use duckbot::duckdb::{
     environment::{self, SessionConfig},
     script::{Script, identifier, literal, record_problem},
-    shell::Shell,
+    shell::{Answer, Shell},
 };
 use proptest::{
     prelude::*,
@@ -86,7 +86,7 @@ impl DuckDbShell {
             .block_on(outcome)
             .expect("the statement is complete");
         let outcome = outcome.expect("DuckDB is running");
-        assert_eq!(outcome, Ok(()), "{sql}");
+        assert_eq!(outcome, Answer::Done(()), "{sql}");
     }
 
     /// Checks that `query` returns `text`, compared as bytes, so nothing is quoted twice.
