@@ -297,14 +297,13 @@ pub(super) async fn extend(
     Id(id): Id,
     mut body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let by = body.text("by");
-    let parsed = by.as_deref().map(|it| duration(it.trim()));
-    if parsed == Some(None) {
+    let text = body.text("by");
+    let by = text.as_deref().and_then(|text| duration(text.trim()));
+    if text.is_some() && by.is_none() {
         body.reject_field("by", "is not a duration; write it like 2h or 1h 30m");
     }
     body.finish()?;
     api.service.look_up(&principal.who, &id)?;
-    let by = parsed.flatten();
     let extended = api.service.extend(&principal.who, Some(&id), by).await?;
     Ok(Json(json!({
         "session_id": extended.record.id,
