@@ -51,8 +51,8 @@ pub enum ConnectError {
 
 /// Clients of one API server.
 pub struct Clients {
-    /// Server for single calls. kube's client retries a call that was answered with 429, 503 or 504, and
-    /// honours `Retry-After` (`Config::default_retry`).
+    /// Server for single calls. kube's client retries a call that was answered with 429, 503 or
+    /// 504, and honours `Retry-After` (`Config::default_retry`).
     pub server: ApiServer,
     /// Client for watches. A watch that is silent for `kubernetes.watch_silence` fails: the server
     /// ends each watch sooner, so the connection must be dead. This client does not retry, because
