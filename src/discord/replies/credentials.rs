@@ -5,9 +5,10 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Emphasis, Reply,
     credential_errors::{input_error, preflight_error},
-    refused, relative_time,
+    format::relative_time,
+    rejections::refused,
+    reply::{Emphasis, Reply},
 };
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
@@ -16,21 +17,12 @@ use crate::{
     session::{Observed, Record},
 };
 
-/// Adds the button that opens the credentials form.
-pub(super) fn with_form(reply: Reply, catalog: Option<String>) -> Reply {
-    reply.with(
-        Emphasis::Primary,
-        "Enter credentials",
-        Button::OpenForm(catalog),
-    )
-}
-
 /// Direct message that asks for credentials.
 pub(crate) fn setup_invitation(catalog: Option<String>) -> Reply {
     let text = "Press **Enter credentials** and paste your S3 credentials into the form. They \
         don't appear in any chat, and only your own sessions use them. Only the last four \
         characters of the access key ID are ever shown.";
-    with_form(Reply::new(text), catalog)
+    Reply::new(text).with_form(catalog)
 }
 
 /// Reply in the channel after [`setup_invitation`] was sent to this direct-message channel.
@@ -122,30 +114,22 @@ pub(crate) fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply 
 /// Lists the mistakes in the form. Nothing was stored.
 pub(crate) fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
     let mistakes = mistakes.iter().map(input_error);
-    with_form(
-        points("Your S3 credentials were not saved:", mistakes),
-        catalog,
-    )
+    points("Your S3 credentials were not saved:", mistakes).with_form(catalog)
 }
 
 /// Lists the results of a failed check of new credentials. Nothing was stored.
 pub(crate) fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
-    with_form(
-        points(
-            "The check of your S3 credentials failed, so they were not saved:",
-            troubles.iter().map(preflight_error),
-        ),
-        catalog,
+    points(
+        "The check of your S3 credentials failed, so they were not saved:",
+        troubles.iter().map(preflight_error),
     )
+    .with_form(catalog)
 }
 
 /// Lists the results of a failed check of stored credentials.
 pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     let troubles = troubles.iter().map(preflight_error);
-    with_form(
-        points("The check of your saved S3 credentials failed:", troubles),
-        catalog,
-    )
+    points("The check of your saved S3 credentials failed:", troubles).with_form(catalog)
 }
 
 /// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
@@ -255,7 +239,7 @@ pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
         record.id,
         relative_time(at),
     );
-    with_form(Reply::new(text), Some(record.catalog.clone()))
+    Reply::new(text).with_form(Some(record.catalog.clone()))
 }
 
 /// Adds a warning to the answer to a direct message that may contain credentials.

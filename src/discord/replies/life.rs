@@ -2,9 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Button, Emphasis, Reply, duration, error_text, started};
+use super::{
+    format::{duration, plain, relative_time, started},
+    rejections::error_text,
+    reply::{Emphasis, Reply},
+};
 use crate::{
-    discord::replies::relative_time,
+    discord::buttons::Button,
     session::{
         Cause, Ending, Failure, Incident, Pod, PodState, Record, Rule, SessionId, Stage,
         StartupStep,
@@ -351,10 +355,4 @@ pub(crate) fn reap_reason(rule: Rule, since: DateTime<Utc>) -> String {
         ),
         Rule::OwnerLeft => "because its owner left this server".to_owned(),
     }
-}
-
-/// Formats a foreign text as code, so that it can't break the message or mention anybody.
-pub(super) fn plain(text: &str) -> String {
-    let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
-    format!("`{}`", harmless.take(300).collect::<String>())
 }

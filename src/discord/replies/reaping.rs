@@ -5,10 +5,12 @@ use std::{fmt::Write, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Button, Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, duration, message_len, plain, reap_reason,
-    relative_time,
+    format::{RESERVE, duration, plain, relative_time},
+    life::reap_reason,
+    reply::{Emphasis, MAX_MESSAGE_CHARS, Reply, message_len},
 };
 use crate::{
+    discord::buttons::Button,
     service::{ExtendedSession, ReapResult},
     session::{
         Action, Failure, Outcome, OwnerId, Plan, ReapPause, Record, Report, Rule, RunningSession,

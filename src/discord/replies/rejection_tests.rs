@@ -12,7 +12,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
     },
-    session::{ErrorSummary, starting},
+    session::{ErrorSummary, SessionId, starting},
 };
 
 const ACTIONS: [SessionAction; 5] = [

@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 
-use super::{Button, Emphasis, Reply, relative_time, with_form};
+use super::{
+    format::relative_time,
+    reply::{Emphasis, Reply},
+};
 use crate::{
-    discord::access::DenialReason,
+    discord::{access::DenialReason, buttons::Button},
     error::Error,
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
@@ -49,7 +52,7 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
             names(known)
         )),
         Rejection::Credentials(CredentialsRejection::NoneStored) => {
-            with_form(Reply::new("You have no saved S3 credentials."), None)
+            Reply::new("You have no saved S3 credentials.").with_form(None)
         }
         Rejection::Credentials(CredentialsRejection::PreflightDisabled) => {
             Reply::new("Checking credentials is turned off here.")
@@ -77,14 +80,14 @@ fn start(rejection: &StartRejection) -> Reply {
         )),
         StartRejection::NoCredentials => {
             let text = "You have no saved S3 credentials. Enter them, then try again.";
-            with_form(Reply::new(text), None)
+            Reply::new(text).with_form(None)
         }
         StartRejection::CredentialsExpired(at) => {
             let text = format!(
                 "Your S3 credentials expired {}. Enter new ones, then try again.",
                 relative_time(*at)
             );
-            with_form(Reply::new(text), None)
+            Reply::new(text).with_form(None)
         }
         StartRejection::QuotaReached { ids, limit } => Reply::new(format!(
             "You already have {} session{} ({}), and the limit is {limit}. Stop one first: `/duck \

@@ -5,10 +5,14 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Button, Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, relative_time, shorten,
+    format::relative_time,
+    reply::{Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
 };
 use crate::{
-    discord::table::{self, clean, table},
+    discord::{
+        buttons::Button,
+        table::{self, clean, table},
+    },
     runtime::{QueryError, QueryResponse, Rows},
     service::TableList,
     session::{Record, SessionId},

@@ -4,8 +4,14 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
-use super::{Button, Emphasis, Reply, plain, relative_time, session_summary, stops, usage_text};
+use super::{
+    format::{plain, relative_time},
+    reaping::stops,
+    reply::{Emphasis, Reply},
+    sessions::{session_summary, usage_text},
+};
 use crate::{
+    discord::buttons::Button,
     door::activity::Activity,
     service::Status,
     session::{Details, Pod, PodEvent, PodState, Record, Size, Stage},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         CredentialField, CredentialMetadata, InputError, KeyHint, ValueError,
         preflight::{CheckedService, PreflightError},
     },
-    discord::{access::DenialReason, commands::specs},
+    discord::{access::DenialReason, buttons::Button, commands::specs},
     door::activity::Activity,
     error::Error,
     runtime::{Column, QueryError, QueryResponse, Rows},
@@ -20,9 +20,10 @@ use crate::{
         UnknownCatalog,
     },
     session::{
-        Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Orphan, Outcome, Plan,
-        Pod, PodEvent, PodState, ReapPause, Report, Rule, RunningSession, Stage, StartupStep,
-        UsageTotal, Warning, starting as starting_record,
+        Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Observed, Orphan, Outcome,
+        Plan, Pod, PodEvent, PodState, ReapPause, Record, Report, Rule, RunningSession,
+        ScheduledStop, SessionId, Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning,
+        starting as starting_record,
     },
 };
 

@@ -1,0 +1,31 @@
+//! Texts of all replies, messages and forms, as pure functions. `tests` and `rejection_tests` have a
+//! snapshot of each reply.
+
+mod credential_errors;
+mod credentials;
+mod format;
+mod forms;
+mod help;
+mod life;
+mod reaping;
+mod rejections;
+mod reply;
+mod sessions;
+mod sql;
+mod status;
+
+pub(super) use credentials::*;
+pub(super) use forms::*;
+pub(super) use help::*;
+pub(super) use life::*;
+pub(super) use reaping::*;
+pub(super) use rejections::*;
+pub(super) use reply::*;
+pub(super) use sessions::*;
+pub(super) use sql::*;
+pub(super) use status::*;
+
+#[cfg(test)]
+mod rejection_tests;
+#[cfg(test)]
+mod tests;

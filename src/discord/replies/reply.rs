@@ -1,0 +1,99 @@
+//! The parts of a reply, and the length of its text.
+
+use crate::{discord::buttons::Button, session::Record};
+
+/// Maximum length of a Discord message, as counted by [`message_len`].
+pub(crate) const MAX_MESSAGE_CHARS: usize = 2000;
+
+/// Returns the length of a text as Discord counts it: in Unicode code points
+/// (discord/discord-api-docs#1315).
+pub(crate) fn message_len(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Returns `text` with at most `max` characters. A text that was cut ends with "…".
+pub(crate) fn shorten(text: &str, max: usize) -> String {
+    if message_len(text) <= max {
+        text.to_owned()
+    } else {
+        let kept = text.chars().take(max.saturating_sub(1));
+        kept.chain(['…']).collect()
+    }
+}
+
+/// A message with optional buttons and an optional file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Discord markdown.
+    pub text: String,
+    /// Buttons under the text, at most five.
+    pub buttons: Vec<LabelledButton>,
+    /// Attached file.
+    pub file: Option<File>,
+}
+
+/// A text file to attach to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub name: String,
+    pub text: String,
+}
+
+/// A button with its label and style.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledButton {
+    /// Action of the button.
+    pub button: Button,
+    pub label: &'static str,
+    pub emphasis: Emphasis,
+}
+
+/// Style of a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emphasis {
+    /// The action that most people want.
+    Primary,
+    /// An alternative.
+    Secondary,
+    /// An action that can't be undone.
+    Danger,
+}
+
+impl Reply {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            buttons: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// Returns true if this is a query result that can be shared.
+    pub fn is_answer(&self) -> bool {
+        self.buttons.iter().any(|it| it.button == Button::Share)
+    }
+
+    /// Attaches the log of a session's DuckDB.
+    pub(super) fn with_log(self, record: &Record, text: String) -> Self {
+        let name = format!("duckui-{}.log", record.id);
+        Self {
+            file: Some(File { name, text }),
+            ..self
+        }
+    }
+
+    pub(super) fn with(mut self, emphasis: Emphasis, label: &'static str, button: Button) -> Self {
+        self.buttons.push(LabelledButton {
+            button,
+            label,
+            emphasis,
+        });
+        self
+    }
+
+    /// Adds the button that opens the credentials form.
+    pub(super) fn with_form(self, catalog: Option<String>) -> Self {
+        let button = Button::OpenForm(catalog);
+        self.with(Emphasis::Primary, "Enter credentials", button)
+    }
+}
