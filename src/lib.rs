@@ -13,9 +13,8 @@
 //!   the report.
 //! - [`api`]: sessions over HTTP for programs, health and metrics. `metrics`: names, units and
 //!   labels of all metrics.
-//! - [`app`]: start-up and wiring. [`error`], [`settings`], [`telemetry`], [`diagnostics`] and
-//!   `redact` serve all modules.
-//! - `sandbox`: a loopback Discord and a demo lake, for the tests and for trying the bot.
+//! - [`app`]: start-up and wiring, also of the sandbox. [`error`], [`settings`], [`telemetry`],
+//!   [`diagnostics`] and `redact` serve all modules.
 
 #![warn(unreachable_pub)]
 
@@ -32,8 +31,6 @@ mod reaper;
 mod reconciler;
 mod redact;
 pub mod runtime;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 pub mod service;
 pub mod session;
 pub mod settings;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use duckbot::sandbox::discord::RestFault;
+use discord_loopback::RestFault;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::support::{

@@ -1,7 +1,7 @@
 //! Tests of `duckbot check` and `duckbot invite`.
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
-use duckbot::sandbox::discord::{Access, RestFault};
+use discord_loopback::{Access, RestFault};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
 

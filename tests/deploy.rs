@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, fs, path::Path, process::Output};
 
-use duckbot::{
-    sandbox::discord::{Discord, DiscordConfig},
-    settings::Settings,
-};
+use discord_loopback::{Discord, DiscordConfig};
+use duckbot::settings::Settings;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, Pod, Secret, Service},

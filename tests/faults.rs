@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use duckbot::sandbox::discord::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
+use discord_loopback::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 use tokio::sync::Notify;
 
 use crate::support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use duckbot::sandbox::lake::{BUCKET, Lake};
+use demo_lake::{BUCKET, Lake};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;

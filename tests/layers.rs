@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("session", &[]),
     ("error", &[]),
     ("diagnostics", &[]),
@@ -83,7 +83,6 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
         "reaper",
         &["error", "metrics", "service", "session", "settings"],
     ),
-    ("sandbox", &[]),
     (
         "app",
         &[
@@ -95,7 +94,6 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "reaper",
             "reconciler",
             "runtime",
-            "sandbox",
             "service",
             "session",
             "settings",

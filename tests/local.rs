@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use duckbot::sandbox::discord::{MessageView, Person};
+use discord_loopback::{MessageView, Person};
 
 use crate::support::{
     Bot, LocalEnv, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, leaked_credentials, link_of,

@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 This page lists the faults that duckbot is tested against, and the results. Each section has the
 commands that repeat its tests, on one machine and without any account. Discord is simulated
-(`src/sandbox/discord`). [development.md](development.md#real-and-simulated-parts) lists the other
+(`crates/discord-loopback`). [development.md](development.md#real-and-simulated-parts) lists the other
 simulated parts.
 
 ## Every call of every use case, with every fault

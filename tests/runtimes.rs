@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use duckbot::sandbox::discord::{Discord, MessageView, Person};
+use discord_loopback::{Discord, MessageView, Person};
 
 use crate::support::{
     LocalEnv, TestEnv, UiClient, assert_says, duckdb_pids, link_of, session_id_in, signal,

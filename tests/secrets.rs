@@ -1,9 +1,7 @@
 //! Credentials are stored in the Secret and appear nowhere else.
 
-use duckbot::{
-    door::ticket::{SigningKey, TicketVerifier},
-    sandbox::discord::RestCall,
-};
+use discord_loopback::RestCall;
+use duckbot::door::ticket::{SigningKey, TicketVerifier};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Event, Secret},

@@ -1,7 +1,7 @@
 //! Tests of `/duck sql`. Each runs with the local runtime and on a node, with the team's Iceberg
 //! tables on S3.
 
-use duckbot::sandbox::discord::{Discord, Interaction, MessageView, Person};
+use discord_loopback::{Discord, Interaction, MessageView, Person};
 
 use crate::{
     node::tables::LakeEnv,

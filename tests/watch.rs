@@ -1,6 +1,6 @@
 //! Tests of the view: changes that arrive late, twice or not at all.
 
-use duckbot::sandbox::discord::RestCall;
+use discord_loopback::RestCall;
 use serde_json::json;
 
 use crate::support::{ApiFault, TestEnv, assert_says};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use duckbot::sandbox::discord::Interaction;
+use discord_loopback::Interaction;
 use futures_util::{StreamExt, stream};
 
 use super::{

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use duckbot::sandbox::discord::{BoxFuture, Interception, Interceptor, RestCall};
+use discord_loopback::{BoxFuture, Interception, Interceptor, RestCall};
 use serde_json::json;
 use tokio::sync::Notify;
 

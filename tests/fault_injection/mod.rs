@@ -12,7 +12,7 @@ mod scenarios;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use duckbot::sandbox::discord::Interceptor;
+use discord_loopback::Interceptor;
 use faults::{Case, Fault, Injector, Recorder};
 use futures_util::{StreamExt, stream};
 use scenarios::Scenario;

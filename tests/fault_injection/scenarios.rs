@@ -1,7 +1,7 @@
 //! Scenarios, one per use case: preparation, action, and the checks at the end.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use duckbot::sandbox::discord::{Interaction, MessageView, Person, RestCall};
+use discord_loopback::{Interaction, MessageView, Person, RestCall};
 use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use duckbot::sandbox::discord::Discord;
+use discord_loopback::Discord;
 use serenity::all::*;
 use serenity::async_trait;
 use tokio::runtime::{Builder, Runtime};

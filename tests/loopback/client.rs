@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bot::Bot;
 use crate::support::Contract;
-use duckbot::sandbox::discord::{
+use discord_loopback::{
     BoxFuture, Discord, DiscordConfig, Interception, Interceptor, ResponseKind, RestCall, RestFault,
 };
 use serenity::Error;

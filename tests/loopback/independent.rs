@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::support::{Contract, tools};
-use duckbot::sandbox::discord::{Discord, DiscordConfig, ResponseKind};
+use discord_loopback::{Discord, DiscordConfig, ResponseKind};
 
 #[tokio::test]
 async fn discord_py_completes_the_story() {

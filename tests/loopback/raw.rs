@@ -1,6 +1,6 @@
 //! Bot without a client library: sends raw requests to test each of Discord's refusals.
 
-use duckbot::sandbox::discord::{Discord, Interaction};
+use discord_loopback::{Discord, Interaction};
 use reqwest::Method;
 use serde_json::{Value, json};
 

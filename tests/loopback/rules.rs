@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::raw::{Answer, Raw};
 use crate::support::Contract;
-use duckbot::sandbox::discord::{Access, Discord, DiscordConfig, Interaction, Person, RestFault};
+use discord_loopback::{Access, Discord, DiscordConfig, Interaction, Person, RestFault};
 use serde_json::{Value, json};
 
 struct Fixture {

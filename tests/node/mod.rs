@@ -10,7 +10,7 @@ mod shipped;
 mod status;
 pub mod tables;
 
-use duckbot::sandbox::discord::{Interaction, MessageView};
+use discord_loopback::{Interaction, MessageView};
 use futures_util::TryStreamExt;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::runtime::{WatchStreamExt, watcher};

@@ -1,6 +1,6 @@
 //! `/duck status` for a session on a real node.
 
-use duckbot::sandbox::discord::MessageView;
+use discord_loopback::MessageView;
 
 use crate::support::{CREDENTIALS, Node, TestEnv, assert_says, wait_until};
 

@@ -1,6 +1,6 @@
 //! Sessions on the node that read the team's tables.
 
-use duckbot::sandbox::discord::Person;
+use discord_loopback::Person;
 use serde_json::json;
 
 use super::{IMAGE, pod};

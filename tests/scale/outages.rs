@@ -81,7 +81,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     wait_for_api_server(&env, true).await;
 
     // Both commands either failed or succeeded. Repeating them must succeed.
-    let is_last = |it: &duckbot::sandbox::discord::MessageView| {
+    let is_last = |it: &discord_loopback::MessageView| {
         let last = ["is stopped", "is ready", "Reference: ", "Starting"];
         last.iter().any(|words| it.content.contains(words))
     };

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use duckbot::sandbox::discord::{MessageView, Person, RestFault};
+use discord_loopback::{MessageView, Person, RestFault};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde::Serialize;
 use serde_json::json;

@@ -147,7 +147,7 @@ fn the_image_has_the_duckdb_of_the_tests() {
     let read =
         |path| fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
     let image = read("deploy/images/duckui/Dockerfile").unwrap();
-    let tests = read("src/sandbox/duckdb/get").unwrap();
+    let tests = read("src/app/sandbox/duckdb/get").unwrap();
     let value = |text: &str, name: &str| {
         let mut lines = text.lines();
         lines

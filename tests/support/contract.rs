@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use duckbot::sandbox::discord::{Observer, RestExchange};
+use discord_loopback::{Observer, RestExchange};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
-use duckbot::sandbox::discord::{Discord, DiscordConfig, Person};
+use discord_loopback::{Discord, DiscordConfig, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use duckbot::sandbox::discord::{Interception, Interceptor, RestCall};
+use discord_loopback::{Interception, Interceptor, RestCall};
 use futures_util::{Stream, StreamExt};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};

@@ -3,9 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use duckbot::sandbox::discord::{
-    Discord, DiscordConfig, Interaction, MessageView, ModalView, Person,
-};
+use discord_loopback::{Discord, DiscordConfig, Interaction, MessageView, ModalView, Person};
 use duckbot::session::RECORD_VERSION;
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::{

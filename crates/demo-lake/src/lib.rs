@@ -1,4 +1,4 @@
-//! The sandbox's lake: S3 and an Iceberg catalog on this machine, with demo tables about ducks.
+//! A demo lake: S3 and an Iceberg catalog on this machine, with demo tables about ducks.
 //! Everything is stored in one folder:
 //!
 //! | file | content |
@@ -8,6 +8,8 @@
 //! | `filled` | the SQL that created the demo tables; written when all of them are complete |
 //!
 //! Does I/O: listens on sockets, writes files, and runs `duckdb`.
+
+#![warn(unreachable_pub)]
 
 mod catalog;
 mod storage;

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 /// Location of DuckDB's command line and its extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuckDb {
+pub(super) struct DuckDb {
     pub program: PathBuf,
     /// Folder of the extensions; `None` for DuckDB's default folder.
     pub extensions: Option<PathBuf>,
@@ -26,7 +26,7 @@ impl DuckDb {
     ///
     /// # Errors
     /// If `configured` can't load an extension, or if the download fails.
-    pub async fn find(configured: Option<&Path>) -> anyhow::Result<Self> {
+    pub(super) async fn find(configured: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(program) = configured {
             return match check_extensions(program).await {
                 Ok(()) => Ok(Self::with_own_extensions(program)),

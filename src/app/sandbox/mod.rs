@@ -1,6 +1,8 @@
 //! `duckbot sandbox`: a loopback Discord with its page, a demo lake, and the bot as in production,
 //! on one machine.
 
+mod duckdb;
+
 use std::{
     collections::HashMap,
     fs, io,
@@ -11,18 +13,16 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use demo_lake::{BUCKET, Lake};
+use discord_loopback::{ADMINISTRATOR, Discord, DiscordConfig, FaultButton};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::duckdb::DuckDb;
 use super::serve_with;
 use crate::{
     runtime::local::{Local, lock_folder},
-    sandbox::{
-        discord::{ADMINISTRATOR, Discord, DiscordConfig, FaultButton},
-        duckdb::DuckDb,
-        lake::{BUCKET, Lake},
-    },
     session::OwnerId,
     settings::Settings,
     telemetry,

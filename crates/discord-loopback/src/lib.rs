@@ -7,7 +7,7 @@
 //! A request to an unknown route gets 404 and is listed by [`Discord::unknown_routes`].
 //!
 //! ```no_run
-//! # use duckbot::sandbox::discord::{DiscordConfig, Discord};
+//! # use discord_loopback::{Discord, DiscordConfig};
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = DiscordConfig::default().channel("data").role("analyst").person("ana", &["analyst"]);
 //! let discord = Discord::start(config).await?;
@@ -23,6 +23,8 @@
 //! ```
 //!
 //! Does I/O: listens on a socket.
+
+#![warn(unreachable_pub)]
 
 mod api_error;
 mod chat;
