@@ -2,13 +2,9 @@
 //! `cargo bench --bench door`
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code, unused_imports)]
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::{Door, DuckDb, UiClient};
+use test_support::{Door, DuckDb, UiClient};
 use tokio::{
     io::copy_bidirectional_with_sizes,
     net::{TcpListener, TcpStream},

@@ -2,16 +2,12 @@
 //! `cargo bench --bench start`
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code, unused_imports)]
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::{
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use support::{ReservedPort, Session, UiClient, lake, tools};
+use test_support::{ReservedPort, Session, UiClient, lake, tools};
 use tokio::process::Command;
 
 const ROUNDS: usize = 11;

@@ -1,6 +1,6 @@
 //! Access rules: who may use the bot, and where.
 
-use crate::support::{TestEnv, WAIT_TIMEOUT};
+use test_support::{TestEnv, WAIT_TIMEOUT};
 
 #[tokio::test]
 async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right() {

@@ -3,11 +3,8 @@
 use std::process::Stdio;
 
 use discord_loopback::RestFault;
+use test_support::{ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until};
 use tokio::{io::AsyncWriteExt, process::Command};
-
-use crate::support::{
-    ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until,
-};
 
 /// Starts an environment with the admin endpoints. Returns it with their URL.
 async fn env() -> (TestEnv, String) {
@@ -72,7 +69,7 @@ async fn readiness_names_what_is_missing() {
     assert_eq!(get(&url, "/healthz").await, (200, "ok\n".to_owned()));
     wait_until_ready(&url).await;
     env.api.set_faults(|call| {
-        let answer = || crate::support::ApiFault::Answer(503, "not now".into());
+        let answer = || test_support::ApiFault::Answer(503, "not now".into());
         (call.method == "WATCH" && call.route == "pods").then(answer)
     });
     env.api.cut_watches();

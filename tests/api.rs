@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, future::join_all};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
-use tokio::process::Command;
-
-use crate::support::{
+use test_support::{
     ApiEnv, ApiFault, CREDENTIALS, LocalEnv, Node, PERMANENT_CREDENTIALS, TestEnv, UiClient,
     assert_says, create_token, leaked_credentials, parse_response, session_request, tools,
     wait_until,
 };
+use tokio::process::Command;
 
 /// Last part of a problem's type.
 fn problem(body: &Value) -> &str {

@@ -4,8 +4,7 @@ use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use discord_loopback::{Access, RestFault};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::Value;
-
-use crate::support::{LocalEnv, TestEnv, command, wait_until};
+use test_support::{LocalEnv, TestEnv, command, wait_until};
 
 /// Runs a subcommand with the settings of an environment. Returns the exit code and the output.
 async fn run_bot(env: &TestEnv, arguments: &[&str]) -> (i32, String) {
@@ -276,7 +275,7 @@ async fn shells_complete_the_commands() {
 #[tokio::test]
 async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
     let mut env = env().await;
-    let admin = crate::support::Cluster::shared().kubeconfig();
+    let admin = test_support::Cluster::shared().kubeconfig();
     env.variables
         .insert("KUBECONFIG".into(), admin.to_str().unwrap().into());
     env.variables

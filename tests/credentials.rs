@@ -1,8 +1,7 @@
 //! Stored credentials: shown, checked again, replaced, deleted, expired.
 
 use chrono::{TimeDelta, Utc};
-
-use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
+use test_support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {

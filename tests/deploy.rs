@@ -15,11 +15,10 @@ use kube::{
     runtime::wait::{await_condition, conditions::is_deleted},
 };
 use tempfile::TempDir;
-use tokio::{process::Command, sync::Mutex};
-
-use crate::support::{
+use test_support::{
     ACK_TIMEOUT, CREDENTIALS, Cluster, Node, assert_says, leaked_credentials, session_id_in,
 };
+use tokio::{process::Command, sync::Mutex};
 
 /// Runs kubectl as an admin, in the project's folder. Returns its output, and fails on errors and
 /// warnings.

@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use discord_loopback::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
+use test_support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};
 use tokio::sync::Notify;
-
-use crate::support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {

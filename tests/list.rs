@@ -1,6 +1,6 @@
 //! Tests of `/duck list` and `/duck help`.
 
-use crate::support::{TestEnv, assert_says};
+use test_support::{TestEnv, assert_says};
 
 #[tokio::test]
 async fn everyone_sees_their_own_and_can_ask_for_all() {

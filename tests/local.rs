@@ -4,8 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use discord_loopback::{MessageView, Person};
-
-use crate::support::{
+use test_support::{
     Bot, LocalEnv, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, leaked_credentials, link_of,
     session_id_in, wait_until,
 };

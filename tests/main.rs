@@ -1,5 +1,5 @@
 //! Black-box tests: the bot as a process, against the loopback Discord and a real Kubernetes API
-//! server. Each file tests one capability; `support` is the harness.
+//! server. Each file tests one capability; `test_support` is the harness.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
@@ -12,11 +12,9 @@ mod door;
 mod fault_injection;
 mod faults;
 mod fuzz;
-mod lake;
 mod layers;
 mod list;
 mod local;
-mod loopback;
 mod node;
 mod permissions;
 mod preflight;
@@ -24,6 +22,7 @@ mod process;
 mod reaper;
 mod reliability;
 mod runtimes;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 mod secrets;
 mod session;
@@ -32,6 +31,5 @@ mod sql;
 mod start;
 mod status;
 mod stop;
-mod support;
 mod trouble;
 mod watch;

@@ -9,8 +9,7 @@ use k8s_openapi::api::{
     core::v1::Secret,
 };
 use kube::{Api, Client, api::PostParams};
-
-use crate::support::Namespaces;
+use test_support::Namespaces;
 
 const VERBS: [&str; 8] = [
     "create",

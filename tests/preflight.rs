@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-
-use crate::support::{CREDENTIALS, Catalog, PERMANENT_CREDENTIALS, S3, TestEnv, assert_says};
+use test_support::{CREDENTIALS, Catalog, PERMANENT_CREDENTIALS, S3, TestEnv, assert_says};
 
 /// Enters credentials. Checks that the reply contains `answer` and that nothing is stored.
 async fn assert_refused(env: &TestEnv, values: &[(&str, &str)], answer: &str) {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::support::{ApiFault, TestEnv, WAIT_TIMEOUT, command};
+use test_support::{ApiFault, TestEnv, WAIT_TIMEOUT, command};
 
 /// Starts a bot that fails at start-up. Returns its exit code and its error.
 async fn run_until_exit(env: &mut TestEnv) -> (Option<i32>, String) {

@@ -3,8 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
-
-use crate::support::{TestEnv, assert_says, session_id_in, wait_until};
+use test_support::{TestEnv, assert_says, session_id_in, wait_until};
 
 const SWEEP_INTERVAL: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 
@@ -182,7 +181,7 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
     let mut env = env(&[]).await;
     let id = env.ready_session(&env.ana).await;
     env.api.set_faults(|call| {
-        let answer = || crate::support::ApiFault::Answer(500, "not now".into());
+        let answer = || test_support::ApiFault::Answer(500, "not now".into());
         (call.method == "PUT").then(answer)
     });
     age_session(&env, NEAR_LIFETIME).await;

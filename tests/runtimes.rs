@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use discord_loopback::{Discord, MessageView, Person};
-
-use crate::support::{
+use test_support::{
     LocalEnv, TestEnv, UiClient, assert_says, duckdb_pids, link_of, session_id_in, signal,
     wait_until,
 };
@@ -100,13 +99,13 @@ macro_rules! everywhere {
         mod on_this_machine {
             $(#[tokio::test]
             async fn $story() {
-                super::$story(crate::support::LocalEnv::start().await).await;
+                super::$story(test_support::LocalEnv::start().await).await;
             })*
         }
         mod on_a_node {
             $(#[tokio::test]
             async fn $story() {
-                if let Some(env) = crate::support::TestEnv::start_on_node(&[]).await {
+                if let Some(env) = test_support::TestEnv::start_on_node(&[]).await {
                     super::$story(env).await;
                 }
             })*

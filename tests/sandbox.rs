@@ -1,8 +1,7 @@
 //! Tests of `duckbot sandbox`, as used right after its installation.
 
 use tempfile::TempDir;
-
-use crate::support::{Browser, Sandbox, WAIT_TIMEOUT, signal};
+use test_support::{Browser, Sandbox, WAIT_TIMEOUT, signal};
 
 /// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and text.
 fn duckdb_request(sql: &str) -> String {

@@ -11,8 +11,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-
-use crate::support::{
+use test_support::{
     ApiFault, CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, leaked_credentials, link_of,
 };
 

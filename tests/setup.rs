@@ -1,8 +1,7 @@
 //! Tests of `/duck setup`: the private form, and the accepted credentials.
 
 use kube::ResourceExt;
-
-use crate::support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says};
+use test_support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says};
 
 #[tokio::test]
 async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() {

@@ -2,11 +2,13 @@
 //! tables on S3.
 
 use discord_loopback::{Discord, Interaction, MessageView, Person};
+use test_support::{
+    Cluster, LocalEnv, assert_says, lake, query_processes, session_id_in, wait_until,
+};
 
 use crate::{
     node::tables::LakeEnv,
     runtimes::{owned, stop_session},
-    support::{Cluster, LocalEnv, assert_says, lake, query_processes, session_id_in, wait_until},
 };
 
 const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";

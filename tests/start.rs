@@ -1,8 +1,7 @@
 //! Tests of `/duck start`.
 
 use futures_util::future::join_all;
-
-use crate::support::{TestEnv, assert_says, session_id_in};
+use test_support::{TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {

@@ -7,8 +7,7 @@ use kube::{
     runtime::wait::{await_condition, conditions::is_crd_established},
 };
 use serde_json::{Value, json};
-
-use crate::support::{ApiFault, TestEnv, assert_says, wait_until};
+use test_support::{ApiFault, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {

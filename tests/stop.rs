@@ -1,6 +1,6 @@
 //! Tests of `/duck stop`, and of the audit log.
 
-use crate::support::TestEnv;
+use test_support::TestEnv;
 
 #[tokio::test]
 async fn ana_stops_her_only_session_after_reading_what_is_lost() {

@@ -1,7 +1,7 @@
 //! Failures of Discord: broken sockets, expired tokens, and messages, channels and roles that are
 //! gone.
 
-use crate::support::{TestEnv, assert_says};
+use test_support::{TestEnv, assert_says};
 
 const EDIT: &str = "/webhooks/{application}/{token}/messages/@original";
 

@@ -2,8 +2,7 @@
 
 use discord_loopback::RestCall;
 use serde_json::json;
-
-use crate::support::{ApiFault, TestEnv, assert_says};
+use test_support::{ApiFault, TestEnv, assert_says};
 
 #[tokio::test]
 async fn a_watch_that_looks_open_but_is_silent_is_restarted() {

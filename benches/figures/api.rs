@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use reqwest::Client;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use test_support::{Bot, TestEnv};
 
 use super::{
     setup::{Objects, address, env, floor},
     stats::{stats, time_stats},
-    support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 

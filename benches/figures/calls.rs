@@ -1,9 +1,8 @@
 //! Number of calls to the API server, without the five permanent watches.
 
-use super::{
-    support::TestEnv,
-    table::{Aim, Row},
-};
+use test_support::TestEnv;
+
+use super::table::{Aim, Row};
 
 /// Returns the calls after the first `before` ones, and sets `before` to the new count.
 fn new_calls(env: &TestEnv, before: &mut usize) -> Vec<String> {

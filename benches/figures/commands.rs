@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use discord_loopback::Interaction;
 use futures_util::{StreamExt, stream};
+use test_support::{Bot, TestEnv};
 
 use super::{
     setup::{Objects, env, floor},
     stats::{stats, time_stats},
-    support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 

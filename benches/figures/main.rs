@@ -4,10 +4,6 @@
 //! Asserts nothing. The table has an aim for each figure.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code, unused_imports)]
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 mod api;
 mod binary;
 mod calls;
@@ -21,11 +17,6 @@ mod setup;
 mod sql;
 mod stats;
 mod table;
-
-#[path = "../../tests/scale/bypass_proxy.rs"]
-mod bypass_proxy;
-#[path = "../../tests/scale/kwok.rs"]
-mod kwok;
 
 use table::Table;
 

@@ -1,7 +1,8 @@
 //! Resident memory of the bot: idle, and with 1,000 live sessions.
 
+use test_support::Kwok;
+
 use super::{
-    kwok::Kwok,
     scale::{create_sessions, idle_memory, kwok_env},
     setup::resident,
     table::{Aim, Row},

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{LocalEnv, ReservedPort, UiClient, link_of, tools};
 use tokio::process::Command;
 
 use super::{
     stats::time_stats,
-    support::{LocalEnv, ReservedPort, UiClient, link_of, tools},
     table::{Aim, Row},
 };
 

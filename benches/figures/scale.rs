@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use test_support::{Bot, Kwok, TestEnv};
 
 use super::{
     binary,
-    kwok::Kwok,
     setup::{env, resident},
     stats::time_stats,
-    support::{Bot, TestEnv},
     table::{Aim, Row},
 };
 

@@ -12,12 +12,8 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
+use test_support::{Bot, Namespaces, TestEnv, bypass_proxy};
 use tokio::{process::Command, sync::watch, task::JoinSet};
-
-use super::{
-    bypass_proxy::bypass_proxy,
-    support::{Bot, Namespaces, TestEnv},
-};
 
 /// Maximum time to wait for objects. It is much longer than anything takes.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(120);

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{LocalEnv, assert_says, lake, tools};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
     stats::{stats, time_stats},
-    support::{LocalEnv, assert_says, lake, tools},
     table::{Aim, Row},
 };
 

@@ -195,13 +195,13 @@ fn run() -> String {
         .split_whitespace()
         .nth(1)
         .and_then(|it| it.parse::<u64>().ok());
-    let tools = root().join("tests/support/tools/go.mod");
+    let tools = root().join("crates/test-support/tools/go.mod");
     let modules = fs::read_to_string(tools).unwrap_or_default();
     let kubernetes = modules
         .lines()
         .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "));
     let kubernetes = kubernetes.and_then(|it| it.split_whitespace().next());
-    let duckdb = super::support::tools::duckdb().join("duckdb");
+    let duckdb = test_support::tools::duckdb().join("duckdb");
     let duckdb = output_of(duckdb.to_str().unwrap(), &["--version"]);
     let changed = !output_of("git", &["status", "--porcelain", "src", "Cargo.lock"]).is_empty();
     format!(

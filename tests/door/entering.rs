@@ -2,8 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
-
-use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer};
+use test_support::{Door, DuckDb, HOST, ORIGIN, RawServer};
 
 const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
 

@@ -1,6 +1,6 @@
 //! Pages of DuckDB's UI, which DuckDB fetches from elsewhere.
 
-use crate::support::{Door, HOSTS, PAGE, Session, UiAssets, lake};
+use test_support::{Door, HOSTS, PAGE, Session, UiAssets, lake};
 
 #[tokio::test]
 async fn nothing_private_reaches_the_makers_of_the_pages() {

@@ -8,9 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use duckbot::door::activity::Activity;
-
-use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer, wait_until};
+use test_support::{Activity, Door, DuckDb, HOST, ORIGIN, RawServer, wait_until};
 
 #[tokio::test]
 async fn ready_is_when_duckdb_answers() {

@@ -1,6 +1,6 @@
 //! Requests that the door blocks, whoever sends them.
 
-use crate::support::{Door, DuckDb, HOST, ORIGIN, RawServer};
+use test_support::{Door, DuckDb, HOST, ORIGIN, RawServer};
 
 const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
 
@@ -157,7 +157,7 @@ async fn without_knowing_what_it_guards_no_door_opens() {
         let variables = variables
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()));
-        let mut door = crate::support::command(&["door"], &variables.collect());
+        let mut door = test_support::command(&["door"], &variables.collect());
         async move { door.output().await.unwrap() }
     };
     let most = [

@@ -17,8 +17,7 @@ use faults::{Case, Fault, Injector, Recorder};
 use futures_util::{StreamExt, stream};
 use scenarios::Scenario;
 use serde_json::json;
-
-use crate::support::TestEnv;
+use test_support::TestEnv;
 
 /// Intercepts all calls with `interceptor`; `None` stops intercepting.
 fn set_gates(env: &TestEnv, interceptor: Option<Arc<dyn Interceptor>>) {

@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Interaction, MessageView, Person, RestCall};
 use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
+use test_support::{ApiEnv, CREDENTIALS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
 
 use super::faults::Case;
-use crate::support::{ApiEnv, CREDENTIALS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
 
 /// Edit of a private reply.
 const EDIT: (&str, &str) = (
@@ -487,7 +487,7 @@ async fn create_session(api_env: &ApiEnv) -> (u16, Value) {
     let asked = asked
         .header("idempotency-key", "walk")
         .json(&session_request());
-    crate::support::parse_response(asked.send().await.unwrap()).await
+    test_support::parse_response(asked.send().await.unwrap()).await
 }
 
 fn id(document: &Value) -> String {

@@ -5,9 +5,9 @@ use kube::{
     api::{DynamicObject, PostParams},
 };
 use serde_json::json;
+use test_support::TestEnv;
 
 use super::{create_object, pod, resource};
-use crate::support::TestEnv;
 
 #[tokio::test]
 async fn what_an_installer_adds_is_there_when_a_session_runs() {

@@ -1,8 +1,9 @@
 //! The whole path of a person: button, link, browser, TLS, Traefik, door, DuckDB, and back with the
 //! team's tables.
 
+use test_support::{Browser, Traefik, assert_says, lake, link_of};
+
 use super::tables::{DUCKS, LakeEnv};
-use crate::support::{Browser, Traefik, assert_says, lake, link_of};
 
 /// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and body.
 fn fetch_script(sql: &str) -> String {

@@ -6,12 +6,12 @@ use kube::{
     api::{DynamicObject, PostParams},
 };
 use serde_json::json;
+use test_support::{CREDENTIALS, Node, TestEnv, assert_says, session_id_in, wait_until};
 
 use super::{
     IMAGE, StatusRecorder, create_object, resource, start_and_fail, wait_for_failure,
     wait_for_status,
 };
-use crate::support::{CREDENTIALS, Node, TestEnv, assert_says, session_id_in, wait_until};
 
 #[tokio::test]
 async fn no_machine_has_room() {

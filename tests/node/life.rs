@@ -1,7 +1,8 @@
 //! A session from start to stop.
 
+use test_support::{Node, TestEnv, assert_says};
+
 use super::{IMAGE, events, pod, wait_for_status};
-use crate::support::{Node, TestEnv, assert_says};
 
 #[tokio::test]
 async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {

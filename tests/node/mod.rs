@@ -20,9 +20,8 @@ use kube::{
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
+use test_support::TestEnv;
 use tokio::task::JoinHandle;
-
-use crate::support::TestEnv;
 
 /// Setting of the session image. The tests' images differ in behaviour.
 const IMAGE: &str = "DUCKBOT_SESSIONS__IMAGE";

@@ -1,9 +1,9 @@
 //! Recovery of sessions whose Pod the cluster takes or whose container ends.
 
 use kube::api::EvictParams;
+use test_support::{Node, TestEnv, assert_says};
 
 use super::{IMAGE, exec, pod, wait_for_status};
-use crate::support::{Node, TestEnv, assert_says};
 
 #[tokio::test]
 async fn duckdb_that_runs_out_of_memory_is_restarted_and_its_owner_reads_what_is_lost() {

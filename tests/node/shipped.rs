@@ -1,12 +1,12 @@
 //! Sessions with the images of `deploy/images`, built by buildah.
 
 use serde_json::json;
+use test_support::{TestEnv, assert_says, lake};
 
 use super::{
     pod,
     tables::{DUCKS, LakeEnv},
 };
-use crate::support::{TestEnv, assert_says, lake};
 
 /// Number of container restarts in a session's Pod.
 async fn restart_count(env: &TestEnv, session: &str) -> i32 {

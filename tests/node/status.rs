@@ -1,8 +1,7 @@
 //! `/duck status` for a session on a real node.
 
 use discord_loopback::MessageView;
-
-use crate::support::{CREDENTIALS, Node, TestEnv, assert_says, wait_until};
+use test_support::{CREDENTIALS, Node, TestEnv, assert_says, wait_until};
 
 #[tokio::test]
 async fn machine_queries_events_and_log() {

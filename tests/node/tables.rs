@@ -2,9 +2,9 @@
 
 use discord_loopback::Person;
 use serde_json::json;
+use test_support::{Cluster, Node, ReservedPort, TestEnv, UiClient, lake};
 
 use super::{IMAGE, pod};
-use crate::support::{Cluster, Node, ReservedPort, TestEnv, UiClient, lake};
 
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 

@@ -2,12 +2,6 @@
 //! and outages. They are a separate program, and run one at a time.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code, unused_imports)]
-#[path = "../support/mod.rs"]
-mod support;
-
-mod bypass_proxy;
-mod kwok;
 mod outages;
 mod people;
 mod soak;
@@ -26,9 +20,8 @@ use kube::{
     ResourceExt,
     api::{DeleteParams, ListParams, PropagationPolicy},
 };
-use kwok::Kwok;
 use serde_json::{Value, json};
-use support::TestEnv;
+use test_support::{Kwok, TestEnv};
 use tokio::{
     net::TcpListener,
     sync::{MutexGuard, watch},

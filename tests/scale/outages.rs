@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use chrono::Utc;
 use kube::api::ListParams;
+use test_support::{Cluster, TestEnv, assert_says, tools, wait_until};
 use tokio::process::Command;
 
-use crate::{
-    lock_machine,
-    support::{Cluster, TestEnv, assert_says, tools, wait_until},
-};
+use crate::lock_machine;
 
 /// Sends a signal to one of the control plane's programs.
 async fn send_signal(program: &str, signal: &str) {

@@ -1,8 +1,7 @@
 //! Many people who use the bot at the same time.
 
 use futures_util::future::join_all;
-
-use crate::support::TestEnv;
+use test_support::TestEnv;
 
 #[tokio::test]
 async fn fifty_people_at_once_each_get_their_own() {

@@ -15,14 +15,10 @@ use discord_loopback::{MessageView, Person, RestFault};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde::Serialize;
 use serde_json::json;
+use test_support::{ApiEnv, Kwok, TestEnv, bypass_proxy, session_request, wait_until};
 use tokio::time::{Instant, interval};
 
-use crate::{
-    bypass_proxy::bypass_proxy,
-    kwok::Kwok,
-    lock_machine,
-    support::{ApiEnv, TestEnv, session_request, wait_until},
-};
+use crate::lock_machine;
 
 const PEOPLE: usize = 16;
 /// Interval between two sessions of a person, or longer if a session takes longer: 2,000 sessions

@@ -2,8 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
-
-use crate::support::{Session, lake};
+use test_support::{Session, lake};
 
 const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-use crate::support::{Session, WAIT_TIMEOUT, lake, signal};
+use test_support::{Session, WAIT_TIMEOUT, lake, signal};
 
 /// Grace period of the Pod.
 const GRACE: Duration = Duration::from_secs(5);

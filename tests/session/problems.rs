@@ -2,8 +2,7 @@
 //! next to the statement that tries again.
 
 use serde_json::Value;
-
-use crate::support::{ReservedPort, Server, Session, lake};
+use test_support::{ReservedPort, Server, Session, lake};
 
 const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
 

@@ -14,9 +14,8 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use test_support::{Server, WAIT_TIMEOUT, tools};
 use tokio::{runtime::Runtime, sync::Mutex, time::timeout};
-
-use crate::support::{Server, WAIT_TIMEOUT, tools};
 
 /// Any text that the environment allows, with many characters that are special in SQL, in DuckDB's
 /// command line or in URLs.

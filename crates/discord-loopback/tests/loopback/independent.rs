@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use crate::support::{Contract, tools};
 use discord_loopback::{Discord, DiscordConfig, ResponseKind};
+use test_support::{Contract, tools};
 
 #[tokio::test]
 async fn discord_py_completes_the_story() {

@@ -6,9 +6,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use duckbot::door::{ENTER_PATH, activity::Activity, ticket::SigningKey};
 use reqwest::{Client, RequestBuilder, Response};
+use ring::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use serde::Deserialize;
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -22,6 +28,47 @@ use super::{UiClient, WAIT_TIMEOUT, command};
 /// Host of the session's URL.
 pub const HOST: &str = "duckui-977a26.duck.example.com";
 pub const ORIGIN: &str = "https://duckui-977a26.duck.example.com";
+/// Path at which a browser presents its ticket.
+const ENTER_PATH: &str = "/.duckbot/enter";
+
+/// Activity that a door reports at its admin port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Activity {
+    pub queries: u32,
+    pub last_query: Option<DateTime<Utc>>,
+    pub tabs: u32,
+}
+
+/// Key that signs tickets, as the bot has one. Written without the bot's code, so that both must
+/// agree with the format in `door::ticket`.
+struct SigningKey(Ed25519KeyPair);
+
+impl SigningKey {
+    const ID: &str = "k1";
+
+    fn generate() -> Self {
+        let stored = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self(Ed25519KeyPair::from_pkcs8_maybe_unchecked(stored.as_ref()).unwrap())
+    }
+
+    /// Public key in the form that the door reads.
+    fn public(&self) -> String {
+        let key = URL_SAFE_NO_PAD.encode(self.0.public_key());
+        format!("{}:{key}", Self::ID)
+    }
+
+    fn ticket(&self, session: &str, issued: DateTime<Utc>) -> String {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        let payload = json!({ "session": session, "issued": issued, "nonce": nonce });
+        let signed = format!(
+            "{}.{}",
+            Self::ID,
+            URL_SAFE_NO_PAD.encode(payload.to_string())
+        );
+        let signature = self.0.sign(format!("duckbot ticket 1.{signed}").as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
 
 /// Running door. The process is killed on drop.
 pub struct Door {
@@ -36,8 +83,7 @@ pub struct Door {
 impl Door {
     /// Starts a door in front of the DuckDB UI at port `duckdb`.
     pub async fn start(duckdb: u16) -> Self {
-        let key = SigningKey::read("k1", &SigningKey::generate()).unwrap();
-        Self::start_with_key(Arc::new(key), duckdb).await
+        Self::start_with_key(Arc::new(SigningKey::generate()), duckdb).await
     }
 
     /// Starts another door for the same session, with the same key.

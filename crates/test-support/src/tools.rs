@@ -42,10 +42,15 @@ pub fn chromium() -> PathBuf {
     get("chromium")
 }
 
-/// Path of a script in `tests/support`.
+/// Path of a script beside this crate's `src`.
 pub fn script(path: &str) -> PathBuf {
-    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
-    support.join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Folder of the workspace.
+pub fn root() -> &'static Path {
+    let this = Path::new(env!("CARGO_MANIFEST_DIR"));
+    this.ancestors().nth(2).unwrap()
 }
 
 /// Runs the `get` script of a tool. Returns the tool's folder.

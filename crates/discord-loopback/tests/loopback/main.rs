@@ -1,5 +1,6 @@
 //! Tests of the loopback Discord: with a small bot on the real serenity client, and with raw
 //! requests for each of Discord's refusals.
+#![allow(clippy::unwrap_used)]
 
 mod bot;
 mod client;

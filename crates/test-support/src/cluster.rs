@@ -25,7 +25,11 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{WAIT_TIMEOUT, tools::script, wait_until};
+use super::{
+    WAIT_TIMEOUT,
+    tools::{root, script},
+    wait_until,
+};
 
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started once per test run.
 /// [`Node`](super::Node)s join it.
@@ -157,9 +161,7 @@ impl Namespaces {
             sessions: format!("duckbot-sessions-{suffix}"),
         };
         for file in ["namespaces.yaml", "rbac.yaml"] {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("deploy/base")
-                .join(file);
+            let path = root().join("deploy/base").join(file);
             let text = std::fs::read_to_string(path).unwrap();
             for document in text.split("\n---\n") {
                 this.create(document).await;

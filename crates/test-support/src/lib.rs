@@ -5,16 +5,22 @@
 //!
 //! Stand-ins: Discord (the loopback), and the node in all other tests. There, [`Kubelet`] writes
 //! the status that a kubelet would report.
+//!
+//! The harness knows the bot only as a program. So it is built once for all tests and benches, and
+//! a change of the bot does not build it again.
+#![allow(clippy::unwrap_used)]
 
 mod api_env;
 mod bot;
 mod browser;
+mod bypass_proxy;
 mod catalog;
 mod cluster;
 mod contract;
 mod door;
 mod duckdb;
 mod kubelet;
+mod kwok;
 mod lake;
 mod local_env;
 mod node;
@@ -33,12 +39,14 @@ mod wait;
 pub use api_env::{ApiEnv, create_token, parse_response, session_request};
 pub use bot::{Bot, command};
 pub use browser::{Browser, Traefik, link_of};
+pub use bypass_proxy::bypass_proxy;
 pub use catalog::Catalog;
 pub use cluster::{Cluster, Namespaces};
 pub use contract::Contract;
-pub use door::{Door, HOST, ORIGIN, RawServer};
+pub use door::{Activity, Door, HOST, ORIGIN, RawServer};
 pub use duckdb::DuckDb;
 pub use kubelet::Kubelet;
+pub use kwok::Kwok;
 pub use lake::lake;
 pub use local_env::{LocalEnv, Sandbox, duckdb_pids, query_processes};
 pub use node::Node;

@@ -4,7 +4,6 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use discord_loopback::{Discord, DiscordConfig, Interaction, MessageView, ModalView, Person};
-use duckbot::session::RECORD_VERSION;
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::{
     ByteString,
@@ -322,7 +321,7 @@ impl TestEnv {
     ) {
         let owner = owner.to_string();
         let document = json!({
-            "version": RECORD_VERSION, "id": id, "request": id, "owner": owner, "slot": slot,
+            "version": 5, "id": id, "request": id, "owner": owner, "slot": slot,
             "display_name": "somebody", "size": "small", "catalog": "lake",
             "channel": channel, "created": created, "credentials": "owner", "credentials_expire": null,
             "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",

@@ -125,9 +125,10 @@ impl Bot {
     }
 }
 
-/// Path of the bot's program. Cargo passes it to tests; for an example it is in the parent folder.
+/// Path of the bot's program. Cargo passes it to tests and benches. Without cargo, it is in the
+/// parent of the running program's folder.
 pub fn program() -> PathBuf {
-    match option_env!("CARGO_BIN_EXE_duckbot") {
+    match std::env::var_os("CARGO_BIN_EXE_duckbot") {
         Some(path) => path.into(),
         None => std::env::current_exe()
             .unwrap()

@@ -12,6 +12,8 @@ use discord_loopback::{Observer, RestExchange};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use super::tools::root;
+
 /// Variable with the path of the description. If it is unset, the file is expected next to the
 /// project's folder.
 const VARIABLE: &str = "DUCKBOT_TEST_DISCORD_OPENAPI";
@@ -66,11 +68,8 @@ impl Contract {
 impl Description {
     fn load() -> Option<Self> {
         let path = std::env::var_os(VARIABLE).map(PathBuf::from).or_else(|| {
-            let beside = concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../shared/discord/openapi.json"
-            );
-            Some(PathBuf::from(beside)).filter(|path| path.exists())
+            let beside = root().join("../shared/discord/openapi.json");
+            Some(beside).filter(|path| path.exists())
         });
         let Some(path) = path else {
             let on_ci = std::env::var_os("CI").is_some();

@@ -1,4 +1,5 @@
 //! Tests of the demo lake with DuckDB as its client.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
@@ -6,8 +7,7 @@ use demo_lake::{BUCKET, Lake};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::support::{WAIT_TIMEOUT, tools};
+use test_support::{WAIT_TIMEOUT, tools};
 
 const CREDENTIALS: [(&str, &str); 1] = [("AKIATHEDUCKS", "quack")];
 

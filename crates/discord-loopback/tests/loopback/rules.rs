@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::raw::{Answer, Raw};
-use crate::support::Contract;
 use discord_loopback::{Access, Discord, DiscordConfig, Interaction, Person, RestFault};
 use serde_json::{Value, json};
+use test_support::Contract;
 
 struct Fixture {
     discord: Discord,

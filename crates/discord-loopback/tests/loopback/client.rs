@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bot::Bot;
-use crate::support::Contract;
 use discord_loopback::{
     BoxFuture, Discord, DiscordConfig, Interception, Interceptor, ResponseKind, RestCall, RestFault,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
+use test_support::Contract;
 
 /// Loopback Discord whose exchanges are checked. Call `done` at the end of a test.
 struct Fixture {
