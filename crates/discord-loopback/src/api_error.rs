@@ -5,30 +5,30 @@
 use serde_json::{Map, Value, json};
 
 /// HTTP status, Discord's error code and its message.
-pub(super) type ErrorCode = (u16, u32, &'static str);
+pub(crate) type ErrorCode = (u16, u32, &'static str);
 
-pub(super) const NO_SUCH_ROUTE: ErrorCode = (404, 0, "404: Not Found");
-pub(super) const UNAUTHORIZED: ErrorCode = (401, 0, "401: Unauthorized");
-pub(super) const UNKNOWN_APPLICATION: ErrorCode = (404, 10002, "Unknown Application");
-pub(super) const UNKNOWN_CHANNEL: ErrorCode = (404, 10003, "Unknown Channel");
-pub(super) const UNKNOWN_GUILD: ErrorCode = (404, 10004, "Unknown Guild");
-pub(super) const UNKNOWN_MEMBER: ErrorCode = (404, 10007, "Unknown Member");
-pub(super) const UNKNOWN_MESSAGE: ErrorCode = (404, 10008, "Unknown Message");
-pub(super) const UNKNOWN_USER: ErrorCode = (404, 10013, "Unknown User");
-pub(super) const UNKNOWN_WEBHOOK: ErrorCode = (404, 10015, "Unknown Webhook");
-pub(super) const UNKNOWN_INTERACTION: ErrorCode = (404, 10062, "Unknown interaction");
-pub(super) const ALREADY_ACKNOWLEDGED: ErrorCode =
+pub(crate) const NO_SUCH_ROUTE: ErrorCode = (404, 0, "404: Not Found");
+pub(crate) const UNAUTHORIZED: ErrorCode = (401, 0, "401: Unauthorized");
+pub(crate) const UNKNOWN_APPLICATION: ErrorCode = (404, 10002, "Unknown Application");
+pub(crate) const UNKNOWN_CHANNEL: ErrorCode = (404, 10003, "Unknown Channel");
+pub(crate) const UNKNOWN_GUILD: ErrorCode = (404, 10004, "Unknown Guild");
+pub(crate) const UNKNOWN_MEMBER: ErrorCode = (404, 10007, "Unknown Member");
+pub(crate) const UNKNOWN_MESSAGE: ErrorCode = (404, 10008, "Unknown Message");
+pub(crate) const UNKNOWN_USER: ErrorCode = (404, 10013, "Unknown User");
+pub(crate) const UNKNOWN_WEBHOOK: ErrorCode = (404, 10015, "Unknown Webhook");
+pub(crate) const UNKNOWN_INTERACTION: ErrorCode = (404, 10062, "Unknown interaction");
+pub(crate) const ALREADY_ACKNOWLEDGED: ErrorCode =
     (400, 40060, "Interaction has already been acknowledged.");
-pub(super) const MISSING_ACCESS: ErrorCode = (403, 50001, "Missing Access");
-pub(super) const NOT_YOUR_MESSAGE: ErrorCode =
+pub(crate) const MISSING_ACCESS: ErrorCode = (403, 50001, "Missing Access");
+pub(crate) const NOT_YOUR_MESSAGE: ErrorCode =
     (403, 50005, "Cannot edit a message authored by another user");
-pub(super) const EMPTY_MESSAGE: ErrorCode = (400, 50006, "Cannot send an empty message");
-pub(super) const CANNOT_DM: ErrorCode = (403, 50007, "Cannot send messages to this user");
-pub(super) const MISSING_PERMISSIONS: ErrorCode = (403, 50013, "Missing Permissions");
-pub(super) const INVALID_RECIPIENT: ErrorCode = (400, 50033, "Invalid Recipient(s)");
-pub(super) const INVALID_WEBHOOK_TOKEN: ErrorCode = (401, 50027, "Invalid Webhook Token");
-pub(super) const INVALID_JSON: ErrorCode = (400, 50109, "The request body contains invalid JSON.");
-pub(super) const NO_MUTUAL_GUILDS: ErrorCode = (
+pub(crate) const EMPTY_MESSAGE: ErrorCode = (400, 50006, "Cannot send an empty message");
+pub(crate) const CANNOT_DM: ErrorCode = (403, 50007, "Cannot send messages to this user");
+pub(crate) const MISSING_PERMISSIONS: ErrorCode = (403, 50013, "Missing Permissions");
+pub(crate) const INVALID_RECIPIENT: ErrorCode = (400, 50033, "Invalid Recipient(s)");
+pub(crate) const INVALID_WEBHOOK_TOKEN: ErrorCode = (401, 50027, "Invalid Webhook Token");
+pub(crate) const INVALID_JSON: ErrorCode = (400, 50109, "The request body contains invalid JSON.");
+pub(crate) const NO_MUTUAL_GUILDS: ErrorCode = (
     403,
     50278,
     "Cannot send messages to this user due to having no mutual guilds",
@@ -36,7 +36,7 @@ pub(super) const NO_MUTUAL_GUILDS: ErrorCode = (
 
 /// Error response to a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     /// HTTP status.
     pub status: u16,
     /// Complete response body.
@@ -54,13 +54,13 @@ impl From<ErrorCode> for ApiError {
 
 /// Collects the errors of a request body by field, in Discord's format.
 #[derive(Debug, Default)]
-pub(super) struct FieldErrors {
+pub(crate) struct FieldErrors {
     errors: Map<String, Value>,
 }
 
 impl FieldErrors {
     /// Adds an error at a dotted path, such as `data.components.0.label`.
-    pub(super) fn add(&mut self, path: &str, code: &str, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, path: &str, code: &str, message: impl Into<String>) {
         let mut place = &mut self.errors;
         for step in path.split('.') {
             place = place
@@ -76,7 +76,7 @@ impl FieldErrors {
     }
 
     /// Checks that a text has from `least` to `most` characters.
-    pub(super) fn check_length(&mut self, path: &str, text: &str, least: usize, most: usize) {
+    pub(crate) fn check_length(&mut self, path: &str, text: &str, least: usize, most: usize) {
         let count = text.chars().count();
         if count > most || count < least {
             let message = format!("Must be between {least} and {most} in length.");
@@ -85,7 +85,7 @@ impl FieldErrors {
     }
 
     /// Like [`FieldErrors::check_length`], for a required field.
-    pub(super) fn check_required(
+    pub(crate) fn check_required(
         &mut self,
         path: &str,
         text: Option<&str>,
@@ -99,7 +99,7 @@ impl FieldErrors {
     }
 
     /// Checks that a list has at most `most` entries.
-    pub(super) fn check_count(&mut self, path: &str, count: usize, most: usize) {
+    pub(crate) fn check_count(&mut self, path: &str, count: usize, most: usize) {
         if count > most {
             let message = format!("Must be {most} or fewer in length.");
             self.add(path, "BASE_TYPE_MAX_LENGTH", message);
@@ -111,7 +111,7 @@ impl FieldErrors {
     /// # Errors
     ///
     /// Status 400 with code 50035 and all field errors.
-    pub(super) fn finish(self) -> Result<(), ApiError> {
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() {
             return Ok(());
         }

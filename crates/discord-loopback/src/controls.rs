@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::model::PersonState;
-use super::{Discord, FaultButton, Interceptor, Person, RestFault, Snowflake, State};
+use crate::faults::{FaultButton, Interceptor, RestFault};
+use crate::model::{Access, PersonState};
+use crate::people::Person;
+use crate::server::Discord;
+use crate::snowflake::Snowflake;
 
 impl Discord {
     /// Injects a fault into the next matching calls.
@@ -92,6 +95,52 @@ impl Discord {
         self.person(name)
     }
 
+    /// Gives a person a role.
+    pub fn grant(&self, person: &str, role: &str) {
+        let (id, role) = (self.person(person).id, self.role(role));
+        self.shared
+            .change(|state| state.person_mut(id).map(|person| person.roles.push(role)));
+    }
+
+    /// Takes a role away from a person.
+    pub fn revoke(&self, person: &str, role: &str) {
+        let (id, role) = (self.person(person).id, self.role(role));
+        self.shared.change(|state| {
+            state
+                .person_mut(id)
+                .map(|person| person.roles.retain(|held| *held != role))
+        });
+    }
+
+    /// Removes a person from the guild, with all their roles.
+    pub fn leave_guild(&self, person: &str) {
+        let id = self.person(person).id;
+        self.shared.change(|state| {
+            state.person_mut(id).map(|person| {
+                person.in_guild = false;
+                person.roles.clear();
+            })
+        });
+    }
+
+    /// Adds a person to the guild.
+    pub fn join_guild(&self, person: &str) {
+        let id = self.person(person).id;
+        self.shared
+            .change(|state| state.person_mut(id).map(|person| person.in_guild = true));
+    }
+
+    /// Sets the bot's access to a channel.
+    pub fn set_access(&self, channel: &str, access: Access) {
+        let id = self.channel(channel);
+        self.shared.change(|state| {
+            let channels = state.channels.iter_mut();
+            channels
+                .filter(|channel| channel.id == id)
+                .for_each(|channel| channel.access = access);
+        });
+    }
+
     /// Simulates an outage: while offline, every REST and gateway connection is closed.
     pub fn set_offline(&self, offline: bool) {
         self.shared.change(|state| state.set_offline(offline));
@@ -113,16 +162,5 @@ impl Discord {
     pub fn deliver_twice(&self, interactions: usize) {
         self.shared
             .change(|state| state.controls.deliver_twice = interactions);
-    }
-}
-
-impl State {
-    /// See [`Discord::set_offline`].
-    pub(super) fn set_offline(&mut self, offline: bool) {
-        self.controls.offline = offline;
-        if offline {
-            self.transcript.note("Discord goes offline".to_owned());
-            self.cut_sockets();
-        }
     }
 }

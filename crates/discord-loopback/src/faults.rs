@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::api_error::ApiError;
-use super::chat::FaultButton;
-use super::snowflake::Snowflake;
+use crate::api_error::ApiError;
+use crate::snowflake::Snowflake;
 
 /// Boxed future, the same type as in the `futures` crate.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -60,7 +59,7 @@ pub struct RestFault {
 
 /// Effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum FaultEffect {
+pub(crate) enum FaultEffect {
     Respond(ApiError),
     CutBefore,
     CutAfter,
@@ -141,9 +140,22 @@ impl RestFault {
     }
 }
 
+/// Button on the page that injects a fault outside of Discord.
+#[derive(Clone)]
+pub struct FaultButton {
+    /// ID in requests.
+    pub id: &'static str,
+    /// Name of the fault on the page.
+    pub label: &'static str,
+    /// Description of the fault, in one sentence.
+    pub help: &'static str,
+    /// Injects the fault for the person with this ID.
+    pub on_press: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
 /// Controls of one loopback.
 #[derive(Default)]
-pub(super) struct Controls {
+pub(crate) struct Controls {
     faults: VecDeque<RestFault>,
     /// True if the next RESUME gets INVALID_SESSION.
     pub refuse_resume: bool,
@@ -165,24 +177,24 @@ pub(super) struct Controls {
 }
 
 impl Controls {
-    pub(super) fn add_fault(&mut self, fault: RestFault) {
+    pub(crate) fn add_fault(&mut self, fault: RestFault) {
         self.faults.push_back(fault);
     }
 
-    pub(super) fn remove_fault(&mut self, fault: &RestFault) {
+    pub(crate) fn remove_fault(&mut self, fault: &RestFault) {
         self.faults.retain(|it| !it.is_same_as(fault));
     }
 
-    pub(super) fn has_fault(&self, fault: &RestFault) -> bool {
+    pub(crate) fn has_fault(&self, fault: &RestFault) -> bool {
         self.faults.iter().any(|it| it.is_same_as(fault))
     }
 
-    pub(super) fn clear_faults(&mut self) {
+    pub(crate) fn clear_faults(&mut self) {
         self.faults.clear();
     }
 
     /// Returns the effect of the oldest matching fault, and counts this use of the fault.
-    pub(super) fn take_effect(&mut self, call: &RestCall) -> Option<FaultEffect> {
+    pub(crate) fn take_effect(&mut self, call: &RestCall) -> Option<FaultEffect> {
         let at = self.faults.iter().position(|fault| fault.matches(call))?;
         let fault = &mut self.faults[at];
         let effect = fault.effect.clone();

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::interaction::Interaction;
-use super::interactions::NewInteraction;
-use super::model::InteractionKind;
-use super::people::Person;
-use super::view::{Input, ModalView};
+use crate::interaction::Interaction;
+use crate::interactions::NewInteraction;
+use crate::model::InteractionKind;
+use crate::people::Person;
+use crate::view::{Input, ModalView};
 
 impl Person {
     /// Fills in a modal by labels and submits it. Fields that are not named keep their value.

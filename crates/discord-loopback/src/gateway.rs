@@ -9,102 +9,22 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::model::State;
-use super::shared::Shared;
-use super::snowflake::{Snowflake, random_hex};
+use crate::gateway_session::{GatewaySession, SocketCommand};
+use crate::shared::Shared;
+use crate::snowflake::random_hex;
+use crate::state::State;
 
 /// Discord's heartbeat interval.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(41_250);
 /// Intent for GUILD_CREATE and other guild events.
 const GUILDS: u64 = 1;
-const GUILD_MESSAGES: u64 = 1 << 9;
-const DIRECT_MESSAGES: u64 = 1 << 12;
 /// Close code "authentication failed"; the client must not reconnect.
 const AUTHENTICATION_FAILED: u16 = 4004;
 /// Close code "not authenticated": a payload other than IDENTIFY or RESUME came first.
 const NOT_AUTHENTICATED: u16 = 4003;
 
-/// Gateway session. It outlives its socket, so that the bot can resume it.
-#[derive(Debug)]
-pub(super) struct GatewaySession {
-    id: String,
-    intents: u64,
-    seq: u64,
-    /// Events so far, for a replay after RESUME.
-    events: Vec<String>,
-    /// Channel to the task of the socket, while one is connected.
-    outbox: Option<mpsc::UnboundedSender<SocketCommand>>,
-}
-
-/// Command to the task of a socket.
-#[derive(Debug)]
-enum SocketCommand {
-    Send(String),
-    Close(u16),
-    /// End without a close frame, as if the cable were pulled.
-    Cut,
-}
-
-impl GatewaySession {
-    fn dispatch(&mut self, event: &str, data: &Value) {
-        self.seq += 1;
-        let text = json!({ "op": 0, "t": event, "s": self.seq, "d": data }).to_string();
-        self.events.push(text.clone());
-        self.send(SocketCommand::Send(text));
-    }
-
-    fn send(&self, command: SocketCommand) {
-        if let Some(outbox) = &self.outbox {
-            // Sending fails if the socket has just closed; the event then waits for a RESUME.
-            let _ = outbox.send(command);
-        }
-    }
-}
-
-impl State {
-    /// Sends an event to every session with one of the intents, or to all sessions if 0.
-    pub(super) fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
-        for session in &mut self.sessions {
-            if intents == 0 || session.intents & intents != 0 {
-                session.dispatch(event, data);
-            }
-        }
-    }
-
-    /// Sends MESSAGE_CREATE to sessions with the intent, unless the message is ephemeral.
-    pub(super) fn dispatch_message_create(&mut self, id: Snowflake) {
-        let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
-            return;
-        };
-        let is_dm = self
-            .channel(message.channel)
-            .is_some_and(|channel| channel.recipient.is_some());
-        let mut data = self.message_json(message);
-        let intent = if is_dm {
-            DIRECT_MESSAGES
-        } else {
-            data["guild_id"] = self.guild.id.to_string().into();
-            GUILD_MESSAGES
-        };
-        self.dispatch("MESSAGE_CREATE", &data, intent);
-    }
-
-    /// Returns true if a bot is connected and ready.
-    pub(super) fn is_connected(&self) -> bool {
-        self.sessions.iter().any(|session| session.outbox.is_some())
-    }
-
-    /// Closes all sockets without a close frame; the sessions can be resumed.
-    pub(super) fn cut_sockets(&mut self) {
-        for session in &mut self.sessions {
-            session.send(SocketCommand::Cut);
-            session.outbox = None;
-        }
-    }
-}
-
 /// Serves one socket until it closes.
-pub(super) async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
+pub(crate) async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let (outbox, mut inbox) = mpsc::unbounded_channel();
     let heartbeat = shared
         .read(|state| state.controls.heartbeat_interval)

@@ -3,15 +3,22 @@
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::model::{EPHEMERAL, Message, State};
-use super::{Discord, MessageView, Observer, Person, RestCall, RestExchange, Snowflake};
+use crate::faults::RestCall;
+use crate::model::{EPHEMERAL, Message};
+use crate::people::Person;
+use crate::server::Discord;
+use crate::shared::Observer;
+use crate::snowflake::Snowflake;
+use crate::state::State;
+use crate::transcript::RestExchange;
+use crate::view::MessageView;
 
 impl Discord {
     /// Returns the current version of a message, also if it is ephemeral. Does not mark it as read.
     #[must_use]
     pub fn message(&self, id: Snowflake) -> Option<MessageView> {
         self.shared
-            .read(|state| state.messages.get(&id).map(MessageView::of))
+            .read(|state| state.messages.get(&id).map(Message::view))
     }
 
     /// Returns a channel's current public messages, oldest first. Does not mark them as read.
@@ -26,7 +33,7 @@ impl Discord {
                 .messages
                 .values()
                 .filter(public)
-                .map(MessageView::of)
+                .map(Message::view)
                 .collect()
         })
     }
@@ -61,6 +68,50 @@ impl Discord {
         })
     }
 
+    /// Waits until a bot is connected and READY.
+    pub async fn wait_connected(&self) {
+        self.shared
+            .wait("a bot to connect", |state| {
+                state.is_connected().then_some(())
+            })
+            .await;
+    }
+
+    /// Waits until `count` heartbeats were answered since the start.
+    pub async fn wait_heartbeats(&self, count: usize) {
+        self.shared
+            .wait("heartbeats", |state| {
+                (state.controls.heartbeats_answered >= count).then_some(())
+            })
+            .await;
+    }
+
+    /// Waits until no bot is connected.
+    pub async fn wait_disconnected(&self) {
+        self.shared
+            .wait("the bot to disconnect", |state| {
+                (!state.is_connected()).then_some(())
+            })
+            .await;
+    }
+
+    /// Waits until the bot has registered commands.
+    pub async fn wait_for_commands(&self) {
+        self.shared
+            .wait("commands to be registered", has_commands)
+            .await;
+    }
+
+    /// Waits without a time limit until the bot has registered commands.
+    pub async fn wait_for_commands_forever(&self) {
+        while self
+            .shared
+            .wait_for(self.shared.wait_timeout, has_commands)
+            .await
+            .is_none()
+        {}
+    }
+
     /// Waits until a version of a message matches `wanted`. Returns it, and marks the message read.
     pub async fn wait_edited(
         &self,
@@ -85,7 +136,7 @@ impl Discord {
     pub fn unread(&self) -> Vec<MessageView> {
         self.shared.read(|state| {
             let unread = state.messages.values().filter(|message| !message.seen);
-            unread.map(MessageView::of).collect()
+            unread.map(Message::view).collect()
         })
     }
 
@@ -185,6 +236,10 @@ impl Person {
                 && !message.deleted
                 && message.visible_to.is_none_or(|only| only == self.id)
         });
-        seen.map(MessageView::of).collect()
+        seen.map(Message::view).collect()
     }
+}
+
+fn has_commands(state: &mut State) -> Option<()> {
+    (!state.commands.is_empty()).then_some(())
 }

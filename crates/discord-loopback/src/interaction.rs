@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::model::{ResponseKind, State};
-use super::shared::Shared;
-use super::snowflake::Snowflake;
-use super::view::{MessageView, ModalView};
+use crate::model::ResponseKind;
+use crate::shared::Shared;
+use crate::snowflake::Snowflake;
+use crate::state::State;
+use crate::view::{MessageView, ModalView};
 
 /// Interaction, as seen by the person who started it.
 #[derive(Debug, Clone)]
 pub struct Interaction {
-    pub(super) shared: Arc<Shared>,
-    pub(super) id: Snowflake,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: Snowflake,
 }
 
 /// First response to an interaction.
@@ -138,7 +139,7 @@ impl Interaction {
     }
 
     /// Waits for the choices of an autocomplete. Returns `None` if they came too late.
-    pub(super) async fn choices(&self) -> Option<Vec<Value>> {
+    pub(crate) async fn choices(&self) -> Option<Vec<Value>> {
         self.try_acknowledgement().await?;
         Some(
             self.shared

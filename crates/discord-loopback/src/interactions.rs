@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::config::ADMINISTRATOR;
-use super::model::{InteractionKind, InteractionState, State};
-use super::snowflake::{Snowflake, random_hex};
+use crate::config::ADMINISTRATOR;
+use crate::model::{InteractionKind, InteractionState};
+use crate::snowflake::{Snowflake, random_hex};
+use crate::state::State;
 
 /// Action of a person that creates an interaction.
 #[derive(Debug)]
-pub(super) struct NewInteraction {
+pub(crate) struct NewInteraction {
     pub kind: InteractionKind,
     pub person: Snowflake,
     pub channel: Snowflake,
@@ -29,7 +30,7 @@ pub(super) struct NewInteraction {
 
 impl State {
     /// Stores the interaction and sends it to every gateway session, connected or not.
-    pub(super) fn create_interaction(&mut self, new: NewInteraction) -> Snowflake {
+    pub(crate) fn create_interaction(&mut self, new: NewInteraction) -> Snowflake {
         let id = self.ids.next();
         let words = format!(
             "{} in {} {}",

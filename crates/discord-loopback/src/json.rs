@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::model::{
-    Access, Channel, InteractionKind, InteractionState, Message, PersonState, Role, State,
+use crate::model::{
+    Access, Channel, InteractionKind, InteractionState, Message, PersonState, Role,
 };
-use super::snowflake::{Snowflake, created_at};
-use super::view::Attachment;
+use crate::snowflake::{Snowflake, created_at};
+use crate::state::State;
+use crate::view::Attachment;
 
 impl State {
     /// User object of a person or the bot.
-    pub(super) fn user_json(&self, id: Snowflake) -> Value {
+    pub(crate) fn user_json(&self, id: Snowflake) -> Value {
         let mut user = json!({
             "id": id.to_string(),
             "username": self.name_of(id),
@@ -28,7 +29,7 @@ impl State {
     }
 
     /// User object of the bot, with the fields that only the bot itself gets.
-    pub(super) fn own_user_json(&self) -> Value {
+    pub(crate) fn own_user_json(&self) -> Value {
         let mut user = self.user_json(self.application.id);
         for (key, value) in [
             ("mfa_enabled", json!(true)),
@@ -42,7 +43,7 @@ impl State {
     }
 
     /// Application object of the bot.
-    pub(super) fn application_json(&self) -> Value {
+    pub(crate) fn application_json(&self) -> Value {
         json!({
             "id": self.application.id.to_string(),
             "name": self.application.name,
@@ -74,12 +75,12 @@ impl State {
     }
 
     /// Member object of a person.
-    pub(super) fn member_json(&self, person: &PersonState) -> Value {
+    pub(crate) fn member_json(&self, person: &PersonState) -> Value {
         self.member_with(person.id, &person.roles)
     }
 
     /// Member object of the bot.
-    pub(super) fn own_member_json(&self) -> Value {
+    pub(crate) fn own_member_json(&self) -> Value {
         self.member_with(self.application.id, &[])
     }
 
@@ -102,14 +103,14 @@ impl State {
     }
 
     /// Member object in an interaction, with computed permissions.
-    pub(super) fn interaction_member_json(&self, person: &PersonState) -> Value {
+    pub(crate) fn interaction_member_json(&self, person: &PersonState) -> Value {
         let mut member = self.member_json(person);
         member["permissions"] = self.permissions(person).to_string().into();
         member
     }
 
     /// Channel object, of the guild or a DM.
-    pub(super) fn channel_json(&self, channel: &Channel) -> Value {
+    pub(crate) fn channel_json(&self, channel: &Channel) -> Value {
         let newest = self.messages.values().rfind(|m| m.channel == channel.id);
         let newest = newest.map(|message| message.id.to_string());
         match channel.recipient {
@@ -140,7 +141,7 @@ impl State {
     }
 
     /// Guild object with its roles.
-    pub(super) fn guild_json(&self) -> Value {
+    pub(crate) fn guild_json(&self) -> Value {
         let roles: Vec<Value> = self.guild.roles.iter().map(role_json).collect();
         json!({
             "id": self.guild.id.to_string(), "name": self.guild.name, "icon": null,
@@ -161,7 +162,7 @@ impl State {
     }
 
     /// Guild object in GUILD_CREATE, for a bot without the intent for members.
-    pub(super) fn guild_create_json(&self) -> Value {
+    pub(crate) fn guild_create_json(&self) -> Value {
         let mut guild = self.guild_json();
         let channels = self
             .channels
@@ -192,7 +193,7 @@ impl State {
     }
 
     /// Message object of the current version.
-    pub(super) fn message_json(&self, message: &Message) -> Value {
+    pub(crate) fn message_json(&self, message: &Message) -> Value {
         let mentions = message.mentions.iter().map(|&id| self.user_json(id));
         let answers = message
             .interaction
@@ -247,7 +248,7 @@ impl State {
 }
 
 /// Role object.
-pub(super) fn role_json(role: &Role) -> Value {
+pub(crate) fn role_json(role: &Role) -> Value {
     json!({
         "id": role.id.to_string(),
         "name": role.name,

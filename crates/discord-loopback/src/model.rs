@@ -1,60 +1,31 @@
-//! Data model of the loopback. No I/O.
-//!
-//! REST handlers, the gateway and people's actions share one `State` behind one lock.
+//! Data model of the loopback: the parts of its state. No I/O.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::faults::Controls;
-use super::gateway::GatewaySession;
-use super::snowflake::{Snowflake, SnowflakeGenerator};
-use super::transcript::Transcript;
-use super::view::{Attachment, MessageView, ModalView};
-
-/// Complete state of the loopback.
-#[derive(Debug)]
-pub(super) struct State {
-    pub ids: SnowflakeGenerator,
-    pub application: Application,
-    pub guild: Guild,
-    pub people: Vec<PersonState>,
-    /// Guild channels, and DM channels opened so far.
-    pub channels: Vec<Channel>,
-    /// Commands of the guild, as returned to the bot.
-    pub commands: Vec<Value>,
-    /// Messages by ID, which is the order in which they were posted. Deleted ones stay, marked.
-    pub messages: BTreeMap<Snowflake, Message>,
-    pub interactions: BTreeMap<Snowflake, InteractionState>,
-    /// Gateway sessions, connected or waiting to be resumed.
-    pub sessions: Vec<GatewaySession>,
-    pub controls: Controls,
-    pub transcript: Transcript,
-    /// Gateway URL in READY and in the response of `/gateway`.
-    pub gateway_url: String,
-    pub first_response_timeout: Duration,
-    pub token_lifetime: Duration,
-}
+use crate::body::plain;
+use crate::snowflake::Snowflake;
+use crate::view::{Attachment, MessageView, ModalView, buttons};
 
 /// The bot's application. The bot user has the same ID, as for every newer application.
 #[derive(Debug)]
-pub(super) struct Application {
+pub(crate) struct Application {
     pub id: Snowflake,
     pub token: String,
     pub name: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Guild {
+pub(crate) struct Guild {
     pub id: Snowflake,
     pub name: String,
     pub roles: Vec<Role>,
 }
 
 #[derive(Debug)]
-pub(super) struct Role {
+pub(crate) struct Role {
     pub id: Snowflake,
     pub name: String,
     pub permissions: u64,
@@ -62,7 +33,7 @@ pub(super) struct Role {
 
 /// A person, in the guild or not.
 #[derive(Debug)]
-pub(super) struct PersonState {
+pub(crate) struct PersonState {
     pub id: Snowflake,
     pub name: String,
     pub roles: Vec<Snowflake>,
@@ -72,7 +43,7 @@ pub(super) struct PersonState {
 
 /// A text channel of the guild, or a DM channel.
 #[derive(Debug)]
-pub(super) struct Channel {
+pub(crate) struct Channel {
     pub id: Snowflake,
     pub name: String,
     /// The bot's counterpart in a DM channel; `None` for a guild channel.
@@ -90,7 +61,7 @@ pub enum Access {
 
 /// A message with its current content and all earlier versions.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub id: Snowflake,
     pub channel: Snowflake,
     pub author: Snowflake,
@@ -119,17 +90,17 @@ pub(super) struct Message {
 }
 
 /// `SUPPRESS_EMBEDS`: links have no preview.
-pub(super) const SUPPRESS_EMBEDS: u64 = 1 << 2;
+pub(crate) const SUPPRESS_EMBEDS: u64 = 1 << 2;
 /// `EPHEMERAL`: only one person sees the message.
-pub(super) const EPHEMERAL: u64 = 1 << 6;
+pub(crate) const EPHEMERAL: u64 = 1 << 6;
 /// `LOADING`: "thinking", a deferred response that has no content yet.
-pub(super) const LOADING: u64 = 1 << 7;
+pub(crate) const LOADING: u64 = 1 << 7;
 /// `SUPPRESS_NOTIFICATIONS`: the message notifies nobody.
-pub(super) const SILENT: u64 = 1 << 12;
+pub(crate) const SILENT: u64 = 1 << 12;
 
 /// An interaction: an action of a person that the bot must respond to.
 #[derive(Debug)]
-pub(super) struct InteractionState {
+pub(crate) struct InteractionState {
     pub id: Snowflake,
     pub token: String,
     pub kind: InteractionKind,
@@ -164,7 +135,7 @@ pub(super) struct InteractionState {
 
 /// Kind of an interaction; the numbers are Discord's interaction types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InteractionKind {
+pub(crate) enum InteractionKind {
     Command = 2,
     Component = 3,
     Autocomplete = 4,
@@ -182,9 +153,36 @@ pub enum ResponseKind {
     Modal = 9,
 }
 
+impl Message {
+    /// View of the current version of a self.
+    pub(crate) fn view(&self) -> MessageView {
+        let posted = self.edited.is_none() && !self.deleted;
+        MessageView {
+            id: self.id,
+            channel: self.channel,
+            author: self.author,
+            content: self.content.clone(),
+            embeds: self.embeds.clone(),
+            components: self.components.iter().map(buttons).collect(),
+            ephemeral: self.flags & EPHEMERAL != 0,
+            thinking: self.flags & LOADING != 0,
+            edited: self.edited.is_some(),
+            deleted: self.deleted,
+            mentions: if posted {
+                self.notified.clone()
+            } else {
+                Vec::new()
+            },
+            nonce: self.nonce.as_ref().map(plain),
+            flags: self.flags,
+            files: self.files.clone(),
+        }
+    }
+}
+
 impl InteractionState {
     /// Returns true if there is no first response yet and it would now be too late.
-    pub(super) fn is_overdue(&self, limit: Duration) -> bool {
+    pub(crate) fn is_overdue(&self, limit: Duration) -> bool {
         self.response.is_none() && self.created.elapsed() > limit
     }
 }

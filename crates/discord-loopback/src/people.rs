@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::command_line::{self, Purpose};
-use super::interaction::Interaction;
-use super::interactions::NewInteraction;
-use super::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState, State};
-use super::post::{MessageDraft, MessageTarget};
-use super::shared::Shared;
-use super::snowflake::Snowflake;
-use super::view::{MessageView, plain};
+use crate::body::plain;
+use crate::command_line::{self, Purpose};
+use crate::interaction::Interaction;
+use crate::interactions::NewInteraction;
+use crate::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState};
+use crate::post::{MessageDraft, MessageTarget};
+use crate::shared::Shared;
+use crate::snowflake::Snowflake;
+use crate::state::State;
+use crate::view::MessageView;
 
 /// A person who uses Discord. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Person {
-    pub(super) shared: Arc<Shared>,
-    pub(super) id: Snowflake,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: Snowflake,
 }
 
 impl Person {
@@ -106,7 +108,7 @@ impl Person {
     pub async fn press(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
         let custom_id = self.shared.read(|state| {
             let message = self.visible_message(state, message.id)?;
-            let now = MessageView::of(message);
+            let now = message.view();
             let button = now
                 .button(label)
                 .ok_or_else(|| format!("the message has no button {label:?}"))?;
@@ -246,7 +248,7 @@ impl Person {
         )
     }
 
-    pub(super) fn create_interaction(&self, state: &mut State, new: NewInteraction) -> Interaction {
+    pub(crate) fn create_interaction(&self, state: &mut State, new: NewInteraction) -> Interaction {
         Interaction {
             shared: Arc::clone(&self.shared),
             id: state.create_interaction(new),

@@ -3,18 +3,23 @@
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::api_error::{ApiError, EMPTY_MESSAGE};
-use super::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS, State};
-use super::rules::messages;
-use super::snowflake::Snowflake;
-use super::view::{Attachment, MessageView, plain};
+use crate::api_error::{ApiError, EMPTY_MESSAGE};
+use crate::body::plain;
+use crate::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS};
+use crate::rules::messages;
+use crate::snowflake::Snowflake;
+use crate::state::State;
+use crate::view::Attachment;
 
 /// Flags that a request body can set; only Discord sets the others.
 const SETTABLE: u64 = EPHEMERAL | SILENT | SUPPRESS_EMBEDS;
+/// Intents for MESSAGE_CREATE, in the guild's channels and in DMs.
+const GUILD_MESSAGES: u64 = 1 << 9;
+const DIRECT_MESSAGES: u64 = 1 << 12;
 
 /// Message content in a request body. `None` leaves a part unchanged.
 #[derive(Debug, Default)]
-pub(super) struct MessageDraft {
+pub(crate) struct MessageDraft {
     pub content: Option<String>,
     pub embeds: Option<Vec<Value>>,
     pub components: Option<Vec<Value>>,
@@ -31,7 +36,7 @@ impl MessageDraft {
     /// # Errors
     ///
     /// Status 400 if the body exceeds one of Discord's limits.
-    pub(super) fn read(at: &str, body: &Value) -> Result<Self, ApiError> {
+    pub(crate) fn read(at: &str, body: &Value) -> Result<Self, ApiError> {
         messages::check(at, body).finish()?;
         let list = |key: &str| match &body[key] {
             Value::Array(list) => Some(list.clone()),
@@ -55,7 +60,7 @@ impl MessageDraft {
 
 /// Channel, author and audience of a new message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MessageTarget {
+pub(crate) struct MessageTarget {
     pub channel: Snowflake,
     pub author: Snowflake,
     /// Only person who sees the message, if it is ephemeral.
@@ -70,7 +75,7 @@ impl State {
     /// # Errors
     ///
     /// Status 400 if the message is empty and not "thinking".
-    pub(super) fn post(
+    pub(crate) fn post(
         &mut self,
         target: MessageTarget,
         draft: MessageDraft,
@@ -103,7 +108,7 @@ impl State {
         if message.flags & SILENT == 0 {
             message.notified = message.mentions.clone();
         }
-        message.versions.push(MessageView::of(&message));
+        message.versions.push(message.view());
         self.note_message("", &message);
         self.messages.insert(id, message);
         self.dispatch_message_create(id);
@@ -115,7 +120,7 @@ impl State {
     /// # Errors
     ///
     /// Status 400 if the message would be empty.
-    pub(super) fn edit(&mut self, id: Snowflake, draft: MessageDraft) -> Result<(), ApiError> {
+    pub(crate) fn edit(&mut self, id: Snowflake, draft: MessageDraft) -> Result<(), ApiError> {
         let Some(mut message) = self.messages.get(&id).cloned() else {
             return Ok(());
         };
@@ -125,17 +130,17 @@ impl State {
         }
         message.flags &= !LOADING;
         message.edited = Some(Utc::now());
-        message.versions.push(MessageView::of(&message));
+        message.versions.push(message.view());
         self.note_message("edits: ", &message);
         self.messages.insert(id, message);
         Ok(())
     }
 
     /// Marks a message as deleted; its versions stay.
-    pub(super) fn delete(&mut self, id: Snowflake) {
+    pub(crate) fn delete(&mut self, id: Snowflake) {
         if let Some(mut message) = self.messages.remove(&id) {
             message.deleted = true;
-            message.versions.push(MessageView::of(&message));
+            message.versions.push(message.view());
             self.note_message("deletes: ", &message);
             self.messages.insert(id, message);
         }
@@ -168,12 +173,30 @@ impl State {
             .collect();
     }
 
+    /// Sends MESSAGE_CREATE to sessions with the intent, unless the message is ephemeral.
+    fn dispatch_message_create(&mut self, id: Snowflake) {
+        let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
+            return;
+        };
+        let is_dm = self
+            .channel(message.channel)
+            .is_some_and(|channel| channel.recipient.is_some());
+        let mut data = self.message_json(message);
+        let intent = if is_dm {
+            DIRECT_MESSAGES
+        } else {
+            data["guild_id"] = self.guild.id.to_string().into();
+            GUILD_MESSAGES
+        };
+        self.dispatch("MESSAGE_CREATE", &data, intent);
+    }
+
     fn note_message(&mut self, what: &str, message: &Message) {
-        let mut view = MessageView::of(message).text().replace('\n', "\n      ");
+        let mut view = message.view().text().replace('\n', "\n      ");
         if message.flags & LOADING != 0 {
             view.push_str("(is thinking)");
         }
-        for button in MessageView::of(message).components.iter().flatten() {
+        for button in message.view().components.iter().flatten() {
             view.push_str(&format!(" [{}]", button.label));
         }
         let only = message

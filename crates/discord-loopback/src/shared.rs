@@ -7,14 +7,14 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::model::State;
-use super::transcript::RestExchange;
+use crate::state::State;
+use crate::transcript::RestExchange;
 
 /// Callback for every answered REST exchange.
 pub type Observer = Arc<dyn Fn(&RestExchange) + Send + Sync>;
 
 /// State shared by the server, the gateway and the handles.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     observer: Mutex<Option<Observer>>,
     /// Counts changes, so that no waiter misses one.
@@ -23,7 +23,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(state: State, wait_timeout: Duration) -> Arc<Self> {
+    pub(crate) fn new(state: State, wait_timeout: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(state),
             observer: Mutex::new(None),
@@ -33,26 +33,26 @@ impl Shared {
     }
 
     /// Reads the state, without waking any waiter.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
         read(&mut self.lock())
     }
 
     /// Changes the state and wakes all waiters.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changes.send_modify(|count| *count += 1);
         result
     }
 
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    pub(super) fn observe(&self, observer: Observer) {
+    pub(crate) fn observe(&self, observer: Observer) {
         *self.observer.lock() = Some(observer);
     }
 
-    pub(super) fn observer(&self) -> Option<Observer> {
+    pub(crate) fn observer(&self) -> Option<Observer> {
         self.observer.lock().clone()
     }
 
@@ -61,7 +61,7 @@ impl Shared {
     /// # Panics
     ///
     /// After the time limit, with the whole transcript, so that a failed test shows it.
-    pub(super) async fn wait<T>(&self, what: &str, find: impl FnMut(&mut State) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&self, what: &str, find: impl FnMut(&mut State) -> Option<T>) -> T {
         match self.wait_for(self.wait_timeout, find).await {
             Some(found) => found,
             None => self.fail(&format!("waited {:?} for {what}", self.wait_timeout)),
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// Like [`Shared::wait`] with its own limit, after which it returns `None`.
-    pub(super) async fn wait_for<T>(
+    pub(crate) async fn wait_for<T>(
         &self,
         limit: Duration,
         mut find: impl FnMut(&mut State) -> Option<T>,
@@ -89,7 +89,7 @@ impl Shared {
     }
 
     /// Panics with the transcript, to fail the running test.
-    pub(super) fn fail(&self, reason: &str) -> ! {
+    pub(crate) fn fail(&self, reason: &str) -> ! {
         let transcript = self.read(|state| state.transcript.render());
         panic!("{reason}\n--- loopback Discord ---\n{transcript}---");
     }

@@ -12,13 +12,13 @@ const EPOCH_MS: i64 = 1_420_070_400_000;
 
 /// Generates strictly increasing IDs, so that the order of IDs is the order of events.
 #[derive(Debug, Default)]
-pub(super) struct SnowflakeGenerator {
+pub(crate) struct SnowflakeGenerator {
     last: Snowflake,
 }
 
 impl SnowflakeGenerator {
     /// Returns the next ID, with the current time.
-    pub(super) fn next(&mut self) -> Snowflake {
+    pub(crate) fn next(&mut self) -> Snowflake {
         let since = u64::try_from(Utc::now().timestamp_millis() - EPOCH_MS).unwrap_or(0);
         self.last = (self.last + 1).max(since << 22);
         self.last
@@ -27,7 +27,7 @@ impl SnowflakeGenerator {
 
 /// Time at which an ID was created.
 #[must_use]
-pub(super) fn created_at(id: Snowflake) -> DateTime<Utc> {
+pub(crate) fn created_at(id: Snowflake) -> DateTime<Utc> {
     let since = i64::try_from(id >> 22).unwrap_or(0);
     DateTime::from_timestamp_millis(since + EPOCH_MS).unwrap_or_default()
 }
@@ -36,7 +36,7 @@ pub(super) fn created_at(id: Snowflake) -> DateTime<Utc> {
 ///
 /// The standard library seeds `RandomState` from the system, so no other crate is needed.
 #[must_use]
-pub(super) fn random_hex() -> String {
+pub(crate) fn random_hex() -> String {
     let half = || RandomState::new().hash_one(0_u8);
     format!("{:016x}{:016x}", half(), half())
 }

@@ -1,16 +1,48 @@
-//! Creates the state from the configuration, and looks things up in it. No I/O.
+//! The state of the loopback: created from the configuration, and looked up. No I/O.
+//!
+//! REST handlers, the gateway and people's actions share one `State` behind one lock.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS};
-use super::faults::Controls;
-use super::model::{Access, Application, Channel, Guild, PersonState, Role, State};
-use super::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
-use super::transcript::Transcript;
+use serde_json::Value;
+
+use crate::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS};
+use crate::faults::Controls;
+use crate::gateway_session::{GatewaySession, SocketCommand};
+use crate::model::{
+    Access, Application, Channel, Guild, InteractionState, Message, PersonState, Role,
+};
+use crate::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
+use crate::transcript::Transcript;
+
+/// Complete state of the loopback.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub ids: SnowflakeGenerator,
+    pub application: Application,
+    pub guild: Guild,
+    pub people: Vec<PersonState>,
+    /// Guild channels, and DM channels opened so far.
+    pub channels: Vec<Channel>,
+    /// Commands of the guild, as returned to the bot.
+    pub commands: Vec<Value>,
+    /// Messages by ID, which is the order in which they were posted. Deleted ones stay, marked.
+    pub messages: BTreeMap<Snowflake, Message>,
+    pub interactions: BTreeMap<Snowflake, InteractionState>,
+    /// Gateway sessions, connected or waiting to be resumed.
+    pub sessions: Vec<GatewaySession>,
+    pub controls: Controls,
+    pub transcript: Transcript,
+    /// Gateway URL in READY and in the response of `/gateway`.
+    pub gateway_url: String,
+    pub first_response_timeout: Duration,
+    pub token_lifetime: Duration,
+}
 
 impl State {
     /// Creates the state for a configuration.
-    pub(super) fn new(config: &DiscordConfig) -> Self {
+    pub(crate) fn new(config: &DiscordConfig) -> Self {
         let mut ids = SnowflakeGenerator::default();
         let application = Application {
             id: ids.next(),
@@ -55,20 +87,20 @@ impl State {
         }
     }
 
-    pub(super) fn person(&self, id: Snowflake) -> Option<&PersonState> {
+    pub(crate) fn person(&self, id: Snowflake) -> Option<&PersonState> {
         self.people.iter().find(|person| person.id == id)
     }
 
-    pub(super) fn person_mut(&mut self, id: Snowflake) -> Option<&mut PersonState> {
+    pub(crate) fn person_mut(&mut self, id: Snowflake) -> Option<&mut PersonState> {
         self.people.iter_mut().find(|person| person.id == id)
     }
 
-    pub(super) fn channel(&self, id: Snowflake) -> Option<&Channel> {
+    pub(crate) fn channel(&self, id: Snowflake) -> Option<&Channel> {
         self.channels.iter().find(|channel| channel.id == id)
     }
 
     /// Finds a guild channel by name, with or without `#`.
-    pub(super) fn channel_named(&self, name: &str) -> Option<&Channel> {
+    pub(crate) fn channel_named(&self, name: &str) -> Option<&Channel> {
         let name = name.trim_start_matches('#');
         let mut guild = self
             .channels
@@ -78,7 +110,7 @@ impl State {
     }
 
     /// Returns the DM channel with a person, and opens it if there is none.
-    pub(super) fn open_dm(&mut self, person: Snowflake) -> Snowflake {
+    pub(crate) fn open_dm(&mut self, person: Snowflake) -> Snowflake {
         if let Some(open) = self.channels.iter().find(|c| c.recipient == Some(person)) {
             return open.id;
         }
@@ -94,7 +126,7 @@ impl State {
     }
 
     /// Permission bits of a person in the guild.
-    pub(super) fn permissions(&self, person: &PersonState) -> u64 {
+    pub(crate) fn permissions(&self, person: &PersonState) -> u64 {
         let held = self
             .guild
             .roles
@@ -109,7 +141,7 @@ impl State {
     }
 
     /// Display name of a person or the bot.
-    pub(super) fn name_of(&self, id: Snowflake) -> &str {
+    pub(crate) fn name_of(&self, id: Snowflake) -> &str {
         match self.person(id) {
             Some(person) => &person.name,
             None if id == self.application.id => &self.application.name,
@@ -118,11 +150,44 @@ impl State {
     }
 
     /// Display name of a channel.
-    pub(super) fn channel_label(&self, id: Snowflake) -> String {
+    pub(crate) fn channel_label(&self, id: Snowflake) -> String {
         match self.channel(id) {
             Some(channel) if channel.recipient.is_some() => format!("DM with {}", channel.name),
             Some(channel) => format!("#{}", channel.name),
             None => "an unknown channel".to_owned(),
+        }
+    }
+}
+
+impl State {
+    /// Sends an event to every session with one of the intents, or to all sessions if 0.
+    pub(crate) fn dispatch(&mut self, event: &str, data: &Value, intents: u64) {
+        for session in &mut self.sessions {
+            if intents == 0 || session.intents & intents != 0 {
+                session.dispatch(event, data);
+            }
+        }
+    }
+
+    /// Returns true if a bot is connected and ready.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.sessions.iter().any(|session| session.outbox.is_some())
+    }
+
+    /// Closes all sockets without a close frame; the sessions can be resumed.
+    pub(crate) fn cut_sockets(&mut self) {
+        for session in &mut self.sessions {
+            session.send(SocketCommand::Cut);
+            session.outbox = None;
+        }
+    }
+
+    /// Sets whether REST and the gateway are unreachable, and notes an outage.
+    pub(crate) fn set_offline(&mut self, offline: bool) {
+        self.controls.offline = offline;
+        if offline {
+            self.transcript.note("Discord goes offline".to_owned());
+            self.cut_sockets();
         }
     }
 }
@@ -133,7 +198,7 @@ impl Guild {
     /// # Panics
     ///
     /// If there is no role with this name, which is a mistake in the test.
-    pub(super) fn role(&self, name: &str) -> &Role {
+    pub(crate) fn role(&self, name: &str) -> &Role {
         let role = self.roles.iter().find(|role| role.name == name);
         role.unwrap_or_else(|| panic!("the config has no role {name:?}"))
     }

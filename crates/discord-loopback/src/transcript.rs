@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::faults::RestCall;
+use crate::faults::RestCall;
 
 /// A REST request with its response.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub struct RestExchange {
 
 /// Transcript of one loopback since its start.
 #[derive(Debug)]
-pub(super) struct Transcript {
+pub(crate) struct Transcript {
     started: Instant,
     lines: Vec<(Duration, Entry)>,
     exchanges: Vec<RestExchange>,
@@ -50,12 +50,12 @@ impl Default for Transcript {
 
 impl Transcript {
     /// Adds a line about a message, an action or the gateway.
-    pub(super) fn note(&mut self, line: String) {
+    pub(crate) fn note(&mut self, line: String) {
         self.lines.push((self.started.elapsed(), Entry::Note(line)));
     }
 
     /// Adds a request on arrival; [`Transcript::add_response`] completes it. Returns its index.
-    pub(super) fn add_request(&mut self, exchange: RestExchange) -> usize {
+    pub(crate) fn add_request(&mut self, exchange: RestExchange) -> usize {
         self.exchanges.push(exchange);
         let at = self.exchanges.len() - 1;
         self.lines
@@ -64,7 +64,7 @@ impl Transcript {
     }
 
     /// Adds the response to the request with the index `at`.
-    pub(super) fn add_response(
+    pub(crate) fn add_response(
         &mut self,
         at: usize,
         status: u16,
@@ -76,12 +76,12 @@ impl Transcript {
         exchange.clone()
     }
 
-    pub(super) fn exchanges(&self) -> &[RestExchange] {
+    pub(crate) fn exchanges(&self) -> &[RestExchange] {
         &self.exchanges
     }
 
     /// Renders messages, actions and requests in order, one per line.
-    pub(super) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         for (at, line) in &self.lines {
             let line = match line {
@@ -95,7 +95,7 @@ impl Transcript {
     }
 
     /// Renders all requests and responses in full.
-    pub(super) fn render_traffic(&self) -> String {
+    pub(crate) fn render_traffic(&self) -> String {
         let mut text = String::new();
         for exchange in &self.exchanges {
             let show =

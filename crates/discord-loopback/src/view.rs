@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::model::{EPHEMERAL, LOADING, Message};
-use super::rules::interactions::value_lengths;
-use super::snowflake::Snowflake;
+use crate::rules::interactions::value_lengths;
+use crate::snowflake::Snowflake;
 
 /// Version of a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,31 +48,6 @@ pub struct Button {
 }
 
 impl MessageView {
-    /// View of the current version of a message.
-    pub(super) fn of(message: &Message) -> Self {
-        let posted = message.edited.is_none() && !message.deleted;
-        Self {
-            id: message.id,
-            channel: message.channel,
-            author: message.author,
-            content: message.content.clone(),
-            embeds: message.embeds.clone(),
-            components: message.components.iter().map(buttons).collect(),
-            ephemeral: message.flags & EPHEMERAL != 0,
-            thinking: message.flags & LOADING != 0,
-            edited: message.edited.is_some(),
-            deleted: message.deleted,
-            mentions: if posted {
-                message.notified.clone()
-            } else {
-                Vec::new()
-            },
-            nonce: message.nonce.as_ref().map(plain),
-            flags: message.flags,
-            files: message.files.clone(),
-        }
-    }
-
     /// Returns the button with this label.
     #[must_use]
     pub fn button(&self, label: &str) -> Option<&Button> {
@@ -141,7 +115,7 @@ impl ModalView {
 
 impl Input {
     /// Reads a text input of a modal that was checked before.
-    pub(super) fn of(raw: &Value) -> Self {
+    pub(crate) fn of(raw: &Value) -> Self {
         let text = |key: &str| raw[key].as_str().unwrap_or_default().to_owned();
         let (min_length, max_length) = value_lengths(raw);
         Self {
@@ -157,7 +131,8 @@ impl Input {
     }
 }
 
-fn buttons(row: &Value) -> Vec<Button> {
+/// Reads the buttons of a row of components.
+pub(crate) fn buttons(row: &Value) -> Vec<Button> {
     let components = row["components"].as_array().into_iter().flatten();
     components
         .filter(|component| component["type"] == 2)
@@ -174,11 +149,4 @@ fn button(raw: &Value) -> Button {
         style: raw["style"].as_u64().unwrap_or(0),
         disabled: raw["disabled"] == true,
     }
-}
-
-/// Text of a JSON value; a string has no quotes.
-pub(super) fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -3,7 +3,11 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{CREDENTIALS, TestEnv, command, wait_until};
+use crate::{
+    bot::command,
+    test_env::{CREDENTIALS, TestEnv},
+    wait::wait_until,
+};
 
 /// Environment with the API, and tokens of Ana, Ben and Ada (an admin).
 pub struct ApiEnv {

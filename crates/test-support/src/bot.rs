@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::WAIT_TIMEOUT;
+use crate::wait::WAIT_TIMEOUT;
 
 /// Running bot. The process is killed on drop.
 pub struct Bot {

@@ -11,7 +11,11 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Cluster, Namespaces, WAIT_TIMEOUT, tools};
+use crate::{
+    cluster::{Cluster, Namespaces},
+    tools,
+    wait::WAIT_TIMEOUT,
+};
 
 /// Domain of the sessions' hosts.
 const DOMAIN: &str = "duck.example.com";

@@ -1,6 +1,6 @@
 //! Access to the API server without the tests' proxy, with HTTP/2 as in production.
 
-use super::{Cluster, TestEnv};
+use crate::{cluster::Cluster, test_env::TestEnv};
 
 /// Makes the bot bypass the proxy from its next start on.
 pub async fn bypass_proxy(env: &TestEnv) {

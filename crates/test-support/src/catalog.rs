@@ -15,7 +15,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::server::Server;
+use crate::server::Server;
 
 #[derive(Default)]
 struct Inner {

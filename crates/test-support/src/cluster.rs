@@ -25,14 +25,13 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{
-    WAIT_TIMEOUT,
+use crate::{
     tools::{root, script},
-    wait_until,
+    wait::{WAIT_TIMEOUT, wait_until},
 };
 
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler, started once per test run.
-/// [`Node`](super::Node)s join it.
+/// [`Node`](crate::Node)s join it.
 pub struct Cluster {
     programs: PathBuf,
     kubeconfig: PathBuf,

@@ -12,7 +12,7 @@ use discord_loopback::{Observer, RestExchange};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::tools::root;
+use crate::tools::root;
 
 /// Variable with the path of the description. If it is unset, the file is expected next to the
 /// project's folder.

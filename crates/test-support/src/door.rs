@@ -23,7 +23,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{UiClient, WAIT_TIMEOUT, command};
+use crate::{bot::command, ui_client::UiClient, wait::WAIT_TIMEOUT};
 
 /// Host of the session's URL.
 pub const HOST: &str = "duckui-977a26.duck.example.com";

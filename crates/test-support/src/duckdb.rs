@@ -8,7 +8,7 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use super::{ReservedPort, UiClient, tools};
+use crate::{reserved_port::ReservedPort, tools, ui_client::UiClient};
 
 /// DuckDB with an open command line. The process is killed on drop.
 pub struct DuckDb {

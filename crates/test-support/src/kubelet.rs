@@ -1,5 +1,5 @@
 //! Stand-in for a node in tests that run no containers. Writes the status of Pods that a kubelet
-//! would report. [`Node`](super::Node) is the real one.
+//! would report. [`Node`](crate::Node) is the real one.
 
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::WAIT_TIMEOUT;
+use crate::wait::WAIT_TIMEOUT;
 
 /// Writes the status of Pods in one namespace.
 #[derive(Clone)]

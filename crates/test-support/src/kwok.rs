@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 
-use super::{Cluster, tools::script};
+use crate::{cluster::Cluster, tools::script};
 
 /// Running kwok. Ends on drop, and when this process ends.
 pub struct Kwok {

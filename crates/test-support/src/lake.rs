@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{S3, tools};
+use crate::{s3::S3, tools};
 
 const BUCKET: &str = "lake";
 /// Credentials of the catalog itself. The table was created with them, too.

@@ -6,8 +6,13 @@ use discord_loopback::{Discord, DiscordConfig, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-use super::{
-    ACK_TIMEOUT, Bot, Catalog, PERMANENT_CREDENTIALS, S3, assert_says, command, tools, wait_until,
+use crate::{
+    bot::{Bot, command},
+    catalog::Catalog,
+    s3::S3,
+    test_env::{PERMANENT_CREDENTIALS, assert_says},
+    tools,
+    wait::{ACK_TIMEOUT, wait_until},
 };
 
 /// Guild whose bot runs sessions on this machine.

@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Cluster, Registry, bot::program, tools::script};
+use crate::{bot::program, cluster::Cluster, registry::Registry, tools::script};
 
 /// Running node. Ends on drop, and when this process ends.
 pub struct Node {

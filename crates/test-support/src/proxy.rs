@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{io::copy_bidirectional, net::TcpListener, sync::watch, task::JoinHandle};
 
-use super::Cluster;
+use crate::cluster::Cluster;
 
 /// Injected fault of a call.
 #[derive(Debug, Clone)]

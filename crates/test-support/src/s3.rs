@@ -21,7 +21,7 @@ use s3s::{
 };
 use s3s_fs::FileSystem;
 
-use super::server::Server;
+use crate::server::Server;
 
 /// S3 server that stops on drop. [`Server`] lists the faults that it can inject.
 pub struct S3 {

@@ -15,7 +15,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ReservedPort, UiClient, WAIT_TIMEOUT, bot::program, lake, tools};
+use crate::{
+    bot::program, lake::lake, reserved_port::ReservedPort, tools, ui_client::UiClient,
+    wait::WAIT_TIMEOUT,
+};
 
 /// Variable with the path of a file to mount over `/etc/hosts`, for this session only. The process
 /// then gets its own mount namespace, which requires root.

@@ -16,9 +16,18 @@ use kube::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{
-    ACK_TIMEOUT, Bot, Catalog, Kubelet, Namespaces, Node, Proxy, S3, UiClient, bot::program,
-    contract::Contract, link_of,
+use crate::{
+    bot::{Bot, program},
+    browser::link_of,
+    catalog::Catalog,
+    cluster::Namespaces,
+    contract::Contract,
+    kubelet::Kubelet,
+    node::Node,
+    proxy::Proxy,
+    s3::S3,
+    ui_client::UiClient,
+    wait::ACK_TIMEOUT,
 };
 
 /// Permanent credentials, without a session token.

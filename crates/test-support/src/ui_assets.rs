@@ -15,7 +15,7 @@ use tokio_rustls::{
     },
 };
 
-use super::browser::Certificates;
+use crate::browser::Certificates;
 
 /// Content of every page.
 pub const PAGE: &str = "<title>DuckDB</title>";

@@ -4,7 +4,7 @@ use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::WAIT_TIMEOUT;
+use crate::wait::WAIT_TIMEOUT;
 
 /// Marks around the JSON in a response. The rest of the UI's format is skipped.
 const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];

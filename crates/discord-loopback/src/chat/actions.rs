@@ -11,17 +11,16 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::model::State;
-use super::super::people::Person;
-use super::super::post::{MessageDraft, MessageTarget};
-use super::super::shared::Shared;
-use super::super::snowflake::Snowflake;
-use super::super::view::MessageView;
-use super::super::{RestFault, interactions::NewInteraction, model::InteractionKind};
+use super::fault_buttons::slow_fault;
 use super::page_state::{is_visible, modal_of};
+use crate::faults::RestFault;
+use crate::interactions::NewInteraction;
+use crate::model::InteractionKind;
+use crate::people::Person;
+use crate::post::{MessageDraft, MessageTarget};
+use crate::shared::Shared;
+use crate::snowflake::Snowflake;
 
-/// Delay of each call while Discord is slow.
-const SLOW_DELAY: Duration = Duration::from_secs(2);
 /// Number of calls that get a rate limit, and the `retry_after` of each.
 const RATE_LIMIT: (usize, Duration) = (3, Duration::from_secs(3));
 
@@ -96,7 +95,7 @@ async fn press(
     let message = parse_id(&body.message)?;
     let label = shared.read(|state| {
         let seen = state.messages.get(&message);
-        let view = MessageView::of(seen.filter(|it| is_visible(state, me.id, it))?);
+        let view = seen.filter(|it| is_visible(state, me.id, it))?.view();
         let mut buttons = view.components.iter().flatten();
         let pressed = buttons.find(|it| it.custom_id.as_deref() == Some(&body.custom_id));
         pressed.map(|button| (view.clone(), button.label.clone()))
@@ -243,45 +242,6 @@ async fn trigger_fault(
         }
     }
     done()
-}
-
-/// Faults that a person can inject, for the page.
-pub(super) fn fault_buttons(state: &State, me: Snowflake) -> Vec<Value> {
-    let switch = |id: &str, label: &str, help: &str, on: bool| json!({ "id": id, "label": label, "help": help, "kind": "switch", "on": on });
-    let button = |id: &str, label: &str, help: &str| json!({ "id": id, "label": label, "help": help, "kind": "button" });
-    let closed = state.person(me).is_some_and(|person| !person.dms_open);
-    let mut all = vec![
-        switch(
-            "dms",
-            "Close my direct messages",
-            "The bot can't send me direct messages.",
-            closed,
-        ),
-        switch(
-            "slow",
-            "Slow Discord",
-            "Each request from the bot takes 2 s longer.",
-            state.controls.has_fault(&slow_fault()),
-        ),
-        switch(
-            "offline",
-            "Discord is down",
-            "All of the bot's connections to Discord fail.",
-            state.controls.offline,
-        ),
-        button(
-            "limit",
-            "Rate limit",
-            "The bot's next 3 requests are rate limited for 3 s.",
-        ),
-    ];
-    let fault_buttons = state.controls.fault_buttons.iter();
-    all.extend(fault_buttons.map(|it| button(it.id, it.label, it.help)));
-    all
-}
-
-fn slow_fault() -> RestFault {
-    RestFault::delay("*", "*", SLOW_DELAY).times(usize::MAX)
 }
 
 fn person(shared: &Arc<Shared>, body: &ActionBody) -> Result<Person, ActionError> {

@@ -8,6 +8,7 @@
 //! | `POST /chat/<action>` | result of a person's action; 400 with `{"error": "a sentence"}` |
 
 mod actions;
+mod fault_buttons;
 mod page_state;
 
 use std::convert::Infallible;
@@ -24,7 +25,7 @@ use axum::routing::get;
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 
-use super::shared::Shared;
+use crate::shared::Shared;
 
 /// Maximum delay before the page shows changes that only time causes, such as a failed interaction.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
@@ -58,21 +59,8 @@ const FILES: [(&str, &str); 16] = page![
     "state.js"
 ];
 
-/// Button on the page that injects a fault outside of Discord.
-#[derive(Clone)]
-pub struct FaultButton {
-    /// ID in requests.
-    pub id: &'static str,
-    /// Name of the fault on the page.
-    pub label: &'static str,
-    /// Description of the fault, in one sentence.
-    pub help: &'static str,
-    /// Injects the fault for the person with this ID.
-    pub on_press: Arc<dyn Fn(u64) + Send + Sync>,
-}
-
 /// Routes of the page.
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(crate) fn routes() -> Router<Arc<Shared>> {
     let mut routes = Router::new().route("/chat/events", get(events));
     for (name, text) in FILES {
         let path = match name {

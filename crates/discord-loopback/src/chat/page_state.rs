@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{
-    EPHEMERAL, InteractionKind, InteractionState, LOADING, Message, PersonState, State,
-};
-use super::super::snowflake::{Snowflake, created_at};
-use super::super::view::ModalView;
+use super::fault_buttons::fault_buttons;
+use crate::model::{EPHEMERAL, InteractionKind, InteractionState, LOADING, Message, PersonState};
+use crate::snowflake::{Snowflake, created_at};
+use crate::state::State;
+use crate::view::ModalView;
 
 /// Returns everything that a person sees. If the ID is unknown, uses the first person.
 pub(super) fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
@@ -39,7 +39,7 @@ pub(super) fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
         "modal": modal_of(state, me).map(modal),
         "waiting": words(waiting),
         "failed": words(failed),
-        "troubles": super::actions::fault_buttons(state, me),
+        "troubles": fault_buttons(state, me),
     })
 }
 

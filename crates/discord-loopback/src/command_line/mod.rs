@@ -5,12 +5,14 @@ mod values;
 
 use serde_json::{Map, Value, json};
 
-use super::model::{PersonState, State};
-use super::rules::list;
+use crate::body::list;
+use crate::config::ADMINISTRATOR;
+use crate::model::PersonState;
+use crate::state::State;
 
 /// Purpose of parsing a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Send the command.
     Send,
     /// Request choices for the last option.
@@ -24,7 +26,7 @@ const SUB_COMMAND_GROUP: u64 = 2;
 /// # Errors
 ///
 /// A message that says why Discord's client would not send the line.
-pub(super) fn parse(
+pub(crate) fn parse(
     state: &State,
     person: &PersonState,
     line: &str,
@@ -99,7 +101,7 @@ fn check_permissions(state: &State, person: &PersonState, command: &Value) -> Re
     let needed: u64 = needed.unwrap_or(0);
     let hidden = command["default_member_permissions"] == "0";
     let held = state.permissions(person);
-    let is_admin = held & super::config::ADMINISTRATOR != 0;
+    let is_admin = held & ADMINISTRATOR != 0;
     if is_admin || (held & needed == needed && !hidden) {
         return Ok(());
     }
@@ -207,8 +209,8 @@ fn data(state: &State, command: &Value, options: Vec<Value>, resolved: Value) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::DiscordConfig;
     use super::*;
+    use crate::config::DiscordConfig;
 
     fn state() -> State {
         let mut state = State::new(

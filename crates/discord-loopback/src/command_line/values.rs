@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::config::MEMBER_PERMISSIONS;
-use super::super::json::role_json;
-use super::super::model::State;
-use super::super::rules::list;
-use super::super::view::plain;
+use crate::body::list;
+use crate::body::plain;
+use crate::config::MEMBER_PERMISSIONS;
+use crate::json::role_json;
+use crate::state::State;
 
 /// Parses a value according to the option's type. A choice may be given by its name or its value.
 pub(super) fn parse(

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::api_error::{ApiError, MISSING_ACCESS, UNKNOWN_APPLICATION};
-use super::super::model::State;
-use super::super::rules;
-use super::{ApiRequest, ApiResponse, ApiResult};
+use super::request::{ApiRequest, ApiResponse, ApiResult};
+use crate::api_error::{ApiError, MISSING_ACCESS, UNKNOWN_APPLICATION};
+use crate::rules;
+use crate::state::State;
 
 pub(super) fn list(state: &mut State, request: &ApiRequest) -> ApiResult {
     check_guild(state, request)?;

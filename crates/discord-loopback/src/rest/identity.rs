@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::super::api_error::{
+use super::request::{ApiRequest, ApiResponse, ApiResult};
+use crate::api_error::{
     MISSING_ACCESS, UNKNOWN_CHANNEL, UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_USER,
 };
-use super::super::model::{Access, State};
-use super::{ApiRequest, ApiResponse, ApiResult};
+use crate::model::Access;
+use crate::state::State;
 
 pub(super) fn gateway(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(json!({ "url": state.gateway_url })))

@@ -4,17 +4,17 @@
 
 use serde_json::{Value, json};
 
-use super::super::api_error::{
+use super::request::{ApiRequest, ApiResponse, ApiResult};
+use crate::api_error::{
     ALREADY_ACKNOWLEDGED, ApiError, FieldErrors, UNKNOWN_INTERACTION, UNKNOWN_MESSAGE,
 };
-use super::super::model::{
-    EPHEMERAL, InteractionKind, InteractionState, LOADING, ResponseKind, State,
-};
-use super::super::post::{MessageDraft, MessageTarget};
-use super::super::rules;
-use super::super::snowflake::Snowflake;
-use super::super::view::{Input, ModalView, plain};
-use super::{ApiRequest, ApiResponse, ApiResult};
+use crate::body::{list, plain};
+use crate::model::{EPHEMERAL, InteractionKind, InteractionState, LOADING, ResponseKind};
+use crate::post::{MessageDraft, MessageTarget};
+use crate::rules;
+use crate::snowflake::Snowflake;
+use crate::state::State;
+use crate::view::{Input, ModalView};
 
 pub(super) fn callback(state: &mut State, request: &ApiRequest) -> ApiResult {
     let limit = state.first_response_timeout;
@@ -109,7 +109,7 @@ fn respond(
         ResponseKind::Choices => {
             rules::interactions::choices(data).finish()?;
             change(state, id, |interaction| {
-                interaction.choices = rules::list(data, "choices").to_vec()
+                interaction.choices = list(data, "choices").to_vec()
             });
             Ok(None)
         }
@@ -146,12 +146,12 @@ pub(super) fn reply(
 }
 
 fn modal(interaction: &InteractionState, data: &Value) -> ModalView {
-    let rows = rules::list(data, "components").iter();
+    let rows = list(data, "components").iter();
     ModalView {
         title: plain(&data["title"]),
         custom_id: plain(&data["custom_id"]),
         inputs: rows
-            .flat_map(|row| rules::list(row, "components"))
+            .flat_map(|row| list(row, "components"))
             .map(Input::of)
             .collect(),
         person: interaction.person,

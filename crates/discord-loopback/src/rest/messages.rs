@@ -1,14 +1,15 @@
 //! Messages in channels and DMs, with the bot's token. Changes the state.
 
-use super::super::api_error::{
+use super::request::{ApiRequest, ApiResponse, ApiResult};
+use crate::api_error::{
     ApiError, CANNOT_DM, INVALID_RECIPIENT, MISSING_ACCESS, MISSING_PERMISSIONS, NO_MUTUAL_GUILDS,
     NOT_YOUR_MESSAGE, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE,
 };
-use super::super::model::{Access, EPHEMERAL, Message, State};
-use super::super::post::{MessageDraft, MessageTarget};
-use super::super::snowflake::Snowflake;
-use super::super::view::plain;
-use super::{ApiRequest, ApiResponse, ApiResult};
+use crate::body::plain;
+use crate::model::{Access, EPHEMERAL, Message};
+use crate::post::{MessageDraft, MessageTarget};
+use crate::snowflake::Snowflake;
+use crate::state::State;
 
 /// Opens a DM channel. This works for every person; only posting to it may be refused.
 pub(super) fn open_dm(state: &mut State, request: &ApiRequest) -> ApiResult {

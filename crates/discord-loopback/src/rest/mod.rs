@@ -6,6 +6,7 @@ mod identity;
 mod interactions;
 mod messages;
 mod multipart;
+mod request;
 mod routes;
 mod webhooks;
 
@@ -17,76 +18,16 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use self::request::{ApiRequest, ApiResponse};
 use self::routes::Route;
-use super::api_error::{ApiError, INVALID_JSON, NO_SUCH_ROUTE, UNAUTHORIZED};
-use super::faults::{FaultEffect, Interception, Interceptor, RestCall};
-use super::model::State;
-use super::shared::Shared;
-use super::snowflake::Snowflake;
-use super::transcript::RestExchange;
-
-/// Request of the bot.
-struct ApiRequest {
-    /// Values of the route's placeholders.
-    params: Vec<(&'static str, String)>,
-    query: String,
-    authorization: String,
-    /// Body as JSON; null if there is none.
-    body: Value,
-}
-
-/// Response to the bot.
-struct ApiResponse {
-    status: u16,
-    body: Option<Value>,
-    /// False if the response comes from an interceptor.
-    is_from_discord: bool,
-}
-
-type ApiResult = Result<ApiResponse, ApiError>;
-
-impl ApiRequest {
-    fn text(&self, name: &str) -> &str {
-        let found = self.params.iter().find(|(key, _)| *key == name);
-        found.map_or("", |(_, value)| value)
-    }
-
-    /// Parses an ID in the path. Invalid text becomes 0, which is no object's ID.
-    fn id(&self, name: &str) -> Snowflake {
-        self.text(name).parse().unwrap_or(0)
-    }
-}
-
-impl ApiResponse {
-    fn ok(body: Value) -> Self {
-        Self {
-            status: 200,
-            body: Some(body),
-            is_from_discord: true,
-        }
-    }
-
-    fn no_content() -> Self {
-        Self {
-            status: 204,
-            body: None,
-            is_from_discord: true,
-        }
-    }
-}
-
-impl From<ApiError> for ApiResponse {
-    fn from(error: ApiError) -> Self {
-        Self {
-            status: error.status,
-            body: Some(error.body),
-            is_from_discord: true,
-        }
-    }
-}
+use crate::api_error::{ApiError, INVALID_JSON, NO_SUCH_ROUTE, UNAUTHORIZED};
+use crate::faults::{FaultEffect, Interception, Interceptor, RestCall};
+use crate::shared::Shared;
+use crate::state::State;
+use crate::transcript::RestExchange;
 
 /// Serves one request.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     extract::State(shared): extract::State<Arc<Shared>>,
     request: Request,
 ) -> Response {

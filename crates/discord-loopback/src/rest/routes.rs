@@ -1,7 +1,8 @@
 //! Routes of the API: method, template and handler. Pure.
 
-use super::super::model::State;
-use super::{ApiRequest, ApiResult, commands, identity, interactions, messages, webhooks};
+use super::request::{ApiRequest, ApiResult};
+use super::{commands, identity, interactions, messages, webhooks};
+use crate::state::State;
 
 /// Operation of the API.
 pub(super) struct Route {

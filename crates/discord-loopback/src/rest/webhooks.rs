@@ -1,12 +1,13 @@
 //! Original reply and follow-ups after the first response, with the interaction's token. Changes
 //! the state.
 
-use super::super::api_error::{ApiError, INVALID_WEBHOOK_TOKEN, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
-use super::super::model::{InteractionState, LOADING, Message, ResponseKind, State};
-use super::super::post::MessageDraft;
-use super::super::snowflake::Snowflake;
 use super::interactions::reply;
-use super::{ApiRequest, ApiResponse, ApiResult};
+use super::request::{ApiRequest, ApiResponse, ApiResult};
+use crate::api_error::{ApiError, INVALID_WEBHOOK_TOKEN, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK};
+use crate::model::{InteractionState, LOADING, Message, ResponseKind};
+use crate::post::MessageDraft;
+use crate::snowflake::Snowflake;
+use crate::state::State;
 
 pub(super) fn get(state: &mut State, request: &ApiRequest) -> ApiResult {
     let id = target(state, request)?;

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::api_error::FieldErrors, list, number};
+use crate::api_error::FieldErrors;
+use crate::body::{list, number};
 
 const SUB_COMMAND: u64 = 1;
 const SUB_COMMAND_GROUP: u64 = 2;

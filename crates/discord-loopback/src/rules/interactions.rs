@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::api_error::FieldErrors, list};
+use crate::api_error::FieldErrors;
+use crate::body::list;
 
 /// Checks the `data` of a modal response.
 pub(crate) fn modal(data: &Value) -> FieldErrors {

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{super::api_error::FieldErrors, list, number};
+use crate::api_error::FieldErrors;
+use crate::body::{list, number};
 
 const ACTION_ROW: u64 = 1;
 const BUTTON: u64 = 2;
