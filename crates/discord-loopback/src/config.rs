@@ -12,7 +12,9 @@ pub const MEMBER_PERMISSIONS: u64 = (1 << 10) | (1 << 11) | (1 << 15) | (1 << 31
 /// Configuration of one guild. Start from [`DiscordConfig::default`] and add to it.
 #[derive(Debug, Clone)]
 pub struct DiscordConfig {
+    /// Name of the guild.
     pub guild: String,
+    /// Name of the bot.
     pub bot: String,
     /// Names of text channels, without `#`.
     pub channels: Vec<String>,
@@ -43,8 +45,8 @@ pub struct PersonConfig {
 impl Default for DiscordConfig {
     fn default() -> Self {
         Self {
-            guild: "The Pond".to_owned(),
-            bot: "duckbot".to_owned(),
+            guild: "Test server".to_owned(),
+            bot: "bot".to_owned(),
             channels: Vec::new(),
             roles: Vec::new(),
             people: Vec::new(),
@@ -57,6 +59,20 @@ impl Default for DiscordConfig {
 }
 
 impl DiscordConfig {
+    /// Sets the name of the guild.
+    #[must_use]
+    pub fn guild(mut self, name: &str) -> Self {
+        self.guild = name.to_owned();
+        self
+    }
+
+    /// Sets the name of the bot.
+    #[must_use]
+    pub fn bot(mut self, name: &str) -> Self {
+        self.bot = name.to_owned();
+        self
+    }
+
     /// Adds a text channel.
     #[must_use]
     pub fn channel(mut self, name: &str) -> Self {

@@ -179,6 +179,8 @@ impl Sandbox {
 
 async fn start_discord(port: u16) -> anyhow::Result<Discord> {
     let config = DiscordConfig::default()
+        .guild("The Pond")
+        .bot("duckbot")
         .channel("data")
         .channel("random")
         .channel("ops")

@@ -6,4 +6,5 @@ mod bot;
 mod client;
 mod independent;
 mod raw;
+mod readme;
 mod rules;
