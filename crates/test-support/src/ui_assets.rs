@@ -1,4 +1,4 @@
-//! Stand-in for https://ui.duckdb.org, behind a proxy. Records what it receives.
+//! Stand-in for <https://ui.duckdb.org>, behind a proxy. Records what it receives.
 
 use std::sync::{Arc, Mutex};
 

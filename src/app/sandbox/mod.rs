@@ -41,7 +41,7 @@ pub struct Options {
     pub sessions_port: u16,
     /// Folder for all data. `None`: `sandbox` in `cache_dir`.
     pub folder: Option<PathBuf>,
-    /// DuckDB's command line. `None`: found or downloaded by [`DuckDb::find`].
+    /// DuckDB's command line. `None`: the one on the PATH, or a download.
     pub duckdb: Option<PathBuf>,
     /// True if the page is opened in a browser.
     pub open: bool,
