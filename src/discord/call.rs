@@ -1,6 +1,6 @@
 //! One call of a command, by its name, a button or a form: what its handler gets and returns.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 use tracing::warn;
 
 use super::{

@@ -30,10 +30,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use async_trait::async_trait;
 use serenity::{
     Client,
     all::{ClientBuilder, Event, GatewayIntents, GuildId, Interaction, Message, Ready},
-    async_trait,
     client::{Context, EventHandler, RawEventHandler},
     gateway::{ConnectionStage, ShardRunnerInfo},
     http::Http,

@@ -1,6 +1,6 @@
 //! `/duck describe`.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{
     options::{OWN_SESSION, Options},

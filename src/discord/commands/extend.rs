@@ -1,6 +1,6 @@
 //! `/duck extend`, and the Extend button of a warning.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{
     options::{Options, SESSION},

@@ -1,7 +1,7 @@
 //! `/duck forget`: asks for confirmation, and deletes the stored credentials.
 
+use async_trait::async_trait;
 use futures_util::future::join_all;
-use serenity::async_trait;
 
 use super::{options::Options, spec::CommandSpec};
 use crate::{

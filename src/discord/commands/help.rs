@@ -1,6 +1,6 @@
 //! `/duck help`.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{options::Options, spec::CommandSpec};
 use crate::discord::{

@@ -1,6 +1,6 @@
 //! `/duck list`.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{
     options::Options,

@@ -1,6 +1,6 @@
 //! `/duck open`, and the Open button of a session's message.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{
     options::{OWN_SESSION, Options},

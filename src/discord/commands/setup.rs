@@ -1,8 +1,8 @@
 //! `/duck setup`: shows the stored credentials, or sends a private invitation to enter some. Its
 //! form stores them, and its buttons check them and restart the sessions that use old ones.
 
+use async_trait::async_trait;
 use futures_util::future::join_all;
-use serenity::async_trait;
 
 use super::{
     options::Options,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serenity::{
     all::{Attachment, ChannelId, CreateAllowedMentions, Message},
-    async_trait,
     builder::Builder,
 };
 use tokio::time::sleep;

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures_util::{
     StreamExt,
     future::{self, join_all},
     stream,
 };
-use serenity::async_trait;
 use tokio::time::Instant;
 use tracing::debug;
 

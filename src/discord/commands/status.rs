@@ -1,6 +1,6 @@
 //! `/duck status`, and its button for the session's log.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{
     options::{Options, SESSION},

@@ -1,6 +1,6 @@
 //! `/duck stop`: asks for confirmation, stops the session, and reports when it is gone.
 
-use serenity::async_trait;
+use async_trait::async_trait;
 
 use super::{
     options::{Options, SESSION},
