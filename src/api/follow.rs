@@ -1,6 +1,6 @@
 //! `wait=ready`: reports the progress of a start as server-sent events.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::response::{
     IntoResponse, Response,
@@ -8,23 +8,16 @@ use axum::response::{
 };
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     document::{ending_reason, session_document, started_document},
     state::Api,
 };
 use crate::{
-    service::Requester,
+    service::{Appearance, Requester},
     session::{Observed, Record, Stage, TrackedSession, Usage},
 };
-
-/// Time in which a session that was just claimed appears in the view, unless the view is out of
-/// date. After that, the session is gone.
-const APPEARANCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Streams `progress` events, then one `ready` or `ended` event.
 pub(super) fn stream_until_ready(api: Api, who: Requester, record: Arc<Record>) -> Response {
@@ -34,7 +27,7 @@ pub(super) fn stream_until_ready(api: Api, who: Requester, record: Arc<Record>) 
         who,
         newest: record,
         changes,
-        appears_until: Some(Instant::now() + APPEARANCE_TIMEOUT),
+        appearance: Appearance::expected(Instant::now()),
         last_progress: None,
     };
     let events = stream::unfold(Some(follower), async |follower| {
@@ -53,8 +46,7 @@ struct Follower {
     who: Requester,
     newest: Arc<Record>,
     changes: watch::Receiver<u64>,
-    /// Time until which the view may not show the session yet. `None` once it has shown it.
-    appears_until: Option<Instant>,
+    appearance: Appearance,
     last_progress: Option<Value>,
 }
 
@@ -70,15 +62,14 @@ enum State {
 }
 
 impl State {
-    /// Interprets a look at the view. `newest` is the newest record that is known. If `may_appear`,
-    /// the view may not show the session yet.
-    fn of(newest: &Record, seen: Option<Observed>, may_appear: bool) -> Self {
+    /// Interprets a look at the view. `newest` is the newest record that is known.
+    fn of(newest: &Record, seen: Option<Observed>, is_gone: bool) -> Self {
         match (&newest.stage, seen) {
             (Stage::Stopping { ending, .. }, _) => Self::Ended(ending_reason(ending)),
             (Stage::Running, Some(_)) => Self::Ready,
             (_, Some(seen)) => Self::Starting(seen),
-            (_, None) if may_appear => Self::Unseen,
-            (_, None) => Self::Ended("it is gone; the cause is unknown".to_owned()),
+            (_, None) if is_gone => Self::Ended("it is gone; the cause is unknown".to_owned()),
+            (_, None) => Self::Unseen,
         }
     }
 }
@@ -107,27 +98,23 @@ impl Follower {
                     return Some(("ended", ended, true));
                 }
             }
-            let until = self.appears_until;
             tokio::select! {
                 changed = self.changes.changed() => changed.ok()?,
-                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
+                () = self.appearance.timeout() => {}
                 () = self.api.shutdown.cancelled() => return None,
             }
         }
     }
 
     fn look(&mut self) -> State {
-        let now = Instant::now();
         let seen = self.api.service.session(&self.newest.id);
         if let Some(seen) = &seen {
             self.newest = seen.record.clone();
-            self.appears_until = None;
-        } else if self.appears_until.is_some() && self.api.service.stale_since().is_some() {
-            // While a watch is broken, the view shows nothing new.
-            self.appears_until = Some(now + APPEARANCE_TIMEOUT);
         }
-        let may_appear = self.appears_until.is_some_and(|until| now < until);
-        State::of(&self.newest, seen, may_appear)
+        let is_stale = self.api.service.stale_since().is_some();
+        let now = Instant::now();
+        let is_gone = self.appearance.is_gone(seen.is_some(), is_stale, now);
+        State::of(&self.newest, seen, is_gone)
     }
 
     fn progress(&self, seen: Observed) -> Value {
@@ -164,9 +151,9 @@ mod tests {
     #[test]
     fn a_session_that_is_gone_before_the_first_look_has_ended() {
         let record = starting();
-        assert_eq!(State::of(&record, None, true), State::Unseen);
+        assert_eq!(State::of(&record, None, false), State::Unseen);
         let gone = State::Ended("it is gone; the cause is unknown".into());
-        assert_eq!(State::of(&record, None, false), gone);
+        assert_eq!(State::of(&record, None, true), gone);
     }
 
     #[test]
@@ -174,16 +161,16 @@ mod tests {
         let record = starting();
         let found = seen(&record).expect("a session");
         assert_eq!(
-            State::of(&record, seen(&record), true),
+            State::of(&record, seen(&record), false),
             State::Starting(found)
         );
         let running = record.with_announcement(None, record.created, 0);
         assert_eq!(State::of(&running, seen(&running), false), State::Ready);
         let stopped = Cause::Stopped { by: record.owner };
         let stopping = record.with_ending(stopped, record.created);
-        for (seen, may_appear) in [(seen(&stopping), false), (None, false), (None, true)] {
+        for (seen, is_gone) in [(seen(&stopping), false), (None, false), (None, true)] {
             let ended = State::Ended("it was stopped".into());
-            assert_eq!(State::of(&stopping, seen, may_appear), ended);
+            assert_eq!(State::of(&stopping, seen, is_gone), ended);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `start` and `stop` only claim or mark a record; the `reconciler` does the
 //! rest. So a crash right after them loses nothing.
 
+mod appearance;
 mod audit;
 mod credentials;
 mod options;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use appearance::Appearance;
 pub use audit::audit_replacement;
 pub use credentials::SetupOutcome;
 pub use queries::{QueryPermit, TableList};

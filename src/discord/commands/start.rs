@@ -24,7 +24,7 @@ use crate::{
         replies::{self, Reply},
         responder::{INTERACTION_LIFETIME, Responder},
     },
-    service::{Rejection, Service, ServiceError, StartOutcome, StartRequest},
+    service::{Appearance, Rejection, Service, ServiceError, StartOutcome, StartRequest},
     session::{Observed, OwnerId, Record, RequestId, SessionId, Stage, usual_start},
 };
 
@@ -196,19 +196,28 @@ async fn follow(
     mut newest: Option<Arc<Record>>,
 ) {
     let mut changes = service.changes();
+    let mut appearance = match &newest {
+        Some(_) => Appearance::seen(),
+        None => Appearance::expected(Instant::now()),
+    };
     let usual = usual_start(&service.list(None));
     let mut shown = None;
     let mut next_edit = Instant::now();
     loop {
         changes.mark_unchanged();
         let seen = service.session(&record.id);
-        let (reply, is_last) = match (&seen, &newest) {
-            (Some(seen), _) => next_reply(service, seen, usual),
-            (None, None) => (replies::progress(record, None, None), false),
-            (None, Some(last)) => (final_reply(service, last), true),
+        let now = Instant::now();
+        let is_stale = service.stale_since().is_some();
+        let is_gone = appearance.is_gone(seen.is_some(), is_stale, now);
+        let (reply, is_last) = match &seen {
+            Some(seen) => next_reply(service, seen, usual),
+            None if is_gone => {
+                let last = newest.as_deref().unwrap_or(record);
+                (final_reply(service, last), true)
+            }
+            None => (replies::progress(record, None, None), false),
         };
         newest = seen.map(|seen| seen.record).or(newest);
-        let now = Instant::now();
         let is_news = shown.as_ref() != Some(&reply);
         let is_too_soon = is_news && !is_last && now < next_edit;
         let mut is_late = is_too_soon;
@@ -226,6 +235,7 @@ async fn follow(
         let in_time = tokio::select! {
             in_time = responder.wait_for_change(&mut changes) => in_time,
             () = tokio::time::sleep_until(next_edit), if is_late => true,
+            () = appearance.timeout() => true,
         };
         if !in_time {
             return;
