@@ -29,6 +29,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));
     }
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -41,6 +42,7 @@ async fn nothing_is_suggested_to_a_person_without_access() {
     assert_eq!(elsewhere, []);
     let nobody = env.gil.complete("#data", line).await.unwrap();
     assert_eq!(nobody, []);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -60,6 +62,7 @@ async fn an_admin_is_offered_the_sessions_of_others_only_where_an_admin_may_act(
             assert_eq!(is_it, is_offered, "{command}: {choices:?}");
         }
     }
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -74,6 +77,7 @@ async fn another_guild_that_has_the_bot_is_not_served() {
         );
     }
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -87,6 +91,7 @@ async fn a_guild_that_the_bot_is_not_in_is_said_at_the_start() {
         log.contains("Discord does not let the bot register commands in guild 1029384756102938475"),
         "{log}"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -103,4 +108,5 @@ async fn a_button_of_another_version_is_answered() {
                     .contains("is from an older version of the bot")
         );
     }
+    env.assert_clean().await;
 }

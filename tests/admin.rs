@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use chrono::TimeDelta;
 use discord_loopback::RestFault;
 use test_support::{ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until};
 use tokio::{io::AsyncWriteExt, process::Command};
@@ -21,6 +22,7 @@ async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     let ops = env.discord.channel("ops").to_string();
     env.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
+    env.fake_clock();
     let url = start_bot(&mut env).await;
     (env, url)
 }
@@ -84,6 +86,7 @@ async fn readiness_names_what_is_missing() {
     let broke = "duckbot_watch_restarts_total{resource=\"pods\"}";
     assert!(value(&url, broke).await >= 1.0);
     assert_eq!(get(&url, "/sessions").await.0, 404);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -134,6 +137,7 @@ async fn what_people_do_and_what_becomes_of_it_is_counted() {
         0.0,
     )
     .await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -158,6 +162,7 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
         1.0,
     )
     .await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -192,6 +197,7 @@ async fn metrics_keep_prometheus_conventions_and_name_nobody() {
     }
     assert!(!text.contains(&env.ana.id().to_string()));
     assert!(!text.contains(&env.ana.name()));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -204,6 +210,7 @@ async fn an_address_that_is_taken_is_named() {
     assert_eq!(status.and_then(|it| it.code()), Some(1));
     let why = format!("can't listen on {address}; set another address in admin.listen");
     assert!(env.log().contains(&why), "{}", env.log());
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -225,6 +232,7 @@ async fn prometheus_own_tool_finds_nothing_to_complain_about() {
     let words = String::from_utf8_lossy(&said.stderr) + String::from_utf8_lossy(&said.stdout);
     assert!(said.status.success(), "{words}");
     assert_eq!(words, "");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -241,15 +249,12 @@ async fn without_discord_it_is_not_ready() {
     wait_for_not_ready(&url, "discord: not connected, so commands get no answer").await;
     env.discord.set_offline(false);
     wait_until_ready(&url).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn what_is_worth_an_alert_is_seen_to_move() {
-    let (env, url) = env_with(&[
-        ("DUCKBOT_REAPER__UNREACHABLE", "1s"),
-        ("DUCKBOT_REAPER__LATE", "false"),
-    ])
-    .await;
+    let (mut env, url) = env_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     let failed = "duckbot_sessions_ended_total{how=\"failed\",why=\"refused\"}";
     let refused =
         "duckbot_kubernetes_requests_total{verb=\"create\",resource=\"pods\",outcome=\"refused\"}";
@@ -261,6 +266,9 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
 
     // No door listens at the Pod's address.
     let id = env.ready_session(&env.ana).await;
+    let swept = env.log().matches(" swept").count();
+    env.bot().wait_for_log_times(" swept", swept + 2).await;
+    env.set_clock(TimeDelta::minutes(20));
     wait_for_value(&url, "duckbot_unreachable_doors", 1.0).await;
     assert_says(&env.ada.read("#ops").await, "does not respond");
 
@@ -290,6 +298,7 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     env.kubelet.mark_failed(&id, "out of luck").await;
     wait_for_value(&url, posted, before + 1.0).await;
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -308,6 +317,7 @@ async fn an_alarm_is_a_metric_too() {
         &env.ada.read("#ops").await,
         "**Reaping is paused**: 10 of 10 sessions are due at once",
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -334,4 +344,5 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
     let left = async || env.cluster.objects().await;
     wait_until(left, Vec::is_empty).await;
     assert!(!env.log().contains(&format!("session {id} has no record")));
+    env.assert_clean().await;
 }

@@ -90,6 +90,7 @@ async fn credentials_of_a_request_are_its_sessions_alone_and_are_deleted_with_it
     assert!(secrets.get_opt(&name).await.unwrap().is_none());
     let (status, gone) = api_env.get(&format!("/sessions/{id}"), &api_env.ana).await;
     assert_eq!((status, problem(&gone)), (404, "no-such-session"));
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -128,6 +129,7 @@ async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
     assert_eq!(api_env.delete(&path, &api_env.ada).await.0, 204);
     api_env.env.assert_nothing_left().await;
     api_env.env.mark_all_read().await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -153,6 +155,7 @@ async fn stored_credentials_are_used_by_tokens_that_may() {
     let path = format!("/sessions/{}", made["session_id"].as_str().unwrap());
     assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
     api_env.env.assert_nothing_left().await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -178,6 +181,7 @@ async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_slots() {
         assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
     }
     api_env.env.assert_nothing_left().await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -219,6 +223,7 @@ async fn the_same_idempotency_key_makes_one_session_and_another_request_with_it_
     larger["size"] = json!("large");
     let (status, refused) = post(larger).await;
     assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -244,6 +249,7 @@ async fn who_waits_is_told_how_it_goes_until_it_is_ready() {
         .unwrap_or_else(|| panic!("{told}"));
     let ready: Value = serde_json::from_str(data).unwrap();
     assert!(ready["open_url"].as_str().unwrap().contains('#'), "{ready}");
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -313,6 +319,7 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
     assert!(put.headers()["allow"].to_str().unwrap().contains("POST"));
     assert_eq!(problem(&parse_response(put).await.1), "method-not-allowed");
     api_env.env.assert_nothing_left().await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -363,6 +370,7 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
         pod["metadata"]["labels"]["duckbot.dev/owner"],
         api_env.env.ben.id().to_string()
     );
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -391,6 +399,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
         200,
         "the limit of one token must not affect another one"
     );
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -434,6 +443,7 @@ async fn whatever_the_cluster_does_the_answer_is_true_and_nothing_remains() {
         json!([])
     );
     api_env.env.mark_all_read().await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -466,6 +476,7 @@ async fn a_session_whose_credentials_were_never_stored_ends() {
         "there must be no button to try again"
     );
     api_env.env.wait_until_nothing_left(&api_env.env.ana).await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -498,6 +509,7 @@ async fn sessions_of_the_api_are_announced_where_the_settings_say() {
         .post(&format!("/sessions/{id}/extend"), &api_env.ana, body)
         .await;
     assert_eq!((status, problem(&body)), (422, "invalid-fields"));
+    api_env.assert_clean().await;
 }
 
 /// Shell blocks of docs/api.md.
@@ -544,6 +556,7 @@ async fn every_example_of_the_manual_works_in_its_order() {
         1
     );
     quick.abort();
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -602,6 +615,7 @@ async fn schemathesis_finds_nothing() {
         String::from_utf8_lossy(&ran.stderr)
     );
     quick.abort();
+    api_env.assert_clean().await;
 }
 
 /// Last event of a stream.
@@ -660,6 +674,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_credentials_and_opens_
         204
     );
     api_env.env.assert_nothing_left().await;
+    api_env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -702,4 +717,5 @@ async fn on_this_machine_its_credentials_are_a_file_that_is_deleted_with_it() {
     assert_eq!(parse_response(deleted.send().await.unwrap()).await.0, 204);
     assert!(!file.exists());
     home.wait_until_empty().await;
+    home.assert_clean().await;
 }

@@ -96,6 +96,7 @@ async fn what_is_well_is_said_item_by_item() {
     env.start_bot().await;
     let (_, text) = run_bot(&env, &["check"]).await;
     assert!(text.contains("ok    commands: registered"), "{text}");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -144,6 +145,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     ] {
         assert!(wrong.contains(line), "{line:?} in\n{wrong}");
     }
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -162,6 +164,7 @@ async fn exec_is_needed_only_where_people_may_ask() {
     let off = ("DUCKBOT_SQL__ENABLED".to_owned(), "false".to_owned());
     env.variables.extend([off]);
     assert!(!lacks(&env).await);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -181,6 +184,7 @@ async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
     let says = "WRONG token: Discord does not accept this token; get a new one in the developer \
                 portal (Bot, Reset Token)";
     assert_eq!(failed_checks(&env).await, [says]);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -199,6 +203,7 @@ async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
     let mut output = command(&["invite", &application.to_string()], &[].into());
     let output = output.output().await.unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), address);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -209,6 +214,7 @@ async fn discord_that_does_not_answer_is_not_taken_for_a_wrong_setting() {
     env.discord.inject_fault(silent);
     let says = "WRONG guild: Discord did not answer; try again in a minute";
     assert_eq!(failed_checks(&env).await, [says]);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -227,6 +233,7 @@ async fn without_named_channels_the_guilds_permissions_are_looked_at_and_wrong_s
         says.contains("sessions.per_user: \"many\" is not a number"),
         "{says}"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -257,6 +264,7 @@ async fn sessions_on_this_machine_are_looked_at_too() {
         ),
         "{text}"
     );
+    home.assert_clean().await;
 }
 
 #[tokio::test]
@@ -284,4 +292,5 @@ async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
     let line = "WRONG namespace nowhere: not found. Apply deploy/, which creates it";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("WRONG namespace default"), "{text}");
+    env.assert_clean().await;
 }

@@ -39,6 +39,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
         env.stored_credentials(&env.ana).await.is_some(),
         "a failed check must not delete the credentials"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -75,6 +76,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
         assert_eq!(done.content, "Your saved S3 credentials were deleted.");
     }
     assert!(env.stored_credentials(&env.ana).await.is_none());
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -97,6 +99,7 @@ async fn forgetting_says_which_sessions_use_the_credentials_and_stops_them_if_as
         .await;
     env.assert_nothing_left().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -114,6 +117,7 @@ async fn forgetting_only_leaves_the_session_and_says_so() {
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -153,6 +157,7 @@ async fn replacing_offers_to_restart_running_sessions_with_the_new_credentials()
             reply.content == "None of your sessions uses old credentials, so nothing was restarted."
         })
         .await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -176,6 +181,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
         1,
         "the session must keep running"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -190,6 +196,7 @@ async fn with_direct_messages_closed_the_warning_is_in_the_channel() {
     let warning = env.ana.read("#data").await;
     assert_eq!(warning.mentions, [env.ana.id()]);
     assert_says(&warning, "expire <t:");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -206,6 +213,7 @@ async fn with_expired_credentials_nothing_is_started_and_the_button_is_there() {
     );
     assert!(reply.button("Enter credentials").is_some());
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -229,6 +237,7 @@ async fn with_expired_credentials_a_running_session_is_not_given_up_for_a_restar
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -252,6 +261,7 @@ async fn somebody_who_lost_the_role_can_still_delete_their_credentials() {
         .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
         .await;
     assert!(env.stored_credentials(&env.ben).await.is_none());
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -270,6 +280,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
         .await;
     submitted.reply().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -288,4 +299,5 @@ async fn a_session_that_is_starting_cannot_start_without_its_credentials() {
         .await;
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }

@@ -23,6 +23,7 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
     env.api.clear_faults();
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -46,6 +47,7 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -66,6 +68,7 @@ async fn a_link_that_discord_did_not_take_is_followed_by_a_new_one() {
         "expected one failed edit and one that succeeded"
     );
     assert_ne!(edits[0], edits[1], "each edit must have its own ticket");
+    env.assert_clean().await;
 }
 
 fn edits_of(env: &TestEnv, route: &str) -> Vec<Option<serde_json::Value>> {
@@ -107,6 +110,7 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
     );
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -129,6 +133,7 @@ async fn what_admission_refuses_is_taken_down_again() {
     assert_says(&reply, "The cluster's rules don't allow this.");
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -155,6 +160,7 @@ async fn a_running_session_is_not_ended_for_want_of_a_route() {
         .await
         .unwrap()
         .unwrap();
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -172,6 +178,7 @@ async fn a_message_that_cannot_be_edited_any_more_does_not_hold_the_session() {
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.confirm_stop(&env.ana, &question).await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -191,6 +198,7 @@ async fn the_last_word_arrives_although_discord_stumbles() {
         .until(|reply| reply.content.contains("is ready"))
         .await;
     env.ana.read("#data").await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -217,6 +225,7 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
     env.cluster
         .wait_until_gone(&env.record_name(&env.ana, 0))
         .await;
+    env.assert_clean().await;
 }
 
 /// Holds the first post in a channel until `go` is notified.
@@ -269,6 +278,7 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
         panic!("expected exactly one message")
     };
     assert!(!message.content.contains("https://"), "{}", message.content);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -286,6 +296,7 @@ async fn one_interaction_delivered_twice_makes_one_session() {
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -301,6 +312,7 @@ async fn a_post_whose_answer_is_lost_is_in_the_channel_once() {
         .await;
     env.ana.read("#data").await;
     assert_eq!(env.discord.history("#data").len(), 1);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -334,4 +346,5 @@ async fn two_bots_at_once_do_everything_once() {
     let messages = env.discord.history("#data");
     assert_eq!(messages.len(), 3, "{}", env.discord.transcript());
     assert!(messages.iter().all(|it| it.content.contains("was stopped")));
+    env.assert_clean().await;
 }

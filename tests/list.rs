@@ -26,6 +26,7 @@ async fn everyone_sees_their_own_and_can_ask_for_all() {
     assert!(none.content.starts_with("You have no sessions."));
     let all = env.reply_to(&env.ben, "/duck list all:true").await;
     assert!(all.ephemeral && all.content.contains(&line));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -40,6 +41,7 @@ async fn a_queued_session_is_listed_as_such() {
         .until(|reply| reply.content.contains("is ready"))
         .await;
     env.ana.read("#data").await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -50,4 +52,5 @@ async fn help_names_every_command() {
     for name in ["setup", "start", "stop", "list", "help"] {
         assert_says(&help, &format!("`/duck {name}"));
     }
+    env.assert_clean().await;
 }

@@ -81,6 +81,7 @@ async fn credentials_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     let pressed = home.ana.press(&question, "Delete").await.unwrap();
     pressed.reply().await;
     assert!(!file.exists());
+    home.assert_clean().await;
 }
 
 #[tokio::test]
@@ -95,6 +96,7 @@ async fn processes_end_with_the_bot() {
         .expect("the bot ended in time");
     assert_eq!(status.code(), Some(0));
     wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
+    home.assert_clean().await;
 }
 
 #[tokio::test]
@@ -104,6 +106,7 @@ async fn processes_end_with_a_bot_that_is_killed() {
     let id = ready_session(&home.ana).await;
     home.bot.kill().await;
     wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
+    home.assert_clean().await;
 }
 
 #[tokio::test]
@@ -124,6 +127,7 @@ async fn a_failing_disk_is_reported_and_nothing_is_half_made() {
     std::fs::create_dir(&records).unwrap();
     ready_session(&home.ana).await;
     stop_session(&home.ana).await;
+    home.assert_clean().await;
 }
 
 #[tokio::test]
@@ -140,6 +144,7 @@ async fn a_second_bot_in_the_same_folder_gives_up() {
         "{}",
         second.log()
     );
+    home.assert_clean().await;
 }
 
 #[tokio::test]
@@ -157,4 +162,5 @@ async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
     assert_eq!(status.code(), Some(1));
     let said = "can't run /nowhere/duckdb; install DuckDB's command line, or correct local.duckdb";
     assert!(bot.log().contains(said), "{}", bot.log());
+    home.assert_clean().await;
 }

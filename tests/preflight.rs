@@ -35,6 +35,7 @@ async fn one_signed_listing_and_one_look_at_the_catalog() {
         env.catalog.received_requests()[0].authorized,
         "the request must have the person's token"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -64,6 +65,7 @@ async fn each_way_in_which_credentials_are_wrong_is_named() {
     env.s3.deny(id.1, "s3:ListBucket", "lake");
     let lacking = "list bucket `lake` (permission `s3:ListBucket`)";
     assert_refused(&env, &PERMANENT_CREDENTIALS, lacking).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -82,6 +84,7 @@ async fn a_wrong_clock_is_named_and_the_credentials_are_not_blamed() {
         .fill_form(&env.ana, &invitation, &PERMANENT_CREDENTIALS)
         .await;
     assert_says(&reply, "were checked and saved");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -96,6 +99,7 @@ async fn wrong_settings_are_named_as_such() {
         "in another region than my settings say",
     )
     .await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -116,6 +120,7 @@ async fn without_a_bucket_the_credentials_are_not_blamed() {
     let reply = env.fill_form(&env.ana, &invitation, &CREDENTIALS).await;
     assert_says(&reply, "were checked and saved");
     assert_eq!(env.s3.requests(), ["GET /", "GET /"]);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -159,6 +164,7 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     env.catalog.recover();
     env.catalog.answer_with(500);
     assert_refused(&env, &PERMANENT_CREDENTIALS, "gave no usable answer (500)").await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -171,6 +177,7 @@ async fn what_does_not_answer_is_waited_for_a_few_seconds_only() {
     tokio::time::timeout(limit, answered)
         .await
         .expect("the check ended in time");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -196,6 +203,7 @@ async fn a_catalog_that_wants_a_token_or_another_one_says_so() {
         answer.contains("doesn't accept this **catalog token**"),
         "{answer}"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -214,6 +222,7 @@ async fn the_catalog_to_try_against_can_be_chosen() {
     // The endpoint of `pond` does not exist.
     assert_says(&reply, "I can't reach the catalog `pond`");
     assert_eq!(env.catalog.requests(), [""; 0]);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -228,4 +237,5 @@ async fn trying_can_be_turned_off() {
     assert_eq!(env.s3.requests(), [""; 0]);
     let kept = env.reply_to(&env.ana, "/duck setup").await;
     assert_says(&kept, "They have not been checked.");
+    env.assert_clean().await;
 }

@@ -32,6 +32,7 @@ async fn sigterm_ends_it_cleanly_within_five_seconds() {
         env.session_objects(&env.ana, 0, &id),
         "sessions must outlive the bot"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -50,6 +51,7 @@ async fn sigterm_while_it_starts_ends_it_too() {
         .await
         .expect("the bot ended in time");
     assert_eq!(status.code(), Some(0));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -100,6 +102,7 @@ async fn a_token_that_discord_refuses_is_said() {
         "{said}"
     );
     assert!(!env.log().contains("wrong-canary"));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -117,6 +120,7 @@ async fn a_cluster_that_is_not_there_is_said() {
         "{said}"
     );
     assert!(said.contains("Connection refused"), "{said}");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -137,6 +141,7 @@ async fn a_missing_permission_is_named_at_the_start() {
     let missing = "watch configmaps, watch pods, watch events, watch services, patch secrets, \
                    watch ingressroutes";
     assert!(said.contains(missing), "{said}");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -151,4 +156,5 @@ async fn a_cluster_without_traefik_is_said() {
     let (code, said) = run_until_exit(&mut env).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("no Traefik IngressRoute"), "{said}");
+    env.assert_clean().await;
 }

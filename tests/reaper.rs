@@ -1,6 +1,7 @@
 //! Tests of the reaper: warnings, extensions, stops and reports.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use discord_loopback::Person;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use test_support::{TestEnv, assert_says, session_id_in, wait_until};
@@ -10,6 +11,14 @@ const SWEEP_INTERVAL: (&str, &str) = ("DUCKBOT_REAPER__EVERY", "1s");
 /// Starts an environment with frequent sweeps and messages to admins in `#ops`.
 async fn env(settings: &[(&str, &str)]) -> TestEnv {
     let mut env = env_without_bot(settings).await;
+    env.start_bot().await;
+    env
+}
+
+/// Same as [`env`], with a clock for the bot.
+async fn env_with_clock(settings: &[(&str, &str)]) -> TestEnv {
+    let mut env = env_without_bot(settings).await;
+    env.fake_clock();
     env.start_bot().await;
     env
 }
@@ -71,6 +80,7 @@ async fn a_session_that_is_too_old_goes_with_all_that_it_owns_and_can_be_had_aga
     let new = session_id_in(&env.ana.read("#data").await.content);
     assert_ne!(old, new);
     quick.abort();
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -116,6 +126,7 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     assert_says(&reply, "was extended by 1day 18h 30m.");
     let reply = env.reply_to(&env.ana, "/duck extend").await;
     assert_says(&reply, "can't be extended any further; it stops <t:");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -128,6 +139,7 @@ async fn or_stops_it_right_there() {
     pressed.until(|it| it.content.contains("is stopped")).await;
     env.assert_nothing_left().await;
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -157,6 +169,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
         .reply()
         .await;
     assert_says(&extended, "was extended by 4h.");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -174,6 +187,7 @@ async fn it_is_told_once_also_when_the_bot_was_away() {
     env.start_bot().await;
     wait_for_sweeps(&mut env, 2).await;
     // A second warning would be unread, and fail the test.
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -198,17 +212,19 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
         env.cluster.documents().await[0]["warned"]["rule"],
         "lifetime"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn whoever_leaves_the_guild_leaves_nothing_behind() {
-    let mut env = env(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
+    let env = env_with_clock(&[("DUCKBOT_REAPER__LEFT_GUILD", "2h")]).await;
     let id = env.ready_session(&env.ben).await;
     assert!(env.stored_credentials(&env.ben).await.is_some());
     env.discord.leave_guild("ben");
-    // Memberships are checked once an hour, and at the start.
-    env.kill_bot().await;
-    env.start_bot().await;
+    // Memberships are checked once an hour.
+    env.set_clock(TimeDelta::minutes(61));
+    wait_until_noted_as_gone(&env, &env.ben).await;
+    env.set_clock(TimeDelta::hours(4));
     let told = env.ana.read("#data").await;
     assert_says(
         &told,
@@ -220,11 +236,19 @@ async fn whoever_leaves_the_guild_leaves_nothing_behind() {
     let store_key_pair = async || env.stored_credentials(&env.ben).await.is_some();
     wait_until(store_key_pair, |store_key_pair| !store_key_pair).await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
+}
+
+/// Waits until the ledger says that `person` left the guild.
+async fn wait_until_noted_as_gone(env: &TestEnv, person: &Person) {
+    let id = person.id().to_string();
+    let left = async || env.cluster.ledger().await["known"][&id].clone();
+    wait_until(left, |left| !left.is_null()).await;
 }
 
 #[tokio::test]
 async fn whoever_has_come_back_loses_nothing() {
-    let mut env = env(&[("DUCKBOT_REAPER__LEFT_GUILD", "1s")]).await;
+    let mut env = env(&[("DUCKBOT_REAPER__LEFT_GUILD", "1d")]).await;
     env.ready_session(&env.ben).await;
     env.kill_bot().await;
     // The bot was down when the person came back.
@@ -237,11 +261,12 @@ async fn whoever_has_come_back_loses_nothing() {
     wait_for_sweeps(&mut env, 3).await;
     assert!(env.stored_credentials(&env.ben).await.is_some());
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn what_has_lost_its_record_is_removed() {
-    let env = env(&[("DUCKBOT_REAPER__ORPHANS", "1s")]).await;
+    let env = env_with_clock(&[]).await;
     let id = env.ready_session(&env.ana).await;
     let orphan = DeleteParams {
         propagation_policy: Some(kube::api::PropagationPolicy::Orphan),
@@ -254,8 +279,10 @@ async fn what_has_lost_its_record_is_removed() {
         .await
         .unwrap();
     env.cluster.wait_until_gone(&record).await;
+    env.set_clock(TimeDelta::minutes(10));
     wait_until(async || env.cluster.objects().await, Vec::is_empty).await;
     assert!(env.log().contains(&format!("session {id} has no record")));
+    env.assert_clean().await;
 }
 
 /// Writes a record of Ana. The reconciler creates the rest.
@@ -309,6 +336,7 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     wait_until(left, |left| *left == 4).await;
     quick.abort();
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -354,20 +382,20 @@ async fn a_dry_run_only_says_what_would_go() {
         .await;
     env.wait_until_nothing_left(&env.ana).await;
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_silent_door_is_reported_to_admins_and_its_session_is_left_alone() {
-    let mut env = env(&[
-        ("DUCKBOT_REAPER__UNREACHABLE", "1s"),
-        ("DUCKBOT_REAPER__IDLE", "3s"),
-        ("DUCKBOT_REAPER__WARN_BEFORE", "1s"),
-    ])
-    .await;
+    let mut env = env_with_clock(&[]).await;
     // Without a node, no door listens at the Pod's address.
     let id = env.ready_session(&env.ana).await;
+    wait_for_list(&env, "the session does not respond").await;
+    env.set_clock(TimeDelta::minutes(20));
     let told = env.ada.read("#ops").await;
     assert_says(&told, &format!("\n- session `{id}` of `"));
+    // Much longer than a session may be idle.
+    env.set_clock(TimeDelta::hours(10));
     wait_for_sweeps(&mut env, 4).await;
     assert_eq!(
         env.discord.history("#ops").len(),
@@ -376,6 +404,7 @@ async fn a_silent_door_is_reported_to_admins_and_its_session_is_left_alone() {
     );
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
     wait_for_list(&env, "the session does not respond").await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -391,6 +420,7 @@ async fn sweeps_ask_nothing_of_the_api_server() {
     let before = asked(&env);
     wait_for_sweeps(&mut env, 4).await;
     assert_eq!(asked(&env), before, "{:?}", env.api.calls().last());
+    env.assert_clean().await;
 }
 
 fn is_recent(since: &DateTime<Utc>) -> bool {
@@ -439,6 +469,7 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
     assert_eq!(env.discord.history("#ops").len(), 1);
     let next = env.reply_to(&env.ada, "/duck report").await;
     assert_says(&next, "There were no sessions.");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -469,6 +500,7 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
     env.start_bot().await;
     let posted = env.ada.read("#ops").await;
     assert_says(&posted, "- 3 × stopped by its owner");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -496,16 +528,18 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     let extended = env.reply_to(&env.ana, "/duck extend").await;
     assert_says(&extended, "was extended by 4h.");
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     // All ten sessions are due at once, so the reaper pauses and does not stop them yet.
     let settings = [
-        ("DUCKBOT_REAPER__LEFT_GUILD", "1s"),
+        ("DUCKBOT_REAPER__LEFT_GUILD", "2h"),
         ("DUCKBOT_REAPER__LATE", "false"),
     ];
     let mut env = env_without_bot(&settings).await;
+    env.fake_clock();
     env.cluster.store_credentials(env.ben.id()).await;
     let quick = env.kubelet.ready_all_pods();
     for slot in 0..10 {
@@ -515,6 +549,8 @@ async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     }
     env.discord.leave_guild("ben");
     env.start_bot().await;
+    wait_until_noted_as_gone(&env, &env.ben).await;
+    env.set_clock(TimeDelta::hours(3));
     assert_says(
         &env.ada.read("#ops").await,
         "**Reaping is paused**: 10 of 10 sessions are due at once",
@@ -538,6 +574,7 @@ async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     wait_until(store_key_pair, |store_key_pair| !store_key_pair).await;
     quick.abort();
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -560,6 +597,7 @@ async fn a_report_that_another_bot_is_posting_is_left_to_it_unless_that_bot_died
     env.cluster.edit_ledger(due(TimeDelta::minutes(6))).await;
     env.start_bot().await;
     assert_says(&env.ada.read("#ops").await, "There were no sessions.");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -572,4 +610,5 @@ async fn where_nothing_happened_a_setting_keeps_the_report_back() {
     wait_until(async || ledger_since(&env).await, is_recent).await;
     wait_for_sweeps(&mut env, 1).await;
     assert_eq!(env.discord.history("#ops").len(), 0);
+    env.assert_clean().await;
 }

@@ -9,7 +9,7 @@ use test_support::{
 };
 
 /// Environment with one kind of runtime.
-trait RuntimeEnv {
+trait RuntimeEnv: Sized {
     fn discord(&self) -> &Discord;
 
     /// Stores credentials for `person`.
@@ -26,6 +26,9 @@ trait RuntimeEnv {
 
     /// Waits until nothing is left of any session.
     async fn wait_until_empty(&self);
+
+    /// Asserts the conditions that must hold at the end of every test.
+    async fn assert_clean(self);
 }
 
 impl RuntimeEnv for LocalEnv {
@@ -55,6 +58,10 @@ impl RuntimeEnv for LocalEnv {
 
     async fn wait_until_empty(&self) {
         self.wait_until_empty().await;
+    }
+
+    async fn assert_clean(self) {
+        self.assert_clean().await;
     }
 }
 
@@ -90,6 +97,10 @@ impl RuntimeEnv for TestEnv {
 
     async fn wait_until_empty(&self) {
         wait_until(async || self.cluster.objects().await, Vec::is_empty).await;
+    }
+
+    async fn assert_clean(self) {
+        self.assert_clean().await;
     }
 }
 
@@ -167,6 +178,7 @@ async fn a_session_comes_and_nothing_is_left_when_it_goes(env: impl RuntimeEnv) 
     stop_session(&ana).await;
     env.wait_until_empty().await;
     wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
+    env.assert_clean().await;
 }
 
 async fn only_its_owner_opens_and_stops_it(env: impl RuntimeEnv) {
@@ -179,6 +191,7 @@ async fn only_its_owner_opens_and_stops_it(env: impl RuntimeEnv) {
     let refused = reply_to(&ben, &format!("/duck stop session:{id}")).await;
     assert!(refused.button("Stop it").is_none(), "{}", refused.content);
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 async fn a_second_one_is_started_on_purpose_only(env: impl RuntimeEnv) {
@@ -196,6 +209,7 @@ async fn a_second_one_is_started_on_purpose_only(env: impl RuntimeEnv) {
     for id in [first, second] {
         stop_session_by(&ana, &format!("/duck stop session:{id}")).await;
     }
+    env.assert_clean().await;
 }
 
 async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(env: impl RuntimeEnv) {
@@ -206,6 +220,7 @@ async fn a_duckdb_that_ends_is_started_again_and_its_owner_is_told(env: impl Run
     wait_for_list(&ana, ": running, ").await;
     stop_session(&ana).await;
     env.wait_until_empty().await;
+    env.assert_clean().await;
 }
 
 async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
@@ -221,6 +236,7 @@ async fn a_session_outlives_the_bot(mut env: impl RuntimeEnv) {
         env.discord().wait_edited(message.id, |_| true).await;
     }
     env.wait_until_empty().await;
+    env.assert_clean().await;
 }
 
 async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut env: impl RuntimeEnv) {
@@ -233,6 +249,7 @@ async fn a_start_goes_on_when_the_bot_is_killed_in_the_middle_of_it(mut env: imp
     wait_for_list(&ana, ": running, ").await;
     stop_session(&ana).await;
     env.wait_until_empty().await;
+    env.assert_clean().await;
 }
 
 async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
@@ -280,6 +297,7 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
         &format!("Session `{busy}` was stopped for being idle"),
     );
     env.wait_until_empty().await;
+    env.assert_clean().await;
 }
 
 async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
@@ -315,4 +333,5 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
     env.wait_until_empty().await;
     wait_until(async || duckdb_pids(&id), Vec::is_empty).await;
     assert_says(&reply_to(&ana, "/duck list").await, "You have no sessions.");
+    env.assert_clean().await;
 }

@@ -103,6 +103,7 @@ async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
         .iter()
         .filter(|it| it.contains("as=PartialObjectMetadata"));
     assert_eq!(reads - metadata.count(), 1);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -146,6 +147,7 @@ async fn what_opens_doors_is_in_its_secret_alone() {
             assert!(!text.contains(trace), "{place} contain {trace}");
         }
     }
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -178,6 +180,7 @@ async fn a_new_key_comes_when_the_old_one_is_a_month_old_and_old_doors_still_ope
     let key = SigningKey::read(old.0, &old.1).unwrap();
     let mut door = TicketVerifier::new(&id, &key.public(), started).unwrap();
     assert_eq!(door.redeem(ticket, chrono::Utc::now()), Ok(()));
+    env.assert_clean().await;
 }
 
 #[cfg(target_os = "linux")]
@@ -193,6 +196,7 @@ async fn a_crash_of_the_bot_leaves_no_core() {
         core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(),
         ["1", "1"]
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -215,6 +219,7 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
         reply.content
     );
     // Dropping the environment checks that the log does not contain the values.
+    env.assert_clean().await;
 }
 
 #[cfg(target_os = "linux")]

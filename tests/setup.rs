@@ -54,6 +54,7 @@ async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() 
         secret.labels()["duckbot.dev/owner"],
         env.ana.id().to_string()
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -72,6 +73,7 @@ async fn with_direct_messages_closed_the_button_is_in_a_reply_that_only_ana_sees
         stored.content
     );
     assert_eq!(env.discord.history("#data"), []);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -96,6 +98,7 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
     let reply = env.reply_to(&env.ana, "/duck setup").await;
     assert!(reply.content.starts_with("I've sent you a direct message"));
     env.ana.read_dm().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -108,6 +111,7 @@ async fn a_block_of_an_aws_credentials_file_will_do() {
         .fill_form(&env.ana, &invitation, &[("Access key ID", &block)])
         .await;
     assert_says(&stored, "ending in `WXYZ`");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -120,6 +124,7 @@ async fn an_unknown_catalog_is_said_before_anything_is_asked_for() {
         reply.content
     );
     assert_eq!(env.ana.visible_dms(), []);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -140,6 +145,7 @@ async fn replacing_replaces_everything_and_a_form_sent_twice_changes_nothing() {
         .expect("the credentials are stored");
     let names: Vec<_> = secret.data.unwrap().into_keys().collect();
     assert_eq!(names, ["s3-access-key-id", "s3-secret-access-key"]);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -159,6 +165,7 @@ async fn the_form_of_an_old_button_works_after_a_restart() {
         .reply()
         .await;
     assert_says(&stored, "ending in `WXYZ`");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -177,6 +184,7 @@ async fn direct_messages_closed_between_button_and_answer_change_nothing() {
         .reply()
         .await;
     assert_says(&stored, "ending in `WXYZ`");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -237,6 +245,7 @@ async fn unusable_credentials_are_rejected_by_field_and_nothing_is_stored() {
         [""; 0],
         "malformed credentials must not be sent anywhere"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -281,6 +290,7 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         [""; 0],
         "credentials of a person without access must not be sent anywhere"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -312,4 +322,5 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
         "{text}"
     );
     assert!(answer.button("Enter credentials").is_none());
+    env.assert_clean().await;
 }

@@ -16,7 +16,7 @@ const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
 const ENDLESS: &str = "SELECT count(*) AS canaries FROM range(10_000_000_000_000)";
 
 /// Environment with one kind of runtime and the lake.
-trait RuntimeEnv {
+trait RuntimeEnv: Sized {
     fn discord(&self) -> &Discord;
 
     /// Stores credentials of the lake for `person`.
@@ -26,6 +26,9 @@ trait RuntimeEnv {
     async fn restart_bot_with(&mut self, settings: &[(&str, &str)]);
 
     fn log(&self) -> String;
+
+    /// Asserts the conditions that must hold at the end of every test.
+    async fn assert_clean(self);
 }
 
 /// Environment with the local runtime and the lake.
@@ -61,6 +64,10 @@ impl RuntimeEnv for LocalLakeEnv {
     fn log(&self) -> String {
         self.0.bot.log()
     }
+
+    async fn assert_clean(self) {
+        self.0.assert_clean().await;
+    }
 }
 
 impl RuntimeEnv for LakeEnv {
@@ -83,6 +90,10 @@ impl RuntimeEnv for LakeEnv {
 
     fn log(&self) -> String {
         self.env.log()
+    }
+
+    async fn assert_clean(self) {
+        self.env.assert_clean().await;
     }
 }
 
@@ -203,6 +214,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
         assert!(!Cluster::shared().audit_log().contains(secret));
     }
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl RuntimeEnv) {
@@ -267,6 +279,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
         "Your credentials can't read the bucket `lake`, or they no longer work.",
     );
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl RuntimeEnv) {
@@ -313,6 +326,7 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
         "it reached the time limit of `/duck sql`",
     );
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 /// Processes that run long queries. Other tests may run short ones at the same time.
@@ -364,6 +378,7 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
     }
     assert_eq!(shared.files[0].content, file.content);
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
@@ -381,6 +396,7 @@ async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
     assert_says(&answer(&ana, "/duck sql query:SELECT 42 AS n").await, "42");
     wait_until(idle_since, |since| *since > before).await;
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -402,6 +418,7 @@ async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
         assert!(!log.contains(hidden), "{hidden} is in the log");
     }
     stop_session(&ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -432,6 +449,7 @@ async fn whoever_has_the_role_runs_other_statements_too() {
         env.log().contains("CREATE TABLE t AS SELECT 1"),
         "with `sql.log_queries` the log must contain the statement"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -444,4 +462,5 @@ async fn where_it_is_turned_off_nobody_asks() {
         &answer(&ana, DUCKS).await,
         "Queries from the chat are turned off here.",
     );
+    env.assert_clean().await;
 }

@@ -1,5 +1,6 @@
 //! Tests of `/duck start`.
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use test_support::{TestEnv, assert_says, session_id_in};
 
@@ -45,6 +46,7 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
         .limits
         .unwrap();
     assert_eq!(limits["memory"].0, "16Gi");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -60,6 +62,7 @@ async fn without_credentials_the_answer_has_the_button_for_them() {
     let pressed = env.ana.press(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -80,6 +83,7 @@ async fn a_size_or_catalog_that_is_not_there_is_answered_with_those_that_are() {
         assert_eq!(asked.reply().await.content, answer);
     }
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -104,6 +108,7 @@ async fn sizes_and_catalogs_are_suggested_while_typing() {
         .await
         .unwrap();
     assert_eq!(catalogs, [pair("lake", "lake")]);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -140,6 +145,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
         pressed.is_err(),
         "the reply about the second session must have replaced the offer"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -167,6 +173,7 @@ async fn fifty_starts_at_once_make_exactly_the_quota() {
     }
     quick.abort();
     assert_eq!(env.discord.history("#data").len(), 3);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -186,6 +193,7 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
     assert!(told.content.contains("has failed"));
     assert_eq!(told.mentions, [env.ana.id()]);
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -214,6 +222,7 @@ async fn start_another_pressed_twice_starts_one() {
         .await;
     env.ana.read("#data").await;
     assert_eq!(env.cluster.documents().await.len(), 2);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -244,6 +253,7 @@ async fn a_slot_of_a_larger_quota_still_counts() {
         full.content
     );
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -273,18 +283,25 @@ async fn a_record_that_cannot_be_read_occupies_its_slot_and_is_in_the_log() {
     let second = env.record_name(&env.ana, 1);
     env.cluster.wait_for_stage(&second, "running").await;
     assert!(env.log().contains(&format!("record {name} can't be read")));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_session_that_is_not_ready_in_time_is_taken_down() {
-    let env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__START_TIMEOUT", "1s")]).await;
+    let mut env = TestEnv::without_bot(&[]).await;
+    env.fake_clock();
+    env.start_bot().await;
     env.cluster.store_credentials(env.ana.id()).await;
-    let (asked, _) = env.start_session(&env.ana, "").await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.set_clock(TimeDelta::minutes(6));
+    // The bot looks at the session when its Pod changes.
+    env.kubelet.schedule(&id).await;
     asked
-        .until(|reply| reply.content.contains("was not ready within 1s"))
+        .until(|reply| reply.content.contains("was not ready within 5m"))
         .await;
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -301,6 +318,7 @@ async fn an_ingress_instead_of_traefik_is_a_setting() {
             .iter()
             .any(|name| name.starts_with("ingressroutes/"))
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -322,4 +340,5 @@ async fn what_somebody_deletes_under_a_running_session_is_made_again() {
         .await
         .unwrap()
         .unwrap();
+    env.assert_clean().await;
 }

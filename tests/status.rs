@@ -39,6 +39,7 @@ async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
 
     let wrong = env.reply_to(&env.ana, "/duck status session:quack").await;
     assert_says(&wrong, "`quack` is not a session ID.");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -59,6 +60,7 @@ async fn a_log_that_can_not_be_had_is_said_with_a_reference() {
     let told = pressed.reply().await;
     assert_says(&told, "(Reference: `");
     assert!(told.ephemeral && told.files.is_empty());
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -72,6 +74,7 @@ async fn without_the_credentials_that_it_was_started_with_a_log_is_not_shown() {
         &pressed.reply().await,
         "were replaced or deleted after the session started",
     );
+    env.assert_clean().await;
 }
 
 /// Stands in for a metrics server: creates a CRD for its kind, so the API server stores the values
@@ -128,4 +131,5 @@ async fn where_memory_is_measured_it_is_told() {
     wait_until(made, Result::is_ok).await.unwrap();
     let status = env.reply_to(&env.ana, "/duck status").await;
     assert_says(&status, "\n- Memory: 312 MiB of 4GiB.");
+    env.assert_clean().await;
 }

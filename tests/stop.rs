@@ -37,6 +37,7 @@ async fn ana_stops_her_only_session_after_reading_what_is_lost() {
     };
     assert!(announced.content.contains("was stopped by its owner"));
     assert!(!announced.content.contains("https://"));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -53,6 +54,7 @@ async fn keeping_it_changes_nothing() {
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -69,6 +71,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
         .await;
     env.ana.read("#data").await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -116,6 +119,7 @@ async fn pressing_twice_is_fine_and_a_button_outlives_the_bot() {
         .wait_edited(question.id, |reply| reply.content.starts_with(&answer))
         .await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -172,6 +176,7 @@ async fn another_persons_session_is_theirs_but_an_admin_may_and_the_owner_is_tol
         told.content
             .contains(&format!("was stopped by <@{}>.", env.ada.id()))
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -185,6 +190,7 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
         let reply = env.reply_to(&env.ana, line).await;
         assert!(reply.content.starts_with(answer), "{}", reply.content);
     }
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -207,6 +213,7 @@ async fn with_two_sessions_one_must_say_which() {
             .await;
         env.ana.read("#data").await;
     }
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -226,6 +233,7 @@ async fn who_did_what_stands_in_the_log() {
             .wait_for_log(&format!(": audit: {who} {act} {id}"))
             .await;
     }
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -262,4 +270,5 @@ async fn lines_of_a_log_are_json_if_asked_and_say_which_command_they_belong_to()
             .parse::<u64>()
             .is_ok()
     );
+    env.assert_clean().await;
 }

@@ -17,6 +17,7 @@ async fn a_socket_that_breaks_in_the_middle_of_a_command_loses_nothing() {
     asked.until(|it| it.content.contains("is ready")).await;
     env.ana.read("#data").await;
     assert_says(&list.reply().await, &id);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -32,6 +33,7 @@ async fn after_a_resume_that_is_refused_the_bot_is_there_again() {
     env.ana.read("#data").await;
     env.discord.wait_connected().await;
     assert_says(&env.reply_to(&env.ana, "/duck list").await, &id);
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -50,6 +52,7 @@ async fn when_a_reply_can_no_longer_be_edited_the_channel_message_still_comes() 
     let exchanges = env.discord.exchanges().into_iter();
     let refused = exchanges.filter(|it| it.route == EDIT && it.status.is_some_and(|it| it >= 400));
     assert!(refused.count() <= 2, "the bot repeats a refused edit");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -63,6 +66,7 @@ async fn a_message_that_somebody_deleted_is_not_missed() {
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.confirm_stop(&env.ana, &question).await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -90,6 +94,7 @@ async fn in_a_channel_that_is_gone_a_session_is_had_and_stopped_all_the_same() {
     let posts =
         posts.filter(|it| it.method == "POST" && it.route == "/channels/{channel}/messages");
     assert_eq!(posts.count(), 1, "the bot must try to post once");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -107,4 +112,5 @@ async fn somebody_who_loses_the_role_before_pressing_stops_nothing_and_reads_why
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }

@@ -11,6 +11,7 @@ async fn a_watch_that_looks_open_but_is_silent_is_restarted() {
     env.api.silence_watches();
     env.delete_pod(&id).await;
     assert_rescheduled(&env, &id).await;
+    env.assert_clean().await;
 }
 
 /// Checks that the session was rescheduled because the bot did not see why its Pod is gone.
@@ -32,6 +33,7 @@ async fn where_nothing_happens_no_watch_is_taken_for_broken() {
     // The server has ended the first watch without an event.
     env.api.wait_for_call("WATCH", "events", 2).await;
     assert!(!env.log().contains("a watch of the cluster failed"));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -87,6 +89,7 @@ async fn while_nothing_is_heard_the_list_says_since_when() {
         "{}",
         listed.content
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -95,6 +98,7 @@ async fn a_session_is_not_moved_because_its_pod_was_not_heard_of() {
     let id = env.ready_session(&env.ana).await;
     env.kill_bot().await;
     assert_stale_list_is_shown(&mut env, &id).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -108,6 +112,7 @@ async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of(
         .edit_record(&record, |document| document["rescheduled"] = moved)
         .await;
     assert_stale_list_is_shown(&mut env, &id).await;
+    env.assert_clean().await;
 }
 
 async fn assert_stale_list_is_shown(env: &mut TestEnv, id: &str) {

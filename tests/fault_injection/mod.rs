@@ -42,6 +42,7 @@ async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
     scenario.check(&api_env, None, last_reply).await;
     api_env.env.clean_up().await;
     quick.abort();
+    api_env.assert_clean().await;
     sites
 }
 
@@ -66,6 +67,7 @@ async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
     // Everything works as before: existing sessions can be stopped, and a new one can start.
     api_env.env.clean_up().await;
     quick.abort();
+    api_env.assert_clean().await;
     injector.was_reached()
 }
 

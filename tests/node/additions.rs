@@ -68,4 +68,5 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
     assert_eq!(spec["containers"][0]["imagePullPolicy"], "Always");
     let first = &pod["status"]["initContainerStatuses"][0]["state"]["terminated"];
     assert_eq!(first["exitCode"], 0);
+    env.assert_clean().await;
 }

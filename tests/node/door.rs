@@ -102,6 +102,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     for log in [traefik.access_log(), env.log()] {
         assert!(!log.contains(ticket), "a log contains a ticket");
     }
+    lake_env.env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -122,4 +123,5 @@ async fn a_session_is_opened_by_command_too() {
     let line = format!("/duck open session:{id}");
     let refused = env.reply_to(&env.ben, &line).await;
     assert_says(&refused, "can open that session.");
+    lake_env.env.assert_clean().await;
 }

@@ -55,6 +55,7 @@ async fn no_machine_has_room() {
     let twice = twice.reply().await;
     assert_eq!(session_id_in(&twice.content), session_id_in(&again.content));
     env.ana.read("#data").await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -82,6 +83,7 @@ async fn no_machine_may_take_it() {
         "could not start: no cluster node can run it as configured.",
     );
     assert_eq!(ending["failure"], "no_node");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -98,6 +100,7 @@ async fn the_image_is_not_there() {
         "the message must name the image for the admin: {}",
         told.content
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -112,6 +115,7 @@ async fn the_registry_refuses() {
         "the registry does not let the cluster download the session image",
     );
     assert_eq!(ending["failure"], "image_refused");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -130,6 +134,7 @@ async fn the_registry_is_broken() {
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "could not be downloaded in time");
     assert_eq!(ending["failure"], "image_unavailable");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -147,6 +152,7 @@ async fn the_door_ends_again_and_again() {
         "its door (the proxy in front of DuckDB) crashed repeatedly",
     );
     assert_eq!(ending["failure"], "door");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -171,6 +177,7 @@ async fn what_an_admin_added_can_not_run() {
         assert_says(&told, "the cluster can't run its containers as configured");
         assert_says(&told, why);
         assert_eq!(ending["failure"], "container");
+        env.assert_clean().await;
     }
 }
 
@@ -203,6 +210,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
         "{lines}"
     );
     assert!(CREDENTIALS.iter().all(|(_, value)| !lines.contains(value)));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -228,6 +236,7 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
         told.button("Try again with a larger size").is_none(),
         "there is no larger size"
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -250,6 +259,7 @@ async fn the_credentials_are_gone_when_it_starts() {
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "your S3 credentials are no longer stored");
     assert_eq!(ending["failure"], "credentials_missing");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -271,6 +281,7 @@ async fn a_volume_can_not_be_mounted() {
     assert_says(&told, "could not be attached in time");
     assert_says(&told, "not-there");
     assert_eq!(ending["failure"], "mount");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -296,6 +307,7 @@ async fn the_namespace_has_used_up_its_quota() {
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The team's share of the cluster is used up");
     assert_says(&told, "limited: requests.memory=100Mi");
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -319,6 +331,7 @@ async fn admission_refuses_the_pod() {
             .lines()
             .any(|line| line.contains(reference) && line.contains("maximum memory usage"))
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -335,6 +348,7 @@ async fn it_is_not_ready_in_time() {
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert_says(&told, "was not ready within 1m");
     assert_eq!(ending["cause"], "took_too_long");
+    env.assert_clean().await;
 }
 
 /// Makes the cluster mount a Secret into every session's Pod, as some clusters do.

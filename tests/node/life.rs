@@ -32,6 +32,7 @@ async fn ana_gets_a_duckdb_that_answers_and_it_goes_when_she_stops_it() {
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.confirm_stop(&env.ana, &question).await;
     env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -70,6 +71,7 @@ async fn progress_follows_what_the_cluster_does() {
         .until(|reply| reply.content.contains("is ready"))
         .await;
     env.ben.read("#data").await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -90,4 +92,5 @@ async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
         .until(|reply| reply.content.contains("is ready"))
         .await;
     assert!(reply.ephemeral, "the new bot continues the private reply");
+    env.assert_clean().await;
 }

@@ -28,6 +28,7 @@ async fn duckdb_that_runs_out_of_memory_is_restarted_and_its_owner_reads_what_is
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -73,6 +74,7 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
     let told = env.ana.read("#data").await;
     assert_says(&told, "it had already been restarted once");
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -91,6 +93,7 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     assert_says(&told, "exceeds the limit");
     assert!(told.button("Try again with a larger size").is_some());
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -106,6 +109,7 @@ async fn a_session_whose_node_dies_starts_again_on_another_one() {
     assert_says(&back, "Its cluster node failed.");
     let pod = pod(&env, &id).await;
     assert_eq!(pod.spec.unwrap().node_name.as_deref(), Some("shared"));
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -117,4 +121,5 @@ async fn what_somebody_deletes_on_the_cluster_has_ended() {
     env.delete_pod(&id).await;
     env.expect_deletion_notice().await;
     env.wait_until_nothing_left(&env.ana).await;
+    env.assert_clean().await;
 }

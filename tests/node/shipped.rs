@@ -54,4 +54,5 @@ async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
     // The browser's cookie still works.
     ui.wait_until_back().await;
     assert_eq!(restart_count(env, &id).await, 1);
+    lake_env.env.assert_clean().await;
 }

@@ -44,4 +44,5 @@ async fn machine_queries_events_and_log() {
 
     let question = env.reply_to(&env.ana, "/duck stop").await;
     env.confirm_stop(&env.ana, &question).await;
+    env.assert_clean().await;
 }

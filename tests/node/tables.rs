@@ -99,6 +99,7 @@ async fn each_reads_the_teams_tables_with_their_own_credentials() {
         "{problems}"
     );
     assert!(!problems.contains("bens-wrong-secret"));
+    lake_env.env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -119,4 +120,5 @@ async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
         .flatten()
         .map(|it| it.restart_count);
     assert_eq!(restarts.sum::<i32>(), 0);
+    lake_env.env.assert_clean().await;
 }

@@ -346,4 +346,5 @@ async fn of_many_sessions_the_right_ones_go_with_all_that_they_own() {
     let listed: Vec<_> = lists.map(|call| call.route.as_str()).collect();
     assert_eq!(listed, [""; 0]);
     env.mark_all_read().await;
+    env.assert_clean().await;
 }

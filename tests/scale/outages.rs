@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use kube::api::ListParams;
-use test_support::{Cluster, TestEnv, assert_says, tools, wait_until};
+use test_support::{Cluster, TestEnv, assert_says, wait_until};
 use tokio::process::Command;
 
 use crate::lock_machine;
@@ -54,6 +54,7 @@ async fn an_api_server_that_is_restarted_in_the_middle_of_a_start_holds_it_up_on
         env.session_objects(&env.ana, 0, &id)
     );
     env.clean_up().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -104,6 +105,7 @@ async fn an_etcd_that_is_paused_for_twenty_seconds_loses_no_session_and_doubles_
     );
     quick.abort();
     env.mark_all_read().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]
@@ -113,18 +115,12 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
         eprintln!("skipped: the clock of one process can be set on Linux only");
         return;
     }
-    let library = tools::get("faketime").join("libfaketime.so.1");
     let mut env = TestEnv::without_bot(&[
         ("DUCKBOT_REAPER__EVERY", "1s"),
         ("DUCKBOT_SESSIONS__PER_USER", "12"),
-        ("LD_PRELOAD", library.to_str().unwrap()),
-        ("DONT_FAKE_MONOTONIC", "1"),
-        ("FAKETIME_NO_CACHE", "1"),
     ])
     .await;
-    let clock = env.file("clock", "+0");
-    env.variables
-        .insert("FAKETIME_TIMESTAMP_FILE".into(), clock);
+    env.fake_clock();
     let ops = env.discord.channel("ops").to_string();
     env.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
@@ -146,15 +142,15 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     wait_until(running, |count| *count == 12).await;
     env.mark_all_read().await;
 
-    env.file("clock", "+30d");
+    env.set_clock(TimeDelta::days(30));
     assert_says(
         &env.ada.read("#ops").await,
         "**Reaping is paused**: 12 of 12 sessions are due at once",
     );
-    env.file("clock", "-30d");
+    env.set_clock(TimeDelta::days(-30));
     let swept = env.bot().log().matches(" swept").count();
     env.bot().wait_for_log_times(" swept", swept + 3).await;
-    env.file("clock", "+0");
+    env.set_clock(TimeDelta::zero());
     let swept = env.bot().log().matches(" swept").count();
     env.bot().wait_for_log_times(" swept", swept + 3).await;
     let documents = env.cluster.documents().await;
@@ -165,4 +161,5 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
     assert_eq!(documents.len(), 12);
     quick.abort();
     env.mark_all_read().await;
+    env.assert_clean().await;
 }

@@ -29,4 +29,5 @@ async fn fifty_people_at_once_each_get_their_own() {
     }
     quick.abort();
     env.mark_all_read().await;
+    env.assert_clean().await;
 }

@@ -271,4 +271,5 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         text + "\n",
     )
     .unwrap();
+    api_env.assert_clean().await;
 }

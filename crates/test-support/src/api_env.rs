@@ -3,11 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::{
-    bot::command,
-    test_env::{CREDENTIALS, TestEnv},
-    wait::wait_until,
-};
+use crate::{bot::command, credentials::CREDENTIALS, test_env::TestEnv, wait::wait_until};
 
 /// Environment with the API, and tokens of Ana, Ben and Ada (an admin).
 pub struct ApiEnv {
@@ -58,6 +54,11 @@ impl ApiEnv {
         };
         api_env.start_bot().await;
         api_env
+    }
+
+    /// See [`TestEnv::assert_clean`].
+    pub async fn assert_clean(self) {
+        self.env.assert_clean().await;
     }
 
     pub async fn start_bot(&mut self) {

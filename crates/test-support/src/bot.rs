@@ -20,7 +20,8 @@ use crate::wait::WAIT_TIMEOUT;
 pub struct Bot {
     child: Child,
     log: watch::Receiver<String>,
-    reading: JoinHandle<()>,
+    /// Ends when the log is complete. `None` once it was waited for.
+    reading: Option<JoinHandle<()>>,
 }
 
 impl Bot {
@@ -51,7 +52,7 @@ impl Bot {
         Self {
             child,
             log,
-            reading,
+            reading: Some(reading),
         }
     }
 
@@ -100,6 +101,14 @@ impl Bot {
         self.child.kill().await.unwrap();
     }
 
+    /// Ends the process, if it is still running. Returns the whole log.
+    pub async fn end(&mut self) -> String {
+        // Fails if the process has ended.
+        let _ = self.child.start_kill();
+        self.wait(WAIT_TIMEOUT).await;
+        self.log()
+    }
+
     /// Sends SIGTERM, as an operator would. Returns the exit status if the process ends within
     /// `limit`.
     pub async fn terminate(&mut self, limit: Duration) -> Option<ExitStatus> {
@@ -120,7 +129,9 @@ impl Bot {
             .ok()?
             .unwrap();
         // The last lines may still be in the pipe.
-        let _ = (&mut self.reading).await;
+        if let Some(reading) = self.reading.take() {
+            let _ = reading.await;
+        }
         Some(status)
     }
 }

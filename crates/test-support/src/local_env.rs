@@ -9,8 +9,10 @@ use tokio::io::AsyncBufReadExt;
 use crate::{
     bot::{Bot, command},
     catalog::Catalog,
+    credentials::PERMANENT_CREDENTIALS,
+    end_check::EndCheck,
     s3::S3,
-    test_env::{PERMANENT_CREDENTIALS, assert_says},
+    test_env::assert_says,
     tools,
     wait::{ACK_TIMEOUT, wait_until},
 };
@@ -22,6 +24,9 @@ pub struct LocalEnv {
     pub bot: Bot,
     pub variables: HashMap<String, String>,
     folder: TempDir,
+    /// Logs of bots that have ended.
+    logs: String,
+    end_check: EndCheck,
     _s3: S3,
     _catalog: Catalog,
 }
@@ -70,6 +75,8 @@ impl LocalEnv {
             bot,
             variables,
             folder,
+            logs: String::new(),
+            end_check: EndCheck::default(),
             _s3: s3,
             _catalog: catalog,
         }
@@ -123,9 +130,20 @@ impl LocalEnv {
         wait_until(async || self.leftovers(), |it| it.is_empty()).await;
     }
 
+    /// Stops the bot, and asserts that no secret is in a log or a message.
+    pub async fn assert_clean(mut self) {
+        self.logs.push_str(&self.bot.end().await);
+        self.end_check.assert_clean(&self.discord, &self.logs, &[]);
+    }
+
+    /// Lets a benchmark end without [`Self::assert_clean`].
+    pub fn skip_end_check(&mut self) {
+        self.end_check.skip();
+    }
+
     /// Kills the bot, as in a crash, and starts it again.
     pub async fn restart_bot(&mut self) {
-        self.bot.kill().await;
+        self.logs.push_str(&self.bot.end().await);
         self.discord.wait_disconnected().await;
         self.bot = Bot::start(&self.variables);
         self.discord.wait_connected().await;

@@ -2,13 +2,10 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Discord, DiscordConfig, Interaction, MessageView, ModalView, Person};
 use futures_util::{AsyncBufReadExt, TryStreamExt};
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{Pod, Secret},
-};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
     api::{DeleteParams, LogParams, Patch, PatchParams, PostParams},
     runtime::wait::await_condition,
@@ -22,30 +19,16 @@ use crate::{
     catalog::Catalog,
     cluster::Namespaces,
     contract::Contract,
+    credentials::{CREDENTIALS, PERMANENT_CREDENTIALS},
+    end_check::EndCheck,
     kubelet::Kubelet,
     node::Node,
     proxy::Proxy,
     s3::S3,
+    tools,
     ui_client::UiClient,
     wait::ACK_TIMEOUT,
 };
-
-/// Permanent credentials, without a session token.
-pub const PERMANENT_CREDENTIALS: [(&str, &str); 2] = [
-    ("Access key ID", "AKIANEWKEYID0000WXYZ"),
-    ("Secret access key", "canary/AnotherSecretKey+47"),
-];
-
-/// Temporary credentials that people enter in tests. Each test checks that no value leaks.
-pub const CREDENTIALS: [(&str, &str); 4] = [
-    ("Access key ID", "AKIACANARYKEYID4D7Q"),
-    (
-        "Secret access key",
-        "canary/SecretAccessKey+93/0123456789abcd",
-    ),
-    ("Session token", "canarySessionToken=="),
-    ("Catalog token", "canary.catalog.token"),
-];
 
 /// Settings for real sessions on a node, small enough that many fit at a time.
 const ON_A_NODE: [(&str, &str); 6] = [
@@ -81,6 +64,7 @@ pub struct TestEnv {
     token: String,
     folder: TempDir,
     contract: Option<Arc<Contract>>,
+    end_check: EndCheck,
 }
 
 impl TestEnv {
@@ -165,6 +149,7 @@ impl TestEnv {
             token,
             folder,
             contract,
+            end_check: EndCheck::default(),
         };
         env.variables = env.default_settings();
         env.variables
@@ -245,6 +230,29 @@ impl TestEnv {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// Gives the bot, which is not started yet, a clock that [`Self::set_clock`] moves. Timers stay
+    /// real.
+    pub fn fake_clock(&mut self) {
+        let library = tools::get("faketime").join("libfaketime.so.1");
+        self.set_clock(TimeDelta::zero());
+        let clock = self.folder.path().join("clock");
+        for (name, value) in [
+            ("LD_PRELOAD", library.to_str().unwrap()),
+            ("DONT_FAKE_MONOTONIC", "1"),
+            ("FAKETIME_NO_CACHE", "1"),
+            ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ] {
+            self.variables.insert(name.into(), value.into());
+        }
+    }
+
+    /// Sets the bot's clock to this much after the real time. See [`Self::fake_clock`].
+    pub fn set_clock(&self, ahead: TimeDelta) {
+        // The bot never reads half a file.
+        let new = self.file("clock.new", &format!("{:+}", ahead.num_seconds()));
+        std::fs::rename(new, self.folder.path().join("clock")).unwrap();
     }
 
     /// Starts the bot and waits until it is connected.
@@ -430,6 +438,33 @@ impl TestEnv {
         self.mark_all_read().await;
     }
 
+    /// Stops the bot, and asserts the conditions that must hold at the end of every test: the test
+    /// has read each message, all calls to Discord conform to its API description, and no secret is
+    /// in a log or a message.
+    pub async fn assert_clean(mut self) {
+        if let Some(mut bot) = self.bot.take() {
+            self.logs.push_str(&bot.end().await);
+        }
+        let (log, token) = (self.log(), self.token.clone());
+        self.end_check.assert_clean(&self.discord, &log, &[&token]);
+        let violations = self.contract.as_ref().map(|contract| contract.violations());
+        assert_eq!(
+            violations.unwrap_or_default(),
+            Vec::<String>::new(),
+            "violations of Discord's API description"
+        );
+        let unread = self.discord.unread();
+        assert!(
+            unread.is_empty(),
+            "messages that the test did not read: {unread:#?}"
+        );
+    }
+
+    /// Lets a benchmark end without [`Self::assert_clean`].
+    pub fn skip_end_check(&mut self) {
+        self.end_check.skip();
+    }
+
     /// Stops the session of `person`, if there is one.
     pub async fn stop_session(&self, person: &Person) {
         let question = self.reply_to(person, "/duck stop").await;
@@ -576,76 +611,21 @@ impl TestEnv {
 }
 
 impl Drop for TestEnv {
-    /// Checks the conditions that must hold at the end of every test.
     fn drop(&mut self) {
-        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- the chat\n{}", self.discord.transcript());
+            let log = self.log();
+            let ours = |line: &&str| line.contains("duckbot") || !line.starts_with("20");
+            let lines: Vec<_> = log.lines().filter(ours).collect();
+            let tail = lines.len().saturating_sub(60);
+            eprintln!("--- the bot\n{}", lines[tail..].join("\n"));
+        }
         if self.has_node {
             // Stop the bot first; it would start the sessions again.
             drop(self.bot.take());
             self.cluster.delete_pods();
         }
-        if std::thread::panicking() {
-            eprintln!("--- the chat\n{}", self.discord.transcript());
-            let ours = |line: &&str| line.contains("duckbot") || !line.starts_with("20");
-            let lines: Vec<_> = log.lines().filter(ours).collect();
-            let tail = lines.len().saturating_sub(60);
-            eprintln!("--- the bot\n{}", lines[tail..].join("\n"));
-            return;
-        }
-        let violations = self.contract.as_ref().map(|contract| contract.violations());
-        assert_eq!(
-            violations.unwrap_or_default(),
-            Vec::<String>::new(),
-            "violations of Discord's API description"
-        );
-        assert_eq!(
-            self.discord.unknown_routes(),
-            [],
-            "routes that the loopback does not serve"
-        );
-        let unread = self.discord.unread();
-        assert!(
-            unread.is_empty(),
-            "messages that the test did not read: {unread:#?}\n{}",
-            self.discord.transcript()
-        );
-        assert!(!log.contains("panicked"), "{log}");
-        for secret in [self.discord.token(), self.token.clone()] {
-            assert!(!log.contains(&secret), "the log contains a token");
-        }
-        let everything = self.discord.traffic();
-        assert!(
-            leaked_credentials(&log).is_empty(),
-            "credentials in the log: {:?}",
-            leaked_credentials(&log)
-        );
-        assert!(
-            leaked_credentials(&everything).is_empty(),
-            "credentials sent to Discord: {:?}",
-            leaked_credentials(&everything)
-        );
     }
-}
-
-/// Names of the test credentials that `text` contains, in any encoding.
-pub fn leaked_credentials(text: &str) -> Vec<String> {
-    let all = CREDENTIALS.into_iter().chain(PERMANENT_CREDENTIALS);
-    let leaked = all.filter(|(_, value)| encodings(value).iter().any(|it| text.contains(it)));
-    leaked.map(|(name, _)| name.to_owned()).collect()
-}
-
-/// Encodings of a value: plain, base64 (a Secret's JSON), bytes (a Debug output), and URL-encoded.
-fn encodings(value: &str) -> [String; 4] {
-    let bytes = ByteString(value.as_bytes().to_vec());
-    let base64 = serde_json::to_value(&bytes)
-        .unwrap()
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let listed = format!("{:?}", bytes.0);
-    let url = reqwest::Url::parse_with_params("http://x/", [("v", value)]).unwrap();
-    let encoded = url.query().unwrap()[2..].to_owned();
-    [value.to_owned(), base64, listed, encoded]
 }
 
 /// Starts S3 that accepts the test credentials, and a catalog that accepts everyone.
