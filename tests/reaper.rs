@@ -217,7 +217,11 @@ async fn it_is_told_once_also_when_that_can_not_be_noted() {
 
 #[tokio::test]
 async fn whoever_leaves_the_guild_leaves_nothing_behind() {
-    let env = env_with_clock(&[("DUCKBOT_REAPER__LEFT_GUILD", "2h")]).await;
+    let env = env_with_clock(&[
+        ("DUCKBOT_REAPER__LEFT_GUILD", "2h"),
+        ("DUCKBOT_REAPER__UNREACHABLE", "1d"),
+    ])
+    .await;
     let id = env.ready_session(&env.ben).await;
     assert!(env.stored_credentials(&env.ben).await.is_some());
     env.discord.leave_guild("ben");
@@ -537,6 +541,7 @@ async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     let settings = [
         ("DUCKBOT_REAPER__LEFT_GUILD", "2h"),
         ("DUCKBOT_REAPER__LATE", "false"),
+        ("DUCKBOT_REAPER__UNREACHABLE", "1d"),
     ];
     let mut env = env_without_bot(&settings).await;
     env.fake_clock();

@@ -66,6 +66,7 @@ async fn assert_relists(answer: ApiFault) {
     env.api.wait_for_call("GET", "pods", lists + 1).await;
     env.api.clear_faults();
     assert_rescheduled(&env, &id).await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]

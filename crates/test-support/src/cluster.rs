@@ -366,10 +366,12 @@ impl Namespaces {
             .unwrap();
     }
 
-    /// Document of the ledger.
+    /// Document of the ledger; null if there is none.
     pub async fn ledger(&self) -> serde_json::Value {
-        let map = self.records().get("duckbot-ledger").await.unwrap();
-        serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap()
+        let map = self.records().get_opt("duckbot-ledger").await.unwrap();
+        map.map_or(serde_json::Value::Null, |map| {
+            serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap()
+        })
     }
 
     /// Edits the ledger's document. Creates the ledger if it does not exist.
