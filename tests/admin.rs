@@ -14,6 +14,12 @@ async fn env() -> (TestEnv, String) {
 
 /// Same as [`env`], with these settings added.
 async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
+    let mut env = env_without_bot(settings).await;
+    let url = start_bot(&mut env).await;
+    (env, url)
+}
+
+async fn env_without_bot(settings: &[(&str, &str)]) -> TestEnv {
     let own = [
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
         ("DUCKBOT_REAPER__EVERY", "1s"),
@@ -22,9 +28,7 @@ async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     let ops = env.discord.channel("ops").to_string();
     env.variables
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
-    env.fake_clock();
-    let url = start_bot(&mut env).await;
-    (env, url)
+    env
 }
 
 /// Starts the bot, and returns the URL of its admin endpoints.
@@ -254,7 +258,9 @@ async fn without_discord_it_is_not_ready() {
 
 #[tokio::test]
 async fn what_is_worth_an_alert_is_seen_to_move() {
-    let (mut env, url) = env_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
+    let mut env = env_without_bot(&[("DUCKBOT_REAPER__LATE", "false")]).await;
+    env.fake_clock();
+    let url = start_bot(&mut env).await;
     let failed = "duckbot_sessions_ended_total{how=\"failed\",why=\"refused\"}";
     let refused =
         "duckbot_kubernetes_requests_total{verb=\"create\",resource=\"pods\",outcome=\"refused\"}";

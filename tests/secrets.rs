@@ -218,7 +218,6 @@ async fn a_secret_that_the_cluster_refuses_is_quoted_nowhere() {
         "{}",
         reply.content
     );
-    // Dropping the environment checks that the log does not contain the values.
     env.assert_clean().await;
 }
 

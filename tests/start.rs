@@ -337,3 +337,11 @@ async fn what_somebody_deletes_under_a_running_session_is_made_again() {
         .unwrap();
     env.assert_clean().await;
 }
+
+#[test]
+fn the_harness_writes_records_of_the_bots_version() {
+    assert_eq!(
+        test_support::RECORD_VERSION,
+        duckbot::session::RECORD_VERSION
+    );
+}

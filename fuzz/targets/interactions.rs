@@ -3,7 +3,7 @@
 use duckbot::discord::{
     buttons::Button,
     commands::options::Options,
-    forms::{self, Form},
+    forms::{Form, SqlOptions, Submitted},
 };
 use secrecy::ExposeSecret;
 use serenity::all::{CommandData, CommandDataOptionValue, Interaction};
@@ -25,10 +25,22 @@ pub fn interactions(data: &[u8]) {
         Interaction::Modal(it) => {
             custom_id(&it.data.custom_id);
             let sent = serde_json::to_string(&it.data.components).expect("serializes to JSON");
-            let typed = forms::credentials(it.data.components);
-            for text in typed.secrets.iter().map(|it| it.expose_secret()) {
+            let assert_sent = |text: &str| {
                 let json = serde_json::to_string(text).expect("serializes to JSON");
                 assert!(text.is_empty() || sent.contains(&json));
+            };
+            let sql = Form::Sql(SqlOptions::default());
+            if let Submitted::Sql(query, _) = Submitted::read(sql, it.data.components.clone()) {
+                assert_sent(&query);
+            }
+            let credentials = Form::Credentials(None);
+            if let Submitted::Credentials(typed, _) =
+                Submitted::read(credentials, it.data.components)
+            {
+                typed
+                    .secrets
+                    .iter()
+                    .for_each(|it| assert_sent(it.expose_secret()));
             }
         }
         _ => {}
@@ -57,9 +69,13 @@ fn options(data: &CommandData) {
 fn custom_id(text: &str) {
     if let Some(form) = Form::from_custom_id(text) {
         let id = form.custom_id();
-        match form {
+        match &form {
             Form::Credentials(_) => assert_eq!(id, text),
             Form::Sql(_) => assert!(id.chars().count() <= 100),
+        }
+        // A session ID that is too long to be one is cut.
+        if text.chars().count() <= 40 {
+            assert_eq!(Form::from_custom_id(&id).as_ref(), Some(&form));
         }
         assert_eq!(Button::from_custom_id(&id), None);
     }

@@ -113,7 +113,7 @@ impl Follower {
         }
         let is_stale = self.api.service.stale_since().is_some();
         let now = Instant::now();
-        let is_gone = self.appearance.is_gone(seen.is_some(), is_stale, now);
+        let is_gone = self.appearance.observe(seen.is_some(), is_stale, now);
         State::of(&self.newest, seen, is_gone)
     }
 

@@ -1,4 +1,4 @@
-//! The parts of the bot, and the check whether a person has access to them.
+//! The bot's parts, and the access check.
 
 use std::sync::Arc;
 

@@ -143,10 +143,26 @@ impl Button {
     /// Returns true if the message with the button stays as it is, and the person gets a separate
     /// private reply.
     pub(super) fn has_separate_reply(&self) -> bool {
-        matches!(
-            self,
-            Self::Retry { .. } | Self::Open(_) | Self::Log(_) | Self::Extend(_) | Self::StopNow(_)
-        )
+        match self {
+            Self::Retry { .. }
+            | Self::Open(_)
+            | Self::Log(_)
+            | Self::Extend(_)
+            | Self::StopNow(_) => true,
+            Self::OpenForm(_)
+            | Self::CheckCredentials(_)
+            | Self::AskToForget
+            | Self::Forget { .. }
+            | Self::KeepCredentials
+            | Self::Restart
+            | Self::StartAnother { .. }
+            | Self::Stop(_)
+            | Self::Keep(_)
+            | Self::Reap(_)
+            | Self::LeaveAll
+            | Self::Cancel(_)
+            | Self::Share => false,
+        }
     }
 
     /// People who may press the button.
@@ -154,7 +170,21 @@ impl Button {
         match self {
             // The same rule as for `/duck forget`.
             Self::AskToForget | Self::Forget { .. } | Self::KeepCredentials => Access::Everybody,
-            _ => Access::Members,
+            Self::OpenForm(_)
+            | Self::CheckCredentials(_)
+            | Self::Restart
+            | Self::StartAnother { .. }
+            | Self::Retry { .. }
+            | Self::Open(_)
+            | Self::Stop(_)
+            | Self::Keep(_)
+            | Self::Log(_)
+            | Self::Extend(_)
+            | Self::StopNow(_)
+            | Self::Reap(_)
+            | Self::LeaveAll
+            | Self::Cancel(_)
+            | Self::Share => Access::Members,
         }
     }
 }

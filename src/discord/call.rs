@@ -1,4 +1,4 @@
-//! One call of a command, by its name, a button or a form: what its handler gets and returns.
+//! A call of a command, button or form: the handler's input and result.
 
 use async_trait::async_trait;
 use tracing::warn;
@@ -52,20 +52,20 @@ pub(super) type Answered = Result<Answer, ServiceError>;
 /// The end of a call.
 pub(super) enum Answer {
     /// The final reply, which is still to be shown, and the outcome.
-    Reply(Reply, Outcome),
+    Reply(Reply, CallOutcome),
     /// The handler has shown the final reply, or nothing more is to be shown.
     Shown,
 }
 
-/// Outcome of a call, for its metric.
+/// CallOutcome of a call, for its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum CallOutcome {
     Done,
     Refused,
     Failed,
 }
 
-impl Outcome {
+impl CallOutcome {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -77,16 +77,16 @@ impl Outcome {
 
 impl From<Reply> for Answer {
     fn from(reply: Reply) -> Self {
-        Self::Reply(reply, Outcome::Done)
+        Self::Reply(reply, CallOutcome::Done)
     }
 }
 
 impl Call<'_> {
     /// Shows the final reply.
-    pub(super) async fn finish(&self, answered: Answered) -> Outcome {
+    pub(super) async fn finish(&self, answered: Answered) -> CallOutcome {
         let (reply, outcome) = match answered {
             Ok(Answer::Reply(reply, outcome)) => (reply, outcome),
-            Ok(Answer::Shown) => return Outcome::Done,
+            Ok(Answer::Shown) => return CallOutcome::Done,
             Err(problem) => explain(&problem),
         };
         self.responder.edit(&reply).await;
@@ -95,27 +95,27 @@ impl Call<'_> {
 }
 
 /// Reply for a failed use case. Logs an [`Error`].
-pub(super) fn explain(problem: &ServiceError) -> (Reply, Outcome) {
+pub(super) fn explain(problem: &ServiceError) -> (Reply, CallOutcome) {
     match problem {
-        ServiceError::Rejected(rejection) => (replies::refused(rejection), Outcome::Refused),
+        ServiceError::Rejected(rejection) => (replies::refused(rejection), CallOutcome::Refused),
         ServiceError::UnusableCredentials(troubles) => {
             let reply = replies::no_longer_usable(troubles, None);
-            (reply, Outcome::Refused)
+            (reply, CallOutcome::Refused)
         }
         ServiceError::Failed(error) => {
             let reply = replies::failed(error, &log_error(error));
-            (reply, Outcome::Failed)
+            (reply, CallOutcome::Failed)
         }
     }
 }
 
 /// Reply to a person without access. Logs an [`Error`].
-pub(super) fn deny(denied: &AccessDenied) -> (Reply, Outcome) {
+pub(super) fn deny(denied: &AccessDenied) -> (Reply, CallOutcome) {
     match denied {
-        AccessDenied::Reason(why) => (replies::access_denied(why), Outcome::Refused),
+        AccessDenied::Reason(why) => (replies::access_denied(why), CallOutcome::Refused),
         AccessDenied::CheckFailed(error) => {
             let reply = replies::failed(error, &log_error(error));
-            (reply, Outcome::Failed)
+            (reply, CallOutcome::Failed)
         }
     }
 }

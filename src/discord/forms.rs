@@ -102,8 +102,25 @@ fn query_input() -> CreateInputText {
         .max_length(MAX_INPUT_CHARS)
 }
 
-/// Reads the inputs of the credentials form. Moves the values out, so that no copy of them remains.
-pub fn credentials(rows: Vec<ActionRow>) -> CredentialsForm {
+/// A submitted form, with its options.
+pub enum Submitted {
+    /// Credentials, and the catalog to check them against.
+    Credentials(CredentialsForm, Option<String>),
+    /// A query.
+    Sql(String, SqlOptions),
+}
+
+impl Submitted {
+    /// Reads the inputs of a form. Moves the values out, so that no copy of them remains.
+    pub fn read(form: Form, rows: Vec<ActionRow>) -> Self {
+        match form {
+            Form::Credentials(catalog) => Self::Credentials(credentials(rows), catalog),
+            Form::Sql(how) => Self::Sql(query(rows), how),
+        }
+    }
+}
+
+fn credentials(rows: Vec<ActionRow>) -> CredentialsForm {
     let mut values = typed(rows);
     let mut typed = |id: &str| values.remove(id).unwrap_or_default();
     CredentialsForm {
@@ -112,8 +129,7 @@ pub fn credentials(rows: Vec<ActionRow>) -> CredentialsForm {
     }
 }
 
-/// Reads the input of the query form.
-pub fn query(rows: Vec<ActionRow>) -> String {
+fn query(rows: Vec<ActionRow>) -> String {
     typed(rows).remove(QUERY).unwrap_or_default()
 }
 

@@ -15,11 +15,11 @@ use super::{
     access::Access,
     bot::{Bot, InteractionContext},
     buttons::Button,
-    call::{Answer, Answered, Call, Command, Outcome, deny},
+    call::{Answer, Answered, Call, CallOutcome, Command, deny},
     commands::{
         self, extend, forget, open, options::Options, reap, setup, sql, start, status, stop,
     },
-    forms::{self, Form},
+    forms::{Form, Submitted},
     replies,
     responder::{InteractionClosed, Responder},
     suggest::suggestions,
@@ -65,17 +65,17 @@ pub(super) async fn handle(bot: &Bot, interaction: Interaction) {
     metrics::record_command(what, outcome.label(), begin.elapsed());
 }
 
-async fn answer(bot: &Bot, interaction: Interaction) -> Outcome {
+async fn answer(bot: &Bot, interaction: Interaction) -> CallOutcome {
     let answered = match interaction {
         Interaction::Command(it) => command(bot, it).await,
         Interaction::Component(it) => press(bot, it).await,
         Interaction::Modal(it) => submit(bot, it).await,
         Interaction::Autocomplete(it) => suggest(bot, it).await,
-        _ => Ok(Outcome::Done),
+        _ => Ok(CallOutcome::Done),
     };
     answered.unwrap_or_else(|InteractionClosed| {
         debug!("an interaction can't be answered; nothing was done");
-        Outcome::Done
+        CallOutcome::Done
     })
 }
 
@@ -85,7 +85,7 @@ fn chosen(data: &CommandData) -> Option<(&'static dyn Command, Options<'_>)> {
     Some((commands::find(options.command())?, options))
 }
 
-async fn command(bot: &Bot, it: CommandInteraction) -> Result<Outcome, InteractionClosed> {
+async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
     let Some((command, options)) = chosen(&it.data) else {
         return outdated(&responder).await;
@@ -93,7 +93,7 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<Outcome, Interacti
     // A form must be the first response, so access is checked when the form is submitted.
     if let Some(form) = command.form(options) {
         responder.open_form(&form).await?;
-        return Ok(Outcome::Done);
+        return Ok(CallOutcome::Done);
     }
     responder.acknowledge().await?;
     let request = RequestId(it.id.to_string());
@@ -106,14 +106,14 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<Outcome, Interacti
     )
 }
 
-async fn press(bot: &Bot, it: ComponentInteraction) -> Result<Outcome, InteractionClosed> {
+async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
     let Some(button) = Button::from_custom_id(&it.data.custom_id) else {
         return outdated(&responder).await;
     };
     if let Some(form) = button.form() {
         responder.open_form(&form).await?;
-        return Ok(Outcome::Done);
+        return Ok(CallOutcome::Done);
     }
     if button.has_separate_reply() {
         responder.acknowledge().await?;
@@ -130,33 +130,34 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<Outcome, Interacti
     )
 }
 
-async fn submit(bot: &Bot, it: ModalInteraction) -> Result<Outcome, InteractionClosed> {
+async fn submit(bot: &Bot, it: ModalInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
     let Some(form) = Form::from_custom_id(&it.data.custom_id) else {
         return outdated(&responder).await;
     };
+    // Credentials are moved into secret strings before anything can wait or fail.
+    let submitted = Submitted::read(form, it.data.components);
     responder.acknowledge().await?;
     let request = RequestId(it.id.to_string());
-    let rows = it.data.components;
     let context = context!(it);
     let call = match admit(bot, responder, context, request, Access::Members).await {
         Ok(call) => call,
         Err(outcome) => return Ok(outcome),
     };
-    let answered = match form {
-        Form::Credentials(catalog) => setup::store(&call, &forms::credentials(rows), catalog).await,
-        Form::Sql(how) => sql::query(&call, &forms::query(rows), &how).await,
+    let answered = match submitted {
+        Submitted::Credentials(typed, catalog) => setup::store(&call, &typed, catalog).await,
+        Submitted::Sql(typed, how) => sql::query(&call, &typed, &how).await,
     };
     Ok(call.finish(answered).await)
 }
 
-async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<Outcome, InteractionClosed> {
+async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
     let data = it.data;
     let context = context!(it);
     let choices = suggestions(bot, &context, &data).await;
     responder.suggest(choices).await?;
-    Ok(Outcome::Done)
+    Ok(CallOutcome::Done)
 }
 
 /// Calls the handler of a button.
@@ -188,14 +189,14 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
     }
 }
 
-/// Makes the call of a person with access. Otherwise says why not, and returns the outcome.
+/// Checks access and builds the call. Without access, shows the denial and returns its outcome.
 async fn admit(
     bot: &Bot,
     responder: Responder,
     context: InteractionContext,
     request: RequestId,
     access: Access,
-) -> Result<Call<'_>, Outcome> {
+) -> Result<Call<'_>, CallOutcome> {
     let admitted = match access {
         Access::Members => bot.admit(&context).await,
         Access::Everybody => Ok(context.unprivileged_requester()),
@@ -216,9 +217,9 @@ async fn admit(
     }
 }
 
-async fn outdated(responder: &Responder) -> Result<Outcome, InteractionClosed> {
+async fn outdated(responder: &Responder) -> Result<CallOutcome, InteractionClosed> {
     responder.say(&replies::outdated()).await?;
-    Ok(Outcome::Done)
+    Ok(CallOutcome::Done)
 }
 
 fn responder(bot: &Bot, id: InteractionId, token: &str) -> Responder {

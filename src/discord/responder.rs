@@ -41,7 +41,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// Discord's error code for an interaction that was already answered.
 const ALREADY_ACKNOWLEDGED: isize = 40060;
 /// Maximum number of suggestions that Discord shows.
-pub(super) const MAX_CHOICES: usize = 25;
+const MAX_CHOICES: usize = 25;
 
 /// Maximum time to yield to pending acknowledgements.
 const MAX_YIELD: Duration = Duration::from_millis(300);

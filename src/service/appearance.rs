@@ -1,4 +1,4 @@
-//! Tells a session that the view does not show yet from one that is gone. Pure.
+//! Tells a session that the view does not show yet from one that is gone.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// date. After that, the session is gone.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whether a followed session may still appear in the view.
+/// Deadline for a followed session to appear in the view.
 #[derive(Debug)]
 pub struct Appearance {
     /// `None` once the view has shown the session, or the time has passed.
@@ -28,9 +28,9 @@ impl Appearance {
         Self { until: None }
     }
 
-    /// Notes a look at the view. `is_stale` means that a watch is broken, so the view shows nothing
-    /// new. Returns true if the session is not shown and no longer will be.
-    pub fn is_gone(&mut self, is_shown: bool, is_stale: bool, now: Instant) -> bool {
+    /// Notes whether the view shows the session. `is_stale` means that a watch is broken, so the
+    /// view shows nothing new. Returns true if the session is gone.
+    pub fn observe(&mut self, is_shown: bool, is_stale: bool, now: Instant) -> bool {
         self.until = match self.until {
             Some(_) if is_shown => None,
             Some(_) if is_stale => Some(now + TIMEOUT),
@@ -56,18 +56,18 @@ mod tests {
     fn a_claimed_session_is_gone_if_a_current_view_does_not_show_it_in_time() {
         let now = Instant::now();
         let mut appearance = Appearance::expected(now);
-        assert!(!appearance.is_gone(false, false, now));
-        assert!(!appearance.is_gone(false, true, now + TIMEOUT));
-        assert!(!appearance.is_gone(false, false, now + TIMEOUT));
-        assert!(appearance.is_gone(false, false, now + 2 * TIMEOUT));
+        assert!(!appearance.observe(false, false, now));
+        assert!(!appearance.observe(false, true, now + TIMEOUT));
+        assert!(!appearance.observe(false, false, now + TIMEOUT));
+        assert!(appearance.observe(false, false, now + 2 * TIMEOUT));
     }
 
     #[test]
     fn a_session_that_was_shown_is_gone_at_once() {
         let now = Instant::now();
         let mut appearance = Appearance::expected(now);
-        assert!(!appearance.is_gone(true, false, now));
-        assert!(appearance.is_gone(false, true, now));
-        assert!(Appearance::seen().is_gone(false, false, now));
+        assert!(!appearance.observe(true, false, now));
+        assert!(appearance.observe(false, true, now));
+        assert!(Appearance::seen().observe(false, false, now));
     }
 }

@@ -113,7 +113,7 @@ pub enum ServiceError {
     Failed(Error),
 }
 
-/// Converts the rejections of one use case, too.
+/// Accepts a [`Rejection`] or any of its groups, so that `?` converts it.
 impl<R: Into<Rejection>> From<R> for ServiceError {
     fn from(rejection: R) -> Self {
         Self::Rejected(rejection.into())

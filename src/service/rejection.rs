@@ -19,8 +19,6 @@ pub enum Rejection {
     Query(QueryRejection),
     /// The signing key that the session's door trusts is gone, or its Pod names none.
     NoSigningKey(SessionId),
-    /// The button belongs to this person.
-    NotYourButton(OwnerId),
     AdminsOnly,
 }
 
@@ -102,8 +100,6 @@ pub enum LookupRejection {
 /// Reasons not to extend a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExtendRejection {
-    /// The text is not a duration.
-    InvalidDuration(String),
     /// The idle, lifetime and maximum-age rules are all off.
     NothingStopsIt,
     /// The extension budget is used up, or the maximum age leaves no room.

@@ -12,7 +12,7 @@ use super::{
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
 /// that are missing.
-pub const RECORD_VERSION: u32 = 5;
+pub const RECORD_VERSION: u32 = 6;
 
 /// The record of one session: its options and its stage.
 ///
@@ -449,7 +449,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn version_5_is_written_like_this_and_read_back() {
+    fn version_6_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
             .with_announcement(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
@@ -468,7 +468,7 @@ pub(crate) mod tests {
         let json = serde_json::to_string_pretty(&record).expect("valid JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 5,
+          "version": 6,
           "id": "977a26",
           "request": "1042",
           "owner": "7",
@@ -535,9 +535,9 @@ pub(crate) mod tests {
     #[test]
     fn a_record_of_another_version_is_not_read() {
         let json = serde_json::to_string(&starting()).expect("valid JSON");
-        for version in [0, 4, 6] {
-            let other = json.replace("\"version\":5", &format!("\"version\":{version}"));
-            let why = format!("it has version {version}; this bot reads version 5 only");
+        for version in [0, 5, 7] {
+            let other = json.replace("\"version\":6", &format!("\"version\":{version}"));
+            let why = format!("it has version {version}; this bot reads version 6 only");
             assert_eq!(Record::read(&other), Err(why));
         }
     }

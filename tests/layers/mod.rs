@@ -214,6 +214,15 @@ fn crates_are_used_in_their_layer() {
 }
 
 #[test]
+fn no_other_crate_knows_the_bot() {
+    for src in sources().iter().skip(1) {
+        for (file, used) in Crate::read(src).crates() {
+            assert_ne!(used, "duckbot", "{} of {}", file, src.display());
+        }
+    }
+}
+
+#[test]
 fn sentences_for_the_chat_are_written_in_discord() {
     let all = Crate::read(&root().join("src"));
     for (file, text) in all.texts().filter(|(file, _)| layer(file) != "discord") {

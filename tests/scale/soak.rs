@@ -251,6 +251,7 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         begin.elapsed(),
         Sample::measure(&process, &metrics).await,
     );
+    api_env.assert_clean().await;
     if long.is_none() {
         return;
     }
@@ -271,5 +272,4 @@ async fn sessions_come_and_go_and_the_bot_does_not_grow() {
         text + "\n",
     )
     .unwrap();
-    api_env.assert_clean().await;
 }

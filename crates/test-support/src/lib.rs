@@ -59,7 +59,7 @@ pub use reserved_port::ReservedPort;
 pub use s3::S3;
 pub use server::Server;
 pub use session::{HOSTS, Session, signal};
-pub use test_env::{TestEnv, assert_says, session_id_in};
+pub use test_env::{RECORD_VERSION, TestEnv, assert_says, session_id_in};
 pub use ui_assets::{PAGE, UiAssets};
 pub use ui_client::UiClient;
 pub use wait::{ACK_TIMEOUT, WAIT_TIMEOUT, wait_until};

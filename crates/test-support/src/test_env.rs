@@ -30,6 +30,10 @@ use crate::{
     wait::ACK_TIMEOUT,
 };
 
+/// Version of the records that [`TestEnv::create_record`] writes. The harness does not know the
+/// bot's code, so a test compares it.
+pub const RECORD_VERSION: u32 = 6;
+
 /// Settings for real sessions on a node, small enough that many fit at a time.
 const ON_A_NODE: [(&str, &str); 6] = [
     ("DUCKBOT_SESSIONS__IMAGE", "duckbot.test/duckui:works"),
@@ -292,8 +296,7 @@ impl TestEnv {
     /// Kills the bot, as in a crash, and waits until it is disconnected.
     pub async fn kill_bot(&mut self) {
         let mut bot = self.bot.take().expect("the bot is running");
-        bot.kill().await;
-        self.logs.push_str(&bot.log());
+        self.logs.push_str(&bot.end().await);
         self.discord.wait_disconnected().await;
     }
 
@@ -338,7 +341,7 @@ impl TestEnv {
     ) {
         let owner = owner.to_string();
         let document = json!({
-            "version": 5, "id": id, "request": id, "owner": owner, "slot": slot,
+            "version": RECORD_VERSION, "id": id, "request": id, "owner": owner, "slot": slot,
             "display_name": "somebody", "size": "small", "catalog": "lake",
             "channel": channel, "created": created, "credentials": "owner", "credentials_expire": null,
             "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",

@@ -11,8 +11,8 @@ use crate::{
     },
     error::Error,
     service::{
-        ExtendRejection, LookupRejection, Rejection, ServiceError, SessionAction, StartRejection,
-        summarize,
+        CredentialsRejection, ExtendRejection, LookupRejection, Rejection, ServiceError,
+        SessionAction, StartRejection, summarize,
     },
     session::ErrorSummary,
 };
@@ -54,7 +54,7 @@ impl From<Error> for Problem {
     }
 }
 
-/// Converts the rejections of one use case, too.
+/// Accepts a [`Rejection`] or any of its groups, so that `?` converts it.
 impl<R: Into<Rejection>> From<R> for Problem {
     fn from(rejection: R) -> Self {
         match rejection.into() {
@@ -64,7 +64,9 @@ impl<R: Into<Rejection>> From<R> for Problem {
                 let detail = format!("No catalog has this name or URL. Use one of: {known}.");
                 Self::new(ProblemType::UnknownCatalog, detail)
             }
-            Rejection::Credentials(_) => no_credentials(),
+            Rejection::Credentials(
+                CredentialsRejection::NoneStored | CredentialsRejection::PreflightDisabled,
+            ) => no_credentials(),
             Rejection::Lookup(rejection) => lookup(&rejection),
             Rejection::Extend(rejection) => extend(rejection),
             Rejection::NoSigningKey(_) => {
@@ -72,8 +74,8 @@ impl<R: Into<Rejection>> From<R> for Problem {
                               and start another one.";
                 Self::new(ProblemType::NoSigningKey, detail)
             }
-            // The API has no queries, buttons and admin commands.
-            Rejection::Query(_) | Rejection::NotYourButton(_) | Rejection::AdminsOnly => {
+            // The API has no queries and no admin commands.
+            Rejection::Query(_) | Rejection::AdminsOnly => {
                 Self::new(ProblemType::Forbidden, "This token does not allow this.")
             }
         }
@@ -147,10 +149,6 @@ fn lookup(rejection: &LookupRejection) -> Problem {
 
 fn extend(rejection: ExtendRejection) -> Problem {
     match rejection {
-        ExtendRejection::InvalidDuration(_) => {
-            let detail = "by is not a duration. Write it like 2h or 1h 30m.";
-            Problem::new(ProblemType::InvalidRequest, detail)
-        }
         ExtendRejection::NothingStopsIt => {
             let detail = "Sessions are not stopped here for being idle or old, so there is nothing \
                           to extend.";
@@ -258,11 +256,11 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
             resource,
             namespace,
         } => format!(
-            "I don't have the permission to {verb} {resource} in the namespace {namespace}. An \
+            "The bot doesn't have the permission to {verb} {resource} in the namespace {namespace}. An \
              admin can grant it."
         ),
         ErrorSummary::Refused => {
-            "The cluster's rules don't allow this. An admin can find the reason in my log."
+            "The cluster's rules don't allow this. An admin can find the reason in the bot's log."
                 .to_owned()
         }
         ErrorSummary::QuotaExceeded { why } => format!(
@@ -270,21 +268,21 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
              or choose a smaller size."
         ),
         ErrorSummary::NotFound => {
-            "The cluster lacks something that I need. An admin can find the details in my log."
+            "The cluster lacks something that the bot needs. An admin can find the details in its log."
                 .to_owned()
         }
         ErrorSummary::Conflict => {
-            "This was changed at the same moment. Please try again.".to_owned()
+            "This was changed at the same moment. Try again.".to_owned()
         }
         ErrorSummary::Disk { why } => format!(
-            "I can't read or write a file on my disk ({why}). An admin can find the details in my \
-             log."
+            "The bot can't read or write a file on its disk ({why}). An admin can find the details \
+             in its log."
         ),
         ErrorSummary::Discord => {
-            "Discord did not answer as expected. Please try again in a minute.".to_owned()
+            "Discord did not answer as expected. Try again in a minute.".to_owned()
         }
         ErrorSummary::Unreachable => {
-            "I can't reach the cluster right now. Please try again in a minute.".to_owned()
+            "The bot can't reach the cluster right now. Try again in a minute.".to_owned()
         }
     }
 }

@@ -8,10 +8,9 @@ use super::{
 };
 use crate::{
     discord::{
-        call::{Answered, Call, Command},
+        call::{Answer, Answered, Call, CallOutcome, Command},
         replies,
     },
-    service::ExtendRejection,
     settings::duration,
 };
 
@@ -47,7 +46,10 @@ impl Command for Extend {
 
 pub(crate) async fn extend(call: &Call<'_>, session: Option<&str>, by: Option<&str>) -> Answered {
     let by = match by.map(|text| (text, duration(text.trim()))) {
-        Some((text, None)) => return Err(ExtendRejection::InvalidDuration(text.to_owned()).into()),
+        Some((text, None)) => {
+            let reply = replies::invalid_duration(text);
+            return Ok(Answer::Reply(reply, CallOutcome::Refused));
+        }
         Some((_, by)) => by,
         None => None,
     };

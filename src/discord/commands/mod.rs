@@ -30,7 +30,7 @@ use super::call::Command;
 use crate::door::ticket;
 
 /// Commands, in the order in which a new person needs them.
-static COMMANDS: [&dyn Command; 14] = [
+static COMMANDS: &[&dyn Command] = &[
     &setup::Setup,
     &start::Start,
     &open::Open,
@@ -49,7 +49,7 @@ static COMMANDS: [&dyn Command; 14] = [
 
 /// Finds a command by its name. Returns `None` if this version has no such command.
 pub(super) fn find(name: &str) -> Option<&'static dyn Command> {
-    let mut commands = COMMANDS.into_iter();
+    let mut commands = COMMANDS.iter().copied();
     commands.find(|command| command.spec().name == name)
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     credentials::{self, CredentialsForm},
     discord::{
-        call::{Answer, Answered, Call, Command, Outcome, log_error},
+        call::{Answer, Answered, Call, CallOutcome, Command, log_error},
         replies,
     },
     service::{ServiceError, SetupOutcome},
@@ -65,7 +65,7 @@ async fn invite(call: &Call<'_>, catalog: Option<String>) -> Answer {
         Ok(None) => replies::setup_here(catalog).into(),
         Err(error) => {
             log_error(&error);
-            Answer::Reply(replies::setup_here(catalog), Outcome::Failed)
+            Answer::Reply(replies::setup_here(catalog), CallOutcome::Failed)
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     discord::{
-        call::{Answer, Answered, Call, Command, Outcome, log_error},
+        call::{Answer, Answered, Call, CallOutcome, Command, log_error},
         errors::{code, count, discord_error, is_final},
         forms::{Form, SqlOptions},
         message::message,
@@ -99,7 +99,7 @@ async fn run_query(
     call: &Call<'_>,
     sql: &str,
     how: &SqlOptions,
-) -> Result<(Reply, Outcome), ServiceError> {
+) -> Result<(Reply, CallOutcome), ServiceError> {
     let Call { bot, who, .. } = call;
     let seen = bot
         .service
@@ -126,11 +126,11 @@ async fn run_query(
     };
     let (answered, ()) = tokio::join!(answered, shows);
     let Some(answer) = answered? else {
-        return Ok((replies::cancelled(sql), Outcome::Done));
+        return Ok((replies::cancelled(sql), CallOutcome::Done));
     };
     let outcome = match &answer {
-        QueryResponse::Rows(_) | QueryResponse::Done { .. } => Outcome::Done,
-        _ => Outcome::Refused,
+        QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
+        _ => CallOutcome::Refused,
     };
     let missing = match &answer {
         QueryResponse::Error(wrong) => wrong.missing_table(),
@@ -166,7 +166,7 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
     let request = format!("share-{}", shown.id);
     let (reply, outcome) = match file_of(shown).await {
         Ok(file) => post_shared(call, text, file, &request).await,
-        Err(FileGone) => (replies::share_without_file(text), Outcome::Done),
+        Err(FileGone) => (replies::share_without_file(text), CallOutcome::Done),
     };
     Ok(Answer::Reply(reply, outcome))
 }
@@ -177,7 +177,7 @@ async fn post_shared(
     text: &str,
     file: Option<File>,
     request: &str,
-) -> (Reply, Outcome) {
+) -> (Reply, CallOutcome) {
     let reply = replies::shared(call.who.id.get(), text, file);
     // Mentions in the result must not notify anybody.
     let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
@@ -189,14 +189,15 @@ async fn post_shared(
         .await;
     count("message", &posted);
     match posted {
-        Ok(_) => (replies::share_done(text), Outcome::Done),
-        Err(error) if is_final(&error) => {
-            (replies::share_refused(text, code(&error)), Outcome::Done)
-        }
+        Ok(_) => (replies::share_done(text), CallOutcome::Done),
+        Err(error) if is_final(&error) => (
+            replies::share_refused(text, code(&error)),
+            CallOutcome::Done,
+        ),
         Err(error) => {
             let error = discord_error("posting a result", &error);
             let why = replies::failed(&error, &log_error(&error)).text;
-            (replies::share_failed(text, &why), Outcome::Failed)
+            (replies::share_failed(text, &why), CallOutcome::Failed)
         }
     }
 }

@@ -20,11 +20,11 @@ use crate::{
     discord::{
         bot::Bot,
         buttons::Button,
-        call::{Answer, Answered, Call, Command, Outcome, log_error},
+        call::{Answer, Answered, Call, CallOutcome, Command, log_error},
         replies::{self, Reply},
         responder::{INTERACTION_LIFETIME, Responder},
     },
-    service::{Appearance, Rejection, Service, ServiceError, StartOutcome, StartRequest},
+    service::{Appearance, Service, ServiceError, StartOutcome, StartRequest},
     session::{Observed, OwnerId, Record, RequestId, SessionId, Stage, usual_start},
 };
 
@@ -108,7 +108,10 @@ pub(crate) async fn retry(
     catalog: String,
 ) -> Answered {
     if owner != call.who.id {
-        return Err(Rejection::NotYourButton(owner).into());
+        return Ok(Answer::Reply(
+            replies::not_your_button(owner),
+            CallOutcome::Refused,
+        ));
     }
     let ask = StartOptions {
         // The button may be on two messages, with two sizes, and is still one request.
@@ -152,7 +155,7 @@ async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
         }
         Err(ServiceError::Failed(error)) => {
             let reply = replies::start_failed(&error, &log_error(&error));
-            Ok(Answer::Reply(reply, Outcome::Failed))
+            Ok(Answer::Reply(reply, CallOutcome::Failed))
         }
         Err(refused) => Err(refused),
     }
@@ -208,12 +211,15 @@ async fn follow(
         let seen = service.session(&record.id);
         let now = Instant::now();
         let is_stale = service.stale_since().is_some();
-        let is_gone = appearance.is_gone(seen.is_some(), is_stale, now);
+        let is_gone = appearance.observe(seen.is_some(), is_stale, now);
         let (reply, is_last) = match &seen {
             Some(seen) => next_reply(service, seen, usual),
             None if is_gone => {
-                let last = newest.as_deref().unwrap_or(record);
-                (final_reply(service, last), true)
+                let reply = match &newest {
+                    Some(last) => final_reply(service, last),
+                    None => replies::session_vanished(&record.id),
+                };
+                (reply, true)
             }
             None => (replies::progress(record, None, None), false),
         };

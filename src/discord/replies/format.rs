@@ -4,9 +4,6 @@ use chrono::{DateTime, Utc};
 
 use crate::session::Record;
 
-/// Characters kept free for the line that says how many entries were left out.
-pub(super) const RESERVE: usize = 120;
-
 /// Returns the time at which the session was requested, as a relative timestamp.
 pub(super) fn started(record: &Record) -> String {
     relative_time(record.created)

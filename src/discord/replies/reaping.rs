@@ -5,9 +5,9 @@ use std::{fmt::Write, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    format::{RESERVE, duration, plain, relative_time},
+    format::{duration, plain, relative_time},
     life::reap_reason,
-    reply::{Emphasis, MAX_MESSAGE_CHARS, Reply, message_len},
+    reply::{Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, message_len},
 };
 use crate::{
     discord::buttons::Button,

@@ -72,7 +72,6 @@ fn every_rejection() {
     };
     let limit = |at| ExtendRejection::LimitReached { id: id(), at };
     rejections.extend([
-        ExtendRejection::InvalidDuration("2 ducks".into()).into(),
         ExtendRejection::NothingStopsIt.into(),
         limit(None).into(),
         limit(Some(at)).into(),
@@ -94,11 +93,7 @@ fn every_rejection() {
     });
     let tables = [no_access, wrong, TablesError::TimedOut, TablesError::Exited];
     rejections.extend(tables.map(|error| QueryRejection::TablesUnavailable(error).into()));
-    rejections.extend([
-        Rejection::NoSigningKey(id()),
-        Rejection::NotYourButton(7.into()),
-        Rejection::AdminsOnly,
-    ]);
+    rejections.extend([Rejection::NoSigningKey(id()), Rejection::AdminsOnly]);
     let rejections = rejections.iter().map(|it| ("rejection", refused(it)));
     let denials = [
         DenialReason::OtherGuild,

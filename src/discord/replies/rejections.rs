@@ -13,7 +13,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog, summarize,
     },
-    session::ErrorSummary,
+    session::{ErrorSummary, OwnerId},
 };
 
 /// Tells a caller why they may not use the bot.
@@ -64,11 +64,23 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
             "I can't open session `{id}`, because its signing key is gone. Stop it with `/duck \
              stop`, then start a new one with `/duck start`."
         )),
-        Rejection::NotYourButton(owner) => Reply::new(format!(
-            "That button is for <@{owner}>. Start your own session with `/duck start`."
-        )),
         Rejection::AdminsOnly => Reply::new("Only admins can do that."),
     }
+}
+
+/// Reply to somebody who presses a button that belongs to this person.
+pub(crate) fn not_your_button(owner: OwnerId) -> Reply {
+    Reply::new(format!(
+        "That button is for <@{owner}>. Start your own session with `/duck start`."
+    ))
+}
+
+/// Reply to a text that is not a duration.
+pub(crate) fn invalid_duration(given: &str) -> Reply {
+    Reply::new(format!(
+        "`{}` is not a duration. Enter one like `2h` or `1h 30m`.",
+        quoted(given)
+    ))
 }
 
 fn start(rejection: &StartRejection) -> Reply {
@@ -185,10 +197,6 @@ fn command(action: SessionAction) -> &'static str {
 
 fn extend(rejection: &ExtendRejection) -> String {
     match rejection {
-        ExtendRejection::InvalidDuration(given) => format!(
-            "`{}` is not a duration. Enter one like `2h` or `1h 30m`.",
-            quoted(given)
-        ),
         ExtendRejection::NothingStopsIt => {
             "Idle and old sessions are not stopped here, so there is nothing to extend.".to_owned()
         }

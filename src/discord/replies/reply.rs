@@ -5,6 +5,9 @@ use crate::{discord::buttons::Button, session::Record};
 /// Maximum length of a Discord message, as counted by [`message_len`].
 pub(crate) const MAX_MESSAGE_CHARS: usize = 2000;
 
+/// Characters kept free for the line that says how many entries were left out.
+pub(super) const RESERVE: usize = 120;
+
 /// Returns the length of a text as Discord counts it: in Unicode code points
 /// (discord/discord-api-docs#1315).
 pub(crate) fn message_len(text: &str) -> usize {

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use super::{
-    format::{RESERVE, relative_time, started},
+    format::{relative_time, started},
     reaping::stops,
-    reply::{Emphasis, MAX_MESSAGE_CHARS, Reply, message_len},
+    reply::{Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, message_len},
 };
 use crate::{
     discord::buttons::Button,
@@ -87,6 +87,13 @@ pub(crate) fn session_kept(id: &SessionId) -> Reply {
 pub(crate) fn session_ended(id: &SessionId) -> Reply {
     Reply::new(format!(
         "Session `{id}` has ended. The message in the channel says why."
+    ))
+}
+
+/// Last reply to a person whose new session disappeared before the bot saw it.
+pub(crate) fn session_vanished(id: &SessionId) -> Reply {
+    Reply::new(format!(
+        "Session `{id}` disappeared, and I don't know why. Run `/duck start` again."
     ))
 }
 

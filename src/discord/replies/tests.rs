@@ -930,10 +930,7 @@ fn turning_down() {
             rejection(LookupRejection::NoSession(SessionAction::Stop))
         ),
         ("admins only", rejection(Rejection::AdminsOnly)),
-        (
-            "no duration",
-            rejection(ExtendRejection::InvalidDuration("2 ducks".into()))
-        ),
+        ("no duration", invalid_duration("2 ducks")),
         (
             "nothing stops it",
             rejection(ExtendRejection::NothingStopsIt)

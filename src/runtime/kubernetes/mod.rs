@@ -403,15 +403,21 @@ impl Runtime for Kubernetes {
                     .server
                     .call(self.action("get", "configmaps"), found)
                     .await;
-                match found.map(|found| build::read_record(&found)) {
-                    Ok(Ok(found)) if found.request == record.request => {
+                let stored = match found {
+                    Ok(stored) => stored,
+                    // The record was just removed. Only the next claim finds the slot free.
+                    Err(Error::Unknown { .. }) => return Ok(Claim::Taken(name)),
+                    Err(error) => return Err(error),
+                };
+                match build::read_record(&stored) {
+                    Ok(found) if found.request == record.request => {
+                        // The view may not show it yet, as after a response that was lost.
+                        self.cache.apply_write(stored, lists);
                         Ok(Claim::Made(Arc::new(found)))
                     }
-                    Ok(Ok(found)) => Ok(Claim::Taken(found.id.to_string())),
-                    // A record that this bot can't read occupies its slot too. If the record was
-                    // just removed, only the next claim finds the slot free.
-                    Ok(Err(_)) | Err(Error::Unknown { .. }) => Ok(Claim::Taken(name)),
-                    Err(error) => Err(error),
+                    Ok(found) => Ok(Claim::Taken(found.id.to_string())),
+                    // A record that this bot can't read occupies its slot too.
+                    Err(_) => Ok(Claim::Taken(name)),
                 }
             }
             Err(error) => Err(error),
