@@ -35,8 +35,9 @@ pub struct DiscordConfig {
 /// Configuration of a person.
 #[derive(Debug, Clone)]
 pub struct PersonConfig {
+    /// Name, by which [`Discord::person`](crate::Discord::person) finds the person.
     pub name: String,
-    /// Names of roles.
+    /// Names of roles, each of which is in [`DiscordConfig::roles`].
     pub roles: Vec<String>,
     /// True if the person is in the guild.
     pub member: bool,

@@ -49,6 +49,10 @@ pub trait Interceptor: Send + Sync {
 }
 
 /// Fault that is injected into the next matching calls.
+///
+/// `method` is an HTTP method, such as `POST`. `route` is a template, such as
+/// `/channels/{channel}/messages`, or the path of an unknown route ([`RestCall::route`]). `*`
+/// matches every method or route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestFault {
     method: String,
@@ -119,7 +123,6 @@ impl RestFault {
         self
     }
 
-    /// Creates a fault for one call. `*` matches every method or route.
     fn new(method: &str, route: &str, effect: FaultEffect) -> Self {
         Self {
             method: method.to_owned(),

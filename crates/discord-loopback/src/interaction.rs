@@ -21,6 +21,7 @@ pub struct Interaction {
 /// First response to an interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acknowledgement {
+    /// Kind that the bot chose.
     pub kind: ResponseKind,
     /// Time from the interaction to its first response.
     pub elapsed: Duration,

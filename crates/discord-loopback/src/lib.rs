@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![warn(unreachable_pub)]
+#![warn(missing_docs, unreachable_pub)]
 
 mod api_error;
 mod body;

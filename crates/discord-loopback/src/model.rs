@@ -54,8 +54,11 @@ pub(crate) struct Channel {
 /// The bot's access to a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// The bot can read and post.
     Full,
+    /// The bot can read, but not post.
     ReadOnly,
+    /// The bot can neither read nor post, and gets no MESSAGE_CREATE.
     Hidden,
 }
 
@@ -145,16 +148,22 @@ pub(crate) enum InteractionKind {
 /// Kind of the first response; the numbers are Discord's callback types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseKind {
+    /// A new message.
     Message = 4,
+    /// "Thinking": a message whose content follows.
     Deferred = 5,
+    /// Nothing yet; an edit of the component's message may follow.
     DeferredUpdate = 6,
+    /// An edit of the component's message.
     Update = 7,
+    /// Choices of an autocomplete.
     Choices = 8,
+    /// A modal that opens for the person.
     Modal = 9,
 }
 
 impl Message {
-    /// View of the current version of a self.
+    /// View of the message's current version.
     pub(crate) fn view(&self) -> MessageView {
         let posted = self.edited.is_none() && !self.deleted;
         MessageView {

@@ -10,16 +10,19 @@ use crate::faults::RestCall;
 /// A REST request with its response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestExchange {
+    /// HTTP method, such as `POST`.
     pub method: String,
     /// Template such as `/channels/{channel}/messages`; the path itself if the route is unknown.
     pub route: String,
     /// Path without `/api/v10`.
     pub path: String,
+    /// Query string without `?`; empty if there is none.
     pub query: String,
-    /// Request body; text that is not JSON is a string.
+    /// Request body; text that is not JSON is a string. `None` if it is empty.
     pub request: Option<Value>,
     /// Response status. `None` before the response, or if the connection was cut instead.
     pub status: Option<u16>,
+    /// Response body. `None` if it is empty, or while `status` is `None`.
     pub response: Option<Value>,
 }
 

@@ -8,29 +8,40 @@ use crate::snowflake::Snowflake;
 /// Version of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageView {
+    /// Message ID, the same in all versions.
     pub id: Snowflake,
+    /// ID of a guild channel or a DM channel.
     pub channel: Snowflake,
+    /// User ID of a person or the bot.
     pub author: Snowflake,
+    /// Text in Discord's Markdown, without embeds; [`MessageView::text`] includes them.
     pub content: String,
+    /// Embed objects, as Discord returns them.
     pub embeds: Vec<Value>,
     /// Rows of buttons, without other components.
     pub components: Vec<Vec<Button>>,
+    /// True if only the person of the interaction sees it.
     pub ephemeral: bool,
     /// True for a deferred response that has no content yet ("thinking").
     pub thinking: bool,
+    /// True after the first edit.
     pub edited: bool,
+    /// True for the last version of a deleted message; the content stays.
     pub deleted: bool,
     /// People notified by this version; empty for edits.
     pub mentions: Vec<Snowflake>,
+    /// Nonce that the bot sent with the post.
     pub nonce: Option<String>,
     /// Discord's message flags.
     pub flags: u64,
+    /// Attached files, in the order of the request.
     pub files: Vec<Attachment>,
 }
 
 /// A file attached to a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attachment {
+    /// File name; `unnamed` if the bot sent none.
     pub name: String,
     /// Content as text; invalid UTF-8 is replaced.
     pub content: String,
@@ -39,11 +50,15 @@ pub struct Attachment {
 /// A button under a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Button {
+    /// Text on the button; empty if it has only an emoji.
     pub label: String,
+    /// ID that the bot gets when the button is pressed. `None` for a link.
     pub custom_id: Option<String>,
+    /// Target of a link. `None` for other buttons.
     pub url: Option<String>,
     /// Discord's style: 1 blue, 2 grey, 3 green, 4 red, 5 link.
     pub style: u64,
+    /// True if nobody can press it.
     pub disabled: bool,
 }
 
@@ -80,11 +95,15 @@ impl MessageView {
 /// A modal that is open for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModalView {
+    /// Heading of the modal.
     pub title: String,
+    /// ID that the bot gets when the modal is submitted.
     pub custom_id: String,
+    /// Fields from top to bottom.
     pub inputs: Vec<Input>,
     /// Person for whom the modal is open.
     pub person: Snowflake,
+    /// Channel of the interaction that opened the modal.
     pub channel: Snowflake,
     /// Interaction that opened the modal.
     pub opened_by: Snowflake,
@@ -93,15 +112,21 @@ pub struct ModalView {
 /// A field of a modal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
+    /// Name of the field for the person.
     pub label: String,
+    /// Name of the field for the bot.
     pub custom_id: String,
     /// True for a field with several lines.
     pub paragraph: bool,
+    /// True if the person must fill it in.
     pub required: bool,
+    /// Minimum number of characters, unless the field is optional and empty.
     pub min_length: usize,
+    /// Maximum number of characters.
     pub max_length: usize,
     /// Initial value.
     pub value: String,
+    /// Hint that Discord shows while the field is empty.
     pub placeholder: String,
 }
 
