@@ -1,6 +1,6 @@
 //! Cost of the door, compared with direct access to DuckDB (the floor) in the same run.
 //! `cargo bench --bench door`
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 

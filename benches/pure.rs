@@ -1,6 +1,6 @@
 //! Benchmarks of pure functions that run often or over all sessions, with criterion.
 //! `cargo bench --bench pure`
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 use std::{collections::HashMap, hint::black_box};
 

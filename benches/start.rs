@@ -1,6 +1,6 @@
 //! Time until DuckDB's UI answers: in a session, and without one (the floor).
 //! `cargo bench --bench start`
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 use std::{
     process::Stdio,

@@ -1,6 +1,6 @@
 //! Black-box tests: the bot as a process, against the loopback Discord and a real Kubernetes API
 //! server. Each file tests one capability; `test_support` is the harness.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod access;
 mod admin;

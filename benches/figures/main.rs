@@ -2,7 +2,7 @@
 //! same run. `cargo bench --bench figures` measures all groups, and `-- api memory` only these.
 //!
 //! Asserts nothing. The table has an aim for each figure.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod api;
 mod binary;

@@ -1,6 +1,6 @@
 //! Tests that need the whole machine or break the cluster: many sessions at once, many in sequence,
 //! and outages. They are a separate program, and run one at a time.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 mod outages;
 mod people;
