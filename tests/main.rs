@@ -15,6 +15,7 @@ mod fuzz;
 mod layers;
 mod list;
 mod local;
+mod loopback;
 mod node;
 mod permissions;
 mod preflight;

@@ -1,10 +1,8 @@
 //! Tests of the loopback Discord: with a small bot on the real serenity client, and with raw
 //! requests for each of Discord's refusals.
-#![allow(clippy::unwrap_used)]
 
 mod bot;
 mod client;
 mod independent;
 mod raw;
-mod readme;
 mod rules;

@@ -2,6 +2,6 @@
 
 #[test]
 fn the_readme_shows_the_example() {
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains(include_str!("../../examples/ping.rs")));
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(include_str!("../examples/ping.rs")));
 }
