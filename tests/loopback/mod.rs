@@ -3,6 +3,7 @@
 
 mod bot;
 mod client;
+mod commands;
 mod independent;
 mod raw;
 mod rules;

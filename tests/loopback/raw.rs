@@ -90,10 +90,18 @@ impl<'a> Raw<'a> {
         format!("/channels/{}/messages", self.discord.channel(channel))
     }
 
+    /// Overwrites all commands.
     pub async fn register(&self, commands: Value) -> Answer {
+        self.send(Method::PUT, &self.commands(), commands).await
+    }
+
+    pub async fn create_command(&self, command: Value) -> Answer {
+        self.post(&self.commands(), command).await
+    }
+
+    fn commands(&self) -> String {
         let (application, guild) = (self.discord.application_id(), self.discord.guild_id());
-        let path = format!("/applications/{application}/guilds/{guild}/commands");
-        self.send(Method::PUT, &path, commands).await
+        format!("/applications/{application}/guilds/{guild}/commands")
     }
 
     /// Registers `/ping`, and `/find what:…` with autocomplete.

@@ -8,13 +8,13 @@ use discord_loopback::{Access, Discord, DiscordConfig, Interaction, Person, Rest
 use serde_json::{Value, json};
 use test_support::Contract;
 
-struct Fixture {
-    discord: Discord,
+pub struct Fixture {
+    pub discord: Discord,
     contract: Option<Arc<Contract>>,
 }
 
 impl Fixture {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with(DiscordConfig::default()).await
     }
 
@@ -29,22 +29,22 @@ impl Fixture {
         Self { discord, contract }
     }
 
-    fn ana(&self) -> Person {
+    pub fn ana(&self) -> Person {
         self.discord.person("ana")
     }
 
-    async fn ping(&self) -> Interaction {
+    pub async fn ping(&self) -> Interaction {
         self.ana().run_command("#data", "/ping").await.unwrap()
     }
 
-    fn done(&self) {
+    pub fn done(&self) {
         if let Some(contract) = &self.contract {
             assert_eq!(contract.violations(), Vec::<String>::new());
         }
     }
 }
 
-fn refused(answer: &Answer, status: u16, code: u32) {
+pub fn refused(answer: &Answer, status: u16, code: u32) {
     assert_eq!(
         (answer.0, &answer.1["code"]),
         (status, &json!(code)),
@@ -110,16 +110,6 @@ async fn an_unserved_route_is_not_found_and_listed() {
         0,
     );
     assert_eq!(fixture.discord.unknown_routes()[0].path, "/voice/regions");
-}
-
-#[tokio::test]
-async fn a_bad_command_is_refused_and_the_old_ones_stay() {
-    let fixture = Fixture::new().await;
-    let raw = Raw::new(&fixture.discord);
-    let bad = json!([{ "name": "PING", "description": "x" }]);
-    refused(&raw.register(bad).await, 400, 50035);
-    fixture.ping().await;
-    fixture.done();
 }
 
 #[tokio::test]

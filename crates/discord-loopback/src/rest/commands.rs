@@ -1,4 +1,4 @@
-//! Commands of the guild: list, and overwrite all. Changes the state.
+//! Commands of the guild: list, create one, and overwrite all. Changes the state.
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,28 @@ pub(super) fn overwrite(state: &mut State, request: &ApiRequest) -> ApiResult {
         .collect();
     state.commands = stored;
     Ok(ApiResponse::ok(state.commands.clone().into()))
+}
+
+/// Creates a command, or overwrites the one with this name.
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> ApiResult {
+    check_guild(state, request)?;
+    rules::commands::check_one(&request.body)?;
+    let stored = registered_command(state, &request.body);
+    let same = |old: &Value| old["id"] == stored["id"];
+    let status = match state.commands.iter().position(same) {
+        Some(at) => {
+            state.commands[at] = stored.clone();
+            200
+        }
+        None => {
+            state.commands.push(stored.clone());
+            201
+        }
+    };
+    Ok(ApiResponse {
+        status,
+        ..ApiResponse::ok(stored)
+    })
 }
 
 fn check_guild(state: &State, request: &ApiRequest) -> Result<(), ApiError> {

@@ -48,6 +48,11 @@ const ROUTES: &[Route] = &[
         commands::list,
     ),
     bot(
+        "POST",
+        "/applications/{application}/guilds/{guild}/commands",
+        commands::create,
+    ),
+    bot(
         "PUT",
         "/applications/{application}/guilds/{guild}/commands",
         commands::overwrite,

@@ -3,10 +3,11 @@
 //! <https://discord.com/developers/docs/interactions/application-commands#application-command-object>
 
 use std::collections::HashSet;
+use std::slice;
 
 use serde_json::Value;
 
-use crate::api_error::FieldErrors;
+use crate::api_error::{ApiError, FieldErrors};
 use crate::body::{list, number};
 
 const SUB_COMMAND: u64 = 1;
@@ -27,6 +28,19 @@ pub(crate) fn check(commands: &[Value]) -> FieldErrors {
         }
     }
     form
+}
+
+/// Checks a command that is created alone.
+///
+/// # Errors
+///
+/// Status 400, with paths that start in the command.
+pub(crate) fn check_one(command: &Value) -> Result<(), ApiError> {
+    let checked = check(slice::from_ref(command)).finish();
+    checked.map_err(|mut error| {
+        error.body["errors"] = error.body["errors"]["0"].take();
+        error
+    })
 }
 
 fn check_name(form: &mut FieldErrors, at: &str, thing: &Value) {
