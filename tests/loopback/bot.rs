@@ -24,7 +24,9 @@ impl Bot {
             .ratelimiter_disabled(true)
             .application_id(ApplicationId::new(discord.application_id()))
             .build();
-        let intents = GatewayIntents::GUILDS | GatewayIntents::DIRECT_MESSAGES;
+        let intents = GatewayIntents::GUILDS
+            | GatewayIntents::GUILD_MESSAGES
+            | GatewayIntents::DIRECT_MESSAGES;
         let unknown = Arc::new(Mutex::new(Vec::new()));
         let handler = Handler {
             guild: GuildId::new(discord.guild_id()),
@@ -109,9 +111,10 @@ impl EventHandler for Handler {
 
     async fn message(&self, context: Context, message: Message) {
         if !message.author.bot {
+            let place = message.member.as_ref().map_or("a DM", |_| "the guild");
             message
                 .channel_id
-                .say(&context.http, "I don't read DMs.")
+                .say(&context.http, format!("{:?} in {place}", message.content))
                 .await
                 .expect("the message can be posted");
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::bot::Bot;
 use discord_loopback::{
-    BoxFuture, Discord, DiscordConfig, Interception, Interceptor, ResponseKind, RestCall, RestFault,
+    Access, BoxFuture, Discord, DiscordConfig, Interception, Interceptor, ResponseKind, RestCall,
+    RestFault,
 };
 use serenity::Error;
 use serenity::all::{ClientBuilder, GatewayError, GatewayIntents, HttpBuilder};
@@ -179,22 +180,21 @@ async fn a_dm_is_heard_and_answered_in_the_dm() {
     let bot = Bot::start(&fixture.discord).await;
     let ana = fixture.discord.person("ana");
     ana.write_dm("hello");
-    assert_eq!(ana.read_dm().await.content, "I don't read DMs.");
+    assert_eq!(ana.read_dm().await.content, "\"hello\" in a DM");
     fixture.done(&bot);
 }
 
 #[tokio::test]
-async fn a_command_is_not_shown_to_a_stranger() {
+async fn a_message_is_heard_and_answered_in_its_channel() {
     let fixture = Fixture::new().await;
-    let _bot = Bot::start(&fixture.discord).await;
-    assert!(
-        fixture
-            .discord
-            .person("sam")
-            .run_command("#data", "/duck ping")
-            .await
-            .is_err()
-    );
+    let bot = Bot::start(&fixture.discord).await;
+    let ana = fixture.discord.person("ana");
+    fixture.discord.set_access("#data", Access::Hidden);
+    ana.write("#data", "unseen").unwrap();
+    fixture.discord.set_access("#data", Access::Full);
+    ana.write("#data", "hello").unwrap();
+    assert_eq!(ana.read("#data").await.content, "\"hello\" in the guild");
+    fixture.done(&bot);
 }
 
 #[tokio::test]

@@ -5,5 +5,6 @@ mod bot;
 mod client;
 mod commands;
 mod independent;
+mod people;
 mod raw;
 mod rules;

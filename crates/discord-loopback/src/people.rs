@@ -152,25 +152,50 @@ impl Person {
     }
 
     /// Writes a DM to the bot. The bot gets the event if it has the intent.
+    ///
+    /// # Panics
+    ///
+    /// If the text is empty or too long.
     pub fn write_dm(&self, text: &str) -> Snowflake {
+        let channel = self.shared.change(|state| state.open_dm(self.id));
+        let posted = self.post(channel, text);
+        posted.unwrap_or_else(|why| panic!("{text:?} can't be posted as a message: {why}"))
+    }
+
+    /// Writes a message in a channel of the guild. The bot gets the event if it has the intent.
+    ///
+    /// # Errors
+    ///
+    /// If Discord's client would not send it.
+    pub fn write(&self, channel: &str, text: &str) -> Result<Snowflake, String> {
+        let channel = self.shared.read(|state| channel_id(state, channel))?;
+        self.post(channel, text)
+    }
+
+    /// Posts a message in a guild channel or in the person's DM channel, and marks it read.
+    pub(crate) fn post(&self, channel: Snowflake, text: &str) -> Result<Snowflake, String> {
+        let target = MessageTarget {
+            channel,
+            author: self.id,
+            visible_to: None,
+            interaction: None,
+        };
         self.shared.change(|state| {
-            let channel = state.open_dm(self.id);
-            let target = MessageTarget {
-                channel,
-                author: self.id,
-                visible_to: None,
-                interaction: None,
-            };
-            let draft = MessageDraft {
-                content: Some(text.to_owned()),
-                ..MessageDraft::default()
-            };
-            let posted = state.post(target, draft);
-            let id = posted.unwrap_or_else(|_| panic!("{text:?} can't be posted as a message"));
+            let found = state
+                .channel(channel)
+                .ok_or("this channel does not exist")?;
+            match found.recipient {
+                Some(with) if with == self.id => {}
+                Some(_) => return Err("this is another person's DM channel".to_owned()),
+                None => drop(self.member(state)?),
+            }
+            let draft = MessageDraft::read("", &json!({ "content": text }));
+            let posted = draft.and_then(|draft| state.post(target, draft));
+            let id = posted.map_err(|_| "a message must have 1 to 2000 characters")?;
             if let Some(message) = state.messages.get_mut(&id) {
                 message.seen = true;
             }
-            id
+            Ok(id)
         })
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api_error::{ApiError, EMPTY_MESSAGE};
 use crate::body::plain;
-use crate::model::{EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS};
+use crate::model::{Access, EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS};
 use crate::rules::messages;
 use crate::snowflake::Snowflake;
 use crate::state::State;
@@ -173,19 +173,25 @@ impl State {
             .collect();
     }
 
-    /// Sends MESSAGE_CREATE to sessions with the intent, unless the message is ephemeral.
+    /// Sends MESSAGE_CREATE to sessions with the intent, if the bot sees the message in its channel.
     fn dispatch_message_create(&mut self, id: Snowflake) {
         let Some(message) = self.messages.get(&id).filter(|m| m.visible_to.is_none()) else {
             return;
         };
-        let is_dm = self
-            .channel(message.channel)
-            .is_some_and(|channel| channel.recipient.is_some());
+        let Some(channel) = self.channel(message.channel) else {
+            return;
+        };
+        if channel.access == Access::Hidden {
+            return;
+        }
         let mut data = self.message_json(message);
-        let intent = if is_dm {
+        let intent = if channel.recipient.is_some() {
             DIRECT_MESSAGES
         } else {
             data["guild_id"] = self.guild.id.to_string().into();
+            if let Some(person) = self.person(message.author) {
+                data["member"] = self.member_json(person);
+            }
             GUILD_MESSAGES
         };
         self.dispatch("MESSAGE_CREATE", &data, intent);

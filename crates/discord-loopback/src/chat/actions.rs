@@ -17,7 +17,6 @@ use crate::faults::RestFault;
 use crate::interactions::NewInteraction;
 use crate::model::InteractionKind;
 use crate::people::Person;
-use crate::post::{MessageDraft, MessageTarget};
 use crate::shared::Shared;
 use crate::snowflake::Snowflake;
 
@@ -174,41 +173,8 @@ async fn write(
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
     let me = person(&shared, &body)?;
-    let channel = parse_id(&body.channel)?;
-    if body.text.trim().is_empty() {
-        return Err(action_error("Cannot send an empty message."));
-    }
-    let (is_known, with) = shared.read(|state| {
-        let channel = state.channel(channel);
-        (channel.is_some(), channel.and_then(|it| it.recipient))
-    });
-    if !is_known {
-        return Err(action_error("This channel does not exist."));
-    }
-    match with {
-        Some(with) if with == me.id => {
-            me.write_dm(&body.text);
-        }
-        Some(_) => {
-            return Err(action_error(
-                "You can't write in another person's direct messages.",
-            ));
-        }
-        None => {
-            let target = MessageTarget {
-                channel,
-                author: me.id,
-                visible_to: None,
-                interaction: None,
-            };
-            let draft = MessageDraft {
-                content: Some(body.text),
-                ..MessageDraft::default()
-            };
-            let posted = shared.change(|state| state.post(target, draft));
-            posted.map_err(|_| action_error("Discord does not accept this message."))?;
-        }
-    }
+    me.post(parse_id(&body.channel)?, &body.text)
+        .map_err(action_error)?;
     done()
 }
 
