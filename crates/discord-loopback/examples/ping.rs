@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build();
     let bot = ClientBuilder::new_with_http(http, GatewayIntents::empty()).event_handler(Bot);
     let mut bot = bot.await?;
-    tokio::spawn(async move { bot.start().await });
+    tokio::spawn(async move { bot.start().await.expect("the bot runs") });
     discord.wait_for_commands().await;
 
     let ana = discord.person("ana");
