@@ -36,7 +36,7 @@ enum Command {
     },
     /// Try everything on this machine: the bot, a loopback Discord as a web page, a demo lake.
     ///
-    /// Downloads DuckDB from PyPI on the first run if none is found. Press Ctrl-C to stop.
+    /// Downloads DuckDB on the first run if none is found. Press Ctrl-C to stop.
     #[cfg(feature = "sandbox")]
     Sandbox {
         /// Port of the web page with the chat.

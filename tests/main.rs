@@ -9,6 +9,7 @@ mod check;
 mod credentials;
 mod deploy;
 mod door;
+mod duckdb;
 mod fault_injection;
 mod faults;
 mod fuzz;

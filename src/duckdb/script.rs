@@ -49,8 +49,10 @@ impl Script {
         let own = own.map(|text| ScriptStep {
             what: format!("Running {}", config.init.display()),
             // Read the file instead of pasting its text: an open quote or statement ends with it.
+            // Run all of it, even if one statement fails.
             statements: vec![
                 DEFAULT_TIMEOUTS.into(),
+                ".bail off".into(),
                 format!(".read '{}'", config.init.display()),
             ],
             try_again: text.to_owned(),
@@ -112,8 +114,11 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
         // Otherwise a SELECT could call a function that writes a log file.
         "SET disabled_filesystems = 'LocalFileSystem';".into(),
         "SET autoload_known_extensions = false;".into(),
-        "SET lock_configuration = true;".into(),
+        // It also locks the configuration, from DuckDB 1.5 on.
         ".safe_mode".into(),
+        "SELECT error('the configuration is not locked') \
+         WHERE NOT current_setting('lock_configuration');"
+            .into(),
     ];
     vec![
         ScriptStep::new(

@@ -38,7 +38,7 @@ async fn the_catalog_is_down() {
     session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, "Attaching the catalog lake");
-    assert!(error.contains("Could not establish connection"), "{error}");
+    assert!(error.contains("Could not connect to server"), "{error}");
     assert_eq!(
         session.run_sql(&try_again).await.unwrap_err(),
         error,
@@ -77,7 +77,7 @@ async fn s3_is_down() {
     session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;
     assert_eq!(what, "Reading a table of lake with your S3 credentials");
-    assert!(error.contains("Could not establish connection"), "{error}");
+    assert!(error.contains("Could not connect to server"), "{error}");
     port.forward_to(&lake().s3.url());
     assert_retry_works(&session, &try_again).await;
 }

@@ -8,7 +8,7 @@ use std::{
 
 /// The folder with DuckDB's command line (`duckdb`) and its extensions (`extensions/`).
 pub fn duckdb() -> &'static Path {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| get("../../src/app/sandbox/duckdb"));
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| get("../../deploy/duckdb"));
     &FOLDER
 }
 

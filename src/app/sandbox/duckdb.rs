@@ -1,5 +1,5 @@
-//! Finds DuckDB's command line with the extensions that a session needs, or downloads it from
-//! PyPI. Runs programs.
+//! Finds DuckDB's command line with the extensions that a session needs, or downloads it. Runs
+//! programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,8 +15,8 @@ pub(super) struct DuckDb {
     pub extensions: Option<PathBuf>,
 }
 
-/// Script that downloads DuckDB from PyPI into the cache of the tests, and prints its folder.
-const DOWNLOAD_SCRIPT: &str = include_str!("get");
+/// Script that downloads DuckDB into the cache of the tests, verifies it, and prints its folder.
+const DOWNLOAD_SCRIPT: &str = include_str!("../../../deploy/duckdb/get");
 const LOAD_EXTENSIONS: &str =
     "SET autoinstall_known_extensions = false; LOAD ui; LOAD httpfs; LOAD avro; LOAD iceberg;";
 
@@ -50,9 +50,9 @@ impl DuckDb {
             downloaded.context("Can't run bash, which the script that downloads DuckDB needs")?;
         if !downloaded.status.success() {
             bail!(
-                "DuckDB could not be downloaded from PyPI. Check that Python 3 with pip is installed \
-                 and that PyPI can be reached, or install DuckDB with its extensions ui, httpfs, avro \
-                 and iceberg, and pass its path with --duckdb"
+                "DuckDB could not be downloaded. Check that Python 3 with pip is installed and that \
+                 PyPI can be reached, or install DuckDB with its extensions ui, httpfs, avro and \
+                 iceberg, and pass its path with --duckdb"
             );
         }
         let folder = PathBuf::from(String::from_utf8_lossy(&downloaded.stdout).trim());
