@@ -19,7 +19,7 @@ use crate::{
     credentials::CredentialStore,
     error::{Error, new_reference},
     metrics,
-    runtime::{LedgerStore, ReplyStore, Runtime, redacted_log, rewrite},
+    runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
     service::{Clock, Dependencies, Notifier, audit_replacement, summarize},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
@@ -344,20 +344,24 @@ impl Reconciler {
             Cause::Failed(Incident {
                 failure: Failure::Crashed,
                 ..
-            }) if self.notifier.has_admin_channel() => self.post_last_log(seen).await,
+            }) => self.report_crash(seen).await,
             _ => {}
         }
         let ended = seen.record.with_ending(cause, (self.clock)());
         self.runtime.save(seen, &ended).await
     }
 
-    /// Shows admins why DuckDB keeps crashing, before its log is gone. A failure does not keep the
-    /// session from ending.
-    async fn post_last_log(&self, seen: &Observed) {
+    /// Logs why DuckDB keeps crashing, and tells admins, before its log is gone. A failure does not
+    /// keep the session from ending.
+    async fn report_crash(&self, seen: &Observed) {
         let session = &seen.record.id;
         let shown = async {
             match redacted_log(&*self.runtime, &*self.credentials, seen).await? {
-                Some(log) => self.notifier.show_log_tail(&seen.record, &log).await,
+                Some(log) => {
+                    let why = crash_reason(&log).unwrap_or("it wrote nothing");
+                    warn!(%session, "session {session}: DuckDB keeps crashing: {why}");
+                    self.notifier.show_log_tail(&seen.record, why, &log).await
+                }
                 None => {
                     info!(%session, "session {session}: its log is not shown to admins, because its credentials were replaced since its start");
                     Ok(())

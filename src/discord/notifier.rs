@@ -245,16 +245,12 @@ impl Notifier for DiscordNotifier {
         }
     }
 
-    fn has_admin_channel(&self) -> bool {
-        self.settings.discord.admin_channel.is_some()
-    }
-
-    async fn show_log_tail(&self, record: &Record, log: &str) -> Result<(), Error> {
+    async fn show_log_tail(&self, record: &Record, why: &str, log: &str) -> Result<(), Error> {
         let Some(channel) = self.settings.discord.admin_channel else {
             return Ok(());
         };
         let nonce = format!("log-{}", record.id);
-        let message = message(&replies::crash_log(record, log), Some(&nonce))
+        let message = message(&replies::crash_log(record, why, log), Some(&nonce))
             .allowed_mentions(mention_only(None));
         let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
         let posted = posted.await;

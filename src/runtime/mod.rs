@@ -224,3 +224,12 @@ pub async fn redacted_log(
     let log = runtime.recent_log(seen).await?;
     Ok(Some(redacted(&log, &values)))
 }
+
+/// Returns the line of a session's log that says why DuckDB ended: DuckDB's first error after its
+/// last preparation, else the last line.
+pub fn crash_reason(log: &str) -> Option<&str> {
+    let since = log.rsplit("the session is prepared").next()?;
+    let mut lines = since.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines.clone().find(|line| line.contains("Error: "));
+    error.or_else(|| lines.next_back())
+}

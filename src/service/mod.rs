@@ -168,11 +168,9 @@ pub trait Notifier: Send + Sync {
     /// Posts the report. Returns false if it can't be posted in the report channel.
     async fn post_report(&self, report: &Report) -> Result<bool, Error>;
 
-    /// Returns true if the settings name a channel that only admins read.
-    fn has_admin_channel(&self) -> bool;
-
-    /// Shows admins the end of DuckDB's log, which must be redacted.
-    async fn show_log_tail(&self, record: &Record, log: &str) -> Result<(), Error>;
+    /// Shows admins why DuckDB crashes, and the end of its log. Both must be redacted. Does nothing if
+    /// the settings name no channel for admins.
+    async fn show_log_tail(&self, record: &Record, why: &str, log: &str) -> Result<(), Error>;
 
     /// Posts that a session has ended, and why.
     async fn announce_end(&self, record: &Record, ending: &Ending) -> Result<(), Error>;

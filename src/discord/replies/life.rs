@@ -155,13 +155,16 @@ pub(crate) fn restart_notice(record: &Record, why: &Incident, larger: Option<&st
     ))
 }
 
-/// Message to admins before a session whose DuckDB keeps crashing is stopped, with its log.
-pub(crate) fn crash_log(record: &Record, log: &str) -> Reply {
+/// Message to admins before a session whose DuckDB keeps crashing is stopped, with its log. `why` is
+/// the line of the log that says why DuckDB ended.
+pub(crate) fn crash_log(record: &Record, why: &str, log: &str) -> Reply {
+    let why: String = why.chars().take(500).collect();
     Reply::new(format!(
         "DuckDB in session `{}` of {} keeps crashing, so the session is being stopped. Its last \
-         log lines are attached.",
+         log lines are attached.\n-# Message from DuckDB: {}",
         record.id,
-        plain(&record.display_name)
+        plain(&record.display_name),
+        plain(&why)
     ))
     .with_log(record, log.to_owned())
 }

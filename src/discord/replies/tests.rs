@@ -615,7 +615,10 @@ fn going_on() {
             not_again(Cause::TookTooLong { after_seconds: 300 })
         ),
         ("can't start again", not_again(stuck)),
-        ("for admins", crash_log(&record, "Killed")),
+        (
+            "for admins",
+            crash_log(&record, "IO Error: Extension \"ui\" not found", "Killed")
+        ),
         ("link", opening(&record)),
     ]));
 }
