@@ -152,11 +152,13 @@ fn script(texts: &[String; 10]) -> Option<Vec<String>> {
     let script = Script::new(&config, None);
     let Script {
         essential,
+        extensions,
+        first,
         access,
         own,
         last,
     } = &script;
-    let steps: Vec<_> = [essential, access, own, last]
+    let steps: Vec<_> = [essential, extensions, first, access, own, last]
         .into_iter()
         .flatten()
         .collect();

@@ -50,6 +50,8 @@ pub struct SessionConfig {
     pub program: PathBuf,
     /// Folder of DuckDB's extensions. `None` for DuckDB's default.
     pub extensions: Option<String>,
+    /// Names of extensions to load before the UI opens, besides the needed ones.
+    pub further_extensions: Vec<String>,
     /// Port of the UI on `localhost`.
     pub ui_port: u16,
     /// Path of the admin's SQL, which is run if the file exists.
@@ -160,6 +162,7 @@ impl EnvironmentReader<'_> {
         let home = self.required("HOME");
         let program = self.text("DUCKDB_PROGRAM");
         let extensions = self.text("DUCKDB_EXTENSIONS");
+        let further_extensions = self.further_extensions();
         let ui_port = self.ui_port();
         let init = self.init();
         let folders = self.text("DUCKDB_FOLDERS");
@@ -175,6 +178,7 @@ impl EnvironmentReader<'_> {
             home: home?.into(),
             program: program?.map_or("duckdb".into(), PathBuf::from),
             extensions: extensions?,
+            further_extensions: further_extensions?,
             ui_port: ui_port?,
             init: init?,
             folders: folders?.map(|list| list.split(',').map(str::to_owned).collect()),
@@ -278,6 +282,26 @@ impl EnvironmentReader<'_> {
             self.amount(NAME).map(Some)
         } else {
             Ok(None)
+        }
+    }
+
+    fn further_extensions(&mut self) -> Result<Vec<String>, Invalid> {
+        const NAME: &str = "DUCKDB_FURTHER_EXTENSIONS";
+        let Some(text) = self.text(NAME)? else {
+            return Ok(Vec::new());
+        };
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if text
+            .split(',')
+            .all(|name| !name.is_empty() && name.bytes().all(is_name))
+        {
+            Ok(text.split(',').map(str::to_owned).collect())
+        } else {
+            self.reject(
+                NAME,
+                "must be names of extensions, separated by commas",
+                &text,
+            )
         }
     }
 

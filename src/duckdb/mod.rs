@@ -93,7 +93,10 @@ impl From<Exited> for Unprepared {
 /// Runs all steps. Returns the number of optional ones that failed.
 async fn prepare(shell: &mut Shell, script: &Script) -> Result<usize, Unprepared> {
     run_required(shell, &script.essential).await?;
-    let problems = run_optional(shell, script).await?;
+    let extensions = script.extensions.iter().map(std::slice::from_ref);
+    let mut problems = run_optional(shell, extensions).await?;
+    run_required(shell, &script.first).await?;
+    problems += run_optional(shell, [&*script.access, &*script.own]).await?;
     run_required(shell, &script.last).await?;
     Ok(problems)
 }
@@ -109,10 +112,13 @@ async fn run_required(shell: &mut Shell, steps: &[ScriptStep]) -> Result<(), Unp
     Ok(())
 }
 
-/// Runs the optional steps, and stores failures in the table `problems`. Returns their number.
-async fn run_optional(shell: &mut Shell, script: &Script) -> Result<usize, Exited> {
+/// Runs chains of optional steps, and stores failures in the table `problems`. Returns their number.
+async fn run_optional(
+    shell: &mut Shell,
+    chains: impl IntoIterator<Item = &[ScriptStep]>,
+) -> Result<usize, Exited> {
     let mut problems = 0;
-    for chain in [&script.access, &script.own] {
+    for chain in chains {
         for step in chain {
             let Answer::Failed(error) = run_step(shell, step).await? else {
                 continue;

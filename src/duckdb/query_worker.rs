@@ -225,7 +225,7 @@ mod tests {
 
     use super::*;
 
-    // Output of DuckDB 1.4.4.
+    // Output of DuckDB 1.5.5.
     #[test]
     fn a_query_is_classified_by_its_tree() {
         assert_eq!(

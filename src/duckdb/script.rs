@@ -34,6 +34,10 @@ pub struct ScriptStep {
 pub struct Script {
     /// Required steps: if one fails, the session ends.
     pub essential: Vec<ScriptStep>,
+    /// Optional steps, independent of each other, that load further extensions.
+    pub extensions: Vec<ScriptStep>,
+    /// Required steps before the optional ones that need time.
+    pub first: Vec<ScriptStep>,
     /// Optional steps from the credentials to the tables; each depends on the one before.
     pub access: Vec<ScriptStep>,
     /// Optional step that runs the admin's SQL.
@@ -63,10 +67,13 @@ impl Script {
             Some(restriction) => (Vec::new(), vec![restriction, start_ui(config)]),
         };
         Self {
-            essential: [set_limits(config), load_ui(config)]
-                .into_iter()
-                .chain(first)
+            essential: vec![set_limits(config), load_ui(config)],
+            extensions: config
+                .further_extensions
+                .iter()
+                .map(|it| load(it))
                 .collect(),
+            first,
             access: vec![
                 create_s3_secret(s3, &from_environment),
                 attach_catalog(catalog, &from_environment),
@@ -242,6 +249,14 @@ fn load_ui(config: &SessionConfig) -> ScriptStep {
         .chain(statements)
         .collect();
     ScriptStep::new("Loading DuckDB's UI", statements)
+}
+
+fn load(extension: &str) -> ScriptStep {
+    let statement = format!("LOAD {extension};");
+    ScriptStep::new(
+        format!("Loading the extension {extension}"),
+        vec![statement],
+    )
 }
 
 fn start_ui(config: &SessionConfig) -> ScriptStep {

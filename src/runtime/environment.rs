@@ -49,6 +49,10 @@ pub(super) fn plain(
     if !settings.duckdb.folders.is_empty() {
         all.push(("DUCKDB_FOLDERS", settings.duckdb.folders.join(",")));
     }
+    if !settings.duckdb.extensions.is_empty() {
+        let names = settings.duckdb.extensions.join(",");
+        all.push(("DUCKDB_FURTHER_EXTENSIONS", names));
+    }
     if let Some(proxy) = &settings.duckdb.http_proxy {
         all.push(("DUCKDB_HTTP_PROXY", proxy.clone()));
     }

@@ -228,6 +228,15 @@ fn read_duckdb(reader: &mut SettingsReader) -> Result<DuckDb, Invalid> {
     let folder = |text: &str| (text.ends_with('/') && !text.contains(',')).then(|| text.to_owned());
     let folders = reader.list("duckdb.folders", FOLDER, folder);
     let community = reader.required("duckdb.community_extensions", "true or false", parse);
+    let extension = |text: &str| {
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        (!text.is_empty() && text.bytes().all(is_name)).then(|| text.to_owned())
+    };
+    let extensions = reader.list(
+        "duckdb.extensions",
+        "the name of an extension in lower case, like spatial",
+        extension,
+    );
     let http_proxy = reader.optional(
         "duckdb.http_proxy",
         "a host and a port, like proxy.example.com:3128",
@@ -236,6 +245,7 @@ fn read_duckdb(reader: &mut SettingsReader) -> Result<DuckDb, Invalid> {
     Ok(DuckDb {
         folders: folders?,
         community_extensions: community?,
+        extensions: extensions?,
         http_proxy: http_proxy?,
     })
 }

@@ -147,7 +147,7 @@ pub struct Local {
     pub port: u16,
     /// DuckDB's command line.
     pub duckdb: PathBuf,
-    /// Folder of its extensions. `None`: DuckDB's default folder.
+    /// Folder of its extensions. `None`: the folder of the user who runs the bot.
     pub extensions: Option<String>,
 }
 
@@ -201,6 +201,8 @@ pub struct DuckDb {
     /// True if extensions from the community repository are allowed. DuckDB's makers don't publish
     /// them.
     pub community_extensions: bool,
+    /// Extensions to load in each session, besides the ones that it needs.
+    pub extensions: Vec<String>,
     /// Host and port of the proxy for the UI's pages. `None`: no proxy.
     pub http_proxy: Option<String>,
 }

@@ -2,7 +2,7 @@
 //! next to the statement that tries again.
 
 use serde_json::Value;
-use test_support::{ReservedPort, Server, Session, lake};
+use test_support::{ReservedPort, Server, Session, lake, tools};
 
 const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
 
@@ -139,4 +139,26 @@ async fn credentials_that_are_common_words_confuse_nobody() {
     session.wait_until_prepared().await;
     let [what, ..] = only_problem(&session).await;
     assert_eq!(what, "Reading a table of lake with your S3 credentials");
+}
+
+#[tokio::test]
+async fn further_extensions_are_loaded_and_a_missing_one_is_no_obstacle() {
+    lake().s3.add_key("AKIAFURTHER", "a-secret-with-more");
+    let extensions = tools::duckdb_with(&["spatial"]).join("extensions");
+    let further = [
+        ("DUCKDB_EXTENSIONS", extensions.to_str().unwrap()),
+        ("DUCKDB_FURTHER_EXTENSIONS", "excel,spatial"),
+    ];
+    let mut session = Session::start_with("AKIAFURTHER", "a-secret-with-more", &further);
+    session.wait_until_prepared().await;
+    let [what, error, try_again] = only_problem(&session).await;
+    assert_eq!(what, "Loading the extension excel");
+    assert!(
+        error.contains("excel.duckdb_extension\" not found"),
+        "{error}"
+    );
+    assert_eq!(try_again, "LOAD excel;");
+    let distance = session.rows("SELECT ST_Distance(ST_Point(0, 0), ST_Point(3, 4)) AS far");
+    assert_eq!(distance.await.unwrap()[0]["far"], 5.0);
+    assert_eq!(session.rows(COUNT).await.unwrap()[0]["ducks"], 2);
 }

@@ -12,6 +12,11 @@ pub fn duckdb() -> &'static Path {
     &FOLDER
 }
 
+/// The same as [`duckdb`], with further extensions.
+pub fn duckdb_with(extensions: &[&str]) -> PathBuf {
+    run("../../deploy/duckdb", extensions)
+}
+
 /// The folder with an Iceberg catalog (`catalog.jar`) and `python/bin/python`.
 pub fn iceberg() -> PathBuf {
     get("iceberg")
@@ -55,7 +60,12 @@ pub fn root() -> &'static Path {
 
 /// Runs the `get` script of a tool. Returns the tool's folder.
 pub fn get(what: &str) -> PathBuf {
+    run(what, &[])
+}
+
+fn run(what: &str, arguments: &[&str]) -> PathBuf {
     let got = Command::new(script(what).join("get"))
+        .args(arguments)
         .stderr(Stdio::inherit())
         .output()
         .unwrap();

@@ -18,7 +18,8 @@ const PLAIN: [(&str, &str); 12] = [
     ("CATALOG_WAREHOUSE", "the team's"),
 ];
 
-const RICH: [(&str, &str); 8] = [
+const RICH: [(&str, &str); 9] = [
+    ("DUCKDB_FURTHER_EXTENSIONS", "spatial,excel"),
     ("S3_ENDPOINT", "http://minio:9000"),
     ("S3_PATH_STYLE", "true"),
     ("S3_SESSION_TOKEN", "canary"),
@@ -36,7 +37,14 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
         .collect();
     let config = environment::read(&variables).expect("a valid environment");
     let script = Script::new(&config, own);
-    let steps = [script.essential, script.access, script.own, script.last];
+    let steps = [
+        script.essential,
+        script.extensions,
+        script.first,
+        script.access,
+        script.own,
+        script.last,
+    ];
     let steps = steps.iter().flatten().map(|step| {
         let ScriptStep {
             what,
