@@ -253,6 +253,16 @@ async fn sessions_on_this_machine_are_looked_at_too() {
         text.contains("ok    DuckDB: ") && text.contains("ok    folder: "),
         "{text}"
     );
+    let further = "DUCKBOT_DUCKDB__EXTENSIONS";
+    home.variables.insert(further.into(), "spatial".into());
+    let (code, text) = looked(&home).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("can't load its extensions; install them, or set local.extensions")
+            && text.contains("spatial.duckdb_extension\" not found"),
+        "{text}"
+    );
+    home.variables.remove(further);
     home.variables
         .insert("DUCKBOT_LOCAL__DUCKDB".into(), "/nowhere/duckdb".into());
     let (code, text) = looked(&home).await;

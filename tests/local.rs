@@ -1,12 +1,17 @@
 //! Tests of the local runtime (`sessions.runtime = "local"`): differences from a cluster.
 //! `runtimes` tests the common behaviour.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+};
 
 use discord_loopback::{MessageView, Person};
+use tempfile::TempDir;
 use test_support::{
     Bot, LocalEnv, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, leaked_credentials, link_of,
-    session_id_in, wait_until,
+    session_id_in, tools, wait_until,
 };
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
@@ -154,13 +159,97 @@ async fn a_duckdb_that_is_not_there_is_named_at_the_start() {
     let nowhere = "/nowhere/duckdb".to_owned();
     home.variables
         .insert("DUCKBOT_LOCAL__DUCKDB".into(), nowhere);
-    let mut bot = Bot::start(&home.variables);
-    let status = bot
-        .wait(WAIT_TIMEOUT)
-        .await
-        .expect("the bot exited in time");
-    assert_eq!(status.code(), Some(1));
+    let log = refused_start(&home).await;
     let said = "can't run /nowhere/duckdb; install DuckDB's command line, or correct local.duckdb";
-    assert!(bot.log().contains(said), "{}", bot.log());
+    assert!(log.contains(said), "{log}");
+    home.assert_clean().await;
+}
+
+/// Starts the bot, which must give up. Returns its log.
+async fn refused_start(home: &LocalEnv) -> String {
+    let mut bot = Bot::start(&home.variables);
+    let status = bot.wait(WAIT_TIMEOUT).await;
+    assert_eq!(status.expect("the bot exited in time").code(), Some(1));
+    bot.log()
+}
+
+#[tokio::test]
+async fn a_duckdb_without_its_extensions_is_named_at_the_start() {
+    let mut home = LocalEnv::start().await;
+    home.bot.kill().await;
+    let nowhere = "DUCKBOT_LOCAL__EXTENSIONS";
+    home.variables.insert(nowhere.into(), "/nowhere".into());
+    let log = refused_start(&home).await;
+    let said = "duckdb can't load its extensions; install them, or set local.extensions to the \
+                folder that contains them: IO Error: Extension \"/nowhere/v";
+    assert!(log.contains(said), "{log}");
+    home.assert_clean().await;
+}
+
+/// Links DuckDB's extensions into a folder, and returns the link of the extension `ui`.
+fn link_extensions(folder: &Path) -> PathBuf {
+    let from = tools::duckdb().join("extensions");
+    let version = fs::read_dir(&from).unwrap().next().unwrap().unwrap();
+    let platform = fs::read_dir(version.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let to = folder.join(platform.path().strip_prefix(&from).unwrap());
+    fs::create_dir_all(&to).unwrap();
+    for file in fs::read_dir(platform.path()).unwrap() {
+        let file = file.unwrap();
+        symlink(file.path(), to.join(file.file_name())).unwrap();
+    }
+    to.join("ui.duckdb_extension")
+}
+
+#[tokio::test]
+async fn the_extensions_of_the_bots_user_are_found() {
+    let mut home = LocalEnv::start().await;
+    let user = TempDir::new().unwrap();
+    link_extensions(&user.path().join(".duckdb/extensions"));
+    let path = user.path().to_str().unwrap().to_owned();
+    home.variables.insert("HOME".into(), path);
+    home.variables.remove("DUCKBOT_LOCAL__EXTENSIONS");
+    home.restart_bot().await;
+    home.enter_credentials(&home.ana).await;
+    ready_session(&home.ana).await;
+    stop_session(&home.ana).await;
+    home.assert_clean().await;
+}
+
+#[tokio::test]
+async fn the_log_and_admins_are_told_why_duckdb_does_not_start() {
+    let mut home = LocalEnv::start().await;
+    let folder = TempDir::new().unwrap();
+    let ui = link_extensions(folder.path());
+    let ops = home.discord.channel("data").to_string();
+    for (name, value) in [
+        ("DUCKBOT_LOCAL__EXTENSIONS", folder.path().to_str().unwrap()),
+        ("DUCKBOT_DISCORD__ADMIN_CHANNEL", &ops),
+    ] {
+        home.variables.insert(name.into(), value.into());
+    }
+    home.restart_bot().await;
+    home.enter_credentials(&home.ana).await;
+    fs::remove_file(&ui).unwrap();
+    let asked = home.ana.run_command("#data", "/duck start").await.unwrap();
+    let told = asked
+        .until(|it| it.content.contains("crashed repeatedly"))
+        .await;
+    assert!(!told.content.contains("ui.duckdb_extension"), "{told:?}");
+
+    let why = format!(
+        "Loading DuckDB's UI failed: IO Error: Extension \"{}\" not found.",
+        ui.display()
+    );
+    assert_says(&home.ana.read("#data").await, &why);
+    home.ana.read("#data").await;
+    let log = home.bot.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("DuckDB keeps crashing"));
+    assert!(line.is_some_and(|line| line.contains(&why)), "{log}");
     home.assert_clean().await;
 }

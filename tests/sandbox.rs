@@ -1,7 +1,7 @@
 //! Tests of `duckbot sandbox`, as used right after its installation.
 
 use tempfile::TempDir;
-use test_support::{Browser, Sandbox, WAIT_TIMEOUT, signal};
+use test_support::{Browser, Sandbox, WAIT_TIMEOUT, signal, tools};
 
 /// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and text.
 fn duckdb_request(sql: &str) -> String {
@@ -245,4 +245,21 @@ async fn a_folder_that_cannot_be_made_is_named() {
     assert_eq!(failed.status.code(), Some(1), "{said}");
     let why = "duckbot: can't create the folder /dev/null/sandbox: Not a directory";
     assert!(said.starts_with(why), "{said}");
+}
+
+#[tokio::test]
+async fn a_duckdb_without_its_extensions_is_named_with_what_to_do() {
+    let (folder, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let duckdb = tools::duckdb().join("duckdb");
+    let mut command = Sandbox::command(&folder, &["--duckdb", duckdb.to_str().unwrap()]);
+    let failed = command.env("HOME", home.path()).output().await.unwrap();
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    for part in [
+        "can't be used as DuckDB: it can't load its extensions: IO Error: Extension \"",
+        "/ui.duckdb_extension\" not found",
+        "or omit --duckdb to download DuckDB",
+    ] {
+        assert!(said.contains(part), "{part:?} in\n{said}");
+    }
 }

@@ -37,7 +37,7 @@ pub fn is_fine(diagnostics: &[Diagnostic]) -> bool {
 
 async fn check_runtime(settings: &Settings) -> Vec<Diagnostic> {
     match &settings.local {
-        Some(local_settings) => local::diagnose(local_settings).await,
+        Some(local_settings) => local::diagnose(settings, local_settings).await,
         None => kubernetes::diagnose(settings).await,
     }
 }

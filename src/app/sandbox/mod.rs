@@ -19,10 +19,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::duckdb::DuckDb;
 use super::serve_with;
 use crate::{
-    runtime::local::{Local, lock_folder},
+    runtime::local::{DuckDb, Local, lock_folder},
     session::OwnerId,
     settings::Settings,
     telemetry,
@@ -80,12 +79,11 @@ impl Sandbox {
         let made = fs::create_dir_all(&folder);
         made.with_context(|| format!("can't create the folder {}", folder.display()))?;
         let taken = lock_folder(&folder)?;
-        let duckdb = DuckDb::find(options.duckdb.as_deref()).await?;
+        let duckdb = duckdb::find(options.duckdb.as_deref()).await?;
         let lake = Lake::serve(&folder.join("lake"), &[(KEY_ID, SECRET)]).await?;
         if !lake.is_filled() {
             eprintln!("Creating the demo tables (first run only, takes a few seconds)…");
-            let extensions = duckdb.extensions.as_deref();
-            lake.fill(&duckdb.program, extensions).await?;
+            lake.fill(&duckdb.program, Some(&duckdb.extensions)).await?;
         }
         let discord = start_discord(options.port).await?;
         // Each start has new people, so sessions and credentials of the last one are removed.
@@ -203,7 +201,6 @@ fn settings(
     options: &Options,
 ) -> anyhow::Result<Settings> {
     let path = |path: &Path| path.to_string_lossy().into_owned();
-    let extensions = duckdb.extensions.as_deref().map(path);
     let log = if options.verbose { "info" } else { "warn" };
     let variables = [
         ("DUCKBOT_DISCORD_TOKEN", discord.token()),
@@ -230,7 +227,7 @@ fn settings(
         ("DUCKBOT_LOCAL__FOLDER", path(team)),
         ("DUCKBOT_LOCAL__PORT", options.sessions_port.to_string()),
         ("DUCKBOT_LOCAL__DUCKDB", path(&duckdb.program)),
-        ("DUCKBOT_LOCAL__EXTENSIONS", extensions.unwrap_or_default()),
+        ("DUCKBOT_LOCAL__EXTENSIONS", path(&duckdb.extensions)),
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", lake.catalog_url()),
         ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake.s3_url()),
         ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),

@@ -15,6 +15,7 @@
 //! gone, and starts them again.
 
 mod credentials;
+mod duckdb;
 mod files;
 mod ledger;
 mod process;
@@ -40,6 +41,7 @@ use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 pub use credentials::{CredentialFiles, ReplyFiles};
+pub use duckdb::{DuckDb, UnusableDuckDb};
 pub use files::lock_folder;
 use files::{Folder, disk_error};
 use ledger::LedgerFile;
@@ -68,7 +70,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Runtime for sessions on this machine, with its state in one folder.
 pub struct Local {
     settings: Arc<Settings>,
-    local_settings: settings::Local,
+    duckdb: DuckDb,
     port: u16,
     records: Folder,
     homes: PathBuf,
@@ -154,7 +156,7 @@ impl Local {
             }
             _ => {}
         }
-        is_there(&local_settings.duckdb).await?;
+        let duckdb = find_duckdb(&local_settings, &[]).await?;
         let port = local_settings.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.with_context(|| {
@@ -183,7 +185,7 @@ impl Local {
                 .context("the signing key can't be created")?,
             program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
             settings,
-            local_settings,
+            duckdb,
             port,
             records,
             homes,
@@ -319,18 +321,16 @@ impl Local {
                 credentials.value(field)?.clone(),
             ))
         });
-        let program = self.local_settings.duckdb.to_string_lossy().into_owned();
+        let path = |path: &Path| path.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
         if self.settings.duckdb.folders.is_empty() {
             // Allow no local paths, because this machine holds everybody's credentials.
             all.push(("DUCKDB_FOLDERS", REMOTE_PREFIXES.to_owned().into()));
         }
-        all.push(("DUCKDB_PROGRAM", program.into()));
+        all.push(("DUCKDB_PROGRAM", path(&self.duckdb.program).into()));
+        all.push(("DUCKDB_EXTENSIONS", path(&self.duckdb.extensions).into()));
         for name in INHERITED_VARIABLES {
             all.extend(std::env::var(name).ok().map(|value| (name, value.into())));
-        }
-        if let Some(folder) = &self.local_settings.extensions {
-            all.push(("DUCKDB_EXTENSIONS", folder.clone().into()));
         }
         Ok(Some(all))
     }
@@ -561,12 +561,15 @@ impl Runtime for Local {
 }
 
 /// Checks everything that sessions on this machine need.
-pub async fn diagnose(local_settings: &settings::Local) -> Vec<Diagnostic> {
+pub async fn diagnose(settings: &Settings, local_settings: &settings::Local) -> Vec<Diagnostic> {
     let folder = Folder::open(local_settings.folder.clone());
     let folder = folder.and_then(|_| lock_folder(&local_settings.folder).map(drop));
     vec![
-        match is_there(&local_settings.duckdb).await {
-            Ok(()) => Diagnostic::ok("DuckDB", local_settings.duckdb.display().to_string()),
+        match find_duckdb(local_settings, &settings.duckdb.extensions).await {
+            Ok(found) => Diagnostic::ok(
+                "DuckDB",
+                format!("{} loads its extensions", found.program.display()),
+            ),
             Err(why) => Diagnostic::failed("DuckDB", format!("{why:#}")),
         },
         match folder {
@@ -576,21 +579,26 @@ pub async fn diagnose(local_settings: &settings::Local) -> Vec<Diagnostic> {
     ]
 }
 
-/// Checks that DuckDB can be run, so that a wrong setting shows before the first session starts.
-async fn is_there(duckdb: &Path) -> anyhow::Result<()> {
-    let mut asked = Command::new(duckdb);
-    asked.arg("--version").stdin(Stdio::null());
-    let asked = asked.output().await;
-    let asked = asked.map(|answer| answer.status.success());
-    let what = format!(
-        "can't run {}; install DuckDB's command line, or correct local.duckdb",
-        duckdb.display()
-    );
-    match asked {
-        Ok(true) => Ok(()),
-        Ok(false) => anyhow::bail!("{what}: `--version` failed"),
-        Err(why) => Err(why).context(what),
-    }
+/// Finds DuckDB with its extensions, so that a wrong setting shows before the first session starts.
+async fn find_duckdb(
+    local_settings: &settings::Local,
+    further: &[String],
+) -> anyhow::Result<DuckDb> {
+    let program = &local_settings.duckdb;
+    let folder = local_settings.extensions.as_deref().map(Path::new);
+    let found = DuckDb::find(program, folder, further).await;
+    found.map_err(|unusable| {
+        let program = program.display();
+        match unusable {
+            UnusableDuckDb::Program(why) => anyhow::anyhow!(
+                "can't run {program}; install DuckDB's command line, or correct local.duckdb: {why}"
+            ),
+            UnusableDuckDb::Extensions(why) => anyhow::anyhow!(
+                "{program} can't load its extensions; install them, or set local.extensions to the \
+                 folder that contains them: {why}"
+            ),
+        }
+    })
 }
 
 /// Name of a record. An owner's slot is free exactly if no record has its name.
