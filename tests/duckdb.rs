@@ -54,12 +54,12 @@ fn all_places_name_the_same_version() {
         "{sandbox}"
     );
     assert_eq!(named(&read("config/example.toml"), "/duckui:"), [&version]);
-    for page in ["development", "operations", "security"] {
+    for page in ["development", "operations"] {
         let text = read(&format!("docs/{page}.md"));
         let all = named(&text, "DuckDB ");
-        assert!(all.iter().all(|it| *it == version), "{page}: {all:?}");
+        let is_it = |it: &&str| *it == version;
+        assert!(!all.is_empty() && all.iter().all(is_it), "{page}: {all:?}");
     }
-    assert_eq!(named(&read("docs/development.md"), "DuckDB ").len(), 1);
 }
 
 /// Hosts with DuckDB's release and extensions, as folders.

@@ -2,6 +2,7 @@
 //! signatures.
 
 mod access;
+mod iceberg;
 mod life;
 mod problems;
 mod quoting;

@@ -18,9 +18,13 @@ const CATALOG_CREDENTIALS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secr
 
 /// Returns the lake of this test run.
 pub fn lake() -> &'static Lake {
-    static LAKE: LazyLock<Lake> =
-        LazyLock::new(|| thread::spawn(Lake::fill).join().expect("the lake starts"));
+    static LAKE: LazyLock<Lake> = LazyLock::new(own_lake);
     &LAKE
+}
+
+/// Starts a lake for one test, which may change its tables.
+pub fn own_lake() -> Lake {
+    thread::spawn(Lake::fill).join().expect("the lake starts")
 }
 
 /// Lake with one table, `zoo.ducks`: mallard, 1100 g, and teal, 330 g.

@@ -50,7 +50,7 @@ pub use door::{Activity, Door, HOST, ORIGIN, RawServer};
 pub use duckdb::DuckDb;
 pub use kubelet::Kubelet;
 pub use kwok::Kwok;
-pub use lake::lake;
+pub use lake::{lake, own_lake};
 pub use local_env::{LocalEnv, Sandbox, duckdb_pids, query_processes};
 pub use node::Node;
 pub use proxy::{ApiFault, Proxy};
