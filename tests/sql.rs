@@ -3,7 +3,7 @@
 
 use discord_loopback::{Discord, Interaction, MessageView, Person};
 use test_support::{
-    Cluster, LocalEnv, assert_says, lake, query_processes, session_id_in, wait_until,
+    Cluster, LocalEnv, assert_says, lake, own_lake, query_processes, session_id_in, wait_until,
 };
 
 use crate::{
@@ -449,6 +449,36 @@ async fn whoever_has_the_role_runs_other_statements_too() {
         env.log().contains("CREATE TABLE t AS SELECT 1"),
         "with `sql.log_queries` the log must contain the statement"
     );
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_role_changes_the_teams_tables() {
+    let mut env = LocalLakeEnv::start().await;
+    let (role, lake) = (env.discord().role("analyst").to_string(), own_lake());
+    lake.s3.add_key("AKIAMERGES", "a-secret-of-one-who-merges");
+    let settings = [
+        ("DUCKBOT_SQL__WRITE_ROLES", &*role),
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &lake.catalog),
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &lake.s3.url()),
+        // MERGE INTO allocates 77 MiB at once, so each query needs 256 MiB.
+        ("DUCKBOT_SIZES__SMALL__MEMORY", "2Gi"),
+    ];
+    env.restart_bot_with(&settings).await;
+    let ana = env.discord().person("ana");
+    ready_session(&env, &ana, "AKIAMERGES", "a-secret-of-one-who-merges").await;
+    for statement in [
+        "ALTER TABLE lake.zoo.ducks ADD COLUMN wings BIGINT",
+        "MERGE INTO lake.zoo.ducks t USING (SELECT 'teal' AS name) s ON t.name = s.name \
+         WHEN MATCHED THEN UPDATE SET wings = 2",
+        "CREATE TABLE lake.zoo.v3 (id INTEGER DEFAULT 7) WITH ('format-version' = '3')",
+    ] {
+        let told = answer(&ana, &format!("/duck sql query:{statement}")).await;
+        assert_says(&told, "Done in ");
+    }
+    let sum = "/duck sql query:SELECT sum(wings) + 40 AS all_wings FROM lake.zoo.ducks";
+    assert_says(&answer(&ana, sum).await, "42");
+    stop_session(&ana).await;
     env.assert_clean().await;
 }
 
