@@ -290,7 +290,7 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
     // Ana's query ends, and no other one follows.
     query.abort();
     let interrupts = env.open_ui(&ana, &busy).await;
-    interrupts.interrupt().await;
+    assert_eq!(interrupts.interrupt().await, 200);
     assert_says(&ana.read_dm().await, &format!("Session `{busy}` is idle"));
     assert_says(
         &ana.read("#data").await,

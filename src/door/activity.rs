@@ -1,4 +1,5 @@
-//! Counts of running queries and open tabs. The contents of queries and answers are not kept.
+//! Counts of requests in progress: queries, tabs and pages. The contents of queries and answers are
+//! not kept.
 
 use std::{
     collections::HashMap,
@@ -14,15 +15,22 @@ use hyper::{
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Time after which an answer that the browser does not read no longer counts as a running query.
 const READ_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
+/// Time after which an answer that the browser does not read no longer occupies DuckDB. DuckDB
+/// itself gives up after 5 s, or has written everything.
+const UNREAD_TIMEOUT: TimeDelta = TimeDelta::seconds(10);
 
 /// Activity of a session, as a door serves it at `GET /activity` on its admin port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     /// Number of running queries.
     pub queries: u32,
+    /// Number of queries that wait until DuckDB has room. Doors of older images don't report it.
+    #[serde(default)]
+    pub queued: u32,
     /// Time at which the last query ended. `None` if none has ended since the door was started.
     pub last_query: Option<DateTime<Utc>>,
     /// Number of browser tabs that show the UI. An open tab does not count as use.
@@ -31,7 +39,7 @@ pub struct Activity {
     pub since: Option<DateTime<Utc>>,
 }
 
-/// Counter of a door's queries and tabs.
+/// Counter of a door's requests.
 #[derive(Clone)]
 pub struct ActivityCounter {
     count: Arc<Mutex<Counts>>,
@@ -41,13 +49,21 @@ pub struct ActivityCounter {
 #[derive(Default)]
 struct Counts {
     begun: u64,
-    queries: HashMap<u64, WaitingOn>,
-    tabs: u32,
+    requests: HashMap<u64, Progress>,
     last_query: Option<DateTime<Utc>>,
 }
 
-/// The side that must act next in a running query.
+struct Progress {
+    kind: RequestKind,
+    waiting_on: WaitingOn,
+    /// Permission to occupy one of DuckDB's threads.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// The side that must act next.
 enum WaitingOn {
+    /// Other requests, which must end first.
+    Others,
     DuckDb,
     /// The browser has had data to read since this time.
     Browser(DateTime<Utc>),
@@ -56,18 +72,22 @@ enum WaitingOn {
 /// Kinds of requests that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
-    /// A running query.
+    /// A query.
     Query,
     /// An open tab, which listens for events.
     Tab,
+    /// A file of the UI, which DuckDB fetches from elsewhere.
+    Page,
 }
 
 impl RequestKind {
-    /// Classifies a request to DuckDB's UI. Returns `None` if it is not counted.
+    /// Classifies a request to DuckDB's UI. Returns `None` if DuckDB answers it at once.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
         match (method, path) {
             (&Method::POST, "/ddb/run") => Some(Self::Query),
             (&Method::GET, "/localEvents") => Some(Self::Tab),
+            (_, "/info" | "/localEvents" | "/localToken") => None,
+            (&Method::GET | &Method::HEAD, _) => Some(Self::Page),
             _ => None,
         }
     }
@@ -86,17 +106,19 @@ impl ActivityCounter {
     pub fn snapshot(&self, now: DateTime<Utc>) -> Activity {
         let count = self.count.lock();
         let mut activity = Activity {
-            queries: 0,
             last_query: count.last_query,
-            tabs: count.tabs,
             since: Some(self.since),
+            ..Activity::default()
         };
-        for query in count.queries.values() {
-            match query {
-                WaitingOn::Browser(since) if now - since >= READ_TIMEOUT => {
+        for request in count.requests.values() {
+            match (request.kind, &request.waiting_on) {
+                (RequestKind::Page, _) => {}
+                (RequestKind::Tab, _) => activity.tabs += 1,
+                (RequestKind::Query, WaitingOn::Others) => activity.queued += 1,
+                (RequestKind::Query, WaitingOn::Browser(since)) if now - since >= READ_TIMEOUT => {
                     activity.last_query = activity.last_query.max(Some(*since));
                 }
-                _ => activity.queries += 1,
+                (RequestKind::Query, _) => activity.queries += 1,
             }
         }
         activity
@@ -108,20 +130,30 @@ impl ActivityCounter {
         count.last_query = count.last_query.max(Some(at));
     }
 
-    /// Counts a request until the returned guard is dropped.
+    /// Takes back the permits of answers that a browser does not read. `now` must be the current
+    /// time.
+    pub fn release_unread(&self, now: DateTime<Utc>) {
+        for request in self.count.lock().requests.values_mut() {
+            if matches!(request.waiting_on, WaitingOn::Browser(since) if now - since >= UNREAD_TIMEOUT)
+            {
+                request.permit = None;
+            }
+        }
+    }
+
+    /// Counts a request, which waits for others at first, until the returned guard is dropped.
     pub fn begin(&self, kind: RequestKind) -> CountedRequest {
         let mut count = self.count.lock();
         count.begun += 1;
         let number = count.begun;
-        match kind {
-            RequestKind::Query => {
-                count.queries.insert(number, WaitingOn::DuckDb);
-            }
-            RequestKind::Tab => count.tabs += 1,
-        }
+        let request = Progress {
+            kind,
+            waiting_on: WaitingOn::Others,
+            permit: None,
+        };
+        count.requests.insert(number, request);
         CountedRequest {
             count: self.count.clone(),
-            kind,
             number,
         }
     }
@@ -130,14 +162,25 @@ impl ActivityCounter {
 /// Guard that keeps a request counted until it is dropped.
 pub struct CountedRequest {
     count: Arc<Mutex<Counts>>,
-    kind: RequestKind,
     number: u64,
 }
 
 impl CountedRequest {
+    /// Marks the request as passed to DuckDB. Holds `permit` until the request ends.
+    pub fn pass(&self, permit: OwnedSemaphorePermit) {
+        self.update(|request| {
+            request.waiting_on = WaitingOn::DuckDb;
+            request.permit = Some(permit);
+        });
+    }
+
     fn set_waiting_on(&self, whom: WaitingOn) {
-        if let Some(query) = self.count.lock().queries.get_mut(&self.number) {
-            *query = whom;
+        self.update(|request| request.waiting_on = whom);
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Progress)) {
+        if let Some(request) = self.count.lock().requests.get_mut(&self.number) {
+            change(request);
         }
     }
 }
@@ -145,16 +188,18 @@ impl CountedRequest {
 impl Drop for CountedRequest {
     fn drop(&mut self) {
         let mut count = self.count.lock();
-        match self.kind {
-            RequestKind::Tab => count.tabs -= 1,
-            RequestKind::Query => {
-                let ended = match count.queries.remove(&self.number) {
-                    Some(WaitingOn::Browser(since)) if Utc::now() - since >= READ_TIMEOUT => since,
-                    _ => Utc::now(),
-                };
-                count.last_query = count.last_query.max(Some(ended));
-            }
-        }
+        let ended = match count.requests.remove(&self.number) {
+            Some(Progress {
+                kind: RequestKind::Query,
+                waiting_on,
+                ..
+            }) => match waiting_on {
+                WaitingOn::Browser(since) if Utc::now() - since >= READ_TIMEOUT => since,
+                _ => Utc::now(),
+            },
+            _ => return,
+        };
+        count.last_query = count.last_query.max(Some(ended));
     }
 }
 
@@ -195,6 +240,8 @@ impl<B: Body + Unpin> Body for CountedBody<B> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     #[test]
@@ -211,8 +258,16 @@ mod tests {
             counter.begin(RequestKind::Query),
             counter.begin(RequestKind::Query),
         );
-        let tab = counter.begin(RequestKind::Tab);
-        assert_eq!((now().queries, now().tabs, now().last_query), (2, 1, None));
+        let (tab, page) = (
+            counter.begin(RequestKind::Tab),
+            counter.begin(RequestKind::Page),
+        );
+        assert_eq!((now().queries, now().queued, now().tabs), (0, 2, 1));
+        one.set_waiting_on(WaitingOn::DuckDb);
+        two.set_waiting_on(WaitingOn::DuckDb);
+        drop(page);
+        assert_eq!((now().queries, now().queued), (2, 0));
+        assert_eq!(now().last_query, None);
         drop((one, tab));
         assert_eq!((now().queries, now().tabs), (1, 0));
         assert!(now().last_query.is_some());
@@ -229,9 +284,31 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_end_at_once_are_not_counted() {
+        let of = |method, path| RequestKind::of(&method, path);
+        assert_eq!(of(Method::POST, "/ddb/run"), Some(RequestKind::Query));
+        assert_eq!(of(Method::GET, "/localEvents"), Some(RequestKind::Tab));
+        for path in ["/", "/config", "/assets/index.js"] {
+            assert_eq!(of(Method::GET, path), Some(RequestKind::Page), "{path}");
+        }
+        assert_eq!(of(Method::HEAD, "/"), Some(RequestKind::Page));
+        assert_eq!(of(Method::GET, "/info"), None);
+        assert_eq!(of(Method::POST, "/ddb/interrupt"), None);
+        assert_eq!(of(Method::POST, "/ddb/tokenize"), None);
+    }
+
+    #[test]
+    fn the_activity_of_a_door_without_a_queue_is_read() {
+        let text = r#"{"queries":2,"last_query":null,"tabs":1,"since":null}"#;
+        let activity: Activity = serde_json::from_str(text).expect("an activity");
+        assert_eq!((activity.queries, activity.queued), (2, 0));
+    }
+
+    #[test]
     fn an_answer_that_nobody_reads_stops_counting_as_a_query() {
         let counter = ActivityCounter::new(Utc::now());
         let query = counter.begin(RequestKind::Query);
+        query.set_waiting_on(WaitingOn::DuckDb);
         let since = Utc::now();
         let after = |seconds| counter.snapshot(since + TimeDelta::seconds(seconds));
         assert_eq!(after(7200).queries, 1, "a slow query keeps counting");
@@ -243,5 +320,22 @@ mod tests {
         query.set_waiting_on(WaitingOn::Browser(since - TimeDelta::hours(1)));
         drop(query);
         assert_eq!(after(60).last_query, Some(since - TimeDelta::hours(1)));
+    }
+
+    #[test]
+    fn an_answer_that_nobody_reads_gives_its_permit_back() {
+        let counter = ActivityCounter::new(Utc::now());
+        let permits = Arc::new(Semaphore::new(1));
+        let query = counter.begin(RequestKind::Query);
+        query.pass(permits.clone().try_acquire_owned().expect("a permit"));
+        let since = Utc::now();
+        counter.release_unread(since + TimeDelta::hours(1));
+        assert_eq!(permits.available_permits(), 0, "a slow query keeps it");
+        query.set_waiting_on(WaitingOn::Browser(since));
+        counter.release_unread(since + TimeDelta::seconds(9));
+        assert_eq!(permits.available_permits(), 0);
+        counter.release_unread(since + TimeDelta::seconds(10));
+        assert_eq!(permits.available_permits(), 1);
+        assert_eq!(counter.snapshot(since).queries, 1, "it still counts");
     }
 }

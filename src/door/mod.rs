@@ -7,17 +7,25 @@
 //! - `ticket`: the signed tokens that let the owner in
 //! - `browser_sessions`: the cookies of browsers that have submitted a ticket
 //! - `policy`: the decision about a request, and the headers that may pass
+//! - `flow`: the way of a request that passes
+//! - `queue`: the queue of requests that wait until DuckDB has room
+//! - `events`: DuckDB's events, for all tabs
 //! - `proxy`: the HTTP client for DuckDB
-//! - `activity`: the counts of running queries and open tabs
+//! - `activity`: the counts of queries and open tabs
+//! - `answer`: answers in DuckDB's own format
 //! - `pages`: the door's own pages
 //!
 //! Only `proxy` and this module use the network.
 
 pub mod activity;
+mod answer;
 pub mod browser_sessions;
+mod events;
+mod flow;
 mod pages;
 pub mod policy;
 mod proxy;
+mod queue;
 pub mod ticket;
 
 use std::{
@@ -49,6 +57,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, ActivityCounter};
 use browser_sessions::BrowserSessions;
+use flow::Flow;
 use pages::Page;
 use policy::{Decision, Origin, evaluate};
 use proxy::{Body, DuckDbClient, ProxyError};
@@ -108,6 +117,7 @@ pub struct Door {
     browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDbClient,
     counter: ActivityCounter,
+    flow: Flow,
 }
 
 impl Door {
@@ -134,6 +144,8 @@ impl Door {
             let name = variable::KEY;
             format!("{name} must be a key ID and a public key, like k1:AAAA…")
         })?;
+        let duckdb = DuckDbClient::new(duckdb);
+        let counter = ActivityCounter::new(Utc::now());
         Ok(Self {
             owner: text(variable::OWNER)?,
             session,
@@ -141,8 +153,9 @@ impl Door {
             tickets: Mutex::new(tickets),
             redemptions: Mutex::default(),
             browser_sessions: Mutex::default(),
-            duckdb: DuckDbClient::new(duckdb),
-            counter: ActivityCounter::new(Utc::now()),
+            flow: Flow::new(duckdb.clone(), counter.clone()),
+            duckdb,
+            counter,
         })
     }
 
@@ -397,7 +410,7 @@ impl Door {
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
         let headers = request.headers().clone();
-        let page = match self.duckdb.forward(request, &self.counter).await {
+        let page = match self.flow.forward(request).await {
             Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {
                 return explain_error(answer, &headers).await;
             }

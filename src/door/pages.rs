@@ -10,7 +10,9 @@ use hyper::{
 use ring::digest::{SHA256, digest};
 
 use super::{
+    answer::QueryError,
     proxy::{self, Body, MAX_BODY_BYTES},
+    queue::MAX_QUEUED,
     ticket::{self, TicketError},
 };
 
@@ -241,6 +243,17 @@ impl Page {
     }
 }
 
+/// Error of a query that finds the queue full. DuckDB's UI shows it below the query.
+pub(super) fn queue_full() -> QueryError {
+    QueryError {
+        kind: "Connection",
+        message: format!(
+            "This session is busy: {MAX_QUEUED} queries are waiting already. Cancel some of them, \
+             or try again later."
+        ),
+    }
+}
+
 /// Escapes a text for HTML.
 fn escape_html(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
@@ -289,6 +302,6 @@ mod tests {
         ];
         let said =
             pages.map(|page| format!("{} {}: {}", page.status.as_u16(), page.title, page.plain()));
-        insta::assert_snapshot!(said.concat());
+        insta::assert_snapshot!(said.concat() + &queue_full().message);
     }
 }

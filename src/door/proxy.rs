@@ -24,7 +24,7 @@ use tower::util::BoxCloneSyncService;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
-    activity::{ActivityCounter, CountedBody, RequestKind},
+    activity::{CountedBody, CountedRequest},
     policy::{rewrite_request_headers, rewrite_response_headers},
 };
 
@@ -89,8 +89,21 @@ impl DuckDbClient {
         matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
     }
 
-    /// Passes a request to DuckDB and returns its answer. Queries and tabs are counted in
-    /// `counter`.
+    /// Opens DuckDB's endless stream of events.
+    ///
+    /// # Errors
+    /// Returns [`ProxyError::Unavailable`] if DuckDB does not answer.
+    pub(super) async fn open_events(&self) -> Result<Response<Incoming>, ProxyError> {
+        let mut request = Request::new(full_body(""));
+        *request.uri_mut() = self.uri("/localEvents");
+        let answer = self.client.request(request).await;
+        let mut answer = answer.map_err(|error| ProxyError::from_source(&error))?;
+        rewrite_response_headers(answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// Passes a request to DuckDB and returns its answer. `counted` is held until the answer's body
+    /// ends.
     ///
     /// # Errors
     /// Returns [`ProxyError::Unavailable`] if DuckDB does not answer,
@@ -99,16 +112,10 @@ impl DuckDbClient {
     pub(super) async fn forward(
         &self,
         mut request: Request<Incoming>,
-        counter: &ActivityCounter,
+        counted: Option<CountedRequest>,
     ) -> Result<Response<Body>, ProxyError> {
         let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
         let uri = self.uri(path);
-        let kind = RequestKind::of(request.method(), request.uri().path());
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > MAX_BODY_BYTES) {
-            return Err(ProxyError::TooLarge);
-        }
         *request.uri_mut() = uri;
         let protocol = request.headers().get(header::UPGRADE).cloned();
         let browser = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -121,15 +128,15 @@ impl DuckDbClient {
             let limited = Limited::new(Box::pin(steady), MAX_BODY_BYTES);
             limited.map_err(BodyError).boxed_unsync()
         });
-        let counted = kind.map(|kind| counter.begin(kind));
         let client = self.client.clone();
+        let is_counted = counted.is_some();
         let asking = async move { (client.request(request).await, counted) };
-        let (answer, counted) = match kind {
-            // A query has its own task: it runs on, and counts, after its browser is gone.
-            Some(RequestKind::Query) => tokio::spawn(asking)
-                .await
-                .map_err(|_| ProxyError::Unavailable)?,
-            _ => asking.await,
+        let (answer, counted) = if is_counted {
+            // It has its own task: it occupies DuckDB, and counts, after its browser is gone.
+            let asked = tokio::spawn(asking).await;
+            asked.map_err(|_| ProxyError::Unavailable)?
+        } else {
+            asking.await
         };
         let mut answer = answer.map_err(|error| ProxyError::from_source(&error))?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -150,10 +157,7 @@ impl DuckDbClient {
             return Ok(answer.map(|_| full_body("")));
         }
         rewrite_response_headers(answer.headers_mut());
-        Ok(answer.map(|body| {
-            let body = CountedBody { body, counted };
-            body.map_err(|error| BodyError(error.into())).boxed_unsync()
-        }))
+        Ok(answer.map(|body| counted_body(body, counted)))
     }
 
     fn uri(&self, path: &str) -> Uri {
@@ -161,6 +165,22 @@ impl DuckDbClient {
         // The path comes from a valid URI, so this always parses.
         uri.parse().unwrap_or_default()
     }
+}
+
+/// Refuses a request whose body is over [`MAX_BODY_BYTES`] by its own account.
+pub(super) fn check_length(headers: &hyper::HeaderMap) -> Result<(), ProxyError> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Err(ProxyError::TooLarge);
+    }
+    Ok(())
+}
+
+/// Body of DuckDB's answer. Holds `counted` until it ends.
+pub(super) fn counted_body(body: Incoming, counted: Option<CountedRequest>) -> Body {
+    let body = CountedBody { body, counted };
+    body.map_err(|error| BodyError(error.into())).boxed_unsync()
 }
 
 fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {

@@ -474,7 +474,8 @@ pub(super) fn admins_only(who: &Requester) -> Result<(), Rejection> {
 
 /// Converts a door's answer to the session's usage.
 pub fn usage(activity: &Activity, now: DateTime<Utc>) -> Usage {
-    match (activity.queries, activity.last_query.max(activity.since)) {
+    let last = activity.last_query.max(activity.since);
+    match (activity.queries + activity.queued, last) {
         (1.., _) => Usage::Busy,
         // Limit to now, because the door's clock may be ahead.
         (0, Some(since)) => Usage::Idle(since.min(now)),
@@ -497,5 +498,10 @@ mod tests {
         assert_eq!(usage(&said(before), now), Usage::Idle(before));
         let far = DateTime::<Utc>::MAX_UTC;
         assert_eq!(usage(&said(far), now), Usage::Idle(now));
+        let waiting = Activity {
+            queued: 1,
+            ..said(before)
+        };
+        assert_eq!(usage(&waiting, now), Usage::Busy);
     }
 }

@@ -35,6 +35,7 @@ const ENTER_PATH: &str = "/.duckbot/enter";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Activity {
     pub queries: u32,
+    pub queued: u32,
     pub last_query: Option<DateTime<Utc>>,
     pub tabs: u32,
 }

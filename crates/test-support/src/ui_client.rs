@@ -13,6 +13,8 @@ const MARKS: [&str; 2] = ["\u{1f986}<", ">\u{1f986}"];
 pub struct UiClient {
     url: String,
     headers: Vec<(&'static str, String)>,
+    /// Name of the connection in DuckDB.
+    connection: String,
     client: Client,
 }
 
@@ -23,6 +25,7 @@ impl UiClient {
             url: format!("http://localhost:{port}"),
             // The UI answers only requests from its own pages.
             headers: vec![("origin", format!("http://localhost:{own}"))],
+            connection: "test".to_owned(),
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }
@@ -32,7 +35,18 @@ impl UiClient {
         Self {
             url,
             headers,
+            connection: "test".to_owned(),
             client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// Client that uses another connection in DuckDB, as each notebook does.
+    pub fn on(&self, connection: &str) -> Self {
+        Self {
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            connection: connection.to_owned(),
+            client: self.client.clone(),
         }
     }
 
@@ -110,10 +124,32 @@ impl UiClient {
         self.rows(query).await.unwrap()
     }
 
-    /// Interrupts the running query.
-    pub async fn interrupt(&self) {
+    /// Interrupts the query of the connection. Returns the status of the response. Has no effect
+    /// before DuckDB has begun the query.
+    pub async fn interrupt(&self) -> u16 {
         let asked = self.post("/ddb/interrupt", "").send().await;
-        assert_eq!(asked.unwrap().status(), 200);
+        asked.unwrap().status().as_u16()
+    }
+
+    /// Opens the stream of events, as each tab of the UI does.
+    pub async fn open_tab(&self) -> Response {
+        let tab = self.with_headers(self.client.get(format!("{}/localEvents", self.url)));
+        let tab = tab.send().await.unwrap();
+        assert_eq!(tab.status(), 200);
+        assert_eq!(tab.headers()["content-type"], "text/event-stream");
+        tab
+    }
+
+    /// Splits SQL into tokens, as the UI does while somebody types. Returns the status of the
+    /// response.
+    pub async fn tokenize(&self, sql: &str) -> u16 {
+        let asked = self.post("/ddb/tokenize", sql).send().await;
+        asked.unwrap().status().as_u16()
+    }
+
+    /// Response to a query, with its status, as it comes.
+    pub async fn raw_answer(&self, sql: &str) -> Response {
+        self.request(sql).send().await.unwrap()
     }
 
     fn request(&self, sql: &str) -> reqwest::RequestBuilder {
@@ -122,13 +158,16 @@ impl UiClient {
 
     fn post(&self, path: &str, body: &str) -> reqwest::RequestBuilder {
         let asked = self.client.post(format!("{}{path}", self.url));
+        self.with_headers(asked)
+            .header("X-DuckDB-UI-Connection-Name", &self.connection)
+            .body(body.to_owned())
+    }
+
+    fn with_headers(&self, asked: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let with = |asked: reqwest::RequestBuilder, (name, value): &(&str, String)| {
             asked.header(*name, value)
         };
-        let asked = self.headers.iter().fold(asked, with);
-        asked
-            .header("X-DuckDB-UI-Connection-Name", "test")
-            .body(body.to_owned())
+        self.headers.iter().fold(asked, with)
     }
 
     async fn query(&self, sql: &str) -> Vec<u8> {

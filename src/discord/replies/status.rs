@@ -122,10 +122,17 @@ fn describe_activity(activity: &Activity) -> String {
         count => format!("{count} {several}"),
     };
     let queries = many(activity.queries, "running query", "running queries");
+    let queued = match activity.queued {
+        0 => String::new(),
+        count => format!(", {count} waiting"),
+    };
     let tabs = many(activity.tabs, "open browser tab", "open browser tabs");
-    let last = activity.last_query.filter(|_| activity.queries == 0);
+    let last = activity
+        .last_query
+        .filter(|_| activity.queries + activity.queued == 0);
     let last = last.map(|at| format!(" (last query ended {})", relative_time(at)));
-    format!("Activity: {queries}{}, {tabs}.", last.unwrap_or_default())
+    let last = last.unwrap_or_default();
+    format!("Activity: {queries}{queued}{last}, {tabs}.")
 }
 
 fn describe_memory(bytes: u64, size: Option<&Size>) -> String {

@@ -282,6 +282,7 @@ fn looking_closely() {
     };
     let busy = Activity {
         queries: 1,
+        queued: 0,
         last_query: Some(after(5)),
         tabs: 2,
         since: Some(after(0)),
@@ -289,6 +290,11 @@ fn looking_closely() {
     let quiet = Activity {
         queries: 0,
         tabs: 0,
+        ..busy.clone()
+    };
+    let full = Activity {
+        queries: 4,
+        queued: 8,
         ..busy.clone()
     };
     let on_a_node = Details {
@@ -339,6 +345,10 @@ fn looking_closely() {
                 Some(quiet),
                 Details::default()
             )
+        ),
+        (
+            "queries wait",
+            looked(seen(), Usage::Busy, Some(full), Details::default())
         ),
         (
             "door does not respond",

@@ -1,0 +1,93 @@
+//! One stream of DuckDB's events for all tabs. DuckDB would use a thread per tab, and ends the
+//! streams of all but three tabs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    HeaderMap, Response,
+    body::{Frame, Incoming},
+};
+use tokio::sync::{Mutex, mpsc};
+
+use super::{
+    activity::{CountedBody, CountedRequest},
+    proxy::{Body, BodyError, DuckDbClient, ProxyError, counted_body},
+};
+
+/// Maximum number of messages that a tab may be behind. DuckDB sends one every few seconds.
+const MAX_BEHIND: usize = 16;
+
+/// The shared stream, if any tab listens.
+#[derive(Clone, Default)]
+pub(super) struct Events {
+    stream: Arc<Mutex<Option<Stream>>>,
+}
+
+struct Stream {
+    headers: HeaderMap,
+    tabs: Vec<mpsc::Sender<Bytes>>,
+}
+
+impl Events {
+    /// Answers a tab with the events from now on. Its body ends with DuckDB's stream, and when the
+    /// tab is too far behind. The UI then connects again.
+    ///
+    /// # Errors
+    /// If there is no stream yet and DuckDB does not answer.
+    pub(super) async fn listen(
+        &self,
+        duckdb: &DuckDbClient,
+        counted: CountedRequest,
+    ) -> Result<Response<Body>, ProxyError> {
+        let mut stream = self.stream.lock().await;
+        let stream = match &mut *stream {
+            Some(stream) => stream,
+            none => {
+                let (head, body) = duckdb.open_events().await?.into_parts();
+                if !head.status.is_success() {
+                    return Ok(Response::from_parts(
+                        head,
+                        counted_body(body, Some(counted)),
+                    ));
+                }
+                tokio::spawn(self.clone().share(body));
+                none.insert(Stream {
+                    headers: head.headers,
+                    tabs: Vec::new(),
+                })
+            }
+        };
+        let (tab, mut messages) = mpsc::channel(MAX_BEHIND);
+        stream.tabs.push(tab);
+        let messages = stream::poll_fn(move |context| messages.poll_recv(context));
+        let body = StreamBody::new(messages.map(|it| Ok::<_, BodyError>(Frame::data(it))));
+        let counted = Some(counted);
+        let mut answer = Response::new(CountedBody { body, counted }.boxed_unsync());
+        *answer.headers_mut() = stream.headers.clone();
+        Ok(answer)
+    }
+
+    /// Passes the stream to all tabs until it ends, or a message reaches none.
+    async fn share(self, mut body: Incoming) {
+        while let Some(Ok(frame)) = body.frame().await {
+            // DuckDB writes each message as one chunk, so each frame is one message.
+            let Ok(message) = frame.into_data() else {
+                continue;
+            };
+            let mut stream = self.stream.lock().await;
+            let Some(Stream { tabs, .. }) = &mut *stream else {
+                return;
+            };
+            // A tab that is gone or too slow is dropped.
+            tabs.retain(|tab| tab.try_send(message.clone()).is_ok());
+            if tabs.is_empty() {
+                *stream = None;
+                return;
+            }
+        }
+        *self.stream.lock().await = None;
+    }
+}

@@ -1,0 +1,204 @@
+//! A limited number of places at DuckDB, and the queue in front of them.
+
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+
+use chrono::Utc;
+use hyper::header::HeaderValue;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::activity::ActivityCounter;
+
+/// Maximum number of requests in a queue. One person's browsers need fewer.
+pub(super) const MAX_QUEUED: usize = 64;
+/// Interval at which a waiting request looks for answers that nobody reads.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Queue of one kind of requests: first in, first out.
+pub(super) struct Queue {
+    places: Arc<Semaphore>,
+    waiting: Mutex<Waiting>,
+    counter: ActivityCounter,
+}
+
+#[derive(Default)]
+struct Waiting {
+    begun: u64,
+    /// The waiting requests: the connection's name, and a channel whose end interrupts the request.
+    requests: HashMap<u64, (Option<HeaderValue>, oneshot::Sender<()>)>,
+}
+
+/// Reasons why a request gets no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// Its connection was interrupted while it waited.
+    Interrupted,
+    /// [`MAX_QUEUED`] requests are waiting already.
+    Full,
+}
+
+impl Queue {
+    pub(super) fn new(places: usize, counter: ActivityCounter) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            waiting: Mutex::default(),
+            counter,
+        }
+    }
+
+    /// Waits for a place, after all requests that came earlier. A caller that goes away gives up
+    /// its turn. `connection` is the name under which [`Self::interrupt`] finds the request.
+    ///
+    /// # Errors
+    /// If the queue is full, or the connection is interrupted.
+    pub(super) async fn wait(
+        &self,
+        connection: Option<HeaderValue>,
+    ) -> Result<OwnedSemaphorePermit, NoPlace> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let (turn, mut interrupted) = self.enqueue(connection).ok_or(NoPlace::Full)?;
+        let mut place = pin!(self.places.clone().acquire_owned());
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut interrupted => return Err(NoPlace::Interrupted),
+                place = &mut place => {
+                    let place = place.expect("the semaphore is never closed");
+                    return turn.end().then_some(place).ok_or(NoPlace::Interrupted);
+                }
+                () = tokio::time::sleep(CHECK_INTERVAL) => self.counter.release_unread(Utc::now()),
+            }
+        }
+    }
+
+    /// Takes a connection's requests out of the queue. Returns false if there are none.
+    pub(super) fn interrupt(&self, connection: &HeaderValue) -> bool {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.requests.len();
+        let is_other = |name: &Option<HeaderValue>| name.as_ref() != Some(connection);
+        waiting.requests.retain(|_, (name, _)| is_other(name));
+        waiting.requests.len() < before
+    }
+
+    fn enqueue(
+        &self,
+        connection: Option<HeaderValue>,
+    ) -> Option<(Turn<'_>, oneshot::Receiver<()>)> {
+        let mut waiting = self.waiting.lock();
+        if waiting.requests.len() == MAX_QUEUED {
+            return None;
+        }
+        let (interrupt, interrupted) = oneshot::channel();
+        waiting.begun += 1;
+        let number = waiting.begun;
+        waiting.requests.insert(number, (connection, interrupt));
+        let queue = self;
+        Some((Turn { queue, number }, interrupted))
+    }
+}
+
+/// Guard that keeps a request in the queue until it is dropped.
+struct Turn<'a> {
+    queue: &'a Queue,
+    number: u64,
+}
+
+impl Turn<'_> {
+    /// Leaves the queue. Returns false if the request was interrupted before.
+    fn end(&self) -> bool {
+        let mut waiting = self.queue.waiting.lock();
+        waiting.requests.remove(&self.number).is_some()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn queue(places: usize) -> Queue {
+        Queue::new(places, ActivityCounter::new(Utc::now()))
+    }
+
+    #[tokio::test]
+    async fn the_first_in_the_queue_is_the_next() {
+        let queue = queue(1);
+        let place = queue.wait(None).await;
+        let (mut one, mut two) = (Box::pin(queue.wait(None)), Box::pin(queue.wait(None)));
+        assert!(one.as_mut().now_or_never().is_none());
+        assert!(two.as_mut().now_or_never().is_none());
+        drop(place);
+        assert!(queue.wait(None).now_or_never().is_none(), "it can't skip");
+        assert!(two.as_mut().now_or_never().is_none());
+        let place = one.now_or_never().expect("its turn");
+        drop(place);
+        assert!(two.now_or_never().expect("its turn").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_goes_away_gives_up_its_turn() {
+        let queue = queue(1);
+        let place = queue.wait(None).await;
+        let (mut one, mut two) = (Box::pin(queue.wait(None)), Box::pin(queue.wait(None)));
+        assert!(one.as_mut().now_or_never().is_none());
+        assert!(two.as_mut().now_or_never().is_none());
+        drop((one, place));
+        assert!(two.now_or_never().expect("its turn").is_ok());
+        assert!(queue.waiting.lock().requests.is_empty());
+    }
+
+    #[tokio::test]
+    async fn only_the_named_connection_is_interrupted() {
+        let queue = queue(1);
+        let name = |name| Some(HeaderValue::from_static(name));
+        let place = queue.wait(name("a")).await;
+        assert!(!queue.interrupt(&HeaderValue::from_static("a")), "it runs");
+        let mut unnamed = Box::pin(queue.wait(None));
+        let (mut a, mut b) = (queue.wait(name("a")).boxed(), queue.wait(name("b")).boxed());
+        assert!(unnamed.as_mut().now_or_never().is_none());
+        assert!(a.as_mut().now_or_never().is_none());
+        assert!(b.as_mut().now_or_never().is_none());
+        assert!(queue.interrupt(&HeaderValue::from_static("b")));
+        let interrupted = b.now_or_never().expect("an end");
+        assert_eq!(interrupted.expect_err("no place"), NoPlace::Interrupted);
+        drop(place);
+        assert!(unnamed.now_or_never().expect("its turn").is_ok());
+        assert!(a.now_or_never().expect("its turn").is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_counts_although_the_turn_has_come() {
+        let queue = queue(1);
+        let place = queue.wait(None).await;
+        let name = HeaderValue::from_static("a");
+        let mut a = queue.wait(Some(name.clone())).boxed();
+        assert!(a.as_mut().now_or_never().is_none());
+        drop(place);
+        assert!(queue.interrupt(&name));
+        let interrupted = a.now_or_never().expect("an end");
+        assert_eq!(interrupted.expect_err("no place"), NoPlace::Interrupted);
+        assert!(queue.wait(None).now_or_never().expect("room").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_takes_no_more() {
+        let queue = queue(0);
+        let mut all: Vec<_> = (0..MAX_QUEUED).map(|_| queue.wait(None).boxed()).collect();
+        for waiting in &mut all {
+            assert!(waiting.now_or_never().is_none());
+        }
+        let refused = queue.wait(None).now_or_never().expect("an end");
+        assert_eq!(refused.expect_err("no place"), NoPlace::Full);
+        all.pop();
+        assert!(queue.wait(None).now_or_never().is_none());
+    }
+}
