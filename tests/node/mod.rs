@@ -4,6 +4,7 @@
 mod additions;
 mod door;
 mod failures;
+mod flow;
 mod life;
 mod recovery;
 mod shipped;
