@@ -20,7 +20,7 @@ use super::{
 /// Maximum number of messages that a tab may be behind. DuckDB sends one every few seconds.
 const MAX_BEHIND: usize = 16;
 
-/// The shared stream, if any tab listens.
+/// The shared stream, from the first tab on.
 #[derive(Clone, Default)]
 pub(super) struct Events {
     stream: Arc<Mutex<Option<Stream>>>,
@@ -70,7 +70,8 @@ impl Events {
         Ok(answer)
     }
 
-    /// Passes the stream to all tabs until it ends, or a message reaches none.
+    /// Passes the stream to all tabs until DuckDB ends it. It stays open without tabs: if it were
+    /// closed, DuckDB would hold its thread for up to 5 s more, beside the one of the next stream.
     async fn share(self, mut body: Incoming) {
         while let Some(Ok(frame)) = body.frame().await {
             // DuckDB writes each message as one chunk, so each frame is one message.
@@ -78,14 +79,11 @@ impl Events {
                 continue;
             };
             let mut stream = self.stream.lock().await;
-            let Some(Stream { tabs, .. }) = &mut *stream else {
-                return;
-            };
-            // A tab that is gone or too slow is dropped.
-            tabs.retain(|tab| tab.try_send(message.clone()).is_ok());
-            if tabs.is_empty() {
-                *stream = None;
-                return;
+            if let Some(stream) = &mut *stream {
+                // A tab that is gone or too slow is dropped.
+                stream
+                    .tabs
+                    .retain(|tab| tab.try_send(message.clone()).is_ok());
             }
         }
         *self.stream.lock().await = None;
