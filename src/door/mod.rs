@@ -33,7 +33,10 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -67,6 +70,8 @@ use ticket::TicketVerifier;
 pub const PORT: u16 = 8080;
 /// Port for the kubelet and the bot.
 pub const ADMIN_PORT: u16 = 8081;
+/// Path on the admin port that answers 200 as soon as the door listens on both ports.
+pub const HEALTH_PATH: &str = "/healthz";
 /// Path on the admin port that answers 200 if DuckDB's UI answers, else 503.
 pub const READY_PATH: &str = "/ready";
 /// Path on the admin port that serves [`activity::Activity`] as JSON.
@@ -116,6 +121,8 @@ pub struct Door {
     redemptions: Mutex<VecDeque<CancellationToken>>,
     browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDbClient,
+    /// True once DuckDB has answered. Before that, it is starting.
+    has_answered: AtomicBool,
     counter: ActivityCounter,
     flow: Flow,
 }
@@ -155,13 +162,16 @@ impl Door {
             browser_sessions: Mutex::default(),
             flow: Flow::new(duckdb.clone(), counter.clone()),
             duckdb,
+            has_answered: AtomicBool::new(false),
             counter,
         })
     }
 
     /// Returns true if DuckDB's UI answers.
     pub async fn is_ready(&self) -> bool {
-        self.duckdb.is_up().await
+        let is_up = self.duckdb.is_up().await;
+        self.has_answered.fetch_or(is_up, Relaxed);
+        is_up
     }
 
     pub fn activity(&self) -> Activity {
@@ -325,6 +335,7 @@ impl Door {
                 self.record_use();
                 (StatusCode::OK, "noted\n".to_owned())
             }
+            HEALTH_PATH => (StatusCode::OK, "the door listens\n".to_owned()),
             READY_PATH if self.is_ready().await => (StatusCode::OK, "ready\n".to_owned()),
             READY_PATH => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -410,12 +421,15 @@ impl Door {
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
         let headers = request.headers().clone();
-        let page = match self.flow.forward(request).await {
+        let forwarded = self.flow.forward(request).await;
+        self.has_answered.fetch_or(forwarded.is_ok(), Relaxed);
+        let page = match forwarded {
             Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {
                 return explain_error(answer, &headers).await;
             }
             Ok(answer) => return answer,
-            Err(ProxyError::Unavailable) => Page::unavailable(),
+            Err(ProxyError::Unavailable) if self.has_answered.load(Relaxed) => Page::unavailable(),
+            Err(ProxyError::Unavailable) => Page::starting(),
             Err(ProxyError::TooLarge) => Page::too_large(),
             Err(ProxyError::TooSlow) => Page::too_slow(),
         };

@@ -88,9 +88,24 @@ impl Page {
         }
     }
 
-    /// Page for requests that DuckDB does not answer.
+    /// Page until DuckDB answers for the first time.
+    pub(super) fn starting() -> Self {
+        let how = "This page opens it as soon as it is ready.";
+        let then = "<small>If this takes more than a minute, type <code>/duck list</code> in Discord \
+                    to see the state of your session.</small>";
+        Self {
+            refresh_seconds: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Your DuckDB is starting",
+                &[how, then],
+            )
+        }
+    }
+
+    /// Page for requests that DuckDB does not answer, although it has answered before.
     pub(super) fn unavailable() -> Self {
-        let why = "It is starting, or too busy at the moment. This page reloads by itself.";
+        let why = "It is restarting, or too busy at the moment. This page reloads by itself.";
         let then = "<small>If this does not change, type <code>/duck list</code> in Discord to see \
                     the state of your session.</small>";
         Self {
@@ -289,6 +304,7 @@ mod tests {
         let pages = [
             Page::unauthenticated("977a26", "Ana"),
             Page::enter("Ana"),
+            Page::starting(),
             Page::unavailable(),
             Page::assets_unreachable(),
             Page::too_large(),

@@ -14,7 +14,7 @@ use test_support::{Activity, Door, DuckDb, HOST, ORIGIN, RawServer, wait_until};
 async fn ready_is_when_duckdb_answers() {
     let (mut duckdb, port) = DuckDb::start_at_port().await;
     let door = Door::start(port).await;
-    assert_eq!(door.readiness().await, 503);
+    assert_eq!((door.health().await, door.readiness().await), (200, 503));
     let cookie = door.admit().await;
     let page = door
         .get("/")
@@ -22,13 +22,9 @@ async fn ready_is_when_duckdb_answers() {
         .header("accept", "text/html");
     let page = page.send().await.unwrap();
     assert_eq!(page.status(), 503);
-    assert_eq!(page.headers()["refresh"], "3");
-    assert!(
-        page.text()
-            .await
-            .unwrap()
-            .contains("DuckDB does not respond yet")
-    );
+    assert_eq!(page.headers()["refresh"], "1");
+    let page = page.text().await.unwrap();
+    assert!(page.contains("Your DuckDB is starting"), "{page}");
 
     duckdb.run("CALL start_ui_server();").await;
     let ready = async { while door.readiness().await != 200 {} };
@@ -36,6 +32,21 @@ async fn ready_is_when_duckdb_answers() {
     tokio::time::timeout(limit, ready)
         .await
         .expect("the door became ready in time");
+}
+
+#[tokio::test]
+async fn a_duckdb_that_ended_is_not_starting() {
+    let (duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    wait_until(async || door.readiness().await, |it| *it == 200).await;
+    drop(duckdb);
+    wait_until(async || door.readiness().await, |it| *it == 503).await;
+    let page = door.get("/").header("cookie", door.admit().await);
+    let page = page.send().await.unwrap();
+    assert_eq!((page.status().as_u16(), door.health().await), (503, 200));
+    assert_eq!(page.headers()["refresh"], "3");
+    let page = page.text().await.unwrap();
+    assert!(page.contains("or too busy at the moment"), "{page}");
 }
 
 #[tokio::test]

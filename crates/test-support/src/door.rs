@@ -212,9 +212,18 @@ impl Door {
             .unwrap()
     }
 
-    /// Status code of the readiness endpoint, which the kubelet reads.
+    /// Status code of the health endpoint, which the kubelet reads.
+    pub async fn health(&self) -> u16 {
+        self.admin_status("/healthz").await
+    }
+
+    /// Status code of the readiness endpoint, which the bot reads.
     pub async fn readiness(&self) -> u16 {
-        let url = format!("http://{}/ready", self.admin);
+        self.admin_status("/ready").await
+    }
+
+    async fn admin_status(&self, path: &str) -> u16 {
+        let url = format!("http://{}{path}", self.admin);
         self.client.get(url).send().await.unwrap().status().as_u16()
     }
 
