@@ -49,6 +49,21 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
 }
 
 #[tokio::test]
+async fn a_session_starts_although_the_bot_can_not_reach_its_door() {
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    env.kubelet.mark_ready_without_door(&id).await;
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    env.ana.read("#data").await;
+    let says = format!("session {id}: the bot can't reach its door at ");
+    assert!(env.log().contains(&says));
+    env.assert_clean().await;
+}
+
+#[tokio::test]
 async fn without_credentials_the_answer_has_the_button_for_them() {
     let env = TestEnv::start().await;
     let reply = env.reply_to(&env.ana, "/duck start").await;

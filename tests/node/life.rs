@@ -1,6 +1,6 @@
 //! A session from start to stop.
 
-use test_support::{Node, TestEnv, assert_says};
+use test_support::{Node, TestEnv, assert_says, wait_until};
 
 use super::{IMAGE, events, pod, wait_for_status};
 
@@ -53,6 +53,9 @@ async fn progress_follows_what_the_cluster_does() {
     assert!(events(&env, &id).await.contains(&"Pulling".to_owned()));
     Node::registry().release("held-progress");
     sees("▰▰▰▰▱ Starting session", ": starting, ", "Running").await;
+    // Its door listens, so the kubelet reports the Pod as ready. DuckDB does not answer yet.
+    env.wait_until_ready(&id).await;
+    wait_for_status(&env, &id, ": starting, ", "Running").await;
     super::exec(&env, &id, &["touch", "/tmp/go"]).await;
     asked
         .until(|reply| reply.content.contains("is ready"))
@@ -71,6 +74,24 @@ async fn progress_follows_what_the_cluster_does() {
         .until(|reply| reply.content.contains("is ready"))
         .await;
     env.ben.read("#data").await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_duckdb_that_hangs_is_noticed_and_may_come_back() {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
+        return;
+    };
+    let id = env.ready_session(&env.ana).await;
+    let signal = async |name: &str| {
+        let command = format!("kill -{name} $(/bin/pidof duckdb)");
+        super::exec(&env, &id, &["/bin/sh", "-c", &command]).await;
+    };
+    signal("STOP").await;
+    let listed = async || env.reply_to(&env.ana, "/duck list").await.content;
+    wait_until(listed, |it| it.contains(": not answering, ")).await;
+    signal("CONT").await;
+    wait_for_status(&env, &id, ": running, ", "Running").await;
     env.assert_clean().await;
 }
 

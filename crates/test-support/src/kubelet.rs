@@ -1,6 +1,13 @@
 //! Stand-in for a node in tests that run no containers. Writes the status of Pods that a kubelet
-//! would report. [`Node`](crate::Node) is the real one.
+//! would report, and answers for their doors that DuckDB answers. [`Node`](crate::Node) is the real
+//! one.
 
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, OnceLock},
+};
+
+use axum::{Router, routing::get};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -9,6 +16,7 @@ use kube::{
     runtime::{WatchStreamExt, wait::await_condition, watcher},
 };
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::wait::WAIT_TIMEOUT;
 
@@ -16,11 +24,50 @@ use crate::wait::WAIT_TIMEOUT;
 #[derive(Clone)]
 pub struct Kubelet {
     pods: Api<Pod>,
+    doors: Arc<OnceLock<Doors>>,
+}
+
+/// Answers `/ready` for the doors of all Pods, which share an address.
+struct Doors {
+    address: IpAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Doors {
+    fn start() -> Self {
+        // Each environment has another address of this machine, because the port is always the same.
+        let listen = || {
+            let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
+            let address = Ipv4Addr::new(127, 100 + a % 100, b, c.max(1));
+            Some((address, std::net::TcpListener::bind((address, 8081)).ok()?))
+        };
+        let (address, listener) = std::iter::repeat_with(listen)
+            .take(9)
+            .flatten()
+            .next()
+            .unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let app = Router::new().route("/ready", get(async || "ready"));
+        Self {
+            address: address.into(),
+            serving: tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }),
+        }
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 impl Kubelet {
     pub fn new(pods: Api<Pod>) -> Self {
-        Self { pods }
+        Self {
+            pods,
+            doors: Arc::default(),
+        }
     }
 
     /// Waits until the Pod of a session exists.
@@ -42,9 +89,16 @@ impl Kubelet {
         .await;
     }
 
-    /// Reports the Pod as ready.
+    /// Reports the Pod as ready. Its DuckDB answers.
     pub async fn mark_ready(&self, session: &str) {
-        self.report(session, ready()).await;
+        let address = self.doors.get_or_init(Doors::start).address;
+        self.report(session, ready(address)).await;
+    }
+
+    /// Reports the Pod as ready, with a door that can't be reached.
+    pub async fn mark_ready_without_door(&self, session: &str) {
+        self.report(session, ready(Ipv4Addr::new(127, 99, 99, 99).into()))
+            .await;
     }
 
     /// Reports the Pod as failed, with this message.
@@ -64,8 +118,9 @@ impl Kubelet {
     }
 
     /// Reports each new Pod as ready, until the returned task is aborted.
-    pub fn ready_all_pods(&self) -> tokio::task::JoinHandle<()> {
+    pub fn ready_all_pods(&self) -> JoinHandle<()> {
         let pods = self.pods.clone();
+        let address = self.doors.get_or_init(Doors::start).address;
         tokio::spawn(async move {
             let all = watcher(pods.clone(), watcher::Config::default()).default_backoff();
             let mut seen = Box::pin(all.touched_objects());
@@ -74,7 +129,7 @@ impl Kubelet {
                 let Ok(pod) = pod else { continue };
                 let is_new = pod.status.as_ref().is_none_or(|it| it.conditions.is_none());
                 if is_new && pod.metadata.deletion_timestamp.is_none() {
-                    let patch = Patch::Merge(json!({ "status": ready() }));
+                    let patch = Patch::Merge(json!({ "status": ready(address) }));
                     // The Pod may be gone by now.
                     let _ = pods
                         .patch_status(&pod.name_any(), &PatchParams::default(), &patch)
@@ -85,8 +140,9 @@ impl Kubelet {
     }
 }
 
-fn ready() -> Value {
+fn ready(address: IpAddr) -> Value {
     let conditions =
         ["PodScheduled", "Ready"].map(|kind| json!({ "type": kind, "status": "True" }));
-    json!({ "phase": "Running", "conditions": conditions })
+    json!({ "phase": "Running", "conditions": conditions, "podIP": address,
+        "podIPs": [{ "ip": address }] })
 }

@@ -7,6 +7,7 @@ mod image;
 mod ledger;
 mod memory;
 mod permissions;
+mod readiness;
 mod replies;
 mod request;
 mod secrets;
@@ -34,6 +35,7 @@ use tracing::{debug, warn};
 pub use connect::{Clients, connect, diagnose};
 pub use ledger::LedgerConfigMap;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
+use readiness::Readiness;
 pub use replies::ReplySecrets;
 pub use request::ApiServer;
 use request::{ApiAction, error_chain};
@@ -69,7 +71,8 @@ const MAX_LOG_LINES: i64 = 100;
 pub struct Kubernetes {
     settings: Arc<Settings>,
     server: ApiServer,
-    cache: Cache,
+    cache: Arc<Cache>,
+    _readiness: Readiness,
     signing_keys: SigningKeys,
     doors: reqwest::Client,
     records: Api<ConfigMap>,
@@ -91,15 +94,20 @@ impl Kubernetes {
         let server = &clients.server;
         let namespace = &settings.kubernetes.namespace;
         let resource = build::route_resource(settings.routing.kind);
+        let doors = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(DOOR_TIMEOUT)
+            // Idle connections to all doors would take more memory than new ones take time.
+            .pool_max_idle_per_host(0)
+            .build()?;
+        let cache = Arc::new(Cache::start(&clients.watches, &settings).await);
         Ok(Self {
             server: server.clone(),
-            cache: Cache::start(&clients.watches, &settings).await,
+            _readiness: Readiness::start(cache.clone(), doors.clone()),
+            cache,
             signing_keys: SigningKeys::start(server, Utc::now()).await?,
-            doors: reqwest::Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(DOOR_TIMEOUT)
-                .build()?,
+            doors,
             records: Api::namespaced(server.client(), namespace),
             pods: Api::namespaced(server.client(), namespace),
             services: Api::namespaced(server.client(), namespace),

@@ -41,7 +41,7 @@ pub(super) struct ParsedStatus {
     is_pulling: bool,
 }
 
-/// Parses the status of a Pod.
+/// Parses the status of a Pod. Ready means that all containers run and the door listens.
 pub(super) fn parse(stored: &KubePod) -> ParsedStatus {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);
@@ -59,6 +59,11 @@ pub(super) fn parse(stored: &KubePod) -> ParsedStatus {
 }
 
 impl ParsedStatus {
+    /// Returns true if all containers run.
+    pub(super) fn is_running(&self) -> bool {
+        self.pod.state == PodState::Ready || self.pod.state == Pod::at(StartupStep::Starting).state
+    }
+
     /// Returns the Pod, with the information from its Events. They matter only while a node
     /// prepares the Pod.
     pub(super) fn with_events<'a>(&self, events: impl Iterator<Item = &'a PodEvent>) -> Pod {

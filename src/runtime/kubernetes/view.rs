@@ -23,7 +23,9 @@ use super::{
     build::{DOOR_KEY, SESSION, read_record},
     status,
 };
-use crate::session::{Observed, Orphan, OwnerId, PodEvent, Record, SessionId};
+use crate::session::{
+    self, Observed, Orphan, OwnerId, PodEvent, PodState, Record, SessionId, StartupStep,
+};
 
 /// Copy of all watched objects.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub(super) struct View {
     pub events: WatchStore<PodEvents>,
     pub services: WatchStore<PartIndex<Service>>,
     pub routes: WatchStore<PartIndex<DynamicObject>>,
+    /// Pods in which DuckDB answers: by UID, the number of restarts before this run of DuckDB.
+    answering: HashMap<String, u32>,
 }
 
 impl View {
@@ -89,11 +93,59 @@ impl View {
         Some(Observed {
             uid: stored.uid.clone(),
             revision: stored.revision.clone(),
-            pod: pod.map(|pod| pod.status.with_events(self.pod_events(&pod.uid))),
+            pod: pod.map(|pod| self.observed_pod(pod)),
             service: self.services.current.by_name.contains_key(&name),
             route: self.routes.current.by_name.contains_key(&name),
             record,
         })
+    }
+
+    /// Returns the state of a Pod. The kubelet only knows that its door listens, so a Pod is ready
+    /// only if its DuckDB answers too.
+    fn observed_pod(&self, pod: &CachedPod) -> session::Pod {
+        let mut seen = pod.status.with_events(self.pod_events(&pod.uid));
+        if seen.state == PodState::Ready && self.answering.get(&pod.uid) != Some(&seen.restarts) {
+            seen.state = session::Pod::at(StartupStep::Starting).state;
+        }
+        seen
+    }
+
+    /// Returns the runs of DuckDB whose door can be asked, each with its door's address and its
+    /// session's record.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (DuckDbRun, IpAddr, &Record)> {
+        self.pods.current.0.iter().filter_map(|(name, pod)| {
+            let address = pod.address.filter(|_| pod.status.is_running())?;
+            let record = self.records.current.names.get(pod.part.session.as_ref()?)?;
+            let stored = self.records.current.by_name.get(record)?;
+            let run = DuckDbRun {
+                pod: name.clone(),
+                uid: pod.uid.clone(),
+                restarts: pod.status.pod.restarts,
+            };
+            Some((run, address, stored.record.as_deref()?))
+        })
+    }
+
+    /// Returns true if the containers of this run still run.
+    pub(super) fn is_current(&self, run: &DuckDbRun) -> bool {
+        let pod = self.pods.current.0.get(&run.pod);
+        pod.is_some_and(|pod| {
+            let is_same = pod.uid == run.uid && pod.status.pod.restarts == run.restarts;
+            is_same && pod.status.is_running()
+        })
+    }
+
+    /// Stores whether DuckDB answers in this run. A run that is over does not answer. Returns true if
+    /// the visible state changed.
+    pub(super) fn set_answering(&mut self, run: &DuckDbRun, answers: bool) -> bool {
+        let is_known = self.answering.get(&run.uid) == Some(&run.restarts);
+        let answers = answers && self.is_current(run);
+        if answers && !is_known {
+            self.answering.insert(run.uid.clone(), run.restarts);
+        } else if is_known && !answers {
+            self.answering.remove(&run.uid);
+        }
+        answers != is_known
     }
 
     /// Number of records that can't be read.
@@ -310,6 +362,17 @@ pub(super) struct CachedPod {
     part: PartMeta,
 }
 
+/// One run of DuckDB: from a start of its container to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct DuckDbRun {
+    /// Name of the Pod.
+    pub pod: String,
+    /// UID of the Pod.
+    pub uid: String,
+    /// Number of restarts before it.
+    pub restarts: u32,
+}
+
 impl CachedPod {
     /// Returns true if the Pod is being deleted.
     pub(super) fn is_terminating(&self) -> bool {
@@ -442,7 +505,7 @@ mod tests {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
 
     use super::*;
-    use crate::session::{PodState, StartupStep, starting};
+    use crate::session::starting;
 
     fn object<T: DeserializeOwned>(json: Value) -> T {
         serde_json::from_value(json).expect("a valid object")
@@ -571,6 +634,44 @@ mod tests {
         };
         assert_eq!(state(&view), Some(pulling));
         assert_eq!(view.pod_events(&uid).count(), 1);
+    }
+
+    /// A Pod whose containers run and whose door listens, after this number of restarts of DuckDB.
+    fn listening(restarts: u32) -> Pod {
+        let container = json!({ "name": "duckdb", "ready": true, "restartCount": restarts,
+            "image": "", "imageID": "", "state": { "running": {} } });
+        pod(
+            json!({ "conditions": [{ "type": "PodScheduled", "status": "True" },
+            { "type": "Ready", "status": "True" }], "podIP": "10.0.0.7",
+            "containerStatuses": [container] }),
+        )
+    }
+
+    #[test]
+    fn a_session_is_ready_while_its_door_listens_and_its_duckdb_answers() {
+        let mut view = View::default();
+        view.records.take(Apply(record()));
+        let state = |view: &View| view.sessions()[0].pod.as_ref().map(|it| it.state.clone());
+        let starting = || Some(session::Pod::at(StartupStep::Starting).state);
+        let run = |view: &View| view.runs().next().map(|(run, ..)| run);
+        view.pods.take(Apply(placed()));
+        assert_eq!(run(&view), None, "no container runs yet");
+        view.pods.take(Apply(listening(0)));
+        assert_eq!(state(&view), starting());
+        let first = run(&view).expect("it runs");
+        assert!(view.set_answering(&first, true) && !view.set_answering(&first, true));
+        assert_eq!(state(&view), Some(PodState::Ready));
+        assert!(view.set_answering(&first, false));
+        assert_eq!(state(&view), starting());
+
+        // An answer counts for one run only, and a late one does not count for the next.
+        view.set_answering(&first, true);
+        view.pods.take(Apply(listening(1)));
+        view.set_answering(&first, true);
+        assert_eq!(state(&view), starting());
+        let second = run(&view).expect("it runs again");
+        assert!(view.set_answering(&second, true));
+        assert_eq!(state(&view), Some(PodState::Ready));
     }
 
     #[test]

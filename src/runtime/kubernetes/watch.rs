@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use super::{
     build::{DUCKBOT, MANAGED_BY, route_resource},
     request::error_chain,
-    view::{ObjectIndex, View, WatchStore},
+    view::{DuckDbRun, ObjectIndex, View, WatchStore},
 };
 use crate::{metrics, settings::Settings};
 
@@ -100,6 +100,13 @@ impl Cache {
     /// Puts the answer to one of the bot's writes into the view; see [`WatchStore::apply_write`].
     pub(super) fn apply_write(&self, record: ConfigMap, lists: u64) {
         if self.view().records.apply_write(record, lists) {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Stores whether DuckDB answers; see [`View::set_answering`].
+    pub(super) fn set_answering(&self, run: &DuckDbRun, answers: bool) {
+        if self.view().set_answering(run, answers) {
             self.changes.send_modify(|count| *count += 1);
         }
     }

@@ -138,13 +138,15 @@ fn door(settings: &Settings, session: &Record, key: &str) -> Container {
         ]),
         readiness_probe: Some(Probe {
             http_get: Some(HTTPGetAction {
-                path: Some(door::READY_PATH.into()),
+                // Only whether the door listens. The bot itself asks whether DuckDB answers, because
+                // the kubelet asks once a second, and an early browser gets a page from the door.
+                path: Some(door::HEALTH_PATH.into()),
                 port: IntOrString::Int(door::ADMIN_PORT.into()),
                 ..HTTPGetAction::default()
             }),
             period_seconds: Some(1),
             timeout_seconds: Some(3),
-            // A query that keeps every core busy must not make its session unready.
+            // A query that keeps every core of the node busy must not make its session unready.
             failure_threshold: Some(30),
             ..Probe::default()
         }),

@@ -1,0 +1,187 @@
+//! Asks the doors whether DuckDB answers.
+//!
+//! The kubelet only knows that a door listens. Its probes come once a second, so a start would take
+//! up to a second longer than DuckDB needs. The bot asks as soon as the containers run, in short
+//! pauses until DuckDB answers. Then it asks seldom, to notice a DuckDB that hangs.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::StatusCode;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::warn;
+
+use super::{view::DuckDbRun, watch::Cache};
+use crate::{
+    door,
+    session::{Record, SessionId, Stage},
+};
+
+/// Shortest and longest pause between two questions before DuckDB answers. In between, it is a tenth
+/// of the time waited so far, so that the pauses delay a start by less than a tenth.
+const START_PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
+/// Pause between two questions while DuckDB answers.
+const CHECK_INTERVAL: Duration = Duration::from_secs(20);
+/// Pause between two questions while DuckDB does not answer, although it answered before.
+const RECHECK_PAUSE: Duration = Duration::from_secs(1);
+/// Time without an answer after which DuckDB counts as not answering. A query that keeps every core
+/// busy must not make its session unready.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
+/// Time after which a door that can't be reached is no longer waited for. Then the bot relies on the
+/// kubelet alone, which knows that the door listens. A usual DuckDB answers after one second.
+const MAX_UNREACHABLE: Duration = Duration::from_secs(5);
+/// Maximum number of doors that are asked at the same time.
+const MAX_CONCURRENT_CALLS: usize = 64;
+
+/// Keeps asking the doors. Dropping it ends that.
+pub(super) struct Readiness {
+    _stop: DropGuard,
+}
+
+impl Readiness {
+    /// Starts asking the doors of all sessions in the view with this client.
+    pub(super) fn start(cache: Arc<Cache>, doors: reqwest::Client) -> Self {
+        let stop = CancellationToken::new();
+        let asker = Arc::new(Asker {
+            cache,
+            doors,
+            permits: Semaphore::new(MAX_CONCURRENT_CALLS),
+        });
+        let stopped = stop.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(asker.follow_all()).await });
+        Self {
+            _stop: stop.drop_guard(),
+        }
+    }
+}
+
+struct Asker {
+    cache: Arc<Cache>,
+    doors: reqwest::Client,
+    permits: Semaphore,
+}
+
+/// A door's answer to the question whether DuckDB answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Ready,
+    NotReady,
+    /// No door answered.
+    Unreachable,
+}
+
+impl Asker {
+    /// Follows each run of DuckDB in the view, with a task per run.
+    async fn follow_all(self: Arc<Self>) {
+        let mut changes = self.cache.changes();
+        let mut followed: HashMap<DuckDbRun, DropGuard> = HashMap::new();
+        loop {
+            changes.mark_unchanged();
+            let begin = Instant::now();
+            {
+                let mut view = self.cache.view();
+                let over: Vec<_> = followed
+                    .extract_if(|run, _| !view.is_current(run))
+                    .map(|(run, _)| run)
+                    .collect();
+                for run in over {
+                    view.set_answering(&run, false);
+                }
+                for (run, address, record) in view.runs() {
+                    if let Entry::Vacant(entry) = followed.entry(run) {
+                        let stop = self.clone().follow(entry.key().clone(), address, record);
+                        entry.insert(stop);
+                    }
+                }
+            }
+            // As in the reconciler: handle the changes that came meanwhile together.
+            sleep(begin.elapsed()).await;
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Starts a task that follows one run of DuckDB. Dropping the guard ends it.
+    fn follow(self: Arc<Self>, run: DuckDbRun, address: IpAddr, record: &Record) -> DropGuard {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let session = record.id.clone();
+        // The bot was restarted, and this run has answered before.
+        let has_answered = record.stage == Stage::Running && record.restarts_told >= run.restarts;
+        tokio::spawn(async move {
+            let asking = self.keep_asking(&run, address, &session, has_answered);
+            stopped.run_until_cancelled(asking).await
+        });
+        stop.drop_guard()
+    }
+
+    async fn keep_asking(
+        &self,
+        run: &DuckDbRun,
+        address: IpAddr,
+        session: &SessionId,
+        has_answered: bool,
+    ) {
+        let url = format!(
+            "http://{}{}",
+            SocketAddr::new(address, door::ADMIN_PORT),
+            door::READY_PATH
+        );
+        let begin = Instant::now();
+        let mut is_reachable = has_answered;
+        let mut answered = has_answered.then_some(begin);
+        if has_answered {
+            self.cache.set_answering(run, true);
+            sleep(CHECK_INTERVAL).await;
+        }
+        loop {
+            // Boxed, because the task of a session mostly sleeps and should take little memory.
+            let answer = Box::pin(self.ask(&url)).await;
+            match answer {
+                Answer::Ready => answered = Some(Instant::now()),
+                Answer::NotReady => {
+                    answered = answered.filter(|at| at.elapsed() < CHECK_INTERVAL + MAX_SILENCE);
+                }
+                Answer::Unreachable if !is_reachable && begin.elapsed() >= MAX_UNREACHABLE => {
+                    if answered.is_none() {
+                        warn!(
+                            %session,
+                            "session {session}: the bot can't reach its door at {url}, so it counts \
+                             as ready although its DuckDB may still be starting"
+                        );
+                    }
+                    answered = Some(Instant::now());
+                }
+                // The kubelet notices a door that ended.
+                Answer::Unreachable => {}
+            }
+            is_reachable |= answer != Answer::Unreachable;
+            self.cache.set_answering(run, answered.is_some());
+            sleep(match answered {
+                Some(_) if answer == Answer::NotReady => RECHECK_PAUSE,
+                Some(_) => CHECK_INTERVAL,
+                None => (begin.elapsed() / 10).clamp(START_PAUSES[0], START_PAUSES[1]),
+            })
+            .await;
+        }
+    }
+
+    async fn ask(&self, url: &str) -> Answer {
+        let _permit = self.permits.acquire().await;
+        let answer = self.doors.get(url).send().await;
+        match answer.map(|answer| answer.status()) {
+            Ok(StatusCode::OK) => Answer::Ready,
+            Ok(StatusCode::SERVICE_UNAVAILABLE) => Answer::NotReady,
+            _ => Answer::Unreachable,
+        }
+    }
+}
