@@ -11,6 +11,7 @@ mod commands;
 mod floor;
 mod floor_bot;
 mod memory;
+mod node;
 mod sandbox;
 mod scale;
 mod setup;
@@ -20,8 +21,8 @@ mod table;
 
 use table::Table;
 
-const GROUPS: [&str; 8] = [
-    "api", "commands", "calls", "memory", "scale", "sandbox", "sql", "binary",
+const GROUPS: [&str; 9] = [
+    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "binary",
 ];
 
 #[tokio::main]
@@ -50,6 +51,7 @@ async fn main() {
             "api" => api::rows().await,
             "commands" => commands::rows().await,
             "calls" => calls::rows().await,
+            "node" => node::rows().await,
             "memory" => memory::rows().await,
             "scale" => scale::rows().await,
             "sandbox" => sandbox::rows().await,
