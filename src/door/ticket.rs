@@ -1,9 +1,13 @@
 //! Tickets: signed tokens that the bot gives to a session's owner. The door accepts each once.
 //!
 //! A ticket is `<key id>.<payload>.<signature>`. Payload and signature are base64 (URL
-//! alphabet, no padding). The payload is JSON. The signature is Ed25519 over `PURPOSE`, the
+//! alphabet, no padding). The payload is JSON. The signature is Ed25519 over its purpose, the
 //! key ID and the payload as they appear in the ticket. The bot holds the private key, the
 //! door only the public one.
+//!
+//! The bot's commands to a session have the same form and rules, with another purpose ([`Signed`]).
+
+use std::marker::PhantomData;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,14 +15,12 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Time for which a ticket is valid.
 pub const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(1);
 /// Maximum time that the bot's clock may be ahead of the door's.
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
-/// Prefix of the signed text, so a signature made for another purpose is not valid here.
-const PURPOSE: &str = "duckbot ticket 1";
 /// Maximum size of a ticket; the bot's are shorter.
 pub const MAX_TICKET_BYTES: usize = 1024;
 
@@ -32,14 +34,30 @@ pub fn lifetime() -> String {
     }
 }
 
-/// Signed content of a ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Payload {
+/// Content that is signed for one purpose, besides the session and the time.
+pub trait Signed: Serialize + DeserializeOwned {
+    /// Prefix of the signed text, so a signature made for another purpose is not valid here.
+    const PURPOSE: &'static str;
+    /// Maximum size of a signed text.
+    const MAX_BYTES: usize;
+}
+
+/// A ticket has no further content.
+impl Signed for () {
+    const PURPOSE: &'static str = "duckbot ticket 1";
+    const MAX_BYTES: usize = MAX_TICKET_BYTES;
+}
+
+/// Signed part of a ticket. Has no `Debug`, because the content may be secret.
+#[derive(Serialize, Deserialize)]
+struct Payload<T> {
     /// ID of the session that the ticket opens.
     session: String,
     issued: DateTime<Utc>,
     /// Random text that makes the ticket unique.
     nonce: String,
+    #[serde(flatten)]
+    content: T,
 }
 
 /// Reasons to reject a ticket.
@@ -93,14 +111,21 @@ impl SigningKey {
 
     /// Issues a ticket for a session.
     pub fn ticket(&self, session: &str, now: DateTime<Utc>) -> String {
+        self.sign((), session, now)
+    }
+
+    /// Signs `content` for a session, to be accepted once within [`TICKET_LIFETIME`].
+    pub fn sign<T: Signed>(&self, content: T, session: &str, now: DateTime<Utc>) -> String {
         let payload = Payload {
             session: session.to_owned(),
             issued: now,
             nonce: random_token(),
+            content,
         };
         let payload = serde_json::to_vec(&payload).expect("the payload serializes to JSON");
         let payload = URL_SAFE_NO_PAD.encode(payload);
-        let signature = self.pair.sign(&signing_input(&self.id, &payload));
+        let input = signing_input(T::PURPOSE, &self.id, &payload);
+        let signature = self.pair.sign(&input);
         let signature = URL_SAFE_NO_PAD.encode(signature);
         format!("{}.{payload}.{signature}", self.id)
     }
@@ -114,12 +139,16 @@ pub fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn signing_input(key: &str, payload: &str) -> Vec<u8> {
-    format!("{PURPOSE}.{key}.{payload}").into_bytes()
+fn signing_input(purpose: &str, key: &str, payload: &str) -> Vec<u8> {
+    format!("{purpose}.{key}.{payload}").into_bytes()
 }
 
 /// Verifier of one session's tickets. It accepts each ticket once.
-pub struct TicketVerifier {
+pub type TicketVerifier = Verifier<()>;
+
+/// Verifier of what the bot signed for one session. It accepts each signed text once.
+pub struct Verifier<T> {
+    content: PhantomData<fn() -> T>,
     key: (String, Vec<u8>),
     session: String,
     /// Time of the door's start. Earlier tickets may have been used at the door before it.
@@ -128,13 +157,14 @@ pub struct TicketVerifier {
     used: Vec<(String, DateTime<Utc>)>,
 }
 
-impl TicketVerifier {
+impl<T: Signed> Verifier<T> {
     /// Creates a verifier for one session. `key` has the form of [`SigningKey::public`].
     /// Returns `None` if `key` is not valid.
     pub fn new(session: &str, key: &str, started: DateTime<Utc>) -> Option<Self> {
         let (id, key) = key.split_once(':')?;
         let key = URL_SAFE_NO_PAD.decode(key).ok()?;
         (key.len() == 32).then(|| Self {
+            content: PhantomData,
             key: (id.to_owned(), key),
             session: session.to_owned(),
             started,
@@ -142,15 +172,22 @@ impl TicketVerifier {
         })
     }
 
-    /// Accepts a ticket and marks it as used.
+    /// Number of tickets that were accepted within the last [`TICKET_LIFETIME`].
+    pub fn count_recent(&self, now: DateTime<Utc>) -> usize {
+        let is_recent = |(_, issued): &&(String, DateTime<Utc>)| now < *issued + TICKET_LIFETIME;
+        self.used.iter().filter(is_recent).count()
+    }
+
+    /// Accepts a ticket, marks it as used, and returns its content.
     ///
     /// # Errors
     /// Returns the reason if the ticket is rejected. Then no ticket was marked as used.
-    pub fn redeem(&mut self, ticket: &str, now: DateTime<Utc>) -> Result<(), TicketError> {
+    pub fn redeem(&mut self, ticket: &str, now: DateTime<Utc>) -> Result<T, TicketError> {
         let Payload {
             session,
             issued,
             nonce,
+            content,
         } = self.verify(ticket).ok_or(TicketError::Forged)?;
         if session != self.session {
             return Err(TicketError::OtherSession);
@@ -168,19 +205,20 @@ impl TicketVerifier {
             return Err(TicketError::Used);
         }
         self.used.push((nonce, issued));
-        Ok(())
+        Ok(content)
     }
 
     /// Returns the payload of a ticket that is signed with the session's key.
-    fn verify(&self, ticket: &str) -> Option<Payload> {
+    fn verify(&self, ticket: &str) -> Option<Payload<T>> {
         let mut parts = ticket.split('.');
         let (id, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || id != self.key.0 || ticket.len() > MAX_TICKET_BYTES {
+        if parts.next().is_some() || id != self.key.0 || ticket.len() > T::MAX_BYTES {
             return None;
         }
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let key = UnparsedPublicKey::new(&ED25519, &self.key.1);
-        key.verify(&signing_input(id, payload), &signature).ok()?;
+        let input = signing_input(T::PURPOSE, id, payload);
+        key.verify(&input, &signature).ok()?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
     }
 }
