@@ -85,6 +85,10 @@ enum Command {
         /// when the input closes.
         #[arg(long, conflicts_with = "attached")]
         ask: bool,
+        /// Send a command of the bot to the running session instead: read it, signed, from standard
+        /// input, and write the answer as JSON to standard output.
+        #[arg(long, conflicts_with_all = ["attached", "ask"])]
+        control: bool,
     },
     /// Check everything that the bot needs. Report what is wrong and how to fix it.
     ///
@@ -166,6 +170,7 @@ fn main() -> ExitCode {
                 .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
         Command::Duckdb { ask: true, .. } => answer_query(),
+        Command::Duckdb { control: true, .. } => send_command(),
         Command::Duckdb { attached, .. } => duckdb(attached),
         Command::Check { config, json } => check(config, json),
         Command::Invite {
@@ -274,7 +279,8 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
 }
 
 fn duckdb(attached: bool) -> ExitCode {
-    let wanted = match duckdb::environment::read(&variables()) {
+    let variables = variables();
+    let wanted = match duckdb::environment::read(&variables) {
         Ok(wanted) => wanted,
         Err(mistakes) => return usage_error(&mistakes),
     };
@@ -282,7 +288,7 @@ fn duckdb(attached: bool) -> ExitCode {
         if attached {
             end_with_input(shutdown.clone());
         }
-        duckdb::run(wanted, shutdown)
+        duckdb::run(wanted, variables, shutdown)
     };
     match app::run(body) {
         Ok(code) => ExitCode::from(code),
@@ -299,6 +305,27 @@ fn end_with_input(shutdown: CancellationToken) {
     });
 }
 
+fn send_command() -> ExitCode {
+    let mut line = String::new();
+    if std::io::stdin().read_line(&mut line).is_err() {
+        return usage_error(&"standard input is not a signed command (one line)");
+    }
+    let home = variables().remove("HOME").unwrap_or_default();
+    let sent = app::run(|_| async move {
+        let answer = duckdb::control_socket::send(home.as_ref(), line.trim_end()).await;
+        Ok(Some(answer))
+    });
+    match sent {
+        Ok(Some(answer)) => {
+            let text = serde_json::to_string(&answer).expect("a response serializes to JSON");
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(None) => ExitCode::FAILURE,
+        Err(error) => finish(Err(error)),
+    }
+}
+
 fn answer_query() -> ExitCode {
     let mut variables = variables();
     let mut line = String::new();
@@ -312,6 +339,9 @@ fn answer_query() -> ExitCode {
     variables.extend(question.variables.clone());
     let answered = app::run(|shutdown| async move {
         end_with_input(shutdown.clone());
+        if question.variables.is_empty() {
+            variables = duckdb::present_variables(variables).await;
+        }
         let answer = shutdown.run_until_cancelled(duckdb::query_worker::run(&question, &variables));
         answer.await.transpose()
     });

@@ -10,8 +10,8 @@ use std::{
 use discord_loopback::{MessageView, Person};
 use tempfile::TempDir;
 use test_support::{
-    Bot, LocalEnv, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, leaked_credentials, link_of,
-    session_id_in, tools, wait_until,
+    Bot, LocalEnv, PERMANENT_CREDENTIALS, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids,
+    leaked_credentials, link_of, session_id_in, tools, wait_until,
 };
 
 async fn reply_to(person: &Person, line: &str) -> MessageView {
@@ -251,5 +251,29 @@ async fn the_log_and_admins_are_told_why_duckdb_does_not_start() {
         .lines()
         .find(|line| line.contains("DuckDB keeps crashing"));
     assert!(line.is_some_and(|line| line.contains(&why)), "{log}");
+    home.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_running_session_takes_new_credentials() {
+    let home = LocalEnv::start().await;
+    let ana = &home.ana;
+    home.s3.add_key("AKIAPREVIOUS", "the-previous-secret");
+    home.enter_key_pair(ana, "AKIAPREVIOUS", "the-previous-secret")
+        .await;
+    let id = ready_session(ana).await;
+    let [(_, key_id), (_, secret)] = PERMANENT_CREDENTIALS;
+    let shown = reply_to(ana, "/duck setup").await;
+    let form = ana.press(&shown, "Replace").await.unwrap().modal().await;
+    let typed = [("Access key ID", key_id), ("Secret access key", secret)];
+    let sent = ana.submit(&form, &typed).await.unwrap();
+    let stored = sent.reply().await;
+    assert_says(&stored, &format!("Session `{id}` now uses them."));
+    assert!(stored.button("Restart with the new credentials").is_none());
+    assert!(
+        home.bot
+            .log()
+            .contains(&format!("renewed the credentials of {id}"))
+    );
     home.assert_clean().await;
 }

@@ -32,6 +32,9 @@ pub mod secret {
     ];
 }
 
+/// Variable with the public key that verifies the bot's commands.
+pub const CONTROL_KEY: &str = "CONTROL_KEY";
+
 /// Configuration of a session, without secret values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -63,8 +66,19 @@ pub struct SessionConfig {
     pub community_extensions: bool,
     /// Host and port of the proxy for fetching the UI's pages. `None` for a direct connection.
     pub http_proxy: Option<String>,
+    /// Key of the bot's commands. `None` if the session takes none.
+    pub control: Option<ControlKey>,
     pub s3: S3,
     pub catalog: Catalog,
+}
+
+/// Public key that verifies the bot's commands to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlKey {
+    /// The session's ID.
+    pub session: String,
+    /// The key, as in the door's environment.
+    pub key: String,
 }
 
 /// An S3 service.
@@ -121,6 +135,12 @@ pub enum CatalogAuth {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError(Vec<String>);
 
+impl ConfigError {
+    pub(super) fn new(error: String) -> Self {
+        Self(vec![error])
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the session's environment is not valid:")?;
@@ -168,6 +188,7 @@ impl EnvironmentReader<'_> {
         let folders = self.text("DUCKDB_FOLDERS");
         let community = self.flag("DUCKDB_COMMUNITY_EXTENSIONS");
         let http_proxy = self.text("DUCKDB_HTTP_PROXY");
+        let control = self.control();
         let s3 = self.s3();
         let catalog = self.catalog();
         Ok(SessionConfig {
@@ -184,9 +205,17 @@ impl EnvironmentReader<'_> {
             folders: folders?.map(|list| list.split(',').map(str::to_owned).collect()),
             community_extensions: community?,
             http_proxy: http_proxy?,
+            control: control?,
             s3: s3?,
             catalog: catalog?,
         })
+    }
+
+    fn control(&mut self) -> Result<Option<ControlKey>, Invalid> {
+        let session = self.text("SESSION_ID");
+        let key = self.text(CONTROL_KEY)?;
+        let control = session?.zip(key);
+        Ok(control.map(|(session, key)| ControlKey { session, key }))
     }
 
     fn s3(&mut self) -> Result<S3, Invalid> {

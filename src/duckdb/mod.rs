@@ -7,12 +7,16 @@
 //! the catalog, an admin's SQL) may fail. The owner then finds the error in the table `problems`,
 //! next to the statement that tries again.
 //!
+//! [`control_socket`] takes the bot's commands, which [`control`] defines.
+//!
 //! [`query_worker`] runs one [`query`] from the chat in a second DuckDB beside that one.
 //!
-//! Credentials reach the session's DuckDB only through its environment, as `getenv('…')` in SQL. A
-//! DuckDB for one query gets them only through its input. They are removed from DuckDB's output
-//! before it is printed or stored.
+//! Credentials reach the session's DuckDB through its environment, as `getenv('…')` in SQL, or through
+//! its input if they are renewed. A DuckDB for one query gets them only through its input. They are
+//! removed from DuckDB's output before it is printed or stored.
 
+pub mod control;
+pub mod control_socket;
 pub mod environment;
 pub mod query;
 pub mod query_worker;
@@ -20,32 +24,41 @@ pub mod script;
 mod secrets;
 pub mod shell;
 
-use std::{fs, io, path::Path, time::Instant};
+use std::{collections::HashMap, fs, io, path::Path, time::Instant};
 
 use anyhow::{Context, bail};
+use chrono::Utc;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use environment::SessionConfig;
+use control::{ControlCommand, ControlGate, ControlResponse};
+use control_socket::{Pending, Renewed};
+use environment::{SessionConfig, secret};
 use script::{Script, ScriptStep};
 use shell::{Answer, Exited, Shell};
 
 /// Runs DuckDB until it ends or `shutdown`. Returns its exit code as a shell would, or 0 after
-/// `shutdown`.
+/// `shutdown`. `variables` are those that `config` was read from.
 ///
 /// # Errors
 /// If DuckDB or its UI can't be started, or a required step fails. Other failures are shown to
 /// the owner in the UI.
-pub async fn run(config: SessionConfig, shutdown: CancellationToken) -> anyhow::Result<u8> {
+pub async fn run(
+    config: SessionConfig,
+    variables: HashMap<String, String>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<u8> {
     let folder = config.home.join(".duckdb");
     // The extension `ui` requires this folder, and the volume is empty at first.
     fs::create_dir_all(&folder)
         .with_context(|| format!("can't create the folder {}", folder.display()))?;
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());
+    let mut control = Control::start(&config, variables);
     let mut shell = Shell::start(&config.program)
         .with_context(|| format!("can't start {}", config.program.display()))?;
     let outcome = tokio::select! {
-        outcome = serve(&mut shell, &script) => outcome,
+        outcome = serve(&mut shell, &script, &mut control) => outcome,
         () = shutdown.cancelled() => {
             shell.end().await.context("can't stop DuckDB")?;
             return Ok(0);
@@ -60,14 +73,27 @@ pub async fn run(config: SessionConfig, shutdown: CancellationToken) -> anyhow::
     }
 }
 
-/// Prepares the session, then forwards DuckDB's error output until DuckDB ends.
-async fn serve(shell: &mut Shell, script: &Script) -> anyhow::Result<Exited> {
+/// Prepares the session. Then forwards DuckDB's error output and carries out the bot's commands,
+/// until DuckDB ends.
+async fn serve(
+    shell: &mut Shell,
+    script: &Script,
+    control: &mut Control,
+) -> anyhow::Result<Exited> {
     let begin = Instant::now();
     match prepare(shell, script).await {
         Ok(problems) => {
             let took = begin.elapsed().as_secs_f32();
             eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
-            Ok(shell.forward_errors().await)
+            loop {
+                let pending = tokio::select! {
+                    exited = shell.forward_errors() => return Ok(exited),
+                    pending = control.next() => pending,
+                };
+                if let Err(exited) = control.carry_out(shell, pending).await {
+                    return Ok(exited);
+                }
+            }
         }
         Err(Unprepared::Exited(ended)) => Ok(ended),
         Err(Unprepared::StepFailed { what, error }) => bail!("{what} failed: {error}"),
@@ -146,6 +172,95 @@ async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Answer<()>, Ex
         }
     }
     Ok(Answer::Done(()))
+}
+
+/// The bot's commands to a session.
+struct Control {
+    /// `None` if the session takes no commands.
+    commands: Option<mpsc::Receiver<Pending>>,
+    renewed: Renewed,
+    /// Environment of the session, with the present credentials.
+    variables: HashMap<String, String>,
+}
+
+impl Control {
+    fn start(config: &SessionConfig, variables: HashMap<String, String>) -> Self {
+        let renewed = Renewed::default();
+        let gate = ControlGate::new(config, Utc::now());
+        let listening =
+            gate.map(|gate| control_socket::listen(&config.home, gate, renewed.clone()));
+        let commands = listening.and_then(|listening| {
+            let failed = |why| eprintln!("duckbot: can't take commands of the bot: {why}");
+            listening.map_err(failed).ok()
+        });
+        Self {
+            commands,
+            renewed,
+            variables,
+        }
+    }
+
+    /// Waits for the next command.
+    async fn next(&mut self) -> Pending {
+        if let Some(commands) = &mut self.commands
+            && let Some(pending) = commands.recv().await
+        {
+            return pending;
+        }
+        std::future::pending().await
+    }
+
+    async fn carry_out(&mut self, shell: &mut Shell, pending: Pending) -> Result<(), Exited> {
+        let (command, sender) = pending;
+        let answer = match command {
+            ControlCommand::RenewCredentials { variables } => self.renew(shell, &variables).await?,
+            ControlCommand::Unknown => ControlResponse::NotSupported,
+        };
+        // The client may be gone.
+        let _ = sender.send(answer);
+        Ok(())
+    }
+
+    /// Replaces the credentials in DuckDB's secrets. Attaches the catalog again if its token is
+    /// another one. A running query keeps the catalog that it began with.
+    async fn renew(
+        &mut self,
+        shell: &mut Shell,
+        renewed: &HashMap<String, String>,
+    ) -> Result<ControlResponse, Exited> {
+        let variables = control::with_credentials(&self.variables, renewed);
+        let config = match control::renewed_config(&variables) {
+            Ok(config) => config,
+            Err(error) => return Ok(ControlResponse::Refused(error.to_string())),
+        };
+        shell.add_secrets(renewed);
+        let token = |variables: &HashMap<_, _>| variables.get(secret::CATALOG_TOKEN).cloned();
+        let is_new_token = token(&variables) != token(&self.variables);
+        let value = |name: &str| script::literal(variables.get(name).map_or("", String::as_str));
+        for step in script::renewal::steps(&config, &value, is_new_token) {
+            if let Answer::Failed(error) = run_step(shell, &step).await? {
+                let what = step.what;
+                return Ok(ControlResponse::Failed { what, error });
+            }
+        }
+        (*self.renewed.lock()).clone_from(renewed);
+        self.variables = variables;
+        Ok(ControlResponse::Done)
+    }
+}
+
+/// Returns the variables of a running session with its present credentials. `variables` are those
+/// that it was started with.
+pub async fn present_variables(variables: HashMap<String, String>) -> HashMap<String, String> {
+    let Some(home) = variables.get("HOME") else {
+        return variables;
+    };
+    let renewed = control_socket::renewed_credentials(home.as_ref()).await;
+    if renewed.is_empty() {
+        variables
+    } else {
+        control::with_credentials(&variables, &renewed)
+    }
 }
 
 /// Reads the admin's SQL. Returns `None` if there is no file. If the file can't be read, returns

@@ -1,5 +1,7 @@
 //! Translates a session's configuration into SQL. Pure.
 
+pub mod renewal;
+
 use std::{fmt::Write, num::NonZeroU32};
 
 use super::environment::{Catalog, CatalogAuth, S3, SessionConfig, secret};
@@ -274,6 +276,11 @@ fn start_ui(config: &SessionConfig) -> ScriptStep {
 }
 
 fn create_s3_secret(s3: &S3, value: Value<'_>) -> ScriptStep {
+    let statements = vec!["LOAD httpfs;".into(), s3_secret(s3, value)];
+    ScriptStep::new("Loading your S3 credentials", statements)
+}
+
+fn s3_secret(s3: &S3, value: Value<'_>) -> String {
     let mut options = format!(
         "TYPE s3, KEY_ID {}, SECRET {}, REGION {}, URL_STYLE '{}'",
         value(secret::KEY_ID),
@@ -289,38 +296,12 @@ fn create_s3_secret(s3: &S3, value: Value<'_>) -> ScriptStep {
         let authority = literal(&endpoint.authority);
         let _ = write!(options, ", ENDPOINT {authority}, USE_SSL {}", endpoint.tls);
     }
-    let statements = vec![
-        "LOAD httpfs;".into(),
-        format!("CREATE OR REPLACE SECRET s3 ({options});"),
-    ];
-    ScriptStep::new("Loading your S3 credentials", statements)
+    format!("CREATE OR REPLACE SECRET s3 ({options});")
 }
 
 fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
-    let auth = match &catalog.auth {
-        CatalogAuth::None => None,
-        CatalogAuth::Token => Some(format!("TOKEN {}", value(secret::CATALOG_TOKEN))),
-        CatalogAuth::OAuth2 { server, scope } => Some(oauth2_options(
-            catalog,
-            server.as_deref(),
-            scope.as_deref(),
-            value,
-        )),
-    };
-    let authorization = match auth {
-        None => "AUTHORIZATION_TYPE 'none'",
-        Some(_) => "SECRET catalog",
-    };
-    let auth =
-        auth.map(|options| format!("CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"));
-    // With delegation, credentials from the catalog would replace the owner's.
-    let attach = format!(
-        "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
-         ACCESS_DELEGATION_MODE 'none');",
-        literal(&catalog.warehouse),
-        identifier(&catalog.name),
-        literal(&catalog.endpoint),
-    );
+    let auth = catalog_secret(catalog, value);
+    let attach = attach_statement(catalog, &catalog.name);
     let again: Vec<_> = auth.into_iter().chain([attach]).collect();
     // Load avro first, because iceberg would try to download it.
     let before = [
@@ -335,8 +316,38 @@ fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
     }
 }
 
-/// Returns the secret's options for the team's client. DuckDB requests the token only once, when
-/// the secret is created.
+/// Returns the statement that creates the catalog's secret, if the catalog needs one.
+fn catalog_secret(catalog: &Catalog, value: Value<'_>) -> Option<String> {
+    let options = match &catalog.auth {
+        CatalogAuth::None => return None,
+        CatalogAuth::Token => format!("TOKEN {}", value(secret::CATALOG_TOKEN)),
+        CatalogAuth::OAuth2 { server, scope } => {
+            oauth2_options(catalog, server.as_deref(), scope.as_deref(), value)
+        }
+    };
+    Some(format!(
+        "CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"
+    ))
+}
+
+/// Returns the statement that attaches the catalog as `name`.
+fn attach_statement(catalog: &Catalog, name: &str) -> String {
+    let authorization = match catalog.auth {
+        CatalogAuth::None => "AUTHORIZATION_TYPE 'none'",
+        CatalogAuth::Token | CatalogAuth::OAuth2 { .. } => "SECRET catalog",
+    };
+    // With delegation, credentials from the catalog would replace the owner's.
+    format!(
+        "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
+         ACCESS_DELEGATION_MODE 'none');",
+        literal(&catalog.warehouse),
+        identifier(name),
+        literal(&catalog.endpoint),
+    )
+}
+
+/// Returns the secret's options for the team's client. DuckDB 1.5 requests a new token before the
+/// present one expires; 1.4 requests one only when the secret is created.
 fn oauth2_options(
     catalog: &Catalog,
     server: Option<&str>,

@@ -27,6 +27,11 @@ impl Secrets {
         Self::find(|name| variables.get(name).cloned())
     }
 
+    /// Adds the values in `variables`.
+    pub fn add(&mut self, variables: &HashMap<String, String>) {
+        self.0.extend(Self::from_variables(variables).0);
+    }
+
     fn find(value: impl Fn(&str) -> Option<String>) -> Self {
         let values = secret::ALL.into_iter().filter_map(|name| {
             let value = value(name)?;

@@ -51,6 +51,8 @@ pub struct Shell {
     input: Option<ChildStdin>,
     output: Option<BufReader<ChildStdout>>,
     errors: BufReader<ChildStderr>,
+    /// Beginning of a line of errors whose end was not read yet.
+    line: Vec<u8>,
     secrets: Secrets,
     /// Random text that marks the end of a statement. No query can know it.
     end: String,
@@ -100,6 +102,7 @@ impl Shell {
             output: child.stdout.take().map(BufReader::new),
             errors: BufReader::new(child.stderr.take().ok_or_else(missing)?),
             child,
+            line: Vec::new(),
             secrets,
             end: Uuid::new_v4().to_string(),
             statements: 0,
@@ -127,13 +130,14 @@ impl Shell {
         let end = format!("end of statement {} {}", self.statements, self.end);
         let text = format!("{statement}\n.print {end}\nSELECT error('{end}');\n");
         let mut input = self.input.take().ok_or(Exited)?;
-        let errors = &mut self.errors;
+        let (errors, line) = (&mut self.errors, &mut self.line);
+        let mut row = Vec::new();
         // Write and read at the same time, so that no pipe fills up and blocks the others.
         let (written, answered, said) = tokio::join!(
             // If the pipe is closed, DuckDB's last output must still be read.
             input.write_all(text.as_bytes()),
-            read_until(self.output.as_mut(), &end),
-            read_until(Some(errors), &end),
+            read_until(self.output.as_mut(), &mut row, &end),
+            read_until(Some(errors), line, &end),
         );
         self.input = Some(input);
         let (said, is_whole) = said;
@@ -151,9 +155,15 @@ impl Shell {
         })
     }
 
-    /// Prints DuckDB's error output until DuckDB ends.
+    /// Also removes these secret values, by variable, from DuckDB's output from now on.
+    pub fn add_secrets(&mut self, variables: &HashMap<String, String>) {
+        self.secrets.add(variables);
+    }
+
+    /// Prints DuckDB's error output until DuckDB ends. If the future is dropped before, the next
+    /// call continues.
     pub async fn forward_errors(&mut self) -> Exited {
-        while let Some(line) = next_line(&mut self.errors).await {
+        while let Some(line) = next_line(&mut self.errors, &mut self.line).await {
             eprint!("{}", self.secrets.redact_values(&line));
         }
         Exited
@@ -186,6 +196,7 @@ impl Shell {
 /// there are none. Lines beyond [`MAX_OUTPUT_BYTES`] become empty.
 async fn read_until(
     from: Option<&mut (impl AsyncBufRead + Unpin)>,
+    partial: &mut Vec<u8>,
     end: &str,
 ) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
@@ -193,7 +204,7 @@ async fn read_until(
         return (lines, false);
     };
     let mut room = MAX_OUTPUT_BYTES;
-    while let Some(line) = next_line(from).await {
+    while let Some(line) = next_line(from, partial).await {
         // Compare the line before redaction: an access key ID may be part of `end`.
         if line.contains(end) {
             return (lines, true);
@@ -205,9 +216,8 @@ async fn read_until(
 }
 
 /// Reads the next line with its line break. Of a line over [`MAX_OUTPUT_BYTES`], returns the
-/// beginning.
-async fn next_line(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
-    let mut line = Vec::new();
+/// beginning. `line` holds the part that was read, so that a dropped future loses nothing.
+async fn next_line(from: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> Option<String> {
     loop {
         let heard = from.fill_buf().await.ok()?;
         let end = heard.iter().position(|byte| *byte == b'\n');
@@ -219,7 +229,7 @@ async fn next_line(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
             return None;
         }
         if taken == 0 || end.is_some() {
-            return Some(String::from_utf8_lossy(&line).into_owned());
+            return Some(String::from_utf8_lossy(&std::mem::take(line)).into_owned());
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Environment variables of a session, for every runtime. Pure.
 
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret;
+
 use crate::{
-    credentials::CredentialField,
+    credentials::{CredentialField, Credentials},
     duckdb::environment::secret,
     session::{Record, Size},
     settings::{Catalog, Settings},
@@ -15,6 +19,15 @@ pub(super) fn variable(field: CredentialField) -> &'static str {
         CredentialField::SessionToken => secret::SESSION_TOKEN,
         CredentialField::CatalogToken => secret::CATALOG_TOKEN,
     }
+}
+
+/// Returns the variables with the values of `credentials`.
+pub fn credential_variables(credentials: &Credentials) -> HashMap<String, String> {
+    let value = |field: CredentialField| {
+        let value = credentials.value(field)?.expose_secret();
+        Some((variable(field).to_owned(), value.to_owned()))
+    };
+    CredentialField::ALL.into_iter().filter_map(value).collect()
 }
 
 /// Variables without secret values. [`crate::duckdb::environment`] reads them.

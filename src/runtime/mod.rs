@@ -3,6 +3,7 @@
 //! The rest of the bot uses only the trait [`Runtime`]: a view of all sessions in memory, and a few
 //! changes that survive a crash halfway.
 
+mod control_rpc;
 mod environment;
 pub mod kubernetes;
 mod ledger_store;
@@ -16,9 +17,11 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
+pub use environment::credential_variables;
 pub use ledger_store::LedgerStore;
 
 pub use crate::duckdb::{
+    control::{ControlCommand, ControlResponse},
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     script::{identifier, literal},
 };
@@ -106,6 +109,13 @@ pub trait Runtime: Send + Sync {
     /// Runs `question` in a separate DuckDB beside the session's. It counts as use of the session.
     /// Dropping the future interrupts the query.
     async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error>;
+
+    /// Signs a command and sends it to the session's entry point, which carries it out.
+    async fn control(
+        &self,
+        seen: &Observed,
+        command: ControlCommand,
+    ) -> Result<ControlResponse, Error>;
 
     /// Stores a new record in its owner's slot, if that slot is free. This is both the lock and the
     /// quota: two claims of one slot never both succeed.

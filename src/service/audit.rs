@@ -27,6 +27,11 @@ pub fn audit_replacement(owner: OwnerId, id: &SessionId) {
     info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another session");
 }
 
+/// Logs that a running session took its owner's new credentials.
+pub(super) fn audit_renewal(owner: OwnerId, id: &SessionId) {
+    info!(target: AUDIT, who = %owner, act = "renewed the credentials of", what = %id, "{owner} renewed the credentials of {id}");
+}
+
 /// The audit log's entry for a query from the chat.
 pub(super) struct QueryAudit<'a> {
     pub who: &'a Requester,

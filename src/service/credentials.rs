@@ -1,22 +1,27 @@
 //! The use cases of credentials: store, show, check, forget.
 
+use futures_util::future::join_all;
+use tracing::warn;
+
 use super::{
     CredentialsRejection, Requester, Service, ServiceError, StartRejection, UnknownCatalog,
-    audit::audit,
+    audit::{audit, audit_renewal},
 };
 use crate::{
     credentials::{CredentialMetadata, Credentials},
     error::Error,
-    runtime::rewrite,
-    session::{Cause, Observed, OwnerId, Record, Stage},
+    runtime::{ControlCommand, ControlResponse, credential_variables, rewrite},
+    session::{Cause, Observed, OwnerId, PodState, Record, Stage},
 };
 
 /// The result of storing credentials.
 pub struct SetupOutcome {
     /// True if the preflight has confirmed that the credentials work.
     pub is_tried: bool,
-    /// The person's live sessions that use the stored credentials. Those that run still have the
-    /// previous ones.
+    /// The person's running sessions that took the new credentials.
+    pub renewed: Vec<Observed>,
+    /// The person's other live sessions that use the stored credentials. Those that run still have
+    /// the previous ones.
     pub old: Vec<Observed>,
 }
 
@@ -65,10 +70,61 @@ impl Service {
             };
             rewrite(&*self.runtime, &seen.record.id, renew).await?;
         }
+        let renewals = live.into_iter().map(async |seen| {
+            let is_renewed = self.renew_credentials(&seen, credentials).await?;
+            Ok::<_, Error>((is_renewed, seen))
+        });
+        let (mut renewed, mut old) = (Vec::new(), Vec::new());
+        for renewal in join_all(renewals).await {
+            let (is_renewed, seen) = renewal?;
+            if is_renewed {
+                renewed.push(seen);
+            } else {
+                old.push(seen);
+            }
+        }
         Ok(SetupOutcome {
             is_tried,
-            old: live,
+            renewed,
+            old,
         })
+    }
+
+    /// Gives new credentials to a running session. Returns false if the session keeps its previous
+    /// ones: it is not ready, its image is too old, or it can't be reached.
+    ///
+    /// # Errors
+    /// If the session took the credentials, and its record can't be written.
+    async fn renew_credentials(
+        &self,
+        seen: &Observed,
+        credentials: &Credentials,
+    ) -> Result<bool, Error> {
+        let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
+        if seen.record.is_to_start() || !is_ready {
+            return Ok(false);
+        }
+        let id = &seen.record.id;
+        let command = ControlCommand::RenewCredentials {
+            variables: credential_variables(credentials),
+        };
+        match self.runtime.control(seen, command).await {
+            Ok(ControlResponse::Done) => {}
+            Ok(ControlResponse::NotSupported) => return Ok(false),
+            Ok(answer) => {
+                warn!(session = %id, "session {id} keeps its credentials: {answer}");
+                return Ok(false);
+            }
+            Err(error) => {
+                warn!(session = %id, %error, "session {id} keeps its credentials");
+                return Ok(false);
+            }
+        }
+        audit_renewal(seen.record.owner, id);
+        let now = self.now();
+        let renew = |record: &Record| record.with_renewed_credentials(credentials.expires, now);
+        rewrite(&*self.runtime, id, renew).await?;
+        Ok(true)
     }
 
     /// Returns the metadata of a person's stored credentials.
@@ -151,7 +207,7 @@ impl Service {
         let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
             !matches!(record.stage, Stage::Rescheduling(_))
-                && stored.is_some_and(|stored| record.start_began() < stored)
+                && stored.is_some_and(|stored| record.credentials_since() < stored)
         };
         sessions.retain(|seen| is_older(&seen.record));
         Ok(sessions)

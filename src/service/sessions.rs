@@ -234,6 +234,7 @@ impl Service {
             credentials_warned: false,
             ready: None,
             rescheduled: None,
+            credentials_renewed: None,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,

@@ -45,6 +45,9 @@ pub struct Record {
     pub credentials_expire: Option<DateTime<Utc>>,
     /// True if the owner was warned that the credentials expire.
     pub credentials_warned: bool,
+    /// Time at which the running session took new credentials of its owner, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_renewed: Option<DateTime<Utc>>,
     /// Time at which the session was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
     /// Time and reason of the rescheduling. A session is rescheduled at most once.
@@ -306,6 +309,27 @@ impl Record {
             .map_or(self.created, |rescheduled| rescheduled.at)
     }
 
+    /// Returns the time since which the session has its present credentials, or an earlier one.
+    pub fn credentials_since(&self) -> DateTime<Utc> {
+        let began = self.start_began();
+        self.credentials_renewed
+            .map_or(began, |renewed| renewed.max(began))
+    }
+
+    /// Returns the record after the running session took new credentials, which expire at `expire`.
+    pub fn with_renewed_credentials(
+        &self,
+        expire: Option<DateTime<Utc>>,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            credentials_expire: expire,
+            credentials_warned: false,
+            credentials_renewed: Some(at),
+            ..self.clone()
+        }
+    }
+
     /// Returns the record after the cluster took the Pod, so that the session starts again.
     pub fn with_reschedule(&self, incident: Incident) -> Self {
         let mut record = self.clone();
@@ -389,6 +413,7 @@ impl Record {
             created: at,
             ready: None,
             rescheduled: None,
+            credentials_renewed: None,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,
@@ -431,6 +456,7 @@ pub(crate) mod tests {
             credentials_warned: false,
             ready: None,
             rescheduled: None,
+            credentials_renewed: None,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,

@@ -75,7 +75,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "telemetry",
         ],
     ),
-    ("duckdb", &["redact"]),
+    ("duckdb", &["door", "redact"]),
     (
         "reconciler",
         &[

@@ -2,6 +2,7 @@
 //! signatures.
 
 mod access;
+mod control;
 mod iceberg;
 mod life;
 mod problems;

@@ -27,7 +27,8 @@ pub struct LocalEnv {
     /// Logs of bots that have ended.
     logs: String,
     end_check: EndCheck,
-    _s3: S3,
+    /// The storage of the catalog `lake`.
+    pub s3: S3,
     _catalog: Catalog,
 }
 
@@ -77,7 +78,7 @@ impl LocalEnv {
             folder,
             logs: String::new(),
             end_check: EndCheck::default(),
-            _s3: s3,
+            s3,
             _catalog: catalog,
         }
     }

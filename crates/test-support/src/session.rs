@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::watch,
     time::timeout,
@@ -29,7 +29,7 @@ pub struct Session {
     child: Child,
     log: watch::Receiver<String>,
     ui: UiClient,
-    _home: TempDir,
+    home: TempDir,
     port: ReservedPort,
 }
 
@@ -105,7 +105,7 @@ impl Session {
             child,
             log,
             ui: UiClient::at(port.number(), port.number()),
-            _home: home,
+            home,
             port,
         }
     }
@@ -137,6 +137,23 @@ impl Session {
     /// Waits until the UI answers. Polls it, as the door does.
     pub async fn wait_for_ui(&self) {
         assert!(self.ui.is_answering().await, "{}", self.log());
+    }
+
+    /// Sends a signed command as the bot does. Returns the answer.
+    pub async fn send_command(&self, signed: &str) -> String {
+        let mut child = Command::new(program())
+            .args(["duckdb", "--control"])
+            .env_clear()
+            .env("HOME", self.home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let line = format!("{signed}\n");
+        input.write_all(line.as_bytes()).await.unwrap();
+        let answer = child.wait_with_output().await.unwrap();
+        String::from_utf8(answer.stdout).unwrap().trim().to_owned()
     }
 
     /// Process ID of DuckDB, the only child process.

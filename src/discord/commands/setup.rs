@@ -14,7 +14,7 @@ use crate::{
         call::{Answer, Answered, Call, CallOutcome, Command, log_error},
         replies,
     },
-    service::{ServiceError, SetupOutcome},
+    service::ServiceError,
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -83,9 +83,7 @@ pub(crate) async fn store(
     };
     let stored = service.set_up(call.who.id, &credentials, catalog.as_deref());
     match stored.await {
-        Ok(SetupOutcome { is_tried, old }) => {
-            Ok(replies::stored(&credentials.hint(), is_tried, &old).into())
-        }
+        Ok(outcome) => Ok(replies::stored(&credentials.hint(), &outcome).into()),
         Err(ServiceError::UnusableCredentials(troubles)) => {
             Ok(replies::not_usable(&troubles, catalog).into())
         }

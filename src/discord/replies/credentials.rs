@@ -13,7 +13,7 @@ use super::{
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
     discord::buttons::Button,
-    service::CredentialsRejection,
+    service::{CredentialsRejection, SetupOutcome},
     session::{Observed, Record},
 };
 
@@ -79,18 +79,30 @@ pub(crate) fn credentials(
     reply.with(Emphasis::Danger, "Delete", Button::AskToForget)
 }
 
-/// Confirms that credentials were stored. `old` are sessions that use the previous ones.
-pub(crate) fn stored(hint: &KeyHint, is_tried: bool, old: &[Observed]) -> Reply {
-    let tried = if is_tried {
+/// Confirms that credentials were stored, and says which sessions have them.
+pub(crate) fn stored(hint: &KeyHint, outcome: &SetupOutcome) -> Reply {
+    let SetupOutcome {
+        is_tried,
+        renewed,
+        old,
+    } = outcome;
+    let tried = if *is_tried {
         "were checked and saved"
     } else {
         "were saved without a check"
     };
     let which = key(hint);
-    let text = format!(
-        "Your S3 credentials{which} {tried}. Start a session with `/duck start` in the server."
-    );
-    match old {
+    let mut text = format!("Your S3 credentials{which} {tried}. ");
+    match &renewed[..] {
+        [] => text.push_str("Start a session with `/duck start` in the server."),
+        [_] => {
+            let _ = write!(text, "{} now uses them.", sessions(renewed));
+        }
+        _ => {
+            let _ = write!(text, "{} now use them.", sessions(renewed));
+        }
+    }
+    match &old[..] {
         [] => Reply::new(text),
         old => Reply::new(format!(
             "{text}\n\n{} {} your previous credentials. A restart switches to the new ones, but \
@@ -233,8 +245,8 @@ pub(crate) fn nothing_to_restart() -> Reply {
 pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
         "<@{}> The S3 credentials of your session `{}` **expire {}**. After that, the session \
-         can't read any tables. Enter new credentials, then press **Restart with the new \
-         credentials**.",
+         can't read any tables. Enter new credentials: the session then uses them without a \
+         restart.",
         record.owner,
         record.id,
         relative_time(at),

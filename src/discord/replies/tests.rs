@@ -16,8 +16,8 @@ use crate::{
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{
         CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, QueryRejection,
-        ReapResult, Rejection, SessionAction, StartRejection, Status, TableList, TablesError,
-        UnknownCatalog,
+        ReapResult, Rejection, SessionAction, SetupOutcome, StartRejection, Status, TableList,
+        TablesError, UnknownCatalog,
     },
     session::{
         Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Observed, Orphan, Outcome,
@@ -33,6 +33,14 @@ fn record(stage: Stage) -> Record {
     Record {
         stage,
         ..starting_record()
+    }
+}
+
+fn outcome(is_tried: bool, renewed: &[Observed], old: &[Observed]) -> SetupOutcome {
+    SetupOutcome {
+        is_tried,
+        renewed: renewed.to_vec(),
+        old: old.to_vec(),
     }
 }
 
@@ -381,15 +389,26 @@ fn setting_up() {
         ("in a direct message", setup_invitation(lake())),
         ("in the channel", setup_sent(99)),
         ("direct messages are closed", setup_here(None)),
-        ("stored", stored(&key, true, &[])),
+        ("stored", stored(&key, &outcome(true, &[], &[]))),
         (
             "stored, short key, not checked",
-            stored(&KeyHint(String::new()), false, &[])
+            stored(&KeyHint(String::new()), &outcome(false, &[], &[]))
         ),
-        ("stored, with sessions", stored(&key, true, &[seen()])),
+        (
+            "stored, with a session that took them",
+            stored(&key, &outcome(true, &[seen()], &[])),
+        ),
+        (
+            "stored, with one that took them and one that did not",
+            stored(&key, &outcome(true, &[seen()], &[seen()])),
+        ),
+        (
+            "stored, with sessions",
+            stored(&key, &outcome(true, &[], &[seen()])),
+        ),
         (
             "stored, with a starting session",
-            stored(&key, true, &[seen_at(Stage::Starting)])
+            stored(&key, &outcome(true, &[], &[seen_at(Stage::Starting)]))
         ),
         ("not stored", not_stored(&mistakes, lake())),
         (

@@ -30,6 +30,7 @@ use kube::{
 };
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
@@ -45,7 +46,10 @@ use signing_keys::SigningKeys;
 use view::{CachedPod, View, revision};
 use watch::Cache;
 
-use super::{Claim, QueryRequest, QueryResponse, Runtime, query_rpc};
+use super::{
+    Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse, Runtime, control_rpc,
+    query_rpc,
+};
 use crate::{
     door::{self, activity::Activity},
     error::Error,
@@ -64,6 +68,8 @@ const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_ACTIVITY_BYTES: usize = 4096;
 /// Command in DuckDB's container that answers one query.
 const QUERY_COMMAND: [&str; 3] = ["duckbot", "duckdb", "--ask"];
+/// Command in DuckDB's container that sends a command to the session.
+const CONTROL_COMMAND: [&str; 3] = ["duckbot", "duckdb", "--control"];
 /// Number of lines to read from the end of DuckDB's log.
 const MAX_LOG_LINES: i64 = 100;
 
@@ -163,6 +169,36 @@ impl Kubernetes {
                 }
             });
         }
+    }
+
+    /// Runs a command in DuckDB's container. Returns its input and output.
+    async fn exec(
+        &self,
+        seen: &Observed,
+        command: [&str; 3],
+    ) -> Result<
+        (
+            impl AsyncWrite + Unpin + use<>,
+            impl AsyncRead + Unpin + use<>,
+        ),
+        Error,
+    > {
+        let name = seen.record.id.object_name();
+        let params = AttachParams::default()
+            .container(build::DUCKDB)
+            .stdin(true)
+            .stdout(true)
+            .stderr(false);
+        let begun = self.pods.exec(&name, command, &params);
+        let mut process = self
+            .server
+            .call(self.action("create", permissions::EXEC), begun)
+            .await?;
+        let pipes = process.stdin().zip(process.stdout());
+        pipes.ok_or_else(|| Error::Unavailable {
+            action: format!("running {} in DuckDB's container", command.join(" ")),
+            why: "the connection to the container has no input and output".into(),
+        })
     }
 
     async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
@@ -363,27 +399,30 @@ impl Runtime for Kubernetes {
     }
 
     async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
-        let name = seen.record.id.object_name();
-        let params = AttachParams::default()
-            .container(build::DUCKDB)
-            .stdin(true)
-            .stdout(true)
-            .stderr(false);
         // The API server logs the request's URL, so no part of the query is in the command.
-        let begun = self.pods.exec(&name, QUERY_COMMAND, &params);
-        let mut asked = self
-            .server
-            .call(self.action("create", permissions::EXEC), begun)
-            .await?;
-        let pipes = asked.stdin().zip(asked.stdout());
-        let (input, output) = pipes.ok_or_else(|| Error::Unavailable {
-            action: "running a query in DuckDB".into(),
-            why: "the connection to the container has no input and output".into(),
-        })?;
+        let (input, output) = self.exec(seen, QUERY_COMMAND).await?;
         self.note_use(seen);
         let answer = query_rpc::call(question, input, output).await;
         self.note_use(seen);
         answer
+    }
+
+    async fn control(
+        &self,
+        seen: &Observed,
+        command: ControlCommand,
+    ) -> Result<ControlResponse, Error> {
+        let pod = self.cached_pod(&seen.record.id);
+        let key = match pod.as_ref().and_then(|pod| pod.door_key.as_deref()) {
+            Some(id) => self.signing_keys.find(id).await?,
+            None => None,
+        };
+        let Some(key) = key else {
+            return Ok(ControlResponse::NotSupported);
+        };
+        let (input, output) = self.exec(seen, CONTROL_COMMAND).await?;
+        let signed = key.sign(command, &seen.record.id.to_string(), Utc::now());
+        control_rpc::call(&signed, input, output).await
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {

@@ -25,12 +25,12 @@ pub struct PermissionRule {
     pub verbs: &'static [&'static str],
 }
 
-/// Resource that only `/duck sql` needs.
+/// Resource that only `/duck sql` and the renewal of a session's credentials need.
 pub(super) const EXEC: &str = "pods/exec";
 
 /// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
 /// which a test checks. Of the last two, only the one for `routing.kind` is needed. `pods/exec` is
-/// needed only with SQL from the chat.
+/// needed only with SQL from the chat. Without it, sessions keep their credentials until a restart.
 pub const REQUIRED: [PermissionRule; 10] = [
     rule(
         "",

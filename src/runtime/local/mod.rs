@@ -45,14 +45,17 @@ pub use duckdb::{DuckDb, UnusableDuckDb};
 pub use files::lock_folder;
 use files::{Folder, disk_error};
 use ledger::LedgerFile;
-use process::{Launch, Process, ReservedPort};
+use process::{Launch, Process, ReservedPort, Variables};
 
-use super::{Claim, LedgerStore, QueryRequest, QueryResponse, Runtime, environment, query_rpc};
+use super::{
+    Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest, QueryResponse, Runtime,
+    control_rpc, environment, query_rpc,
+};
 use crate::{
     credentials::{CredentialField, CredentialStore},
     diagnostics::Diagnostic,
     door::{self, Door, activity::Activity, ticket::SigningKey},
-    duckdb::script::REMOTE_PREFIXES,
+    duckdb::{control_socket, environment::CONTROL_KEY, script::REMOTE_PREFIXES},
     error::Error,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
@@ -261,24 +264,33 @@ impl Local {
 
     async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Error> {
         let record = &seen.record;
-        let home = self.homes.join(record.id.to_string());
+        let home = self.home(record);
         fs::create_dir_all(&home).map_err(|why| disk_error("creating", &home, &why))?;
         let port = ReservedPort::reserve();
         let port = port.map_err(|why| disk_error("reserving a port for", &home, &why))?;
         let door = Arc::new(self.door(record, port.number)?);
-        let Some(mut variables) = self.variables(record).await? else {
+        let Some(variables) = self.variables(record).await? else {
             let why = Incident::new(Failure::CredentialsMissing, "its credentials are gone");
             return Ok((Process::stuck(why), door));
         };
-        variables.push(("HOME", home.to_string_lossy().into_owned().into()));
         let launch = Launch {
             program: self.program.clone(),
-            variables,
+            variables: Mutex::new(self.with_home(record, variables)),
             port,
         };
         let view = self.view.clone();
         let process = Process::start(launch, door.clone(), move || view.changed());
         Ok((process, door))
+    }
+
+    fn home(&self, record: &Record) -> PathBuf {
+        self.homes.join(record.id.to_string())
+    }
+
+    fn with_home(&self, record: &Record, mut variables: Variables) -> Variables {
+        let home = self.home(record).to_string_lossy().into_owned();
+        variables.push(("HOME", home.into()));
+        variables
     }
 
     fn door(&self, record: &Record, port: u16) -> Result<Door, Error> {
@@ -296,10 +308,7 @@ impl Local {
     }
 
     /// Returns the environment of DuckDB, or None if the session's credentials are gone.
-    async fn variables(
-        &self,
-        record: &Record,
-    ) -> Result<Option<Vec<(&'static str, SecretString)>>, Error> {
+    async fn variables(&self, record: &Record) -> Result<Option<Variables>, Error> {
         // This happens only if the settings changed while the session was starting.
         let gone = |what: &str, name: &str| Error::Refused {
             action: "starting DuckDB".into(),
@@ -327,6 +336,7 @@ impl Local {
             // Allow no local paths, because this machine holds everybody's credentials.
             all.push(("DUCKDB_FOLDERS", REMOTE_PREFIXES.to_owned().into()));
         }
+        all.push((CONTROL_KEY, self.key.public().into()));
         all.push(("DUCKDB_PROGRAM", path(&self.duckdb.program).into()));
         all.push(("DUCKDB_EXTENSIONS", path(&self.duckdb.extensions).into()));
         for name in INHERITED_VARIABLES {
@@ -435,6 +445,31 @@ impl Runtime for Local {
         answer
     }
 
+    async fn control(
+        &self,
+        seen: &Observed,
+        command: ControlCommand,
+    ) -> Result<ControlResponse, Error> {
+        let record = &seen.record;
+        let session = record.id.to_string();
+        let signed = self.key.sign(command, &session, Utc::now());
+        let home = self.home(record);
+        let sent = control_socket::send(&home, &signed);
+        let answer = tokio::time::timeout(control_rpc::CONTROL_TIMEOUT, sent)
+            .await
+            .map_err(|_| control_rpc::timed_out())?;
+        // A process that is restarted begins with the present credentials, as a container does.
+        if let Some(variables) = self.variables(record).await? {
+            let variables = self.with_home(record, variables);
+            self.change(seen, |held| {
+                if let Some(process) = &held.process {
+                    process.set_variables(variables);
+                }
+            });
+        }
+        Ok(answer)
+    }
+
     async fn details(&self, _: &Observed) -> Details {
         // There is only one machine, and no source of Events or metrics.
         Details::default()
@@ -534,7 +569,7 @@ impl Runtime for Local {
                 after: STOP_TIMEOUT,
             });
         }
-        let home = self.homes.join(seen.record.id.to_string());
+        let home = self.home(&seen.record);
         match fs::remove_dir_all(&home) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => {
                 return Err(disk_error("removing", &home, &why));

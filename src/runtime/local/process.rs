@@ -40,12 +40,15 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Maximum number of log lines that are kept.
 const MAX_LOG_LINES: usize = 100;
 
+/// Variables with their values.
+pub(super) type Variables = Vec<(&'static str, SecretString)>;
+
 /// Command that starts DuckDB.
 pub(super) struct Launch {
     /// Path of duckbot itself, which runs DuckDB as in the session image.
     pub program: PathBuf,
-    /// Whole environment of the process, except its port.
-    pub variables: Vec<(&'static str, SecretString)>,
+    /// Whole environment of the process, except its port. It changes when credentials are renewed.
+    pub variables: Mutex<Variables>,
     /// Port of DuckDB's UI.
     pub port: ReservedPort,
 }
@@ -76,7 +79,8 @@ impl ReservedPort {
 
 impl Launch {
     fn start(&self) -> io::Result<Child> {
-        let variables = self.variables.iter();
+        let variables = self.variables.lock();
+        let variables = variables.iter();
         Command::new(&self.program)
             .args(["duckdb", "--attached"])
             .env_clear()
@@ -94,6 +98,8 @@ impl Launch {
 
 /// DuckDB process that is restarted until it is stopped.
 pub(super) struct Process {
+    /// `None` if the process can't be started.
+    launch: Option<Arc<Launch>>,
     state: Arc<ProcessState>,
     kill: Arc<Notify>,
     stop: CancellationToken,
@@ -121,7 +127,11 @@ impl Process {
         door: Arc<Door>,
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let process = Self::new(Pod::at(StartupStep::Starting), changed);
+        let launch = Arc::new(launch);
+        let process = Self {
+            launch: Some(launch.clone()),
+            ..Self::new(Pod::at(StartupStep::Starting), changed)
+        };
         let (state, stop) = (process.state.clone(), process.stop.clone());
         let (kill, ended) = (process.kill.clone(), process.ended.clone().drop_guard());
         tokio::spawn(async move {
@@ -140,6 +150,7 @@ impl Process {
 
     fn new(pod: Pod, changed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
+            launch: None,
             state: Arc::new(ProcessState {
                 pod: Mutex::new(pod),
                 log: Mutex::default(),
@@ -163,6 +174,13 @@ impl Process {
     /// Returns the last lines of DuckDB's log.
     pub(super) fn recent_log(&self) -> String {
         self.state.log.lock().iter().map(String::as_str).collect()
+    }
+
+    /// Replaces the variables with which the process is restarted after it ended.
+    pub(super) fn set_variables(&self, variables: Variables) {
+        if let Some(launch) = &self.launch {
+            *launch.variables.lock() = variables;
+        }
     }
 
     /// Kills the process. It is restarted as after any other end.

@@ -14,7 +14,7 @@ use super::{HTTP, add, origin, own_secret_name, owned_by, secret_name, stamp};
 use crate::{
     credentials::CredentialField,
     door,
-    duckdb::environment::{INIT_FOLDER, secret as variable},
+    duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     runtime::environment,
     session::{CredentialSource, Record, Size},
     settings::{Catalog, OAuth2, Settings},
@@ -65,7 +65,7 @@ pub fn pod(
         metadata,
         spec: Some(PodSpec {
             containers: vec![
-                duckdb(settings, session, size, catalog),
+                duckdb(settings, session, size, catalog, key),
                 door(settings, session, key),
             ],
             init_containers: some(init.collect()),
@@ -100,7 +100,15 @@ fn restricted(container: Container) -> Container {
     }
 }
 
-fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Container {
+fn duckdb(
+    settings: &Settings,
+    session: &Record,
+    size: &Size,
+    catalog: &Catalog,
+    key: &str,
+) -> Container {
+    let mut env = variables(settings, session, size, catalog);
+    env.push(literal(CONTROL_KEY, key.to_owned()));
     let mut mounts: Vec<_> = WRITABLE.map(|(name, path)| mount(name, path)).into();
     if settings.pod.init_sql.is_some() {
         mounts.push(VolumeMount {
@@ -112,7 +120,7 @@ fn duckdb(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog)
         name: DUCKDB.into(),
         image: Some(settings.sessions.image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
-        env: Some(variables(settings, session, size, catalog)),
+        env: Some(env),
         resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),

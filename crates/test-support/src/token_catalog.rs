@@ -1,0 +1,123 @@
+//! The lake's catalog behind tokens: a server that passes requests with an accepted token on to
+//! Iceberg's own catalog. It issues tokens that expire (OAuth2 client credentials).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{lake::lake, server::Server};
+
+/// Maximum size of a request's body.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+#[derive(Default)]
+struct Inner {
+    client: reqwest::Client,
+    lifetime: Duration,
+    /// Accepted tokens, with their expiry.
+    tokens: Mutex<HashMap<String, Option<Instant>>>,
+    /// Tokens of the requests that were passed on, in order.
+    used: Mutex<Vec<String>>,
+}
+
+/// Catalog server that stops on drop.
+pub struct TokenCatalog {
+    server: Server,
+    inner: Arc<Inner>,
+}
+
+impl TokenCatalog {
+    /// Starts a catalog that accepts no token yet. Those that it issues are valid for `lifetime`.
+    pub async fn start(lifetime: Duration) -> Self {
+        let inner = Arc::new(Inner {
+            lifetime,
+            ..Inner::default()
+        });
+        let app = Router::new()
+            .route("/v1/oauth/tokens", post(issue))
+            .fallback(pass_on)
+            .with_state(inner.clone());
+        let server = Server::start(|_| app).await;
+        Self { server, inner }
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Accepts only this token from now on.
+    pub fn accept_only(&self, token: &str) {
+        *self.inner.tokens.lock().unwrap() = HashMap::from([(token.to_owned(), None)]);
+    }
+
+    /// Tokens that were used, each once, in order.
+    pub fn used_tokens(&self) -> Vec<String> {
+        let mut used = self.inner.used.lock().unwrap().clone();
+        used.dedup();
+        used
+    }
+
+    /// True if none of the issued tokens is accepted any more.
+    pub fn is_expired(&self) -> bool {
+        let tokens = self.inner.tokens.lock().unwrap();
+        tokens.values().all(|expiry| !is_valid(*expiry))
+    }
+}
+
+fn is_valid(expiry: Option<Instant>) -> bool {
+    expiry.is_none_or(|expiry| Instant::now() < expiry)
+}
+
+async fn issue(State(inner): State<Arc<Inner>>) -> Json<serde_json::Value> {
+    let token = Uuid::new_v4().to_string();
+    let expiry = Instant::now() + inner.lifetime;
+    let mut tokens = inner.tokens.lock().unwrap();
+    tokens.insert(token.clone(), Some(expiry));
+    Json(json!({
+        "access_token": token,
+        "token_type": "bearer",
+        "expires_in": inner.lifetime.as_secs(),
+        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    }))
+}
+
+async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
+    let token = token.unwrap_or_default().to_owned();
+    let expiry = inner.tokens.lock().unwrap().get(&token).copied();
+    if !expiry.is_some_and(is_valid) {
+        let error = json!({
+            "message": "The token is not accepted", "type": "NotAuthorizedException", "code": 401
+        });
+        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": error }))).into_response();
+    }
+    inner.used.lock().unwrap().push(token);
+    let (head, body) = request.into_parts();
+    let body: Bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap();
+    let path = head.uri.path_and_query().unwrap();
+    let asked = inner
+        .client
+        .request(head.method, format!("{}{path}", lake().catalog))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body);
+    let answer = asked.send().await.unwrap();
+    let status = answer.status();
+    let kind = HeaderValue::from_static("application/json");
+    let body = answer.bytes().await.unwrap();
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}

@@ -1,0 +1,146 @@
+//! The socket through which a session's entry point gets the bot's commands.
+//!
+//! `duckbot duckdb --control` connects to it. One line is a signed command, which is answered in
+//! JSON. The line [`GET_CREDENTIALS`] is answered with the renewed credentials, for
+//! `duckbot duckdb --ask`. The socket grants nothing that a process of the same user does not have:
+//! commands are signed, and that process can read the credentials in the entry point's memory.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::Utc;
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::control::{ControlCommand, ControlGate, ControlResponse};
+use crate::door::ticket::Signed;
+
+/// Request for the renewed credentials.
+const GET_CREDENTIALS: &str = "credentials";
+/// Maximum time to receive a line.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time until the renewed credentials are returned.
+const GET_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum size of an answer.
+const MAX_ANSWER_BYTES: u64 = 256 << 10;
+
+/// Renewed credentials, by variable. Empty before the first renewal.
+pub(super) type Renewed = Arc<Mutex<HashMap<String, String>>>;
+
+/// An accepted command, with the sender of its answer.
+pub(super) type Pending = (ControlCommand, oneshot::Sender<ControlResponse>);
+
+/// Path of the socket of the session with this home folder.
+fn path(home: &Path) -> PathBuf {
+    home.join(".duckdb/control.sock")
+}
+
+/// Listens for commands. Returns those that `gate` accepts, one at a time.
+///
+/// # Errors
+/// If the socket can't be created, for example because its path is too long.
+pub(super) fn listen(
+    home: &Path,
+    gate: ControlGate,
+    renewed: Renewed,
+) -> io::Result<mpsc::Receiver<Pending>> {
+    let path = path(home);
+    // Remove the socket of the process before this one.
+    match fs::remove_file(&path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    let (sender, commands) = mpsc::channel(1);
+    let gate = Arc::new(Mutex::new(gate));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (gate, renewed, sender) = (gate.clone(), renewed.clone(), sender.clone());
+            tokio::spawn(async move {
+                // The client sees a failure as an empty answer.
+                let _ = serve(stream, &gate, &renewed, &sender).await;
+            });
+        }
+    });
+    Ok(commands)
+}
+
+async fn serve(
+    mut stream: UnixStream,
+    gate: &Mutex<ControlGate>,
+    renewed: &Renewed,
+    commands: &mpsc::Sender<Pending>,
+) -> io::Result<()> {
+    let (input, mut output) = stream.split();
+    let mut line = String::new();
+    let mut input = BufReader::new(input).take(ControlCommand::MAX_BYTES as u64 + 2);
+    timeout(READ_TIMEOUT, input.read_line(&mut line)).await??;
+    let answer = match line.trim_end() {
+        GET_CREDENTIALS => serde_json::to_vec(&*renewed.lock()),
+        signed => {
+            let accepted = gate.lock().accept(signed, Utc::now());
+            let answer = match accepted {
+                Err(answer) => {
+                    eprintln!("duckbot: a command of the bot: {answer}");
+                    answer
+                }
+                Ok(command) => carry_out(command, commands).await,
+            };
+            serde_json::to_vec(&answer)
+        }
+    };
+    output.write_all(&answer.unwrap_or_default()).await
+}
+
+/// Passes a command on, and waits for its answer.
+async fn carry_out(command: ControlCommand, commands: &mpsc::Sender<Pending>) -> ControlResponse {
+    let label = command.label();
+    let (sender, answer) = oneshot::channel();
+    // One command runs and one waits. A client that sends more does not need to be served.
+    let answer = match commands.try_send((command, sender)) {
+        Ok(()) => answer.await.ok(),
+        Err(_) => None,
+    };
+    let answer = answer.unwrap_or_else(|| ControlResponse::Refused("DuckDB is busy".into()));
+    eprintln!("duckbot: the bot's command to {label}: {answer}");
+    answer
+}
+
+/// Sends a signed command to the session with this home folder.
+pub async fn send(home: &Path, signed: &str) -> ControlResponse {
+    match exchange(home, signed).await {
+        // Without a socket, the session takes no commands.
+        Err(_) => ControlResponse::NotSupported,
+        Ok(answer) => serde_json::from_slice(&answer)
+            .unwrap_or_else(|_| ControlResponse::Refused("DuckDB has ended".into())),
+    }
+}
+
+/// Returns the renewed credentials of the session with this home folder. Empty if the session has
+/// those of its start.
+pub async fn renewed_credentials(home: &Path) -> HashMap<String, String> {
+    let answer = timeout(GET_TIMEOUT, exchange(home, GET_CREDENTIALS)).await;
+    let answer = answer.ok().and_then(Result::ok).unwrap_or_default();
+    serde_json::from_slice(&answer).unwrap_or_default()
+}
+
+async fn exchange(home: &Path, line: &str) -> io::Result<Vec<u8>> {
+    let mut stream = UnixStream::connect(path(home)).await?;
+    stream.write_all(format!("{line}\n").as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream
+        .take(MAX_ANSWER_BYTES)
+        .read_to_end(&mut answer)
+        .await?;
+    Ok(answer)
+}

@@ -1,0 +1,59 @@
+//! Sends one signed command to `duckbot duckdb --control` in a session, and reads the answer.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::ControlResponse;
+use crate::error::Error;
+
+/// Maximum time for a command. DuckDB contacts the catalog with short time limits.
+pub(super) const CONTROL_TIMEOUT: Duration = Duration::from_secs(40);
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+/// Writes the command to `input` and reads the answer from `output`.
+///
+/// # Errors
+/// Returns [`Error::TimedOut`] after [`CONTROL_TIMEOUT`], and [`Error::Unavailable`] if the
+/// connection breaks or the answer is not valid.
+pub(super) async fn call(
+    signed: &str,
+    mut input: impl AsyncWrite + Unpin,
+    output: impl AsyncRead + Unpin,
+) -> Result<ControlResponse, Error> {
+    let mut answer = Vec::new();
+    let asked = async {
+        input.write_all(format!("{signed}\n").as_bytes()).await?;
+        input.flush().await?;
+        output.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await
+    };
+    match timeout(CONTROL_TIMEOUT, asked).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(why)) => return Err(unavailable(&why.kind().to_string())),
+        Err(_) => return Err(timed_out()),
+    }
+    if answer.is_empty() {
+        // The session image is too old: its program does not know the argument.
+        return Ok(ControlResponse::NotSupported);
+    }
+    serde_json::from_slice(&answer).map_err(|_| unavailable("the answer is not valid JSON"))
+}
+
+pub(super) fn timed_out() -> Error {
+    Error::TimedOut {
+        action: ACTION.into(),
+        after: CONTROL_TIMEOUT,
+    }
+}
+
+pub(super) fn unavailable(why: &str) -> Error {
+    Error::Unavailable {
+        action: ACTION.into(),
+        why: why.into(),
+    }
+}
+
+const ACTION: &str = "sending a command to a session";

@@ -1,0 +1,195 @@
+//! The bot's commands to a running session, and tokens that expire.
+
+use std::{collections::HashMap, pin::pin, time::Duration};
+
+use chrono::Utc;
+use duckbot::{door::ticket::SigningKey, duckdb::control::ControlCommand};
+use serde_json::json;
+use test_support::{Session, TokenCatalog, lake, wait_until};
+
+const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
+const KEY_ID: &str = "AKIACONTROLLED";
+const SECRET: &str = "a-secret-for-controlled-sessions";
+/// Counts ducks for some seconds on two cores.
+const LONG_COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks, range(3000000) a, \
+    range(300) b WHERE a.range * b.range % 7 = 9";
+
+/// Session whose owner's catalog token can be replaced.
+struct Controlled {
+    session: Session,
+    catalog: TokenCatalog,
+    key: SigningKey,
+}
+
+impl Controlled {
+    /// Starts a session with the token `first`, which the catalog accepts.
+    async fn start(key_id: &str) -> Self {
+        lake().s3.add_key(key_id, SECRET);
+        let catalog = TokenCatalog::start(Duration::from_secs(60)).await;
+        catalog.accept_only("first-token");
+        let key = new_key();
+        let (url, public) = (catalog.url(), key.public());
+        let mut session = Session::start_with(
+            key_id,
+            SECRET,
+            &[
+                ("CATALOG_ENDPOINT", &url),
+                ("CATALOG_TOKEN", "first-token"),
+                ("CONTROL_KEY", &public),
+            ],
+        );
+        session.wait_until_prepared().await;
+        Self {
+            session,
+            catalog,
+            key,
+        }
+    }
+
+    fn sign(&self, command: ControlCommand) -> String {
+        self.key.sign(command, "977a26", Utc::now())
+    }
+
+    /// Processor time that DuckDB has used, in hundredths of a second.
+    fn processor_ticks(&self) -> u64 {
+        let stat = format!("/proc/{}/stat", self.session.duckdb());
+        let stat = std::fs::read_to_string(stat).unwrap();
+        // The fields after the name in parentheses; the 12th is the time in user mode.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().nth(11).unwrap().parse().unwrap()
+    }
+
+    async fn assert_answers(&self) {
+        let rows = self.session.rows(COUNT).await;
+        assert_eq!(rows, Ok(json!([{"ducks": 2}])), "{}", self.session.log());
+    }
+}
+
+fn new_key() -> SigningKey {
+    SigningKey::read("k1", &SigningKey::generate()).unwrap()
+}
+
+fn renewal(key_id: &str, secret: &str, token: &str) -> ControlCommand {
+    let variables = [
+        ("S3_ACCESS_KEY_ID", key_id),
+        ("S3_SECRET_ACCESS_KEY", secret),
+        ("CATALOG_TOKEN", token),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ControlCommand::RenewCredentials {
+        variables: HashMap::from(variables),
+    }
+}
+
+#[tokio::test]
+async fn a_new_token_is_used_and_a_running_query_goes_on() {
+    let it = Controlled::start("AKIACONTROLLED1").await;
+    it.assert_answers().await;
+    let before = it.processor_ticks();
+    let mut long = pin!(it.session.rows(LONG_COUNT));
+    let renewed = async {
+        // Beginning a query takes some milliseconds.
+        let used = async || it.processor_ticks() - before;
+        wait_until(used, |ticks| *ticks > 50).await;
+        it.catalog.accept_only("second-token");
+        let signed = it.sign(renewal("AKIACONTROLLED1", SECRET, "second-token"));
+        it.session.send_command(&signed).await
+    };
+    tokio::select! {
+        biased;
+        rows = &mut long => panic!("the query ended before the renewal: {rows:?}"),
+        answer = renewed => assert_eq!(answer, r#""done""#, "{}", it.session.log()),
+    }
+    assert_eq!(long.await, Ok(json!([{"ducks": 0}])));
+    it.assert_answers().await;
+    assert_eq!(it.catalog.used_tokens(), ["first-token", "second-token"]);
+    assert!(!it.session.log().contains("second-token"));
+}
+
+#[tokio::test]
+async fn new_s3_credentials_are_used() {
+    let it = Controlled::start("AKIACONTROLLED2").await;
+    let s3 = &lake().s3;
+    s3.add_key("AKIARENEWED", "a-renewed-secret");
+    s3.forget("AKIACONTROLLED2");
+    let no_cache = "SET GLOBAL enable_external_file_cache = false";
+    assert_eq!(it.session.run_sql(no_cache).await, Ok(()));
+    let error = it.session.rows(COUNT).await.unwrap_err();
+    assert!(error.contains("HTTP"), "{error}");
+    let signed = it.sign(renewal("AKIARENEWED", "a-renewed-secret", "first-token"));
+    assert_eq!(it.session.send_command(&signed).await, r#""done""#);
+    it.assert_answers().await;
+    assert!(!it.session.log().contains("a-renewed-secret"));
+}
+
+#[tokio::test]
+async fn a_token_that_the_catalog_refuses_changes_nothing() {
+    let it = Controlled::start("AKIACONTROLLED3").await;
+    let signed = it.sign(renewal("AKIACONTROLLED3", SECRET, "a-wrong-token"));
+    let answer = it.session.send_command(&signed).await;
+    assert!(
+        answer.contains("Attaching the catalog lake again"),
+        "{answer}"
+    );
+    assert!(!answer.contains("a-wrong-token"), "{answer}");
+    it.assert_answers().await;
+}
+
+#[tokio::test]
+async fn only_what_the_bot_signed_is_carried_out_and_only_once() {
+    let it = Controlled::start(KEY_ID).await;
+    let command = || renewal(KEY_ID, SECRET, "first-token");
+    let signed = it.sign(command());
+    assert_eq!(it.session.send_command(&signed).await, r#""done""#);
+    for (signed, why) in [
+        (signed, "already used"),
+        (new_key().sign(command(), "977a26", Utc::now()), "not sign"),
+        (
+            it.key.sign(command(), "1b2c3d", Utc::now()),
+            "another session",
+        ),
+        (it.key.ticket("977a26", Utc::now()), "not sign"),
+        ("DROP TABLE lake.zoo.ducks".into(), "not sign"),
+    ] {
+        let answer = it.session.send_command(&signed).await;
+        assert!(answer.contains(why), "{answer}");
+    }
+    it.assert_answers().await;
+}
+
+#[tokio::test]
+async fn a_session_without_a_key_takes_no_commands() {
+    lake().s3.add_key(KEY_ID, SECRET);
+    let mut session = Session::start(KEY_ID, SECRET);
+    session.wait_until_prepared().await;
+    let signed = new_key().sign(renewal(KEY_ID, SECRET, "x"), "977a26", Utc::now());
+    assert_eq!(session.send_command(&signed).await, r#""not_supported""#);
+}
+
+#[tokio::test]
+async fn a_team_client_with_short_tokens_answers_after_they_expired() {
+    lake().s3.add_key(KEY_ID, SECRET);
+    let catalog = TokenCatalog::start(Duration::from_secs(4)).await;
+    let (url, server) = (catalog.url(), format!("{}/v1/oauth/tokens", catalog.url()));
+    let client = [
+        ("CATALOG_ENDPOINT", &*url),
+        ("CATALOG_OAUTH2_CLIENT_ID", "duck-team"),
+        ("CATALOG_OAUTH2_CLIENT_SECRET", "the-clients-secret"),
+        ("CATALOG_OAUTH2_SERVER_URI", &server),
+    ];
+    let mut session = Session::start_with(KEY_ID, SECRET, &client);
+    session.wait_until_prepared().await;
+    let version = session.rows("SELECT version() AS version").await.unwrap();
+    if version[0]["version"].as_str().unwrap().starts_with("v1.4") {
+        println!("skipped: DuckDB 1.4 does not request another token");
+        return;
+    }
+    for _ in 0..3 {
+        let rows = session.rows(COUNT).await;
+        assert_eq!(rows, Ok(json!([{"ducks": 2}])), "{}", session.log());
+        wait_until(async || catalog.is_expired(), |expired| *expired).await;
+    }
+    let rows = session.rows(COUNT).await;
+    assert_eq!(rows, Ok(json!([{"ducks": 2}])), "{}", session.log());
+    assert!(catalog.used_tokens().len() > 3);
+}
