@@ -1,7 +1,7 @@
 //! One stream of DuckDB's events for all tabs. DuckDB would use a thread per tab, and ends the
 //! streams of all but three tabs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -10,7 +10,10 @@ use hyper::{
     HeaderMap, Response,
     body::{Frame, Incoming},
 };
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::timeout,
+};
 
 use super::{
     activity::{CountedBody, CountedRequest},
@@ -19,6 +22,9 @@ use super::{
 
 /// Maximum number of messages that a tab may be behind. DuckDB sends one every few seconds.
 const MAX_BEHIND: usize = 16;
+
+/// Maximum time to open the stream. Until then, other tabs wait.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The shared stream, from the first tab on.
 #[derive(Clone, Default)]
@@ -46,7 +52,9 @@ impl Events {
         let stream = match &mut *stream {
             Some(stream) => stream,
             none => {
-                let (head, body) = duckdb.open_events().await?.into_parts();
+                let opened = timeout(OPEN_TIMEOUT, duckdb.open_events()).await;
+                let opened = opened.map_err(|_| ProxyError::Unavailable)??;
+                let (head, body) = opened.into_parts();
                 if !head.status.is_success() {
                     return Ok(Response::from_parts(
                         head,

@@ -1,4 +1,4 @@
-//! The way of each request that passes: how many may be at DuckDB, and who waits.
+//! Limits the concurrent requests to DuckDB, and queues the others.
 //!
 //! DuckDB's UI server has 8 threads, or one less than the cores if that is more. A request holds a
 //! thread from its first byte until its answer is sent. If all were held, nobody could interrupt a
@@ -13,7 +13,7 @@ use super::{
     events::Events,
     pages,
     proxy::{Body, DuckDbClient, ProxyError, check_length},
-    queue::{NoPlace, Queue},
+    queue::{MAX_QUEUED, NoPlace, Queue},
 };
 
 /// Maximum number of queries at DuckDB.
@@ -21,6 +21,8 @@ const MAX_QUERIES: usize = 4;
 /// Maximum number of pages that DuckDB fetches at once. A page whose server does not respond holds
 /// a thread for half a minute.
 const MAX_PAGES: usize = 2;
+/// Maximum number of waiting pages. The door accepts no more connections, so none is refused.
+const MAX_WAITING_PAGES: usize = 256;
 /// Path that interrupts the query of a connection.
 const INTERRUPT_PATH: &str = "/ddb/interrupt";
 /// Header with the name of a connection in DuckDB.
@@ -39,8 +41,8 @@ impl Flow {
     pub(super) fn new(duckdb: DuckDbClient, counter: ActivityCounter) -> Self {
         Self {
             duckdb,
-            queries: Queue::new(MAX_QUERIES, counter.clone()),
-            pages: Queue::new(MAX_PAGES, counter.clone()),
+            queries: Queue::new(MAX_QUERIES, MAX_QUEUED, counter.clone()),
+            pages: Queue::new(MAX_PAGES, MAX_WAITING_PAGES, counter.clone()),
             events: Events::default(),
             counter,
         }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::activity::ActivityCounter;
 
-/// Maximum number of requests in a queue. One person's browsers need fewer.
+/// Maximum number of waiting queries. One person's browsers need fewer.
 pub(super) const MAX_QUEUED: usize = 64;
 /// Interval at which a waiting request looks for answers that nobody reads.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -17,6 +17,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Queue of one kind of requests: first in, first out.
 pub(super) struct Queue {
     places: Arc<Semaphore>,
+    /// Maximum number of waiting requests.
+    max_waiting: usize,
     waiting: Mutex<Waiting>,
     counter: ActivityCounter,
 }
@@ -33,14 +35,15 @@ struct Waiting {
 pub(super) enum NoPlace {
     /// Its connection was interrupted while it waited.
     Interrupted,
-    /// [`MAX_QUEUED`] requests are waiting already.
+    /// Too many requests are waiting already.
     Full,
 }
 
 impl Queue {
-    pub(super) fn new(places: usize, counter: ActivityCounter) -> Self {
+    pub(super) fn new(places: usize, max_waiting: usize, counter: ActivityCounter) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places)),
+            max_waiting,
             waiting: Mutex::default(),
             counter,
         }
@@ -87,7 +90,7 @@ impl Queue {
         connection: Option<HeaderValue>,
     ) -> Option<(Turn<'_>, oneshot::Receiver<()>)> {
         let mut waiting = self.waiting.lock();
-        if waiting.requests.len() == MAX_QUEUED {
+        if waiting.requests.len() == self.max_waiting {
             return None;
         }
         let (interrupt, interrupted) = oneshot::channel();
@@ -126,7 +129,7 @@ mod tests {
     use super::*;
 
     fn queue(places: usize) -> Queue {
-        Queue::new(places, ActivityCounter::new(Utc::now()))
+        Queue::new(places, MAX_QUEUED, ActivityCounter::new(Utc::now()))
     }
 
     #[tokio::test]

@@ -1,13 +1,14 @@
 //! The socket through which a session's entry point gets the bot's commands.
 //!
 //! `duckbot duckdb --control` connects to it. One line is a signed command, which is answered in
-//! JSON. The line [`GET_CREDENTIALS`] is answered with the renewed credentials, for
+//! JSON. The line `credentials` is answered with the renewed credentials, for
 //! `duckbot duckdb --ask`. The socket grants nothing that a process of the same user does not have:
 //! commands are signed, and that process can read the credentials in the entry point's memory.
 
 use std::{
     collections::HashMap,
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,8 +19,8 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
-    sync::{mpsc, oneshot},
-    time::timeout,
+    sync::{Semaphore, mpsc, oneshot},
+    time::{sleep, timeout},
 };
 
 use super::control::{ControlCommand, ControlGate, ControlResponse};
@@ -31,6 +32,12 @@ const GET_CREDENTIALS: &str = "credentials";
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time until the renewed credentials are returned.
 const GET_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time for a command. It is shorter than the time that the bot waits.
+const CARRY_OUT_TIMEOUT: Duration = Duration::from_secs(35);
+/// Maximum number of connections.
+const MAX_CONNECTIONS: usize = 8;
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Maximum size of an answer.
 const MAX_ANSWER_BYTES: u64 = 256 << 10;
 
@@ -61,14 +68,23 @@ pub(super) fn listen(
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     let (sender, commands) = mpsc::channel(1);
     let gate = Arc::new(Mutex::new(gate));
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let permit = connections.clone().acquire_owned().await;
+            let Ok((stream, _)) = listener.accept().await else {
+                // A temporary failure, such as too many open files.
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
             let (gate, renewed, sender) = (gate.clone(), renewed.clone(), sender.clone());
             tokio::spawn(async move {
                 // The client sees a failure as an empty answer.
                 let _ = serve(stream, &gate, &renewed, &sender).await;
+                drop(permit);
             });
         }
     });
@@ -108,20 +124,24 @@ async fn carry_out(command: ControlCommand, commands: &mpsc::Sender<Pending>) ->
     let (sender, answer) = oneshot::channel();
     // One command runs and one waits. A client that sends more does not need to be served.
     let answer = match commands.try_send((command, sender)) {
-        Ok(()) => answer.await.ok(),
-        Err(_) => None,
+        Ok(()) => match timeout(CARRY_OUT_TIMEOUT, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => ControlResponse::Refused("DuckDB has ended".into()),
+            Err(_) => ControlResponse::Refused("DuckDB was busy for too long".into()),
+        },
+        Err(_) => ControlResponse::Refused("DuckDB is busy".into()),
     };
-    let answer = answer.unwrap_or_else(|| ControlResponse::Refused("DuckDB is busy".into()));
     eprintln!("duckbot: the bot's command to {label}: {answer}");
     answer
 }
 
 /// Sends a signed command to the session with this home folder.
 pub async fn send(home: &Path, signed: &str) -> ControlResponse {
-    match exchange(home, signed).await {
+    match timeout(CARRY_OUT_TIMEOUT + READ_TIMEOUT, exchange(home, signed)).await {
+        Err(_) => ControlResponse::Refused("DuckDB was busy for too long".into()),
         // Without a socket, the session takes no commands.
-        Err(_) => ControlResponse::NotSupported,
-        Ok(answer) => serde_json::from_slice(&answer)
+        Ok(Err(_)) => ControlResponse::NotSupported,
+        Ok(Ok(answer)) => serde_json::from_slice(&answer)
             .unwrap_or_else(|_| ControlResponse::Refused("DuckDB has ended".into())),
     }
 }

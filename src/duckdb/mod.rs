@@ -24,7 +24,12 @@ pub mod script;
 mod secrets;
 pub mod shell;
 
-use std::{collections::HashMap, fs, io, path::Path, time::Instant};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use chrono::Utc;
@@ -34,8 +39,11 @@ use tokio_util::sync::CancellationToken;
 use control::{ControlCommand, ControlGate, ControlResponse};
 use control_socket::{Pending, Renewed};
 use environment::{SessionConfig, secret};
-use script::{Script, ScriptStep};
+use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
 use shell::{Answer, Exited, Shell};
+
+/// Pauses before a detached catalog is attached again.
+const ATTACH_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// Runs DuckDB until it ends or `shutdown`. Returns its exit code as a shell would, or 0 after
 /// `shutdown`. `variables` are those that `config` was read from.
@@ -212,6 +220,10 @@ impl Control {
 
     async fn carry_out(&mut self, shell: &mut Shell, pending: Pending) -> Result<(), Exited> {
         let (command, sender) = pending;
+        // The bot gave up on the command while it waited.
+        if sender.is_closed() {
+            return Ok(());
+        }
         let answer = match command {
             ControlCommand::RenewCredentials { variables } => self.renew(shell, &variables).await?,
             ControlCommand::Unknown => ControlResponse::NotSupported,
@@ -237,7 +249,21 @@ impl Control {
         let token = |variables: &HashMap<_, _>| variables.get(secret::CATALOG_TOKEN).cloned();
         let is_new_token = token(&variables) != token(&self.variables);
         let value = |name: &str| script::literal(variables.get(name).map_or("", String::as_str));
-        for step in script::renewal::steps(&config, &value, is_new_token) {
+        // An admin's SQL may have locked the configuration.
+        let _ = shell.execute(SHORT_TIMEOUTS).await?;
+        let mut steps = vec![renewal::replace_s3_secret(&config, &value)];
+        if is_new_token {
+            // Nothing is changed if the catalog refuses the new token.
+            let step = renewal::try_token(&config, &value);
+            let tried = run_step(shell, &step).await?;
+            let _ = shell.execute(&renewal::forget_token()).await?;
+            if let Answer::Failed(error) = tried {
+                let what = step.what;
+                return Ok(ControlResponse::Failed { what, error });
+            }
+            steps.push(renewal::detach(&config, &value));
+        }
+        for step in steps {
             if let Answer::Failed(error) = run_step(shell, &step).await? {
                 let what = step.what;
                 return Ok(ControlResponse::Failed { what, error });
@@ -245,8 +271,30 @@ impl Control {
         }
         (*self.renewed.lock()).clone_from(renewed);
         self.variables = variables;
-        Ok(ControlResponse::Done)
+        if !is_new_token {
+            return Ok(ControlResponse::Done);
+        }
+        attach_again(shell, &renewal::attach(&config.catalog)).await
     }
+}
+
+/// Attaches the catalog that was just detached. A failure that lasts is shown to the owner.
+async fn attach_again(shell: &mut Shell, step: &ScriptStep) -> Result<ControlResponse, Exited> {
+    for pause in ATTACH_PAUSES {
+        if run_step(shell, step).await? == Answer::Done(()) {
+            return Ok(ControlResponse::Done);
+        }
+        tokio::time::sleep(pause).await;
+    }
+    Ok(
+        match run_optional(shell, [std::slice::from_ref(step)]).await? {
+            0 => ControlResponse::Done,
+            _ => ControlResponse::Failed {
+                what: step.what.clone(),
+                error: "the table `problems` has the error".to_owned(),
+            },
+        },
+    )
 }
 
 /// Returns the variables of a running session with its present credentials. `variables` are those

@@ -11,7 +11,8 @@ pub const PROBLEMS_TABLE: &str = "memory.main.problems";
 
 /// Timeouts for the statements of the script only, not for the owner's. An endpoint that does not
 /// answer is reported after 10 s, instead of the two minutes that DuckDB would try.
-const SHORT_TIMEOUTS: &str = "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
+pub(super) const SHORT_TIMEOUTS: &str =
+    "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
 const DEFAULT_TIMEOUTS: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
 
 /// URL prefixes that DuckDB may read if it has no access to this machine's files, and the
@@ -300,8 +301,8 @@ fn s3_secret(s3: &S3, value: Value<'_>) -> String {
 }
 
 fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
-    let auth = catalog_secret(catalog, value);
-    let attach = attach_statement(catalog, &catalog.name);
+    let auth = catalog_secret(catalog, "catalog", value);
+    let attach = attach_statement(catalog, &catalog.name, "catalog");
     let again: Vec<_> = auth.into_iter().chain([attach]).collect();
     // Load avro first, because iceberg would try to download it.
     let before = [
@@ -316,8 +317,8 @@ fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
     }
 }
 
-/// Returns the statement that creates the catalog's secret, if the catalog needs one.
-fn catalog_secret(catalog: &Catalog, value: Value<'_>) -> Option<String> {
+/// Returns the statement that creates the catalog's secret with this name, if the catalog needs one.
+fn catalog_secret(catalog: &Catalog, name: &str, value: Value<'_>) -> Option<String> {
     let options = match &catalog.auth {
         CatalogAuth::None => return None,
         CatalogAuth::Token => format!("TOKEN {}", value(secret::CATALOG_TOKEN)),
@@ -326,15 +327,15 @@ fn catalog_secret(catalog: &Catalog, value: Value<'_>) -> Option<String> {
         }
     };
     Some(format!(
-        "CREATE OR REPLACE SECRET catalog (TYPE iceberg, {options});"
+        "CREATE OR REPLACE SECRET {name} (TYPE iceberg, {options});"
     ))
 }
 
-/// Returns the statement that attaches the catalog as `name`.
-fn attach_statement(catalog: &Catalog, name: &str) -> String {
+/// Returns the statement that attaches the catalog as `name`, with the secret of this name.
+fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
     let authorization = match catalog.auth {
-        CatalogAuth::None => "AUTHORIZATION_TYPE 'none'",
-        CatalogAuth::Token | CatalogAuth::OAuth2 { .. } => "SECRET catalog",
+        CatalogAuth::None => "AUTHORIZATION_TYPE 'none'".to_owned(),
+        CatalogAuth::Token | CatalogAuth::OAuth2 { .. } => format!("SECRET {secret}"),
     };
     // With delegation, credentials from the catalog would replace the owner's.
     format!(

@@ -128,7 +128,7 @@ impl Shell {
     pub async fn query(&mut self, statement: &str) -> Result<Answer<Vec<String>>, Exited> {
         self.statements += 1;
         let end = format!("end of statement {} {}", self.statements, self.end);
-        let text = format!("{statement}\n.print {end}\nSELECT error('{end}');\n");
+        let text = format!("{statement}\n.print {end}\nSELECT system.main.error('{end}');\n");
         let mut input = self.input.take().ok_or(Exited)?;
         let (errors, line) = (&mut self.errors, &mut self.line);
         let mut row = Vec::new();

@@ -14,7 +14,8 @@ use crate::error::Error;
 pub(super) const CONTROL_TIMEOUT: Duration = Duration::from_secs(40);
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
-/// Writes the command to `input` and reads the answer from `output`.
+/// Writes the command to `input` and reads the answer from `output`. Returns `None` if there is none:
+/// the program has ended, or does not know the command.
 ///
 /// # Errors
 /// Returns [`Error::TimedOut`] after [`CONTROL_TIMEOUT`], and [`Error::Unavailable`] if the
@@ -23,7 +24,7 @@ pub(super) async fn call(
     signed: &str,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
-) -> Result<ControlResponse, Error> {
+) -> Result<Option<ControlResponse>, Error> {
     let mut answer = Vec::new();
     let asked = async {
         input.write_all(format!("{signed}\n").as_bytes()).await?;
@@ -36,10 +37,12 @@ pub(super) async fn call(
         Err(_) => return Err(timed_out()),
     }
     if answer.is_empty() {
-        // The session image is too old: its program does not know the argument.
-        return Ok(ControlResponse::NotSupported);
+        return Ok(None);
     }
-    serde_json::from_slice(&answer).map_err(|_| unavailable("the answer is not valid JSON"))
+    let answer = serde_json::from_slice(&answer);
+    answer
+        .map(Some)
+        .map_err(|_| unavailable("the answer is not valid JSON"))
 }
 
 pub(super) fn timed_out() -> Error {

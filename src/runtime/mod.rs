@@ -235,11 +235,12 @@ pub async fn redacted_log(
     Ok(Some(redacted(&log, &values)))
 }
 
-/// Returns the line of a session's log that says why DuckDB ended: DuckDB's first error after its
-/// last preparation, else the last line.
+/// Returns the line of a session's log that says why DuckDB ended: DuckDB's last error after its
+/// last preparation, else the last line. Errors of the bot's commands end nothing.
 pub fn crash_reason(log: &str) -> Option<&str> {
     let since = log.rsplit("the session is prepared").next()?;
-    let mut lines = since.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines.clone().find(|line| line.contains("Error: "));
+    let lines = since.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty() && !line.contains("the bot's command"));
+    let error = lines.clone().rfind(|line| line.contains("Error: "));
     error.or_else(|| lines.next_back())
 }

@@ -1,6 +1,6 @@
 //! A session from start to stop.
 
-use test_support::{Node, TestEnv, assert_says, wait_until};
+use test_support::{CREDENTIALS, Node, TestEnv, assert_says, wait_until};
 
 use super::{IMAGE, events, pod, wait_for_status};
 
@@ -113,5 +113,18 @@ async fn a_start_goes_on_when_the_bot_is_restarted_in_the_middle_of_it() {
         .until(|reply| reply.content.contains("is ready"))
         .await;
     assert!(reply.ephemeral, "the new bot continues the private reply");
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_running_session_takes_new_credentials() {
+    let Some(env) = TestEnv::start_on_node(&[]).await else {
+        return;
+    };
+    env.enter_credentials(&env.ana).await;
+    let id = env.ready_session(&env.ana).await;
+    let shown = env.reply_to(&env.ana, "/duck setup").await;
+    let stored = env.fill_form(&env.ana, &shown, &CREDENTIALS).await;
+    assert_says(&stored, &format!("Session `{id}` now uses them."));
     env.assert_clean().await;
 }

@@ -245,8 +245,8 @@ pub(crate) fn nothing_to_restart() -> Reply {
 pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
         "<@{}> The S3 credentials of your session `{}` **expire {}**. After that, the session \
-         can't read any tables. Enter new credentials: the session then uses them without a \
-         restart.",
+         can't read any tables. Enter new credentials: a running session usually takes them \
+         without a restart.",
         record.owner,
         record.id,
         relative_time(at),

@@ -1,40 +1,65 @@
 //! The SQL that gives new credentials to a running session. Pure.
+//!
+//! DuckDB reads the S3 secret again for each file. An attached catalog keeps the token that it was
+//! attached with, so it is attached again. Queries that run meanwhile keep the old one.
 
-use super::{
-    SHORT_TIMEOUTS, ScriptStep, Value, attach_statement, catalog_secret, identifier, s3_secret,
-};
-use crate::duckdb::environment::SessionConfig;
+use super::{ScriptStep, Value, attach_statement, catalog_secret, identifier, s3_secret};
+use crate::duckdb::environment::{Catalog, SessionConfig};
 
-/// Name under which a catalog is attached to try a new token.
+/// Name of the secret and the catalog that try a new token.
 const PROBE: &str = "duckbot_probe";
 
-/// Returns the steps that replace the credentials of a running session. `is_new_token` is true if
-/// the catalog gets another token.
-///
-/// DuckDB reads the S3 secret again for each file. An attached catalog keeps the token that it was
-/// attached with, so it is attached again. Queries that run meanwhile keep the old one.
-pub fn steps(config: &SessionConfig, value: Value<'_>, is_new_token: bool) -> Vec<ScriptStep> {
-    let SessionConfig { s3, catalog, .. } = config;
-    let secret = ScriptStep::new(
+/// Returns the step that tries a new catalog token, and changes nothing else.
+pub fn try_token(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
+    let catalog = &config.catalog;
+    let statements = catalog_secret(catalog, PROBE, value)
+        .into_iter()
+        .chain([
+            attach_statement(catalog, PROBE, PROBE),
+            format!("DETACH {PROBE};"),
+        ])
+        .collect();
+    ScriptStep::new(
+        format!("Trying the new token of the catalog {}", catalog.name),
+        statements,
+    )
+}
+
+/// Returns the statement that removes the secret of [`try_token`].
+pub fn forget_token() -> String {
+    format!("DROP SECRET IF EXISTS {PROBE};")
+}
+
+/// Returns the step that replaces the S3 credentials.
+pub fn replace_s3_secret(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
+    ScriptStep::new(
         "Loading the new S3 credentials",
-        vec![SHORT_TIMEOUTS.into(), s3_secret(s3, value)],
-    );
-    if !is_new_token {
-        return vec![secret];
-    }
+        vec![s3_secret(&config.s3, value)],
+    )
+}
+
+/// Returns the step that replaces the catalog's token and detaches the catalog.
+pub fn detach(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
+    let catalog = &config.catalog;
     let name = identifier(&catalog.name);
-    let statements = catalog_secret(catalog, value)
+    let statements = catalog_secret(catalog, "catalog", value)
         .into_iter()
         .chain([
             // An admin's SQL may have selected the catalog, and a selected one can't be detached.
             "USE memory.main;".to_owned(),
-            // If the catalog refuses the new token, the old one stays attached.
-            attach_statement(catalog, PROBE),
-            format!("DETACH {PROBE};"),
             format!("DETACH DATABASE IF EXISTS {name};"),
-            attach_statement(catalog, &catalog.name),
         ])
         .collect();
-    let what = format!("Attaching the catalog {} again", catalog.name);
-    vec![secret, ScriptStep::new(what, statements)]
+    ScriptStep::new(
+        format!("Detaching the catalog {}", catalog.name),
+        statements,
+    )
+}
+
+/// Returns the step that attaches the catalog again. It contains no secret value.
+pub fn attach(catalog: &Catalog) -> ScriptStep {
+    ScriptStep::new(
+        format!("Attaching the catalog {} again", catalog.name),
+        vec![attach_statement(catalog, &catalog.name, "catalog")],
+    )
 }

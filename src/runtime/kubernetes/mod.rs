@@ -20,12 +20,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Pod, Secret, Service},
+    apimachinery::pkg::apis::meta::v1::Status,
+};
 use kube::{
     Api, ResourceExt,
     api::{
-        AttachParams, DeleteParams, DynamicObject, LogParams, PartialObjectMeta, PostParams,
-        Preconditions,
+        AttachParams, AttachedProcess, DeleteParams, DynamicObject, LogParams, PartialObjectMeta,
+        PostParams, Preconditions,
     },
 };
 use secrecy::SecretString;
@@ -64,6 +67,8 @@ const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(40);
 /// Time limit of a request to a door.
 const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time to learn how a program in a container has ended.
+const EXIT_STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum size in bytes of a door's activity response. A usual one has about 120.
 const MAX_ACTIVITY_BYTES: usize = 4096;
 /// Command in DuckDB's container that answers one query.
@@ -171,13 +176,15 @@ impl Kubernetes {
         }
     }
 
-    /// Runs a command in DuckDB's container. Returns its input and output.
+    /// Runs a command in DuckDB's container. Returns the process with its input and output. The
+    /// connection is closed when the process is dropped.
     async fn exec(
         &self,
         seen: &Observed,
         command: [&str; 3],
     ) -> Result<
         (
+            AttachedProcess,
             impl AsyncWrite + Unpin + use<>,
             impl AsyncRead + Unpin + use<>,
         ),
@@ -194,11 +201,13 @@ impl Kubernetes {
             .server
             .call(self.action("create", permissions::EXEC), begun)
             .await?;
-        let pipes = process.stdin().zip(process.stdout());
-        pipes.ok_or_else(|| Error::Unavailable {
-            action: format!("running {} in DuckDB's container", command.join(" ")),
-            why: "the connection to the container has no input and output".into(),
-        })
+        match (process.stdin(), process.stdout()) {
+            (Some(input), Some(output)) => Ok((process, input, output)),
+            _ => Err(Error::Unavailable {
+                action: format!("running {} in DuckDB's container", command.join(" ")),
+                why: "the connection to the container has no input and output".into(),
+            }),
+        }
     }
 
     async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
@@ -283,6 +292,22 @@ impl Kubernetes {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Returns true if the program of a session image does not know its arguments, because it is too
+/// old. clap's exit code for that is 2.
+async fn is_usage_error(status: Option<impl Future<Output = Option<Status>>>) -> bool {
+    let Some(status) = status else {
+        return false;
+    };
+    let ended = tokio::time::timeout(EXIT_STATUS_TIMEOUT, status).await;
+    let details = ended.ok().flatten().and_then(|status| status.details);
+    let mut causes = details
+        .into_iter()
+        .flat_map(|it| it.causes.into_iter().flatten());
+    causes.any(|cause| {
+        cause.reason.as_deref() == Some("ExitCode") && cause.message.as_deref() == Some("2")
+    })
 }
 
 #[async_trait]
@@ -400,7 +425,7 @@ impl Runtime for Kubernetes {
 
     async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
         // The API server logs the request's URL, so no part of the query is in the command.
-        let (input, output) = self.exec(seen, QUERY_COMMAND).await?;
+        let (_process, input, output) = self.exec(seen, QUERY_COMMAND).await?;
         self.note_use(seen);
         let answer = query_rpc::call(question, input, output).await;
         self.note_use(seen);
@@ -420,9 +445,16 @@ impl Runtime for Kubernetes {
         let Some(key) = key else {
             return Ok(ControlResponse::NotSupported);
         };
-        let (input, output) = self.exec(seen, CONTROL_COMMAND).await?;
+        let (mut process, input, output) = self.exec(seen, CONTROL_COMMAND).await?;
+        let status = process.take_status();
         let signed = key.sign(command, &seen.record.id.to_string(), Utc::now());
-        control_rpc::call(&signed, input, output).await
+        match control_rpc::call(&signed, input, output).await? {
+            Some(answer) => Ok(answer),
+            None if is_usage_error(status).await => Ok(ControlResponse::NotSupported),
+            None => Err(control_rpc::unavailable(
+                "the program ended without an answer",
+            )),
+        }
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {

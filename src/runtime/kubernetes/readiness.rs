@@ -137,12 +137,10 @@ impl Asker {
             door::READY_PATH
         );
         let begin = Instant::now();
-        let mut is_reachable = has_answered;
         let mut answered = has_answered.then_some(begin);
-        if has_answered {
-            self.cache.set_answering(run, true);
-            sleep(CHECK_INTERVAL).await;
-        }
+        self.cache.set_answering(run, has_answered);
+        let mut is_reachable = has_answered;
+        let mut unreachable_since = None;
         loop {
             // Boxed, because the task of a session mostly sleeps and should take little memory.
             let answer = Box::pin(self.ask(&url)).await;
@@ -151,25 +149,31 @@ impl Asker {
                 Answer::NotReady => {
                     answered = answered.filter(|at| at.elapsed() < CHECK_INTERVAL + MAX_SILENCE);
                 }
-                Answer::Unreachable if !is_reachable && begin.elapsed() >= MAX_UNREACHABLE => {
-                    if answered.is_none() {
-                        warn!(
-                            %session,
-                            "session {session}: the bot can't reach its door at {url}, so it counts \
-                             as ready although its DuckDB may still be starting"
-                        );
-                    }
-                    answered = Some(Instant::now());
-                }
                 // The kubelet notices a door that ended.
                 Answer::Unreachable => {}
             }
             is_reachable |= answer != Answer::Unreachable;
-            self.cache.set_answering(run, answered.is_some());
-            sleep(match answered {
-                Some(_) if answer == Answer::NotReady => RECHECK_PAUSE,
-                Some(_) => CHECK_INTERVAL,
-                None => (begin.elapsed() / 10).clamp(START_PAUSES[0], START_PAUSES[1]),
+            let since = *unreachable_since.get_or_insert_with(Instant::now);
+            let is_given_up = !is_reachable && since.elapsed() >= MAX_UNREACHABLE;
+            let answers = answered.is_some() || is_given_up;
+            if self.cache.set_answering(run, answers) && is_given_up {
+                warn!(
+                    %session,
+                    "session {session}: the bot can't reach its door at {url}, so it counts as \
+                     ready although its DuckDB may still be starting"
+                );
+            }
+            sleep(match (answered, answer) {
+                (Some(_), Answer::NotReady) => RECHECK_PAUSE,
+                (Some(_), _) => CHECK_INTERVAL,
+                (None, _) => {
+                    let longest = if is_given_up {
+                        CHECK_INTERVAL
+                    } else {
+                        START_PAUSES[1]
+                    };
+                    (begin.elapsed() / 10).clamp(START_PAUSES[0], longest)
+                }
             })
             .await;
         }

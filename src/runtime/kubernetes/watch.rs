@@ -105,10 +105,12 @@ impl Cache {
     }
 
     /// Stores whether DuckDB answers; see [`View::set_answering`].
-    pub(super) fn set_answering(&self, run: &DuckDbRun, answers: bool) {
-        if self.view().set_answering(run, answers) {
+    pub(super) fn set_answering(&self, run: &DuckDbRun, answers: bool) -> bool {
+        let is_change = self.view().set_answering(run, answers);
+        if is_change {
             self.changes.send_modify(|count| *count += 1);
         }
+        is_change
     }
 
     /// Subscribes to changes. The receiver is marked as changed when the view may show something

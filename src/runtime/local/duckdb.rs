@@ -4,11 +4,14 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use tokio::process::Command;
 use uuid::Uuid;
 
+/// Maximum time to load the extensions.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Extensions that every session needs. Load avro before iceberg, which would try to download it.
 const EXTENSIONS: [&str; 4] = ["ui", "httpfs", "avro", "iceberg"];
 
@@ -80,9 +83,15 @@ async fn load(
     let mut asked = Command::new(program);
     asked
         .args(["-batch", "-bail", "-init", "/dev/null", "-c", &sql])
+        // The bot's own environment has secrets.
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", home)
-        .stdin(Stdio::null());
-    let answer = asked.output().await.map_err(UnusableDuckDb::Program)?;
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let answer = tokio::time::timeout(LOAD_TIMEOUT, asked.output()).await;
+    let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let answer = answer.map_err(UnusableDuckDb::Program)?;
     if answer.status.success() {
         return Ok(());
     }

@@ -25,6 +25,7 @@ use std::{
     fs::{self, File},
     io,
     net::Ipv4Addr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -265,7 +266,10 @@ impl Local {
     async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Error> {
         let record = &seen.record;
         let home = self.home(record);
-        fs::create_dir_all(&home).map_err(|why| disk_error("creating", &home, &why))?;
+        // Nobody else may reach the socket for the bot's commands.
+        let mut folder = fs::DirBuilder::new();
+        let folder = folder.recursive(true).mode(0o700).create(&home);
+        folder.map_err(|why| disk_error("creating", &home, &why))?;
         let port = ReservedPort::reserve();
         let port = port.map_err(|why| disk_error("reserving a port for", &home, &why))?;
         let door = Arc::new(self.door(record, port.number)?);
