@@ -1,4 +1,4 @@
-//! Where DuckDB comes from: `deploy/duckdb/get` gets it for the session image, the sandbox and the
+//! Origin of DuckDB: `deploy/duckdb/get` gets it for the session image, the sandbox and the
 //! tests.
 
 use std::{

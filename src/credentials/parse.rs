@@ -17,7 +17,7 @@ pub enum ValueError {
     Spaces,
     /// A character that no credential contains.
     Strange,
-    /// This many characters, which is more than the field allows.
+    /// Number of characters, which is more than the field allows.
     TooLong(usize),
 }
 

@@ -1,4 +1,4 @@
-//! One stream of DuckDB's events for all tabs. DuckDB would use a thread per tab, and ends the
+//! Shared stream of DuckDB's events for all tabs. DuckDB would use a thread per tab, and ends the
 //! streams of all but three tabs.
 
 use std::{sync::Arc, time::Duration};

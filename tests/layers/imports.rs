@@ -21,7 +21,7 @@ pub(super) struct Crate {
     modules: BTreeMap<Names, Module>,
 }
 
-/// One module. An inline module belongs to its parent's file.
+/// Module of a crate. An inline module belongs to its parent's file.
 #[derive(Default)]
 struct Module {
     /// Path of the file from `src`, without `.rs`.

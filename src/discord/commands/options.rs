@@ -4,14 +4,14 @@ use serenity::all::{CommandData, CommandDataOption, CommandDataOptionValue};
 
 use super::spec::{OptionKind, OptionSpec, Suggestions};
 
-/// One of the person's sessions or, for an admin, anybody's.
+/// Session of the person or, for an admin, of anybody.
 pub(super) const SESSION: OptionSpec = OptionSpec {
     name: "session",
     summary: "Session ID, if you have several sessions",
     kind: OptionKind::Suggested(Suggestions::Sessions),
 };
 
-/// One of the person's sessions, even for an admin.
+/// Session of the person, even for an admin.
 pub(crate) const OWN_SESSION: OptionSpec = OptionSpec {
     kind: OptionKind::Suggested(Suggestions::OwnSessions),
     ..SESSION

@@ -362,7 +362,7 @@ pub(super) struct CachedPod {
     part: PartMeta,
 }
 
-/// One run of DuckDB: from a start of its container to the end.
+/// Run of DuckDB, from a start of its container to the end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct DuckDbRun {
     /// Name of the Pod.
