@@ -315,15 +315,7 @@ fn send_command() -> ExitCode {
         let answer = duckdb::control_socket::send(home.as_ref(), line.trim_end()).await;
         Ok(Some(answer))
     });
-    match sent {
-        Ok(Some(answer)) => {
-            let text = serde_json::to_string(&answer).expect("a response serializes to JSON");
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Ok(None) => ExitCode::FAILURE,
-        Err(error) => finish(Err(error)),
-    }
+    print_response(sent)
 }
 
 fn answer_query() -> ExitCode {
@@ -345,9 +337,14 @@ fn answer_query() -> ExitCode {
         let answer = shutdown.run_until_cancelled(duckdb::query_worker::run(&question, &variables));
         answer.await.transpose()
     });
-    match answered {
-        Ok(Some(answer)) => {
-            let text = serde_json::to_string(&answer).expect("a response serializes to JSON");
+    print_response(answered)
+}
+
+/// Prints a response as a line of JSON, if there is one.
+fn print_response(outcome: anyhow::Result<Option<impl serde::Serialize>>) -> ExitCode {
+    match outcome {
+        Ok(Some(response)) => {
+            let text = serde_json::to_string(&response).expect("a response serializes to JSON");
             println!("{text}");
             ExitCode::SUCCESS
         }

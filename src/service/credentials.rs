@@ -71,12 +71,11 @@ impl Service {
             rewrite(&*self.runtime, &seen.record.id, renew).await?;
         }
         let renewals = live.into_iter().map(async |seen| {
-            let is_renewed = self.renew_credentials(&seen, credentials).await?;
-            Ok::<_, Error>((is_renewed, seen))
+            let is_renewed = self.renew_credentials(&seen, credentials).await;
+            (is_renewed, seen)
         });
         let (mut renewed, mut old) = (Vec::new(), Vec::new());
-        for renewal in join_all(renewals).await {
-            let (is_renewed, seen) = renewal?;
+        for (is_renewed, seen) in join_all(renewals).await {
             if is_renewed {
                 renewed.push(seen);
             } else {
@@ -92,17 +91,10 @@ impl Service {
 
     /// Gives new credentials to a running session. Returns false if the session keeps its previous
     /// ones: it is not ready, its image is too old, or it can't be reached.
-    ///
-    /// # Errors
-    /// If the session took the credentials, and its record can't be written.
-    async fn renew_credentials(
-        &self,
-        seen: &Observed,
-        credentials: &Credentials,
-    ) -> Result<bool, Error> {
+    async fn renew_credentials(&self, seen: &Observed, credentials: &Credentials) -> bool {
         let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
         if seen.record.is_to_start() || !is_ready {
-            return Ok(false);
+            return false;
         }
         let id = &seen.record.id;
         let command = ControlCommand::RenewCredentials {
@@ -110,14 +102,14 @@ impl Service {
         };
         match self.runtime.control(seen, command).await {
             Ok(ControlResponse::Done) => {}
-            Ok(ControlResponse::NotSupported) => return Ok(false),
+            Ok(ControlResponse::NotSupported) => return false,
             Ok(answer) => {
                 warn!(session = %id, "session {id} keeps its credentials: {answer}");
-                return Ok(false);
+                return false;
             }
             Err(error) => {
                 warn!(session = %id, %error, "session {id} keeps its credentials");
-                return Ok(false);
+                return false;
             }
         }
         audit_renewal(seen.record.owner, id);
@@ -127,7 +119,7 @@ impl Service {
         if let Err(error) = rewrite(&*self.runtime, id, renew).await {
             warn!(session = %id, %error, "the record of session {id} has the previous expiry");
         }
-        Ok(true)
+        true
     }
 
     /// Returns the metadata of a person's stored credentials.
