@@ -53,7 +53,7 @@ async fn progress_follows_what_the_cluster_does() {
     assert!(events(&env, &id).await.contains(&"Pulling".to_owned()));
     Node::registry().release("held-progress");
     sees("▰▰▰▰▱ Starting session", ": starting, ", "Running").await;
-    // Its door listens, so the kubelet reports the Pod as ready. DuckDB does not answer yet.
+    // Its door runs, so the kubelet reports the Pod as ready. DuckDB does not answer yet.
     env.wait_until_ready(&id).await;
     wait_for_status(&env, &id, ": starting, ", "Running").await;
     super::exec(&env, &id, &["touch", "/tmp/go"]).await;

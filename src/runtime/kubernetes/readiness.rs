@@ -1,7 +1,7 @@
 //! Asks the doors whether DuckDB answers.
 //!
-//! The kubelet only knows that a door listens. Its probes come once a second, so a start would take
-//! up to a second longer than DuckDB needs. The bot asks as soon as the containers run, in short
+//! The kubelet only knows that a door runs. Its probes come once a second, so a start would take up to
+//! a second longer than DuckDB needs. The bot asks as soon as the containers run, in short
 //! pauses until DuckDB answers. Then it asks seldom, to notice a DuckDB that hangs.
 
 use std::{
@@ -36,7 +36,7 @@ const RECHECK_PAUSE: Duration = Duration::from_secs(1);
 /// busy must not make its session unready.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// Time after which a door that can't be reached is no longer waited for. Then the bot relies on the
-/// kubelet alone, which knows that the door listens. A usual DuckDB answers after one second.
+/// kubelet alone, which knows that the door runs. A usual DuckDB answers after one second.
 const MAX_UNREACHABLE: Duration = Duration::from_secs(5);
 /// Maximum number of doors that are asked at the same time.
 const MAX_CONCURRENT_CALLS: usize = 64;

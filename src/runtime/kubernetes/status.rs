@@ -41,7 +41,7 @@ pub(super) struct ParsedStatus {
     is_pulling: bool,
 }
 
-/// Parses the status of a Pod. Ready means that all containers run and the door listens.
+/// Parses the status of a Pod. Ready means that all containers run.
 pub(super) fn parse(stored: &KubePod) -> ParsedStatus {
     let nothing = PodStatus::default();
     let status = stored.status.as_ref().unwrap_or(&nothing);

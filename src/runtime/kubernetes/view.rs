@@ -100,7 +100,7 @@ impl View {
         })
     }
 
-    /// Returns the state of a Pod. The kubelet only knows that its door listens, so a Pod is ready
+    /// Returns the state of a Pod. The kubelet only knows that its door runs, so a Pod is ready
     /// only if its DuckDB answers too.
     fn observed_pod(&self, pod: &CachedPod) -> session::Pod {
         let mut seen = pod.status.with_events(self.pod_events(&pod.uid));

@@ -144,18 +144,19 @@ fn door(settings: &Settings, session: &Record, key: &str) -> Container {
             port(HTTP, door::PORT),
             port("admin", door::ADMIN_PORT),
         ]),
-        readiness_probe: Some(Probe {
+        // No readiness probe: the kubelet may make its first one before it has noted that the
+        // container runs, and the next one a second later. The door ends if it can't listen, so the
+        // Pod is ready when its containers run. The bot itself asks whether DuckDB answers.
+        liveness_probe: Some(Probe {
             http_get: Some(HTTPGetAction {
-                // Only whether the door listens. The bot itself asks whether DuckDB answers, because
-                // the kubelet asks once a second, and an early browser gets a page from the door.
                 path: Some(door::HEALTH_PATH.into()),
                 port: IntOrString::Int(door::ADMIN_PORT.into()),
                 ..HTTPGetAction::default()
             }),
-            period_seconds: Some(1),
-            timeout_seconds: Some(3),
-            // A query that keeps every core of the node busy must not make its session unready.
-            failure_threshold: Some(30),
+            // A query that keeps every core of the node busy must not restart the door.
+            period_seconds: Some(10),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(6),
             ..Probe::default()
         }),
         resources: Some(exactly("100m", "64Mi")),
