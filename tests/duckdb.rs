@@ -158,6 +158,32 @@ fn the_release_and_the_extension_host_suffice() {
 }
 
 #[test]
+fn a_changed_file_in_the_cache_is_downloaded_again() {
+    let (cache, wheels) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let hosts = Hosts::offer(None);
+    let folder = || {
+        let got = hosts.get(cache.path(), wheels.path());
+        let said = String::from_utf8_lossy(&got.stderr).into_owned();
+        assert!(got.status.success(), "{said}");
+        (String::from_utf8(got.stdout).unwrap(), said)
+    };
+    let (first, _) = folder();
+    let program = Path::new(first.trim()).join("duckdb");
+    let original = fs::read(&program).unwrap();
+    fs::write(&program, "not DuckDB").unwrap();
+
+    let (second, said) = folder();
+    assert!(
+        said.contains("/duckdb is missing or was changed. Downloading again."),
+        "{said}"
+    );
+    assert_eq!(second, first);
+    assert_eq!(fs::read(&program).unwrap(), original);
+    let (_, said) = folder();
+    assert_eq!(said, "");
+}
+
+#[test]
 fn a_changed_byte_of_a_download_fails_the_build() {
     for (file, url) in [
         ("duckdb", "duckdb_cli-linux-"),
