@@ -186,6 +186,22 @@ async fn a_duckdb_without_its_extensions_is_named_at_the_start() {
     home.assert_clean().await;
 }
 
+#[tokio::test]
+async fn another_version_of_duckdb_is_named_at_the_start() {
+    let mut home = LocalEnv::start().await;
+    home.bot.kill().await;
+    let folder = TempDir::new().unwrap();
+    let old = folder.path().join("duckdb");
+    fs::write(&old, "#!/bin/sh\necho v1.4.4\n").unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = old.to_str().unwrap().to_owned();
+    home.variables.insert("DUCKBOT_LOCAL__DUCKDB".into(), path);
+    let log = refused_start(&home).await;
+    let said = "/duckdb is DuckDB v1.4.4; install DuckDB 1.5, or set local.duckdb to its path";
+    assert!(log.contains(said), "{log}");
+    home.assert_clean().await;
+}
+
 /// Links DuckDB's extensions into a folder, and returns the link of the extension `ui`.
 fn link_extensions(folder: &Path) -> PathBuf {
     let from = tools::duckdb().join("extensions");

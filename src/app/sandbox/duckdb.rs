@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
-use crate::runtime::local::DuckDb;
+use crate::runtime::local::{DuckDb, UnusableDuckDb};
 
 /// Script that downloads DuckDB into the cache of the tests, verifies it, and prints its folder.
 const DOWNLOAD_SCRIPT: &str = include_str!("../../../deploy/duckdb/get");
@@ -21,6 +21,10 @@ pub(super) async fn find(configured: Option<&Path>) -> anyhow::Result<DuckDb> {
     if let Some(program) = configured {
         return match DuckDb::find(program, None, &[]).await {
             Ok(found) => Ok(found),
+            Err(why @ UnusableDuckDb::Version(_)) => bail!(
+                "{} can't be used: {why}. Pass the path of DuckDB 1.5, or omit --duckdb to download it",
+                program.display()
+            ),
             Err(why) => bail!(
                 "{0} can't be used as DuckDB: {why}. Install the extensions with `{0} -c 'INSTALL ui; \
                  INSTALL httpfs; INSTALL avro; INSTALL iceberg'`, or omit --duckdb to download DuckDB",

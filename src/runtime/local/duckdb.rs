@@ -14,6 +14,8 @@ use uuid::Uuid;
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Extensions that every session needs. Load avro before iceberg, which would try to download it.
 const EXTENSIONS: [&str; 4] = ["ui", "httpfs", "avro", "iceberg"];
+/// Versions that duckbot works with. Queries from the chat fail with 1.4, and the UI with 2.
+const VERSIONS: &str = "v1.5.";
 
 /// DuckDB's command line, with the extensions that sessions need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub enum UnusableDuckDb {
     /// The program can't be run.
     #[error("it can't be run: {0}")]
     Program(io::Error),
+    /// Its version, which is not among the supported ones.
+    #[error("it is DuckDB {0}, and duckbot needs 1.5")]
+    Version(String),
     /// An extension can't be loaded, with the first line of DuckDB's error.
     #[error("it can't load its extensions: {0}")]
     Extensions(String),
@@ -39,7 +44,7 @@ impl DuckDb {
     /// the bot. Loads the needed ones and `further` ones to check them.
     ///
     /// # Errors
-    /// If the program can't be run, or an extension can't be loaded.
+    /// If the program can't be run, has another version, or can't load an extension.
     pub async fn find(
         program: &Path,
         folder: Option<&Path>,
@@ -72,8 +77,10 @@ async fn load(
     further: &[String],
 ) -> Result<(), UnusableDuckDb> {
     let folder = extensions.to_string_lossy().replace('\'', "''");
-    let mut sql =
-        format!("SET autoinstall_known_extensions = false; SET extension_directory = '{folder}';");
+    let mut sql = format!(
+        "SELECT version(); SET autoinstall_known_extensions = false; \
+         SET extension_directory = '{folder}';"
+    );
     for name in EXTENSIONS
         .into_iter()
         .chain(further.iter().map(String::as_str))
@@ -82,7 +89,16 @@ async fn load(
     }
     let mut asked = Command::new(program);
     asked
-        .args(["-batch", "-bail", "-init", "/dev/null", "-c", &sql])
+        .args([
+            "-batch",
+            "-bail",
+            "-csv",
+            "-noheader",
+            "-init",
+            "/dev/null",
+            "-c",
+            &sql,
+        ])
         // The bot's own environment has secrets.
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
@@ -92,6 +108,12 @@ async fn load(
     let answer = tokio::time::timeout(LOAD_TIMEOUT, asked.output()).await;
     let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let answer = answer.map_err(UnusableDuckDb::Program)?;
+    let said = String::from_utf8_lossy(&answer.stdout);
+    let version = said.lines().next().unwrap_or_default();
+    // The first line of a program that is no DuckDB says nothing about a version.
+    if version.starts_with('v') && !version.starts_with(VERSIONS) {
+        return Err(UnusableDuckDb::Version(version.to_owned()));
+    }
     if answer.status.success() {
         return Ok(());
     }

@@ -632,6 +632,9 @@ async fn find_duckdb(
             UnusableDuckDb::Program(why) => anyhow::anyhow!(
                 "can't run {program}; install DuckDB's command line, or correct local.duckdb: {why}"
             ),
+            UnusableDuckDb::Version(version) => anyhow::anyhow!(
+                "{program} is DuckDB {version}; install DuckDB 1.5, or set local.duckdb to its path"
+            ),
             UnusableDuckDb::Extensions(why) => anyhow::anyhow!(
                 "{program} can't load its extensions; install them, or set local.extensions to the \
                  folder that contains them: {why}"
