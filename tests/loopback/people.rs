@@ -1,5 +1,7 @@
 //! Tests of the actions that Discord's client would not send.
 
+use discord_loopback::SEND_MESSAGES;
+
 use super::rules::Fixture;
 
 #[tokio::test]
@@ -19,5 +21,15 @@ async fn a_message_has_some_text_a_channel_and_a_member_as_its_author() {
     assert!(ana.write("#nowhere", "hello").is_err());
     assert!(sam.write("#data", "hello").is_err());
     assert_eq!(fixture.discord.history("#data"), []);
+    fixture.done();
+}
+
+#[tokio::test]
+async fn a_member_who_may_not_write_in_a_channel_writes_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.discord.deny_in("#data", SEND_MESSAGES);
+    assert!(fixture.ana().write("#data", "hello").is_err());
+    fixture.discord.deny_in("#data", 0);
+    assert!(fixture.ana().write("#data", "hello").is_ok());
     fixture.done();
 }

@@ -5,9 +5,14 @@ use std::time::Duration;
 
 /// Permission that implies all others.
 pub const ADMINISTRATOR: u64 = 1 << 3;
+/// Permission to send messages in a channel.
+pub const SEND_MESSAGES: u64 = 1 << 11;
+/// Permission to attach files to messages.
+pub const ATTACH_FILES: u64 = 1 << 15;
 /// Permissions of every member: see channels, send messages (in threads too), attach files, use
 /// application commands.
-pub const MEMBER_PERMISSIONS: u64 = (1 << 10) | (1 << 11) | (1 << 15) | (1 << 31) | (1 << 38);
+pub const MEMBER_PERMISSIONS: u64 =
+    (1 << 10) | SEND_MESSAGES | ATTACH_FILES | (1 << 31) | (1 << 38);
 
 /// Configuration of one guild. Start from [`DiscordConfig::default`] and add to it.
 #[derive(Debug, Clone)]

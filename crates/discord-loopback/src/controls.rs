@@ -141,6 +141,18 @@ impl Discord {
         });
     }
 
+    /// Takes permission bits from everybody in a channel, except from the bot and administrators.
+    /// With 0, they have all of their permissions again.
+    pub fn deny_in(&self, channel: &str, permissions: u64) {
+        let id = self.channel(channel);
+        self.shared.change(|state| {
+            let channels = state.channels.iter_mut();
+            channels
+                .filter(|channel| channel.id == id)
+                .for_each(|channel| channel.denied = permissions);
+        });
+    }
+
     /// Simulates an outage: while offline, every REST and gateway connection is closed.
     pub fn set_offline(&self, offline: bool) {
         self.shared.change(|state| state.set_offline(offline));

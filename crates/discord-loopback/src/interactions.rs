@@ -117,9 +117,10 @@ impl State {
             .other_guild
             .unwrap_or(self.guild.id)
             .to_string();
-        if let Some(person) = self.person(interaction.person) {
-            payload["member"] = self.interaction_member_json(person);
-            payload["channel"]["permissions"] = self.permissions(person).to_string().into();
+        if let Some((person, channel)) = self.person(interaction.person).zip(channel) {
+            let permissions = self.permissions_in(person, channel);
+            payload["member"] = self.interaction_member_json(person, permissions);
+            payload["channel"]["permissions"] = permissions.to_string().into();
         }
         payload["context"] = 0.into();
         payload["authorizing_integration_owners"] = json!({ "0": guild });

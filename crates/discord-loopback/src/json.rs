@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::config::SEND_MESSAGES;
 use crate::model::{
     Access, Channel, InteractionKind, InteractionState, Message, PersonState, Role,
 };
@@ -102,10 +103,10 @@ impl State {
         })
     }
 
-    /// Member object in an interaction, with computed permissions.
-    pub(crate) fn interaction_member_json(&self, person: &PersonState) -> Value {
+    /// Member object in an interaction, with permissions as computed for its channel.
+    pub(crate) fn interaction_member_json(&self, person: &PersonState, permissions: u64) -> Value {
         let mut member = self.member_json(person);
-        member["permissions"] = self.permissions(person).to_string().into();
+        member["permissions"] = permissions.to_string().into();
         member
     }
 
@@ -129,15 +130,34 @@ impl State {
                 "name": channel.name,
                 "position": 0,
                 "last_message_id": newest,
-                "permission_overwrites": match channel.access {
-                    // Deny SEND_MESSAGES to everyone.
-                    Access::ReadOnly => json!([{
-                        "id": self.guild.id.to_string(), "type": 0, "allow": "0", "deny": "2048",
-                    }]),
-                    Access::Full | Access::Hidden => json!([]),
-                },
+                "permission_overwrites": self.overwrites_json(channel),
             }),
         }
+    }
+
+    /// Overwrites of a guild channel: what everyone lacks, and what the bot has nevertheless.
+    fn overwrites_json(&self, channel: &Channel) -> Value {
+        let overwrite = |id: Snowflake, kind: u8, allow: u64, deny: u64| {
+            json!({
+                "id": id.to_string(),
+                "type": kind,
+                "allow": allow.to_string(),
+                "deny": deny.to_string(),
+            })
+        };
+        let mut overwrites = Vec::new();
+        if channel.access == Access::ReadOnly {
+            overwrites.push(overwrite(
+                self.guild.id,
+                0,
+                0,
+                channel.denied | SEND_MESSAGES,
+            ));
+        } else if channel.denied != 0 {
+            overwrites.push(overwrite(self.guild.id, 0, 0, channel.denied));
+            overwrites.push(overwrite(self.application.id, 1, channel.denied, 0));
+        }
+        overwrites.into()
     }
 
     /// Guild object with its roles.

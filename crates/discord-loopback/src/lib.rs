@@ -27,7 +27,9 @@ mod state;
 mod transcript;
 mod view;
 
-pub use config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS, PersonConfig};
+pub use config::{
+    ADMINISTRATOR, ATTACH_FILES, DiscordConfig, MEMBER_PERMISSIONS, PersonConfig, SEND_MESSAGES,
+};
 pub use faults::{BoxFuture, FaultButton, Interception, Interceptor, RestCall, RestFault};
 pub use interaction::{Acknowledgement, Interaction};
 pub use model::{Access, ResponseKind};

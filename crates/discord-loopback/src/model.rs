@@ -49,6 +49,8 @@ pub(crate) struct Channel {
     /// The bot's counterpart in a DM channel; `None` for a guild channel.
     pub recipient: Option<Snowflake>,
     pub access: Access,
+    /// Permission bits that people lack in this channel. The bot has them.
+    pub denied: u64,
 }
 
 /// The bot's access to a channel.

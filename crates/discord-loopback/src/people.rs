@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::body::plain;
 use crate::command_line::{self, Purpose};
+use crate::config::SEND_MESSAGES;
 use crate::interaction::Interaction;
 use crate::interactions::NewInteraction;
 use crate::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState};
@@ -187,7 +188,15 @@ impl Person {
             match found.recipient {
                 Some(with) if with == self.id => {}
                 Some(_) => return Err("this is another person's DM channel".to_owned()),
-                None => drop(self.member(state)?),
+                None => {
+                    let held = state.permissions_in(self.member(state)?, found);
+                    if held & SEND_MESSAGES == 0 {
+                        return Err(format!(
+                            "{} can't write in this channel",
+                            state.name_of(self.id)
+                        ));
+                    }
+                }
             }
             let draft = MessageDraft::read("", &json!({ "content": text }));
             let posted = draft.and_then(|draft| state.post(target, draft));

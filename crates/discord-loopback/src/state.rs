@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS};
+use crate::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS, SEND_MESSAGES};
 use crate::faults::Controls;
 use crate::gateway_session::{GatewaySession, SocketCommand};
 use crate::model::{
@@ -67,6 +67,7 @@ impl State {
             name: name.clone(),
             recipient: None,
             access: Access::Full,
+            denied: 0,
         });
         let channels = channels.collect();
         Self {
@@ -121,6 +122,7 @@ impl State {
             name,
             recipient: Some(person),
             access: Access::Full,
+            denied: 0,
         });
         id
     }
@@ -138,6 +140,20 @@ impl State {
         } else {
             u64::MAX >> 11
         }
+    }
+
+    /// Permission bits of a person in a channel.
+    pub(crate) fn permissions_in(&self, person: &PersonState, channel: &Channel) -> u64 {
+        let held = self.permissions(person);
+        if held & ADMINISTRATOR != 0 {
+            return held;
+        }
+        let denied = match channel.access {
+            // The overwrite denies it to everyone.
+            Access::ReadOnly => channel.denied | SEND_MESSAGES,
+            Access::Full | Access::Hidden => channel.denied,
+        };
+        held & !denied
     }
 
     /// Display name of a person or the bot.

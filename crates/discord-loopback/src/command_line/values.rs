@@ -65,7 +65,7 @@ fn user(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
     let id = person.id.to_string();
     resolved["users"][&id] = state.user_json(person.id);
     if person.in_guild {
-        let mut member = state.interaction_member_json(person);
+        let mut member = state.interaction_member_json(person, state.permissions(person));
         if let Some(parts) = member.as_object_mut() {
             parts.remove("user");
         }
