@@ -20,7 +20,7 @@ use crate::{
     error::{Error, new_reference},
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
-    service::{Clock, Dependencies, Notifier, audit_replacement, summarize},
+    service::{Clock, Dependencies, Notifier, audit_replacement, renew, summarize},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
         Stage, Step, next_step,
@@ -204,6 +204,7 @@ impl Reconciler {
                 self.runtime.create(seen, *parts).await
             }
             Step::Announce => self.announce(seen).await,
+            Step::RenewCredentials => self.renew_credentials(seen).await,
             Step::WarnCredentialsExpiry(expire) => {
                 self.notifier
                     .warn_credentials_expire(&seen.record, *expire)
@@ -255,6 +256,21 @@ impl Reconciler {
                 Ok(())
             }
         }
+    }
+
+    /// Gives a session the credentials that its owner stored while it was not ready.
+    async fn renew_credentials(&self, seen: &Observed) -> Result<(), Error> {
+        let record = &seen.record;
+        let credentials = self.credentials.read_for(record).await?;
+        let mut renewed = Record::clone(record);
+        // Without stored ones, the session keeps those that it has read.
+        if let Some(credentials) = credentials
+            && renew(&*self.runtime, seen, &credentials).await.is_taken()
+        {
+            renewed = record.with_renewed_credentials(credentials.expires, (self.clock)());
+        }
+        renewed.credentials_replaced = false;
+        self.runtime.save(seen, &renewed).await
     }
 
     /// Enters an ended session into the ledger. A failure does not keep the record from being
@@ -391,6 +407,7 @@ fn step_name(step: &Step) -> &'static str {
         Step::Create(Parts::ALL) => "creating its objects",
         Step::Create(_) => "creating missing objects",
         Step::Announce => "announcing its URL",
+        Step::RenewCredentials => "renewing its credentials",
         Step::WarnCredentialsExpiry(_) => "warning that its credentials expire",
         Step::AnnounceRestart(..) => "announcing a restart of DuckDB",
         Step::Reschedule(_) => "rescheduling it",

@@ -129,7 +129,7 @@ async fn replacing_offers_to_restart_running_sessions_with_the_new_credentials()
     let kept = env.reply_to(&env.ana, "/duck setup").await;
     let stored = env.fill_form(&env.ana, &kept, &PERMANENT_CREDENTIALS).await;
     assert!(stored.content.contains(&format!(
-        "Session `{old}` still uses your previous credentials."
+        "Session `{old}` may still use your previous credentials: it did not answer."
     )));
     let label = "Restart with the new credentials";
     let pressed = env.ana.press(&stored, label).await.unwrap();

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use discord_loopback::{MessageView, Person};
+use discord_loopback::{MessageView, Person, RestFault};
 use tempfile::TempDir;
 use test_support::{
     Bot, LocalEnv, PERMANENT_CREDENTIALS, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids,
@@ -272,6 +272,44 @@ async fn the_log_and_admins_are_told_why_duckdb_does_not_start() {
     home.assert_clean().await;
 }
 
+/// Replaces the stored credentials of `person` through `/duck setup`.
+pub(crate) async fn replace_credentials(
+    person: &Person,
+    key_id: &str,
+    secret: &str,
+) -> MessageView {
+    let shown = reply_to(person, "/duck setup").await;
+    let pressed = person.press(&shown, "Replace").await.unwrap();
+    let form = pressed.modal().await;
+    let typed = [("Access key ID", key_id), ("Secret access key", secret)];
+    person.submit(&form, &typed).await.unwrap().reply().await
+}
+
+#[tokio::test]
+async fn credentials_that_are_replaced_during_a_start_reach_the_session() {
+    let home = LocalEnv::start().await;
+    let ana = &home.ana;
+    home.s3.add_key("AKIAPREVIOUS", "the-previous-secret");
+    home.enter_key_pair(ana, "AKIAPREVIOUS", "the-previous-secret")
+        .await;
+    // DuckDB has read the credentials, and the session is not announced yet.
+    let messages = "/channels/{channel}/messages";
+    let later = RestFault::respond("POST", messages, 500, 0, "later");
+    home.discord.inject_fault(later.times(usize::MAX));
+    let asked = ana.run_command("#data", "/duck start").await.unwrap();
+    let id = session_id_in(&asked.reply().await.content);
+    wait_until(async || duckdb_pids(&id).len(), |count| *count == 1).await;
+    let [(_, key_id), (_, secret)] = PERMANENT_CREDENTIALS;
+    let stored = replace_credentials(ana, key_id, secret).await;
+    let told = format!("Session `{id}` gets them when it is ready.");
+    assert_says(&stored, &told);
+    home.discord.clear_faults();
+    assert_says(&ana.read("#data").await, &id);
+    let renewed = format!("renewed the credentials of {id}: done");
+    wait_until(async || home.bot.log(), |log| log.contains(&renewed)).await;
+    home.assert_clean().await;
+}
+
 #[tokio::test]
 async fn a_running_session_takes_new_credentials() {
     let home = LocalEnv::start().await;
@@ -281,11 +319,7 @@ async fn a_running_session_takes_new_credentials() {
         .await;
     let id = ready_session(ana).await;
     let [(_, key_id), (_, secret)] = PERMANENT_CREDENTIALS;
-    let shown = reply_to(ana, "/duck setup").await;
-    let form = ana.press(&shown, "Replace").await.unwrap().modal().await;
-    let typed = [("Access key ID", key_id), ("Secret access key", secret)];
-    let sent = ana.submit(&form, &typed).await.unwrap();
-    let stored = sent.reply().await;
+    let stored = replace_credentials(ana, key_id, secret).await;
     assert_says(&stored, &format!("Session `{id}` now uses them."));
     assert!(stored.button("Restart with the new credentials").is_none());
     assert!(

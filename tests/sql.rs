@@ -1,6 +1,8 @@
 //! Tests of `/duck sql`. Each runs with the local runtime and on a node, with the team's Iceberg
 //! tables on S3.
 
+mod renewal;
+
 use discord_loopback::{Discord, Interaction, MessageView, Person};
 use test_support::{
     Cluster, LocalEnv, assert_says, lake, own_lake, query_processes, session_id_in, wait_until,
@@ -102,19 +104,21 @@ macro_rules! everywhere {
         mod on_this_machine {
             $(#[tokio::test]
             async fn $story() {
-                super::$story(super::LocalLakeEnv::start().await).await;
+                super::$story($crate::sql::LocalLakeEnv::start().await).await;
             })*
         }
         mod on_a_node {
             $(#[tokio::test]
             async fn $story() {
-                if let Some(env) = super::LakeEnv::start().await {
+                if let Some(env) = $crate::node::tables::LakeEnv::start().await {
                     super::$story(env).await;
                 }
             })*
         }
     };
 }
+
+pub(crate) use everywhere;
 
 everywhere!(
     an_analyst_asks_the_lake_and_shares_the_answer,
@@ -138,6 +142,11 @@ async fn answer(person: &Person, line: &str) -> MessageView {
 async fn ready_session(env: &impl RuntimeEnv, person: &Person, id: &str, secret: &str) -> String {
     lake().s3.add_key(id, secret);
     env.store_credentials(person, id, secret).await;
+    start_session(person).await
+}
+
+/// Starts a session. Returns its ID once it is ready.
+async fn start_session(person: &Person) -> String {
     let asked = run_command(person, "/duck start").await;
     let session = session_id_in(&asked.reply().await.content);
     asked.until(|it| it.content.contains("is ready")).await;

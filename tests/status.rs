@@ -72,7 +72,7 @@ async fn without_the_credentials_that_it_was_started_with_a_log_is_not_shown() {
     let pressed = env.ana.press(&status, "Show log").await.unwrap();
     assert_says(
         &pressed.reply().await,
-        "were replaced or deleted after the session started",
+        "were replaced or deleted after the session started, and it still has the previous ones",
     );
     env.assert_clean().await;
 }

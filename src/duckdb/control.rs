@@ -53,8 +53,11 @@ impl ControlCommand {
 pub enum ControlResponse {
     /// The command was carried out.
     Done,
-    /// A step failed, with DuckDB's error without secret values.
+    /// A step failed, with DuckDB's error without secret values. The session keeps its credentials.
     Failed { what: String, error: String },
+    /// The credentials were replaced, but the catalog could not be attached again, with DuckDB's
+    /// error without secret values. The table `problems` has the statement.
+    Detached(String),
     /// The command was not carried out.
     Refused(String),
     /// The session does not know the command, or takes none.
@@ -66,6 +69,7 @@ impl fmt::Display for ControlResponse {
         match self {
             Self::Done => write!(f, "done"),
             Self::Failed { what, error } => write!(f, "{what} failed: {error}"),
+            Self::Detached(error) => write!(f, "done, but the catalog is detached: {error}"),
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::NotSupported => write!(f, "not supported"),
         }

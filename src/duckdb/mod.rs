@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use control::{ControlCommand, ControlGate, ControlResponse};
 use control_socket::{Pending, Renewed};
-use environment::{SessionConfig, secret};
+use environment::{CONTROL_KEY, SessionConfig, secret};
 use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
 use shell::{Answer, Exited, Shell};
 
@@ -195,6 +195,9 @@ impl Control {
     fn start(config: &SessionConfig, variables: HashMap<String, String>) -> Self {
         let renewed = Renewed::default();
         let gate = ControlGate::new(config, Utc::now());
+        if gate.is_none() && config.control.is_some() {
+            eprintln!("duckbot: {CONTROL_KEY} is not a key, so the bot's commands are refused");
+        }
         let listening =
             gate.map(|gate| control_socket::listen(&config.home, gate, renewed.clone()));
         let commands = listening.and_then(|listening| {
@@ -251,7 +254,7 @@ impl Control {
         let value = |name: &str| script::literal(variables.get(name).map_or("", String::as_str));
         // An admin's SQL may have locked the configuration.
         let _ = shell.execute(SHORT_TIMEOUTS).await?;
-        let mut steps = vec![renewal::replace_s3_secret(&config, &value)];
+        let attach = renewal::attach(&config.catalog);
         if is_new_token {
             // Nothing is changed if the catalog refuses the new token.
             let step = renewal::try_token(&config, &value);
@@ -261,40 +264,49 @@ impl Control {
                 let what = step.what;
                 return Ok(ControlResponse::Failed { what, error });
             }
-            steps.push(renewal::detach(&config, &value));
-        }
-        for step in steps {
+            let step = renewal::detach(&config, &value);
             if let Answer::Failed(error) = run_step(shell, &step).await? {
                 let what = step.what;
                 return Ok(ControlResponse::Failed { what, error });
             }
         }
-        (*self.renewed.lock()).clone_from(renewed);
-        self.variables = variables;
-        if !is_new_token {
-            return Ok(ControlResponse::Done);
+        let step = renewal::replace_s3_secret(&config, &value);
+        if let Answer::Failed(error) = run_step(shell, &step).await? {
+            if is_new_token {
+                attach_again(shell, &attach).await?;
+            }
+            let what = step.what;
+            return Ok(ControlResponse::Failed { what, error });
         }
-        attach_again(shell, &renewal::attach(&config.catalog)).await
+        (*self.renewed.lock()).clone_from(renewed);
+        let answer = if is_new_token {
+            attach_again(shell, &attach).await?
+        } else {
+            ControlResponse::Done
+        };
+        // The next renewal attaches a detached catalog, because its token is still another one.
+        if answer == ControlResponse::Done {
+            self.variables = variables;
+        }
+        Ok(answer)
     }
 }
 
 /// Attaches the catalog that was just detached. A failure that lasts is shown to the owner.
 async fn attach_again(shell: &mut Shell, step: &ScriptStep) -> Result<ControlResponse, Exited> {
+    let mut error = String::new();
     for pause in ATTACH_PAUSES {
-        if run_step(shell, step).await? == Answer::Done(()) {
-            return Ok(ControlResponse::Done);
+        match run_step(shell, step).await? {
+            Answer::Done(()) => return Ok(ControlResponse::Done),
+            Answer::Failed(why) => error = why,
         }
         tokio::time::sleep(pause).await;
     }
-    Ok(
-        match run_optional(shell, [std::slice::from_ref(step)]).await? {
-            0 => ControlResponse::Done,
-            _ => ControlResponse::Failed {
-                what: step.what.clone(),
-                error: "the table `problems` has the error".to_owned(),
-            },
-        },
-    )
+    let problems = run_optional(shell, [std::slice::from_ref(step)]).await?;
+    Ok(match problems {
+        0 => ControlResponse::Done,
+        _ => ControlResponse::Detached(error),
+    })
 }
 
 /// Returns the variables of a running session with its present credentials. `variables` are those

@@ -210,8 +210,9 @@ pub async fn rewrite(
 }
 
 /// Returns the last lines of a session's log, with its credentials removed. Returns None if the
-/// credentials were replaced or deleted since the session's start, because the old values can no
-/// longer be recognised in the log.
+/// credentials were replaced or deleted and the session did not take the new ones, because then the
+/// values can't be recognised in the log. A session that took them has itself removed both the
+/// previous and the new values from DuckDB's output.
 ///
 /// # Errors
 /// If the log or the credentials can't be read.
@@ -223,7 +224,7 @@ pub async fn redacted_log(
     let record = &seen.record;
     if record.uses_owner_credentials() {
         let about = credentials.metadata(record.owner).await?;
-        let is_same = |stored: DateTime<Utc>| stored <= record.start_began();
+        let is_same = |stored: DateTime<Utc>| stored <= record.credentials_since();
         if !about.and_then(|about| about.stored).is_some_and(is_same) {
             return Ok(None);
         }

@@ -27,9 +27,14 @@ pub fn audit_replacement(owner: OwnerId, id: &SessionId) {
     info!(target: AUDIT, who = %owner, act = "started", what = %id, "{owner} started {id} in place of another session");
 }
 
-/// Logs that a running session took its owner's new credentials.
-pub(super) fn audit_renewal(owner: OwnerId, id: &SessionId) {
-    info!(target: AUDIT, who = %owner, act = "renewed the credentials of", what = %id, "{owner} renewed the credentials of {id}");
+/// Logs that a running session was given its owner's new credentials, and with what outcome.
+pub(super) fn audit_renewal(owner: OwnerId, id: &SessionId, outcome: &'static str, is_taken: bool) {
+    let act = if is_taken {
+        "renewed the credentials of"
+    } else {
+        "could not renew the credentials of"
+    };
+    info!(target: AUDIT, who = %owner, act, what = %id, outcome, "{owner} {act} {id}: {outcome}");
 }
 
 /// The audit log's entry for a query from the chat.

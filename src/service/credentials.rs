@@ -5,24 +5,23 @@ use tracing::warn;
 
 use super::{
     CredentialsRejection, Requester, Service, ServiceError, StartRejection, UnknownCatalog,
-    audit::{audit, audit_renewal},
+    audit::audit,
+    renewal::{Renewal, is_ready, renew},
 };
 use crate::{
     credentials::{CredentialMetadata, Credentials},
     error::Error,
-    runtime::{ControlCommand, ControlResponse, credential_variables, rewrite},
-    session::{Cause, Observed, OwnerId, PodState, Record, Stage},
+    runtime::rewrite,
+    session::{Cause, Observed, OwnerId, Record},
 };
 
 /// The result of storing credentials.
 pub struct SetupOutcome {
     /// True if the preflight has confirmed that the credentials work.
     pub is_tried: bool,
-    /// The person's running sessions that took the new credentials.
-    pub renewed: Vec<Observed>,
-    /// The person's other live sessions that use the stored credentials. Those that run still have
-    /// the previous ones.
-    pub old: Vec<Observed>,
+    /// The person's live sessions that use the stored credentials, each with what became of the new
+    /// ones there.
+    pub renewals: Vec<(Observed, Renewal)>,
 }
 
 impl Service {
@@ -61,65 +60,33 @@ impl Service {
             .await?;
         self.remember_owner(who).await;
         let live = self.sessions_with_stored_credentials(who);
-        // Pods of these sessions have not started yet, so they will read the new credentials.
-        let starting = live.iter().filter(|seen| seen.record.is_to_start());
-        for seen in starting {
-            let renew = |record: &Record| Record {
-                credentials_expire: credentials.expires,
-                ..record.clone()
-            };
-            rewrite(&*self.runtime, &seen.record.id, renew).await?;
+        // These may have read the previous credentials already, so they get the new ones later.
+        for seen in live.iter().filter(|seen| !is_ready(seen)) {
+            let replace = |record: &Record| record.with_replaced_credentials(credentials.expires);
+            rewrite(&*self.runtime, &seen.record.id, replace).await?;
         }
         let renewals = live.into_iter().map(async |seen| {
-            let is_renewed = self.renew_credentials(&seen, credentials).await;
-            (is_renewed, seen)
+            let renewal = self.renew_credentials(&seen, credentials).await;
+            (seen, renewal)
         });
-        let (mut renewed, mut old) = (Vec::new(), Vec::new());
-        for (is_renewed, seen) in join_all(renewals).await {
-            if is_renewed {
-                renewed.push(seen);
-            } else {
-                old.push(seen);
-            }
-        }
         Ok(SetupOutcome {
             is_tried,
-            renewed,
-            old,
+            renewals: join_all(renewals).await,
         })
     }
 
-    /// Gives new credentials to a running session. Returns false if the session keeps its previous
-    /// ones: it is not ready, its image is too old, or it can't be reached.
-    async fn renew_credentials(&self, seen: &Observed, credentials: &Credentials) -> bool {
-        let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
-        if seen.record.is_to_start() || !is_ready {
-            return false;
-        }
-        let id = &seen.record.id;
-        let command = ControlCommand::RenewCredentials {
-            variables: credential_variables(credentials),
-        };
-        match self.runtime.control(seen, command).await {
-            Ok(ControlResponse::Done) => {}
-            Ok(ControlResponse::NotSupported) => return false,
-            Ok(answer) => {
-                warn!(session = %id, "session {id} keeps its credentials: {answer}");
-                return false;
-            }
-            Err(error) => {
-                warn!(session = %id, %error, "session {id} keeps its credentials");
-                return false;
+    async fn renew_credentials(&self, seen: &Observed, credentials: &Credentials) -> Renewal {
+        let renewal = renew(&*self.runtime, seen, credentials).await;
+        if renewal.is_taken() {
+            let id = &seen.record.id;
+            let now = self.now();
+            let renew = |record: &Record| record.with_renewed_credentials(credentials.expires, now);
+            // The session has the credentials, whatever its record says.
+            if let Err(error) = rewrite(&*self.runtime, id, renew).await {
+                warn!(session = %id, %error, "the record of session {id} has the previous expiry");
             }
         }
-        audit_renewal(seen.record.owner, id);
-        let now = self.now();
-        let renew = |record: &Record| record.with_renewed_credentials(credentials.expires, now);
-        // The session has the credentials, whatever its record says.
-        if let Err(error) = rewrite(&*self.runtime, id, renew).await {
-            warn!(session = %id, %error, "the record of session {id} has the previous expiry");
-        }
-        true
+        renewal
     }
 
     /// Returns the metadata of a person's stored credentials.
@@ -200,8 +167,9 @@ impl Service {
         let about = self.credentials.metadata(who).await?;
         let stored = about.ok_or(CredentialsRejection::NoneStored)?.stored;
         let mut sessions = self.sessions_with_stored_credentials(who);
+        // Sessions that are not ready get the present ones when they are.
         let is_older = |record: &Record| {
-            !matches!(record.stage, Stage::Rescheduling(_))
+            !record.is_to_start()
                 && stored.is_some_and(|stored| record.credentials_since() < stored)
         };
         sessions.retain(|seen| is_older(&seen.record));

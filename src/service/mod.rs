@@ -11,6 +11,7 @@ mod queries;
 mod reaper_cache;
 mod reaping;
 mod rejection;
+mod renewal;
 mod report;
 mod sessions;
 mod sql;
@@ -36,6 +37,8 @@ pub use rejection::{
     CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
     SessionAction, StartRejection, TablesError, UnknownCatalog,
 };
+pub use renewal::Renewal;
+pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use sessions::{OpenedSession, displayable_name};
 pub use status::Status;

@@ -235,6 +235,7 @@ impl Service {
             ready: None,
             rescheduled: None,
             credentials_renewed: None,
+            credentials_replaced: false,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,

@@ -43,7 +43,7 @@ impl Service {
     }
 
     /// Returns the end of DuckDB's log, with the owner's credentials removed. Returns `None` if the
-    /// credentials were replaced or deleted since the start: the old ones can't be recognised.
+    /// session has others than those that are stored: they can't be recognised.
     ///
     /// # Errors
     /// Returns a rejection as [`Service::status`], or an error if the log can't be read.

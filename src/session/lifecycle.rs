@@ -31,6 +31,8 @@ pub enum Step {
     Create(Parts),
     /// Announce the URL, and write that into the record.
     Announce,
+    /// Give the stored credentials to the session, and write that into the record.
+    RenewCredentials,
     /// Warn the owner that the credentials expire at this time, and write that into the record.
     WarnCredentialsExpiry(DateTime<Utc>),
     /// Announce that DuckDB was restarted, and write the number of restarts into the record.
@@ -152,6 +154,9 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
                     } else {
                         Step::Wait(Some(deadline))
                     }
+                }
+                _ if *state == PodState::Ready && seen.record.credentials_replaced => {
+                    Step::RenewCredentials
                 }
                 _ => warn_or_wait(seen, now, policy),
             }
@@ -299,6 +304,21 @@ mod tests {
         assert_eq!(step(&starting, 60), Step::End(Cause::Failed(gone)));
         starting.record = starting.record.with_own_credentials().into();
         assert_eq!(step(&starting, 1), Step::Create(Parts::ALL));
+    }
+
+    #[test]
+    fn credentials_that_were_replaced_during_the_start_are_given_to_a_ready_session() {
+        let step = |stage, pod| {
+            let mut seen = seen(stage, Some(pod), true);
+            seen.record = seen.record.with_replaced_credentials(None).into();
+            next_step(&seen, after(1), &POLICY)
+        };
+        assert_eq!(step(Stage::Starting, PodState::Ready), Step::Announce);
+        assert_eq!(
+            step(Stage::Running, PodState::Ready),
+            Step::RenewCredentials
+        );
+        assert_eq!(step(Stage::Running, QUEUED), Step::Wait(None));
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub struct Record {
     /// Time at which the running session took new credentials of its owner, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_renewed: Option<DateTime<Utc>>,
+    /// True if the owner replaced their credentials while the session was not ready. It may have read
+    /// the previous ones, so it gets the new ones when it is ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub credentials_replaced: bool,
     /// Time at which the session was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
     /// Time and reason of the rescheduling. A session is rescheduled at most once.
@@ -330,6 +334,16 @@ impl Record {
         }
     }
 
+    /// Returns the record after its owner replaced their credentials while the session was not ready.
+    /// The new ones expire at `expire`.
+    pub fn with_replaced_credentials(&self, expire: Option<DateTime<Utc>>) -> Self {
+        Self {
+            credentials_expire: expire,
+            credentials_replaced: true,
+            ..self.clone()
+        }
+    }
+
     /// Returns the record after the cluster took the Pod, so that the session starts again.
     pub fn with_reschedule(&self, incident: Incident) -> Self {
         let mut record = self.clone();
@@ -414,6 +428,7 @@ impl Record {
             ready: None,
             rescheduled: None,
             credentials_renewed: None,
+            credentials_replaced: false,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,
@@ -457,6 +472,7 @@ pub(crate) mod tests {
             ready: None,
             rescheduled: None,
             credentials_renewed: None,
+            credentials_replaced: false,
             restarts_told: 0,
             extended_seconds: 0,
             kept_until: None,

@@ -136,6 +136,27 @@ async fn a_token_that_the_catalog_refuses_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_catalog_that_can_not_be_attached_again_is_told_and_the_next_renewal_attaches_it() {
+    let it = Controlled::start("AKIACONTROLLED4").await;
+    it.catalog.accept_only("second-token");
+    // It accepts the token when it is tried, and not when the catalog is attached again.
+    it.catalog.limit_requests(Some(1));
+    let renewal = || renewal("AKIACONTROLLED4", SECRET, "second-token");
+    let answer = it.session.send_command(&it.sign(renewal())).await;
+    assert!(answer.starts_with(r#"{"detached":"#), "{answer}");
+    let problems = it.session.problems().await.to_string();
+    assert!(
+        problems.contains("Attaching the catalog lake again"),
+        "{problems}"
+    );
+    it.catalog.limit_requests(None);
+    let answer = it.session.send_command(&it.sign(renewal())).await;
+    assert_eq!(answer, r#""done""#, "{}", it.session.log());
+    it.assert_answers().await;
+    assert!(!it.session.log().contains("second-token"));
+}
+
+#[tokio::test]
 async fn only_what_the_bot_signed_is_carried_out_and_only_once() {
     let it = Controlled::start(KEY_ID).await;
     let command = || renewal(KEY_ID, SECRET, "first-token");
@@ -164,6 +185,15 @@ async fn a_session_without_a_key_takes_no_commands() {
     session.wait_until_prepared().await;
     let signed = new_key().sign(renewal(KEY_ID, SECRET, "x"), "977a26", Utc::now());
     assert_eq!(session.send_command(&signed).await, r#""not_supported""#);
+}
+
+#[tokio::test]
+async fn a_key_that_can_not_be_read_is_named_in_the_log() {
+    let wrong = [("CONTROL_KEY", "k1:not-a-key")];
+    let mut session = Session::start_with(KEY_ID, SECRET, &wrong);
+    session
+        .wait_for_log("CONTROL_KEY is not a key, so the bot's commands are refused")
+        .await;
 }
 
 #[tokio::test]

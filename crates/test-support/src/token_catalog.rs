@@ -29,8 +29,25 @@ struct Inner {
     lifetime: Duration,
     /// Accepted tokens, with their expiry.
     tokens: Mutex<HashMap<String, Option<Instant>>>,
+    /// Number of requests that are still accepted, if it is limited.
+    left: Mutex<Option<usize>>,
     /// Tokens of the requests that were passed on, in order.
     used: Mutex<Vec<String>>,
+}
+
+impl Inner {
+    /// Counts a request. Returns false if the limit is reached.
+    fn take_request(&self) -> bool {
+        let mut left = self.left.lock().unwrap();
+        match &mut *left {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
 }
 
 /// Catalog server that stops on drop.
@@ -61,6 +78,11 @@ impl TokenCatalog {
     /// Accepts only this token from now on.
     pub fn accept_only(&self, token: &str) {
         *self.inner.tokens.lock().unwrap() = HashMap::from([(token.to_owned(), None)]);
+    }
+
+    /// Accepts no token after this number of further requests. `None` removes the limit.
+    pub fn limit_requests(&self, left: Option<usize>) {
+        *self.inner.left.lock().unwrap() = left;
     }
 
     /// Tokens that were used, each once, in order.
@@ -100,7 +122,7 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
     let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
     let token = token.unwrap_or_default().to_owned();
     let expiry = inner.tokens.lock().unwrap().get(&token).copied();
-    if !expiry.is_some_and(is_valid) {
+    if !expiry.is_some_and(is_valid) || !inner.take_request() {
         let error = json!({
             "message": "The token is not accepted", "type": "NotAuthorizedException", "code": 401
         });

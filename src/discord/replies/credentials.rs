@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     credential_errors::{input_error, preflight_error},
-    format::relative_time,
+    format::{plain, relative_time},
     rejections::refused,
     reply::{Emphasis, Reply},
 };
 use crate::{
     credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
     discord::buttons::Button,
-    service::{CredentialsRejection, SetupOutcome},
+    service::{CredentialsRejection, Renewal, SetupOutcome},
     session::{Observed, Record},
 };
 
@@ -81,45 +81,75 @@ pub(crate) fn credentials(
 
 /// Confirms that credentials were stored, and says which sessions have them.
 pub(crate) fn stored(hint: &KeyHint, outcome: &SetupOutcome) -> Reply {
-    let SetupOutcome {
-        is_tried,
-        renewed,
-        old,
-    } = outcome;
-    let tried = if *is_tried {
+    let tried = if outcome.is_tried {
         "were checked and saved"
     } else {
         "were saved without a check"
     };
-    let which = key(hint);
-    let mut text = format!("Your S3 credentials{which} {tried}. ");
-    match &renewed[..] {
-        [] => text.push_str("Start a session with `/duck start` in the server."),
-        [_] => {
-            let _ = write!(text, "{} now uses them.", sessions(renewed));
-        }
-        _ => {
-            let _ = write!(text, "{} now use them.", sessions(renewed));
+    let mut text = format!("Your S3 credentials{} {tried}.", key(hint));
+    if outcome.renewals.is_empty() {
+        text += " Start a session with `/duck start` in the server.";
+    }
+    let with = |wanted: &Renewal| {
+        let renewals = outcome.renewals.iter();
+        let some = renewals.filter(|(_, renewal)| renewal == wanted);
+        some.map(|(seen, _)| seen.clone()).collect::<Vec<_>>()
+    };
+    let (done, pending) = (with(&Renewal::Done), with(&Renewal::Pending));
+    match &done[..] {
+        [] => {}
+        [_] => text += &format!(" {} now uses them.", sessions(&done)),
+        _ => text += &format!(" {} now use them.", sessions(&done)),
+    }
+    match &pending[..] {
+        [] => {}
+        [_] => text += &format!(" {} gets them when it is ready.", sessions(&pending)),
+        _ => text += &format!(" {} get them when they are ready.", sessions(&pending)),
+    }
+    let mut has_old = false;
+    for (seen, renewal) in &outcome.renewals {
+        if let Some((state, is_old)) = exception(renewal) {
+            has_old |= is_old;
+            text += &format!("\n- Session `{}` {state}", seen.record.id);
         }
     }
-    match &old[..] {
-        [] => Reply::new(text),
-        old => Reply::new(format!(
-            "{text}\n\n{} {} your previous credentials. A restart switches to the new ones, but \
-             **tables and notebooks that are not saved elsewhere will be lost.**",
-            sessions(old),
-            match old {
-                // A session that is starting may have read either.
-                old if old.iter().any(|seen| seen.record.is_to_start()) => "may still use",
-                [_] => "still uses",
-                _ => "still use",
-            },
+    if !has_old {
+        return Reply::new(text);
+    }
+    text += "\nA restart switches to the new credentials, but **tables and notebooks that are not \
+             saved elsewhere will be lost.**";
+    Reply::new(text).with(
+        Emphasis::Danger,
+        "Restart with the new credentials",
+        Button::Restart,
+    )
+}
+
+/// Returns the state of a session that does not simply use the new credentials, as a sentence
+/// without its subject, and whether it may use the previous ones.
+fn exception(renewal: &Renewal) -> Option<(String, bool)> {
+    let keeps = |why: &str| {
+        Some((
+            format!("still uses your previous credentials: {why}."),
+            true,
         ))
-        .with(
-            Emphasis::Danger,
-            "Restart with the new credentials",
-            Button::Restart,
-        ),
+    };
+    match renewal {
+        Renewal::Done | Renewal::Pending => None,
+        Renewal::Detached(error) => Some((
+            format!(
+                "has your new credentials, but could not attach its catalog again: {}. Run the \
+                 statement in its table `problems`, or enter the credentials again.",
+                plain(error)
+            ),
+            false,
+        )),
+        Renewal::NotSupported => keeps("it was started before an upgrade of the bot"),
+        Renewal::Unreachable => Some((
+            "may still use your previous credentials: it did not answer.".to_owned(),
+            true,
+        )),
+        Renewal::Refused(why) => keeps(&plain(why)),
     }
 }
 

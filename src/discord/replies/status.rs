@@ -76,8 +76,8 @@ pub(crate) fn log(record: &Record, words: Option<String>) -> Reply {
     match words {
         None => Reply::new(format!(
             "The log of session `{id}` can't be shown, because it may contain credentials. They \
-             were replaced or deleted after the session started, so I can't remove them from the \
-             log."
+             were replaced or deleted after the session started, and it still has the previous \
+             ones, so I can't remove them from the log."
         )),
         Some(words) if words.trim().is_empty() => {
             Reply::new(format!("The log of session `{id}` is empty."))

@@ -16,8 +16,8 @@ use crate::{
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{
         CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, QueryRejection,
-        ReapResult, Rejection, SessionAction, SetupOutcome, StartRejection, Status, TableList,
-        TablesError, UnknownCatalog,
+        ReapResult, Rejection, Renewal, SessionAction, SetupOutcome, StartRejection, Status,
+        TableList, TablesError, UnknownCatalog,
     },
     session::{
         Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Observed, Orphan, Outcome,
@@ -36,11 +36,10 @@ fn record(stage: Stage) -> Record {
     }
 }
 
-fn outcome(is_tried: bool, renewed: &[Observed], old: &[Observed]) -> SetupOutcome {
+fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
     SetupOutcome {
         is_tried,
-        renewed: renewed.to_vec(),
-        old: old.to_vec(),
+        renewals: renewals.iter().map(|it| (seen(), it.clone())).collect(),
     }
 }
 
@@ -389,26 +388,46 @@ fn setting_up() {
         ("in a direct message", setup_invitation(lake())),
         ("in the channel", setup_sent(99)),
         ("direct messages are closed", setup_here(None)),
-        ("stored", stored(&key, &outcome(true, &[], &[]))),
+        ("stored", stored(&key, &outcome(true, &[]))),
         (
             "stored, short key, not checked",
-            stored(&KeyHint(String::new()), &outcome(false, &[], &[]))
+            stored(&KeyHint(String::new()), &outcome(false, &[]))
         ),
         (
             "stored, with a session that took them",
-            stored(&key, &outcome(true, &[seen()], &[])),
+            stored(&key, &outcome(true, &[Renewal::Done])),
         ),
         (
             "stored, with one that took them and one that did not",
-            stored(&key, &outcome(true, &[seen()], &[seen()])),
+            stored(
+                &key,
+                &outcome(true, &[Renewal::Done, Renewal::NotSupported])
+            ),
         ),
         (
-            "stored, with sessions",
-            stored(&key, &outcome(true, &[], &[seen()])),
+            "stored, with starting sessions",
+            stored(&key, &outcome(true, &[Renewal::Pending, Renewal::Pending]))
         ),
         (
-            "stored, with a starting session",
-            stored(&key, &outcome(true, &[], &[seen_at(Stage::Starting)]))
+            "stored, with a session that lost its catalog",
+            stored(
+                &key,
+                &outcome(true, &[Renewal::Detached("IO Error: no catalog".into())])
+            )
+        ),
+        (
+            "stored, with sessions that keep the previous ones",
+            stored(
+                &key,
+                &outcome(
+                    true,
+                    &[
+                        Renewal::NotSupported,
+                        Renewal::Unreachable,
+                        Renewal::Refused("Trying the new token failed: HTTP 401".into()),
+                    ]
+                )
+            )
         ),
         ("not stored", not_stored(&mistakes, lake())),
         (
