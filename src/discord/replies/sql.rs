@@ -146,6 +146,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
             format!(" Shown: {}.", left.join(", "))
         };
         text += " The attached file has these rows in full.";
+        text += formula_note(rows);
     }
     let reply = Reply::new(text).with(Emphasis::Secondary, "Share", Button::Share);
     let file = (!is_whole).then(|| File {
@@ -278,6 +279,7 @@ pub(crate) fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
     let is_whole = shown.rows == count && shown.is_exact;
     if !is_whole {
         text += "The attached file has the complete list.";
+        text += formula_note(rows);
     }
     let file = (!is_whole).then(|| File {
         name: "columns.csv".into(),
@@ -286,6 +288,15 @@ pub(crate) fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
     Reply {
         file,
         ..Reply::new(text)
+    }
+}
+
+/// Returns what the person should know about the values of a CSV file, if anything.
+fn formula_note(rows: &Rows) -> &'static str {
+    if table::has_formula(rows) {
+        " In it, `'` begins each text that a spreadsheet would take for a formula."
+    } else {
+        ""
     }
 }
 

@@ -99,6 +99,32 @@ fn csv_tells_null_from_an_empty_text() {
     );
 }
 
+#[test]
+fn a_text_that_a_spreadsheet_would_calculate_gets_an_apostrophe() {
+    let all = rows(
+        &[("=cmd()", "VARCHAR"), ("n", "INTEGER"), ("j", "JSON")],
+        &[
+            &[Some("=1+1"), Some("-5"), Some("-5")],
+            &[Some("@SUM(1)"), Some("+5"), Some("+5 or 6")],
+            &[Some("\t=1"), None, Some("-1e3")],
+            &[Some("\r\n-x"), Some("1"), Some("＝1")],
+            &[Some("a=1"), Some("1"), Some("[-1]")],
+            &[Some("a;=1"), Some("1"), Some("- a point")],
+        ],
+    );
+    let expected = [
+        "'=cmd(),n,j",
+        "'=1+1,-5,-5",
+        "'@SUM(1),+5,'+5 or 6",
+        "\"'\t=1\",,-1e3",
+        "\"'\r\n-x\",1,'＝1",
+        "a=1,1,[-1]",
+        "\"a;=1\",1,'- a point",
+        "",
+    ];
+    assert_eq!(csv(&all), expected.join("\r\n"));
+}
+
 /// Generates texts with characters and markup that are known to cause problems.
 fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
