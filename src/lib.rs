@@ -14,7 +14,7 @@
 //! - [`api`]: sessions over HTTP for programs, health and metrics. `metrics`: names, units and
 //!   labels of all metrics.
 //! - [`app`]: start-up and wiring, also of the sandbox. [`error`], [`settings`], [`telemetry`],
-//!   [`diagnostics`] and `redact` serve all modules.
+//!   [`diagnostics`], `redact` and `unicode` serve all modules.
 
 #![warn(unreachable_pub)]
 
@@ -35,3 +35,4 @@ pub mod service;
 pub mod session;
 pub mod settings;
 pub mod telemetry;
+mod unicode;

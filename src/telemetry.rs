@@ -5,13 +5,15 @@
 //! log such data in their debug output, and some in warnings (serenity 0.12: `gateway/ws.rs`,
 //! `http/client.rs`; kube 5: `client/mod.rs`). So these levels stay off, whatever the filter says.
 
+use std::io::{self, Write};
+
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer, filter::FilterExt, filter::targets::Targets, layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
-use crate::settings::Log;
+use crate::{settings::Log, unicode::is_layout_control};
 
 /// Target of the audit log's lines. They are written whatever the filter says.
 pub const AUDIT: &str = "audit";
@@ -23,17 +25,49 @@ pub fn start(log: &Log) {
         .parse()
         .expect("a filter that the settings have checked");
     let wanted = wanted.with_target(AUDIT, LevelFilter::INFO);
-    let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let output = tracing_subscriber::fmt::layer();
     let output = if log.json {
-        output.json().boxed()
+        output.json().with_writer(io::stderr).boxed()
     } else {
         output
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_writer(|| LineWriter(io::stderr()))
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
             .boxed()
     };
     tracing_subscriber::registry()
         .with(output.with_filter(wanted.and(allowed())))
         .init();
+}
+
+/// Writer that keeps each event on one line. An error may contain line breaks, and a name or an
+/// answer of a catalog in it could otherwise forge a line of the log.
+struct LineWriter<W>(W);
+
+impl<W: Write> Write for LineWriter<W> {
+    /// Writes a whole event, as tracing-subscriber passes it.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.write_all(one_line(event).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Escapes the line breaks within an event, and the characters that turn text.
+fn one_line(event: &[u8]) -> String {
+    let event = String::from_utf8_lossy(event);
+    let mut line = String::with_capacity(event.len());
+    for c in event.trim_end_matches('\n').chars() {
+        // Colours begin with ESC. tracing-subscriber escapes it in values.
+        if is_layout_control(c) && !matches!(c, '\t' | '\u{1b}') {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line + "\n"
 }
 
 /// Returns the most verbose level that each source may log.
@@ -48,4 +82,21 @@ fn allowed() -> Targets {
         .with_target("serenity", LevelFilter::ERROR)
         .with_target("tungstenite", LevelFilter::WARN)
         .with_target("tokio_tungstenite", LevelFilter::WARN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line() {
+        let mut written = Vec::new();
+        let event = "INFO failed: no\r\nINFO audit: \u{202e}forged\n";
+        let written_bytes = LineWriter(&mut written).write(event.as_bytes());
+        assert_eq!(written_bytes.expect("a Vec takes it"), event.len());
+        assert_eq!(
+            String::from_utf8_lossy(&written),
+            "INFO failed: no\\r\\nINFO audit: \\u{202e}forged\n"
+        );
+    }
 }

@@ -161,7 +161,9 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
     {
         body.reject_field(
             "username",
-            format!("must have 1 to {MAX_NAME_CHARS} characters, without control characters"),
+            format!(
+                "must have 1 to {MAX_NAME_CHARS} characters, none of which controls the layout of text"
+            ),
         );
     }
     let size = body.text("size");

@@ -12,8 +12,14 @@ use super::{
         options::{OWN_SESSION, Options},
         spec::Suggestions,
     },
+    replies::shorten,
+    table::clean,
 };
-use crate::{service::Requester, session::Observed};
+use crate::{
+    service::Requester,
+    session::{Observed, Record},
+    unicode::isolate,
+};
 
 /// Maximum time to produce suggestions. Discord waits for 3 s.
 const SUGGESTION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,7 +57,7 @@ async fn choices(
     options: Options<'_>,
     source: Suggestions,
 ) -> Vec<(String, String)> {
-    let same = |name: &str| (name.to_owned(), name.to_owned());
+    let same = |name: &str| (isolate(clean(name)), name.to_owned());
     match source {
         Suggestions::Sizes => {
             let sizes = bot.service.sizes().iter();
@@ -98,10 +104,14 @@ fn sessions(bot: &Bot, who: &Requester, all: bool) -> Vec<(String, String)> {
     let mut sessions = bot.service.list((!all).then_some(who.id));
     sessions.sort_by_key(|seen| seen.record.owner != who.id);
     let choice = |seen: &Observed| {
-        let record = &seen.record;
-        let name: String = record.display_name.chars().take(40).collect();
-        let text = format!("{} ({name}, {}, {})", record.id, record.size, seen.phase());
-        (text, record.id.to_string())
+        let text = describe_session(&seen.record, &seen.phase().to_string());
+        (text, seen.record.id.to_string())
     };
     sessions.iter().map(choice).collect()
+}
+
+/// Describes a session in one line.
+pub(super) fn describe_session(record: &Record, phase: &str) -> String {
+    let name = isolate(shorten(&clean(&record.display_name), 40));
+    format!("{} ({name}, {}, {phase})", record.id, record.size)
 }

@@ -6,7 +6,10 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::replies::message_len;
-use crate::runtime::{Column, Rows};
+use crate::{
+    runtime::{Column, Rows},
+    unicode::{is_invisible, isolate},
+};
 
 /// Maximum width of a table, in character cells. Discord shows lines of this width on a small
 /// screen without wrapping them.
@@ -133,7 +136,7 @@ impl Cells {
                 let (cell, is_whole) = short(cell, widths[at]);
                 is_exact &= is_whole || !is_body;
                 let space = " ".repeat(widths[at].saturating_sub(cell.width()));
-                let cell = isolate_direction(cell);
+                let cell = isolate(cell);
                 text += if at > 0 { " │ " } else { "" };
                 text += &if self.is_number[at] {
                     space + &cell
@@ -219,39 +222,13 @@ pub(super) fn clean(text: &str) -> String {
             '\r' | '\t' => cleaned.push(' '),
             // Code fences consist of these.
             '`' => cleaned.push('ˋ'),
-            c if c.is_control() || is_invisible(c) => cleaned.push('·'),
+            c if is_invisible(c) => cleaned.push('·'),
             // Keep at most two combining marks per letter: more would run into other lines.
             _ if marks > 2 => {}
             c => cleaned.push(c),
         }
     }
     cleaned
-}
-
-/// Returns true for invisible characters, and for those that change the text direction.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F
-            | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164
-            | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB
-            | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
-    )
-}
-
-/// Isolates a cell with right-to-left text, so that it does not affect its neighbours.
-fn isolate_direction(cell: String) -> String {
-    let is_turned = |c: char| {
-        matches!(
-            u32::from(c),
-            0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFC | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF
-        )
-    };
-    if cell.contains(is_turned) {
-        format!("\u{2068}{cell}\u{2069}")
-    } else {
-        cell
-    }
 }
 
 /// Shortens `text` to a display width. The second value is true if nothing was cut.

@@ -15,6 +15,7 @@ use super::{
     queue::MAX_QUEUED,
     ticket::{self, TicketError},
 };
+use crate::unicode::{is_invisible, is_layout_control};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
@@ -35,8 +36,9 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     status: StatusCode,
+    /// Title in HTML, as the paragraphs.
     title: String,
-    /// Paragraphs in HTML. Inserted text is escaped with [`escape_html`].
+    /// Paragraphs in HTML. Inserted text is escaped with [`escape_html`] or [`name_html`].
     paragraphs: Vec<String>,
     /// Seconds until the browser loads the page again.
     refresh_seconds: Option<u8>,
@@ -60,10 +62,10 @@ impl Page {
         let how = format!(
             "Only {} can open this session. In Discord, press <b>Open</b> under the message about \
              session <code>{}</code>, or type <code>/duck open</code>.",
-            escape_html(owner),
+            name_html(owner),
             escape_html(session),
         );
-        let title = format!("{owner}'s DuckDB");
+        let title = format!("{}'s DuckDB", name_html(owner));
         let small = format!(
             "<small>You get a link that is valid for {} and works in one browser.</small>",
             ticket::lifetime()
@@ -82,7 +84,7 @@ impl Page {
             script: true,
             ..Self::new(
                 StatusCode::OK,
-                format!("{owner}'s DuckDB"),
+                format!("{}'s DuckDB", name_html(owner)),
                 &[wait, inside, without],
             )
         }
@@ -236,23 +238,20 @@ impl Page {
         } else {
             String::new()
         };
-        let title = escape_html(&self.title);
         format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\">\
-             <meta name=\"robots\" content=\"noindex\"><title>{title}</title>\
-             <style>{STYLE}</style></head><body><h1>{title}</h1>{}{script}</body></html>\n",
+             <meta name=\"robots\" content=\"noindex\"><title>{}</title>\
+             <style>{STYLE}</style></head><body><h1>{}</h1>{}{script}</body></html>\n",
+            without_tags(&self.title),
+            self.title,
             paragraphs.collect::<String>()
         )
     }
 
     /// Returns the paragraphs as text, without markup.
     fn plain(&self) -> String {
-        let mut text = self.paragraphs.join(" ");
-        while let Some((before, rest)) = text.split_once('<') {
-            let after = rest.split_once('>').map_or("", |(_, after)| after);
-            text = format!("{before}{after}");
-        }
+        let text = without_tags(&self.paragraphs.join(" "));
         let text = text.replace("&lt;", "<").replace("&gt;", ">");
         text.replace("&quot;", "\"").replace("&amp;", "&") + "\n"
     }
@@ -267,6 +266,27 @@ pub(super) fn queue_full() -> QueryError {
              or try again later."
         ),
     }
+}
+
+/// Removes the tags from HTML. Inserted text stays escaped.
+fn without_tags(html: &str) -> String {
+    let mut text = html.to_owned();
+    while let Some((before, rest)) = text.split_once('<') {
+        let after = rest.split_once('>').map_or("", |(_, after)| after);
+        text = format!("{before}{after}");
+    }
+    text
+}
+
+/// Formats a person's name as HTML. It is isolated, so it does not turn the sentence around it.
+/// `<bdi>` alone is not enough: a control character in the name could close it.
+fn name_html(name: &str) -> String {
+    let is_shown = |c: &char| !is_layout_control(*c);
+    let name: String = name.chars().filter(is_shown).collect();
+    if name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+        return "its owner".to_owned();
+    }
+    format!("<bdi>{}</bdi>", escape_html(&name))
 }
 
 /// Escapes a text for HTML.
@@ -300,6 +320,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_turns_text_turns_nothing_else() {
+        for name in ["\u{202e}evil", "\u{2069}\u{202e}evil", "evil\n\u{2028}"] {
+            for page in [Page::unauthenticated("977a26", name), Page::enter(name)] {
+                let html = page.html();
+                assert!(html.contains("<h1><bdi>evil</bdi>'s DuckDB</h1>"), "{html}");
+                assert!(html.contains("<title>evil's DuckDB</title>"), "{html}");
+            }
+            let page = Page::unauthenticated("977a26", name);
+            assert!(
+                page.html()
+                    .contains("Only <bdi>evil</bdi> can open this session.")
+            );
+            assert!(page.plain().starts_with("Only evil can open this session."));
+        }
+    }
+
+    #[test]
     fn every_page_in_words() {
         let pages = [
             Page::unauthenticated("977a26", "Ana"),
@@ -316,8 +353,10 @@ mod tests {
             Page::rejected(TicketError::BeforeStart),
             Page::rejected(TicketError::Forged),
         ];
-        let said =
-            pages.map(|page| format!("{} {}: {}", page.status.as_u16(), page.title, page.plain()));
+        let said = pages.map(|page| {
+            let title = without_tags(&page.title);
+            format!("{} {title}: {}", page.status.as_u16(), page.plain())
+        });
         insta::assert_snapshot!(said.concat() + &queue_full().message);
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         Cause, CredentialSource, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId,
         Stage, open_slots,
     },
+    unicode::is_layout_control,
 };
 
 /// Time that the call which claimed a session has to store the session's own credentials. After
@@ -459,9 +460,9 @@ fn is_equivalent(one: &Record, other: &Record) -> bool {
     wish(one) == wish(other)
 }
 
-/// Removes the characters from a name that can't be displayed or stored in an annotation. The API
-/// server reads applied objects as YAML, which allows no control characters.
+/// Removes the characters from a name that turn the text around it, or that can't be stored in an
+/// annotation. The API server reads applied objects as YAML, which allows no control characters.
 pub fn displayable_name(name: &str) -> String {
-    let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let is_shown = |c: &char| !is_layout_control(*c) && !matches!(c, '\u{fffe}' | '\u{ffff}');
     name.chars().filter(is_shown).collect()
 }

@@ -35,7 +35,8 @@ pub(super) fn url(text: &str) -> Option<String> {
     let valid = !rest.contains('@')
         && !rest.is_empty()
         && !rest.starts_with('/')
-        && rest.chars().all(|c| c.is_ascii_graphic());
+        // The excluded ones are in no URL (RFC 3986). They would break a message that shows it.
+        && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c));
     valid.then(|| text.trim_end_matches('/').to_owned())
 }
 

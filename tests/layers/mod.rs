@@ -12,11 +12,12 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("session", &[]),
     ("error", &[]),
     ("diagnostics", &[]),
     ("redact", &[]),
+    ("unicode", &[]),
     ("metrics", &["session"]),
     (
         "api",
@@ -30,9 +31,9 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         ],
     ),
     ("settings", &["session"]),
-    ("telemetry", &["settings"]),
+    ("telemetry", &["settings", "unicode"]),
     ("credentials", &["error", "redact", "session", "settings"]),
-    ("door", &[]),
+    ("door", &["unicode"]),
     (
         "runtime",
         &[
@@ -58,6 +59,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "session",
             "settings",
             "telemetry",
+            "unicode",
         ],
     ),
     (
@@ -73,6 +75,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
             "session",
             "settings",
             "telemetry",
+            "unicode",
         ],
     ),
     ("duckdb", &["door", "redact"]),

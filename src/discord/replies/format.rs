@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::session::Record;
+use super::reply::shorten;
+use crate::{discord::table::clean, session::Record, unicode::isolate};
 
 /// Returns the time at which the session was requested, as a relative timestamp.
 pub(super) fn started(record: &Record) -> String {
@@ -19,8 +20,18 @@ pub(super) fn duration(seconds: i64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
 }
 
-/// Formats a foreign text as code, so that it can't break the message or mention anybody.
+/// Formats a foreign text as code of at most 300 characters, so that it can't break or turn the
+/// message, or mention anybody.
 pub(super) fn plain(text: &str) -> String {
-    let harmless = text.chars().filter(|c| !matches!(c, '`' | '\n' | '\r'));
-    format!("`{}`", harmless.take(300).collect::<String>())
+    format!("`{}`", code(text, 300))
+}
+
+/// Returns a foreign text for a code span, with at most `max` characters.
+pub(super) fn code(text: &str, max: usize) -> String {
+    let cleaned = shorten(&clean(text), max);
+    // Backticks around nothing are no code span.
+    if cleaned.trim().is_empty() {
+        return "·".to_owned();
+    }
+    isolate(cleaned)
 }

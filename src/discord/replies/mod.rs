@@ -26,6 +26,8 @@ pub(super) use sql::*;
 pub(super) use status::*;
 
 #[cfg(test)]
+mod name_tests;
+#[cfg(test)]
 mod rejection_tests;
 #[cfg(test)]
 mod tests;

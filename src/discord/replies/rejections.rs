@@ -3,17 +3,18 @@
 use std::fmt::Display;
 
 use super::{
-    format::relative_time,
-    reply::{Emphasis, Reply},
+    format::{code, relative_time},
+    reply::{Emphasis, Reply, shorten},
 };
 use crate::{
-    discord::{access::DenialReason, buttons::Button},
+    discord::{access::DenialReason, buttons::Button, table::clean},
     error::Error,
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog, summarize,
     },
     session::{ErrorSummary, OwnerId},
+    unicode::isolate,
 };
 
 /// Tells a caller why they may not use the bot.
@@ -315,18 +316,14 @@ fn names(names: &[impl Display]) -> String {
     names.join(", ")
 }
 
-/// Shortens a person's text to 40 characters and removes characters that would end a code span.
+/// Returns a foreign text for a code span, shortened.
 fn quoted(text: &str) -> String {
-    let plain = text.chars().filter(|c| *c != '`' && !c.is_control());
-    let mut short: String = plain.take(40).collect();
-    if text.chars().count() > 40 {
-        short.push('…');
-    }
-    short
+    code(text, 41)
 }
 
-/// Removes control characters and Markdown from a foreign text, and cuts it after 300 characters.
+/// Removes Markdown from a foreign text, and what could turn the message. Shortens it.
 fn without_markdown(text: &str) -> String {
-    let is_plain = |c: &char| !c.is_control() && !"`*_~|<>[]@#".contains(*c);
-    text.chars().filter(is_plain).take(300).collect()
+    let is_plain = |c: &char| !"*_~|<>[]@#ˋ".contains(*c);
+    let plain: String = clean(text).chars().filter(is_plain).collect();
+    isolate(shorten(&plain, 300))
 }

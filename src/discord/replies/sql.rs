@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    format::relative_time,
+    format::{code, relative_time},
     reply::{Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     runtime::{QueryError, QueryResponse, Rows},
     service::TableList,
     session::{Record, SessionId},
+    unicode::isolate,
 };
 
 /// Start of the line about a failed share. Cleaned text can't contain it, because [`clean`] replaces
@@ -29,6 +30,8 @@ const MAX_ERROR_CHARS: usize = 900;
 const FRAME_CHARS: usize = 300;
 /// Maximum number of characters shown before and after the position of an error.
 const ERROR_CONTEXT_CHARS: usize = 60;
+/// Maximum length of a table's name in a list, so that a long one hides no others.
+const MAX_TABLE_NAME_CHARS: usize = 150;
 /// Maximum number of table names in a message.
 const MAX_TABLE_NAMES: usize = 60;
 
@@ -220,7 +223,7 @@ pub(crate) fn tables(
         return Reply::new(match (names.is_empty(), pattern) {
             (false, Some(pattern)) => format!(
                 "No table in `{catalog}` matches `{}` (searched {searched}).",
-                shorten(&clean(pattern), 60)
+                code(pattern, 60)
             ),
             _ => format!(
                 "The catalog `{catalog}` lists no tables. Your credentials may not have access; \
@@ -229,9 +232,12 @@ pub(crate) fn tables(
         });
     }
     let mut named = String::new();
-    let mut count = 0;
+    let (mut count, mut is_whole) = (0, true);
     for name in like.iter().take(MAX_TABLE_NAMES) {
-        let line = clean(name) + "\n";
+        let cleaned = clean(name);
+        let short = shorten(&cleaned, MAX_TABLE_NAME_CHARS);
+        is_whole &= short == cleaned;
+        let line = isolate(short) + "\n";
         if message_len(&named) + message_len(&line) > MAX_MESSAGE_CHARS - FRAME_CHARS {
             break;
         }
@@ -250,11 +256,12 @@ pub(crate) fn tables(
             table_count(names.len())
         );
     }
-    if count >= like.len() {
+    if count >= like.len() && is_whole {
         Reply::new(text)
     } else {
         text += &format!("Shown: {count} of {how_many}. The attached file has all of them.");
-        let lines = like.iter().map(|name| format!("{name}\n"));
+        // A name with a line break would look like two.
+        let lines = like.iter().map(|name| clean(name) + "\n");
         Reply {
             file: Some(File {
                 name: "tables.txt".into(),
@@ -268,12 +275,12 @@ pub(crate) fn tables(
 /// Lists the columns of a table.
 pub(crate) fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
     let shown = table(rows, MAX_MESSAGE_CHARS - FRAME_CHARS);
-    let name = format!("{}.{}", clean(catalog), clean(name));
+    let name = format!("{catalog}.{name}");
     let count = rows.rows.len();
     let columns = column_count(count);
     let mut text = format!(
         "`{}`, {columns}:\n```\n{}\n```\n",
-        shorten(&name, 120),
+        code(&name, 120),
         shown.text
     );
     let is_whole = shown.rows == count && shown.is_exact;
@@ -393,7 +400,7 @@ fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<String> {
         let nearest = question.nearest.iter();
         let catalog = clean(question.catalog);
         let names: Vec<_> = nearest
-            .map(|name| format!("`{}`", shorten(&format!("{catalog}.{}", clean(name)), 80)))
+            .map(|name| format!("`{}`", code(&format!("{}.{name}", question.catalog), 80)))
             .collect();
         return Some(match names.as_slice() {
             [] => format!(
@@ -428,7 +435,7 @@ fn access_denied_hint(error: &str) -> Option<String> {
         return None;
     }
     let what = match bucket(error) {
-        Some(bucket) => format!("the bucket `{}`", shorten(&clean(bucket), 63)),
+        Some(bucket) => format!("the bucket `{}`", code(bucket, 63)),
         None => "this data".to_owned(),
     };
     Some(format!(

@@ -29,7 +29,7 @@ use crate::{
 
 const URL: &str = "https://duckui-977a26.duck.example.com/";
 
-fn record(stage: Stage) -> Record {
+pub(super) fn record(stage: Stage) -> Record {
     Record {
         stage,
         ..starting_record()
@@ -58,7 +58,7 @@ fn seen_at(stage: Stage) -> Observed {
     }
 }
 
-fn ending(cause: Cause) -> Reply {
+pub(super) fn ending(cause: Cause) -> Reply {
     let at = "2026-11-23T13:00:00Z".parse().expect("a time");
     let is_small = matches!(cause.failure(), Failure::OutOfMemory | Failure::DiskFull);
     ended(
@@ -721,7 +721,7 @@ fn a_long_list_says_how_many_it_leaves_out() {
     )));
 }
 
-fn noon() -> DateTime<Utc> {
+pub(super) fn noon() -> DateTime<Utc> {
     starting_record().created
 }
 
