@@ -2,6 +2,7 @@
 //! tables on S3.
 
 mod renewal;
+mod sharing;
 
 use discord_loopback::{Discord, Interaction, MessageView, Person};
 use test_support::{

@@ -1,5 +1,7 @@
 //! Access rules: who may use the bot, and in which channels. Pure.
 
+use serenity::all::Permissions;
+
 use crate::{service::Requester, settings::Discord};
 
 /// The people who may use a command or a button.
@@ -64,9 +66,57 @@ pub(super) fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, Denia
     })
 }
 
+/// Returns the permissions that a member lacks to post in a channel themselves. `held` are their
+/// permissions there, with the channel's overwrites.
+pub(super) fn missing_to_post(held: Permissions, is_thread: bool, has_file: bool) -> Permissions {
+    if held.administrator() {
+        return Permissions::empty();
+    }
+    let send = if is_thread {
+        Permissions::SEND_MESSAGES_IN_THREADS
+    } else {
+        Permissions::SEND_MESSAGES
+    };
+    let mut needed = Permissions::VIEW_CHANNEL | send;
+    needed.set(Permissions::ATTACH_FILES, has_file);
+    needed - held
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn to_post_a_member_needs_the_permissions_of_the_place_and_the_content() {
+        let all = Permissions::all() - Permissions::ADMINISTRATOR;
+        let (send, in_threads, attach) = (
+            Permissions::SEND_MESSAGES,
+            Permissions::SEND_MESSAGES_IN_THREADS,
+            Permissions::ATTACH_FILES,
+        );
+        for (held, is_thread, has_file, missing) in [
+            (all, false, true, Permissions::empty()),
+            (all - send, false, false, send),
+            (all - send, true, false, Permissions::empty()),
+            (all - in_threads, true, false, in_threads),
+            (all - in_threads, false, false, Permissions::empty()),
+            (all - attach, false, false, Permissions::empty()),
+            (all - attach, true, true, attach),
+            (
+                Permissions::empty(),
+                false,
+                false,
+                Permissions::VIEW_CHANNEL | send,
+            ),
+            (Permissions::ADMINISTRATOR, true, true, Permissions::empty()),
+        ] {
+            assert_eq!(
+                missing_to_post(held, is_thread, has_file),
+                missing,
+                "{held}"
+            );
+        }
+    }
 
     fn rules() -> Discord {
         Discord {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serenity::{
-    all::{GuildId, Member, User, UserId},
+    all::{GuildId, Member, Permissions, User, UserId},
     http::Http,
 };
 
 use super::{
-    access::{Caller, DenialReason, admit},
+    access::{Caller, DenialReason, admit, missing_to_post},
     direct::DirectMessages,
     errors::{discord_error, status},
     responder::PendingAcks,
@@ -32,8 +32,9 @@ pub(super) struct Bot {
 pub(super) struct InteractionContext {
     pub guild: Option<GuildId>,
     pub channel: u64,
-    /// Parent channel, if `channel` is a thread.
+    /// Parent of `channel`: the channel of a thread, or a category.
     pub parent: Option<u64>,
+    pub is_thread: bool,
     pub user: User,
     pub member: Option<Member>,
 }
@@ -46,6 +47,17 @@ impl InteractionContext {
             display_name: self.user.name.clone(),
             is_admin: false,
         }
+    }
+
+    /// Returns the permissions that the person lacks to post here themselves.
+    pub(super) fn missing_to_post(&self, has_file: bool) -> Permissions {
+        // Nobody else reads a direct message.
+        if self.guild.is_none() {
+            return Permissions::empty();
+        }
+        let held = self.member.as_ref().and_then(|member| member.permissions);
+        let held = held.unwrap_or(Permissions::empty());
+        missing_to_post(held, self.is_thread, has_file)
     }
 }
 

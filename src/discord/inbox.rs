@@ -22,6 +22,7 @@ pub(super) async fn answer(bot: &Bot, message: Message) {
         guild: None,
         channel: message.channel_id.get(),
         parent: None,
+        is_thread: false,
         user: message.author,
         member: None,
     };

@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use serenity::all::{
-    CommandData, CommandInteraction, ComponentInteraction, Interaction, InteractionId, Member,
-    Message, ModalInteraction,
+    ChannelType, CommandData, CommandInteraction, ComponentInteraction, Interaction, InteractionId,
+    Member, Message, ModalInteraction,
 };
 use tracing::{Instrument, debug, info_span};
 
@@ -35,12 +35,21 @@ macro_rules! context {
             channel: $interaction.channel_id.get(),
             parent: $interaction
                 .channel
+                .as_ref()
                 .and_then(|it| it.parent_id)
                 .map(|id| id.get()),
+            is_thread: $interaction.channel.is_some_and(|it| is_thread(it.kind)),
             user: $interaction.user,
             member: $interaction.member.map(|it| Member::clone(&it)),
         }
     };
+}
+
+fn is_thread(kind: ChannelType) -> bool {
+    matches!(
+        kind,
+        ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread
+    )
 }
 
 /// Handles one interaction, and records its outcome and duration.

@@ -32,7 +32,9 @@ const SPEC: CommandSpec = CommandSpec {
     details: "Without a query, a form opens for longer ones. The query runs in a separate DuckDB \
         next to your session, with your credentials. It does not see the session's own tables and \
         settings, and does not slow it down. Only you see the result until you press **Share**. \
-        Results that are too long for a message come as a CSV file. Send one statement at a time. \
+        To share it, you need the permission to post here yourself. Results that are too \
+        long for a message come as a CSV file. In it, an apostrophe begins each text that a \
+        spreadsheet would take for a formula. Send one statement at a time. \
         It must be one that DuckDB treats as a `SELECT`, unless this server's admins allow you \
         more.",
     options: &[QUERY, SHARE, OWN_SESSION],
@@ -171,13 +173,19 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
     Ok(Answer::Reply(reply, outcome))
 }
 
-/// Posts a result in the channel. Returns the new content of the private reply.
+/// Posts a result in the channel, if the person may post there themselves. Returns the new content
+/// of the private reply.
 async fn post_shared(
     call: &Call<'_>,
     text: &str,
     file: Option<File>,
     request: &str,
 ) -> (Reply, CallOutcome) {
+    let missing = call.context.missing_to_post(file.is_some());
+    if !missing.is_empty() {
+        let denied = replies::share_denied(text, &missing.get_permission_names());
+        return (denied, CallOutcome::Refused);
+    }
     let reply = replies::shared(call.who.id.get(), text, file);
     // Mentions in the result must not notify anybody.
     let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());

@@ -179,6 +179,21 @@ pub(crate) fn strip_share_error(text: &str) -> &str {
     said.map_or(text, |(text, _)| text)
 }
 
+/// Adds to a result that the person lacks permissions to post it. `missing` has their names.
+pub(crate) fn share_denied(text: &str, missing: &[&str]) -> Reply {
+    let names: Vec<_> = missing.iter().map(|name| format!("**{name}**")).collect();
+    let (permission, this) = match missing.len() {
+        1 => ("permission", "this permission"),
+        _ => ("permissions", "these permissions"),
+    };
+    let why = format!(
+        "I did not share the result, because you don't have the {permission} {} here. Only you can \
+         see it. To share it, run the query with `share:True` in a channel where you have {this}.",
+        names.join(" and ")
+    );
+    share_failed(text, &why)
+}
+
 /// Adds to a result that Discord does not let the bot share it. `code` is Discord's error code.
 pub(crate) fn share_refused(text: &str, code: Option<isize>) -> Reply {
     let code = code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());

@@ -228,6 +228,10 @@ fn asking_duckdb() {
             "not shared",
             share_failed(&told.text, "I may not write in this channel."),
         ),
+        (
+            "not permitted to share",
+            share_denied(&told.text, &["Send Messages", "Attach Files"]),
+        ),
         ("tables", tables(&record, "lake", &all(false), None)),
         (
             "more tables than listed",
