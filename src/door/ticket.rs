@@ -7,7 +7,7 @@
 //!
 //! The bot's commands to a session have the same form and rules, with another purpose ([`Signed`]).
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// Time for which a ticket is valid.
 pub const TICKET_LIFETIME: TimeDelta = TimeDelta::minutes(1);
 /// Maximum time that the bot's clock may be ahead of the door's.
-const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
+pub const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 /// Maximum size of a ticket; the bot's are shorter.
 pub const MAX_TICKET_BYTES: usize = 1024;
 
@@ -176,6 +176,13 @@ impl<T: Signed> Verifier<T> {
     pub fn count_recent(&self, now: DateTime<Utc>) -> usize {
         let is_recent = |(_, issued): &&(String, DateTime<Utc>)| now < *issued + TICKET_LIFETIME;
         self.used.iter().filter(is_recent).count()
+    }
+
+    /// Returns how long a ticket is from the future, by this clock. Zero for a forged one.
+    pub fn time_until_issued(&self, ticket: &str, now: DateTime<Utc>) -> Duration {
+        let issued = self.verify(ticket).map(|payload| payload.issued);
+        let ahead = issued.and_then(|issued| (issued - now).to_std().ok());
+        ahead.unwrap_or_default()
     }
 
     /// Accepts a ticket, marks it as used, and returns its content.

@@ -3,13 +3,13 @@
 //! The bot signs each command with the key that also signs the session's tickets. The session's
 //! entry point verifies it, because SQL in the session can reach every local port and file.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::environment::{self, ConfigError, SessionConfig, secret};
-use crate::door::ticket::{Signed, TICKET_LIFETIME, TicketError, Verifier};
+use crate::door::ticket::{MAX_CLOCK_SKEW, Signed, TICKET_LIFETIME, TicketError, Verifier};
 
 /// Maximum number of commands that a session accepts within [`TICKET_LIFETIME`].
 const MAX_COMMANDS: usize = 20;
@@ -86,6 +86,12 @@ impl ControlGate {
         Verifier::new(&control.session, &control.key, now).map(Self)
     }
 
+    /// Returns the time to wait before a command can be accepted, because the bot's clock is ahead.
+    pub fn delay(&self, signed: &str, now: DateTime<Utc>) -> Duration {
+        let longest = MAX_CLOCK_SKEW.to_std().unwrap_or_default();
+        self.0.time_until_issued(signed, now).min(longest)
+    }
+
     /// Accepts a signed command, once.
     ///
     /// # Errors
@@ -99,6 +105,12 @@ impl ControlGate {
             let seconds = TICKET_LIFETIME.num_seconds();
             let why = format!("more than {MAX_COMMANDS} commands in {seconds} seconds");
             return Err(ControlResponse::Refused(why));
+        }
+        // After a restart of DuckDB, one from the future could be accepted again.
+        if !self.0.time_until_issued(signed, now).is_zero() {
+            return Err(ControlResponse::Refused(
+                reason(TicketError::Expired).into(),
+            ));
         }
         match self.0.redeem(signed, now) {
             Ok(ControlCommand::Unknown) => Err(ControlResponse::NotSupported),
@@ -190,6 +202,21 @@ mod tests {
         assert!(gate.accept(&signed, at(6)) == Ok(renewal()));
         let again = refusal(gate.accept(&signed, at(7)));
         assert_eq!(again, "refused: the command was already used");
+    }
+
+    #[test]
+    fn a_command_of_a_clock_that_is_ahead_waits_and_is_not_accepted_again_after_a_restart() {
+        let key = key();
+        let mut before = gate(&key);
+        let signed = key.sign(renewal(), "977a26", at(20));
+        assert_eq!(before.delay(&signed, at(5)), Duration::from_secs(15));
+        assert!(refusal(before.accept(&signed, at(19))).contains("has expired"));
+        assert_eq!(before.delay(&signed, at(20)), Duration::ZERO);
+        assert!(before.accept(&signed, at(20)).is_ok());
+        // The session can only restart after it accepted the command.
+        let mut after = ControlGate(Verifier::new("977a26", &key.public(), at(21)).expect("a key"));
+        let told = refusal(after.accept(&signed, at(22)));
+        assert!(told.contains("older than DuckDB"), "{told}");
     }
 
     #[test]

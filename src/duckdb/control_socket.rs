@@ -104,6 +104,8 @@ async fn serve(
     let answer = match line.trim_end() {
         GET_CREDENTIALS => serde_json::to_vec(&*renewed.lock()),
         signed => {
+            let delay = gate.lock().delay(signed, Utc::now());
+            sleep(delay).await;
             let accepted = gate.lock().accept(signed, Utc::now());
             let answer = match accepted {
                 Err(answer) => {
