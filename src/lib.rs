@@ -4,6 +4,7 @@
 //!
 //! - [`session`]: session types, and every rule about sessions. Pure.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
+//! - `listener`: HTTP on a port, with limits on connections.
 //! - [`door`]: the authenticating reverse proxy in front of a session. [`duckdb`]: the program
 //!   behind it.
 //! - [`runtime`]: the place where sessions run, on Kubernetes or on one machine.
@@ -26,6 +27,7 @@ pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod error;
+mod listener;
 mod metrics;
 mod reaper;
 mod reconciler;

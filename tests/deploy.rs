@@ -4,10 +4,13 @@ use std::{collections::HashMap, fs, path::Path, process::Output};
 
 use discord_loopback::{Discord, DiscordConfig};
 use duckbot::settings::Settings;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{ConfigMap, Namespace, Pod, Secret, Service},
-    networking::v1::NetworkPolicy,
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Namespace, Pod, Secret, Service},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::util::intstr::IntOrString,
 };
 use kube::{
     Api, Client,
@@ -190,6 +193,20 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     assert_eq!(egress[0].ports.as_ref().unwrap().len(), 2);
     let services: Api<Service> = in_home(&admin);
     assert!(services.get_opt("duckbot").await.unwrap().is_some());
+    // Only namespaces with a label reach the bot's ports.
+    let own: Api<NetworkPolicy> = in_home(&admin);
+    for (name, port) in [("duckbot", 9090), ("duckbot-api", 8080)] {
+        let rules = own.get(name).await.unwrap().spec.unwrap().ingress.unwrap();
+        let [rule] = rules.as_slice() else {
+            panic!("{rules:?}");
+        };
+        assert_eq!(
+            rule.ports.as_ref().unwrap()[0].port,
+            Some(IntOrString::Int(port))
+        );
+        let from = rule.from.as_ref().unwrap();
+        assert!(from[0].namespace_selector.is_some(), "{from:?}");
+    }
     let bots: Api<Deployment> = in_home(&admin);
     let spec = bots
         .get("duckbot")

@@ -14,7 +14,7 @@ use test_support::{
     leaked_credentials, link_of, session_id_in, tools, wait_until,
 };
 
-async fn reply_to(person: &Person, line: &str) -> MessageView {
+pub async fn reply_to(person: &Person, line: &str) -> MessageView {
     person
         .run_command("#data", line)
         .await
@@ -24,7 +24,7 @@ async fn reply_to(person: &Person, line: &str) -> MessageView {
 }
 
 /// Starts a session, and waits until it is ready. Returns its ID.
-async fn ready_session(person: &Person) -> String {
+pub async fn ready_session(person: &Person) -> String {
     let asked = person.run_command("#data", "/duck start").await.unwrap();
     let id = session_id_in(&asked.reply().await.content);
     asked

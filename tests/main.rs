@@ -6,6 +6,7 @@ mod access;
 mod admin;
 mod api;
 mod check;
+mod connections;
 mod credentials;
 mod deploy;
 mod door;

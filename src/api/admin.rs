@@ -14,10 +14,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::listen::listen;
+use super::listen;
 use crate::{
+    listener::Limits,
     metrics::{self, Metrics},
     service::Service,
+};
+
+/// Limits of the port. The kubelet and Prometheus need few connections.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    head: 8 << 10,
 };
 
 /// State of the request handlers.
@@ -50,7 +57,7 @@ pub async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .with_state(Admin { service, metrics });
-    listen(listener, app, &shutdown).await;
+    listen(listener, LIMITS, app, &shutdown).await;
     Ok(())
 }
 

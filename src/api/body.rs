@@ -1,15 +1,21 @@
 //! Request bodies: JSON objects, read field by field. So all errors are reported at once, and no
 //! submitted value is repeated.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::header,
+    http::{StatusCode, header},
 };
 use secrecy::{SecretString, zeroize::Zeroize};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::problem::{FieldError, Problem, ProblemType};
+
+/// Maximum time to receive a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Body that is read field by field. Fields that are never read are errors.
 #[derive(Default)]
@@ -24,15 +30,17 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let kind = kind.map(|it| it.to_str().unwrap_or_default().to_owned());
-        let bytes = Bytes::from_request(request, state).await.map_err(|why| {
-            match why.status().as_u16() {
-                413 => Problem::new(
-                    ProblemType::TooLarge,
-                    "The body is larger than any request needs.",
-                ),
-                _ => Problem::new(ProblemType::InvalidRequest, "The body could not be read."),
+        let bytes = match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(why)) if why.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let says = "The body is larger than any request needs.";
+                return Err(Problem::new(ProblemType::TooLarge, says));
             }
-        })?;
+            Ok(Err(_)) | Err(_) => {
+                let says = "The body could not be read.";
+                return Err(Problem::new(ProblemType::InvalidRequest, says));
+            }
+        };
         Self::new(kind.as_deref(), &bytes)
     }
 }

@@ -6,13 +6,12 @@ mod auth;
 mod body;
 mod document;
 mod follow;
-mod listen;
 mod problem;
 mod sessions;
 mod state;
 mod token;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::{
@@ -23,13 +22,16 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower::ServiceExt;
 use tracing::{info, warn};
 
-use crate::{service::Service, settings};
+use crate::{
+    listener::{self, Limits},
+    service::Service,
+    settings,
+};
 pub use auth::{Authenticator, Principal, request_id};
 pub use body::Body;
-use listen::listen;
 pub use problem::Problem;
 use problem::ProblemType;
 pub use sessions::{CreateSession, idempotency_key, parse_create_session};
@@ -39,8 +41,11 @@ pub use token::{NewToken, new_token};
 /// Maximum size of a request's body in bytes. A session token and a catalog token of 4000
 /// characters each fit, with some reserve.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// Maximum time to wait for the next chunk of a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limits of the API's port.
+const LIMITS: Limits = Limits {
+    connections: 256,
+    head: 32 << 10,
+};
 
 /// Serves the API until `shutdown`.
 ///
@@ -69,8 +74,21 @@ pub async fn serve(
         service,
         shutdown: shutdown.clone(),
     };
-    listen(listener, router(api, authenticator), &shutdown).await;
+    let router = router(api, authenticator);
+    listen(listener, LIMITS, router, &shutdown).await;
     Ok(())
+}
+
+/// Serves `app` until `shutdown`.
+async fn listen(listener: TcpListener, limits: Limits, app: Router, shutdown: &CancellationToken) {
+    let answer = move |request| {
+        let app = app.clone();
+        async move {
+            let Ok(answer) = app.oneshot(request).await;
+            answer
+        }
+    };
+    listener::serve(listener, limits, answer, shutdown).await;
 }
 
 fn router(api: Api, authenticator: Authenticator) -> Router {
@@ -96,7 +114,6 @@ fn router(api: Api, authenticator: Authenticator) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(middleware::from_fn_with_state(
             Arc::new(authenticator),
             auth::authenticate,

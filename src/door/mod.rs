@@ -30,7 +30,6 @@ pub mod ticket;
 
 use std::{
     collections::VecDeque,
-    convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
@@ -47,15 +46,9 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
     header::{self, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, ActivityCounter};
@@ -69,6 +62,8 @@ use ticket::TicketVerifier;
 /// Port for browsers.
 pub const PORT: u16 = 8080;
 /// Port for the kubelet and the bot.
+use crate::listener::{self, Limits};
+
 pub const ADMIN_PORT: u16 = 8081;
 /// Path on the admin port that answers 200 as soon as the door listens on both ports.
 pub const HEALTH_PATH: &str = "/healthz";
@@ -94,16 +89,18 @@ pub mod variable {
     pub const OWNER: &str = "DOOR_OWNER";
 }
 
-/// Maximum number of open connections from browsers. One person's browsers need fewer.
-const MAX_CONNECTIONS: usize = 256;
+/// Limits of the port for browsers. One person's browsers need fewer connections.
+const BROWSER_LIMITS: Limits = Limits {
+    connections: 256,
+    head: 32 << 10,
+};
+/// Limits of the admin port. They are low, because any Pod may connect.
+const ADMIN_LIMITS: Limits = Limits {
+    connections: 32,
+    head: 8 << 10,
+};
 /// Maximum number of tickets that are submitted at the same time.
 const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
-/// Maximum size of a request's head.
-const MAX_HEADER_BYTES: usize = 32 << 10;
-/// Maximum time to receive a request's head, and to wait for a connection's next request.
-/// It exceeds the time for which the ingress controller keeps an idle connection
-/// (Traefik: 90 s). Otherwise the door could close a connection that is just being reused.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(100);
 /// Maximum time to receive a ticket.
 const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
 /// Start of the body that DuckDB sends with status 500 if it can't fetch the UI's pages.
@@ -229,14 +226,8 @@ async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpList
     }
 }
 
-/// Serves the kubelet and the bot, for ever. The limits are low, because any Pod may
-/// connect.
+/// Serves the kubelet and the bot, for ever.
 async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
-    let limits = Limits {
-        connections: 32,
-        head: 8 << 10,
-        within: Duration::from_secs(5),
-    };
     let answer = move |request: Request<Incoming>| {
         let door = door.clone();
         async move {
@@ -244,7 +235,7 @@ async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
                 .await
         }
     };
-    serve_listener(listener, limits, answer).await;
+    listener::serve(listener, ADMIN_LIMITS, answer, &CancellationToken::new()).await;
 }
 
 /// Serves browsers, for ever. `find` returns the door for a `Host` header.
@@ -252,11 +243,6 @@ pub async fn serve_browsers(
     listener: TcpListener,
     find: impl Fn(Option<&str>) -> Option<Arc<Door>> + Clone + Send + 'static,
 ) {
-    let limits = Limits {
-        connections: MAX_CONNECTIONS,
-        head: MAX_HEADER_BYTES,
-        within: HEADER_TIMEOUT,
-    };
     let answer = move |request: Request<Incoming>| {
         let host = request.headers().get(header::HOST);
         let door = find(host.and_then(|host| host.to_str().ok()));
@@ -267,64 +253,7 @@ pub async fn serve_browsers(
             }
         }
     };
-    serve_listener(listener, limits, answer).await;
-}
-
-/// Limits of one port.
-#[derive(Clone, Copy)]
-struct Limits {
-    /// Maximum number of open connections.
-    connections: usize,
-    /// Maximum size of a request's head, in bytes.
-    head: usize,
-    /// Maximum time to receive a request's head.
-    within: Duration,
-}
-
-async fn serve_listener<F>(
-    listener: TcpListener,
-    limits: Limits,
-    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-) where
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let permits = Arc::new(Semaphore::new(limits.connections));
-    loop {
-        let permit = permits.clone().acquire_owned().await;
-        let Ok((stream, _)) = listener.accept().await else {
-            // A temporary failure, such as too many open files.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let answer = answer.clone();
-        tokio::spawn(async move {
-            serve_connection(stream, limits, answer).await;
-            drop(permit);
-        });
-    }
-}
-
-async fn serve_connection<F>(
-    stream: TcpStream,
-    limits: Limits,
-    answer: impl Fn(Request<Incoming>) -> F,
-) where
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    // Send small answers at once, without Nagle's delay.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let answer = answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.within)
-        .max_buf_size(limits.head)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    // Errors are ignored: clients may disconnect at any time.
-    let _ = served.await;
+    listener::serve(listener, BROWSER_LIMITS, answer, &CancellationToken::new()).await;
 }
 
 impl Door {

@@ -12,18 +12,20 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("session", &[]),
     ("error", &[]),
     ("diagnostics", &[]),
     ("redact", &[]),
     ("unicode", &[]),
     ("metrics", &["session"]),
+    ("listener", &[]),
     (
         "api",
         &[
             "credentials",
             "error",
+            "listener",
             "metrics",
             "service",
             "session",
@@ -33,7 +35,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("settings", &["session"]),
     ("telemetry", &["settings", "unicode"]),
     ("credentials", &["error", "redact", "session", "settings"]),
-    ("door", &["unicode"]),
+    ("door", &["listener", "unicode"]),
     (
         "runtime",
         &[

@@ -74,7 +74,7 @@ impl SigningKey {
 /// Running door. The process is killed on drop.
 pub struct Door {
     pub address: SocketAddr,
-    admin: SocketAddr,
+    pub admin: SocketAddr,
     key: Arc<SigningKey>,
     client: Client,
     child: Child,

@@ -1,0 +1,168 @@
+//! Serves HTTP on a port to clients that may be hostile. The connections, and the size and the time
+//! of a request's head are limited. A client that sends nothing keeps nobody out: at the limit, the
+//! connection that has been silent for the longest is closed.
+
+mod connection;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    pin::pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use http_body_util::BodyExt;
+use hyper::{
+    Request, Response,
+    body::{Body, Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::{io::InspectReader, sync::CancellationToken};
+
+use connection::Connection;
+
+/// Minimum silence before a connection is closed for another one. The head of a request that was
+/// sent at once arrives within it.
+const MIN_SILENCE: Duration = Duration::from_millis(20);
+/// Interval at which connections are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause after a failure to accept a connection, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Maximum time for pending responses after shutdown begins.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Limits of one port.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Maximum number of connections. If all have a request in progress, further ones wait.
+    pub(crate) connections: usize,
+    /// Maximum size of a request's head, in bytes.
+    pub(crate) head: usize,
+}
+
+/// Serves `answer` until `shutdown`.
+pub(crate) async fn serve<F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    shutdown: &CancellationToken,
+) where
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    let mut open = Vec::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        retain_open(&mut open);
+        if open.len() > limits.connections {
+            close_most_silent(&mut open);
+        }
+        let is_full = open.len() > limits.connections;
+        let pause = if is_full { MIN_SILENCE } else { CHECK_INTERVAL };
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept(), if !is_full => accepted,
+            Some(_) = tasks.join_next() => continue,
+            () = tokio::time::sleep(pause) => continue,
+        };
+        let Ok((stream, _)) = accepted else {
+            close_most_silent(&mut open);
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let connection = Arc::new(Connection::new());
+        open.push(Arc::downgrade(&connection));
+        let (answer, shutdown) = (answer.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            serve_connection(stream, connection, limits.head, answer, &shutdown).await
+        });
+    }
+    // Connections that are still open then are closed.
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+/// Closes connections that took too long. Drops those that are closed.
+fn retain_open(open: &mut Vec<Weak<Connection>>) {
+    let now = Instant::now();
+    open.retain(|connection| {
+        connection.upgrade().is_some_and(|connection| {
+            if connection.is_late(now) {
+                connection.close();
+            }
+            !connection.is_closing()
+        })
+    });
+}
+
+/// Closes the connection that has been silent for the longest, if any may be closed.
+fn close_most_silent(open: &mut Vec<Weak<Connection>>) {
+    let now = Instant::now();
+    let silent = open.iter().filter_map(Weak::upgrade).filter_map(|it| {
+        let since = it.silent_since()?;
+        (now - since >= MIN_SILENCE).then_some((since, it))
+    });
+    if let Some((_, connection)) = silent.min_by_key(|(since, _)| *since) {
+        connection.close();
+        open.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(&connection)));
+    }
+}
+
+async fn serve_connection<F, B>(
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    max_head: usize,
+    answer: impl Fn(Request<Incoming>) -> F,
+    shutdown: &CancellationToken,
+) where
+    F: Future<Output = Response<B>>,
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let closing = connection.closing();
+    // Send small answers at once, without Nagle's delay.
+    let _ = stream.set_nodelay(true);
+    let reads = connection.clone();
+    let io = TokioIo::new(InspectReader::new(stream, move |_| reads.note_received()));
+    let service = service_fn(move |request| {
+        let in_progress = connection.begin_request();
+        let answer = answer(request);
+        async move {
+            let answer = answer.await;
+            // The request is in progress until the body of its answer is dropped.
+            let body = |body: B| {
+                body.map_err(move |error| {
+                    let _until_then = &in_progress;
+                    error
+                })
+            };
+            Ok::<_, Infallible>(answer.map(body))
+        }
+    });
+    let served = http1::Builder::new()
+        // Connections are checked here instead.
+        .header_read_timeout(None)
+        .max_buf_size(max_head)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut served = pin!(served);
+    tokio::select! {
+        // A client that disconnects early is not an error.
+        _ = served.as_mut() => return,
+        () = closing.cancelled() => return,
+        () = shutdown.cancelled() => {}
+    }
+    served.as_mut().graceful_shutdown();
+    let _ = served.await;
+}
