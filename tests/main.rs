@@ -18,6 +18,7 @@ mod layers;
 mod list;
 mod local;
 mod loopback;
+mod memory;
 mod node;
 mod permissions;
 mod preflight;

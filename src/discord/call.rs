@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, new_reference},
-    service::{Requester, ServiceError},
+    service::{QueryPermit, Requester, ServiceError},
     session::RequestId,
 };
 
@@ -53,6 +53,8 @@ pub(super) type Answered = Result<Answer, ServiceError>;
 pub(super) enum Answer {
     /// The final reply, which is still to be shown, and the outcome.
     Reply(Reply, CallOutcome),
+    /// Same, for the result of a query. Holds the room for it until it is shown.
+    Large(Reply, CallOutcome, QueryPermit),
     /// The handler has shown the final reply, or nothing more is to be shown.
     Shown,
 }
@@ -84,12 +86,14 @@ impl From<Reply> for Answer {
 impl Call<'_> {
     /// Shows the final reply.
     pub(super) async fn finish(&self, answered: Answered) -> CallOutcome {
-        let (reply, outcome) = match answered {
-            Ok(Answer::Reply(reply, outcome)) => (reply, outcome),
+        let ((reply, outcome), permit) = match answered {
+            Ok(Answer::Reply(reply, outcome)) => ((reply, outcome), None),
+            Ok(Answer::Large(reply, outcome, permit)) => ((reply, outcome), Some(permit)),
             Ok(Answer::Shown) => return CallOutcome::Done,
-            Err(problem) => explain(&problem),
+            Err(problem) => (explain(&problem), None),
         };
         self.responder.edit(&reply).await;
+        drop((reply, permit));
         outcome
     }
 }

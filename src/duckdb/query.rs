@@ -16,6 +16,9 @@ pub struct QueryRequest {
     /// Maximum size of the returned rows, in bytes.
     #[serde(rename = "bytes")]
     pub max_bytes: u32,
+    /// Maximum number of returned values.
+    #[serde(rename = "cells")]
+    pub max_cells: u32,
     /// Maximum time from the start of DuckDB to the result, in seconds.
     #[serde(rename = "seconds")]
     pub timeout_seconds: u32,

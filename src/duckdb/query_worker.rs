@@ -145,12 +145,17 @@ async fn run_select(
         rows: Vec::new(),
     };
     let mut room = request.max_bytes as usize;
+    let mut cells = request.max_cells as usize;
     for line in lines.iter().take(most as usize) {
-        let Some(left) = room.checked_sub(line.len()) else {
+        let (fits, cells_fit) = (
+            room.checked_sub(line.len()),
+            cells.checked_sub(answer.columns.len()),
+        );
+        let Some((left, cells_left)) = fits.zip(cells_fit) else {
             answer.more = true;
             break;
         };
-        room = left;
+        (room, cells) = (left, cells_left);
         // A row that was cut off is not valid JSON.
         let Ok(row) = serde_json::from_str(line) else {
             answer.more = true;

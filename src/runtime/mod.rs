@@ -3,6 +3,7 @@
 //! The rest of the bot uses only the trait [`Runtime`]: a view of all sessions in memory, and a few
 //! changes that survive a crash halfway.
 
+mod answer_room;
 mod control_rpc;
 mod environment;
 pub mod kubernetes;
@@ -17,6 +18,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
+pub use answer_room::{AnswerMemory, AnswerRoom};
 pub use environment::credential_variables;
 pub use ledger_store::LedgerStore;
 
@@ -107,8 +109,14 @@ pub trait Runtime: Send + Sync {
     async fn recent_log(&self, seen: &Observed) -> Result<String, Error>;
 
     /// Runs `question` in a separate DuckDB beside the session's. It counts as use of the session.
-    /// Dropping the future interrupts the query.
-    async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error>;
+    /// Dropping the future interrupts the query. Returns `None` if the answer is large and there is no
+    /// room for it.
+    async fn ask(
+        &self,
+        seen: &Observed,
+        question: &QueryRequest,
+        room: &mut AnswerRoom,
+    ) -> Result<Option<QueryResponse>, Error>;
 
     /// Signs a command and sends it to the session's entry point, which carries it out.
     async fn control(

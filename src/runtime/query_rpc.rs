@@ -1,14 +1,17 @@
 //! Sends one query to `duckbot duckdb --ask` and reads its result. The protocol is the same over a
 //! child process's pipes and over `exec` into a container.
+//!
+//! Whoever controls a session can answer anything. So the limits that the request names are
+//! enforced again here, before the response takes memory.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
-use super::QUERY_TIMEOUT_MARGIN;
+use super::{QUERY_TIMEOUT_MARGIN, answer_room::AnswerRoom};
 use crate::{
     duckdb::query::{QueryRequest, QueryResponse},
     error::Error,
@@ -16,48 +19,184 @@ use crate::{
 
 /// Bytes of a response besides its values: column names, quotes and escapes.
 const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
+/// Maximum time to receive a large response. It is complete when its first byte is sent.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Writes `question` to `input` and reads the response from `output`. Keeps `input` open until
-/// then, because closing it interrupts the query.
+/// Writes `question` to `input` and reads the response from `output` into `room`. Keeps `input` open
+/// until then, because closing it interrupts the query. Returns `None` if the response is large and
+/// there is no room for it.
 ///
 /// # Errors
 /// Returns [`Error::TimedOut`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, and
-/// [`Error::Unavailable`] if the connection breaks or the response is invalid.
+/// [`Error::Unavailable`] if the connection breaks, or the response is invalid or larger than the
+/// request allows.
 pub(super) async fn call(
     question: &QueryRequest,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
-) -> Result<QueryResponse, Error> {
-    let action = || "running a query in DuckDB".to_owned();
-    let unavailable = |why: &str| Error::Unavailable {
-        action: action(),
-        why: why.into(),
-    };
+    room: &mut AnswerRoom,
+) -> Result<Option<QueryResponse>, Error> {
     let mut line = serde_json::to_vec(question).expect("a query request serializes to JSON");
     line.push(b'\n');
-    let mut answer = Vec::new();
     let most = u64::from(question.max_bytes) * 2 + MAX_OVERHEAD_BYTES;
-    let asked = async {
+    let mut output = output.take(AnswerRoom::SMALL_BYTES);
+    let mut answer = Vec::new();
+    let begun = async {
         input.write_all(&line).await?;
         input.flush().await?;
-        output.take(most).read_to_end(&mut answer).await
+        output.read_to_end(&mut answer).await
     };
     let limit = Duration::from_secs(question.timeout_seconds.into()) + QUERY_TIMEOUT_MARGIN;
-    match timeout(limit, asked).await {
-        Ok(Ok(_)) => {}
-        // Report neither the error's text nor the response: they may quote the query.
-        Ok(Err(why)) => return Err(unavailable(&why.kind().to_string())),
-        Err(_) => {
-            return Err(Error::TimedOut {
-                action: action(),
-                after: limit,
-            });
+    within(limit, begun).await?;
+    if answer.len() as u64 == AnswerRoom::SMALL_BYTES {
+        if !room.enlarge().await {
+            return Ok(None);
         }
+        // One byte more shows that the response is too large.
+        output.set_limit(most + 1 - AnswerRoom::SMALL_BYTES);
+        within(TRANSFER_TIMEOUT, output.read_to_end(&mut answer)).await?;
     }
     drop(input);
     if answer.is_empty() {
         // The process was killed, or the session image is too old to support queries.
-        return Ok(QueryResponse::Exited);
+        return Ok(Some(QueryResponse::Exited));
     }
-    serde_json::from_slice(&answer).map_err(|_| unavailable("the response is not valid JSON"))
+    if answer.len() as u64 > most || count_elements(&answer) > max_elements(question) {
+        return Err(unavailable("the response is larger than the query allows"));
+    }
+    // Don't report the response, because it may quote the query.
+    let answer = serde_json::from_slice(&answer);
+    let answer = answer.map_err(|_| unavailable("the response is not valid JSON"))?;
+    Ok(Some(answer))
+}
+
+/// Waits for input or output, up to `limit`.
+async fn within<T>(limit: Duration, io: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
+    match timeout(limit, io).await {
+        // Don't report the error's text, because it may quote the query.
+        Ok(done) => done.map_err(|why| unavailable(&why.kind().to_string())),
+        Err(_) => Err(Error::TimedOut {
+            action: action(),
+            after: limit,
+        }),
+    }
+}
+
+fn action() -> String {
+    "running a query in DuckDB".to_owned()
+}
+
+fn unavailable(why: &str) -> Error {
+    Error::Unavailable {
+        action: action(),
+        why: why.into(),
+    }
+}
+
+/// Maximum number of elements in a response: its cells, rows and columns. There are at most as many
+/// columns as cells.
+fn max_elements(question: &QueryRequest) -> u64 {
+    const OTHERS: u64 = 64;
+    u64::from(question.max_cells) * 3 + u64::from(question.max_rows) * 2 + OTHERS
+}
+
+/// Counts the elements of the arrays and objects in a JSON text, at least. Each takes memory of its
+/// own once the text is parsed, however short it is.
+fn count_elements(json: &[u8]) -> u64 {
+    let (mut count, mut is_string, mut is_escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b'[' | b'{' | b',' if !is_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use futures_util::FutureExt;
+    use tokio::io::{duplex, sink};
+
+    use super::*;
+    use crate::runtime::answer_room::AnswerMemory;
+
+    fn question() -> QueryRequest {
+        QueryRequest {
+            sql: "SELECT 42".into(),
+            max_rows: 10_000,
+            max_bytes: 1 << 20,
+            max_cells: 10_000,
+            timeout_seconds: 60,
+            allow_writes: false,
+            variables: HashMap::new(),
+        }
+    }
+
+    fn rows(row: &str, count: usize) -> String {
+        let rows = vec![row; count].join(",");
+        format!(r#"{{"rows":{{"columns":[],"rows":[{rows}],"more":false,"milliseconds":1}}}}"#)
+    }
+
+    /// Result of a call that is answered with `text`.
+    async fn answered(text: String) -> Result<Option<QueryResponse>, Error> {
+        let (mut session, bot) = duplex(1 << 10);
+        tokio::spawn(async move { session.write_all(text.as_bytes()).await });
+        let mut room = AnswerMemory::default().room();
+        call(&question(), sink(), bot, &mut room).await
+    }
+
+    fn is_refused(answered: Result<Option<QueryResponse>, Error>) -> bool {
+        let refused = answered.expect_err("an error").to_string();
+        refused.contains("larger than the query allows")
+    }
+
+    #[tokio::test]
+    async fn a_result_within_the_limits_is_read() {
+        let answered = answered(rows(r#"["a,[","\"],["]"#, 5_000)).await;
+        let Ok(Some(QueryResponse::Rows(rows))) = answered else {
+            panic!("{answered:?}");
+        };
+        assert_eq!(rows.rows.len(), 5_000);
+        assert_eq!(rows.rows[4_999][1].as_deref(), Some("\"],["));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_sends_more_than_agreed_is_cut_off() {
+        let mut room = AnswerMemory::default().room();
+        let endless = tokio::io::repeat(b'[');
+        assert!(is_refused(
+            call(&question(), sink(), endless, &mut room).await
+        ));
+        // Short on the wire, and large in memory.
+        assert!(is_refused(answered(rows("[]", 100_000)).await));
+        assert!(is_refused(
+            answered(rows("[null,null,null,null]", 20_000)).await
+        ));
+    }
+
+    #[tokio::test]
+    async fn large_answers_wait_for_each_other_and_small_ones_for_nobody() {
+        let memory = AnswerMemory::default();
+        let large = rows(r#"["a"]"#, 5_000);
+        let (question, small) = (question(), rows(r#"["a"]"#, 2));
+        let mut held = [memory.room(), memory.room(), memory.room()];
+        for room in &mut held {
+            let answered = call(&question, sink(), large.as_bytes(), room).await;
+            assert!(answered.is_ok_and(|it| it.is_some()));
+        }
+        let mut room = memory.room();
+        let mut waits = Box::pin(call(&question, sink(), large.as_bytes(), &mut room));
+        assert!(waits.as_mut().now_or_never().is_none());
+        let mut other = memory.room();
+        let answered = call(&question, sink(), small.as_bytes(), &mut other);
+        assert!(answered.await.is_ok_and(|it| it.is_some()));
+        drop(held);
+        assert!(waits.await.is_ok_and(|it| it.is_some()));
+    }
 }

@@ -5,12 +5,16 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::session::{OwnerId, SessionId};
+use crate::{
+    runtime::{AnswerMemory, AnswerRoom},
+    session::{OwnerId, SessionId},
+};
 
-/// Running queries and cached tables, of all people.
+/// Running queries, the memory for their answers, and cached tables, of all people.
 #[derive(Default)]
 pub(super) struct QueryState {
     pub(super) running: Arc<Mutex<RunningQueries>>,
+    pub(super) answers: AnswerMemory,
     pub(super) tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
 }
 
@@ -28,16 +32,24 @@ pub struct TableList {
     pub more: bool,
 }
 
-/// Permission for one query. Counts against the owner's maximum until it is dropped.
+/// Permission for one query, with the room for its answer. It must be held until the answer is sent.
 pub struct QueryPermit {
     /// Query ID, by which the query can be cancelled.
     pub id: String,
     pub(super) cancelled: CancellationToken,
     pub(super) running: Arc<Mutex<RunningQueries>>,
+    pub(super) room: AnswerRoom,
+}
+
+impl QueryPermit {
+    /// Ends the query, which no longer counts against the owner's maximum. Keeps the room.
+    pub fn end_query(&self) {
+        self.running.lock().remove(&self.id);
+    }
 }
 
 impl Drop for QueryPermit {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
+        self.end_query();
     }
 }

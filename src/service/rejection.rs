@@ -121,6 +121,8 @@ pub enum QueryRejection {
     InvisibleCharacter(char),
     /// The caller has this many running queries, which is the maximum.
     TooMany(usize),
+    /// The answer is large, and the bot's memory is full of others that are being sent.
+    NoRoom,
     UnknownTable {
         /// Text that the person entered.
         given: String,

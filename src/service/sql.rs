@@ -13,12 +13,12 @@ use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     TablesError,
     audit::{QueryAudit, audit_query},
-    queries::{QueryPermit, TableList},
+    queries::{CachedTables, QueryPermit, TableList},
     sessions::not_yours,
 };
 use crate::{
     error::Error,
-    runtime::{QueryRequest, QueryResponse, Rows, identifier, literal},
+    runtime::{AnswerRoom, QueryRequest, QueryResponse, Rows, identifier, literal},
     session::{Observed, OwnerId, PodState, Stage},
     settings::Sql,
 };
@@ -26,12 +26,17 @@ use crate::{
 /// Maximum number of queries per person at a time. A session reserves memory for this many.
 const MAX_CONCURRENT_QUERIES: usize = 2;
 /// Maximum size of a result's values in bytes. With quotes and commas they fit into a file that
-/// Discord accepts (10 MiB without server boosts). The bot's memory can hold several at a time.
+/// Discord accepts (10 MiB without server boosts).
 const MAX_RESULT_BYTES: u32 = 4 << 20;
+/// Maximum number of values in a result. Each takes about 60 bytes of the bot's memory, however
+/// short it is.
+const MAX_RESULT_CELLS: u32 = 200_000;
 /// Time for which the list of tables is cached.
 const TABLES_TTL: Duration = Duration::from_secs(60);
-/// Maximum number of tables to list.
+/// Maximum number of tables to list, and of columns to describe.
 const MAX_TABLES: u32 = 10_000;
+/// Maximum size of their names and types in bytes.
+const MAX_TABLES_BYTES: u32 = 1 << 20;
 /// Maximum number of suggestions for an unknown table.
 const MAX_SUGGESTIONS: usize = 3;
 /// Minimum similarity of a suggestion (Jaro-Winkler), from 0 to 1.
@@ -86,6 +91,7 @@ impl Service {
             id: Uuid::new_v4().simple().to_string(),
             cancelled: CancellationToken::new(),
             running: self.queries.running.clone(),
+            room: self.queries.answers.room(),
         };
         running.insert(permit.id.clone(), (who, permit.cancelled.clone()));
         Ok(permit)
@@ -98,29 +104,44 @@ impl Service {
         theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
     }
 
+    /// Makes room for a large answer that is sent again.
+    ///
+    /// # Errors
+    /// Returns [`QueryRejection::NoRoom`] if too many others are being sent.
+    pub async fn large_answer_room(&self) -> Result<AnswerRoom, QueryRejection> {
+        let mut room = self.queries.answers.room();
+        if room.enlarge().await {
+            Ok(room)
+        } else {
+            Err(QueryRejection::NoRoom)
+        }
+    }
+
     /// Runs a query in a session and logs it. Returns `None` if it was cancelled.
     ///
     /// # Errors
-    /// Returns a rejection if the text is not a query, or an error if the session can't be asked.
+    /// Returns a rejection if the text is not a query, or if there is no room for a large answer.
+    /// Returns an error if the session can't be asked.
     pub async fn run_query(
         &self,
         who: &Requester,
         seen: &Observed,
         sql: &str,
         writes: bool,
-        permit: &QueryPermit,
+        permit: &mut QueryPermit,
     ) -> Result<Option<QueryResponse>, ServiceError> {
         let settings = self.sql()?;
         let question = QueryRequest {
             sql: validate_sql(sql)?.to_owned(),
             max_rows: settings.rows,
             max_bytes: MAX_RESULT_BYTES,
+            max_cells: MAX_RESULT_CELLS,
             timeout_seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
             allow_writes: writes,
             variables: HashMap::new(),
         };
         let begin = Instant::now();
-        let answer = self.runtime.ask(seen, &question);
+        let answer = self.runtime.ask(seen, &question, &mut permit.room);
         let answer = permit.cancelled.run_until_cancelled(answer).await;
         let (outcome, rows) = outcome_label(answer.as_ref());
         audit_query(&QueryAudit {
@@ -131,7 +152,10 @@ impl Service {
             rows,
             sql: settings.log_queries.then_some(&*question.sql),
         });
-        Ok(answer.transpose()?)
+        match answer.transpose()? {
+            Some(None) => Err(QueryRejection::NoRoom.into()),
+            answer => Ok(answer.flatten()),
+        }
     }
 
     /// Lists the tables of a session's catalog. The list may be up to a minute old.
@@ -141,7 +165,7 @@ impl Service {
     pub async fn tables(&self, seen: &Observed) -> Result<Arc<TableList>, ServiceError> {
         let known = {
             let mut all = self.queries.tables.lock();
-            all.retain(|id, _| self.runtime.session(id).is_some());
+            all.retain(|id, known| is_in_use(known) && self.runtime.session(id).is_some());
             all.entry(seen.record.id.clone()).or_default().clone()
         };
         // Autocompletion calls this on each key press. Concurrent calls share one lookup.
@@ -221,14 +245,16 @@ impl Service {
         let question = QueryRequest {
             sql,
             max_rows: MAX_TABLES,
-            max_bytes: MAX_RESULT_BYTES,
+            max_bytes: MAX_TABLES_BYTES,
+            max_cells: MAX_TABLES * 3,
             timeout_seconds: 60,
             allow_writes: false,
             variables: HashMap::new(),
         };
         // Counts as a query of the owner, because it uses as much memory.
-        let _permit = self.acquire_query_permit(seen.record.owner)?;
-        let why = match self.runtime.ask(seen, &question).await? {
+        let mut permit = self.acquire_query_permit(seen.record.owner)?;
+        let answer = self.runtime.ask(seen, &question, &mut permit.room).await?;
+        let why = match answer.ok_or(QueryRejection::NoRoom)? {
             QueryResponse::Rows(rows) => return Ok(rows),
             QueryResponse::NoAccess { what, error } => TablesError::NoAccess { what, error },
             QueryResponse::Error(error) => TablesError::Query(error),
@@ -237,6 +263,16 @@ impl Service {
         };
         Err(QueryRejection::TablesUnavailable(why).into())
     }
+}
+
+/// Returns true if a list of tables is up to date, or is being read.
+fn is_in_use(known: &tokio::sync::Mutex<Option<CachedTables>>) -> bool {
+    let known = known.try_lock();
+    known.map_or(true, |known| {
+        known
+            .as_ref()
+            .is_some_and(|(at, _)| at.elapsed() < TABLES_TTL)
+    })
 }
 
 fn is_queryable(seen: &Observed) -> bool {
@@ -258,18 +294,22 @@ fn validate_sql(sql: &str) -> Result<&str, QueryRejection> {
     }
 }
 
-fn outcome_label(answer: Option<&Result<QueryResponse, Error>>) -> (&'static str, usize) {
+fn outcome_label(answer: Option<&Result<Option<QueryResponse>, Error>>) -> (&'static str, usize) {
+    let answer = match answer {
+        None => return ("cancelled", 0),
+        Some(Err(_)) => return ("failed", 0),
+        Some(Ok(None)) => return ("no room", 0),
+        Some(Ok(Some(answer))) => answer,
+    };
     match answer {
-        None => ("cancelled", 0),
-        Some(Err(_)) => ("failed", 0),
-        Some(Ok(QueryResponse::Rows(rows))) => ("answered", rows.rows.len()),
-        Some(Ok(QueryResponse::Done { .. })) => ("done", 0),
-        Some(Ok(QueryResponse::NotSelect | QueryResponse::MultipleStatements(_))) => ("refused", 0),
-        Some(Ok(QueryResponse::NotCommitted)) => ("not committed", 0),
-        Some(Ok(QueryResponse::Error(_))) => ("wrong", 0),
-        Some(Ok(QueryResponse::NoAccess { .. })) => ("no access", 0),
-        Some(Ok(QueryResponse::TimedOut)) => ("too long", 0),
-        Some(Ok(QueryResponse::Exited)) => ("ended", 0),
+        QueryResponse::Rows(rows) => ("answered", rows.rows.len()),
+        QueryResponse::Done { .. } => ("done", 0),
+        QueryResponse::NotSelect | QueryResponse::MultipleStatements(_) => ("refused", 0),
+        QueryResponse::NotCommitted => ("not committed", 0),
+        QueryResponse::Error(_) => ("wrong", 0),
+        QueryResponse::NoAccess { .. } => ("no access", 0),
+        QueryResponse::TimedOut => ("too long", 0),
+        QueryResponse::Exited => ("ended", 0),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
         replies::{self, File, QueryContext, Reply},
     },
     runtime::QueryResponse,
-    service::ServiceError,
+    service::{QueryPermit, ServiceError},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -86,7 +86,7 @@ fn sql_options(options: Options<'_>) -> SqlOptions {
 
 /// Answers a query.
 pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answered {
-    let (mut reply, mut outcome) = run_query(call, sql.trim(), how).await?;
+    let (mut reply, mut outcome, permit) = run_query(call, sql.trim(), how).await?;
     if how.share && reply.is_answer() {
         let file = reply.file.take();
         let shared = post_shared(call, &reply.text, file.clone(), &call.request.0);
@@ -94,24 +94,28 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         // If the result could not be shared, the private reply keeps its file.
         reply.file = file.filter(|_| reply.is_answer());
     }
-    Ok(Answer::Reply(reply, outcome))
+    Ok(Answer::Large(reply, outcome, permit))
 }
 
 async fn run_query(
     call: &Call<'_>,
     sql: &str,
     how: &SqlOptions,
-) -> Result<(Reply, CallOutcome), ServiceError> {
+) -> Result<(Reply, CallOutcome, QueryPermit), ServiceError> {
     let Call { bot, who, .. } = call;
     let seen = bot
         .service
         .find_session_to_query(who, how.session.as_deref())?;
-    let turn = bot.service.acquire_query_permit(who.id)?;
+    let mut permit = bot.service.acquire_query_permit(who.id)?;
+    let id = permit.id.clone();
     let since = bot.service.now();
     let is_over = CancellationToken::new();
     let answered = async {
         let writes = may_write(call);
-        let answered = bot.service.run_query(who, &seen, sql, writes, &turn).await;
+        let answered = bot
+            .service
+            .run_query(who, &seen, sql, writes, &mut permit)
+            .await;
         is_over.cancel();
         answered
     };
@@ -122,13 +126,13 @@ async fn run_query(
             .is_some()
         {
             call.responder
-                .try_to_edit(&replies::query_running(sql, &turn.id, since))
+                .try_to_edit(&replies::query_running(sql, &id, since))
                 .await;
         }
     };
     let (answered, ()) = tokio::join!(answered, shows);
     let Some(answer) = answered? else {
-        return Ok((replies::cancelled(sql), CallOutcome::Done));
+        return Ok((replies::cancelled(sql), CallOutcome::Done, permit));
     };
     let outcome = match &answer {
         QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
@@ -138,7 +142,7 @@ async fn run_query(
         QueryResponse::Error(wrong) => wrong.missing_table(),
         _ => None,
     };
-    drop(turn);
+    permit.end_query();
     let nearest = match missing {
         Some(table) => bot.service.suggest_tables(&seen, table).await,
         None => Vec::new(),
@@ -149,7 +153,7 @@ async fn run_query(
         catalog: &bot.service.catalog_name(&seen),
         nearest: &nearest,
     };
-    Ok((replies::answer(&question, &answer), outcome))
+    Ok((replies::answer(&question, &answer), outcome, permit))
 }
 
 /// Interrupts one of the person's queries.
@@ -164,6 +168,10 @@ pub(crate) fn cancel(call: &Call<'_>, query: &str) -> Answered {
 
 /// Posts the result in `shown`, one of the bot's private replies, in the channel.
 pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
+    let _room = match shown.attachments.as_slice() {
+        [] => None,
+        _ => Some(call.bot.service.large_answer_room().await?),
+    };
     let text = replies::strip_share_error(&shown.content);
     let request = format!("share-{}", shown.id);
     let (reply, outcome) = match file_of(shown).await {

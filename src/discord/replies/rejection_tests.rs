@@ -79,6 +79,7 @@ fn every_rejection() {
         QueryRejection::Empty.into(),
         QueryRejection::InvisibleCharacter('\u{1}').into(),
         QueryRejection::TooMany(2).into(),
+        QueryRejection::NoRoom.into(),
         table(Vec::new()).into(),
         table(names(&["sales.orders", "old.orders"])).into(),
     ]);

@@ -224,6 +224,9 @@ fn query(rejection: &QueryRejection) -> String {
             "You already have {limit} queries running, and the limit is {limit}. Wait for one to \
              finish, or cancel it."
         ),
+        QueryRejection::NoRoom => "Other large results are being sent right now, so there is no \
+            room for this one. Try again in a minute, or ask for fewer rows or columns."
+            .to_owned(),
         QueryRejection::UnknownTable { given, nearest } => {
             let nearest = match nearest.as_slice() {
                 [] => String::new(),

@@ -50,8 +50,8 @@ use view::{CachedPod, View, revision};
 use watch::Cache;
 
 use super::{
-    Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse, Runtime, control_rpc,
-    query_rpc,
+    AnswerRoom, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse, Runtime,
+    control_rpc, query_rpc,
 };
 use crate::{
     door::{self, activity::Activity},
@@ -423,11 +423,16 @@ impl Runtime for Kubernetes {
             .map_err(|_| unavailable("its door's response is not valid".into()))
     }
 
-    async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
+    async fn ask(
+        &self,
+        seen: &Observed,
+        question: &QueryRequest,
+        room: &mut AnswerRoom,
+    ) -> Result<Option<QueryResponse>, Error> {
         // The API server logs the request's URL, so no part of the query is in the command.
         let (_process, input, output) = self.exec(seen, QUERY_COMMAND).await?;
         self.note_use(seen);
-        let answer = query_rpc::call(question, input, output).await;
+        let answer = query_rpc::call(question, input, output, room).await;
         self.note_use(seen);
         answer
     }

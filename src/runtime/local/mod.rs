@@ -49,8 +49,8 @@ use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort, Variables};
 
 use super::{
-    Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest, QueryResponse, Runtime,
-    control_rpc, environment, query_rpc,
+    AnswerRoom, Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest, QueryResponse,
+    Runtime, control_rpc, environment, query_rpc,
 };
 use crate::{
     credentials::{CredentialField, CredentialStore},
@@ -408,7 +408,12 @@ impl Runtime for Local {
             })
     }
 
-    async fn ask(&self, seen: &Observed, question: &QueryRequest) -> Result<QueryResponse, Error> {
+    async fn ask(
+        &self,
+        seen: &Observed,
+        question: &QueryRequest,
+        room: &mut AnswerRoom,
+    ) -> Result<Option<QueryResponse>, Error> {
         let unavailable = |why: String| Error::Unavailable {
             action: "running a query in DuckDB".into(),
             why,
@@ -444,7 +449,7 @@ impl Runtime for Local {
         // The process ends by itself when its input is closed.
         tokio::spawn(async move { child.wait().await });
         door.record_use();
-        let answer = query_rpc::call(&question, input, output).await;
+        let answer = query_rpc::call(&question, input, output, room).await;
         door.record_use();
         answer
     }
