@@ -719,3 +719,75 @@ async fn on_this_machine_its_credentials_are_a_file_that_is_deleted_with_it() {
     home.wait_until_empty().await;
     home.assert_clean().await;
 }
+
+#[tokio::test]
+async fn without_a_token_only_programs_on_this_machine_and_named_hosts_are_served() {
+    let mut api_env = ApiEnv::start(&[]).await;
+    api_env.env.kill_bot().await;
+    let ben = api_env.env.ben.id().to_string();
+    for (name, value) in [
+        ("DUCKBOT_API__ANONYMOUS_OWNER", &*ben),
+        ("DUCKBOT_API__HOSTS", "duckbot.lab.example"),
+    ] {
+        api_env.env.variables.insert(name.into(), value.into());
+    }
+    api_env.start_bot().await;
+    let list = |host: &str| {
+        let asked = api_env.client.get(format!("{}/sessions", api_env.url));
+        asked.header("host", host)
+    };
+    for host in [
+        "localhost",
+        "localhost:8080",
+        "duck.localhost",
+        "127.0.0.1:1",
+        "127.8.9.10",
+        "[::1]:8080",
+        "duckbot.lab.example",
+        "Duckbot.Lab.example:8080",
+    ] {
+        assert_eq!(list(host).send().await.unwrap().status(), 200, "{host}");
+    }
+    // A page whose owner lets its name lead to this machine, after the browser has loaded it.
+    for host in [
+        "rebound.evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.7",
+        "[::2]",
+        "duckbot.lab.example.evil.example",
+        "",
+    ] {
+        let (status, said) = parse_response(list(host).send().await.unwrap()).await;
+        assert_eq!((status, problem(&said)), (403, "forbidden"), "{host}");
+        let asked = list(host).bearer_auth(&api_env.ana);
+        assert_eq!(asked.send().await.unwrap().status(), 200, "{host}");
+    }
+    // Another page on this machine.
+    let asked = list("localhost").header("origin", "http://localhost:3000");
+    assert_eq!(parse_response(asked.send().await.unwrap()).await.0, 403);
+    api_env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn stored_credentials_never_go_to_an_address_that_a_request_names() {
+    let api_env = ApiEnv::start(&[("DUCKBOT_API__ANY_CATALOG", "true")]).await;
+    api_env
+        .env
+        .cluster
+        .store_credentials(api_env.env.ana.id())
+        .await;
+    let elsewhere = json!({"use_stored_credentials": true, "catalog": "http://elsewhere:8181"});
+    let (status, said) = api_env.post("/sessions", &api_env.ana, elsewhere).await;
+    assert_eq!((status, problem(&said)), (403, "forbidden"), "{said}");
+    api_env.env.assert_nothing_left().await;
+    let command = "/duck start catalog:http://elsewhere:8181";
+    let refused = api_env.env.reply_to(&api_env.env.ana, command).await;
+    assert!(refused.content.contains("elsewhere"), "{}", refused.content);
+    api_env.env.assert_nothing_left().await;
+
+    let known = json!({"use_stored_credentials": true, "catalog": "lake"});
+    let (status, made) = api_env.post("/sessions", &api_env.ana, known).await;
+    assert_eq!(status, 201, "{made}");
+    api_env.assert_clean().await;
+}

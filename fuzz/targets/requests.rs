@@ -139,6 +139,7 @@ fn authenticator(anonymous: Option<u64>) -> Authenticator {
             admin: false,
         }],
         anonymous: anonymous.map(Into::into),
+        hosts: Vec::new(),
         any_catalog: false,
         channel: None,
         requests_per_minute: 100.try_into().expect("more than 0"),

@@ -4,13 +4,14 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -42,6 +43,8 @@ pub struct Principal {
 pub struct Authenticator {
     clients: HashMap<[u8; 32], ApiClient>,
     anonymous: Option<ApiClient>,
+    /// Hosts under which requests without a token are accepted.
+    hosts: Vec<String>,
 }
 
 struct ApiClient {
@@ -77,15 +80,22 @@ impl Authenticator {
         Self {
             clients: tokens.collect(),
             anonymous,
+            hosts: settings.hosts.clone(),
         }
     }
 
     /// Identifies the sender of a request by its headers, and counts it against the rate limit.
     ///
     /// # Errors
-    /// If the token is missing or unknown, or too many requests were sent with it.
+    /// If the token is missing or unknown, or too many requests were sent with it. A request without
+    /// a token must not come from a web page.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         let client = match headers.get(header::AUTHORIZATION) {
+            None if self.anonymous.is_some() && !self.is_from_program(headers) => {
+                let says = "Without a token, the API only answers programs, and only at localhost \
+                            or at a host in the setting api.hosts. Send a token or use such a host.";
+                return Err(Problem::new(ProblemType::Forbidden, says));
+            }
             None => self.anonymous.as_ref(),
             // A token must be valid, even if requests without one are allowed.
             Some(shown) => bearer(shown).and_then(|token| {
@@ -105,6 +115,29 @@ impl Authenticator {
                 .retry_after(Duration::from_secs(seconds))
         })?;
         Ok(client.principal.clone())
+    }
+
+    /// Returns false if a browser may have sent the request for a web page. The page's owner can let
+    /// any name lead to this machine, but `Host` still has that name (DNS rebinding). Pages under
+    /// other names have an `Origin` in all requests that change something.
+    fn is_from_program(&self, headers: &HeaderMap) -> bool {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        let is_known = host.is_some_and(|host| self.is_known_host(host));
+        is_known && hosts.next().is_none() && !headers.contains_key(header::ORIGIN)
+    }
+
+    fn is_known_host(&self, host: &str) -> bool {
+        let Ok(authority) = host.parse::<Authority>() else {
+            return false;
+        };
+        let name = authority.host().to_ascii_lowercase();
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = address.parse().is_ok_and(|it: IpAddr| it.is_loopback());
+        is_loopback
+            || name == "localhost"
+            || name.ends_with(".localhost")
+            || self.hosts.contains(&name)
     }
 }
 

@@ -41,6 +41,8 @@ pub enum StartRejection {
         /// Maximum number of sessions per person.
         limit: u8,
     },
+    /// The catalog is a URL of the caller, which must not get stored credentials.
+    OwnCredentialsNeeded,
     /// An existing session was made by the same request, but with other options.
     RequestReused,
 }

@@ -48,6 +48,9 @@ impl Service {
         ask: StartRequest,
     ) -> Result<StartOutcome, ServiceError> {
         let mut record = self.new_record(who, &ask)?;
+        if self.settings.named_catalog(&record.catalog).is_none() {
+            return Err(StartRejection::OwnCredentialsNeeded.into());
+        }
         if let Some(same) = self.find_by_request(&record) {
             if ask.exact && !is_equivalent(&record, &same) {
                 return Err(StartRejection::RequestReused.into());

@@ -8,7 +8,7 @@ use std::{
 use super::{
     reader::{Invalid, SettingsReader},
     sections::{Api, ApiToken},
-    values::{id, parse},
+    values::{domain_name, id, parse},
 };
 
 const FILE: &str = "api.tokens_file";
@@ -18,6 +18,7 @@ pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> 
     let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
     let anonymous = reader.optional("api.anonymous_owner", "a Discord user's id", id);
+    let hosts = reader.list("api.hosts", "a host name in lower case", domain_name);
     let any_catalog = reader.required("api.any_catalog", "true or false", parse);
     let channel = reader.optional("api.channel", "a channel's id", id);
     let rate = reader.required("api.requests_per_minute", "a number above 0", parse);
@@ -39,6 +40,7 @@ pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> 
         listen,
         tokens,
         anonymous: anonymous.map(Into::into),
+        hosts: hosts?,
         any_catalog: any_catalog?,
         channel: channel?.map(Into::into),
         requests_per_minute: rate?,

@@ -79,6 +79,8 @@ pub struct Api {
     pub tokens: Vec<ApiToken>,
     /// User that requests without a token act for. `None`: such requests are refused.
     pub anonymous: Option<OwnerId>,
+    /// Hosts under which such requests are accepted, besides this machine's own names.
+    pub hosts: Vec<String>,
     /// True if any URL is accepted as a catalog.
     pub any_catalog: bool,
     /// Channel for announcements of sessions that the API started. `None`: not announced.

@@ -89,6 +89,11 @@ fn start(rejection: StartRejection) -> Problem {
             Problem::new(ProblemType::UnknownSize, detail)
         }
         StartRejection::NoCredentials => no_credentials(),
+        StartRejection::OwnCredentialsNeeded => {
+            let detail = "Stored credentials are only sent to catalogs in the settings. Send s3_key \
+                          and s3_secret, or name a catalog of the settings.";
+            Problem::new(ProblemType::Forbidden, detail)
+        }
         StartRejection::CredentialsExpired(at) => {
             let detail = format!(
                 "The stored credentials expired at {}. Their owner can enter new ones in the chat \

@@ -43,6 +43,7 @@ fn every_rejection() {
         .into(),
         StartRejection::NoCredentials.into(),
         StartRejection::CredentialsExpired(at).into(),
+        StartRejection::OwnCredentialsNeeded.into(),
         quota(names(&["977a26"]), 1).into(),
         quota(names(&["977a26", "duckui-7-1"]), 2).into(),
         StartRejection::RequestReused.into(),

@@ -95,6 +95,10 @@ fn start(rejection: &StartRejection) -> Reply {
             let text = "You have no saved S3 credentials. Enter them, then try again.";
             Reply::new(text).with_form(None)
         }
+        StartRejection::OwnCredentialsNeeded => Reply::new(
+            "Your saved credentials are only sent to the catalogs in the bot's settings. Choose one \
+             of them in the option `catalog`.",
+        ),
         StartRejection::CredentialsExpired(at) => {
             let text = format!(
                 "Your S3 credentials expired {}. Enter new ones, then try again.",

@@ -33,7 +33,7 @@ fn every_rejection() {
         action,
     };
     let limit = |at| ExtendRejection::LimitReached { id: id(), at };
-    let rejections: [Rejection; 20] = [
+    let rejections: [Rejection; 21] = [
         StartRejection::UnknownSize {
             given: given(),
             known: names(),
@@ -41,6 +41,7 @@ fn every_rejection() {
         .into(),
         StartRejection::NoCredentials.into(),
         StartRejection::CredentialsExpired(at).into(),
+        StartRejection::OwnCredentialsNeeded.into(),
         quota(1).into(),
         quota(2).into(),
         StartRejection::RequestReused.into(),
