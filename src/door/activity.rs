@@ -23,6 +23,9 @@ const READ_TIMEOUT: TimeDelta = TimeDelta::minutes(1);
 /// itself gives up after 5 s, or has written everything.
 const UNREAD_TIMEOUT: TimeDelta = TimeDelta::seconds(10);
 
+/// Path that interrupts the query of a connection.
+pub const INTERRUPT_PATH: &str = "/ddb/interrupt";
+
 /// Activity of a session, as a door serves it at `GET /activity` on its admin port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
@@ -78,17 +81,21 @@ pub enum RequestKind {
     Tab,
     /// A file of the UI, which DuckDB fetches from elsewhere.
     Page,
+    /// A request that DuckDB answers at once if its body is there, such as the tokens of a query.
+    Other,
 }
 
 impl RequestKind {
-    /// Classifies a request to DuckDB's UI. Returns `None` if DuckDB answers it at once.
+    /// Classifies a request to DuckDB's UI. `policy` refuses other spellings of these paths. Returns
+    /// `None` if DuckDB answers it at once.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
         match (method, path) {
             (&Method::POST, "/ddb/run") => Some(Self::Query),
+            (&Method::POST, INTERRUPT_PATH) => None,
+            (&Method::POST, _) => Some(Self::Other),
             (&Method::GET, "/localEvents") => Some(Self::Tab),
-            (_, "/info" | "/localEvents" | "/localToken") => None,
-            (&Method::GET | &Method::HEAD, _) => Some(Self::Page),
-            _ => None,
+            (_, "/info" | "/localToken") => None,
+            _ => Some(Self::Page),
         }
     }
 }
@@ -112,7 +119,7 @@ impl ActivityCounter {
         };
         for request in count.requests.values() {
             match (request.kind, &request.waiting_on) {
-                (RequestKind::Page, _) => {}
+                (RequestKind::Page | RequestKind::Other, _) => {}
                 (RequestKind::Tab, _) => activity.tabs += 1,
                 (RequestKind::Query, WaitingOn::Others) => activity.queued += 1,
                 (RequestKind::Query, WaitingOn::Browser(since)) if now - since >= READ_TIMEOUT => {
@@ -284,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_end_at_once_are_not_counted() {
+    fn requests_are_classified_by_what_they_occupy() {
         let of = |method, path| RequestKind::of(&method, path);
         assert_eq!(of(Method::POST, "/ddb/run"), Some(RequestKind::Query));
         assert_eq!(of(Method::GET, "/localEvents"), Some(RequestKind::Tab));
@@ -294,7 +301,9 @@ mod tests {
         assert_eq!(of(Method::HEAD, "/"), Some(RequestKind::Page));
         assert_eq!(of(Method::GET, "/info"), None);
         assert_eq!(of(Method::POST, "/ddb/interrupt"), None);
-        assert_eq!(of(Method::POST, "/ddb/tokenize"), None);
+        for path in ["/ddb/tokenize", "/", "/info"] {
+            assert_eq!(of(Method::POST, path), Some(RequestKind::Other), "{path}");
+        }
     }
 
     #[test]

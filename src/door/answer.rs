@@ -7,8 +7,8 @@ use hyper::{
 use serde::Serialize;
 
 use super::{
+    body::{Body, full_body},
     policy::rewrite_response_headers,
-    proxy::{Body, full_body},
 };
 
 /// End of each object.

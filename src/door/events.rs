@@ -17,12 +17,14 @@ use tokio::{
 
 use super::{
     activity::{CountedBody, CountedRequest},
-    proxy::{Body, BodyError, DuckDbClient, ProxyError, counted_body},
+    body::{Body, BodyError, ProxyError},
+    proxy::{DuckDbClient, counted_body},
 };
 
 /// Maximum number of messages that a tab may be behind. DuckDB sends one every few seconds.
 const MAX_BEHIND: usize = 16;
-
+/// Maximum number of tabs. One person has fewer.
+const MAX_TABS: usize = 64;
 /// Maximum time to open the stream. Until then, other tabs wait.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,8 +40,8 @@ struct Stream {
 }
 
 impl Events {
-    /// Answers a tab with the events from now on. Its body ends with DuckDB's stream, and when the
-    /// tab is too far behind. The UI then connects again.
+    /// Answers a tab with the events from now on. Its body ends with DuckDB's stream, when the tab is
+    /// too far behind, and when too many newer tabs have come. The UI then connects again.
     ///
     /// # Errors
     /// If there is no stream yet and DuckDB does not answer.
@@ -68,6 +70,10 @@ impl Events {
                 })
             }
         };
+        stream.tabs.retain(|tab| !tab.is_closed());
+        if stream.tabs.len() == MAX_TABS {
+            stream.tabs.remove(0);
+        }
         let (tab, mut messages) = mpsc::channel(MAX_BEHIND);
         stream.tabs.push(tab);
         let messages = stream::poll_fn(move |context| messages.poll_recv(context));

@@ -3,17 +3,19 @@
 //! DuckDB's UI server has 8 threads, or one less than the cores if that is more. A request holds a
 //! thread from its first byte until its answer is sent. If all were held, nobody could interrupt a
 //! query any more. So the door divides them: [`MAX_QUERIES`] and [`MAX_PAGES`], one for the events,
-//! and the rest for requests that end at once.
+//! and the rest for requests that end at once. The bodies of these are received first, because
+//! DuckDB would wait for them.
 
-use hyper::{Method, Request, Response, StatusCode, body::Incoming};
+use hyper::{Request, Response, StatusCode, body::Incoming};
 
 use super::{
-    activity::{ActivityCounter, RequestKind},
+    activity::{ActivityCounter, INTERRUPT_PATH, RequestKind},
     answer::{self, QueryError},
+    body::{Body, ProxyError, WaitingBodies, check_length, receive_body, stream_body},
     events::Events,
     pages,
-    proxy::{Body, DuckDbClient, ProxyError, check_length},
-    queue::{MAX_QUEUED, NoPlace, Queue},
+    proxy::DuckDbClient,
+    queue::{MAX_QUEUED, NoPermit, Queue},
 };
 
 /// Maximum number of queries at DuckDB.
@@ -21,10 +23,10 @@ const MAX_QUERIES: usize = 4;
 /// Maximum number of pages that DuckDB fetches at once. A page whose server does not respond holds
 /// a thread for half a minute.
 const MAX_PAGES: usize = 2;
-/// Maximum number of waiting pages. The door accepts no more connections, so none is refused.
-const MAX_WAITING_PAGES: usize = 256;
-/// Path that interrupts the query of a connection.
-const INTERRUPT_PATH: &str = "/ddb/interrupt";
+/// Maximum number of waiting pages. The UI has fewer.
+const MAX_WAITING_PAGES: usize = 128;
+/// Maximum number of other requests with a body. Tokens of 1 MiB take DuckDB 40 ms.
+const MAX_OTHERS: usize = 1;
 /// Header with the name of a connection in DuckDB.
 const CONNECTION: &str = "x-duckdb-ui-connection-name";
 
@@ -34,6 +36,8 @@ pub(super) struct Flow {
     counter: ActivityCounter,
     queries: Queue,
     pages: Queue,
+    others: Queue,
+    bodies: WaitingBodies,
     events: Events,
 }
 
@@ -43,6 +47,8 @@ impl Flow {
             duckdb,
             queries: Queue::new(MAX_QUERIES, MAX_QUEUED, counter.clone()),
             pages: Queue::new(MAX_PAGES, MAX_WAITING_PAGES, counter.clone()),
+            others: Queue::new(MAX_OTHERS, MAX_QUEUED, counter.clone()),
+            bodies: WaitingBodies::default(),
             events: Events::default(),
             counter,
         }
@@ -62,31 +68,41 @@ impl Flow {
         let (kind, queue) = match RequestKind::of(method, path) {
             Some(kind @ RequestKind::Query) => (kind, &self.queries),
             Some(kind @ RequestKind::Page) => (kind, &self.pages),
+            Some(kind @ RequestKind::Other) => (kind, &self.others),
             Some(kind @ RequestKind::Tab) => {
                 let counted = self.counter.begin(kind);
                 return self.events.listen(&self.duckdb, counted).await;
             }
-            None if method == Method::POST && path == INTERRUPT_PATH => {
-                return self.interrupt(request).await;
-            }
-            None => return self.duckdb.forward(request, None).await,
+            None if path == INTERRUPT_PATH => return self.interrupt(request).await,
+            None => return self.duckdb.forward(stream_body(request), None).await,
         };
         let counted = self.counter.begin(kind);
-        let headers = request.headers();
-        let (status, error) = match queue.wait(headers.get(CONNECTION).cloned()).await {
-            Ok(place) => {
-                counted.pass(place);
+        let waiting = queue.wait(request.headers().get(CONNECTION).cloned());
+        let (permit, request) = match kind {
+            RequestKind::Query => self.bodies.receive_during(waiting, request).await?,
+            _ => (waiting.await, stream_body(request)),
+        };
+        let (status, error) = match permit {
+            Ok(permit) => {
+                let request = match kind {
+                    RequestKind::Other => receive_body(request).await?,
+                    _ => request,
+                };
+                counted.pass(permit);
                 return self.duckdb.forward(request, Some(counted)).await;
             }
-            Err(NoPlace::Full) if kind == RequestKind::Page => return Err(ProxyError::Unavailable),
-            Err(NoPlace::Full) => (StatusCode::SERVICE_UNAVAILABLE, pages::queue_full()),
-            Err(NoPlace::Interrupted) => (StatusCode::OK, QueryError::interrupted()),
+            Err(NoPermit::Full) if kind != RequestKind::Query => {
+                return Err(ProxyError::Unavailable);
+            }
+            Err(NoPermit::Full) => (StatusCode::SERVICE_UNAVAILABLE, pages::queue_full()),
+            Err(NoPermit::Interrupted) => (StatusCode::OK, QueryError::interrupted()),
         };
-        Ok(error.respond(status, headers))
+        Ok(error.respond(status, request.headers()))
     }
 
     /// Interrupts a connection, wherever its query is.
     async fn interrupt(&self, request: Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+        let request = receive_body(stream_body(request)).await?;
         let connection = request.headers().get(CONNECTION);
         let was_queued = connection.is_some_and(|name| self.queries.interrupt(name));
         match self.duckdb.forward(request, None).await {

@@ -11,6 +11,7 @@
 //! - `queue`: the queue of requests that wait until DuckDB has room
 //! - `events`: DuckDB's events, for all tabs
 //! - `proxy`: the HTTP client for DuckDB
+//! - `body`: the limits of bodies
 //! - `activity`: the counts of queries and open tabs
 //! - `answer`: answers in DuckDB's own format
 //! - `pages`: the door's own pages
@@ -19,6 +20,7 @@
 
 pub mod activity;
 mod answer;
+mod body;
 pub mod browser_sessions;
 mod events;
 mod flow;
@@ -52,18 +54,19 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, ActivityCounter};
+use body::{Body, ProxyError, full_body};
 use browser_sessions::BrowserSessions;
 use flow::Flow;
 use pages::Page;
 use policy::{Decision, Origin, evaluate};
-use proxy::{Body, DuckDbClient, ProxyError};
+use proxy::DuckDbClient;
 use ticket::TicketVerifier;
+
+use crate::listener::{self, Limits};
 
 /// Port for browsers.
 pub const PORT: u16 = 8080;
 /// Port for the kubelet and the bot.
-use crate::listener::{self, Limits};
-
 pub const ADMIN_PORT: u16 = 8081;
 /// Path on the admin port that answers 200 as soon as the door listens on both ports.
 pub const HEALTH_PATH: &str = "/healthz";
@@ -279,7 +282,7 @@ impl Door {
             }
             _ => (StatusCode::NOT_FOUND, "not found\n".to_owned()),
         };
-        let mut answer = Response::new(proxy::full_body(text));
+        let mut answer = Response::new(full_body(text));
         *answer.status_mut() = status;
         answer
     }
@@ -340,7 +343,7 @@ impl Door {
             .origin
             .set_cookie(&self.browser_sessions.lock().create());
         let cookie = HeaderValue::try_from(cookie).expect("the cookie is ASCII");
-        let mut answer = Response::new(proxy::full_body(""));
+        let mut answer = Response::new(full_body(""));
         *answer.status_mut() = StatusCode::NO_CONTENT;
         let headers = answer.headers_mut();
         headers.insert(header::SET_COOKIE, cookie);
@@ -379,7 +382,7 @@ async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Re
             if said.starts_with(ASSETS_ERROR) {
                 Page::assets_unreachable().respond(request)
             } else {
-                Response::from_parts(head, proxy::full_body(said))
+                Response::from_parts(head, full_body(said))
             }
         }
         Err(_) => Page::unavailable().respond(request),

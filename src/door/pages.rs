@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use super::{
     answer::QueryError,
-    proxy::{self, Body, MAX_BODY_BYTES},
+    body::{Body, MAX_BODY_BYTES, full_body},
     queue::MAX_QUEUED,
     ticket::{self, TicketError},
 };
@@ -205,7 +205,7 @@ impl Page {
         } else {
             ("text/plain; charset=utf-8", self.plain())
         };
-        let mut answer = Response::new(proxy::full_body(text));
+        let mut answer = Response::new(full_body(text));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         for (name, value) in [

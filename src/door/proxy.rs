@@ -6,8 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
+use http_body_util::BodyExt;
 use hyper::{
     Request, Response, StatusCode, Uri,
     body::Incoming,
@@ -21,29 +20,17 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use tower::util::BoxCloneSyncService;
-use tower_http::timeout::TimeoutBody;
 
 use super::{
     activity::{CountedBody, CountedRequest},
+    body::{Body, BodyError, ProxyError, full_body},
     policy::{rewrite_request_headers, rewrite_response_headers},
 };
 
-/// Maximum size of a request's body: a query with the data that it inserts.
-pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 /// Maximum size of a read from DuckDB. A smaller one is slower, a larger one only costs memory.
 const MAX_BUFFER_BYTES: usize = 256 << 10;
-/// Maximum time to wait for the next chunk of a request's body.
-const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum time for DuckDB to answer a readiness probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
-
-/// Failure while a body is transferred.
-#[derive(Debug, thiserror::Error)]
-#[error("a body ended before it was complete")]
-pub(super) struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
-
-/// A body of any source: a browser, DuckDB or the door.
-pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;
 
@@ -106,12 +93,11 @@ impl DuckDbClient {
     /// ends.
     ///
     /// # Errors
-    /// Returns [`ProxyError::Unavailable`] if DuckDB does not answer,
-    /// [`ProxyError::TooLarge`] if the body is over [`MAX_BODY_BYTES`], and
-    /// [`ProxyError::TooSlow`] if the body stops before its end.
+    /// Returns [`ProxyError::Unavailable`] if DuckDB does not answer, or the error of the request's
+    /// body.
     pub(super) async fn forward(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Body>,
         counted: Option<CountedRequest>,
     ) -> Result<Response<Body>, ProxyError> {
         let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
@@ -123,11 +109,6 @@ impl DuckDbClient {
         if let Some(protocol) = protocol {
             upgrade_to(request.headers_mut(), protocol);
         }
-        let request = request.map(|body| {
-            let steady = TimeoutBody::new(CHUNK_TIMEOUT, body);
-            let limited = Limited::new(Box::pin(steady), MAX_BODY_BYTES);
-            limited.map_err(BodyError).boxed_unsync()
-        });
         let client = self.client.clone();
         let is_counted = counted.is_some();
         let asking = async move { (client.request(request).await, counted) };
@@ -167,16 +148,6 @@ impl DuckDbClient {
     }
 }
 
-/// Refuses a request whose body is over [`MAX_BODY_BYTES`] by its own account.
-pub(super) fn check_length(headers: &hyper::HeaderMap) -> Result<(), ProxyError> {
-    let length = headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY_BYTES) {
-        return Err(ProxyError::TooLarge);
-    }
-    Ok(())
-}
-
 /// Body of DuckDB's answer. Holds `counted` until it ends.
 pub(super) fn counted_body(body: Incoming, counted: Option<CountedRequest>) -> Body {
     let body = CountedBody { body, counted };
@@ -186,37 +157,4 @@ pub(super) fn counted_body(body: Incoming, counted: Option<CountedRequest>) -> B
 fn upgrade_to(headers: &mut hyper::HeaderMap, protocol: HeaderValue) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, protocol);
-}
-
-/// Creates a body from a complete text.
-pub(super) fn full_body(text: impl Into<Bytes>) -> Body {
-    let full = Full::new(text.into());
-    full.map_err(|never| match never {}).boxed_unsync()
-}
-
-/// Reasons why there is no answer from DuckDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProxyError {
-    /// DuckDB does not listen, or closed the connection.
-    Unavailable,
-    /// The request's body is over [`MAX_BODY_BYTES`].
-    TooLarge,
-    /// The request's body stopped before its end.
-    TooSlow,
-}
-
-impl ProxyError {
-    fn from_source(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if error.is::<http_body_util::LengthLimitError>() {
-                return Self::TooLarge;
-            }
-            if error.is::<tower_http::timeout::TimeoutError>() {
-                return Self::TooSlow;
-            }
-            cause = error.source();
-        }
-        Self::Unavailable
-    }
 }

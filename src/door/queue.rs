@@ -1,4 +1,4 @@
-//! A limited number of places at DuckDB, and the queue in front of them.
+//! Permits to occupy DuckDB's threads, and the queue of requests that wait for one.
 
 use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Queue of one kind of requests: first in, first out.
 pub(super) struct Queue {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// Maximum number of waiting requests.
     max_waiting: usize,
     waiting: Mutex<Waiting>,
@@ -30,9 +30,9 @@ struct Waiting {
     requests: HashMap<u64, (Option<HeaderValue>, oneshot::Sender<()>)>,
 }
 
-/// Reasons why a request gets no place.
+/// Reasons why a request gets no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPlace {
+pub(super) enum NoPermit {
     /// Its connection was interrupted while it waited.
     Interrupted,
     /// Too many requests are waiting already.
@@ -40,36 +40,36 @@ pub(super) enum NoPlace {
 }
 
 impl Queue {
-    pub(super) fn new(places: usize, max_waiting: usize, counter: ActivityCounter) -> Self {
+    pub(super) fn new(permits: usize, max_waiting: usize, counter: ActivityCounter) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places)),
+            permits: Arc::new(Semaphore::new(permits)),
             max_waiting,
             waiting: Mutex::default(),
             counter,
         }
     }
 
-    /// Waits for a place, after all requests that came earlier. A caller that goes away gives up
-    /// its turn. `connection` is the name under which [`Self::interrupt`] finds the request.
+    /// Waits for a permit, after all requests that came earlier. A caller that goes away leaves the
+    /// queue. `connection` is the name under which [`Self::interrupt`] finds the request.
     ///
     /// # Errors
     /// If the queue is full, or the connection is interrupted.
     pub(super) async fn wait(
         &self,
         connection: Option<HeaderValue>,
-    ) -> Result<OwnedSemaphorePermit, NoPlace> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(place);
+    ) -> Result<OwnedSemaphorePermit, NoPermit> {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(permit);
         }
-        let (turn, mut interrupted) = self.enqueue(connection).ok_or(NoPlace::Full)?;
-        let mut place = pin!(self.places.clone().acquire_owned());
+        let (entry, mut interrupted) = self.enqueue(connection).ok_or(NoPermit::Full)?;
+        let mut permit = pin!(self.permits.clone().acquire_owned());
         loop {
             tokio::select! {
                 biased;
-                _ = &mut interrupted => return Err(NoPlace::Interrupted),
-                place = &mut place => {
-                    let place = place.expect("the semaphore is never closed");
-                    return turn.end().then_some(place).ok_or(NoPlace::Interrupted);
+                _ = &mut interrupted => return Err(NoPermit::Interrupted),
+                permit = &mut permit => {
+                    let permit = permit.expect("the semaphore is never closed");
+                    return entry.leave().then_some(permit).ok_or(NoPermit::Interrupted);
                 }
                 () = tokio::time::sleep(CHECK_INTERVAL) => self.counter.release_unread(Utc::now()),
             }
@@ -88,7 +88,7 @@ impl Queue {
     fn enqueue(
         &self,
         connection: Option<HeaderValue>,
-    ) -> Option<(Turn<'_>, oneshot::Receiver<()>)> {
+    ) -> Option<(QueueEntry<'_>, oneshot::Receiver<()>)> {
         let mut waiting = self.waiting.lock();
         if waiting.requests.len() == self.max_waiting {
             return None;
@@ -98,27 +98,27 @@ impl Queue {
         let number = waiting.begun;
         waiting.requests.insert(number, (connection, interrupt));
         let queue = self;
-        Some((Turn { queue, number }, interrupted))
+        Some((QueueEntry { queue, number }, interrupted))
     }
 }
 
 /// Guard that keeps a request in the queue until it is dropped.
-struct Turn<'a> {
+struct QueueEntry<'a> {
     queue: &'a Queue,
     number: u64,
 }
 
-impl Turn<'_> {
+impl QueueEntry<'_> {
     /// Leaves the queue. Returns false if the request was interrupted before.
-    fn end(&self) -> bool {
+    fn leave(&self) -> bool {
         let mut waiting = self.queue.waiting.lock();
         waiting.requests.remove(&self.number).is_some()
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for QueueEntry<'_> {
     fn drop(&mut self) {
-        self.end();
+        self.leave();
     }
 }
 
@@ -128,33 +128,33 @@ mod tests {
 
     use super::*;
 
-    fn queue(places: usize) -> Queue {
-        Queue::new(places, MAX_QUEUED, ActivityCounter::new(Utc::now()))
+    fn queue(permits: usize) -> Queue {
+        Queue::new(permits, MAX_QUEUED, ActivityCounter::new(Utc::now()))
     }
 
     #[tokio::test]
     async fn the_first_in_the_queue_is_the_next() {
         let queue = queue(1);
-        let place = queue.wait(None).await;
+        let permit = queue.wait(None).await;
         let (mut one, mut two) = (Box::pin(queue.wait(None)), Box::pin(queue.wait(None)));
         assert!(one.as_mut().now_or_never().is_none());
         assert!(two.as_mut().now_or_never().is_none());
-        drop(place);
+        drop(permit);
         assert!(queue.wait(None).now_or_never().is_none(), "it can't skip");
         assert!(two.as_mut().now_or_never().is_none());
-        let place = one.now_or_never().expect("its turn");
-        drop(place);
+        let permit = one.now_or_never().expect("its turn");
+        drop(permit);
         assert!(two.now_or_never().expect("its turn").is_ok());
     }
 
     #[tokio::test]
     async fn a_request_that_goes_away_gives_up_its_turn() {
         let queue = queue(1);
-        let place = queue.wait(None).await;
+        let permit = queue.wait(None).await;
         let (mut one, mut two) = (Box::pin(queue.wait(None)), Box::pin(queue.wait(None)));
         assert!(one.as_mut().now_or_never().is_none());
         assert!(two.as_mut().now_or_never().is_none());
-        drop((one, place));
+        drop((one, permit));
         assert!(two.now_or_never().expect("its turn").is_ok());
         assert!(queue.waiting.lock().requests.is_empty());
     }
@@ -163,7 +163,7 @@ mod tests {
     async fn only_the_named_connection_is_interrupted() {
         let queue = queue(1);
         let name = |name| Some(HeaderValue::from_static(name));
-        let place = queue.wait(name("a")).await;
+        let permit = queue.wait(name("a")).await;
         assert!(!queue.interrupt(&HeaderValue::from_static("a")), "it runs");
         let mut unnamed = Box::pin(queue.wait(None));
         let (mut a, mut b) = (queue.wait(name("a")).boxed(), queue.wait(name("b")).boxed());
@@ -172,8 +172,8 @@ mod tests {
         assert!(b.as_mut().now_or_never().is_none());
         assert!(queue.interrupt(&HeaderValue::from_static("b")));
         let interrupted = b.now_or_never().expect("an end");
-        assert_eq!(interrupted.expect_err("no place"), NoPlace::Interrupted);
-        drop(place);
+        assert_eq!(interrupted.expect_err("no permit"), NoPermit::Interrupted);
+        drop(permit);
         assert!(unnamed.now_or_never().expect("its turn").is_ok());
         assert!(a.now_or_never().expect("its turn").is_ok());
     }
@@ -181,14 +181,14 @@ mod tests {
     #[tokio::test]
     async fn an_interrupt_counts_although_the_turn_has_come() {
         let queue = queue(1);
-        let place = queue.wait(None).await;
+        let permit = queue.wait(None).await;
         let name = HeaderValue::from_static("a");
         let mut a = queue.wait(Some(name.clone())).boxed();
         assert!(a.as_mut().now_or_never().is_none());
-        drop(place);
+        drop(permit);
         assert!(queue.interrupt(&name));
         let interrupted = a.now_or_never().expect("an end");
-        assert_eq!(interrupted.expect_err("no place"), NoPlace::Interrupted);
+        assert_eq!(interrupted.expect_err("no permit"), NoPermit::Interrupted);
         assert!(queue.wait(None).now_or_never().expect("room").is_ok());
     }
 
@@ -200,7 +200,7 @@ mod tests {
             assert!(waiting.now_or_never().is_none());
         }
         let refused = queue.wait(None).now_or_never().expect("an end");
-        assert_eq!(refused.expect_err("no place"), NoPlace::Full);
+        assert_eq!(refused.expect_err("no permit"), NoPermit::Full);
         all.pop();
         assert!(queue.wait(None).now_or_never().is_none());
     }

@@ -2,9 +2,13 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 
-use test_support::{Activity, Door, DuckDb, UiClient, wait_until};
+use test_support::{Activity, Door, DuckDb, HOST, ORIGIN, UiClient, wait_until};
 
 /// Query that runs until it is interrupted.
 const ENDLESS: &str = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
@@ -98,7 +102,7 @@ async fn twelve_long_queries_and_eight_tabs_leave_room_for_an_interrupt() {
     assert_eq!((now.queries, now.queued, now.tabs), (4, 8, 8));
     session.assert_responsive().await;
 
-    // A waiting query, and then a running one, whose place the next one takes.
+    // A waiting query, and then a running one, which makes room for the next.
     queries.remove(6).interrupt().await;
     session.wait_for(4, 7).await;
     queries.remove(2).interrupt().await;
@@ -156,6 +160,42 @@ async fn a_browser_that_goes_away_leaves_the_queue() {
     long[0].interrupt().await;
     let tables = session.ui.rows("SELECT count(*) AS n FROM duckdb_tables()");
     assert_eq!(tables.await, Ok(json!([{ "n": 0 }])));
+}
+
+#[tokio::test]
+async fn a_browser_that_goes_away_leaves_the_queue_however_long_its_query_is() {
+    let session = Session::start().await;
+    let _long = session.send_queries(0..4).await;
+    let waits = session.ui.on("connection_4");
+    let long = format!("SELECT '{}'", "x".repeat(8 << 20));
+    let waits = tokio::spawn(async move { waits.run_sql(&long).await });
+    session.wait_for(4, 1).await;
+    waits.abort();
+    session.wait_for(4, 0).await;
+}
+
+#[tokio::test]
+async fn requests_that_stop_in_the_middle_leave_duckdb_to_others() {
+    let session = Session::start().await;
+    let half = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {}\r\n\
+             content-length: 40\r\n\r\nSELECT",
+            session.cookie
+        )
+    };
+    let mut stuck = Vec::new();
+    for number in 0..24 {
+        let path = ["/ddb/tokenize", "/ddb/interrupt", "/elsewhere"][number % 3];
+        let mut stream = TcpStream::connect(session.door.address).await.unwrap();
+        stream.write_all(half(path).as_bytes()).await.unwrap();
+        stuck.push(stream);
+    }
+    let mut queries = session.send_queries(0..4).await;
+    assert_eq!(session.door.readiness().await, 200);
+    for query in &mut queries {
+        query.interrupt().await;
+    }
 }
 
 #[tokio::test]

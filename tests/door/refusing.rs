@@ -38,6 +38,36 @@ async fn another_page_makes_nothing_happen_in_duckdb() {
 }
 
 #[tokio::test]
+async fn a_query_under_another_spelling_of_its_path_does_not_reach_duckdb() {
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start(port).await;
+    let cookie = door.admit().await;
+    let sql = "CREATE OR REPLACE TABLE hidden AS SELECT 1";
+    let ui = door.ui(&cookie);
+    // DuckDB alone runs the query under each of them.
+    let alone = reqwest::Client::builder().no_proxy().build().unwrap();
+    for path in ["/ddb%2Frun", "/ddb/ru%6e", "/DDB/run"] {
+        let url = format!("http://localhost:{port}{path}");
+        let asked = alone.post(url).body(sql);
+        let asked = asked.header("origin", format!("http://localhost:{port}"));
+        assert_eq!(asked.send().await.unwrap().status(), 200, "{path}");
+        ui.run_sql("DROP TABLE hidden").await.unwrap();
+
+        let asked = door.post(path, sql).header("cookie", &cookie);
+        assert_eq!(asked.send().await.unwrap().status(), 400, "{path}");
+    }
+    for method in ["PUT", "DELETE", "OPTIONS", "PATCH"] {
+        let line = format!("{method} /ddb/run HTTP/1.1");
+        let head = format!("host: {HOST}\r\norigin: {ORIGIN}\r\ncookie: {cookie}");
+        let request = format!("{line}\r\n{head}\r\nconnection: close\r\n\r\n");
+        let answer = door.send_raw(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{method}: {answer}");
+    }
+    let tables = ui.rows("SELECT count(*) AS n FROM duckdb_tables()").await;
+    assert_eq!(tables, Ok(serde_json::json!([{ "n": 0 }])));
+}
+
+#[tokio::test]
 async fn what_could_be_read_in_two_ways_does_not_reach_duckdb() {
     let duckdb = RawServer::start("127.0.0.1", FINE).await;
     let door = Door::start(duckdb.port).await;
