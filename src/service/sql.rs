@@ -266,13 +266,12 @@ impl Service {
 }
 
 /// Returns true if a list of tables is up to date, or is being read.
-fn is_in_use(known: &tokio::sync::Mutex<Option<CachedTables>>) -> bool {
-    let known = known.try_lock();
-    known.map_or(true, |known| {
-        known
-            .as_ref()
-            .is_some_and(|(at, _)| at.elapsed() < TABLES_TTL)
-    })
+fn is_in_use(known: &Arc<tokio::sync::Mutex<Option<CachedTables>>>) -> bool {
+    let is_fresh = |(at, _): &CachedTables| at.elapsed() < TABLES_TTL;
+    Arc::strong_count(known) > 1
+        || known
+            .try_lock()
+            .is_ok_and(|known| known.as_ref().is_some_and(is_fresh))
 }
 
 fn is_queryable(seen: &Observed) -> bool {
