@@ -63,7 +63,7 @@ pub async fn run(
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());
     let mut control = Control::start(&config, variables);
-    let mut shell = Shell::start(&config.program)
+    let mut shell = Shell::start(&config.program, &config.home)
         .with_context(|| format!("can't start {}", config.program.display()))?;
     let outcome = tokio::select! {
         outcome = serve(&mut shell, &script, &mut control) => outcome,

@@ -4,10 +4,16 @@
 //! The request is one line of JSON on standard input, and the response one on standard output.
 //! Closing the input before that interrupts the query.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 use super::{
     environment::{self, SessionConfig},
@@ -28,7 +34,7 @@ const NO_LOCATION: usize = u32::MAX as usize;
 /// Runs a query in a session with these variables.
 ///
 /// # Errors
-/// If DuckDB can't be started, or the session's variables are not valid.
+/// If DuckDB can't be started, the session's variables are not valid, or the disk is full.
 pub async fn run(
     request: &QueryRequest,
     variables: &HashMap<String, String>,
@@ -36,7 +42,8 @@ pub async fn run(
     let config = environment::read(variables)?;
     let secrets = Secrets::from_variables(variables);
     let limit = Duration::from_secs(request.timeout_seconds.into());
-    let mut shell = Shell::start_isolated(&config.program, variables, secrets)?;
+    let folder = EmptyFolder::create_in(&config.home)?;
+    let mut shell = Shell::start_isolated(&config.program, &folder.0, variables, secrets)?;
     let answered = timeout(limit, execute(&mut shell, request, &config, variables)).await;
     // Kill DuckDB instead of asking it to end, because a long query may be running.
     drop(shell);
@@ -45,6 +52,25 @@ pub async fn run(
         Ok(Err(Exited)) => QueryResponse::Exited,
         Err(_) => QueryResponse::TimedOut,
     })
+}
+
+/// Working folder of a DuckDB for one query; removed on drop. Without HOME, DuckDB looks for files
+/// of its own in the working folder.
+struct EmptyFolder(PathBuf);
+
+impl EmptyFolder {
+    fn create_in(home: &Path) -> io::Result<Self> {
+        let path = home.join(format!(".duckdb/query-{}", Uuid::new_v4()));
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for EmptyFolder {
+    fn drop(&mut self) {
+        // A file that the owner put there meanwhile stays, and is removed with the session.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 async fn execute(

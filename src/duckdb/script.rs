@@ -1,10 +1,12 @@
 //! Translates a session's configuration into SQL. Pure.
 
+pub mod fence;
 pub mod renewal;
 
 use std::{fmt::Write, num::NonZeroU32};
 
 use super::environment::{Catalog, CatalogAuth, S3, SessionConfig, secret};
+use fence::{IGNORE_STORED_SECRETS, LOCK_SETTINGS, REMOTE_PREFIXES, allow_folders};
 
 /// Table that lists failed steps for the owner. The UI shows it first.
 pub const PROBLEMS_TABLE: &str = "memory.main.problems";
@@ -15,9 +17,6 @@ pub(super) const SHORT_TIMEOUTS: &str =
     "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
 const DEFAULT_TIMEOUTS: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
 
-/// URL prefixes that DuckDB may read if it has no access to this machine's files, and the
-/// settings don't restrict it further. The list is separated by commas.
-pub const REMOTE_PREFIXES: &str = "s3://,https://,http://";
 /// Default memory for a query from the chat.
 const DEFAULT_QUERY_MEMORY_MIB: u32 = 256;
 
@@ -113,9 +112,9 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
         ".mode list".into(),
         ".headers off".into(),
     ];
-    let [allowed, closed] = allow_folders(match &config.folders {
-        Some(folders) => folders.iter().map(String::as_str).collect(),
-        None => REMOTE_PREFIXES.split(',').collect(),
+    let [allowed, closed] = allow_folders(&match &config.folders {
+        Some(folders) => literals(folders.iter().map(String::as_str)),
+        None => literals(REMOTE_PREFIXES.split(',')),
     });
     let close = [
         DEFAULT_TIMEOUTS.to_owned(),
@@ -133,8 +132,9 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
     vec![
         ScriptStep::new(
             "Setting DuckDB's limits",
-            set_extension_folder(config)
+            [IGNORE_STORED_SECRETS.to_owned()]
                 .into_iter()
+                .chain(set_extension_folder(config))
                 .chain(limits)
                 .collect(),
         ),
@@ -144,26 +144,16 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
     ]
 }
 
-/// Restricts the owner to the allowed folders. This step comes last, because DuckDB can't attach
-/// or load anything after it.
+/// Restricts the owner to the allowed folders. This step comes last, because DuckDB can't load
+/// anything after it.
 fn restrict_folders(config: &SessionConfig) -> Option<ScriptStep> {
-    let folders = config.folders.as_ref()?;
+    let folders = config.folders.as_ref()?.iter().map(String::as_str);
     let home = config.home.to_string_lossy();
-    let folders = folders.iter().map(String::as_str).chain([&*home]);
-    let statements = allow_folders(folders.collect()).into();
+    let statements = allow_folders(&literals(folders.chain([&*home])));
     Some(ScriptStep::new(
         "Restricting access to the allowed folders",
-        statements,
+        statements.into(),
     ))
-}
-
-/// Restricts DuckDB to reading and writing in `folders`.
-fn allow_folders(folders: Vec<&str>) -> [String; 2] {
-    let folders: Vec<_> = folders.into_iter().map(literal).collect();
-    [
-        format!("SET allowed_directories = [{}];", folders.join(", ")),
-        "SET enable_external_access = false;".to_owned(),
-    ]
 }
 
 /// Sets DuckDB's folder of extensions, unless it is DuckDB's default.
@@ -186,6 +176,11 @@ pub fn record_problem(step: &ScriptStep, error: &str) -> [String; 2] {
 /// Quotes a text as an SQL string.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Quotes texts as SQL strings, separated by commas.
+fn literals<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.map(literal).collect::<Vec<_>>().join(", ")
 }
 
 /// Quotes a name as an SQL identifier.
@@ -215,6 +210,7 @@ fn set_limits(config: &SessionConfig) -> ScriptStep {
     ScriptStep::new(
         "Setting DuckDB's limits",
         vec![
+            IGNORE_STORED_SECRETS.to_owned(),
             format!("SET memory_limit = '{memory}MiB';"),
             // By default, DuckDB keeps up to 512 MB of freed memory. A sort followed by a large
             // list used twice the limit (seen with 1.4.4), and the kernel killed the process.
@@ -263,16 +259,21 @@ fn load(extension: &str) -> ScriptStep {
 }
 
 fn start_ui(config: &SessionConfig) -> ScriptStep {
-    let mut statements = vec![
-        format!("SET ui_local_port = {};", config.ui_port),
-        "CALL start_ui_server();".to_owned(),
-    ];
-    if let Some(proxy) = &config.http_proxy {
-        // The UI keeps the proxy that was set at its start (seen with 1.4.4). The storage and the
-        // catalog are reached directly.
-        statements.insert(1, format!("SET http_proxy = {};", literal(proxy)));
-        statements.push("RESET http_proxy;".to_owned());
-    }
+    let port = format!("SET ui_local_port = {};", config.ui_port);
+    let start = "CALL start_ui_server();".to_owned();
+    // Lock the settings before anybody gets in.
+    let lock = config.folders.as_ref().map(|_| LOCK_SETTINGS.to_owned());
+    let statements = match &config.http_proxy {
+        None => [port].into_iter().chain(lock).chain([start]).collect(),
+        Some(proxy) => {
+            // The UI keeps the proxy that was set at its start (seen with 1.4.4). The storage and
+            // the catalog are reached directly.
+            let proxy = format!("SET http_proxy = {};", literal(proxy));
+            let reset = "RESET http_proxy;".to_owned();
+            let all = [port, proxy, start, reset].into_iter();
+            all.chain(lock).collect()
+        }
+    };
     ScriptStep::new("Starting DuckDB's UI", statements)
 }
 

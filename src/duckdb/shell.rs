@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    os::unix::process::ExitStatusExt,
+    os::{fd::OwnedFd, unix, unix::process::ExitStatusExt},
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -14,7 +14,11 @@ use std::{
 
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    process::{Child, Command},
     time::timeout,
 };
 use uuid::Uuid;
@@ -46,11 +50,15 @@ pub struct Exited;
 const INHERITED_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// A running DuckDB process, which is killed when dropped.
+///
+/// Its input and output are sockets, which no process can open by a path. With pipes, SQL could
+/// write to `/proc/self/fd/0`, and the command line would run it: with `.shell`, any program.
 pub struct Shell {
     child: Child,
-    input: Option<ChildStdin>,
-    output: Option<BufReader<ChildStdout>>,
-    errors: BufReader<ChildStderr>,
+    input: Option<OwnedWriteHalf>,
+    /// `None` if the output is discarded.
+    output: Option<BufReader<OwnedReadHalf>>,
+    errors: BufReader<UnixStream>,
     /// Beginning of a line of errors whose end was not read yet.
     line: Vec<u8>,
     secrets: Secrets,
@@ -60,48 +68,56 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Starts `program` on an in-memory database, with this process's environment.
+    /// Starts `program` on an in-memory database, with this process's environment, in `folder`.
     ///
     /// # Errors
     /// If `program` can't be started.
-    pub fn start(program: &Path) -> std::io::Result<Self> {
+    pub fn start(program: &Path, folder: &Path) -> std::io::Result<Self> {
         let mut command = Command::new(program);
+        command.current_dir(folder);
         // Results are not needed: the owner runs queries in the UI.
-        command.stdout(Stdio::null());
-        Self::run(command, Secrets::from_environment())
+        Self::run(command, Secrets::from_environment(), false)
     }
 
-    /// Starts `program` for one query. Its environment contains only the location of the CA
-    /// certificates, from `variables`.
+    /// Starts `program` for one query, in `folder`, which must be empty. Its environment contains
+    /// only the location of the CA certificates, from `variables`.
     ///
     /// # Errors
     /// If `program` can't be started.
     pub fn start_isolated(
         program: &Path,
+        folder: &Path,
         variables: &HashMap<String, String>,
         secrets: Secrets,
     ) -> std::io::Result<Self> {
         let mut command = Command::new(program);
         let passed_on = INHERITED_VARIABLES.map(|name| Some((name, variables.get(name)?)));
         command.env_clear().envs(passed_on.into_iter().flatten());
-        command.stdout(Stdio::piped());
-        Self::run(command, secrets)
+        command.current_dir(folder);
+        Self::run(command, secrets, true)
     }
 
-    fn run(mut command: Command, secrets: Secrets) -> std::io::Result<Self> {
-        let mut child = command
+    fn run(mut command: Command, secrets: Secrets, reads_output: bool) -> std::io::Result<Self> {
+        let (ours, theirs) = socket()?;
+        let (output, input) = ours.into_split();
+        let (errors, their_errors) = socket()?;
+        if reads_output {
+            command.stdout(theirs.try_clone()?);
+        } else {
+            command.stdout(Stdio::null());
+        }
+        let child = command
             // Don't read ~/.duckdbrc, because the owner can write it.
             .args(["-batch", "-init", "/dev/null"])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdin(theirs)
+            .stderr(their_errors)
             .kill_on_drop(true)
             .spawn()?;
-        let missing = || std::io::Error::other("the DuckDB process has no pipe");
         Ok(Self {
-            input: Some(child.stdin.take().ok_or_else(missing)?),
-            output: child.stdout.take().map(BufReader::new),
-            errors: BufReader::new(child.stderr.take().ok_or_else(missing)?),
             child,
+            input: Some(input),
+            output: reads_output.then(|| BufReader::new(output)),
+            errors: BufReader::new(errors),
             line: Vec::new(),
             secrets,
             end: Uuid::new_v4().to_string(),
@@ -132,9 +148,9 @@ impl Shell {
         let mut input = self.input.take().ok_or(Exited)?;
         let (errors, line) = (&mut self.errors, &mut self.line);
         let mut row = Vec::new();
-        // Write and read at the same time, so that no pipe fills up and blocks the others.
+        // Write and read at the same time, so that no socket fills up and blocks the others.
         let (written, answered, said) = tokio::join!(
-            // If the pipe is closed, DuckDB's last output must still be read.
+            // If the socket is closed, DuckDB's last output must still be read.
             input.write_all(text.as_bytes()),
             read_until(self.output.as_mut(), &mut row, &end),
             read_until(Some(errors), line, &end),
@@ -190,6 +206,13 @@ impl Shell {
             Err(_) => self.child.kill().await,
         }
     }
+}
+
+/// Creates a pair of sockets: one for this process, and one as the stream of a child process.
+fn socket() -> std::io::Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) = unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(ours)?, theirs.into()))
 }
 
 /// Reads lines up to the one with `end`. Returns them, and true if that line came. Without `from`

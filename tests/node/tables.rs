@@ -87,6 +87,11 @@ async fn each_reads_the_teams_tables_with_their_own_credentials() {
         .await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(anas.rows(DUCKS).await, Ok(ducks));
+    for stream in ["/proc/self/fd/0", "/proc/self/fd/2", "/dev/stdin"] {
+        let write = format!("COPY (SELECT '.shell id') TO '{stream}' (FORMAT csv, HEADER false)");
+        let written = anas.run_sql(&write).await;
+        assert!(written.is_err(), "SQL can write to {stream}");
+    }
 
     let bens = lake_env
         .ui(&env.ben, &env.ready_session(&env.ben).await)

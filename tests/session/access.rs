@@ -99,4 +99,15 @@ async fn an_admin_may_keep_people_to_some_folders() {
     }
     let error = session.run_sql("SET enable_external_access = true").await;
     assert!(error.is_err(), "people must not be able to lift the limits");
+    for allowed in [
+        "USE lake.zoo",
+        "SET VARIABLE heavy = 1000",
+        "CREATE SECRET other (TYPE s3, KEY_ID 'a', SECRET 'b', SCOPE 's3://pond')",
+        "LOAD httpfs",
+        "CREATE TABLE memory.main.heavy AS FROM ducks WHERE grams > getvariable('heavy')",
+        "ATTACH ':memory:' AS scratch",
+    ] {
+        assert_eq!(session.run_sql(allowed).await, Ok(()), "{allowed}");
+    }
+    assert_eq!(session.tokenize("SELECT 1").await, 200);
 }

@@ -24,6 +24,11 @@ struct Controlled {
 impl Controlled {
     /// Starts a session with the token `first`, which the catalog accepts.
     async fn start(key_id: &str) -> Self {
+        Self::start_within(key_id, "").await
+    }
+
+    /// Same as [`Self::start`], with access only to these folders, if there are any.
+    async fn start_within(key_id: &str, folders: &str) -> Self {
         lake().s3.add_key(key_id, SECRET);
         let catalog = TokenCatalog::start(Duration::from_secs(60)).await;
         catalog.accept_only("first-token");
@@ -36,6 +41,7 @@ impl Controlled {
                 ("CATALOG_ENDPOINT", &url),
                 ("CATALOG_TOKEN", "first-token"),
                 ("CONTROL_KEY", &public),
+                ("DUCKDB_FOLDERS", folders),
             ],
         );
         session.wait_until_prepared().await;
@@ -120,6 +126,20 @@ async fn new_s3_credentials_are_used() {
     assert_eq!(it.session.send_command(&signed).await, r#""done""#);
     it.assert_answers().await;
     assert!(!it.session.log().contains("a-renewed-secret"));
+}
+
+#[tokio::test]
+async fn a_session_whose_settings_are_locked_takes_new_credentials() {
+    let it = Controlled::start_within("AKIACONTROLLED4", "s3://lake/").await;
+    let error = it.session.run_sql("SET threads = 1").await.unwrap_err();
+    assert!(error.contains("has been locked"), "{error}");
+    lake().s3.add_key("AKIARENEWED4", "a-renewed-secret");
+    lake().s3.forget("AKIACONTROLLED4");
+    it.catalog.accept_only("second-token");
+    let signed = it.sign(renewal("AKIARENEWED4", "a-renewed-secret", "second-token"));
+    let answer = it.session.send_command(&signed).await;
+    assert_eq!(answer, r#""done""#, "{}", it.session.log());
+    it.assert_answers().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod access;
 mod control;
+mod fence;
 mod iceberg;
 mod life;
 mod problems;

@@ -25,6 +25,16 @@ async fn assert_retry_works(session: &Session, try_again: &str) {
 
 #[tokio::test]
 async fn the_catalog_is_down() {
+    try_without_catalog("").await;
+}
+
+#[tokio::test]
+async fn the_catalog_is_down_where_settings_are_locked() {
+    try_without_catalog("s3://lake/").await;
+}
+
+/// Starts a session with these folders, if there are any, before its catalog.
+async fn try_without_catalog(folders: &str) {
     lake()
         .s3
         .add_key("AKIANOCATALOG", "a-secret-without-catalog");
@@ -33,7 +43,7 @@ async fn the_catalog_is_down() {
     let mut session = Session::start_with(
         "AKIANOCATALOG",
         "a-secret-without-catalog",
-        &[("CATALOG_ENDPOINT", &url)],
+        &[("CATALOG_ENDPOINT", &url), ("DUCKDB_FOLDERS", folders)],
     );
     session.wait_until_prepared().await;
     let [what, error, try_again] = only_problem(&session).await;

@@ -14,6 +14,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use tempfile::TempDir;
 use test_support::{Server, WAIT_TIMEOUT, tools};
 use tokio::{runtime::Runtime, sync::Mutex, time::timeout};
 
@@ -62,15 +63,22 @@ fn session_config(name: &str, warehouse: &str, endpoint: &str) -> SessionConfig 
 struct DuckDbShell {
     runtime: Runtime,
     shell: Mutex<Shell>,
+    _home: TempDir,
 }
 
 impl DuckDbShell {
     fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let guard = runtime.enter();
-        let shell = Mutex::new(Shell::start(&tools::duckdb().join("duckdb")).unwrap());
+        let home = TempDir::new().unwrap();
+        let shell = Shell::start(&tools::duckdb().join("duckdb"), home.path());
+        let shell = Mutex::new(shell.unwrap());
         drop(guard);
-        let duck = Self { runtime, shell };
+        let duck = Self {
+            runtime,
+            shell,
+            _home: home,
+        };
         let extensions = literal(tools::duckdb().join("extensions").to_str().unwrap());
         duck.run(&format!("SET extension_directory = {extensions};"));
         duck.run("LOAD httpfs; LOAD avro; LOAD iceberg;");

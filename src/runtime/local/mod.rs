@@ -56,7 +56,7 @@ use crate::{
     credentials::{CredentialField, CredentialStore},
     diagnostics::Diagnostic,
     door::{self, Door, activity::Activity, ticket::SigningKey},
-    duckdb::{control_socket, environment::CONTROL_KEY, script::REMOTE_PREFIXES},
+    duckdb::{control_socket, environment::CONTROL_KEY, script::fence::REMOTE_PREFIXES},
     error::Error,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
@@ -427,13 +427,12 @@ impl Runtime for Local {
         let variables = self.variables(&seen.record).await?;
         let variables =
             variables.ok_or_else(|| unavailable("the session's credentials are gone".into()))?;
+        let variables = self.with_home(&seen.record, variables);
         let mut question = question.clone();
         let told = variables.iter();
         question.variables = told
             .map(|(name, value)| ((*name).to_owned(), value.expose_secret().to_owned()))
             .collect();
-        // The process gets no home folder, because it stores nothing.
-        question.variables.insert("HOME".into(), "/".into());
         let mut child = Command::new(&self.program)
             .args(["duckdb", "--ask"])
             .env_clear()
