@@ -284,6 +284,10 @@ fn duckdb(attached: bool) -> ExitCode {
         Ok(wanted) => wanted,
         Err(mistakes) => return usage_error(&mistakes),
     };
+    // Before any thread is started, because only this one and its descendants are confined.
+    if let Err(error) = duckdb::confine::confine(&variables) {
+        return finish(Err(error));
+    }
     let body = |shutdown: CancellationToken| {
         if attached {
             end_with_input(shutdown.clone());
@@ -329,6 +333,10 @@ fn answer_query() -> ExitCode {
         return ExitCode::from(2);
     };
     variables.extend(question.variables.clone());
+    // Before any thread is started, because only this one and its descendants are confined.
+    if let Err(error) = duckdb::confine::confine(&variables) {
+        return finish(Err(error));
+    }
     let answered = app::run(|shutdown| async move {
         end_with_input(shutdown.clone());
         if question.variables.is_empty() {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use discord_loopback::{MessageView, Person, RestFault};
+use duckbot::duckdb::confine;
 use tempfile::TempDir;
 use test_support::{
     Bot, LocalEnv, PERMANENT_CREDENTIALS, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids,
@@ -86,6 +87,45 @@ async fn credentials_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
     let pressed = home.ana.press(&question, "Delete").await.unwrap();
     pressed.reply().await;
     assert!(!file.exists());
+    home.assert_clean().await;
+}
+
+#[tokio::test]
+async fn not_even_another_program_gets_out_of_a_session() {
+    if !confine::is_supported() {
+        eprintln!("skipped: this system has no Landlock");
+        return;
+    }
+    let mut home = LocalEnv::start().await;
+    home.enter_credentials(&home.ana).await;
+    let (outside, programs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let duckdb = outside.path().join("duckdb");
+    link_extensions(programs.path());
+    let real = programs.path().join("duckdb");
+    symlink(tools::duckdb().join("duckdb"), &real).unwrap();
+    let stored = home.folder().join("credentials");
+    let stored = stored.join(home.ana.id().to_string());
+    // It runs in DuckDB's place: first it tries what SQL can't.
+    let script = format!(
+        "#!/bin/sh\n\
+         {{ cat {}; echo >{}/written-$SESSION_ID; }} >\"$HOME/read\" 2>&1\n\
+         exec {} \"$@\"\n",
+        stored.display(),
+        outside.path().display(),
+        real.display(),
+    );
+    fs::write(&duckdb, script).unwrap();
+    fs::set_permissions(&duckdb, fs::Permissions::from_mode(0o755)).unwrap();
+    let duckdb = duckdb.to_str().unwrap().to_owned();
+    home.variables
+        .insert("DUCKBOT_LOCAL__DUCKDB".into(), duckdb);
+    home.restart_bot().await;
+    let id = ready_session(&home.ana).await;
+    let read = fs::read_to_string(home.folder().join("sessions").join(&id).join("read")).unwrap();
+    assert_eq!(read.matches("Permission denied").count(), 2, "{read}");
+    assert_eq!(leaked_credentials(&read), [""; 0]);
+    assert!(!outside.path().join(format!("written-{id}")).exists());
+    stop_session(&home.ana).await;
     home.assert_clean().await;
 }
 

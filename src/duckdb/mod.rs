@@ -11,10 +11,13 @@
 //!
 //! [`query_worker`] runs one [`query`] from the chat in a second DuckDB beside that one.
 //!
+//! [`confine`] restricts this process and DuckDB with Landlock, in the local runtime.
+//!
 //! Credentials reach the session's DuckDB through its environment, as `getenv('…')` in SQL, or through
 //! its input if they are renewed. A DuckDB for one query gets them only through its input. They are
 //! removed from DuckDB's output before it is printed or stored.
 
+pub mod confine;
 pub mod control;
 pub mod control_socket;
 pub mod environment;

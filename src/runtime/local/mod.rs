@@ -56,7 +56,7 @@ use crate::{
     credentials::{CredentialField, CredentialStore},
     diagnostics::Diagnostic,
     door::{self, Door, activity::Activity, ticket::SigningKey},
-    duckdb::{control_socket, environment::CONTROL_KEY, script::fence::REMOTE_PREFIXES},
+    duckdb::{confine, control_socket, environment::CONTROL_KEY, script::fence::REMOTE_PREFIXES},
     error::Error,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
@@ -68,6 +68,9 @@ use crate::{
 const DOOR_KEY_ID: &str = "local";
 /// Variables that DuckDB inherits from the bot: paths of programs and CA certificates.
 const INHERITED_VARIABLES: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// Note for operators of machines without Landlock.
+const NO_LANDLOCK: &str = "this system has no Landlock (Linux 5.13 or later, with `landlock` among \
+     its security modules), so only DuckDB's own settings keep sessions from this machine's files";
 /// Maximum time for a process to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -161,6 +164,9 @@ impl Local {
             _ => {}
         }
         let duckdb = find_duckdb(&local_settings, &[]).await?;
+        if !confine::is_supported() {
+            tracing::warn!("{NO_LANDLOCK}");
+        }
         let port = local_settings.port;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.with_context(|| {
@@ -340,6 +346,7 @@ impl Local {
             // Allow no local paths, because this machine holds everybody's credentials.
             all.push(("DUCKDB_FOLDERS", REMOTE_PREFIXES.to_owned().into()));
         }
+        all.push((confine::CONFINED, "true".to_owned().into()));
         all.push((CONTROL_KEY, self.key.public().into()));
         all.push(("DUCKDB_PROGRAM", path(&self.duckdb.program).into()));
         all.push(("DUCKDB_EXTENSIONS", path(&self.duckdb.extensions).into()));
@@ -619,6 +626,15 @@ pub async fn diagnose(settings: &Settings, local_settings: &settings::Local) -> 
             Ok(()) => Diagnostic::ok("folder", local_settings.folder.display().to_string()),
             Err(why) => Diagnostic::failed("folder", format!("{why:#}")),
         },
+        // Sessions run without it, so this is never a failure.
+        Diagnostic::ok(
+            "fence",
+            if confine::is_supported() {
+                "DuckDB's settings and Landlock keep sessions from this machine's files"
+            } else {
+                NO_LANDLOCK
+            },
+        ),
     ]
 }
 

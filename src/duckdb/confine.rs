@@ -1,0 +1,166 @@
+//! Landlock, which keeps a session of the local runtime from this machine's files even if DuckDB
+//! does not. Linux has it from 5.13 on. Elsewhere, only DuckDB's own settings restrict sessions.
+
+use std::collections::HashMap;
+
+/// Variable of sessions that must be confined: `true`.
+pub const CONFINED: &str = "DUCKDB_CONFINED";
+
+/// Returns true if [`confine`] has an effect on this machine.
+pub fn is_supported() -> bool {
+    platform::is_supported()
+}
+
+/// Confines this thread, and the threads and processes that it starts, if `variables` demand it and
+/// the system can. They can then read and write the session's home and folders, and read what any
+/// program needs. `variables` are those of the session.
+///
+/// # Errors
+/// If the system can confine, but fails to.
+pub fn confine(variables: &HashMap<String, String>) -> anyhow::Result<()> {
+    match variables.get(CONFINED).map(String::as_str) {
+        Some("true") => platform::confine(variables),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::{
+        collections::HashMap,
+        env, fs,
+        path::{Path, PathBuf},
+    };
+
+    use anyhow::Context;
+    use landlock::{
+        ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+        RulesetError, Scope, path_beneath_rules,
+    };
+
+    use crate::duckdb::environment::INIT_FOLDER;
+
+    /// Version with all rights on files that are handled. Older kernels handle fewer.
+    const FILES: ABI = ABI::V5;
+
+    /// Files and folders that programs, name resolution and TLS need. Without `/proc/self/cgroup`,
+    /// DuckDB 1.5.5 crashes, and only all of `/proc` can be named here. The kernel hides the
+    /// environment and memory of processes outside of the session, except from root.
+    const READABLE: [&str; 28] = [
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib64",
+        "/nix/store",
+        "/etc/ld.so.cache",
+        "/etc/ld.so.preload",
+        "/etc/ssl",
+        "/etc/pki",
+        "/etc/ca-certificates",
+        "/etc/crypto-policies",
+        "/var/lib/ca-certificates",
+        "/etc/hosts",
+        "/etc/host.conf",
+        "/etc/gai.conf",
+        "/etc/nsswitch.conf",
+        "/etc/resolv.conf",
+        "/etc/services",
+        "/etc/localtime",
+        // `resolv.conf` is a link to a file that is replaced when the network changes.
+        "/run/systemd/resolve",
+        "/run/NetworkManager",
+        "/run/resolvconf",
+        "/sys/fs/cgroup",
+        "/sys/devices/system/cpu",
+        "/dev/random",
+        "/dev/urandom",
+        "/proc",
+    ];
+
+    pub(super) fn is_supported() -> bool {
+        let ruleset = Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(ABI::V1));
+        ruleset.and_then(Ruleset::create).is_ok()
+    }
+
+    pub(super) fn confine(variables: &HashMap<String, String>) -> anyhow::Result<()> {
+        let value = |name: &str| variables.get(name).map(String::as_str);
+        let program = value("DUCKDB_PROGRAM").unwrap_or("duckdb");
+        let init = format!("{INIT_FOLDER}/init.sql");
+        let further = [
+            Some(find_program(program)),
+            value("DUCKDB_EXTENSIONS").map(PathBuf::from),
+            value("SSL_CERT_FILE").map(PathBuf::from),
+            value("SSL_CERT_DIR").map(PathBuf::from),
+            Some(value("DUCKDB_INIT").unwrap_or(&init).into()),
+        ];
+        let extensions = value("DUCKDB_EXTENSIONS").map(Path::new);
+        let readable = READABLE
+            .iter()
+            .map(PathBuf::from)
+            .chain(further.into_iter().flatten())
+            .chain(extensions.map(files_below).into_iter().flatten());
+        let folders = value("DUCKDB_FOLDERS").into_iter();
+        let folders = folders.flat_map(|all| all.split(','));
+        let writable = folders
+            .filter(|folder| !folder.contains("://"))
+            .chain(value("HOME"))
+            .chain(["/dev/null"]);
+        restrict(readable, writable).context("can't confine the session with Landlock")
+    }
+
+    /// Allows access to these paths only. Paths that don't exist are left out.
+    fn restrict<'a>(
+        readable: impl Iterator<Item = PathBuf>,
+        writable: impl Iterator<Item = &'a str>,
+    ) -> Result<(), RulesetError> {
+        Ruleset::default()
+            .handle_access(AccessFs::from_all(FILES))?
+            // No signal to other processes, and no connection to their abstract sockets.
+            .scope(Scope::from_all(ABI::V6))?
+            .create()?
+            .add_rules(path_beneath_rules(readable, AccessFs::from_read(FILES)))?
+            .add_rules(path_beneath_rules(writable, AccessFs::from_all(FILES)))?
+            .restrict_self()
+            .map(drop)
+    }
+
+    /// Lists the files below a folder. Each needs a rule of its own, because it may be a link.
+    fn files_below(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let below = |path: PathBuf| match path.is_dir() {
+            true => files_below(&path),
+            false => vec![path],
+        };
+        paths.flat_map(below).collect()
+    }
+
+    /// Finds a program as the system does: a name without a slash is looked up on the PATH.
+    fn find_program(program: &str) -> PathBuf {
+        if program.contains('/') {
+            return program.into();
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let candidates = env::split_paths(&path).map(|folder| folder.join(program));
+        candidates
+            .into_iter()
+            .find(|file| Path::is_file(file))
+            .unwrap_or_else(|| program.into())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    use std::collections::HashMap;
+
+    pub(super) fn is_supported() -> bool {
+        false
+    }
+
+    pub(super) fn confine(_: &HashMap<String, String>) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
