@@ -441,7 +441,7 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     ];
     env.restart_bot_with(&settings).await;
     let ana = env.discord().person("ana");
-    ready_session(&env, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
+    let id = ready_session(&env, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
     let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
     assert_says(&told, "Done in ");
     let told = answer(
@@ -449,15 +449,23 @@ async fn whoever_has_the_role_runs_other_statements_too() {
         "/duck sql query:BEGIN; CREATE TABLE t AS SELECT 1 AS n",
     )
     .await;
-    assert_says(
-        &told,
-        "Nothing was saved, because the query began a transaction",
-    );
+    assert_says(&told, "The query did not run, because it has 2 statements.");
+    let told = answer(&ana, "/duck sql query:BEGIN").await;
+    assert_says(&told, "Nothing was saved, because the query only began");
     let told = answer(&ana, "/duck sql query:SET threads = 4").await;
     assert_says(&told, "the configuration has been locked");
+    let disguised = "/duck sql query:/* /* */\n.quit\n*/ CREATE TABLE t AS SELECT 1";
+    let told = answer(&ana, disguised).await;
+    assert_says(&told, "`/duck sql` might read its lines in another way");
+    let log = env.log();
     assert!(
-        env.log().contains("CREATE TABLE t AS SELECT 1"),
+        log.contains("CREATE TABLE t AS SELECT 1"),
         "with `sql.log_queries` the log must contain the statement"
+    );
+    assert_eq!(
+        log.matches(&format!("asked {id}: refused")).count(),
+        2,
+        "{log}"
     );
     env.assert_clean().await;
 }

@@ -26,6 +26,7 @@ pub mod query_worker;
 pub mod script;
 mod secrets;
 pub mod shell;
+mod statement;
 
 use std::{
     collections::HashMap,

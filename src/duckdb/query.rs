@@ -48,6 +48,8 @@ pub enum QueryResponse {
     /// The text contains this number of statements; only one is allowed.
     #[serde(rename = "several")]
     MultipleStatements(usize),
+    /// DuckDB's command line may read the text in another way than DuckDB's parser, so it was not run.
+    Ambiguous,
     /// DuckDB rejected the query.
     #[serde(rename = "wrong")]
     Error(QueryError),

@@ -21,6 +21,7 @@ use super::{
     script::{self, identifier, literal},
     secrets::Secrets,
     shell::{Answer, Exited, Shell},
+    statement,
 };
 
 /// Table that holds the rows until they are read as text.
@@ -235,8 +236,24 @@ fn find_position(tree: &Value, name: &str) -> Option<usize> {
     }
 }
 
-/// Runs a statement other than SELECT. DuckDB has parsed it, so no quote is open at its end.
+/// Runs a text that is exactly one statement, other than SELECT. DuckDB has parsed it, so no quote
+/// is open at its end.
 async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Exited> {
+    // The command line drops the first character of such a line break.
+    let sql = sql.replace("\r\n", "\n");
+    let sql = statement::trim(&sql);
+    if let Some(count) = statement::count_statements(sql) {
+        match shell.query(&count).await? {
+            Answer::Done(lines) => match lines.concat().trim().parse() {
+                Ok(1) => {}
+                count => return Ok(QueryResponse::MultipleStatements(count.unwrap_or(2))),
+            },
+            Answer::Failed(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
+        }
+    }
+    if !statement::is_read_as_one(sql) {
+        return Ok(QueryResponse::Ambiguous);
+    }
     let begin = Instant::now();
     let done = shell.query(&format!("{sql}\n;")).await?;
     let milliseconds = begin.elapsed().as_millis() as u64;

@@ -303,7 +303,9 @@ fn outcome_label(answer: Option<&Result<Option<QueryResponse>, Error>>) -> (&'st
     match answer {
         QueryResponse::Rows(rows) => ("answered", rows.rows.len()),
         QueryResponse::Done { .. } => ("done", 0),
-        QueryResponse::NotSelect | QueryResponse::MultipleStatements(_) => ("refused", 0),
+        QueryResponse::NotSelect
+        | QueryResponse::MultipleStatements(_)
+        | QueryResponse::Ambiguous => ("refused", 0),
         QueryResponse::NotCommitted => ("not committed", 0),
         QueryResponse::Error(_) => ("wrong", 0),
         QueryResponse::NoAccess { .. } => ("no access", 0),

@@ -73,8 +73,9 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
         QueryResponse::Rows(rows) => return rows_reply(question, rows),
         QueryResponse::Done { milliseconds } => format!("Done in {}.", time(*milliseconds)),
         QueryResponse::NotCommitted => {
-            "Nothing was saved, because the query began a transaction and did not commit it. Each \
-             query has its own connection. Add `COMMIT` at the end, then run it again."
+            "Nothing was saved, because the query only began a transaction. Each query has its own \
+             connection, and is saved by itself. For a transaction of several statements, use the \
+             session itself: `/duck open`."
                 .to_owned()
         }
         QueryResponse::NotSelect => {
@@ -84,6 +85,12 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
         }
         QueryResponse::MultipleStatements(count) => {
             format!("The query did not run, because it has {count} statements. Send one at a time.")
+        }
+        QueryResponse::Ambiguous => {
+            "The statement did not run, because `/duck sql` might read its lines in another way than \
+             you mean it. Write it in one line and without comments, or run it in the session \
+             itself: `/duck open`."
+                .to_owned()
         }
         QueryResponse::Error(wrong) => {
             let hint = hint(question, wrong).map(|hint| format!("\n{hint}"));

@@ -203,6 +203,10 @@ fn asking_duckdb() {
             "several statements",
             to("SELECT 1; SELECT 2", &QueryResponse::MultipleStatements(2)),
         ),
+        (
+            "ambiguous lines",
+            to("DROP TABLE\n.t", &QueryResponse::Ambiguous),
+        ),
         ("missing table", to(sql, &QueryResponse::Error(missing))),
         ("access denied", to(sql, &QueryResponse::Error(denied))),
         (

@@ -1,0 +1,112 @@
+//! Statements other than SELECT, whose text DuckDB's command line reads. Pure.
+//!
+//! The command line splits its input into lines and statements by rules of its own, which differ
+//! from those of DuckDB's parser, for example in nested comments. So a text is passed on only if the
+//! two can't differ.
+
+use super::script::literal;
+
+/// Removes what surrounds a statement: space and semicolons.
+pub(super) fn trim(sql: &str) -> &str {
+    sql.trim_matches(|c: char| c.is_whitespace() || c == ';')
+}
+
+/// Returns the query that counts the statements in `sql`, a text that DuckDB can parse. `None` if
+/// there is exactly one.
+///
+/// DuckDB's own parser finds the semicolons that separate statements: the text before is complete,
+/// and a parenthesis that follows it is an error. (After a comment that began with `--` it is not.)
+pub(super) fn count_statements(sql: &str) -> Option<String> {
+    let ends: Vec<_> = sql
+        .chars()
+        .enumerate()
+        .filter(|(_, c)| *c == ';')
+        .map(|(end, _)| end.to_string())
+        .collect();
+    if ends.is_empty() {
+        return None;
+    }
+    let (sql, ends) = (literal(sql), ends.join(", "));
+    let parses = |text: &str| {
+        format!(
+            "coalesce(json_serialize_sql({text})->>'error_type', 'not implemented') = 'not implemented'"
+        )
+    };
+    let [complete, followed] = ["start", "start || ' )'"].map(parses);
+    Some(format!(
+        "SELECT 1 + count(*) FROM (SELECT left({sql}, unnest([{ends}])) AS start) \
+         WHERE {complete} AND NOT {followed};"
+    ))
+}
+
+/// Returns true if the command line certainly passes `statement` on as it is, as one statement.
+///
+/// It ends a statement only at the end of a line, after a semicolon or with a line `go` or `/`. It
+/// runs a line that begins with a dot, and skips one that begins with `#`, if it takes all lines
+/// before for comments. It knows neither backslashes in quotes nor comments in comments, and would
+/// wait for their end.
+pub(super) fn is_read_as_one(statement: &str) -> bool {
+    let has_control = statement
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\t'));
+    let (_, after) = statement.split_once(';').unwrap_or_default();
+    let mut comments = statement.split("/*").skip(1);
+    let is_nested = comments.any(|comment| !comment.contains("*/"));
+    !has_control
+        && !after.contains('\n')
+        && !is_nested
+        && !statement.contains("\\'")
+        && !statement.lines().any(is_command)
+}
+
+/// Returns true if the command line may take a line for its own.
+fn is_command(line: &str) -> bool {
+    let line = line.trim_start();
+    let word = line
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next();
+    line.starts_with(['.', '#'])
+        || line.starts_with('/') && !line.starts_with("/*")
+        || word.is_some_and(|word| word.eq_ignore_ascii_case("go"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_be_read_differently_is_read_as_one() {
+        for whole in [
+            "DROP TABLE t",
+            "CREATE TABLE t AS\n  SELECT 1 -- one\n  AS a /* two\n */",
+            "INSERT INTO t VALUES ('a;b', '.c')",
+            "INSERT INTO t\nVALUES ('a; b')",
+            "UPDATE t SET goose = 1\nWHERE\ngoose = 2",
+        ] {
+            assert!(is_read_as_one(whole), "{whole}");
+        }
+        for other in [
+            "/* /* */\n.shell id\n*/ DROP TABLE t",
+            "SELECT 1 /* /* */ ;\n.shell id\n*/",
+            "INSERT INTO t VALUES (E'a\\';\nDROP TABLE t;\n')",
+            "INSERT INTO t VALUES ($$a;\n$$)",
+            "INSERT INTO t VALUES (E'\\'')",
+            "DROP TABLE /* /* */ */ t",
+            "SELECT 8\n/\n2",
+            "SELECT 8\n GO -- on\n",
+            "/* /* */\n# */ DROP TABLE t",
+            "DROP TABLE t\0",
+            "DROP\rTABLE t",
+        ] {
+            assert!(!is_read_as_one(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_semicolons_needs_no_count() {
+        assert_eq!(trim("\n;DROP TABLE t ; ;"), "DROP TABLE t");
+        assert_eq!(count_statements("DROP TABLE t"), None);
+        let count = count_statements("ä; DROP TABLE t").unwrap();
+        assert!(count.contains("unnest([1])"), "{count}");
+    }
+}
