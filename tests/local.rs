@@ -117,8 +117,11 @@ async fn not_even_another_program_gets_out_of_a_session() {
     fs::write(&duckdb, script).unwrap();
     fs::set_permissions(&duckdb, fs::Permissions::from_mode(0o755)).unwrap();
     let duckdb = duckdb.to_str().unwrap().to_owned();
-    home.variables
-        .insert("DUCKBOT_LOCAL__DUCKDB".into(), duckdb);
+    let extensions = programs.path().to_str().unwrap().to_owned();
+    home.variables.extend([
+        ("DUCKBOT_LOCAL__DUCKDB".to_owned(), duckdb),
+        ("DUCKBOT_LOCAL__EXTENSIONS".to_owned(), extensions),
+    ]);
     home.restart_bot().await;
     let id = ready_session(&home.ana).await;
     let read = fs::read_to_string(home.folder().join("sessions").join(&id).join("read")).unwrap();
