@@ -12,7 +12,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -37,6 +37,7 @@ enum Fault {
     Hang,
     Stall(StatusCode),
     Garbage(StatusCode),
+    Recorded(StatusCode, HeaderMap, String),
 }
 
 #[derive(Default)]
@@ -106,6 +107,21 @@ impl Server {
         self.set_fault(Fault::Garbage(code(status)));
     }
 
+    /// Answers as a real server did: with this status, these headers and this body.
+    pub fn answer_recorded(&self, status: u16, headers: &[(&'static str, &str)], body: &str) {
+        let headers = headers.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            )
+        });
+        self.set_fault(Fault::Recorded(
+            code(status),
+            headers.collect(),
+            body.into(),
+        ));
+    }
+
     /// Redirects all requests to `url`, with this status and body.
     pub fn redirect_with(&self, status: u16, url: &str, body: String) {
         self.set_fault(Fault::Redirect(code(status), url.into(), body));
@@ -145,6 +161,7 @@ async fn gate(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> 
         Some(Fault::Redirect(status, url, body)) => {
             (status, [(header::LOCATION, url)], body).into_response()
         }
+        Some(Fault::Recorded(status, headers, body)) => (status, headers, body).into_response(),
         Some(Fault::Garbage(status)) => (status, &b"\x00\xff\xfe<{\x80"[..]).into_response(),
         // White space may start both XML and JSON, so no parser fails early.
         Some(Fault::Endless(status)) => {

@@ -9,9 +9,9 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -20,8 +20,10 @@ use uuid::Uuid;
 
 use crate::{lake::lake, server::Server};
 
+/// Path below which the catalogs may be used, too.
+pub(crate) const BASE_PATH: &str = "/forbid";
 /// Maximum size of a request's body.
-const MAX_BODY_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 
 #[derive(Default)]
 struct Inner {
@@ -33,6 +35,8 @@ struct Inner {
     left: Mutex<Option<usize>>,
     /// Tokens of the requests that were passed on, in order.
     used: Mutex<Vec<String>>,
+    /// Statuses of denied paths.
+    denied: Mutex<HashMap<String, u16>>,
 }
 
 impl Inner {
@@ -85,6 +89,20 @@ impl TokenCatalog {
         *self.inner.left.lock().unwrap() = left;
     }
 
+    /// Answers requests with a token for `path` with this error. The path has no base path.
+    pub fn deny(&self, path: &str, status: u16) {
+        self.inner
+            .denied
+            .lock()
+            .unwrap()
+            .insert(path.into(), status);
+    }
+
+    /// Answers all requests with a token again.
+    pub fn allow_all(&self) {
+        self.inner.denied.lock().unwrap().clear();
+    }
+
     /// Tokens that were used, each once, in order.
     pub fn used_tokens(&self) -> Vec<String> {
         let mut used = self.inner.used.lock().unwrap().clone();
@@ -129,11 +147,24 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": error }))).into_response();
     }
     inner.used.lock().unwrap().push(token);
+    let path = request.uri().path();
+    let path = path.strip_prefix(BASE_PATH).unwrap_or(path);
+    let denied = inner.denied.lock().unwrap().get(path).copied();
+    if let Some(status) = denied {
+        let error = json!({ "message": "Denied", "type": "ForbiddenException", "code": status });
+        let status = StatusCode::from_u16(status).unwrap();
+        return (status, Json(json!({ "error": error }))).into_response();
+    }
     let (head, body) = request.into_parts();
-    let body: Bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap();
-    let path = head.uri.path_and_query().unwrap();
-    let asked = inner
-        .client
+    let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap();
+    forward(&inner.client, head, body).await
+}
+
+/// Passes a request on to the lake's catalog, without its credentials and its base path.
+pub(crate) async fn forward(client: &reqwest::Client, head: Parts, body: Bytes) -> Response {
+    let path = head.uri.path_and_query().unwrap().as_str();
+    let path = path.strip_prefix(BASE_PATH).unwrap_or(path);
+    let asked = client
         .request(head.method, format!("{}{path}", lake().catalog))
         .header(header::CONTENT_TYPE, "application/json")
         .body(body);
