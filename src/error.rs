@@ -65,6 +65,9 @@ pub enum Error {
     /// Discord refused a request or did not answer.
     #[error("{action} failed: {why}")]
     Discord { action: String, why: String },
+    /// The API server does not accept the bot's own credentials.
+    #[error("{action} failed: the API server does not accept the bot's Kubernetes credentials")]
+    NotAuthenticated { action: String },
     /// Any other failure, such as no connection or a server error.
     #[error("{action} failed: {why}")]
     Unavailable { action: String, why: String },

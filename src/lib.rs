@@ -33,6 +33,7 @@ mod reaper;
 mod reconciler;
 mod redact;
 pub mod runtime;
+mod s3_error;
 pub mod service;
 pub mod session;
 pub mod settings;

@@ -5,6 +5,7 @@
 mod access;
 mod admin;
 mod api;
+mod blame;
 mod check;
 mod connections;
 mod credentials;

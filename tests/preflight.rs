@@ -131,26 +131,31 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The storage gave no usable answer (307",
+        "The storage is overloaded or has a problem right now (HTTP 307)",
     )
     .await;
     env.catalog.redirect_to(302, &elsewhere.url());
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The catalog `lake` gave no usable answer",
+        "What answers at the address of the catalog `lake` is not an Iceberg REST catalog",
     )
     .await;
     assert_eq!(elsewhere.requests(), [""; 0]);
     env.catalog.recover();
 
     env.s3.answer_endlessly(403);
-    assert_refused(&env, &PERMANENT_CREDENTIALS, "gave no usable answer (403)").await;
+    assert_refused(
+        &env,
+        &PERMANENT_CREDENTIALS,
+        "is not an S3 service (HTTP 403)",
+    )
+    .await;
     env.s3.answer_garbage(200);
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The storage gave no usable answer (200)",
+        "What answers at the address of the storage is not an S3 service (HTTP 200)",
     )
     .await;
     env.s3.recover();
@@ -158,12 +163,17 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "The catalog `lake` gave no usable answer",
+        "What answers at the address of the catalog `lake` is not an Iceberg REST catalog",
     )
     .await;
     env.catalog.recover();
     env.catalog.answer_with(500);
-    assert_refused(&env, &PERMANENT_CREDENTIALS, "gave no usable answer (500)").await;
+    assert_refused(
+        &env,
+        &PERMANENT_CREDENTIALS,
+        "overloaded or has a problem right now (HTTP 500)",
+    )
+    .await;
     env.assert_clean().await;
 }
 

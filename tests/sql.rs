@@ -286,7 +286,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     lake().s3.forget(&key);
     contains(
         told("FROM lake.zoo.ducks").await,
-        "Your credentials can't read the bucket `lake`, or they no longer work.",
+        "The storage doesn't accept your S3 credentials any more.",
     );
     stop_session(&ana).await;
     env.assert_clean().await;

@@ -1,4 +1,4 @@
-//! Signs requests to S3 with AWS Signature Version 4.
+//! Signs requests to S3 and other services with AWS Signature Version 4.
 //!
 //! The request has no body. Its only headers are those returned here and `Host`, which is
 //! signed as reqwest sends it: with the port, unless that is the scheme's default.
@@ -27,7 +27,8 @@ use super::Credentials;
 #[error("the credentials or the region contain a character that can't be sent in a header")]
 pub(super) struct Unsendable;
 
-/// Returns the headers that sign a request for `url`. S3 accepts them for 15 minutes from `time`.
+/// Returns the headers that sign a request for `url`. AWS accepts them for 15 minutes from `time`.
+/// The scope is a service and its region.
 ///
 /// # Errors
 /// Returns [`Unsendable`] if a value can't be part of a header.
@@ -35,7 +36,7 @@ pub(super) fn sign(
     method: &Method,
     url: &Url,
     credentials: &Credentials,
-    region: &str,
+    (service, region): (&str, &str),
     time: DateTime<Utc>,
 ) -> Result<HeaderMap, Unsendable> {
     let token = credentials.session_token.as_ref();
@@ -50,9 +51,9 @@ pub(super) fn sign(
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(region)
-        .name("s3")
+        .name(service)
         .time(time.into())
-        .settings(settings())
+        .settings(settings(service))
         .build()
         .expect("all parameters are set")
         .into();
@@ -77,12 +78,14 @@ pub(super) fn sign(
         .collect()
 }
 
-/// Settings for S3: unlike other AWS services, it requires the path encoded once and not
+/// Settings for a service. Unlike other services, S3 requires the path encoded once and not
 /// normalised, and a checksum among the headers.
-fn settings() -> SigningSettings {
+fn settings(service: &str) -> SigningSettings {
     let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
     settings
 }

@@ -129,6 +129,13 @@ pub enum CatalogAuth {
         /// Scope of the token. `None` for DuckDB's default.
         scope: Option<String>,
     },
+    /// Requests signed with the owner's S3 credentials (AWS SigV4).
+    Signature {
+        /// Service in the signature's scope, such as `glue`.
+        service: String,
+        /// Region in the signature's scope.
+        region: String,
+    },
 }
 
 /// Errors in the environment, with one sentence for each.
@@ -281,6 +288,10 @@ impl EnvironmentReader<'_> {
 
     /// The owner's token takes precedence over the team's client, because it names the person.
     fn auth(&mut self) -> Result<CatalogAuth, Invalid> {
+        if let Some(service) = self.text("CATALOG_SIGV4_SERVICE")? {
+            let region = self.text("S3_REGION")?.unwrap_or_default();
+            return Ok(CatalogAuth::Signature { service, region });
+        }
         if self.is_set(secret::CATALOG_TOKEN) {
             return Ok(CatalogAuth::Token);
         }

@@ -10,6 +10,7 @@
 //! [`control_socket`] takes the bot's commands, which [`control`] defines.
 //!
 //! [`query_worker`] runs one [`query`] from the chat in a second DuckDB beside that one.
+//! [`request_failure`] tells which server failed, if DuckDB reports a failed request.
 //!
 //! [`confine`] restricts this process and DuckDB with Landlock, in the local runtime.
 //!
@@ -23,6 +24,7 @@ pub mod control_socket;
 pub mod environment;
 pub mod query;
 pub mod query_worker;
+pub mod request_failure;
 pub mod script;
 mod secrets;
 pub mod shell;
@@ -42,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use control::{ControlCommand, ControlGate, ControlResponse};
 use control_socket::{Pending, Renewed};
-use environment::{CONTROL_KEY, SessionConfig, secret};
+use environment::{CONTROL_KEY, CatalogAuth, SessionConfig, secret};
 use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
 use shell::{Answer, Exited, Shell};
 
@@ -254,7 +256,8 @@ impl Control {
         };
         shell.add_secrets(renewed);
         let token = |variables: &HashMap<_, _>| variables.get(secret::CATALOG_TOKEN).cloned();
-        let is_new_token = token(&variables) != token(&self.variables);
+        let is_signed = matches!(config.catalog.auth, CatalogAuth::Signature { .. });
+        let is_new_token = !is_signed && token(&variables) != token(&self.variables);
         let value = |name: &str| script::literal(variables.get(name).map_or("", String::as_str));
         // An admin's SQL may have locked the configuration.
         let _ = shell.execute(SHORT_TIMEOUTS).await?;

@@ -5,6 +5,11 @@ use std::{collections::HashMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    environment::SessionConfig,
+    request_failure::{self, RequestFailure},
+};
+
 /// A query to run. It has no `Debug`, because it may contain credentials, and its text is private.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct QueryRequest {
@@ -59,6 +64,9 @@ pub enum QueryResponse {
         what: String,
         /// DuckDB's error.
         error: String,
+        /// Request that failed. Sessions from before this field send none.
+        #[serde(default)]
+        failure: Option<RequestFailure>,
     },
     /// The query reached its time limit.
     #[serde(rename = "too_long")]
@@ -100,6 +108,12 @@ pub struct QueryError {
     pub name: Option<String>,
     /// Type of the object that was not found, such as `Table`.
     pub missing: Option<String>,
+    /// Schema in which the query looks for a missing table, if it names one.
+    #[serde(default)]
+    pub schema: Option<String>,
+    /// Request that failed. Sessions from before this field send none.
+    #[serde(default)]
+    pub failure: Option<RequestFailure>,
 }
 
 impl fmt::Display for QueryError {
@@ -117,6 +131,15 @@ impl QueryError {
     pub fn missing_table(&self) -> Option<&str> {
         let is_table = self.missing.as_deref() == Some("Table");
         self.name.as_deref().filter(|_| is_table)
+    }
+
+    /// Parses an error like [`QueryError::parse`], and finds the request that failed, if there is
+    /// one.
+    pub fn read(said: &str, config: &SessionConfig) -> Self {
+        Self {
+            failure: request_failure::find(said, config),
+            ..Self::parse(said)
+        }
     }
 
     /// Parses an error that DuckDB wrote with `errors_as_json`. Text that is not JSON becomes the
@@ -145,6 +168,7 @@ impl QueryError {
             position: said.position.and_then(|text| text.parse().ok()),
             name: said.name,
             missing: said.kind,
+            ..Self::default()
         }
     }
 }

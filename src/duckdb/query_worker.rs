@@ -84,27 +84,34 @@ async fn execute(
     for step in script::query_steps(config, &value) {
         for statement in &step.statements {
             if let Answer::Failed(error) = shell.query(statement).await? {
+                let error = QueryError::read(&error, config);
                 return Ok(QueryResponse::NoAccess {
                     what: step.what,
-                    error: QueryError::parse(&error).to_string(),
+                    error: error.to_string(),
+                    failure: error.failure,
                 });
             }
         }
     }
-    let sql = literal(&request.sql);
     // DuckDB's own parser. It answers with a tree as JSON.
-    let parse = format!("SELECT json_serialize_sql({sql});");
+    let parse = format!("SELECT json_serialize_sql({});", literal(&request.sql));
     let tree = match shell.query(&parse).await? {
         Answer::Done(lines) => serde_json::from_str(&lines.concat()).unwrap_or_default(),
-        Answer::Failed(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
+        Answer::Failed(error) => return Ok(failed(&error, config)),
     };
     match classify(&tree) {
-        Statement::Select => run_select(shell, request, &sql, &tree).await,
-        Statement::Other if request.allow_writes => run_statement(shell, &request.sql).await,
+        Statement::Select => run_select(shell, request, config, &tree).await,
+        Statement::Other if request.allow_writes => {
+            run_statement(shell, &request.sql, config).await
+        }
         Statement::Other => Ok(QueryResponse::NotSelect),
         Statement::Multiple(count) => Ok(QueryResponse::MultipleStatements(count)),
         Statement::Invalid(wrong) => Ok(QueryResponse::Error(wrong)),
     }
+}
+
+fn failed(error: &str, config: &SessionConfig) -> QueryResponse {
+    QueryResponse::Error(QueryError::read(error, config))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -136,17 +143,16 @@ fn classify(tree: &Value) -> Statement {
 async fn run_select(
     shell: &mut Shell,
     request: &QueryRequest,
-    sql: &str,
+    config: &SessionConfig,
     tree: &Value,
 ) -> Result<QueryResponse, Exited> {
+    let sql = literal(&request.sql);
     let begin = Instant::now();
     let most = request.max_rows;
     let create = format!("{CREATE_PREFIX}query({sql}) LIMIT {};", u64::from(most) + 1);
     if let Answer::Failed(error) = shell.query(&create).await? {
-        return Ok(QueryResponse::Error(with_position(
-            QueryError::parse(&error),
-            tree,
-        )));
+        let error = QueryError::read(&error, config);
+        return Ok(QueryResponse::Error(with_place(error, tree)));
     }
     let milliseconds = begin.elapsed().as_millis() as u64;
     let describe =
@@ -163,7 +169,7 @@ async fn run_select(
     let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE};");
     let lines = match shell.query(&select).await? {
         Answer::Done(lines) => lines,
-        Answer::Failed(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
+        Answer::Failed(error) => return Ok(failed(&error, config)),
     };
     let mut answer = Rows {
         columns,
@@ -198,26 +204,31 @@ fn parse_column(line: &str) -> Option<Column> {
     Some(Column { name, kind })
 }
 
-/// Corrects the position of an error. For an unknown name, DuckDB reports the position of
-/// `query()`, but the parse tree has the position of the name.
-fn with_position(wrong: QueryError, tree: &Value) -> QueryError {
+/// Corrects the position of an error, and adds the schema of a missing table. For an unknown name,
+/// DuckDB reports the position of `query()`, but the parse tree has the position of the name.
+fn with_place(wrong: QueryError, tree: &Value) -> QueryError {
     if wrong.position != Some(CREATE_PREFIX.len()) {
         return wrong;
     }
     let name = wrong.name.as_deref();
-    let position = name.and_then(|name| find_position(tree, name));
-    QueryError { position, ..wrong }
+    let place = name.and_then(|name| find_place(tree, name));
+    QueryError {
+        position: place.as_ref().map(|(position, _)| *position),
+        schema: place.and_then(|(_, schema)| schema),
+        ..wrong
+    }
 }
 
-/// Finds the first position of a name. Columns, tables and functions have positions in the tree.
-fn find_position(tree: &Value, name: &str) -> Option<usize> {
+/// Finds the first position of a name, and its schema if it is a table's. Columns, tables and
+/// functions have positions in the tree.
+fn find_place(tree: &Value, name: &str) -> Option<(usize, Option<String>)> {
     let is_it = |value: &Value| {
         value
             .as_str()
             .is_some_and(|it| it.eq_ignore_ascii_case(name))
     };
     match tree {
-        Value::Array(all) => all.iter().find_map(|it| find_position(it, name)),
+        Value::Array(all) => all.iter().find_map(|it| find_place(it, name)),
         Value::Object(fields) => {
             let last = fields
                 .get("column_names")
@@ -228,8 +239,12 @@ fn find_position(tree: &Value, name: &str) -> Option<usize> {
                 .chain(fields.get("function_name"));
             let place = fields.get("query_location").and_then(Value::as_u64);
             match place.and_then(|place| usize::try_from(place).ok()) {
-                Some(place) if place < NO_LOCATION && named.into_iter().any(is_it) => Some(place),
-                _ => fields.values().find_map(|it| find_position(it, name)),
+                Some(place) if place < NO_LOCATION && named.into_iter().any(is_it) => {
+                    let schema = fields.get("schema_name").and_then(Value::as_str);
+                    let schema = schema.filter(|schema| !schema.is_empty());
+                    Some((place, schema.map(str::to_owned)))
+                }
+                _ => fields.values().find_map(|it| find_place(it, name)),
             }
         }
         _ => None,
@@ -238,7 +253,11 @@ fn find_position(tree: &Value, name: &str) -> Option<usize> {
 
 /// Runs a text that is exactly one statement, other than SELECT. DuckDB has parsed it, so no quote
 /// is open at its end.
-async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Exited> {
+async fn run_statement(
+    shell: &mut Shell,
+    sql: &str,
+    config: &SessionConfig,
+) -> Result<QueryResponse, Exited> {
     // The command line drops the first character of such a line break.
     let sql = sql.replace("\r\n", "\n");
     let sql = statement::trim(&sql);
@@ -248,7 +267,7 @@ async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ex
                 Ok(1) => {}
                 count => return Ok(QueryResponse::MultipleStatements(count.unwrap_or(2))),
             },
-            Answer::Failed(error) => return Ok(QueryResponse::Error(QueryError::parse(&error))),
+            Answer::Failed(error) => return Ok(failed(&error, config)),
         }
     }
     if !statement::is_read_as_one(sql) {
@@ -258,7 +277,7 @@ async fn run_statement(shell: &mut Shell, sql: &str) -> Result<QueryResponse, Ex
     let done = shell.query(&format!("{sql}\n;")).await?;
     let milliseconds = begin.elapsed().as_millis() as u64;
     if let Answer::Failed(error) = done {
-        return Ok(QueryResponse::Error(QueryError::parse(&error)));
+        return Ok(failed(&error, config));
     }
     // It succeeds only if a transaction is open.
     Ok(match shell.execute("ROLLBACK;").await? {
@@ -308,10 +327,10 @@ mod tests {
     fn the_first_position_of_a_name_is_found() {
         let tree = json!({"query_location": u64::MAX, "list": [
             {"class": "COLUMN_REF", "column_names": ["d", "Totl"], "query_location": 7},
-            {"type": "BASE_TABLE", "table_name": "duks", "query_location": 20},
+            {"type": "BASE_TABLE", "schema_name": "zoo", "table_name": "duks", "query_location": 20},
         ]});
-        assert_eq!(find_position(&tree, "totl"), Some(7));
-        assert_eq!(find_position(&tree, "duks"), Some(20));
-        assert_eq!(find_position(&tree, "d"), None);
+        assert_eq!(find_place(&tree, "totl"), Some((7, None)));
+        assert_eq!(find_place(&tree, "duks"), Some((20, Some("zoo".into()))));
+        assert_eq!(find_place(&tree, "d"), None);
     }
 }

@@ -321,7 +321,7 @@ fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
 /// Returns the statement that creates the catalog's secret with this name, if the catalog needs one.
 fn catalog_secret(catalog: &Catalog, name: &str, value: Value<'_>) -> Option<String> {
     let options = match &catalog.auth {
-        CatalogAuth::None => return None,
+        CatalogAuth::None | CatalogAuth::Signature { .. } => return None,
         CatalogAuth::Token => format!("TOKEN {}", value(secret::CATALOG_TOKEN)),
         CatalogAuth::OAuth2 { server, scope } => {
             oauth2_options(catalog, server.as_deref(), scope.as_deref(), value)
@@ -334,9 +334,14 @@ fn catalog_secret(catalog: &Catalog, name: &str, value: Value<'_>) -> Option<Str
 
 /// Returns the statement that attaches the catalog as `name`, with the secret of this name.
 fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
-    let authorization = match catalog.auth {
+    let authorization = match &catalog.auth {
         CatalogAuth::None => "AUTHORIZATION_TYPE 'none'".to_owned(),
         CatalogAuth::Token | CatalogAuth::OAuth2 { .. } => format!("SECRET {secret}"),
+        CatalogAuth::Signature { service, region } => format!(
+            "AUTHORIZATION_TYPE 'sigv4', SECRET s3, SIGV4_SERVICE {}, SIGV4_REGION {}",
+            literal(service),
+            literal(region)
+        ),
     };
     // With delegation, credentials from the catalog would replace the owner's.
     format!(

@@ -55,6 +55,9 @@ pub(super) fn plain(
             settings.duckdb.community_extensions.to_string(),
         ),
     ];
+    if let Some(service) = &catalog.sigv4_service {
+        all.push(("CATALOG_SIGV4_SERVICE", service.clone()));
+    }
     if let Some(sql) = &settings.sql {
         let memory = sql.memory.min(size.memory.eighth()).mebibytes();
         all.push(("DUCKDB_QUESTION_MEMORY", memory.to_string()));

@@ -25,6 +25,7 @@ pub use ledger_store::LedgerStore;
 pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
+    request_failure::{CatalogLogin, FailureCause, RemoteServer, RequestFailure},
     script::{identifier, literal},
 };
 
@@ -51,6 +52,22 @@ pub enum Claim {
     /// The slot is occupied. Holds the session's ID, or the record's name if the record can't be
     /// read or was just removed.
     Taken(String),
+}
+
+/// Reasons why a session does not answer a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskError {
+    /// The session's credentials were deleted, and a query needs them.
+    CredentialsGone,
+    /// The session has ended or is restarting.
+    NotRunning,
+    Failed(Error),
+}
+
+impl From<Error> for AskError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Place where sessions run.
@@ -116,7 +133,7 @@ pub trait Runtime: Send + Sync {
         seen: &Observed,
         question: &QueryRequest,
         room: &mut AnswerRoom,
-    ) -> Result<Option<QueryResponse>, Error>;
+    ) -> Result<Option<QueryResponse>, AskError>;
 
     /// Signs a command and sends it to the session's entry point, which carries it out.
     async fn control(

@@ -41,6 +41,7 @@ pub use renewal::Renewal;
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use sessions::{OpenedSession, displayable_name};
+pub use sql::MissingTable;
 pub use status::Status;
 pub use summary::summarize;
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    runtime::QueryError,
+    runtime::{QueryError, RequestFailure},
     session::{OwnerId, SessionId},
 };
 
@@ -131,6 +131,10 @@ pub enum QueryRejection {
         /// Tables with similar names, most similar first.
         nearest: Vec<String>,
     },
+    /// The catalog lists this table, but does not find it when it is read.
+    UnreadableTable(String),
+    /// The session's credentials were deleted, and a query needs them.
+    CredentialsGone,
     TablesUnavailable(TablesError),
 }
 
@@ -141,6 +145,7 @@ pub enum TablesError {
     NoAccess {
         what: String,
         error: String,
+        failure: Option<RequestFailure>,
     },
     Query(QueryError),
     TimedOut,

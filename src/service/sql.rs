@@ -17,9 +17,10 @@ use super::{
     sessions::not_yours,
 };
 use crate::{
-    error::Error,
-    runtime::{AnswerRoom, QueryRequest, QueryResponse, Rows, identifier, literal},
-    session::{Observed, OwnerId, PodState, Stage},
+    runtime::{
+        AnswerRoom, AskError, QueryError, QueryRequest, QueryResponse, Rows, identifier, literal,
+    },
+    session::{Failure, Observed, OwnerId, PodState, Stage},
     settings::Sql,
 };
 
@@ -59,16 +60,22 @@ impl Service {
     ) -> Result<Observed, Rejection> {
         self.sql()?;
         let Some(given) = given else {
-            let newest = self
-                .sessions_of(who.id)
-                .into_iter()
-                .rev()
-                .find(is_queryable);
-            return newest.ok_or(LookupRejection::NoSession(SessionAction::Query).into());
+            let mut sessions = self.sessions_of(who.id);
+            let newest = sessions.iter().rposition(is_queryable);
+            return match newest {
+                Some(newest) => Ok(sessions.swap_remove(newest)),
+                None if sessions.iter().any(lacks_credentials) => {
+                    Err(QueryRejection::CredentialsGone.into())
+                }
+                None => Err(LookupRejection::NoSession(SessionAction::Query).into()),
+            };
         };
         let seen = self.find(given)?;
         if seen.record.owner != who.id {
             return Err(not_yours(&seen, SessionAction::Query).into());
+        }
+        if lacks_credentials(&seen) {
+            return Err(QueryRejection::CredentialsGone.into());
         }
         if !is_queryable(&seen) {
             return Err(LookupRejection::NotReady(seen.record.id.clone()).into());
@@ -152,9 +159,10 @@ impl Service {
             rows,
             sql: settings.log_queries.then_some(&*question.sql),
         });
-        match answer.transpose()? {
-            Some(None) => Err(QueryRejection::NoRoom.into()),
-            answer => Ok(answer.flatten()),
+        match answer.transpose() {
+            Ok(Some(None)) => Err(QueryRejection::NoRoom.into()),
+            Ok(answer) => Ok(answer.flatten()),
+            Err(error) => Err(ask_error(seen, error)),
         }
     }
 
@@ -201,18 +209,15 @@ impl Service {
         seen: &Observed,
         given: &str,
     ) -> Result<(String, Rows), ServiceError> {
-        let tables = self.tables(seen).await?;
+        let tables = self.tables(seen).await;
         let catalog = self.catalog_name(seen);
         let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
-        let known = find_table(&tables.names, name).map(String::as_str);
-        // If the list is incomplete, the table may exist without being listed.
-        let Some(table) = known.or(tables.more.then_some(name)) else {
-            return Err(QueryRejection::UnknownTable {
-                given: given.to_owned(),
-                nearest: nearest(&tables.names, name),
-            }
-            .into());
-        };
+        let known = tables.as_ref().ok();
+        let known = known
+            .and_then(|tables| find_table(&tables.names, name))
+            .cloned();
+        // A table may exist without being listed, because the list is incomplete or denied.
+        let table = known.as_deref().unwrap_or(name);
         let (schema, table_name) = table.split_once('.').unwrap_or(("main", table));
         let parts = [&*catalog, schema, table_name];
         let parts = parts.map(identifier);
@@ -221,16 +226,42 @@ impl Service {
              FROM (DESCRIBE {})",
             parts.join(".")
         );
-        let mut rows = self.run_internal_query(seen, sql).await?;
+        let mut rows = match self.run_internal_query(seen, sql).await {
+            Ok(rows) => rows,
+            Err(error) if !is_missing(&error) => return Err(error),
+            Err(_) => {
+                return Err(match known {
+                    Some(table) => QueryRejection::UnreadableTable(table),
+                    None => QueryRejection::UnknownTable {
+                        given: given.to_owned(),
+                        nearest: nearest(&tables?.names, name),
+                    },
+                }
+                .into());
+            }
+        };
         // Drop the column types: these rows describe the table and are not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());
         Ok((table.to_owned(), rows))
     }
 
-    /// Returns tables with similar names, or none if the tables can't be read.
-    pub async fn suggest_tables(&self, seen: &Observed, name: &str) -> Vec<String> {
+    /// Looks up a table that DuckDB did not find.
+    pub async fn look_up_table(&self, seen: &Observed, error: &QueryError) -> Option<MissingTable> {
+        let name = error.missing_table()?;
         let tables = self.tables(seen).await;
-        tables.map_or_else(|_| Vec::new(), |tables| nearest(&tables.names, name))
+        let names = tables.map_or_else(|_| Vec::new(), |tables| tables.names.clone());
+        let full = error
+            .schema
+            .as_ref()
+            .map(|schema| format!("{schema}.{name}"));
+        let is_it = |it: &&String| {
+            full.as_ref()
+                .is_some_and(|full| it.eq_ignore_ascii_case(full))
+        };
+        Some(match names.iter().find(is_it) {
+            Some(listed) => MissingTable::Listed(listed.clone()),
+            None => MissingTable::Unknown(nearest(&names, name)),
+        })
     }
 
     /// Returns the name under which the session's catalog is attached in DuckDB.
@@ -253,10 +284,19 @@ impl Service {
         };
         // Counts as a query of the owner, because it uses as much memory.
         let mut permit = self.acquire_query_permit(seen.record.owner)?;
-        let answer = self.runtime.ask(seen, &question, &mut permit.room).await?;
+        let answer = self.runtime.ask(seen, &question, &mut permit.room).await;
+        let answer = answer.map_err(|error| ask_error(seen, error))?;
         let why = match answer.ok_or(QueryRejection::NoRoom)? {
             QueryResponse::Rows(rows) => return Ok(rows),
-            QueryResponse::NoAccess { what, error } => TablesError::NoAccess { what, error },
+            QueryResponse::NoAccess {
+                what,
+                error,
+                failure,
+            } => TablesError::NoAccess {
+                what,
+                error,
+                failure,
+            },
             QueryResponse::Error(error) => TablesError::Query(error),
             QueryResponse::TimedOut => TablesError::TimedOut,
             _ => TablesError::Exited,
@@ -274,9 +314,43 @@ fn is_in_use(known: &Arc<tokio::sync::Mutex<Option<CachedTables>>>) -> bool {
             .is_ok_and(|known| known.as_ref().is_some_and(is_fresh))
 }
 
+/// A table that DuckDB did not find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MissingTable {
+    /// The catalog lists the table under this name, but does not find it when it is read.
+    Listed(String),
+    /// The catalog does not list it. Holds tables with similar names, most similar first.
+    Unknown(Vec<String>),
+}
+
+/// Turns a failure that a person can do something about into a rejection.
+fn ask_error(seen: &Observed, error: AskError) -> ServiceError {
+    match error {
+        AskError::CredentialsGone => QueryRejection::CredentialsGone.into(),
+        AskError::NotRunning => LookupRejection::NotReady(seen.record.id.clone()).into(),
+        AskError::Failed(error) => error.into(),
+    }
+}
+
+/// Returns true if DuckDB did not find what a query names.
+fn is_missing(error: &ServiceError) -> bool {
+    let ServiceError::Rejected(Rejection::Query(QueryRejection::TablesUnavailable(error))) = error
+    else {
+        return false;
+    };
+    matches!(error, TablesError::Query(error) if error.kind == "Catalog")
+}
+
 fn is_queryable(seen: &Observed) -> bool {
     let is_ready = |pod: &crate::session::Pod| pod.state == PodState::Ready;
     seen.record.stage == Stage::Running && seen.pod.as_ref().is_some_and(is_ready)
+}
+
+/// Returns true if the session can't run, because its credentials were deleted.
+fn lacks_credentials(seen: &Observed) -> bool {
+    let state = seen.pod.as_ref().map(|pod| &pod.state);
+    matches!(state, Some(PodState::Stuck(incident) | PodState::Failed(incident))
+        if incident.failure == Failure::CredentialsMissing)
 }
 
 /// Trims a query and checks it. DuckDB's command line accepts no control characters except
@@ -293,7 +367,9 @@ fn validate_sql(sql: &str) -> Result<&str, QueryRejection> {
     }
 }
 
-fn outcome_label(answer: Option<&Result<Option<QueryResponse>, Error>>) -> (&'static str, usize) {
+fn outcome_label(
+    answer: Option<&Result<Option<QueryResponse>, AskError>>,
+) -> (&'static str, usize) {
     let answer = match answer {
         None => return ("cancelled", 0),
         Some(Err(_)) => return ("failed", 0),

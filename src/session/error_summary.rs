@@ -32,6 +32,10 @@ pub enum ErrorSummary {
     },
     /// Discord refused a request or did not answer.
     Discord,
-    /// The cluster did not answer.
+    /// The API server does not accept the bot's own credentials.
+    NotAuthenticated,
+    /// No answer arrived in time.
+    TimedOut,
+    /// The cluster did not answer, or could not.
     Unreachable,
 }

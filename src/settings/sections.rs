@@ -266,6 +266,9 @@ pub struct Catalog {
     pub warehouse: Option<String>,
     /// Login for people without a catalog token of their own. `None`: DuckDB does not log in.
     pub oauth2: Option<OAuth2>,
+    /// AWS service whose requests DuckDB signs with the person's S3 credentials, such as `glue`.
+    /// `None`: requests to the catalog are not signed.
+    pub sigv4_service: Option<String>,
     /// URL of the S3 storage. `None`: AWS.
     pub s3_endpoint: Option<String>,
     pub s3_region: String,
@@ -314,7 +317,7 @@ impl Settings {
     /// Catalog for the name or URL in a record, as returned by [`Settings::resolve_catalog`].
     ///
     /// A URL is accepted only with `api.any_catalog`. Such a catalog has the other settings of the
-    /// default catalog, except its OAuth 2 client.
+    /// default catalog, except its OAuth 2 client and `sigv4_service`.
     pub fn catalog(&self, said: &str) -> Option<Cow<'_, Catalog>> {
         if let Some(catalog) = self.named_catalog(said) {
             return Some(Cow::Borrowed(catalog));
@@ -325,6 +328,8 @@ impl Settings {
                 endpoint: said.to_owned(),
                 // The team's client secret must only go to the team's catalogs.
                 oauth2: None,
+                // A signed request contains the person's session token.
+                sigv4_service: None,
                 ..default.clone()
             })
         })

@@ -54,12 +54,19 @@ pub(super) fn read_catalogs(
         let secret = reader.optional(&key("oauth2_secret"), "a Secret's name", domain_name);
         let server = reader.optional(&key("oauth2_server"), URL, url);
         let scope = reader.optional(&key("oauth2_scope"), "a scope", any);
+        let sigv4 = reader.optional(&key("sigv4_service"), "a service's name", label)?;
         let s3_endpoint = reader.optional(&key("s3_endpoint"), URL, url);
         let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
         let s3_bucket = reader.optional(&key("s3_bucket"), "a bucket's name", bucket);
         let s3_prefix = reader.optional(&key("s3_prefix"), "a prefix", any);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
         let oauth2 = match (secret?, server?, scope?) {
+            (Some(_), ..) if sigv4.is_some() => {
+                return reader.reject(
+                    &key("sigv4_service"),
+                    "can't be combined with oauth2_secret; remove one",
+                );
+            }
             (Some(_), ..) if is_local => {
                 return reader.reject(
                     &key("oauth2_secret"),
@@ -84,6 +91,7 @@ pub(super) fn read_catalogs(
             endpoint: endpoint?,
             warehouse: warehouse?,
             oauth2,
+            sigv4_service: sigv4,
             s3_endpoint: s3_endpoint?,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
             s3_path_style: s3_path_style?.unwrap_or(false),

@@ -326,3 +326,31 @@ fn a_catalog_is_found_by_name_or_url_and_other_urls_must_be_allowed() {
     );
     assert_eq!(settings.resolve_catalog("lakes"), None);
 }
+
+#[test]
+fn requests_are_signed_for_the_teams_catalogs_only() {
+    const SIGNED: (&str, &str) = ("DUCKBOT_CATALOGS__LAKE__SIGV4_SERVICE", "glue");
+    let lab = [
+        SIGNED,
+        ("DUCKBOT_API__LISTEN", "127.0.0.1:8080"),
+        ("DUCKBOT_API__ANONYMOUS_OWNER", "7"),
+        ("DUCKBOT_API__ANY_CATALOG", "true"),
+    ];
+    let settings = with(&lab).expect("valid");
+    let service = |catalog| {
+        settings
+            .catalog(catalog)
+            .expect("any")
+            .sigv4_service
+            .clone()
+    };
+    assert_eq!(service("lake").as_deref(), Some("glue"));
+    assert_eq!(service("http://elsewhere"), None);
+
+    let client = ("DUCKBOT_CATALOGS__LAKE__OAUTH2_SECRET", "catalog-client");
+    let error = with(&[SIGNED, client]).expect_err("two logins").to_string();
+    assert!(
+        error.contains("catalogs.lake.sigv4_service: can't be combined with oauth2_secret"),
+        "{error}"
+    );
+}

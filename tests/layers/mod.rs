@@ -12,12 +12,13 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("session", &[]),
     ("error", &[]),
     ("diagnostics", &[]),
     ("redact", &[]),
     ("unicode", &[]),
+    ("s3_error", &[]),
     ("metrics", &["session"]),
     ("listener", &[]),
     (
@@ -34,7 +35,10 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     ("settings", &["session"]),
     ("telemetry", &["settings", "unicode"]),
-    ("credentials", &["error", "redact", "session", "settings"]),
+    (
+        "credentials",
+        &["error", "redact", "s3_error", "session", "settings"],
+    ),
     ("door", &["listener", "unicode"]),
     (
         "runtime",
@@ -80,7 +84,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "unicode",
         ],
     ),
-    ("duckdb", &["door", "redact"]),
+    ("duckdb", &["door", "redact", "s3_error"]),
     (
         "reconciler",
         &[

@@ -32,7 +32,11 @@ impl From<ServiceError> for Problem {
                     ErrorOrigin::Settings => ProblemType::Misconfigured,
                     ErrorOrigin::Transient => ProblemType::Unavailable,
                 };
-                Self::new(kind, texts.join(" "))
+                let problem = Self::new(kind, texts.join(" "));
+                match kind {
+                    ProblemType::Unavailable => problem.retry_after(RETRY_AFTER),
+                    _ => problem,
+                }
             }
             ServiceError::Failed(error) => error.into(),
         }
@@ -176,6 +180,11 @@ fn preflight_error(error: &PreflightError) -> String {
              minute, or tell an admin.",
             name(service)
         ),
+        PreflightError::Busy { who, status } => format!(
+            "The {} is overloaded or has a problem right now (HTTP {status}), so the credentials \
+             could not be checked. Try again in a minute.",
+            name(who)
+        ),
         PreflightError::UnknownKey => {
             "The storage doesn't know s3_key. Check that it is complete, and that it belongs to \
              this storage. An access key ID that begins with ASIA works only together with its \
@@ -196,6 +205,11 @@ fn preflight_error(error: &PreflightError) -> String {
              could not be checked. An admin has to correct one of the clocks."
                 .to_owned()
         }
+        PreflightError::Suspended => {
+            "The account of these credentials is suspended or has no access to the storage. Ask \
+             the person who issued them."
+                .to_owned()
+        }
         PreflightError::Refused => {
             "The storage doesn't accept these credentials. Check them, or get new ones.".to_owned()
         }
@@ -212,7 +226,8 @@ fn preflight_error(error: &PreflightError) -> String {
                 .to_owned()
         }
         PreflightError::InvalidStorageSettings => {
-            "The storage's address or region in the bot's settings is not valid. Tell an admin."
+            "The storage's address or region in the bot's settings is not valid. An admin has to \
+             correct the settings s3_endpoint and s3_region."
                 .to_owned()
         }
         PreflightError::CatalogWantsToken(name) => {
@@ -221,10 +236,35 @@ fn preflight_error(error: &PreflightError) -> String {
         PreflightError::CatalogRefuses(name) => {
             format!("The catalog {name} doesn't accept this catalog_token. Send a new one.")
         }
-        PreflightError::Strange { who, status, code } => {
-            let answer = format!("{status} {code}");
+        PreflightError::CatalogForbids(name) => format!(
+            "The catalog {name} knows these credentials, but denies them access. Ask its admin for \
+             access, or send other credentials."
+        ),
+        PreflightError::CatalogWantsSigV4(name) => format!(
+            "The catalog {name} only answers requests that are signed with AWS credentials \
+             (SigV4), as AWS Glue and S3 Tables do. An admin has to set sigv4_service for this \
+             catalog in the bot's settings."
+        ),
+        PreflightError::WrongEndpoint { who, status } => {
+            let (kind, setting) = match who {
+                CheckedService::Storage => ("an S3 service", "s3_endpoint"),
+                CheckedService::Catalog(_) => ("an Iceberg REST catalog", "endpoint"),
+            };
             format!(
-                "The {} gave no usable answer ({}). Tell an admin.",
+                "What answers at the address of the {} is not {kind} (HTTP {status}). An admin has \
+                 to check the setting {setting}.",
+                name(who)
+            )
+        }
+        PreflightError::Strange { who, status, code } => {
+            let settings = match who {
+                CheckedService::Storage => "s3_endpoint, s3_region and s3_bucket",
+                CheckedService::Catalog(_) => "endpoint and warehouse",
+            };
+            let answer = format!("HTTP {status} {code}");
+            format!(
+                "The {} gave no usable answer ({}). The credentials are probably not the reason. \
+                 An admin has to check the settings {settings}.",
                 name(who),
                 answer.trim_end()
             )
@@ -285,6 +325,14 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
         ),
         ErrorSummary::Discord => {
             "Discord did not answer as expected. Try again in a minute.".to_owned()
+        }
+        ErrorSummary::NotAuthenticated => {
+            "The cluster doesn't accept the bot's Kubernetes credentials. An admin has to check its \
+             service account."
+                .to_owned()
+        }
+        ErrorSummary::TimedOut => {
+            "The bot got no answer in time. Try again in a minute.".to_owned()
         }
         ErrorSummary::Unreachable => {
             "The bot can't reach the cluster right now. Try again in a minute.".to_owned()

@@ -139,19 +139,14 @@ async fn run_query(
         _ => CallOutcome::Refused,
     };
     let missing = match &answer {
-        QueryResponse::Error(wrong) => wrong.missing_table(),
+        QueryResponse::Error(wrong) => bot.service.look_up_table(&seen, wrong).await,
         _ => None,
-    };
-    permit.end_query();
-    let nearest = match missing {
-        Some(table) => bot.service.suggest_tables(&seen, table).await,
-        None => Vec::new(),
     };
     let question = QueryContext {
         sql,
         session: &seen.record.id,
         catalog: &bot.service.catalog_name(&seen),
-        nearest: &nearest,
+        missing: missing.as_ref(),
     };
     Ok((replies::answer(&question, &answer), outcome, permit))
 }

@@ -60,6 +60,11 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
              minute, or tell an admin.",
             name(service)
         ),
+        PreflightError::Busy { who, status } => format!(
+            "The {} is overloaded or has a problem right now (HTTP {status}), so your credentials \
+             could not be checked. Please try again in a minute.",
+            name(who)
+        ),
         PreflightError::UnknownKey => {
             "The storage doesn't know this **access key ID**. Please check that it is complete, \
              and that it belongs to this storage. (One that begins with `ASIA` works only together \
@@ -80,6 +85,11 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
              not be checked. An admin has to correct one of the clocks."
                 .to_owned()
         }
+        PreflightError::Suspended => {
+            "The account of these credentials is suspended or has no access to the storage. Please \
+             ask the person who gave you the credentials."
+                .to_owned()
+        }
         PreflightError::Refused => "The storage doesn't accept these credentials. Please check \
                                     them, or get new ones."
             .to_owned(),
@@ -93,30 +103,51 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
         PreflightError::OtherRegion => "The storage is in another region than my settings say. An \
                                         admin has to correct the setting `s3_region`."
             .to_owned(),
-        PreflightError::InvalidStorageSettings => unusable_answer(
-            &CheckedService::Storage,
-            "its address or region in my settings is not valid",
-        ),
+        PreflightError::InvalidStorageSettings => {
+            "The storage's address or region in my settings is not valid. An admin has to correct \
+             the settings `s3_endpoint` and `s3_region`."
+                .to_owned()
+        }
         PreflightError::CatalogWantsToken(name) => {
             format!("The catalog `{name}` requires a **catalog token**. Please enter one.")
         }
         PreflightError::CatalogRefuses(name) => format!(
             "The catalog `{name}` doesn't accept this **catalog token**. Please enter a new one."
         ),
-        PreflightError::Strange { who, status, code } if code.is_empty() => {
-            unusable_answer(who, &status.to_string())
+        PreflightError::CatalogForbids(name) => format!(
+            "The catalog `{name}` knows you, but denies you access. Please ask its admin for \
+             access, or enter other credentials."
+        ),
+        PreflightError::CatalogWantsSigV4(name) => format!(
+            "The catalog `{name}` only answers requests that are signed with AWS credentials \
+             (SigV4), as AWS Glue and S3 Tables do. An admin has to set `sigv4_service` for this \
+             catalog in my settings."
+        ),
+        PreflightError::WrongEndpoint { who, status } => {
+            let (kind, setting) = match who {
+                CheckedService::Storage => ("an S3 service", "s3_endpoint"),
+                CheckedService::Catalog(_) => ("an Iceberg REST catalog", "endpoint"),
+            };
+            format!(
+                "What answers at the address of the {} is not {kind} (HTTP {status}). An admin has \
+                 to check the setting `{setting}`.",
+                name(who)
+            )
         }
         PreflightError::Strange { who, status, code } => {
-            unusable_answer(who, &format!("{status} {code}"))
+            let settings = match who {
+                CheckedService::Storage => "`s3_endpoint`, `s3_region` and `s3_bucket`",
+                CheckedService::Catalog(_) => "`endpoint` and `warehouse`",
+            };
+            let answer = format!("HTTP {status} {code}");
+            format!(
+                "The {} gave no usable answer ({}). Your credentials are probably not the reason. \
+                 An admin has to check the settings {settings}.",
+                name(who),
+                answer.trim_end()
+            )
         }
     }
-}
-
-fn unusable_answer(who: &CheckedService, why: &str) -> String {
-    format!(
-        "The {} gave no usable answer ({why}). Please tell an admin.",
-        name(who)
-    )
 }
 
 fn name(service: &CheckedService) -> String {

@@ -10,6 +10,7 @@ mod life;
 mod reaping;
 mod rejections;
 mod reply;
+mod request_failures;
 mod sessions;
 mod sql;
 mod status;

@@ -7,8 +7,8 @@ use crate::{
     discord::suggest::describe_session,
     runtime::{Column, QueryError, QueryResponse, Rows},
     service::{
-        LookupRejection, QueryRejection, Rejection, StartRejection, TableList, TablesError,
-        UnknownCatalog,
+        LookupRejection, MissingTable, QueryRejection, Rejection, StartRejection, TableList,
+        TablesError, UnknownCatalog,
     },
     session::{Cause, Failure, Incident, Pod, PodState, Record, Stage, StartupStep},
 };
@@ -73,12 +73,12 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
     });
     let query = |rejection: QueryRejection| rejected(rejection.into());
     let id = "977a26".parse().expect("an ID");
-    let nearest = [owned()];
+    let missing_table = MissingTable::Unknown(vec![owned()]);
     let asked = QueryContext {
         sql: "FROM x",
         session: &id,
         catalog: "lake",
-        nearest: &nearest,
+        missing: Some(&missing_table),
     };
     let missing = QueryError {
         kind: "Catalog".into(),

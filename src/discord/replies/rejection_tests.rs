@@ -1,13 +1,13 @@
 //! Snapshots of every rejection, denial and error.
 
-use super::{tests::gallery, *};
+use super::{request_failures::request_failure, tests::gallery, *};
 use crate::{
     credentials::{
         CredentialField, InputError, ValueError,
         preflight::{CheckedService, PreflightError},
     },
     discord::access::DenialReason,
-    runtime::QueryError,
+    runtime::{CatalogLogin, FailureCause, QueryError, RemoteServer, RequestFailure},
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
@@ -83,10 +83,19 @@ fn every_rejection() {
         QueryRejection::NoRoom.into(),
         table(Vec::new()).into(),
         table(names(&["sales.orders", "old.orders"])).into(),
+        QueryRejection::UnreadableTable("sales.orders".into()).into(),
+        QueryRejection::CredentialsGone.into(),
     ]);
     let no_access = TablesError::NoAccess {
         what: "Attaching the catalog lake".into(),
         error: "**HTTP** `401`".into(),
+        failure: Some(RequestFailure {
+            server: RemoteServer::Catalog {
+                name: "lake".into(),
+                login: CatalogLogin::Token,
+            },
+            cause: FailureCause::Unauthorized,
+        }),
     };
     let wrong = TablesError::Query(QueryError {
         kind: "IO".into(),
@@ -129,7 +138,7 @@ fn every_error() {
     let strange = |code: &'static str| {
         services().map(|who| PreflightError::Strange {
             who,
-            status: 503,
+            status: 400,
             code: code.to_owned(),
         })
     };
@@ -150,9 +159,14 @@ fn every_error() {
         PreflightError::InvalidStorageSettings,
         PreflightError::CatalogWantsToken(lake()),
         PreflightError::CatalogRefuses(lake()),
+        PreflightError::CatalogForbids(lake()),
+        PreflightError::CatalogWantsSigV4(lake()),
+        PreflightError::Suspended,
     ]);
+    troubles.extend(services().map(|who| PreflightError::Busy { who, status: 503 }));
+    troubles.extend(services().map(|who| PreflightError::WrongEndpoint { who, status: 404 }));
     troubles.extend(strange(""));
-    troubles.extend(strange("SlowDown"));
+    troubles.extend(strange("InvalidRequest"));
     let errors = [
         ErrorSummary::NotAllowed {
             verb: "create".into(),
@@ -169,6 +183,8 @@ fn every_error() {
             why: "No space left on device".into(),
         },
         ErrorSummary::Discord,
+        ErrorSummary::NotAuthenticated,
+        ErrorSummary::TimedOut,
         ErrorSummary::Unreachable,
     ];
     let errors = errors
@@ -183,4 +199,39 @@ fn every_error() {
         ("not shared, the file is gone", share_without_file("42")),
     ]);
     insta::assert_snapshot!(gallery(&replies));
+}
+
+#[test]
+fn every_failed_request() {
+    use FailureCause::*;
+    let catalog = |login| RemoteServer::Catalog {
+        name: "lake".into(),
+        login,
+    };
+    let mut servers = vec![
+        RemoteServer::Storage {
+            bucket: Some("finance".into()),
+        },
+        RemoteServer::Storage { bucket: None },
+        RemoteServer::Other {
+            host: "data.example".into(),
+        },
+    ];
+    servers.extend(
+        [
+            CatalogLogin::None,
+            CatalogLogin::Token,
+            CatalogLogin::Client,
+            CatalogLogin::Signature,
+        ]
+        .map(catalog),
+    );
+    let causes = [Unauthorized, Forbidden, Misconfigured, Busy, Unreachable];
+    let texts = servers.iter().flat_map(|server| {
+        causes.map(|cause| {
+            let server = server.clone();
+            request_failure(&RequestFailure { server, cause }) + "\n"
+        })
+    });
+    insta::assert_snapshot!(texts.collect::<String>());
 }

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use super::{
     format::{code, relative_time},
     reply::{Emphasis, Reply, shorten},
+    request_failures::request_failure,
+    sql::unreadable_table,
 };
 use crate::{
     discord::{access::DenialReason, buttons::Button, table::clean},
@@ -60,7 +62,7 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
         }
         Rejection::Lookup(rejection) => lookup(rejection),
         Rejection::Extend(rejection) => Reply::new(extend(rejection)),
-        Rejection::Query(rejection) => Reply::new(query(rejection)),
+        Rejection::Query(rejection) => query(rejection),
         Rejection::NoSigningKey(id) => Reply::new(format!(
             "I can't open session `{id}`, because its signing key is gone. Stop it with `/duck \
              stop`, then start a new one with `/duck start`."
@@ -216,8 +218,8 @@ fn extend(rejection: &ExtendRejection) -> String {
     }
 }
 
-fn query(rejection: &QueryRejection) -> String {
-    match rejection {
+fn query(rejection: &QueryRejection) -> Reply {
+    Reply::new(match rejection {
         QueryRejection::Disabled => "Queries from the chat are turned off here.".to_owned(),
         QueryRejection::Empty => "The query is empty. Enter one like `SELECT 42`.".to_owned(),
         QueryRejection::InvisibleCharacter(character) => format!(
@@ -241,19 +243,34 @@ fn query(rejection: &QueryRejection) -> String {
                 quoted(given)
             )
         }
-        QueryRejection::TablesUnavailable(error) => {
-            let why = match error {
-                TablesError::NoAccess { what, error } => format!("{what} failed: {error}"),
-                TablesError::Query(error) => error.to_string(),
-                TablesError::TimedOut => "DuckDB took too long".to_owned(),
-                TablesError::Exited => "DuckDB exited".to_owned(),
-            };
-            format!(
-                "I can't read the tables: {}. If your credentials are the cause, check them with \
-                 `/duck setup`.",
-                without_markdown(&why)
-            )
+        QueryRejection::UnreadableTable(table) => unreadable_table(&format!("`{}`", quoted(table))),
+        QueryRejection::CredentialsGone => {
+            let text = "Your S3 credentials were deleted, and a query needs them. Enter them \
+                        again, then try again.";
+            return Reply::new(text).with_form(None);
         }
+        QueryRejection::TablesUnavailable(error) => tables_error(error),
+    })
+}
+
+fn tables_error(error: &TablesError) -> String {
+    let (why, failure) = match error {
+        TablesError::NoAccess {
+            what,
+            error,
+            failure,
+        } => (format!("{what} failed: {error}"), failure.as_ref()),
+        TablesError::Query(error) => (error.to_string(), error.failure.as_ref()),
+        TablesError::TimedOut => ("DuckDB took too long".to_owned(), None),
+        TablesError::Exited => ("DuckDB exited".to_owned(), None),
+    };
+    match failure {
+        Some(failure) => format!(
+            "{} DuckDB's error: {}",
+            request_failure(failure),
+            without_markdown(&why)
+        ),
+        None => format!("I can't read the tables: {}.", without_markdown(&why)),
     }
 }
 
@@ -304,6 +321,14 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
         ),
         ErrorSummary::Discord => {
             "Discord did not answer as expected. Please try again in a minute.".to_owned()
+        }
+        ErrorSummary::NotAuthenticated => {
+            "The cluster doesn't accept my Kubernetes credentials. An admin has to check my service \
+             account."
+                .to_owned()
+        }
+        ErrorSummary::TimedOut => {
+            "I got no answer in time. Please try again in a minute.".to_owned()
         }
         ErrorSummary::Unreachable => {
             "I can't reach the cluster right now. Please try again in a minute.".to_owned()

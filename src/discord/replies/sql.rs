@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     format::{code, relative_time},
     reply::{Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
+    request_failures::request_failure,
 };
 use crate::{
     discord::{
@@ -14,7 +15,7 @@ use crate::{
         table::{self, clean, table},
     },
     runtime::{QueryError, QueryResponse, Rows},
-    service::TableList,
+    service::{MissingTable, TableList},
     session::{Record, SessionId},
     unicode::isolate,
 };
@@ -43,8 +44,8 @@ pub(crate) struct QueryContext<'a> {
     pub session: &'a SessionId,
     /// Name of the attached catalog.
     pub catalog: &'a str,
-    /// Tables whose names are similar to one that does not exist, most similar first.
-    pub nearest: &'a [String],
+    /// Table that was not found.
+    pub missing: Option<&'a MissingTable>,
 }
 
 /// Progress of a query, with a button to cancel it.
@@ -97,11 +98,16 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
             let error = block(&point_at_error(question.sql, wrong));
             format!("{error}{}", hint.unwrap_or_default())
         }
-        QueryResponse::NoAccess { what, error } => format!(
+        QueryResponse::NoAccess {
+            what,
+            error,
+            failure,
+        } => format!(
             "The query did not run, because a step before it failed: {what}.\n{}{}",
             block(error),
-            access_denied_hint(error)
-                .map(|hint| format!("\n{hint}"))
+            failure
+                .as_ref()
+                .map(|failure| format!("\n{}", request_failure(failure)))
                 .unwrap_or_default()
         ),
         QueryResponse::TimedOut => "The query was stopped, because it reached the time limit of \
@@ -418,12 +424,15 @@ fn point_at_error(sql: &str, wrong: &QueryError) -> String {
 
 /// Returns the next step after an error, if there is one.
 fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<String> {
-    if wrong.missing_table().is_some() {
-        let nearest = question.nearest.iter();
+    if let Some(missing) = question.missing {
         let catalog = clean(question.catalog);
-        let names: Vec<_> = nearest
-            .map(|name| format!("`{}`", code(&format!("{}.{name}", question.catalog), 80)))
-            .collect();
+        let full =
+            |name: &String| format!("`{}`", code(&format!("{}.{name}", question.catalog), 80));
+        let nearest = match missing {
+            MissingTable::Listed(name) => return Some(unreadable_table(&full(name))),
+            MissingTable::Unknown(nearest) => nearest,
+        };
+        let names: Vec<_> = nearest.iter().map(full).collect();
         return Some(match names.as_slice() {
             [] => format!(
                 "Table names have the form `{catalog}.schema.table`. `/duck tables` shows all of \
@@ -447,39 +456,15 @@ fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<String> {
                 .into(),
         );
     }
-    access_denied_hint(&wrong.message)
+    wrong.failure.as_ref().map(request_failure)
 }
 
-/// Returns a hint if the storage or the catalog denied access.
-fn access_denied_hint(error: &str) -> Option<String> {
-    let is_denied = ["403", "AccessDenied", "Forbidden", "401"];
-    if !is_denied.iter().any(|word| error.contains(word)) {
-        return None;
-    }
-    let what = match bucket(error) {
-        Some(bucket) => format!("the bucket `{}`", code(bucket, 63)),
-        None => "this data".to_owned(),
-    };
-    Some(format!(
-        "Your credentials can't read {what}, or they no longer work. `/duck setup` checks them; the \
-         admin of the storage can grant more access."
-    ))
-}
-
-/// Returns the bucket that an error names: from `s3://bucket/…`, a host name, or a path.
-fn bucket(error: &str) -> Option<&str> {
-    let until = |text: &'static str| move |rest: &'_ str| rest.find(|c: char| text.contains(c));
-    if let Some((_, rest)) = error.split_once("s3://") {
-        let end = until("/'\" \n")(rest).unwrap_or(rest.len());
-        return Some(&rest[..end]).filter(|name| !name.is_empty());
-    }
-    let (_, rest) = error.split_once("://")?;
-    let (host, path) = rest.split_once('/')?;
-    if let Some((bucket, _)) = host.split_once(".s3") {
-        return Some(bucket);
-    }
-    let end = until("/'\" \n?")(path).unwrap_or(path.len());
-    Some(&path[..end]).filter(|name| !name.is_empty())
+/// Explains that a table is listed but can't be read. `name` is formatted.
+pub(super) fn unreadable_table(name: &str) -> String {
+    format!(
+        "The catalog lists {name}, but does not find it when it is read. Either it was just \
+         dropped, or you may not read it; the catalog's admin can grant you access."
+    )
 }
 
 fn time(milliseconds: u64) -> String {
@@ -521,35 +506,15 @@ mod tests {
         wrong.missing = Some("Table".into());
         wrong.name = Some("ordrs".into());
         let id = "977a26".parse().expect("an id");
-        let nearest = ["sales.orders".to_owned()];
+        let missing = MissingTable::Unknown(vec!["sales.orders".to_owned()]);
         let question = QueryContext {
             sql: "FROM ordrs",
             session: &id,
             catalog: "lake",
-            nearest: &nearest,
+            missing: Some(&missing),
         };
         let hint = hint(&question, &wrong);
         assert_eq!(hint.as_deref(), Some("Did you mean `lake.sales.orders`?"));
-    }
-
-    #[test]
-    fn the_bucket_that_credentials_cannot_read_is_named() {
-        for (error, named) in [
-            ("HTTP 403 reading 's3://finance/x.parquet'", Some("finance")),
-            (
-                "HTTP GET error on 'http://s3.test:9000/finance/x' (HTTP 403)",
-                Some("finance"),
-            ),
-            (
-                "error on 'https://finance.s3.eu-west-1.amazonaws.com/x' (HTTP 403)",
-                Some("finance"),
-            ),
-            ("Forbidden", None),
-        ] {
-            assert_eq!(bucket(error), named, "{error}");
-            assert!(access_denied_hint(error).is_some(), "{error}");
-        }
-        assert_eq!(access_denied_hint("HTTP 500"), None);
     }
 
     #[test]

@@ -13,11 +13,13 @@ use crate::{
     discord::{access::DenialReason, buttons::Button, commands::specs},
     door::activity::Activity,
     error::Error,
-    runtime::{Column, QueryError, QueryResponse, Rows},
+    runtime::{
+        Column, FailureCause, QueryError, QueryResponse, RemoteServer, RequestFailure, Rows,
+    },
     service::{
-        CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, QueryRejection,
-        ReapResult, Rejection, Renewal, SessionAction, SetupOutcome, StartRejection, Status,
-        TableList, TablesError, UnknownCatalog,
+        CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, MissingTable,
+        QueryRejection, ReapResult, Rejection, Renewal, SessionAction, SetupOutcome,
+        StartRejection, Status, TableList, TablesError, UnknownCatalog,
     },
     session::{
         Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Observed, Orphan, Outcome,
@@ -98,12 +100,14 @@ pub(super) fn gallery(replies: &[(&str, Reply)]) -> String {
 fn asking_duckdb() {
     let id: SessionId = "977a26".parse().expect("an id");
     let nearest = ["sales.orders".to_owned()];
+    let unknown = MissingTable::Unknown(nearest.to_vec());
     let to = |sql, said: &QueryResponse| {
         let question = QueryContext {
             sql,
             session: &id,
             catalog: "lake",
-            nearest: &nearest,
+            missing: matches!(said, QueryResponse::Error(it) if it.missing.is_some())
+                .then_some(&unknown),
         };
         answer(&question, said)
     };
@@ -132,10 +136,19 @@ fn asking_duckdb() {
         missing: Some("Table".into()),
         ..wrong("Catalog", "Table with name ordrs does not exist!")
     };
-    let denied = wrong("HTTP", "GET error on 'http://s3/lake/a.parquet' (HTTP 403)");
+    let denied = QueryError {
+        failure: Some(RequestFailure {
+            server: RemoteServer::Storage {
+                bucket: Some("lake".into()),
+            },
+            cause: FailureCause::Forbidden,
+        }),
+        ..wrong("HTTP", "GET error on 'http://s3/lake/a.parquet' (HTTP 403)")
+    };
     let no_access = QueryResponse::NoAccess {
         what: "Attaching the catalog lake".into(),
         error: "HTTP 401".into(),
+        failure: None,
     };
     let mut short = to(sql, &rows(200, true));
     short.file = None;
@@ -171,6 +184,7 @@ fn asking_duckdb() {
         QueryRejection::TablesUnavailable(TablesError::NoAccess {
             what: "Attaching the catalog lake".into(),
             error: "`HTTP 401`".into(),
+            failure: None,
         })
         .into(),
         QueryRejection::UnknownTable {
@@ -512,10 +526,9 @@ fn credentials_that_do_not_work() {
         PreflightError::OtherRegion,
         PreflightError::CatalogWantsToken(lake()),
         PreflightError::CatalogRefuses(lake()),
-        PreflightError::Strange {
+        PreflightError::Busy {
             who: CheckedService::Storage,
             status: 503,
-            code: "SlowDown".into(),
         },
     ];
     insta::assert_snapshot!(gallery(&[

@@ -1,6 +1,6 @@
 //! The SQL that gives new credentials to a running session. Pure.
 //!
-//! DuckDB reads the S3 secret again for each file. An attached catalog keeps the token that it was
+//! DuckDB reads the S3 secret again for each file, and for each signed request to the catalog. An attached catalog keeps the token that it was
 //! attached with, so it is attached again. Queries that run meanwhile keep the old one.
 
 use super::{ScriptStep, Value, attach_statement, catalog_secret, identifier, s3_secret};

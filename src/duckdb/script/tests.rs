@@ -70,6 +70,15 @@ fn a_storage_of_ones_own_and_a_client_of_the_team() {
 }
 
 #[test]
+fn a_catalog_that_wants_signatures_gets_those_of_the_s3_secret() {
+    let written = written(&[("CATALOG_SIGV4_SERVICE", "glue")], None);
+    let attach = "ENDPOINT 'https://catalog.example', AUTHORIZATION_TYPE 'sigv4', SECRET s3, \
+                  SIGV4_SERVICE 'glue', SIGV4_REGION 'eu-central-1', ACCESS_DELEGATION_MODE 'none'";
+    assert!(written.contains(attach), "{written}");
+    assert!(!written.contains("SECRET catalog"), "{written}");
+}
+
+#[test]
 fn the_script_contains_no_secret_value() {
     let token = [&RICH[..], &[("CATALOG_TOKEN", "canary")]].concat();
     for differing in [&[], &RICH[..], &token] {

@@ -3,6 +3,7 @@
 
 pub mod build;
 mod connect;
+mod exec;
 mod image;
 mod ledger;
 mod memory;
@@ -20,10 +21,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use k8s_openapi::{
-    api::core::v1::{ConfigMap, Pod, Secret, Service},
-    apimachinery::pkg::apis::meta::v1::Status,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use kube::{
     Api, ResourceExt,
     api::{
@@ -50,13 +48,13 @@ use view::{CachedPod, View, revision};
 use watch::Cache;
 
 use super::{
-    AnswerRoom, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse, Runtime,
-    control_rpc, query_rpc,
+    AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse,
+    Runtime, control_rpc, query_rpc,
 };
 use crate::{
     door::{self, activity::Activity},
     error::Error,
-    session::{self, Details, Observed, Orphan, OwnerId, Parts, Record, SessionId},
+    session::{self, Details, Observed, Orphan, OwnerId, Parts, PodState, Record, SessionId},
     settings::Settings,
 };
 
@@ -67,8 +65,6 @@ const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(40);
 /// Time limit of a request to a door.
 const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum time to learn how a program in a container has ended.
-const EXIT_STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum size in bytes of a door's activity response. A usual one has about 120.
 const MAX_ACTIVITY_BYTES: usize = 4096;
 /// Command in DuckDB's container that answers one query.
@@ -210,6 +206,19 @@ impl Kubernetes {
         }
     }
 
+    /// Names the cause of a command that did not start: its Pod may be gone or not running.
+    async fn exec_error(&self, seen: &Observed, error: Error) -> AskError {
+        if matches!(error, Error::NotAllowed { .. }) {
+            return error.into();
+        }
+        // Only the API server knows how the Pod is now.
+        match self.pod(seen).await {
+            Ok(Some(pod)) if pod.state == PodState::Ready => error.into(),
+            Ok(_) => AskError::NotRunning,
+            Err(error) => error.into(),
+        }
+    }
+
     async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
         let record = &seen.record;
         // This happens only if the settings changed while the session was starting.
@@ -292,22 +301,6 @@ impl Kubernetes {
             Err(error) => Err(error),
         }
     }
-}
-
-/// Returns true if the program of a session image does not know its arguments, because it is too
-/// old. clap's exit code for that is 2.
-async fn is_usage_error(status: Option<impl Future<Output = Option<Status>>>) -> bool {
-    let Some(status) = status else {
-        return false;
-    };
-    let ended = tokio::time::timeout(EXIT_STATUS_TIMEOUT, status).await;
-    let details = ended.ok().flatten().and_then(|status| status.details);
-    let mut causes = details
-        .into_iter()
-        .flat_map(|it| it.causes.into_iter().flatten());
-    causes.any(|cause| {
-        cause.reason.as_deref() == Some("ExitCode") && cause.message.as_deref() == Some("2")
-    })
 }
 
 #[async_trait]
@@ -428,13 +421,28 @@ impl Runtime for Kubernetes {
         seen: &Observed,
         question: &QueryRequest,
         room: &mut AnswerRoom,
-    ) -> Result<Option<QueryResponse>, Error> {
+    ) -> Result<Option<QueryResponse>, AskError> {
         // The API server logs the request's URL, so no part of the query is in the command.
-        let (_process, input, output) = self.exec(seen, QUERY_COMMAND).await?;
+        let begun = self.exec(seen, QUERY_COMMAND).await;
+        let (mut process, input, output) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Err(self.exec_error(seen, error).await),
+        };
+        let status = process.take_status();
         self.note_use(seen);
         let answer = query_rpc::call(question, input, output, room).await;
         self.note_use(seen);
-        answer
+        match answer {
+            Ok(Some(QueryResponse::Exited)) => match exec::not_started(status).await {
+                Some(why) => {
+                    let action = self.action("create", permissions::EXEC).to_string();
+                    let error = Error::Unavailable { action, why };
+                    Err(self.exec_error(seen, error).await)
+                }
+                None => Ok(Some(QueryResponse::Exited)),
+            },
+            answer => Ok(answer?),
+        }
     }
 
     async fn control(
@@ -455,7 +463,7 @@ impl Runtime for Kubernetes {
         let signed = key.sign(command, &seen.record.id.to_string(), Utc::now());
         match control_rpc::call(&signed, input, output).await? {
             Some(answer) => Ok(answer),
-            None if is_usage_error(status).await => Ok(ControlResponse::NotSupported),
+            None if exec::is_usage_error(status).await => Ok(ControlResponse::NotSupported),
             None => Err(control_rpc::unavailable(
                 "the program ended without an answer",
             )),

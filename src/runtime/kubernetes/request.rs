@@ -63,10 +63,7 @@ impl<'a> ApiAction<'a> {
             format!("{} {}", status.code, status.message)
         };
         match status.code {
-            401 => Error::Unavailable {
-                action,
-                why: "the API server does not accept the bot's Kubernetes credentials".into(),
-            },
+            401 => Error::NotAuthenticated { action },
             403 if let Some(verb) = denied_verb(&status.message) => Error::NotAllowed {
                 verb: verb.to_owned(),
                 resource: self.resource.to_owned(),

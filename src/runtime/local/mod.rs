@@ -49,8 +49,8 @@ use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort, Variables};
 
 use super::{
-    AnswerRoom, Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest, QueryResponse,
-    Runtime, control_rpc, environment, query_rpc,
+    AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest,
+    QueryResponse, Runtime, control_rpc, environment, query_rpc,
 };
 use crate::{
     credentials::{CredentialField, CredentialStore},
@@ -420,7 +420,7 @@ impl Runtime for Local {
         seen: &Observed,
         question: &QueryRequest,
         room: &mut AnswerRoom,
-    ) -> Result<Option<QueryResponse>, Error> {
+    ) -> Result<Option<QueryResponse>, AskError> {
         let unavailable = |why: String| Error::Unavailable {
             action: "running a query in DuckDB".into(),
             why,
@@ -430,10 +430,9 @@ impl Runtime for Local {
             let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
             held.and_then(|held| held.door.clone())
         };
-        let door = door.ok_or_else(|| unavailable("the session is gone".into()))?;
+        let door = door.ok_or(AskError::NotRunning)?;
         let variables = self.variables(&seen.record).await?;
-        let variables =
-            variables.ok_or_else(|| unavailable("the session's credentials are gone".into()))?;
+        let variables = variables.ok_or(AskError::CredentialsGone)?;
         let variables = self.with_home(&seen.record, variables);
         let mut question = question.clone();
         let told = variables.iter();
@@ -457,7 +456,7 @@ impl Runtime for Local {
         door.record_use();
         let answer = query_rpc::call(&question, input, output, room).await;
         door.record_use();
-        answer
+        Ok(answer?)
     }
 
     async fn control(

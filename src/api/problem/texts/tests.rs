@@ -103,6 +103,7 @@ fn every_error() {
             action: action(),
             why: why(),
         },
+        Error::NotAuthenticated { action: action() },
         Error::Unavailable {
             action: action(),
             why: why(),
@@ -111,7 +112,7 @@ fn every_error() {
     let lake = || "lake".to_owned();
     let strange = |who, code: &str| PreflightError::Strange {
         who,
-        status: 503,
+        status: 400,
         code: code.to_owned(),
     };
     let troubles = [
@@ -132,7 +133,18 @@ fn every_error() {
         PreflightError::InvalidStorageSettings,
         PreflightError::CatalogWantsToken(lake()),
         PreflightError::CatalogRefuses(lake()),
-        strange(CheckedService::Storage, "SlowDown"),
+        PreflightError::CatalogForbids(lake()),
+        PreflightError::CatalogWantsSigV4(lake()),
+        PreflightError::Suspended,
+        PreflightError::Busy {
+            who: CheckedService::Storage,
+            status: 503,
+        },
+        PreflightError::WrongEndpoint {
+            who: CheckedService::Catalog(lake()),
+            status: 404,
+        },
+        strange(CheckedService::Storage, "InvalidRequest"),
         strange(CheckedService::Catalog(lake()), ""),
     ];
     let troubles = troubles.map(|it| ServiceError::UnusableCredentials(vec![it]).into());

@@ -1,0 +1,80 @@
+//! Advice for a query whose request to another server failed.
+
+use super::format::code;
+use crate::runtime::{CatalogLogin, FailureCause, RemoteServer, RequestFailure};
+
+/// Maximum length of a bucket's, a catalog's or a host's name.
+const MAX_NAME_CHARS: usize = 63;
+
+/// Tells who can help, and how.
+pub(super) fn request_failure(failure: &RequestFailure) -> String {
+    let server = match &failure.server {
+        RemoteServer::Storage { .. } => "storage".to_owned(),
+        RemoteServer::Catalog { name, .. } => format!("catalog `{}`", code(name, MAX_NAME_CHARS)),
+        RemoteServer::Other { host } => format!("server `{}`", code(host, MAX_NAME_CHARS)),
+    };
+    match (failure.cause, &failure.server) {
+        (FailureCause::Busy, _) => format!(
+            "The {server} is overloaded or has a problem right now. Please try again in a minute."
+        ),
+        (FailureCause::Unreachable, _) => format!(
+            "The session can't reach the {server}. Please try again in a minute, or tell an admin."
+        ),
+        (FailureCause::Misconfigured, _) => format!(
+            "The {server} expects another region or another time. An admin has to check the \
+             setting `s3_region` and the clocks."
+        ),
+        (FailureCause::Unauthorized, RemoteServer::Storage { .. }) => {
+            "The storage doesn't accept your S3 credentials any more. Enter new ones with `/duck \
+             setup`."
+                .to_owned()
+        }
+        (FailureCause::Forbidden, RemoteServer::Storage { bucket }) => {
+            let what = match bucket {
+                Some(bucket) => format!("the bucket `{}`", code(bucket, MAX_NAME_CHARS)),
+                None => "this data".to_owned(),
+            };
+            format!(
+                "Your credentials can't read {what}, or they no longer work. `/duck setup` checks \
+                 them; the admin of the storage can grant more access."
+            )
+        }
+        (FailureCause::Unauthorized, RemoteServer::Catalog { login, .. }) => match login {
+            CatalogLogin::None => {
+                format!("The {server} requires a catalog token. Enter one with `/duck setup`.")
+            }
+            CatalogLogin::Token => format!(
+                "The {server} doesn't accept your catalog token any more. Enter a new one with \
+                 `/duck setup`."
+            ),
+            CatalogLogin::Client => {
+                format!("The {server} doesn't accept the team's client. Please tell an admin.")
+            }
+            CatalogLogin::Signature => format!(
+                "The {server} doesn't accept your S3 credentials any more. Enter new ones with \
+                 `/duck setup`."
+            ),
+        },
+        (
+            FailureCause::Forbidden,
+            RemoteServer::Catalog {
+                login: CatalogLogin::None,
+                ..
+            },
+        ) => format!(
+            "You may not read this: the {server} denies you access. Its admin can grant it. If it \
+             uses catalog tokens, enter one with `/duck setup`."
+        ),
+        (FailureCause::Forbidden, RemoteServer::Catalog { .. }) => {
+            format!(
+                "You may not read this: the {server} denies you access. Its admin can grant it."
+            )
+        }
+        (FailureCause::Unauthorized | FailureCause::Forbidden, RemoteServer::Other { .. }) => {
+            format!(
+                "The {server} denied access. It gets none of your credentials, so `/duck setup` \
+                 can't help."
+            )
+        }
+    }
+}
