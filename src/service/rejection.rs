@@ -135,7 +135,7 @@ pub enum QueryRejection {
     UnreadableTable(String),
     /// The session's credentials were deleted, and a query needs them.
     CredentialsGone,
-    TablesUnavailable(TablesError),
+    TablesUnavailable(Box<TablesError>),
 }
 
 /// Reasons why the list of tables can't be read.

@@ -301,7 +301,7 @@ impl Service {
             QueryResponse::TimedOut => TablesError::TimedOut,
             _ => TablesError::Exited,
         };
-        Err(QueryRejection::TablesUnavailable(why).into())
+        Err(QueryRejection::TablesUnavailable(Box::new(why)).into())
     }
 }
 
@@ -338,7 +338,7 @@ fn is_missing(error: &ServiceError) -> bool {
     else {
         return false;
     };
-    matches!(error, TablesError::Query(error) if error.kind == "Catalog")
+    matches!(&**error, TablesError::Query(error) if error.kind == "Catalog")
 }
 
 fn is_queryable(seen: &Observed) -> bool {

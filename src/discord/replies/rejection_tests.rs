@@ -103,6 +103,7 @@ fn every_rejection() {
         ..QueryError::default()
     });
     let tables = [no_access, wrong, TablesError::TimedOut, TablesError::Exited];
+    let tables = tables.map(Box::new);
     rejections.extend(tables.map(|error| QueryRejection::TablesUnavailable(error).into()));
     rejections.extend([Rejection::NoSigningKey(id()), Rejection::AdminsOnly]);
     let rejections = rejections.iter().map(|it| ("rejection", refused(it)));

@@ -181,11 +181,11 @@ fn asking_duckdb() {
         QueryRejection::Empty.into(),
         QueryRejection::InvisibleCharacter('\u{1}').into(),
         QueryRejection::TooMany(2).into(),
-        QueryRejection::TablesUnavailable(TablesError::NoAccess {
+        QueryRejection::TablesUnavailable(Box::new(TablesError::NoAccess {
             what: "Attaching the catalog lake".into(),
             error: "`HTTP 401`".into(),
             failure: None,
-        })
+        }))
         .into(),
         QueryRejection::UnknownTable {
             given: "ordrs".into(),
