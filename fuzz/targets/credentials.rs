@@ -1,15 +1,17 @@
 //! Text that people paste into the form for credentials.
 
-use duckbot::credentials;
-use duckbot::credentials::{CredentialField, Credentials, CredentialsForm, InputError, ValueError};
+use duckbot::credentials::{
+    self, CredentialField, Credentials, CredentialsForm, InputError, Parsed,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{at, is_ordinary, texts};
 
 /// The form's four inputs and the expiry.
 ///
-/// An accepted value is printable, fits into the form, is part of an input, and is accepted again
-/// unchanged. No input appears in an error or in `Debug` output.
+/// An accepted value is printable, fits into the form, and stands in one piece in an input (after
+/// escapes are replaced). No input appears in an error or in `Debug` output. A plain value is
+/// accepted again unchanged.
 pub fn credentials(data: &[u8]) {
     let [a, b, c, d, expires] = texts(data);
     let inputs = [a, b, c, d];
@@ -22,18 +24,10 @@ pub fn credentials(data: &[u8]) {
     }
     let typed = form(inputs.each_ref().map(String::as_str), &expires);
     let keys = match credentials::parse(&typed, at(0)) {
-        Ok(keys) => keys,
+        Ok(Parsed { credentials, .. }) => credentials,
         Err(mistakes) => {
             assert!(!mistakes.is_empty() && mistakes.len() <= 5);
-            let fixed = fixed_texts(&mistakes);
-            for said in mistakes.iter().map(words) {
-                let is_leaked = |it: &&str| {
-                    let is_fixed = fixed.iter().any(|text| text.contains(*it));
-                    it.len() >= 8 && said.contains(*it) && !is_fixed
-                };
-                let leaked = inputs.iter().map(|it| it.trim()).find(is_leaked);
-                assert_eq!(leaked, None, "an input is shown in {said:?}");
-            }
+            check_errors(&mistakes, &inputs);
             return;
         }
     };
@@ -47,7 +41,7 @@ pub fn credentials(data: &[u8]) {
             "{field:?}"
         );
         assert!(
-            inputs.iter().any(|input| input.contains(value)),
+            inputs.iter().any(|input| stands_in(input, value)),
             "{field:?}"
         );
         let same = credentials::check_value(field, value.into());
@@ -72,46 +66,100 @@ pub fn credentials(data: &[u8]) {
     let hint = keys.hint().0;
     let key_id = values[0].unwrap_or_default();
     assert!(hint.len() <= 4 && key_id.ends_with(&hint) && hint.len() * 2 <= key_id.len());
-    // Values that look like an assignment may be parsed differently; all others are unchanged.
-    if !values
-        .iter()
-        .flatten()
-        .any(|value| looks_like_assignment(value))
-    {
+    // Other characters may mean something else without the quotes around them.
+    let is_plain = |it: &&str| {
+        it.bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'/')
+    };
+    if values.iter().flatten().all(is_plain) {
         let again = form(values.map(Option::unwrap_or_default), "");
         let again = credentials::parse(&again, at(0)).expect("the values were accepted before");
-        assert!(again.is_same(&keys));
+        assert!(again.credentials.is_same(&keys));
     }
 }
 
-fn looks_like_assignment(value: &str) -> bool {
-    let words = ["key", "id", "token", "expiration", "user", "password"];
-    let plain = value.to_lowercase().replace('_', "");
-    value.contains([':', '=']) && words.iter().any(|word| plain.contains(word))
+/// An error contains one character of an input at most, and the names of profiles.
+fn check_errors(mistakes: &[InputError], inputs: &[String; 4]) {
+    let profiles = mistakes.iter().flat_map(|it| match it {
+        InputError::Twice(_, profiles) => &profiles[..],
+        _ => &[],
+    });
+    let profiles: Vec<_> = profiles.collect();
+    // Words of the error types themselves.
+    let fixed = "InputError ValueError CredentialField SecretKey SessionToken CatalogToken \
+        Placeholder NoSessionToken ReadAsUtc";
+    for said in mistakes.iter().map(|it| format!("{it:?}")) {
+        let is_leaked = |it: &&str| {
+            let is_known = fixed.contains(it) || profiles.iter().any(|name| name.contains(it));
+            it.len() >= 8 && said.contains(*it) && !is_known
+        };
+        let leaked = inputs.iter().map(|it| it.trim()).find(is_leaked);
+        assert_eq!(leaked, None, "an input is shown in {said:?}");
+    }
 }
 
-/// Texts of all possible errors, with the lengths in `mistakes`.
-fn fixed_texts(mistakes: &[InputError]) -> Vec<String> {
-    let of_field = CredentialField::ALL.into_iter().flat_map(|field| {
-        [
-            InputError::Value(field, ValueError::Empty),
-            InputError::Value(field, ValueError::Spaces),
-            InputError::Value(field, ValueError::Strange),
-            InputError::Wrapped(field),
-            InputError::Twice(field),
-        ]
-    });
-    let lengths = mistakes.iter().filter_map(|it| match it {
-        InputError::Value(field, ValueError::TooLong(length)) => {
-            Some(InputError::Value(*field, ValueError::TooLong(*length)))
+/// Returns true if a value stands in one piece in a text, or in one that is encoded in base64.
+fn stands_in(text: &str, value: &str) -> bool {
+    let chars: Vec<char> = text.chars().filter(|c| !is_invisible(*c)).collect();
+    let value: Vec<char> = value.chars().collect();
+    (0..chars.len())
+        .any(|start| follows(&chars[start..], &value) || in_base64(&chars[start..], &value))
+}
+
+fn is_invisible(c: char) -> bool {
+    let is_replaced = matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff1a}' | '\u{ff1d}' | '\u{2500}'..='\u{257f}');
+    !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !is_replaced
+}
+
+/// Compares a value with a text, in which only backslashes and doubled quotes may be in between.
+fn follows(mut text: &[char], value: &[char]) -> bool {
+    for wanted in value {
+        loop {
+            let Some((next, rest)) = text.split_first() else {
+                return false;
+            };
+            text = rest;
+            if next == wanted {
+                break;
+            }
+            let code = rest.get(..4).map(|it| it.iter().collect::<String>());
+            let code = code.and_then(|it| u32::from_str_radix(&it, 16).ok());
+            if *next == 'u' && code == Some(u32::from(*wanted)) {
+                text = &rest[4..];
+                break;
+            }
+            let code = rest.get(..2).map(|it| it.iter().collect::<String>());
+            let code = code.and_then(|it| u32::from_str_radix(&it, 16).ok());
+            if *next == '%' && code == Some(u32::from(*wanted)) {
+                text = &rest[2..];
+                break;
+            }
+            let is_typographic = matches!(next, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff1a}' | '\u{ff1d}' | '\u{2500}'..='\u{257f}');
+            if is_typographic && matches!(wanted, '"' | '\'' | ':' | '=' | '|' | '-') {
+                break;
+            }
+            if !matches!(next, '\\' | '\'' | '"') {
+                return false;
+            }
         }
-        _ => None,
-    });
-    let others = [InputError::NoKeyId, InputError::NoTime, InputError::Past];
-    let all: Vec<_> = of_field.chain(lengths).chain(others).collect();
-    all.iter().map(words).collect()
+    }
+    true
 }
 
-fn words(mistake: &InputError) -> String {
-    format!("{mistake:?}")
+fn in_base64(text: &[char], value: &[char]) -> bool {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.iter().map_while(|c| DIGITS.find(*c));
+    let mut bits = 0_usize;
+    let mut count = 0;
+    let mut bytes = Vec::new();
+    for digit in digits {
+        bits = (bits << 6 | digit) & 0xffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim() == value.iter().collect::<String>()
 }

@@ -114,7 +114,10 @@ fn check_request(kind: Option<&str>, bytes: &[u8]) {
             for name in SECRETS {
                 if let Some(Value::String(text)) = other.get_mut(name) {
                     let alike = |it: char| if it.is_ascii_alphanumeric() { 'Q' } else { it };
-                    *text = text.chars().map(alike).collect();
+                    // Temporary key IDs have a rule of their own.
+                    let kept = if text.starts_with("ASIA") { "ASIA" } else { "" };
+                    let rest = text[kept.len()..].chars().map(alike);
+                    *text = kept.chars().chain(rest).collect();
                 }
             }
             let other = serde_json::to_vec(&other).expect("serializes to JSON");

@@ -21,7 +21,7 @@ use super::{
     state::Api,
 };
 use crate::{
-    credentials::{CredentialField, Credentials, check_value},
+    credentials::{CredentialField, Credentials, check_value, lacks_session_token},
     service::{
         LookupRejection, Requester, SessionAction, StartOutcome, StartRequest, displayable_name,
     },
@@ -192,6 +192,17 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
                 "is required unless use_stored_credentials is true",
             );
         }
+    }
+    if let Some(key_id) = &values[CredentialField::KeyId as usize]
+        && lacks_session_token(
+            key_id,
+            values[CredentialField::SessionToken as usize].as_ref(),
+        )
+    {
+        body.reject_field(
+            json_field(CredentialField::SessionToken),
+            "is required with a temporary access key ID, which begins with ASIA",
+        );
     }
     if uses_stored && has_any {
         let says = "must not be true if the request contains credentials";

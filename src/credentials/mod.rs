@@ -1,18 +1,21 @@
 //! S3 credentials of a person: reading the form, checking them, and the trait that stores them.
 //! Values are held as [`SecretString`]s and appear in no message.
 
+mod expiry;
 mod field;
 mod parse;
 mod paste;
 pub mod preflight;
 mod sign;
+mod value;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use field::CredentialField;
-pub use parse::{CredentialsForm, InputError, ValueError, check_value, looks_like_a_key, parse};
+pub use parse::{CredentialsForm, ExpiryNote, InputError, Parsed, looks_like_a_key, parse};
+pub use value::{ValueError, check_value, lacks_session_token};
 
 use crate::{
     error::Error,
@@ -48,6 +51,42 @@ pub struct CredentialMetadata {
     pub checked: Option<DateTime<Utc>>,
     /// Time at which the credentials expire, if known.
     pub expires: Option<DateTime<Utc>>,
+}
+
+impl Credentials {
+    /// Returns the value of a field, if it has one.
+    pub fn value(&self, field: CredentialField) -> Option<&SecretString> {
+        match field {
+            CredentialField::KeyId => Some(&self.key_id),
+            CredentialField::SecretKey => Some(&self.secret_key),
+            CredentialField::SessionToken => self.session_token.as_ref(),
+            CredentialField::CatalogToken => self.catalog_token.as_ref(),
+        }
+    }
+
+    /// Returns true if all values are equal. Ignores the time of expiry.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let value = |credentials: &Self, field| {
+            credentials
+                .value(field)
+                .map(|it| it.expose_secret().to_owned())
+        };
+        CredentialField::ALL
+            .into_iter()
+            .all(|field| value(self, field) == value(other, field))
+    }
+
+    /// Returns the part of the access key ID that may be shown. If the ID has fewer than eight
+    /// characters, that part is empty.
+    pub fn hint(&self) -> KeyHint {
+        let key = self.key_id.expose_secret();
+        let shown = if key.len() >= 8 {
+            &key[key.len() - 4..]
+        } else {
+            ""
+        };
+        KeyHint(shown.to_owned())
+    }
 }
 
 /// Replaces each value of `credentials` in `text` with `[removed]`.

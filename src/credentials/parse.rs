@@ -1,41 +1,61 @@
-//! Reads [`Credentials`] from the form or from a program's request. Pure.
+//! Reads [`Credentials`] from the form. Pure.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    CredentialField, Credentials, KeyHint,
-    paste::{PastedField, parse_paste},
+    CredentialField, Credentials,
+    expiry::{self, Expiry},
+    paste::{self, Flaw, Name, Pair, looks_random},
+    value::{ValueError, check_characters, find, lacks_session_token},
 };
 
-/// Reasons to reject a value. Contains no part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValueError {
-    /// The value is empty.
-    Empty,
-    /// White space or a line break within the value.
-    Spaces,
-    /// A character that no credential contains.
-    Strange,
-    /// Number of characters, which is more than the field allows.
-    TooLong(usize),
-}
+/// Maximum number of characters in an input of the form.
+const MAX_INPUT_CHARS: usize = 4000;
 
-/// Reasons to reject an input. Contains no part of the input.
+/// Maximum length of a profile's name in an error.
+const MAX_PROFILE_CHARS: usize = 40;
+
+/// Reasons to reject an input. Contains at most one character of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputError {
     /// The value of this field is invalid.
     Value(CredentialField, ValueError),
-    /// An access key ID with punctuation that no key ID contains.
-    NoKeyId,
-    /// A name, an equals sign or quotes around the value that could not be removed.
-    Wrapped(CredentialField),
-    /// Two different values for the same field.
-    Twice(CredentialField),
+    /// An access key ID with punctuation that no key ID contains, and its place.
+    NoKeyId(char, usize),
+    /// A character that is rather a part of the text around the value, and its place.
+    Wrapped(CredentialField, char, usize),
+    /// After this many characters comes white space, and then text that may belong to the value.
+    Broken(CredentialField, usize),
+    /// Asterisks or a variable instead of the value.
+    Placeholder(CredentialField),
+    /// The input is as long as an input can be, and ends within the value.
+    Cut(CredentialField),
+    /// Different values for the same field, with the profiles that they belong to, if they have
+    /// names.
+    Twice(CredentialField, Vec<String>),
+    /// Temporary credentials without their session token.
+    NoSessionToken,
     /// A time of expiry that is neither a duration nor a time.
     NoTime,
     /// A time of expiry in the past.
     Past,
+}
+
+/// Things to tell about a time of expiry in accepted credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiryNote {
+    /// The time had no time zone, and was read as UTC.
+    ReadAsUtc,
+    /// The paste has a time that was not understood.
+    NotUnderstood,
+}
+
+/// Accepted credentials.
+#[derive(Debug)]
+pub struct Parsed {
+    pub credentials: Credentials,
+    pub note: Option<ExpiryNote>,
 }
 
 /// The submitted form.
@@ -46,192 +66,223 @@ pub struct CredentialsForm {
     pub expires: String,
 }
 
-/// Reads the form. White space and quotes around a value are removed. Any input may contain
-/// lines with names, such as an env file.
+/// Reads the form. Each input may contain values of all fields, each with its name.
 ///
 /// # Errors
 /// Returns all errors, at most one per field.
-pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Credentials, Vec<InputError>> {
+pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Parsed, Vec<InputError>> {
+    let pastes = Pastes::new(&typed.secrets);
     let mut mistakes = Vec::new();
     let [key_id, secret_key, session_token, catalog_token] = CredentialField::ALL.map(|field| {
-        let checked = find_value(field, typed).and_then(|value| validate(field, value));
+        let found = pastes.find(field);
+        let checked = found.and_then(|found| validate(field, found));
         checked.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             None
         })
     });
-    let expires = parse_expiry(typed, now).unwrap_or_else(|mistake| {
-        mistakes.push(mistake);
-        None
-    });
-    match (key_id, secret_key) {
-        (Some(key_id), Some(secret_key)) if mistakes.is_empty() => Ok(Credentials {
-            key_id,
-            secret_key,
-            session_token,
-            catalog_token,
-            expires,
-        }),
-        _ => Err(mistakes),
+    let is_twice = |it: &InputError| matches!(it, InputError::Twice(CredentialField::KeyId, _));
+    if mistakes.iter().any(is_twice) {
+        // With two sets of credentials, every field has two values.
+        mistakes.retain(|it| is_twice(it) || !matches!(it, InputError::Twice(..)));
     }
+    let (expires, note) = pastes
+        .expiry(&typed.expires, now)
+        .unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            (None, None)
+        });
+    let (Some(key_id), Some(secret_key)) = (key_id, secret_key) else {
+        return Err(mistakes);
+    };
+    if mistakes.is_empty() && lacks_session_token(&key_id, session_token.as_ref()) {
+        mistakes.push(InputError::NoSessionToken);
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let credentials = Credentials {
+        key_id,
+        secret_key,
+        session_token,
+        catalog_token,
+        expires,
+    };
+    Ok(Parsed { credentials, note })
 }
 
-/// Finds the value of a field: with its name in any input, or without in the field's own input.
-fn find_value(field: CredentialField, typed: &CredentialsForm) -> Result<&str, InputError> {
-    let mut found = "";
-    for (input, text) in CredentialField::ALL.iter().zip(&typed.secrets) {
-        for pasted in parse_paste(text.expose_secret()) {
-            let is_ours = match pasted.name {
-                Some(name) => name == PastedField::Credential(field),
-                None => *input == field,
+/// The values in the secret inputs.
+struct Pastes(Vec<(CredentialField, Pair)>);
+
+impl Pastes {
+    fn new(inputs: &[SecretString; 4]) -> Self {
+        let [key_id, secret_key, ..] = inputs;
+        let is_empty = |text: &SecretString| text.expose_secret().trim().is_empty();
+        // Without names, the place decides: only in the first input, and only if there is no other.
+        let mut by_place = if is_empty(secret_key) {
+            paste::read_by_place(key_id.expose_secret())
+        } else {
+            Vec::new()
+        };
+        let mut all = Vec::new();
+        for (field, text) in CredentialField::ALL.into_iter().zip(inputs) {
+            let text = text.expose_secret();
+            let is_placed = field == CredentialField::KeyId && !by_place.is_empty();
+            let mut pairs = if is_placed {
+                std::mem::take(&mut by_place)
+            } else {
+                paste::read(text)
             };
-            if !is_ours || pasted.value.is_empty() || pasted.value == found {
-                continue;
+            if text.chars().count() >= MAX_INPUT_CHARS
+                && let Some(last) = pairs.last_mut()
+                && text.trim_end().ends_with(last.value.expose_secret())
+                && last.name.is_some()
+            {
+                last.flaw = Some(Flaw::Cut);
             }
-            if !found.is_empty() {
-                return Err(InputError::Twice(field));
+            all.extend(pairs.into_iter().map(|pair| (field, pair)));
+        }
+        all.retain(|(_, pair)| !pair.value.expose_secret().is_empty());
+        Self(all)
+    }
+
+    /// Finds the value of a field: with its name in any input, or without in the field's own input.
+    fn find(&self, field: CredentialField) -> Result<Option<&Pair>, InputError> {
+        let is_ours = |input: CredentialField, pair: &Pair| match pair.name {
+            Some(Name::Credential(name)) => name == field,
+            Some(Name::Token) => field == self.field_of_tokens(),
+            Some(Name::Expiry) => false,
+            None => input == field,
+        };
+        let pairs = self.0.iter().filter(|(input, pair)| is_ours(*input, pair));
+        let (hidden, mut found): (Vec<_>, Vec<_>) = pairs
+            .map(|(_, pair)| pair)
+            .partition(|pair| pair.flaw == Some(Flaw::Placeholder));
+        let Some(first) = found.first().copied() else {
+            return match hidden.first() {
+                Some(_) => Err(InputError::Placeholder(field)),
+                None => Ok(None),
+            };
+        };
+        found.retain(|pair| pair.value.expose_secret() != first.value.expose_secret());
+        if found.is_empty() {
+            return Ok(Some(first));
+        }
+        let mut profiles = Vec::new();
+        for pair in std::iter::once(first).chain(found) {
+            let profile = pair
+                .profile
+                .iter()
+                .filter(|it| it.chars().count() <= MAX_PROFILE_CHARS && !looks_random(it));
+            for profile in profile {
+                if !profiles.contains(profile) {
+                    profiles.push(profile.clone());
+                }
             }
-            found = pasted.value;
+        }
+        profiles.truncate(if profiles.len() > 1 { 10 } else { 0 });
+        Err(InputError::Twice(field, profiles))
+    }
+
+    /// Returns the field of a value whose name is only `token`. Where AWS gives out temporary
+    /// credentials, it is the session token.
+    fn field_of_tokens(&self) -> CredentialField {
+        let has = |field, start: &str| {
+            self.0.iter().any(|(input, pair)| {
+                let name = pair.name.unwrap_or(Name::Credential(*input));
+                name == Name::Credential(field) && pair.value.expose_secret().starts_with(start)
+            })
+        };
+        let is_temporary = has(CredentialField::KeyId, "ASIA");
+        if is_temporary && !has(CredentialField::SessionToken, "") {
+            CredentialField::SessionToken
+        } else {
+            CredentialField::CatalogToken
         }
     }
-    Ok(found)
+
+    /// Reads the time of expiry, as typed into its own input or as named in another one.
+    fn expiry(
+        &self,
+        typed: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<DateTime<Utc>>, Option<ExpiryNote>), InputError> {
+        let named = self
+            .0
+            .iter()
+            .filter(|(_, it)| it.name == Some(Name::Expiry));
+        let mut named = named.map(|(_, it)| expiry::read_start(it.value.expose_secret(), now));
+        let read = match typed.trim() {
+            "" => {
+                let first = named.next();
+                match first.into_iter().chain(named).flatten().next() {
+                    None if first.is_some() => return Ok((None, Some(ExpiryNote::NotUnderstood))),
+                    read => read.unwrap_or(Expiry::Never),
+                }
+            }
+            typed => expiry::read(typed, now).ok_or(InputError::NoTime)?,
+        };
+        let (time, note) = match read {
+            Expiry::Never => return Ok((None, None)),
+            Expiry::At(time) => (time, None),
+            // The form's input says that times are in UTC.
+            Expiry::AtInUtc(time) => (
+                time,
+                typed.trim().is_empty().then_some(ExpiryNote::ReadAsUtc),
+            ),
+        };
+        if time <= now {
+            return Err(InputError::Past);
+        }
+        Ok((Some(time), note))
+    }
 }
 
-fn validate(field: CredentialField, value: &str) -> Result<Option<SecretString>, InputError> {
-    if value.is_empty() {
+fn validate(
+    field: CredentialField,
+    found: Option<&Pair>,
+) -> Result<Option<SecretString>, InputError> {
+    let Some(pair) = found else {
         return if field.is_required() {
             Err(InputError::Value(field, ValueError::Empty))
         } else {
             Ok(None)
         };
+    };
+    let value = pair.value.expose_secret();
+    let length = value.chars().count();
+    match pair.flaw {
+        Some(Flaw::Broken(place)) => return Err(InputError::Broken(field, place)),
+        Some(Flaw::Cut) => return Err(InputError::Cut(field)),
+        _ => {}
     }
     check_characters(field, value).map_err(|error| InputError::Value(field, error))?;
-    let is_wrapped = |c| matches!(c, '"' | '\'' | '`' | '{' | '}' | '\\');
-    if value.contains(is_wrapped) || value.trim_end_matches('=').contains('=') {
-        return Err(InputError::Wrapped(field));
+    if let Some(Flaw::Ending(c)) = pair.flaw {
+        return Err(InputError::Wrapped(field, c, length));
     }
     // Every request contains the key ID in clear text, so no secret may be mistaken for it.
-    if field == CredentialField::KeyId && value.contains([',', '=', '/', '+', ';']) {
-        return Err(InputError::NoKeyId);
+    if field == CredentialField::KeyId
+        && let Some((c, place)) = find(value, |c| ",=/+;".contains(c))
+    {
+        return Err(InputError::NoKeyId(c, place));
     }
-    Ok(Some(SecretString::from(value)))
-}
-
-/// Checks a value that a program sends. Unlike [`parse`], it uses the value as it is.
-///
-/// # Errors
-/// If the value is empty, too long, or contains a character that is not allowed.
-pub fn check_value(
-    field: CredentialField,
-    value: SecretString,
-) -> Result<SecretString, ValueError> {
-    match value.expose_secret() {
-        "" => Err(ValueError::Empty),
-        text => check_characters(field, text).map(|()| value),
-    }
-}
-
-/// Checks the length and the characters of a value.
-fn check_characters(field: CredentialField, text: &str) -> Result<(), ValueError> {
-    let length = text.chars().count();
-    if length > field.max_length() {
-        return Err(ValueError::TooLong(length));
-    }
-    if text.chars().any(char::is_whitespace) {
-        return Err(ValueError::Spaces);
-    }
-    if text.chars().all(|c| c.is_ascii_graphic()) {
-        Ok(())
-    } else {
-        Err(ValueError::Strange)
-    }
-}
-
-/// Reads the time of expiry, as typed into its own input or as named in another one.
-fn parse_expiry(
-    typed: &CredentialsForm,
-    now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, InputError> {
-    let pastes = typed.secrets.iter().map(|text| text.expose_secret());
-    let named = pastes
-        .flat_map(parse_paste)
-        .find(|it| it.name == Some(PastedField::Expiry));
-    let text = match typed.expires.trim() {
-        "" => named.map_or("", |it| it.value),
-        text => text,
-    };
-    if text.is_empty() {
-        return Ok(None);
-    }
-    // A record can't hold other years.
-    let time = parse_time(text, now).filter(|time| (0..=9999).contains(&time.year()));
-    match time.ok_or(InputError::NoTime)? {
-        past if past <= now => Err(InputError::Past),
-        expires => Ok(Some(expires)),
-    }
-}
-
-/// Reads `12h`, `in 90 min`, `2026-11-23 18:00` (UTC), or RFC 3339.
-fn parse_time(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.to_utc());
-    }
-    let bare = text.trim_end_matches("UTC").trim_end();
-    for format in ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(bare, format) {
-            return Some(time.and_utc());
+    if !pair.is_quoted {
+        let before_padding = value.trim_end_matches('=');
+        let around = find(value, |c| "\"'`{}\\".contains(c));
+        let equals = || find(before_padding, |c| c == '=');
+        if let Some((c, place)) = around.or_else(equals) {
+            return Err(InputError::Wrapped(field, c, place));
         }
     }
-    // In lower case, because humantime reads `M` as months.
-    let span = text.to_lowercase();
-    let span = span.strip_prefix("in ").unwrap_or(&span);
-    let span = TimeDelta::from_std(humantime::parse_duration(span).ok()?).ok()?;
-    now.checked_add_signed(span)
-        .filter(|time| *time < now + TimeDelta::days(3660))
-}
-
-impl Credentials {
-    /// Returns the value of a field, if it has one.
-    pub fn value(&self, field: CredentialField) -> Option<&SecretString> {
-        match field {
-            CredentialField::KeyId => Some(&self.key_id),
-            CredentialField::SecretKey => Some(&self.secret_key),
-            CredentialField::SessionToken => self.session_token.as_ref(),
-            CredentialField::CatalogToken => self.catalog_token.as_ref(),
-        }
-    }
-
-    /// Returns true if all values are equal. Ignores the time of expiry.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let value = |credentials: &Self, field| {
-            credentials
-                .value(field)
-                .map(|it| it.expose_secret().to_owned())
-        };
-        CredentialField::ALL
-            .into_iter()
-            .all(|field| value(self, field) == value(other, field))
-    }
-
-    /// Returns the part of the access key ID that may be shown. If the ID has fewer than eight
-    /// characters, that part is empty.
-    pub fn hint(&self) -> KeyHint {
-        let key = self.key_id.expose_secret();
-        let shown = if key.len() >= 8 {
-            &key[key.len() - 4..]
-        } else {
-            ""
-        };
-        KeyHint(shown.to_owned())
-    }
+    Ok(Some(pair.value.clone()))
 }
 
 /// Returns true if a chat message may contain credentials: an AWS key ID, a value with a name
 /// of a credential, or a long random word.
 pub fn looks_like_a_key(text: &str) -> bool {
-    let is_named = parse_paste(text)
+    let is_named = paste::read(text)
         .iter()
-        .any(|it| matches!(it.name, Some(PastedField::Credential(_))));
+        .any(|it| matches!(it.name, Some(Name::Credential(_))));
     let is_key_id = |word: &str| {
         let is_prefixed = word.starts_with("AKIA") || word.starts_with("ASIA");
         is_prefixed && word.len() >= 16 && word.chars().all(|c| c.is_ascii_alphanumeric())

@@ -8,8 +8,8 @@ use serenity::all::{
 };
 
 use super::replies::{
-    CREDENTIALS_TITLE, EXPIRY_LABEL, EXPIRY_PLACEHOLDER, QUERY_LABEL, QUERY_PLACEHOLDER,
-    QUERY_TITLE, field_label,
+    CREDENTIALS_TITLE, EXPIRY_LABEL, EXPIRY_PLACEHOLDER, PASTE_PLACEHOLDER, QUERY_LABEL,
+    QUERY_PLACEHOLDER, QUERY_TITLE, field_label,
 };
 use crate::credentials::{CredentialField, CredentialsForm};
 
@@ -86,13 +86,23 @@ impl Form {
 
 fn credential_inputs() -> Vec<CreateInputText> {
     // All inputs are optional: text pasted into one may contain the values of the others.
-    let input = |label, id| {
-        CreateInputText::new(InputTextStyle::Short, label, id)
+    let input = |style, label, id| {
+        CreateInputText::new(style, label, id)
             .required(false)
             .max_length(MAX_INPUT_CHARS)
     };
-    let secrets = CredentialField::ALL.map(|field| input(field_label(field), input_id(field)));
-    let expires = input(EXPIRY_LABEL, EXPIRES).placeholder(EXPIRY_PLACEHOLDER);
+    let secrets = CredentialField::ALL.map(|field| match field {
+        // Only an input of several lines keeps the line breaks of a file.
+        CredentialField::KeyId => input(
+            InputTextStyle::Paragraph,
+            field_label(field),
+            input_id(field),
+        )
+        .placeholder(PASTE_PLACEHOLDER),
+        _ => input(InputTextStyle::Short, field_label(field), input_id(field)),
+    });
+    let expires = input(InputTextStyle::Short, EXPIRY_LABEL, EXPIRES);
+    let expires = expires.placeholder(EXPIRY_PLACEHOLDER);
     secrets.into_iter().chain([expires]).collect()
 }
 

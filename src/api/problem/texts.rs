@@ -283,10 +283,14 @@ fn name(service: &CheckedService) -> String {
 pub(crate) fn value_error(error: &ValueError) -> String {
     match error {
         ValueError::Empty => "is empty".to_owned(),
-        ValueError::Spaces => "contains a space or a line break; send only the value".to_owned(),
-        ValueError::Strange => "contains a character that is not allowed; only letters without \
-                                accents, digits and punctuation are allowed"
-            .to_owned(),
+        ValueError::Space(_, place) => {
+            format!("contains a space or a line break at character {place}; send only the value")
+        }
+        ValueError::Strange(c, place) => format!(
+            "contains a character that is not allowed (U+{:04X} at character {place}); only \
+             letters without accents, digits and punctuation are allowed",
+            u32::from(*c)
+        ),
         ValueError::TooLong(length) => {
             format!("is {length} characters long, which is too long; send only the value")
         }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::credentials::KeyHint;
 
 fn noon() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().expect("a time")
@@ -15,7 +16,7 @@ fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Inpu
         secrets: values.map(SecretString::from),
         expires: expires.into(),
     };
-    parse(&typed, noon())
+    parse(&typed, noon()).map(|parsed| parsed.credentials)
 }
 
 fn shown(credentials: &Credentials) -> [&str; 4] {
@@ -60,7 +61,7 @@ fn lines_may_be_split_over_the_inputs_in_any_order() {
     ]);
     assert_eq!(
         twice.expect_err("refused"),
-        [InputError::Twice(CredentialField::KeyId)]
+        [InputError::Twice(CredentialField::KeyId, Vec::new())]
     );
 }
 
@@ -72,9 +73,12 @@ fn all_mistakes_are_named_at_once_without_the_input() {
     assert_eq!(
         mistakes,
         [
-            InputError::Value(CredentialField::KeyId, ValueError::Spaces),
+            InputError::Value(CredentialField::KeyId, ValueError::Space(' ', 5)),
             InputError::Value(CredentialField::SecretKey, ValueError::Empty),
-            InputError::Value(CredentialField::SessionToken, ValueError::Strange),
+            InputError::Value(
+                CredentialField::SessionToken,
+                ValueError::Strange('\u{fc}', 7)
+            ),
             InputError::Value(CredentialField::CatalogToken, ValueError::TooLong(4001)),
         ]
     );
@@ -89,7 +93,7 @@ fn line_breaks_inside_and_4000_characters_are_no_key() {
         refused(["AKIA\nX", "s", "", ""]),
         [InputError::Value(
             CredentialField::KeyId,
-            ValueError::Spaces
+            ValueError::Space('\n', 5)
         )]
     );
     assert_eq!(
@@ -116,31 +120,72 @@ fn an_expiry_is_a_duration_or_a_time_in_the_future() {
         at("2026-11-23T16:00:00Z")
     );
     assert_eq!(expires("2026-11-23 11:59"), Err(vec![InputError::Past]));
-    for text in [
-        "soon",
-        "999999999999999999h",
-        "-1h",
-        "2026-13-01 10:00",
-        "+10000-01-01 10:00",
-    ] {
-        assert_eq!(expires(text), Err(vec![InputError::NoTime]), "{text}");
-    }
+    assert_eq!(expires("soon"), Err(vec![InputError::NoTime]));
+    assert_eq!(expires("no-expiry"), Ok(None));
+}
+
+#[test]
+fn an_expiry_in_a_paste_refuses_nothing_unless_it_is_past() {
+    let paste = |expiry: &str| {
+        let text = format!("AWS_ACCESS_KEY_ID=AKIA1 AWS_SECRET_ACCESS_KEY=s Expiration: {expiry}");
+        let secrets = [text.as_str(), "", "", ""].map(SecretString::from);
+        let form = CredentialsForm {
+            secrets,
+            expires: String::new(),
+        };
+        parse(&form, noon()).map(|parsed| (parsed.credentials.expires, parsed.note))
+    };
+    let six: DateTime<Utc> = "2026-11-23T18:00:00Z".parse().expect("a time");
+    let utc = Some(ExpiryNote::ReadAsUtc);
+    assert_eq!(paste("2026-11-23T18:00:00+0000"), Ok((Some(six), None)));
+    assert_eq!(paste("2026-11-23 18:00:00"), Ok((Some(six), utc)));
+    assert_eq!(paste("no-expiry"), Ok((None, None)));
+    assert_eq!(paste("null"), Ok((None, None)));
+    let unclear = Ok((None, Some(ExpiryNote::NotUnderstood)));
+    assert_eq!(paste("11/23/2026 6:00:00 PM"), unclear);
+    assert_eq!(paste("2026-11-23T11:00:00Z"), Err(vec![InputError::Past]));
+}
+
+#[test]
+fn temporary_credentials_need_their_session_token() {
+    let refused = typed(["ASIAQUACKQUACKQUACK7", "s", "", ""]).expect_err("refused");
+    assert_eq!(refused, [InputError::NoSessionToken]);
+    assert!(typed(["ASIAQUACKQUACKQUACK7", "s", "t", ""]).is_ok());
+}
+
+#[test]
+fn a_slash_that_json_escaped_is_a_slash() {
+    let credentials = typed(["AKIA1234", "quack\\/quack\\/2026", "", ""]).expect("fine");
+    assert_eq!(shown(&credentials)[1], "quack/quack/2026");
+    let line = typed(["AKIA1234", "\"quack\\/2026\",", "", ""]).expect("fine");
+    assert_eq!(shown(&line)[1], "quack/2026");
+}
+
+#[test]
+fn an_input_that_was_cut_off_is_refused() {
+    let start = "AWS_ACCESS_KEY_ID=AKIA1 AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=";
+    let text = format!("{start}{}", "t".repeat(4000 - start.len()));
+    let refused = typed([&text, "", "", ""]).expect_err("refused");
+    assert_eq!(refused, [InputError::Cut(CredentialField::SessionToken)]);
 }
 
 #[test]
 fn wrapped_and_swapped_values_are_refused() {
     let refused = |values| typed(values).expect_err("refused");
     let swapped = ["wJalr/XUtn+FEMI", "AKIA1234", "", ""];
-    assert_eq!(refused(swapped), [InputError::NoKeyId]);
+    assert_eq!(refused(swapped), [InputError::NoKeyId('/', 6)]);
     let row = ["AKIA1234,wJalrXUtnFEMI", "s", "", ""];
-    assert_eq!(refused(row), [InputError::NoKeyId]);
-    for secret in ["X=\"abc", "SOMETHING=abc", "{\"a\"", "a\\u002Bb", "abc\""] {
+    assert_eq!(refused(row), [InputError::NoKeyId(',', 9)]);
+    for (secret, c, place) in [
+        ("X=\"abc", '"', 3),
+        ("SOMETHING=abc", '=', 10),
+        ("{\"a\"", '{', 1),
+        ("a\\u002Bb", '\\', 2),
+        ("abc\"", '"', 4),
+    ] {
         let mistakes = refused(["AKIA1234", secret, "", ""]);
-        assert_eq!(
-            mistakes,
-            [InputError::Wrapped(CredentialField::SecretKey)],
-            "{secret}"
-        );
+        let wrapped = InputError::Wrapped(CredentialField::SecretKey, c, place);
+        assert_eq!(mistakes, [wrapped], "{secret}");
     }
     let full = "t".repeat(4000);
     let cut = refused(["AKIA1234", "s", &full, ""]);

@@ -9,7 +9,7 @@ use super::{
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
-    credentials::{self, CredentialsForm},
+    credentials::{self, CredentialsForm, Parsed},
     discord::{
         call::{Answer, Answered, Call, CallOutcome, Command, log_error},
         replies,
@@ -22,8 +22,10 @@ const SPEC: CommandSpec = CommandSpec {
     summary: "Enter your S3 credentials in private",
     details: "The bot sends you a direct message with a button. It opens a form for your access \
         key ID, your secret access key and, if you have them, a session token with its expiry and \
-        a catalog token. You can also paste lines of an env file or an AWS credentials file into \
-        any field. Nothing that you enter there appears in a chat. The bot checks the credentials \
+        a catalog token. You can also paste everything into the first field, as your storage's \
+        tool or web page shows it: an env file of any shell, an AWS credentials file or a \
+        configuration of rclone, s3cmd or mc, JSON, YAML, CSV, SQL, or lines like \
+        `Access key: …`. Nothing that you enter there appears in a chat. The bot checks the credentials \
         before it saves them. Later, the same command shows your saved credentials; you can \
         replace them, check them again, or delete them.",
     options: &[CATALOG],
@@ -77,13 +79,13 @@ pub(crate) async fn store(
     catalog: Option<String>,
 ) -> Answered {
     let service = &call.bot.service;
-    let credentials = match credentials::parse(typed, service.now()) {
-        Ok(credentials) => credentials,
+    let Parsed { credentials, note } = match credentials::parse(typed, service.now()) {
+        Ok(parsed) => parsed,
         Err(mistakes) => return Ok(replies::not_stored(&mistakes, catalog).into()),
     };
     let stored = service.set_up(call.who.id, &credentials, catalog.as_deref());
     match stored.await {
-        Ok(outcome) => Ok(replies::stored(&credentials.hint(), &outcome).into()),
+        Ok(outcome) => Ok(replies::stored(&credentials.hint(), &outcome, note).into()),
         Err(ServiceError::UnusableCredentials(troubles)) => {
             Ok(replies::not_usable(&troubles, catalog).into())
         }

@@ -6,49 +6,102 @@ use crate::credentials::{
     preflight::{CheckedService, PreflightError},
 };
 
-/// Explains a mistake in the form.
+/// Explains a mistake in the form. Shows at most one character of a value.
 pub(super) fn input_error(error: &InputError) -> String {
     match error {
         InputError::Value(field, error) => value_error(field_label(*field), error),
-        InputError::NoKeyId => format!(
-            "**{}** contains punctuation that no access key ID has. Please check that it is not \
-             swapped with the secret access key, and paste only the access key ID.",
-            field_label(CredentialField::KeyId)
+        InputError::NoKeyId(c, place) => format!(
+            "**{}** contains punctuation that no access key ID has: {} at character {place}. \
+             Please check that it is not swapped with the secret access key, and paste only the \
+             access key ID.",
+            field_label(CredentialField::KeyId),
+            symbol(*c),
         ),
-        InputError::Wrapped(field) => format!(
-            "**{}** contains more than the value: quotes, braces, a backslash or an equals sign. \
-             Please paste only the value itself.",
+        InputError::Wrapped(field, c, place) => format!(
+            "**{}** seems to contain more than the value: {} at character {place}. Please paste \
+             only the value itself. If that character belongs to it, put single quotes around \
+             the value.",
+            field_label(*field),
+            symbol(*c),
+        ),
+        InputError::Broken(field, place) => format!(
+            "**{}** has a line break or a space after character {place}, and more text follows. If \
+             that text belongs to the value, please remove the break. If not, please remove the \
+             text.",
             field_label(*field)
         ),
-        InputError::Twice(field) => format!(
+        InputError::Placeholder(field) => format!(
+            "**{}** is hidden in your paste: there are asterisks, a variable or a placeholder \
+             instead of the value. Please show the value where you copied it, and copy it again.",
+            field_label(*field)
+        ),
+        InputError::Cut(field) => format!(
+            "Your paste is longer than an input can be, and ends within **{}**. Please paste only \
+             the lines with the credentials.",
+            field_label(*field)
+        ),
+        InputError::Twice(field, profiles) if profiles.is_empty() => format!(
             "**{}** was entered twice, with different values. Please enter only one.",
             field_label(*field)
         ),
+        InputError::Twice(field, profiles) => {
+            let profiles = profiles.iter().map(|it| format!("`{it}`"));
+            format!(
+                "**{}** was entered more than once, with different values, for {}. Please paste \
+                 only the credentials that you want to use.",
+                field_label(*field),
+                profiles.collect::<Vec<_>>().join(", "),
+            )
+        }
+        InputError::NoSessionToken => format!(
+            "These credentials are temporary (the access key ID begins with `ASIA`), and work only \
+             with their **{}**. Please enter it, too.",
+            field_label(CredentialField::SessionToken)
+        ),
         InputError::NoTime => format!(
             "**{EXPIRY_LABEL}** is not a time that I understand. Please enter a duration like \
-             `12h`, or a time in UTC like `2026-11-23 18:00`."
+             `12h`, or a time in UTC like `2026-11-23 18:00`, or nothing."
         ),
         InputError::Past => format!(
-            "**{EXPIRY_LABEL}** is in the past, so these credentials no longer work. Please enter \
-             new ones."
+            "The time of expiry (**{EXPIRY_LABEL}**, or as it is in your paste) is in the past, so \
+             these credentials no longer work. Please enter new ones."
         ),
     }
 }
 
 fn value_error(label: &str, error: &ValueError) -> String {
     match error {
-        ValueError::Empty => format!("**{label}** is empty. Please fill it in."),
-        ValueError::Spaces => format!(
-            "**{label}** contains a space or a line break. Please paste only the value itself."
+        ValueError::Empty => {
+            format!("**{label}** is empty. Please fill it in, or paste it together with its name.")
+        }
+        ValueError::Space(c, place) => format!(
+            "**{label}** contains a space or a line break: {} at character {place}. Please paste \
+             only the value itself, in one piece.",
+            symbol(*c)
         ),
-        ValueError::Strange => format!(
-            "**{label}** contains a character that is not allowed. Only letters without accents, \
-             digits and punctuation are allowed. Please copy it again from where it was issued."
+        ValueError::Strange(c, place) => format!(
+            "**{label}** contains a character that is not allowed: {} at character {place}. Only \
+             letters without accents, digits and punctuation are allowed. Please copy it again \
+             from where it was issued.",
+            symbol(*c)
         ),
         ValueError::TooLong(length) => format!(
             "**{label}** is {length} characters long, which is too long. Please paste only the \
              value itself."
         ),
+    }
+}
+
+/// Names a character, so that it can be found and does not change the text around it.
+fn symbol(c: char) -> String {
+    match c {
+        ' ' => "a space".to_owned(),
+        '\n' => "a line break".to_owned(),
+        '\t' => "a tab".to_owned(),
+        '`' => "a backtick".to_owned(),
+        _ if c.is_ascii_graphic() => format!("`{c}`"),
+        _ if c.is_alphabetic() => format!("`{c}` (U+{:04X})", u32::from(c)),
+        _ => format!("the character U+{:04X}", u32::from(c)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     reply::{Emphasis, Reply},
 };
 use crate::{
-    credentials::{CredentialMetadata, InputError, KeyHint, preflight::PreflightError},
+    credentials::{CredentialMetadata, ExpiryNote, InputError, KeyHint, preflight::PreflightError},
     discord::buttons::Button,
     service::{CredentialsRejection, Renewal, SetupOutcome},
     session::{Observed, Record},
@@ -19,9 +19,9 @@ use crate::{
 
 /// Direct message that asks for credentials.
 pub(crate) fn setup_invitation(catalog: Option<String>) -> Reply {
-    let text = "Press **Enter credentials** and paste your S3 credentials into the form. They \
-        don't appear in any chat, and only your own sessions use them. Only the last four \
-        characters of the access key ID are ever shown.";
+    let text = "Press **Enter credentials** and paste your S3 credentials into the form, as your \
+        storage's tool or web page shows them. They don't appear in any chat, and only your own \
+        sessions use them. Only the last four characters of the access key ID are ever shown.";
     Reply::new(text).with_form(catalog)
 }
 
@@ -80,13 +80,23 @@ pub(crate) fn credentials(
 }
 
 /// Confirms that credentials were stored, and says which sessions have them.
-pub(crate) fn stored(hint: &KeyHint, outcome: &SetupOutcome) -> Reply {
+pub(crate) fn stored(hint: &KeyHint, outcome: &SetupOutcome, note: Option<ExpiryNote>) -> Reply {
     let tried = if outcome.is_tried {
         "were checked and saved"
     } else {
         "were saved without a check"
     };
     let mut text = format!("Your S3 credentials{} {tried}.", key(hint));
+    text += match note {
+        Some(ExpiryNote::ReadAsUtc) => {
+            " The time of expiry in your paste has no time zone, so I read it as UTC."
+        }
+        Some(ExpiryNote::NotUnderstood) => {
+            " I didn't understand the time of expiry in your paste, so I can't warn you before it. \
+             To change that, enter them again with a duration like `12h` in **Session token expires**."
+        }
+        None => "",
+    };
     if outcome.renewals.is_empty() {
         text += " Start a session with `/duck start` in the server.";
     }

@@ -3,6 +3,9 @@
 use crate::credentials::CredentialField;
 
 pub(crate) const CREDENTIALS_TITLE: &str = "Your S3 credentials";
+/// At most 100 characters.
+pub(crate) const PASTE_PLACEHOLDER: &str =
+    "AKIA…, or paste everything here: an env or credentials file, JSON, CSV, YAML, SQL, a web page";
 pub(crate) const EXPIRY_LABEL: &str = "Session token expires";
 pub(crate) const EXPIRY_PLACEHOLDER: &str = "12h, or a time in UTC: 2026-11-23 18:00";
 pub(crate) const QUERY_TITLE: &str = "Query the team's tables";

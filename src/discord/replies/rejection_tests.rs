@@ -125,12 +125,21 @@ fn every_error() {
         .into();
     let key = CredentialField::KeyId;
     mistakes.extend([
-        InputError::Value(key, ValueError::Spaces),
-        InputError::Value(key, ValueError::Strange),
+        InputError::Value(key, ValueError::Space(' ', 5)),
+        InputError::Value(key, ValueError::Space('\n', 21)),
+        InputError::Value(key, ValueError::Space('\t', 1)),
+        InputError::Value(key, ValueError::Strange('\u{fc}', 7)),
+        InputError::Value(key, ValueError::Strange('\u{1f986}', 7)),
         InputError::Value(key, ValueError::TooLong(4000)),
-        InputError::NoKeyId,
-        InputError::Wrapped(key),
-        InputError::Twice(key),
+        InputError::NoKeyId('/', 6),
+        InputError::Wrapped(key, '\\', 9),
+        InputError::Wrapped(key, '`', 1),
+        InputError::Broken(CredentialField::SessionToken, 76),
+        InputError::Placeholder(CredentialField::SecretKey),
+        InputError::Cut(CredentialField::SessionToken),
+        InputError::Twice(key, Vec::new()),
+        InputError::Twice(key, vec!["lake".into(), "prod".into()]),
+        InputError::NoSessionToken,
         InputError::NoTime,
         InputError::Past,
     ]);

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use crate::{
     credentials::{
-        CredentialField, CredentialMetadata, InputError, KeyHint, ValueError,
+        CredentialField, CredentialMetadata, ExpiryNote, InputError, KeyHint, ValueError,
         preflight::{CheckedService, PreflightError},
     },
     discord::{access::DenialReason, buttons::Button, commands::specs},
@@ -401,7 +401,7 @@ fn looking_closely() {
 #[test]
 fn setting_up() {
     let mistakes = [
-        InputError::Value(CredentialField::KeyId, ValueError::Spaces),
+        InputError::Value(CredentialField::KeyId, ValueError::Space(' ', 5)),
         InputError::Value(CredentialField::SecretKey, ValueError::TooLong(4000)),
     ];
     let lake = || Some("lake".to_owned());
@@ -410,31 +410,37 @@ fn setting_up() {
         ("in a direct message", setup_invitation(lake())),
         ("in the channel", setup_sent(99)),
         ("direct messages are closed", setup_here(None)),
-        ("stored", stored(&key, &outcome(true, &[]))),
+        ("stored", stored(&key, &outcome(true, &[]), None)),
         (
             "stored, short key, not checked",
-            stored(&KeyHint(String::new()), &outcome(false, &[]))
+            stored(&KeyHint(String::new()), &outcome(false, &[]), None)
         ),
         (
             "stored, with a session that took them",
-            stored(&key, &outcome(true, &[Renewal::Done])),
+            stored(&key, &outcome(true, &[Renewal::Done]), None),
         ),
         (
             "stored, with one that took them and one that did not",
             stored(
                 &key,
-                &outcome(true, &[Renewal::Done, Renewal::NotSupported])
+                &outcome(true, &[Renewal::Done, Renewal::NotSupported]),
+                None
             ),
         ),
         (
             "stored, with starting sessions",
-            stored(&key, &outcome(true, &[Renewal::Pending, Renewal::Pending]))
+            stored(
+                &key,
+                &outcome(true, &[Renewal::Pending, Renewal::Pending]),
+                None
+            )
         ),
         (
             "stored, with a session that lost its catalog",
             stored(
                 &key,
-                &outcome(true, &[Renewal::Detached("IO Error: no catalog".into())])
+                &outcome(true, &[Renewal::Detached("IO Error: no catalog".into())]),
+                None
             )
         ),
         (
@@ -448,8 +454,17 @@ fn setting_up() {
                         Renewal::Unreachable,
                         Renewal::Refused("Trying the new token failed: HTTP 401".into()),
                     ]
-                )
+                ),
+                None
             )
+        ),
+        (
+            "stored, time of expiry without a zone",
+            stored(&key, &outcome(true, &[]), Some(ExpiryNote::ReadAsUtc))
+        ),
+        (
+            "stored, time of expiry not understood",
+            stored(&key, &outcome(true, &[]), Some(ExpiryNote::NotUnderstood))
         ),
         ("not stored", not_stored(&mistakes, lake())),
         (

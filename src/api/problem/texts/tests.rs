@@ -150,8 +150,8 @@ fn every_error() {
     let troubles = troubles.map(|it| ServiceError::UnusableCredentials(vec![it]).into());
     let values = [
         ValueError::Empty,
-        ValueError::Spaces,
-        ValueError::Strange,
+        ValueError::Space('\n', 21),
+        ValueError::Strange('ü', 7),
         ValueError::TooLong(4000),
     ];
     let values = values.map(|it| format!("s3_key {}\n", value_error(&it)));

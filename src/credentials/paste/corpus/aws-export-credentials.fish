@@ -1,0 +1,4 @@
+set -gx AWS_ACCESS_KEY_ID "ASIAQUACKQUACKQUACK7"
+set -gx AWS_SECRET_ACCESS_KEY "quack/quack/quack/quack/quack/quack/2026"
+set -gx AWS_SESSION_TOKEN "IQoJquackQUACK//////////wEaCXF1YWNr+quack/2026=="
+set -gx AWS_CREDENTIAL_EXPIRATION "2026-11-23T18:00:00+00:00"

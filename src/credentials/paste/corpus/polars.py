@@ -1,0 +1,1 @@
+storage_options = {"aws_access_key_id": "AKIAQUACKQUACKQUACK7", "aws_secret_access_key": "quack/quack/quack/quack/quack/quack/2026", "aws_region": "eu-central-1"}

@@ -1,0 +1,1 @@
+spark-submit --conf spark.hadoop.fs.s3a.access.key=AKIAQUACKQUACKQUACK7 --conf spark.hadoop.fs.s3a.secret.key=quack/quack/quack/quack/quack/quack/2026 --conf spark.hadoop.fs.s3a.endpoint=https://s3.example.com job.py

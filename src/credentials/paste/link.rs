@@ -1,0 +1,172 @@
+//! The text between a name and its value.
+
+use super::names;
+
+/// Kinds of separators between a name and its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Separator {
+    /// `=` and the like.
+    Equals,
+    /// `:`
+    Colon,
+    /// `|`, the border of a cell.
+    Cell,
+    /// A tag of XML.
+    Tag,
+    /// White space, a comma, or a word such as "is".
+    Space,
+}
+
+/// Place of a value.
+#[derive(Clone, Copy)]
+pub(crate) struct Link {
+    /// First byte of the value.
+    pub start: usize,
+    pub separator: Separator,
+}
+
+/// Separators. Longer ones first.
+const SEPARATORS: [(&str, Separator); 11] = [
+    (":=", Separator::Equals),
+    ("=>", Separator::Equals),
+    ("->", Separator::Colon),
+    ("- ", Separator::Colon),
+    ("\u{2013} ", Separator::Colon),
+    ("\u{2014} ", Separator::Colon),
+    ("=", Separator::Equals),
+    (":", Separator::Colon),
+    ("|", Separator::Cell),
+    ("</name>", Separator::Tag),
+    (">", Separator::Tag),
+];
+
+/// Separators that are words, for SQL and sentences.
+const WORDS: [&str; 4] = ["to", "is", "ist", "lautet"];
+
+/// Keys of the value in an object that has the name as another value.
+const VALUES: [&str; 3] = ["value", "outputvalue", "stringvalue"];
+
+/// Finds where the value of a name begins. `start` and `end` are the name's. Returns `None` if the
+/// name has no value: it is a word of a sentence, or the name of an object.
+pub(crate) fn link(text: &str, start: usize, end: usize) -> Option<Link> {
+    let closed = skip(text, end, |c| "\"'`*\\])".contains(c));
+    let is_quoted = text[end..closed].contains(['"', '\'', '`', ']']);
+    let at = skip(text, closed, char::is_whitespace);
+    let space = |start| {
+        let separator = Separator::Space;
+        Some(Link { start, separator })
+    };
+    // In a command, what follows the name and a space is the value, whatever it begins with.
+    let mut first = text[at..].chars();
+    let is_mark = first.next().is_some_and(|c| "=:|>,-".contains(c))
+        && first.next().is_some_and(|c| c.is_ascii_graphic());
+    if is_mark && at > end && !is_quoted && is_argument(&text[..start]) {
+        return space(at);
+    }
+    let at = at + remark(&text[at..]);
+    let rest = &text[at..];
+    let is_tag = text[..start].ends_with('<') || text[..start].ends_with("<name>");
+    let found = SEPARATORS.iter().find(|(mark, separator)| {
+        rest.starts_with(mark) && (*separator != Separator::Tag || is_tag)
+    });
+    if let Some((mark, separator)) = found {
+        return value_start(text, at + mark.len(), *separator);
+    }
+    // `{"name": "AWS_ACCESS_KEY_ID", "value": "…"}`, and the same in YAML.
+    let next = skip(text, at, |c| matches!(c, ',' | '"') || c.is_whitespace());
+    let key = names::identifier(&text[next..]);
+    let after = text[next + key.len()..]
+        .trim_start_matches('"')
+        .trim_start();
+    if VALUES.contains(&names::plain(key).as_str()) && after.starts_with([':', '=']) {
+        return link(text, next, next + key.len());
+    }
+    if let Some(argument) = rest.strip_prefix(',').map(str::trim_start) {
+        // `SetEnvironmentVariable("NAME", "value")`, or a line of a CSV file.
+        let is_string = argument.starts_with(['"', '\'']);
+        return space(text.len() - argument.len()).filter(|_| is_string || !is_quoted);
+    }
+    let word = names::identifier(rest);
+    let is_word = WORDS.contains(&word.to_lowercase().as_str());
+    if is_word && rest[word.len()..].starts_with(char::is_whitespace) {
+        return space(skip(text, at + word.len(), char::is_whitespace));
+    }
+    space(at).filter(|_| at > end && !is_quoted)
+}
+
+/// Length of a remark before a colon, as in `AWS Access Key ID [None]: `.
+fn remark(text: &str) -> usize {
+    let close = match text.chars().next() {
+        Some('[') => "]:",
+        Some('(') => "):",
+        _ => return 0,
+    };
+    let end = text.find(close).unwrap_or(0);
+    let is_plain = |c: char| c.is_alphanumeric() || " _-.*".contains(c);
+    if end > 0 && text[1..end].chars().all(is_plain) {
+        end + 1
+    } else {
+        0
+    }
+}
+
+fn value_start(text: &str, end: usize, separator: Separator) -> Option<Link> {
+    let mut start = skip(text, end, char::is_whitespace);
+    // On the next line may be a value that an editor wrapped, but rather something else.
+    if separator == Separator::Equals && text[end..start].contains('\n') {
+        let word = text[start..].split(char::is_whitespace).next();
+        let is_wrapped = word.is_some_and(|it| {
+            looks_random(it)
+                && it
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+/=_-.".contains(c))
+        });
+        if !is_wrapped {
+            return None;
+        }
+    }
+    if separator == Separator::Tag {
+        let rest = &text[start..];
+        let value = rest.strip_prefix("<value>").unwrap_or(rest).trim_start();
+        start = text.len() - value.len();
+    }
+    // `"access_key_id": {"type": "string", "value": "…"}`
+    if text[start..].starts_with('{') {
+        let object = text[start..].split('}').next().unwrap_or_default();
+        let keys = object.match_indices("\"value\"");
+        let key = keys.map(|(at, _)| start + at + 1).next()?;
+        return link(text, key, key + "value".len());
+    }
+    Some(Link { start, separator })
+}
+
+fn skip(text: &str, from: usize, is_skipped: impl Fn(char) -> bool) -> usize {
+    let rest = &text[from..];
+    from + rest.len() - rest.trim_start_matches(is_skipped).len()
+}
+
+/// Returns true if a value may follow its name after white space alone. `before` is the text before
+/// the name, `after` the text after the value.
+pub(crate) fn fits_without_separator(before: &str, value: &str, after: &str) -> bool {
+    is_argument(before) || looks_random(value) && !after.trim_start().starts_with('(')
+}
+
+/// Returns true if a name is the argument of a command: `setenv NAME value`, `--name value`.
+fn is_argument(before: &str) -> bool {
+    let word = before.split_whitespace().next_back().unwrap_or_default();
+    let setters = ["env", "set", "set-env", "setenv", "setx", "declare"];
+    let is_option = word.starts_with('-') && word.len() > 1;
+    before.ends_with("--")
+        || before.ends_with(char::is_whitespace)
+            && (is_option || setters.contains(&word.to_lowercase().as_str()))
+}
+
+/// Returns true if a word is no word of a language: it is long, and has digits or capitals.
+pub(crate) fn looks_random(value: &str) -> bool {
+    let has_both = value.contains(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase());
+    value.len() >= 16
+        && has_both
+        && value.chars().all(|c| c.is_ascii_graphic())
+        && !value.contains([',', ';', '(', '<'])
+        && !value.contains("://")
+}
