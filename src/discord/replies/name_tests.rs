@@ -162,8 +162,8 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "an error",
-            query(QueryRejection::TablesUnavailable(TablesError::Query(
-                QueryError::parse(name),
+            query(QueryRejection::TablesUnavailable(Box::new(
+                TablesError::Query(QueryError::parse(name)),
             ))),
         ),
         (
