@@ -102,15 +102,70 @@ async fn a_refused_direct_message_is_not_tried_again_until_the_person_writes_one
 }
 
 #[tokio::test]
-async fn a_block_of_an_aws_credentials_file_will_do() {
+async fn a_paste_into_the_first_field_will_do() {
+    let env = TestEnv::start().await;
+    let invitation = env.request_invitation(&env.ana).await;
+    let form = env
+        .open_form(&env.ana, &invitation, "Enter credentials")
+        .await;
+    let hint = &form.inputs[0].placeholder;
+    assert!(hint.contains("paste everything here"), "{hint}");
+
+    let [(_, id), (_, secret)] = PERMANENT_CREDENTIALS;
+    for paste in [
+        format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"),
+        // What a browser makes of three lines in an input of one.
+        format!("# lake keys of ana AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret} "),
+        format!("set -gx AWS_ACCESS_KEY_ID {id} set -gx AWS_SECRET_ACCESS_KEY {secret}"),
+        format!("Access key ID,Secret access key\r\n{id},{secret}\r\n"),
+        format!(
+            r#"{{"keys":[{{"user":"ana","access_key":"{id}","secret_key":"{}"}}]}}"#,
+            secret.replace('/', r"\/")
+        ),
+    ] {
+        let stored = env
+            .fill_form(&env.ana, &invitation, &[("Access key ID", &paste)])
+            .await;
+        assert_says(&stored, "ending in `WXYZ`) were checked and saved.");
+    }
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_paste_that_is_not_clear_is_refused_with_the_place() {
     let env = TestEnv::start().await;
     let invitation = env.request_invitation(&env.ana).await;
     let [(_, id), (_, secret)] = PERMANENT_CREDENTIALS;
-    let block = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    let (first, second) = secret.split_at(10);
+    for (paste, answer) in [
+        (
+            format!("AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={first}\n{second}\n"),
+            "**Secret access key** has a line break or a space after character 10,",
+        ),
+        (
+            format!(
+                "[lake]\naws_access_key_id={id}\naws_secret_access_key={secret}\n\
+                 [prod]\naws_access_key_id={id}2\naws_secret_access_key={secret}2\n"
+            ),
+            "**Access key ID** was entered more than once, with different values, for `lake`, `prod`.",
+        ),
+    ] {
+        let refused = env
+            .fill_form(&env.ana, &invitation, &[("Access key ID", &paste)])
+            .await;
+        assert_says(&refused, answer);
+    }
+    assert!(env.stored_credentials(&env.ana).await.is_none());
+
+    let paste =
+        format!("Access Key: {id}\nSecret Key: {secret}\nExpiration: on the feast of St. Martin\n");
     let stored = env
-        .fill_form(&env.ana, &invitation, &[("Access key ID", &block)])
+        .fill_form(&env.ana, &invitation, &[("Access key ID", &paste)])
         .await;
-    assert_says(&stored, "ending in `WXYZ`");
+    assert_says(
+        &stored,
+        "I didn't understand the time of expiry in your paste",
+    );
     env.assert_clean().await;
 }
 
@@ -195,11 +250,11 @@ async fn unusable_credentials_are_rejected_by_field_and_nothing_is_stored() {
     for (typed, answer) in [
         (
             ["AKIA CANARY", "s", "", ""],
-            "**Access key ID** contains a space or a line break",
+            "**Access key ID** contains a space or a line break: a space at character 5.",
         ),
         (
             ["AKIACANARY", "ca\nnary", "", ""],
-            "**Secret access key** contains a space or a line break",
+            "**Secret access key** contains a space or a line break: a line break at character 3.",
         ),
         (
             [&long, "s", "", ""],
@@ -208,7 +263,7 @@ async fn unusable_credentials_are_rejected_by_field_and_nothing_is_stored() {
         (["  ", "s", "", ""], "**Access key ID** is empty"),
         (
             ["AKIACANARY", "can\u{e4}ry", "", ""],
-            "**Secret access key** contains a character",
+            "**Secret access key** contains a character that is not allowed: `\u{e4}` (U+00E4) at character 4.",
         ),
     ] {
         let form = env
