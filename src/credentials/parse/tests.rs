@@ -162,6 +162,17 @@ fn a_slash_that_json_escaped_is_a_slash() {
 }
 
 #[test]
+fn a_value_that_contains_a_name_is_a_value() {
+    let values = [
+        "theAccessKeyId",
+        "the/SecretAccessKey+93",
+        "theSessionToken==",
+        "the.catalog.token",
+    ];
+    assert_eq!(shown(&typed(values).expect("fine")), values);
+}
+
+#[test]
 fn an_input_that_was_cut_off_is_refused() {
     let start = "AWS_ACCESS_KEY_ID=AKIA1 AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=";
     let text = format!("{start}{}", "t".repeat(4000 - start.len()));

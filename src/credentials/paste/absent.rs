@@ -57,7 +57,7 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || inner("%", "%") && value.len() > 2
         || ["${", "$(", "{{"].iter().any(|it| value.starts_with(it))
         || value.strip_prefix('$').is_some_and(is_variable)
-        || value.contains("****")
+        || value.matches('*').count() > 3
         || value.contains('\u{2022}')
         || ["redacted", "[redacted]"].contains(&lower.as_str())
         || is_example && lower.contains("key")

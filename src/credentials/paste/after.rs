@@ -116,7 +116,7 @@ pub(crate) fn continues(after: &str) -> bool {
     if !bare.contains(|c: char| c.is_ascii_alphanumeric() || "=+/".contains(c)) || is_option(bare) {
         return false;
     }
-    if is_ordinary(bare) || is_assignment(line) || names::at(line, 0).is_some() {
+    if is_ordinary(bare) || is_assignment(line) || is_label(line) {
         return false;
     }
     let is_word = |word: &str| {
@@ -131,6 +131,13 @@ pub(crate) fn continues(after: &str) -> bool {
     let has_dots_or_bars = bare.contains('_') || bare.matches('.').count() > 1;
     let is_name = has_dots_or_bars && is_property(bare) && words.next().is_some();
     !is_sentence && !is_name
+}
+
+/// Returns true if a text begins with a known name, and not with a word that contains one.
+fn is_label(text: &str) -> bool {
+    let end = names::at(text, 0).map(|found| found.end);
+    let ends = |c: char| c.is_whitespace() || "\"'`*])|>,:=".contains(c);
+    end.is_some_and(|end| text[end..].starts_with(ends) && !text[end..].starts_with("=="))
 }
 
 /// Returns true if a text begins with `NAME=value`, `name = value` or `name: value`.
@@ -200,6 +207,8 @@ mod tests {
             " == export A=b",
             " x export A=b",
             "\n/rest",
+            "\ntherSecretKey+47",
+            "\ntheSessionToken==",
         ] {
             assert!(continues(text), "{text:?}");
         }

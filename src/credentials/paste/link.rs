@@ -67,8 +67,16 @@ pub(crate) fn link(text: &str, start: usize, end: usize) -> Option<Link> {
     let rest = &text[at..];
     let is_tag = text[..start].ends_with('<') || text[..start].ends_with("<name>");
     let found = SEPARATORS.iter().find(|(mark, separator)| {
-        rest.starts_with(mark) && (*separator != Separator::Tag || is_tag)
+        // A shell's value may begin with `>`; an arrow has a space or a quote after it.
+        let is_glued = |after: &str| after.starts_with(|c: char| !" \t\n\"'".contains(c));
+        rest.strip_prefix(mark).is_some_and(|after| {
+            (*separator != Separator::Tag || is_tag) && !(*mark == "=>" && is_glued(after))
+        })
     });
+    if rest.starts_with("==") {
+        // The padding of a value that looks like a name.
+        return None;
+    }
     if let Some((mark, separator)) = found {
         return value_start(text, at + mark.len(), *separator);
     }
@@ -112,6 +120,11 @@ fn remark(text: &str) -> usize {
 
 fn value_start(text: &str, end: usize, separator: Separator) -> Option<Link> {
     let mut start = skip(text, end, char::is_whitespace);
+    // Markdown's bold text. More asterisks hide a value.
+    let bold = skip(text, start, |c| c == '*');
+    if bold - start <= 2 {
+        start = bold;
+    }
     // On the next line may be a value that an editor wrapped, but rather something else.
     if separator == Separator::Equals && text[end..start].contains('\n') {
         let word = text[start..].split(char::is_whitespace).next();

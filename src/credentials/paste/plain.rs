@@ -24,20 +24,21 @@ pub(crate) struct Plain<'a> {
 pub(crate) fn plain_value(text: &str, name: Range<usize>, link: Link) -> Plain<'_> {
     let rest = &text[link.start..];
     let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
-    let word = &rest[..length];
+    let is_bold = text[..link.start].ends_with('*');
+    let word = rest[..length].trim_end_matches(|c| c == '*' && is_bold);
     let before = &text[..name.start];
     let cut = cut(text, name, word, link);
     let (value, ending) = without_punctuation(before, &word[..cut], link.separator);
     Plain {
         text: value,
         word_end: link.start + length,
-        ends_at_space: cut == length,
+        ends_at_space: cut == word.len(),
         ending,
     }
 }
 
-/// Returns where a value ends within its word: at the quote around name and value, at the next tag, at the border of a cell,
-/// or at the next assignment of a list.
+/// Returns where a value ends within its word: at the quote around name and value, at the next tag,
+/// at the border of a cell, or at the next assignment of a list.
 fn cut(text: &str, name: Range<usize>, word: &str, link: Link) -> usize {
     let quote = ['"', '\''].into_iter();
     let quote = quote.filter(|quote| is_open(text, &name, *quote));

@@ -13,10 +13,9 @@ pub(crate) struct Quoted {
 }
 
 /// Opening quotes, each with the closing one. Longer ones first.
-const PAIRS: [(&str, &str); 8] = [
+const PAIRS: [(&str, &str); 7] = [
     ("\\\"", "\\\""),
     ("$'", "'"),
-    ("**", "**"),
     ("||", "||"),
     ("\"", "\""),
     ("'", "'"),
@@ -27,9 +26,7 @@ const PAIRS: [(&str, &str); 8] = [
 /// Reads the quoted value at the start of a text. Returns `None` if there is none, or if its end is
 /// not clear.
 pub(crate) fn quoted(text: &str) -> Option<Quoted> {
-    // More than two asterisks hide a value.
-    let is_open = |open: &str| text.starts_with(open) && !text.starts_with("***");
-    let (open, close) = PAIRS.iter().find(|(open, _)| is_open(open))?;
+    let (open, close) = PAIRS.iter().find(|(open, _)| text.starts_with(open))?;
     let body = &text[open.len()..];
     let has_escapes = matches!(*open, "\"" | "$'");
     let mut raw = Zeroizing::new(String::with_capacity(body.len()));
@@ -150,7 +147,6 @@ mod tests {
             (r#"\"a\\/b\","#, "a/b", ","),
             ("$'a\\'b'", "a'b", ""),
             ("`a` b", "a", " b"),
-            ("**a**", "a", ""),
             ("||a||", "a", ""),
             ("\"\",x", "", ",x"),
         ] {
