@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use super::{KEY, flat, shown, submit};
 use crate::credentials::paste::absent::is_placeholder;
 
+/// Puts a value into quotes.
+type Quote = fn(&str) -> String;
+
 /// Formats with quotes around a value, each with its escapes.
-const FORMATS: [(&str, fn(&str) -> String); 8] = [
+const FORMATS: [(&str, Quote); 8] = [
     ("sh", |value| format!("'{}'", value.replace('\'', "'\\''"))),
     ("SQL", |value| format!("'{}'", value.replace('\'', "''"))),
     ("JSON", |value| serde_json::Value::from(value).to_string()),
