@@ -13,6 +13,8 @@ use tokio::runtime::Runtime;
 use crate::{s3::S3, tools};
 
 const BUCKET: &str = "lake";
+/// Path below which the storage serves the same buckets.
+const S3_PATH: &str = "storage/v1/s3";
 /// Credentials of the catalog itself. The table was created with them, too.
 const CATALOG_CREDENTIALS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secret"];
 
@@ -44,6 +46,11 @@ impl Lake {
         let runtime = Box::leak(Box::new(Runtime::new().unwrap()));
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
+        // For the storage, this is a bucket `storage` whose keys begin with `v1/s3/lake/`. So it checks
+        // signatures of the whole path.
+        let below = folder.path().join(S3_PATH);
+        std::fs::create_dir_all(below.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(folder.path(), below).unwrap();
         let s3 = runtime.block_on(S3::start_in(folder.path()));
         let [key_id, secret] = CATALOG_CREDENTIALS;
         s3.add_key(key_id, secret);
@@ -77,5 +84,10 @@ impl Lake {
             catalog,
             _catalog: running,
         }
+    }
+
+    /// URL of the storage with a path, as of services that serve S3 beside other things.
+    pub fn s3_url_with_path(&self) -> String {
+        format!("{}/{S3_PATH}", self.s3.url())
     }
 }
