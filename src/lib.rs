@@ -3,6 +3,7 @@
 //! The modules, from the inside out (docs/architecture.md has the reasons):
 //!
 //! - [`session`]: session types, and every rule about sessions. Pure.
+//! - [`catalog`]: the values of a catalog's settings, and the list of its tables.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
 //! - `listener`: HTTP on a port, with limits on connections.
 //! - [`door`]: the authenticating reverse proxy in front of a session. [`duckdb`]: the program
@@ -21,6 +22,7 @@
 
 pub mod api;
 pub mod app;
+pub mod catalog;
 pub mod credentials;
 pub mod diagnostics;
 pub mod discord;

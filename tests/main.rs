@@ -20,6 +20,7 @@ mod list;
 mod local;
 mod loopback;
 mod memory;
+mod names;
 mod node;
 mod permissions;
 mod preflight;

@@ -1,7 +1,8 @@
 //! SQL that prepares a session.
 
 use duckbot::duckdb::environment;
-use duckbot::duckdb::script::{Script, identifier, literal, record_problem};
+use duckbot::duckdb::names::{TableName, identifier, literal, split_name};
+use duckbot::duckdb::script::{Script, access_steps, record_problem};
 use std::collections::HashMap;
 
 use super::texts;
@@ -72,6 +73,12 @@ pub fn quoting(data: &[u8]) {
             Some(vec![Piece::Name(text.clone())])
         );
     }
+    let [schema, table, ..] = &given;
+    if !schema.is_empty() && !table.is_empty() {
+        let name = TableName::new(schema, table).in_catalog("my-lake");
+        let parts = split_name(&name).expect("a qualified name");
+        assert_eq!(parts, ["my-lake", schema, table]);
+    }
     let plain = given.each_ref().map(|text| match text.as_str() {
         "" => String::new(),
         text => vec!["x"; text.split(',').count()].join(","),
@@ -93,8 +100,8 @@ pub fn quoting(data: &[u8]) {
             Piece::Other(_) => None,
         }));
     }
-    let [name, warehouse, region, ..] = &given;
-    for text in [name, warehouse, region] {
+    let [_, warehouse, region, ..] = &given;
+    for text in [warehouse, region] {
         assert!(texts.contains(text), "{text:?}");
     }
 }
@@ -112,19 +119,17 @@ fn shape(pieces: &[Piece]) -> Vec<Piece> {
 /// one of them.
 fn script(texts: &[String; 10]) -> Option<Vec<String>> {
     let [
-        name,
+        _,
         warehouse,
         region,
-        endpoint,
+        _,
         scope,
-        server,
+        _,
         proxy,
         folders,
         home,
         error,
     ] = texts;
-    let authority = endpoint.replace(['/', '?', '#', '@'], "");
-    let s3 = format!("https://s3{authority}");
     let variables = HashMap::from([
         ("HOME", home.as_str()),
         ("DUCKDB_MEMORY", "1024"),
@@ -134,17 +139,17 @@ fn script(texts: &[String; 10]) -> Option<Vec<String>> {
         ("DUCKDB_FOLDERS", folders.as_str()),
         ("DUCKDB_EXTENSIONS", home.as_str()),
         ("S3_REGION", region.as_str()),
-        ("S3_ENDPOINT", s3.as_str()),
+        ("S3_ENDPOINT", "https://s3.example/v1/s3"),
         ("S3_PATH_STYLE", "true"),
         ("S3_ACCESS_KEY_ID", "x"),
         ("S3_SECRET_ACCESS_KEY", "x"),
-        ("CATALOG_NAME", name.as_str()),
+        ("CATALOG_NAME", "lake"),
         ("CATALOG_WAREHOUSE", warehouse.as_str()),
-        ("CATALOG_ENDPOINT", endpoint.as_str()),
+        ("CATALOG_ENDPOINT", "https://catalog.example/it's"),
         ("CATALOG_OAUTH2_CLIENT_ID", "x"),
         ("CATALOG_OAUTH2_CLIENT_SECRET", "x"),
         ("CATALOG_OAUTH2_SCOPE", scope.as_str()),
-        ("CATALOG_OAUTH2_SERVER_URI", server.as_str()),
+        ("CATALOG_OAUTH2_SERVER_URI", "https://login.example"),
     ]);
     let variables = variables.into_iter();
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -154,11 +159,11 @@ fn script(texts: &[String; 10]) -> Option<Vec<String>> {
         essential,
         extensions,
         first,
-        access,
         own,
         last,
     } = &script;
-    let steps: Vec<_> = [essential, extensions, first, access, own, last]
+    let access = access_steps(&config).to_vec();
+    let steps: Vec<_> = [essential, extensions, first, &access, own, last]
         .into_iter()
         .flatten()
         .collect();

@@ -71,17 +71,14 @@ async fn choices(
         }
         Suggestions::Sessions => sessions(bot, who, who.is_admin),
         Suggestions::OwnSessions => sessions(bot, who, false),
-        Suggestions::Tables => {
-            let tables = tables(bot, who, options.text(OWN_SESSION.name)).await;
-            tables.iter().map(|name| same(name)).collect()
-        }
+        Suggestions::Tables => tables(bot, who, options.text(OWN_SESSION.name)).await,
         Suggestions::Texts(texts) => texts.iter().map(|text| same(text)).collect(),
     }
 }
 
-/// Names of the tables in the person's session. The first query may exceed
-/// [`SUGGESTION_TIMEOUT`]. It then continues, and its result is there for the next key press.
-async fn tables(bot: &Bot, who: &Requester, session: Option<&str>) -> Vec<String> {
+/// Names of the tables in the person's session, for reading and as in SQL. The first query may
+/// exceed [`SUGGESTION_TIMEOUT`]. It then continues, and its result is there for a later key press.
+async fn tables(bot: &Bot, who: &Requester, session: Option<&str>) -> Vec<(String, String)> {
     let Ok(seen) = bot.service.find_session_to_query(who, session) else {
         return Vec::new();
     };
@@ -89,11 +86,13 @@ async fn tables(bot: &Bot, who: &Requester, session: Option<&str>) -> Vec<String
     let asked = tokio::spawn(async move { service.tables(&seen).await });
     match tokio::time::timeout(SUGGESTION_TIMEOUT, asked).await {
         Ok(Ok(Ok(tables))) => {
-            let short = tables
+            let choices = tables
                 .names
                 .iter()
-                .filter(|name| name.chars().count() <= MAX_CHOICE_CHARS);
-            short.cloned().collect()
+                .map(|name| (name.to_string(), name.sql()));
+            let is_short = |text: &str| text.chars().count() <= MAX_CHOICE_CHARS;
+            let short = choices.filter(|(name, value)| is_short(name) && is_short(value));
+            short.collect()
         }
         _ => Vec::new(),
     }

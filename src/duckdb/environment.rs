@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf};
 
+use crate::catalog::values::{S3Endpoint, ValueError, catalog_name, http_url, plain_text};
+
 /// Default port of DuckDB's UI, which the UI's pages and the door expect.
 pub const UI_PORT: u16 = 4213;
 /// Folder in which an admin may mount SQL as `init.sql`.
@@ -34,6 +36,9 @@ pub mod secret {
 
 /// Variable with the public key that verifies the bot's commands.
 pub const CONTROL_KEY: &str = "CONTROL_KEY";
+
+/// Variable that is `true` if DuckDB may list the namespaces in namespaces of the catalog.
+pub const NESTED: &str = "CATALOG_NESTED";
 
 /// Configuration of a session, without secret values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,22 +90,13 @@ pub struct ControlKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3 {
     /// Endpoint, or `None` for AWS.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<S3Endpoint>,
     /// Region that requests are signed for.
     pub region: String,
     /// True if URLs have the bucket in the path instead of the host name.
     pub path_style: bool,
     /// True if the credentials include a session token.
     pub session_token: bool,
-}
-
-/// Endpoint of an S3 service, split as DuckDB requires it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Host, with an optional port.
-    pub authority: String,
-    /// True for `https`.
-    pub tls: bool,
 }
 
 /// An Iceberg REST catalog.
@@ -113,6 +109,8 @@ pub struct Catalog {
     /// Warehouse; empty if the catalog has only one.
     pub warehouse: String,
     pub auth: CatalogAuth,
+    /// True if DuckDB may list the namespaces in namespaces.
+    pub nested: bool,
 }
 
 /// Methods by which DuckDB authenticates to a catalog.
@@ -231,37 +229,20 @@ impl EnvironmentReader<'_> {
                 self.errors.push(format!("{name} is missing."));
             }
         }
-        let endpoint = self.endpoint();
+        let endpoint = self.parsed("S3_ENDPOINT", S3Endpoint::parse);
         let region = self.required("S3_REGION");
         let path_style = self.flag("S3_PATH_STYLE");
+        let (endpoint, path_style) = (endpoint?, path_style?);
+        if let Some(Err(why)) = endpoint.as_ref().map(|it| it.check_style(path_style)) {
+            self.errors.push(format!("S3_PATH_STYLE {why}."));
+            return Err(Invalid);
+        }
         Ok(S3 {
-            endpoint: endpoint?,
+            endpoint,
             region: region?,
-            path_style: path_style?,
+            path_style,
             session_token: self.is_set(secret::SESSION_TOKEN),
         })
-    }
-
-    fn endpoint(&mut self) -> Result<Option<Endpoint>, Invalid> {
-        const NAME: &str = "S3_ENDPOINT";
-        let Some(text) = self.text(NAME)? else {
-            return Ok(None);
-        };
-        let (authority, tls) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-            (Some(rest), _) => (rest, true),
-            (_, Some(rest)) => (rest, false),
-            _ => return self.reject(NAME, "must begin with https:// or http://", &text),
-        };
-        let authority = authority.trim_end_matches('/').to_owned();
-        if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
-            self.reject(
-                NAME,
-                "must have a host, optionally a port, and no path",
-                &text,
-            )
-        } else {
-            Ok(Some(Endpoint { authority, tls }))
-        }
     }
 
     /// Reads a flag, which is false if the variable is not set.
@@ -274,15 +255,17 @@ impl EnvironmentReader<'_> {
     }
 
     fn catalog(&mut self) -> Result<Catalog, Invalid> {
-        let name = self.required("CATALOG_NAME");
-        let endpoint = self.required("CATALOG_ENDPOINT");
+        let name = self.required_as("CATALOG_NAME", catalog_name);
+        let endpoint = self.required_as("CATALOG_ENDPOINT", http_url);
         let warehouse = self.text("CATALOG_WAREHOUSE");
         let auth = self.auth();
+        let nested = self.flag(NESTED);
         Ok(Catalog {
             name: name?,
-            endpoint: endpoint?.trim_end_matches('/').to_owned(),
+            endpoint: endpoint?,
             warehouse: warehouse?.unwrap_or_default(),
             auth: auth?,
+            nested: nested?,
         })
     }
 
@@ -299,7 +282,7 @@ impl EnvironmentReader<'_> {
         match names.map(|name| self.is_set(name)) {
             [false, false] => Ok(CatalogAuth::None),
             [true, true] => {
-                let server = self.text("CATALOG_OAUTH2_SERVER_URI");
+                let server = self.parsed("CATALOG_OAUTH2_SERVER_URI", http_url);
                 let scope = self.text("CATALOG_OAUTH2_SCOPE");
                 Ok(CatalogAuth::OAuth2 {
                     server: server?,
@@ -377,20 +360,38 @@ impl EnvironmentReader<'_> {
     }
 
     fn required(&mut self, name: &str) -> Result<String, Invalid> {
-        self.text(name)?.ok_or_else(|| {
+        self.required_as(name, plain_text)
+    }
+
+    fn required_as<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<T, Invalid> {
+        self.parsed(name, parse)?.ok_or_else(|| {
             self.errors.push(format!("{name} is missing."));
             Invalid
         })
     }
 
-    /// Reads a text without control characters. DuckDB's command line reads lines, and drops some
-    /// control characters even within quotes.
     fn text(&mut self, name: &str) -> Result<Option<String>, Invalid> {
-        match self.variables.get(name) {
-            Some(text) if text.contains(char::is_control) => {
-                self.reject(name, "must not contain control characters", text)
-            }
-            text => Ok(text.filter(|text| !text.is_empty()).cloned()),
+        self.parsed(name, plain_text)
+    }
+
+    /// Reads a value by the rule that the settings have for it.
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Option<T>, Invalid> {
+        let text = self.variables.get(name);
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let parsed = plain_text(text).and_then(|text| parse(&text));
+        match parsed {
+            Ok(value) => Ok(Some(value)),
+            Err(why) => self.reject(name, why, text),
         }
     }
 

@@ -18,17 +18,21 @@
 //! its input if they are renewed. A DuckDB for one query gets them only through its input. They are
 //! removed from DuckDB's output before it is printed or stored.
 
+mod access;
 pub mod confine;
 pub mod control;
 pub mod control_socket;
 pub mod environment;
+pub mod names;
 pub mod query;
+mod query_tree;
 pub mod query_worker;
 pub mod request_failure;
 pub mod script;
 mod secrets;
 pub mod shell;
 mod statement;
+mod steps;
 
 use std::{
     collections::HashMap,
@@ -37,6 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use access::prepare_access;
 use anyhow::{Context, bail};
 use chrono::Utc;
 use tokio::sync::mpsc;
@@ -45,8 +50,10 @@ use tokio_util::sync::CancellationToken;
 use control::{ControlCommand, ControlGate, ControlResponse};
 use control_socket::{Pending, Renewed};
 use environment::{CONTROL_KEY, CatalogAuth, SessionConfig, secret};
+use names::literal;
 use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
 use shell::{Answer, Exited, Shell};
+use steps::{Unprepared, run_optional, run_required, run_step};
 
 /// Pauses before a detached catalog is attached again.
 const ATTACH_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -72,7 +79,7 @@ pub async fn run(
     let mut shell = Shell::start(&config.program, &config.home)
         .with_context(|| format!("can't start {}", config.program.display()))?;
     let outcome = tokio::select! {
-        outcome = serve(&mut shell, &script, &mut control) => outcome,
+        outcome = serve(&mut shell, &config, &script, &mut control) => outcome,
         () = shutdown.cancelled() => {
             shell.end().await.context("can't stop DuckDB")?;
             return Ok(0);
@@ -91,11 +98,12 @@ pub async fn run(
 /// until DuckDB ends.
 async fn serve(
     shell: &mut Shell,
+    config: &SessionConfig,
     script: &Script,
     control: &mut Control,
 ) -> anyhow::Result<Exited> {
     let begin = Instant::now();
-    match prepare(shell, script).await {
+    match prepare(shell, config, script, &mut control.variables).await {
         Ok(problems) => {
             let took = begin.elapsed().as_secs_f32();
             eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
@@ -114,78 +122,21 @@ async fn serve(
     }
 }
 
-/// The reason why a session could not be prepared.
-enum Unprepared {
-    Exited(Exited),
-    /// A required step failed, with DuckDB's error.
-    StepFailed {
-        what: String,
-        error: String,
-    },
-}
-
-impl From<Exited> for Unprepared {
-    fn from(ended: Exited) -> Self {
-        Self::Exited(ended)
-    }
-}
-
 /// Runs all steps. Returns the number of optional ones that failed.
-async fn prepare(shell: &mut Shell, script: &Script) -> Result<usize, Unprepared> {
+async fn prepare(
+    shell: &mut Shell,
+    config: &SessionConfig,
+    script: &Script,
+    variables: &mut HashMap<String, String>,
+) -> Result<usize, Unprepared> {
     run_required(shell, &script.essential).await?;
     let extensions = script.extensions.iter().map(std::slice::from_ref);
     let mut problems = run_optional(shell, extensions).await?;
     run_required(shell, &script.first).await?;
-    problems += run_optional(shell, [&*script.access, &*script.own]).await?;
+    problems += prepare_access(shell, config, variables).await?;
+    problems += run_optional(shell, [&*script.own]).await?;
     run_required(shell, &script.last).await?;
     Ok(problems)
-}
-
-async fn run_required(shell: &mut Shell, steps: &[ScriptStep]) -> Result<(), Unprepared> {
-    for step in steps {
-        let what = step.what.clone();
-        match run_step(shell, step).await? {
-            Answer::Done(()) => eprintln!("duckbot: {what}: done"),
-            Answer::Failed(error) => return Err(Unprepared::StepFailed { what, error }),
-        }
-    }
-    Ok(())
-}
-
-/// Runs chains of optional steps, and stores failures in the table `problems`. Returns their number.
-async fn run_optional(
-    shell: &mut Shell,
-    chains: impl IntoIterator<Item = &[ScriptStep]>,
-) -> Result<usize, Exited> {
-    let mut problems = 0;
-    for chain in chains {
-        for step in chain {
-            let Answer::Failed(error) = run_step(shell, step).await? else {
-                continue;
-            };
-            eprintln!("duckbot: {} failed: {error}", step.what);
-            problems += 1;
-            for statement in script::record_problem(step, &error) {
-                if let Answer::Failed(error) = shell.execute(&statement).await? {
-                    eprintln!("duckbot: can't store the problem in the table `problems`: {error}");
-                }
-            }
-            // The next steps depend on this one, and would only fail later.
-            break;
-        }
-    }
-    Ok(problems)
-}
-
-/// Runs the statements of `step` until one fails.
-async fn run_step(shell: &mut Shell, step: &ScriptStep) -> Result<Answer<()>, Exited> {
-    for statement in &step.statements {
-        let answer = shell.execute(statement).await?;
-        if answer != Answer::Done(()) {
-            return Ok(answer);
-        }
-    }
-    Ok(Answer::Done(()))
 }
 
 /// The bot's commands to a session.
@@ -258,7 +209,7 @@ impl Control {
         let token = |variables: &HashMap<_, _>| variables.get(secret::CATALOG_TOKEN).cloned();
         let is_signed = matches!(config.catalog.auth, CatalogAuth::Signature { .. });
         let is_new_token = !is_signed && token(&variables) != token(&self.variables);
-        let value = |name: &str| script::literal(variables.get(name).map_or("", String::as_str));
+        let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
         // An admin's SQL may have locked the configuration.
         let _ = shell.execute(SHORT_TIMEOUTS).await?;
         let attach = renewal::attach(&config.catalog);

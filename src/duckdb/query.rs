@@ -30,6 +30,10 @@ pub struct QueryRequest {
     /// True if statements other than SELECT may run.
     #[serde(rename = "writes")]
     pub allow_writes: bool,
+    /// True to list the tables of the catalog instead: a row with schema and name for each. `sql` has
+    /// the same result, for workers that don't know this field and for other errors.
+    #[serde(default)]
+    pub list_tables: bool,
     /// Variables of the session, if the worker does not have them in its own environment.
     #[serde(default)]
     pub variables: HashMap<String, String>,

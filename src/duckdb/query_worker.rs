@@ -16,21 +16,25 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{
+    access,
     environment::{self, SessionConfig},
+    names::{identifier, literal},
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
-    script::{self, identifier, literal},
+    query_tree::{Statement, classify, find_place, has_dotted_name, lists_tables},
+    script::{self, ScriptStep, tables},
     secrets::Secrets,
     shell::{Answer, Exited, Shell},
     statement,
 };
+use crate::catalog::listing::{Listing, ListingError};
 
 /// Table that holds the rows until they are read as text.
 const RESULT_TABLE: &str = "temp.main.duckbot_answer";
 /// Text before the query. Its length is the position that DuckDB reports for an error of `query()`.
 const CREATE_PREFIX: &str = "CREATE TEMP TABLE duckbot_answer AS FROM ";
 
-/// Positions from this value on mean that a node of the parse tree has no position.
-const NO_LOCATION: usize = u32::MAX as usize;
+/// Maximum time to list the tables of a catalog.
+const LISTING_TIME: Duration = Duration::from_secs(20);
 
 /// Runs a query in a session with these variables.
 ///
@@ -40,19 +44,95 @@ pub async fn run(
     request: &QueryRequest,
     variables: &HashMap<String, String>,
 ) -> anyhow::Result<QueryResponse> {
-    let config = environment::read(variables)?;
-    let secrets = Secrets::from_variables(variables);
     let limit = Duration::from_secs(request.timeout_seconds.into());
+    match timeout(limit, answer(request, variables)).await {
+        Ok(answer) => answer,
+        // DuckDB was killed instead of asked to end, because a long query may be running.
+        Err(_) => Ok(QueryResponse::TimedOut),
+    }
+}
+
+async fn answer(
+    request: &QueryRequest,
+    variables: &HashMap<String, String>,
+) -> anyhow::Result<QueryResponse> {
+    let mut config = environment::read(variables)?;
+    if request.list_tables {
+        match access::list_tables(&config, variables, LISTING_TIME).await {
+            Ok(listing) => {
+                let secrets = Secrets::from_variables(variables);
+                return Ok(QueryResponse::Rows(listed(&listing, request, &secrets)));
+            }
+            Err(error @ ListingError::Moved(_)) => {
+                return Ok(QueryResponse::NoAccess {
+                    what: tables::list_tables(&config.catalog.name).what,
+                    error: error.to_string(),
+                    failure: None,
+                });
+            }
+            // DuckDB has the exact error.
+            Err(_) => {}
+        }
+    }
+    if let Some(answer) = attempt(request, &config, variables, Namespaces::Unknown).await? {
+        return Ok(answer);
+    }
+    let listing = access::list_tables(&config, variables, LISTING_TIME).await;
+    config.catalog.nested |= listing.is_ok_and(|listing| listing.nests);
+    let answer = attempt(request, &config, variables, Namespaces::Listed).await?;
+    Ok(answer.unwrap_or(QueryResponse::Exited))
+}
+
+/// Returns a listing as rows, without secret values.
+fn listed(listing: &Listing, request: &QueryRequest, secrets: &Secrets) -> Rows {
+    let mut answer = Rows {
+        columns: ["schema_name", "table_name"].map(text_column).into(),
+        more: !listing.is_complete,
+        ..Rows::default()
+    };
+    let mut room = request.max_bytes as usize;
+    for (namespace, table) in &listing.tables {
+        let row = [namespace.join("."), table.clone()].map(|name| secrets.redact_values(&name));
+        let left = room.checked_sub(row[0].len() + row[1].len());
+        let Some(left) = left.filter(|_| answer.rows.len() < request.max_rows as usize) else {
+            answer.more = true;
+            break;
+        };
+        room = left;
+        answer.rows.push(row.map(Some).into());
+    }
+    answer
+}
+
+fn text_column(name: &str) -> Column {
+    Column {
+        name: name.into(),
+        kind: "VARCHAR".into(),
+    }
+}
+
+/// DuckDB's knowledge of the catalog's namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Namespaces {
+    /// DuckDB knows none. It takes a dot in a schema's name for the end of a level.
+    Unknown,
+    /// DuckDB has listed them.
+    Listed,
+}
+
+/// Runs the request in a new DuckDB. Returns `None` if it may succeed once DuckDB knows the
+/// namespaces. Then nothing was changed.
+async fn attempt(
+    request: &QueryRequest,
+    config: &SessionConfig,
+    variables: &HashMap<String, String>,
+    namespaces: Namespaces,
+) -> anyhow::Result<Option<QueryResponse>> {
+    let secrets = Secrets::from_variables(variables);
     let folder = EmptyFolder::create_in(&config.home)?;
     let mut shell = Shell::start_isolated(&config.program, &folder.0, variables, secrets)?;
-    let answered = timeout(limit, execute(&mut shell, request, &config, variables)).await;
-    // Kill DuckDB instead of asking it to end, because a long query may be running.
-    drop(shell);
-    Ok(match answered {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(Exited)) => QueryResponse::Exited,
-        Err(_) => QueryResponse::TimedOut,
-    })
+    let executed = execute(&mut shell, request, config, variables, namespaces).await;
+    Ok(executed.unwrap_or(Some(QueryResponse::Exited)))
 }
 
 /// Working folder of a DuckDB for one query; removed on drop. Without HOME, DuckDB looks for files
@@ -79,17 +159,24 @@ async fn execute(
     request: &QueryRequest,
     config: &SessionConfig,
     variables: &HashMap<String, String>,
-) -> Result<QueryResponse, Exited> {
+    namespaces: Namespaces,
+) -> Result<Option<QueryResponse>, Exited> {
     let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
-    for step in script::query_steps(config, &value) {
+    let [limits, secret, attach, close] = script::query_steps(config, &value);
+    let mut steps = vec![limits, secret, attach];
+    if namespaces == Namespaces::Listed {
+        steps.push(list_namespaces(config));
+    }
+    steps.push(close);
+    for step in steps {
         for statement in &step.statements {
             if let Answer::Failed(error) = shell.query(statement).await? {
                 let error = QueryError::read(&error, config);
-                return Ok(QueryResponse::NoAccess {
+                return Ok(Some(QueryResponse::NoAccess {
                     what: step.what,
                     error: error.to_string(),
                     failure: error.failure,
-                });
+                }));
             }
         }
     }
@@ -97,45 +184,36 @@ async fn execute(
     let parse = format!("SELECT json_serialize_sql({});", literal(&request.sql));
     let tree = match shell.query(&parse).await? {
         Answer::Done(lines) => serde_json::from_str(&lines.concat()).unwrap_or_default(),
-        Answer::Failed(error) => return Ok(failed(&error, config)),
+        Answer::Failed(error) => return Ok(Some(failed(&error, config))),
     };
-    match classify(&tree) {
-        Statement::Select => run_select(shell, request, config, &tree).await,
+    let is_unknown = namespaces == Namespaces::Unknown;
+    let answer = match classify(&tree) {
+        Statement::Select if is_unknown && lists_tables(&tree) => return Ok(None),
+        Statement::Select => run_select(shell, request, config, &tree).await?,
         Statement::Other if request.allow_writes => {
-            run_statement(shell, &request.sql, config).await
+            run_statement(shell, &request.sql, config).await?
         }
-        Statement::Other => Ok(QueryResponse::NotSelect),
-        Statement::Multiple(count) => Ok(QueryResponse::MultipleStatements(count)),
-        Statement::Invalid(wrong) => Ok(QueryResponse::Error(wrong)),
+        Statement::Other => QueryResponse::NotSelect,
+        Statement::Multiple(count) => QueryResponse::MultipleStatements(count),
+        Statement::Invalid(wrong) => QueryResponse::Error(wrong),
+    };
+    let is_missing = matches!(&answer, QueryResponse::Error(wrong) if wrong.kind == "Catalog");
+    if is_unknown && is_missing && has_dotted_name(&request.sql) {
+        return Ok(None);
     }
+    Ok(Some(answer))
 }
 
 fn failed(error: &str, config: &SessionConfig) -> QueryResponse {
     QueryResponse::Error(QueryError::read(error, config))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Statement {
-    Select,
-    Other,
-    Multiple(usize),
-    Invalid(QueryError),
-}
-
-/// Classifies a parsed query. DuckDB returns a parse tree for SELECT only.
-fn classify(tree: &Value) -> Statement {
-    let text = |name: &str| tree[name].as_str().unwrap_or_default();
-    match (text("error_type"), tree["statements"].as_array()) {
-        ("", Some(statements)) if statements.len() == 1 => Statement::Select,
-        ("", Some(statements)) => Statement::Multiple(statements.len()),
-        ("" | "not implemented", _) => Statement::Other,
-        _ => Statement::Invalid(QueryError {
-            kind: "Parser".into(),
-            message: text("error_message").into(),
-            position: text("position").parse().ok(),
-            ..QueryError::default()
-        }),
-    }
+fn list_namespaces(config: &SessionConfig) -> ScriptStep {
+    let name = &config.catalog.name;
+    ScriptStep::new(
+        format!("Listing the namespaces of {name}"),
+        vec![tables::list_namespaces(name)],
+    )
 }
 
 /// Runs a SELECT with `query()`, which accepts one SELECT and nothing else, so the text can't
@@ -219,38 +297,6 @@ fn with_place(wrong: QueryError, tree: &Value) -> QueryError {
     }
 }
 
-/// Finds the first position of a name, and its schema if it is a table's. Columns, tables and
-/// functions have positions in the tree.
-fn find_place(tree: &Value, name: &str) -> Option<(usize, Option<String>)> {
-    let is_it = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|it| it.eq_ignore_ascii_case(name))
-    };
-    match tree {
-        Value::Array(all) => all.iter().find_map(|it| find_place(it, name)),
-        Value::Object(fields) => {
-            let last = fields
-                .get("column_names")
-                .and_then(|names| names.as_array()?.last());
-            let named = last
-                .into_iter()
-                .chain(fields.get("table_name"))
-                .chain(fields.get("function_name"));
-            let place = fields.get("query_location").and_then(Value::as_u64);
-            match place.and_then(|place| usize::try_from(place).ok()) {
-                Some(place) if place < NO_LOCATION && named.into_iter().any(is_it) => {
-                    let schema = fields.get("schema_name").and_then(Value::as_str);
-                    let schema = schema.filter(|schema| !schema.is_empty());
-                    Some((place, schema.map(str::to_owned)))
-                }
-                _ => fields.values().find_map(|it| find_place(it, name)),
-            }
-        }
-        _ => None,
-    }
-}
-
 /// Runs a text that is exactly one statement, other than SELECT. DuckDB has parsed it, so no quote
 /// is open at its end.
 async fn run_statement(
@@ -284,53 +330,4 @@ async fn run_statement(
         Answer::Done(()) => QueryResponse::NotCommitted,
         Answer::Failed(_) => QueryResponse::Done { milliseconds },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    // Output of DuckDB 1.5.5.
-    #[test]
-    fn a_query_is_classified_by_its_tree() {
-        assert_eq!(
-            classify(&json!({"error": false, "statements": [{}]})),
-            Statement::Select
-        );
-        assert_eq!(
-            classify(&json!({"error": false, "statements": [{}, {}]})),
-            Statement::Multiple(2)
-        );
-        let no_select = json!({"error": true, "error_type": "not implemented",
-            "error_message": "Only SELECT statements can be serialized to json!"});
-        assert_eq!(classify(&no_select), Statement::Other);
-        assert_eq!(
-            classify(&Value::Null),
-            Statement::Other,
-            "an empty tree is not a SELECT"
-        );
-        let wrong = json!({"error": true, "error_type": "parser", "position": "12",
-            "error_message": "syntax error at or near \"1\""});
-        let Statement::Invalid(wrong) = classify(&wrong) else {
-            panic!("it is not valid SQL");
-        };
-        assert_eq!(wrong.position, Some(12));
-        assert_eq!(
-            wrong.to_string(),
-            "Parser Error: syntax error at or near \"1\""
-        );
-    }
-
-    #[test]
-    fn the_first_position_of_a_name_is_found() {
-        let tree = json!({"query_location": u64::MAX, "list": [
-            {"class": "COLUMN_REF", "column_names": ["d", "Totl"], "query_location": 7},
-            {"type": "BASE_TABLE", "schema_name": "zoo", "table_name": "duks", "query_location": 20},
-        ]});
-        assert_eq!(find_place(&tree, "totl"), Some((7, None)));
-        assert_eq!(find_place(&tree, "duks"), Some((20, Some("zoo".into()))));
-        assert_eq!(find_place(&tree, "d"), None);
-    }
 }

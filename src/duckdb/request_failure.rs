@@ -18,7 +18,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::environment::{CatalogAuth, Endpoint, SessionConfig};
+use super::environment::{CatalogAuth, SessionConfig};
+use crate::catalog::values::S3Endpoint;
 use crate::s3_error::{self, S3Error};
 
 /// URL schemes that DuckDB reads with the session's S3 credentials.
@@ -192,8 +193,13 @@ fn server(url: Option<&str>, config: &SessionConfig) -> Option<RemoteServer> {
             bucket: bucket(host),
         });
     }
-    let first = path.split(['/', '?']).next().unwrap_or_default();
-    Some(match bucket_prefix(host, config.s3.endpoint.as_ref()) {
+    let endpoint = config.s3.endpoint.as_ref();
+    // The storage may be below a path.
+    let below = endpoint.map_or("", |endpoint| endpoint.path().trim_start_matches('/'));
+    let path = path.strip_prefix(below).unwrap_or(path);
+    let mut parts = path.trim_start_matches('/').split(['/', '?']);
+    let first = parts.next().unwrap_or_default();
+    Some(match bucket_prefix(host, endpoint) {
         Some("") => RemoteServer::Storage {
             bucket: bucket(first),
         },
@@ -206,11 +212,11 @@ fn server(url: Option<&str>, config: &SessionConfig) -> Option<RemoteServer> {
 
 /// Returns the bucket in a host of the storage; it is empty if the bucket is in the path. Returns
 /// `None` for other hosts.
-fn bucket_prefix<'a>(host: &'a str, endpoint: Option<&Endpoint>) -> Option<&'a str> {
+fn bucket_prefix<'a>(host: &'a str, endpoint: Option<&S3Endpoint>) -> Option<&'a str> {
     let is_aws = |rest: &str| AWS_DOMAINS.iter().any(|domain| rest.ends_with(domain));
     match endpoint {
         Some(endpoint) => {
-            let before = host.strip_suffix(&*endpoint.authority)?;
+            let before = host.strip_suffix(endpoint.authority())?;
             match before {
                 "" => Some(""),
                 _ => before.strip_suffix('.'),

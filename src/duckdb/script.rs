@@ -2,10 +2,14 @@
 
 pub mod fence;
 pub mod renewal;
+pub mod tables;
 
 use std::{fmt::Write, num::NonZeroU32};
 
-use super::environment::{Catalog, CatalogAuth, S3, SessionConfig, secret};
+use super::{
+    environment::{Catalog, CatalogAuth, S3, SessionConfig, secret},
+    names::{identifier, literal},
+};
 use fence::{IGNORE_STORED_SECRETS, LOCK_SETTINGS, REMOTE_PREFIXES, allow_folders};
 
 /// Table that lists failed steps for the owner. The UI shows it first.
@@ -40,8 +44,6 @@ pub struct Script {
     pub extensions: Vec<ScriptStep>,
     /// Required steps before the optional ones that need time.
     pub first: Vec<ScriptStep>,
-    /// Optional steps from the credentials to the tables; each depends on the one before.
-    pub access: Vec<ScriptStep>,
     /// Optional step that runs the admin's SQL.
     pub own: Vec<ScriptStep>,
     /// Required steps that run after all others.
@@ -51,7 +53,6 @@ pub struct Script {
 impl Script {
     /// Builds the script for `config`. `own` is the admin's SQL, if there is any.
     pub fn new(config: &SessionConfig, own: Option<&str>) -> Self {
-        let SessionConfig { s3, catalog, .. } = config;
         let own = own.map(|text| ScriptStep {
             what: format!("Running {}", config.init.display()),
             // Read the file instead of pasting its text: an open quote or statement ends with it.
@@ -76,11 +77,6 @@ impl Script {
                 .map(|it| load(it))
                 .collect(),
             first,
-            access: vec![
-                create_s3_secret(s3, &from_environment),
-                attach_catalog(catalog, &from_environment),
-                read_table(catalog),
-            ],
             own: own.into_iter().collect(),
             last,
         }
@@ -94,9 +90,17 @@ fn from_environment(name: &str) -> String {
     format!("getenv('{name}')")
 }
 
+/// Returns the steps from the credentials to the catalog, each of which depends on the one before.
+pub fn access_steps(config: &SessionConfig) -> [ScriptStep; 2] {
+    [
+        create_s3_secret(&config.s3, &from_environment),
+        attach_catalog(&config.catalog, &from_environment),
+    ]
+}
+
 /// Returns the steps that prepare a DuckDB for one query from the chat. Afterwards it can read
 /// remote data, but no file of this machine, and no setting can be changed.
-pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> {
+pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> [ScriptStep; 4] {
     let SessionConfig { s3, catalog, .. } = config;
     let slice = config
         .query_memory
@@ -109,6 +113,8 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
         "SET temp_directory = '';".into(),
         "SET autoinstall_known_extensions = false;".into(),
         "SET errors_as_json = true;".into(),
+        // Otherwise DuckDB lists a hundred namespaces to suggest a name, as the bot does.
+        "SET catalog_error_max_schemas = 0;".into(),
         ".mode list".into(),
         ".headers off".into(),
     ];
@@ -129,7 +135,7 @@ pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> Vec<ScriptStep> 
          WHERE NOT current_setting('lock_configuration');"
             .into(),
     ];
-    vec![
+    [
         ScriptStep::new(
             "Setting DuckDB's limits",
             [IGNORE_STORED_SECRETS.to_owned()]
@@ -173,23 +179,13 @@ pub fn record_problem(step: &ScriptStep, error: &str) -> [String; 2] {
     ]
 }
 
-/// Quotes a text as an SQL string.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// Quotes texts as SQL strings, separated by commas.
 fn literals<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.map(literal).collect::<Vec<_>>().join(", ")
 }
 
-/// Quotes a name as an SQL identifier.
-pub fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 impl ScriptStep {
-    fn new(what: impl Into<String>, statements: Vec<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, statements: Vec<String>) -> Self {
         Self {
             what: what.into(),
             try_again: statements.join("\n"),
@@ -295,8 +291,8 @@ fn s3_secret(s3: &S3, value: Value<'_>) -> String {
         let _ = write!(options, ", SESSION_TOKEN {token}");
     }
     if let Some(endpoint) = &s3.endpoint {
-        let authority = literal(&endpoint.authority);
-        let _ = write!(options, ", ENDPOINT {authority}, USE_SSL {}", endpoint.tls);
+        let rest = literal(&endpoint.without_scheme());
+        let _ = write!(options, ", ENDPOINT {rest}, USE_SSL {}", endpoint.tls());
     }
     format!("CREATE OR REPLACE SECRET s3 ({options});")
 }
@@ -343,10 +339,16 @@ fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
             literal(region)
         ),
     };
-    // With delegation, credentials from the catalog would replace the owner's.
+    let nested = if catalog.nested {
+        ", SUPPORT_NESTED_NAMESPACES true"
+    } else {
+        ""
+    };
+    // With delegation, credentials from the catalog would replace the owner's. DuckDB takes `main` for
+    // the default schema, and would not find a namespace of this name.
     format!(
         "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
-         ACCESS_DELEGATION_MODE 'none');",
+         ACCESS_DELEGATION_MODE 'none', DEFAULT_SCHEMA 'main'{nested});",
         literal(&catalog.warehouse),
         identifier(name),
         literal(&catalog.endpoint),
@@ -371,30 +373,6 @@ fn oauth2_options(
         let _ = write!(options, ", OAUTH2_SCOPE {}", literal(scope));
     }
     options
-}
-
-/// Reads one row of a table. Attaching a catalog does not contact S3, so only this shows whether
-/// the credentials work before the owner's first query.
-fn read_table(catalog: &Catalog) -> ScriptStep {
-    let name = literal(&catalog.name);
-    let statements = vec![
-        format!(
-            "SET VARIABLE some_table = (SELECT format('\"{{}}\".\"{{}}\".\"{{}}\"', \
-             replace(database_name, '\"', '\"\"'), replace(schema_name, '\"', '\"\"'), \
-             replace(table_name, '\"', '\"\"')) \
-             FROM duckdb_tables() WHERE database_name = {name} \
-             ORDER BY schema_name, table_name LIMIT 1);"
-        ),
-        "FROM query('FROM ' || coalesce(getvariable('some_table'), '(SELECT 1)') || ' LIMIT 1');"
-            .into(),
-    ];
-    ScriptStep::new(
-        format!(
-            "Reading a table of {} with your S3 credentials",
-            catalog.name
-        ),
-        statements,
-    )
 }
 
 #[cfg(test)]

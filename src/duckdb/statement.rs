@@ -4,7 +4,7 @@
 //! from those of DuckDB's parser, for example in nested comments. So a text is passed on only if the
 //! two can't differ.
 
-use super::script::literal;
+use super::names::literal;
 
 /// Removes what surrounds a statement: space and semicolons.
 pub(super) fn trim(sql: &str) -> &str {

@@ -38,13 +38,14 @@ pub(super) fn plain(
     catalog: &Catalog,
 ) -> Vec<(&'static str, String)> {
     let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let endpoint = catalog.s3_endpoint.as_ref().map(ToString::to_string);
     let mut all = vec![
         ("SESSION_ID", session.id.to_string()),
         ("USERNAME", session.display_name.clone()),
         ("CATALOG_NAME", catalog.name.clone()),
         ("CATALOG_ENDPOINT", catalog.endpoint.clone()),
         ("CATALOG_WAREHOUSE", optional(&catalog.warehouse)),
-        ("S3_ENDPOINT", optional(&catalog.s3_endpoint)),
+        ("S3_ENDPOINT", endpoint.unwrap_or_default()),
         ("S3_REGION", catalog.s3_region.clone()),
         ("S3_PATH_STYLE", catalog.s3_path_style.to_string()),
         ("DUCKDB_MEMORY", size.memory.mebibytes().to_string()),

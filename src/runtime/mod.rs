@@ -24,9 +24,10 @@ pub use ledger_store::LedgerStore;
 
 pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
+    names::{TableName, display_identifier, identifier, split_name},
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     request_failure::{CatalogLogin, FailureCause, RemoteServer, RequestFailure},
-    script::{identifier, literal},
+    script::tables::all_tables,
 };
 
 use crate::{

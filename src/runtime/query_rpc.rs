@@ -134,6 +134,7 @@ mod tests {
             max_cells: 10_000,
             timeout_seconds: 60,
             allow_writes: false,
+            list_tables: false,
             variables: HashMap::new(),
         }
     }

@@ -17,6 +17,7 @@ mod sessions;
 mod sql;
 mod status;
 mod summary;
+mod tables;
 mod view;
 
 use std::sync::{

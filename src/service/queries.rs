@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    runtime::{AnswerMemory, AnswerRoom},
+    runtime::{AnswerMemory, AnswerRoom, TableName},
     session::{OwnerId, SessionId},
 };
 
@@ -26,9 +26,9 @@ pub(super) type CachedTables = (Instant, Arc<TableList>);
 /// The tables of a catalog.
 #[derive(Debug, Default)]
 pub struct TableList {
-    /// Names as `schema.table`, sorted.
-    pub names: Vec<String>,
-    /// True if the catalog has more tables than these.
+    /// Names, sorted.
+    pub names: Vec<TableName>,
+    /// True if the catalog has more tables than these, or did not list them all in time.
     pub more: bool,
 }
 

@@ -15,10 +15,12 @@ use super::{
     audit::{QueryAudit, audit_query},
     queries::{CachedTables, QueryPermit, TableList},
     sessions::not_yours,
+    tables::{find_table, nearest, parse_table},
 };
 use crate::{
     runtime::{
-        AnswerRoom, AskError, QueryError, QueryRequest, QueryResponse, Rows, identifier, literal,
+        AnswerRoom, AskError, QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables,
+        identifier,
     },
     session::{Failure, Observed, OwnerId, PodState, Stage},
     settings::Sql,
@@ -35,13 +37,9 @@ const MAX_RESULT_CELLS: u32 = 200_000;
 /// Time for which the list of tables is cached.
 const TABLES_TTL: Duration = Duration::from_secs(60);
 /// Maximum number of tables to list, and of columns to describe.
-const MAX_TABLES: u32 = 10_000;
+const MAX_TABLES: u32 = 20_000;
 /// Maximum size of their names and types in bytes.
 const MAX_TABLES_BYTES: u32 = 1 << 20;
-/// Maximum number of suggestions for an unknown table.
-const MAX_SUGGESTIONS: usize = 3;
-/// Minimum similarity of a suggestion (Jaro-Winkler), from 0 to 1.
-const MIN_SIMILARITY: f64 = 0.75;
 
 impl Service {
     fn sql(&self) -> Result<&Sql, QueryRejection> {
@@ -145,6 +143,7 @@ impl Service {
             max_cells: MAX_RESULT_CELLS,
             timeout_seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
             allow_writes: writes,
+            list_tables: false,
             variables: HashMap::new(),
         };
         let begin = Instant::now();
@@ -184,22 +183,19 @@ impl Service {
             return Ok(tables.clone());
         }
         let catalog = self.catalog_name(seen);
-        let sql = format!(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() \
-             WHERE database_name = {} ORDER BY ALL",
-            literal(&catalog)
-        );
-        let Rows { rows, more, .. } = self.run_internal_query(seen, sql).await?;
-        let names = rows.into_iter().filter_map(|row| row.into_iter().next()?);
-        let tables = Arc::new(TableList {
-            names: names.collect(),
-            more,
-        });
+        let listed = self.run_internal_query(seen, all_tables(&catalog), true);
+        let Rows { rows, more, .. } = listed.await?;
+        let name = |row: Vec<Option<String>>| match <[_; 2]>::try_from(row) {
+            Ok([Some(schema), Some(table)]) => Some(TableName::new(schema, table)),
+            _ => None,
+        };
+        let names = rows.into_iter().filter_map(name).collect();
+        let tables = Arc::new(TableList { names, more });
         *known = Some((Instant::now(), tables.clone()));
         Ok(tables)
     }
 
-    /// Describes a table: its full name, and its columns with their types and nullability.
+    /// Describes a table: its name, and its columns with their types and nullability.
     ///
     /// # Errors
     /// Returns [`QueryRejection::UnknownTable`] with suggestions if the table does not exist, or
@@ -208,59 +204,53 @@ impl Service {
         &self,
         seen: &Observed,
         given: &str,
-    ) -> Result<(String, Rows), ServiceError> {
+    ) -> Result<(TableName, Rows), ServiceError> {
         let tables = self.tables(seen).await;
         let catalog = self.catalog_name(seen);
-        let name = given.strip_prefix(&format!("{catalog}.")).unwrap_or(given);
         let known = tables.as_ref().ok();
-        let known = known
-            .and_then(|tables| find_table(&tables.names, name))
-            .cloned();
+        let known = known.and_then(|tables| find_table(&tables.names, &catalog, given));
+        let known = known.cloned();
+        let unknown = |tables: Result<Arc<TableList>, ServiceError>| {
+            let nearest = nearest(&tables?.names, given);
+            let given = given.to_owned();
+            Err(QueryRejection::UnknownTable { given, nearest }.into())
+        };
         // A table may exist without being listed, because the list is incomplete or denied.
-        let table = known.as_deref().unwrap_or(name);
-        let (schema, table_name) = table.split_once('.').unwrap_or(("main", table));
-        let parts = [&*catalog, schema, table_name];
-        let parts = parts.map(identifier);
+        let Some(table) = known.clone().or_else(|| parse_table(&catalog, given)) else {
+            return unknown(tables);
+        };
+        let parts = [&*catalog, &table.schema, &table.table].map(identifier);
         let sql = format!(
             "SELECT column_name AS \"column\", column_type AS \"type\", \"null\" \
              FROM (DESCRIBE {})",
             parts.join(".")
         );
-        let mut rows = match self.run_internal_query(seen, sql).await {
-            Ok(rows) => rows,
-            Err(error) if !is_missing(&error) => return Err(error),
-            Err(_) => {
-                return Err(match known {
-                    Some(table) => QueryRejection::UnreadableTable(table),
-                    None => QueryRejection::UnknownTable {
-                        given: given.to_owned(),
-                        nearest: nearest(&tables?.names, name),
-                    },
-                }
-                .into());
+        let mut rows = match (self.run_internal_query(seen, sql, false).await, known) {
+            (Ok(rows), _) => rows,
+            (Err(error), _) if !is_missing(&error) => return Err(error),
+            (Err(_), Some(table)) => {
+                return Err(QueryRejection::UnreadableTable(table.to_string()).into());
             }
+            (Err(_), None) => return unknown(tables),
         };
         // Drop the column types: these rows describe the table and are not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());
-        Ok((table.to_owned(), rows))
+        Ok((table, rows))
     }
 
     /// Looks up a table that DuckDB did not find.
     pub async fn look_up_table(&self, seen: &Observed, error: &QueryError) -> Option<MissingTable> {
         let name = error.missing_table()?;
         let tables = self.tables(seen).await;
-        let names = tables.map_or_else(|_| Vec::new(), |tables| tables.names.clone());
-        let full = error
-            .schema
-            .as_ref()
-            .map(|schema| format!("{schema}.{name}"));
-        let is_it = |it: &&String| {
-            full.as_ref()
-                .is_some_and(|full| it.eq_ignore_ascii_case(full))
+        let names = tables.as_ref().map_or(&[][..], |tables| &tables.names);
+        let is_it = |it: &&TableName| {
+            let schema = error.schema.as_ref();
+            schema.is_some_and(|schema| it.schema.eq_ignore_ascii_case(schema))
+                && it.table.eq_ignore_ascii_case(name)
         };
         Some(match names.iter().find(is_it) {
-            Some(listed) => MissingTable::Listed(listed.clone()),
-            None => MissingTable::Unknown(nearest(&names, name)),
+            Some(listed) => MissingTable::Listed(listed.sql()),
+            None => MissingTable::Unknown(nearest(names, name)),
         })
     }
 
@@ -272,7 +262,12 @@ impl Service {
     }
 
     /// Runs a query that the bot itself needs. It is not in the audit log.
-    async fn run_internal_query(&self, seen: &Observed, sql: String) -> Result<Rows, ServiceError> {
+    async fn run_internal_query(
+        &self,
+        seen: &Observed,
+        sql: String,
+        list_tables: bool,
+    ) -> Result<Rows, ServiceError> {
         let question = QueryRequest {
             sql,
             max_rows: MAX_TABLES,
@@ -280,6 +275,7 @@ impl Service {
             max_cells: MAX_TABLES * 3,
             timeout_seconds: 60,
             allow_writes: false,
+            list_tables,
             variables: HashMap::new(),
         };
         // Counts as a query of the owner, because it uses as much memory.
@@ -314,7 +310,7 @@ fn is_in_use(known: &Arc<tokio::sync::Mutex<Option<CachedTables>>>) -> bool {
             .is_ok_and(|known| known.as_ref().is_some_and(is_fresh))
 }
 
-/// A table that DuckDB did not find.
+/// A table that DuckDB did not find. Names are as in SQL, without the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissingTable {
     /// The catalog lists the table under this name, but does not find it when it is read.
@@ -390,70 +386,9 @@ fn outcome_label(
     }
 }
 
-/// Finds a table by `schema.table`, or by its name alone if only one schema has it.
-fn find_table<'a>(tables: &'a [String], name: &str) -> Option<&'a String> {
-    let is = |it: &&String| it.eq_ignore_ascii_case(name);
-    let ends = |it: &&String| {
-        it.split_once('.')
-            .is_some_and(|(_, table)| table.eq_ignore_ascii_case(name))
-    };
-    tables.iter().find(is).or_else(|| {
-        let mut alike = tables.iter().filter(ends);
-        alike.next().filter(|_| alike.next().is_none())
-    })
-}
-
-/// Returns the tables with the most similar names, best first.
-fn nearest(tables: &[String], name: &str) -> Vec<String> {
-    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_lowercase();
-    let wanted = last(name);
-    let mut alike: Vec<_> = tables
-        .iter()
-        .map(|table| (strsim::jaro_winkler(&last(table), &wanted), table))
-        .filter(|(alike, _)| *alike >= MIN_SIMILARITY)
-        .collect();
-    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    alike
-        .into_iter()
-        .take(MAX_SUGGESTIONS)
-        .map(|(_, table)| table.clone())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tables() -> Vec<String> {
-        [
-            "sales.orders",
-            "sales.customers",
-            "old.orders",
-            "web.visits",
-        ]
-        .map(str::to_owned)
-        .into()
-    }
-
-    #[test]
-    fn a_table_is_found_by_its_name_if_it_is_unambiguous() {
-        let tables = tables();
-        let found = |name| find_table(&tables, name).map(String::as_str);
-        assert_eq!(found("sales.orders"), Some("sales.orders"));
-        assert_eq!(found("Visits"), Some("web.visits"));
-        assert_eq!(found("orders"), None, "two schemas have it");
-        assert_eq!(found("order"), None);
-    }
-
-    #[test]
-    fn similar_names_are_suggested_best_first() {
-        assert_eq!(
-            nearest(&tables(), "sales.ordrs"),
-            ["sales.orders", "old.orders"]
-        );
-        assert_eq!(nearest(&tables(), "custmers"), ["sales.customers"]);
-        assert!(nearest(&tables(), "xyz").is_empty());
-    }
 
     #[test]
     fn empty_queries_and_control_characters_are_rejected() {

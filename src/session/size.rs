@@ -65,6 +65,10 @@ pub struct Mebibytes {
 }
 
 impl Mebibytes {
+    pub const fn new(mebibytes: u32) -> Self {
+        Self { mebibytes }
+    }
+
     pub const fn gibibytes(count: u32) -> Self {
         Self {
             mebibytes: count * 1024,

@@ -23,11 +23,11 @@ use read::{TOKEN_VARIABLE, read};
 use reader::{SettingError, SettingsReader};
 use serde_json::{Map, Value};
 
+pub use crate::catalog::values::MAX_NAME_BYTES;
 pub use api::token;
 pub use reference::reference;
 pub use schedule::Schedule;
 pub use sections::*;
-pub use tables::MAX_NAME_BYTES;
 pub use values::duration;
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -14,7 +14,9 @@ use super::{
         Sessions, Settings, Sql,
     },
     tables::{read_catalogs, read_sizes},
-    values::{DURATION, any, domain_name, duration, host_and_port, id, image, label, parse, url},
+    values::{
+        DURATION, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
+    },
 };
 use crate::session::Mebibytes;
 
@@ -153,7 +155,6 @@ fn read_local(reader: &mut SettingsReader) -> Result<Option<Local>, Invalid> {
         "local" => Some(true),
         _ => None,
     });
-    let path = |text: &str| Some(PathBuf::from(text));
     let folder = reader.required_if(is_local == Ok(true), "local.folder", "a folder", path);
     let port = reader.required("local.port", "a port from 0 to 65535", parse);
     let duckdb = reader.required("local.duckdb", "a program", path);
@@ -225,7 +226,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
 fn read_duckdb(reader: &mut SettingsReader) -> Result<DuckDb, Invalid> {
     const FOLDER: &str = "a location without commas that ends with a slash, like s3://lake/shared/";
     // Commas separate the locations in the session's environment.
-    let folder = |text: &str| (text.ends_with('/') && !text.contains(',')).then(|| text.to_owned());
+    let folder = |text: &str| any(text).filter(|it| it.ends_with('/') && !it.contains(','));
     let folders = reader.list("duckdb.folders", FOLDER, folder);
     let community = reader.required("duckdb.community_extensions", "true or false", parse);
     let extension = |text: &str| {

@@ -68,6 +68,22 @@ impl SettingsReader {
         }
     }
 
+    /// Takes an optional value. The parser's error is the rest of a sentence about it. The value is
+    /// not shown: a URL may contain a password.
+    pub(super) fn checked<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, Invalid> {
+        let Some(text) = self.text(key, "a text")? else {
+            return Ok(None);
+        };
+        match parse(&text) {
+            Ok(value) => Ok(Some(value)),
+            Err(problem) => self.reject(key, problem),
+        }
+    }
+
     /// Takes a value that is required if `needed`, and otherwise optional.
     pub(super) fn required_if<T: Default>(
         &mut self,

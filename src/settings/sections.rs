@@ -7,7 +7,10 @@ use k8s_openapi::api::core::v1::{Container, Toleration};
 use secrecy::SecretString;
 
 use super::{schedule::Schedule, values::url};
-use crate::session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Size};
+use crate::{
+    catalog::values::S3Endpoint,
+    session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Size},
+};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -270,7 +273,7 @@ pub struct Catalog {
     /// `None`: requests to the catalog are not signed.
     pub sigv4_service: Option<String>,
     /// URL of the S3 storage. `None`: AWS.
-    pub s3_endpoint: Option<String>,
+    pub s3_endpoint: Option<S3Endpoint>,
     pub s3_region: String,
     /// True if the bucket is in the path of an S3 URL instead of its host name.
     pub s3_path_style: bool,

@@ -3,13 +3,17 @@
 use super::{
     reader::{Invalid, SettingsReader},
     sections::{Catalog, OAuth2},
-    values::{any, bucket, domain_name, label, parse, url},
+    values::{bucket, domain_name, label, parse},
 };
-use crate::session::{Cpu, Mebibytes, Size};
+use crate::{
+    catalog::values::{S3Endpoint, catalog_name, http_url, plain_text, short_name},
+    session::{Cpu, Mebibytes, Size},
+};
 
-/// Maximum length of the name of a size or a catalog. Discord limits a button's custom ID to 100
-/// characters, which must hold two such names, two IDs and the name of the button.
-pub const MAX_NAME_BYTES: usize = 28;
+/// Maximum number of cores. DuckDB starts a thread for each, and no UI without them.
+const MAX_CORES: u32 = 512;
+/// Minimum memory. With a few MiB, DuckDB can't even read the first row of a table.
+const MIN_MEMORY: Mebibytes = Mebibytes::new(128);
 /// Default disk of a size.
 const DISK: Mebibytes = Mebibytes::gibibytes(10);
 
@@ -17,14 +21,18 @@ pub(super) fn read_sizes(reader: &mut SettingsReader) -> Result<Vec<Size>, Inval
     let names = reader.tables("sizes");
     let sizes = names.into_iter().map(|name| {
         let key = format!("sizes.{name}");
-        let valid = read_name(reader, &key, &name);
+        let valid = read_name(reader, &key, &name, short_name);
         let cpu = reader.required(
             &format!("{key}.cpu"),
-            "a number of cores, like 2 or 500m",
-            parse::<Cpu>,
+            "a number of cores up to 512, like 2 or 500m",
+            |text| parse::<Cpu>(text).filter(|cpu| cpu.cores() <= MAX_CORES),
+        );
+        let memory = reader.required(
+            &format!("{key}.memory"),
+            "an amount of at least 128Mi, like 512Mi or 4Gi",
+            |text| parse(text).filter(|memory| *memory >= MIN_MEMORY),
         );
         let amount = "an amount, like 512Mi or 4Gi";
-        let memory = reader.required(&format!("{key}.memory"), amount, parse::<Mebibytes>);
         let disk = reader.optional(&format!("{key}.disk"), amount, parse::<Mebibytes>);
         Ok(Size {
             name: valid?,
@@ -44,21 +52,20 @@ pub(super) fn read_catalogs(
     reader: &mut SettingsReader,
     is_local: bool,
 ) -> Result<Vec<Catalog>, Invalid> {
-    const URL: &str = "an http:// or https:// URL";
     let names = reader.tables("catalogs");
     let catalogs = names.into_iter().map(|name| {
         let key = |field: &str| format!("catalogs.{name}.{field}");
-        let valid = read_name(reader, &format!("catalogs.{name}"), &name);
-        let endpoint = reader.required(&key("endpoint"), URL, url);
-        let warehouse = reader.optional(&key("warehouse"), "a warehouse's name", any);
+        let valid = read_name(reader, &format!("catalogs.{name}"), &name, catalog_name);
+        let endpoint = read_endpoint(reader, &key("endpoint"));
+        let warehouse = reader.checked(&key("warehouse"), plain_text);
         let secret = reader.optional(&key("oauth2_secret"), "a Secret's name", domain_name);
-        let server = reader.optional(&key("oauth2_server"), URL, url);
-        let scope = reader.optional(&key("oauth2_scope"), "a scope", any);
+        let server = reader.checked(&key("oauth2_server"), http_url);
+        let scope = reader.checked(&key("oauth2_scope"), plain_text);
         let sigv4 = reader.optional(&key("sigv4_service"), "a service's name", label)?;
-        let s3_endpoint = reader.optional(&key("s3_endpoint"), URL, url);
+        let s3_endpoint = reader.checked(&key("s3_endpoint"), S3Endpoint::parse);
         let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
         let s3_bucket = reader.optional(&key("s3_bucket"), "a bucket's name", bucket);
-        let s3_prefix = reader.optional(&key("s3_prefix"), "a prefix", any);
+        let s3_prefix = reader.checked(&key("s3_prefix"), plain_text);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
         let oauth2 = match (secret?, server?, scope?) {
             (Some(_), ..) if sigv4.is_some() => {
@@ -86,15 +93,21 @@ pub(super) fn read_catalogs(
                 );
             }
         };
+        let (s3_endpoint, s3_path_style) = (s3_endpoint?, s3_path_style?.unwrap_or(false));
+        if let Some(endpoint) = &s3_endpoint
+            && let Err(problem) = endpoint.check_style(s3_path_style)
+        {
+            return reader.reject(&key("s3_path_style"), problem);
+        }
         Ok(Catalog {
             name: valid?,
             endpoint: endpoint?,
             warehouse: warehouse?,
             oauth2,
             sigv4_service: sigv4,
-            s3_endpoint: s3_endpoint?,
+            s3_endpoint,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
-            s3_path_style: s3_path_style?.unwrap_or(false),
+            s3_path_style,
             s3_bucket: s3_bucket?,
             s3_prefix: s3_prefix?,
         })
@@ -103,15 +116,18 @@ pub(super) fn read_catalogs(
     catalogs.into_iter().collect()
 }
 
-fn read_name(reader: &mut SettingsReader, key: &str, name: &str) -> Result<String, Invalid> {
-    match label(name).filter(|name| name.len() <= MAX_NAME_BYTES) {
-        Some(name) => Ok(name),
-        None => reader.reject(
-            key,
-            format!(
-                "is not a valid name; use up to {MAX_NAME_BYTES} lower-case letters, digits and \
-                 hyphens, and no hyphen at either end"
-            ),
-        ),
+fn read_endpoint(reader: &mut SettingsReader, key: &str) -> Result<String, Invalid> {
+    match reader.checked(key, http_url)? {
+        Some(url) => Ok(url),
+        None => reader.reject(key, "is required; set it to an http:// or https:// URL"),
     }
+}
+
+fn read_name(
+    reader: &mut SettingsReader,
+    key: &str,
+    name: &str,
+    parse: fn(&str) -> Result<String, &'static str>,
+) -> Result<String, Invalid> {
+    parse(name).or_else(|problem| reader.reject(key, problem))
 }

@@ -1,6 +1,10 @@
 //! Parses the text of one value. Returns `None` if it is not valid. Pure.
 
+use std::path::PathBuf;
+
 use chrono::TimeDelta;
+
+use crate::catalog::values;
 
 /// Description of a valid duration, for errors.
 pub(super) const DURATION: &str = "a duration, like 5m or 1h 30m";
@@ -22,22 +26,19 @@ pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
+/// Parses a text without control characters, which no session accepts.
 pub(super) fn any(text: &str) -> Option<String> {
-    Some(text.to_owned())
+    values::plain_text(text).ok()
 }
 
 /// Parses an HTTP URL. Removes slashes at its end.
 pub(super) fn url(text: &str) -> Option<String> {
-    let rest = text
-        .strip_prefix("https://")
-        .or(text.strip_prefix("http://"))?;
-    // No `@`: a user name and password in the URL would appear in requests and logs.
-    let valid = !rest.contains('@')
-        && !rest.is_empty()
-        && !rest.starts_with('/')
-        // The excluded ones are in no URL (RFC 3986). They would break a message that shows it.
-        && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c));
-    valid.then(|| text.trim_end_matches('/').to_owned())
+    values::http_url(text).ok()
+}
+
+/// Parses the path of a file, a folder or a program.
+pub(super) fn path(text: &str) -> Option<PathBuf> {
+    any(text).map(PathBuf::from)
 }
 
 pub(super) fn host_and_port(text: &str) -> Option<String> {
@@ -61,12 +62,7 @@ pub(super) fn bucket(text: &str) -> Option<String> {
 
 /// Parses an RFC 1123 label.
 pub(super) fn label(text: &str) -> Option<String> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let valid = (1..=63).contains(&text.len())
-        && text.chars().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-');
-    valid.then(|| text.to_owned())
+    values::is_label(text).then(|| text.to_owned())
 }
 
 /// Parses an RFC 1123 subdomain, which is a valid name for most Kubernetes objects.

@@ -12,8 +12,9 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("session", &[]),
+    ("catalog", &[]),
     ("error", &[]),
     ("diagnostics", &[]),
     ("redact", &[]),
@@ -33,11 +34,13 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "settings",
         ],
     ),
-    ("settings", &["session"]),
+    ("settings", &["catalog", "session"]),
     ("telemetry", &["settings", "unicode"]),
     (
         "credentials",
-        &["error", "redact", "s3_error", "session", "settings"],
+        &[
+            "catalog", "error", "redact", "s3_error", "session", "settings",
+        ],
     ),
     ("door", &["listener", "unicode"]),
     (
@@ -84,7 +87,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "unicode",
         ],
     ),
-    ("duckdb", &["door", "redact", "s3_error"]),
+    ("duckdb", &["catalog", "door", "redact", "s3_error"]),
     (
         "reconciler",
         &[

@@ -80,3 +80,33 @@ async fn tables_are_merged_altered_and_created_in_version_3() {
         assert!(error.contains(why), "{statement}: {error}");
     }
 }
+
+#[tokio::test]
+async fn namespaces_in_namespaces_of_icebergs_own_catalog_are_listed() {
+    let lake = own_lake();
+    lake.s3.add_key("AKIANESTED", "a-secret-in-a-namespace");
+    let (catalog, s3) = (lake.catalog.as_str(), lake.s3.url());
+    let own = [("CATALOG_ENDPOINT", catalog), ("S3_ENDPOINT", &s3)];
+    let mut first = Session::start_with("AKIANESTED", "a-secret-in-a-namespace", &own);
+    first.wait_until_prepared().await;
+    run(
+        &first,
+        &[
+            "CREATE SCHEMA lake.outer_level",
+            "CREATE SCHEMA lake.\"outer_level.inner\"",
+            "CREATE TABLE lake.\"outer_level.inner\".geese AS SELECT 'greylag' AS name, 1 AS n",
+        ],
+    )
+    .await;
+    let mut second = Session::start_with("AKIANESTED", "a-secret-in-a-namespace", &own);
+    second.wait_until_prepared().await;
+    let tables = "SELECT schema_name, table_name FROM duckdb_tables() \
+                  WHERE database_name = 'lake' ORDER BY ALL";
+    let all = json!([
+        {"schema_name": "outer_level.inner", "table_name": "geese"},
+        {"schema_name": "zoo", "table_name": "ducks"},
+    ]);
+    assert_eq!(second.rows(tables).await, Ok(all), "{}", second.log());
+    let geese = second.rows("FROM lake.\"outer_level.inner\".geese").await;
+    assert_eq!(geese, Ok(json!([{"name": "greylag", "n": 1}])));
+}

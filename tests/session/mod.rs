@@ -6,5 +6,8 @@ mod control;
 mod fence;
 mod iceberg;
 mod life;
+mod names;
 mod problems;
 mod quoting;
+mod unreadable;
+mod values;

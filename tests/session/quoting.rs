@@ -5,10 +5,14 @@
 use std::collections::HashMap;
 
 use axum::{Router, routing::get};
-use duckbot::duckdb::{
-    environment::{self, SessionConfig},
-    script::{Script, identifier, literal, record_problem},
-    shell::{Answer, Shell},
+use duckbot::{
+    catalog::values,
+    duckdb::{
+        environment::{self, SessionConfig},
+        names::{TableName, identifier, literal},
+        script::{access_steps, record_problem, tables},
+        shell::{Answer, Shell},
+    },
 };
 use proptest::{
     prelude::*,
@@ -33,10 +37,13 @@ fn text() -> impl Strategy<Value = String> {
             .prop_filter("no control characters", |it| !it.is_control())
             .prop_map(String::from),
     ];
-    let text = prop::collection::vec(part, 1..8).prop_map(|parts| parts.concat());
-    text.prop_filter("no name of a built-in database", |text| {
-        !["memory", "system", "temp", "main"].contains(&text.to_lowercase().as_str())
-    })
+    prop::collection::vec(part, 1..8).prop_map(|parts| parts.concat())
+}
+
+/// Any name that the settings accept for a catalog.
+fn catalog_name() -> impl Strategy<Value = String> {
+    let name = "[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?|select|default|problems|ui|zoo";
+    name.prop_filter("not reserved", |name| values::catalog_name(name).is_ok())
 }
 
 fn session_config(name: &str, warehouse: &str, endpoint: &str) -> SessionConfig {
@@ -136,11 +143,8 @@ fn a_catalog_and_its_warehouse_are_called_what_they_are() {
     let config = || async { r#"{"defaults": {}, "overrides": {}}"# };
     let app = Router::new().route("/v1/config", get(config));
     let catalog = duck.runtime.block_on(Server::start(|_| app));
-    check_property(400, (text(), text()), |(name, warehouse)| {
-        let script = Script::new(&session_config(&name, &warehouse, &catalog.url()), None);
-        let [_, attach, _] = &script.access[..] else {
-            panic!()
-        };
+    check_property(400, (catalog_name(), text()), |(name, warehouse)| {
+        let [_, attach] = access_steps(&session_config(&name, &warehouse, &catalog.url()));
         duck.run(&attach.try_again);
         assert_eq!(warehouse_in(catalog.requests().last().unwrap()), warehouse);
         let query = "SELECT database_name FROM duckdb_databases() WHERE type = 'iceberg'";
@@ -163,36 +167,32 @@ fn warehouse_in(line: &str) -> String {
 #[test]
 fn a_table_is_found_whatever_its_names() {
     let duck = DuckDbShell::start();
-    check_property(300, (text(), text(), text()), |(name, schema, table)| {
-        let [catalog, schema] = [&name, &schema].map(|name| identifier(name));
-        let whole = format!("{catalog}.{schema}.{}", identifier(&table));
-        duck.run(&format!(
-            "ATTACH ':memory:' AS {catalog}; CREATE SCHEMA {catalog}.{schema};"
-        ));
-        duck.run(&format!(
-            "CREATE TABLE {whole} AS SELECT {} AS it;",
-            literal(&table)
-        ));
-        let script = Script::new(&session_config(&name, "", "http://localhost"), None);
-        let [_, _, read] = &script.access[..] else {
-            panic!()
-        };
-        let [find, query] = &read.statements[..] else {
-            panic!()
-        };
-        duck.run(find);
-        duck.assert_value(query.trim_end_matches(';'), &table);
-        duck.run(&format!("DETACH {catalog};"));
-    });
-}
-
-#[test]
-fn a_catalog_without_tables_is_no_problem() {
-    let duck = DuckDbShell::start();
-    let script = Script::new(&session_config("empty", "", "http://localhost"), None);
-    for statement in &script.access[2].statements {
-        duck.run(statement);
-    }
+    check_property(
+        300,
+        (catalog_name(), text(), text()),
+        |(name, schema, table)| {
+            let catalog = identifier(&name);
+            duck.run(&format!("ATTACH ':memory:' AS {catalog};"));
+            let whole = TableName::new(&schema, &table).in_catalog(&name);
+            duck.run(&format!("CREATE SCHEMA {catalog}.{};", identifier(&schema)));
+            duck.run(&format!(
+                "CREATE TABLE {whole} AS SELECT {} AS it;",
+                literal(&table)
+            ));
+            let table = TableName::new(schema, table);
+            for step in [
+                tables::read_table(&name, &table),
+                tables::list_tables(&name),
+            ] {
+                step.statements
+                    .iter()
+                    .for_each(|statement| duck.run(statement));
+            }
+            duck.run(&tables::read_row(&name, &table));
+            duck.assert_value(&format!("FROM {whole}"), &table.table);
+            duck.run(&format!("DETACH {catalog};"));
+        },
+    );
 }
 
 #[test]
@@ -201,12 +201,9 @@ fn an_error_is_told_as_it_was_whatever_it_says() {
     // Lines that the command line would take for its own, outside of quotes.
     let line = prop_oneof![text(), Just(".quit".to_owned()), Just("go".to_owned())];
     let error = prop::collection::vec(line, 1..4).prop_map(|lines| lines.join("\n"));
-    let [keys, ..] = &Script::new(&session_config("lake", "", "http://localhost"), None).access[..]
-    else {
-        panic!()
-    };
+    let [keys, _] = access_steps(&session_config("lake", "", "http://localhost"));
     check_property(200, error, |error| {
-        for statement in record_problem(keys, &error) {
+        for statement in record_problem(&keys, &error) {
             duck.run(&statement);
         }
         duck.assert_value("SELECT error FROM problems", &error);

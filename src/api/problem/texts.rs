@@ -236,6 +236,10 @@ fn preflight_error(error: &PreflightError) -> String {
         PreflightError::CatalogRefuses(name) => {
             format!("The catalog {name} doesn't accept this catalog_token. Send a new one.")
         }
+        PreflightError::CatalogMoved { catalog, uri } => format!(
+            "The catalog {catalog} wants requests at {uri}, and doesn't serve them at its address in \
+             the bot's settings. An admin has to correct the setting catalogs.{catalog}.endpoint."
+        ),
         PreflightError::CatalogForbids(name) => format!(
             "The catalog {name} knows these credentials, but denies them access. Ask its admin for \
              access, or send other credentials."

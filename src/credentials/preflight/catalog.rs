@@ -1,7 +1,7 @@
 //! The request to the catalog, and the meaning of its answer.
 
 use chrono::{DateTime, Utc};
-use reqwest::{Client, Method, RequestBuilder, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
@@ -10,6 +10,7 @@ use super::{
     http::{HttpResponse, send},
 };
 use crate::{
+    catalog::config::CatalogConfig,
     credentials::{Credentials, sign::sign},
     s3_error::{S3Error, meaning_of_code},
     settings::Catalog,
@@ -52,11 +53,47 @@ pub(super) async fn check(
     let Some(answer) = send(request).await else {
         return Err(PreflightError::Unreachable(who));
     };
-    let body = serde_json::from_str::<Map<String, Value>>(&answer.text).ok();
-    match answer.status.as_u16() {
-        200 if body.is_some() => Ok(()),
-        _ => Err(error(&answer, body, &url, &login, &catalog.name)),
+    let config = CatalogConfig::parse(&answer.text);
+    if let (StatusCode::OK, Some(config)) = (answer.status, &config) {
+        return check_address(client, credentials, catalog, config, now).await;
     }
+    let body = serde_json::from_str::<Map<String, Value>>(&answer.text).ok();
+    Err(error(&answer, body, &url, &login, &catalog.name))
+}
+
+/// Checks that the catalog serves requests at its address in the settings, if it names another one.
+/// DuckDB does not follow that one, and the bot sends no token there.
+async fn check_address(
+    client: &Client,
+    credentials: &Credentials,
+    catalog: &Catalog,
+    config: &CatalogConfig,
+    now: DateTime<Utc>,
+) -> Result<(), PreflightError> {
+    let base = config.base(&catalog.endpoint);
+    let (Some(uri), Some(base)) = (config.moved_to(&catalog.endpoint), base) else {
+        return Ok(());
+    };
+    let moved = PreflightError::CatalogMoved {
+        catalog: catalog.name.clone(),
+        uri: shown_address(uri),
+    };
+    let Ok(url) = Url::parse(&format!("{base}/namespaces")) else {
+        return Err(moved);
+    };
+    let (request, _) = request(client, &url, credentials, catalog, now);
+    match send(request).await {
+        None => Err(PreflightError::Unreachable(CheckedService::Catalog(
+            catalog.name.clone(),
+        ))),
+        Some(answer) if answer.status.is_success() => Ok(()),
+        Some(_) => Err(moved),
+    }
+}
+
+fn shown_address(uri: &str) -> String {
+    let plain = uri.chars().filter(|c| c.is_ascii_graphic() && *c != '`');
+    plain.take(200).collect()
 }
 
 fn config_url(catalog: &Catalog) -> Result<Url, ()> {

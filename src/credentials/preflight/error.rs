@@ -44,6 +44,14 @@ pub enum PreflightError {
     /// The catalog with this name wants signed requests, as AWS Glue and S3 Tables do, and the
     /// settings don't say so.
     CatalogWantsSigV4(String),
+    /// The catalog wants requests at another address, and does not serve them at the one in the
+    /// settings.
+    CatalogMoved {
+        /// Name of the catalog.
+        catalog: String,
+        /// Address that the catalog wrote, shortened, without characters that could end its quotes.
+        uri: String,
+    },
     /// The address in the settings belongs to something else: a page, a proxy or another API.
     WrongEndpoint {
         who: CheckedService,
@@ -86,6 +94,7 @@ impl PreflightError {
             | Self::OtherRegion
             | Self::InvalidStorageSettings
             | Self::CatalogWantsSigV4(_)
+            | Self::CatalogMoved { .. }
             | Self::WrongEndpoint { .. }
             | Self::Strange { .. } => ErrorOrigin::Settings,
             Self::UnknownKey

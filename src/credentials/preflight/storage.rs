@@ -36,7 +36,8 @@ pub(super) async fn check(
 /// Returns the storage's endpoint. The default is AWS in the configured region.
 pub(super) fn endpoint(catalog: &Catalog) -> String {
     let aws = || format!("https://s3.{}.amazonaws.com", catalog.s3_region);
-    catalog.s3_endpoint.clone().unwrap_or_else(aws)
+    let endpoint = catalog.s3_endpoint.as_ref().map(ToString::to_string);
+    endpoint.unwrap_or_else(aws)
 }
 
 /// Returns the URL that lists the bucket in the settings, or the buckets if none is set.
@@ -103,6 +104,11 @@ fn error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::values::S3Endpoint;
+
+    fn endpoint(url: &str) -> Option<S3Endpoint> {
+        Some(S3Endpoint::parse(url).expect("a URL"))
+    }
 
     fn lake() -> Catalog {
         Catalog {
@@ -111,7 +117,7 @@ mod tests {
             sigv4_service: None,
             endpoint: "http://catalog".into(),
             warehouse: None,
-            s3_endpoint: Some("https://s3.example.com:9000".into()),
+            s3_endpoint: endpoint("https://s3.example.com:9000"),
             s3_region: "eu-central-1".into(),
             s3_path_style: true,
             s3_bucket: Some("lake".into()),
@@ -140,7 +146,7 @@ mod tests {
             url(|it| it.s3_bucket = None),
             "https://s3.example.com:9000/"
         );
-        let below = url(|it| it.s3_endpoint = Some("https://host/storage/s3".into()));
+        let below = url(|it| it.s3_endpoint = endpoint("https://host/storage/s3"));
         assert_eq!(below, format!("https://host/storage/s3/lake{query}"));
         let aws = url(|it| (it.s3_endpoint, it.s3_bucket) = (None, None));
         assert_eq!(aws, "https://s3.eu-central-1.amazonaws.com/");

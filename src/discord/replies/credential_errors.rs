@@ -167,6 +167,11 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
         PreflightError::CatalogRefuses(name) => format!(
             "The catalog `{name}` doesn't accept this **catalog token**. Please enter a new one."
         ),
+        PreflightError::CatalogMoved { catalog, uri } => format!(
+            "The catalog `{catalog}` wants requests at `{uri}`, and doesn't serve them at its \
+             address in my settings. An admin has to correct the setting \
+             `catalogs.{catalog}.endpoint`."
+        ),
         PreflightError::CatalogForbids(name) => format!(
             "The catalog `{name}` knows you, but denies you access. Please ask its admin for \
              access, or enter other credentials."

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*};
 use super::{tests::*, *};
 use crate::{
     discord::suggest::describe_session,
-    runtime::{Column, QueryError, QueryResponse, Rows},
+    runtime::{Column, QueryError, QueryResponse, Rows, TableName},
     service::{
         LookupRejection, MissingTable, QueryRejection, Rejection, StartRejection, TableList,
         TablesError, UnknownCatalog,
@@ -89,11 +89,14 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
     };
     let list = TableList {
         // Longer ones come in a file.
-        names: vec![name.chars().take(100).collect()],
+        names: vec![TableName::new(
+            "",
+            name.chars().take(100).collect::<String>(),
+        )],
         more: false,
     };
     let none = TableList {
-        names: vec!["other".into()],
+        names: vec![TableName::new("zoo", "other")],
         more: false,
     };
     let columns = Rows {
@@ -175,20 +178,26 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
             "a pattern",
             tables(&named, "lake", &none, Some(&format!("?{name}"))).text,
         ),
-        ("columns", table_columns(name, "lake", &columns).text),
+        (
+            "columns",
+            table_columns(&TableName::new("zoo", name), "lake", &columns).text,
+        ),
     ]
 }
 
 #[test]
 fn a_long_table_name_hides_no_others() {
     let list = TableList {
-        names: vec!["x".repeat(3000), "orders".into()],
+        names: vec![
+            TableName::new("zoo", "x".repeat(3000)),
+            TableName::new("zoo", "orders"),
+        ],
         more: false,
     };
     let told = tables(&record(Stage::Running), "lake", &list, None);
-    assert!(told.text.contains("x…\norders\n"), "{}", told.text);
+    assert!(told.text.contains("x…\nzoo.orders\n"), "{}", told.text);
     let file = told.file.expect("a file with the whole names");
-    assert_eq!(file.text, format!("{}\norders\n", "x".repeat(3000)));
+    assert_eq!(file.text, format!("zoo.{}\nzoo.orders\n", "x".repeat(3000)));
 }
 
 #[test]
@@ -201,7 +210,8 @@ fn a_csv_file_with_a_formula_is_explained() {
         rows: vec![vec![Some(value.repeat(100))]],
         ..Rows::default()
     };
-    let told = |value: &str| table_columns("orders", "lake", &rows(value)).text;
+    let told =
+        |value: &str| table_columns(&TableName::new("zoo", "orders"), "lake", &rows(value)).text;
     let note = "In it, `'` begins each text that a spreadsheet would take for a formula.";
     assert!(told("=1").ends_with(note));
     assert!(!told("1=").contains(note));

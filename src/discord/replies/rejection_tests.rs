@@ -168,6 +168,10 @@ fn every_error() {
         PreflightError::OtherRegion,
         PreflightError::InvalidStorageSettings,
         PreflightError::CatalogWantsToken(lake()),
+        PreflightError::CatalogMoved {
+            catalog: lake(),
+            uri: "http://catalog.example/v2".into(),
+        },
         PreflightError::CatalogRefuses(lake()),
         PreflightError::CatalogForbids(lake()),
         PreflightError::CatalogWantsSigV4(lake()),

@@ -14,7 +14,7 @@ use crate::{
         buttons::Button,
         table::{self, clean, table},
     },
-    runtime::{QueryError, QueryResponse, Rows},
+    runtime::{QueryError, QueryResponse, Rows, TableName, display_identifier},
     service::{MissingTable, TableList},
     session::{Record, SessionId},
     unicode::isolate,
@@ -233,7 +233,8 @@ pub(crate) fn share_failed(text: &str, why: &str) -> Reply {
     )
 }
 
-/// Lists the tables of a catalog whose names match `pattern`.
+/// Lists the tables of a catalog whose names match `pattern`. A name that needs quotes is followed by
+/// its form in SQL.
 pub(crate) fn tables(
     record: &Record,
     catalog: &str,
@@ -241,20 +242,30 @@ pub(crate) fn tables(
     pattern: Option<&str>,
 ) -> Reply {
     let TableList { names, more } = all;
-    let like: Vec<_> = names.iter().filter(|name| is_like(name, pattern)).collect();
-    let catalog = clean(catalog);
+    let is_like = |name: &&TableName| is_like(&name.to_string(), pattern);
+    let like: Vec<_> = names.iter().filter(is_like).collect();
+    let line = |name: &TableName| {
+        let plain = name.to_string();
+        let sql = (name.sql() != plain).then(|| format!("  in SQL: {}", name.in_catalog(catalog)));
+        plain + &sql.unwrap_or_default()
+    };
+    let shown_catalog = clean(catalog);
     if like.is_empty() {
         let searched = match (more, names.len()) {
-            (true, count) => format!("the first {}", table_count(count)),
+            (true, count) => format!("{}, which are not all", table_count(count)),
             (false, count) => table_count(count),
         };
         return Reply::new(match (names.is_empty(), pattern) {
             (false, Some(pattern)) => format!(
-                "No table in `{catalog}` matches `{}` (searched {searched}).",
+                "No table in `{shown_catalog}` matches `{}` (searched {searched}).",
                 code(pattern, 60)
             ),
+            _ if *more => format!(
+                "The catalog `{shown_catalog}` did not list its tables in time. Try again in a \
+                 minute. `/duck sql` can read a table whose name you know."
+            ),
             _ => format!(
-                "The catalog `{catalog}` lists no tables. Your credentials may not have access; \
+                "The catalog `{shown_catalog}` lists no tables. Your credentials may not have access; \
                  check them with `/duck setup`."
             ),
         });
@@ -262,7 +273,7 @@ pub(crate) fn tables(
     let mut named = String::new();
     let (mut count, mut is_whole) = (0, true);
     for name in like.iter().take(MAX_TABLE_NAMES) {
-        let cleaned = clean(name);
+        let cleaned = clean(&line(name));
         let short = shorten(&cleaned, MAX_TABLE_NAME_CHARS);
         is_whole &= short == cleaned;
         let line = isolate(short) + "\n";
@@ -274,13 +285,13 @@ pub(crate) fn tables(
     }
     let how_many = table_count(like.len());
     let mut text = format!(
-        "{how_many} in `{catalog}`, as seen by session `{}`:\n```\n{named}```\n",
+        "{how_many} in `{shown_catalog}`, as seen by session `{}`:\n```\n{named}```\n",
         record.id
     );
     if *more {
         text += &format!(
-            "Only the first {} were searched. In the session itself (`/duck open`), `SHOW ALL \
-             TABLES` shows all.\n",
+            "This list is not complete ({} searched): the catalog has more tables, or did not list \
+             all of them in time. `/duck describe` and `/duck sql` find the others by their names.\n",
             table_count(names.len())
         );
     }
@@ -289,7 +300,7 @@ pub(crate) fn tables(
     } else {
         text += &format!("Shown: {count} of {how_many}. The attached file has all of them.");
         // A name with a line break would look like two.
-        let lines = like.iter().map(|name| clean(name) + "\n");
+        let lines = like.iter().map(|name| clean(&line(name)) + "\n");
         Reply {
             file: Some(File {
                 name: "tables.txt".into(),
@@ -301,14 +312,14 @@ pub(crate) fn tables(
 }
 
 /// Lists the columns of a table.
-pub(crate) fn table_columns(name: &str, catalog: &str, rows: &Rows) -> Reply {
+pub(crate) fn table_columns(name: &TableName, catalog: &str, rows: &Rows) -> Reply {
     let shown = table(rows, MAX_MESSAGE_CHARS - FRAME_CHARS);
-    let name = format!("{catalog}.{name}");
+    let name = name.in_catalog(catalog);
     let count = rows.rows.len();
     let columns = column_count(count);
     let mut text = format!(
         "`{}`, {columns}:\n```\n{}\n```\n",
-        code(&name, 120),
+        code(&name, 300),
         shown.text
     );
     let is_whole = shown.rows == count && shown.is_exact;
@@ -425,9 +436,8 @@ fn point_at_error(sql: &str, wrong: &QueryError) -> String {
 /// Returns the next step after an error, if there is one.
 fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<String> {
     if let Some(missing) = question.missing {
-        let catalog = clean(question.catalog);
-        let full =
-            |name: &String| format!("`{}`", code(&format!("{}.{name}", question.catalog), 80));
+        let catalog = display_identifier(question.catalog);
+        let full = |name: &String| format!("`{}`", code(&format!("{catalog}.{name}"), 200));
         let nearest = match missing {
             MissingTable::Listed(name) => return Some(unreadable_table(&full(name))),
             MissingTable::Unknown(nearest) => nearest,

@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     runtime::{
         Column, FailureCause, QueryError, QueryResponse, RemoteServer, RequestFailure, Rows,
+        TableName,
     },
     service::{
         CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, MissingTable,
@@ -153,7 +154,9 @@ fn asking_duckdb() {
     let mut short = to(sql, &rows(200, true));
     short.file = None;
     let all = |more| TableList {
-        names: ["sales.orders".to_owned(), "web.visits".to_owned()].into(),
+        names: [("sales", "orders"), ("web", "visits"), ("a.b", "places")]
+            .map(|(schema, table)| TableName::new(schema, table))
+            .into(),
         more,
     };
     let columns = Rows {
@@ -267,7 +270,22 @@ fn asking_duckdb() {
             "no tables",
             tables(&record, "lake", &TableList::default(), None),
         ),
-        ("columns", table_columns("sales.orders", "lake", &columns)),
+        (
+            "no tables in time",
+            tables(
+                &record,
+                "lake",
+                &TableList {
+                    more: true,
+                    ..TableList::default()
+                },
+                None,
+            ),
+        ),
+        (
+            "columns",
+            table_columns(&TableName::new("a.b", "orders"), "lake", &columns),
+        ),
     ]);
     let again = share_failed(&told.text, "why");
     assert_eq!(strip_share_error(&again.text), told.text);
@@ -540,6 +558,10 @@ fn credentials_that_do_not_work() {
         PreflightError::NoBucket(lake()),
         PreflightError::OtherRegion,
         PreflightError::CatalogWantsToken(lake()),
+        PreflightError::CatalogMoved {
+            catalog: lake(),
+            uri: "http://catalog.example/v2".into(),
+        },
         PreflightError::CatalogRefuses(lake()),
         PreflightError::Busy {
             who: CheckedService::Storage,

@@ -25,26 +25,34 @@ fn with(differing: &[(&str, &str)]) -> Result<SessionConfig, ConfigError> {
 }
 
 #[test]
-fn an_endpoint_is_split_into_its_parts() {
-    for (text, authority, tls) in [
-        ("https://s3.example", "s3.example", true),
-        ("http://minio:9000/", "minio:9000", false),
-        ("http://[::1]:9000", "[::1]:9000", false),
+fn values_follow_the_rules_of_the_settings() {
+    let endpoint = with(&[("S3_ENDPOINT", "http://minio:9000/s3/")])
+        .expect("a URL")
+        .s3
+        .endpoint;
+    assert_eq!(endpoint, S3Endpoint::parse("http://minio:9000/s3").ok());
+    for (name, text) in [
+        ("S3_ENDPOINT", "minio:9000"),
+        ("S3_ENDPOINT", "https://"),
+        ("S3_ENDPOINT", "https://u:p@a"),
+        ("CATALOG_ENDPOINT", "https://a?b"),
+        ("CATALOG_NAME", "memory"),
+        ("CATALOG_NAME", "a.b"),
+        ("CATALOG_WAREHOUSE", "a\nb"),
+        ("S3_REGION", "a\nb"),
     ] {
-        let endpoint = with(&[("S3_ENDPOINT", text)]).expect(text).s3.endpoint;
-        let authority = authority.to_owned();
-        assert_eq!(endpoint, Some(Endpoint { authority, tls }), "{text}");
+        let mistakes = with(&[(name, text)]).expect_err(text).to_string();
+        assert!(mistakes.contains(&format!("\n  {name} ")), "{mistakes}");
     }
-    for text in [
-        "minio:9000",
-        "https://",
-        "https://a/b",
-        "ftp://a",
-        "https://u:p@a",
-    ] {
-        let mistakes = with(&[("S3_ENDPOINT", text)]).expect_err(text).to_string();
-        assert!(mistakes.contains("\n  S3_ENDPOINT "), "{mistakes}");
-    }
+    let style = [
+        ("S3_ENDPOINT", "http://127.0.0.1:1"),
+        ("S3_PATH_STYLE", "false"),
+    ];
+    let mistakes = with(&style).expect_err("an IP address").to_string();
+    assert!(
+        mistakes.contains("\n  S3_PATH_STYLE must be true"),
+        "{mistakes}"
+    );
 }
 
 #[test]

@@ -23,10 +23,7 @@ fn config() -> SessionConfig {
         http_proxy: None,
         control: None,
         s3: S3 {
-            endpoint: Some(Endpoint {
-                authority: "s3.test:9000".into(),
-                tls: false,
-            }),
+            endpoint: S3Endpoint::parse("http://s3.test:9000").ok(),
             region: "eu-central-1".into(),
             path_style: true,
             session_token: false,
@@ -37,6 +34,7 @@ fn config() -> SessionConfig {
             endpoint: "http://s3.test:9000/forbid".into(),
             warehouse: String::new(),
             auth: CatalogAuth::Token,
+            nested: false,
         },
     }
 }

@@ -3,8 +3,11 @@
 //! DuckDB reads the S3 secret again for each file, and for each signed request to the catalog. An attached catalog keeps the token that it was
 //! attached with, so it is attached again. Queries that run meanwhile keep the old one.
 
-use super::{ScriptStep, Value, attach_statement, catalog_secret, identifier, s3_secret};
-use crate::duckdb::environment::{Catalog, SessionConfig};
+use super::{ScriptStep, Value, attach_statement, catalog_secret, s3_secret};
+use crate::duckdb::{
+    environment::{Catalog, SessionConfig},
+    names::identifier,
+};
 
 /// Name of the secret and the catalog that try a new token.
 const PROBE: &str = "duckbot_probe";

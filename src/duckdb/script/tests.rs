@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::duckdb::environment;
+use crate::duckdb::{environment, names::TableName};
 
 const PLAIN: [(&str, &str); 12] = [
     ("HOME", "/home/duck"),
@@ -18,12 +18,13 @@ const PLAIN: [(&str, &str); 12] = [
     ("CATALOG_WAREHOUSE", "the team's"),
 ];
 
-const RICH: [(&str, &str); 9] = [
+const RICH: [(&str, &str); 10] = [
     ("DUCKDB_FURTHER_EXTENSIONS", "spatial,excel"),
     ("S3_ENDPOINT", "http://minio:9000"),
     ("S3_PATH_STYLE", "true"),
     ("S3_SESSION_TOKEN", "canary"),
-    ("CATALOG_NAME", "the \"lake\""),
+    ("CATALOG_NAME", "my-lake"),
+    ("CATALOG_NESTED", "true"),
     ("CATALOG_OAUTH2_CLIENT_ID", "canary"),
     ("CATALOG_OAUTH2_CLIENT_SECRET", "canary"),
     ("CATALOG_OAUTH2_SERVER_URI", "https://login.example/token"),
@@ -37,11 +38,18 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
         .collect();
     let config = environment::read(&variables).expect("a valid environment");
     let script = Script::new(&config, own);
+    let (name, table) = (&config.catalog.name, TableName::new("a.b", "it's"));
+    let tables = vec![
+        tables::list_tables(name),
+        tables::load_table(name, &table),
+        tables::read_table(name, &table),
+    ];
     let steps = [
         script.essential,
         script.extensions,
         script.first,
-        script.access,
+        access_steps(&config).into(),
+        tables,
         script.own,
         script.last,
     ];
