@@ -5,6 +5,7 @@
 //! accept works in a session. [`config`] and [`listing`] follow what DuckDB does: DuckDB can list
 //! tables too, but not within a time limit, and either all of them or none.
 
+pub mod client;
 pub mod config;
 pub mod listing;
 pub mod values;

@@ -13,7 +13,10 @@ use super::{
     shell::{Answer, Exited, Shell},
     steps::{record_problem, run_optional},
 };
-use crate::catalog::listing::{self, ListedCatalog, Listing, ListingError, Login};
+use crate::catalog::{
+    client::{ListedCatalog, ListingError, Login},
+    listing::{self, Listing},
+};
 
 /// Maximum time to list tables while a session starts.
 const LISTING_TIME: Duration = Duration::from_secs(5);

@@ -26,7 +26,7 @@ use super::{
     shell::{Answer, Exited, Shell},
     statement,
 };
-use crate::catalog::listing::{Listing, ListingError};
+use crate::catalog::{client::ListingError, listing::Listing};
 
 /// Table that holds the rows until they are read as text.
 const RESULT_TABLE: &str = "temp.main.duckbot_answer";
