@@ -345,10 +345,11 @@ fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
         ""
     };
     // With delegation, credentials from the catalog would replace the owner's. DuckDB takes `main` for
-    // the default schema, and would not find a namespace of this name.
+    // the default schema, and would not find a namespace of this name. It takes a warehouse like `s3://…`
+    // for a remote file, which it would attach as read-only.
     format!(
         "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
-         ACCESS_DELEGATION_MODE 'none', DEFAULT_SCHEMA 'main'{nested});",
+         ACCESS_DELEGATION_MODE 'none', DEFAULT_SCHEMA 'main', READ_ONLY false{nested});",
         literal(&catalog.warehouse),
         identifier(name),
         literal(&catalog.endpoint),
