@@ -1,21 +1,23 @@
-"""Creates a table with another writer than DuckDB: fill.py CATALOG-URL S3-URL KEY-ID SECRET"""
+"""Creates tables with another writer than DuckDB: fill.py PROPERTIES TABLES
 
+PROPERTIES are those of the catalog, and TABLES has the levels of each table's name. Both are JSON. Namespaces
+may exist already."""
+
+import json
 import sys
 
 import pyarrow
 from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.io import fsspec
+from pyiceberg.io.pyarrow import PyArrowFileIO
 
-catalog, s3, key_id, secret = sys.argv[1:]
-catalog = RestCatalog(
-    "lake",
-    uri=catalog,
-    **{
-        "s3.endpoint": s3,
-        "s3.access-key-id": key_id,
-        "s3.secret-access-key": secret,
-        "s3.region": "us-east-1",
-    },
-)
+# Nessie's answers ask for this implementation, which needs more packages.
+fsspec.FsspecFileIO = PyArrowFileIO
+
+properties, tables = (json.loads(argument) for argument in sys.argv[1:])
+catalog = RestCatalog("lake", **properties)
 ducks = pyarrow.table({"name": ["mallard", "teal"], "grams": [1100, 330]})
-catalog.create_namespace("zoo")
-catalog.create_table("zoo.ducks", schema=ducks.schema).append(ducks)
+for *levels, table in tables:
+    for depth in range(len(levels)):
+        catalog.create_namespace_if_not_exists(tuple(levels[: depth + 1]))
+    catalog.create_table((*levels, table), schema=ducks.schema).append(ducks)

@@ -2,21 +2,23 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::LazyLock,
     thread,
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{s3::S3, tools};
 
-const BUCKET: &str = "lake";
+pub(crate) const BUCKET: &str = "lake";
 /// Path below which the storage serves the same buckets.
 const S3_PATH: &str = "storage/v1/s3";
 /// Credentials of the catalog itself. The table was created with them, too.
-const CATALOG_CREDENTIALS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secret"];
+pub(crate) const CATALOG_CREDENTIALS: [&str; 2] = ["AKIATHECATALOG", "the-catalogs-own-secret"];
 
 /// Returns the lake of this test run.
 pub fn lake() -> &'static Lake {
@@ -55,30 +57,15 @@ impl Lake {
         let [key_id, secret] = CATALOG_CREDENTIALS;
         s3.add_key(key_id, secret);
 
-        let tools = tools::iceberg();
-        let mut running = Command::new(tools::script("iceberg/run"))
-            .arg(tools.join("catalog.jar"))
-            .args([&s3.url(), key_id, secret, BUCKET])
-            .arg(folder.keep())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        let mut said = BufReader::new(running.stdout.take().unwrap());
-        said.read_line(&mut port).unwrap();
-        assert!(
-            !port.is_empty(),
-            "`iceberg/run` ended without printing a port"
-        );
-        let catalog = format!("http://127.0.0.1:{}", port.trim());
-
-        let filled = Command::new(tools.join("python/bin/python"))
-            .arg(tools::script("iceberg/fill.py"))
-            .args([&catalog, &s3.url(), key_id, secret])
-            .status()
-            .unwrap();
-        assert!(filled.success(), "`iceberg/fill.py` failed");
+        let (running, catalog) = start_catalog(&s3.url(), [key_id, secret], &folder.keep());
+        let properties = json!({
+            "uri": catalog,
+            "s3.endpoint": s3.url(),
+            "s3.access-key-id": key_id,
+            "s3.secret-access-key": secret,
+            "s3.region": "us-east-1",
+        });
+        fill(&properties, &[&["zoo", "ducks"]]);
         Self {
             s3,
             catalog,
@@ -90,4 +77,41 @@ impl Lake {
     pub fn s3_url_with_path(&self) -> String {
         format!("{}/{S3_PATH}", self.s3.url())
     }
+}
+
+/// Starts Iceberg's own catalog, with tables in the bucket. Returns its URL. It removes `folder` when
+/// it ends.
+pub(crate) fn start_catalog(
+    s3: &str,
+    [key_id, secret]: [&str; 2],
+    folder: &Path,
+) -> (Child, String) {
+    let mut running = Command::new(tools::script("iceberg/run"))
+        .arg(tools::iceberg().join("catalog.jar"))
+        .args([s3, key_id, secret, BUCKET])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    let mut said = BufReader::new(running.stdout.take().unwrap());
+    said.read_line(&mut port).unwrap();
+    assert!(
+        !port.is_empty(),
+        "`iceberg/run` ended without printing a port"
+    );
+    let catalog = format!("http://127.0.0.1:{}", port.trim());
+    (running, catalog)
+}
+
+/// Creates tables with pyiceberg, each with two rows. `properties` are those of the catalog, and
+/// `tables` has the levels of their names.
+pub(crate) fn fill(properties: &Value, tables: &[&[&str]]) {
+    let filled = Command::new(tools::iceberg().join("python/bin/python"))
+        .arg(tools::script("iceberg/fill.py"))
+        .args([properties.to_string(), json!(tables).to_string()])
+        .status()
+        .unwrap();
+    assert!(filled.success(), "`iceberg/fill.py` failed");
 }

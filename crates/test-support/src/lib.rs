@@ -34,6 +34,7 @@ mod server;
 mod session;
 mod signed_catalog;
 mod test_env;
+mod third_party;
 mod token_catalog;
 pub mod tools;
 mod tree_catalog;
@@ -64,6 +65,10 @@ pub use server::Server;
 pub use session::{HOSTS, Session, signal};
 pub use signed_catalog::SignedCatalog;
 pub use test_env::{RECORD_VERSION, TestEnv, assert_says, session_id_in};
+pub use third_party::{
+    STRANGER_CREDENTIALS, ThirdPartyLake, seaweedfs_alone, seaweedfs_and_iceberg,
+    versitygw_and_iceberg, versitygw_and_nessie, versitygw_with_one_account,
+};
 pub use token_catalog::TokenCatalog;
 pub use tree_catalog::{Nesting, TreeCatalog, TreeTable};
 pub use ui_assets::{PAGE, UiAssets};

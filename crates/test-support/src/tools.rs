@@ -47,6 +47,21 @@ pub fn chromium() -> PathBuf {
     get("chromium")
 }
 
+/// The program `versitygw`. Building it takes minutes.
+pub fn versitygw() -> PathBuf {
+    get("servers/versitygw").join("versitygw")
+}
+
+/// The program of SeaweedFS. Building it takes minutes.
+pub fn seaweedfs() -> PathBuf {
+    get("servers/seaweedfs").join("weed")
+}
+
+/// The folder with the catalog Nessie (`nessie.jar`) and a Java that runs it (`java`).
+pub fn nessie() -> PathBuf {
+    get("servers/nessie")
+}
+
 /// Path of a script beside this crate's `src`.
 pub fn script(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
