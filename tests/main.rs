@@ -31,6 +31,7 @@ mod runtimes;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod secrets;
+mod servers;
 mod session;
 mod setup;
 mod sql;
