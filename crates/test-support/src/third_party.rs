@@ -1,33 +1,21 @@
 //! S3 servers and catalogs by other projects. Building them takes minutes, so only the tests in
-//! `tests/servers` use them, which `./check full` runs.
+//! `tests/servers.rs` use them, which `./check full` runs.
 
 mod catalogs;
+mod running;
 mod storages;
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::LazyLock,
-};
+use std::sync::LazyLock;
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::{
     credentials::PERMANENT_CREDENTIALS,
     lake::{CATALOG_CREDENTIALS, fill},
-    reserved_port::ReservedPort,
-    tools,
 };
 use catalogs::{ThirdPartyCatalog, built_in, iceberg, nessie};
-pub use storages::versitygw_with_one_account;
+pub use storages::{STRANGER_CREDENTIALS, versitygw_with_one_account};
 use storages::{Storage, seaweedfs, versitygw};
-
-/// Credentials of an account that may not read the bucket.
-pub const STRANGER_CREDENTIALS: [(&str, &str); 2] = [
-    ("Access key ID", "AKIASTRANGER0000WXYZ"),
-    ("Secret access key", "canary/StrangersSecretKey+11"),
-];
 
 /// Tables of the catalogs, as the levels of their names. They have the same rows as `zoo.ducks`.
 const TABLES: &[&[&str]] = &[
@@ -123,43 +111,4 @@ pub fn seaweedfs_alone() -> &'static ThirdPartyLake {
         ThirdPartyLake::fill(seaweedfs(), built_in(seaweedfs()), is_plain)
     });
     &LAKE
-}
-
-/// Running server. It ends when its standard input closes, so also when this process ends.
-struct Running {
-    _script: Child,
-    _ports: Vec<ReservedPort>,
-}
-
-impl Running {
-    /// Starts a server in `folder`, and waits until `url` answers.
-    fn start(url: &str, folder: TempDir, ports: Vec<ReservedPort>, command: &Command) -> Self {
-        let mut script = Command::new(tools::script("servers/run"));
-        script.arg(url).arg(folder.keep());
-        script.arg(command.get_program()).args(command.get_args());
-        let set = command.get_envs();
-        script.envs(set.filter_map(|(name, value)| Some((name, value?))));
-        let mut script = script
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut said = BufReader::new(script.stdout.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "`servers/run` did not start {command:?}");
-        Self {
-            _script: script,
-            _ports: ports,
-        }
-    }
-}
-
-impl From<Child> for Running {
-    fn from(script: Child) -> Self {
-        Self {
-            _script: script,
-            _ports: Vec::new(),
-        }
-    }
 }

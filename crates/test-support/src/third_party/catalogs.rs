@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    Running,
+    running::Running,
     storages::{Storage, TABLE_BUCKET},
 };
 use crate::{

@@ -7,13 +7,19 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Running, STRANGER_CREDENTIALS};
+use super::running::Running;
 use crate::{
     credentials::PERMANENT_CREDENTIALS,
     lake::{BUCKET, CATALOG_CREDENTIALS},
     reserved_port::ReservedPort,
     tools,
 };
+
+/// Credentials of an account that may not read the bucket.
+pub const STRANGER_CREDENTIALS: [(&str, &str); 2] = [
+    ("Access key ID", "AKIASTRANGER0000WXYZ"),
+    ("Secret access key", "canary/StrangersSecretKey+11"),
+];
 
 /// Table bucket of SeaweedFS. Such a bucket is a catalog, and holds the files of its tables.
 pub const TABLE_BUCKET: &str = "tables";
