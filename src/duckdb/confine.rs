@@ -131,9 +131,12 @@ mod platform {
     fn files_below(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path());
-        let below = |path: PathBuf| match path.is_dir() {
-            true => files_below(&path),
-            false => vec![path],
+        let below = |path: PathBuf| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
         };
         paths.flat_map(below).collect()
     }

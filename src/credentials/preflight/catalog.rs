@@ -55,39 +55,46 @@ pub(super) async fn check(
     };
     let config = CatalogConfig::parse(&answer.text);
     if let (StatusCode::OK, Some(config)) = (answer.status, &config) {
-        return check_address(client, credentials, catalog, config, now).await;
+        return check_namespaces(client, credentials, catalog, config, now).await;
     }
     let body = serde_json::from_str::<Map<String, Value>>(&answer.text).ok();
     Err(error(&answer, body, &url, &login, &catalog.name))
 }
 
-/// Checks that the catalog serves requests at its address in the settings, if it names another one.
-/// DuckDB does not follow that one, and the bot sends no token there.
-async fn check_address(
+/// Asks for the namespaces, because some catalogs give everybody their configuration (SeaweedFS). A
+/// catalog that names another address must serve them at its address in the settings, too: DuckDB does
+/// not follow the other one, and the bot sends no token there.
+async fn check_namespaces(
     client: &Client,
     credentials: &Credentials,
     catalog: &Catalog,
     config: &CatalogConfig,
     now: DateTime<Utc>,
 ) -> Result<(), PreflightError> {
+    let moved = config
+        .moved_to(&catalog.endpoint)
+        .map(|uri| PreflightError::CatalogMoved {
+            catalog: catalog.name.clone(),
+            uri: shown_address(uri),
+        });
     let base = config.base(&catalog.endpoint);
-    let (Some(uri), Some(base)) = (config.moved_to(&catalog.endpoint), base) else {
-        return Ok(());
+    let Some(url) = base.and_then(|base| Url::parse(&format!("{base}/namespaces")).ok()) else {
+        return moved.map_or(Ok(()), Err);
     };
-    let moved = PreflightError::CatalogMoved {
-        catalog: catalog.name.clone(),
-        uri: shown_address(uri),
+    let (request, login) = request(client, &url, credentials, catalog, now);
+    let Some(answer) = send(request).await else {
+        let who = CheckedService::Catalog(catalog.name.clone());
+        return Err(PreflightError::Unreachable(who));
     };
-    let Ok(url) = Url::parse(&format!("{base}/namespaces")) else {
-        return Err(moved);
-    };
-    let (request, _) = request(client, &url, credentials, catalog, now);
-    match send(request).await {
-        None => Err(PreflightError::Unreachable(CheckedService::Catalog(
-            catalog.name.clone(),
-        ))),
-        Some(answer) if answer.status.is_success() => Ok(()),
-        Some(_) => Err(moved),
+    match (answer.status.as_u16(), &login, moved) {
+        (200..=299, ..) => Ok(()),
+        (.., Some(moved)) => Err(moved),
+        (401 | 419, ..) | (403, Login::None, _) => {
+            let body = serde_json::from_str(&answer.text).ok();
+            Err(error(&answer, body, &url, &login, &catalog.name))
+        }
+        // Who may not list namespaces may still read tables.
+        _ => Ok(()),
     }
 }
 

@@ -126,9 +126,12 @@ fn listing(folder: &Path) -> BTreeSet<String> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     entries
-        .flat_map(|path| match path.is_dir() {
-            true => &listing(&path) | &BTreeSet::from([path.display().to_string()]),
-            false => BTreeSet::from([format!("{}: {:?}", path.display(), fs::read(&path))]),
+        .flat_map(|path| {
+            if path.is_dir() {
+                &listing(&path) | &BTreeSet::from([path.display().to_string()])
+            } else {
+                BTreeSet::from([format!("{}: {:?}", path.display(), fs::read(&path))])
+            }
         })
         .collect()
 }
