@@ -23,17 +23,21 @@ async fn assert_refused(env: &TestEnv, values: &[(&str, &str)], answer: &str) {
 }
 
 #[tokio::test]
-async fn one_signed_listing_and_one_look_at_the_catalog() {
+async fn one_signed_listing_and_two_looks_at_the_catalog() {
     let env = TestEnv::start().await;
     env.enter_credentials(&env.ana).await;
     assert_eq!(
         env.s3.requests(),
         ["GET /lake?list-type=2&max-keys=1&prefix="]
     );
-    assert_eq!(env.catalog.requests(), ["GET /v1/config"]);
+    assert_eq!(
+        env.catalog.requests(),
+        ["GET /v1/config", "GET /v1/namespaces"]
+    );
+    let requests = env.catalog.received_requests();
     assert!(
-        env.catalog.received_requests()[0].authorized,
-        "the request must have the person's token"
+        requests.iter().all(|request| request.authorized),
+        "the requests must have the person's token"
     );
     env.assert_clean().await;
 }

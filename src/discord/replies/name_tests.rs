@@ -90,8 +90,8 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
     let list = TableList {
         // Longer ones come in a file.
         names: vec![TableName::new(
-            "",
-            name.chars().take(100).collect::<String>(),
+            "zoo",
+            name.chars().take(50).collect::<String>(),
         )],
         more: false,
     };
