@@ -1,4 +1,4 @@
-//! One connection: what its client does, and since when.
+//! State of one connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub(super) struct Connection {
 enum Phase {
     /// The client has been expected to send a request's head since this time.
     Head(Instant),
-    /// The last request ended at this time.
+    /// The last request ended, or the last bytes of its answer were sent, at this time.
     Idle(Instant),
     /// A request is in progress.
     Busy,
@@ -37,13 +37,9 @@ impl Connection {
         }
     }
 
-    /// Token that is cancelled by [`Self::close`].
+    /// Token that is cancelled when the connection is to be closed.
     pub(super) fn closing(&self) -> CancellationToken {
         self.closing.clone()
-    }
-
-    pub(super) fn close(&self) {
-        self.closing.cancel();
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -58,12 +54,27 @@ impl Connection {
         }
     }
 
-    /// Returns true if the client took too long.
-    pub(super) fn is_late(&self, now: Instant) -> bool {
-        match *self.phase.lock() {
+    /// Closes the connection if no request has been in progress, and nothing came, since this time.
+    /// Returns false otherwise.
+    pub(super) fn close_if_silent_since(&self, time: Instant) -> bool {
+        let phase = self.phase.lock();
+        let is_so = matches!(*phase, Phase::Head(since) | Phase::Idle(since) if since == time);
+        if is_so {
+            self.closing.cancel();
+        }
+        is_so
+    }
+
+    /// Closes the connection if the client took too long.
+    pub(super) fn close_if_late(&self, now: Instant) {
+        let phase = self.phase.lock();
+        let is_late = match *phase {
             Phase::Head(since) => now - since >= HEAD_TIMEOUT,
             Phase::Idle(since) => now - since >= IDLE_TIMEOUT,
             Phase::Busy => false,
+        };
+        if is_late {
+            self.closing.cancel();
         }
     }
 
@@ -75,10 +86,24 @@ impl Connection {
         }
     }
 
-    /// Marks a request as in progress until the returned guard is dropped.
-    pub(super) fn begin_request(self: &Arc<Self>) -> RequestInProgress {
-        *self.phase.lock() = Phase::Busy;
-        RequestInProgress(self.clone())
+    /// Notes that the client has taken something. The last bytes of an answer are sent after the end
+    /// of the request.
+    pub(super) fn note_sent(&self) {
+        let mut phase = self.phase.lock();
+        if matches!(*phase, Phase::Idle(_)) {
+            *phase = Phase::Idle(Instant::now());
+        }
+    }
+
+    /// Marks a request as in progress until the returned guard is dropped. Returns `None` if the
+    /// connection is being closed.
+    pub(super) fn begin_request(self: &Arc<Self>) -> Option<RequestInProgress> {
+        let mut phase = self.phase.lock();
+        if self.is_closing() {
+            return None;
+        }
+        *phase = Phase::Busy;
+        Some(RequestInProgress(self.clone()))
     }
 }
 
@@ -88,5 +113,44 @@ pub(super) struct RequestInProgress(Arc<Connection>);
 impl Drop for RequestInProgress {
     fn drop(&mut self) {
         *self.0.phase.lock() = Phase::Idle(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAST: Duration = Duration::from_secs(1);
+
+    fn idle() -> (Arc<Connection>, Instant) {
+        let (connection, since) = (Arc::new(Connection::new()), Instant::now() - PAST);
+        *connection.phase.lock() = Phase::Idle(since);
+        (connection, since)
+    }
+
+    #[test]
+    fn a_connection_whose_request_begins_meanwhile_is_kept() {
+        let (connection, since) = idle();
+        let request = connection.begin_request().expect("it is open");
+        assert!(!connection.close_if_silent_since(since));
+        connection.close_if_late(Instant::now() + IDLE_TIMEOUT);
+        assert!(!connection.is_closing());
+        drop(request);
+        assert!(connection.silent_since().is_some_and(|it| it > since));
+    }
+
+    #[test]
+    fn a_reader_of_the_last_bytes_is_not_silent() {
+        let (connection, since) = idle();
+        connection.note_sent();
+        assert!(connection.silent_since().is_some_and(|it| it > since));
+        assert!(!connection.close_if_silent_since(since));
+    }
+
+    #[test]
+    fn no_request_begins_on_a_connection_that_is_being_closed() {
+        let (connection, since) = idle();
+        assert!(connection.close_if_silent_since(since));
+        assert!(connection.begin_request().is_none());
     }
 }

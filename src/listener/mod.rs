@@ -5,8 +5,8 @@
 mod connection;
 
 use std::{
-    convert::Infallible,
     error::Error,
+    io,
     pin::pin,
     sync::{Arc, Weak},
     time::Duration,
@@ -25,7 +25,10 @@ use tokio::{
     task::JoinSet,
     time::Instant,
 };
-use tokio_util::{io::InspectReader, sync::CancellationToken};
+use tokio_util::{
+    io::{InspectReader, InspectWriter},
+    sync::CancellationToken,
+};
 
 use connection::Connection;
 
@@ -63,10 +66,11 @@ pub(crate) async fn serve<F, B>(
     let mut tasks = JoinSet::new();
     loop {
         retain_open(&mut open);
-        if open.len() > limits.connections {
+        // One place is kept free for the next client.
+        if open.len() >= limits.connections {
             close_most_silent(&mut open);
         }
-        let is_full = open.len() > limits.connections;
+        let is_full = open.len() >= limits.connections;
         let pause = if is_full { MIN_SILENCE } else { CHECK_INTERVAL };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -74,10 +78,15 @@ pub(crate) async fn serve<F, B>(
             Some(_) = tasks.join_next() => continue,
             () = tokio::time::sleep(pause) => continue,
         };
-        let Ok((stream, _)) = accepted else {
-            close_most_silent(&mut open);
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if is_shortage(&error) {
+                    close_most_silent(&mut open);
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let connection = Arc::new(Connection::new());
         open.push(Arc::downgrade(&connection));
@@ -93,14 +102,20 @@ pub(crate) async fn serve<F, B>(
     .await;
 }
 
+/// Returns true if a connection could not be accepted because too many others are open.
+fn is_shortage(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
+}
+
 /// Closes connections that took too long. Drops those that are closed.
 fn retain_open(open: &mut Vec<Weak<Connection>>) {
     let now = Instant::now();
     open.retain(|connection| {
         connection.upgrade().is_some_and(|connection| {
-            if connection.is_late(now) {
-                connection.close();
-            }
+            connection.close_if_late(now);
             !connection.is_closing()
         })
     });
@@ -113,8 +128,10 @@ fn close_most_silent(open: &mut Vec<Weak<Connection>>) {
         let since = it.silent_since()?;
         (now - since >= MIN_SILENCE).then_some((since, it))
     });
-    if let Some((_, connection)) = silent.min_by_key(|(since, _)| *since) {
-        connection.close();
+    // A connection whose request begins meanwhile is kept.
+    if let Some((since, connection)) = silent.min_by_key(|(since, _)| *since)
+        && connection.close_if_silent_since(since)
+    {
         open.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(&connection)));
     }
 }
@@ -133,12 +150,14 @@ async fn serve_connection<F, B>(
     let closing = connection.closing();
     // Send small answers at once, without Nagle's delay.
     let _ = stream.set_nodelay(true);
-    let reads = connection.clone();
-    let io = TokioIo::new(InspectReader::new(stream, move |_| reads.note_received()));
+    let (reads, writes) = (connection.clone(), connection.clone());
+    let stream = InspectReader::new(stream, move |_| reads.note_received());
+    let io = TokioIo::new(InspectWriter::new(stream, move |_| writes.note_sent()));
     let service = service_fn(move |request| {
-        let in_progress = connection.begin_request();
-        let answer = answer(request);
+        let begun = connection.begin_request();
+        let begun = begun.map(|in_progress| (in_progress, answer(request)));
         async move {
+            let (in_progress, answer) = begun.ok_or(io::ErrorKind::ConnectionAborted)?;
             let answer = answer.await;
             // The request is in progress until the body of its answer is dropped.
             let body = |body: B| {
@@ -147,7 +166,7 @@ async fn serve_connection<F, B>(
                     error
                 })
             };
-            Ok::<_, Infallible>(answer.map(body))
+            Ok::<_, io::Error>(answer.map(body))
         }
     });
     let served = http1::Builder::new()
