@@ -766,6 +766,16 @@ async fn without_a_token_only_programs_on_this_machine_and_named_hosts_are_serve
     // Another page on this machine.
     let asked = list("localhost").header("origin", "http://localhost:3000");
     assert_eq!(parse_response(asked.send().await.unwrap()).await.0, 403);
+    // A page's request for an image or script has no `Origin`.
+    for (site, status) in [
+        ("cross-site", 403),
+        ("same-site", 403),
+        ("same-origin", 200),
+        ("none", 200),
+    ] {
+        let asked = list("localhost").header("sec-fetch-site", site);
+        assert_eq!(asked.send().await.unwrap().status(), status, "{site}");
+    }
     api_env.assert_clean().await;
 }
 

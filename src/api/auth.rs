@@ -27,6 +27,8 @@ use crate::{error::new_reference, metrics, service::Requester, settings};
 
 /// Header with the request ID, which the caller may set.
 const REQUEST_ID_HEADER: &str = "x-request-id";
+/// Header in which a browser says where the page that sent the request is from.
+const SITE_HEADER: &str = "sec-fetch-site";
 /// Maximum length of a request ID in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
@@ -119,12 +121,15 @@ impl Authenticator {
 
     /// Returns false if a browser may have sent the request for a web page. The page's owner can let
     /// any name lead to this machine, but `Host` still has that name (DNS rebinding). Pages under
-    /// other names have an `Origin` in all requests that change something.
+    /// other names have an `Origin` in all requests that change something, and a `Sec-Fetch-Site` in
+    /// the others.
     fn is_from_program(&self, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
         let is_known = host.is_some_and(|host| self.is_known_host(host));
-        is_known && hosts.next().is_none() && !headers.contains_key(header::ORIGIN)
+        let mut sites = headers.get_all(SITE_HEADER).iter();
+        let is_own = sites.all(|site| site == "none" || site == "same-origin");
+        is_known && hosts.next().is_none() && !headers.contains_key(header::ORIGIN) && is_own
     }
 
     fn is_known_host(&self, host: &str) -> bool {
