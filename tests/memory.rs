@@ -9,9 +9,12 @@ use crate::local::ready_session;
 /// As in `deploy/base/duckbot.yaml`.
 const LIMIT: u64 = 256 << 20;
 
-/// Result of 10,000 rows with 104 columns, just below the maximum size.
+/// Result of 200,000 values with 4 MB, just below both maximums. In a CSV file, each value gets quotes
+/// and an apostrophe.
 fn large() -> String {
-    let columns: Vec<_> = (0..104).map(|it| format!("1 AS c{it}")).collect();
+    let columns: Vec<_> = (0..20)
+        .map(|it| format!("'=1,2345678901234' AS c{it}"))
+        .collect();
     format!(
         "/duck sql query:SELECT {} FROM range(10000)",
         columns.join(", ")
@@ -66,6 +69,7 @@ async fn large_results_of_several_people_at_once_fit_into_the_bot() {
         );
     }
     let peak = peak(pid);
-    assert!(peak < LIMIT / 2, "{} MiB", peak >> 20);
+    // A session that breaks the rules can make an answer take twice as much.
+    assert!(peak < LIMIT / 4 * 3, "{} MiB", peak >> 20);
     home.assert_clean().await;
 }

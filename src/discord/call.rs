@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, new_reference},
-    service::{QueryPermit, Requester, ServiceError},
+    service::{ReplyRoom, Requester, ServiceError},
     session::RequestId,
 };
 
@@ -54,7 +54,7 @@ pub(super) enum Answer {
     /// The final reply, which is still to be shown, and the outcome.
     Reply(Reply, CallOutcome),
     /// Same, for the result of a query. Holds the room for it until it is shown.
-    Large(Reply, CallOutcome, QueryPermit),
+    QueryResult(Reply, CallOutcome, ReplyRoom),
     /// The handler has shown the final reply, or nothing more is to be shown.
     Shown,
 }
@@ -86,14 +86,14 @@ impl From<Reply> for Answer {
 impl Call<'_> {
     /// Shows the final reply.
     pub(super) async fn finish(&self, answered: Answered) -> CallOutcome {
-        let ((reply, outcome), permit) = match answered {
+        let ((reply, outcome), room) = match answered {
             Ok(Answer::Reply(reply, outcome)) => ((reply, outcome), None),
-            Ok(Answer::Large(reply, outcome, permit)) => ((reply, outcome), Some(permit)),
+            Ok(Answer::QueryResult(reply, outcome, room)) => ((reply, outcome), Some(room)),
             Ok(Answer::Shown) => return CallOutcome::Done,
             Err(problem) => (explain(&problem), None),
         };
         self.responder.edit(&reply).await;
-        drop((reply, permit));
+        drop((reply, room));
         outcome
     }
 }

@@ -32,7 +32,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use appearance::Appearance;
 pub use audit::audit_replacement;
 pub use credentials::SetupOutcome;
-pub use queries::{QueryPermit, TableList};
+pub use queries::{QueryPermit, ReplyRoom, TableList};
 pub use reaping::{ExtendedSession, ReapOutcome, ReapResult, usage};
 pub use rejection::{
     CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,

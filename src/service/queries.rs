@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -10,18 +11,61 @@ use crate::{
     session::{OwnerId, SessionId},
 };
 
+/// Maximum size of all cached lists of tables together, in bytes. A usual list has 100 kB, one of a
+/// hostile session up to 4 MB.
+const MAX_CACHED_BYTES: usize = 16 << 20;
+/// Memory for a name besides its text.
+const NAME_BYTES: usize = 64;
+
 /// Running queries, the memory for their answers, and cached tables, of all people.
 #[derive(Default)]
 pub(super) struct QueryState {
     pub(super) running: Arc<Mutex<RunningQueries>>,
     pub(super) answers: AnswerMemory,
-    pub(super) tables: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
+    pub(super) tables: TableCache,
+}
+
+/// Lists of tables by session. Concurrent lookups of one list wait for each other.
+pub(super) struct TableCache {
+    pub(super) lists: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<Option<CachedTables>>>>>,
+    memory: Arc<Semaphore>,
+}
+
+impl Default for TableCache {
+    fn default() -> Self {
+        Self {
+            lists: Mutex::default(),
+            memory: Arc::new(Semaphore::new(MAX_CACHED_BYTES)),
+        }
+    }
+}
+
+impl TableCache {
+    /// Reserves memory for a list. If there is none, drops the other lists. Returns `None` if the list
+    /// can't be cached.
+    pub(super) fn reserve(&self, list: &TableList) -> Option<OwnedSemaphorePermit> {
+        let sizes = list
+            .names
+            .iter()
+            .map(|name| name.schema.len() + name.table.len() + NAME_BYTES);
+        let size = u32::try_from(sizes.sum::<usize>()).ok()?;
+        let reserve = || self.memory.clone().try_acquire_many_owned(size).ok();
+        reserve().or_else(|| {
+            self.lists.lock().clear();
+            reserve()
+        })
+    }
 }
 
 /// Running queries by ID, each with its owner and the token that cancels it.
 pub(super) type RunningQueries = HashMap<String, (OwnerId, CancellationToken)>;
-/// List of tables, with the time when it was read.
-pub(super) type CachedTables = (Instant, Arc<TableList>);
+
+/// List of tables that is cached.
+pub(super) struct CachedTables {
+    pub(super) read_at: Instant,
+    pub(super) list: Arc<TableList>,
+    pub(super) _memory: OwnedSemaphorePermit,
+}
 
 /// The tables of a catalog.
 #[derive(Debug, Default)]
@@ -32,24 +76,70 @@ pub struct TableList {
     pub more: bool,
 }
 
-/// Permission for one query, with the room for its answer. It must be held until the answer is sent.
+/// Permission for one query, with the room for its answer.
 pub struct QueryPermit {
-    /// Query ID, by which the query can be cancelled.
-    pub id: String,
+    pub(super) query: RunningQuery,
     pub(super) cancelled: CancellationToken,
-    pub(super) running: Arc<Mutex<RunningQueries>>,
     pub(super) room: AnswerRoom,
 }
 
 impl QueryPermit {
+    /// Query ID, by which the query can be cancelled.
+    pub fn id(&self) -> &str {
+        &self.query.id
+    }
+
     /// Ends the query, which no longer counts against the owner's maximum. Keeps the room.
-    pub fn end_query(&self) {
+    pub fn end_query(self) -> ReplyRoom {
+        ReplyRoom { _room: self.room }
+    }
+}
+
+/// Room for a reply with an answer. It must be held until the reply is sent.
+pub struct ReplyRoom {
+    pub(super) _room: AnswerRoom,
+}
+
+/// Guard of a running query.
+pub(super) struct RunningQuery {
+    pub(super) id: String,
+    pub(super) running: Arc<Mutex<RunningQueries>>,
+}
+
+impl Drop for RunningQuery {
+    fn drop(&mut self) {
         self.running.lock().remove(&self.id);
     }
 }
 
-impl Drop for QueryPermit {
-    fn drop(&mut self) {
-        self.end_query();
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn list(names: usize) -> TableList {
+        TableList {
+            names: vec![TableName::new("", "x".repeat(1 << 10)); names],
+            more: false,
+        }
+    }
+
+    #[test]
+    fn all_lists_together_have_a_maximum_size() {
+        let cache = TableCache::default();
+        assert!(cache.reserve(&list(16 << 10)).is_none());
+        let large = list(4 << 10);
+        for _ in 0..7 {
+            let cached = CachedTables {
+                read_at: Instant::now(),
+                _memory: cache.reserve(&large).expect("room"),
+                list: Arc::default(),
+            };
+            let cached = Arc::new(tokio::sync::Mutex::new(Some(cached)));
+            let session = SessionId::from_uuid(Uuid::new_v4());
+            cache.lists.lock().insert(session, cached);
+        }
+        assert_eq!(cache.lists.lock().len(), 1);
     }
 }

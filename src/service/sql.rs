@@ -13,14 +13,13 @@ use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     TablesError,
     audit::{QueryAudit, audit_query},
-    queries::{CachedTables, QueryPermit, TableList},
+    queries::{CachedTables, QueryPermit, ReplyRoom, RunningQuery, TableList},
     sessions::not_yours,
     tables::{find_table, nearest, parse_table},
 };
 use crate::{
     runtime::{
-        AnswerRoom, AskError, QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables,
-        identifier,
+        AskError, QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables, identifier,
     },
     session::{Failure, Observed, OwnerId, PodState, Stage},
     settings::Sql,
@@ -93,12 +92,14 @@ impl Service {
             return Err(QueryRejection::TooMany(count));
         }
         let permit = QueryPermit {
-            id: Uuid::new_v4().simple().to_string(),
+            query: RunningQuery {
+                id: Uuid::new_v4().simple().to_string(),
+                running: self.queries.running.clone(),
+            },
             cancelled: CancellationToken::new(),
-            running: self.queries.running.clone(),
             room: self.queries.answers.room(),
         };
-        running.insert(permit.id.clone(), (who, permit.cancelled.clone()));
+        running.insert(permit.query.id.clone(), (who, permit.cancelled.clone()));
         Ok(permit)
     }
 
@@ -109,14 +110,14 @@ impl Service {
         theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
     }
 
-    /// Makes room for a large answer that is sent again.
+    /// Makes room for a large answer that is not a query's result.
     ///
     /// # Errors
     /// Returns [`QueryRejection::NoRoom`] if too many others are being sent.
-    pub async fn large_answer_room(&self) -> Result<AnswerRoom, QueryRejection> {
+    pub async fn large_answer_room(&self) -> Result<ReplyRoom, QueryRejection> {
         let mut room = self.queries.answers.room();
         if room.enlarge().await {
-            Ok(room)
+            Ok(ReplyRoom { _room: room })
         } else {
             Err(QueryRejection::NoRoom)
         }
@@ -171,31 +172,39 @@ impl Service {
     /// If the list can't be read.
     pub async fn tables(&self, seen: &Observed) -> Result<Arc<TableList>, ServiceError> {
         let known = {
-            let mut all = self.queries.tables.lock();
+            let mut all = self.queries.tables.lists.lock();
             all.retain(|id, known| is_in_use(known) && self.runtime.session(id).is_some());
             all.entry(seen.record.id.clone()).or_default().clone()
         };
         // Autocompletion calls this on each key press. Concurrent calls share one lookup.
         let mut known = known.lock().await;
-        if let Some((at, tables)) = &*known
-            && at.elapsed() < TABLES_TTL
+        if let Some(known) = &*known
+            && is_fresh(known)
         {
-            return Ok(tables.clone());
+            return Ok(known.list.clone());
         }
+        *known = None;
         let catalog = self.catalog_name(seen);
         let listed = self.run_internal_query(seen, all_tables(&catalog), true);
-        let Rows { rows, more, .. } = listed.await?;
+        let (Rows { rows, more, .. }, _room) = listed.await?;
         let name = |row: Vec<Option<String>>| match <[_; 2]>::try_from(row) {
             Ok([Some(schema), Some(table)]) => Some(TableName::new(schema, table)),
             _ => None,
         };
-        let names = rows.into_iter().filter_map(name).collect();
-        let tables = Arc::new(TableList { names, more });
-        *known = Some((Instant::now(), tables.clone()));
-        Ok(tables)
+        let mut names: Vec<_> = rows.into_iter().filter_map(name).collect();
+        names.shrink_to_fit();
+        let list = Arc::new(TableList { names, more });
+        let memory = self.queries.tables.reserve(&list);
+        *known = memory.map(|memory| CachedTables {
+            read_at: Instant::now(),
+            list: list.clone(),
+            _memory: memory,
+        });
+        Ok(list)
     }
 
-    /// Describes a table: its name, and its columns with their types and nullability.
+    /// Describes a table: its name, and its columns with their types and nullability. The room
+    /// must be held until the answer is sent.
     ///
     /// # Errors
     /// Returns [`QueryRejection::UnknownTable`] with suggestions if the table does not exist, or
@@ -204,7 +213,7 @@ impl Service {
         &self,
         seen: &Observed,
         given: &str,
-    ) -> Result<(TableName, Rows), ServiceError> {
+    ) -> Result<(TableName, Rows, ReplyRoom), ServiceError> {
         let tables = self.tables(seen).await;
         let catalog = self.catalog_name(seen);
         let known = tables.as_ref().ok();
@@ -225,8 +234,8 @@ impl Service {
              FROM (DESCRIBE {})",
             parts.join(".")
         );
-        let mut rows = match (self.run_internal_query(seen, sql, false).await, known) {
-            (Ok(rows), _) => rows,
+        let (mut rows, room) = match (self.run_internal_query(seen, sql, false).await, known) {
+            (Ok(found), _) => found,
             (Err(error), _) if !is_missing(&error) => return Err(error),
             (Err(_), Some(table)) => {
                 return Err(QueryRejection::UnreadableTable(table.to_string()).into());
@@ -235,7 +244,7 @@ impl Service {
         };
         // Drop the column types: these rows describe the table and are not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());
-        Ok((table, rows))
+        Ok((table, rows, room))
     }
 
     /// Looks up a table that DuckDB did not find.
@@ -261,13 +270,14 @@ impl Service {
         catalog.map_or_else(|| said.clone(), |catalog| catalog.name.clone())
     }
 
-    /// Runs a query that the bot itself needs. It is not in the audit log.
+    /// Runs a query that the bot itself needs. It is not in the audit log. Returns the rows with the
+    /// room for them.
     async fn run_internal_query(
         &self,
         seen: &Observed,
         sql: String,
         list_tables: bool,
-    ) -> Result<Rows, ServiceError> {
+    ) -> Result<(Rows, ReplyRoom), ServiceError> {
         let question = QueryRequest {
             sql,
             max_rows: MAX_TABLES,
@@ -283,7 +293,7 @@ impl Service {
         let answer = self.runtime.ask(seen, &question, &mut permit.room).await;
         let answer = answer.map_err(|error| ask_error(seen, error))?;
         let why = match answer.ok_or(QueryRejection::NoRoom)? {
-            QueryResponse::Rows(rows) => return Ok(rows),
+            QueryResponse::Rows(rows) => return Ok((rows, permit.end_query())),
             QueryResponse::NoAccess {
                 what,
                 error,
@@ -301,9 +311,12 @@ impl Service {
     }
 }
 
+fn is_fresh(known: &CachedTables) -> bool {
+    known.read_at.elapsed() < TABLES_TTL
+}
+
 /// Returns true if a list of tables is up to date, or is being read.
 fn is_in_use(known: &Arc<tokio::sync::Mutex<Option<CachedTables>>>) -> bool {
-    let is_fresh = |(at, _): &CachedTables| at.elapsed() < TABLES_TTL;
     Arc::strong_count(known) > 1
         || known
             .try_lock()

@@ -7,7 +7,7 @@ use super::{
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::discord::{
-    call::{Answered, Call, Command},
+    call::{Answer, Answered, Call, CallOutcome, Command},
     replies,
 };
 
@@ -40,8 +40,9 @@ impl Command for Describe {
         let service = &call.bot.service;
         let session = options.text(OWN_SESSION.name);
         let seen = service.find_session_to_query(&call.who, session)?;
-        let (name, rows) = service.describe(&seen, table).await?;
+        let (name, rows, room) = service.describe(&seen, table).await?;
         let catalog = service.catalog_name(&seen);
-        Ok(replies::table_columns(&name, &catalog, &rows).into())
+        let reply = replies::table_columns(&name, &catalog, &rows);
+        Ok(Answer::QueryResult(reply, CallOutcome::Done, room))
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         replies::{self, File, QueryContext, Reply},
     },
     runtime::QueryResponse,
-    service::{QueryPermit, ServiceError},
+    service::{ReplyRoom, ServiceError},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -86,7 +86,7 @@ fn sql_options(options: Options<'_>) -> SqlOptions {
 
 /// Answers a query.
 pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answered {
-    let (mut reply, mut outcome, permit) = run_query(call, sql.trim(), how).await?;
+    let (mut reply, mut outcome, room) = run_query(call, sql.trim(), how).await?;
     if how.share && reply.is_answer() {
         let file = reply.file.take();
         let shared = post_shared(call, &reply.text, file.clone(), &call.request.0);
@@ -94,20 +94,20 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         // If the result could not be shared, the private reply keeps its file.
         reply.file = file.filter(|_| reply.is_answer());
     }
-    Ok(Answer::Large(reply, outcome, permit))
+    Ok(Answer::QueryResult(reply, outcome, room))
 }
 
 async fn run_query(
     call: &Call<'_>,
     sql: &str,
     how: &SqlOptions,
-) -> Result<(Reply, CallOutcome, QueryPermit), ServiceError> {
+) -> Result<(Reply, CallOutcome, ReplyRoom), ServiceError> {
     let Call { bot, who, .. } = call;
     let seen = bot
         .service
         .find_session_to_query(who, how.session.as_deref())?;
     let mut permit = bot.service.acquire_query_permit(who.id)?;
-    let id = permit.id.clone();
+    let id = permit.id().to_owned();
     let since = bot.service.now();
     let is_over = CancellationToken::new();
     let answered = async {
@@ -131,8 +131,9 @@ async fn run_query(
         }
     };
     let (answered, ()) = tokio::join!(answered, shows);
+    let room = permit.end_query();
     let Some(answer) = answered? else {
-        return Ok((replies::cancelled(sql), CallOutcome::Done, permit));
+        return Ok((replies::cancelled(sql), CallOutcome::Done, room));
     };
     let outcome = match &answer {
         QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
@@ -148,7 +149,7 @@ async fn run_query(
         catalog: &bot.service.catalog_name(&seen),
         missing: missing.as_ref(),
     };
-    Ok((replies::answer(&question, &answer), outcome, permit))
+    Ok((replies::answer(&question, &answer), outcome, room))
 }
 
 /// Interrupts one of the person's queries.

@@ -7,7 +7,7 @@ use super::{
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
 use crate::discord::{
-    call::{Answered, Call, Command},
+    call::{Answer, Answered, Call, CallOutcome, Command},
     replies,
 };
 
@@ -42,6 +42,12 @@ impl Command for Tables {
         let all = service.tables(&seen).await?;
         let catalog = service.catalog_name(&seen);
         let pattern = options.text(PATTERN.name);
-        Ok(replies::tables(&seen.record, &catalog, &all, pattern).into())
+        let reply = || replies::tables(&seen.record, &catalog, &all, pattern);
+        let small = Some(reply()).filter(|reply| reply.file.is_none());
+        if let Some(reply) = small {
+            return Ok(reply.into());
+        }
+        let room = service.large_answer_room().await?;
+        Ok(Answer::QueryResult(reply(), CallOutcome::Done, room))
     }
 }
