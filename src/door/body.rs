@@ -16,7 +16,7 @@ use tower_http::timeout::TimeoutBody;
 /// Maximum size of a request's body: a query with the data that it inserts.
 pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 /// Maximum size of a body that is received whole: the text of a query.
-const MAX_SMALL_BODY_BYTES: usize = 1 << 20;
+pub(super) const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Maximum size of the bodies of waiting queries together. The door has 64 MiB.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 /// Maximum time to wait for the next chunk of a request's body, and to receive a small body.
@@ -41,7 +41,7 @@ pub(super) fn check_length(headers: &HeaderMap) -> Result<(), ProxyError> {
     let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BODY_BYTES) {
-        return Err(ProxyError::TooLarge);
+        return Err(ProxyError::TooLarge(MAX_BODY_BYTES));
     }
     Ok(())
 }
@@ -58,14 +58,20 @@ pub(super) fn stream_body(request: Request<Incoming>) -> Request<Body> {
 /// Receives a small body whole.
 ///
 /// # Errors
-/// Returns [`ProxyError::TooLarge`] if the body is over [`MAX_SMALL_BODY_BYTES`], and
+/// Returns [`ProxyError::TooLarge`] if the body has more than `most` bytes, and
 /// [`ProxyError::TooSlow`] if it is not there in time.
-pub(super) async fn receive_body(request: Request<Body>) -> Result<Request<Body>, ProxyError> {
+pub(super) async fn receive_body(
+    request: Request<Body>,
+    most: usize,
+) -> Result<Request<Body>, ProxyError> {
     let (mut head, body) = request.into_parts();
-    let body = Limited::new(body, MAX_SMALL_BODY_BYTES).collect();
+    let body = Limited::new(body, most).collect();
     let body = tokio::time::timeout(CHUNK_TIMEOUT, body).await;
     let body = body.map_err(|_| ProxyError::TooSlow)?;
-    let body = body.map_err(|error| ProxyError::from_source(&*error))?;
+    let body = body.map_err(|error| match ProxyError::from_source(&*error) {
+        ProxyError::TooLarge(_) => ProxyError::TooLarge(most),
+        error => error,
+    })?;
     let body = body.to_bytes();
     set_length(&mut head.headers, body.len());
     Ok(Request::from_parts(head, full_body(body)))
@@ -135,18 +141,19 @@ impl WaitingBodies {
 pub(super) enum ProxyError {
     /// DuckDB does not listen, or closed the connection.
     Unavailable,
-    /// The request's body is over [`MAX_BODY_BYTES`].
-    TooLarge,
+    /// The request's body has more than this number of bytes.
+    TooLarge(usize),
     /// The request's body stopped before its end.
     TooSlow,
 }
 
 impl ProxyError {
+    /// Finds the reason in an error of [`stream_body`]'s body or of the HTTP client.
     pub(super) fn from_source(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {
-                return Self::TooLarge;
+                return Self::TooLarge(MAX_BODY_BYTES);
             }
             if error.is::<tower_http::timeout::TimeoutError>() {
                 return Self::TooSlow;

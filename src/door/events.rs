@@ -23,7 +23,8 @@ use super::{
 
 /// Maximum number of messages that a tab may be behind. DuckDB sends one every few seconds.
 const MAX_BEHIND: usize = 16;
-/// Maximum number of tabs. One person has fewer.
+/// Maximum number of tabs. One person has fewer. A new one is refused: an older one that is ended
+/// connects again, and would end the next, without end.
 const MAX_TABS: usize = 64;
 /// Maximum time to open the stream. Until then, other tabs wait.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,11 +41,11 @@ struct Stream {
 }
 
 impl Events {
-    /// Answers a tab with the events from now on. Its body ends with DuckDB's stream, when the tab is
-    /// too far behind, and when too many newer tabs have come. The UI then connects again.
+    /// Answers a tab with the events from now on. Its body ends with DuckDB's stream, and when the tab
+    /// is too far behind. The UI then connects again.
     ///
     /// # Errors
-    /// If there is no stream yet and DuckDB does not answer.
+    /// If there are too many tabs, or there is no stream yet and DuckDB does not answer.
     pub(super) async fn listen(
         &self,
         duckdb: &DuckDbClient,
@@ -72,7 +73,7 @@ impl Events {
         };
         stream.tabs.retain(|tab| !tab.is_closed());
         if stream.tabs.len() == MAX_TABS {
-            stream.tabs.remove(0);
+            return Err(ProxyError::Unavailable);
         }
         let (tab, mut messages) = mpsc::channel(MAX_BEHIND);
         stream.tabs.push(tab);

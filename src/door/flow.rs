@@ -6,12 +6,18 @@
 //! and the rest for requests that end at once. The bodies of these are received first, because
 //! DuckDB would wait for them.
 
+use std::sync::Arc;
+
+use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
+use tokio::sync::Semaphore;
 
 use super::{
     activity::{ActivityCounter, INTERRUPT_PATH, RequestKind},
     answer::{self, QueryError},
-    body::{Body, ProxyError, WaitingBodies, check_length, receive_body, stream_body},
+    body::{
+        Body, MAX_TEXT_BYTES, ProxyError, WaitingBodies, check_length, receive_body, stream_body,
+    },
     events::Events,
     pages,
     proxy::DuckDbClient,
@@ -27,6 +33,11 @@ const MAX_PAGES: usize = 2;
 const MAX_WAITING_PAGES: usize = 128;
 /// Maximum number of other requests with a body. Tokens of 1 MiB take DuckDB 40 ms.
 const MAX_OTHERS: usize = 1;
+/// Maximum number of requests in progress, of all kinds. On one machine, all sessions share the
+/// connections of one port, so one session must not need all of them.
+const MAX_REQUESTS: usize = 128;
+/// Maximum size of an interrupt's body. The UI sends none.
+const MAX_INTERRUPT_BYTES: usize = 4 << 10;
 /// Header with the name of a connection in DuckDB.
 const CONNECTION: &str = "x-duckdb-ui-connection-name";
 
@@ -39,6 +50,7 @@ pub(super) struct Flow {
     others: Queue,
     bodies: WaitingBodies,
     events: Events,
+    requests: Arc<Semaphore>,
 }
 
 impl Flow {
@@ -50,6 +62,7 @@ impl Flow {
             others: Queue::new(MAX_OTHERS, MAX_QUEUED, counter.clone()),
             bodies: WaitingBodies::default(),
             events: Events::default(),
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             counter,
         }
     }
@@ -58,8 +71,26 @@ impl Flow {
     /// and wait until it has room.
     ///
     /// # Errors
-    /// As [`DuckDbClient::forward`].
+    /// As [`DuckDbClient::forward`]. Returns [`ProxyError::Unavailable`] if too many requests are in
+    /// progress.
     pub(super) async fn forward(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, ProxyError> {
+        let in_progress = self.requests.clone().try_acquire_owned();
+        let in_progress = in_progress.map_err(|_| ProxyError::Unavailable)?;
+        let answer = self.forward_by_kind(request).await?;
+        // The request is in progress until the body of its answer is dropped.
+        let body = |body: Body| {
+            body.map_err(move |error| {
+                let _until_then = &in_progress;
+                error
+            })
+        };
+        Ok(answer.map(|it| body(it).boxed_unsync()))
+    }
+
+    async fn forward_by_kind(
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, ProxyError> {
@@ -85,7 +116,7 @@ impl Flow {
         let (status, error) = match permit {
             Ok(permit) => {
                 let request = match kind {
-                    RequestKind::Other => receive_body(request).await?,
+                    RequestKind::Other => receive_body(request, MAX_TEXT_BYTES).await?,
                     _ => request,
                 };
                 counted.pass(permit);
@@ -102,7 +133,7 @@ impl Flow {
 
     /// Interrupts a connection, wherever its query is.
     async fn interrupt(&self, request: Request<Incoming>) -> Result<Response<Body>, ProxyError> {
-        let request = receive_body(stream_body(request)).await?;
+        let request = receive_body(stream_body(request), MAX_INTERRUPT_BYTES).await?;
         let connection = request.headers().get(CONNECTION);
         let was_queued = connection.is_some_and(|name| self.queries.interrupt(name));
         match self.duckdb.forward(request, None).await {

@@ -303,8 +303,8 @@ impl Door {
     async fn redeem_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
         let body = Limited::new(body, ticket::MAX_TICKET_BYTES).collect();
         let shown = tokio::time::timeout(TICKET_TIMEOUT, body);
-        let (turn, _mine) = self.begin_redemption();
-        let Some(shown) = turn.run_until_cancelled(shown).await else {
+        let (cancelled, _guard) = self.begin_redemption();
+        let Some(shown) = cancelled.run_until_cancelled(shown).await else {
             return Page::busy().respond(headers);
         };
         let page = match shown {
@@ -326,7 +326,7 @@ impl Door {
     /// cancels the submission. Anyone may submit a ticket, and send it slowly. At the limit, the
     /// oldest submission is cancelled, because a real ticket arrives at once.
     fn begin_redemption(&self) -> (CancellationToken, DropGuard) {
-        let turn = CancellationToken::new();
+        let cancelled = CancellationToken::new();
         let mut redemptions = self.redemptions.lock();
         redemptions.retain(|it| !it.is_cancelled());
         if redemptions.len() == MAX_CONCURRENT_REDEMPTIONS
@@ -334,8 +334,8 @@ impl Door {
         {
             oldest.cancel();
         }
-        redemptions.push_back(turn.clone());
-        (turn.clone(), turn.drop_guard())
+        redemptions.push_back(cancelled.clone());
+        (cancelled.clone(), cancelled.drop_guard())
     }
 
     fn start_browser_session(&self) -> Response<Body> {
@@ -362,7 +362,7 @@ impl Door {
             Ok(answer) => return answer,
             Err(ProxyError::Unavailable) if self.has_answered.load(Relaxed) => Page::unavailable(),
             Err(ProxyError::Unavailable) => Page::starting(),
-            Err(ProxyError::TooLarge) => Page::too_large(),
+            Err(ProxyError::TooLarge(most)) => Page::too_large(most),
             Err(ProxyError::TooSlow) => Page::too_slow(),
         };
         page.respond(&headers)

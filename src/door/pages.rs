@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use super::{
     answer::QueryError,
-    body::{Body, MAX_BODY_BYTES, full_body},
+    body::{Body, full_body},
     queue::MAX_QUEUED,
     ticket::{self, TicketError},
 };
@@ -130,11 +130,14 @@ impl Page {
         Self::new(StatusCode::BAD_GATEWAY, title, &[why, admin])
     }
 
-    /// Page for requests with a body over [`MAX_BODY_BYTES`].
-    pub(super) fn too_large() -> Self {
+    /// Page for requests with a body of more than `most` bytes.
+    pub(super) fn too_large(most: usize) -> Self {
+        let most = match most >> 20 {
+            0 => format!("{} KiB", most >> 10),
+            mib => format!("{mib} MiB"),
+        };
         let most = format!(
-            "A request can be at most {} MiB. Please split the query into smaller ones.",
-            MAX_BODY_BYTES >> 20
+            "A request like this can be at most {most}. Please split the query into smaller ones."
         );
         let title = "The request is too large";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
@@ -344,7 +347,8 @@ mod tests {
             Page::starting(),
             Page::unavailable(),
             Page::assets_unreachable(),
-            Page::too_large(),
+            Page::too_large(64 << 20),
+            Page::too_large(4 << 10),
             Page::too_slow(),
             Page::busy(),
             Page::refused(StatusCode::FORBIDDEN, "Why."),

@@ -257,6 +257,42 @@ async fn tabs_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_tab_too_many_ends_no_other() {
+    let session = Session::start().await;
+    let mut tabs = join_all((0..64).map(|_| session.ui.open_tab())).await;
+    let tab = session.door.get("/localEvents");
+    let tab = tab.header("cookie", &session.cookie).send().await.unwrap();
+    assert_eq!(tab.status(), 503);
+    session.door.wait_for_activity(|it| it.tabs == 64).await;
+    tabs.remove(0);
+    session.door.wait_for_activity(|it| it.tabs == 63).await;
+    tabs.push(session.ui.open_tab().await);
+    session.ui.run_sql("SELECT 42").await.unwrap();
+}
+
+#[tokio::test]
+async fn one_session_does_not_use_all_connections_of_a_port() {
+    let session = Session::start().await;
+    let _tabs = join_all((0..64).map(|_| session.ui.open_tab())).await;
+    let _queries = session.send_queries(0..64).await;
+    let info = || session.door.get("/info").header("cookie", &session.cookie);
+    assert_eq!(info().send().await.unwrap().status(), 503);
+    // People without a cookie are answered.
+    let page = session.door.get("/").send().await.unwrap();
+    assert_eq!(page.status(), 401);
+}
+
+#[tokio::test]
+async fn an_interrupt_has_no_large_body() {
+    let session = Session::start().await;
+    let interrupt = session.door.post("/ddb/interrupt", "x".repeat(5 << 10));
+    let answer = interrupt.header("cookie", &session.cookie).send().await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 413);
+    assert!(answer.text().await.unwrap().contains("at most 4 KiB"));
+}
+
+#[tokio::test]
 async fn tabs_end_with_duckdb() {
     let session = Session::start().await;
     let tabs = [session.ui.open_tab().await, session.ui.open_tab().await];
