@@ -29,7 +29,7 @@ use super::{
 
 /// Maximum size of a read from DuckDB. A smaller one is slower, a larger one only costs memory.
 const MAX_BUFFER_BYTES: usize = 256 << 10;
-/// Maximum time for DuckDB to answer a readiness probe.
+/// Maximum time for DuckDB to answer when the bot asks whether it is ready.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
 type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use test_support::{TestEnv, assert_says, wait_until};
 
-use super::pod;
+use super::{pod, restart_count};
 use crate::door::flow::Query;
 
 #[tokio::test]
@@ -29,6 +29,7 @@ async fn a_busy_session_stays_ready_and_each_query_can_be_interrupted() {
         query.interrupt().await;
     }
     ui.run_sql("SELECT 42").await.unwrap();
+    assert_eq!(restart_count(&env, &id).await, 0);
 
     let status = env.reply_to(&env.ana, "/duck status").await;
     assert_says(&status, "Activity: no running query (last query ended <t:");

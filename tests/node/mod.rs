@@ -36,6 +36,13 @@ async fn pod(env: &TestEnv, session: &str) -> Pod {
         .unwrap()
 }
 
+/// Number of container restarts in a session's Pod.
+async fn restart_count(env: &TestEnv, session: &str) -> i32 {
+    let status = pod(env, session).await.status.unwrap();
+    let containers = status.container_statuses.into_iter().flatten();
+    containers.map(|it| it.restart_count).sum()
+}
+
 /// Runs a command in DuckDB's container.
 async fn exec(env: &TestEnv, session: &str, command: &[&str]) {
     let params = AttachParams::default().container("duckdb").stderr(false);

@@ -1,19 +1,12 @@
 //! Sessions with the images of `deploy/images`, built by buildah.
 
 use serde_json::json;
-use test_support::{TestEnv, assert_says, lake};
+use test_support::{assert_says, lake};
 
 use super::{
-    pod,
+    restart_count,
     tables::{DUCKS, LakeEnv},
 };
-
-/// Number of container restarts in a session's Pod.
-async fn restart_count(env: &TestEnv, session: &str) -> i32 {
-    let status = pod(env, session).await.status.unwrap();
-    let containers = status.container_statuses.into_iter().flatten();
-    containers.map(|it| it.restart_count).sum()
-}
 
 #[tokio::test]
 async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {

@@ -4,7 +4,7 @@ use discord_loopback::Person;
 use serde_json::json;
 use test_support::{Cluster, Node, ReservedPort, TestEnv, UiClient, lake};
 
-use super::{IMAGE, pod};
+use super::{IMAGE, restart_count};
 
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
@@ -118,12 +118,6 @@ async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
     let error = ui.rows(hungry).await.unwrap_err();
     assert!(error.contains("Out of Memory Error"), "{error}");
     assert_eq!(ui.rows("SELECT 1 AS one").await, Ok(json!([{"one": 1}])));
-    let status = pod(&lake_env.env, &id).await.status.unwrap();
-    let restarts = status
-        .container_statuses
-        .into_iter()
-        .flatten()
-        .map(|it| it.restart_count);
-    assert_eq!(restarts.sum::<i32>(), 0);
+    assert_eq!(restart_count(&lake_env.env, &id).await, 0);
     lake_env.env.assert_clean().await;
 }

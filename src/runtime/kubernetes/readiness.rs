@@ -1,8 +1,8 @@
 //! Asks the doors whether DuckDB answers.
 //!
-//! The kubelet only knows that a door runs. Its probes come once a second, so a start would take up to
-//! a second longer than DuckDB needs. The bot asks as soon as the containers run, in short
-//! pauses until DuckDB answers. Then it asks seldom, to notice a DuckDB that hangs.
+//! The kubelet only knows that a door runs: the Pod has no readiness probe, which would delay a start
+//! by up to a second. The bot asks as soon as the containers run, in short pauses until DuckDB
+//! answers. Then it asks seldom, to notice a DuckDB that hangs.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
