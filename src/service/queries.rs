@@ -15,7 +15,7 @@ use crate::{
 /// hostile session up to 4 MB.
 const MAX_CACHED_BYTES: usize = 16 << 20;
 /// Memory for a name besides its text.
-const NAME_BYTES: usize = 64;
+const NAME_BYTES: usize = 96;
 
 /// Running queries, the memory for their answers, and cached tables, of all people.
 #[derive(Default)]
