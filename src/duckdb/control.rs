@@ -87,9 +87,15 @@ impl ControlGate {
     }
 
     /// Returns the time to wait before a command can be accepted, because the bot's clock is ahead.
+    /// Zero if it is too far ahead: the command is then refused.
     pub fn delay(&self, signed: &str, now: DateTime<Utc>) -> Duration {
         let longest = MAX_CLOCK_SKEW.to_std().unwrap_or_default();
-        self.0.time_until_issued(signed, now).min(longest)
+        let delay = self.0.time_until_issued(signed, now);
+        if delay > longest {
+            Duration::ZERO
+        } else {
+            delay
+        }
     }
 
     /// Accepts a signed command, once.
@@ -210,6 +216,9 @@ mod tests {
         let mut before = gate(&key);
         let signed = key.sign(renewal(), "977a26", at(20));
         assert_eq!(before.delay(&signed, at(5)), Duration::from_secs(15));
+        assert_eq!(before.delay(&signed, at(-10)), Duration::from_secs(30));
+        // A longer wait would be of no use.
+        assert_eq!(before.delay(&signed, at(-11)), Duration::ZERO);
         assert!(refusal(before.accept(&signed, at(19))).contains("has expired"));
         assert_eq!(before.delay(&signed, at(20)), Duration::ZERO);
         assert!(before.accept(&signed, at(20)).is_ok());

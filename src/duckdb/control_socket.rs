@@ -20,7 +20,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::control::{ControlCommand, ControlGate, ControlResponse};
@@ -32,7 +32,8 @@ const GET_CREDENTIALS: &str = "credentials";
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time until the renewed credentials are returned.
 const GET_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum time for a command. It is shorter than the time that the bot waits.
+/// Maximum time for a command, with the delay for the bot's clock. It is shorter than the time that
+/// the bot waits.
 const CARRY_OUT_TIMEOUT: Duration = Duration::from_secs(35);
 /// Maximum number of connections.
 const MAX_CONNECTIONS: usize = 8;
@@ -104,6 +105,7 @@ async fn serve(
     let answer = match line.trim_end() {
         GET_CREDENTIALS => serde_json::to_vec(&*renewed.lock()),
         signed => {
+            let deadline = Instant::now() + CARRY_OUT_TIMEOUT;
             let delay = gate.lock().delay(signed, Utc::now());
             sleep(delay).await;
             let accepted = gate.lock().accept(signed, Utc::now());
@@ -112,7 +114,7 @@ async fn serve(
                     eprintln!("duckbot: a command of the bot: {answer}");
                     answer
                 }
-                Ok(command) => carry_out(command, commands).await,
+                Ok(command) => carry_out(command, deadline, commands).await,
             };
             serde_json::to_vec(&answer)
         }
@@ -120,13 +122,17 @@ async fn serve(
     output.write_all(&answer.unwrap_or_default()).await
 }
 
-/// Passes a command on, and waits for its answer.
-async fn carry_out(command: ControlCommand, commands: &mpsc::Sender<Pending>) -> ControlResponse {
+/// Passes a command on, and waits for its answer until `deadline`.
+async fn carry_out(
+    command: ControlCommand,
+    deadline: Instant,
+    commands: &mpsc::Sender<Pending>,
+) -> ControlResponse {
     let label = command.label();
     let (sender, answer) = oneshot::channel();
     // One command runs and one waits. A client that sends more does not need to be served.
     let answer = match commands.try_send((command, sender)) {
-        Ok(()) => match timeout(CARRY_OUT_TIMEOUT, answer).await {
+        Ok(()) => match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => ControlResponse::Refused("DuckDB has ended".into()),
             Err(_) => ControlResponse::Refused("DuckDB was busy for too long".into()),

@@ -146,6 +146,8 @@ struct Control {
     renewed: Renewed,
     /// Environment of the session, with the present credentials.
     variables: HashMap<String, String>,
+    /// True if the last renewal could not attach the catalog again.
+    is_detached: bool,
 }
 
 impl Control {
@@ -165,6 +167,7 @@ impl Control {
             commands,
             renewed,
             variables,
+            is_detached: false,
         }
     }
 
@@ -194,7 +197,7 @@ impl Control {
     }
 
     /// Replaces the credentials in DuckDB's secrets. Attaches the catalog again if its token is
-    /// another one. A running query keeps the catalog that it began with.
+    /// another one, or if it is detached. A running query keeps the catalog that it began with.
     async fn renew(
         &mut self,
         shell: &mut Shell,
@@ -209,11 +212,11 @@ impl Control {
         let token = |variables: &HashMap<_, _>| variables.get(secret::CATALOG_TOKEN).cloned();
         let is_signed = matches!(config.catalog.auth, CatalogAuth::Signature { .. });
         let is_new_token = !is_signed && token(&variables) != token(&self.variables);
-        let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
+        let is_to_attach = self.is_detached || is_new_token;
+        let value = |name: &str| literal_of(&variables, name);
         // An admin's SQL may have locked the configuration.
         let _ = shell.execute(SHORT_TIMEOUTS).await?;
-        let attach = renewal::attach(&config.catalog);
-        if is_new_token {
+        if is_to_attach {
             // Nothing is changed if the catalog refuses the new token.
             let step = renewal::try_token(&config, &value);
             let tried = run_step(shell, &step).await?;
@@ -222,32 +225,48 @@ impl Control {
                 let what = step.what;
                 return Ok(ControlResponse::Failed { what, error });
             }
+        }
+        let step = renewal::replace_s3_secret(&config, &value);
+        if let Answer::Failed(error) = run_step(shell, &step).await? {
+            let what = step.what;
+            return Ok(ControlResponse::Failed { what, error });
+        }
+        if is_to_attach {
             let step = renewal::detach(&config, &value);
             if let Answer::Failed(error) = run_step(shell, &step).await? {
+                self.restore_secrets(shell).await?;
                 let what = step.what;
                 return Ok(ControlResponse::Failed { what, error });
             }
         }
-        let step = renewal::replace_s3_secret(&config, &value);
-        if let Answer::Failed(error) = run_step(shell, &step).await? {
-            if is_new_token {
-                attach_again(shell, &attach).await?;
-            }
-            let what = step.what;
-            return Ok(ControlResponse::Failed { what, error });
-        }
         (*self.renewed.lock()).clone_from(renewed);
-        let answer = if is_new_token {
-            attach_again(shell, &attach).await?
+        self.variables = variables;
+        let answer = if is_to_attach {
+            attach_again(shell, &renewal::attach(&config.catalog)).await?
         } else {
             ControlResponse::Done
         };
-        // The next renewal attaches a detached catalog, because its token is still another one.
-        if answer == ControlResponse::Done {
-            self.variables = variables;
-        }
+        self.is_detached = answer != ControlResponse::Done;
         Ok(answer)
     }
+
+    /// Puts the present credentials back into DuckDB's secrets.
+    async fn restore_secrets(&self, shell: &mut Shell) -> Result<(), Exited> {
+        // The session uses these variables already.
+        let Ok(config) = control::renewed_config(&self.variables) else {
+            return Ok(());
+        };
+        let step = renewal::restore_secrets(&config, &|name| literal_of(&self.variables, name));
+        if let Answer::Failed(error) = run_step(shell, &step).await? {
+            eprintln!("duckbot: {} failed: {error}", step.what);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the value of a variable as an SQL literal.
+fn literal_of(variables: &HashMap<String, String>, name: &str) -> String {
+    literal(variables.get(name).map_or("", String::as_str))
 }
 
 /// Attaches the catalog that was just detached. A failure that lasts is shown to the owner.

@@ -65,6 +65,17 @@ impl Controlled {
         fields.split_whitespace().nth(11).unwrap().parse().unwrap()
     }
 
+    /// Sends the token `second-token`, which the catalog accepts when it is tried, but not when the
+    /// catalog is attached again.
+    async fn detach(&self, key_id: &str) {
+        self.catalog.accept_only("second-token");
+        self.catalog.limit_requests(Some(1));
+        let signed = self.sign(renewal(key_id, SECRET, "second-token"));
+        let answer = self.session.send_command(&signed).await;
+        assert!(answer.starts_with(r#"{"detached":"#), "{answer}");
+        self.catalog.limit_requests(None);
+    }
+
     async fn assert_answers(&self) {
         let rows = self.session.rows(COUNT).await;
         assert_eq!(rows, Ok(json!([{"ducks": 2}])), "{}", self.session.log());
@@ -157,23 +168,51 @@ async fn a_token_that_the_catalog_refuses_changes_nothing() {
 
 #[tokio::test]
 async fn a_catalog_that_can_not_be_attached_again_is_told_and_the_next_renewal_attaches_it() {
-    let it = Controlled::start("AKIACONTROLLED4").await;
-    it.catalog.accept_only("second-token");
-    // It accepts the token when it is tried, and not when the catalog is attached again.
-    it.catalog.limit_requests(Some(1));
-    let renewal = || renewal("AKIACONTROLLED4", SECRET, "second-token");
-    let answer = it.session.send_command(&it.sign(renewal())).await;
-    assert!(answer.starts_with(r#"{"detached":"#), "{answer}");
+    let it = Controlled::start("AKIACONTROLLED5").await;
+    it.detach("AKIACONTROLLED5").await;
     let problems = it.session.problems().await.to_string();
     assert!(
         problems.contains("Attaching the catalog lake again"),
         "{problems}"
     );
-    it.catalog.limit_requests(None);
-    let answer = it.session.send_command(&it.sign(renewal())).await;
+    let signed = it.sign(renewal("AKIACONTROLLED5", SECRET, "second-token"));
+    let answer = it.session.send_command(&signed).await;
     assert_eq!(answer, r#""done""#, "{}", it.session.log());
     it.assert_answers().await;
     assert!(!it.session.log().contains("second-token"));
+}
+
+#[tokio::test]
+async fn the_previous_token_attaches_a_detached_catalog() {
+    let it = Controlled::start("AKIACONTROLLED6").await;
+    it.detach("AKIACONTROLLED6").await;
+    it.catalog.accept_only("first-token");
+    let signed = it.sign(renewal("AKIACONTROLLED6", SECRET, "first-token"));
+    let answer = it.session.send_command(&signed).await;
+    assert_eq!(answer, r#""done""#, "{}", it.session.log());
+    it.assert_answers().await;
+}
+
+#[tokio::test]
+async fn a_catalog_that_can_not_be_detached_keeps_its_credentials() {
+    let it = Controlled::start("AKIACONTROLLED7").await;
+    // The entry point can't leave the catalog without this database.
+    let sql = "USE lake.zoo; DETACH memory";
+    assert_eq!(it.session.run_sql(sql).await, Ok(()));
+    it.catalog.accept_only("second-token");
+    let signed = it.sign(renewal("AKIARENEWED7", "a-renewed-secret", "second-token"));
+    let answer = it.session.send_command(&signed).await;
+    assert!(answer.contains("Detaching the catalog lake"), "{answer}");
+    let s3 = "SELECT secret_string FROM duckdb_secrets() WHERE name = 's3'";
+    let s3 = it.session.rows(s3).await.unwrap().to_string();
+    assert!(s3.contains("key_id=AKIACONTROLLED7;"), "{s3}");
+    it.catalog.accept_only("first-token");
+    let attach = format!(
+        "ATTACH '' AS again (TYPE iceberg, ENDPOINT '{}', SECRET catalog, \
+         ACCESS_DELEGATION_MODE 'none')",
+        it.catalog.url()
+    );
+    assert_eq!(it.session.run_sql(&attach).await, Ok(()));
 }
 
 #[tokio::test]

@@ -59,6 +59,16 @@ pub fn detach(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
     )
 }
 
+/// Returns the step that puts the previous credentials back after [`detach`] failed.
+pub fn restore_secrets(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
+    let catalog = catalog_secret(&config.catalog, "catalog", value);
+    let catalog = catalog.unwrap_or_else(|| "DROP SECRET IF EXISTS catalog;".to_owned());
+    ScriptStep::new(
+        "Restoring the previous credentials",
+        vec![s3_secret(&config.s3, value), catalog],
+    )
+}
+
 /// Returns the step that attaches the catalog again. It contains no secret value.
 pub fn attach(catalog: &Catalog) -> ScriptStep {
     ScriptStep::new(
