@@ -25,6 +25,8 @@ use crate::{
 const SUGGESTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of characters in a suggestion (Discord's limit).
 const MAX_CHOICE_CHARS: usize = 100;
+/// Characters that [`isolate`] may add.
+const ISOLATE_CHARS: usize = 2;
 
 /// Returns the name and value of each suggestion whose name contains the text typed so far. People
 /// without access get none.
@@ -57,7 +59,7 @@ async fn choices(
     options: Options<'_>,
     source: Suggestions,
 ) -> Vec<(String, String)> {
-    let same = |name: &str| (isolate(clean(name)), name.to_owned());
+    let same = |name: &str| (label(name), name.to_owned());
     match source {
         Suggestions::Sizes => {
             let sizes = bot.service.sizes().iter();
@@ -74,6 +76,11 @@ async fn choices(
         Suggestions::Tables => tables(bot, who, options.text(OWN_SESSION.name)).await,
         Suggestions::Texts(texts) => texts.iter().map(|text| same(text)).collect(),
     }
+}
+
+/// Label of the suggestion of a name.
+pub(super) fn label(name: &str) -> String {
+    isolate(shorten(&clean(name), MAX_CHOICE_CHARS - ISOLATE_CHARS))
 }
 
 /// Names of the tables in the person's session, for reading and as in SQL. The first query may

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{tests::*, *};
 use crate::{
-    discord::suggest::describe_session,
+    discord::suggest::{describe_session, label},
     runtime::{Column, QueryError, QueryResponse, Rows, TableName},
     service::{
         LookupRejection, MissingTable, QueryRejection, Rejection, StartRejection, TableList,
@@ -119,6 +119,7 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
             unreachable(&[(named.clone().into(), noon())]).text,
         ),
         ("a suggestion", describe_session(&named, "running")),
+        ("a suggested name", label(name)),
         ("a failure", failed.text),
         (
             "an obstacle",
@@ -198,6 +199,16 @@ fn a_long_table_name_hides_no_others() {
     assert!(told.text.contains("x…\nzoo.orders\n"), "{}", told.text);
     let file = told.file.expect("a file with the whole names");
     assert_eq!(file.text, format!("zoo.{}\nzoo.orders\n", "x".repeat(3000)));
+}
+
+#[test]
+fn a_suggestion_is_not_longer_than_discord_allows() {
+    for letter in ["x", "ש"] {
+        for name in [97, 98, 99, 100, 5000].map(|length| letter.repeat(length)) {
+            let label = label(&name);
+            assert!(label.chars().count() <= 100, "{label}");
+        }
+    }
 }
 
 #[test]
