@@ -270,7 +270,7 @@ pub(super) fn has_formula(all: &Rows) -> bool {
     values.any(|value| is_formula(value))
 }
 
-/// Returns true if a spreadsheet would calculate the value. Numbers are what they are.
+/// Returns true if a spreadsheet would calculate the value. Numbers are never formulas.
 fn is_formula(value: &str) -> bool {
     let is_skipped = |c: char| c.is_whitespace() || is_invisible(c);
     let begin = value.trim_start_matches(is_skipped);
