@@ -22,8 +22,8 @@ use crate::{
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
     service::{Clock, Dependencies, Notifier, audit_replacement, renew, summarize},
     session::{
-        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, SessionId,
-        Stage, Step, next_step,
+        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
+        SessionId, Stage, Step, next_step,
     },
 };
 
@@ -258,18 +258,34 @@ impl Reconciler {
         }
     }
 
-    /// Gives a session the credentials that its owner stored while it was not ready.
+    /// Gives a session the credentials that its owner stored while it was not ready. Tells the owner
+    /// if the session keeps the previous ones, or loses its catalog.
+    ///
+    /// # Errors
+    /// Returns [`Error::Unavailable`] if the session can't be reached, so that the step is repeated.
     async fn renew_credentials(&self, seen: &Observed) -> Result<(), Error> {
         let record = &seen.record;
         let credentials = self.credentials.read_for(record).await?;
-        let mut renewed = Record::clone(record);
         // Without stored ones, the session keeps those that it has read.
-        if let Some(credentials) = credentials
-            && renew(&*self.runtime, seen, &credentials).await.is_taken()
-        {
-            renewed = record.with_renewed_credentials(credentials.expires, (self.clock)());
+        let mut renewed = record.with_kept_credentials();
+        if let Some(credentials) = credentials {
+            let renewal = renew(&*self.runtime, seen, &credentials).await;
+            match &renewal {
+                Renewal::Done => {}
+                Renewal::Pending | Renewal::Unreachable => {
+                    return Err(Error::Unavailable {
+                        action: "renewing the credentials of a session".into(),
+                        why: "the session could not be reached".into(),
+                    });
+                }
+                Renewal::Detached(_) | Renewal::NotSupported | Renewal::Refused(_) => {
+                    self.notifier.report_renewal(record, &renewal).await?;
+                }
+            }
+            if renewal.is_taken() {
+                renewed = record.with_renewed_credentials(credentials.expires, (self.clock)());
+            }
         }
-        renewed.credentials_replaced = false;
         self.runtime.save(seen, &renewed).await
     }
 

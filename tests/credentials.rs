@@ -1,7 +1,9 @@
 //! Stored credentials: shown, checked again, replaced, deleted, expired.
 
 use chrono::{TimeDelta, Utc};
-use test_support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
+use test_support::{
+    CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in, wait_until,
+};
 
 #[tokio::test]
 async fn setup_again_shows_what_is_kept_and_checks_it_again() {
@@ -157,6 +159,35 @@ async fn replacing_offers_to_restart_running_sessions_with_the_new_credentials()
             reply.content == "None of your sessions uses old credentials, so nothing was restarted."
         })
         .await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_not_ready_and_does_not_answer_is_asked_until_its_owner_is_told() {
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    let (_, id) = env.start_session(&env.ana, "").await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let stored = env.fill_form(&env.ana, &kept, &PERMANENT_CREDENTIALS).await;
+    assert_says(
+        &stored,
+        &format!("Session `{id}` gets them when it is ready."),
+    );
+    env.kubelet.mark_ready(&id).await;
+    assert_says(&env.ana.read("#data").await, &id);
+    let missed = format!("could not renew the credentials of {id}: unreachable");
+    let attempts = async || env.log().matches(&missed).count();
+    wait_until(attempts, |count| *count >= 2).await;
+    let is_pending = async || {
+        let records = env.cluster.documents().await;
+        records[0]["credentials_replaced"] == true
+    };
+    assert!(is_pending().await);
+
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let stored = env.fill_form(&env.ana, &kept, &CREDENTIALS).await;
+    assert_says(&stored, "it did not answer");
+    assert!(!is_pending().await);
     env.assert_clean().await;
 }
 

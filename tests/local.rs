@@ -354,6 +354,33 @@ async fn credentials_that_are_replaced_during_a_start_reach_the_session() {
 }
 
 #[tokio::test]
+async fn the_owner_is_told_if_a_session_keeps_its_credentials_when_it_is_ready() {
+    let home = LocalEnv::start().await;
+    let ana = &home.ana;
+    home.s3.add_key("AKIAPREVIOUS", "the-previous-secret");
+    home.enter_key_pair(ana, "AKIAPREVIOUS", "the-previous-secret")
+        .await;
+    let messages = "/channels/{channel}/messages";
+    let later = RestFault::respond("POST", messages, 500, 0, "later");
+    home.discord.inject_fault(later.times(usize::MAX));
+    let asked = ana.run_command("#data", "/duck start").await.unwrap();
+    let id = session_id_in(&asked.reply().await.content);
+    wait_until(async || duckdb_pids(&id).len(), |count| *count == 1).await;
+    let [(_, key_id), (_, secret)] = PERMANENT_CREDENTIALS;
+    replace_credentials(ana, key_id, secret).await;
+    // A session of an older version has no socket.
+    let session = home.folder().join("sessions").join(&id);
+    fs::remove_file(session.join(".duckdb/control.sock")).unwrap();
+    home.discord.clear_faults();
+    assert_says(&ana.read("#data").await, &id);
+    let told = ana.read_dm().await;
+    let text = format!("Your session `{id}` still uses your previous credentials");
+    assert_says(&told, &text);
+    assert!(told.button("Restart with the new credentials").is_some());
+    home.assert_clean().await;
+}
+
+#[tokio::test]
 async fn a_running_session_takes_new_credentials() {
     let home = LocalEnv::start().await;
     let ana = &home.ana;

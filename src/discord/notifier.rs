@@ -24,7 +24,7 @@ use crate::{
     error::Error,
     service::Notifier,
     session::{
-        Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Report, Warning,
+        Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Renewal, Report, Warning,
         fingerprint,
     },
     settings::Settings,
@@ -174,6 +174,15 @@ impl Notifier for DiscordNotifier {
     ) -> Result<(), Error> {
         let nonce = format!("keys-{}", record.id);
         let reply = replies::credentials_expire(record, at);
+        self.tell_owner(record, nonce, &reply).await.map(|_| ())
+    }
+
+    async fn report_renewal(&self, record: &Record, renewal: &Renewal) -> Result<(), Error> {
+        let Some(reply) = replies::not_renewed(record, renewal) else {
+            return Ok(());
+        };
+        let outcome = fingerprint(&format!("{renewal:?}"));
+        let nonce = format!("renewal-{}-{}", record.id, &outcome[..8]);
         self.tell_owner(record, nonce, &reply).await.map(|_| ())
     }
 

@@ -6,21 +6,21 @@ use tracing::warn;
 use super::{
     CredentialsRejection, Requester, Service, ServiceError, StartRejection, UnknownCatalog,
     audit::audit,
-    renewal::{Renewal, is_ready, renew},
+    renewal::{is_ready, renew},
 };
 use crate::{
     credentials::{CredentialMetadata, Credentials},
     error::Error,
     runtime::rewrite,
-    session::{Cause, Observed, OwnerId, Record},
+    session::{Cause, Observed, OwnerId, Record, Renewal},
 };
 
 /// The result of storing credentials.
 pub struct SetupOutcome {
     /// True if the preflight has confirmed that the credentials work.
     pub is_tried: bool,
-    /// The person's live sessions that use the stored credentials, each with what became of the new
-    /// ones there.
+    /// The person's live sessions that use the stored credentials, each with its outcome of the new
+    /// ones.
     pub renewals: Vec<(Observed, Renewal)>,
 }
 
@@ -62,8 +62,8 @@ impl Service {
         let live = self.sessions_with_stored_credentials(who);
         // These may have read the previous credentials already, so they get the new ones later.
         for seen in live.iter().filter(|seen| !is_ready(seen)) {
-            let replace = |record: &Record| record.with_replaced_credentials(credentials.expires);
-            rewrite(&*self.runtime, &seen.record.id, replace).await?;
+            let id = &seen.record.id;
+            rewrite(&*self.runtime, id, Record::with_replaced_credentials).await?;
         }
         let renewals = live.into_iter().map(async |seen| {
             let renewal = self.renew_credentials(&seen, credentials).await;
@@ -77,14 +77,22 @@ impl Service {
 
     async fn renew_credentials(&self, seen: &Observed, credentials: &Credentials) -> Renewal {
         let renewal = renew(&*self.runtime, seen, credentials).await;
-        if renewal.is_taken() {
-            let id = &seen.record.id;
-            let now = self.now();
-            let renew = |record: &Record| record.with_renewed_credentials(credentials.expires, now);
-            // The session has the credentials, whatever its record says.
-            if let Err(error) = rewrite(&*self.runtime, id, renew).await {
-                warn!(session = %id, %error, "the record of session {id} has the previous expiry");
+        if renewal == Renewal::Pending {
+            return renewal;
+        }
+        let id = &seen.record.id;
+        let now = self.now();
+        let note = |record: &Record| {
+            if renewal.is_taken() {
+                record.with_renewed_credentials(credentials.expires, now)
+            } else {
+                // The owner is told now, so the reconciler does not try again.
+                record.with_kept_credentials()
             }
+        };
+        // The outcome is the same, whatever the record says.
+        if let Err(error) = rewrite(&*self.runtime, id, note).await {
+            warn!(session = %id, %error, "the record of session {id} does not show its renewal");
         }
         renewal
     }
@@ -156,7 +164,7 @@ impl Service {
         sessions
     }
 
-    /// Returns a person's sessions that were started before the present credentials were stored.
+    /// Returns a person's sessions that use older credentials than the stored ones, and keep them.
     ///
     /// # Errors
     /// Returns [`CredentialsRejection::NoneStored`] if no credentials are stored to restart them with.
@@ -167,10 +175,8 @@ impl Service {
         let about = self.credentials.metadata(who).await?;
         let stored = about.ok_or(CredentialsRejection::NoneStored)?.stored;
         let mut sessions = self.sessions_with_stored_credentials(who);
-        // Sessions that are not ready get the present ones when they are.
         let is_older = |record: &Record| {
-            !record.is_to_start()
-                && stored.is_some_and(|stored| record.credentials_since() < stored)
+            stored.is_some_and(|stored| record.keeps_credentials_from_before(stored))
         };
         sessions.retain(|seen| is_older(&seen.record));
         Ok(sessions)

@@ -38,7 +38,6 @@ pub use rejection::{
     CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
     SessionAction, StartRejection, TablesError, UnknownCatalog,
 };
-pub use renewal::Renewal;
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use sessions::{OpenedSession, displayable_name};
@@ -54,8 +53,8 @@ use crate::{
     error::Error,
     runtime::{LedgerStore, ReplyStore, Runtime},
     session::{
-        ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Report,
-        RequestId, Warning,
+        ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
+        Report, RequestId, Warning,
     },
     settings::Settings,
 };
@@ -147,6 +146,10 @@ pub trait Notifier: Send + Sync {
         record: &Record,
         at: DateTime<Utc>,
     ) -> Result<(), Error>;
+
+    /// Tells the owner that a session keeps its previous credentials, or lost its catalog, when it
+    /// should have taken those that they stored.
+    async fn report_renewal(&self, record: &Record, renewal: &Renewal) -> Result<(), Error>;
 
     /// Posts that DuckDB ended and was restarted. `times` counts all restarts in this Pod.
     async fn report_restart(

@@ -6,44 +6,8 @@ use super::audit::audit_renewal;
 use crate::{
     credentials::Credentials,
     runtime::{ControlCommand, ControlResponse, Runtime, credential_variables},
-    session::{Observed, PodState},
+    session::{Observed, PodState, Renewal},
 };
-
-/// What became of new credentials in one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Renewal {
-    /// The session uses them.
-    Done,
-    /// The session has them, but its catalog is detached. Holds DuckDB's error.
-    Detached(String),
-    /// The session is not ready, and gets them when it is.
-    Pending,
-    /// The session's image is too old. It keeps the previous ones.
-    NotSupported,
-    /// The session could not be reached, so it may have either.
-    Unreachable,
-    /// The session keeps the previous ones, for this reason.
-    Refused(String),
-}
-
-impl Renewal {
-    /// Returns true if the session has the new credentials.
-    pub(crate) fn is_taken(&self) -> bool {
-        matches!(self, Self::Done | Self::Detached(_))
-    }
-
-    /// Label for the audit log.
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Detached(_) => "detached",
-            Self::Pending => "pending",
-            Self::NotSupported => "not_supported",
-            Self::Unreachable => "unreachable",
-            Self::Refused(_) => "refused",
-        }
-    }
-}
 
 /// Returns true if a session can take new credentials now.
 pub(super) fn is_ready(seen: &Observed) -> bool {

@@ -190,11 +190,13 @@ fn announce_restart(seen: &Observed, pod: &Pod) -> Option<Step> {
 
 fn warn_or_wait(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     match seen.record.credentials_expire {
-        Some(expire) if !seen.record.credentials_warned => match expire - policy.credential_warning
-        {
-            warning if now >= warning => Step::WarnCredentialsExpiry(expire),
-            warning => Step::Wait(Some(warning)),
-        },
+        // Replaced ones are renewed first. If that fails, the warning follows.
+        Some(expire) if !seen.record.credentials_warned && !seen.record.credentials_replaced => {
+            match expire - policy.credential_warning {
+                warning if now >= warning => Step::WarnCredentialsExpiry(expire),
+                warning => Step::Wait(Some(warning)),
+            }
+        }
         _ => Step::Wait(None),
     }
 }
@@ -310,7 +312,7 @@ mod tests {
     fn credentials_that_were_replaced_during_the_start_are_given_to_a_ready_session() {
         let step = |stage, pod| {
             let mut seen = seen(stage, Some(pod), true);
-            seen.record = seen.record.with_replaced_credentials(None).into();
+            seen.record = seen.record.with_replaced_credentials().into();
             next_step(&seen, after(1), &POLICY)
         };
         assert_eq!(step(Stage::Starting, PodState::Ready), Step::Announce);
@@ -362,6 +364,11 @@ mod tests {
         assert_eq!(step(&running, 29), Step::Wait(Some(after(30))));
         assert_eq!(step(&running, 30), Step::WarnCredentialsExpiry(after(60)));
         assert_eq!(step(&running, 61), Step::WarnCredentialsExpiry(after(60)));
+        let mut replaced = running.clone();
+        replaced.record = running.record.with_replaced_credentials().into();
+        assert_eq!(step(&replaced, 30), Step::RenewCredentials);
+        replaced.pod = Some(Pod::new(QUEUED));
+        assert_eq!(step(&replaced, 30), Step::Wait(None));
         running.record = running.record.with_credentials_warning().into();
         assert_eq!(step(&running, 30), Step::Wait(None));
     }

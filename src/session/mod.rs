@@ -13,6 +13,7 @@ mod observed;
 mod quota;
 mod reap_policy;
 mod record;
+mod renewal;
 mod rule;
 mod size;
 
@@ -30,6 +31,7 @@ pub use reap_policy::{
     scheduled_stop,
 };
 pub use record::{Cause, CredentialSource, Ending, RECORD_VERSION, Record, Stage, Warning};
+pub use renewal::Renewal;
 pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Size};
 

@@ -41,7 +41,7 @@ pub struct Record {
     pub created: DateTime<Utc>,
     /// Credentials that the session uses.
     pub credentials: CredentialSource,
-    /// Expiry of the credentials that the session was started with, if it is known.
+    /// Expiry of the credentials that the session has, if it is known.
     pub credentials_expire: Option<DateTime<Utc>>,
     /// True if the owner was warned that the credentials expire.
     pub credentials_warned: bool,
@@ -320,6 +320,14 @@ impl Record {
             .map_or(began, |renewed| renewed.max(began))
     }
 
+    /// Returns true if the session has credentials from before this time, and keeps them unless it is
+    /// restarted.
+    pub fn keeps_credentials_from_before(&self, stored: DateTime<Utc>) -> bool {
+        // A session that is not ready gets the stored ones when it is.
+        let is_pending = self.is_to_start() || self.credentials_replaced;
+        !is_pending && self.credentials_since() < stored
+    }
+
     /// Returns the record after the running session took new credentials, which expire at `expire`.
     pub fn with_renewed_credentials(
         &self,
@@ -330,15 +338,22 @@ impl Record {
             credentials_expire: expire,
             credentials_warned: false,
             credentials_renewed: Some(at),
+            credentials_replaced: false,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the record after the running session did not take new credentials.
+    pub fn with_kept_credentials(&self) -> Self {
+        Self {
+            credentials_replaced: false,
             ..self.clone()
         }
     }
 
     /// Returns the record after its owner replaced their credentials while the session was not ready.
-    /// The new ones expire at `expire`.
-    pub fn with_replaced_credentials(&self, expire: Option<DateTime<Utc>>) -> Self {
+    pub fn with_replaced_credentials(&self) -> Self {
         Self {
-            credentials_expire: expire,
             credentials_replaced: true,
             ..self.clone()
         }
@@ -488,6 +503,24 @@ pub(crate) mod tests {
 
     fn read(json: &str) -> Record {
         serde_json::from_str(json).expect("a valid record")
+    }
+
+    #[test]
+    fn a_session_that_will_get_the_stored_credentials_does_not_keep_older_ones() {
+        let ready = at("2026-11-23T12:00:20Z");
+        let running = starting().with_announcement(None, ready, 0);
+        let keeps = |record: &Record, stored| record.keeps_credentials_from_before(at(stored));
+        assert!(keeps(&running, "2026-11-23T13:00:00Z"));
+        assert!(!keeps(&running, "2026-11-23T11:00:00Z"));
+        let pending = running.with_replaced_credentials();
+        assert!(!keeps(&pending, "2026-11-23T13:00:00Z"));
+        assert!(!keeps(&starting(), "2026-11-23T13:00:00Z"));
+        assert!(keeps(
+            &pending.with_kept_credentials(),
+            "2026-11-23T13:00:00Z"
+        ));
+        let renewed = pending.with_renewed_credentials(None, at("2026-11-23T13:00:01Z"));
+        assert!(!keeps(&renewed, "2026-11-23T13:00:00Z"));
     }
 
     #[test]

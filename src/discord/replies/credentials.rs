@@ -13,8 +13,8 @@ use super::{
 use crate::{
     credentials::{CredentialMetadata, ExpiryNote, InputError, KeyHint, preflight::PreflightError},
     discord::buttons::Button,
-    service::{CredentialsRejection, Renewal, SetupOutcome},
-    session::{Observed, Record},
+    service::{CredentialsRejection, SetupOutcome},
+    session::{Observed, Record, Renewal},
 };
 
 /// Direct message that asks for credentials.
@@ -123,11 +123,29 @@ pub(crate) fn stored(hint: &KeyHint, outcome: &SetupOutcome, note: Option<Expiry
             text += &format!("\n- Session `{}` {state}", seen.record.id);
         }
     }
-    if !has_old {
-        return Reply::new(text);
+    if has_old {
+        offer_restart(text)
+    } else {
+        Reply::new(text)
     }
-    text += "\nA restart switches to the new credentials, but **tables and notebooks that are not \
-             saved elsewhere will be lost.**";
+}
+
+/// Tells the owner that a session, now ready, keeps its previous credentials or lost its catalog.
+/// Returns `None` if it simply uses the new ones.
+pub(crate) fn not_renewed(record: &Record, renewal: &Renewal) -> Option<Reply> {
+    let (state, is_old) = exception(renewal)?;
+    let text = format!("<@{}> Your session `{}` {state}", record.owner, record.id);
+    Some(if is_old {
+        offer_restart(text)
+    } else {
+        Reply::new(text)
+    })
+}
+
+fn offer_restart(text: String) -> Reply {
+    let text = text
+        + "\nA restart switches to the new credentials, but **tables and notebooks that are not \
+           saved elsewhere will be lost.**";
     Reply::new(text).with(
         Emphasis::Danger,
         "Restart with the new credentials",

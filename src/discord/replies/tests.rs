@@ -19,12 +19,12 @@ use crate::{
     },
     service::{
         CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, MissingTable,
-        QueryRejection, ReapResult, Rejection, Renewal, SessionAction, SetupOutcome,
-        StartRejection, Status, TableList, TablesError, UnknownCatalog,
+        QueryRejection, ReapResult, Rejection, SessionAction, SetupOutcome, StartRejection, Status,
+        TableList, TablesError, UnknownCatalog,
     },
     session::{
         Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Observed, Orphan, Outcome,
-        Plan, Pod, PodEvent, PodState, ReapPause, Record, Report, Rule, RunningSession,
+        Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal, Report, Rule, RunningSession,
         ScheduledStop, SessionId, Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning,
         starting as starting_record,
     },
@@ -483,6 +483,18 @@ fn setting_up() {
         (
             "stored, time of expiry not understood",
             stored(&key, &outcome(true, &[]), Some(ExpiryNote::NotUnderstood))
+        ),
+        (
+            "a session that kept the previous ones when it was ready",
+            not_renewed(&starting_record(), &Renewal::NotSupported).expect("a notice")
+        ),
+        (
+            "a session that lost its catalog when it was ready",
+            not_renewed(
+                &starting_record(),
+                &Renewal::Detached("IO Error: no catalog".into())
+            )
+            .expect("a notice")
         ),
         ("not stored", not_stored(&mistakes, lake())),
         (
