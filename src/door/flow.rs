@@ -35,7 +35,7 @@ const MAX_WAITING_PAGES: usize = 128;
 const MAX_OTHERS: usize = 1;
 /// Maximum number of requests in progress, of all kinds. On one machine, all sessions share the
 /// connections of one port, so one session must not need all of them.
-const MAX_REQUESTS: usize = 128;
+const MAX_REQUESTS: usize = 200;
 /// Maximum size of an interrupt's body. The UI sends none.
 const MAX_INTERRUPT_BYTES: usize = 4 << 10;
 /// Header with the name of a connection in DuckDB.
