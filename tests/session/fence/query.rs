@@ -40,7 +40,9 @@ async fn ask(home: &Path, folder: &Path, sql: &str) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let request = json!({"sql": sql, "rows": 100, "bytes": 10000, "cells": 10000, "seconds": 60, "writes": true});
+    let request = json!({
+        "sql": sql, "rows": 100, "bytes": 10000, "cells": 1000, "seconds": 60, "writes": true
+    });
     // The query is cancelled when the input closes.
     let mut input = child.stdin.take().unwrap();
     let line = format!("{request}\n");
