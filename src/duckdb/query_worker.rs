@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{
     access,
     environment::{self, SessionConfig},
-    names::{identifier, literal},
+    names::literal,
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     query_tree::{Statement, classify, find_place, has_dotted_name, lists_tables},
     script::{self, ScriptStep, tables},
@@ -239,12 +239,11 @@ async fn run_select(
         Answer::Done(lines) => lines.iter().filter_map(|line| parse_column(line)).collect(),
         Answer::Failed(_) => Vec::new(),
     };
-    let values: Vec<_> = columns
-        .iter()
-        .map(|it| format!("{}::VARCHAR", identifier(&it.name)))
-        .collect();
-    let values = values.join(", ");
-    let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE};");
+    // The command line can't read every name that a column can have.
+    let names: Vec<_> = (1..=columns.len()).map(|it| format!("c{it}")).collect();
+    let values: Vec<_> = names.iter().map(|it| format!("{it}::VARCHAR")).collect();
+    let [values, names] = [values, names].map(|all| all.join(", "));
+    let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE} AS answer ({names});");
     let lines = match shell.query(&select).await? {
         Answer::Done(lines) => lines,
         Answer::Failed(error) => return Ok(failed(&error, config)),

@@ -32,6 +32,9 @@ const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 /// Maximum size of an answer. It exceeds the largest result of a query from the chat, and is small
 /// compared to DuckDB's own memory.
 const MAX_OUTPUT_BYTES: usize = 16 << 20;
+/// Maximum size of an error of the session's own statements. Errors quote what a storage or a catalog
+/// answered, and are kept in logs, the bot's memory and the table `problems`.
+const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// DuckDB's answer to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +135,7 @@ impl Shell {
     pub async fn execute(&mut self, statement: &str) -> Result<Answer<()>, Exited> {
         Ok(match self.query(statement).await? {
             Answer::Done(_) => Answer::Done(()),
-            Answer::Failed(error) => Answer::Failed(error),
+            Answer::Failed(error) => Answer::Failed(shorten(error)),
         })
     }
 
@@ -142,6 +145,12 @@ impl Shell {
     /// # Errors
     /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
     pub async fn query(&mut self, statement: &str) -> Result<Answer<Vec<String>>, Exited> {
+        if statement.contains('\0') {
+            // The command line would drop the rest of the line, and wait for the end of a quote.
+            return Ok(Answer::Failed(
+                "DuckDB can't read the character U+0000".to_owned(),
+            ));
+        }
         self.statements += 1;
         let end = format!("end of statement {} {}", self.statements, self.end);
         let text = format!("{statement}\n.print {end}\nSELECT system.main.error('{end}');\n");
@@ -180,7 +189,8 @@ impl Shell {
     /// call continues.
     pub async fn forward_errors(&mut self) -> Exited {
         while let Some(line) = next_line(&mut self.errors, &mut self.line).await {
-            eprint!("{}", self.secrets.redact_values(&line));
+            let line = shorten(self.secrets.redact_values(&line));
+            eprintln!("{}", line.trim_end());
         }
         Exited
     }
@@ -216,7 +226,8 @@ fn socket() -> std::io::Result<(UnixStream, OwnedFd)> {
 }
 
 /// Reads lines up to the one with `end`. Returns them, and true if that line came. Without `from`
-/// there are none. Lines beyond [`MAX_OUTPUT_BYTES`] become empty.
+/// there are none. Lines beyond [`MAX_OUTPUT_BYTES`] become empty, except the first one: an error
+/// must not look like no error.
 async fn read_until(
     from: Option<&mut (impl AsyncBufRead + Unpin)>,
     partial: &mut Vec<u8>,
@@ -232,10 +243,21 @@ async fn read_until(
         if line.contains(end) {
             return (lines, true);
         }
+        let fits = room > 0;
         room = room.saturating_sub(line.len());
-        lines.push(if room > 0 { line } else { String::new() });
+        lines.push(if fits { line } else { String::new() });
     }
     (lines, false)
+}
+
+/// Cuts a text off after [`MAX_ERROR_BYTES`]. It must have no secret values, because the cut could be
+/// within one.
+fn shorten(mut text: String) -> String {
+    if text.len() > MAX_ERROR_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_ERROR_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 /// Reads the next line with its line break. Of a line over [`MAX_OUTPUT_BYTES`], returns the

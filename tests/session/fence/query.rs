@@ -108,3 +108,35 @@ async fn a_single_statement_is_run_whatever_it_contains() {
         assert!(answer["done"].is_object(), "{sql}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_failure_is_no_success_however_long_its_error_is() {
+    let home = TempDir::new().unwrap();
+    let error = "error(repeat('x', 17000000))";
+    for sql in [
+        format!("SELECT {error}"),
+        format!("CREATE TABLE t AS SELECT {error} AS x"),
+    ] {
+        let answer = ask(home.path(), home.path(), &sql).await;
+        let message = answer["wrong"]["message"].as_str();
+        assert!(
+            message.is_some_and(|it| it.contains("xxx")),
+            "{sql}: {:.200}",
+            answer.to_string()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_the_command_line_can_not_read_is_no_obstacle() {
+    let home = TempDir::new().unwrap();
+    let json = r#"{"a\u0000b": 1, "c\n\"": 2}"#;
+    let structure = r#"{"a\u0000b": "INTEGER", "c\n\"": "INTEGER"}"#;
+    let sql = format!("SELECT unnest(from_json('{json}', '{structure}'))");
+    let answer = ask(home.path(), home.path(), &sql).await;
+    assert_eq!(answer["rows"]["rows"], json!([["1", "2"]]), "{answer}");
+    assert_eq!(answer["rows"]["columns"][0]["name"], "a\0b");
+    let answer = ask(home.path(), home.path(), "SELECT 'a\0b'").await;
+    let message = answer["wrong"]["message"].as_str();
+    assert!(message.is_some_and(|it| it.contains("U+0000")), "{answer}");
+}
