@@ -43,8 +43,8 @@ pub(super) fn count_statements(sql: &str) -> Option<String> {
 ///
 /// It ends a statement only at the end of a line, after a semicolon or with a line `go` or `/`. It
 /// runs a line that begins with a dot, and skips one that begins with `#`, if it takes all lines
-/// before for comments. It knows neither backslashes in quotes nor comments in comments, and would
-/// wait for their end.
+/// before for comments. It knows neither backslashes in quotes nor comments in comments, takes `x$$`
+/// for the begin of a quote, and would wait for their end.
 pub(super) fn is_read_as_one(statement: &str) -> bool {
     let has_control = statement
         .chars()
@@ -56,7 +56,28 @@ pub(super) fn is_read_as_one(statement: &str) -> bool {
         && !after.contains('\n')
         && !is_nested
         && !statement.contains("\\'")
+        && !has_dollar_name(statement)
         && !statement.lines().any(is_command)
+}
+
+/// Returns true if a name may contain what also begins a quote, such as `$$` or `$a$`.
+fn has_dollar_name(statement: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || !c.is_ascii();
+    let mut rest = statement;
+    while let Some((before, after)) = rest.split_once('$') {
+        let (tag, body) = after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()));
+        rest = body;
+        if let Some(body) = body.strip_prefix('$') {
+            let Some((_, after)) = body.split_once(&format!("${tag}$")) else {
+                return true;
+            };
+            if before.ends_with(is_name) {
+                return true;
+            }
+            rest = after;
+        }
+    }
+    false
 }
 
 /// Returns true if the command line may take a line for its own.
@@ -82,6 +103,7 @@ mod tests {
             "INSERT INTO t VALUES ('a;b', '.c')",
             "INSERT INTO t\nVALUES ('a; b')",
             "UPDATE t SET goose = 1\nWHERE\ngoose = 2",
+            "INSERT INTO t VALUES ('US$', $$5$ or a$b$$, $a$x$$$a$, $1)",
         ] {
             assert!(is_read_as_one(whole), "{whole}");
         }
@@ -95,6 +117,9 @@ mod tests {
             "SELECT 8\n/\n2",
             "SELECT 8\n GO -- on\n",
             "/* /* */\n# */ DROP TABLE t",
+            "CREATE TABLE x$$ AS SELECT 1",
+            "CREATE TABLE t AS SELECT 1 AS x$a$, '$a$' AS y",
+            "CREATE TABLE ente_ü$$ AS SELECT 1",
             "DROP TABLE t\0",
             "DROP\rTABLE t",
         ] {

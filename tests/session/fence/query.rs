@@ -75,6 +75,7 @@ async fn a_text_that_the_command_line_reads_differently_is_not_run() {
         "CREATE TABLE t AS SELECT $$a;\n.quit\n$$ AS x",
         "CREATE TABLE t AS SELECT 8\n/\n2",
         "CREATE TABLE t AS SELECT E'\\';' AS x",
+        "CREATE TABLE t AS SELECT 1 AS x$$",
     ] {
         assert_refused(sql, json!("ambiguous")).await;
     }
