@@ -11,6 +11,11 @@ pub fn is_supported() -> bool {
     platform::is_supported()
 }
 
+/// Returns true if the session with these variables must be confined.
+pub fn is_demanded(variables: &HashMap<String, String>) -> bool {
+    variables.get(CONFINED).is_some_and(|value| value == "true")
+}
+
 /// Confines this thread, and the threads and processes that it starts, if `variables` demand it and
 /// the system can. They can then read and write the session's home and folders, and read what any
 /// program needs. `variables` are those of the session.
@@ -18,9 +23,10 @@ pub fn is_supported() -> bool {
 /// # Errors
 /// If the system can confine, but fails to.
 pub fn confine(variables: &HashMap<String, String>) -> anyhow::Result<()> {
-    match variables.get(CONFINED).map(String::as_str) {
-        Some("true") => platform::confine(variables),
-        _ => Ok(()),
+    if is_demanded(variables) {
+        platform::confine(variables)
+    } else {
+        Ok(())
     }
 }
 

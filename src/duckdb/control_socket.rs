@@ -2,8 +2,9 @@
 //!
 //! `duckbot duckdb --control` connects to it. One line is a signed command, which is answered in
 //! JSON. The line `credentials` is answered with the renewed credentials, for
-//! `duckbot duckdb --ask`. The socket grants nothing that a process of the same user does not have:
-//! commands are signed, and that process can read the credentials in the entry point's memory.
+//! `duckbot duckdb --ask` in a Pod. The socket grants nothing that a process of the same user does not
+//! have: commands are signed, and in a Pod that process can read the credentials in the entry point's
+//! memory. In the local runtime, Landlock prevents that, so there the answer has no credentials.
 
 use std::{
     collections::HashMap,

@@ -239,7 +239,11 @@ impl Control {
                 return Ok(ControlResponse::Failed { what, error });
             }
         }
-        (*self.renewed.lock()).clone_from(renewed);
+        // Landlock does not keep other sessions from this one's socket, and the local runtime sends
+        // the credentials with each query.
+        if !confine::is_demanded(&variables) {
+            (*self.renewed.lock()).clone_from(renewed);
+        }
         self.variables = variables;
         let answer = if is_to_attach {
             attach_again(shell, &renewal::attach(&config.catalog)).await?

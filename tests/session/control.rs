@@ -6,6 +6,10 @@ use chrono::Utc;
 use duckbot::{door::ticket::SigningKey, duckdb::control::ControlCommand};
 use serde_json::json;
 use test_support::{Session, TokenCatalog, lake, wait_until};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
 
 const COUNT: &str = "SELECT count(*) AS ducks FROM lake.zoo.ducks";
 const KEY_ID: &str = "AKIACONTROLLED";
@@ -24,26 +28,27 @@ struct Controlled {
 impl Controlled {
     /// Starts a session with the token `first`, which the catalog accepts.
     async fn start(key_id: &str) -> Self {
-        Self::start_within(key_id, "").await
+        Self::start_with(key_id, &[]).await
     }
 
     /// Same as [`Self::start`], with access only to these folders, if there are any.
     async fn start_within(key_id: &str, folders: &str) -> Self {
+        Self::start_with(key_id, &[("DUCKDB_FOLDERS", folders)]).await
+    }
+
+    /// Same as [`Self::start`], with other values for some variables.
+    async fn start_with(key_id: &str, differing: &[(&str, &str)]) -> Self {
         lake().s3.add_key(key_id, SECRET);
         let catalog = TokenCatalog::start(Duration::from_secs(60)).await;
         catalog.accept_only("first-token");
         let key = new_key();
         let (url, public) = (catalog.url(), key.public());
-        let mut session = Session::start_with(
-            key_id,
-            SECRET,
-            &[
-                ("CATALOG_ENDPOINT", &url),
-                ("CATALOG_TOKEN", "first-token"),
-                ("CONTROL_KEY", &public),
-                ("DUCKDB_FOLDERS", folders),
-            ],
-        );
+        let variables = [
+            ("CATALOG_ENDPOINT", &*url),
+            ("CATALOG_TOKEN", "first-token"),
+            ("CONTROL_KEY", &*public),
+        ];
+        let mut session = Session::start_with(key_id, SECRET, &[&variables, differing].concat());
         session.wait_until_prepared().await;
         Self {
             session,
@@ -276,4 +281,20 @@ async fn a_team_client_with_short_tokens_answers_after_they_expired() {
     let rows = session.rows(COUNT).await;
     assert_eq!(rows, Ok(json!([{"ducks": 2}])), "{}", session.log());
     assert!(catalog.used_tokens().len() > 3);
+}
+
+#[tokio::test]
+async fn the_socket_of_a_confined_session_gives_its_credentials_to_nobody() {
+    let it = Controlled::start_with("AKIACONTROLLED5", &[("DUCKDB_CONFINED", "true")]).await;
+    lake().s3.add_key("AKIARENEWED5", "a-renewed-secret");
+    it.catalog.accept_only("second-token");
+    let signed = it.sign(renewal("AKIARENEWED5", "a-renewed-secret", "second-token"));
+    assert_eq!(it.session.send_command(&signed).await, r#""done""#);
+    // Landlock does not keep the processes of other sessions from connecting.
+    let socket = it.session.home().join(".duckdb/control.sock");
+    let mut socket = UnixStream::connect(socket).await.unwrap();
+    socket.write_all(b"credentials\n").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "{}");
 }

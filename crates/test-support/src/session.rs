@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     ops::Deref,
+    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -167,6 +168,11 @@ impl Session {
             .trim()
             .parse()
             .expect("the session has exactly one child process")
+    }
+
+    /// Home folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Port of the UI.
