@@ -1,5 +1,6 @@
 //! Landlock, which keeps a session of the local runtime from this machine's files even if DuckDB
-//! does not. Linux has it from 5.13 on. Elsewhere, only DuckDB's own settings restrict sessions.
+//! does not, and from other sessions' ports. Linux has it from 5.13 on, for ports from 6.7 on.
+//! Elsewhere, only DuckDB's own settings restrict sessions.
 
 use std::collections::HashMap;
 
@@ -40,8 +41,8 @@ mod platform {
 
     use anyhow::Context;
     use landlock::{
-        ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
-        RulesetError, Scope, path_beneath_rules,
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, Ruleset, RulesetAttr,
+        RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
     };
 
     use crate::duckdb::environment::INIT_FOLDER;
@@ -114,21 +115,51 @@ mod platform {
             .filter(|folder| !folder.contains("://"))
             .chain(value("HOME"))
             .chain(["/dev/null"]);
-        restrict(readable, writable).context("can't confine the session with Landlock")
+        restrict(readable, writable, ports(variables))
+            .context("can't confine the session with Landlock")
     }
 
-    /// Allows access to these paths only. Paths that don't exist are left out.
+    /// Variables with URLs that a session must reach. Each may have several, separated by commas.
+    const URLS: [&str; 5] = [
+        "CATALOG_ENDPOINT",
+        "CATALOG_OAUTH2_SERVER_URI",
+        "S3_ENDPOINT",
+        "DUCKDB_HTTP_PROXY",
+        "DUCKDB_FOLDERS",
+    ];
+
+    /// Ports that a session may connect to: those of the Web, of DNS, and of the settings. SQL can send
+    /// any text to a port, and other sessions' DuckDBs answer everybody on this machine.
+    fn ports(variables: &HashMap<String, String>) -> Vec<u16> {
+        let urls = URLS.iter().filter_map(|name| variables.get(*name));
+        let port = |url: &str| {
+            let (_, rest) = url.split_once("://").unwrap_or(("", url));
+            let authority = rest.split('/').next()?;
+            authority.rsplit_once(':')?.1.parse().ok()
+        };
+        let own = urls.flat_map(|all| all.split(',')).filter_map(port);
+        own.chain([53, 80, 443]).collect()
+    }
+
+    /// Allows access to these paths and ports only. Paths that don't exist are left out.
     fn restrict<'a>(
         readable: impl Iterator<Item = PathBuf>,
         writable: impl Iterator<Item = &'a str>,
+        ports: Vec<u16>,
     ) -> Result<(), RulesetError> {
+        let ports = ports.into_iter();
+        let ports =
+            ports.map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
         Ruleset::default()
             .handle_access(AccessFs::from_all(FILES))?
+            // Linux 6.7 or later.
+            .handle_access(AccessNet::ConnectTcp)?
             // No signal to other processes, and no connection to their abstract sockets.
             .scope(Scope::from_all(ABI::V6))?
             .create()?
             .add_rules(path_beneath_rules(readable, AccessFs::from_read(FILES)))?
             .add_rules(path_beneath_rules(writable, AccessFs::from_all(FILES)))?
+            .add_rules(ports)?
             .restrict_self()
             .map(drop)
     }

@@ -1,5 +1,6 @@
 //! The fences around a session: what its owner's SQL must not reach.
 
+mod neighbours;
 mod query;
 mod streams;
 mod sweep;
