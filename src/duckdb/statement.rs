@@ -60,21 +60,29 @@ pub(super) fn is_read_as_one(statement: &str) -> bool {
         && !statement.lines().any(is_command)
 }
 
-/// Returns true if a name may contain what also begins a quote, such as `$$` or `$a$`.
+/// Returns true unless each `$$` or `$a$` certainly begins or ends a quote. It may also be part of a
+/// name, or within another quote or a comment.
 fn has_dollar_name(statement: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_' || !c.is_ascii();
-    let mut rest = statement;
-    while let Some((before, after)) = rest.split_once('$') {
+    let is_odd = |text: &str, quote: char| text.matches(quote).count() % 2 == 1;
+    let is_unclear = |before: &str| {
+        before.ends_with(is_name)
+            || is_odd(before, '\'')
+            || is_odd(before, '"')
+            || ["--", "/*"].iter().any(|begin| before.contains(begin))
+    };
+    let (mut text, mut searched) = (statement, 0);
+    while let Some(found) = text[searched..].find('$') {
+        let (before, after) = text.split_at(searched + found);
+        let after = &after[1..];
         let (tag, body) = after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()));
-        rest = body;
-        if let Some(body) = body.strip_prefix('$') {
-            let Some((_, after)) = body.split_once(&format!("${tag}$")) else {
-                return true;
-            };
-            if before.ends_with(is_name) {
-                return true;
-            }
-            rest = after;
+        let Some(quoted) = body.strip_prefix('$') else {
+            searched = text.len() - body.len();
+            continue;
+        };
+        match quoted.split_once(&format!("${tag}$")) {
+            Some((_, rest)) if !is_unclear(before) => (text, searched) = (rest, 0),
+            _ => return true,
         }
     }
     false
@@ -120,6 +128,8 @@ mod tests {
             "CREATE TABLE x$$ AS SELECT 1",
             "CREATE TABLE t AS SELECT 1 AS x$a$, '$a$' AS y",
             "CREATE TABLE ente_ü$$ AS SELECT 1",
+            "CREATE TABLE t AS SELECT '$$' AS x$$",
+            "CREATE TABLE t AS SELECT --'$$\n1 AS x$$",
             "DROP TABLE t\0",
             "DROP\rTABLE t",
         ] {
