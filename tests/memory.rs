@@ -6,7 +6,7 @@ use test_support::LocalEnv;
 
 use crate::local::ready_session;
 
-/// As in `deploy/base/duckbot.yaml`.
+/// Memory limit of the bot in `deploy/base/duckbot.yaml`.
 const LIMIT: u64 = 256 << 20;
 
 /// Result of 200,000 values with 4 MB, just below both maximums. In a CSV file, each value gets quotes

@@ -14,7 +14,7 @@
 //! | Invalid Configuration | iceberg | `Could not get token from <URL>: HTTP Forbidden_403 …` |
 //! | Not implemented | iceberg | `Enum value: unrecognized enum value "419" for enum "HTTPStatusCode"` |
 //!
-//! These are the forms of DuckDB 1.5.5 with iceberg 45163a28.
+//! Seen with DuckDB 1.5.5 and iceberg 45163a28.
 
 use serde::{Deserialize, Serialize};
 

@@ -41,8 +41,8 @@ pub(super) fn count_statements(sql: &str) -> Option<String> {
 
 /// Returns true if the command line certainly passes `statement` on as it is, as one statement.
 ///
-/// It ends a statement only at the end of a line, after a semicolon or with a line `go` or `/`. It
-/// runs a line that begins with a dot, and skips one that begins with `#`, if it takes all lines
+/// The command line ends a statement only at the end of a line, after a semicolon or with a line `go`
+/// or `/`. It runs a line that begins with a dot, and skips one that begins with `#`, if it takes all lines
 /// before for comments. It knows neither backslashes in quotes nor comments in comments, takes `x$$`
 /// for the begin of a quote, and would wait for their end.
 pub(super) fn is_read_as_one(statement: &str) -> bool {

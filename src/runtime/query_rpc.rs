@@ -1,8 +1,8 @@
 //! Sends one query to `duckbot duckdb --ask` and reads its result. The protocol is the same over a
 //! child process's pipes and over `exec` into a container.
 //!
-//! Whoever controls a session can answer anything. So the limits that the request names are
-//! enforced again here, before the response takes memory.
+//! A hostile session can answer anything. So the limits that the request names are enforced again
+//! here, before the response takes memory.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! One request of a check.
+//! Sends a request of a check.
 
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 
