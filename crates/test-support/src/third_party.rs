@@ -41,7 +41,7 @@ const TABLES: &[&[&str]] = &[
 pub struct ThirdPartyLake {
     pub storage: &'static Storage,
     pub catalog: ThirdPartyCatalog,
-    /// Tables of [`TABLES`] whose names the catalog accepts.
+    /// Tables of `TABLES` whose names the catalog accepts.
     pub tables: Vec<&'static [&'static str]>,
 }
 
