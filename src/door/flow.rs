@@ -6,11 +6,11 @@
 //! and the rest for requests that end at once. The bodies of these are received first, because
 //! DuckDB would wait for them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, body::Incoming};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     activity::{ActivityCounter, INTERRUPT_PATH, RequestKind},
@@ -35,7 +35,9 @@ const MAX_WAITING_PAGES: usize = 128;
 const MAX_OTHERS: usize = 1;
 /// Maximum number of requests in progress, of all kinds. On one machine, all sessions share the
 /// connections of one port, so one session must not need all of them.
-const MAX_REQUESTS: usize = 200;
+const MAX_REQUESTS: usize = 128;
+/// Time that a request beyond [`MAX_REQUESTS`] waits. Most requests take milliseconds.
+const MAX_ROOM_WAIT: Duration = Duration::from_secs(1);
 /// Maximum size of an interrupt's body. The UI sends none.
 const MAX_INTERRUPT_BYTES: usize = 4 << 10;
 /// Header with the name of a connection in DuckDB.
@@ -77,8 +79,10 @@ impl Flow {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, ProxyError> {
-        let in_progress = self.requests.clone().try_acquire_owned();
-        let in_progress = in_progress.map_err(|_| ProxyError::Unavailable)?;
+        let room = self.requests.clone().acquire_owned();
+        let Ok(Ok(in_progress)) = timeout(MAX_ROOM_WAIT, room).await else {
+            return Err(ProxyError::Unavailable);
+        };
         let answer = self.forward_by_kind(request).await?;
         // The request is in progress until the body of its answer is dropped.
         let body = |body: Body| {
